@@ -1,0 +1,255 @@
+/** One program: what is watched, when it is quiet, and the supervisor that acts on it. */
+
+import fs from 'node:fs';
+import path from 'node:path';
+import type { Clock } from './clock.ts';
+import type { LoadedSettings } from './config/load.ts';
+import { type OptionKey, optionKeys, type Settings, specOf } from './config/options.ts';
+import { messageOf, UsageError } from './errors.ts';
+import type { Cause, Change, Emit, Ending } from './events.ts';
+import { type Command, resolveCommand } from './process/command.ts';
+import { type Launch, type Program, type ProgramListener, readEnvironment } from './process/spawn.ts';
+import { defaultPolicy, type Policy } from './supervise/machine.ts';
+import { Supervisor } from './supervise/supervisor.ts';
+import { createFilter, type Filter } from './watch/filter.ts';
+import { createQuietWindow, type QuietWindow } from './watch/quiet.ts';
+import type { Watcher } from './watch/watcher.ts';
+
+/** What to run, and where its settings come from. */
+export interface AppRequest {
+  readonly loaded: LoadedSettings;
+  /** The script or command with its arguments as given; empty: what the settings name. */
+  readonly program: readonly string[];
+  /** Node's flags as given; they come before those of the settings. */
+  readonly nodeArgs: readonly string[];
+  /** Reads the settings again, after their file has changed. Throws UsageError when they are wrong. */
+  readonly reload?: (() => LoadedSettings) | undefined;
+}
+
+export interface AppOptions {
+  readonly request: AppRequest;
+  readonly launch: Launch;
+  readonly clock: Clock;
+  readonly emit: Emit;
+  /** All is over: nothing of it is alive, nothing is watched. */
+  readonly onEnd: (ending: Ending) => void;
+}
+
+/** A settings file is read this long after the last event about it, in ms: editors write in several steps. */
+const settingsDelay = 50;
+
+export class App {
+  readonly #request: AppRequest;
+  readonly #launch: Launch;
+  readonly #clock: Clock;
+  readonly #emit: Emit;
+  readonly #supervisor: Supervisor;
+  readonly #settingsQuiet: QuietWindow;
+  #loaded: LoadedSettings;
+  #command: Command;
+  #env: NodeJS.ProcessEnv;
+  #quiet: QuietWindow;
+  #watcher: Promise<Watcher> | undefined;
+  /** What led to the next run, and when the first of it was noticed. */
+  #changes: readonly Change[] = [];
+  #causedAt: number | undefined;
+
+  /** @throws UsageError when there is nothing to run, or it cannot be run */
+  constructor({ request, launch, clock, emit, onEnd }: AppOptions) {
+    this.#request = request;
+    this.#launch = launch;
+    this.#clock = clock;
+    this.#emit = emit;
+    this.#loaded = request.loaded;
+    this.#command = commandOf(request, request.loaded);
+    this.#env = this.#readEnvironment(request.loaded);
+    this.#quiet = this.#openQuiet();
+    this.#settingsQuiet = createQuietWindow({
+      clock,
+      delay: settingsDelay,
+      busy: () => false,
+      onQuiet: () => this.#reload(),
+    });
+    this.#supervisor = new Supervisor({
+      policy: policyOf(request.loaded.settings),
+      clock,
+      launch: (run, cause, listener) => this.#start(run, cause, listener),
+      emit,
+      onEnd: (ending) => void this.#end(ending, onEnd),
+    });
+  }
+
+  get pid(): number | undefined {
+    return this.#supervisor.pid;
+  }
+
+  /** Starts the program, and then begins to watch; resolves once no save can be missed any more. */
+  async start(): Promise<void> {
+    const since = Date.now();
+    this.#supervisor.dispatch({ type: 'start' });
+    await this.#watch(since);
+  }
+
+  restart(cause: Cause): void {
+    this.#causedAt ??= this.#clock.now();
+    this.#supervisor.dispatch({ type: 'restart', cause });
+  }
+
+  /** Ends everything; asked a second time, by force. `told`: the terminal has sent the program the signal already. */
+  stop(ending: Ending, told: boolean): void {
+    this.#supervisor.dispatch({ type: 'stop', ending, told });
+  }
+
+  #start(run: number, cause: Cause, listener: ProgramListener): Program {
+    try {
+      this.#env = this.#readEnvironment(this.#loaded);
+    } catch (error) {
+      this.#emit('problem', { message: `${messageOf(error)} · the variables stay as they were` });
+    }
+    const program = this.#launch(
+      run,
+      { command: this.#command, folder: this.#loaded.folder, env: this.#env, signal: this.#loaded.settings.signal },
+      listener,
+    );
+    const now = this.#clock.now();
+    this.#emit('start', { run, pid: program.pid, cause, changes: this.#changes, ms: now - (this.#causedAt ?? now) });
+    this.#changes = [];
+    this.#causedAt = undefined;
+    return program;
+  }
+
+  #readEnvironment({ settings }: LoadedSettings): NodeJS.ProcessEnv {
+    return readEnvironment({ inherited: process.env, files: settings.envFile, variables: settings.env });
+  }
+
+  async #watch(since: number): Promise<void> {
+    const began = this.#clock.now();
+    const { settings } = this.#loaded;
+    const filter = this.#createFilter();
+    // Loaded only now: the program is already starting.
+    const { openWatcher } = await import('./watch/watcher.ts');
+    const opened = openWatcher(
+      {
+        filter,
+        since,
+        pollInterval: settings.pollInterval,
+        onChange: (change) => this.#onChange(change),
+        onWarning: (message) => this.#emit('warning', { message }),
+      },
+      { watcher: settings.watcher, poll: settings.poll },
+    );
+    this.#watcher = opened;
+    const coverage = await (await opened).armed;
+    if (this.#watcher !== opened) return;
+    this.#emit('watching', {
+      program: this.#command.display,
+      patterns: settings.watch,
+      extensions: filter.extensions,
+      ms: this.#clock.now() - began,
+      ...coverage,
+    });
+  }
+
+  #createFilter(): Filter {
+    const { settings, bases, file } = this.#loaded;
+    // These count wherever they are: what runs, what it is configured with, and what configures us.
+    const always = [this.#command.script, file, ...settings.envFile].filter((name) => name !== undefined);
+    const extensions = settings.ext ?? this.#command.extensions;
+    return createFilter({
+      watch: { patterns: settings.watch, base: bases.watch },
+      ignore: { patterns: settings.ignore, base: bases.ignore },
+      extensions: extensions.includes('*') ? null : extensions,
+      always,
+    });
+  }
+
+  #onChange(change: Change): void {
+    if (change.path === this.#loaded.file) {
+      this.#settingsQuiet.push(change);
+      return;
+    }
+    this.#causedAt ??= this.#clock.now();
+    this.#quiet.push(change);
+    this.#supervisor.dispatch({ type: 'changed' });
+  }
+
+  #openQuiet(): QuietWindow {
+    return createQuietWindow({
+      clock: this.#clock,
+      delay: this.#loaded.settings.delay,
+      busy: () => fs.existsSync(path.join(this.#loaded.folder, '.git', 'index.lock')),
+      onQuiet: (changes) => {
+        this.#changes = changes;
+        this.#emit('change', { changes });
+        this.#supervisor.dispatch({ type: 'quiet' });
+      },
+    });
+  }
+
+  /** Puts new settings into force; wrong ones leave everything as it is. */
+  #reload(): void {
+    const { reload } = this.#request;
+    if (reload === undefined) return;
+    let loaded: LoadedSettings;
+    let command: Command;
+    try {
+      loaded = reload();
+      command = commandOf(this.#request, loaded);
+      this.#env = this.#readEnvironment(loaded);
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      this.#emit('problem', { message: `${error.message} · the old settings stay in force` });
+      return;
+    }
+    const changed = changedKeys(this.#loaded.settings, loaded.settings);
+    const since = Date.now();
+    this.#loaded = loaded;
+    this.#command = command;
+    if (changed.length === 0) return;
+    this.#emit('settings', { file: loaded.file ?? '', changed, settings: loaded.settings });
+    this.#supervisor.policy = policyOf(loaded.settings);
+    if (changed.some((key) => specOf(key).group === 'Watching' || specOf(key).group === 'Program')) {
+      const old = this.#watcher;
+      this.#quiet.close();
+      this.#quiet = this.#openQuiet();
+      // The old watcher goes only when the new one has taken over.
+      void this.#watch(since).then(async () => (await old)?.close());
+    }
+    if (changed.some((key) => specOf(key).group === 'Program')) this.restart('settings');
+  }
+
+  async #end(ending: Ending, onEnd: (ending: Ending) => void): Promise<void> {
+    this.#quiet.close();
+    this.#settingsQuiet.close();
+    const watcher = this.#watcher;
+    this.#watcher = undefined;
+    await (await watcher)?.close();
+    onEnd(ending);
+  }
+}
+
+function commandOf(request: AppRequest, { settings, folder }: LoadedSettings): Command {
+  const fromSettings = settings.script === undefined ? [] : [settings.script, ...settings.args];
+  const program = request.program.length > 0 ? request.program : fromSettings;
+  if (program.length === 0 && settings.exec === undefined) {
+    throw new UsageError(
+      'nothing to run · devwatch <script>, or "script" in .watchrc, or "main" in package.json (devwatch --help)',
+    );
+  }
+  return resolveCommand({
+    folder,
+    program,
+    nodeArgs: [...request.nodeArgs, ...settings.nodeArgs],
+    exec: settings.exec,
+    execMap: settings.execMap,
+  });
+}
+
+function policyOf(settings: Settings): Policy {
+  const { restart, maxRestarts, minUptime, exitOnCrash, onChangeOnly, killTimeout } = settings;
+  return { ...defaultPolicy, restart, maxRestarts, minUptime, exitOnCrash, onChangeOnly, killTimeout };
+}
+
+function changedKeys(before: Settings, after: Settings): OptionKey[] {
+  return optionKeys.filter((key) => JSON.stringify(before[key]) !== JSON.stringify(after[key]));
+}

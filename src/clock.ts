@@ -1,0 +1,18 @@
+/** Time as the parts that wait see it; tests inject a virtual one. */
+export interface Clock {
+  /** Milliseconds that only grow; the origin means nothing. */
+  now(): number;
+  /** Calls `callback` once after `ms` milliseconds, unless the returned function is called first. */
+  after(ms: number, callback: () => void): CancelTimer;
+}
+
+export type CancelTimer = () => void;
+
+/** The process's own clock. Its timers keep the event loop alive. */
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  after(ms, callback) {
+    const timer = setTimeout(callback, ms);
+    return () => clearTimeout(timer);
+  },
+};

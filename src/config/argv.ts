@@ -1,0 +1,200 @@
+/**
+ * Splits a command line into devwatch's options, Node's, and the program with its arguments.
+ * Everything from the first word that is neither on belongs to the program, untouched; so this
+ * has to know which options take a value, which a general parser learns too late.
+ */
+
+import { UsageError } from '../errors.ts';
+import { nearest } from './nearest.ts';
+import { type OptionKey, type OptionSpec, optionKeys, specOf } from './options.ts';
+import { readValue, ValueError } from './values.ts';
+
+export interface CommandLine {
+  /** Values given as flags, checked. */
+  readonly flags: ReadonlyMap<OptionKey, unknown>;
+  /** Flags for Node itself, as they stood. */
+  readonly nodeArgs: readonly string[];
+  /** The script or command and its arguments. */
+  readonly program: readonly string[];
+  /** `--`: the first word is a program, even if it is called like a subcommand. */
+  readonly literal: boolean;
+  readonly help: boolean;
+  readonly version: boolean;
+  /** `--config`: the settings file to read. */
+  readonly config: string | undefined;
+}
+
+/** Node's options that take their value as the next word. What Node lists for NODE_OPTIONS does not say which do. */
+const nodeFlagsWithValue: ReadonlySet<string> = new Set([
+  '-r',
+  '--require',
+  '--import',
+  '--loader',
+  '--experimental-loader',
+  '--conditions',
+  '--input-type',
+  '--title',
+  '--inspect-port',
+  '--debug-port',
+  '--disable-warning',
+  '--dns-result-order',
+  '--unhandled-rejections',
+  '--icu-data-dir',
+  '--openssl-config',
+  '--redirect-warnings',
+  '--diagnostic-dir',
+  '--trace-event-categories',
+  '--localstorage-file',
+  '--max-http-header-size',
+  '--stack-trace-limit',
+]);
+
+/** Node's options that NODE_OPTIONS does not take, but a program may need. */
+const furtherNodeFlags: readonly string[] = [
+  '--expose-gc',
+  '--expose_gc',
+  '--cpu-prof',
+  '--heap-prof',
+  '--prof',
+  '--env-file-if-exists',
+  '--test',
+];
+
+interface Flag {
+  readonly name: string;
+  readonly key: OptionKey | 'config' | 'help' | 'version';
+  readonly spec: OptionSpec | undefined;
+  readonly takesValue: boolean;
+}
+
+const flagsByName: ReadonlyMap<string, Flag> = collectFlags();
+
+function collectFlags(): Map<string, Flag> {
+  const flags = new Map<string, Flag>();
+  const add = (
+    key: Flag['key'],
+    spec: OptionSpec | undefined,
+    takesValue: boolean,
+    names: readonly (string | undefined)[],
+  ): void => {
+    for (const name of names) if (name !== undefined) flags.set(name, { name, key, spec, takesValue });
+  };
+  for (const key of optionKeys) {
+    const spec = specOf(key);
+    if (spec.flag === undefined) continue;
+    const long = [spec.flag, spec.alias].filter((name) => name !== undefined).map((name) => `--${name}`);
+    add(key, spec, spec.kind !== 'switch', [...long, spec.short && `-${spec.short}`]);
+  }
+  add('config', undefined, true, ['-c', '--config']);
+  add('help', undefined, false, ['-h', '--help']);
+  add('version', undefined, false, ['-v', '--version']);
+  return flags;
+}
+
+/**
+ * Reads `argv`, the words after `devwatch`.
+ *
+ * @throws UsageError for an unknown option (naming the nearest), a missing or a bad value
+ */
+export function parseArgv(argv: readonly string[]): CommandLine {
+  const values = new Map<OptionKey, unknown>();
+  const nodeArgs: string[] = [];
+  let config: string | undefined;
+  let help = false;
+  let version = false;
+  let literal = false;
+
+  let index = 0;
+  for (; index < argv.length; index += 1) {
+    const word = argv[index] ?? '';
+    if (word === '--') {
+      literal = true;
+      index += 1;
+      break;
+    }
+    if (!word.startsWith('-') || word === '-') break;
+    const equals = word.startsWith('--') ? word.indexOf('=') : -1;
+    const name = equals < 0 ? word : word.slice(0, equals);
+    const attached = equals < 0 ? undefined : word.slice(equals + 1);
+    const takeNext = (): string => {
+      index += 1;
+      const next = argv[index];
+      if (next === undefined) throw new UsageError(`${name} needs a value: ${usageOf(name)}`);
+      return next;
+    };
+
+    const flag = flagsByName.get(name);
+    if (flag !== undefined) {
+      if (flag.takesValue) {
+        const text = attached ?? takeNext();
+        if (flag.key === 'config') config = text;
+        else if (flag.spec !== undefined) store(values, flag, text);
+      } else if (attached !== undefined && flag.spec !== undefined) {
+        if (attached !== 'true' && attached !== 'false')
+          throw new UsageError(`${name} takes true or false, not "${attached}"`);
+        values.set(flag.key as OptionKey, attached === 'true');
+      } else if (flag.key === 'help') help = true;
+      else if (flag.key === 'version') version = true;
+      else values.set(flag.key as OptionKey, true);
+      continue;
+    }
+    const negated = name.startsWith('--no-') ? flagsByName.get(`--${name.slice(5)}`) : undefined;
+    if (negated?.spec?.kind === 'switch' && attached === undefined) {
+      values.set(negated.key as OptionKey, false);
+    } else if (isNodeFlag(name)) {
+      nodeArgs.push(word);
+      if (attached === undefined && nodeFlagsWithValue.has(name)) nodeArgs.push(takeNext());
+    } else if (!expandCluster(word, values)) {
+      throw unknownOption(name);
+    }
+  }
+  return { flags: values, nodeArgs, program: argv.slice(index), literal, help, version, config };
+}
+
+/** Several one-letter switches in one word: `-qL`. */
+function expandCluster(word: string, values: Map<OptionKey, unknown>): boolean {
+  if (word.startsWith('--') || word.length < 3) return false;
+  const flags = [...word.slice(1)].map((letter) => flagsByName.get(`-${letter}`));
+  if (!flags.every((flag) => flag?.spec?.kind === 'switch')) return false;
+  for (const flag of flags) if (flag !== undefined) values.set(flag.key as OptionKey, true);
+  return true;
+}
+
+function store(values: Map<OptionKey, unknown>, flag: Flag, text: string): void {
+  if (flag.spec === undefined) return;
+  const key = flag.key as OptionKey;
+  let value: unknown;
+  try {
+    value = readValue(flag.spec, text);
+  } catch (error) {
+    throw error instanceof ValueError ? new UsageError(`${flag.name} ${error.message}`) : error;
+  }
+  const earlier = values.get(key);
+  values.set(key, Array.isArray(earlier) && Array.isArray(value) ? Object.freeze([...earlier, ...value]) : value);
+}
+
+function isNodeFlag(name: string): boolean {
+  // The set itself ignores the difference between `-` and `_` and resolves `--no-`.
+  return process.allowedNodeEnvironmentFlags.has(name) || furtherNodeFlags.includes(name);
+}
+
+function unknownOption(name: string): UsageError {
+  const known = [
+    ...flagsByName.keys(),
+    ...[...flagsByName.values()]
+      .filter((flag) => flag.spec?.kind === 'switch')
+      .map((flag) => `--no-${flag.name.slice(2)}`),
+  ];
+  const guess =
+    nearest(
+      name,
+      known.filter((candidate) => candidate.startsWith('--')),
+    ) ?? nearest(name, [...process.allowedNodeEnvironmentFlags]);
+  const hint = guess === undefined ? 'see devwatch --help' : `did you mean ${guess}?`;
+  return new UsageError(`unknown option ${name} · ${hint} (the program's own options go after its name)`);
+}
+
+function usageOf(name: string): string {
+  const spec = flagsByName.get(name)?.spec;
+  return `${name} <${spec?.value ?? (name === '-c' || name === '--config' ? 'file' : 'value')}>`;
+}

@@ -1,0 +1,138 @@
+/** The table of options in words: `--help`, the JSON Schema, the README's table. */
+
+import { cac } from 'cac';
+import { type OptionGroup, type OptionSpec, optionKeys, specOf } from './options.ts';
+
+const groups: readonly OptionGroup[] = ['Program', 'Watching', 'Restarting', 'Output'];
+
+/** A flag as it is typed: `-w, --watch <glob>`; undefined for an option of the file only. */
+function flagText(spec: OptionSpec): string | undefined {
+  if (spec.flag === undefined) return undefined;
+  const long = spec.kind === 'switch' && spec.default === true ? `no-${spec.flag}` : spec.flag;
+  return `${spec.short === undefined ? '' : `-${spec.short}, `}--${long}${spec.value === undefined ? '' : ` <${spec.value}>`}`;
+}
+
+function helpText(spec: OptionSpec): string {
+  const text = spec.kind === 'switch' && spec.default === true ? `no ${spec.help}` : spec.help;
+  const choices = spec.choices === undefined ? '' : `: ${spec.choices.join(', ')}`;
+  return `${text.replaceAll('`', '')}${choices}${defaultText(spec)}`;
+}
+
+function defaultText({ kind, default: value }: OptionSpec): string {
+  if (value === undefined || value === false || kind === 'switch' || (Array.isArray(value) && value.length === 0))
+    return '';
+  if (kind === 'duration') return ` (${durationText(Number(value))})`;
+  return ` (${Array.isArray(value) ? value.join(', ') : String(value)})`;
+}
+
+const durationText = (ms: number): string => (ms >= 1000 && ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`);
+
+/** Prints the help to stdout. */
+export function printHelp(version: string): void {
+  const cli = cac('devwatch');
+  cli.usage('[options] <script|command> [args...]');
+  const grouped = new Map<string, string[]>();
+  for (const group of groups) {
+    const rows: string[] = [];
+    for (const key of optionKeys) {
+      const spec = specOf(key);
+      const flag = flagText(spec);
+      if (spec.group !== group || flag === undefined) continue;
+      cli.option(flag, helpText(spec));
+      rows.push(key);
+    }
+    grouped.set(group, rows);
+  }
+  cli.option('-c, --config <file>', 'read this settings file');
+  cli.version(version);
+  cli.help((sections) => {
+    const lines = sections.find(({ title }) => title === 'Options')?.body.split('\n') ?? [];
+    const usage = sections.filter(({ title }) => title === 'Usage');
+    let taken = 0;
+    const parts = [...grouped].map(([title, rows]) => {
+      const body = lines.slice(taken, taken + rows.length).map((text) => text.trimEnd());
+      taken += rows.length;
+      return { title, body: body.join('\n') };
+    });
+    const rest = lines.slice(taken).map((text) => text.trimEnd());
+    return [
+      {
+        body: [
+          ...usage.map(({ body }) => body.trim().replace('$ ', '')),
+          'devwatch init | config      write a .watchrc | show the settings in force',
+          "Options before the script are devwatch's (or Node's: --inspect), the rest the program's.",
+        ].join('\n'),
+      },
+      ...parts,
+      { title: 'Further', body: rest.join('\n') },
+    ];
+  });
+  cli.outputHelp();
+}
+
+/** The option table as Markdown. */
+export function markdownTable(): string {
+  const rows = optionKeys.map((key) => {
+    const spec = specOf(key);
+    const flag = flagText(spec);
+    const alias = spec.alias === undefined ? '' : `, \`--${spec.alias}\``;
+    const choices = spec.choices === undefined ? '' : `: ${spec.choices.map((choice) => `\`${choice}\``).join(', ')}`;
+    const help = `${spec.help}${choices}`.replaceAll('|', '\\|');
+    const byDefault = defaultText(spec)
+      .trim()
+      .replace(/^\((.*)\)$/, '`$1`');
+    return `| ${flag === undefined ? '' : `\`${flag}\`${alias}`} | \`${key}\` | ${help} | ${byDefault} |`;
+  });
+  return ['| flag | key in `.watchrc` | what it does | default |', '|---|---|---|---|', ...rows].join('\n');
+}
+
+/** The JSON Schema of `.watchrc`, for editors. */
+export function jsonSchema(): object {
+  const properties = Object.fromEntries(
+    optionKeys.map((key) => {
+      const spec = specOf(key);
+      const byDefault = spec.default === undefined ? {} : { default: spec.default };
+      return [key, { description: spec.help, ...schemaOf(spec), ...byDefault }];
+    }),
+  );
+  return {
+    $schema: 'http://json-schema.org/draft-07/schema#',
+    title: 'devwatch settings',
+    type: 'object',
+    properties: { $schema: { type: 'string' }, ...properties },
+    additionalProperties: false,
+  };
+}
+
+function schemaOf(spec: OptionSpec): object {
+  const texts = { anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }] };
+  switch (spec.kind) {
+    case 'switch':
+      return { type: 'boolean' };
+    case 'text':
+    case 'path':
+      return { type: 'string', minLength: 1 };
+    case 'texts':
+    case 'paths':
+    case 'globs':
+    case 'extensions':
+      return texts;
+    case 'duration':
+      return {
+        anyOf: [
+          { type: 'number', minimum: 0 },
+          { type: 'string', pattern: '^\\d+(\\.\\d+)?\\s*(ms|s|m)?$' },
+        ],
+      };
+    case 'count':
+      return { type: 'integer', minimum: 0 };
+    case 'choice':
+      return { enum: spec.choices ?? [] };
+    case 'signal':
+      return { type: 'string', pattern: '^([Ss][Ii][Gg])?[A-Za-z0-9]+$' };
+    case 'commands':
+      return { type: 'object', additionalProperties: texts };
+    case 'variables':
+      return { type: 'object', additionalProperties: { type: ['string', 'number'] } };
+  }
+}

@@ -1,0 +1,175 @@
+/** A settings file: JSON with comments, read so that every complaint names its line and column. */
+
+import fs from 'node:fs';
+import path from 'node:path';
+import jsonc, { type Node, type ParseError } from 'jsonc-parser';
+import { codeOf, UsageError } from '../errors.ts';
+import { nearest } from './nearest.ts';
+import { isOptionKey, type OptionKey, optionKeys, specOf } from './options.ts';
+import { readValue, show, ValueError } from './values.ts';
+
+/** Checked values, and the folder that paths and patterns among them are relative to. */
+export interface Layer {
+  readonly values: ReadonlyMap<OptionKey, unknown>;
+  readonly folder: string;
+}
+
+/** A place in a parsed file. */
+export interface Document {
+  readonly file: string;
+  readonly value: unknown;
+  /** The value under a key of an object or at an index of a list, or undefined. */
+  child(key: string | number): Document | undefined;
+  /** The entries of an object. */
+  entries(): readonly { readonly key: string; readonly keyAt: Document; readonly value: Document }[];
+  isObject(): boolean;
+  /** An error that points here. */
+  error(message: string): UsageError;
+}
+
+const largestFile = 1024 * 1024;
+
+/** A file below this folder is shown by its relative path. */
+const shown = (file: string): string => {
+  const relative = path.relative(process.cwd(), file);
+  return relative.startsWith('..') ? file : relative;
+};
+
+/**
+ * Reads and parses a settings file.
+ *
+ * @throws UsageError when it cannot be read, is no text, too large, broken, or (on POSIX) could
+ *   have been written by somebody else: it names commands
+ */
+export function readDocument(file: string): Document {
+  const text = readFile(file);
+  const errors: ParseError[] = [];
+  let root: Node | undefined;
+  try {
+    root = jsonc.parseTree(text, errors, { allowTrailingComma: true });
+  } catch (error) {
+    if (error instanceof RangeError) throw new UsageError(`${shown(file)}: is nested too deeply`);
+    throw error;
+  }
+  const [first] = errors;
+  if (first !== undefined) throw errorAt(file, text, first.offset, describe(first, text));
+  if (root === undefined) throw new UsageError(`${shown(file)}: is empty · the least is {}`);
+  return documentOf(file, text, root);
+}
+
+function readFile(file: string): string {
+  let bytes: Buffer;
+  try {
+    const stats = fs.statSync(file);
+    if (stats.isDirectory()) throw new UsageError(`${shown(file)}: is a folder, not a settings file`);
+    if (!stats.isFile()) throw new UsageError(`${shown(file)}: is not a regular file`);
+    if (stats.size > largestFile) {
+      throw new UsageError(
+        `${shown(file)}: has ${Math.ceil(stats.size / largestFile)} MB; a settings file has at most 1 MB`,
+      );
+    }
+    refuseForeign(file, stats);
+    bytes = fs.readFileSync(file);
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    const code = codeOf(error);
+    if (code === 'EACCES' || code === 'EPERM') throw new UsageError(`${shown(file)}: may not be read (${code})`);
+    throw new UsageError(`${shown(file)}: cannot be read (${code ?? 'unknown error'})`);
+  }
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    if (!text.includes('\0')) return text;
+  } catch {
+    // Not UTF-8: the same message.
+  }
+  throw new UsageError(`${shown(file)}: is not a text file in UTF-8`);
+}
+
+/** Only a `.watchrc` is checked: whoever can write package.json can already make npm run anything. */
+function refuseForeign(file: string, stats: fs.Stats): void {
+  const me = process.geteuid?.();
+  if (me === undefined || path.basename(file) === 'package.json' || hasNoModes(file)) return;
+  if (stats.uid !== me && stats.uid !== 0) {
+    throw new UsageError(
+      `${shown(file)}: belongs to another user (uid ${stats.uid}) and names commands · chown it, or use --config with a copy`,
+    );
+  }
+  if ((stats.mode & 0o002) !== 0) {
+    throw new UsageError(`${shown(file)}: may be written by every user and names commands · chmod o-w ${shown(file)}`);
+  }
+}
+
+/** File systems that show every file as 777: 9p (WSL's /mnt), FUSE, vboxsf, VMware and Parallels folders, SMB, CIFS. */
+const modelessFileSystems: ReadonlySet<number> = new Set([
+  0x01021997, 0x65735546, 0x786f4256, 0xbacbacbc, 0x7c7c6673, 0x517b, 0xff534d42, 0xfe534d42,
+]);
+
+const hasNoModes = (file: string): boolean => modelessFileSystems.has(fs.statfsSync(file).type >>> 0);
+
+function documentOf(file: string, text: string, node: Node): Document {
+  const entries: Document['entries'] = () =>
+    (node.type === 'object' ? (node.children ?? []) : []).flatMap((property) => {
+      const [key, value] = property.children ?? [];
+      if (key === undefined || value === undefined) return [];
+      return [{ key: String(key.value), keyAt: documentOf(file, text, key), value: documentOf(file, text, value) }];
+    });
+  return {
+    file,
+    value: jsonc.getNodeValue(node),
+    child(key) {
+      const found = jsonc.findNodeAtLocation(node, [key]);
+      return found === undefined ? undefined : documentOf(file, text, found);
+    },
+    entries,
+    isObject: () => node.type === 'object',
+    error: (message) => errorAt(file, text, node.offset, message),
+  };
+}
+
+/**
+ * The options in an object of a settings file, checked.
+ *
+ * @throws UsageError at the first unknown key, duplicate key or wrong value
+ */
+export function readLayer(document: Document): Layer {
+  if (!document.isObject()) throw document.error(`settings are an object {…}, not ${show(document.value)}`);
+  const values = new Map<OptionKey, unknown>();
+  for (const { key, keyAt, value } of document.entries()) {
+    if (key === '$schema') continue;
+    if (!isOptionKey(key)) {
+      const guess = nearest(key, optionKeys);
+      throw keyAt.error(
+        `unknown key "${key}"${guess === undefined ? ' · devwatch --help lists them' : ` · did you mean "${guess}"?`}`,
+      );
+    }
+    if (values.has(key)) throw keyAt.error(`"${key}" stands here a second time`);
+    values.set(key, readAt(key, value));
+  }
+  return { values, folder: path.dirname(document.file) };
+}
+
+/** One option's value at its place in a file; an error points at the element that is wrong. */
+export function readAt(key: OptionKey, place: Document): unknown {
+  try {
+    return readValue(specOf(key), place.value);
+  } catch (error) {
+    if (!(error instanceof ValueError)) throw error;
+    const culprit = error.element === undefined ? undefined : place.child(error.element);
+    throw (culprit ?? place).error(`"${key}" ${error.message}`);
+  }
+}
+
+function describe(error: ParseError, text: string): string {
+  const found = text.slice(error.offset, error.offset + Math.min(error.length, 20)).split('\n', 1)[0];
+  const name = jsonc
+    .printParseErrorCode(error.error)
+    .replaceAll(/(?<=[a-z])(?=[A-Z])/g, ' ')
+    .toLowerCase();
+  return found === '' || found === undefined ? `broken JSON: ${name}` : `broken JSON: ${name} at ${show(found)}`;
+}
+
+function errorAt(file: string, text: string, offset: number, message: string): UsageError {
+  const before = text.slice(0, offset).split('\n');
+  const column = (before.at(-1)?.length ?? 0) + 1;
+  return new UsageError(`${shown(file)}:${before.length}:${column}: ${message}`);
+}

@@ -1,0 +1,48 @@
+/** Reads nodemon's settings for people who come from there. */
+
+import path from 'node:path';
+import { type Document, type Layer, readAt } from './document.ts';
+import type { OptionKey } from './options.ts';
+
+/** nodemon's keys that mean the same here, by our name. */
+const sameMeaning: Readonly<Record<string, OptionKey>> = {
+  script: 'script',
+  args: 'args',
+  nodeArgs: 'nodeArgs',
+  exec: 'exec',
+  execMap: 'execMap',
+  env: 'env',
+  cwd: 'cwd',
+  watch: 'watch',
+  ignore: 'ignore',
+  ext: 'ext',
+  delay: 'delay',
+  legacyWatch: 'poll',
+  pollingInterval: 'pollInterval',
+  exitcrash: 'exitOnCrash',
+  runOnChangeOnly: 'onChangeOnly',
+  signal: 'signal',
+  quiet: 'quiet',
+  verbose: 'verbose',
+  colours: 'color',
+};
+
+/** Keys whose behaviour is the only one here, or that say nothing: no need to mention them. */
+const silent: ReadonlySet<string> = new Set(['$schema', 'restartable', 'stdin', 'stdout', 'dump', 'ignoreRoot']);
+
+/**
+ * The layer that nodemon's settings stand for, and the keys that have no counterpart.
+ *
+ * @throws UsageError at a value of the wrong type
+ */
+export function fromNodemon(document: Document): { layer: Layer; unsupported: readonly string[] } {
+  if (!document.isObject()) throw document.error('settings are an object {…}');
+  const values = new Map<OptionKey, unknown>();
+  const unsupported: string[] = [];
+  for (const { key, value } of document.entries()) {
+    const ours = sameMeaning[key];
+    if (ours !== undefined) values.set(ours, readAt(ours, value));
+    else if (!silent.has(key)) unsupported.push(`"${key}"`);
+  }
+  return { layer: { values, folder: path.dirname(document.file) }, unsupported };
+}

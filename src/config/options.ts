@@ -1,0 +1,286 @@
+/**
+ * The one table of options. The flags, the keys of `.watchrc`, their types, the validation, the
+ * JSON Schema, `--help` and the README's table are all made from it.
+ */
+
+export type OptionKind =
+  | 'switch' // true or false
+  | 'text'
+  | 'texts' // several; the flag may be repeated
+  | 'path' // made absolute against the folder in which it was written
+  | 'paths'
+  | 'globs' // several; the flag may be repeated
+  | 'extensions' // several; the flag also takes `js,ts`
+  | 'duration' // ms; `250`, `250ms`, `5s`, `1m`
+  | 'count' // a whole number ≥ 0
+  | 'choice'
+  | 'signal'
+  | 'commands' // extension → command
+  | 'variables'; // name → value
+
+export type OptionGroup = 'Program' | 'Watching' | 'Restarting' | 'Output';
+
+export interface OptionSpec {
+  readonly kind: OptionKind;
+  readonly group: OptionGroup;
+  readonly default: unknown;
+  readonly help: string;
+  /** The long flag, `--` left out; options without one are keys of the file only. */
+  readonly flag?: string;
+  readonly short?: string;
+  /** A second name that peers use for the flag. */
+  readonly alias?: string;
+  /** What the flag's value is called in the help. */
+  readonly value?: string;
+  readonly choices?: readonly string[];
+}
+
+export const options = {
+  script: {
+    kind: 'text',
+    group: 'Program',
+    default: undefined,
+    help: 'the script or command to run, when the command line names none',
+  },
+  args: { kind: 'texts', group: 'Program', default: [], help: 'its arguments' },
+  nodeArgs: { kind: 'texts', group: 'Program', default: [], help: 'flags for Node itself, such as `--inspect`' },
+  exec: {
+    kind: 'text',
+    group: 'Program',
+    default: undefined,
+    flag: 'exec',
+    short: 'x',
+    value: 'line',
+    help: 'run this shell line; the script and its arguments are appended',
+  },
+  execMap: {
+    kind: 'commands',
+    group: 'Program',
+    default: {},
+    help: 'what runs a script, by its extension: `{"rb": "ruby -w"}`',
+  },
+  env: { kind: 'variables', group: 'Program', default: {}, help: 'environment variables for the program' },
+  envFile: {
+    kind: 'paths',
+    group: 'Program',
+    default: [],
+    flag: 'env-file',
+    value: 'file',
+    help: 'read environment variables from this file at every start',
+  },
+  cwd: {
+    kind: 'path',
+    group: 'Program',
+    default: undefined,
+    flag: 'cwd',
+    value: 'folder',
+    help: 'run and watch in this folder',
+  },
+  watch: {
+    kind: 'globs',
+    group: 'Watching',
+    default: ['.'],
+    flag: 'watch',
+    short: 'w',
+    value: 'glob',
+    help: 'watch this file, folder or glob',
+  },
+  ignore: {
+    kind: 'globs',
+    group: 'Watching',
+    default: [],
+    flag: 'ignore',
+    short: 'i',
+    value: 'glob',
+    help: 'ignore this file, folder or glob',
+  },
+  ext: {
+    kind: 'extensions',
+    group: 'Watching',
+    default: undefined,
+    flag: 'ext',
+    short: 'e',
+    value: 'list',
+    help: 'extensions that count, `js,ts`; `*` for all (default: by program)',
+  },
+  delay: {
+    kind: 'duration',
+    group: 'Watching',
+    default: undefined,
+    flag: 'delay',
+    short: 'd',
+    value: 'time',
+    help: 'wait until no change has come for this long (default: adaptive)',
+  },
+  poll: {
+    kind: 'switch',
+    group: 'Watching',
+    default: false,
+    flag: 'poll',
+    short: 'L',
+    alias: 'legacy-watch',
+    help: 'look at the files at intervals instead of waiting for events',
+  },
+  pollInterval: {
+    kind: 'duration',
+    group: 'Watching',
+    default: 500,
+    flag: 'poll-interval',
+    value: 'time',
+    help: 'the interval of `--poll`',
+  },
+  watcher: {
+    kind: 'choice',
+    group: 'Watching',
+    default: 'auto',
+    flag: 'watcher',
+    value: 'name',
+    choices: ['auto', 'inotify', 'chokidar'],
+    help: 'which backend watches',
+  },
+  restart: {
+    kind: 'choice',
+    group: 'Restarting',
+    default: 'on-crash',
+    flag: 'restart',
+    value: 'when',
+    choices: ['on-crash', 'always', 'never'],
+    help: 'start again after the program ends by itself',
+  },
+  maxRestarts: {
+    kind: 'count',
+    group: 'Restarting',
+    default: 5,
+    flag: 'max-restarts',
+    value: 'n',
+    help: 'quick crashes in a row, then wait for a change',
+  },
+  minUptime: {
+    kind: 'duration',
+    group: 'Restarting',
+    default: 1000,
+    flag: 'min-uptime',
+    value: 'time',
+    help: 'a run this long is no quick crash',
+  },
+  exitOnCrash: {
+    kind: 'switch',
+    group: 'Restarting',
+    default: false,
+    flag: 'exit-on-crash',
+    help: "end with the program's code when it crashes",
+  },
+  onChangeOnly: {
+    kind: 'switch',
+    group: 'Restarting',
+    default: false,
+    flag: 'on-change-only',
+    short: 'C',
+    help: 'start at the first change, not at once',
+  },
+  signal: {
+    kind: 'signal',
+    group: 'Restarting',
+    default: 'SIGTERM',
+    flag: 'signal',
+    short: 's',
+    value: 'name',
+    help: 'how the program is asked to end',
+  },
+  killTimeout: {
+    kind: 'duration',
+    group: 'Restarting',
+    default: 5000,
+    flag: 'kill-timeout',
+    value: 'time',
+    help: 'from that signal to SIGKILL',
+  },
+  clear: { kind: 'switch', group: 'Output', default: false, flag: 'clear', help: 'clear the screen at every restart' },
+  quiet: {
+    kind: 'switch',
+    group: 'Output',
+    default: false,
+    flag: 'quiet',
+    short: 'q',
+    help: 'say nothing but warnings and errors',
+  },
+  verbose: {
+    kind: 'switch',
+    group: 'Output',
+    default: false,
+    flag: 'verbose',
+    short: 'V',
+    help: 'also say which files changed and how the old tree ended',
+  },
+  logFormat: {
+    kind: 'choice',
+    group: 'Output',
+    default: 'pretty',
+    flag: 'log-format',
+    value: 'format',
+    choices: ['pretty', 'json'],
+    help: "devwatch's own lines, on stderr",
+  },
+  color: {
+    kind: 'switch',
+    group: 'Output',
+    default: true,
+    flag: 'color',
+    help: 'colours, where the terminal has them',
+  },
+} as const;
+
+type Table = typeof options;
+export type OptionKey = keyof Table;
+
+/** The value that each kind of option has once it is read. */
+interface KindValues {
+  switch: boolean;
+  text: string;
+  texts: readonly string[];
+  path: string;
+  paths: readonly string[];
+  globs: readonly string[];
+  extensions: readonly string[];
+  duration: number;
+  count: number;
+  signal: NodeJS.Signals;
+  commands: Readonly<Record<string, string | readonly string[]>>;
+  variables: Readonly<Record<string, string>>;
+}
+
+type ValueOf<Spec extends OptionSpec> = Spec extends { kind: 'choice'; choices: readonly (infer Choice)[] }
+  ? Choice
+  : Spec['kind'] extends keyof KindValues
+    ? KindValues[Spec['kind']]
+    : never;
+
+/** The value, or undefined for an option that has no default. */
+type SettingOf<Spec extends OptionSpec> = Spec['default'] extends undefined ? ValueOf<Spec> | undefined : ValueOf<Spec>;
+
+/** All options with their values; durations are ms. Frozen. */
+export type Settings = { readonly [Key in OptionKey]: SettingOf<Table[Key]> };
+
+/** What a person may write for an option: durations also as text, lists also as one text. */
+type InputOf<Spec extends OptionSpec> = Spec['kind'] extends 'duration'
+  ? number | string
+  : Spec['kind'] extends 'texts' | 'paths' | 'globs' | 'extensions'
+    ? string | readonly string[]
+    : ValueOf<Spec>;
+
+/** Any of the options, as `.watchrc` and the API take them. */
+export type SettingsInput = { readonly [Key in OptionKey]?: InputOf<Table[Key]> | undefined };
+
+export const optionKeys: readonly OptionKey[] = Object.keys(options) as OptionKey[];
+
+/** The same table, its rows as what they have in common. */
+const specs: Readonly<Record<OptionKey, OptionSpec>> = options;
+
+export const specOf = (key: OptionKey): OptionSpec => specs[key];
+
+export const isOptionKey = (key: string): key is OptionKey => Object.hasOwn(options, key);
+
+/** Every option at its default. */
+export const defaultSettings: Settings = Object.freeze(
+  Object.fromEntries(optionKeys.map((key) => [key, specOf(key).default])),
+) as Settings;

@@ -1,0 +1,165 @@
+/** Reads one option's value from what a person wrote: a flag's text or a JSON value. */
+
+import os from 'node:os';
+import picomatch from 'picomatch';
+import { UsageError } from '../errors.ts';
+import { nearest } from './nearest.ts';
+import type { OptionSpec } from './options.ts';
+
+/** What is wrong with a value, in words that follow the option's name: `takes a duration, …`. */
+export class ValueError extends UsageError {
+  override readonly name: string = 'ValueError';
+  /** For lists and maps: which element is wrong. */
+  readonly element: string | number | undefined;
+
+  constructor(message: string, element?: string | number) {
+    super(message);
+    this.element = element;
+  }
+}
+
+/**
+ * The value of an option, checked.
+ *
+ * @param raw a text from the command line or the environment, or any JSON value
+ * @throws ValueError that says what the option takes
+ */
+export function readValue(spec: OptionSpec, raw: unknown): unknown {
+  switch (spec.kind) {
+    case 'switch':
+      if (typeof raw !== 'boolean') throw new ValueError(`takes true or false, not ${show(raw)}`);
+      return raw;
+    case 'text':
+    case 'path':
+      return readText(raw);
+    case 'texts':
+    case 'paths':
+      return readList(raw, readText);
+    case 'globs':
+      return readList(raw, readGlob);
+    case 'extensions':
+      return readList(typeof raw === 'string' ? raw.split(/[\s,]+/).filter(Boolean) : raw, readExtension);
+    case 'duration':
+      return readDuration(raw);
+    case 'count':
+      return readCount(raw);
+    case 'choice':
+      return readChoice(raw, spec.choices ?? []);
+    case 'signal':
+      return readSignal(raw);
+    case 'commands':
+      return readMap(raw, (value) => (Array.isArray(value) ? readList(value, readText) : readText(value)));
+    case 'variables':
+      return readMap(raw, (value) => (typeof value === 'number' ? String(value) : readText(value)));
+  }
+}
+
+function readText(raw: unknown): string {
+  if (typeof raw !== 'string' || raw === '') throw new ValueError(`takes a text, not ${show(raw)}`);
+  // No program, file name or variable can hold one: exec() ends the text there.
+  if (raw.includes('\0')) throw new ValueError('must not hold a NUL character');
+  return raw;
+}
+
+function readList<T>(raw: unknown, read: (element: unknown) => T): readonly T[] {
+  if (typeof raw === 'string') return Object.freeze([read(raw)]);
+  if (!Array.isArray(raw)) throw new ValueError(`takes a text or a list of texts, not ${show(raw)}`);
+  return Object.freeze(raw.map((element, index) => inElement(index, () => read(element))));
+}
+
+function readMap<T>(raw: unknown, read: (value: unknown) => T): Readonly<Record<string, T>> {
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) {
+    throw new ValueError(`takes an object of names and texts, not ${show(raw)}`);
+  }
+  return Object.freeze(
+    Object.fromEntries(Object.entries(raw).map(([key, value]) => [key, inElement(key, () => read(value))])),
+  );
+}
+
+function inElement<T>(element: string | number, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw error instanceof ValueError ? new ValueError(error.message, element) : error;
+  }
+}
+
+function readGlob(raw: unknown): string {
+  const glob = readText(raw);
+  if (glob.length > 4096) throw new ValueError(`takes globs of at most 4096 characters, not ${glob.length}`);
+  const unclosed = unclosedBracket(glob);
+  if (unclosed !== undefined) throw new ValueError(`has a bad glob ${show(glob)}: "${unclosed}" is not closed`);
+  try {
+    picomatch(glob, { dot: true, strictBrackets: false });
+  } catch (error) {
+    throw new ValueError(`has a bad glob ${show(glob)}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  return glob;
+}
+
+/** picomatch takes an unclosed bracket for a literal one, silently: almost surely not what was meant. */
+function unclosedBracket(glob: string): string | undefined {
+  const closing: Readonly<Record<string, string>> = { '{': '}', '[': ']', '(': ')' };
+  const open: string[] = [];
+  for (let index = 0; index < glob.length; index += 1) {
+    const character = glob.charAt(index);
+    if (character === '\\') index += 1;
+    else if (Object.hasOwn(closing, character)) open.push(character);
+    else if (closing[open.at(-1) ?? ''] === character) open.pop();
+  }
+  return open.at(-1);
+}
+
+function readExtension(raw: unknown): string {
+  const extension = readText(raw).replace(/^\*?\./, '');
+  if (!/^[^\s/\\.][^\s/\\]*$/.test(extension)) throw new ValueError(`takes extensions such as "js", not ${show(raw)}`);
+  return extension;
+}
+
+const unitsInMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000 };
+/** setTimeout takes no more than 2^31 - 1 ms; longer ones would fire at once. */
+const longestDuration = 2 ** 31 - 1;
+
+function readDuration(raw: unknown): number {
+  const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m)?$/.exec(
+    typeof raw === 'number' ? String(raw) : typeof raw === 'string' ? raw.trim() : '',
+  );
+  const ms = match === null ? Number.NaN : Number(match[1]) * (unitsInMs[match[2] ?? 'ms'] ?? Number.NaN);
+  if (Number.isNaN(ms)) throw new ValueError(`takes a duration such as 250, "250ms", "5s" or "1m", not ${show(raw)}`);
+  if (ms > longestDuration) throw new ValueError(`takes at most 24 days, not ${show(raw)}`);
+  return ms;
+}
+
+function readCount(raw: unknown): number {
+  const count = typeof raw === 'string' && /^\d+$/.test(raw) ? Number(raw) : raw;
+  if (typeof count !== 'number' || !Number.isSafeInteger(count) || count < 0) {
+    throw new ValueError(`takes a whole number from 0, not ${show(raw)}`);
+  }
+  return count;
+}
+
+function readChoice(raw: unknown, choices: readonly string[]): string {
+  if (typeof raw === 'string' && choices.includes(raw)) return raw;
+  const guess = typeof raw === 'string' ? nearest(raw, choices) : undefined;
+  const hint = guess === undefined ? '' : ` · did you mean "${guess}"?`;
+  throw new ValueError(`takes one of ${choices.join(', ')}, not ${show(raw)}${hint}`);
+}
+
+function readSignal(raw: unknown): NodeJS.Signals {
+  if (typeof raw === 'string') {
+    const upper = raw.toUpperCase();
+    const name = upper.startsWith('SIG') ? upper : `SIG${upper}`;
+    if (Object.hasOwn(os.constants.signals, name)) return name as NodeJS.Signals;
+    const guess = nearest(name, Object.keys(os.constants.signals));
+    throw new ValueError(
+      `takes a signal such as SIGTERM or INT, not ${show(raw)}${guess === undefined ? '' : ` · did you mean ${guess}?`}`,
+    );
+  }
+  throw new ValueError(`takes a signal such as SIGTERM or INT, not ${show(raw)}`);
+}
+
+/** A value as it stands in an error, cut to a readable length. */
+export function show(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
+}

@@ -1,0 +1,18 @@
+/**
+ * A mistake in what the user gave us: a flag, a settings file, a script that is not there.
+ * Its message says what is wrong, where, and what to do, in one or two lines; it is shown
+ * without a stack trace, and the command line ends with exit code 2.
+ */
+export class UsageError extends Error {
+  override readonly name: string = 'UsageError';
+}
+
+/** The message of anything that was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** The `code` of a system error (`ENOENT`, `EACCES`, …), or undefined. */
+export function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}

@@ -1,0 +1,82 @@
+/**
+ * Everything devwatch has to say, as one union of facts. The supervisor and the watcher
+ * state them, the API hands them on, the reporter renders them; nothing else prints.
+ */
+
+import type { Settings } from './config/options.ts';
+import type { Stage } from './process/stop.ts';
+
+/** Why a run was started. */
+export type Cause = 'start' | 'change' | 'crash' | 'exit' | 'manual' | 'settings';
+
+/** One file that changed; `path` is absolute. */
+export interface Change {
+  readonly kind: 'add' | 'change' | 'unlink';
+  readonly path: string;
+}
+
+/** How a program ended by itself. `code` is null after a signal; `error` says why it could not be started at all. */
+export interface Outcome {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly error?: string;
+}
+
+/** What happens after a program ended by itself. */
+export type Next =
+  | { readonly kind: 'restart'; readonly delay: number; readonly attempt: number; readonly limit: number }
+  | { readonly kind: 'wait'; readonly gaveUp: boolean }
+  | { readonly kind: 'end' };
+
+/** Why everything ends: the user or the API asked, a signal came, or the program itself ended it. */
+export type Ending =
+  | { readonly kind: 'asked' }
+  | { readonly kind: 'signal'; readonly signal: NodeJS.Signals }
+  | { readonly kind: 'program'; readonly outcome: Outcome };
+
+/** A process that could not be ended, and why. */
+export interface Survivor {
+  readonly pid: number;
+  readonly command: string;
+  readonly reason: string;
+}
+
+export interface EventMap {
+  /** A run has been started. `run` counts from 1; `ms` is the time since what caused it. */
+  start: { run: number; pid: number | undefined; cause: Cause; changes: readonly Change[]; ms: number };
+  /** The watcher is armed: from here on, and back to the first run's start, no save is missed. */
+  watching: {
+    program: string;
+    backend: string;
+    patterns: readonly string[];
+    extensions: readonly string[] | null;
+    directories: number;
+    files: number;
+    ms: number;
+  };
+  /** Relevant files changed and the quiet window has passed. */
+  change: { changes: readonly Change[] };
+  /** The program ended by itself with a non-zero code, a signal, or could not be started. Times in ms. */
+  crash: { run: number; outcome: Outcome; uptime: number; next: Next };
+  /** The program ended by itself with code 0. */
+  exit: { run: number; outcome: Outcome; uptime: number; next: Next };
+  /** Nothing runs and nothing will until a relevant file changes. */
+  wait: { reason: 'on-change-only' };
+  /** The end of the old process tree is pushed on; `grace` is how long, in ms, it was given before SIGKILL, or null. */
+  stopping: { run: number; stage: Stage; grace: number | null };
+  /** The old process tree is proven gone, `ms` after its end was asked for, save for `survivors`. */
+  gone: { run: number; survivors: readonly Survivor[]; ms: number };
+  /** Settings were read again while running; `changed` names the keys. */
+  settings: { file: string; changed: readonly string[]; settings: Settings };
+  /** Something the user should know; the program goes on. */
+  warning: { message: string };
+  /** Something the user gave us is wrong; the program goes on as it was. */
+  problem: { message: string };
+  /** All is over: every process that devwatch started is gone. */
+  end: { ending: Ending };
+}
+
+export type EventName = keyof EventMap;
+
+/** States a fact. */
+export type Emit = <Name extends EventName>(name: Name, event: EventMap[Name]) => void;

@@ -1,0 +1,42 @@
+/**
+ * devwatch as a library.
+ *
+ * ```ts
+ * import { watch } from 'devwatch';
+ *
+ * await using watcher = watch({ script: 'server.js' });
+ * watcher.on('restart', …);
+ * ```
+ */
+
+import process from 'node:process';
+import { loadGiven } from './config/load.ts';
+import type { SettingsInput } from './config/options.ts';
+import { Runner } from './runner.ts';
+
+export type { Settings, SettingsInput } from './config/options.ts';
+export { UsageError } from './errors.ts';
+export type { Cause, Change, Ending, EventMap, EventName, Next, Outcome, Survivor } from './events.ts';
+export type { Runner } from './runner.ts';
+
+/**
+ * Runs a program, watches its files, and keeps it fresh and alive. Nothing is printed, no settings
+ * file is read and no signal is handled: that is the caller's, who hears of everything by events.
+ * The program shares the caller's stdin, stdout and stderr.
+ *
+ * @param options as in `.watchrc`; durations in ms or as text (`"5s"`); `script` or `exec` is required;
+ *   paths and patterns are relative to `cwd`, by default the process's own
+ * @returns the running watcher, an event emitter that `await using` stops
+ * @throws UsageError when an option is wrong or there is nothing to run
+ */
+export function watch(options: SettingsInput): Runner {
+  const runner = new Runner({ loaded: loadGiven(options, process.cwd()), program: [], nodeArgs: [] });
+  // Not before the caller has had the chance to listen.
+  queueMicrotask(() => runner.start());
+  return runner;
+}
+
+/** Returns its argument: gives a settings object its types in an editor. */
+export function defineConfig(options: SettingsInput): SettingsInput {
+  return options;
+}

@@ -1,0 +1,366 @@
+/**
+ * The life of one program as a pure function: `step(world, event, policy)` returns the next
+ * world and the effects to perform. It knows no process, timer or file.
+ *
+ *   idle ──start──▶ running ──changed · restart · stop · crash──▶ stopping
+ *     │               ▲  │                                           │ gone, and then:
+ *     │               │  └──exit 0──▶ waiting ◀────────wait──────────┤
+ *     │         spawn │                  │ changed                   │
+ *     │               ├──timer── backoff ◀──────────backoff──────────┤
+ *     │               │                  │ changed                   │
+ *     └──changed──▶ settling ◀───────────┴──start, not yet quiet─────┤
+ *                     └─quiet─▶ running ◀───start, quiet already─────┤
+ *                                                                    │
+ *   stop, from anywhere (through `stopping` while anything lives):   └─end─▶ stopped
+ *
+ * Rules that hold in every reachable world (test/supervise/explorer.ts visits them all):
+ * a run is spawned only when no tree is alive; `stopping` can always escalate; no timer is
+ * left over at rest; `stop` reaches `stopped` from anywhere; a change is never forgotten.
+ */
+
+import type { Cause, Ending, Next, Outcome } from '../events.ts';
+import type { Stage } from '../process/stop.ts';
+import { unreachable } from '../unreachable.ts';
+
+/** What the user's settings decide. Times in ms. */
+export interface Policy {
+  readonly restart: 'on-crash' | 'always' | 'never';
+  /** Quick ends in a row after which devwatch waits for a change. */
+  readonly maxRestarts: number;
+  /** A run this long is no quick end: the series starts anew. */
+  readonly minUptime: number;
+  readonly exitOnCrash: boolean;
+  /** The first run, too, waits for a change. */
+  readonly onChangeOnly: boolean;
+  /** From asking a tree to end to SIGKILL. */
+  readonly killTimeout: number;
+  /** First pause after a crash; doubles up to `backoffLimit`. */
+  readonly backoffFirst: number;
+  readonly backoffLimit: number;
+  /** From a Ctrl-C that the terminal delivered to the program itself until devwatch asks, too. */
+  readonly courtesy: number;
+}
+
+export const defaultPolicy: Policy = {
+  restart: 'on-crash',
+  maxRestarts: 5,
+  minUptime: 1000,
+  exitOnCrash: false,
+  onChangeOnly: false,
+  killTimeout: 5000,
+  backoffFirst: 250,
+  backoffLimit: 10_000,
+  courtesy: 500,
+};
+
+/** What the end of the tree is for. */
+export type Goal =
+  | { readonly kind: 'start'; readonly cause: Cause; readonly quiet: boolean }
+  | { readonly kind: 'backoff'; readonly cause: Cause; readonly delay: number; readonly streak: number }
+  | { readonly kind: 'wait' }
+  | { readonly kind: 'end'; readonly ending: Ending };
+
+export type Phase =
+  /** Nothing has been started yet. */
+  | { readonly kind: 'idle' }
+  /** `streak` counts the quick ends in a row before this run. */
+  | { readonly kind: 'running'; readonly streak: number }
+  /** The tree of the last run is being ended. */
+  | { readonly kind: 'stopping'; readonly stage: Stage; readonly goal: Goal }
+  /** Nothing is alive; the next run waits for the quiet window. */
+  | { readonly kind: 'settling'; readonly cause: Cause }
+  /** Nothing is alive; the next run waits for its timer. */
+  | { readonly kind: 'backoff'; readonly cause: Cause; readonly streak: number }
+  /** Until a change. `leftovers`: the program ended cleanly, what it left behind may live. */
+  | { readonly kind: 'waiting'; readonly leftovers: boolean }
+  /** For ever. */
+  | { readonly kind: 'stopped' };
+
+/** `run` numbers the latest run, from 1; 0 before the first. */
+export interface World {
+  readonly run: number;
+  readonly phase: Phase;
+}
+
+export const initialWorld: World = { run: 0, phase: { kind: 'idle' } };
+
+export type TimerName = 'courtesy' | 'grace' | 'backoff';
+
+export type MachineEvent =
+  | { readonly type: 'start' }
+  /** A relevant file changed. Sent for every one; the window that follows ends with `quiet`. */
+  | { readonly type: 'changed' }
+  | { readonly type: 'quiet' }
+  /** With cause `manual`, a second request while the tree is being ended forces. */
+  | { readonly type: 'restart'; readonly cause: Cause }
+  /** `told`: the terminal has already delivered the signal to the program. A second request forces. */
+  | { readonly type: 'stop'; readonly ending: Ending; readonly told: boolean }
+  /** The root process ended, or could not be started. Exactly one for each run. */
+  | { readonly type: 'exited'; readonly run: number; readonly outcome: Outcome; readonly uptime: number }
+  /** The whole tree is proven gone (or given up on, and named). */
+  | { readonly type: 'gone'; readonly run: number }
+  | { readonly type: 'timer'; readonly run: number; readonly name: TimerName };
+
+export type Effect =
+  | { readonly type: 'spawn'; readonly run: number; readonly cause: Cause }
+  /** Push the end of the tree to this stage, and report `gone` once it is. */
+  | { readonly type: 'end-tree'; readonly run: number; readonly stage: Stage; readonly grace: number | null }
+  | { readonly type: 'set-timer'; readonly run: number; readonly name: TimerName; readonly ms: number }
+  | { readonly type: 'clear-timer'; readonly name: TimerName }
+  | {
+      readonly type: 'report-end';
+      readonly run: number;
+      readonly outcome: Outcome;
+      readonly uptime: number;
+      readonly next: Next;
+    }
+  | { readonly type: 'report-wait' }
+  /** The last effect there is. */
+  | { readonly type: 'finish'; readonly ending: Ending };
+
+export type Step = readonly [World, readonly Effect[]];
+
+/** The next world and the effects of `event`. Total: every event is answered in every phase. */
+export function step(world: World, event: MachineEvent, policy: Policy): Step {
+  // Whatever an earlier run still has to say no longer matters.
+  if ('run' in event && event.run !== world.run) return [world, []];
+  const { phase } = world;
+  switch (phase.kind) {
+    case 'idle':
+      return fromIdle(world, event, policy);
+    case 'running':
+      return fromRunning(world, phase, event, policy);
+    case 'stopping':
+      return fromStopping(world, phase, event, policy);
+    case 'settling':
+      return fromSettling(world, phase, event);
+    case 'backoff':
+      return fromBackoff(world, phase, event);
+    case 'waiting':
+      return fromWaiting(world, phase, event, policy);
+    case 'stopped':
+      return [world, []];
+    default:
+      return unreachable(phase);
+  }
+}
+
+function fromIdle(world: World, event: MachineEvent, policy: Policy): Step {
+  switch (event.type) {
+    case 'start':
+      return policy.onChangeOnly ? [world, [{ type: 'report-wait' }]] : spawn(world, 'start', 0);
+    case 'changed':
+      return settle(world, 'change');
+    case 'restart':
+      return spawn(world, event.cause, 0);
+    case 'stop':
+      return finish(world, event.ending);
+    default:
+      return [world, []];
+  }
+}
+
+function fromRunning(
+  world: World,
+  phase: Extract<Phase, { kind: 'running' }>,
+  event: MachineEvent,
+  policy: Policy,
+): Step {
+  switch (event.type) {
+    case 'changed':
+      return endTree(world, 'asked', { kind: 'start', cause: 'change', quiet: false }, policy);
+    case 'restart':
+      return endTree(world, 'asked', { kind: 'start', cause: event.cause, quiet: true }, policy);
+    case 'stop':
+      return endTree(world, event.told ? 'told' : 'asked', { kind: 'end', ending: event.ending }, policy);
+    case 'exited':
+      return afterOwnEnd(world, phase.streak, event, policy);
+    default:
+      return [world, []];
+  }
+}
+
+function fromStopping(
+  world: World,
+  phase: Extract<Phase, { kind: 'stopping' }>,
+  event: MachineEvent,
+  policy: Policy,
+): Step {
+  const { stage, goal } = phase;
+  const redirect = (next: Goal): Step => [{ ...world, phase: { ...phase, goal: next } }, []];
+  switch (event.type) {
+    case 'changed':
+      return goal.kind === 'end' ? [world, []] : redirect({ kind: 'start', cause: 'change', quiet: false });
+    case 'quiet':
+      return goal.kind === 'start' ? redirect({ ...goal, quiet: true }) : [world, []];
+    case 'restart':
+      if (goal.kind === 'end') return [world, []];
+      if (goal.kind !== 'start') return redirect({ kind: 'start', cause: event.cause, quiet: true });
+      return event.cause === 'manual' ? escalate(world, phase, 'killed', null, policy) : [world, []];
+    case 'stop':
+      if (goal.kind === 'end') return escalate(world, phase, 'killed', null, policy);
+      return redirect({ kind: 'end', ending: event.ending });
+    case 'timer':
+      if (event.name === 'courtesy' && stage === 'told') return escalate(world, phase, 'asked', null, policy);
+      if (event.name === 'grace' && stage === 'asked')
+        return escalate(world, phase, 'killed', policy.killTimeout, policy);
+      return [world, []];
+    case 'gone':
+      return afterGone(world, phase);
+    default:
+      return [world, []];
+  }
+}
+
+function fromSettling(world: World, phase: Extract<Phase, { kind: 'settling' }>, event: MachineEvent): Step {
+  switch (event.type) {
+    case 'quiet':
+      return spawn(world, phase.cause, 0);
+    case 'restart':
+      return spawn(world, event.cause, 0);
+    case 'stop':
+      return finish(world, event.ending);
+    default:
+      return [world, []];
+  }
+}
+
+function fromBackoff(world: World, phase: Extract<Phase, { kind: 'backoff' }>, event: MachineEvent): Step {
+  const cancel: Effect = { type: 'clear-timer', name: 'backoff' };
+  switch (event.type) {
+    case 'timer':
+      return event.name === 'backoff' ? spawn(world, phase.cause, phase.streak) : [world, []];
+    case 'changed':
+      return settle(world, 'change', cancel);
+    case 'restart':
+      return spawn(world, event.cause, 0, cancel);
+    case 'stop':
+      return finish(world, event.ending, cancel);
+    default:
+      return [world, []];
+  }
+}
+
+function fromWaiting(
+  world: World,
+  phase: Extract<Phase, { kind: 'waiting' }>,
+  event: MachineEvent,
+  policy: Policy,
+): Step {
+  switch (event.type) {
+    case 'changed':
+      return phase.leftovers
+        ? endTree(world, 'asked', { kind: 'start', cause: 'change', quiet: false }, policy)
+        : settle(world, 'change');
+    case 'restart':
+      return phase.leftovers
+        ? endTree(world, 'asked', { kind: 'start', cause: event.cause, quiet: true }, policy)
+        : spawn(world, event.cause, 0);
+    case 'stop':
+      return phase.leftovers
+        ? endTree(world, 'asked', { kind: 'end', ending: event.ending }, policy)
+        : finish(world, event.ending);
+    default:
+      return [world, []];
+  }
+}
+
+/** The program ended without being asked: decide what follows. */
+function afterOwnEnd(
+  world: World,
+  streak: number,
+  event: Extract<MachineEvent, { type: 'exited' }>,
+  policy: Policy,
+): Step {
+  const { outcome, uptime } = event;
+  const failed = outcome.code !== 0;
+  const report = (next: Next): Effect => ({ type: 'report-end', run: world.run, outcome, uptime, next });
+
+  if (failed && policy.exitOnCrash) {
+    return endTree(
+      world,
+      'asked',
+      { kind: 'end', ending: { kind: 'program', outcome } },
+      policy,
+      report({ kind: 'end' }),
+    );
+  }
+  const wanted = outcome.error === undefined && (failed ? policy.restart !== 'never' : policy.restart === 'always');
+  const attempt = uptime < policy.minUptime ? streak + 1 : 1;
+  if (wanted && attempt <= policy.maxRestarts) {
+    const delay = Math.min(policy.backoffFirst * 2 ** (attempt - 1), policy.backoffLimit);
+    const next: Next = { kind: 'restart', delay, attempt, limit: policy.maxRestarts };
+    const cause: Cause = failed ? 'crash' : 'exit';
+    return endTree(world, 'asked', { kind: 'backoff', cause, delay, streak: attempt }, policy, report(next));
+  }
+  const told = report({ kind: 'wait', gaveUp: wanted });
+  // A clean end may leave a daemon behind on purpose: it belongs to the program and lives as
+  // long as nothing takes the program's place. What a crash leaves behind is debris.
+  if (!failed) return [{ ...world, phase: { kind: 'waiting', leftovers: true } }, [told]];
+  return endTree(world, 'asked', { kind: 'wait' }, policy, told);
+}
+
+function afterGone(world: World, phase: Extract<Phase, { kind: 'stopping' }>): Step {
+  const clear: Effect[] = timersOf(phase.stage);
+  const { goal } = phase;
+  switch (goal.kind) {
+    case 'start':
+      return goal.quiet ? spawn(world, goal.cause, 0, ...clear) : settle(world, goal.cause, ...clear);
+    case 'backoff':
+      return [
+        { ...world, phase: { kind: 'backoff', cause: goal.cause, streak: goal.streak } },
+        [...clear, { type: 'set-timer', run: world.run, name: 'backoff', ms: goal.delay }],
+      ];
+    case 'wait':
+      return [{ ...world, phase: { kind: 'waiting', leftovers: false } }, clear];
+    case 'end':
+      return finish(world, goal.ending, ...clear);
+    default:
+      return unreachable(goal);
+  }
+}
+
+function spawn(world: World, cause: Cause, streak: number, ...before: Effect[]): Step {
+  const run = world.run + 1;
+  return [{ run, phase: { kind: 'running', streak } }, [...before, { type: 'spawn', run, cause }]];
+}
+
+function settle(world: World, cause: Cause, ...before: Effect[]): Step {
+  return [{ ...world, phase: { kind: 'settling', cause } }, before];
+}
+
+function finish(world: World, ending: Ending, ...before: Effect[]): Step {
+  return [{ ...world, phase: { kind: 'stopped' } }, [...before, { type: 'finish', ending }]];
+}
+
+function endTree(world: World, stage: 'told' | 'asked', goal: Goal, policy: Policy, ...before: Effect[]): Step {
+  return [
+    { ...world, phase: { kind: 'stopping', stage, goal } },
+    [...before, { type: 'end-tree', run: world.run, stage, grace: null }, timerFor(world.run, stage, policy)],
+  ];
+}
+
+function escalate(
+  world: World,
+  phase: Extract<Phase, { kind: 'stopping' }>,
+  stage: 'asked' | 'killed',
+  grace: number | null,
+  policy: Policy,
+): Step {
+  if (phase.stage === 'killed') return [world, []];
+  const effects: Effect[] = [...timersOf(phase.stage), { type: 'end-tree', run: world.run, stage, grace }];
+  if (stage === 'asked') effects.push(timerFor(world.run, stage, policy));
+  return [{ ...world, phase: { ...phase, stage } }, effects];
+}
+
+function timerFor(run: number, stage: 'told' | 'asked', policy: Policy): Effect {
+  return stage === 'told'
+    ? { type: 'set-timer', run, name: 'courtesy', ms: policy.courtesy }
+    : { type: 'set-timer', run, name: 'grace', ms: policy.killTimeout };
+}
+
+/** Clears the timer that a stage has running, if any. */
+function timersOf(stage: Stage): Effect[] {
+  if (stage === 'killed') return [];
+  return [{ type: 'clear-timer', name: stage === 'told' ? 'courtesy' : 'grace' }];
+}

@@ -1,0 +1,127 @@
+/**
+ * Performs the machine's effects and feeds back what comes of them. It decides nothing: if an
+ * effect needs an `if`, the machine lacks an event.
+ */
+
+import type { CancelTimer, Clock } from '../clock.ts';
+import type { Cause, Emit, Ending } from '../events.ts';
+import type { Program, ProgramListener } from '../process/spawn.ts';
+import { unreachable } from '../unreachable.ts';
+import {
+  type Effect,
+  initialWorld,
+  type MachineEvent,
+  type Policy,
+  step,
+  type TimerName,
+  type World,
+} from './machine.ts';
+
+export interface SupervisorOptions {
+  readonly policy: Policy;
+  readonly clock: Clock;
+  /** Starts the program for this run. */
+  readonly launch: (run: number, cause: Cause, listener: ProgramListener) => Program;
+  readonly emit: Emit;
+  /** Called once, when all is over. */
+  readonly onEnd: (ending: Ending) => void;
+}
+
+export class Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #queue: MachineEvent[] = [];
+  readonly #timers = new Map<TimerName, CancelTimer>();
+  #world: World = initialWorld;
+  #policy: Policy;
+  #program: Program | undefined;
+  #busy = false;
+  #stopAskedAt: number | undefined;
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+    this.#policy = options.policy;
+  }
+
+  /** The latest run's root process, while there is one. */
+  get pid(): number | undefined {
+    return this.#world.phase.kind === 'running' || this.#world.phase.kind === 'stopping'
+      ? this.#program?.pid
+      : undefined;
+  }
+
+  set policy(policy: Policy) {
+    this.#policy = policy;
+  }
+
+  /** Handles an event and everything that follows from it, in the order in which it came. */
+  dispatch(event: MachineEvent): void {
+    this.#queue.push(event);
+    if (this.#busy) return;
+    this.#busy = true;
+    try {
+      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+        const [world, effects] = step(this.#world, next, this.#policy);
+        this.#world = world;
+        for (const effect of effects) this.#perform(effect);
+      }
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  /** Hands a signal to the running program. */
+  signal(name: NodeJS.Signals): void {
+    if (this.#world.phase.kind === 'running') this.#program?.signal(name);
+  }
+
+  #perform(effect: Effect): void {
+    const { clock, emit, launch, onEnd } = this.#options;
+    switch (effect.type) {
+      case 'spawn': {
+        const { run } = effect;
+        const began = clock.now();
+        this.#program = launch(run, effect.cause, {
+          onExit: (outcome) => this.dispatch({ type: 'exited', run, outcome, uptime: clock.now() - began }),
+          onGone: (survivors) => {
+            emit('gone', { run, survivors, ms: clock.now() - (this.#stopAskedAt ?? clock.now()) });
+            this.#stopAskedAt = undefined;
+            this.dispatch({ type: 'gone', run });
+          },
+        });
+        return;
+      }
+      case 'end-tree':
+        this.#stopAskedAt ??= clock.now();
+        emit('stopping', { run: effect.run, stage: effect.stage, grace: effect.grace });
+        this.#program?.end(effect.stage);
+        return;
+      case 'set-timer':
+        this.#timers.get(effect.name)?.();
+        this.#timers.set(
+          effect.name,
+          clock.after(effect.ms, () => this.dispatch({ type: 'timer', run: effect.run, name: effect.name })),
+        );
+        return;
+      case 'clear-timer':
+        this.#timers.get(effect.name)?.();
+        this.#timers.delete(effect.name);
+        return;
+      case 'report-end':
+        emit(effect.outcome.code === 0 ? 'exit' : 'crash', {
+          run: effect.run,
+          outcome: effect.outcome,
+          uptime: effect.uptime,
+          next: effect.next,
+        });
+        return;
+      case 'report-wait':
+        emit('wait', { reason: 'on-change-only' });
+        return;
+      case 'finish':
+        onEnd(effect.ending);
+        return;
+      default:
+        unreachable(effect);
+    }
+  }
+}

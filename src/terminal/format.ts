@@ -1,0 +1,31 @@
+/** Numbers and names as people read them. Pure. */
+
+import path from 'node:path';
+import type { Change, Outcome } from '../events.ts';
+
+/** A time in ms: `18 ms`, `1.2 s`, `3 min 5 s`. */
+export function formatTime(ms: number): string {
+  if (ms < 999.5) return `${Math.round(ms)} ms`;
+  if (ms < 59_950) return `${(ms / 1000).toFixed(ms < 9950 ? 1 : 0).replace(/\.0$/, '')} s`;
+  const seconds = Math.round(ms / 1000);
+  return seconds % 60 === 0 ? `${Math.floor(seconds / 60)} min` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+}
+
+/** `exit 1`, `SIGSEGV`, or what kept the program from starting. */
+export function formatOutcome({ code, signal }: Outcome): string {
+  return signal ?? `exit ${code}`;
+}
+
+/** A path relative to the folder, or as it is when it lies outside. */
+export function formatPath(file: string, folder: string): string {
+  const relative = path.relative(folder, file);
+  return relative === '' || relative.startsWith('..') ? file : relative;
+}
+
+/** The first changed file and how many more there are: `src/a.js +2`. */
+export function formatChanges(changes: readonly Change[], folder: string): string {
+  const [first] = changes;
+  if (first === undefined) return '';
+  const more = changes.length > 1 ? ` +${changes.length - 1}` : '';
+  return `${formatPath(first.path, folder)}${first.kind === 'unlink' ? ' (deleted)' : ''}${more}`;
+}

@@ -1,0 +1,171 @@
+/** Renders facts. Nothing else in devwatch prints, and nothing else knows of colours. */
+
+import kleur from 'kleur';
+import type { Emit, EventMap, EventName, Next } from '../events.ts';
+import { unreachable } from '../unreachable.ts';
+import { formatChanges, formatOutcome, formatPath, formatTime } from './format.ts';
+
+export interface ReporterOptions {
+  readonly stream: NodeJS.WriteStream;
+  readonly format: 'pretty' | 'json';
+  readonly level: 'quiet' | 'normal' | 'verbose';
+  readonly color: boolean;
+  /** Clears the screen before each restart, if the stream is a terminal. */
+  readonly clear: boolean;
+  /** Paths are shown relative to this folder. */
+  readonly folder: string;
+  readonly version: string;
+}
+
+/**
+ * Does this stream show colours? https://no-color.org and https://force-color.org first, then
+ * whether it is a terminal that can.
+ */
+export function wantsColor(stream: { readonly isTTY?: boolean }, env: NodeJS.ProcessEnv): boolean {
+  if (env.NO_COLOR !== undefined && env.NO_COLOR !== '') return false;
+  if (env.FORCE_COLOR !== undefined && env.FORCE_COLOR !== '')
+    return env.FORCE_COLOR !== '0' && env.FORCE_COLOR !== 'false';
+  return stream.isTTY === true && env.TERM !== 'dumb';
+}
+
+type Tone = 'plain' | 'good' | 'bad' | 'warning';
+
+interface Line {
+  readonly text: string;
+  readonly tone: Tone;
+  readonly level: 'quiet' | 'normal' | 'verbose';
+}
+
+const ranks = { quiet: 0, normal: 1, verbose: 2 } as const;
+
+export interface Reporter {
+  readonly report: Emit;
+  /** Prints one of devwatch's own lines. */
+  say(text: string): void;
+  /** New settings are in force. */
+  configure(options: Partial<ReporterOptions>): void;
+}
+
+export function createReporter(initial: ReporterOptions): Reporter {
+  let options = initial;
+  kleur.enabled = options.color;
+  // Whoever read our lines has gone (`devwatch … 2>&1 | head`): the program goes on all the same.
+  options.stream.on('error', () => {});
+
+  function print(text: string, tone: Tone): void {
+    const paint = { plain: (s: string) => s, good: kleur.green, bad: kleur.red, warning: kleur.yellow }[tone];
+    options.stream.write(`${kleur.dim('[devwatch]')} ${paint(text)}\n`);
+  }
+
+  function report<Name extends EventName>(name: Name, event: EventMap[Name]): void {
+    if (options.format === 'json') {
+      options.stream.write(
+        `${JSON.stringify({ event: name, time: new Date().toISOString(), ...event }, withoutSettings)}\n`,
+      );
+      return;
+    }
+    if (name === 'start' && options.clear && options.stream.isTTY && (event as EventMap['start']).run > 1) {
+      // The screen, not the scrollback: what was there can still be read.
+      options.stream.write('\u001b[2J\u001b[H');
+    }
+    for (const line of render({ name, event } as Fact, options)) {
+      if (ranks[line.level] <= ranks[options.level]) print(line.text, line.tone);
+    }
+  }
+
+  return {
+    report,
+    say: (text) => print(text, 'plain'),
+    configure(changed) {
+      options = { ...options, ...changed };
+      kleur.enabled = options.color;
+    },
+  };
+}
+
+const withoutSettings = (key: string, value: unknown): unknown => (key === 'settings' ? undefined : value);
+
+type Fact = { [Name in EventName]: { readonly name: Name; readonly event: EventMap[Name] } }[EventName];
+
+/** The lines that a fact is worth; exported for the tests. */
+export function render(fact: Fact, { folder, version }: Pick<ReporterOptions, 'folder' | 'version'>): Line[] {
+  const line = (text: string, tone: Tone = 'plain', level: Line['level'] = 'normal'): Line[] => [{ text, tone, level }];
+  switch (fact.name) {
+    case 'watching': {
+      const { program, patterns, extensions, files, backend, directories, ms } = fact.event;
+      const what = extensions === null ? 'all files' : extensions.join(' ');
+      const counted = files === 1 ? '1 file' : `${files} files`;
+      const how = backend === 'inotify' ? '' : ` · by ${backend}`;
+      return [
+        ...line(`${version} · ${program} · watching ${patterns.join(' ')} (${what}) · ${counted}${how}`),
+        ...line(`armed in ${formatTime(ms)} · ${directories} folders · ${backend}`, 'plain', 'verbose'),
+      ];
+    }
+    case 'start':
+      return renderStart(fact.event, folder);
+    case 'change':
+      return fact.event.changes.flatMap(({ kind, path }) =>
+        line(`${kind} ${formatPath(path, folder)}`, 'plain', 'verbose'),
+      );
+    case 'crash': {
+      const { outcome, uptime, next } = fact.event;
+      const what = outcome.error ?? `crashed (${formatOutcome(outcome)}) after ${formatTime(uptime)}`;
+      return line(`${what} · ${formatNext(next)}`, 'bad');
+    }
+    case 'exit':
+      return line(`exited cleanly · ${formatNext(fact.event.next)}`, 'good');
+    case 'wait':
+      return line('waiting for a change');
+    case 'stopping':
+      return renderStopping(fact.event);
+    case 'gone':
+      return [
+        ...fact.event.survivors.flatMap(({ pid, command, reason }) =>
+          line(`left running: pid ${pid} (${command}) ${reason}`, 'warning', 'quiet'),
+        ),
+        ...line(`the old tree is gone after ${formatTime(fact.event.ms)}`, 'plain', 'verbose'),
+      ];
+    case 'settings':
+      return line(`${formatPath(fact.event.file, folder)} changed: ${fact.event.changed.join(', ')}`);
+    case 'warning':
+      return line(fact.event.message, 'warning', 'quiet');
+    case 'problem':
+      return line(fact.event.message, 'bad', 'quiet');
+    case 'end':
+      return line('ended', 'plain', 'verbose');
+    default:
+      return unreachable(fact);
+  }
+}
+
+function renderStart({ run, pid, cause, changes, ms }: EventMap['start'], folder: string): Line[] {
+  const process: Line = {
+    text: `run ${run}${pid === undefined ? '' : ` · pid ${pid}`} · ${cause}`,
+    tone: 'plain',
+    level: 'verbose',
+  };
+  // The first start is told by the line about what is watched, one after a crash by the crash's own line.
+  if (cause === 'start' || cause === 'crash' || cause === 'exit') return [process];
+  const files = changes.length === 0 ? '' : ` · ${formatChanges(changes, folder)}`;
+  const verb = run === 1 ? 'started' : 'restarted';
+  return [{ text: `${verb} in ${formatTime(ms)}${files}`, tone: 'good', level: 'normal' }, process];
+}
+
+function renderStopping({ run, stage, grace }: EventMap['stopping']): Line[] {
+  if (stage !== 'killed') return [{ text: `ending run ${run}`, tone: 'plain', level: 'verbose' }];
+  const text = grace === null ? 'killing it' : `still running after ${formatTime(grace)} · killing it`;
+  return [{ text, tone: 'warning', level: 'normal' }];
+}
+
+function formatNext(next: Next): string {
+  switch (next.kind) {
+    case 'restart':
+      return `again in ${formatTime(next.delay)} (${next.attempt}/${next.limit})`;
+    case 'wait':
+      return next.gaveUp ? 'too many times in a row · waiting for a change' : 'waiting for a change';
+    case 'end':
+      return 'ending';
+    default:
+      return unreachable(next);
+  }
+}

@@ -1,0 +1,138 @@
+/** Runs the built command line and reads what it states as JSON events. */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
+import readline from 'node:readline';
+import { onTestFailed } from 'vitest';
+import type { EventMap, EventName } from '../../src/events.ts';
+
+export const cli = path.resolve('dist/cli.js');
+
+type Stated = { [Name in EventName]: { event: Name } & EventMap[Name] }[EventName];
+
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+export interface Devwatch extends AsyncDisposable {
+  readonly process: ChildProcess;
+  readonly pid: number;
+  /** All that has been stated so far. */
+  readonly events: readonly Stated[];
+  /** Everything else that stood on stderr. */
+  readonly otherLines: readonly string[];
+  /** What the program and devwatch wrote to stdout. */
+  readonly stdout: () => string;
+  /** The next event of this name that no earlier call has been given, and for which `matches` holds. */
+  event<Name extends EventName>(name: Name, matches?: (event: EventMap[Name]) => boolean): Promise<EventMap[Name]>;
+  /** Resolves when the process has ended. */
+  readonly exited: Promise<Exit>;
+  /** Sends a signal and waits for the end. */
+  end(signal?: NodeJS.Signals): Promise<Exit>;
+}
+
+export interface DevwatchOptions {
+  readonly cwd: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export function startDevwatch(args: readonly string[], { cwd, env }: DevwatchOptions): Devwatch {
+  const child = spawn(process.execPath, [cli, '--log-format', 'json', ...args], {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  const events: Stated[] = [];
+  const otherLines: string[] = [];
+  let stdout = '';
+  const taken = new Map<EventName, number>();
+  let wake: () => void = () => {};
+  let changed = new Promise<void>((resolve) => {
+    wake = resolve;
+  });
+  const signalChange = (): void => {
+    wake();
+    changed = new Promise((resolve) => {
+      wake = resolve;
+    });
+  };
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+    stdout += chunk;
+  });
+  readline.createInterface({ input: child.stderr }).on('line', (line) => {
+    if (line.startsWith('{"event":')) events.push(JSON.parse(line) as Stated);
+    else otherLines.push(line);
+    signalChange();
+  });
+  const exited = once(child, 'close').then(([code, signal]): Exit => {
+    signalChange();
+    return { code, signal };
+  });
+  let over: Exit | undefined;
+  void exited.then((exit) => {
+    over = exit;
+    signalChange();
+  });
+  onTestFailed(() => {
+    const lines = [...events.map((event) => JSON.stringify(event)), ...otherLines, `stdout: ${stdout}`];
+    console.error(`devwatch ${args.join(' ')}\n  ${lines.join('\n  ')}`);
+  });
+
+  async function event<Name extends EventName>(
+    name: Name,
+    matches: (event: EventMap[Name]) => boolean = () => true,
+  ): Promise<EventMap[Name]> {
+    for (;;) {
+      for (let index = taken.get(name) ?? 0; index < events.length; index += 1) {
+        const stated = events[index];
+        if (stated?.event !== name || !matches(stated as unknown as EventMap[Name])) continue;
+        taken.set(name, index + 1);
+        return stated as unknown as EventMap[Name];
+      }
+      if (over !== undefined) throw new Error(`devwatch ended (${JSON.stringify(over)}) before it stated "${name}"`);
+      await changed;
+    }
+  }
+
+  const devwatch: Devwatch = {
+    process: child,
+    pid: child.pid ?? 0,
+    events,
+    otherLines,
+    stdout: () => stdout,
+    event,
+    exited,
+    async end(signal = 'SIGTERM') {
+      if (over === undefined) child.kill(signal);
+      return exited;
+    },
+    async [Symbol.asyncDispose]() {
+      await devwatch.end();
+    },
+  };
+  return devwatch;
+}
+
+/** Runs the command line to its end, for what ends by itself. */
+export async function runDevwatch(
+  args: readonly string[],
+  { cwd, env }: DevwatchOptions,
+): Promise<Exit & { stdout: string; stderr: string }> {
+  const child = spawn(process.execPath, [cli, ...args], {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+    stdout += chunk;
+  });
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+    stderr += chunk;
+  });
+  const [code, signal] = await once(child, 'close');
+  return { code, signal, stdout, stderr };
+}

@@ -1,0 +1,54 @@
+/**
+ * Gives the whole run one temporary folder and one mark in the environment, and at the end holds
+ * the suite to its own promise: no process and no temporary folder is left behind.
+ */
+
+import { randomUUID } from 'node:crypto';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import type { TestProject } from 'vitest/node';
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    temporary: string;
+  }
+}
+
+const markName = 'DEVWATCH_TEST_RUN';
+
+export default function setup(project: TestProject): () => void {
+  const mark = randomUUID();
+  process.env[markName] = mark;
+  // Its real path: what programs report of themselves has no links in it.
+  const temporary = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'devwatch-test-')));
+  project.provide('temporary', temporary);
+
+  return () => {
+    const folders = fs.readdirSync(temporary);
+    fs.rmSync(temporary, { recursive: true, force: true });
+    const processes = process.platform === 'linux' ? markedProcesses(mark) : [];
+    for (const { pid } of processes) process.kill(pid, 'SIGKILL');
+    if (folders.length > 0) throw new Error(`the suite left folders behind: ${folders.join(', ')}`);
+    if (processes.length > 0) throw new Error(`the suite left processes behind: ${JSON.stringify(processes)}`);
+  };
+}
+
+/** Live processes that a test started: they carry the mark; the runner and its workers have it, too, but are node's own. */
+function markedProcesses(mark: string): { pid: number; command: string }[] {
+  const found: { pid: number; command: string }[] = [];
+  for (const name of fs.readdirSync('/proc')) {
+    const pid = Number(name);
+    if (!(pid > 0) || pid === process.pid) continue;
+    try {
+      // The mark is set after the runner's own start: its environ does not show it, its children's do.
+      if (!fs.readFileSync(`/proc/${pid}/environ`, 'latin1').includes(`${markName}=${mark}`)) continue;
+      const command = fs.readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ');
+      const state = fs.readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.[0];
+      if (state !== 'Z' && !command.includes('vitest')) found.push({ pid, command });
+    } catch {
+      // Gone, or somebody else's.
+    }
+  }
+  return found;
+}

@@ -1,0 +1,38 @@
+/** A folder of files for one test, gone with it. */
+
+import fs from 'node:fs';
+import path from 'node:path';
+import { inject } from 'vitest';
+
+export interface Project extends AsyncDisposable {
+  readonly path: string;
+  /** The absolute path of a file in it. */
+  at(file: string): string;
+  /** Writes a file in place, as most editors' plain saves do, and its folders if they are missing. */
+  write(file: string, content: string): void;
+  /** Writes a file beside it and renames it into place, as vim and many tools do. */
+  replace(file: string, content: string): void;
+  remove(file: string): void;
+}
+
+export function createProject(files: Readonly<Record<string, string>> = {}): Project {
+  const folder = fs.mkdtempSync(path.join(inject('temporary'), 'project-'));
+  const project: Project = {
+    path: folder,
+    at: (file) => path.join(folder, file),
+    write(file, content) {
+      fs.mkdirSync(path.dirname(project.at(file)), { recursive: true });
+      fs.writeFileSync(project.at(file), content);
+    },
+    replace(file, content) {
+      fs.writeFileSync(project.at(`${file}.new`), content);
+      fs.renameSync(project.at(`${file}.new`), project.at(file));
+    },
+    remove: (file) => fs.rmSync(project.at(file), { recursive: true }),
+    async [Symbol.asyncDispose]() {
+      fs.rmSync(folder, { recursive: true, force: true });
+    },
+  };
+  for (const [file, content] of Object.entries(files)) project.write(file, content);
+  return project;
+}

@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    globalSetup: ['test/support/global.ts'],
+    pool: 'forks',
+    // Only a bound for what never comes: no test waits for time to pass.
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+  },
+});
