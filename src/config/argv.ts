@@ -24,29 +24,89 @@ export interface CommandLine {
   readonly config: string | undefined;
 }
 
-/** Node's options that take their value as the next word. What Node lists for NODE_OPTIONS does not say which do. */
+/**
+ * Node's options that take their value as the next word, in 20 to 26. What Node lists for NODE_OPTIONS
+ * does not say which do; a test asks each of them.
+ */
 const nodeFlagsWithValue: ReadonlySet<string> = new Set([
-  '-r',
-  '--require',
-  '--import',
-  '--loader',
-  '--experimental-loader',
+  '--allow-fs-read',
+  '--allow-fs-write',
+  '--bench-isolation',
+  '--bench-name-pattern',
+  '--bench-reporter',
+  '--bench-reporter-destination',
+  '--bench-samples',
+  '--bench-warmup',
   '--conditions',
-  '--input-type',
-  '--title',
-  '--inspect-port',
+  '--cpu-prof-dir',
+  '--cpu-prof-interval',
+  '--cpu-prof-name',
   '--debug-port',
+  '--diagnostic-dir',
+  '--disable-proto',
   '--disable-warning',
   '--dns-result-order',
-  '--unhandled-rejections',
+  '--env-file-if-exists',
+  '--experimental-config-file',
+  '--experimental-default-type',
+  '--experimental-loader',
+  '--experimental-package-map',
+  '--experimental-policy',
+  '--experimental-test-isolation',
+  '--heap-prof-dir',
+  '--heap-prof-interval',
+  '--heap-prof-name',
+  '--heapsnapshot-near-heap-limit',
+  '--heapsnapshot-signal',
   '--icu-data-dir',
-  '--openssl-config',
-  '--redirect-warnings',
-  '--diagnostic-dir',
-  '--trace-event-categories',
+  '--import',
+  '--input-type',
+  '--inspect-port',
+  '--inspect-publish-uid',
+  '--loader',
   '--localstorage-file',
   '--max-http-header-size',
+  '--max-old-space-size-percentage',
+  '--network-family-autoselection-attempt-timeout',
+  '--openssl-config',
+  '--policy-integrity',
+  '--redirect-warnings',
+  '--report-dir',
+  '--report-directory',
+  '--report-filename',
+  '--report-signal',
+  '--require',
+  '--secure-heap',
+  '--secure-heap-min',
+  '--snapshot-blob',
   '--stack-trace-limit',
+  '--test-coverage-branches',
+  '--test-coverage-exclude',
+  '--test-coverage-functions',
+  '--test-coverage-include',
+  '--test-coverage-lines',
+  '--test-global-setup',
+  '--test-isolation',
+  '--test-name-pattern',
+  '--test-random-seed',
+  '--test-reporter',
+  '--test-reporter-destination',
+  '--test-rerun-failures',
+  '--test-shard',
+  '--test-skip-pattern',
+  '--title',
+  '--tls-cipher-list',
+  '--tls-keylog',
+  '--trace-event-categories',
+  '--trace-event-file-pattern',
+  '--trace-require-module',
+  '--unhandled-rejections',
+  '--use-largepages',
+  '--v8-pool-size',
+  '--vfs-mount',
+  '--watch-kill-signal',
+  '--watch-path',
+  '-r',
 ]);
 
 /** Node's options that NODE_OPTIONS does not take, but a program may need. */
@@ -56,6 +116,9 @@ const furtherNodeFlags: readonly string[] = [
   '--cpu-prof',
   '--heap-prof',
   '--prof',
+  '--cpu-prof-dir',
+  '--cpu-prof-interval',
+  '--cpu-prof-name',
   '--env-file-if-exists',
   '--test',
 ];
@@ -116,20 +179,21 @@ export function parseArgv(argv: readonly string[]): CommandLine {
     const equals = word.startsWith('--') ? word.indexOf('=') : -1;
     const name = equals < 0 ? word : word.slice(0, equals);
     const attached = equals < 0 ? undefined : word.slice(equals + 1);
-    const takeNext = (): string => {
+    const takeNext = (looksWrong: (next: string) => boolean): string => {
       index += 1;
       const next = argv[index];
-      if (next === undefined) throw new UsageError(`${name} needs a value: ${usageOf(name)}`);
+      if (next === undefined || looksWrong(next)) throw new UsageError(`${name} needs a value: ${usageOf(name)}`);
       return next;
     };
 
     const flag = flagsByName.get(name);
     if (flag !== undefined) {
       if (flag.takesValue) {
-        const text = attached ?? takeNext();
-        if (flag.key === 'config') config = text;
+        const text = attached ?? takeNext(isOption);
+        if (flag.key === 'config') config = configFile(name, text);
         else if (flag.spec !== undefined) store(values, flag, text);
-      } else if (attached !== undefined && flag.spec !== undefined) {
+      } else if (attached !== undefined) {
+        if (flag.spec === undefined) throw new UsageError(`${name} takes no value`);
         if (attached !== 'true' && attached !== 'false')
           throw new UsageError(`${name} takes true or false, not "${attached}"`);
         values.set(flag.key as OptionKey, attached === 'true');
@@ -139,16 +203,27 @@ export function parseArgv(argv: readonly string[]): CommandLine {
       continue;
     }
     const negated = name.startsWith('--no-') ? flagsByName.get(`--${name.slice(5)}`) : undefined;
-    if (negated?.spec?.kind === 'switch' && attached === undefined) {
+    if (negated?.spec?.kind === 'switch') {
+      if (attached !== undefined) throw new UsageError(`${name} takes no value`);
       values.set(negated.key as OptionKey, false);
     } else if (isNodeFlag(name)) {
       nodeArgs.push(word);
-      if (attached === undefined && nodeFlagsWithValue.has(name)) nodeArgs.push(takeNext());
+      // Node takes `_` for `-` in its flags.
+      if (attached === undefined && nodeFlagsWithValue.has(name.replaceAll('_', '-')))
+        nodeArgs.push(takeNext(() => false));
     } else if (!expandCluster(word, values)) {
       throw unknownOption(name);
     }
   }
   return { flags: values, nodeArgs, program: argv.slice(index), literal, help, version, config };
+}
+
+/** A word that is an option where a value is expected: the value was forgotten. `--watch=--odd` says that it was not. */
+const isOption = (word: string): boolean => word.startsWith('--') || flagsByName.has(word);
+
+function configFile(name: string, text: string): string {
+  if (text === '') throw new UsageError(`${name} takes a file, not ""`);
+  return text;
 }
 
 /** Several one-letter switches in one word: `-qL`. */
@@ -179,19 +254,24 @@ function isNodeFlag(name: string): boolean {
 }
 
 function unknownOption(name: string): UsageError {
-  const known = [
-    ...flagsByName.keys(),
-    ...[...flagsByName.values()]
-      .filter((flag) => flag.spec?.kind === 'switch')
-      .map((flag) => `--no-${flag.name.slice(2)}`),
-  ];
-  const guess =
-    nearest(
-      name,
-      known.filter((candidate) => candidate.startsWith('--')),
-    ) ?? nearest(name, [...process.allowedNodeEnvironmentFlags]);
+  const guess = name.startsWith('--') ? nearestLong(name) : attachedToShort(name);
   const hint = guess === undefined ? 'see devwatch --help' : `did you mean ${guess}?`;
   return new UsageError(`unknown option ${name} · ${hint} (the program's own options go after its name)`);
+}
+
+function nearestLong(name: string): string | undefined {
+  const long = [...flagsByName.values()].filter((flag) => flag.name.startsWith('--'));
+  const negated = long.filter((flag) => flag.spec?.kind === 'switch').map((flag) => `--no-${flag.name.slice(2)}`);
+  return (
+    nearest(name, [...long.map((flag) => flag.name), ...negated]) ??
+    nearest(name, [...process.allowedNodeEnvironmentFlags, ...furtherNodeFlags])
+  );
+}
+
+/** `-wsrc` and `-w=src`: one letter is too little to guess from, but this much is clear. */
+function attachedToShort(word: string): string | undefined {
+  const flag = flagsByName.get(word.slice(0, 2));
+  return flag?.takesValue === true ? `${flag.name} ${word.slice(2).replace(/^=/, '')}` : undefined;
 }
 
 function usageOf(name: string): string {

@@ -15,12 +15,17 @@ function flagText(spec: OptionSpec): string | undefined {
 function helpText(spec: OptionSpec): string {
   const text = spec.kind === 'switch' && spec.default === true ? `no ${spec.help}` : spec.help;
   const choices = spec.choices === undefined ? '' : `: ${spec.choices.join(', ')}`;
-  return `${text.replaceAll('`', '')}${choices}${defaultText(spec)}`;
+  return `${text.replaceAll('`', '')}${choices}${defaultIsLeftOut(spec) ? '' : defaultText(spec)}`;
 }
 
-function defaultText({ kind, default: value }: OptionSpec): string {
-  if (value === undefined || value === false || kind === 'switch' || (Array.isArray(value) && value.length === 0))
-    return '';
+/** Too long for a line of the help, or said by the flag's name. */
+const defaultIsLeftOut = ({ kind, default: value }: OptionSpec): boolean =>
+  kind === 'switch' || (Array.isArray(value) && value.length > 3);
+
+function defaultText({ kind, default: value, byDefault }: OptionSpec): string {
+  if (byDefault !== undefined) return ` (${byDefault})`;
+  if (value === undefined || value === false || (Array.isArray(value) && value.length === 0)) return '';
+  if (typeof value === 'object' && value !== null && Object.keys(value).length === 0) return '';
   if (kind === 'duration') return ` (${durationText(Number(value))})`;
   return ` (${Array.isArray(value) ? value.join(', ') : String(value)})`;
 }
@@ -30,6 +35,8 @@ const durationText = (ms: number): string => (ms >= 1000 && ms % 1000 === 0 ? `$
 /** Prints the help to stdout. */
 export function printHelp(version: string): void {
   const cli = cac('devwatch');
+  // cac gives every `--no-…` a default, which says nothing here.
+  const tidy = (row: string): string => row.replace(/ \(default: true\)$/, '').trimEnd();
   cli.usage('[options] <script|command> [args...]');
   const grouped = new Map<string, string[]>();
   for (const group of groups) {
@@ -50,17 +57,17 @@ export function printHelp(version: string): void {
     const usage = sections.filter(({ title }) => title === 'Usage');
     let taken = 0;
     const parts = [...grouped].map(([title, rows]) => {
-      const body = lines.slice(taken, taken + rows.length).map((text) => text.trimEnd());
+      const body = lines.slice(taken, taken + rows.length).map(tidy);
       taken += rows.length;
       return { title, body: body.join('\n') };
     });
-    const rest = lines.slice(taken).map((text) => text.trimEnd());
+    const rest = lines.slice(taken).map(tidy);
     return [
       {
         body: [
           ...usage.map(({ body }) => body.trim().replace('$ ', '')),
           'devwatch init | config      write a .watchrc | show the settings in force',
-          "Options before the script are devwatch's (or Node's: --inspect), the rest the program's.",
+          "Options go before the script, Node's (--inspect) too; the rest is the program's.",
         ].join('\n'),
       },
       ...parts,
@@ -115,8 +122,14 @@ function schemaOf(spec: OptionSpec): object {
     case 'texts':
     case 'paths':
     case 'globs':
-    case 'extensions':
       return texts;
+    case 'extensions':
+      return {
+        anyOf: [
+          { type: 'string', minLength: 1 },
+          { type: 'array', items: { type: 'string' }, minItems: 1 },
+        ],
+      };
     case 'duration':
       return {
         anyOf: [

@@ -12,6 +12,8 @@ import { readValue, show, ValueError } from './values.ts';
 export interface Layer {
   readonly values: ReadonlyMap<OptionKey, unknown>;
   readonly folder: string;
+  /** An error about one of the values that says where it was given. */
+  error(key: OptionKey, message: string): UsageError;
 }
 
 /** A place in a parsed file. */
@@ -28,6 +30,8 @@ export interface Document {
 }
 
 const largestFile = 1024 * 1024;
+/** Settings need four levels; the parser, and whoever walks what it returns, would run out of stack at thousands. */
+const deepestNesting = 100;
 
 /** A file below this folder is shown by its relative path. */
 const shown = (file: string): string => {
@@ -43,14 +47,9 @@ const shown = (file: string): string => {
  */
 export function readDocument(file: string): Document {
   const text = readFile(file);
+  refuseDeepNesting(file, text);
   const errors: ParseError[] = [];
-  let root: Node | undefined;
-  try {
-    root = jsonc.parseTree(text, errors, { allowTrailingComma: true });
-  } catch (error) {
-    if (error instanceof RangeError) throw new UsageError(`${shown(file)}: is nested too deeply`);
-    throw error;
-  }
+  const root = jsonc.parseTree(text, errors, { allowTrailingComma: true, allowEmptyContent: true });
   const [first] = errors;
   if (first !== undefined) throw errorAt(file, text, first.offset, describe(first, text));
   if (root === undefined) throw new UsageError(`${shown(file)}: is empty · the least is {}`);
@@ -106,6 +105,21 @@ const modelessFileSystems: ReadonlySet<number> = new Set([
 
 const hasNoModes = (file: string): boolean => modelessFileSystems.has(fs.statfsSync(file).type >>> 0);
 
+function refuseDeepNesting(file: string, text: string): void {
+  const scanner = jsonc.createScanner(text, true);
+  let depth = 0;
+  for (let token = scanner.scan(); token !== syntax.end; token = scanner.scan()) {
+    if (token === syntax.openBrace || token === syntax.openBracket) depth += 1;
+    else if (token === syntax.closeBrace || token === syntax.closeBracket) depth -= 1;
+    if (depth > deepestNesting) {
+      throw errorAt(file, text, scanner.getTokenOffset(), `is nested more than ${deepestNesting} levels deep`);
+    }
+  }
+}
+
+/** Of jsonc-parser's SyntaxKind, a const enum that single-file compilation cannot read. */
+const syntax = { openBrace: 1, closeBrace: 2, openBracket: 3, closeBracket: 4, end: 17 } as const;
+
 function documentOf(file: string, text: string, node: Node): Document {
   const entries: Document['entries'] = () =>
     (node.type === 'object' ? (node.children ?? []) : []).flatMap((property) => {
@@ -139,23 +153,41 @@ export function readLayer(document: Document): Layer {
     if (!isOptionKey(key)) {
       const guess = nearest(key, optionKeys);
       throw keyAt.error(
-        `unknown key "${key}"${guess === undefined ? ' · devwatch --help lists them' : ` · did you mean "${guess}"?`}`,
+        `unknown key ${show(key)}${guess === undefined ? ' · the README lists them' : ` · did you mean "${guess}"?`}`,
       );
     }
     if (values.has(key)) throw keyAt.error(`"${key}" stands here a second time`);
     values.set(key, readAt(key, value));
   }
-  return { values, folder: path.dirname(document.file) };
+  return layerOf(document, values, (key) => key);
+}
+
+/** A layer whose errors point at the keys' values in the file; `nameOf` is the option's name there. */
+export function layerOf(
+  document: Document,
+  values: ReadonlyMap<OptionKey, unknown>,
+  nameOf: (key: OptionKey) => string,
+): Layer {
+  return {
+    values,
+    folder: path.dirname(document.file),
+    error: (key, message) => (document.child(nameOf(key)) ?? document).error(`"${nameOf(key)}": ${message}`),
+  };
 }
 
 /** One option's value at its place in a file; an error points at the element that is wrong. */
 export function readAt(key: OptionKey, place: Document): unknown {
+  const names = new Set<string>();
+  for (const entry of place.entries()) {
+    if (names.has(entry.key)) throw entry.keyAt.error(`${show(entry.key)} stands in "${key}" a second time`);
+    names.add(entry.key);
+  }
   try {
     return readValue(specOf(key), place.value);
   } catch (error) {
     if (!(error instanceof ValueError)) throw error;
-    const culprit = error.element === undefined ? undefined : place.child(error.element);
-    throw (culprit ?? place).error(`"${key}" ${error.message}`);
+    const culprit = error.path.reduce((found, step) => found.child(step) ?? found, place);
+    throw culprit.error(`"${key}" ${error.message}`);
   }
 }
 

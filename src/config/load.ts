@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { codeOf, UsageError } from '../errors.ts';
 import { type Layer, readDocument, readLayer } from './document.ts';
+import { nearest } from './nearest.ts';
 import { fromNodemon } from './nodemon.ts';
 import {
   defaultSettings,
@@ -25,6 +26,8 @@ export interface LoadedSettings {
   readonly bases: { readonly watch: string; readonly ignore: string };
   /** The settings file in force, absolute, or undefined. */
   readonly file: string | undefined;
+  /** Where settings may stand, absolute: a change of any of these is a reason to read them again. */
+  readonly settingsFiles: readonly string[];
   /** What the user should be told about how the settings came about. */
   readonly notes: readonly string[];
 }
@@ -45,22 +48,25 @@ export interface LoadRequest {
  * @throws UsageError naming file, line and column of what is wrong
  */
 export function loadSettings({ given, folder, config }: LoadRequest): LoadedSettings {
+  const flags: Layer = {
+    values: given,
+    folder,
+    error: (key, message) => new UsageError(`--${specOf(key).flag ?? key}: ${message}`),
+  };
   const start = startFolder(given, folder);
-  requireFolder(start);
+  requireFolder(start, flags);
   const notes: string[] = [];
-  const { layer, file } = findLayer(start, config === undefined ? undefined : path.resolve(folder, config), notes);
-  return merge({ values: given, folder }, layer, file, notes);
+  const named = config === undefined ? undefined : path.resolve(folder, config);
+  const { layer, file } = findLayer(start, named, notes);
+  const settingsFiles =
+    named === undefined ? ['.watchrc', 'package.json', 'nodemon.json'].map((name) => path.join(start, name)) : [named];
+  return { ...merge(flags, layer), file, settingsFiles, notes };
 }
 
 const startFolder = (given: ReadonlyMap<OptionKey, unknown>, folder: string): string =>
   path.resolve(folder, String(given.get('cwd') ?? '.'));
 
-function merge(
-  given: Layer,
-  fromFile: Layer | undefined,
-  file: string | undefined,
-  notes: readonly string[],
-): LoadedSettings {
+function merge(given: Layer, fromFile?: Layer): Pick<LoadedSettings, 'settings' | 'folder' | 'bases'> {
   const layers = fromFile === undefined ? [given] : [given, fromFile];
   const layerOf = (key: OptionKey): Layer | undefined => layers.find(({ values }) => values.get(key) !== undefined);
   const values: Partial<Record<OptionKey, unknown>> = {};
@@ -71,14 +77,14 @@ function merge(
   const settings = Object.freeze(values) as Settings;
   const start = startFolder(given.values, given.folder);
   const folder = settings.cwd ?? start;
-  requireFolder(folder);
+  requireFolder(folder, layerOf('cwd') ?? given);
   const baseOf = (key: OptionKey): string => {
     const layer = layerOf(key);
     if (layer === undefined) return folder;
     // A pattern given as a flag is relative to where the program runs, unless a file moves that.
     return layer === given ? start : layer.folder;
   };
-  return { settings, folder, bases: { watch: baseOf('watch'), ignore: baseOf('ignore') }, file, notes };
+  return { settings, folder, bases: { watch: baseOf('watch'), ignore: baseOf('ignore') } };
 }
 
 /**
@@ -87,18 +93,25 @@ function merge(
  * @throws UsageError naming the option that is wrong
  */
 export function loadGiven(input: SettingsInput, folder: string): LoadedSettings {
-  return merge({ values: readInput(input), folder }, undefined, undefined, []);
+  const error = (key: OptionKey, message: string): UsageError => new UsageError(`${key}: ${message}`);
+  const merged = merge({ values: readInput(input), folder, error });
+  return { ...merged, file: undefined, settingsFiles: [], notes: [] };
 }
 
 function readInput(input: SettingsInput): Map<OptionKey, unknown> {
   const values = new Map<OptionKey, unknown>();
   for (const [key, raw] of Object.entries(input)) {
     if (raw === undefined) continue;
-    if (!isOptionKey(key)) throw new UsageError(`unknown option "${key}"`);
+    if (!isOptionKey(key)) {
+      const guess = nearest(key, optionKeys);
+      throw new UsageError(`unknown option "${key}"${guess === undefined ? '' : ` · did you mean "${guess}"?`}`);
+    }
     try {
       values.set(key, readValue(specOf(key), raw));
     } catch (error) {
-      throw error instanceof ValueError ? new UsageError(`${key} ${error.message}`) : error;
+      if (!(error instanceof ValueError)) throw error;
+      const way = error.path.map((step) => (typeof step === 'number' ? `[${step}]` : `.${step}`)).join('');
+      throw new UsageError(`${key}${way} ${error.message}`);
     }
   }
   return values;
@@ -117,8 +130,7 @@ function findLayer(folder: string, named: string | undefined, notes: string[]): 
     return { layer: readLayer(readDocument(named)), file: named };
   }
   const watchrc = path.join(folder, '.watchrc');
-  if (fs.lstatSync(watchrc, { throwIfNoEntry: false }) !== undefined)
-    return { layer: readLayer(readDocument(watchrc)), file: watchrc };
+  if (statsOf(watchrc, fs.lstatSync) !== undefined) return { layer: readLayer(readDocument(watchrc)), file: watchrc };
 
   const manifest = path.join(folder, 'package.json');
   const document = readManifest(manifest);
@@ -139,20 +151,36 @@ function findLayer(folder: string, named: string | undefined, notes: string[]): 
 /** The package's entry point, for `devwatch` without a script; undefined when there is none. */
 export function packageMain(folder: string): string | undefined {
   const main = readManifest(path.join(folder, 'package.json'))?.child('main')?.value;
-  return typeof main === 'string' ? main : undefined;
+  if (typeof main !== 'string' || main === '') return undefined;
+  // What Node itself would try for a package's entry point.
+  const tried = [main, `${main}.js`, path.join(main, 'index.js')];
+  return tried.find((name) => statsOf(path.resolve(folder, name), fs.statSync)?.isFile() === true) ?? main;
 }
 
 function readManifest(file: string): ReturnType<typeof readDocument> | undefined {
-  return fs.statSync(file, { throwIfNoEntry: false })?.isFile() === true ? readDocument(file) : undefined;
+  return statsOf(file, fs.statSync)?.isFile() === true ? readDocument(file) : undefined;
 }
 
-function requireFolder(folder: string): void {
+/** Undefined when there is no such thing. */
+function statsOf(file: string, stat: typeof fs.statSync): fs.Stats | undefined {
+  try {
+    return stat(file, { throwIfNoEntry: false });
+  } catch (error) {
+    // A part of the path is a file. Newer Nodes take this for "no entry", too.
+    if (codeOf(error) === 'ENOTDIR') return undefined;
+    throw new UsageError(`${file}: cannot be read (${codeOf(error) ?? 'unknown error'})`);
+  }
+}
+
+/** `named`: the layer that named the folder. */
+function requireFolder(folder: string, named: Layer): void {
   let stats: fs.Stats | undefined;
   try {
     stats = fs.statSync(folder, { throwIfNoEntry: false });
   } catch (error) {
-    throw new UsageError(`${folder}: cannot be entered (${codeOf(error) ?? 'unknown error'})`);
+    const code = codeOf(error);
+    if (code !== 'ENOTDIR') throw named.error('cwd', `${folder} cannot be entered (${code ?? 'unknown error'})`);
   }
-  if (stats === undefined) throw new UsageError(`${folder}: no such folder (--cwd)`);
-  if (!stats.isDirectory()) throw new UsageError(`${folder}: not a folder (--cwd)`);
+  if (stats === undefined) throw named.error('cwd', `there is no folder ${folder}`);
+  if (!stats.isDirectory()) throw named.error('cwd', `${folder} is not a folder`);
 }

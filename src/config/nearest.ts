@@ -3,9 +3,14 @@ import { distance } from 'fastest-levenshtein';
 /** The candidate that `name` was probably meant to be, or undefined when none is close. */
 export function nearest(name: string, candidates: readonly string[]): string | undefined {
   let best: string | undefined;
-  let bestDistance = Math.max(2, Math.floor(name.length / 3)) + 1;
+  // A name of which every letter is wrong was meant to be anything.
+  let bestDistance = Math.min(Math.max(2, Math.floor(Math.min(name.length, 40) / 3)) + 1, name.length);
   for (const candidate of candidates) {
-    const edits = distance(name.toLowerCase(), candidate.toLowerCase());
+    // The lengths alone tell them apart; a name from a broken file may be a megabyte long.
+    if (Math.abs(name.length - candidate.length) >= bestDistance) continue;
+    const [typed, meant] = [name.toLowerCase(), candidate.toLowerCase()];
+    // Two swapped letters are two edits, but one slip: the likeliest of them.
+    const edits = distance(typed, meant) - (sorted(typed) === sorted(meant) ? 0.5 : 0);
     if (edits < bestDistance) {
       best = candidate;
       bestDistance = edits;
@@ -13,3 +18,5 @@ export function nearest(name: string, candidates: readonly string[]): string | u
   }
   return best;
 }
+
+const sorted = (text: string): string => [...text].sort().join('');

@@ -1,7 +1,6 @@
 /** Reads nodemon's settings for people who come from there. */
 
-import path from 'node:path';
-import { type Document, type Layer, readAt } from './document.ts';
+import { type Document, type Layer, layerOf, readAt } from './document.ts';
 import type { OptionKey } from './options.ts';
 
 /** nodemon's keys that mean the same here, by our name. */
@@ -40,9 +39,10 @@ export function fromNodemon(document: Document): { layer: Layer; unsupported: re
   const values = new Map<OptionKey, unknown>();
   const unsupported: string[] = [];
   for (const { key, value } of document.entries()) {
-    const ours = sameMeaning[key];
+    const ours = Object.hasOwn(sameMeaning, key) ? sameMeaning[key] : undefined;
     if (ours !== undefined) values.set(ours, readAt(ours, value));
     else if (!silent.has(key)) unsupported.push(`"${key}"`);
   }
-  return { layer: { values, folder: path.dirname(document.file) }, unsupported };
+  const nameOf = (key: OptionKey): string => Object.keys(sameMeaning).find((name) => sameMeaning[name] === key) ?? key;
+  return { layer: layerOf(document, values, nameOf), unsupported };
 }

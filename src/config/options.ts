@@ -24,6 +24,8 @@ export interface OptionSpec {
   readonly kind: OptionKind;
   readonly group: OptionGroup;
   readonly default: unknown;
+  /** What happens without it, where no single value says so. */
+  readonly byDefault?: string;
   readonly help: string;
   /** The long flag, `--` left out; options without one are keys of the file only. */
   readonly flag?: string;
@@ -51,7 +53,7 @@ export const options = {
     flag: 'exec',
     short: 'x',
     value: 'line',
-    help: 'run this shell line; the script and its arguments are appended',
+    help: 'run this shell line; script and arguments are appended',
   },
   execMap: {
     kind: 'commands',
@@ -66,7 +68,16 @@ export const options = {
     default: [],
     flag: 'env-file',
     value: 'file',
-    help: 'read environment variables from this file at every start',
+    help: 'read environment variables from it at every start',
+  },
+  stdin: {
+    kind: 'choice',
+    group: 'Program',
+    default: 'inherit',
+    flag: 'stdin',
+    value: 'how',
+    choices: ['inherit', 'pipe', 'ignore'],
+    help: "the program's stdin",
   },
   cwd: {
     kind: 'path',
@@ -101,7 +112,8 @@ export const options = {
     flag: 'ext',
     short: 'e',
     value: 'list',
-    help: 'extensions that count, `js,ts`; `*` for all (default: by program)',
+    byDefault: 'by program',
+    help: 'extensions that count: `js,ts`; `*` is all',
   },
   delay: {
     kind: 'duration',
@@ -110,7 +122,8 @@ export const options = {
     flag: 'delay',
     short: 'd',
     value: 'time',
-    help: 'wait until no change has come for this long (default: adaptive)',
+    byDefault: 'adaptive',
+    help: 'act when no change has come for so long',
   },
   poll: {
     kind: 'switch',
@@ -119,7 +132,7 @@ export const options = {
     flag: 'poll',
     short: 'L',
     alias: 'legacy-watch',
-    help: 'look at the files at intervals instead of waiting for events',
+    help: 'look at intervals instead of waiting for events',
   },
   pollInterval: {
     kind: 'duration',
@@ -145,7 +158,7 @@ export const options = {
     flag: 'restart',
     value: 'when',
     choices: ['on-crash', 'always', 'never'],
-    help: 'start again after the program ends by itself',
+    help: 'restart what ended',
   },
   maxRestarts: {
     kind: 'count',
@@ -195,6 +208,31 @@ export const options = {
     value: 'time',
     help: 'from that signal to SIGKILL',
   },
+  keep: {
+    kind: 'texts',
+    group: 'Restarting',
+    default: [
+      'google-chrome*',
+      'chrome*',
+      'chromium*',
+      'firefox*',
+      'msedge*',
+      'brave*',
+      'tmux*',
+      'screen',
+      'SCREEN',
+      'watchman',
+      '*GradleDaemon*',
+      '*/nx/src/daemon/*',
+      'turbo*daemon*',
+      'ssh-agent',
+      'gpg-agent',
+      'adb',
+    ],
+    flag: 'keep',
+    value: 'glob',
+    help: 'commands that may live on in a session of their own',
+  },
   clear: { kind: 'switch', group: 'Output', default: false, flag: 'clear', help: 'clear the screen at every restart' },
   quiet: {
     kind: 'switch',
@@ -210,7 +248,7 @@ export const options = {
     default: false,
     flag: 'verbose',
     short: 'V',
-    help: 'also say which files changed and how the old tree ended',
+    help: 'also say what changed and how the old tree ended',
   },
   logFormat: {
     kind: 'choice',
@@ -226,7 +264,7 @@ export const options = {
     group: 'Output',
     default: true,
     flag: 'color',
-    help: 'colours, where the terminal has them',
+    help: 'colours on a terminal',
   },
 } as const;
 
@@ -244,7 +282,7 @@ interface KindValues {
   extensions: readonly string[];
   duration: number;
   count: number;
-  signal: NodeJS.Signals;
+  signal: NodeJS.Signals | 'message';
   commands: Readonly<Record<string, string | readonly string[]>>;
   variables: Readonly<Record<string, string>>;
 }
@@ -280,7 +318,7 @@ export const specOf = (key: OptionKey): OptionSpec => specs[key];
 
 export const isOptionKey = (key: string): key is OptionKey => Object.hasOwn(options, key);
 
-/** Every option at its default. */
+/** Every option at its default; frozen, lists and maps included. */
 export const defaultSettings: Settings = Object.freeze(
-  Object.fromEntries(optionKeys.map((key) => [key, specOf(key).default])),
+  Object.fromEntries(optionKeys.map((key) => [key, Object.freeze(specOf(key).default)])),
 ) as Settings;

@@ -9,12 +9,12 @@ import type { OptionSpec } from './options.ts';
 /** What is wrong with a value, in words that follow the option's name: `takes a duration, …`. */
 export class ValueError extends UsageError {
   override readonly name: string = 'ValueError';
-  /** For lists and maps: which element is wrong. */
-  readonly element: string | number | undefined;
+  /** In lists and maps: the way to the element that is wrong. */
+  readonly path: readonly (string | number)[];
 
-  constructor(message: string, element?: string | number) {
+  constructor(message: string, path: readonly (string | number)[] = []) {
     super(message);
-    this.element = element;
+    this.path = path;
   }
 }
 
@@ -33,12 +33,14 @@ export function readValue(spec: OptionSpec, raw: unknown): unknown {
     case 'path':
       return readText(raw);
     case 'texts':
+      // A single text that is empty is a slip; an empty argument among others is one.
+      return readList(raw, Array.isArray(raw) ? readAnyText : readText);
     case 'paths':
       return readList(raw, readText);
     case 'globs':
       return readList(raw, readGlob);
     case 'extensions':
-      return readList(typeof raw === 'string' ? raw.split(/[\s,]+/).filter(Boolean) : raw, readExtension);
+      return readExtensions(raw);
     case 'duration':
       return readDuration(raw);
     case 'count':
@@ -50,12 +52,17 @@ export function readValue(spec: OptionSpec, raw: unknown): unknown {
     case 'commands':
       return readMap(raw, (value) => (Array.isArray(value) ? readList(value, readText) : readText(value)));
     case 'variables':
-      return readMap(raw, (value) => (typeof value === 'number' ? String(value) : readText(value)));
+      return readMap(raw, readVariable);
   }
 }
 
 function readText(raw: unknown): string {
-  if (typeof raw !== 'string' || raw === '') throw new ValueError(`takes a text, not ${show(raw)}`);
+  if (raw === '') throw new ValueError('takes a text, not ""');
+  return readAnyText(raw);
+}
+
+function readAnyText(raw: unknown): string {
+  if (typeof raw !== 'string') throw new ValueError(`takes a text, not ${show(raw)}`);
   // No program, file name or variable can hold one: exec() ends the text there.
   if (raw.includes('\0')) throw new ValueError('must not hold a NUL character');
   return raw;
@@ -67,12 +74,12 @@ function readList<T>(raw: unknown, read: (element: unknown) => T): readonly T[] 
   return Object.freeze(raw.map((element, index) => inElement(index, () => read(element))));
 }
 
-function readMap<T>(raw: unknown, read: (value: unknown) => T): Readonly<Record<string, T>> {
+function readMap<T>(raw: unknown, read: (value: unknown, key: string) => T): Readonly<Record<string, T>> {
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) {
     throw new ValueError(`takes an object of names and texts, not ${show(raw)}`);
   }
   return Object.freeze(
-    Object.fromEntries(Object.entries(raw).map(([key, value]) => [key, inElement(key, () => read(value))])),
+    Object.fromEntries(Object.entries(raw).map(([key, value]) => [key, inElement(key, () => read(value, key))])),
   );
 }
 
@@ -80,8 +87,16 @@ function inElement<T>(element: string | number, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    throw error instanceof ValueError ? new ValueError(error.message, element) : error;
+    throw error instanceof ValueError ? new ValueError(error.message, [element, ...error.path]) : error;
   }
+}
+
+function readVariable(raw: unknown, name: string): string {
+  // An environment is a list of `name=value`.
+  if (name === '' || /[=\0]/.test(name)) throw new ValueError(`has a bad variable name ${show(name)}`);
+  if (typeof raw === 'number') return String(raw);
+  if (typeof raw !== 'string') throw new ValueError(`takes texts and numbers, not ${show(raw)}`);
+  return readAnyText(raw);
 }
 
 function readGlob(raw: unknown): string {
@@ -104,15 +119,24 @@ function unclosedBracket(glob: string): string | undefined {
   for (let index = 0; index < glob.length; index += 1) {
     const character = glob.charAt(index);
     if (character === '\\') index += 1;
+    // Between `[` and `]` other brackets stand for themselves.
+    else if (open.at(-1) === '[' && character !== ']') continue;
     else if (Object.hasOwn(closing, character)) open.push(character);
     else if (closing[open.at(-1) ?? ''] === character) open.pop();
   }
   return open.at(-1);
 }
 
+function readExtensions(raw: unknown): readonly string[] {
+  const extensions = readList(typeof raw === 'string' ? raw.split(/[\s,]+/).filter(Boolean) : raw, readExtension);
+  if (extensions.length === 0) throw new ValueError(`takes extensions such as "js", or "*" for all, not ${show(raw)}`);
+  return extensions;
+}
+
 function readExtension(raw: unknown): string {
   const extension = readText(raw).replace(/^\*?\./, '');
-  if (!/^[^\s/\\.][^\s/\\]*$/.test(extension)) throw new ValueError(`takes extensions such as "js", not ${show(raw)}`);
+  if (!/^[^\s,/\\.][^\s,/\\]*$/.test(extension))
+    throw new ValueError(`takes extensions such as "js", not ${show(raw)}`);
   return extension;
 }
 
@@ -145,14 +169,16 @@ function readChoice(raw: unknown, choices: readonly string[]): string {
   throw new ValueError(`takes one of ${choices.join(', ')}, not ${show(raw)}${hint}`);
 }
 
-function readSignal(raw: unknown): NodeJS.Signals {
+function readSignal(raw: unknown): NodeJS.Signals | 'message' {
+  if (raw === 'message') return raw;
   if (typeof raw === 'string') {
     const upper = raw.toUpperCase();
     const name = upper.startsWith('SIG') ? upper : `SIG${upper}`;
     if (Object.hasOwn(os.constants.signals, name)) return name as NodeJS.Signals;
-    const guess = nearest(name, Object.keys(os.constants.signals));
+    const names = Object.keys(os.constants.signals).map((known) => known.slice(3));
+    const guess = nearest(name.slice(3), names);
     throw new ValueError(
-      `takes a signal such as SIGTERM or INT, not ${show(raw)}${guess === undefined ? '' : ` · did you mean ${guess}?`}`,
+      `takes a signal such as SIGTERM or INT, not ${show(raw)}${guess === undefined ? '' : ` · did you mean SIG${guess}?`}`,
     );
   }
   throw new ValueError(`takes a signal such as SIGTERM or INT, not ${show(raw)}`);

@@ -1,0 +1,14 @@
+// Puts the table of options into README.md, between <!-- options --> and <!-- /options -->. Needs a build.
+import fs from 'node:fs';
+import { markdownTable } from '../dist/config/describe.js';
+
+const readme = new URL('../README.md', import.meta.url);
+const before = fs.readFileSync(readme, 'utf8');
+const pattern = /(<!-- options -->\n)[\s\S]*?(\n<!-- \/options -->)/;
+if (!pattern.test(before)) {
+  console.error('README.md: has no <!-- options --> … <!-- /options -->, each on a line of its own');
+  process.exit(1);
+}
+// As a function: a `$` in the table is only a `$`.
+const after = before.replace(pattern, (_all, begin, end) => `${begin}\n${markdownTable()}\n${end}`);
+if (after !== before) fs.writeFileSync(readme, after);

@@ -1,0 +1,189 @@
+import fs from 'node:fs';
+import { expect, test } from 'vitest';
+import { type DevwatchOptions, runDevwatch, startDevwatch } from '../support/devwatch.ts';
+import { dialHome, openHome } from '../support/home.ts';
+import { createProject } from '../support/project.ts';
+
+/** What `devwatch config` prints. */
+async function settingsIn(cwd: string, ...args: string[]): Promise<Record<string, unknown>> {
+  const { code, stdout } = await runDevwatch([...args, 'config'], { cwd });
+  expect(code).toBe(0);
+  return JSON.parse(stdout) as Record<string, unknown>;
+}
+
+/** What the program says of itself that `devwatch` runs with these words. */
+async function runs(args: readonly string[], { cwd }: DevwatchOptions): Promise<Readonly<Record<string, unknown>>> {
+  await using home = await openHome();
+  await using _devwatch = startDevwatch(args, { cwd, env: home.env });
+  return (await home.next()).says;
+}
+
+// init
+
+test.each([
+  [['index.js', 'server.js'], 'server.js'],
+  [['main.js', 'src/index.ts'], 'src/index.ts'],
+  [[], 'server.js'],
+])('devwatch init beside %j writes a .watchrc that loads and names %s', async (files, script) => {
+  await using project = createProject(Object.fromEntries(files.map((file) => [file, ''])));
+
+  const { code, stdout, stderr } = await runDevwatch(['init'], { cwd: project.path });
+
+  expect({ code, stdout, stderr }).toStrictEqual({
+    code: 0,
+    stdout: 'wrote .watchrc · now run: devwatch\n',
+    stderr: '',
+  });
+  expect(await settingsIn(project.path)).toMatchObject({ script, watch: ['.'], ignore: [] });
+});
+
+test('what devwatch init wrote is run by devwatch', async () => {
+  await using project = createProject({ 'server.js': dialHome({ is: 'server' }) });
+  await runDevwatch(['init'], { cwd: project.path });
+  expect(await runs([], { cwd: project.path })).toMatchObject({ is: 'server' });
+});
+
+test.runIf(process.platform !== 'win32')(
+  'what devwatch init wrote is accepted even if the umask forbids nothing',
+  async () => {
+    await using project = createProject();
+    const before = process.umask(0);
+    try {
+      await runDevwatch(['init'], { cwd: project.path });
+    } finally {
+      process.umask(before);
+    }
+    expect(await settingsIn(project.path)).toHaveProperty('script', 'server.js');
+  },
+);
+
+test('devwatch init overwrites nothing, be it a file, a folder or a link that leads nowhere', async () => {
+  await using project = createProject({ '.watchrc': '{"script": "mine.js"}' });
+  const refused = { code: 2, signal: null, stdout: '', stderr: 'devwatch: .watchrc: is there already\n' };
+
+  expect(await runDevwatch(['init'], { cwd: project.path })).toStrictEqual(refused);
+  expect(fs.readFileSync(project.at('.watchrc'), 'utf8')).toBe('{"script": "mine.js"}');
+  project.remove('.watchrc');
+  fs.mkdirSync(project.at('.watchrc'));
+  expect(await runDevwatch(['init'], { cwd: project.path })).toStrictEqual(refused);
+  fs.rmdirSync(project.at('.watchrc'));
+  fs.symlinkSync('gone', project.at('.watchrc'));
+  expect(await runDevwatch(['init'], { cwd: project.path })).toStrictEqual(refused);
+  expect(fs.existsSync(project.at('gone'))).toBe(false);
+});
+
+// config
+
+test('devwatch config prints JSON to stdout, and where it comes from to stderr', async () => {
+  await using project = createProject({ '.watchrc': '{\n  // mine\n  "delay": "2s", "ext": "ts",\n}' });
+  const { code, stdout, stderr } = await runDevwatch(['--delay', '3s', '-q', 'config'], { cwd: project.path });
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({ delay: 3000, ext: ['ts'], quiet: true, killTimeout: 5000 });
+  expect(stderr).toBe(`devwatch: settings from ${project.at('.watchrc')}\n`);
+});
+
+test('devwatch config says that there is no settings file, or that it is that of nodemon', async () => {
+  await using project = createProject();
+  const said = async (): Promise<string> => (await runDevwatch(['config'], { cwd: project.path })).stderr;
+  expect(await said()).toBe('devwatch: no settings file\n');
+  project.write('nodemon.json', '{"verbose": true, "events": {}}');
+  expect(await said()).toBe('devwatch: settings from nodemon.json · without "events"\n');
+});
+
+test('what devwatch config prints can stand in a .watchrc and means the same', async () => {
+  await using project = createProject({
+    '.watchrc': JSON.stringify({
+      script: 'a.js',
+      args: ['', '-x'],
+      execMap: { rb: ['ruby', '-w'] },
+      env: { A: '', B: 5 },
+      envFile: '.env',
+      cwd: '.',
+      watch: ['src', '!src/x'],
+      ext: 'js, ts',
+      delay: '1.5s',
+      signal: 'hup',
+      restart: 'always',
+      color: false,
+    }),
+  });
+  const first = await settingsIn(project.path);
+  project.write('.watchrc', JSON.stringify(first));
+  expect(await settingsIn(project.path)).toStrictEqual(first);
+  expect(first).toMatchObject({ args: ['', '-x'], delay: 1500, signal: 'SIGHUP', env: { A: '', B: '5' } });
+});
+
+test('devwatch config refuses what devwatch would refuse', async () => {
+  await using project = createProject({ '.watchrc': '{"quiet": 1}' });
+  const { code, stdout, stderr } = await runDevwatch(['config'], { cwd: project.path });
+  expect({ code, stdout, stderr }).toStrictEqual({
+    code: 2,
+    stdout: '',
+    stderr: 'devwatch: .watchrc:1:11: "quiet" takes true or false, not 1\n',
+  });
+});
+
+// What plain devwatch runs
+
+test('devwatch runs the script of .watchrc, with its arguments', async () => {
+  await using project = createProject({
+    'app/main.js': dialHome({ is: 'main' }),
+    '.watchrc': '{"script": "app/main.js", "args": ["--port", "", "a b"]}',
+    'package.json': '{"main": "other.js"}',
+  });
+  expect(await runs([], { cwd: project.path })).toMatchObject({ is: 'main', argv: ['--port', '', 'a b'] });
+});
+
+test('a script on the command line wins over that of .watchrc, and takes none of its arguments', async () => {
+  await using project = createProject({
+    'a.js': dialHome({ is: 'a' }),
+    'b.js': dialHome({ is: 'b' }),
+    '.watchrc': '{"script": "a.js", "args": ["x"]}',
+  });
+  expect(await runs(['b.js', 'y'], { cwd: project.path })).toMatchObject({ is: 'b', argv: ['y'] });
+});
+
+test('devwatch runs the script that "devwatch" in package.json names', async () => {
+  await using project = createProject({
+    'a.js': dialHome({ is: 'a' }),
+    'package.json': '{"main": "other.js", "devwatch": {"script": "a.js"}}',
+  });
+  expect(await runs([], { cwd: project.path })).toMatchObject({ is: 'a' });
+});
+
+test('devwatch runs the script of nodemon.json and says so', async () => {
+  await using home = await openHome();
+  await using project = createProject({
+    'a.js': dialHome({ is: 'a' }),
+    'nodemon.json': '{"script": "a.js", "restartable": "rs"}',
+  });
+  await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
+  expect((await home.next()).says.is).toBe('a');
+  expect((await devwatch.event('warning')).message).toBe('settings from nodemon.json');
+});
+
+test.each(['./lib/main.js', 'lib/main', 'lib/folder'])('devwatch runs the main %s of package.json', async (main) => {
+  await using project = createProject({
+    'lib/main.js': dialHome({ is: 'main' }),
+    'lib/folder/index.js': dialHome({ is: 'main' }),
+    'package.json': JSON.stringify({ main }),
+  });
+  expect(await runs([], { cwd: project.path })).toMatchObject({ is: 'main' });
+});
+
+test('after -- a program may be called like a command of devwatch', async () => {
+  await using project = createProject();
+  fs.writeFileSync(project.at('config'), `#!${process.execPath}\n${dialHome({ is: 'mine' })}`, { mode: 0o755 });
+  expect(await runs(['--', 'config', '-x'], { cwd: project.path })).toMatchObject({ is: 'mine', argv: ['-x'] });
+});
+
+test('--config reads another file, and --cwd another folder', async () => {
+  await using project = createProject({
+    'app/.watchrc': '{"script": "a.js"}',
+    'app/a.js': dialHome({ is: 'a' }),
+    'app/b.js': dialHome({ is: 'b' }),
+    'other.json': '{"script": "b.js"}',
+  });
+  expect(await runs(['--cwd', 'app'], { cwd: project.path })).toMatchObject({ is: 'a' });
+  expect(await runs(['--cwd', 'app', '-c', 'other.json'], { cwd: project.path })).toMatchObject({ is: 'b' });
+});

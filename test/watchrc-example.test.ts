@@ -1,0 +1,53 @@
+/** The example of a settings file is one, and it is complete. */
+
+import fs from 'node:fs';
+import path from 'node:path';
+import { expect, test } from 'vitest';
+import { loadSettings } from '../src/config/load.ts';
+import { defaultSettings, optionKeys } from '../src/config/options.ts';
+import { createProject } from './support/project.ts';
+
+const file = path.resolve('.watchrc.example');
+const text = fs.readFileSync(file, 'utf8');
+
+test('the example is a valid settings file that says what it seems to say', async () => {
+  await using project = createProject();
+  const { settings, notes } = loadSettings({ given: new Map(), folder: project.path, config: file });
+
+  expect(notes).toEqual([]);
+  expect(settings).toEqual({
+    ...defaultSettings,
+    script: 'server.js',
+    args: ['--verbose'],
+    nodeArgs: ['--enable-source-maps'],
+    execMap: { rb: 'ruby -w' },
+    env: { NODE_ENV: 'development' },
+    envFile: [path.resolve('.env')],
+    watch: ['src', 'config/*.json', 'server.js'],
+    ignore: ['*.test.js', 'src/generated'],
+    ext: ['js', 'mjs', 'cjs', 'json'],
+  });
+});
+
+test('the example as a project has it, under the name .watchrc, is found and valid', async () => {
+  await using project = createProject({ '.watchrc': text });
+  expect(loadSettings({ given: new Map(), folder: project.path }).file).toBe(project.at('.watchrc'));
+});
+
+test('the lines that are commented out are valid, too', async () => {
+  await using project = createProject({ '.watchrc': text.replaceAll(/^( *)\/\/ (".*,)$/gm, '$1$2') });
+  fs.mkdirSync(project.at('packages/web'), { recursive: true });
+  const { settings } = loadSettings({ given: new Map(), folder: project.path });
+
+  expect(settings).toMatchObject({
+    exec: 'npm run build && node',
+    cwd: project.at('packages/web'),
+    delay: 250,
+    keep: ['chrome*', 'watchman'],
+  });
+});
+
+test('the example shows every key', () => {
+  const shown = [...text.matchAll(/^ {2}(?:\/\/ )?"(\w+)":/gm)].map(([, key]) => key);
+  expect(shown.sort()).toEqual([...optionKeys].sort());
+});
