@@ -6,9 +6,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { watch } from 'chokidar';
-import { messageOf } from '../errors.ts';
+import { codeOf, messageOf } from '../errors.ts';
 import type { Change } from '../events.ts';
-import { type Coverage, timestampSlack, type Watcher, type WatchOptions } from './watcher.ts';
+import { type Coverage, statsOf, timestampSlack, type Watcher, type WatchOptions } from './watcher.ts';
 
 export function openChokidar(options: WatchOptions, poll: boolean): Watcher {
   const { filter, onChange, onWarning, pollInterval, since } = options;
@@ -27,35 +27,63 @@ export function openChokidar(options: WatchOptions, poll: boolean): Watcher {
     usePolling: poll,
     interval: pollInterval,
   });
-  const changes: Readonly<Record<string, Change['kind']>> = { add: 'add', change: 'change', unlink: 'unlink' };
-  watcher.on('all', (event, file) => {
-    const kind = changes[event];
+  /** Of what polling has announced: the same state is not announced again. */
+  const announced = new Map<string, number>();
+  function announce(kind: Change['kind'], file: string, stats: fs.Stats | undefined): void {
+    if (poll && kind === 'change' && stats !== undefined) {
+      if (announced.get(file) === stats.ctimeMs) return;
+      announced.set(file, stats.ctimeMs);
+    }
+    onChange({ kind, path: file });
+  }
+
+  const kinds: Readonly<Record<string, Change['kind']>> = { add: 'add', change: 'change', unlink: 'unlink' };
+  watcher.on('all', (event, file, stats) => {
+    const kind = kinds[event];
     const full = path.resolve(file);
-    if (kind !== undefined && filter.accepts(full)) onChange({ kind, path: full });
+    if (kind !== undefined && filter.accepts(full)) announce(kind, full, stats);
   });
 
-  const armed = new Promise<Coverage>((resolve) => {
-    let ready = false;
-    watcher.on('error', (error) => {
-      if (ready) onWarning(`the watcher reports: ${messageOf(error)}`);
-    });
-    watcher.on('ready', () => {
-      ready = true;
-      const watched = watcher.getWatched();
-      let files = 0;
-      for (const [folder, names] of Object.entries(watched)) {
-        for (const name of names) {
-          const full = path.resolve(folder, name);
-          if (!filter.accepts(full)) continue;
-          const stats = fs.statSync(full, { throwIfNoEntry: false });
-          if (stats?.isFile() !== true) continue;
-          files += 1;
-          if (stats.ctimeMs >= since - timestampSlack) onChange({ kind: 'change', path: full });
-        }
+  // When watches or descriptors run out, every file reports it.
+  const warned = new Set<string | undefined>();
+  watcher.on('error', (error) => {
+    if (warned.has(codeOf(error))) return;
+    warned.add(codeOf(error));
+    onWarning(`the watcher reports: ${messageOf(error)}`);
+  });
+
+  /** Announces what was touched at or after `start` (epoch ms), and counts all. */
+  function announceSince(start: number): { directories: number; files: number } {
+    const watched = Object.entries(watcher.getWatched());
+    let files = 0;
+    for (const [folder, names] of watched) {
+      for (const name of names) {
+        const full = path.resolve(folder, name);
+        if (!filter.accepts(full)) continue;
+        const stats = statsOf(full, fs.statSync);
+        if (stats?.isFile() !== true) continue;
+        files += 1;
+        if (stats.ctimeMs >= start - timestampSlack) announce('change', full, stats);
       }
-      resolve({ backend: poll ? 'polling' : 'chokidar', directories: Object.keys(watched).length, files });
+    }
+    return { directories: watched.length, files };
+  }
+
+  let secondLook: NodeJS.Timeout | undefined;
+  const armed = new Promise<Coverage>((resolve) => {
+    watcher.on('ready', () => {
+      const readyAt = Date.now();
+      resolve({ backend: poll ? 'polling' : 'chokidar', ...announceSince(since) });
+      // Polling may still be reading what it compares with: a save right now would become part of it.
+      if (poll) secondLook = setTimeout(() => announceSince(readyAt), pollInterval);
     });
   });
 
-  return { armed, close: () => watcher.close() };
+  return {
+    armed,
+    close() {
+      clearTimeout(secondLook);
+      return watcher.close();
+    },
+  };
 }

@@ -8,7 +8,9 @@
  * - A folder means everything below it.
  * - A pattern without a slash matches at every depth (`*.test.js`; in `ignore` also plain names,
  *   `dist`), as in .gitignore. A plain name in `watch` is a path: `src`, `server.js`.
- * - `!pattern` takes back what earlier patterns of the list matched; the last match wins.
+ * - `!pattern` takes back what earlier patterns of the list matched; the last match wins. In
+ *   `ignore` it lifts a default, too, when it names what the default hides: `!dist`, `!.github`,
+ *   `!node_modules/pkg`, but not `!keep.js`.
  * - A pattern that is literally the path matches it, so `pages/[id].js` needs no escapes.
  * - Names that start with a dot are names like any other.
  */
@@ -54,7 +56,7 @@ export interface Filter {
 
 /**
  * Folders that hold what tools produce, not what people write, at any depth below a watched
- * folder. A watch pattern that names such a folder watches it: the defaults apply below it only.
+ * folder. A watch pattern that names such a folder watches it: `dist`, `lib/dist`, `{src,dist}`.
  */
 export const ignoredFolders: readonly string[] = [
   'node_modules',
@@ -84,7 +86,7 @@ export const ignoredFiles: readonly string[] = [
 ];
 
 const ignoredFolderNames: ReadonlySet<string> = new Set(ignoredFolders);
-const isIgnoredFileName = picomatch([...ignoredFiles], { dot: true });
+const ignoredFileName = new RegExp(ignoredFiles.map((glob) => regexOf(glob).source).join('|'));
 
 interface Pattern {
   /** As the user wrote it. */
@@ -94,15 +96,21 @@ interface Pattern {
   readonly base: string;
   /** The whole pattern read literally, absolute. */
   readonly literal: string;
-  /** Depth below `base` at which the last segment stands; Infinity when anything may match deeper. */
+  /** Depth below `base` at which the last segment stands; Infinity when it has none. */
   readonly depth: number;
-  /** Does the last segment say which extension it wants? Then the list of extensions does not apply. */
-  readonly namesExtension: boolean;
+  /** The names that are spelt out in it, those of alternatives included. */
+  readonly names: ReadonlySet<string>;
+  /** Has it wildcards, and says which file names it wants? Then the list of extensions does not apply. */
+  readonly namesFiles: boolean;
   matchesItself(file: string): boolean;
   matchesBelow(file: string): boolean;
 }
 
 const globstar = '**';
+
+function regexOf(glob: string): RegExp {
+  return picomatch.makeRe(glob, { dot: true, posix: true });
+}
 
 export const toPosix: (file: string) => string =
   path.sep === '\\' ? (file) => file.replaceAll('\\', '/') : (file) => file;
@@ -123,32 +131,30 @@ function compile(text: string, base: string, list: 'watch' | 'ignore'): Pattern 
   if (body.length > 1 && body.endsWith('/')) body = body.slice(0, -1);
   const floats = !anchored && !body.includes('/') && !/^\.{0,2}$/.test(body) && (list === 'ignore' || !isPlain(body));
 
-  const absoluteBase = toPosix(path.resolve(base));
   const scan = floats ? { base: '', glob: `${globstar}/${body}` } : picomatch.scan(body);
   const folder = toPosix(path.resolve(base, scan.base));
-  const rest = scan.glob;
-  const matches = rest === '' ? undefined : picomatch(rest, { dot: true });
-  const matchesBelow =
-    rest === '' || rest.endsWith(globstar) ? undefined : picomatch(`${rest}/${globstar}`, { dot: true });
-  const lastSegment = body.slice(body.lastIndexOf('/') + 1);
-  const prefix = folder.endsWith('/') ? folder.length : folder.length + 1;
+  const literal = toPosix(path.resolve(base, body));
+  const glob = scan.glob;
+  const itself = glob === '' ? undefined : regexOf(glob);
+  const prefix = lengthOfPrefix(folder);
 
   return {
     text,
     negated,
     base: folder,
-    literal: toPosix(path.resolve(absoluteBase, body)),
-    depth: depthOf(rest),
-    namesExtension: namesExtension(lastSegment),
-    matchesItself(file) {
-      if (file === this.literal) return true;
-      if (matches === undefined) return file === folder;
-      return isBelow(file, folder) && matches(file.slice(prefix));
-    },
+    literal,
+    depth: depthOf(glob),
+    names: namesIn(body),
+    namesFiles: glob !== '' && namesFiles(body.slice(body.lastIndexOf('/') + 1)),
+    matchesItself: (file) =>
+      file === literal || (itself !== undefined && isBelow(file, folder) && itself.test(file.slice(prefix))),
     matchesBelow(file) {
-      if (isBelow(file, this.literal)) return true;
-      if (rest === '') return isBelow(file, folder);
-      return matchesBelow !== undefined && isBelow(file, folder) && matchesBelow(file.slice(prefix));
+      if (isBelow(file, literal)) return true;
+      if (itself === undefined || !isBelow(file, folder)) return false;
+      for (let end = file.indexOf('/', prefix); end >= 0; end = file.indexOf('/', end + 1)) {
+        if (itself.test(file.slice(prefix, end))) return true;
+      }
+      return false;
     },
   };
 }
@@ -161,27 +167,29 @@ function literalFile(file: string): Pattern {
     negated: false,
     base: literal,
     literal,
-    depth: Number.POSITIVE_INFINITY,
-    namesExtension: true,
+    depth: 0,
+    names: new Set(),
+    namesFiles: false,
     matchesItself: (other) => other === literal,
     matchesBelow: () => false,
   };
 }
 
+/** An upper bound: a globstar matches at any depth, a group may repeat what has slashes. */
 function depthOf(glob: string): number {
-  if (glob === '' || glob.includes(globstar)) return Number.POSITIVE_INFINITY;
-  const segments = glob.split('/');
-  // `src/*` matches folders, and a folder means all below it.
-  if (!namesExtension(segments.at(-1) ?? '')) return Number.POSITIVE_INFINITY;
-  // A brace may hold slashes: its depth is not the number of segments.
-  return glob.includes('{') && /\{[^}]*\//.test(glob) ? Number.POSITIVE_INFINITY : segments.length;
+  return glob.includes(globstar) || glob.includes('(') ? Number.POSITIVE_INFINITY : glob.split('/').length;
 }
 
-function namesExtension(segment: string): boolean {
+function namesIn(body: string): ReadonlySet<string> {
+  const words = body.replaceAll(/!\([^)]*\)/g, '').split(/[/{},|()]/);
+  return new Set(words.filter((word) => word !== '' && isPlain(word)));
+}
+
+/** Is the last segment a whole name (`Dockerfile`) or does it end with an extension (`*.{yml,yaml}`)? */
+function namesFiles(segment: string): boolean {
+  if (isPlain(segment)) return true;
   const dot = segment.lastIndexOf('.');
-  if (dot < 0) return false;
-  const extension = segment.slice(dot + 1);
-  return extension !== '' && !/^[*?]+$/.test(extension);
+  return dot >= 0 && !/^[*?]*$/.test(segment.slice(dot + 1));
 }
 
 /**
@@ -196,11 +204,18 @@ export function createFilter(options: FilterOptions): Filter {
   const picks = watch.filter((pattern) => !pattern.negated);
   const keeps = ignore.filter((pattern) => pattern.negated);
   const extensions = options.extensions === null ? null : new Set(options.extensions);
+  const literals = new Set(picks.map((pattern) => pattern.literal));
+  const anyNamesFiles = picks.some((pattern) => pattern.namesFiles);
+
+  /** Most files of a project fail here, before any pattern is looked at. */
+  const mayCount = (file: string): boolean =>
+    extensions === null || anyNamesFiles || hasExtension(file, extensions) || literals.has(file);
 
   function explainPosix(file: string): Verdict {
     const ignored = lastMatch(ignore, file);
     if (ignored !== undefined && !ignored.negated) return { watched: false, reason: 'ignored', pattern: ignored.text };
 
+    const lifting = keeps.filter((keep) => matches(keep, file));
     let pick: Pattern | undefined;
     let byDefault: string | undefined;
     let wrongExtension = false;
@@ -213,10 +228,10 @@ export function createFilter(options: FilterOptions): Filter {
         excluded = pattern;
         continue;
       }
-      const defaultRule = ignored === undefined ? defaultIgnore(file, pattern.base) : undefined;
-      const named = itself && (file === pattern.literal || pattern.namesExtension);
+      const named = itself && (file === pattern.literal || pattern.namesFiles);
+      const defaultRule = hidingDefault(file, pattern, lifting);
       if (defaultRule !== undefined) byDefault = defaultRule;
-      else if (!named && extensions !== null && !extensions.has(extensionOf(file))) wrongExtension = true;
+      else if (!named && extensions !== null && !hasExtension(file, extensions)) wrongExtension = true;
       else pick = pattern;
     }
     if (pick !== undefined) return { watched: true, pattern: pick.text };
@@ -226,51 +241,69 @@ export function createFilter(options: FilterOptions): Filter {
   }
 
   function descendsPosix(folder: string): boolean {
-    const keepsInside = keeps.some((keep) => isAtOrBelow(keep.base, folder) || isAtOrBelow(folder, keep.base));
-    const ignored = lastMatch(ignore, folder);
-    if (ignored !== undefined && !ignored.negated && !keepsInside) return false;
-    return picks.some((pattern) => {
+    const lifting = keeps.filter((keep) => isAtOrBelow(keep.base, folder) || isAtOrBelow(folder, keep.base));
+    if (lifting.length === 0 && lastMatch(ignore, folder)?.negated === false) return false;
+    const excluded = watch.findLastIndex((pattern) => pattern.negated && matches(pattern, folder));
+    return watch.some((pattern, index) => {
+      if (pattern.negated || index < excluded) return false;
       if (isAtOrBelow(pattern.base, folder)) return true;
       if (!isBelow(folder, pattern.base)) return false;
-      if (!keepsInside && defaultIgnore(`${folder}/`, pattern.base) !== undefined) return false;
-      return segmentsBelow(folder, pattern.base) < pattern.depth;
+      if (hidingDefault(`${folder}/`, pattern, lifting) !== undefined) return false;
+      return segmentsBelow(folder, pattern.base) < pattern.depth || matches(pattern, folder);
     });
   }
 
   return {
     roots: outermost(picks.map((pattern) => pattern.base)).map((root) => path.normalize(root)),
     extensions: options.extensions,
-    accepts: (file) => explainPosix(toPosix(file)).watched,
+    accepts(file) {
+      const posix = toPosix(file);
+      return mayCount(posix) && explainPosix(posix).watched;
+    },
     descends: (folder) => descendsPosix(toPosix(folder)),
     explain: (file) => explainPosix(toPosix(file)),
   };
 }
 
+const matches = (pattern: Pattern, file: string): boolean => pattern.matchesItself(file) || pattern.matchesBelow(file);
+
 function lastMatch(patterns: readonly Pattern[], file: string): Pattern | undefined {
-  return patterns.findLast((pattern) => pattern.matchesItself(file) || pattern.matchesBelow(file));
+  return patterns.findLast((pattern) => matches(pattern, file));
 }
 
-/** The default rule that hides `file` (a folder ends with a slash) below `base`, or undefined. */
-function defaultIgnore(file: string, base: string): string | undefined {
-  let start = base.endsWith('/') ? base.length : base.length + 1;
+/**
+ * The default rule that hides `file` (a folder ends with a slash) from a watch pattern, or
+ * undefined. `lifting`: the patterns of `ignore` that could take the rule back.
+ */
+function hidingDefault(file: string, pattern: Pattern, lifting: readonly Pattern[]): string | undefined {
+  let start = lengthOfPrefix(pattern.base);
   for (let end = file.indexOf('/', start); end >= 0; end = file.indexOf('/', start)) {
     const folder = file.slice(start, end);
-    if (folder[0] === '.') return '.*/';
-    if (ignoredFolderNames.has(folder)) return `${folder}/`;
+    if ((folder[0] === '.' || ignoredFolderNames.has(folder)) && !isNamed(folder, end)) {
+      return folder[0] === '.' ? '.*/' : `${folder}/`;
+    }
     start = end + 1;
   }
   const name = file.slice(start);
-  return name !== '' && isIgnoredFileName(name) ? name : undefined;
+  return ignoredFileName.test(name) && !isNamed(name, file.length) ? name : undefined;
+
+  function isNamed(name: string, end: number): boolean {
+    if (pattern.names.has(name)) return true;
+    return lifting.some((keep) => keep.names.has(name) || keep.matchesItself(file.slice(0, end)));
+  }
 }
 
-function extensionOf(file: string): string {
-  const name = file.slice(file.lastIndexOf('/') + 1);
-  const dot = name.lastIndexOf('.');
-  return dot < 0 ? '' : name.slice(dot + 1);
+/** An extension may have dots itself (`d.ts`): the text after any dot of the name counts. */
+function hasExtension(file: string, extensions: ReadonlySet<string>): boolean {
+  for (let dot = file.indexOf('.', file.lastIndexOf('/')); dot >= 0; dot = file.indexOf('.', dot + 1)) {
+    if (extensions.has(file.slice(dot + 1))) return true;
+  }
+  return false;
 }
 
-const segmentsBelow = (folder: string, base: string): number =>
-  folder.slice(base.endsWith('/') ? base.length : base.length + 1).split('/').length;
+const lengthOfPrefix = (base: string): number => (base.endsWith('/') ? base.length : base.length + 1);
+
+const segmentsBelow = (folder: string, base: string): number => folder.slice(lengthOfPrefix(base)).split('/').length;
 
 function outermost(folders: readonly string[]): string[] {
   const sorted = [...new Set(folders)].sort();

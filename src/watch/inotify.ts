@@ -8,8 +8,9 @@
  * Facts it relies on (libuv 1.46 to 1.51, ext4 and tmpfs):
  * - `change` is a write or an attribute, `rename` is anything that made or took away a name.
  * - An event about the watched directory itself carries its own base name.
- * - libuv drops IN_Q_OVERFLOW, so a lost event leaves no trace: after a large burst everything
- *   is walked again.
+ * - libuv drops IN_Q_OVERFLOW, so a lost event leaves no trace. But it reads until nothing is
+ *   left before the loop gets its next turn: only a turn of very many events can have lost some,
+ *   and after it everything is walked again.
  * - ext4 gives a new directory the inode number of the one just deleted: comparing inodes does
  *   not tell whether a watched directory is still the one at its path.
  */
@@ -17,8 +18,15 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { codeOf } from '../errors.ts';
-import { type Coverage, isExhausted, timestampSlack, type Watcher, type WatchOptions } from './watcher.ts';
+import {
+  type Coverage,
+  isExhausted,
+  type OnExhausted,
+  statsOf,
+  timestampSlack,
+  type Watcher,
+  type WatchOptions,
+} from './watcher.ts';
 
 interface Folder {
   readonly path: string;
@@ -26,20 +34,20 @@ interface Folder {
   /** Names of the relevant files in it. */
   readonly files: Set<string>;
   readonly folders: Map<string, Folder>;
+  /** No part of the tree any more: a walk that has not come to its subfolders leaves them. */
+  dropped: boolean;
 }
 
 /** The kernel queues 16,384 events; well below that, what is known is compared with the disk again. */
 const overflowSuspicion = 4096;
-/** A burst of that size is over when nothing has come for this long, in ms. */
-const burstEnd = 100;
 /** A walk gives the event loop a turn after this long, in ms, so that a child's start is not slowed. */
 const walkSlice = 10;
 
 /**
- * Opens the backend. `onExhausted` is called once, with the system's error, when the kernel has no
- * watches left, while arming (then `armed` rejects with it, too) or later; nothing is watched any more.
+ * Opens the backend. `onExhausted` is called once when the kernel has no watches left, while arming
+ * (then `armed` rejects with the error, too) or later; nothing is watched any more.
  */
-export function openInotify(options: WatchOptions, onExhausted: (error: unknown) => void): Watcher {
+export function openInotify(options: WatchOptions, onExhausted: OnExhausted): Watcher {
   const tree = new WatchedTree(options, onExhausted);
   return {
     armed: tree.arm(),
@@ -51,7 +59,7 @@ export function openInotify(options: WatchOptions, onExhausted: (error: unknown)
 
 class WatchedTree {
   readonly #options: WatchOptions;
-  readonly #onExhausted: (error: unknown) => void;
+  readonly #onExhausted: OnExhausted;
   /** The topmost folders: the filter's roots, or the nearest folder above one that is missing. */
   readonly #tops = new Map<string, Folder>();
   /** Folders outside the roots that a link led to, by real path: each is followed once. */
@@ -59,20 +67,25 @@ class WatchedTree {
   #directories = 0;
   #closed = false;
   #failure: unknown;
-  #burst = 0;
-  #burstSince = 0;
-  #burstTimer: NodeJS.Timeout | undefined;
-  #walking: Promise<void> = Promise.resolve();
+  /** Epoch ms; every change before it has been announced. */
+  #completeUntil: number;
+  /** How many events this turn of the loop has brought. */
+  #events = 0;
+  #walks = 0;
+  #lastWalk: Promise<void> = Promise.resolve();
+  #resyncIsDue = false;
 
-  constructor(options: WatchOptions, onExhausted: (error: unknown) => void) {
+  constructor(options: WatchOptions, onExhausted: OnExhausted) {
     this.#options = options;
     this.#onExhausted = onExhausted;
+    this.#completeUntil = options.since;
   }
 
   async arm(): Promise<Coverage> {
-    this.#walking = this.#establish(false);
-    await this.#walking;
-    await this.#announceSince(this.#options.since);
+    await this.#queue(async () => {
+      await this.#establish();
+      await this.#announceSince(this.#options.since);
+    });
     if (this.#failure !== undefined) throw this.#failure;
     let files = 0;
     for (const folder of this.#everyFolder()) files += folder.files.size;
@@ -81,40 +94,42 @@ class WatchedTree {
 
   close(): void {
     this.#closed = true;
-    clearTimeout(this.#burstTimer);
     this.#dropAll();
   }
 
   /** Covers every root, or where one is missing the nearest folder above it. */
-  async #establish(announce: boolean): Promise<void> {
-    for (const root of this.#options.filter.roots) {
-      const top = nearestFolder(root);
-      if (this.#covers(top)) continue;
-      await inSlices(
-        this.#walk(top, announce, (folder) => this.#tops.set(top, folder)),
-        () => this.#closed,
-      );
+  async #establish(): Promise<void> {
+    // Parents come first: their walk covers what lies in them.
+    const tops = this.#options.filter.roots.map(nearestFolder).sort();
+    for (const wanted of tops) {
+      for (let top = wanted; !this.#covers(top); ) {
+        await inSlices(this.#walk(top, undefined, false), () => this.#closed);
+        // Vanished meanwhile? Then the one above it; else it may not be read, or all is closed.
+        const nearest = nearestFolder(wanted);
+        if (nearest === top) break;
+        top = nearest;
+      }
     }
   }
 
-  /** Takes in a folder and everything below it, one folder a step; each hangs in its parent before its own are entered. */
-  *#walk(top: string, announce: boolean, hang: (folder: Folder) => void): Generator<void> {
-    const queue = [{ path: top, hang }];
-    for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
-      const entered = this.#enter(next.path, announce);
-      if (entered === undefined) continue;
-      const { folder, subfolders } = entered;
-      next.hang(folder);
-      for (const name of subfolders) {
-        queue.push({ path: path.join(folder.path, name), hang: (child) => folder.folders.set(name, child) });
+  /** Takes in a folder and everything below it, one folder a step. */
+  *#walk(top: string, parent: Folder | undefined, announce: boolean): Generator<void> {
+    const queue = [{ folderPath: top, parent }];
+    for (let next = queue.pop(); next !== undefined && !this.#closed; next = queue.pop()) {
+      const { folderPath, parent } = next;
+      // An event between two steps may have taken away the parent, or taken in the folder.
+      if (parent?.dropped === true || parent?.folders.has(path.basename(folderPath)) === true) continue;
+      const folder = this.#subscribe(folderPath, parent);
+      if (folder === undefined) continue;
+      for (const name of this.#list(folder, announce)) {
+        queue.push({ folderPath: path.join(folderPath, name), parent: folder });
       }
       yield;
     }
   }
 
-  /** Subscribes to one folder, then lists it. Undefined when it has vanished or may not be read. */
-  #enter(folderPath: string, announce: boolean): { folder: Folder; subfolders: string[] } | undefined {
-    const { filter, onChange } = this.#options;
+  /** Subscribes to one folder and hangs it in the tree. Undefined when it has vanished or may not be read. */
+  #subscribe(folderPath: string, parent: Folder | undefined): Folder | undefined {
     let subscription: fs.FSWatcher;
     try {
       subscription = fs.watch(folderPath);
@@ -123,13 +138,21 @@ class WatchedTree {
       return undefined;
     }
     this.#directories += 1;
-    const folder: Folder = { path: folderPath, subscription, files: new Set(), folders: new Map() };
+    const folder: Folder = { path: folderPath, subscription, files: new Set(), folders: new Map(), dropped: false };
     subscription.on('change', (type, name) => this.#onEvent(folder, type, name === null ? null : String(name)));
     // A watched folder that vanishes may report an error; what it means arrives as an event, too.
     subscription.on('error', () => {});
+    if (parent === undefined) this.#tops.set(folderPath, folder);
+    else parent.folders.set(path.basename(folderPath), folder);
+    return folder;
+  }
+
+  /** Notes the relevant files of a folder, and returns the names of its relevant subfolders. */
+  #list(folder: Folder, announce: boolean): string[] {
+    const { filter, onChange } = this.#options;
     const subfolders: string[] = [];
-    for (const entry of list(folderPath)) {
-      const full = path.join(folderPath, entry.name);
+    for (const entry of entriesOf(folder.path)) {
+      const full = path.join(folder.path, entry.name);
       switch (this.#kindOf(full, entry)) {
         case 'folder':
           if (filter.descends(full)) subfolders.push(entry.name);
@@ -142,7 +165,7 @@ class WatchedTree {
         default:
       }
     }
-    return { folder, subfolders };
+    return subfolders;
   }
 
   #kindOf(full: string, entry: fs.Dirent | fs.Stats): 'file' | 'folder' | 'other' {
@@ -152,6 +175,7 @@ class WatchedTree {
     try {
       const target = fs.statSync(full);
       if (!target.isDirectory()) return target.isFile() ? 'file' : 'other';
+      if (!this.#options.filter.descends(full)) return 'other';
       return this.#follows(full, fs.realpathSync(full)) ? 'folder' : 'other';
     } catch {
       return 'other';
@@ -168,9 +192,9 @@ class WatchedTree {
   }
 
   #onEvent(folder: Folder, type: string, name: string | null): void {
-    this.#countBurst();
+    this.#countEvent();
     if (name === null) {
-      this.#resync(Date.now() - burstEnd);
+      this.#resync();
       return;
     }
     const { filter, onChange } = this.#options;
@@ -179,13 +203,15 @@ class WatchedTree {
       if (folder.files.has(name)) onChange({ kind: 'change', path: full });
       return;
     }
-    const stats = lstat(full);
-    const kind = stats === undefined ? 'missing' : this.#kindOf(full, stats);
+    // A topmost folder may be gone, or be another one by now; of any other its parent tells.
+    if (name === path.basename(folder.path) && this.#tops.get(folder.path) === folder) this.#resync();
+    const stats = statsOf(full, fs.lstatSync);
     const known = folder.folders.get(name);
     if (known !== undefined) {
       folder.folders.delete(name);
       this.#drop(known, true);
     }
+    const kind = stats === undefined ? 'missing' : this.#kindOf(full, stats);
     if (kind === 'file' && filter.accepts(full)) {
       onChange({ kind: folder.files.has(name) ? 'change' : 'add', path: full });
       folder.files.add(name);
@@ -194,23 +220,16 @@ class WatchedTree {
     if (folder.files.delete(name)) onChange({ kind: 'unlink', path: full });
     if (kind === 'folder' && filter.descends(full)) {
       // In one go: an event about the subtree must find it complete.
-      for (const _ of this.#walk(full, true, (child) => folder.folders.set(name, child)));
+      for (const _ of this.#walk(full, folder, true));
     }
-    if (kind === 'missing' && name === path.basename(folder.path)) this.#renew(folder);
-  }
-
-  /** A topmost folder was deleted or moved; what stands at its path now, if anything, is another one. */
-  #renew(folder: Folder): void {
-    if (this.#tops.get(folder.path) !== folder) return;
-    this.#tops.delete(folder.path);
-    this.#drop(folder, true);
-    this.#queue(() => this.#establish(true));
   }
 
   #drop(folder: Folder, announce: boolean): void {
+    folder.dropped = true;
     folder.subscription.removeAllListeners('change');
     folder.subscription.close();
     this.#directories -= 1;
+    for (const [target, link] of this.#followed) if (link === folder.path) this.#followed.delete(target);
     if (announce) {
       for (const name of folder.files) this.#options.onChange({ kind: 'unlink', path: path.join(folder.path, name) });
     }
@@ -227,7 +246,7 @@ class WatchedTree {
     if (this.#failure !== undefined) return;
     this.#failure = error;
     this.close();
-    this.#onExhausted(error);
+    this.#onExhausted(error, this.#completeUntil);
   }
 
   #covers(wanted: string): boolean {
@@ -259,7 +278,7 @@ class WatchedTree {
     for (const folder of [...this.#everyFolder()]) {
       for (const name of folder.files) {
         const full = path.join(folder.path, name);
-        const stats = fs.statSync(full, { throwIfNoEntry: false });
+        const stats = statsOf(full, fs.statSync);
         // ctime, unlike mtime, also moves when a rename puts an older file in place.
         if (stats !== undefined && stats.ctimeMs >= since - timestampSlack) {
           this.#options.onChange({ kind: 'change', path: full });
@@ -269,26 +288,30 @@ class WatchedTree {
     }
   }
 
-  #countBurst(): void {
-    if (this.#burst === 0) this.#burstSince = Date.now();
-    this.#burst += 1;
-    if (this.#burstTimer === undefined) this.#burstTimer = setTimeout(() => this.#endBurst(), burstEnd);
-    else this.#burstTimer.refresh();
+  #countEvent(): void {
+    if (this.#events === 0) {
+      const began = Date.now();
+      setImmediate(() => this.#endTurn(began));
+    }
+    this.#events += 1;
   }
 
-  #endBurst(): void {
-    const suspicious = this.#burst > overflowSuspicion;
-    this.#burst = 0;
-    this.#burstTimer = undefined;
-    if (suspicious) this.#resync(this.#burstSince);
+  #endTurn(began: number): void {
+    if (this.#events > overflowSuspicion) this.#resync();
+    this.#events = 0;
+    if (this.#walks === 0) this.#completeUntil = began;
   }
 
-  /** Walks everything anew, and announces what differs from what was known or was touched since. */
-  #resync(since: number): void {
-    this.#queue(async () => {
+  /** Walks everything anew, and announces what differs from what was known, or may not have been announced. */
+  #resync(): void {
+    if (this.#resyncIsDue) return;
+    this.#resyncIsDue = true;
+    const since = this.#completeUntil;
+    void this.#queue(async () => {
+      this.#resyncIsDue = false;
       const before = this.#knownFiles();
       this.#dropAll();
-      await this.#establish(false);
+      await this.#establish();
       const after = this.#knownFiles();
       for (const file of before) if (!after.has(file)) this.#options.onChange({ kind: 'unlink', path: file });
       for (const file of after) if (!before.has(file)) this.#options.onChange({ kind: 'add', path: file });
@@ -305,8 +328,13 @@ class WatchedTree {
   }
 
   /** Walks that take several turns run one after the other. */
-  #queue(walk: () => Promise<void>): void {
-    this.#walking = this.#walking.then(() => (this.#closed ? undefined : walk()));
+  #queue(walk: () => Promise<void>): Promise<void> {
+    this.#walks += 1;
+    this.#lastWalk = this.#lastWalk.then(async () => {
+      if (!this.#closed) await walk();
+      this.#walks -= 1;
+    });
+    return this.#lastWalk;
   }
 }
 
@@ -324,7 +352,7 @@ async function inSlices(steps: Generator<void>, cancelled: () => boolean): Promi
 const isAtOrBelow = (file: string, folder: string): boolean =>
   file === folder || file.startsWith(folder.endsWith(path.sep) ? folder : folder + path.sep);
 
-function list(folder: string): fs.Dirent[] {
+function entriesOf(folder: string): fs.Dirent[] {
   try {
     return fs.readdirSync(folder, { withFileTypes: true });
   } catch {
@@ -332,20 +360,10 @@ function list(folder: string): fs.Dirent[] {
   }
 }
 
-function lstat(file: string): fs.Stats | undefined {
-  try {
-    return fs.lstatSync(file, { throwIfNoEntry: false });
-  } catch (error) {
-    // A parent that is no folder any more, or may not be entered: as good as missing.
-    if (codeOf(error) === undefined) throw error;
-    return undefined;
-  }
-}
-
 /** The folder itself, the folder of a file, or the nearest folder above what is missing. */
 function nearestFolder(wanted: string): string {
   for (let folder = wanted; ; folder = path.dirname(folder)) {
-    if (fs.statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true) return folder;
+    if (statsOf(folder, fs.statSync)?.isDirectory() === true) return folder;
     if (folder === path.dirname(folder)) return folder;
   }
 }

@@ -47,10 +47,11 @@ export function createQuietWindow({ clock, delay, busy, onQuiet }: QuietOptions)
   let firstAt = 0;
   let lastAt = 0;
   let timer: CancelTimer | undefined;
+  let closed = false;
 
   function dueAt(): number {
-    if (delay !== undefined) return lastAt + delay;
-    return Math.min(lastAt + adaptiveWindow(changes.size, events, false), firstAt + longestBurst);
+    const window = delay ?? adaptiveWindow(changes.size, events, false);
+    return Math.min(lastAt + window, firstAt + Math.max(window, longestBurst));
   }
 
   function check(): void {
@@ -71,6 +72,7 @@ export function createQuietWindow({ clock, delay, busy, onQuiet }: QuietOptions)
 
   return {
     push(change) {
+      if (closed) return;
       lastAt = clock.now();
       if (events === 0) firstAt = lastAt;
       events += 1;
@@ -79,10 +81,8 @@ export function createQuietWindow({ clock, delay, busy, onQuiet }: QuietOptions)
       timer ??= clock.after(Math.max(0, dueAt() - lastAt), check);
     },
     close() {
+      closed = true;
       timer?.();
-      timer = undefined;
-      changes.clear();
-      events = 0;
     },
   };
 }

@@ -1,5 +1,6 @@
 /** What every watcher backend is, and which one is used. */
 
+import type { StatSyncFn, Stats } from 'node:fs';
 import { codeOf } from '../errors.ts';
 import type { Change } from '../events.ts';
 import type { Filter } from './filter.ts';
@@ -37,6 +38,17 @@ export interface Watcher {
  */
 export const timestampSlack = 10;
 
+/** What stands at this path; undefined when nothing does, or it cannot be reached. */
+export function statsOf(file: string, stat: StatSyncFn): Stats | undefined {
+  try {
+    return stat(file, { throwIfNoEntry: false });
+  } catch (error) {
+    // A parent that is no folder any more, or may not be entered: as good as missing.
+    if (codeOf(error) === undefined) throw error;
+    return undefined;
+  }
+}
+
 /** inotify limits reached: ENOSPC for watches (fs.inotify.max_user_watches), EMFILE for instances. */
 export const isExhausted = (error: unknown): boolean => codeOf(error) === 'ENOSPC' || codeOf(error) === 'EMFILE';
 
@@ -60,11 +72,13 @@ export async function openWatcher(options: WatchOptions, choice: BackendChoice):
   return withPollingFallback(options, openInotify);
 }
 
-type OpenNative = (options: WatchOptions, onExhausted: (error: unknown) => void) => Watcher;
+/** `since`: epoch ms from which on changes may not have been reported. */
+export type OnExhausted = (error: unknown, since: number) => void;
+
+type OpenNative = (options: WatchOptions, onExhausted: OnExhausted) => Watcher;
 
 /** Exported for the tests, which inject a backend that runs out of watches. */
 export function withPollingFallback(options: WatchOptions, openNative: OpenNative): Watcher {
-  let armed = false;
   let polling: Promise<Watcher> | undefined;
 
   async function openPolling(since: number): Promise<Watcher> {
@@ -72,22 +86,15 @@ export function withPollingFallback(options: WatchOptions, openNative: OpenNativ
     return openChokidar({ ...options, since }, true);
   }
 
-  const native = openNative(options, (error) => {
+  const native = openNative(options, (error, since) => {
     options.onWarning(exhaustedMessage(error));
-    // Until it failed, the first backend has reported everything that came after it was armed.
-    polling = openPolling(armed ? Date.now() : options.since);
+    polling = openPolling(since);
   });
   return {
-    armed: native.armed.then(
-      (coverage) => {
-        armed = true;
-        return coverage;
-      },
-      async (error: unknown) => {
-        if (polling === undefined) throw error;
-        return (await polling).armed;
-      },
-    ),
+    armed: native.armed.catch(async (error: unknown) => {
+      if (polling === undefined) throw error;
+      return (await polling).armed;
+    }),
     async close() {
       await native.close();
       await (await polling)?.close();
