@@ -8,9 +8,12 @@ import { type OptionKey, optionKeys, type Settings, specOf } from './config/opti
 import { messageOf, UsageError } from './errors.ts';
 import type { Cause, Change, Emit, Ending } from './events.ts';
 import { type Command, resolveCommand } from './process/command.ts';
-import { type Launch, type Program, type ProgramListener, readEnvironment } from './process/spawn.ts';
+import { readEnvironment } from './process/environment.ts';
+import { findPortHolders } from './process/ports.ts';
+import type { Launch, Program } from './process/spawn.ts';
+import { isDeliveredByTerminal } from './process/terminal.ts';
 import { defaultPolicy, type Policy } from './supervise/machine.ts';
-import { Supervisor } from './supervise/supervisor.ts';
+import { type RunListener, Supervisor } from './supervise/supervisor.ts';
 import { createFilter, type Filter } from './watch/filter.ts';
 import { createQuietWindow, type QuietWindow } from './watch/quiet.ts';
 import type { Watcher } from './watch/watcher.ts';
@@ -22,6 +25,8 @@ export interface AppRequest {
   readonly program: readonly string[];
   /** Node's flags as given; they come before those of the settings. */
   readonly nodeArgs: readonly string[];
+  /** Relay IPC messages between whoever started this process and the program. */
+  readonly relayMessages?: boolean;
   /** Reads the settings again, after their file has changed. Throws UsageError when they are wrong. */
   readonly reload?: (() => LoadedSettings) | undefined;
 }
@@ -38,6 +43,9 @@ export interface AppOptions {
 /** A settings file is read this long after the last event about it, in ms: editors write in several steps. */
 const settingsDelay = 50;
 
+/** As much as a terminal's own queue is kept of what is typed before the program reads, in characters. */
+const longestTypedAhead = 4096;
+
 export class App {
   readonly #request: AppRequest;
   readonly #launch: Launch;
@@ -45,6 +53,10 @@ export class App {
   readonly #emit: Emit;
   readonly #supervisor: Supervisor;
   readonly #settingsQuiet: QuietWindow;
+  #rootAlive = false;
+  #inputOwner: 'program' | 'devwatch' = 'devwatch';
+  #inputEnded = false;
+  #typedAhead = '';
   #loaded: LoadedSettings;
   #command: Command;
   #env: NodeJS.ProcessEnv;
@@ -79,8 +91,9 @@ export class App {
     });
   }
 
+  /** The root process, or undefined while none runs. */
   get pid(): number | undefined {
-    return this.#supervisor.pid;
+    return this.#rootAlive ? this.#supervisor.program?.pid : undefined;
   }
 
   /** Starts the program, and then begins to watch; resolves once no save can be missed any more. */
@@ -95,22 +108,66 @@ export class App {
     this.#supervisor.dispatch({ type: 'restart', cause });
   }
 
-  /** Ends everything; asked a second time, by force. `told`: the terminal has sent the program the signal already. */
-  stop(ending: Ending, told: boolean): void {
-    this.#supervisor.dispatch({ type: 'stop', ending, told });
+  /** Ends everything; asked a second time, by force. */
+  stop(ending: Ending): void {
+    // What a person does to a program reaches it as it would without devwatch; only if it does not
+    // end on that is it asked in devwatch's way. SIGTERM is devwatch's way.
+    const polite = ending.kind === 'signal' && ending.signal !== 'SIGTERM' ? ending.signal : undefined;
+    if (polite !== undefined && !isDeliveredByTerminal(polite)) this.#supervisor.program?.signal(polite, 'tree');
+    this.#supervisor.dispatch({ type: 'stop', ending, told: polite !== undefined });
   }
 
-  #start(run: number, cause: Cause, listener: ProgramListener): Program {
+  /** Hands a signal to the program as it is. */
+  signal(name: NodeJS.Signals, to: 'root' | 'tree'): void {
+    this.#supervisor.program?.signal(name, to);
+  }
+
+  /**
+   * Hands input to the program: to its stdin, if that is a pipe (null ends it, for later runs, too);
+   * else it is kept until the program begins to read the terminal itself.
+   */
+  write(chunk: string | Buffer | null): void {
+    if (this.#loaded.settings.stdin === 'inherit') {
+      if (chunk !== null && this.#typedAhead.length < longestTypedAhead) this.#typedAhead += chunk.toString();
+      return;
+    }
+    if (chunk === null) this.#inputEnded = true;
+    this.#supervisor.program?.write(chunk);
+  }
+
+  #start(run: number, cause: Cause, listener: RunListener): Program {
     try {
       this.#env = this.#readEnvironment(this.#loaded);
     } catch (error) {
       this.#emit('problem', { message: `${messageOf(error)} · the variables stay as they were` });
     }
+    const { settings, folder } = this.#loaded;
     const program = this.#launch(
       run,
-      { command: this.#command, folder: this.#loaded.folder, env: this.#env, signal: this.#loaded.settings.signal },
-      listener,
+      {
+        command: this.#command,
+        folder,
+        env: this.#env,
+        signal: settings.signal,
+        stdin: settings.stdin,
+        relay: this.#request.relayMessages ?? false,
+      },
+      {
+        onExit: (outcome) => {
+          this.#rootAlive = false;
+          this.#setInputOwner('devwatch');
+          listener.onExit(outcome);
+        },
+        onGone: (survivors) => listener.onGone(survivors),
+        onReadsInput: () => this.#yieldInput(),
+        onPortTaken: (port) => this.#emit('portTaken', { port, holders: findPortHolders(port) }),
+      },
     );
+    this.#rootAlive = program.pid !== undefined;
+    this.#typedAhead = '';
+    if (this.#inputEnded) program.write(null);
+    // Other programs than Node cannot tell whether they read: they are left alone with the terminal.
+    this.#setInputOwner(settings.stdin === 'inherit' && !this.#command.isNode ? 'program' : 'devwatch');
     const now = this.#clock.now();
     this.#emit('start', { run, pid: program.pid, cause, changes: this.#changes, ms: now - (this.#causedAt ?? now) });
     this.#changes = [];
@@ -118,8 +175,21 @@ export class App {
     return program;
   }
 
-  #readEnvironment({ settings }: LoadedSettings): NodeJS.ProcessEnv {
-    return readEnvironment({ inherited: process.env, files: settings.envFile, variables: settings.env });
+  /** The program reads the terminal now; it gets what was typed before, too. */
+  #yieldInput(): string {
+    if (this.#loaded.settings.stdin !== 'inherit') return '';
+    this.#setInputOwner('program');
+    return this.#typedAhead;
+  }
+
+  #setInputOwner(owner: 'program' | 'devwatch'): void {
+    if (this.#inputOwner === owner) return;
+    this.#inputOwner = owner;
+    this.#emit('input', { owner });
+  }
+
+  #readEnvironment({ settings, folder }: LoadedSettings): NodeJS.ProcessEnv {
+    return readEnvironment({ folder, files: settings.envFile, variables: settings.env });
   }
 
   async #watch(since: number): Promise<void> {
@@ -151,9 +221,9 @@ export class App {
   }
 
   #createFilter(): Filter {
-    const { settings, bases, file } = this.#loaded;
+    const { settings, bases, settingsFiles } = this.#loaded;
     // These count wherever they are: what runs, what it is configured with, and what configures us.
-    const always = [this.#command.script, file, ...settings.envFile].filter((name) => name !== undefined);
+    const always = [this.#command.script, ...settingsFiles, ...settings.envFile].filter((name) => name !== undefined);
     const extensions = settings.ext ?? this.#command.extensions;
     return createFilter({
       watch: { patterns: settings.watch, base: bases.watch },
@@ -164,9 +234,10 @@ export class App {
   }
 
   #onChange(change: Change): void {
-    if (change.path === this.#loaded.file) {
+    if (this.#loaded.settingsFiles.includes(change.path)) {
       this.#settingsQuiet.push(change);
-      return;
+      // package.json also says something to the program; our own file does not.
+      if (path.basename(change.path) !== 'package.json') return;
     }
     this.#causedAt ??= this.#clock.now();
     this.#quiet.push(change);
@@ -236,13 +307,17 @@ function commandOf(request: AppRequest, { settings, folder }: LoadedSettings): C
       'nothing to run · devwatch <script>, or "script" in .watchrc, or "main" in package.json (devwatch --help)',
     );
   }
-  return resolveCommand({
+  const command = resolveCommand({
     folder,
     program,
     nodeArgs: [...request.nodeArgs, ...settings.nodeArgs],
     exec: settings.exec,
     execMap: settings.execMap,
   });
+  if (settings.signal === 'message' && !command.isNode) {
+    throw new UsageError(`signal "message" needs a program that Node runs directly, not: ${command.display}`);
+  }
+  return command;
 }
 
 function policyOf(settings: Settings): Policy {

@@ -11,7 +11,7 @@ import type { Settings } from './config/options.ts';
 import { UsageError } from './errors.ts';
 import type { Ending } from './events.ts';
 import { Runner } from './runner.ts';
-import { readShortcuts, shortcutHelp } from './terminal/keys.ts';
+import { type Action, readLines, shortcutHelp } from './terminal/keys.ts';
 import { createReporter, type Reporter, type ReporterOptions, wantsColor } from './terminal/reporter.ts';
 import { version } from './version.ts';
 
@@ -26,6 +26,7 @@ async function main(argv: readonly string[]): Promise<void> {
   if (line.version) return void process.stdout.write(`${version}\n`);
   const [word] = line.program;
   if (!line.literal && (word === 'init' || word === 'config')) {
+    if (line.program.length > 1) throw new UsageError(`devwatch ${word} takes no arguments: ${line.program[1]}`);
     const commands = await import('./commands.ts');
     return word === 'init' ? commands.init(process.cwd()) : commands.showSettings(load(line));
   }
@@ -42,6 +43,7 @@ function runProgram(line: CommandLine): void {
     loaded,
     program: programOf(line, loaded),
     nodeArgs: line.nodeArgs,
+    relayMessages: true,
     reload: () => load(line),
   });
   const reporter = createReporter({
@@ -54,8 +56,9 @@ function runProgram(line: CommandLine): void {
   runner.on('settings', ({ settings }) => reporter.configure(reporterSettings(settings)));
   runner.on('end', ({ ending }) => process.exit(exitCodeOf(ending)));
   handleSignals(runner);
+  endWithNpm(runner);
+  readInput(runner, reporter, loaded.settings);
   runner.start();
-  readKeys(runner, reporter);
 }
 
 /** What the command line names; else what the settings do; else the package's entry point. */
@@ -87,34 +90,95 @@ function exitCodeOf(ending: Ending): number {
   }
 }
 
+/** Signals that end everything. */
+const endSignals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'];
+/** Signals that mean nothing to devwatch, and perhaps something to the program. */
+const foreignSignals: readonly NodeJS.Signals[] = ['SIGUSR1', 'SIGUSR2', 'SIGALRM', 'SIGIO', 'SIGPWR'];
+
 function handleSignals(runner: Runner): void {
   const lastAt = new Map<NodeJS.Signals, number>();
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  for (const signal of endSignals) {
     process.on(signal, () => {
       const now = performance.now();
       if (now - (lastAt.get(signal) ?? Number.NEGATIVE_INFINITY) < samePress) return;
       lastAt.set(signal, now);
-      // On a terminal the program is in the same process group: Ctrl-C has reached it as well.
-      const told = signal === 'SIGINT' && process.stdin.isTTY;
-      void runner.stop({ kind: 'signal', signal }, told);
+      void runner.stop({ kind: 'signal', signal });
     });
   }
+  for (const signal of foreignSignals) {
+    if (signal in constants.signals) process.on(signal, () => runner.signal(signal));
+  }
+  // On a terminal the program is in devwatch's process group and gets these by itself.
+  if (process.stdin.isTTY || !('SIGTSTP' in constants.signals)) return;
+  process.on('SIGWINCH', () => runner.signal('SIGWINCH'));
+  process.on('SIGTSTP', () => {
+    runner.signal('SIGSTOP', 'tree');
+    process.kill(process.pid, 'SIGSTOP');
+  });
+  process.on('SIGCONT', () => runner.signal('SIGCONT', 'tree'));
 }
 
-function readKeys(runner: Runner, reporter: Reporter): void {
-  if (!process.stdin.isTTY) return;
-  readShortcuts(process.stdin, (action) => {
-    switch (action) {
-      case 'restart':
-        return runner.restart();
-      case 'quit':
-        return void runner.stop();
-      case 'clear':
-        return void process.stderr.write('\u001b[2J\u001b[H');
-      case 'help':
-        return reporter.say(shortcutHelp);
-    }
+/** How often the parent is looked at under npm, in ms. */
+const parentCheck = 1000;
+
+/**
+ * npm passes SIGTERM on to the shell that runs the script, and that dies of it without telling
+ * anybody (npm/cli#5776). Nobody else would end us then, so under npm its death is the order to.
+ */
+function endWithNpm(runner: Runner): void {
+  if (process.env.npm_lifecycle_event === undefined) return;
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    void runner.stop({ kind: 'signal', signal: 'SIGTERM' });
+  }, parentCheck);
+  timer.unref();
+}
+
+/** Takes what is typed or piped to devwatch: shortcuts, and the input of a program whose stdin is a pipe. */
+function readInput(runner: Runner, reporter: Reporter, { stdin }: Settings): void {
+  const input = process.stdin;
+  if (!input.isTTY) {
+    if (stdin !== 'pipe') return;
+    input.on('data', (chunk: Buffer) => runner.write(chunk));
+    input.on('end', () => runner.write(null));
+    return;
+  }
+  const lines = readLines(input, {
+    onAction: (action) => perform(action, runner, reporter),
+    onOther: (line) => runner.write(line),
+    onEnd: () => runner.write(null),
   });
+  let ours = true;
+  const take = (): void => {
+    // Reading in the background would stop devwatch; whoever brings it to the foreground sends SIGCONT.
+    if (ours && runner.isForeground()) lines.resume();
+    else lines.pause();
+  };
+  runner.on('input', ({ owner }) => {
+    ours = owner === 'devwatch';
+    take();
+  });
+  process.on('SIGCONT', take);
+  setImmediate(take);
+}
+
+function perform(action: Action, runner: Runner, reporter: Reporter): void {
+  switch (action) {
+    case 'restart':
+      runner.restart();
+      break;
+    case 'quit':
+      void runner.stop();
+      break;
+    case 'clear':
+      process.stderr.write('\u001b[2J\u001b[H');
+      break;
+    case 'help':
+      reporter.say(shortcutHelp);
+      break;
+  }
 }
 
 main(process.argv.slice(2)).catch((error: unknown) => {

@@ -4,6 +4,7 @@
  */
 
 import type { Settings } from './config/options.ts';
+import type { PortHolder } from './process/ports.ts';
 import type { Stage } from './process/stop.ts';
 
 /** Why a run was started. */
@@ -56,6 +57,10 @@ export interface EventMap {
   };
   /** Relevant files changed and the quiet window has passed. */
   change: { changes: readonly Change[] };
+  /** Who gets the lines typed into the terminal from now on. */
+  input: { owner: 'program' | 'devwatch' };
+  /** The program dies because somebody else listens on its port: `holders`, as far as they can be seen. */
+  portTaken: { port: number; holders: readonly PortHolder[] };
   /** The program ended by itself with a non-zero code, a signal, or could not be started. Times in ms. */
   crash: { run: number; outcome: Outcome; uptime: number; next: Next };
   /** The program ended by itself with code 0. */

@@ -5,8 +5,11 @@ import { App, type AppRequest } from './app.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { messageOf } from './errors.ts';
 import type { Emit, Ending, EventMap, EventName } from './events.ts';
-import { openTree } from './process/platform.ts';
+import { createContainment } from './process/containment.ts';
+import { startGuardian } from './process/guardian.ts';
+import { endLeftovers, type Leftovers, noteLeftovers, takeStaleLeftovers } from './process/leftovers.ts';
 import { createLauncher } from './process/spawn.ts';
+import { isForeground } from './process/terminal.ts';
 
 type Listeners = { [Name in EventName]: [event: EventMap[Name]] };
 
@@ -16,10 +19,14 @@ type Listeners = { [Name in EventName]: [event: EventMap[Name]] };
  */
 export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
   readonly #app: App;
+  readonly #folder: string;
+  readonly #leftovers: Leftovers;
   readonly #notes: readonly string[];
   readonly #observers: Emit[] = [];
   readonly #armed: Promise<void>;
   readonly #ended: Promise<Ending>;
+  #over = false;
+  #unguard: () => void = () => {};
   #arm: (armed: Promise<void>) => void = () => {};
 
   /** @throws UsageError when there is nothing to run, or it cannot be run */
@@ -33,12 +40,20 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
       finish = resolve;
     });
     this.#notes = request.loaded.notes;
+    const { settings, folder } = request.loaded;
+    const { keep, signal } = settings;
+    const containment = createContainment({ keep });
+    this.#folder = folder;
+    this.#leftovers = { record: containment.record, keep, signal };
     this.#app = new App({
       request,
-      launch: createLauncher(openTree, clock),
+      launch: createLauncher(containment, clock),
       clock,
       emit: (name, event) => this.#state(name, event),
       onEnd: (ending) => {
+        this.#over = true;
+        containment.release();
+        this.#unguard();
         this.#state('end', { ending });
         finish(ending);
       },
@@ -58,10 +73,27 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
   /** Starts the program and begins to watch. To be called once. */
   start(): void {
     for (const message of this.#notes) this.#state('warning', { message });
-    const armed = this.#app.start();
+    const armed = this.#start();
     this.#arm(armed);
     // Whoever asks through ready() is told; nobody has to ask.
     armed.catch((error: unknown) => this.#state('problem', { message: `nothing is watched: ${messageOf(error)}` }));
+  }
+
+  async #start(): Promise<void> {
+    const stale = takeStaleLeftovers(this.#folder);
+    if (stale.length > 0) {
+      this.#state('warning', { message: 'an earlier devwatch was killed here: ending what it left running' });
+      await Promise.all(stale.map(endLeftovers));
+    }
+    if (this.#over) return;
+    // Before the program: from its first moment on it is guarded.
+    const guardian = startGuardian(this.#leftovers);
+    const strikeOut = noteLeftovers(this.#folder, this.#leftovers);
+    this.#unguard = () => {
+      guardian.dismiss();
+      strikeOut();
+    };
+    await this.#app.start();
   }
 
   /** Resolves once the program has been started and no save can be missed any more. */
@@ -79,11 +111,25 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
    * meanwhile kills what is left.
    *
    * @param ending what the `end` event says about why; by default that it was asked for
-   * @param told the terminal has already sent the program the signal
    */
-  async stop(ending: Ending = { kind: 'asked' }, told = false): Promise<Ending> {
-    this.#app.stop(ending, told);
+  async stop(ending: Ending = { kind: 'asked' }): Promise<Ending> {
+    this.#app.stop(ending);
     return this.#ended;
+  }
+
+  /** Sends a signal to the program, by default to its root process alone, and does nothing else about it. */
+  signal(name: NodeJS.Signals, to: 'root' | 'tree' = 'root'): void {
+    this.#app.signal(name, to);
+  }
+
+  /** Writes to the program's stdin with `stdin: 'pipe'`, where null ends it; else hands over what was typed ahead. */
+  write(chunk: string | Buffer | null): void {
+    this.#app.write(chunk);
+  }
+
+  /** Is this process in the foreground of the terminal on its stdin? Reading from it anywhere else would stop it. */
+  isForeground(): boolean {
+    return isForeground();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

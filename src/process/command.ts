@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { UsageError } from '../errors.ts';
+import { codeOf, messageOf, UsageError } from '../errors.ts';
 
 export interface CommandRequest {
   /** Absolute folder in which the program runs. */
@@ -163,7 +163,13 @@ function viaShell(request: CommandRequest, line: string): Command {
 
 function findScript(folder: string, word: string): string | undefined {
   const file = path.resolve(folder, word);
-  const stats = fs.statSync(file, { throwIfNoEntry: false });
+  let stats: fs.Stats | undefined;
+  try {
+    stats = fs.statSync(file, { throwIfNoEntry: false });
+  } catch (error) {
+    if (codeOf(error) === 'ENOTDIR') return undefined;
+    throw new UsageError(`${show(word)}: cannot be looked up (${codeOf(error) ?? messageOf(error)})`);
+  }
   if (stats === undefined) return undefined;
   if (stats.isFile()) return file;
   if (!stats.isDirectory()) throw new UsageError(`${word}: is neither a file nor a command`);
@@ -248,4 +254,4 @@ function notForNode(nodeArgs: readonly string[], program: string): UsageError {
   );
 }
 
-const show = (word: string): string => JSON.stringify(word);
+const show = (word: string): string => JSON.stringify(word.length > 60 ? `${word.slice(0, 57)}…` : word);

@@ -104,3 +104,16 @@ export function commandLine(pid: number): string | undefined {
   const words = readProc(`/proc/${pid}/cmdline`)?.split('\0').filter(Boolean);
   return words === undefined || words.length === 0 ? undefined : words.join(' ');
 }
+
+/** A live process that may belong to a tree. */
+export interface Candidate extends ProcessStat {
+  /** Each variable between two NUL characters; empty when it may not be read. */
+  readonly environment: string;
+}
+
+/** A live process, no older than `notBefore` (clock ticks since boot); undefined for any other. */
+export function readCandidate(pid: number, notBefore: number): Candidate | undefined {
+  const stat = readStat(pid);
+  if (stat === undefined || isDead(stat) || Number(stat.startTime) < notBefore) return undefined;
+  return { ...stat, environment: `\0${readProc(`/proc/${pid}/environ`) ?? ''}` };
+}

@@ -1,25 +1,34 @@
 /** Starts a program as a tree that can be ended as a whole. */
 
-import { type ChildProcess, spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { type ChildProcess, type SendHandle, type Serializable, type StdioOptions, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import fs from 'node:fs';
-import { parseEnv } from 'node:util';
+import { Socket } from 'node:net';
 import type { Clock } from '../clock.ts';
-import { codeOf, messageOf, UsageError } from '../errors.ts';
+import { codeOf, messageOf } from '../errors.ts';
 import type { Outcome, Survivor } from '../events.ts';
+import { channelDescriptor, channelVariable, type ProgramNotices, preloadFile, readNotices } from './channel.ts';
 import type { Command } from './command.ts';
 import { endTree, type Stage, type TreeEnding } from './stop.ts';
-import type { OpenTree, ProcessTree } from './tree.ts';
+import { saveTerminalModes, type TerminalModes } from './terminal.ts';
+import type { Containment, Invocation, ProcessTree } from './tree.ts';
+
+/** How the program is asked to end: a signal, or the message `shutdown` over Node's IPC channel. */
+export type StopSignal = NodeJS.Signals | 'message';
 
 export interface LaunchOptions {
   readonly command: Command;
   readonly folder: string;
   /** The variables at this start; removed ones are gone. */
   readonly env: NodeJS.ProcessEnv;
-  readonly signal: NodeJS.Signals;
+  readonly signal: StopSignal;
+  /** `pipe`: what `write` is given; `ignore`: nothing. */
+  readonly stdin: 'inherit' | 'pipe' | 'ignore';
+  /** Relays IPC messages between whoever started devwatch and a Node program. */
+  readonly relay: boolean;
 }
 
-export interface ProgramListener {
+export interface ProgramListener extends ProgramNotices {
   /** The root process ended, or could not be started. Called exactly once. */
   onExit(outcome: Outcome): void;
   /** After `end`: the whole tree is gone, save for those named. Called at most once. */
@@ -32,117 +41,174 @@ export interface Program {
   readonly pid: number | undefined;
   /** Pushes the end of the whole tree to a stage. */
   end(stage: Stage): void;
-  /** Hands a signal to the root process. */
-  signal(name: NodeJS.Signals): void;
+  /** Hands a signal to the root process, or to everything in the tree. */
+  signal(name: NodeJS.Signals, to: 'root' | 'tree'): void;
+  /** Writes to a piped stdin; null ends it. */
+  write(chunk: string | Buffer | null): void;
 }
 
 export type Launch = (run: number, options: LaunchOptions, listener: ProgramListener) => Program;
 
-/**
- * A launcher whose programs are told apart from everybody else's by a variable of their
- * environment, with a name of its own so that a devwatch inside a devwatch keeps both.
- */
-export function createLauncher(openTree: OpenTree, clock: Clock): Launch {
-  const markerName = `DEVWATCH_TREE_${randomBytes(6).toString('hex').toUpperCase()}`;
+/** A launcher whose programs are contained: whatever they start can be found and ended. */
+export function createLauncher(containment: Containment, clock: Clock): Launch {
+  const modes = saveTerminalModes();
   return (run, options, listener) => {
-    const marker = { name: markerName, value: String(run) };
-    // On a terminal the program stays in devwatch's group, the foreground one: it may read, gets
-    // Ctrl-C, Ctrl-Z and resizes. Elsewhere a session of its own keeps it apart.
-    const detached = process.platform !== 'win32' && !process.stdin.isTTY;
-    const { command, folder, env, signal } = options;
+    const { command, folder } = options;
+    const { open, ...invocation } = containment.contain(run, invocationOf(options));
     let child: ChildProcess;
     try {
-      child = spawn(command.file, command.args, {
+      requireExecutable(command);
+      child = spawn(invocation.file, invocation.args, {
         cwd: folder,
-        env: { [marker.name]: marker.value, ...env },
-        stdio: 'inherit',
-        detached,
+        env: invocation.env,
+        stdio: stdioOf(options),
+        detached: isDetached(),
         windowsHide: true,
         windowsVerbatimArguments: command.file.toLowerCase().endsWith('cmd.exe'),
       });
     } catch (error) {
-      // Bad arguments (a NUL byte, E2BIG) are thrown; ENOENT and EACCES arrive as an event.
-      return failed(messageOf(error), listener);
+      // A file that is gone, or bad arguments (a NUL byte, E2BIG).
+      return unstarted(Promise.resolve(error), options, listener);
     }
     if (child.pid === undefined) {
-      child.once('error', (error) => listener.onExit({ code: null, signal: null, error: startError(error, command) }));
-      return unstarted(listener);
+      const failure = once(child, 'error').then(([error]) => error);
+      return unstarted(failure, options, listener);
     }
-    return track(child, child.pid, openTree({ pid: child.pid, detached, marker }), signal, clock, listener);
+    return track({ child, pid: child.pid, tree: open(child.pid), options, clock, modes, listener });
   };
 }
 
-function track(
-  child: ChildProcess,
-  pid: number,
-  tree: ProcessTree,
-  signal: NodeJS.Signals,
-  clock: Clock,
-  listener: ProgramListener,
-): Program {
-  let ending: TreeEnding | undefined;
-  let exited = false;
-  child.once('exit', (code, name) => {
-    exited = true;
-    listener.onExit({ code, signal: name });
-    ending?.rootExited();
-  });
-  child.on('error', () => {}); // A signal that could not be sent; the tree's end does not rest on it.
+function invocationOf({ command, env }: LaunchOptions): Invocation {
+  // It is meant for single processes; inherited by all, it would keep all.
+  const { DEVWATCH_KEEP: _, ...inherited } = env;
+  if (!command.isNode) return { file: command.file, args: command.args, env: inherited };
   return {
-    pid,
-    end(stage) {
-      ending ??= endTree({ tree, signal, clock, onGone: (survivors) => listener.onGone(survivors) });
-      ending.push(stage);
-    },
-    signal(name) {
-      if (!exited) child.kill(name);
-    },
+    file: command.file,
+    args: ['--require', preloadFile, ...command.args],
+    env: { ...inherited, [channelVariable]: String(channelDescriptor) },
   };
 }
 
-function failed(error: string, listener: ProgramListener): Program {
-  queueMicrotask(() => listener.onExit({ code: null, signal: null, error }));
-  return unstarted(listener);
-}
-
-/** What stands for a program that has no process: its tree is gone as soon as somebody asks. */
-function unstarted(listener: ProgramListener): Program {
-  return { pid: undefined, end: () => listener.onGone([]), signal: () => {} };
-}
-
-function startError(error: Error, command: Command): string {
-  switch (codeOf(error)) {
-    case 'ENOENT':
-      return `${command.file} cannot be started: it, its interpreter or the working folder is missing`;
-    case 'EACCES':
-      return `${command.file} may not be executed`;
-    default:
-      return `${command.file} cannot be started: ${error.message}`;
-  }
-}
-
-export interface EnvironmentOptions {
-  /** devwatch's own environment. */
-  readonly inherited: NodeJS.ProcessEnv;
-  /** Absolute paths; later files win over earlier ones, the inherited environment over all of them, as in `node --env-file`. */
-  readonly files: readonly string[];
-  /** Variables from the settings; they win over everything. */
-  readonly variables: Readonly<Record<string, string>>;
+function stdioOf({ command, stdin, signal, relay }: LaunchOptions): StdioOptions {
+  const stdio: StdioOptions = [stdin, 'inherit', 'inherit'];
+  if (!command.isNode) return stdio;
+  stdio[channelDescriptor] = 'pipe';
+  if (signal === 'message' || (relay && process.send !== undefined)) stdio.push('ipc');
+  return stdio;
 }
 
 /**
- * The program's environment, read anew.
- *
- * @throws UsageError when a file cannot be read
+ * On a terminal the program stays in devwatch's group, the foreground one: it may read, and gets
+ * Ctrl-C, Ctrl-Z and resizes. Elsewhere a session of its own keeps it apart.
  */
-export function readEnvironment({ inherited, files, variables }: EnvironmentOptions): NodeJS.ProcessEnv {
-  const fromFiles: NodeJS.ProcessEnv = {};
-  for (const file of files) {
-    try {
-      Object.assign(fromFiles, parseEnv(fs.readFileSync(file, 'utf8')));
-    } catch (error) {
-      throw new UsageError(`${file}: the environment file cannot be read (${codeOf(error) ?? messageOf(error)})`);
-    }
+const isDetached = (): boolean => process.platform !== 'win32' && !process.stdin.isTTY;
+
+interface Tracked {
+  readonly child: ChildProcess;
+  readonly pid: number;
+  readonly tree: ProcessTree;
+  readonly options: LaunchOptions;
+  readonly clock: Clock;
+  readonly modes: TerminalModes;
+  readonly listener: ProgramListener;
+}
+
+function track({ child, pid, tree, options, clock, modes, listener }: Tracked): Program {
+  const { command, signal, relay } = options;
+  let ending: TreeEnding | undefined;
+  let exited = false;
+  // Any other program may change the terminal's modes without telling.
+  let mayChangeModes = !command.isNode;
+
+  const channel = child.stdio[channelDescriptor];
+  if (command.isNode && channel instanceof Socket) {
+    readNotices(channel, {
+      onReadsInput() {
+        mayChangeModes = true;
+        return listener.onReadsInput();
+      },
+      onPortTaken: (port) => listener.onPortTaken(port),
+    });
+    channel.unref();
   }
-  return { ...fromFiles, ...inherited, ...variables };
+  const endRelay = relay ? relayMessages(child) : () => {};
+  child.once('exit', (code, name) => {
+    exited = true;
+    endRelay();
+    listener.onExit({ code, signal: name });
+    ending?.rootExited();
+  });
+  child.on('error', () => {}); // A signal or message that could not be sent; the end of the tree does not rest on it.
+  child.stdin?.on('error', () => {}); // It no longer reads.
+
+  function startEnding(): TreeEnding {
+    return endTree({
+      tree,
+      signal: signal === 'message' ? 'SIGTERM' : signal,
+      askRoot: signal === 'message' && child.connected ? { pid, ask: () => child.send('shutdown') } : undefined,
+      clock,
+      onGone(survivors) {
+        if (mayChangeModes) modes.restore();
+        listener.onGone(survivors);
+      },
+    });
+  }
+
+  return {
+    pid,
+    end(stage) {
+      ending ??= startEnding();
+      ending.push(stage);
+    },
+    signal(name, to) {
+      if (to === 'tree') for (const member of tree.look().members) tree.signal(member, name);
+      else if (!exited) child.kill(name);
+    },
+    write(chunk) {
+      if (chunk === null) child.stdin?.end();
+      else child.stdin?.write(chunk);
+    },
+  };
+}
+
+/** Passes messages on in both directions while the program lives; returns what ends it. */
+function relayMessages(child: ChildProcess): () => void {
+  if (process.send === undefined) return () => {};
+  const down = (message: Serializable, handle: SendHandle): void => {
+    if (child.connected) child.send(message, handle);
+  };
+  const disconnect = (): void => {
+    if (child.connected) child.disconnect();
+  };
+  child.on('message', (message, handle) => {
+    if (process.connected) process.send?.(message, handle);
+  });
+  process.on('message', down);
+  process.on('disconnect', disconnect);
+  return () => {
+    process.off('message', down);
+    process.off('disconnect', disconnect);
+  };
+}
+
+/** What stands for a program that has no process: its tree is gone as soon as somebody asks. */
+function unstarted(reason: Promise<unknown>, options: LaunchOptions, listener: ProgramListener): Program {
+  void reason.then((error) => listener.onExit({ code: null, signal: null, error: startError(error, options) }));
+  return { pid: undefined, end: () => listener.onGone([]), signal: () => {}, write: () => {} };
+}
+
+/** What wraps the program would report this only to the program's stderr. */
+function requireExecutable({ file }: Command): void {
+  if (process.platform !== 'win32') fs.accessSync(file, fs.constants.X_OK);
+}
+
+function startError(error: unknown, { command: { file }, folder }: LaunchOptions): string {
+  switch (codeOf(error)) {
+    case 'ENOENT':
+      return `cannot be started: ${fs.existsSync(file) ? folder : file} is missing`;
+    case 'EACCES':
+      return `cannot be started: ${file} may not be executed`;
+    default:
+      return `cannot be started: ${messageOf(error)}`;
+  }
 }

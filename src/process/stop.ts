@@ -5,8 +5,8 @@
  * - `asked`: the stop signal to every member once, also to those that appear later (a helper
  *   started inside the signal handler), each with SIGCONT, for a stopped process only notes
  *   a signal.
- * - `killed`: freeze every member as it is found, so that none forks away, then SIGKILL; again
- *   until nothing is left.
+ * - `killed`: SIGKILL, in one step where the tree has one; else freeze every member as it is
+ *   found, so that none forks away, and kill; again until nothing is left.
  *
  * It is over when a look finds no member and nothing was born unseen during it. `exit` of the
  * root is only a reason to look: a grandchild may live on, and `close` may never come while one
@@ -23,6 +23,8 @@ export type Stage = 'told' | 'asked' | 'killed';
 export interface EndingOptions {
   readonly tree: ProcessTree;
   readonly signal: NodeJS.Signals;
+  /** Asks the root process in another way than by the signal. */
+  readonly askRoot?: { readonly pid: number; readonly ask: () => void } | undefined;
   readonly clock: Clock;
   /** Called once. `survivors` could not be ended: other users' processes, or ones stuck in the kernel. */
   readonly onGone: (survivors: readonly Survivor[]) => void;
@@ -43,7 +45,7 @@ const lookShare = 0.2;
 /** From the first SIGKILL to giving up on what does not die, in ms. */
 const killDeadline = 2000;
 
-export function endTree({ tree, signal, clock, onGone }: EndingOptions): TreeEnding {
+export function endTree({ tree, signal, askRoot, clock, onGone }: EndingOptions): TreeEnding {
   let stage: Stage = 'told';
   let pause = firstPause;
   let timer: CancelTimer | undefined;
@@ -59,21 +61,26 @@ export function endTree({ tree, signal, clock, onGone }: EndingOptions): TreeEnd
   function ask(member: Member): void {
     if (stage !== 'asked' || asked.has(memberKey(member))) return;
     asked.add(memberKey(member));
-    send(member, signal);
+    if (member.pid === askRoot?.pid) askRoot.ask();
+    else send(member, signal);
     if (process.platform !== 'win32') send(member, 'SIGCONT');
+  }
+
+  function freeze(member: Member): void {
+    if (tree.killAll === undefined && process.platform !== 'win32') send(member, 'SIGSTOP');
   }
 
   function look(): void {
     if (over) return;
     const began = clock.now();
-    const freeze = stage === 'killed' && process.platform !== 'win32';
-    const { members, proven } = tree.look(freeze ? (member) => send(member, 'SIGSTOP') : ask);
+    const { members, proven } = tree.look(stage === 'killed' ? freeze : ask);
     if (members.length === 0 && proven) {
       finish([]);
       return;
     }
     if (stage === 'killed') {
-      for (const member of members) send(member, 'SIGKILL');
+      if (tree.killAll === undefined) for (const member of members) send(member, 'SIGKILL');
+      else tree.killAll();
       if (began - killedAt >= killDeadline) {
         finish(members);
         return;
@@ -91,6 +98,7 @@ export function endTree({ tree, signal, clock, onGone }: EndingOptions): TreeEnd
   function finish(members: readonly Member[]): void {
     over = true;
     timer?.();
+    tree.release?.();
     onGone(members.map((member) => tree.describe(member, denied.has(memberKey(member)))));
   }
 

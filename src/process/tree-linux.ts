@@ -1,57 +1,81 @@
 /**
- * The tree on Linux: the root's descendants by parent, the groups and sessions that members lead,
- * and whatever carries the run's marker in its environment, wherever it was reparented to.
+ * The tree on Linux without a cgroup: the root's descendants by parent, the groups and sessions
+ * that members lead, and whatever carries one of the run's two marks, wherever it was reparented to.
+ *
+ * The marks: an environment variable, and a soft RLIMIT_RSS. The limit has had no effect since
+ * Linux 2.4.30 (setrlimit(2)), is inherited through fork, exec and setsid, survives `env -i` and a
+ * program that overwrites its environment, and can be read for every user's processes.
  */
 
 import { codeOf } from '../errors.ts';
 import type { Survivor } from '../events.ts';
-import { commandLine, isDead, isProcess, lastPid, listPids, type ProcessStat, readProc, readStat } from './proc.ts';
-import type { Look, Member, OpenTree, ProcessTree, Root } from './tree.ts';
+import type { Keep } from './keep.ts';
+import {
+  type Candidate,
+  commandLine,
+  isDead,
+  isProcess,
+  lastPid,
+  listPids,
+  readCandidate,
+  readProc,
+  readStat,
+} from './proc.ts';
+import type { Look, Member, ProcessTree } from './tree.ts';
 
 /** Newborns are chased for at most this many rounds: a machine that forks faster than we look is not proven quiet. */
 const chaseRounds = 64;
 
-export const openTree: OpenTree = (root) => new LinuxTree(root);
+export interface MarkedTreeOptions {
+  /** The process that was started, not reaped yet; undefined to find what somebody else started. */
+  readonly root: number | undefined;
+  /** `NAME=value` and a NUL, or `NAME=` for every run's. */
+  readonly variable: string;
+  /** The limit in bytes, or its leading digits; empty when none was set. */
+  readonly limit: string;
+  readonly keep: Keep;
+}
 
-class LinuxTree implements ProcessTree {
-  readonly #rootStart: string;
-  readonly #markerText: string;
+export function openMarkedTree(options: MarkedTreeOptions): ProcessTree {
+  return new MarkedTree(options);
+}
+
+class MarkedTree implements ProcessTree {
+  readonly #options: MarkedTreeOptions;
+  /** Nothing that is older can belong to the tree. */
+  readonly #notBefore: number;
+  readonly #limitLine: RegExp | undefined;
   /** Numbers of members seen so far, with their start: what they led stays theirs when they are gone. */
   readonly #seen = new Map<number, string>();
 
-  constructor(root: Root) {
-    // Not reaped yet, so even a root that has ended already has its entry.
-    this.#rootStart = readStat(root.pid)?.startTime ?? '0';
-    this.#markerText = `${root.marker.name}=${root.marker.value}`;
-    this.#seen.set(root.pid, this.#rootStart);
+  constructor(options: MarkedTreeOptions) {
+    this.#options = options;
+    const { root, limit } = options;
+    // Not reaped yet: even a root that has ended already has its entry.
+    const start = root === undefined ? '0' : (readStat(root)?.startTime ?? '0');
+    this.#notBefore = Number(start);
+    this.#limitLine = limit === '' ? undefined : new RegExp(`^Max resident set +${limit}\\d* `, 'm');
+    if (root !== undefined) this.#seen.set(root, start);
   }
 
   look(onFound?: (member: Member) => void): Look {
     const members = new Map<number, Member>();
-    const undecided: ProcessStat[] = [];
-    const found = (stat: ProcessStat): void => {
-      members.set(stat.pid, { pid: stat.pid, startTime: stat.startTime, command: stat.command });
+    const found = (stat: Candidate): void => {
+      const member = { pid: stat.pid, startTime: stat.startTime, command: stat.command };
+      members.set(stat.pid, member);
       this.#seen.set(stat.pid, stat.startTime);
-      onFound?.({ pid: stat.pid, startTime: stat.startTime, command: stat.command });
+      onFound?.(member);
     };
 
     let seenTo = lastPid();
-    for (const pid of listPids()) {
-      const stat = this.#candidate(pid);
-      if (stat !== undefined) undecided.push(stat);
-    }
-    this.#decide(undecided, members, found);
-
+    this.#decide(listPids(), members, found);
     // Whatever was born meanwhile has a higher number: look at those until there are no more.
     for (let round = 0; round < chaseRounds; round += 1) {
       const now = lastPid();
       if (now === seenTo) return { members: [...members.values()], proven: true };
       if (now < seenTo) break; // The numbers began anew: only another full look tells.
-      const newborns: ProcessStat[] = [];
-      for (let pid = seenTo + 1; pid <= now; pid += 1) {
-        const stat = members.has(pid) ? undefined : this.#candidate(pid);
-        if (stat !== undefined && isProcess(pid)) newborns.push(stat);
-      }
+      const newborns: number[] = [];
+      for (let pid = seenTo + 1; pid <= now; pid += 1) if (!members.has(pid) && isProcess(pid)) newborns.push(pid);
       this.#decide(newborns, members, found);
       seenTo = now;
     }
@@ -59,64 +83,65 @@ class LinuxTree implements ProcessTree {
   }
 
   signal(member: Member, signal: NodeJS.Signals): 'sent' | 'gone' | 'denied' {
-    const stat = readStat(member.pid);
-    if (stat === undefined || stat.startTime !== member.startTime || isDead(stat)) return 'gone';
-    try {
-      process.kill(member.pid, signal);
-      return 'sent';
-    } catch (error) {
-      return codeOf(error) === 'EPERM' ? 'denied' : 'gone';
-    }
+    return signalMember(member, signal);
   }
 
   describe(member: Member, denied: boolean): Survivor {
-    const state = readStat(member.pid)?.state;
-    const reason = denied
-      ? 'belongs to another user'
-      : state === 'D'
-        ? 'is in an uninterruptible system call'
-        : 'does not end on SIGKILL';
-    return { pid: member.pid, command: commandLine(member.pid) ?? member.command, reason };
+    return describeMember(member, denied);
   }
 
-  /** A live process that is no older than the root; nothing else can belong to it. */
-  #candidate(pid: number): ProcessStat | undefined {
+  /** Finds the members among these: by a mark, or by a relation to a member as long as that adds any. */
+  #decide(pids: readonly number[], members: ReadonlyMap<number, Member>, found: (stat: Candidate) => void): void {
+    const candidates = pids.flatMap((pid) => this.#candidate(pid) ?? []);
+    const kept = this.#options.keep(candidates);
+    let rest = candidates.filter((candidate) => !kept(candidate));
+    const take = (belongs: (candidate: Candidate) => boolean): boolean => {
+      const before = rest.length;
+      rest = rest.filter((candidate) => {
+        if (!belongs(candidate)) return true;
+        found(candidate);
+        return false;
+      });
+      return rest.length < before;
+    };
+    take((candidate) => this.#isMarked(candidate));
+    while (take((candidate) => this.#isRelated(candidate, members)));
+  }
+
+  #candidate(pid: number): Candidate | undefined {
     if (pid === process.pid) return undefined;
-    const stat = readStat(pid);
-    if (stat === undefined || isDead(stat) || Number(stat.startTime) < Number(this.#rootStart)) return undefined;
+    const candidate = readCandidate(pid, this.#notBefore);
+    if (candidate === undefined) return undefined;
     // A number that a member had and that now belongs to somebody else leads nothing of ours.
     const start = this.#seen.get(pid);
-    if (start !== undefined && start !== stat.startTime) this.#seen.delete(pid);
-    return stat;
+    if (start !== undefined && start !== candidate.startTime) this.#seen.delete(pid);
+    return candidate;
   }
 
-  /** Moves the members among `undecided` to where they belong, until no relation adds another one. */
-  #decide(undecided: ProcessStat[], members: ReadonlyMap<number, Member>, found: (stat: ProcessStat) => void): void {
-    let rest = undecided;
-    for (let added = true; added; ) {
-      added = false;
-      const next: ProcessStat[] = [];
-      for (const stat of rest) {
-        if (this.#isRelated(stat, members)) {
-          found(stat);
-          added = true;
-        } else next.push(stat);
-      }
-      rest = next;
-    }
-    for (const stat of rest) {
-      if (this.#isMarked(stat.pid)) found(stat);
-    }
-  }
-
-  #isRelated(stat: ProcessStat, members: ReadonlyMap<number, Member>): boolean {
-    if (this.#seen.get(stat.pid) === stat.startTime) return true;
+  #isRelated(stat: Candidate, members: ReadonlyMap<number, Member>): boolean {
     return members.has(stat.parent) || this.#seen.has(stat.group) || this.#seen.has(stat.session);
   }
 
-  #isMarked(pid: number): boolean {
-    const environment = readProc(`/proc/${pid}/environ`);
-    if (environment === undefined) return false;
-    return `\0${environment}`.includes(`\0${this.#markerText}\0`);
+  #isMarked({ pid, startTime, environment }: Candidate): boolean {
+    if (this.#seen.get(pid) === startTime || environment.includes(`\0${this.#options.variable}`)) return true;
+    return this.#limitLine?.test(readProc(`/proc/${pid}/limits`) ?? '') === true;
   }
+}
+
+/** Signals a process if it is still the one that was found. */
+export function signalMember(member: Member, signal: NodeJS.Signals): 'sent' | 'gone' | 'denied' {
+  const stat = readStat(member.pid);
+  if (stat === undefined || stat.startTime !== member.startTime || isDead(stat)) return 'gone';
+  try {
+    process.kill(member.pid, signal);
+    return 'sent';
+  } catch (error) {
+    return codeOf(error) === 'EPERM' ? 'denied' : 'gone';
+  }
+}
+
+export function describeMember(member: Member, denied: boolean): Survivor {
+  const stuck = readStat(member.pid)?.state === 'D';
+  const reason = denied ? 'belongs to another user' : stuck ? 'is stuck in a system call' : 'does not end on SIGKILL';
+  return { pid: member.pid, command: commandLine(member.pid) ?? member.command, reason };
 }

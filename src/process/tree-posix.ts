@@ -3,14 +3,16 @@
 import { spawnSync } from 'node:child_process';
 import { codeOf } from '../errors.ts';
 import type { Survivor } from '../events.ts';
-import type { Look, Member, OpenTree, ProcessTree, Root } from './tree.ts';
+import type { Look, Member, ProcessTree } from './tree.ts';
 
 export interface PsLine extends Member {
   readonly parent: number;
   readonly group: number;
 }
 
-export const openTree: OpenTree = (root) => new PsTree(root);
+export function openPsTree(root: number): ProcessTree {
+  return new PsTree(root);
+}
 
 /** Parses `ps -A -o pid=,ppid=,pgid=,stat=,lstart=,comm=`; `lstart` is five words. */
 export function parsePs(output: string): PsLine[] {
@@ -32,8 +34,8 @@ export function parsePs(output: string): PsLine[] {
 class PsTree implements ProcessTree {
   readonly #seen = new Map<number, string>();
 
-  constructor(root: Root) {
-    this.#seen.set(root.pid, readPs().find((line) => line.pid === root.pid)?.startTime ?? '');
+  constructor(root: number) {
+    this.#seen.set(root, readPs().find((line) => line.pid === root)?.startTime ?? '');
   }
 
   look(onFound?: (member: Member) => void): Look {

@@ -7,15 +7,17 @@
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import type { Survivor } from '../events.ts';
-import type { Look, Member, OpenTree, ProcessTree, Root } from './tree.ts';
+import type { Look, Member, ProcessTree } from './tree.ts';
 
-export const openTree: OpenTree = (root) => new WindowsTree(root);
+export function openWindowsTree(root: number): ProcessTree {
+  return new WindowsTree(root);
+}
 
 class WindowsTree implements ProcessTree {
   readonly #root: Member;
 
-  constructor(root: Root) {
-    this.#root = { pid: root.pid, startTime: '', command: '' };
+  constructor(root: number) {
+    this.#root = { pid: root, startTime: '', command: '' };
   }
 
   look(onFound?: (member: Member) => void): Look {

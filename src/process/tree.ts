@@ -24,23 +24,42 @@ export interface ProcessTree {
   look(onFound?: (member: Member) => void): Look;
   /** Sends a signal, if the process is still the one that was found. */
   signal(member: Member, signal: NodeJS.Signals): 'sent' | 'gone' | 'denied';
+  /** Kills all members in one step that none can escape, where the system has such a step. */
+  killAll?(): void;
   /** Why a member could not be ended, as far as the system tells. */
   describe(member: Member, denied: boolean): Survivor;
+  /** Called when the tree is gone: gives back what it needed. */
+  release?(): void;
 }
 
-/** What marks every process of one run: an environment variable that its children inherit. */
-export interface Marker {
-  readonly name: string;
-  readonly value: string;
+/** What to execute, and with which variables. */
+export interface Invocation {
+  readonly file: string;
+  readonly args: readonly string[];
+  readonly env: NodeJS.ProcessEnv;
 }
 
-/** The process that devwatch itself started. */
-export interface Root {
-  readonly pid: number;
-  /** It has been told apart from its process group by a group and session of its own. */
-  readonly detached: boolean;
-  readonly marker: Marker;
+/** An invocation, changed so that whatever it starts can be recognised. */
+export interface Contained extends Invocation {
+  /** The tree of the process started so; to be called before it can have been reaped. */
+  open(pid: number): ProcessTree;
 }
 
-/** The tree below `root`, which must not have been reaped yet. */
-export type OpenTree = (root: Root) => ProcessTree;
+/** Makes the programs of one devwatch recognisable as its own. */
+export interface Containment {
+  /** How another process finds everything that was contained: for the guardian and for later starts. */
+  readonly record: ContainmentRecord;
+  contain(run: number, invocation: Invocation): Contained;
+  /** Gives back what all runs shared. */
+  release(): void;
+}
+
+/** The marks that a devwatch puts on its programs; they say nothing about single runs. */
+export interface ContainmentRecord {
+  /** Name of an environment variable that no other devwatch uses. */
+  readonly variable: string;
+  /** Leading digits of an RLIMIT_RSS value that no other devwatch uses; empty when limits are not used. */
+  readonly limit: string;
+  /** Absolute path of a cgroup that holds them all; empty when cgroups are not used. */
+  readonly cgroup: string;
+}

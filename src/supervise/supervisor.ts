@@ -17,11 +17,14 @@ import {
   type World,
 } from './machine.ts';
 
+/** What the supervisor wants to hear of a run. */
+export type RunListener = Pick<ProgramListener, 'onExit' | 'onGone'>;
+
 export interface SupervisorOptions {
   readonly policy: Policy;
   readonly clock: Clock;
   /** Starts the program for this run. */
-  readonly launch: (run: number, cause: Cause, listener: ProgramListener) => Program;
+  readonly launch: (run: number, cause: Cause, listener: RunListener) => Program;
   readonly emit: Emit;
   /** Called once, when all is over. */
   readonly onEnd: (ending: Ending) => void;
@@ -40,13 +43,6 @@ export class Supervisor {
   constructor(options: SupervisorOptions) {
     this.#options = options;
     this.#policy = options.policy;
-  }
-
-  /** The latest run's root process, while there is one. */
-  get pid(): number | undefined {
-    return this.#world.phase.kind === 'running' || this.#world.phase.kind === 'stopping'
-      ? this.#program?.pid
-      : undefined;
   }
 
   set policy(policy: Policy) {
@@ -69,9 +65,10 @@ export class Supervisor {
     }
   }
 
-  /** Hands a signal to the running program. */
-  signal(name: NodeJS.Signals): void {
-    if (this.#world.phase.kind === 'running') this.#program?.signal(name);
+  /** The program of the latest run, while it may have members alive; signals and input go straight to it. */
+  get program(): Program | undefined {
+    const { kind } = this.#world.phase;
+    return kind === 'running' || kind === 'stopping' || kind === 'waiting' ? this.#program : undefined;
   }
 
   #perform(effect: Effect): void {

@@ -29,3 +29,12 @@ export function formatChanges(changes: readonly Change[], folder: string): strin
   const more = changes.length > 1 ? ` +${changes.length - 1}` : '';
   return `${formatPath(first.path, folder)}${first.kind === 'unlink' ? ' (deleted)' : ''}${more}`;
 }
+
+/** A moment (epoch ms) in local time: `14:05:09` today, `2026-11-22 14:05:09` otherwise. */
+export function formatClock(time: number, now: number = Date.now()): string {
+  const iso = (moment: number): string =>
+    new Date(moment - new Date(moment).getTimezoneOffset() * 60_000).toISOString();
+  const [day, clock] = iso(time).split('T');
+  const seconds = clock?.slice(0, 8) ?? '';
+  return day === iso(now).slice(0, 10) ? seconds : `${day} ${seconds}`;
+}

@@ -24,24 +24,44 @@ export function actionOf(line: string): Action | undefined {
   return shortcuts.find(({ lines }) => lines.includes(word))?.action;
 }
 
-/** Calls `onAction` for every shortcut typed into `input`. Returns what ends it. */
-export function readShortcuts(input: NodeJS.ReadStream, onAction: (action: Action) => void): () => void {
+export interface TypedLines {
+  onAction(action: Action): void;
+  /** Any other line, with its end. */
+  onOther(line: string): void;
+  /** Ctrl-D. */
+  onEnd(): void;
+}
+
+export interface LineReader {
+  /** Leaves what is typed to others. */
+  pause(): void;
+  resume(): void;
+}
+
+/** Reads lines from the terminal; begins paused. */
+export function readLines(input: NodeJS.ReadStream, { onAction, onOther, onEnd }: TypedLines): LineReader {
   let pending = '';
+  let listening = false;
   const onData = (chunk: Buffer): void => {
     const lines = (pending + chunk.toString('utf8')).split('\n');
     pending = lines.pop() ?? '';
     for (const line of lines) {
       const action = actionOf(line);
-      if (action !== undefined) onAction(action);
+      if (action === undefined) onOther(`${line}\n`);
+      else onAction(action);
     }
   };
-  // A terminal that goes away ends the input with EIO; SIGHUP says the rest.
-  const onError = (): void => {};
-  input.on('data', onData);
-  input.on('error', onError);
-  return () => {
-    input.off('data', onData);
-    input.pause();
-    input.unref();
+  return {
+    pause: () => void input.pause(),
+    resume() {
+      if (!listening) {
+        listening = true;
+        input.on('data', onData);
+        input.on('end', onEnd);
+        // A terminal that goes away ends the input with EIO; SIGHUP says the rest.
+        input.on('error', () => {});
+      }
+      input.resume();
+    },
   };
 }

@@ -3,7 +3,7 @@
 import kleur from 'kleur';
 import type { Emit, EventMap, EventName, Next } from '../events.ts';
 import { unreachable } from '../unreachable.ts';
-import { formatChanges, formatOutcome, formatPath, formatTime } from './format.ts';
+import { formatChanges, formatClock, formatOutcome, formatPath, formatTime } from './format.ts';
 
 export interface ReporterOptions {
   readonly stream: NodeJS.WriteStream;
@@ -114,6 +114,10 @@ export function render(fact: Fact, { folder, version }: Pick<ReporterOptions, 'f
     }
     case 'exit':
       return line(`exited cleanly · ${formatNext(fact.event.next)}`, 'good');
+    case 'input':
+      return [];
+    case 'portTaken':
+      return renderPortTaken(fact.event);
     case 'wait':
       return line('waiting for a change');
     case 'stopping':
@@ -155,6 +159,19 @@ function renderStopping({ run, stage, grace }: EventMap['stopping']): Line[] {
   if (stage !== 'killed') return [{ text: `ending run ${run}`, tone: 'plain', level: 'verbose' }];
   const text = grace === null ? 'killing it' : `still running after ${formatTime(grace)} · killing it`;
   return [{ text, tone: 'warning', level: 'normal' }];
+}
+
+function renderPortTaken({ port, holders }: EventMap['portTaken']): Line[] {
+  if (holders.length === 0) {
+    return [
+      { text: `port ${port} is taken by a process that is not visible from here`, tone: 'warning', level: 'quiet' },
+    ];
+  }
+  return holders.map(({ pid, command, user, since }) => ({
+    text: `port ${port} is taken by pid ${pid} (${command}) of ${user}, since ${formatClock(since)}`,
+    tone: 'warning',
+    level: 'quiet',
+  }));
 }
 
 function formatNext(next: Next): string {

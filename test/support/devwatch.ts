@@ -27,7 +27,7 @@ export interface Devwatch extends AsyncDisposable {
   readonly stdout: () => string;
   /** The next event of this name that no earlier call has been given, and for which `matches` holds. */
   event<Name extends EventName>(name: Name, matches?: (event: EventMap[Name]) => boolean): Promise<EventMap[Name]>;
-  /** Resolves when the process has ended. */
+  /** Resolves when the process has ended, and so has everything that held its output. */
   readonly exited: Promise<Exit>;
   /** Sends a signal and waits for the end. */
   end(signal?: NodeJS.Signals): Promise<Exit>;

@@ -23,9 +23,11 @@ export default function setup(project: TestProject): () => void {
   // Its real path: what programs report of themselves has no links in it.
   const temporary = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'devwatch-test-')));
   project.provide('temporary', temporary);
+  // What devwatch writes down about itself goes there, too.
+  process.env.XDG_STATE_HOME = path.join(temporary, 'state');
 
   return () => {
-    const folders = fs.readdirSync(temporary);
+    const folders = fs.readdirSync(temporary).filter((name) => name !== 'state');
     fs.rmSync(temporary, { recursive: true, force: true });
     const processes = process.platform === 'linux' ? markedProcesses(mark) : [];
     for (const { pid } of processes) process.kill(pid, 'SIGKILL');

@@ -1,0 +1,49 @@
+/** The variables that a program is started with. */
+
+import fs from 'node:fs';
+import { parseEnv } from 'node:util';
+import { codeOf, messageOf, UsageError } from '../errors.ts';
+
+export interface EnvironmentOptions {
+  /** Where the program runs; PWD follows it, as it does after a `cd`. */
+  readonly folder: string;
+  /** Absolute paths; later files win over earlier ones, devwatch's own environment over all of them, as in `node --env-file`. */
+  readonly files: readonly string[];
+  /** Variables from the settings; they win over everything. */
+  readonly variables: Readonly<Record<string, string>>;
+}
+
+/**
+ * The program's environment, read anew.
+ *
+ * @throws UsageError when a file cannot be read
+ */
+export function readEnvironment({ folder, files, variables }: EnvironmentOptions): NodeJS.ProcessEnv {
+  const fromFiles: NodeJS.ProcessEnv = {};
+  for (const file of files) {
+    try {
+      Object.assign(fromFiles, parseEnv(fs.readFileSync(file, 'utf8')));
+    } catch (error) {
+      throw new UsageError(`${file}: the environment file cannot be read (${codeOf(error) ?? messageOf(error)})`);
+    }
+  }
+  const inherited = ownEnvironment();
+  const moved = inherited.PWD === undefined || folder === process.cwd() ? {} : { PWD: folder };
+  return { ...fromFiles, ...inherited, ...moved, ...variables };
+}
+
+/**
+ * The environment that devwatch was started with. Node (20 to 26) takes an `--env-file` anywhere on
+ * the command line, even after the script, for its own and puts the file's variables into
+ * `process.env`, where they would outlive their removal from the file. /proc has the original.
+ */
+function ownEnvironment(): NodeJS.ProcessEnv {
+  if (process.platform !== 'linux' || !process.argv.some((word) => word.startsWith('--env-file'))) return process.env;
+  const original = fs.readFileSync('/proc/self/environ', 'utf8').split('\0').filter(Boolean);
+  return Object.fromEntries(
+    original.map((entry) => {
+      const equals = entry.indexOf('=');
+      return [entry.slice(0, equals), entry.slice(equals + 1)];
+    }),
+  );
+}

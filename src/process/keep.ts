@@ -1,0 +1,27 @@
+/**
+ * What a program started on purpose to outlive it: a browser, a daemon that several projects
+ * share. By name only a session is kept that such a process is in and that is not the program's
+ * own; `DEVWATCH_KEEP=1` in a process's environment keeps that process wherever it is.
+ */
+
+import picomatch from 'picomatch';
+import { type Candidate, commandLine } from './proc.ts';
+
+/** Given the processes that may belong to a tree: which of them are to be left alone. */
+export type Keep = (candidates: readonly Candidate[]) => (candidate: Candidate) => boolean;
+
+/**
+ * @param patterns globs for names and whole command lines, in which `*` also matches `/`
+ * @param home the sessions of devwatch and of the program: what has not left them is not kept by its name
+ */
+export function createKeep(patterns: readonly string[], home: readonly number[]): Keep {
+  const matches = patterns.length === 0 ? () => false : picomatch([...patterns], { dot: true, bash: true });
+  return (candidates) => {
+    const sessions = new Set<number>();
+    for (const { pid, session, command } of candidates) {
+      if (home.includes(session) || sessions.has(session)) continue;
+      if (matches(command) || matches(commandLine(pid) ?? '')) sessions.add(session);
+    }
+    return ({ session, environment }) => sessions.has(session) || environment.includes('\0DEVWATCH_KEEP=1\0');
+  };
+}

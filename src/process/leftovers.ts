@@ -1,0 +1,112 @@
+/**
+ * What a devwatch that died may have left behind, written down so that its guardian, or the next
+ * devwatch in the same folder, can end it.
+ */
+
+import { createHash } from 'node:crypto';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { systemClock } from '../clock.ts';
+import { openLeftovers } from './containment.ts';
+import { readProc, readStat } from './proc.ts';
+import type { StopSignal } from './spawn.ts';
+import { endTree } from './stop.ts';
+import type { ContainmentRecord, ProcessTree } from './tree.ts';
+
+export interface Leftovers {
+  readonly record: ContainmentRecord;
+  /** Globs of what is left alone. */
+  readonly keep: readonly string[];
+  readonly signal: StopSignal;
+}
+
+/** Leftovers, and whose they are. A process number alone says nothing: it is given away again, and a boot begins anew. */
+interface Note extends Leftovers {
+  readonly pid: number;
+  readonly startTime: string;
+  readonly boot: string;
+}
+
+/** From the polite signal to SIGKILL, in ms: whoever wrote the settings is no longer there to wait. */
+const grace = 300;
+
+/** Ends all that is left. */
+export async function endLeftovers({ record, keep, signal }: Leftovers): Promise<void> {
+  await Promise.all(openLeftovers(record, keep).map((tree) => end(tree, signal)));
+}
+
+function end(tree: ProcessTree, signal: StopSignal): Promise<void> {
+  return new Promise((resolve) => {
+    let killSoon = (): void => {};
+    const ending = endTree({
+      tree,
+      signal: signal === 'message' ? 'SIGTERM' : signal,
+      clock: systemClock,
+      onGone: () => {
+        killSoon();
+        resolve();
+      },
+    });
+    killSoon = systemClock.after(grace, () => ending.push('killed'));
+    ending.push('asked');
+  });
+}
+
+/** Notes down what this devwatch would leave in the folder; the returned function strikes it out. */
+export function noteLeftovers(folder: string, leftovers: Leftovers): () => void {
+  const stat = readStat(process.pid);
+  const state = stateFolder();
+  if (stat === undefined || state === undefined) return () => {};
+  const note: Note = { ...leftovers, pid: process.pid, startTime: stat.startTime, boot: bootId() };
+  const file = path.join(state, `${prefixOf(folder)}${process.pid}.json`);
+  try {
+    fs.writeFileSync(file, JSON.stringify(note), { mode: 0o600 });
+  } catch {
+    return () => {}; // A full or read-only disk: the guardian alone must do.
+  }
+  return () => fs.rmSync(file, { force: true });
+}
+
+/** What earlier ones that are dead now left in the folder. Their notes are struck out. */
+export function takeStaleLeftovers(folder: string): Leftovers[] {
+  const state = stateFolder();
+  if (state === undefined) return [];
+  const prefix = prefixOf(folder);
+  const stale: Leftovers[] = [];
+  for (const name of fs.readdirSync(state)) {
+    if (!name.startsWith(prefix)) continue;
+    const file = path.join(state, name);
+    const note = readNote(file);
+    if (note !== undefined && readStat(note.pid)?.startTime === note.startTime && note.boot === bootId()) continue;
+    fs.rmSync(file, { force: true });
+    if (note?.boot === bootId()) stale.push(note);
+  }
+  return stale;
+}
+
+function readNote(file: string): Note | undefined {
+  try {
+    return JSON.parse(fs.readFileSync(file, 'utf8')) as Note;
+  } catch {
+    return undefined;
+  }
+}
+
+const prefixOf = (folder: string): string => `${createHash('sha256').update(folder).digest('hex').slice(0, 16)}-`;
+
+const bootId = (): string => (readProc('/proc/sys/kernel/random/boot_id') ?? '').trim();
+
+/** devwatch's own folder for such notes, closed to others; undefined where there can be none. */
+function stateFolder(): string | undefined {
+  if (process.platform !== 'linux') return undefined;
+  const home = process.env.XDG_STATE_HOME || path.join(os.homedir(), '.local', 'state');
+  const folder = path.join(home, 'devwatch', 'trees');
+  try {
+    fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const stats = fs.lstatSync(folder);
+    return stats.isDirectory() && stats.uid === process.geteuid?.() && (stats.mode & 0o077) === 0 ? folder : undefined;
+  } catch {
+    return undefined;
+  }
+}

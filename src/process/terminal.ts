@@ -1,0 +1,40 @@
+/** The terminal as the process layer sees it: who is in its foreground, and which modes it is in. */
+
+import { spawn, spawnSync } from 'node:child_process';
+import { readStat } from './proc.ts';
+
+/** Whether a signal that devwatch got came from the terminal, which sends it to the program in the same group as well. */
+export const isDeliveredByTerminal = (signal: NodeJS.Signals): boolean =>
+  (signal === 'SIGINT' || signal === 'SIGQUIT') && isForeground();
+
+/** Is devwatch's process group the one that the terminal on stdin gives its input and its signals? */
+export function isForeground(): boolean {
+  if (!process.stdin.isTTY) return false;
+  const stat = readStat(process.pid);
+  // Without /proc: a process that runs on a terminal is nearly always in its foreground.
+  return stat === undefined || stat.foreground === stat.group;
+}
+
+export interface TerminalModes {
+  /** Puts the terminal back into the modes that it was found in: a program killed in raw mode leaves it so. */
+  restore(): void;
+}
+
+/** Remembers the modes of the terminal that stdin is; without one nothing is ever done. */
+export function saveTerminalModes(): TerminalModes {
+  let saved = '';
+  if (process.platform !== 'win32' && isForeground()) {
+    const stty = spawn('stty', ['-g'], { stdio: ['inherit', 'pipe', 'ignore'] });
+    stty.stdout.setEncoding('utf8').on('data', (text: string) => {
+      saved += text;
+    });
+    stty.on('error', () => {});
+    stty.unref();
+  }
+  return {
+    restore() {
+      // In the background the terminal would stop stty, and us with it.
+      if (saved !== '' && isForeground()) spawnSync('stty', [saved.trim()], { stdio: ['inherit', 'ignore', 'ignore'] });
+    },
+  };
+}

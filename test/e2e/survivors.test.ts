@@ -1,0 +1,230 @@
+/** Nothing survives devwatch, however it ends; and what is not its own is left alone. */
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { cli, startDevwatch } from '../support/devwatch.ts';
+import { dialHome, openHome } from '../support/home.ts';
+import { createProject } from '../support/project.ts';
+
+/** Dials home, and so do a plain child and a detached one of it. */
+const family = `${dialHome({ who: 'root' })}
+const { spawn } = require('child_process');
+const child = (who, options) => spawn(process.execPath, ['-e', 'require(process.env.TEST_DIAL)({ who: process.argv[1] })', who], { stdio: 'ignore', ...options });
+child('child', {}); child('daemon', { detached: true }).unref();
+`;
+
+async function familyOf(home: Awaited<ReturnType<typeof openHome>>): Promise<readonly [string, Promise<void>][]> {
+  const members = [await home.next(), await home.next(), await home.next()];
+  return members.map((caller) => [String(caller.says.who), caller.gone]);
+}
+
+describe('after SIGKILL of devwatch nothing is left', () => {
+  test('while it is idle', async () => {
+    await using home = await openHome();
+    await using project = createProject({ 'server.js': family });
+    await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
+    const members = await familyOf(home);
+    await devwatch.event('watching');
+    await devwatch.end('SIGKILL');
+    await Promise.all(members.map(([, gone]) => gone));
+    expect(members.map(([who]) => who).sort()).toEqual(['child', 'daemon', 'root']);
+  });
+
+  test('while the program keeps its event loop busy and ignores every signal', async () => {
+    await using home = await openHome();
+    await using project = createProject({
+      'server.js': `process.on('SIGTERM', () => {}); const socket = require(process.env.TEST_DIAL)({}); socket.on('connect', () => setImmediate(() => { for (;;); }));`,
+    });
+    await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
+    const program = await home.next();
+    await devwatch.end('SIGKILL');
+    await program.gone;
+  });
+
+  test('while it ends the old tree', async () => {
+    await using home = await openHome();
+    await using project = createProject({ 'server.js': `process.on('SIGTERM', () => {});\n${family}` });
+    await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
+    const members = await familyOf(home);
+    await devwatch.event('watching');
+    project.write('server.js', dialHome());
+    await devwatch.event('stopping');
+    await devwatch.end('SIGKILL');
+    await Promise.all(members.map(([, gone]) => gone));
+  });
+
+  test('even when the guardian was killed first: another one has taken its place', async () => {
+    await using home = await openHome();
+    await using project = createProject({ 'server.js': family });
+    await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
+    const members = await familyOf(home);
+    await devwatch.event('watching');
+    const guardian = await guardianOf(devwatch.pid);
+    // A guardian that has lived for less than a second is not replaced.
+    await until(() => ageOf(guardian) > 1200);
+    process.kill(guardian, 'SIGKILL');
+    await guardianOf(devwatch.pid, guardian);
+    await devwatch.end('SIGKILL');
+    await Promise.all(members.map(([, gone]) => gone));
+  });
+
+  test('when devwatch and its guardian are killed together, the next devwatch in the folder ends what is left', async () => {
+    await using home = await openHome();
+    await using project = createProject({ 'server.js': family });
+    await using first = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
+    const members = await familyOf(home);
+    await first.event('watching');
+    const guardian = await guardianOf(first.pid);
+    process.kill(first.pid, 'SIGSTOP');
+    process.kill(guardian, 'SIGKILL');
+    const dead = once(first.process, 'exit');
+    first.process.kill('SIGKILL');
+    await dead;
+    await using second = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
+    await second.event('warning');
+    await Promise.all(members.map(([, gone]) => gone));
+    await familyOf(home);
+    expect(home.mostAlive).toBe(3);
+  });
+});
+
+test('a clean end leaves no guardian and no note behind', async () => {
+  await using home = await openHome();
+  await using project = createProject({ 'server.js': family });
+  await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
+  await familyOf(home);
+  const guardian = await guardianOf(devwatch.pid);
+  await devwatch.end();
+  // Gone, or a zombie that whoever inherited it has not reaped yet.
+  await until(() => !/ [^ZX] /.test(readFile(`/proc/${guardian}/stat`).replace(/^.*\)/, '')));
+  await using again = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
+  await again.event('watching');
+  expect(again.events.map(({ event }) => event)).not.toContain('warning');
+});
+
+test('SIGTERM to npm, which passes it on to its shell alone, ends devwatch and the program', async () => {
+  await using home = await openHome();
+  await using project = createProject({
+    'server.js': family,
+    'package.json': JSON.stringify({ scripts: { dev: `${process.execPath} ${cli} -q server.js; true` } }),
+  });
+  const npm = spawn('npm', ['run', 'dev'], {
+    cwd: project.path,
+    env: { ...process.env, ...home.env },
+    stdio: 'ignore',
+  });
+  const members = await familyOf(home);
+  npm.kill('SIGTERM');
+  await Promise.all(members.map(([, gone]) => gone));
+});
+
+test('two devwatches in one folder leave each other alone', async () => {
+  await using home = await openHome();
+  await using project = createProject({ 'a.js': dialHome({ who: 'a' }), 'b.js': dialHome({ who: 'b' }) });
+  await using first = startDevwatch(['-w', 'a.js', 'a.js'], { cwd: project.path, env: home.env });
+  const a = await home.next();
+  await using second = startDevwatch(['-w', 'b.js', 'b.js'], { cwd: project.path, env: home.env });
+  const b = await home.next();
+  await second.event('watching');
+  project.write('b.js', dialHome({ who: 'b', version: 2 }));
+  await home.until((caller) => caller.says.version === 2);
+  expect([a.isAlive(), b.isAlive()]).toEqual([true, false]);
+  await second.end('SIGKILL');
+  await first.event('watching');
+  project.write('a.js', dialHome({ who: 'a', version: 3 }));
+  await home.until((caller) => caller.says.version === 3);
+});
+
+test('a devwatch inside a devwatch keeps its own program, and ends with the outer one', async () => {
+  await using home = await openHome();
+  await using project = createProject({ 'inner/server.js': dialHome({ who: 'inner' }), 'outer.js': '' });
+  await using devwatch = startDevwatch(
+    ['--exec', `${process.execPath} ${process.cwd()}/dist/cli.js -q --cwd inner server.js`, '-w', 'outer.js'],
+    {
+      cwd: project.path,
+      env: home.env,
+    },
+  );
+  const first = await home.next();
+  await devwatch.event('watching');
+  project.write('inner/server.js', dialHome({ who: 'inner', version: 2 }));
+  const second = await home.until((caller) => caller.says.version === 2);
+  expect(first.isAlive()).toBe(false);
+  expect(devwatch.events.filter(({ event }) => event === 'start')).toHaveLength(1);
+  await devwatch.end();
+  await second.gone;
+});
+
+test('what the keep-list names, and what asks for it, outlives the program in a session of its own', async () => {
+  await using home = await openHome();
+  await using project = createProject({
+    'server.js': `${dialHome({ who: 'root' })}
+const { spawn } = require('child_process');
+const child = (who, options) => spawn(process.execPath, ['-e', 'require(process.env.TEST_DIAL)({ who: process.argv[1] })', who], { stdio: 'ignore', ...options });
+child('my-daemon', { detached: true }).unref();
+child('asks', { env: { ...process.env, DEVWATCH_KEEP: '1' } });
+child('other', { detached: true }).unref();
+`,
+  });
+  await using devwatch = startDevwatch(['--keep', '*my-daemon', 'server.js'], { cwd: project.path, env: home.env });
+  const members = [await home.next(), await home.next(), await home.next(), await home.next()];
+  await devwatch.end();
+  const of = (who: string) => members.find((caller) => caller.says.who === who);
+  await of('root')?.gone;
+  await of('other')?.gone;
+  expect([of('my-daemon')?.isAlive(), of('asks')?.isAlive()]).toEqual([true, true]);
+  of('my-daemon')?.send('exit');
+  of('asks')?.send('exit');
+  await Promise.all([of('my-daemon')?.gone, of('asks')?.gone]);
+});
+
+test.runIf(process.getuid?.() === 0)('as PID 1 devwatch passes on SIGTERM and ends', async () => {
+  await using home = await openHome();
+  await using project = createProject({ 'server.js': family });
+  const child = spawn(
+    'unshare',
+    ['--pid', '--fork', '--mount-proc', process.execPath, `${process.cwd()}/dist/cli.js`, '-q', 'server.js'],
+    { cwd: project.path, env: { ...process.env, ...home.env }, stdio: 'ignore' },
+  );
+  const exited = once(child, 'exit');
+  const members = await familyOf(home);
+  const [devwatch] = fs.readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').split(' ').map(Number);
+  process.kill(devwatch ?? 0, 'SIGTERM');
+  await Promise.all(members.map(([, gone]) => gone));
+  expect(await exited).toEqual([143, null]);
+});
+
+/** The guardian of a devwatch, other than `known`, once there is one. */
+async function guardianOf(pid: number, known = 0): Promise<number> {
+  for (;;) {
+    for (const child of fs
+      .readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+      .split(' ')
+      .filter(Boolean)
+      .map(Number)) {
+      if (child !== known && readFile(`/proc/${child}/cmdline`).includes('devwatch-guardian')) return child;
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+function ageOf(pid: number): number {
+  const stat = readFile(`/proc/${pid}/stat`);
+  const started = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]) * 10;
+  return Number(readFile('/proc/uptime').split(' ')[0]) * 1000 - started;
+}
+
+function readFile(file: string): string {
+  try {
+    return fs.readFileSync(file, 'latin1');
+  } catch {
+    return '';
+  }
+}
+
+/** Waits for a fact that only the kernel knows, and nobody announces. */
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((resolve) => setImmediate(resolve));
+}

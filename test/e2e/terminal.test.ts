@@ -1,0 +1,235 @@
+import fs from 'node:fs';
+import { expect, test } from 'vitest';
+import { cli } from '../support/devwatch.ts';
+import { dialHome, openHome } from '../support/home.ts';
+import { createProject } from '../support/project.ts';
+import { openTerminal } from '../support/terminal.ts';
+
+const devwatch = `${process.execPath} ${cli}`;
+
+/** Counts SIGINT, tells it, and then does what is asked. */
+const countsInterrupts = (then: string): string =>
+  `let n = 0; process.on('SIGINT', () => { console.log('interrupt', ++n); ${then} });\n${dialHome()}console.log('ready');\n`;
+
+test('the program has the terminal: it is one, and can be opened as such', async () => {
+  await using project = createProject({
+    'server.js': `console.log(process.stdin.isTTY, process.stdout.isTTY, require('fs').openSync('/dev/tty', 'r+') > 0, 'columns', process.stdout.columns); setInterval(() => {}, 1000);`,
+  });
+  await using terminal = openTerminal({ cwd: project.path });
+  terminal.line(`${devwatch} server.js`);
+  await terminal.until(/true true true columns 200/);
+  terminal.type('\x03');
+  await terminal.until(/\$ $/);
+});
+
+test('Ctrl-C reaches the program once, and ends everything with code 130', async () => {
+  await using home = await openHome();
+  await using project = createProject({ 'server.js': countsInterrupts('process.exit(0);') });
+  await using terminal = openTerminal({ cwd: project.path, env: home.env });
+  terminal.line(`${devwatch} server.js; echo "code $?"`);
+  await terminal.until(/ready/);
+  const program = await home.next();
+  terminal.type('\x03');
+  await terminal.until(/code 130/);
+  await program.gone;
+  expect(terminal.output.match(/interrupt \d/g)).toEqual(['interrupt 1']);
+  expect(terminal.output).not.toMatch(/crashed|exited cleanly/);
+});
+
+test('Ctrl-C under npm run reaches the program once', async () => {
+  await using home = await openHome();
+  await using project = createProject({
+    'server.js': countsInterrupts('setTimeout(() => process.exit(0), 50);'),
+    'package.json': JSON.stringify({ scripts: { dev: `${devwatch} server.js` } }),
+  });
+  await using terminal = openTerminal({ cwd: project.path, env: home.env });
+  terminal.line('npm run dev');
+  await terminal.until(/ready/);
+  const program = await home.next();
+  terminal.type('\x03');
+  await program.gone;
+  await terminal.until(/\$ $/);
+  expect(terminal.output.match(/interrupt \d/g)).toEqual(['interrupt 1']);
+});
+
+test('a program that ignores Ctrl-C is asked to end by the stop signal', async () => {
+  await using home = await openHome();
+  await using project = createProject({
+    'server.js': `process.on('SIGTERM', () => { console.log('asked'); process.exit(0); });\n${countsInterrupts('')}`,
+  });
+  await using terminal = openTerminal({ cwd: project.path, env: home.env });
+  terminal.line(`${devwatch} server.js; echo "code $?"`);
+  await terminal.until(/ready/);
+  terminal.type('\x03');
+  await terminal.until(/interrupt 1/);
+  await terminal.until(/asked/);
+  await terminal.until(/code 130/);
+});
+
+test('a second Ctrl-C kills a program that ignores everything', async () => {
+  await using home = await openHome();
+  await using project = createProject({
+    'server.js': `process.on('SIGTERM', () => console.log('term ignored'));\n${countsInterrupts('')}`,
+  });
+  await using terminal = openTerminal({ cwd: project.path, env: home.env });
+  terminal.line(`${devwatch} server.js; echo "code $?"`);
+  await terminal.until(/ready/);
+  const program = await home.next();
+  terminal.type('\x03');
+  await terminal.until(/term ignored/);
+  terminal.type('\x03');
+  await terminal.until(/killing it/);
+  await terminal.until(/code 130/);
+  await program.gone;
+});
+
+test('Ctrl-Z stops the program and devwatch, fg goes on with both', async () => {
+  await using home = await openHome();
+  await using project = createProject({ 'server.js': `${dialHome()}console.log('ready');\n` });
+  await using terminal = openTerminal({ cwd: project.path, env: home.env });
+  terminal.line(`${devwatch} server.js`);
+  await terminal.until(/ready/);
+  const program = await home.next();
+  terminal.type('\x1a');
+  await terminal.until(/Stopped[^\n]*\n[^$]*\$ /);
+  expect(stateOf(program.pid)).toBe('T');
+  terminal.line('fg');
+  await terminal.until(/cli\.js server\.js\r\n/);
+  project.write('server.js', `${dialHome({ version: 2 })}console.log('fresh');\n`);
+  await terminal.until(/fresh/);
+  terminal.type('\x03');
+  await terminal.until(/\$ $/);
+});
+
+test('a resize reaches the program', async () => {
+  await using project = createProject({
+    'server.js': `process.stdout.on('resize', () => console.log('columns', process.stdout.columns)); console.log('ready'); setInterval(() => {}, 1000);`,
+  });
+  await using terminal = openTerminal({ cwd: project.path });
+  terminal.line(`${devwatch} server.js`);
+  await terminal.until(/ready/);
+  terminal.resize(91, 30);
+  await terminal.until(/columns 91/);
+  terminal.type('\x03');
+  await terminal.until(/\$ $/);
+});
+
+test('a terminal that is closed ends everything', async () => {
+  await using home = await openHome();
+  await using project = createProject({ 'server.js': `${dialHome()}console.log('ready');\n` });
+  await using terminal = openTerminal({ cwd: project.path, env: home.env });
+  terminal.line(`${devwatch} server.js`);
+  await terminal.until(/ready/);
+  const program = await home.next();
+  terminal.hangUp();
+  await program.gone;
+});
+
+test('typed lines are shortcuts while the program does not read: r, rs, h, c, q', async () => {
+  await using home = await openHome();
+  await using project = createProject({ 'server.js': `${dialHome()}console.log('ready');\n` });
+  await using terminal = openTerminal({ cwd: project.path, env: home.env });
+  terminal.line(`${devwatch} server.js; echo "code $?"`);
+  await terminal.until(/ready/);
+  terminal.line('r');
+  await terminal.until(/restarted in[\s\S]*ready/);
+  terminal.line('rs');
+  await terminal.until(/restarted in[\s\S]*ready/);
+  terminal.line('h');
+  await terminal.until(/rs or r restart/);
+  terminal.line('c');
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the sequence that clears a screen
+  await terminal.until(/\x1b\[2J\x1b\[H/);
+  terminal.line('q');
+  await terminal.until(/code 0/);
+  expect(home.callers.every((caller) => !caller.isAlive())).toBe(true);
+});
+
+test('a program that reads stdin gets every line, those that look like shortcuts, too', async () => {
+  await using home = await openHome();
+  await using project = createProject({
+    'server.js': `${dialHome()}let n = 0; require('readline').createInterface({ input: process.stdin }).on('line', (line) => console.log('got', ++n, line)); console.log('ready');\n`,
+  });
+  await using terminal = openTerminal({ cwd: project.path, env: home.env });
+  terminal.line(`${devwatch} server.js; echo "code $?"`);
+  await terminal.until(/ready/);
+  for (let number = 1; number <= 30; number += 1) {
+    terminal.line(number % 3 === 0 ? 'rs' : `line ${number}`);
+    await terminal.until(new RegExp(`got ${number} (rs|line ${number})\r`));
+  }
+  // A run that does not read gives the lines back.
+  project.write('server.js', `${dialHome()}console.log('deaf');\n`);
+  await terminal.until(/deaf/);
+  terminal.line('q');
+  await terminal.until(/code 0/);
+});
+
+test('a shell command keeps the terminal for itself, and gives it back when it ends', async () => {
+  await using project = createProject({
+    'ask.sh': 'read answer; echo "answer: $answer"; read answer; echo "then: $answer"',
+  });
+  await using terminal = openTerminal({ cwd: project.path });
+  terminal.line(`${devwatch} sh ask.sh; echo "code $?"`);
+  await terminal.until(/watching/);
+  terminal.line('rs');
+  await terminal.until(/answer: rs/);
+  terminal.line('q');
+  await terminal.until(/then: q/);
+  await terminal.until(/exited cleanly/);
+  terminal.line('q');
+  await terminal.until(/code 0/);
+});
+
+test('with --stdin pipe shortcuts are taken out, and the rest reaches the program', async () => {
+  await using project = createProject({ 'echo.sh': 'while read line; do echo "line: $line"; done; echo over' });
+  await using terminal = openTerminal({ cwd: project.path });
+  terminal.line(`${devwatch} --stdin pipe sh echo.sh; echo "code $?"`);
+  await terminal.until(/watching/);
+  terminal.line('hello');
+  await terminal.until(/line: hello/);
+  terminal.line('rs');
+  await terminal.until(/restarted in/);
+  terminal.line('again');
+  await terminal.until(/line: again/);
+  terminal.type('\x04');
+  await terminal.until(/over/);
+  terminal.type('\x03');
+  await terminal.until(/code 130/);
+  expect(terminal.output).not.toMatch(/line: rs/);
+});
+
+test('a program killed in raw mode does not leave the terminal raw', async () => {
+  await using home = await openHome();
+  await using project = createProject({
+    'server.js': `process.stdin.setRawMode(true); process.stdin.resume(); process.on('SIGTERM', () => {});\n${dialHome()}console.log('ready');\n`,
+  });
+  await using terminal = openTerminal({ cwd: project.path, env: home.env });
+  terminal.line(`${devwatch} --kill-timeout 100 server.js; echo "code $?"`);
+  await terminal.until(/ready/);
+  project.write('server.js', `${dialHome()}console.log('plain');\n`);
+  await terminal.until(/plain/);
+  terminal.line('q');
+  await terminal.until(/code 0/);
+  terminal.line('stty -a');
+  await terminal.until(/ icanon .* echo /s);
+});
+
+test('in the background devwatch runs on without being stopped for reading', async () => {
+  await using home = await openHome();
+  await using project = createProject({ 'server.js': `${dialHome()}` });
+  await using terminal = openTerminal({ cwd: project.path, env: home.env });
+  terminal.line(`${devwatch} server.js &`);
+  await home.next();
+  await terminal.until(/watching/);
+  project.write('server.js', dialHome({ version: 2 }));
+  const second = await home.next();
+  expect(second.says.version).toBe(2);
+  terminal.line('kill %1; wait; echo "all $?"');
+  await terminal.until(/all \d/);
+  await second.gone;
+});
+
+function stateOf(pid: number): string | undefined {
+  const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1');
+  return stat.slice(stat.lastIndexOf(')') + 2)[0];
+}

@@ -1,0 +1,146 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import path from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { afterAll, describe, expect, test } from 'vitest';
+import { systemClock } from '../../src/clock.ts';
+import type { Survivor } from '../../src/events.ts';
+import { createContainment } from '../../src/process/containment.ts';
+import { createLauncher, type Program } from '../../src/process/spawn.ts';
+import { createProject } from '../support/project.ts';
+import { type Adversary, adversaries, commandFor, isAlive, kill, Register } from './adversaries.ts';
+
+const repeats = Number(process.env.STRESS_REPEATS ?? 1);
+
+const sentinel = spawn('/bin/sleep', ['3600'], { stdio: 'ignore', detached: true });
+afterAll(async () => {
+  const exited = once(sentinel, 'exit');
+  sentinel.kill('SIGKILL');
+  await exited;
+});
+
+/** Runs an adversary until it is ready, ends its tree, and returns who of it is alive then. */
+async function endAdversary(
+  adversary: Adversary,
+  cgroup: boolean,
+): Promise<{ alive: number[]; survivors: readonly Survivor[] }> {
+  await using project = createProject();
+  using register = new Register(project.path);
+  const containment = createContainment({ keep: [], cgroup });
+  const launch = createLauncher(containment, systemClock);
+  const { file, args } = commandFor(adversary, register.file);
+  let program: Program | undefined;
+  const gone = new Promise<readonly Survivor[]>((resolve) => {
+    const command = { file, args, display: adversary.name, script: undefined, extensions: [], isNode: false };
+    const options = {
+      command,
+      folder: project.path,
+      env: process.env,
+      signal: 'SIGTERM',
+      stdin: 'ignore',
+      relay: false,
+    } as const;
+    const listener = { onExit: () => {}, onGone: resolve, onReadsInput: () => '', onPortTaken: () => {} };
+    program = launch(1, options, listener);
+  });
+  await register.holds(adversary.ready);
+  program?.end('asked');
+  if (adversary.stubborn) program?.end('killed');
+  const survivors = await gone;
+  const alive = register.alive();
+  containment.release();
+  return { alive, survivors };
+}
+
+const modes = [
+  { mode: 'by its marks', cgroup: false },
+  ...(createsCgroups() ? [{ mode: 'by its cgroup', cgroup: true }] : []),
+];
+
+function createsCgroups(): boolean {
+  const containment = createContainment({ keep: [] });
+  containment.release();
+  return containment.record.cgroup !== '';
+}
+
+describe.each(modes)('a tree that is known $mode is gone when it is said to be:', ({ cgroup }) => {
+  test.each(adversaries)('$name', async (adversary) => {
+    for (let turn = 0; turn < repeats; turn += 1) {
+      expect(await endAdversary(adversary, cgroup)).toEqual({ alive: [], survivors: [] });
+      expect(isAlive(sentinel.pid ?? 0)).toBe(true);
+    }
+  });
+});
+
+describe('the adversaries are real:', () => {
+  test.each(adversaries.filter(({ escapesGroup }) => escapesGroup))(
+    '$name escapes a kill of its group',
+    async (adversary) => {
+      expect(await escapes(adversary, (root) => kill(-root, 'SIGTERM'))).toBe(true);
+    },
+  );
+
+  test.each(adversaries.filter(({ escapesWalk }) => escapesWalk))(
+    '$name escapes one walk by parent',
+    async (adversary) => {
+      expect(await escapes(adversary, endWalk)).toBe(true);
+    },
+  );
+});
+
+/** Can it outlive the naive way? A hopper is sometimes caught in flight: one escape in twenty is one too many. */
+async function escapes(adversary: Adversary, naive: (root: number) => void): Promise<boolean> {
+  for (let turn = 0; turn < 20; turn += 1) {
+    if ((await survivorsOf(adversary, naive)).length > 0) return true;
+  }
+  return false;
+}
+
+/** Runs an adversary, ends it the naive way, waits until its root is dead, and says who lives. */
+async function survivorsOf(adversary: Adversary, naive: (root: number) => void): Promise<number[]> {
+  await using project = createProject();
+  using register = new Register(project.path);
+  const { file, args } = commandFor(adversary, register.file);
+  const child = spawn(file, args, { detached: true, stdio: 'ignore', cwd: project.path });
+  const exited = once(child, 'exit');
+  await register.holds(adversary.ready);
+  naive(child.pid ?? 0);
+  if (!adversary.stubborn && !adversary.name.startsWith('a stopped')) await exited;
+  await register.holds(adversary.afterwards ?? 0);
+  const alive = await stillAlive(register);
+  kill(child.pid ?? 0, 'SIGKILL');
+  await exited;
+  return alive;
+}
+
+/** Who lives after a signal has had the time to work: ten rounds of looking; a hopper hops meanwhile. */
+async function stillAlive(register: Register): Promise<number[]> {
+  let alive: number[] = [];
+  for (let round = 0; round < 10; round += 1) {
+    await nextTurn();
+    alive = register.alive();
+  }
+  return alive;
+}
+
+function endWalk(root: number): void {
+  for (const pid of descendants(root)) kill(pid, 'SIGTERM');
+}
+
+function descendants(root: number): number[] {
+  const children = new Map<number, number[]>();
+  for (const name of fs.readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      const stat = fs.readFileSync(path.join('/proc', name, 'stat'), 'latin1');
+      const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+      children.set(parent, [...(children.get(parent) ?? []), Number(name)]);
+    } catch {
+      // Gone.
+    }
+  }
+  const found = [root];
+  for (let index = 0; index < found.length; index += 1) found.push(...(children.get(found[index] ?? 0) ?? []));
+  return found;
+}
