@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# Packs devwatch, installs the package in an empty project, and uses it there as people do.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+project=$(mktemp -d)
+npm_group=
+cleanup() {
+  if [[ -n $npm_group ]]; then kill -TERM -- "-$npm_group" 2>/dev/null || true; fi
+  rm -rf "$project"
+}
+trap cleanup EXIT
+
+fail() {
+  printf 'smoke: %s\n' "$1" >&2
+  if [[ -e $project/dev.log ]]; then cat "$project/dev.log" >&2; fi
+  exit 1
+}
+
+# Repeats a command until it succeeds, for at most 20 seconds.
+await() {
+  for _ in $(seq 200); do
+    if "$@"; then return; fi
+    sleep 0.1
+  done
+  fail "in vain: $*"
+}
+
+# What the server at its latest address answers.
+answer() {
+  local address
+  address=$(sed -n 's/^listening on //p' "$project/dev.log" | tail -n 1)
+  [[ -n $address ]] && node -e 'fetch(process.argv[1]).then((r) => r.text()).then(console.log, () => process.exit(1))' "$address"
+}
+answers() { [[ $(answer) == "$1 from pid "* ]]; }
+is_gone() { ! kill -0 "$1" 2>/dev/null || grep -q '^State:\s*[ZX]' "/proc/$1/status" 2>/dev/null; }
+
+tarball=$(npm pack --silent --pack-destination "$project")
+cp fixtures/server.js "$project/server.js"
+cat >"$project/package.json" <<JSON
+{"name": "smoke", "private": true, "type": "module", "scripts": {"dev": "devwatch server.js"}}
+JSON
+cd "$project"
+npm install --silent --no-audit --no-fund "./${tarball##*$'\n'}"
+
+# With job control on, npm leads a group of its own, which the clean-up can end as a whole.
+set -m
+PORT=0 npm run dev >dev.log 2>&1 </dev/null &
+npm_group=$!
+set +m
+await answers hello
+server_pid=$(answer | sed 's/.* pid //')
+devwatch_pid=$(sed -n 's/^PPid:\s*//p' "/proc/$server_pid/status")
+await grep -q 'watching' dev.log
+echo 'it answers'
+
+sed -i "s/'hello'/'goodbye'/" server.js
+await answers goodbye
+if ! is_gone "$server_pid"; then fail "the old server, pid $server_pid, is alive"; fi
+echo 'it answers anew after an edit'
+
+server_pid=$(answer | sed 's/.* pid //')
+kill -TERM "$devwatch_pid"
+wait "$npm_group" || true
+if ! is_gone "$server_pid"; then fail "the server, pid $server_pid, is alive after SIGTERM"; fi
+if ! is_gone "$devwatch_pid"; then fail "devwatch, pid $devwatch_pid, is alive after SIGTERM"; fi
+npm_group=
+echo 'it is gone after SIGTERM'

@@ -1,0 +1,349 @@
+/** Programs that end by themselves, that do not end, and what is left when devwatch ends. */
+
+import { constants } from 'node:os';
+import { expect, test } from 'vitest';
+import type { EventMap } from '../../src/events.ts';
+import { type Devwatch, startDevwatch } from '../support/devwatch.ts';
+import { type Caller, dialHome, type Home, openHome } from '../support/home.ts';
+import { createProject } from '../support/project.ts';
+import { ask, edit, isRunning, nextAddress, projectOf } from '../support/servers.ts';
+import { readText } from '../support/text.ts';
+
+/** However slowly this machine boots Node, such a crash is a quick one. */
+const alwaysQuick = ['--min-uptime', '10m'];
+
+/** The `crash` events up to the one after which devwatch waits for a change. */
+async function crashesUntilGivenUp(devwatch: Devwatch): Promise<EventMap['crash'][]> {
+  for (const crashes: EventMap['crash'][] = []; ; ) {
+    const crash = await devwatch.event('crash');
+    crashes.push(crash);
+    if (crash.next.kind === 'wait') return crashes;
+  }
+}
+
+const again = (attempt: number, delay: number, limit: number) => ({ kind: 'restart', attempt, delay, limit });
+const gaveUp = { kind: 'wait', gaveUp: true };
+
+test('a program that crashes at once is started again ever later, and at the cap waits for a change', async () => {
+  await using project = projectOf('crash.js');
+  await using devwatch = startDevwatch([...alwaysQuick, '--max-restarts', '3', 'crash.js'], { cwd: project.path });
+
+  const crashes = await crashesUntilGivenUp(devwatch);
+  expect(crashes.map(({ next }) => next)).toEqual([again(1, 250, 3), again(2, 500, 3), again(3, 1000, 3), gaveUp]);
+  expect(crashes.map(({ run }) => run)).toEqual([1, 2, 3, 4]);
+  expect(crashes.map(({ outcome }) => outcome)).toEqual(Array(4).fill({ code: 1, signal: null }));
+
+  // A run that should not be would be number 5; the one that the change starts is.
+  await devwatch.event('watching');
+  edit(project, 'crash.js', 'on purpose', 'again');
+  expect(await devwatch.event('start', ({ cause }) => cause === 'change')).toMatchObject({ run: 5 });
+});
+
+test('a change resets the count of crashes, and one that repairs the program keeps it up', async () => {
+  await using home = await openHome();
+  await using project = projectOf('crash.js');
+  await using devwatch = startDevwatch([...alwaysQuick, '--max-restarts', '1', 'crash.js'], {
+    cwd: project.path,
+    env: home.env,
+  });
+  await devwatch.event('watching');
+  const first = await crashesUntilGivenUp(devwatch);
+
+  edit(project, 'crash.js', 'on purpose', 'again');
+  const second = await crashesUntilGivenUp(devwatch);
+  project.write('package.json', '{"type": "commonjs"}');
+  project.write('crash.js', dialHome({ repaired: true }));
+  const caller = await home.next();
+
+  expect(first.map(({ next }) => next)).toEqual([again(1, 250, 1), gaveUp]);
+  expect(second.map(({ next }) => next)).toEqual([again(1, 250, 1), gaveUp]);
+  expect(caller.says.repaired).toBe(true);
+  expect(caller.isAlive()).toBe(true);
+});
+
+test('a change does not wait for the pause after a crash to pass', async () => {
+  await using project = projectOf('crash.js');
+  await using devwatch = startDevwatch([...alwaysQuick, 'crash.js'], { cwd: project.path });
+  await devwatch.event('watching');
+  await devwatch.event('crash', ({ next }) => next.kind === 'restart' && next.delay === 2000);
+
+  edit(project, 'crash.js', 'on purpose', 'again');
+  expect(await devwatch.event('start', ({ run }) => run === 5)).toMatchObject({ cause: 'change' });
+  expect((await devwatch.event('crash', ({ run }) => run === 5)).next).toEqual(again(1, 250, 5));
+});
+
+test('a program that was up for long enough starts a new series of crashes', async () => {
+  await using project = projectOf('crash.js');
+  await using devwatch = startDevwatch(['--min-uptime', '0', '--max-restarts', '1', 'crash.js'], { cwd: project.path });
+
+  for (const run of [1, 2, 3]) {
+    expect(await devwatch.event('crash')).toMatchObject({ run, next: again(1, 250, 1) });
+  }
+});
+
+test('a program that crashes later is started again with what it was given', async () => {
+  await using home = await openHome();
+  await using project = createProject({ 'server.js': dialHome() });
+  await using devwatch = startDevwatch(['server.js', 'a', 'b'], { cwd: project.path, env: home.env });
+
+  const first = await home.next();
+  first.send('crash');
+  const second = await home.next();
+
+  expect(second.says).toMatchObject({ argv: ['a', 'b'] });
+  expect(second.pid).not.toBe(first.pid);
+  expect(await devwatch.event('crash')).toMatchObject({ run: 1, outcome: { code: 1, signal: null } });
+  expect(home.mostAlive).toBe(1);
+});
+
+test('a program that a signal ended has crashed', async () => {
+  await using home = await openHome();
+  await using project = createProject({ 'server.js': dialHome() });
+  await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
+
+  const first = await home.next();
+  process.kill(first.pid, 'SIGKILL');
+  const second = await home.next();
+
+  expect(second.isAlive()).toBe(true);
+  expect((await devwatch.event('crash')).outcome).toEqual({ code: null, signal: 'SIGKILL' });
+});
+
+test('what a crashed program leaves behind is ended before the next run', async () => {
+  await using home = await openHome();
+  await using project = createProject({
+    'helper.js': dialHome({ helper: true }),
+    'server.js': `
+      require('node:child_process').spawn(process.execPath, ['helper.js'], { detached: true, stdio: 'inherit' });
+      ${dialHome()}`,
+  });
+  await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
+  const callers = [await home.next(), await home.next()];
+  const helper = callers.find(({ says }) => says.helper === true);
+  callers.find(({ says }) => says.helper !== true)?.send('crash');
+  const next = await devwatch.event('start', ({ run }) => run === 2);
+
+  expect(next.cause).toBe('crash');
+  expect(isRunning(helper?.pid ?? 0)).toBe(false);
+});
+
+test('exit 0 waits, and a change starts the program', async () => {
+  await using home = await openHome();
+  await using project = createProject({ 'task.js': dialHome({ version: 1 }) });
+  await using devwatch = startDevwatch(['task.js'], { cwd: project.path, env: home.env });
+  await devwatch.event('watching');
+
+  (await home.next()).send('exit');
+  expect(await devwatch.event('exit')).toMatchObject({
+    outcome: { code: 0, signal: null },
+    next: { kind: 'wait', gaveUp: false },
+  });
+  project.write('task.js', dialHome({ version: 2 }));
+  expect((await home.next()).says.version).toBe(2);
+  expect((await devwatch.event('start', ({ run }) => run === 2)).cause).toBe('change');
+});
+
+test('--restart always also starts it again after exit 0, and gives up in the same way', async () => {
+  await using project = createProject({ 'task.js': '' });
+  await using devwatch = startDevwatch([...alwaysQuick, '--restart', 'always', '--max-restarts', '2', 'task.js'], {
+    cwd: project.path,
+  });
+
+  const exits = [await devwatch.event('exit'), await devwatch.event('exit'), await devwatch.event('exit')];
+  expect(exits.map(({ next }) => next)).toEqual([again(1, 250, 2), again(2, 500, 2), gaveUp]);
+  expect((await devwatch.event('start', ({ run }) => run === 2)).cause).toBe('exit');
+});
+
+test('--restart never waits for a change after a crash', async () => {
+  await using project = projectOf('crash.js');
+  await using devwatch = startDevwatch(['--restart', 'never', 'crash.js'], { cwd: project.path });
+  await devwatch.event('watching');
+
+  expect((await devwatch.event('crash')).next).toEqual({ kind: 'wait', gaveUp: false });
+  edit(project, 'crash.js', 'on purpose', 'again');
+  expect(await devwatch.event('start', ({ run }) => run === 2)).toMatchObject({ cause: 'change' });
+});
+
+for (const [how, program, code] of [
+  ['a code', 'process.exit(7)', 7],
+  ['an exception', 'throw new Error("crashed on purpose")', 1],
+  ['a signal', "process.kill(process.pid, 'SIGKILL')", 128 + constants.signals.SIGKILL],
+] as const) {
+  test(`--exit-on-crash ends with what the program ended with: ${how}`, async () => {
+    await using project = createProject({ 'task.js': program });
+    await using devwatch = startDevwatch(['--exit-on-crash', 'task.js'], { cwd: project.path });
+
+    expect(await devwatch.exited).toEqual({ code, signal: null });
+    expect((await devwatch.event('crash')).next).toEqual({ kind: 'end' });
+  });
+}
+
+test('--exit-on-crash stays after exit 0', async () => {
+  await using project = createProject({ 'task.js': '' });
+  await using devwatch = startDevwatch(['--exit-on-crash', 'task.js'], { cwd: project.path });
+  await devwatch.event('watching');
+
+  expect((await devwatch.event('exit')).next).toEqual({ kind: 'wait', gaveUp: false });
+  project.write('task.js', 'process.exit(3)');
+  expect((await devwatch.exited).code).toBe(3);
+});
+
+for (const flag of ['-C', '--on-change-only']) {
+  test(`${flag} starts the program at the first change`, async () => {
+    await using home = await openHome();
+    await using project = createProject({ 'server.js': dialHome({ version: 1 }) });
+    await using devwatch = startDevwatch([flag, 'server.js'], { cwd: project.path, env: home.env });
+    expect(await devwatch.event('wait')).toMatchObject({ reason: 'on-change-only' });
+    await devwatch.event('watching');
+
+    project.write('server.js', dialHome({ version: 2 }));
+    expect((await home.next()).says.version).toBe(2);
+    expect(home.callers).toHaveLength(1);
+    expect(await devwatch.event('start')).toMatchObject({ run: 1, cause: 'change' });
+  });
+}
+
+test('a program that ignores SIGTERM is killed after the kill timeout', async () => {
+  await using project = projectOf('stubborn.js');
+  await using devwatch = startDevwatch(['--kill-timeout', '200', 'stubborn.js'], {
+    cwd: project.path,
+    env: { PORT: '0' },
+  });
+  const stdout = readText(devwatch.process.stdout);
+  const before = await ask(await nextAddress(stdout));
+  await devwatch.event('watching');
+
+  edit(project, 'stubborn.js', 'hello', 'goodbye');
+  await stdout.next(/SIGTERM ignored\n/);
+  const after = await ask(await nextAddress(stdout));
+
+  expect(after.greeting).toBe('goodbye');
+  expect(isRunning(before.pid)).toBe(false);
+  expect(await devwatch.event('stopping')).toMatchObject({ run: 1, stage: 'asked', grace: null });
+  expect(await devwatch.event('stopping')).toMatchObject({ run: 1, stage: 'killed', grace: 200 });
+  const { survivors, ms } = await devwatch.event('gone');
+  expect(survivors).toEqual([]);
+  expect(ms).toBeGreaterThanOrEqual(199);
+});
+
+test('a program that ignores SIGTERM does not outlive devwatch', async () => {
+  await using project = projectOf('stubborn.js');
+  await using devwatch = startDevwatch(['--kill-timeout', '200', 'stubborn.js'], {
+    cwd: project.path,
+    env: { PORT: '0' },
+  });
+  const { pid } = await ask(await nextAddress(readText(devwatch.process.stdout)));
+
+  expect((await devwatch.end()).code).toBe(128 + constants.signals.SIGTERM);
+  expect(isRunning(pid)).toBe(false);
+});
+
+test('a second signal does not wait for the kill timeout', async () => {
+  await using project = projectOf('stubborn.js');
+  await using devwatch = startDevwatch(['--kill-timeout', '1m', 'stubborn.js'], {
+    cwd: project.path,
+    env: { PORT: '0' },
+  });
+  const stdout = readText(devwatch.process.stdout);
+  const { pid } = await ask(await nextAddress(stdout));
+
+  devwatch.process.kill('SIGTERM');
+  await stdout.next(/SIGTERM ignored\n/);
+  expect((await devwatch.end('SIGINT')).code).toBe(128 + constants.signals.SIGTERM);
+  expect(isRunning(pid)).toBe(false);
+});
+
+test('--signal asks with another signal', async () => {
+  await using project = createProject({
+    'server.js': `
+      for (const name of ['SIGTERM', 'SIGUSR2']) process.on(name, () => { console.log('got ' + name); process.exit(); });
+      setInterval(() => {}, 60_000);
+      console.log('ready');`,
+  });
+  await using devwatch = startDevwatch(['--signal', 'USR2', 'server.js'], { cwd: project.path });
+  const stdout = readText(devwatch.process.stdout);
+  await stdout.next(/ready\n/);
+  await devwatch.end();
+  expect(stdout.all).toBe('ready\ngot SIGUSR2\n');
+});
+
+/** Takes a moment to end when it is asked to: time enough for somebody hasty to start another one. */
+const endsSlowly = "process.on('SIGTERM', () => setTimeout(() => process.exit(), 100));\n";
+
+test('after several saves at once the last content runs, and there are never two programs', async () => {
+  await using home = await openHome();
+  await using project = createProject({ 'server.js': endsSlowly + dialHome({ version: 0 }) });
+  await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
+  await home.next();
+  await devwatch.event('watching');
+
+  for (let version = 1; version <= 20; version += 1) project.write('server.js', endsSlowly + dialHome({ version }));
+  const last = await home.until(({ says }) => says.version === 20);
+
+  expect(last.isAlive()).toBe(true);
+  expect(home.mostAlive).toBe(1);
+});
+
+test('after saves at the moment of every start the last content runs, and there are never two programs', async () => {
+  await using home = await openHome();
+  await using project = createProject({ 'server.js': endsSlowly + dialHome({ version: 0 }) });
+  await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
+
+  // From the first start on, before anything is known to be watched.
+  for (let version = 1; version <= 10; version += 1) {
+    await devwatch.event('start');
+    project.replace('server.js', endsSlowly + dialHome({ version }));
+  }
+  const last = await home.until(({ says }) => says.version === 10);
+
+  expect(last.isAlive()).toBe(true);
+  expect(home.mostAlive).toBe(1);
+});
+
+/** A program with a child, a grandchild in a session of its own, and one whose parent has ended. */
+const family = {
+  'server.js': `
+    const { spawn } = require('node:child_process');
+    spawn(process.execPath, ['child.js'], { stdio: 'inherit' });
+    spawn('/bin/sh', ['-c', 'node leaf.js orphan & exit 0'], { stdio: 'inherit' });
+    ${dialHome({ name: 'root' })}`,
+  'child.js': `
+    require('node:child_process').spawn(process.execPath, ['leaf.js', 'session'], { detached: true, stdio: 'ignore' }).unref();
+    ${dialHome({ name: 'child' })}`,
+  'leaf.js': endsSlowly + dialHome({ name: 'leaf' }),
+};
+
+async function wholeFamily(home: Home): Promise<Caller[]> {
+  const callers = [await home.next(), await home.next(), await home.next(), await home.next()];
+  const names = callers.map(({ says }) => [says.name, ...(says.argv as string[])].join(' '));
+  expect(names.sort()).toEqual(['child', 'leaf orphan', 'leaf session', 'root']);
+  return callers;
+}
+
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+  test(`when ${signal} ends devwatch every process of the program is dead`, async () => {
+    await using home = await openHome();
+    await using project = createProject(family);
+    await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
+    const callers = await wholeFamily(home);
+
+    expect(await devwatch.end(signal)).toEqual({ code: 128 + constants.signals[signal], signal: null });
+    expect(callers.filter(({ pid }) => isRunning(pid))).toEqual([]);
+    expect((await devwatch.event('end')).ending).toEqual({ kind: 'signal', signal });
+  });
+}
+
+test('a restart replaces the whole family', async () => {
+  await using home = await openHome();
+  await using project = createProject(family);
+  await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
+  const before = await wholeFamily(home);
+  await devwatch.event('watching');
+
+  project.replace('leaf.js', `// changed\n${family['leaf.js']}`);
+  const after = await wholeFamily(home);
+
+  expect(before.filter(({ pid }) => isRunning(pid))).toEqual([]);
+  expect(after.filter(({ pid }) => !isRunning(pid))).toEqual([]);
+  expect(home.mostAlive).toBe(4);
+});

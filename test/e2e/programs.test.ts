@@ -1,0 +1,220 @@
+/** Real programs of many kinds, each run, asked, edited and asked again. */
+
+import fs from 'node:fs';
+import { expect, test } from 'vitest';
+import { type Devwatch, startDevwatch } from '../support/devwatch.ts';
+import type { Project } from '../support/project.ts';
+import { ask, edit, freePort, isRunning, nextAddress, projectOf } from '../support/servers.ts';
+import { readText } from '../support/text.ts';
+
+const anyPort = { PORT: '0' };
+
+interface Case {
+  readonly name: string;
+  readonly fixtures: readonly string[];
+  readonly args: readonly string[];
+  /** The file that holds the greeting. */
+  readonly file: string;
+}
+
+const cases: readonly Case[] = [
+  { name: 'a plain server', fixtures: ['server.js'], args: ['server.js'], file: 'server.js' },
+  { name: 'an Express server', fixtures: ['express.js'], args: ['express.js'], file: 'express.js' },
+  { name: 'a Fastify server', fixtures: ['fastify.js'], args: ['fastify.js'], file: 'fastify.js' },
+  { name: 'an ES module', fixtures: ['esm.mjs', 'greeting.mjs'], args: ['esm.mjs'], file: 'greeting.mjs' },
+  { name: 'a TypeScript server', fixtures: ['typescript.ts'], args: ['typescript.ts'], file: 'typescript.ts' },
+  { name: 'a Python server', fixtures: ['script.py'], args: ['script.py'], file: 'script.py' },
+  {
+    name: 'a command from node_modules/.bin',
+    fixtures: ['typescript.ts'],
+    args: ['tsx', 'typescript.ts'],
+    file: 'typescript.ts',
+  },
+  {
+    name: 'a server behind npm run and a shell',
+    fixtures: ['npm-chain'],
+    args: ['--cwd', 'npm-chain', '--', 'npm', 'run', 'serve'],
+    file: 'npm-chain/server.js',
+  },
+  { name: 'a shell line', fixtures: ['server.js'], args: ['--exec', 'node', 'server.js'], file: 'server.js' },
+  {
+    name: 'a shell line of several commands',
+    fixtures: ['server.js'],
+    args: ['--exec', 'echo from the shell && node server.js && true'],
+    file: 'server.js',
+  },
+];
+
+for (const { name, fixtures, args, file } of cases) {
+  test(`${name} answers, and after an edit answers with the new content`, async () => {
+    await using project = projectOf(...fixtures);
+    await using devwatch = startDevwatch(['--watch', '.', ...args], { cwd: project.path, env: anyPort });
+    const stdout = readText(devwatch.process.stdout);
+
+    const before = await ask(await nextAddress(stdout));
+    await devwatch.event('watching');
+    edit(project, file, 'hello', 'goodbye');
+    const after = await ask(await nextAddress(stdout));
+
+    expect(before.greeting).toBe('hello');
+    expect(after.greeting).toBe('goodbye');
+    expect(isRunning(before.pid)).toBe(false);
+    expect(isRunning(after.pid)).toBe(true);
+    await devwatch.end();
+    expect(isRunning(after.pid)).toBe(false);
+  });
+}
+
+test('a server gets the same port back at every restart', async () => {
+  const port = await freePort();
+  await using project = projectOf('server.js');
+  await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: { PORT: String(port) } });
+  const stdout = readText(devwatch.process.stdout);
+  await nextAddress(stdout);
+  await devwatch.event('watching');
+
+  for (const [from, to] of [
+    ['hello', 'one'],
+    ['one', 'two'],
+    ['two', 'three'],
+  ] as const) {
+    edit(project, 'server.js', `'${from}'`, `'${to}'`);
+    const address = await nextAddress(stdout);
+    expect(address).toBe(`http://127.0.0.1:${port}`);
+    expect((await ask(address)).greeting).toBe(to);
+  }
+  expect(devwatch.events.filter(({ event }) => event === 'crash')).toEqual([]);
+});
+
+test('a server that closes tidily on SIGTERM is given the time to', async () => {
+  await using project = projectOf('fastify.js');
+  await using devwatch = startDevwatch(['fastify.js'], { cwd: project.path, env: anyPort });
+  const stdout = readText(devwatch.process.stdout);
+  await nextAddress(stdout);
+  await devwatch.event('watching');
+
+  edit(project, 'fastify.js', 'hello', 'goodbye');
+  await stdout.next(/closed tidily\n/);
+  expect((await ask(await nextAddress(stdout))).greeting).toBe('goodbye');
+});
+
+test('a server that crashes on a request is running again without an edit', async () => {
+  await using project = projectOf('server.js');
+  await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: anyPort });
+  const stdout = readText(devwatch.process.stdout);
+  const address = await nextAddress(stdout);
+  const before = await ask(address);
+
+  // It may crash before its answer is out: that is no concern of ours.
+  await fetch(`${address}/crash`).catch(() => {});
+  const after = await ask(await nextAddress(stdout));
+
+  expect(after.greeting).toBe('hello');
+  expect(after.pid).not.toBe(before.pid);
+  expect((await devwatch.event('crash')).outcome).toEqual({ code: 1, signal: null });
+});
+
+test('a command is found in node_modules/.bin of a folder above', async () => {
+  await using project = projectOf('server.js');
+  project.remove('node_modules');
+  project.write('node_modules/.bin/serve', '#!/bin/sh\nexec node ../../server.js\n');
+  fs.chmodSync(project.at('node_modules/.bin/serve'), 0o755);
+  project.write('packages/web/index.js', '');
+  await using devwatch = startDevwatch(['serve'], { cwd: project.at('packages/web'), env: anyPort });
+
+  const { greeting } = await ask(await nextAddress(readText(devwatch.process.stdout)));
+  expect(greeting).toBe('hello');
+});
+
+/** A program that prints, as one line of JSON, what it was given. */
+const mirror = `
+const { argv, execArgv, env } = process;
+console.log(JSON.stringify({ args: argv.slice(2), execArgv, given: env.GIVEN, inherited: env.INHERITED, cwd: process.cwd() }));
+setInterval(() => {}, 60_000);
+`;
+
+async function reflection(project: Project, devwatch: Devwatch): Promise<Record<string, unknown>> {
+  const [, line = ''] = await readText(devwatch.process.stdout).next(/^({.*})\n/m);
+  const given = JSON.parse(line) as Record<string, unknown>;
+  return { ...given, cwd: given.cwd === project.path ? 'the project' : given.cwd };
+}
+
+test('arguments reach the program as they were given, those that look like our own included', async () => {
+  await using project = projectOf();
+  project.write('mirror.js', mirror);
+  const args = ['--watch', 'x', '-q', 'two words', '', '*', '--', '"quoted"', '$HOME'];
+  await using devwatch = startDevwatch(['mirror.js', ...args], { cwd: project.path });
+
+  expect(await reflection(project, devwatch)).toMatchObject({ args, execArgv: [], cwd: 'the project' });
+});
+
+test('arguments of a shell line reach the program as they were given', async () => {
+  await using project = projectOf();
+  project.write('mirror.js', mirror);
+  const args = ['two words', '', '*', '"quoted"', "it's", '$HOME', '; exit 1'];
+  await using devwatch = startDevwatch(['--exec', 'node', 'mirror.js', ...args], { cwd: project.path });
+
+  expect(await reflection(project, devwatch)).toMatchObject({ args });
+});
+
+test("Node's flags before the script go to Node, and those of the settings come after them", async () => {
+  await using project = projectOf();
+  project.write('mirror.js', mirror);
+  project.write('first.js', '');
+  project.write('.watchrc', '{"nodeArgs": ["--no-warnings"]}');
+  const flags = ['--stack-trace-limit=50', '--import', './first.js'];
+  await using devwatch = startDevwatch([...flags, 'mirror.js', 'arg'], { cwd: project.path });
+
+  expect(await reflection(project, devwatch)).toMatchObject({ execArgv: [...flags, '--no-warnings'], args: ['arg'] });
+});
+
+test('the environment is inherited, and an environment file and the settings add to it', async () => {
+  await using project = projectOf();
+  project.write('mirror.js', mirror);
+  project.write('.env', 'GIVEN=by the file\nINHERITED=by the file\n');
+  await using devwatch = startDevwatch(['--env-file', '.env', 'mirror.js'], {
+    cwd: project.path,
+    env: { INHERITED: 'by the caller' },
+  });
+  expect(await reflection(project, devwatch)).toMatchObject({ given: 'by the file', inherited: 'by the caller' });
+
+  project.write('.watchrc', '{"env": {"GIVEN": "by the settings"}, "envFile": ".env"}');
+  await using other = startDevwatch(['mirror.js'], { cwd: project.path });
+  expect(await reflection(project, other)).toMatchObject({ given: 'by the settings' });
+});
+
+test('a change of the environment file restarts the program with the new values', async () => {
+  await using project = projectOf();
+  project.write('print.js', 'console.log("GIVEN is", process.env.GIVEN);\nsetInterval(() => {}, 60_000);\n');
+  project.write('.env', 'GIVEN=1\n');
+  await using devwatch = startDevwatch(['--env-file', '.env', 'print.js'], { cwd: project.path });
+  const stdout = readText(devwatch.process.stdout);
+  await stdout.next(/GIVEN is 1\n/);
+  await devwatch.event('watching');
+
+  project.write('.env', 'GIVEN=2\n');
+  await stdout.next(/GIVEN is 2\n/);
+  project.write('.env', '');
+  await stdout.next(/GIVEN is undefined\n/);
+});
+
+test('what is piped in reaches the program, also after a restart', async () => {
+  await using project = projectOf();
+  const echo = (name: string): string =>
+    `process.stdin.on('data', (text) => console.log('${name} got ' + String(text).trim()));\nconsole.log('${name} is ready');\n`;
+  project.write('echo.js', echo('first'));
+  await using devwatch = startDevwatch(['echo.js'], { cwd: project.path });
+  const stdout = readText(devwatch.process.stdout);
+  await stdout.next(/first is ready\n/);
+  devwatch.process.stdin?.write('one\n');
+  await stdout.next(/first got one\n/);
+
+  await devwatch.event('watching');
+  project.write('echo.js', echo('second'));
+  await stdout.next(/second is ready\n/);
+  devwatch.process.stdin?.write('two\n');
+  await stdout.next(/second got two\n/);
+
+  devwatch.process.stdin?.end();
+  expect(await devwatch.event('exit')).toMatchObject({ run: 2, outcome: { code: 0 }, next: { kind: 'wait' } });
+});
