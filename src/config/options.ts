@@ -37,7 +37,7 @@ export interface OptionSpec {
   readonly choices?: readonly string[];
 }
 
-export const options = {
+const options = {
   script: {
     kind: 'text',
     group: 'Program',
@@ -229,6 +229,7 @@ export const options = {
       'gpg-agent',
       'adb',
     ],
+    byDefault: 'browsers, tmux, screen, build daemons',
     flag: 'keep',
     value: 'glob',
     help: 'commands that may live on in a session of their own',

@@ -87,12 +87,6 @@ export function lastPid(): number {
   return Number(text.slice(text.lastIndexOf(' ') + 1));
 }
 
-/** Forks and threads since boot. */
-export function forkCount(): number {
-  const match = /^processes (\d+)$/m.exec(readProc('/proc/stat') ?? '');
-  return Number(match?.[1] ?? Number.NaN);
-}
-
 /** Is this a process, not just one of its threads? A thread's number, too, has files in /proc. */
 export function isProcess(pid: number): boolean {
   const match = /^Tgid:\s*(\d+)$/m.exec(readProc(`/proc/${pid}/status`) ?? '');

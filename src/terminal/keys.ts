@@ -8,7 +8,7 @@ interface Shortcut {
   readonly action: Action;
 }
 
-export const shortcuts: readonly Shortcut[] = [
+const shortcuts: readonly Shortcut[] = [
   { lines: ['rs', 'r'], description: 'restart', action: 'restart' },
   { lines: ['q'], description: 'quit', action: 'quit' },
   { lines: ['c'], description: 'clear the screen', action: 'clear' },

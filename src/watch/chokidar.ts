@@ -10,6 +10,12 @@ import { codeOf, messageOf } from '../errors.ts';
 import type { Change } from '../events.ts';
 import { type Coverage, statsOf, timestampSlack, type Watcher, type WatchOptions } from './watcher.ts';
 
+/**
+ * Polling is not ready when it says so: what it compares with is still being read in the thread
+ * pool, and a save before that would become part of it. That takes well below this, in ms.
+ */
+const firstLook = 100;
+
 export function openChokidar(options: WatchOptions, poll: boolean): Watcher {
   const { filter, onChange, onWarning, pollInterval, since } = options;
   const watcher = watch([...filter.roots], {
@@ -27,7 +33,7 @@ export function openChokidar(options: WatchOptions, poll: boolean): Watcher {
     usePolling: poll,
     interval: pollInterval,
   });
-  /** Of what polling has announced: the same state is not announced again. */
+  /** Times of what polling has announced: it may come to the same change again. */
   const announced = new Map<string, number>();
   function announce(kind: Change['kind'], file: string, stats: fs.Stats | undefined): void {
     if (poll && kind === 'change' && stats !== undefined) {
@@ -52,8 +58,8 @@ export function openChokidar(options: WatchOptions, poll: boolean): Watcher {
     onWarning(`the watcher reports: ${messageOf(error)}`);
   });
 
-  /** Announces what was touched at or after `start` (epoch ms), and counts all. */
-  function announceSince(start: number): { directories: number; files: number } {
+  /** Announces what was touched since the program was started, and counts what is watched. */
+  function announceSince(): Coverage {
     const watched = Object.entries(watcher.getWatched());
     let files = 0;
     for (const [folder, names] of watched) {
@@ -63,26 +69,23 @@ export function openChokidar(options: WatchOptions, poll: boolean): Watcher {
         const stats = statsOf(full, fs.statSync);
         if (stats?.isFile() !== true) continue;
         files += 1;
-        if (stats.ctimeMs >= start - timestampSlack) announce('change', full, stats);
+        if (stats.ctimeMs >= since - timestampSlack) announce('change', full, stats);
       }
     }
-    return { directories: watched.length, files };
+    return { backend: poll ? 'polling' : 'chokidar', directories: watched.length, files };
   }
 
-  let secondLook: NodeJS.Timeout | undefined;
+  let timer: NodeJS.Timeout | undefined;
   const armed = new Promise<Coverage>((resolve) => {
     watcher.on('ready', () => {
-      const readyAt = Date.now();
-      resolve({ backend: poll ? 'polling' : 'chokidar', ...announceSince(since) });
-      // Polling may still be reading what it compares with: a save right now would become part of it.
-      if (poll) secondLook = setTimeout(() => announceSince(readyAt), pollInterval);
+      timer = setTimeout(() => resolve(announceSince()), poll ? firstLook : 0);
     });
   });
 
   return {
     armed,
     close() {
-      clearTimeout(secondLook);
+      clearTimeout(timer);
       return watcher.close();
     },
   };

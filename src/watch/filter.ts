@@ -58,7 +58,7 @@ export interface Filter {
  * Folders that hold what tools produce, not what people write, at any depth below a watched
  * folder. A watch pattern that names such a folder watches it: `dist`, `lib/dist`, `{src,dist}`.
  */
-export const ignoredFolders: readonly string[] = [
+const ignoredFolders: readonly string[] = [
   'node_modules',
   'bower_components',
   'jspm_packages',
@@ -74,7 +74,7 @@ export const ignoredFolders: readonly string[] = [
 ];
 
 /** Files that editors and tools put beside the real ones for a moment. */
-export const ignoredFiles: readonly string[] = [
+const ignoredFiles: readonly string[] = [
   '.#*', // Emacs lock
   '#*#', // Emacs auto-save
   '*~', // backup copies
@@ -112,7 +112,7 @@ function regexOf(glob: string): RegExp {
   return picomatch.makeRe(glob, { dot: true, posix: true });
 }
 
-export const toPosix: (file: string) => string =
+const toPosix: (file: string) => string =
   path.sep === '\\' ? (file) => file.replaceAll('\\', '/') : (file) => file;
 
 const isBelow = (file: string, folder: string): boolean =>

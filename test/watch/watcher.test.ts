@@ -528,13 +528,11 @@ describe('known losses of chokidar 5', () => {
     project.write('other/b.js', '');
     await observer.next('other/b.js');
     append(project, 'src/a.js');
+    project.write('src/b.js', '');
     project.write('other/c.js', '');
     await observer.next('other/c.js');
-    expect(observer.changes).toEqual([
-      { kind: 'unlink', path: 'src/a.js' },
-      { kind: 'add', path: 'other/b.js' },
-      { kind: 'add', path: 'other/c.js' },
-    ]);
+    expect(observer.changes).not.toContainEqual({ kind: 'change', path: 'src/a.js' });
+    expect(observer.changes).not.toContainEqual({ kind: 'add', path: 'src/b.js' });
   });
 
   test('an edit below a file that became a folder at once is not reported', async () => {
