@@ -112,8 +112,7 @@ function regexOf(glob: string): RegExp {
   return picomatch.makeRe(glob, { dot: true, posix: true });
 }
 
-const toPosix: (file: string) => string =
-  path.sep === '\\' ? (file) => file.replaceAll('\\', '/') : (file) => file;
+const toPosix: (file: string) => string = path.sep === '\\' ? (file) => file.replaceAll('\\', '/') : (file) => file;
 
 const isBelow = (file: string, folder: string): boolean =>
   file.length > folder.length && file.startsWith(folder) && (folder.endsWith('/') || file[folder.length] === '/');
