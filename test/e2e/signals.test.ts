@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import net from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { cli, startDevwatch } from '../support/devwatch.ts';
+import { stateOf, until } from '../support/facts.ts';
 import { dialHome, openHome } from '../support/home.ts';
 import { createProject } from '../support/project.ts';
 
@@ -160,13 +161,3 @@ describe('when the port is taken', () => {
     server.close();
   });
 });
-
-function stateOf(pid: number): string | undefined {
-  const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1');
-  return stat.slice(stat.lastIndexOf(')') + 2)[0];
-}
-
-/** Waits for a fact that only the kernel knows, and nobody announces. */
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setImmediate(resolve));
-}

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { cli, startDevwatch } from '../support/devwatch.ts';
+import { ageOf, isAlive, until } from '../support/facts.ts';
 import { dialHome, openHome } from '../support/home.ts';
 import { createProject } from '../support/project.ts';
 
@@ -97,8 +98,7 @@ test('a clean end leaves no guardian and no note behind', async () => {
   await familyOf(home);
   const guardian = await guardianOf(devwatch.pid);
   await devwatch.end();
-  // Gone, or a zombie that whoever inherited it has not reaped yet.
-  await until(() => !/ [^ZX] /.test(readFile(`/proc/${guardian}/stat`).replace(/^.*\)/, '')));
+  await until(() => !isAlive(guardian));
   await using again = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
   await again.event('watching');
   expect(again.events.map(({ event }) => event)).not.toContain('warning');
@@ -210,21 +210,10 @@ async function guardianOf(pid: number, known = 0): Promise<number> {
   }
 }
 
-function ageOf(pid: number): number {
-  const stat = readFile(`/proc/${pid}/stat`);
-  const started = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]) * 10;
-  return Number(readFile('/proc/uptime').split(' ')[0]) * 1000 - started;
-}
-
 function readFile(file: string): string {
   try {
     return fs.readFileSync(file, 'latin1');
   } catch {
     return '';
   }
-}
-
-/** Waits for a fact that only the kernel knows, and nobody announces. */
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setImmediate(resolve));
 }

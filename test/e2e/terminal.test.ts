@@ -1,6 +1,6 @@
-import fs from 'node:fs';
 import { expect, test } from 'vitest';
 import { cli } from '../support/devwatch.ts';
+import { stateOf, until } from '../support/facts.ts';
 import { dialHome, openHome } from '../support/home.ts';
 import { createProject } from '../support/project.ts';
 import { openTerminal } from '../support/terminal.ts';
@@ -92,7 +92,7 @@ test('Ctrl-Z stops the program and devwatch, fg goes on with both', async () => 
   const program = await home.next();
   terminal.type('\x1a');
   await terminal.until(/Stopped[^\n]*\n[^$]*\$ /);
-  expect(stateOf(program.pid)).toBe('T');
+  await until(() => stateOf(program.pid) === 'T');
   terminal.line('fg');
   await terminal.until(/cli\.js server\.js\r\n/);
   project.write('server.js', `${dialHome({ version: 2 })}console.log('fresh');\n`);
@@ -228,8 +228,3 @@ test('in the background devwatch runs on without being stopped for reading', asy
   await terminal.until(/all \d/);
   await second.gone;
 });
-
-function stateOf(pid: number): string | undefined {
-  const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1');
-  return stat.slice(stat.lastIndexOf(')') + 2)[0];
-}

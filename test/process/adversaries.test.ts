@@ -1,15 +1,15 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
-import path from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import type { Survivor } from '../../src/events.ts';
 import { createContainment } from '../../src/process/containment.ts';
 import { createLauncher, type Program } from '../../src/process/spawn.ts';
+import { isAlive, parentOf } from '../support/facts.ts';
 import { createProject } from '../support/project.ts';
-import { type Adversary, adversaries, commandFor, isAlive, kill, Register } from './adversaries.ts';
+import { type Adversary, adversaries, commandFor, kill, Register } from './adversaries.ts';
 
 const repeats = Number(process.env.STRESS_REPEATS ?? 1);
 
@@ -132,13 +132,8 @@ function descendants(root: number): number[] {
   const children = new Map<number, number[]>();
   for (const name of fs.readdirSync('/proc')) {
     if (!/^\d+$/.test(name)) continue;
-    try {
-      const stat = fs.readFileSync(path.join('/proc', name, 'stat'), 'latin1');
-      const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
-      children.set(parent, [...(children.get(parent) ?? []), Number(name)]);
-    } catch {
-      // Gone.
-    }
+    const parent = parentOf(Number(name));
+    children.set(parent, [...(children.get(parent) ?? []), Number(name)]);
   }
   const found = [root];
   for (let index = 0; index < found.length; index += 1) found.push(...(children.get(found[index] ?? 0) ?? []));

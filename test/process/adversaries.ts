@@ -5,6 +5,7 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
+import { isAlive } from '../support/facts.ts';
 
 const sleeperScript = path.resolve('test/process/sleeper.sh');
 
@@ -230,16 +231,6 @@ export class Register implements Disposable {
     for (let alive = this.alive(); alive.length > 0; alive = this.alive()) {
       for (const pid of alive) kill(pid, 'SIGKILL');
     }
-  }
-}
-
-/** Alive and no zombie. */
-export function isAlive(pid: number): boolean {
-  try {
-    const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1');
-    return !'ZX'.includes(stat.slice(stat.lastIndexOf(')') + 2)[0] ?? 'X');
-  } catch {
-    return false;
   }
 }
 

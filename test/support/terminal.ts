@@ -72,15 +72,23 @@ export function openTerminal({ cwd, env }: TerminalOptions): Terminal {
       }
     },
     resize: (columns, rows) => pty.resize(columns, rows),
-    hangUp: () => pty.kill('SIGHUP'),
+    hangUp: () => close(pty),
     get output() {
       return output;
     },
     async [Symbol.asyncDispose]() {
       if (ended) return;
-      pty.kill('SIGHUP');
+      close(pty);
       await exited;
     },
   };
   return terminal;
+}
+
+/**
+ * Closes the terminal itself; the kernel does the rest. A SIGHUP sent to bash instead may meet it
+ * between its prompt and its read, and is then noticed at the next key only.
+ */
+function close(pty: IPty): void {
+  (pty as IPty & { destroy(): void }).destroy();
 }
