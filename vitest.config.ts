@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    exclude: ['test/stress/**', 'test/peers/**', 'node_modules/**'],
     globalSetup: ['test/support/global.ts'],
     pool: 'forks',
     // Only a bound for what never comes: no test waits for time to pass.

@@ -33,12 +33,14 @@ export interface AppRequest {
 
 export interface AppOptions {
   readonly request: AppRequest;
-  readonly launch: Launch;
   readonly clock: Clock;
   readonly emit: Emit;
   /** All is over: nothing of it is alive, nothing is watched. */
   readonly onEnd: (ending: Ending) => void;
 }
+
+/** How much later than the program's end devwatch may hear of the Ctrl-C that caused it, in ms. */
+const interruptOrder = 50;
 
 /** A settings file is read this long after the last event about it, in ms: editors write in several steps. */
 const settingsDelay = 50;
@@ -48,28 +50,32 @@ const longestTypedAhead = 4096;
 
 export class App {
   readonly #request: AppRequest;
-  readonly #launch: Launch;
   readonly #clock: Clock;
   readonly #emit: Emit;
   readonly #supervisor: Supervisor;
   readonly #settingsQuiet: QuietWindow;
-  #rootAlive = false;
+  /** The run whose root process is alive. */
+  #liveRun: number | undefined;
   #inputOwner: 'program' | 'devwatch' = 'devwatch';
   #inputEnded = false;
   #typedAhead = '';
+  /** Set by start(), before which nothing can ask for a run. */
+  #launch: Launch | undefined;
   #loaded: LoadedSettings;
   #command: Command;
   #env: NodeJS.ProcessEnv;
-  #quiet: QuietWindow;
-  #watcher: Promise<Watcher> | undefined;
+  readonly #quiet: QuietWindow;
+  #watcher: Watcher | undefined;
+  /** Done when the latest watcher is armed. */
+  #watching: Promise<void> = Promise.resolve();
+  #ended = false;
   /** What led to the next run, and when the first of it was noticed. */
   #changes: readonly Change[] = [];
   #causedAt: number | undefined;
 
   /** @throws UsageError when there is nothing to run, or it cannot be run */
-  constructor({ request, launch, clock, emit, onEnd }: AppOptions) {
+  constructor({ request, clock, emit, onEnd }: AppOptions) {
     this.#request = request;
-    this.#launch = launch;
     this.#clock = clock;
     this.#emit = emit;
     this.#loaded = request.loaded;
@@ -78,7 +84,7 @@ export class App {
     this.#quiet = this.#openQuiet();
     this.#settingsQuiet = createQuietWindow({
       clock,
-      delay: settingsDelay,
+      delay: () => settingsDelay,
       busy: () => false,
       onQuiet: () => this.#reload(),
     });
@@ -93,17 +99,20 @@ export class App {
 
   /** The root process, or undefined while none runs. */
   get pid(): number | undefined {
-    return this.#rootAlive ? this.#supervisor.program?.pid : undefined;
+    return this.#liveRun === undefined ? undefined : this.#supervisor.program?.pid;
   }
 
   /** Starts the program, and then begins to watch; resolves once no save can be missed any more. */
-  async start(): Promise<void> {
+  async start(launch: Launch): Promise<void> {
+    this.#launch = launch;
     const since = Date.now();
     this.#supervisor.dispatch({ type: 'start' });
-    await this.#watch(since);
+    this.#watching = this.#watch(since);
+    await this.#watching;
   }
 
   restart(cause: Cause): void {
+    if (this.#launch === undefined) return; // It is about to start anyway.
     this.#causedAt ??= this.#clock.now();
     this.#supervisor.dispatch({ type: 'restart', cause });
   }
@@ -142,7 +151,8 @@ export class App {
       this.#emit('problem', { message: `${messageOf(error)} · the variables stay as they were` });
     }
     const { settings, folder } = this.#loaded;
-    const program = this.#launch(
+    const launch = this.#launch as Launch;
+    const program = launch(
       run,
       {
         command: this.#command,
@@ -154,16 +164,18 @@ export class App {
       },
       {
         onExit: (outcome) => {
-          this.#rootAlive = false;
-          this.#setInputOwner('devwatch');
-          listener.onExit(outcome);
+          this.#onRootExit(run);
+          // Ctrl-C reaches the program and devwatch at once, and its end may be heard of first: that is no crash.
+          if (outcome.signal !== null && isDeliveredByTerminal(outcome.signal))
+            this.#clock.after(interruptOrder, () => listener.onExit(outcome));
+          else listener.onExit(outcome);
         },
         onGone: (survivors) => listener.onGone(survivors),
         onReadsInput: () => this.#yieldInput(),
         onPortTaken: (port) => this.#emit('portTaken', { port, holders: findPortHolders(port) }),
       },
     );
-    this.#rootAlive = program.pid !== undefined;
+    this.#liveRun = program.pid === undefined ? undefined : run;
     this.#typedAhead = '';
     if (this.#inputEnded) program.write(null);
     // Other programs than Node cannot tell whether they read: they are left alone with the terminal.
@@ -182,6 +194,13 @@ export class App {
     return this.#typedAhead;
   }
 
+  #onRootExit(run: number): void {
+    // A tree is proven gone by the kernel's word; Node's may come when the next run has begun.
+    if (this.#liveRun !== run) return;
+    this.#liveRun = undefined;
+    this.#setInputOwner('devwatch');
+  }
+
   #setInputOwner(owner: 'program' | 'devwatch'): void {
     if (this.#inputOwner === owner) return;
     this.#inputOwner = owner;
@@ -192,13 +211,15 @@ export class App {
     return readEnvironment({ folder, files: settings.envFile, variables: settings.env });
   }
 
+  /** Watches with the settings in force; a watcher that is already there goes once the new one has taken over. */
   async #watch(since: number): Promise<void> {
     const began = this.#clock.now();
     const { settings } = this.#loaded;
     const filter = this.#createFilter();
     // Loaded only now: the program is already starting.
     const { openWatcher } = await import('./watch/watcher.ts');
-    const opened = openWatcher(
+    if (this.#ended) return;
+    const watcher = await openWatcher(
       {
         filter,
         since,
@@ -208,9 +229,15 @@ export class App {
       },
       { watcher: settings.watcher, poll: settings.poll },
     );
-    this.#watcher = opened;
-    const coverage = await (await opened).armed;
-    if (this.#watcher !== opened) return;
+    const previous = this.#watcher;
+    this.#watcher = watcher;
+    if (this.#ended) {
+      await watcher.close();
+      return;
+    }
+    const coverage = await watcher.armed;
+    await previous?.close();
+    if (this.#ended) return;
     this.#emit('watching', {
       program: this.#command.display,
       patterns: settings.watch,
@@ -218,19 +245,31 @@ export class App {
       ms: this.#clock.now() - began,
       ...coverage,
     });
+    for (const root of filter.roots) {
+      if (!this.#ownFiles().includes(root) && !fs.existsSync(root)) {
+        this.#emit('warning', {
+          message: `${path.relative(this.#loaded.folder, root)}: nothing is there to watch yet`,
+        });
+      }
+    }
   }
 
   #createFilter(): Filter {
-    const { settings, bases, settingsFiles } = this.#loaded;
-    // These count wherever they are: what runs, what it is configured with, and what configures us.
-    const always = [this.#command.script, ...settingsFiles, ...settings.envFile].filter((name) => name !== undefined);
+    const { settings, bases } = this.#loaded;
     const extensions = settings.ext ?? this.#command.extensions;
     return createFilter({
       watch: { patterns: settings.watch, base: bases.watch },
       ignore: { patterns: settings.ignore, base: bases.ignore },
       extensions: extensions.includes('*') ? null : extensions,
-      always,
+      always: this.#ownFiles(),
+      script: this.#command.script,
     });
+  }
+
+  /** Files that count wherever they are: what runs, what it is configured with, and what configures us. */
+  #ownFiles(): string[] {
+    const { settings, settingsFiles } = this.#loaded;
+    return [this.#command.script, ...settingsFiles, ...settings.envFile].filter((name) => name !== undefined);
   }
 
   #onChange(change: Change): void {
@@ -247,7 +286,7 @@ export class App {
   #openQuiet(): QuietWindow {
     return createQuietWindow({
       clock: this.#clock,
-      delay: this.#loaded.settings.delay,
+      delay: () => this.#loaded.settings.delay,
       busy: () => fs.existsSync(path.join(this.#loaded.folder, '.git', 'index.lock')),
       onQuiet: (changes) => {
         this.#changes = changes;
@@ -280,11 +319,9 @@ export class App {
     this.#emit('settings', { file: loaded.file ?? '', changed, settings: loaded.settings });
     this.#supervisor.policy = policyOf(loaded.settings);
     if (changed.some((key) => specOf(key).group === 'Watching' || specOf(key).group === 'Program')) {
-      const old = this.#watcher;
-      this.#quiet.close();
-      this.#quiet = this.#openQuiet();
-      // The old watcher goes only when the new one has taken over.
-      void this.#watch(since).then(async () => (await old)?.close());
+      this.#watching = this.#watching
+        .then(() => this.#watch(since))
+        .catch((error: unknown) => this.#emit('problem', { message: `the old watcher goes on: ${messageOf(error)}` }));
     }
     if (changed.some((key) => specOf(key).group === 'Program')) this.restart('settings');
   }
@@ -292,9 +329,8 @@ export class App {
   async #end(ending: Ending, onEnd: (ending: Ending) => void): Promise<void> {
     this.#quiet.close();
     this.#settingsQuiet.close();
-    const watcher = this.#watcher;
-    this.#watcher = undefined;
-    await (await watcher)?.close();
+    this.#ended = true;
+    await this.#watcher?.close();
     onEnd(ending);
   }
 }

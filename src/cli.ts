@@ -4,7 +4,9 @@
  * own signals.
  */
 
+import fs from 'node:fs';
 import { constants } from 'node:os';
+import path from 'node:path';
 import { type CommandLine, parseArgv } from './config/argv.ts';
 import { type LoadedSettings, loadSettings, packageMain } from './config/load.ts';
 import type { Settings } from './config/options.ts';
@@ -17,6 +19,9 @@ import { version } from './version.ts';
 
 /** A Ctrl-C that npm passes on right after the terminal's own is the same Ctrl-C. Milliseconds. */
 const samePress = 200;
+
+/** A program that takes longer than this to end, in ms, makes people wonder. */
+const patience = 1500;
 
 const usageExitCode = 2;
 
@@ -55,7 +60,7 @@ function runProgram(line: CommandLine): void {
   runner.observe(reporter.report);
   runner.on('settings', ({ settings }) => reporter.configure(reporterSettings(settings)));
   runner.on('end', ({ ending }) => process.exit(exitCodeOf(ending)));
-  handleSignals(runner);
+  handleSignals(runner, reporter);
   endWithNpm(runner);
   readInput(runner, reporter, loaded.settings);
   runner.start();
@@ -65,7 +70,13 @@ function runProgram(line: CommandLine): void {
 function programOf(line: CommandLine, { settings, folder }: LoadedSettings): readonly string[] {
   if (line.program.length > 0 || settings.script !== undefined || settings.exec !== undefined) return line.program;
   const main = packageMain(folder);
-  return main === undefined ? [] : [main];
+  if (main === undefined) return [];
+  if (!fs.existsSync(path.resolve(folder, main))) {
+    throw new UsageError(
+      `nothing to run: "main" in package.json names ${main}, which is not there · devwatch <script>`,
+    );
+  }
+  return [main];
 }
 
 function reporterSettings(settings: Settings): Pick<ReporterOptions, 'format' | 'level' | 'color' | 'clear'> {
@@ -95,13 +106,14 @@ const endSignals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'S
 /** Signals that mean nothing to devwatch, and perhaps something to the program. */
 const foreignSignals: readonly NodeJS.Signals[] = ['SIGUSR1', 'SIGUSR2', 'SIGALRM', 'SIGIO', 'SIGPWR'];
 
-function handleSignals(runner: Runner): void {
+function handleSignals(runner: Runner, reporter: Reporter): void {
   const lastAt = new Map<NodeJS.Signals, number>();
   for (const signal of endSignals) {
     process.on(signal, () => {
       const now = performance.now();
       if (now - (lastAt.get(signal) ?? Number.NEGATIVE_INFINITY) < samePress) return;
       lastAt.set(signal, now);
+      setTimeout(() => reporter.say('still ending · a second signal kills'), patience).unref();
       void runner.stop({ kind: 'signal', signal });
     });
   }
@@ -117,6 +129,9 @@ function handleSignals(runner: Runner): void {
   });
   process.on('SIGCONT', () => runner.signal('SIGCONT', 'tree'));
 }
+
+/** How often devwatch looks, while it runs in the background of a terminal, whether it still does. Milliseconds. */
+const foregroundCheck = 1000;
 
 /** How often the parent is looked at under npm, in ms. */
 const parentCheck = 1000;
@@ -151,9 +166,11 @@ function readInput(runner: Runner, reporter: Reporter, { stdin }: Settings): voi
     onEnd: () => runner.write(null),
   });
   let ours = true;
+  let inForeground = true;
   const take = (): void => {
-    // Reading in the background would stop devwatch; whoever brings it to the foreground sends SIGCONT.
-    if (ours && runner.isForeground()) lines.resume();
+    // Reading in the background would stop devwatch.
+    inForeground = runner.isForeground();
+    if (ours && inForeground) lines.resume();
     else lines.pause();
   };
   runner.on('input', ({ owner }) => {
@@ -162,6 +179,11 @@ function readInput(runner: Runner, reporter: Reporter, { stdin }: Settings): voi
   });
   process.on('SIGCONT', take);
   setImmediate(take);
+  // `fg` sends no SIGCONT to a job that ran in the background without having been stopped.
+  const timer = setInterval(() => {
+    if (!inForeground) take();
+  }, foregroundCheck);
+  timer.unref();
 }
 
 function perform(action: Action, runner: Runner, reporter: Reporter): void {

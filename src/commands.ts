@@ -18,8 +18,8 @@ const template = `{
 /** Writes a `.watchrc` to start from. */
 export function init(folder: string): void {
   const file = path.join(folder, '.watchrc');
-  const script = ['server.js', 'src/server.ts', 'src/index.ts', 'index.js', 'app.js', 'main.js'].find((name) =>
-    fs.existsSync(path.join(folder, name)),
+  const script = ['server.js', 'src/server.ts', 'src/index.ts', 'src/index.js', 'index.js', 'app.js', 'main.js'].find(
+    (name) => fs.existsSync(path.join(folder, name)),
   );
   try {
     fs.writeFileSync(file, template.replace('SCRIPT', script ?? 'server.js'), { flag: 'wx', mode: 0o644 });

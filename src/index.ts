@@ -5,19 +5,20 @@
  * import { watch } from 'devwatch';
  *
  * await using watcher = watch({ script: 'server.js' });
- * watcher.on('restart', …);
+ * watcher.on('start', ({ run, cause }) => …);
  * ```
  */
 
 import process from 'node:process';
 import { loadGiven } from './config/load.ts';
 import type { SettingsInput } from './config/options.ts';
+import { UsageError } from './errors.ts';
 import { Runner } from './runner.ts';
 
 export type { Settings, SettingsInput } from './config/options.ts';
-export { UsageError } from './errors.ts';
 export type { Cause, Change, Ending, EventMap, EventName, Next, Outcome, Survivor } from './events.ts';
 export type { Runner } from './runner.ts';
+export { UsageError };
 
 /**
  * Runs a program, watches its files, and keeps it fresh and alive. Nothing is printed, no settings
@@ -30,6 +31,7 @@ export type { Runner } from './runner.ts';
  * @throws UsageError when an option is wrong or there is nothing to run
  */
 export function watch(options: SettingsInput): Runner {
+  if (typeof options !== 'object' || options === null) throw new UsageError('watch() takes an object of options');
   const runner = new Runner({ loaded: loadGiven(options, process.cwd()), program: [], nodeArgs: [] });
   // Not before the caller has had the chance to listen.
   queueMicrotask(() => runner.start());

@@ -3,6 +3,7 @@
 import { EventEmitter } from 'node:events';
 import { App, type AppRequest } from './app.ts';
 import { type Clock, systemClock } from './clock.ts';
+import type { LoadedSettings } from './config/load.ts';
 import { messageOf } from './errors.ts';
 import type { Emit, Ending, EventMap, EventName } from './events.ts';
 import { createContainment } from './process/containment.ts';
@@ -19,14 +20,14 @@ type Listeners = { [Name in EventName]: [event: EventMap[Name]] };
  */
 export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
   readonly #app: App;
-  readonly #folder: string;
-  readonly #leftovers: Leftovers;
-  readonly #notes: readonly string[];
+  readonly #loaded: LoadedSettings;
+  readonly #clock: Clock;
   readonly #observers: Emit[] = [];
   readonly #armed: Promise<void>;
   readonly #ended: Promise<Ending>;
   #over = false;
-  #unguard: () => void = () => {};
+  /** Gives back what guarded and contained the program. */
+  #release: () => void = () => {};
   #arm: (armed: Promise<void>) => void = () => {};
 
   /** @throws UsageError when there is nothing to run, or it cannot be run */
@@ -39,21 +40,15 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
     this.#ended = new Promise((resolve) => {
       finish = resolve;
     });
-    this.#notes = request.loaded.notes;
-    const { settings, folder } = request.loaded;
-    const { keep, signal } = settings;
-    const containment = createContainment({ keep });
-    this.#folder = folder;
-    this.#leftovers = { record: containment.record, keep, signal };
+    this.#loaded = request.loaded;
+    this.#clock = clock;
     this.#app = new App({
       request,
-      launch: createLauncher(containment, clock),
       clock,
       emit: (name, event) => this.#state(name, event),
       onEnd: (ending) => {
         this.#over = true;
-        containment.release();
-        this.#unguard();
+        this.#release();
         this.#state('end', { ending });
         finish(ending);
       },
@@ -72,7 +67,7 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
 
   /** Starts the program and begins to watch. To be called once. */
   start(): void {
-    for (const message of this.#notes) this.#state('warning', { message });
+    for (const message of this.#loaded.notes) this.#state('warning', { message });
     const armed = this.#start();
     this.#arm(armed);
     // Whoever asks through ready() is told; nobody has to ask.
@@ -80,20 +75,24 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
   }
 
   async #start(): Promise<void> {
-    const stale = takeStaleLeftovers(this.#folder);
+    const { settings, folder } = this.#loaded;
+    const stale = takeStaleLeftovers(folder);
     if (stale.length > 0) {
       this.#state('warning', { message: 'an earlier devwatch was killed here: ending what it left running' });
       await Promise.all(stale.map(endLeftovers));
     }
     if (this.#over) return;
+    const containment = createContainment({ keep: settings.keep });
+    const leftovers: Leftovers = { record: containment.record, keep: settings.keep, signal: settings.signal };
     // Before the program: from its first moment on it is guarded.
-    const guardian = startGuardian(this.#leftovers);
-    const strikeOut = noteLeftovers(this.#folder, this.#leftovers);
-    this.#unguard = () => {
+    const guardian = startGuardian(leftovers);
+    const strikeOut = noteLeftovers(folder, leftovers);
+    this.#release = () => {
+      containment.release();
       guardian.dismiss();
       strikeOut();
     };
-    await this.#app.start();
+    await this.#app.start(createLauncher(containment, this.#clock));
   }
 
   /** Resolves once the program has been started and no save can be missed any more. */

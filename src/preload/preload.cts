@@ -7,17 +7,18 @@
  */
 
 const { readSync, writeSync } = require('node:fs') as typeof import('node:fs');
-const { isMainThread } = require('node:worker_threads') as typeof import('node:worker_threads');
 
-const channel = process.env.DEVWATCH_CHANNEL;
+// Worker threads load it, too, each with arguments of its own.
+const at = process.execArgv.indexOf(__filename);
+if (at > 0) process.execArgv.splice(at - 1, 2);
+delete require.cache[__filename];
 
-// Worker threads load it, too, but share the process's arguments and environment at most by copy.
-if (isMainThread && channel !== undefined) {
-  delete process.env.DEVWATCH_CHANNEL;
-  const at = process.execArgv.indexOf(__filename);
-  if (at > 0) process.execArgv.splice(at - 1, 2);
-  delete require.cache[__filename];
+// The descriptor of the pipe and, when it is the terminal that stdin is, `tty`. Only the main
+// thread finds it: it is gone before there can be another one.
+const [channel, terminal] = (process.env.DEVWATCH_CHANNEL ?? '').split(' ');
+delete process.env.DEVWATCH_CHANNEL;
 
+if (channel) {
   const say = (message: object): void => {
     try {
       writeSync(Number(channel), `${JSON.stringify(message)}\n`);
@@ -26,8 +27,12 @@ if (isMainThread && channel !== undefined) {
     }
   };
 
-  /** Waits for devwatch's answer, a JSON value on a line: it no longer reads itself, and this was typed before. */
-  const readAnswer = (): string => {
+  /**
+   * From here on what is typed is the program's. devwatch answers, with a JSON value on a line, once
+   * it no longer reads itself: with what was typed before.
+   */
+  const claimInput = (): string => {
+    say({ type: 'reads-stdin' });
     try {
       const bytes: number[] = [];
       const byte = Buffer.alloc(1);
@@ -50,14 +55,27 @@ if (isMainThread && channel !== undefined) {
         const read = stream._read;
         stream._read = function (size) {
           stream._read = read;
-          say({ type: 'reads-stdin' });
-          const typed = readAnswer();
+          const typed = claimInput();
           if (typed !== '') this.push(Buffer.from(typed));
           read.call(this, size);
         };
         return stream;
       },
     });
+  }
+
+  // A child that inherits the terminal may read it, and has no other way to tell. Loading
+  // child_process takes 1 ms, so nobody pays for it who has no terminal.
+  if (terminal === 'tty') {
+    const { ChildProcess } = require('node:child_process') as unknown as {
+      ChildProcess: { prototype: { spawn(options: { stdio?: unknown }): unknown } };
+    };
+    const { spawn } = ChildProcess.prototype;
+    ChildProcess.prototype.spawn = function (options) {
+      const stdin = Array.isArray(options.stdio) ? options.stdio[0] : options.stdio;
+      if (stdin === 'inherit' || stdin === 0 || (stdin as { fd?: unknown } | undefined)?.fd === 0) claimInput();
+      return spawn.call(this, options);
+    };
   }
 
   process.on(

@@ -62,6 +62,7 @@ export function resolveCommand(request: CommandRequest): Command {
   const { folder, program, nodeArgs, exec } = request;
   if (exec !== undefined) return viaShell(request, exec);
   const [word = '', ...args] = program;
+  if (word === '') throw new UsageError('the script is an empty text');
   const script = findScript(folder, word);
   if (script !== undefined) return runScript(request, script, word, args);
 
@@ -245,7 +246,11 @@ function extensionsFor(command: string, words: readonly string[]): readonly stri
 
 function missing(folder: string, word: string): UsageError {
   const looksLikeFile = word.includes('/') || /\.\w{1,4}$/.test(word);
-  return new UsageError(`${word}: no such ${looksLikeFile ? 'file' : 'file or command'} in ${folder}`);
+  const guess = ['.js', '.ts', '.mjs', '.cjs', '.py'].find((extension) =>
+    fs.existsSync(path.resolve(folder, word + extension)),
+  );
+  const hint = guess === undefined ? '' : ` · did you mean ${word}${guess}?`;
+  return new UsageError(`${word}: no such ${looksLikeFile ? 'file' : 'file or command'} in ${folder}${hint}`);
 }
 
 function notForNode(nodeArgs: readonly string[], program: string): UsageError {

@@ -14,16 +14,17 @@ import { openWindowsTree } from './tree-windows.ts';
 export interface ContainmentOptions {
   /** Globs of what is left alone; see keep.ts. */
   readonly keep: readonly string[];
-  /** Look for a cgroup; false for tests of the other way. */
+  /** Use a cgroup where there can be one; by default unless DEVWATCH_CGROUP=0 says not to. */
   readonly cgroup?: boolean;
 }
 
-export function createContainment(options: ContainmentOptions): Containment {
+export function createContainment({
+  keep,
+  cgroup = process.env.DEVWATCH_CGROUP !== '0',
+}: ContainmentOptions): Containment {
   if (process.platform !== 'linux') return platformContainment();
   const id = randomBytes(6).toString('hex');
-  return (
-    (options.cgroup === false ? undefined : cgroupContainment(id, options.keep)) ?? markedContainment(id, options.keep)
-  );
+  return (cgroup ? cgroupContainment(id, keep) : undefined) ?? markedContainment(id, keep);
 }
 
 /** Everything that a devwatch contained, found by another process after its death. */
@@ -52,11 +53,13 @@ function cgroupContainment(id: string, keep: readonly string[]): Containment | u
   if (own === undefined) return undefined;
   const all = path.join(own, `devwatch-${id}`);
   if (!makeCgroup(all)) return undefined;
+  const marked = markedContainment(id, keep);
   return {
-    record: { variable: '', limit: '', cgroup: all },
+    record: { ...marked.record, cgroup: all },
     contain(run, invocation) {
       const folder = path.join(all, String(run));
-      makeCgroup(folder);
+      // Somebody may have tidied up; what can no longer be had is done without.
+      if (!makeCgroup(folder) && !(makeCgroup(all) && makeCgroup(folder))) return marked.contain(run, invocation);
       return {
         // The process enters the cgroup itself, before it becomes the program: nothing is born outside.
         ...throughShell('echo 0 >"$0" || exit 126', path.join(folder, 'cgroup.procs'), invocation),

@@ -26,6 +26,8 @@ interface Note extends Leftovers {
   readonly pid: number;
   readonly startTime: string;
   readonly boot: string;
+  /** In another pid namespace (a container that shares the folder) its number means somebody else, or nobody. */
+  readonly namespace: string;
 }
 
 /** From the polite signal to SIGKILL, in ms: whoever wrote the settings is no longer there to wait. */
@@ -58,7 +60,13 @@ export function noteLeftovers(folder: string, leftovers: Leftovers): () => void 
   const stat = readStat(process.pid);
   const state = stateFolder();
   if (stat === undefined || state === undefined) return () => {};
-  const note: Note = { ...leftovers, pid: process.pid, startTime: stat.startTime, boot: bootId() };
+  const note: Note = {
+    ...leftovers,
+    pid: process.pid,
+    startTime: stat.startTime,
+    boot: bootId(),
+    namespace: pidNamespace(),
+  };
   const file = path.join(state, `${prefixOf(folder)}${process.pid}.json`);
   try {
     fs.writeFileSync(file, JSON.stringify(note), { mode: 0o600 });
@@ -68,7 +76,7 @@ export function noteLeftovers(folder: string, leftovers: Leftovers): () => void 
   return () => fs.rmSync(file, { force: true });
 }
 
-/** What earlier ones that are dead now left in the folder. Their notes are struck out. */
+/** What earlier ones that are dead now left alive in the folder. Their notes are struck out. */
 export function takeStaleLeftovers(folder: string): Leftovers[] {
   const state = stateFolder();
   if (state === undefined) return [];
@@ -78,11 +86,20 @@ export function takeStaleLeftovers(folder: string): Leftovers[] {
     if (!name.startsWith(prefix)) continue;
     const file = path.join(state, name);
     const note = readNote(file);
+    if (note?.boot === bootId() && note.namespace !== pidNamespace()) continue;
     if (note !== undefined && readStat(note.pid)?.startTime === note.startTime && note.boot === bootId()) continue;
     fs.rmSync(file, { force: true });
-    if (note?.boot === bootId()) stale.push(note);
+    if (note?.boot === bootId() && isAnythingLeft(note)) stale.push(note);
   }
   return stale;
+}
+
+function isAnythingLeft({ record, keep }: Leftovers): boolean {
+  return openLeftovers(record, keep).some((tree) => {
+    if (tree.look().members.length > 0) return true;
+    tree.release?.();
+    return false;
+  });
 }
 
 function readNote(file: string): Note | undefined {
@@ -94,6 +111,14 @@ function readNote(file: string): Note | undefined {
 }
 
 const prefixOf = (folder: string): string => `${createHash('sha256').update(folder).digest('hex').slice(0, 16)}-`;
+
+function pidNamespace(): string {
+  try {
+    return fs.readlinkSync('/proc/self/ns/pid');
+  } catch {
+    return '';
+  }
+}
 
 const bootId = (): string => (readProc('/proc/sys/kernel/random/boot_id') ?? '').trim();
 

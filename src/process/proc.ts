@@ -87,6 +87,30 @@ export function lastPid(): number {
   return Number(text.slice(text.lastIndexOf(' ') + 1));
 }
 
+/** Forks, threads included, since boot, in all pid namespaces. */
+function forkCount(): number {
+  return Number(/^processes (\d+)$/m.exec(readProc('/proc/stat') ?? '')?.[1]);
+}
+
+/** A moment at which a process was the youngest, or nearly. */
+export interface Birth {
+  readonly pid: number;
+  readonly forks: number;
+}
+
+export const bornNow = (pid: number): Birth => ({ pid, forks: forkCount() });
+
+/**
+ * The numbers of all processes that may be younger than this one. Numbers are given away in
+ * ascending order and begin anew after pid_max: as long as they cannot have, only higher ones can
+ * be younger, and the others need not even be looked at.
+ */
+export function listPidsSince({ pid, forks }: Birth): number[] {
+  const numbers = Number(readProc('/proc/sys/kernel/pid_max'));
+  const ascending = lastPid() >= pid && forkCount() - forks < numbers / 2;
+  return ascending ? listPids().filter((candidate) => candidate >= pid) : listPids();
+}
+
 /** Is this a process, not just one of its threads? A thread's number, too, has files in /proc. */
 export function isProcess(pid: number): boolean {
   const match = /^Tgid:\s*(\d+)$/m.exec(readProc(`/proc/${pid}/status`) ?? '');

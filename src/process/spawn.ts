@@ -78,14 +78,15 @@ export function createLauncher(containment: Containment, clock: Clock): Launch {
   };
 }
 
-function invocationOf({ command, env }: LaunchOptions): Invocation {
+function invocationOf({ command, env, stdin }: LaunchOptions): Invocation {
   // It is meant for single processes; inherited by all, it would keep all.
   const { DEVWATCH_KEEP: _, ...inherited } = env;
+  const sharesTerminal = stdin === 'inherit' && process.stdin.isTTY;
   if (!command.isNode) return { file: command.file, args: command.args, env: inherited };
   return {
     file: command.file,
     args: ['--require', preloadFile, ...command.args],
-    env: { ...inherited, [channelVariable]: String(channelDescriptor) },
+    env: { ...inherited, [channelVariable]: `${channelDescriptor}${sharesTerminal ? ' tty' : ''}` },
   };
 }
 

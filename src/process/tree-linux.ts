@@ -11,12 +11,15 @@ import { codeOf } from '../errors.ts';
 import type { Survivor } from '../events.ts';
 import type { Keep } from './keep.ts';
 import {
+  type Birth,
+  bornNow,
   type Candidate,
   commandLine,
   isDead,
   isProcess,
   lastPid,
   listPids,
+  listPidsSince,
   readCandidate,
   readProc,
   readStat,
@@ -42,8 +45,9 @@ export function openMarkedTree(options: MarkedTreeOptions): ProcessTree {
 
 class MarkedTree implements ProcessTree {
   readonly #options: MarkedTreeOptions;
-  /** Nothing that is older can belong to the tree. */
+  /** Nothing that is older can belong to the tree: by its start, and by its number as far as that tells. */
   readonly #notBefore: number;
+  readonly #birth: Birth | undefined;
   readonly #limitLine: RegExp | undefined;
   /** Numbers of members seen so far, with their start: what they led stays theirs when they are gone. */
   readonly #seen = new Map<number, string>();
@@ -54,6 +58,7 @@ class MarkedTree implements ProcessTree {
     // Not reaped yet: even a root that has ended already has its entry.
     const start = root === undefined ? '0' : (readStat(root)?.startTime ?? '0');
     this.#notBefore = Number(start);
+    this.#birth = root === undefined ? undefined : bornNow(root);
     this.#limitLine = limit === '' ? undefined : new RegExp(`^Max resident set +${limit}\\d* `, 'm');
     if (root !== undefined) this.#seen.set(root, start);
   }
@@ -68,7 +73,7 @@ class MarkedTree implements ProcessTree {
     };
 
     let seenTo = lastPid();
-    this.#decide(listPids(), members, found);
+    this.#decide(this.#birth === undefined ? listPids() : listPidsSince(this.#birth), members, found);
     // Whatever was born meanwhile has a higher number: look at those until there are no more.
     for (let round = 0; round < chaseRounds; round += 1) {
       const now = lastPid();

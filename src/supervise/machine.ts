@@ -32,13 +32,11 @@ export interface Policy {
   readonly exitOnCrash: boolean;
   /** The first run, too, waits for a change. */
   readonly onChangeOnly: boolean;
-  /** From asking a tree to end to SIGKILL. */
+  /** From asking a tree to end to SIGKILL; and from a signal that it got by itself (Ctrl-C) to asking it. */
   readonly killTimeout: number;
   /** First pause after a crash; doubles up to `backoffLimit`. */
   readonly backoffFirst: number;
   readonly backoffLimit: number;
-  /** From a Ctrl-C that the terminal delivered to the program itself until devwatch asks, too. */
-  readonly courtesy: number;
 }
 
 export const defaultPolicy: Policy = {
@@ -50,7 +48,6 @@ export const defaultPolicy: Policy = {
   killTimeout: 5000,
   backoffFirst: 250,
   backoffLimit: 10_000,
-  courtesy: 500,
 };
 
 /** What the end of the tree is for. */
@@ -355,7 +352,7 @@ function escalate(
 
 function timerFor(run: number, stage: 'told' | 'asked', policy: Policy): Effect {
   return stage === 'told'
-    ? { type: 'set-timer', run, name: 'courtesy', ms: policy.courtesy }
+    ? { type: 'set-timer', run, name: 'courtesy', ms: policy.killTimeout }
     : { type: 'set-timer', run, name: 'grace', ms: policy.killTimeout };
 }
 

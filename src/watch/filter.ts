@@ -31,6 +31,8 @@ export interface FilterOptions {
   readonly extensions: readonly string[] | null;
   /** Absolute paths of files that count wherever they are, unless `ignore` names them. */
   readonly always?: readonly string[];
+  /** The script's absolute path: a folder that is ignored by default but holds it (`dist`) is not, except node_modules. */
+  readonly script?: string | undefined;
 }
 
 /** Why a path does or does not count. `pattern` is the deciding one as it was written. */
@@ -174,6 +176,27 @@ function literalFile(file: string): Pattern {
   };
 }
 
+/** A pattern that is everything in one folder. */
+function literalFolder(folder: string): Pattern {
+  return { ...literalFile(folder), depth: Number.POSITIVE_INFINITY, matchesBelow: (file) => isBelow(file, folder) };
+}
+
+/** For each watched folder in which the script is hidden by a default: the folder that hides it. */
+function scriptFolders(script: string | undefined, patterns: readonly Pattern[]): Pattern[] {
+  if (script === undefined) return [];
+  const file = toPosix(script);
+  return patterns.flatMap((pattern) => {
+    if (pattern.negated || !matches(pattern, file)) return [];
+    const hidden = hidingDefault(file, pattern, []);
+    if (hidden === undefined || hidden === 'node_modules/' || !hidden.endsWith('/')) return [];
+    for (let end = file.indexOf('/', lengthOfPrefix(pattern.base)); end >= 0; end = file.indexOf('/', end + 1)) {
+      const folder = file.slice(0, end);
+      if (hidingDefault(`${folder}/`, pattern, []) !== undefined) return [literalFolder(folder)];
+    }
+    return [];
+  });
+}
+
 /** An upper bound: a globstar matches at any depth, a group may repeat what has slashes. */
 function depthOf(glob: string): number {
   return glob.includes(globstar) || glob.includes('(') ? Number.POSITIVE_INFINITY : glob.split('/').length;
@@ -198,7 +221,7 @@ function namesFiles(segment: string): boolean {
  */
 export function createFilter(options: FilterOptions): Filter {
   const patterns = options.watch.patterns.map((text) => compile(text, options.watch.base, 'watch'));
-  const watch = [...patterns, ...(options.always ?? []).map(literalFile)];
+  const watch = [...scriptFolders(options.script, patterns), ...patterns, ...(options.always ?? []).map(literalFile)];
   const ignore = options.ignore.patterns.map((text) => compile(text, options.ignore.base, 'ignore'));
   const picks = watch.filter((pattern) => !pattern.negated);
   const keeps = ignore.filter((pattern) => pattern.negated);

@@ -6,13 +6,14 @@
  * subscribed, listed, and its files count as added.
  *
  * Facts it relies on (libuv 1.46 to 1.51, ext4 and tmpfs):
- * - `change` is a write or an attribute, `rename` is anything that made or took away a name.
+ * - `change` is a write or an attribute of a file, `rename` is anything that made or took away a
+ *   name, or an attribute of a directory.
  * - An event about the watched directory itself carries its own base name.
  * - libuv drops IN_Q_OVERFLOW, so a lost event leaves no trace. But it reads until nothing is
  *   left before the loop gets its next turn: only a turn of very many events can have lost some,
  *   and after it everything is walked again.
- * - ext4 gives a new directory the inode number of the one just deleted: comparing inodes does
- *   not tell whether a watched directory is still the one at its path.
+ * - ext4 gives a new directory the inode number of the one just deleted: only with the time of
+ *   birth does it tell whether a watched directory is still the one at its path.
  */
 
 import fs from 'node:fs';
@@ -31,6 +32,7 @@ import {
 interface Folder {
   readonly path: string;
   readonly subscription: fs.FSWatcher;
+  readonly identity: string | undefined;
   /** Names of the relevant files in it. */
   readonly files: Set<string>;
   readonly folders: Map<string, Folder>;
@@ -71,6 +73,7 @@ class WatchedTree {
   #completeUntil: number;
   /** How many events this turn of the loop has brought. */
   #events = 0;
+  /** Walks that are under way or wait for their turn. */
   #walks = 0;
   #lastWalk: Promise<void> = Promise.resolve();
   #resyncIsDue = false;
@@ -138,7 +141,14 @@ class WatchedTree {
       return undefined;
     }
     this.#directories += 1;
-    const folder: Folder = { path: folderPath, subscription, files: new Set(), folders: new Map(), dropped: false };
+    const folder: Folder = {
+      path: folderPath,
+      subscription,
+      identity: identityOf(statsOf(folderPath, fs.statSync)),
+      files: new Set(),
+      folders: new Map(),
+      dropped: false,
+    };
     subscription.on('change', (type, name) => this.#onEvent(folder, type, name === null ? null : String(name)));
     // A watched folder that vanishes may report an error; what it means arrives as an event, too.
     subscription.on('error', () => {});
@@ -204,10 +214,13 @@ class WatchedTree {
       return;
     }
     // A topmost folder may be gone, or be another one by now; of any other its parent tells.
-    if (name === path.basename(folder.path) && this.#tops.get(folder.path) === folder) this.#resync();
+    if (name === path.basename(folder.path) && this.#tops.get(folder.path) === folder) {
+      if (!isStill(folder, statsOf(folder.path, fs.statSync))) this.#resync();
+    }
     const stats = statsOf(full, fs.lstatSync);
     const known = folder.folders.get(name);
     if (known !== undefined) {
+      if (isStill(known, stats)) return;
       folder.folders.delete(name);
       this.#drop(known, true);
     }
@@ -312,6 +325,7 @@ class WatchedTree {
       const before = this.#knownFiles();
       this.#dropAll();
       await this.#establish();
+      if (this.#closed) return;
       const after = this.#knownFiles();
       for (const file of before) if (!after.has(file)) this.#options.onChange({ kind: 'unlink', path: file });
       for (const file of after) if (!before.has(file)) this.#options.onChange({ kind: 'add', path: file });
@@ -351,6 +365,15 @@ async function inSlices(steps: Generator<void>, cancelled: () => boolean): Promi
 
 const isAtOrBelow = (file: string, folder: string): boolean =>
   file === folder || file.startsWith(folder.endsWith(path.sep) ? folder : folder + path.sep);
+
+/** Tells a folder from any later one; undefined while one made right after it could look the same. */
+function identityOf(stats: fs.Stats | undefined): string | undefined {
+  if (stats === undefined || stats.birthtimeMs === 0) return undefined;
+  return stats.birthtimeMs < Date.now() - timestampSlack ? `${stats.ino} ${stats.birthtimeMs}` : undefined;
+}
+
+const isStill = (folder: Folder, stats: fs.Stats | undefined): boolean =>
+  folder.identity !== undefined && folder.identity === identityOf(stats);
 
 function entriesOf(folder: string): fs.Dirent[] {
   try {

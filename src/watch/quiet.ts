@@ -9,8 +9,8 @@ import type { Change } from '../events.ts';
 
 export interface QuietOptions {
   readonly clock: Clock;
-  /** A fixed window in ms; without it the window adapts. */
-  readonly delay?: number | undefined;
+  /** A fixed window in ms; undefined lets it adapt. Asked for each time, for settings may change. */
+  readonly delay: () => number | undefined;
   /** Whether something is known to be still writing, such as a git operation that holds its lock. */
   readonly busy: () => boolean;
   /** The burst is over; each path stands once, with what happened to it last. */
@@ -50,7 +50,7 @@ export function createQuietWindow({ clock, delay, busy, onQuiet }: QuietOptions)
   let closed = false;
 
   function dueAt(): number {
-    const window = delay ?? adaptiveWindow(changes.size, events, false);
+    const window = delay() ?? adaptiveWindow(changes.size, events, false);
     return Math.min(lastAt + window, firstAt + Math.max(window, longestBurst));
   }
 
@@ -60,7 +60,7 @@ export function createQuietWindow({ clock, delay, busy, onQuiet }: QuietOptions)
     const wait = dueAt() - now;
     if (wait > 0) {
       timer = clock.after(wait, check);
-    } else if (delay === undefined && now - lastAt < longestLock && busy()) {
+    } else if (delay() === undefined && now - lastAt < longestLock && busy()) {
       timer = clock.after(adaptiveWindow(changes.size, events, true), check);
     } else {
       const burst = [...changes.values()];

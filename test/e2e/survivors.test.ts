@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
+import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { cli, startDevwatch } from '../support/devwatch.ts';
 import { ageOf, isAlive, until } from '../support/facts.ts';
@@ -21,11 +22,17 @@ async function familyOf(home: Awaited<ReturnType<typeof openHome>>): Promise<rea
   return members.map((caller) => [String(caller.says.who), caller.gone]);
 }
 
-describe('after SIGKILL of devwatch nothing is left', () => {
+describe.each([
+  ['known by its marks', '0'],
+  ['in a cgroup where there can be one', '1'],
+])('after SIGKILL of devwatch nothing is left of a program %s', (_, cgroup) => {
   test('while it is idle', async () => {
     await using home = await openHome();
     await using project = createProject({ 'server.js': family });
-    await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
+    await using devwatch = startDevwatch(['server.js'], {
+      cwd: project.path,
+      env: { ...home.env, DEVWATCH_CGROUP: cgroup },
+    });
     const members = await familyOf(home);
     await devwatch.event('watching');
     await devwatch.end('SIGKILL');
@@ -38,7 +45,10 @@ describe('after SIGKILL of devwatch nothing is left', () => {
     await using project = createProject({
       'server.js': `process.on('SIGTERM', () => {}); const socket = require(process.env.TEST_DIAL)({}); socket.on('connect', () => setImmediate(() => { for (;;); }));`,
     });
-    await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
+    await using devwatch = startDevwatch(['server.js'], {
+      cwd: project.path,
+      env: { ...home.env, DEVWATCH_CGROUP: cgroup },
+    });
     const program = await home.next();
     await devwatch.end('SIGKILL');
     await program.gone;
@@ -47,7 +57,10 @@ describe('after SIGKILL of devwatch nothing is left', () => {
   test('while it ends the old tree', async () => {
     await using home = await openHome();
     await using project = createProject({ 'server.js': `process.on('SIGTERM', () => {});\n${family}` });
-    await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
+    await using devwatch = startDevwatch(['server.js'], {
+      cwd: project.path,
+      env: { ...home.env, DEVWATCH_CGROUP: cgroup },
+    });
     const members = await familyOf(home);
     await devwatch.event('watching');
     project.write('server.js', dialHome());
@@ -59,7 +72,10 @@ describe('after SIGKILL of devwatch nothing is left', () => {
   test('even when the guardian was killed first: another one has taken its place', async () => {
     await using home = await openHome();
     await using project = createProject({ 'server.js': family });
-    await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
+    await using devwatch = startDevwatch(['server.js'], {
+      cwd: project.path,
+      env: { ...home.env, DEVWATCH_CGROUP: cgroup },
+    });
     const members = await familyOf(home);
     await devwatch.event('watching');
     const guardian = await guardianOf(devwatch.pid);
@@ -74,7 +90,10 @@ describe('after SIGKILL of devwatch nothing is left', () => {
   test('when devwatch and its guardian are killed together, the next devwatch in the folder ends what is left', async () => {
     await using home = await openHome();
     await using project = createProject({ 'server.js': family });
-    await using first = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
+    await using first = startDevwatch(['server.js'], {
+      cwd: project.path,
+      env: { ...home.env, DEVWATCH_CGROUP: cgroup },
+    });
     const members = await familyOf(home);
     await first.event('watching');
     const guardian = await guardianOf(first.pid);
@@ -83,7 +102,10 @@ describe('after SIGKILL of devwatch nothing is left', () => {
     const dead = once(first.process, 'exit');
     first.process.kill('SIGKILL');
     await dead;
-    await using second = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
+    await using second = startDevwatch(['server.js'], {
+      cwd: project.path,
+      env: { ...home.env, DEVWATCH_CGROUP: cgroup },
+    });
     await second.event('warning');
     await Promise.all(members.map(([, gone]) => gone));
     await familyOf(home);
@@ -118,6 +140,41 @@ test('SIGTERM to npm, which passes it on to its shell alone, ends devwatch and t
   const members = await familyOf(home);
   npm.kill('SIGTERM');
   await Promise.all(members.map(([, gone]) => gone));
+});
+
+test.runIf(process.getuid?.() === 0)('a devwatch in another pid namespace is not taken for a dead one', async () => {
+  await using home = await openHome();
+  await using project = createProject({ 'server.js': dialHome() });
+  await using first = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
+  const program = await home.next();
+  await first.event('watching');
+  const other = spawn(
+    'unshare',
+    ['--pid', '--fork', '--mount-proc', '--kill-child', process.execPath, cli, '-q', 'server.js'],
+    { cwd: project.path, env: { ...process.env, ...home.env }, stdio: 'ignore' },
+  );
+  const exited = once(other, 'exit');
+  await home.next();
+  expect(program.isAlive()).toBe(true);
+  other.kill('SIGKILL');
+  await exited;
+  expect(program.isAlive()).toBe(true);
+});
+
+test('a cgroup that somebody removes is made again', async () => {
+  await using home = await openHome();
+  await using project = createProject({ 'server.js': dialHome({ version: 1 }) });
+  await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
+  const first = await home.next();
+  await devwatch.event('watching');
+  const cgroup = cgroupOf(first.pid);
+  first.send('exit');
+  await devwatch.event('exit');
+  await until(() => !isAlive(first.pid));
+  // Where there are no cgroups, there is nothing to remove, and the restart must work all the same.
+  if (cgroup !== undefined) for (const folder of [cgroup, path.dirname(cgroup)]) fs.rmdirSync(folder);
+  project.write('server.js', dialHome({ version: 2 }));
+  expect((await home.next()).says.version).toBe(2);
 });
 
 test('two devwatches in one folder leave each other alone', async () => {
@@ -208,6 +265,13 @@ async function guardianOf(pid: number, known = 0): Promise<number> {
     }
     await new Promise((resolve) => setImmediate(resolve));
   }
+}
+
+/** The cgroup that devwatch made for a program. */
+function cgroupOf(pid: number): string | undefined {
+  const own = /^0::(\/.*devwatch-[^\n]*)$/m.exec(readFile(`/proc/${pid}/cgroup`))?.[1];
+  const mount = /^\S+ \S+ \S+ \S+ (\S+) .* - cgroup2 /m.exec(readFile('/proc/self/mountinfo'))?.[1];
+  return own === undefined || mount === undefined ? undefined : path.join(mount, own);
 }
 
 function readFile(file: string): string {

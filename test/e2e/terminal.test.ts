@@ -52,13 +52,27 @@ test('Ctrl-C under npm run reaches the program once', async () => {
   expect(terminal.output.match(/interrupt \d/g)).toEqual(['interrupt 1']);
 });
 
+test('a program that takes its time to end on Ctrl-C has the time', async () => {
+  await using home = await openHome();
+  await using project = createProject({
+    'server.js': countsInterrupts("setTimeout(() => { console.log('closed'); process.exit(0); }, 700);"),
+  });
+  await using terminal = openTerminal({ cwd: project.path, env: home.env });
+  terminal.line(`${devwatch} server.js; echo "code $?"`);
+  await terminal.until(/ready/);
+  terminal.type('\x03');
+  await terminal.until(/interrupt 1/);
+  await terminal.until(/closed/);
+  await terminal.until(/code 130/);
+});
+
 test('a program that ignores Ctrl-C is asked to end by the stop signal', async () => {
   await using home = await openHome();
   await using project = createProject({
     'server.js': `process.on('SIGTERM', () => { console.log('asked'); process.exit(0); });\n${countsInterrupts('')}`,
   });
   await using terminal = openTerminal({ cwd: project.path, env: home.env });
-  terminal.line(`${devwatch} server.js; echo "code $?"`);
+  terminal.line(`${devwatch} --kill-timeout 300 server.js; echo "code $?"`);
   await terminal.until(/ready/);
   terminal.type('\x03');
   await terminal.until(/interrupt 1/);
@@ -72,7 +86,7 @@ test('a second Ctrl-C kills a program that ignores everything', async () => {
     'server.js': `process.on('SIGTERM', () => console.log('term ignored'));\n${countsInterrupts('')}`,
   });
   await using terminal = openTerminal({ cwd: project.path, env: home.env });
-  terminal.line(`${devwatch} server.js; echo "code $?"`);
+  terminal.line(`${devwatch} --kill-timeout 300 server.js; echo "code $?"`);
   await terminal.until(/ready/);
   const program = await home.next();
   terminal.type('\x03');
@@ -227,4 +241,36 @@ test('in the background devwatch runs on without being stopped for reading', asy
   terminal.line('kill %1; wait; echo "all $?"');
   await terminal.until(/all \d/);
   await second.gone;
+});
+
+test('brought to the foreground, devwatch reads shortcuts again', async () => {
+  await using home = await openHome();
+  await using project = createProject({ 'server.js': `${dialHome()}console.log('ready');\n` });
+  await using terminal = openTerminal({ cwd: project.path, env: home.env });
+  terminal.line(`${devwatch} server.js &`);
+  await terminal.until(/ready/);
+  await terminal.until(/watching/);
+  terminal.line('fg');
+  await terminal.until(/cli\.js server\.js\r\n/);
+  // The line waits in the terminal until devwatch has noticed.
+  terminal.line('rs');
+  await terminal.until(/restarted in[\s\S]*ready/);
+  terminal.line('q');
+  await terminal.until(/\$ $/);
+});
+
+test('a child of a Node program that inherits the terminal gets every line', async () => {
+  await using project = createProject({
+    'wrap.js': `require('child_process').spawn(process.execPath, ['child.cjs'], { stdio: 'inherit' });`,
+    'child.cjs': `let n = 0; require('readline').createInterface({ input: process.stdin }).on('line', (line) => console.log('got', ++n, line)); console.log('ready');`,
+  });
+  await using terminal = openTerminal({ cwd: project.path });
+  terminal.line(`${devwatch} wrap.js`);
+  await terminal.until(/ready/);
+  for (let number = 1; number <= 10; number += 1) {
+    terminal.line(number % 2 === 0 ? 'rs' : `line ${number}`);
+    await terminal.until(new RegExp(`got ${number} (rs|line ${number})\r`));
+  }
+  terminal.type('\x03');
+  await terminal.until(/\$ $/);
 });

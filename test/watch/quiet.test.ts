@@ -16,7 +16,7 @@ function open({ delay, busy = () => false }: Setup = {}) {
   const start = clock.now();
   const quiet = createQuietWindow({
     clock,
-    delay,
+    delay: () => delay,
     busy,
     onQuiet: (changes) => bursts.push({ at: clock.now() - start, changes }),
   });
@@ -217,6 +217,7 @@ describe('a burst', () => {
     const bursts: string[][] = [];
     const quiet = createQuietWindow({
       clock,
+      delay: () => undefined,
       busy: () => false,
       onQuiet(changes) {
         bursts.push(changes.map((change) => change.path));

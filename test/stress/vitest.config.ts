@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config';
+
+/** The stress run: everything that is too long for every day. STRESS_REPEATS and STRESS_KILLS set its length. */
+export default defineConfig({
+  test: {
+    include: ['test/stress/*.test.ts', 'test/process/adversaries.test.ts'],
+    globalSetup: ['test/support/global.ts'],
+    pool: 'forks',
+    env: { STRESS_REPEATS: process.env.STRESS_REPEATS ?? '20' },
+    testTimeout: 900_000,
+  },
+});
