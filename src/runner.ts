@@ -10,7 +10,7 @@ import { createContainment } from './process/containment.ts';
 import { startGuardian } from './process/guardian.ts';
 import { endLeftovers, type Leftovers, noteLeftovers, takeStaleLeftovers } from './process/leftovers.ts';
 import { createLauncher } from './process/spawn.ts';
-import { isForeground } from './process/terminal.ts';
+import { isForeground, openTerminalModes, type TerminalModes } from './process/terminal.ts';
 
 type Listeners = { [Name in EventName]: [event: EventMap[Name]] };
 
@@ -22,6 +22,7 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
   readonly #app: App;
   readonly #loaded: LoadedSettings;
   readonly #clock: Clock;
+  readonly #modes: TerminalModes = openTerminalModes();
   readonly #observers: Emit[] = [];
   readonly #armed: Promise<void>;
   readonly #ended: Promise<Ending>;
@@ -92,7 +93,8 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
       guardian.dismiss();
       strikeOut();
     };
-    await this.#app.start(createLauncher(containment, this.#clock));
+    this.#modes.save();
+    await this.#app.start(createLauncher(containment, this.#clock, this.#modes));
   }
 
   /** Resolves once the program has been started and no save can be missed any more. */
@@ -128,6 +130,7 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
 
   /** Is this process in the foreground of the terminal on its stdin? Reading from it anywhere else would stop it. */
   isForeground(): boolean {
+    this.#modes.save();
     return isForeground();
   }
 

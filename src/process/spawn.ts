@@ -10,7 +10,7 @@ import type { Outcome, Survivor } from '../events.ts';
 import { channelDescriptor, channelVariable, type ProgramNotices, preloadFile, readNotices } from './channel.ts';
 import type { Command } from './command.ts';
 import { endTree, type Stage, type TreeEnding } from './stop.ts';
-import { saveTerminalModes, type TerminalModes } from './terminal.ts';
+import { isForeground, type TerminalModes } from './terminal.ts';
 import type { Containment, Invocation, ProcessTree } from './tree.ts';
 
 /** How the program is asked to end: a signal, or the message `shutdown` over Node's IPC channel. */
@@ -50,8 +50,7 @@ export interface Program {
 export type Launch = (run: number, options: LaunchOptions, listener: ProgramListener) => Program;
 
 /** A launcher whose programs are contained: whatever they start can be found and ended. */
-export function createLauncher(containment: Containment, clock: Clock): Launch {
-  const modes = saveTerminalModes();
+export function createLauncher(containment: Containment, clock: Clock, modes: TerminalModes): Launch {
   return (run, options, listener) => {
     const { command, folder } = options;
     const { open, ...invocation } = containment.contain(run, invocationOf(options));
@@ -118,8 +117,9 @@ function track({ child, pid, tree, options, clock, modes, listener }: Tracked): 
   const { command, signal, relay } = options;
   let ending: TreeEnding | undefined;
   let exited = false;
-  // Any other program may change the terminal's modes without telling.
-  let mayChangeModes = !command.isNode;
+  // Other programs than Node may change the terminal's modes without telling; Node puts back, when
+  // it ends, those that it found at its start: in the background, the shell's.
+  let mayChangeModes = process.stdin.isTTY && (!command.isNode || !isForeground());
 
   const channel = child.stdio[channelDescriptor];
   if (command.isNode && channel instanceof Socket) {

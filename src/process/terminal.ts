@@ -16,22 +16,27 @@ export function isForeground(): boolean {
 }
 
 export interface TerminalModes {
-  /** Puts the terminal back into the modes that it was found in: a program killed in raw mode leaves it so. */
+  /** Remembers the modes, once, when devwatch is in the foreground; elsewhere they are the shell's own. */
+  save(): void;
+  /** Puts the terminal back into the modes that were saved: a program killed in raw mode leaves it so. */
   restore(): void;
 }
 
-/** Remembers the modes of the terminal that stdin is; without one nothing is ever done. */
-export function saveTerminalModes(): TerminalModes {
+/** The modes of the terminal that stdin is; without one nothing is ever done. */
+export function openTerminalModes(): TerminalModes {
   let saved = '';
-  if (process.platform !== 'win32' && isForeground()) {
-    const stty = spawn('stty', ['-g'], { stdio: ['inherit', 'pipe', 'ignore'] });
-    stty.stdout.setEncoding('utf8').on('data', (text: string) => {
-      saved += text;
-    });
-    stty.on('error', () => {});
-    stty.unref();
-  }
+  let saving = process.platform === 'win32';
   return {
+    save() {
+      if (saving || !isForeground()) return;
+      saving = true;
+      const stty = spawn('stty', ['-g'], { stdio: ['inherit', 'pipe', 'ignore'] });
+      stty.stdout.setEncoding('utf8').on('data', (text: string) => {
+        saved += text;
+      });
+      stty.on('error', () => {});
+      stty.unref();
+    },
     restore() {
       // In the background the terminal would stop stty, and us with it.
       if (saved !== '' && isForeground()) spawnSync('stty', [saved.trim()], { stdio: ['inherit', 'ignore', 'ignore'] });

@@ -9,6 +9,7 @@ import { once } from 'node:events';
 import { systemClock } from '../../src/clock.ts';
 import { createContainment } from '../../src/process/containment.ts';
 import { createLauncher, type Program } from '../../src/process/spawn.ts';
+import { openTerminalModes } from '../../src/process/terminal.ts';
 import { dialHome, openHome } from '../support/home.ts';
 
 const rounds = Number(process.argv[2] ?? 30);
@@ -32,7 +33,7 @@ const command = { file: process.execPath, args, display: '', script: undefined, 
 
 function contained(cgroup: boolean): { known: boolean; measure: () => Promise<number>; release: () => void } {
   const containment = createContainment({ keep: ['chrome*', 'tmux*', 'watchman'], cgroup });
-  const launch = createLauncher(containment, systemClock);
+  const launch = createLauncher(containment, systemClock, openTerminalModes());
   let run = 0;
   return {
     known: (containment.record.cgroup !== '') === cgroup,

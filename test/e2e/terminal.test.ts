@@ -248,7 +248,7 @@ test('brought to the foreground, devwatch reads shortcuts again', async () => {
   await using project = createProject({ 'server.js': `${dialHome()}console.log('ready');\n` });
   await using terminal = openTerminal({ cwd: project.path, env: home.env });
   terminal.line(`${devwatch} server.js &`);
-  await terminal.until(/ready/);
+  await home.next();
   await terminal.until(/watching/);
   terminal.line('fg');
   await terminal.until(/cli\.js server\.js\r\n/);

@@ -7,6 +7,7 @@ import { systemClock } from '../../src/clock.ts';
 import type { Survivor } from '../../src/events.ts';
 import { createContainment } from '../../src/process/containment.ts';
 import { createLauncher, type Program } from '../../src/process/spawn.ts';
+import { openTerminalModes } from '../../src/process/terminal.ts';
 import { isAlive, parentOf } from '../support/facts.ts';
 import { createProject } from '../support/project.ts';
 import { type Adversary, adversaries, commandFor, kill, Register } from './adversaries.ts';
@@ -28,7 +29,7 @@ async function endAdversary(
   await using project = createProject();
   using register = new Register(project.path);
   const containment = createContainment({ keep: [], cgroup });
-  const launch = createLauncher(containment, systemClock);
+  const launch = createLauncher(containment, systemClock, openTerminalModes());
   const { file, args } = commandFor(adversary, register.file);
   let program: Program | undefined;
   const gone = new Promise<readonly Survivor[]>((resolve) => {
