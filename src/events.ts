@@ -4,8 +4,6 @@
  */
 
 import type { Settings } from './config/options.ts';
-import type { PortHolder } from './process/ports.ts';
-import type { Stage } from './process/stop.ts';
 
 /** Why a run was started. */
 export type Cause = 'start' | 'change' | 'crash' | 'exit' | 'manual' | 'settings';
@@ -41,6 +39,22 @@ export interface Survivor {
   readonly command: string;
   readonly reason: string;
 }
+
+/** A process that listens on a port. */
+export interface PortHolder {
+  readonly pid: number;
+  readonly command: string;
+  /** Its user's name, or the number when it has none here. */
+  readonly user: string;
+  /** Epoch ms of its start. */
+  readonly since: number;
+}
+
+/**
+ * How far the end of a process tree has been pushed: the signal that ends it has reached it without
+ * devwatch (Ctrl-C in a terminal), devwatch has sent its own, devwatch kills.
+ */
+export type Stage = 'told' | 'asked' | 'killed';
 
 export interface EventMap {
   /** A run has been started. `run` counts from 1; `ms` is the time since what caused it. */

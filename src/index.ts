@@ -16,7 +16,18 @@ import { UsageError } from './errors.ts';
 import { Runner } from './runner.ts';
 
 export type { Settings, SettingsInput } from './config/options.ts';
-export type { Cause, Change, Ending, EventMap, EventName, Next, Outcome, Survivor } from './events.ts';
+export type {
+  Cause,
+  Change,
+  Ending,
+  EventMap,
+  EventName,
+  Next,
+  Outcome,
+  PortHolder,
+  Stage,
+  Survivor,
+} from './events.ts';
 export type { Runner } from './runner.ts';
 export { UsageError };
 

@@ -2,16 +2,8 @@
 
 import fs from 'node:fs';
 import os from 'node:os';
+import type { PortHolder } from '../events.ts';
 import { commandLine, listPids, readProc, readStat } from './proc.ts';
-
-export interface PortHolder {
-  readonly pid: number;
-  readonly command: string;
-  /** Its user's name, or the number when it has none here. */
-  readonly user: string;
-  /** Epoch ms of its start. */
-  readonly since: number;
-}
 
 /** State 0A of /proc/net/tcp is LISTEN. */
 const listening = '0A';

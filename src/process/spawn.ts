@@ -6,10 +6,10 @@ import fs from 'node:fs';
 import { Socket } from 'node:net';
 import type { Clock } from '../clock.ts';
 import { codeOf, messageOf } from '../errors.ts';
-import type { Outcome, Survivor } from '../events.ts';
+import type { Outcome, Stage, Survivor } from '../events.ts';
 import { channelDescriptor, channelVariable, type ProgramNotices, preloadFile, readNotices } from './channel.ts';
 import type { Command } from './command.ts';
-import { endTree, type Stage, type TreeEnding } from './stop.ts';
+import { endTree, type TreeEnding } from './stop.ts';
 import { isForeground, type TerminalModes } from './terminal.ts';
 import type { Containment, Invocation, ProcessTree } from './tree.ts';
 

@@ -14,11 +14,8 @@
  */
 
 import type { CancelTimer, Clock } from '../clock.ts';
-import type { Survivor } from '../events.ts';
+import type { Stage, Survivor } from '../events.ts';
 import { type Member, memberKey, type ProcessTree } from './tree.ts';
-
-/** How far the end of a tree has been pushed. */
-export type Stage = 'told' | 'asked' | 'killed';
 
 export interface EndingOptions {
   readonly tree: ProcessTree;

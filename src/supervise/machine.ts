@@ -18,8 +18,7 @@
  * left over at rest; `stop` reaches `stopped` from anywhere; a change is never forgotten.
  */
 
-import type { Cause, Ending, Next, Outcome } from '../events.ts';
-import type { Stage } from '../process/stop.ts';
+import type { Cause, Ending, Next, Outcome, Stage } from '../events.ts';
 import { unreachable } from '../unreachable.ts';
 
 /** What the user's settings decide. Times in ms. */

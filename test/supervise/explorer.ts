@@ -3,7 +3,7 @@
  * process tree, its root, the timers, the quiet window. In each world the promises are checked.
  */
 
-import type { Stage } from '../../src/process/stop.ts';
+import type { Stage } from '../../src/events.ts';
 import {
   defaultPolicy,
   type Effect,

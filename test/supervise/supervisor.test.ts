@@ -1,9 +1,8 @@
 /** The supervisor on programs that are told what to do, and on a clock that is told what time it is. */
 
 import { expect, test } from 'vitest';
-import type { EventMap, EventName } from '../../src/events.ts';
+import type { EventMap, EventName, Stage } from '../../src/events.ts';
 import type { Program } from '../../src/process/spawn.ts';
-import type { Stage } from '../../src/process/stop.ts';
 import { defaultPolicy, type Policy } from '../../src/supervise/machine.ts';
 import { type RunListener, Supervisor } from '../../src/supervise/supervisor.ts';
 import { createClock } from '../support/clock.ts';
