@@ -151,7 +151,8 @@ test.runIf(process.getuid?.() === 0)('a devwatch in another pid namespace is not
   const other = spawn(
     'unshare',
     ['--pid', '--fork', '--mount-proc', '--kill-child', process.execPath, cli, '-q', 'server.js'],
-    { cwd: project.path, env: { ...process.env, ...home.env }, stdio: 'ignore' },
+    // Without a cgroup, which would outlive the namespace.
+    { cwd: project.path, env: { ...process.env, ...home.env, DEVWATCH_CGROUP: '0' }, stdio: 'ignore' },
   );
   const exited = once(other, 'exit');
   await home.next();

@@ -195,12 +195,14 @@ export class Register implements Disposable {
   readonly file: string;
   /** A hopper goes on only while this file is there. */
   readonly #leash: string;
+  readonly #folder: string;
   readonly #watcher: fs.FSWatcher;
   #wake: () => void = () => {};
 
   constructor(folder: string) {
     this.file = path.join(folder, 'register');
     this.#leash = path.join(folder, 'on');
+    this.#folder = folder;
     fs.writeFileSync(this.file, '');
     fs.writeFileSync(this.#leash, '');
     this.#watcher = fs.watch(folder, () => this.#wake());
@@ -228,9 +230,25 @@ export class Register implements Disposable {
   [Symbol.dispose](): void {
     this.#watcher.close();
     fs.rmSync(this.#leash);
-    for (let alive = this.alive(); alive.length > 0; alive = this.alive()) {
-      for (const pid of alive) kill(pid, 'SIGKILL');
+    // By their working folder: a hopper in flight has not registered yet.
+    for (let left = processesIn(this.#folder); left.length > 0; left = processesIn(this.#folder)) {
+      for (const pid of left) kill(pid, 'SIGKILL');
     }
+  }
+}
+
+function processesIn(folder: string): number[] {
+  return fs
+    .readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => pid > 0 && isAlive(pid) && workingFolder(pid) === folder);
+}
+
+function workingFolder(pid: number): string {
+  try {
+    return fs.readlinkSync(`/proc/${pid}/cwd`);
+  } catch {
+    return '';
   }
 }
 
