@@ -142,6 +142,42 @@ test('SIGTERM to npm, which passes it on to its shell alone, ends devwatch and t
   await Promise.all(members.map(([, gone]) => gone));
 });
 
+test('the next run waits for a grandchild that is slow to give its port back', async () => {
+  await using home = await openHome();
+  // The grandchild listens, and closes only half a second after it was asked to end.
+  const grandchild = `const server = require('net').createServer().listen(Number(process.argv[1]), '127.0.0.1', () => require(process.env.TEST_DIAL)({ who: 'grandchild' }));
+process.on('SIGTERM', () => setTimeout(() => process.exit(0), 500));`;
+  const first = `const probe = require('net').createServer().listen(0, '127.0.0.1', () => {
+  const { port } = probe.address();
+  require('fs').writeFileSync('port', String(port));
+  probe.close(() => require('child_process').spawn(process.execPath, ['-e', ${JSON.stringify(grandchild)}, String(port)], { stdio: 'inherit' }));
+});`;
+  const second = `require('net').createServer().on('error', (error) => require(process.env.TEST_DIAL)({ error: error.code })).listen(Number(require('fs').readFileSync('port', 'utf8')), '127.0.0.1', () => require(process.env.TEST_DIAL)({ who: 'second' }));`;
+  await using project = createProject({ 'server.js': first });
+  await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
+  const holder = await home.next();
+  await devwatch.event('watching');
+  project.write('server.js', second);
+  expect((await home.next()).says).toMatchObject({ who: 'second' });
+  expect(holder.isAlive()).toBe(false);
+});
+
+test('the next run does not wait for a kept process that holds the output open', async () => {
+  await using home = await openHome();
+  await using project = createProject({
+    'server.js': `${dialHome({ who: 'first' })}require('child_process').spawn(process.execPath, ['-e', 'require(process.env.TEST_DIAL)({ who: "kept" })'], { stdio: 'inherit', env: { ...process.env, DEVWATCH_KEEP: '1' } });`,
+  });
+  await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
+  await home.next();
+  const kept = await home.next();
+  await devwatch.event('watching');
+  project.write('server.js', dialHome({ who: 'second' }));
+  expect((await home.next()).says.who).toBe('second');
+  expect(kept.isAlive()).toBe(true);
+  kept.send('exit');
+  await kept.gone;
+});
+
 test.runIf(process.getuid?.() === 0)('a devwatch in another pid namespace is not taken for a dead one', async () => {
   await using home = await openHome();
   await using project = createProject({ 'server.js': dialHome() });

@@ -107,6 +107,20 @@ export const adversaries: readonly Adversary[] = [
     escapesWalk: true,
   },
   {
+    name: 'a hopper with a new session and a new program at each hop',
+    command: sh(`${reg} /bin/sh HOPPER.sh REG FOLDER/on & exec sleep 500`),
+    ready: 5,
+    escapesGroup: true,
+    escapesWalk: true,
+  },
+  {
+    name: 'a hopper in Node',
+    command: sh(`${reg} ${process.execPath} HOPPER.cjs REG FOLDER/on & exec sleep 500`),
+    ready: 3,
+    escapesGroup: true,
+    escapesWalk: true,
+  },
+  {
     name: 'a burst of forks',
     command: sh(`${reg} perl -e 'for(1..4){ for(1..2){ last unless fork() } } ${perlReg} sleep 500' & exec sleep 500`),
     ready: 82,
@@ -185,7 +199,11 @@ export const adversaries: readonly Adversary[] = [
 /** The command of an adversary for one register. */
 export function commandFor(adversary: Adversary, register: string): { file: string; args: string[] } {
   const [file = '', ...args] = adversary.command.map((word) =>
-    word.replaceAll('REG', register).replaceAll('SLEEPER', sleeperScript).replaceAll('FOLDER', path.dirname(register)),
+    word
+      .replaceAll('REG', register)
+      .replaceAll('SLEEPER', sleeperScript)
+      .replaceAll('HOPPER', path.resolve('test/process/hopper'))
+      .replaceAll('FOLDER', path.dirname(register)),
   );
   return { file, args };
 }
