@@ -93,7 +93,7 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
       guardian.dismiss();
       strikeOut();
     };
-    this.#modes.save();
+    this.#modes.save('go on');
     await this.#app.start(createLauncher(containment, this.#clock, this.#modes));
   }
 
@@ -130,7 +130,7 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
 
   /** Is this process in the foreground of the terminal on its stdin? Reading from it anywhere else would stop it. */
   isForeground(): boolean {
-    this.#modes.save();
+    this.#modes.save('wait');
     return isForeground();
   }
 

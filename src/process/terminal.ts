@@ -16,8 +16,11 @@ export function isForeground(): boolean {
 }
 
 export interface TerminalModes {
-  /** Remembers the modes, once, when devwatch is in the foreground; elsewhere they are the shell's own. */
-  save(): void;
+  /**
+   * Remembers the modes, once, when devwatch is in the foreground; elsewhere they are the shell's own.
+   * stty takes 2 ms: at the start nobody waits for it, for the program takes longer to come up.
+   */
+  save(waiting: 'wait' | 'go on'): void;
   /** Puts the terminal back into the modes that were saved: a program killed in raw mode leaves it so. */
   restore(): void;
 }
@@ -27,9 +30,13 @@ export function openTerminalModes(): TerminalModes {
   let saved = '';
   let saving = process.platform === 'win32';
   return {
-    save() {
+    save(waiting) {
       if (saving || !isForeground()) return;
       saving = true;
+      if (waiting === 'wait') {
+        saved = spawnSync('stty', ['-g'], { stdio: ['inherit', 'pipe', 'ignore'], encoding: 'utf8' }).stdout ?? '';
+        return;
+      }
       const stty = spawn('stty', ['-g'], { stdio: ['inherit', 'pipe', 'ignore'] });
       stty.stdout.setEncoding('utf8').on('data', (text: string) => {
         saved += text;
