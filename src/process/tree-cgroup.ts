@@ -119,7 +119,9 @@ export function makeCgroup(folder: string): boolean {
   } catch {
     return false;
   }
-  if (fs.existsSync(path.join(folder, 'cgroup.kill'))) return true;
+  // Below a threaded cgroup a new one is `domain invalid`: no process can enter it.
+  const type = readProc(path.join(folder, 'cgroup.type'))?.trim();
+  if (type === 'domain' && fs.existsSync(path.join(folder, 'cgroup.kill'))) return true;
   removeCgroups(folder);
   return false;
 }
