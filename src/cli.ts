@@ -166,12 +166,15 @@ function readInput(runner: Runner, reporter: Reporter, { stdin }: Settings): voi
     onEnd: () => runner.write(null),
   });
   let ours = true;
-  let inForeground = true;
+  let check: NodeJS.Timeout | undefined;
   const take = (): void => {
-    // Reading in the background would stop devwatch.
-    inForeground = runner.isForeground();
+    clearTimeout(check);
+    // Reading in the background would stop devwatch. `fg` sends no SIGCONT to a job that ran on
+    // there without having been stopped: so as long as it lasts, it is looked after.
+    const inForeground = runner.isForeground();
     if (ours && inForeground) lines.resume();
     else lines.pause();
+    if (!inForeground) check = setTimeout(take, foregroundCheck).unref();
   };
   runner.on('input', ({ owner }) => {
     ours = owner === 'devwatch';
@@ -179,11 +182,6 @@ function readInput(runner: Runner, reporter: Reporter, { stdin }: Settings): voi
   });
   process.on('SIGCONT', take);
   setImmediate(take);
-  // `fg` sends no SIGCONT to a job that ran in the background without having been stopped.
-  const timer = setInterval(() => {
-    if (!inForeground) take();
-  }, foregroundCheck);
-  timer.unref();
 }
 
 function perform(action: Action, runner: Runner, reporter: Reporter): void {
