@@ -10,7 +10,7 @@ import { createLauncher, type Program } from '../../src/process/spawn.ts';
 import { openTerminalModes } from '../../src/process/terminal.ts';
 import { isAlive, parentOf } from '../support/facts.ts';
 import { createProject } from '../support/project.ts';
-import { type Adversary, adversaries, commandFor, kill, Register } from './adversaries.ts';
+import { type Adversary, adversaries, commandFor, kill, processesIn, Register } from './adversaries.ts';
 
 const repeats = Number(process.env.STRESS_REPEATS ?? 1);
 
@@ -49,7 +49,7 @@ async function endAdversary(
   program?.end('asked');
   if (adversary.stubborn) program?.end('killed');
   const survivors = await gone;
-  const alive = register.alive();
+  const alive = processesIn(project.path);
   containment.release();
   return { alive, survivors };
 }
@@ -109,18 +109,21 @@ async function survivorsOf(adversary: Adversary, naive: (root: number) => void):
   naive(child.pid ?? 0);
   if (!adversary.stubborn && !adversary.name.startsWith('a stopped')) await exited;
   await register.holds(adversary.afterwards ?? 0);
-  const alive = await stillAlive(register);
+  const alive = await stillAlive(project.path);
   kill(child.pid ?? 0, 'SIGKILL');
   await exited;
   return alive;
 }
 
-/** Who lives after a signal has had the time to work: ten rounds of looking; a hopper hops meanwhile. */
-async function stillAlive(register: Register): Promise<number[]> {
+/**
+ * Who lives after a signal has had the time to work, ten looks at all processes: by their working
+ * folder, for a hopper in flight has not registered yet.
+ */
+async function stillAlive(folder: string): Promise<number[]> {
   let alive: number[] = [];
   for (let round = 0; round < 10; round += 1) {
     await nextTurn();
-    alive = register.alive();
+    alive = processesIn(folder);
   }
   return alive;
 }

@@ -255,7 +255,8 @@ export class Register implements Disposable {
   }
 }
 
-function processesIn(folder: string): number[] {
+/** Live processes that work in this folder. */
+export function processesIn(folder: string): number[] {
   return fs
     .readdirSync('/proc')
     .map(Number)

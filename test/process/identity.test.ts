@@ -5,9 +5,10 @@ import { once } from 'node:events';
 import { afterEach, expect, test } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import type { Survivor } from '../../src/events.ts';
-import { readStat } from '../../src/process/proc.ts';
+import { listPids, readStat } from '../../src/process/proc.ts';
 import { endTree } from '../../src/process/stop.ts';
 import { openMarkedTree } from '../../src/process/tree-linux.ts';
+import { isAlive, parentOf, stateOf, until } from '../support/facts.ts';
 
 let child: ChildProcess | undefined;
 
@@ -32,20 +33,20 @@ test('a process that has got the number of another one is left alone', async () 
   const tree = openTree(pid);
   const startTime = readStat(pid)?.startTime ?? '';
   expect(tree.signal({ pid, startTime: String(Number(startTime) - 1), command: 'sleep' }, 'SIGKILL')).toBe('gone');
-  expect(readStat(pid)?.state).toBe('S');
+  expect(isAlive(pid)).toBe(true);
   expect(tree.signal({ pid, startTime, command: 'sleep' }, 'SIGKILL')).toBe('sent');
 });
 
 test('a zombie is dead', async () => {
   const pid = await start('/usr/bin/perl', '-e', '$| = 1; exit if !fork; sleep 500');
   const tree = openTree(pid);
-  while (tree.look().members.length > 1) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => listPids().some((other) => parentOf(other) === pid && stateOf(other) === 'Z'));
   expect(tree.look()).toMatchObject({ members: [{ pid }], proven: true });
 });
 
 test.runIf(process.getuid?.() === 0)('a process of another user is named, and waited for no longer', async () => {
   const pid = await start('setpriv', '--reuid', '12345', '--clear-groups', '/bin/sleep', '500');
-  while (readStat(pid)?.command !== 'sleep') await new Promise((resolve) => setImmediate(resolve));
+  await until(() => readStat(pid)?.command === 'sleep');
   const tree = openTree(pid);
   // Without the rights of root, as a user's devwatch is.
   process.seteuid?.(65534);
