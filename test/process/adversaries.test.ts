@@ -109,7 +109,7 @@ async function survivorsOf(adversary: Adversary, naive: (root: number) => void):
   naive(child.pid ?? 0);
   if (!adversary.stubborn && !adversary.name.startsWith('a stopped')) await exited;
   await register.holds(adversary.afterwards ?? 0);
-  const alive = await stillAlive(project.path);
+  const alive = await stillAlive(register, project.path);
   kill(child.pid ?? 0, 'SIGKILL');
   await exited;
   return alive;
@@ -117,15 +117,17 @@ async function survivorsOf(adversary: Adversary, naive: (root: number) => void):
 
 /**
  * Who lives after a signal has had the time to work, ten looks at all processes: by their working
- * folder, for a hopper in flight has not registered yet.
+ * folder, or, where each lives too shortly to be seen, by what they go on registering.
  */
-async function stillAlive(folder: string): Promise<number[]> {
+async function stillAlive(register: Register, folder: string): Promise<number[]> {
+  const registered = register.pids().length;
   let alive: number[] = [];
   for (let round = 0; round < 10; round += 1) {
     await nextTurn();
     alive = processesIn(folder);
   }
-  return alive;
+  const since = register.pids().slice(registered);
+  return since.length > 2 ? since : alive;
 }
 
 function endWalk(root: number): void {
