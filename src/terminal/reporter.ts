@@ -40,7 +40,7 @@ const ranks = { quiet: 0, normal: 1, verbose: 2 } as const;
 
 export interface Reporter {
   readonly report: Emit;
-  /** Prints one of devwatch's own lines. */
+  /** Prints a line for people; nothing where events are read by programs. */
   say(text: string): void;
   /** New settings are in force. */
   configure(options: Partial<ReporterOptions>): void;
@@ -75,7 +75,10 @@ export function createReporter(initial: ReporterOptions): Reporter {
 
   return {
     report,
-    say: (text) => print(text, 'plain'),
+    say(text) {
+      // Whoever reads JSON reads nothing but events.
+      if (options.format === 'pretty') print(text, 'plain');
+    },
     configure(changed) {
       options = { ...options, ...changed };
       kleur.enabled = options.color;

@@ -1,8 +1,9 @@
+import { PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import type { EventMap, EventName } from '../../src/events.ts';
 import { formatChanges, formatClock, formatTime } from '../../src/terminal/format.ts';
 import { actionOf, shortcutHelp } from '../../src/terminal/keys.ts';
-import { render, wantsColor } from '../../src/terminal/reporter.ts';
+import { createReporter, render, wantsColor } from '../../src/terminal/reporter.ts';
 
 const view = { folder: '/project', version: '1.2.3' };
 
@@ -162,4 +163,14 @@ test('a typed line is a shortcut only as a whole', () => {
     undefined,
   ]);
   expect(shortcutHelp).toContain('rs or r restart');
+});
+
+test.each([
+  ['pretty', '[devwatch] still ending\n'],
+  ['json', ''],
+] as const)('what is said to people stands between %s lines as %j', (format, text) => {
+  const stream = new PassThrough();
+  const options = { ...view, format, level: 'normal', color: false, clear: false } as const;
+  createReporter({ ...options, stream: stream as unknown as NodeJS.WriteStream }).say('still ending');
+  expect(stream.read()?.toString() ?? '').toBe(text);
 });
