@@ -7,24 +7,20 @@ import type { LoadedSettings } from './config/load.ts';
 import { type OptionKey, optionKeys, type Settings, specOf } from './config/options.ts';
 import { messageOf, UsageError } from './errors.ts';
 import type { Cause, Change, Emit, Ending } from './events.ts';
-import { type Command, resolveCommand } from './process/command.ts';
-import { readEnvironment } from './process/environment.ts';
+import { isReadByDevwatchAlone, ownFiles, type ProgramRequest, planCommand } from './plan.ts';
+import type { Command } from './process/command.ts';
+import { readEnvironment, runVariables } from './process/environment.ts';
 import { findPortHolders } from './process/ports.ts';
 import type { Launch, Program } from './process/spawn.ts';
 import { isDeliveredByTerminal } from './process/terminal.ts';
 import { defaultPolicy, type Policy } from './supervise/machine.ts';
 import { type RunListener, Supervisor } from './supervise/supervisor.ts';
-import { createFilter, type Filter } from './watch/filter.ts';
+import type { Filter } from './watch/filter.ts';
+import type { Lookout } from './watch/lookout.ts';
+import { createLoopDetector, type LoopDetector } from './watch/loop.ts';
 import { createQuietWindow, type QuietWindow } from './watch/quiet.ts';
-import type { Watcher } from './watch/watcher.ts';
 
-/** What to run, and where its settings come from. */
-export interface AppRequest {
-  readonly loaded: LoadedSettings;
-  /** The script or command with its arguments as given; empty: what the settings name. */
-  readonly program: readonly string[];
-  /** Node's flags as given; they come before those of the settings. */
-  readonly nodeArgs: readonly string[];
+export interface AppRequest extends ProgramRequest {
   /** Relay IPC messages between whoever started this process and the program. */
   readonly relayMessages?: boolean;
   /** Reads the settings again, after their file has changed. Throws UsageError when they are wrong. */
@@ -44,6 +40,9 @@ const interruptOrder = 50;
 
 /** A settings file is read this long after the last event about it, in ms: editors write in several steps. */
 const settingsDelay = 50;
+
+/** git may take so long from locking its index to the first file that it writes, in ms. */
+const gitPreparation = 10_000;
 
 /** As much as a terminal's own queue is kept of what is typed before the program reads, in characters. */
 const longestTypedAhead = 4096;
@@ -65,13 +64,17 @@ export class App {
   #command: Command;
   #env: NodeJS.ProcessEnv;
   readonly #quiet: QuietWindow;
-  #watcher: Watcher | undefined;
-  /** Done when the latest watcher is armed. */
+  readonly #loops: LoopDetector = createLoopDetector();
+  #lookout: Lookout | undefined;
+  #filter: Filter | undefined;
+  /** Done when what is watched now is armed. */
   #watching: Promise<void> = Promise.resolve();
   #ended = false;
   /** What led to the next run, and when the first of it was noticed. */
   #changes: readonly Change[] = [];
   #causedAt: number | undefined;
+  /** The supervisor knows of the changes that the quiet window holds. */
+  #changeIsAnnounced = false;
 
   /** @throws UsageError when there is nothing to run, or it cannot be run */
   constructor({ request, clock, emit, onEnd }: AppOptions) {
@@ -79,14 +82,14 @@ export class App {
     this.#clock = clock;
     this.#emit = emit;
     this.#loaded = request.loaded;
-    this.#command = commandOf(request, request.loaded);
+    this.#command = planCommand(request);
     this.#env = this.#readEnvironment(request.loaded);
     this.#quiet = this.#openQuiet();
     this.#settingsQuiet = createQuietWindow({
       clock,
       delay: () => settingsDelay,
       busy: () => false,
-      onQuiet: () => this.#reload(),
+      onQuiet: (changes) => this.#reload(changes),
     });
     this.#supervisor = new Supervisor({
       policy: policyOf(request.loaded.settings),
@@ -152,14 +155,17 @@ export class App {
     }
     const { settings, folder } = this.#loaded;
     const launch = this.#launch as Launch;
+    this.#lookout?.begin(Date.now());
+    this.#loops.started(this.#clock.now());
     const program = launch(
       run,
       {
         command: this.#command,
         folder,
-        env: this.#env,
+        env: { ...this.#env, ...runVariables(run, cause, this.#changes) },
         signal: settings.signal,
         stdin: settings.stdin,
+        reportLoads: settings.deps,
         relay: this.#request.relayMessages ?? false,
       },
       {
@@ -172,6 +178,7 @@ export class App {
         },
         onGone: (survivors) => listener.onGone(survivors),
         onReadsInput: () => this.#yieldInput(),
+        onLoad: (file) => this.#lookout?.loads(file),
         onPortTaken: (port) => this.#emit('portTaken', { port, holders: findPortHolders(port) }),
       },
     );
@@ -211,42 +218,36 @@ export class App {
     return readEnvironment({ folder, files: settings.envFile, variables: settings.env });
   }
 
-  /** Watches with the settings in force; a watcher that is already there goes once the new one has taken over. */
+  /** Watches with the settings in force; what watched before goes once this has taken over. */
   async #watch(since: number): Promise<void> {
     const began = this.#clock.now();
-    const { settings } = this.#loaded;
-    const filter = this.#createFilter();
     // Loaded only now: the program is already starting.
-    const { openWatcher } = await import('./watch/watcher.ts');
+    const [{ Lookout }, { planScope }] = await Promise.all([import('./watch/lookout.ts'), import('./scope.ts')]);
     if (this.#ended) return;
-    const watcher = await openWatcher(
+    this.#lookout ??= new Lookout(
       {
-        filter,
-        since,
-        pollInterval: settings.pollInterval,
+        clock: this.#clock,
         onChange: (change) => this.#onChange(change),
+        onIgnored: (file) => this.#onIgnored(file),
+        onLoadsWatched: (files) => this.#emit('watchingLoads', { files }),
         onWarning: (message) => this.#emit('warning', { message }),
       },
-      { watcher: settings.watcher, poll: settings.poll },
+      since,
     );
-    const previous = this.#watcher;
-    this.#watcher = watcher;
-    if (this.#ended) {
-      await watcher.close();
-      return;
-    }
-    const coverage = await watcher.armed;
-    await previous?.close();
-    if (this.#ended) return;
+    const scope = await planScope(this.#loaded, this.#command);
+    this.#filter = scope.filter;
+    const coverage = await this.#lookout.watch(scope, since);
+    if (coverage === undefined) return;
     this.#emit('watching', {
       program: this.#command.display,
-      patterns: settings.watch,
-      extensions: filter.extensions,
+      patterns: this.#loaded.settings.watch,
+      extensions: scope.filter.extensions,
       ms: this.#clock.now() - began,
       ...coverage,
     });
-    for (const root of filter.roots) {
-      if (!this.#ownFiles().includes(root) && !fs.existsSync(root)) {
+    const own = ownFiles(this.#loaded, this.#command);
+    for (const root of scope.filter.roots) {
+      if (!own.includes(root) && !fs.existsSync(root)) {
         this.#emit('warning', {
           message: `${path.relative(this.#loaded.folder, root)}: nothing is there to watch yet`,
         });
@@ -254,71 +255,85 @@ export class App {
     }
   }
 
-  #createFilter(): Filter {
-    const { settings, bases } = this.#loaded;
-    const extensions = settings.ext ?? this.#command.extensions;
-    return createFilter({
-      watch: { patterns: settings.watch, base: bases.watch },
-      ignore: { patterns: settings.ignore, base: bases.ignore },
-      extensions: extensions.includes('*') ? null : extensions,
-      always: this.#ownFiles(),
-      script: this.#command.script,
-    });
-  }
-
-  /** Files that count wherever they are: what runs, what it is configured with, and what configures us. */
-  #ownFiles(): string[] {
-    const { settings, settingsFiles } = this.#loaded;
-    return [this.#command.script, ...settingsFiles, ...settings.envFile].filter((name) => name !== undefined);
-  }
-
   #onChange(change: Change): void {
-    if (this.#loaded.settingsFiles.includes(change.path)) {
-      this.#settingsQuiet.push(change);
-      // package.json also says something to the program; our own file does not.
-      if (path.basename(change.path) !== 'package.json') return;
-    }
+    const isForDevwatchAlone = isReadByDevwatchAlone(change.path, this.#loaded);
+    if (isForDevwatchAlone || this.#loaded.settingsFiles.includes(change.path)) this.#settingsQuiet.push(change);
+    if (isForDevwatchAlone) return;
     this.#causedAt ??= this.#clock.now();
     this.#quiet.push(change);
+    // Whether anything has changed shows once it is quiet: a save may pass through an empty file.
+    if (!this.#loaded.settings.skipUnchanged) this.#announceChange();
+  }
+
+  #announceChange(): void {
+    this.#changeIsAnnounced = true;
     this.#supervisor.dispatch({ type: 'changed' });
+  }
+
+  #onIgnored(file: string): void {
+    const verdict = this.#filter?.explain(file);
+    if (verdict !== undefined) this.#emit('ignored', { path: file, verdict });
   }
 
   #openQuiet(): QuietWindow {
     return createQuietWindow({
       clock: this.#clock,
       delay: () => this.#loaded.settings.delay,
-      busy: () => fs.existsSync(path.join(this.#loaded.folder, '.git', 'index.lock')),
-      onQuiet: (changes) => {
-        this.#changes = changes;
-        this.#emit('change', { changes });
-        this.#supervisor.dispatch({ type: 'quiet' });
-      },
+      busy: () => this.#gitIsWriting(),
+      onQuiet: (changes) => this.#onQuiet(changes),
+    });
+  }
+
+  /** Does git hold its lock for what is being written? An old one is left over, or that of an open commit message. */
+  #gitIsWriting(): boolean {
+    const lock = path.join(this.#loaded.folder, '.git', 'index.lock');
+    const lockedAt = fs.statSync(lock, { throwIfNoEntry: false })?.mtimeMs;
+    if (lockedAt === undefined) return false;
+    const burst = this.#clock.now() - (this.#causedAt ?? this.#clock.now());
+    return Date.now() - lockedAt < burst + gitPreparation;
+  }
+
+  #onQuiet(all: readonly Change[]): void {
+    const changes = this.#lookout?.changed(all) ?? all;
+    for (const { path } of all.filter((change) => !changes.includes(change))) {
+      this.#emit('ignored', { path, verdict: { watched: false, reason: 'unchanged' } });
+    }
+    if (changes.length > 0 && !this.#changeIsAnnounced) this.#announceChange();
+    if (!this.#changeIsAnnounced) {
+      this.#causedAt = undefined;
+      return;
+    }
+    this.#changeIsAnnounced = false;
+    this.#changes = changes;
+    this.#emit('change', { changes: changes.map((change) => ({ ...change, ...this.#ruleFor(change) })) });
+    this.#warnOfLoop(changes);
+    this.#supervisor.dispatch({ type: 'quiet' });
+  }
+
+  #ruleFor({ path: file }: Change): { rule?: string } {
+    const verdict = this.#loaded.settings.verbose ? this.#filter?.explain(file) : undefined;
+    return verdict?.watched === true ? { rule: verdict.pattern } : {};
+  }
+
+  #warnOfLoop(changes: readonly Change[]): void {
+    const culprit = this.#loops.changed(
+      changes.map((change) => change.path),
+      this.#clock.now(),
+    );
+    if (culprit === undefined) return;
+    const name = path.relative(this.#loaded.folder, culprit);
+    this.#emit('warning', {
+      message: `${name} changes right after every start: if the program itself writes it, use --ignore ${name}`,
     });
   }
 
   /** Puts new settings into force; wrong ones leave everything as it is. */
-  #reload(): void {
-    const { reload } = this.#request;
-    if (reload === undefined) return;
-    let loaded: LoadedSettings;
-    let command: Command;
-    try {
-      loaded = reload();
-      command = commandOf(this.#request, loaded);
-      this.#env = this.#readEnvironment(loaded);
-    } catch (error) {
-      if (!(error instanceof UsageError)) throw error;
-      this.#emit('problem', { message: `${error.message} · the old settings stay in force` });
-      return;
-    }
-    const changed = changedKeys(this.#loaded.settings, loaded.settings);
+  #reload(changes: readonly Change[]): void {
+    const changed = this.#readSettings();
     const since = Date.now();
-    this.#loaded = loaded;
-    this.#command = command;
-    if (changed.length === 0) return;
-    this.#emit('settings', { file: loaded.file ?? '', changed, settings: loaded.settings });
-    this.#supervisor.policy = policyOf(loaded.settings);
-    if (changed.some((key) => specOf(key).group === 'Watching' || specOf(key).group === 'Program')) {
+    const replans = changes.some(({ path: file }) => ['package.json', '.gitignore'].includes(path.basename(file)));
+    const rewatches = changed.some((key) => ['Watching', 'Program'].includes(specOf(key).group) || key === 'verbose');
+    if (rewatches || replans) {
       this.#watching = this.#watching
         .then(() => this.#watch(since))
         .catch((error: unknown) => this.#emit('problem', { message: `the old watcher goes on: ${messageOf(error)}` }));
@@ -326,34 +341,38 @@ export class App {
     if (changed.some((key) => specOf(key).group === 'Program')) this.restart('settings');
   }
 
+  /** Takes what the settings files say now; returns the keys that have another value than before. */
+  #readSettings(): OptionKey[] {
+    const { reload } = this.#request;
+    if (reload === undefined) return [];
+    let loaded: LoadedSettings;
+    let command: Command;
+    try {
+      loaded = reload();
+      command = planCommand({ ...this.#request, loaded });
+      this.#env = this.#readEnvironment(loaded);
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      this.#emit('problem', { message: `${error.message} · the old settings stay in force` });
+      return [];
+    }
+    const changed = changedKeys(this.#loaded.settings, loaded.settings);
+    this.#loaded = loaded;
+    this.#command = command;
+    if (changed.length > 0) {
+      this.#emit('settings', { file: loaded.file ?? '', changed, settings: loaded.settings });
+      this.#supervisor.policy = policyOf(loaded.settings);
+    }
+    return changed;
+  }
+
   async #end(ending: Ending, onEnd: (ending: Ending) => void): Promise<void> {
     this.#quiet.close();
     this.#settingsQuiet.close();
     this.#ended = true;
-    await this.#watcher?.close();
+    await this.#lookout?.close();
     onEnd(ending);
   }
-}
-
-function commandOf(request: AppRequest, { settings, folder }: LoadedSettings): Command {
-  const fromSettings = settings.script === undefined ? [] : [settings.script, ...settings.args];
-  const program = request.program.length > 0 ? request.program : fromSettings;
-  if (program.length === 0 && settings.exec === undefined) {
-    throw new UsageError(
-      'nothing to run · devwatch <script>, or "script" in .watchrc, or "main" in package.json (devwatch --help)',
-    );
-  }
-  const command = resolveCommand({
-    folder,
-    program,
-    nodeArgs: [...request.nodeArgs, ...settings.nodeArgs],
-    exec: settings.exec,
-    execMap: settings.execMap,
-  });
-  if (settings.signal === 'message' && !command.isNode) {
-    throw new UsageError(`signal "message" needs a program that Node runs directly, not: ${command.display}`);
-  }
-  return command;
 }
 
 function policyOf(settings: Settings): Policy {

@@ -27,16 +27,25 @@ const usageExitCode = 2;
 
 async function main(argv: readonly string[]): Promise<void> {
   const line = parseArgv(argv);
-  if (line.help) return (await import('./config/describe.ts')).printHelp(version);
+  if (line.help !== undefined) return (await import('./config/describe.ts')).printHelp(version, line.help);
   if (line.version) return void process.stdout.write(`${version}\n`);
-  const [word] = line.program;
-  if (!line.literal && (word === 'init' || word === 'config')) {
-    if (line.program.length > 1) throw new UsageError(`devwatch ${word} takes no arguments: ${line.program[1]}`);
-    const commands = await import('./commands.ts');
-    return word === 'init' ? commands.init(process.cwd()) : commands.showSettings(load(line));
+  const [word = '', ...rest] = line.program;
+  if (line.literal || !isSubcommand(word)) return runProgram(line);
+  const commands = await import('./commands.ts');
+  if (word === 'explain') {
+    const loaded = load(line);
+    return commands.explain(rest, {
+      loaded,
+      nodeArgs: line.nodeArgs,
+      program: programOf({ ...line, program: [] }, loaded),
+    });
   }
-  runProgram(line);
+  if (rest.length > 0) throw new UsageError(`devwatch ${word} takes no arguments: ${rest[0]}`);
+  return word === 'init' ? commands.init(process.cwd()) : commands.showSettings(load(line));
 }
+
+const isSubcommand = (word: string): word is 'init' | 'config' | 'explain' =>
+  ['init', 'config', 'explain'].includes(word);
 
 function load(line: CommandLine): LoadedSettings {
   return loadSettings({ given: line.flags, folder: process.cwd(), config: line.config });

@@ -5,6 +5,12 @@ import path from 'node:path';
 import type { LoadedSettings } from './config/load.ts';
 import { optionKeys } from './config/options.ts';
 import { codeOf, UsageError } from './errors.ts';
+import type { Verdict } from './events.ts';
+import { isReadByDevwatchAlone, type ProgramRequest, planCommand } from './plan.ts';
+import { type Command, javascript } from './process/command.ts';
+import { planScope } from './scope.ts';
+import { formatPath, formatVerdict } from './terminal/format.ts';
+import { type BackendChoice, chooseBackend } from './watch/watcher.ts';
 
 const template = `{
   // Settings of devwatch; flags win over them. All keys: the README of devwatch
@@ -38,4 +44,69 @@ export function showSettings({ settings, file, notes }: LoadedSettings): void {
   const origin = notes.length > 0 ? notes : [file === undefined ? 'no settings file' : `settings from ${file}`];
   for (const line of origin) process.stderr.write(`devwatch: ${line}\n`);
   process.stdout.write(`${JSON.stringify(values, null, 2)}\n`);
+}
+
+/** What devwatch knows of one path. */
+interface Explanation {
+  readonly path: string;
+  readonly verdict: Verdict;
+  /** What a change of it does. */
+  readonly effect: 'restart' | 'settings' | 'none';
+  /** The outermost folder on the way to it that is not looked into; undefined when all are. */
+  readonly pruned: string | undefined;
+  readonly backend: BackendChoice['backend'];
+}
+
+/**
+ * Prints why a change of each path restarts the program, or why it does not. Of a folder it is said
+ * for a file in it that has an extension that counts.
+ *
+ * @throws UsageError without a path
+ */
+export async function explain(paths: readonly string[], request: ProgramRequest): Promise<void> {
+  const { loaded } = request;
+  if (paths.length === 0) throw new UsageError('explain needs a path: devwatch explain src/server.js');
+  const scope = await planScope(loaded, commandOrAny(request));
+  const { filter } = scope;
+  const { backend, reason } = chooseBackend(filter, scope);
+  if (reason !== undefined) process.stderr.write(`devwatch: ${reason}\n`);
+  for (const given of paths) {
+    const full = path.resolve(given);
+    const isFolder = fs.statSync(full, { throwIfNoEntry: false })?.isDirectory() === true;
+    const verdict = filter.explain(isFolder ? path.join(full, `any.${filter.extensions?.[0] ?? 'js'}`) : full);
+    const counts = isReadByDevwatchAlone(full, loaded) ? 'settings' : 'restart';
+    const effect = verdict.watched ? counts : 'none';
+    const explanation: Explanation = { path: full, verdict, effect, pruned: prunedAt(full, filter), backend };
+    process.stdout.write(
+      loaded.settings.logFormat === 'json' ? `${JSON.stringify(explanation)}\n` : inWords(given, explanation),
+    );
+  }
+}
+
+/** Explaining needs no program: without one, the extensions are those of a Node program. */
+function commandOrAny(request: ProgramRequest): Pick<Command, 'script' | 'extensions'> {
+  const { script, exec } = request.loaded.settings;
+  const isNamed = script !== undefined || exec !== undefined || request.program.length > 0;
+  return isNamed ? planCommand(request) : { script: undefined, extensions: javascript };
+}
+
+function prunedAt(file: string, filter: { roots: readonly string[]; descends(folder: string): boolean }) {
+  const root = filter.roots.find((folder) => file.startsWith(folder + path.sep));
+  if (root === undefined) return undefined;
+  const names = path.relative(root, path.dirname(file)).split(path.sep);
+  return names
+    .map((_, index) => path.join(root, ...names.slice(0, index + 1)))
+    .find((folder) => folder !== root && !filter.descends(folder));
+}
+
+const effects: Readonly<Record<Explanation['effect'], string>> = {
+  restart: 'restarts the program',
+  settings: 'is read again as settings',
+  none: 'does not count',
+};
+
+function inWords(given: string, { verdict, effect, pruned, backend }: Explanation): string {
+  const where =
+    pruned === undefined ? `watched by ${backend}` : `${formatPath(pruned, process.cwd())} is not looked into`;
+  return `${given}\n  ${effects[effect]} · ${formatVerdict(verdict)}\n${verdict.watched || pruned !== undefined ? `  ${where}\n` : ''}`;
 }

@@ -12,7 +12,19 @@ export type Cause = 'start' | 'change' | 'crash' | 'exit' | 'manual' | 'settings
 export interface Change {
   readonly kind: 'add' | 'change' | 'unlink';
   readonly path: string;
+  /** The pattern that makes it count; told with `--verbose`. */
+  readonly rule?: string;
 }
+
+/** Why a path does or does not count. `pattern` is the deciding one as it was written. */
+export type Verdict =
+  | { readonly watched: true; readonly pattern: string }
+  | { readonly watched: false; readonly reason: 'ignored' | 'excluded'; readonly pattern: string }
+  /** `pattern`: the name that is ignored by default, with a slash for a folder. */
+  | { readonly watched: false; readonly reason: 'ignored-by-default'; readonly pattern: string }
+  /** `pattern`: the rule, and the file that holds it in parentheses. */
+  | { readonly watched: false; readonly reason: 'gitignored'; readonly pattern: string }
+  | { readonly watched: false; readonly reason: 'extension' | 'outside' };
 
 /** How a program ended by itself. `code` is null after a signal; `error` says why it could not be started at all. */
 export interface Outcome {
@@ -69,8 +81,12 @@ export interface EventMap {
     files: number;
     ms: number;
   };
+  /** Files that the program has loaded, which no pattern covers, are watched, too (`--deps`). */
+  watchingLoads: { files: readonly string[] };
   /** Relevant files changed and the quiet window has passed. */
   change: { changes: readonly Change[] };
+  /** A file changed that does not count, or was saved as it was; told with `--verbose`, once in a run. */
+  ignored: { path: string; verdict: Verdict | { readonly watched: false; readonly reason: 'unchanged' } };
   /** Who gets the lines typed into the terminal from now on. */
   input: { owner: 'program' | 'devwatch' };
   /** The program dies because somebody else listens on its port: `holders`, as far as they can be seen. */

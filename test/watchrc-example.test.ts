@@ -43,6 +43,7 @@ test('the lines that are commented out are valid, too', async () => {
     exec: 'npm run build && node',
     cwd: project.at('packages/web'),
     delay: 250,
+    pollInterval: 500,
     keep: ['chrome*', 'watchman'],
   });
 });

@@ -18,7 +18,8 @@ export interface CommandLine {
   readonly program: readonly string[];
   /** `--`: the first word is a program, even if it is called like a subcommand. */
   readonly literal: boolean;
-  readonly help: boolean;
+  /** `-h` shows the usual options, `--help` all. */
+  readonly help: 'usual' | 'all' | undefined;
   readonly version: boolean;
   /** `--config`: the settings file to read. */
   readonly config: string | undefined;
@@ -163,7 +164,7 @@ export function parseArgv(argv: readonly string[]): CommandLine {
   const values = new Map<OptionKey, unknown>();
   const nodeArgs: string[] = [];
   let config: string | undefined;
-  let help = false;
+  let help: CommandLine['help'];
   let version = false;
   let literal = false;
 
@@ -197,7 +198,7 @@ export function parseArgv(argv: readonly string[]): CommandLine {
         if (attached !== 'true' && attached !== 'false')
           throw new UsageError(`${name} takes true or false, not "${attached}"`);
         values.set(flag.key as OptionKey, attached === 'true');
-      } else if (flag.key === 'help') help = true;
+      } else if (flag.key === 'help') help = flag.name === '-h' ? 'usual' : 'all';
       else if (flag.key === 'version') version = true;
       else values.set(flag.key as OptionKey, true);
       continue;

@@ -32,8 +32,8 @@ function defaultText({ kind, default: value, byDefault }: OptionSpec): string {
 
 const durationText = (ms: number): string => (ms >= 1000 && ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`);
 
-/** Prints the help to stdout. */
-export function printHelp(version: string): void {
+/** Prints the help to stdout: the usual options, which fit into a terminal, or all. */
+export function printHelp(version: string, which: 'usual' | 'all'): void {
   const cli = cac('devwatch');
   // cac gives every `--no-…` a default, which says nothing here.
   const tidy = (row: string): string => row.replace(/ \(default: true\)$/, '').trimEnd();
@@ -44,7 +44,7 @@ export function printHelp(version: string): void {
     for (const key of optionKeys) {
       const spec = specOf(key);
       const flag = flagText(spec);
-      if (spec.group !== group || flag === undefined) continue;
+      if (spec.group !== group || flag === undefined || (which === 'usual' && spec.rare === true)) continue;
       cli.option(flag, helpText(spec));
       rows.push(key);
     }
@@ -67,11 +67,15 @@ export function printHelp(version: string): void {
         body: [
           ...usage.map(({ body }) => body.trim().replace('$ ', '')),
           'devwatch init | config      write a .watchrc | show the settings in force',
+          'devwatch explain <path...>  why a change restarts the program, or does not',
           "Options go before the script, Node's (--inspect) too; the rest is the program's.",
         ].join('\n'),
       },
       ...parts,
-      { title: 'Further', body: rest.join('\n') },
+      {
+        title: 'Further',
+        body: [...rest, ...(which === 'usual' ? ['', 'devwatch --help shows all options'] : [])].join('\n'),
+      },
     ];
   });
   cli.outputHelp();

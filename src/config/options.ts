@@ -27,6 +27,8 @@ export interface OptionSpec {
   /** What happens without it, where no single value says so. */
   readonly byDefault?: string;
   readonly help: string;
+  /** Left out of `-h`, which shows what fits into a terminal. */
+  readonly rare?: boolean;
   /** The long flag, `--` left out; options without one are keys of the file only. */
   readonly flag?: string;
   readonly short?: string;
@@ -73,6 +75,7 @@ const options = {
   stdin: {
     kind: 'choice',
     group: 'Program',
+    rare: true,
     default: 'inherit',
     flag: 'stdin',
     value: 'how',
@@ -115,6 +118,36 @@ const options = {
     byDefault: 'by program',
     help: 'extensions that count: `js,ts`; `*` is all',
   },
+  gitignore: {
+    kind: 'switch',
+    group: 'Watching',
+    default: false,
+    flag: 'gitignore',
+    help: 'also ignore what git ignores',
+  },
+  deps: {
+    kind: 'switch',
+    group: 'Watching',
+    default: false,
+    flag: 'deps',
+    help: 'also watch every file that the program loads (Node)',
+  },
+  follow: {
+    kind: 'switch',
+    group: 'Watching',
+    rare: true,
+    default: true,
+    flag: 'follow',
+    help: 'links to outside, linked workspace packages',
+  },
+  skipUnchanged: {
+    kind: 'switch',
+    group: 'Watching',
+    rare: true,
+    default: false,
+    flag: 'skip-unchanged',
+    help: 'ignore saves that leave the content as it was',
+  },
   delay: {
     kind: 'duration',
     group: 'Watching',
@@ -137,14 +170,17 @@ const options = {
   pollInterval: {
     kind: 'duration',
     group: 'Watching',
-    default: 500,
+    rare: true,
+    default: undefined,
     flag: 'poll-interval',
     value: 'time',
-    help: 'the interval of `--poll`',
+    byDefault: 'adaptive',
+    help: 'how often to look when polling',
   },
   watcher: {
     kind: 'choice',
     group: 'Watching',
+    rare: true,
     default: 'auto',
     flag: 'watcher',
     value: 'name',
@@ -171,6 +207,7 @@ const options = {
   minUptime: {
     kind: 'duration',
     group: 'Restarting',
+    rare: true,
     default: 1000,
     flag: 'min-uptime',
     value: 'time',
@@ -211,6 +248,7 @@ const options = {
   keep: {
     kind: 'texts',
     group: 'Restarting',
+    rare: true,
     default: [
       'google-chrome*',
       'chrome*',
@@ -234,7 +272,14 @@ const options = {
     value: 'glob',
     help: 'commands that may live on in a session of their own',
   },
-  clear: { kind: 'switch', group: 'Output', default: false, flag: 'clear', help: 'clear the screen at every restart' },
+  clear: {
+    kind: 'switch',
+    group: 'Output',
+    rare: true,
+    default: false,
+    flag: 'clear',
+    help: 'clear the screen at every restart',
+  },
   quiet: {
     kind: 'switch',
     group: 'Output',
@@ -254,6 +299,7 @@ const options = {
   logFormat: {
     kind: 'choice',
     group: 'Output',
+    rare: true,
     default: 'pretty',
     flag: 'log-format',
     value: 'format',
@@ -263,6 +309,7 @@ const options = {
   color: {
     kind: 'switch',
     group: 'Output',
+    rare: true,
     default: true,
     flag: 'color',
     help: 'colours on a terminal',

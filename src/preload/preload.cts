@@ -13,15 +13,20 @@ const at = process.execArgv.indexOf(__filename);
 if (at > 0) process.execArgv.splice(at - 1, 2);
 delete require.cache[__filename];
 
-// The descriptor of the pipe and, when stdin is the terminal that devwatch has, too, `tty`. Only the
-// main thread finds it: it is gone before there can be another one.
-const [channel, terminal] = (process.env.DEVWATCH_CHANNEL ?? '').split(' ');
+// The descriptor of the pipe, `tty` when stdin is the terminal that devwatch has, too, and `loads` when
+// it wants to know what is loaded. Only the main thread finds it: it is gone before there can be another one.
+const [channel, ...duties] = (process.env.DEVWATCH_CHANNEL ?? '').split(' ');
 delete process.env.DEVWATCH_CHANNEL;
 
 if (channel) {
-  if (terminal === 'tty') {
+  if (duties.includes('tty')) {
     claimTerminalOnRead();
     claimTerminalOnSpawn();
+  }
+  if (duties.includes('loads')) {
+    const loads = require('./loads.cjs') as { reportLoads(channel: number): void };
+    loads.reportLoads(Number(channel));
+    delete require.cache[require.resolve('./loads.cjs')];
   }
   process.on(
     'uncaughtExceptionMonitor',

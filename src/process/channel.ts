@@ -11,6 +11,8 @@ export interface ProgramNotices {
    * nothing is lost: it gets that first.
    */
   onReadsInput(): string;
+  /** The program loads this file (absolute), or would if it were there. */
+  onLoad(file: string): void;
   /** The program dies because somebody else listens on this port. */
   onPortTaken(port: number): void;
 }
@@ -29,16 +31,17 @@ export const preloadFile: string = fileURLToPath(
 );
 
 /** Reads what the preload says, one JSON object a line; what is none is passed over. */
-export function readNotices(stream: Duplex, { onReadsInput, onPortTaken }: ProgramNotices): void {
+export function readNotices(stream: Duplex, { onReadsInput, onLoad, onPortTaken }: ProgramNotices): void {
   readline.createInterface({ input: stream }).on('line', (line) => {
     const notice = parse(line);
     if (notice.type === 'reads-stdin') stream.write(`${JSON.stringify(onReadsInput())}\n`);
+    else if (notice.type === 'loads' && notice.file !== undefined) onLoad(notice.file);
     else if (notice.type === 'address-in-use' && notice.port !== undefined) onPortTaken(notice.port);
   });
   stream.on('error', () => {});
 }
 
-function parse(line: string): { type?: string; port?: number } {
+function parse(line: string): { type?: string; port?: number; file?: string } {
   try {
     const notice: unknown = JSON.parse(line);
     return typeof notice === 'object' && notice !== null ? notice : {};

@@ -32,8 +32,9 @@ export interface Command {
   readonly isNode: boolean;
 }
 
-const javascript = ['js', 'mjs', 'cjs', 'json'] as const;
-const typescript = [...javascript, 'ts', 'mts', 'cts', 'tsx', 'jsx'] as const;
+/** Extensions that concern a Node program. */
+export const javascript: readonly string[] = ['js', 'mjs', 'cjs', 'json'];
+const typescript = [...javascript, 'ts', 'mts', 'cts', 'tsx', 'jsx'];
 
 /** Extensions that concern the programs of well-known commands; the rest is taken for a JavaScript tool. */
 const extensionsByCommand: Readonly<Record<string, readonly string[]>> = {

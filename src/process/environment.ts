@@ -3,6 +3,7 @@
 import fs from 'node:fs';
 import { parseEnv } from 'node:util';
 import { codeOf, messageOf, UsageError } from '../errors.ts';
+import type { Cause, Change } from '../events.ts';
 
 export interface EnvironmentOptions {
   /** Where the program runs; PWD follows it, as it does after a `cd`. */
@@ -30,6 +31,26 @@ export function readEnvironment({ folder, files, variables }: EnvironmentOptions
   const inherited = ownEnvironment();
   const moved = inherited.PWD === undefined || folder === process.cwd() ? {} : { PWD: folder };
   return { ...fromFiles, ...inherited, ...moved, ...variables };
+}
+
+/** Beyond this length, in characters, changed paths are counted only: a program's whole environment has a limit. */
+const longestList = 8192;
+
+/**
+ * What a run is told of why it was started: DEVWATCH_RUN counts from 1, DEVWATCH_REASON is the cause,
+ * DEVWATCH_CHANGED the changed files, one absolute path a line, with a last line `(n more)` where
+ * there are too many.
+ */
+export function runVariables(run: number, cause: Cause, changes: readonly Change[]): NodeJS.ProcessEnv {
+  const lines: string[] = [];
+  let length = 0;
+  for (const { path } of changes) {
+    length += path.length + 1;
+    if (length > longestList) break;
+    lines.push(path);
+  }
+  if (lines.length < changes.length) lines.push(`(${changes.length - lines.length} more)`);
+  return { DEVWATCH_RUN: String(run), DEVWATCH_REASON: cause, DEVWATCH_CHANGED: lines.join('\n') };
 }
 
 /**

@@ -26,6 +26,8 @@ export interface LaunchOptions {
   readonly stdin: 'inherit' | 'pipe' | 'ignore';
   /** Relays IPC messages between whoever started devwatch and a Node program. */
   readonly relay: boolean;
+  /** A Node program reports every file that it loads. */
+  readonly reportLoads: boolean;
 }
 
 export interface ProgramListener extends ProgramNotices {
@@ -77,7 +79,7 @@ export function createLauncher(containment: Containment, clock: Clock, modes: Te
   };
 }
 
-function invocationOf({ command, env, stdin }: LaunchOptions): Invocation {
+function invocationOf({ command, env, stdin, reportLoads }: LaunchOptions): Invocation {
   // It is meant for single processes; inherited by all, it would keep all.
   const { DEVWATCH_KEEP: _, ...inherited } = env;
   const sharesTerminal = stdin === 'inherit' && process.stdin.isTTY;
@@ -85,7 +87,10 @@ function invocationOf({ command, env, stdin }: LaunchOptions): Invocation {
   return {
     file: command.file,
     args: ['--require', preloadFile, ...command.args],
-    env: { ...inherited, [channelVariable]: `${channelDescriptor}${sharesTerminal ? ' tty' : ''}` },
+    env: {
+      ...inherited,
+      [channelVariable]: `${channelDescriptor}${sharesTerminal ? ' tty' : ''}${reportLoads ? ' loads' : ''}`,
+    },
   };
 }
 
@@ -128,6 +133,7 @@ function track({ child, pid, tree, options, clock, modes, listener }: Tracked): 
         mayChangeModes = true;
         return listener.onReadsInput();
       },
+      onLoad: (file) => listener.onLoad(file),
       onPortTaken: (port) => listener.onPortTaken(port),
     });
     channel.unref();

@@ -1,7 +1,8 @@
 /** Numbers and names as people read them. Pure. */
 
 import path from 'node:path';
-import type { Change, Outcome } from '../events.ts';
+import type { Change, Outcome, Verdict } from '../events.ts';
+import { unreachable } from '../unreachable.ts';
 
 /** A time in ms: `18 ms`, `1.2 s`, `3 min 5 s`. */
 export function formatTime(ms: number): string {
@@ -10,6 +11,9 @@ export function formatTime(ms: number): string {
   const seconds = Math.round(ms / 1000);
   return seconds % 60 === 0 ? `${Math.floor(seconds / 60)} min` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
+
+/** `1 file`, `2 files`. */
+export const formatCount = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
 
 /** `exit 1`, `SIGSEGV`, or what kept the program from starting. */
 export function formatOutcome({ code, signal }: Outcome): string {
@@ -37,4 +41,27 @@ export function formatClock(time: number, now: number = Date.now()): string {
   const [day, clock] = iso(time).split('T');
   const seconds = clock?.slice(0, 8) ?? '';
   return day === iso(now).slice(0, 10) ? seconds : `${day} ${seconds}`;
+}
+
+/** Why a path does or does not count. */
+export function formatVerdict(verdict: Verdict | { readonly watched: false; readonly reason: 'unchanged' }): string {
+  if (verdict.watched) return `watch ${verdict.pattern}`;
+  switch (verdict.reason) {
+    case 'ignored':
+      return `ignore ${verdict.pattern}`;
+    case 'excluded':
+      return `watch ${verdict.pattern}`;
+    case 'ignored-by-default':
+      return `${verdict.pattern} is ignored by default`;
+    case 'gitignored':
+      return `git ignores ${verdict.pattern}`;
+    case 'extension':
+      return 'its extension does not count';
+    case 'outside':
+      return 'no pattern matches it';
+    case 'unchanged':
+      return 'its content is what it was';
+    default:
+      return unreachable(verdict);
+  }
 }

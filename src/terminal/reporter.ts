@@ -3,7 +3,15 @@
 import kleur from 'kleur';
 import type { Emit, EventMap, EventName, Next } from '../events.ts';
 import { unreachable } from '../unreachable.ts';
-import { formatChanges, formatClock, formatOutcome, formatPath, formatTime } from './format.ts';
+import {
+  formatChanges,
+  formatClock,
+  formatCount,
+  formatOutcome,
+  formatPath,
+  formatTime,
+  formatVerdict,
+} from './format.ts';
 
 export interface ReporterOptions {
   readonly stream: NodeJS.WriteStream;
@@ -97,18 +105,27 @@ export function render(fact: Fact, { folder, version }: Pick<ReporterOptions, 'f
     case 'watching': {
       const { program, patterns, extensions, files, backend, directories, ms } = fact.event;
       const what = extensions === null ? 'all files' : extensions.join(' ');
-      const counted = files === 1 ? '1 file' : `${files} files`;
       const how = backend === 'inotify' ? '' : ` · by ${backend}`;
       return [
-        ...line(`${version} · ${program} · watching ${patterns.join(' ')} (${what}) · ${counted}${how}`),
-        ...line(`armed in ${formatTime(ms)} · ${directories} folders · ${backend}`, 'plain', 'verbose'),
+        ...line(
+          `${version} · ${program} · watching ${patterns.join(' ')} (${what}) · ${formatCount(files, 'file')}${how}`,
+        ),
+        ...line(`armed in ${formatTime(ms)} · ${formatCount(directories, 'folder')} · ${backend}`, 'plain', 'verbose'),
       ];
     }
+    case 'watchingLoads':
+      return line(`also watching what it loads: ${formatCount(fact.event.files.length, 'file')}`, 'plain', 'verbose');
     case 'start':
       return renderStart(fact.event, folder);
     case 'change':
-      return fact.event.changes.flatMap(({ kind, path }) =>
-        line(`${kind} ${formatPath(path, folder)}`, 'plain', 'verbose'),
+      return fact.event.changes.flatMap(({ kind, path, rule }) =>
+        line(`${kind} ${formatPath(path, folder)}${rule === undefined ? '' : ` · watch ${rule}`}`, 'plain', 'verbose'),
+      );
+    case 'ignored':
+      return line(
+        `passed over ${formatPath(fact.event.path, folder)} · ${formatVerdict(fact.event.verdict)}`,
+        'plain',
+        'verbose',
       );
     case 'crash': {
       const { outcome, uptime, next } = fact.event;

@@ -8,7 +8,8 @@ import path from 'node:path';
 import { watch } from 'chokidar';
 import { codeOf, messageOf } from '../errors.ts';
 import type { Change } from '../events.ts';
-import { type Coverage, statsOf, timestampSlack, type Watcher, type WatchOptions } from './watcher.ts';
+import { type Coverage, isExhausted, type OnExhausted, type Watcher, type WatchOptions } from './backend.ts';
+import { statsOf, timestampSlack } from './disk.ts';
 
 /**
  * Polling is not ready when it says so: what it compares with is still being read in the thread
@@ -16,8 +17,19 @@ import { type Coverage, statsOf, timestampSlack, type Watcher, type WatchOptions
  */
 const firstLook = 100;
 
-export function openChokidar(options: WatchOptions, poll: boolean): Watcher {
-  const { filter, onChange, onWarning, pollInterval, since } = options;
+/** Watches by events. `onExhausted` is called once when there are no watches or descriptors left. */
+export function openChokidar(options: WatchOptions, onExhausted: OnExhausted): Watcher {
+  return open(options, undefined, onExhausted);
+}
+
+/** Looks at every file once in `interval` ms. */
+export function openPolling(options: WatchOptions, interval: number): Watcher {
+  return open(options, interval, () => {});
+}
+
+function open(options: WatchOptions, interval: number | undefined, onExhausted: OnExhausted): Watcher {
+  const { filter, follow, onChange, onWarning, since } = options;
+  const poll = interval !== undefined;
   const watcher = watch([...filter.roots], {
     ignored: (file, stats) => {
       // Called first without stats (may it be a folder worth entering?), then with them.
@@ -30,8 +42,9 @@ export function openChokidar(options: WatchOptions, poll: boolean): Watcher {
     atomic: false,
     awaitWriteFinish: false,
     ignorePermissionErrors: true,
+    followSymlinks: follow,
     usePolling: poll,
-    interval: pollInterval,
+    ...(poll && { interval, binaryInterval: interval }),
   });
   /** Times of what polling has announced: it may come to the same change again. */
   const announced = new Map<string, number>();
@@ -51,42 +64,50 @@ export function openChokidar(options: WatchOptions, poll: boolean): Watcher {
   });
 
   // When watches or descriptors run out, every file reports it.
-  const warned = new Set<string | undefined>();
+  const seen = new Set<string | undefined>();
   watcher.on('error', (error) => {
-    if (warned.has(codeOf(error))) return;
-    warned.add(codeOf(error));
-    onWarning(`the watcher reports: ${messageOf(error)}`);
+    if (seen.has(codeOf(error))) return;
+    seen.add(codeOf(error));
+    if (poll || !isExhausted(error)) return onWarning(`the watcher reports: ${messageOf(error)}`);
+    void close();
+    onExhausted(error, since);
+    giveUp(error);
   });
+
+  function* files(): Generator<string> {
+    for (const [folder, names] of Object.entries(watcher.getWatched())) {
+      for (const name of names) {
+        const full = path.resolve(folder, name);
+        if (filter.accepts(full) && statsOf(full, fs.statSync)?.isFile() === true) yield full;
+      }
+    }
+  }
 
   /** Announces what was touched since the program was started, and counts what is watched. */
   function announceSince(): Coverage {
-    const watched = Object.entries(watcher.getWatched());
-    let files = 0;
-    for (const [folder, names] of watched) {
-      for (const name of names) {
-        const full = path.resolve(folder, name);
-        if (!filter.accepts(full)) continue;
-        const stats = statsOf(full, fs.statSync);
-        if (stats?.isFile() !== true) continue;
-        files += 1;
-        if (stats.ctimeMs >= since - timestampSlack) announce('change', full, stats);
-      }
+    let count = 0;
+    for (const file of files()) {
+      count += 1;
+      const stats = statsOf(file, fs.statSync);
+      if (stats !== undefined && stats.ctimeMs >= since - timestampSlack) announce('change', file, stats);
     }
-    return { backend: poll ? 'polling' : 'chokidar', directories: watched.length, files };
+    const directories = Object.keys(watcher.getWatched()).length;
+    return { backend: poll ? 'polling' : 'chokidar', directories, files: count };
   }
 
   let timer: NodeJS.Timeout | undefined;
-  const armed = new Promise<Coverage>((resolve) => {
+  let giveUp: (error: unknown) => void = () => {};
+  const armed = new Promise<Coverage>((resolve, reject) => {
+    giveUp = reject;
     watcher.on('ready', () => {
       timer = setTimeout(() => resolve(announceSince()), poll ? firstLook : 0);
     });
   });
 
-  return {
-    armed,
-    close() {
-      clearTimeout(timer);
-      return watcher.close();
-    },
-  };
+  function close(): Promise<void> {
+    clearTimeout(timer);
+    return watcher.close();
+  }
+
+  return { armed, files, close };
 }

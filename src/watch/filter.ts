@@ -7,7 +7,8 @@
  *   absolute paths reach outside.
  * - A folder means everything below it.
  * - A pattern without a slash matches at every depth (`*.test.js`; in `ignore` also plain names,
- *   `dist`), as in .gitignore. A plain name in `watch` is a path: `src`, `server.js`.
+ *   `dist`), as in .gitignore; in `ignore` also in watched folders outside its base. A plain name
+ *   in `watch` is a path: `src`, `server.js`.
  * - `!pattern` takes back what earlier patterns of the list matched; the last match wins. In
  *   `ignore` it lifts a default, too, when it names what the default hides: `!dist`, `!.github`,
  *   `!node_modules/pkg`, but not `!keep.js`.
@@ -17,6 +18,8 @@
 
 import path from 'node:path';
 import picomatch from 'picomatch';
+import type { Verdict } from '../events.ts';
+import { isAtOrBelow, isBelow, toPosix } from './paths.ts';
 
 /** Patterns, and the absolute folder that they are relative to. */
 export interface PatternList {
@@ -24,9 +27,16 @@ export interface PatternList {
   readonly base: string;
 }
 
+/** What git leaves out: the rule that says so, or undefined. Absolute POSIX path. */
+export type GitIgnores = (file: string, isFolder: boolean) => string | undefined;
+
 export interface FilterOptions {
   readonly watch: PatternList;
   readonly ignore: PatternList;
+  /** Absolute folders that are watched, too, by the same rules. */
+  readonly folders?: readonly string[];
+  /** What git ignores does not count, unless a pattern names it, or the ignored folder that holds it. */
+  readonly gitIgnores?: GitIgnores | undefined;
   /** Extensions without the dot; null means every file. They do not apply to a pattern that names an extension itself. */
   readonly extensions: readonly string[] | null;
   /** Absolute paths of files that count wherever they are, unless `ignore` names them. */
@@ -34,15 +44,6 @@ export interface FilterOptions {
   /** The script's absolute path: a folder that is ignored by default but holds it (`dist`) is not, except node_modules. */
   readonly script?: string | undefined;
 }
-
-/** Why a path does or does not count. `pattern` is the deciding one as it was written. */
-export type Verdict =
-  | { readonly watched: true; readonly pattern: string }
-  | { readonly watched: false; readonly reason: 'ignored'; readonly pattern: string }
-  | { readonly watched: false; readonly reason: 'ignored-by-default'; readonly pattern: string }
-  | { readonly watched: false; readonly reason: 'excluded'; readonly pattern: string }
-  | { readonly watched: false; readonly reason: 'extension' }
-  | { readonly watched: false; readonly reason: 'outside' };
 
 export interface Filter {
   /** The folders (or single files) from which everything relevant can be reached; none lies inside another. */
@@ -87,7 +88,8 @@ const ignoredFiles: readonly string[] = [
   '*.timestamp-*.mjs', // a bundled vite or vitest configuration
 ];
 
-const ignoredFolderNames: ReadonlySet<string> = new Set(ignoredFolders);
+/** Names of folders that are ignored by default. */
+export const ignoredFolderNames: ReadonlySet<string> = new Set(ignoredFolders);
 const ignoredFileName = new RegExp(ignoredFiles.map((glob) => regexOf(glob).source).join('|'));
 
 interface Pattern {
@@ -114,25 +116,27 @@ function regexOf(glob: string): RegExp {
   return picomatch.makeRe(glob, { dot: true, posix: true });
 }
 
-const toPosix: (file: string) => string = path.sep === '\\' ? (file) => file.replaceAll('\\', '/') : (file) => file;
-
-const isBelow = (file: string, folder: string): boolean =>
-  file.length > folder.length && file.startsWith(folder) && (folder.endsWith('/') || file[folder.length] === '/');
-
-const isAtOrBelow = (file: string, folder: string): boolean => file === folder || isBelow(file, folder);
-
 /** Is this text a name without wildcards? */
 const isPlain = (text: string): boolean => !picomatch.scan(text).isGlob;
 
-function compile(text: string, base: string, list: 'watch' | 'ignore'): Pattern {
+function parse(text: string): { negated: boolean; anchored: boolean; body: string } {
   const negated = text.startsWith('!') && text[1] !== '(';
   let body = toPosix(negated ? text.slice(1) : text);
   const anchored = body.startsWith('./');
   if (anchored) body = body.slice(2);
   if (body.length > 1 && body.endsWith('/')) body = body.slice(0, -1);
-  const floats = !anchored && !body.includes('/') && !/^\.{0,2}$/.test(body) && (list === 'ignore' || !isPlain(body));
+  return { negated, anchored, body };
+}
 
-  const scan = floats ? { base: '', glob: `${globstar}/${body}` } : picomatch.scan(body);
+/** Does it match at every depth? */
+function floats(text: string, list: 'watch' | 'ignore'): boolean {
+  const { anchored, body } = parse(text);
+  return !anchored && !body.includes('/') && !/^\.{0,2}$/.test(body) && (list === 'ignore' || !isPlain(body));
+}
+
+function compile(text: string, base: string, list: 'watch' | 'ignore'): Pattern {
+  const { negated, body } = parse(text);
+  const scan = floats(text, list) ? { base: '', glob: `${globstar}/${body}` } : picomatch.scan(body);
   const folder = toPosix(path.resolve(base, scan.base));
   const literal = toPosix(path.resolve(base, body));
   const glob = scan.glob;
@@ -158,6 +162,16 @@ function compile(text: string, base: string, list: 'watch' | 'ignore'): Pattern 
       return false;
     },
   };
+}
+
+/** What floats in the list's base floats in every watched folder outside it. */
+function compileIgnores({ patterns, base }: PatternList, roots: readonly string[]): Pattern[] {
+  const outside = roots.filter((root) => !isAtOrBelow(root, toPosix(base)) && !isAtOrBelow(toPosix(base), root));
+  return patterns.flatMap((text) =>
+    floats(text, 'ignore')
+      ? [base, ...outside].map((folder) => compile(text, folder, 'ignore'))
+      : [compile(text, base, 'ignore')],
+  );
 }
 
 /** A pattern that is one file, whatever characters its path holds. */
@@ -221,9 +235,15 @@ function namesFiles(segment: string): boolean {
  */
 export function createFilter(options: FilterOptions): Filter {
   const patterns = options.watch.patterns.map((text) => compile(text, options.watch.base, 'watch'));
-  const watch = [...scriptFolders(options.script, patterns), ...patterns, ...(options.always ?? []).map(literalFile)];
-  const ignore = options.ignore.patterns.map((text) => compile(text, options.ignore.base, 'ignore'));
-  const picks = watch.filter((pattern) => !pattern.negated);
+  const watch = [
+    ...scriptFolders(options.script, patterns),
+    ...(options.folders ?? []).map((folder) => literalFolder(toPosix(folder))),
+    ...patterns,
+  ];
+  const always = (options.always ?? []).map(literalFile);
+  const picks = [...watch.filter((pattern) => !pattern.negated), ...always];
+  const ignore = compileIgnores(options.ignore, outermost(picks.map((pattern) => pattern.base)));
+  const { gitIgnores } = options;
   const keeps = ignore.filter((pattern) => pattern.negated);
   const extensions = options.extensions === null ? null : new Set(options.extensions);
   const literals = new Set(picks.map((pattern) => pattern.literal));
@@ -231,15 +251,21 @@ export function createFilter(options: FilterOptions): Filter {
 
   /** Most files of a project fail here, before any pattern is looked at. */
   const mayCount = (file: string): boolean =>
-    extensions === null || anyNamesFiles || hasExtension(file, extensions) || literals.has(file);
+    extensions === null ||
+    anyNamesFiles ||
+    hasExtension(file, extensions) ||
+    literals.has(file) ||
+    (gitIgnores !== undefined && isGitIgnore(file));
 
   function explainPosix(file: string): Verdict {
+    if (gitIgnores !== undefined && isGitIgnore(file)) return { watched: true, pattern: '.gitignore' };
     const ignored = lastMatch(ignore, file);
     if (ignored !== undefined && !ignored.negated) return { watched: false, reason: 'ignored', pattern: ignored.text };
 
     const lifting = keeps.filter((keep) => matches(keep, file));
     let pick: Pattern | undefined;
     let byDefault: string | undefined;
+    let byGit: string | undefined;
     let wrongExtension = false;
     let excluded: Pattern | undefined;
     for (const pattern of watch) {
@@ -252,25 +278,41 @@ export function createFilter(options: FilterOptions): Filter {
       }
       const named = itself && (file === pattern.literal || pattern.namesFiles);
       const defaultRule = hidingDefault(file, pattern, lifting);
+      const gitRule = file === pattern.literal || lifting.length > 0 ? undefined : hiddenByGit(file, false, pattern);
       if (defaultRule !== undefined) byDefault = defaultRule;
+      else if (gitRule !== undefined) byGit = gitRule;
       else if (!named && extensions !== null && !hasExtension(file, extensions)) wrongExtension = true;
       else pick = pattern;
     }
+    pick ??= always.find((pattern) => pattern.matchesItself(file));
     if (pick !== undefined) return { watched: true, pattern: pick.text };
     if (excluded !== undefined) return { watched: false, reason: 'excluded', pattern: excluded.text };
     if (byDefault !== undefined) return { watched: false, reason: 'ignored-by-default', pattern: byDefault };
+    if (byGit !== undefined) return { watched: false, reason: 'gitignored', pattern: byGit };
     return { watched: false, reason: wrongExtension ? 'extension' : 'outside' };
+  }
+
+  /** The rule of git's that hides what is at or above the file and below the pattern's base. */
+  function hiddenByGit(file: string, isFolder: boolean, pattern: Pattern): string | undefined {
+    if (gitIgnores === undefined) return undefined;
+    for (let end = file.indexOf('/', lengthOfPrefix(pattern.base)); end >= 0; end = file.indexOf('/', end + 1)) {
+      const rule = gitIgnores(file.slice(0, end), true);
+      if (rule !== undefined) return rule;
+    }
+    return gitIgnores(file, isFolder);
   }
 
   function descendsPosix(folder: string): boolean {
     const lifting = keeps.filter((keep) => isAtOrBelow(keep.base, folder) || isAtOrBelow(folder, keep.base));
     if (lifting.length === 0 && lastMatch(ignore, folder)?.negated === false) return false;
     const excluded = watch.findLastIndex((pattern) => pattern.negated && matches(pattern, folder));
+    if (always.some((pattern) => isBelow(pattern.base, folder))) return true;
     return watch.some((pattern, index) => {
       if (pattern.negated || index < excluded) return false;
       if (isAtOrBelow(pattern.base, folder)) return true;
       if (!isBelow(folder, pattern.base)) return false;
       if (hidingDefault(`${folder}/`, pattern, lifting) !== undefined) return false;
+      if (lifting.length === 0 && hiddenByGit(folder, true, pattern) !== undefined) return false;
       return segmentsBelow(folder, pattern.base) < pattern.depth || matches(pattern, folder);
     });
   }
@@ -286,6 +328,9 @@ export function createFilter(options: FilterOptions): Filter {
     explain: (file) => explainPosix(toPosix(file)),
   };
 }
+
+/** Is this a file with rules of git's? */
+export const isGitIgnore = (file: string): boolean => path.posix.basename(toPosix(file)) === '.gitignore';
 
 const matches = (pattern: Pattern, file: string): boolean => pattern.matchesItself(file) || pattern.matchesBelow(file);
 

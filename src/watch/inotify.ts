@@ -14,36 +14,50 @@
  *   and after it everything is walked again.
  * - ext4 gives a new directory the inode number of the one just deleted: only with the time of
  *   birth does it tell whether a watched directory is still the one at its path.
+ * - A `chmod` arrives as `change`, too; a write moves the time of modification or the size.
  */
 
 import fs from 'node:fs';
 import path from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import {
-  type Coverage,
-  isExhausted,
-  type OnExhausted,
-  statsOf,
-  timestampSlack,
-  type Watcher,
-  type WatchOptions,
-} from './watcher.ts';
+import { codeOf } from '../errors.ts';
+import { type Coverage, isExhausted, type OnExhausted, type Watcher, type WatchOptions } from './backend.ts';
+import { digestOf, entriesOf, inSlices, realPathOf, statsOf, timestampSlack } from './disk.ts';
+import { isAtOrBelow } from './paths.ts';
 
 interface Folder {
   readonly path: string;
   readonly subscription: fs.FSWatcher;
   readonly identity: string | undefined;
-  /** Names of the relevant files in it. */
-  readonly files: Set<string>;
+  /** The relevant files in it by name, each with what it was like when it was last looked at. */
+  readonly files: Map<string, Baseline | undefined>;
   readonly folders: Map<string, Folder>;
   /** No part of the tree any more: a walk that has not come to its subfolders leaves them. */
   dropped: boolean;
 }
 
+/** A file as far as a write moves it. */
+interface Baseline {
+  readonly mtimeMs: number;
+  readonly size: number;
+  /** Where a second write might leave the same time behind. */
+  readonly digest: string | undefined;
+}
+
+/** A folder that is no part of the tree, but holds files that links in the tree lead to. */
+interface Annex {
+  readonly subscription: fs.FSWatcher;
+  /** By the name of the target: the links to it. */
+  readonly links: Map<string, Set<string>>;
+}
+
 /** The kernel queues 16,384 events; well below that, what is known is compared with the disk again. */
 const overflowSuspicion = 4096;
-/** A walk gives the event loop a turn after this long, in ms, so that a child's start is not slowed. */
-const walkSlice = 10;
+/** The longest time, in ms, for which a file system (FAT) gives two writes the same time of modification. */
+const coarsestTimestamp = 2100;
+/** Larger files are not read to tell a `chmod` right after a write from another write. Bytes. */
+const largestDigested = 1_000_000;
+/** In a turn of more events than this, a checkout perhaps, files are not read at all. */
+const largestDigestedBurst = 64;
 
 /**
  * Opens the backend. `onExhausted` is called once when the kernel has no watches left, while arming
@@ -53,6 +67,7 @@ export function openInotify(options: WatchOptions, onExhausted: OnExhausted): Wa
   const tree = new WatchedTree(options, onExhausted);
   return {
     armed: tree.arm(),
+    files: () => tree.files(),
     async close() {
       tree.close();
     },
@@ -66,6 +81,9 @@ class WatchedTree {
   readonly #tops = new Map<string, Folder>();
   /** Folders outside the roots that a link led to, by real path: each is followed once. */
   readonly #followed = new Map<string, string>();
+  /** Those of them that more links lead to, which count when the first one goes. */
+  readonly #linkedAgain = new Set<string>();
+  readonly #annexes = new Map<string, Annex>();
   #directories = 0;
   #closed = false;
   #failure: unknown;
@@ -77,6 +95,7 @@ class WatchedTree {
   #walks = 0;
   #lastWalk: Promise<void> = Promise.resolve();
   #resyncIsDue = false;
+  #warned = false;
 
   constructor(options: WatchOptions, onExhausted: OnExhausted) {
     this.#options = options;
@@ -93,6 +112,12 @@ class WatchedTree {
     let files = 0;
     for (const folder of this.#everyFolder()) files += folder.files.size;
     return { backend: 'inotify', directories: this.#directories, files };
+  }
+
+  *files(): Generator<string> {
+    for (const folder of this.#everyFolder()) {
+      for (const name of folder.files.keys()) yield path.join(folder.path, name);
+    }
   }
 
   close(): void {
@@ -133,28 +158,32 @@ class WatchedTree {
 
   /** Subscribes to one folder and hangs it in the tree. Undefined when it has vanished or may not be read. */
   #subscribe(folderPath: string, parent: Folder | undefined): Folder | undefined {
-    let subscription: fs.FSWatcher;
-    try {
-      subscription = fs.watch(folderPath);
-    } catch (error) {
-      if (isExhausted(error)) this.#fail(error);
-      return undefined;
-    }
+    const subscription = this.#open(folderPath);
+    if (subscription === undefined) return undefined;
     this.#directories += 1;
     const folder: Folder = {
       path: folderPath,
       subscription,
       identity: identityOf(statsOf(folderPath, fs.statSync)),
-      files: new Set(),
+      files: new Map(),
       folders: new Map(),
       dropped: false,
     };
     subscription.on('change', (type, name) => this.#onEvent(folder, type, name === null ? null : String(name)));
-    // A watched folder that vanishes may report an error; what it means arrives as an event, too.
-    subscription.on('error', () => {});
     if (parent === undefined) this.#tops.set(folderPath, folder);
     else parent.folders.set(path.basename(folderPath), folder);
     return folder;
+  }
+
+  #open(folderPath: string): fs.FSWatcher | undefined {
+    try {
+      // A watched folder that vanishes may report an error; what it means arrives as an event, too.
+      return fs.watch(folderPath).on('error', () => {});
+    } catch (error) {
+      if (isExhausted(error)) this.#fail(error);
+      else if (codeOf(error) === 'EACCES') this.#warnUnreadable(folderPath);
+      return undefined;
+    }
   }
 
   /** Notes the relevant files of a folder, and returns the names of its relevant subfolders. */
@@ -169,7 +198,7 @@ class WatchedTree {
           break;
         case 'file':
           if (!filter.accepts(full)) break;
-          folder.files.add(entry.name);
+          folder.files.set(entry.name, undefined);
           if (announce) onChange({ kind: 'add', path: full });
           break;
         default:
@@ -182,10 +211,14 @@ class WatchedTree {
     if (entry.isFile()) return 'file';
     if (entry.isDirectory()) return 'folder';
     if (!entry.isSymbolicLink()) return 'other';
+    const { filter, follow } = this.#options;
     try {
       const target = fs.statSync(full);
-      if (!target.isDirectory()) return target.isFile() ? 'file' : 'other';
-      if (!this.#options.filter.descends(full)) return 'other';
+      if (target.isFile()) {
+        if (follow && filter.accepts(full)) this.#followFile(full, fs.realpathSync(full));
+        return 'file';
+      }
+      if (!target.isDirectory() || !follow || !filter.descends(full)) return 'other';
       return this.#follows(full, fs.realpathSync(full)) ? 'folder' : 'other';
     } catch {
       return 'other';
@@ -198,7 +231,34 @@ class WatchedTree {
     if (roots.some((root) => isAtOrBelow(target, root) || isAtOrBelow(root, target))) return false;
     const first = this.#followed.get(target) ?? link;
     this.#followed.set(target, first);
+    if (first !== link) this.#linkedAgain.add(target);
     return first === link;
+  }
+
+  /** A write to the target of a link leaves no event where the link is. */
+  #followFile(link: string, target: string): void {
+    // It is reported under its own name, and counts once.
+    if (this.#options.filter.accepts(target)) return;
+    const annex = this.#annexOf(path.dirname(target));
+    const name = path.basename(target);
+    annex?.links.set(name, (annex.links.get(name) ?? new Set()).add(link));
+  }
+
+  #annexOf(folder: string): Annex | undefined {
+    const known = this.#annexes.get(folder);
+    if (known !== undefined) return known;
+    const subscription = this.#open(folder);
+    if (subscription === undefined) return undefined;
+    const annex: Annex = { subscription, links: new Map() };
+    subscription.on('change', (type, name) => {
+      const target = path.join(folder, String(name));
+      for (const link of annex.links.get(String(name)) ?? []) {
+        if (realPathOf(link) === target) this.#options.onChange({ kind: 'change', path: link });
+      }
+      if (type === 'rename' && name === path.basename(folder)) this.#resync();
+    });
+    this.#annexes.set(folder, annex);
+    return annex;
   }
 
   #onEvent(folder: Folder, type: string, name: string | null): void {
@@ -210,7 +270,8 @@ class WatchedTree {
     const { filter, onChange } = this.#options;
     const full = path.join(folder.path, name);
     if (type === 'change') {
-      if (folder.files.has(name)) onChange({ kind: 'change', path: full });
+      if (!folder.files.has(name)) this.#options.onIgnored?.(full);
+      else this.#onWrite(folder, name, full);
       return;
     }
     // A topmost folder may be gone, or be another one by now; of any other its parent tells.
@@ -227,14 +288,27 @@ class WatchedTree {
     const kind = stats === undefined ? 'missing' : this.#kindOf(full, stats);
     if (kind === 'file' && filter.accepts(full)) {
       onChange({ kind: folder.files.has(name) ? 'change' : 'add', path: full });
-      folder.files.add(name);
+      this.#look(folder, name, full, statsOf(full, fs.statSync));
       return;
     }
     if (folder.files.delete(name)) onChange({ kind: 'unlink', path: full });
+    else if (kind === 'file') this.#options.onIgnored?.(full);
     if (kind === 'folder' && filter.descends(full)) {
       // In one go: an event about the subtree must find it complete.
       for (const _ of this.#walk(full, folder, true));
     }
+  }
+
+  #onWrite(folder: Folder, name: string, full: string): void {
+    const before = folder.files.get(name);
+    const stats = statsOf(full, fs.statSync);
+    if (!isWritten(full, before, stats)) return;
+    this.#options.onChange({ kind: 'change', path: full });
+    this.#look(folder, name, full, stats);
+  }
+
+  #look(folder: Folder, name: string, full: string, stats: fs.Stats | undefined): void {
+    folder.files.set(name, baselineOf(full, stats, this.#events <= largestDigestedBurst));
   }
 
   #drop(folder: Folder, announce: boolean): void {
@@ -242,9 +316,14 @@ class WatchedTree {
     folder.subscription.removeAllListeners('change');
     folder.subscription.close();
     this.#directories -= 1;
-    for (const [target, link] of this.#followed) if (link === folder.path) this.#followed.delete(target);
+    for (const [target, link] of this.#followed) {
+      if (link !== folder.path) continue;
+      this.#followed.delete(target);
+      if (announce && this.#linkedAgain.has(target)) this.#resync();
+    }
     if (announce) {
-      for (const name of folder.files) this.#options.onChange({ kind: 'unlink', path: path.join(folder.path, name) });
+      for (const name of folder.files.keys())
+        this.#options.onChange({ kind: 'unlink', path: path.join(folder.path, name) });
     }
     for (const subfolder of folder.folders.values()) this.#drop(subfolder, announce);
   }
@@ -253,6 +332,15 @@ class WatchedTree {
     for (const folder of this.#tops.values()) this.#drop(folder, false);
     this.#tops.clear();
     this.#followed.clear();
+    this.#linkedAgain.clear();
+    for (const annex of this.#annexes.values()) annex.subscription.close();
+    this.#annexes.clear();
+  }
+
+  #warnUnreadable(folder: string): void {
+    if (this.#warned) return;
+    this.#warned = true;
+    this.#options.onWarning(`${folder} may not be read: changes in it are not seen`);
   }
 
   #fail(error: unknown): void {
@@ -289,9 +377,10 @@ class WatchedTree {
 
   *#touchedSince(since: number): Generator<void> {
     for (const folder of [...this.#everyFolder()]) {
-      for (const name of folder.files) {
+      for (const name of folder.files.keys()) {
         const full = path.join(folder.path, name);
         const stats = statsOf(full, fs.statSync);
+        folder.files.set(name, baselineOf(full, stats, false));
         // ctime, unlike mtime, also moves when a rename puts an older file in place.
         if (stats !== undefined && stats.ctimeMs >= since - timestampSlack) {
           this.#options.onChange({ kind: 'change', path: full });
@@ -322,23 +411,15 @@ class WatchedTree {
     const since = this.#completeUntil;
     void this.#queue(async () => {
       this.#resyncIsDue = false;
-      const before = this.#knownFiles();
+      const before = new Set(this.files());
       this.#dropAll();
       await this.#establish();
       if (this.#closed) return;
-      const after = this.#knownFiles();
+      const after = new Set(this.files());
       for (const file of before) if (!after.has(file)) this.#options.onChange({ kind: 'unlink', path: file });
       for (const file of after) if (!before.has(file)) this.#options.onChange({ kind: 'add', path: file });
       await this.#announceSince(since);
     });
-  }
-
-  #knownFiles(): Set<string> {
-    const known = new Set<string>();
-    for (const folder of this.#everyFolder()) {
-      for (const name of folder.files) known.add(path.join(folder.path, name));
-    }
-    return known;
   }
 
   /** Walks that take several turns run one after the other. */
@@ -352,20 +433,6 @@ class WatchedTree {
   }
 }
 
-/** Runs steps until they end or `cancelled`, giving the event loop a turn every few milliseconds. */
-async function inSlices(steps: Generator<void>, cancelled: () => boolean): Promise<void> {
-  let turnEnds = performance.now() + walkSlice;
-  for (const _ of steps) {
-    if (cancelled()) return;
-    if (performance.now() < turnEnds) continue;
-    await nextTurn();
-    turnEnds = performance.now() + walkSlice;
-  }
-}
-
-const isAtOrBelow = (file: string, folder: string): boolean =>
-  file === folder || file.startsWith(folder.endsWith(path.sep) ? folder : folder + path.sep);
-
 /** Tells a folder from any later one; undefined while one made right after it could look the same. */
 function identityOf(stats: fs.Stats | undefined): string | undefined {
   if (stats === undefined || stats.birthtimeMs === 0) return undefined;
@@ -375,12 +442,21 @@ function identityOf(stats: fs.Stats | undefined): string | undefined {
 const isStill = (folder: Folder, stats: fs.Stats | undefined): boolean =>
   folder.identity !== undefined && folder.identity === identityOf(stats);
 
-function entriesOf(folder: string): fs.Dirent[] {
-  try {
-    return fs.readdirSync(folder, { withFileTypes: true });
-  } catch {
-    return [];
-  }
+/**
+ * What a later look is compared with; undefined where that would prove nothing. A file that was
+ * modified a moment ago may be written again and keep its time: its content has to be known, too.
+ */
+function baselineOf(full: string, stats: fs.Stats | undefined, readsContent: boolean): Baseline | undefined {
+  if (stats === undefined) return undefined;
+  const isSettled = Date.now() - stats.mtimeMs > coarsestTimestamp;
+  if (!isSettled && !(readsContent && stats.size <= largestDigested)) return undefined;
+  return { mtimeMs: stats.mtimeMs, size: stats.size, digest: isSettled ? undefined : digestOf(full) };
+}
+
+/** Was a file that has an event written, and not only given another mode or owner? */
+function isWritten(full: string, before: Baseline | undefined, stats: fs.Stats | undefined): boolean {
+  if (before === undefined || before.mtimeMs !== stats?.mtimeMs || before.size !== stats.size) return true;
+  return before.digest !== undefined && before.digest !== digestOf(full);
 }
 
 /** The folder itself, the folder of a file, or the nearest folder above what is missing. */

@@ -28,8 +28,10 @@ const severalWindow = 60;
 const burstWindow = 120;
 /** A program that writes without pause must not put a restart off for ever. */
 const longestBurst = 2000;
-/** A lock that nobody holds any more (a killed git) must not either. */
+/** A lock that nobody holds any more (a killed git) must not either: not while nothing is written, … */
 const longestLock = 2000;
+/** … and not while somebody else goes on writing. A checkout of 80,000 files takes about 20 s. */
+const longestLockedBurst = 30_000;
 
 /**
  * The window in ms that fits what has come in so far: 12 for one file, 60 for several files or
@@ -60,7 +62,7 @@ export function createQuietWindow({ clock, delay, busy, onQuiet }: QuietOptions)
     const wait = dueAt() - now;
     if (wait > 0) {
       timer = clock.after(wait, check);
-    } else if (delay() === undefined && now - lastAt < longestLock && busy()) {
+    } else if (delay() === undefined && now - lastAt < longestLock && now - firstAt < longestLockedBurst && busy()) {
       timer = clock.after(adaptiveWindow(changes.size, events, true), check);
     } else {
       const burst = [...changes.values()];

@@ -48,12 +48,14 @@ function contained(cgroup: boolean): { known: boolean; measure: () => Promise<nu
           signal: 'SIGTERM',
           stdin: 'ignore',
           relay: false,
+          reportLoads: false,
         } as const;
         program = launch(run, options, {
           onExit: () => {},
           onGone: () => resolve(performance.now()),
           onReadsInput: () => '',
-          onPortTaken: () => {},
+          onLoad: () => {},
+    onPortTaken: () => {},
         });
       });
       await home.next();

@@ -63,7 +63,7 @@ test('no words are no program', () => {
     nodeArgs: [],
     program: [],
     literal: false,
-    help: false,
+    help: undefined,
     version: false,
     config: undefined,
   });
@@ -184,11 +184,11 @@ test('--config names a file and is no setting', () => {
 });
 
 test('help and version are heard before the program only', () => {
-  expect(parse('-h')).toMatchObject({ help: true, version: false });
-  expect(parse('--help server.js')).toMatchObject({ help: true, program: ['server.js'] });
-  expect(parse('-v')).toMatchObject({ help: false, version: true });
+  expect(parse('-h')).toMatchObject({ help: 'usual', version: false });
+  expect(parse('--help server.js')).toMatchObject({ help: 'all', program: ['server.js'] });
+  expect(parse('-v')).toMatchObject({ help: undefined, version: true });
   expect(parse('--version')).toMatchObject({ version: true });
-  expect(parse('server.js --help -v')).toMatchObject({ help: false, version: false });
+  expect(parse('server.js --help -v')).toMatchObject({ help: undefined, version: false });
 });
 
 const own = "(the program's own options go after its name)";

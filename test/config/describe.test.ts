@@ -1,27 +1,32 @@
 import fs from 'node:fs';
 import jsonc from 'jsonc-parser';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { jsonSchema, markdownTable, printHelp } from '../../src/config/describe.ts';
 import { defaultSettings, type OptionKey, optionKeys, specOf } from '../../src/config/options.ts';
 import { readValue } from '../../src/config/values.ts';
 
-/** The lines that `--help` prints. */
-function helpLines(): string[] {
+/** The lines that `--help` prints, or `-h`. */
+function helpLines(which: 'usual' | 'all' = 'all'): string[] {
   const print = vi.spyOn(console, 'info').mockImplementation(() => {});
-  onTestFinished(() => print.mockRestore());
-  printHelp('1.2.3');
-  return print.mock.calls
-    .map(([text]) => String(text))
-    .join('\n')
-    .split('\n');
+  printHelp('1.2.3', which);
+  const lines = print.mock.calls.flatMap(([text]) => String(text).split('\n'));
+  print.mockRestore();
+  return lines;
 }
 
 // Help
 
-test('the help fits into a terminal of 80 columns and 45 lines', () => {
-  const lines = helpLines();
-  expect(lines.filter((line) => line.length > 80)).toStrictEqual([]);
-  expect(lines.length).toBeLessThanOrEqual(45);
+test('the help fits into a terminal of 80 columns, the short one also of 40 lines', () => {
+  expect(helpLines().filter((line) => line.length > 80)).toStrictEqual([]);
+  expect(helpLines('usual').length).toBeLessThanOrEqual(40);
+});
+
+test('the short help leaves out what is rare, and says where that is', () => {
+  const text = helpLines('usual').join('\n');
+  expect(text).toContain('--watch <glob>');
+  expect(text).not.toContain('--poll-interval');
+  expect(text).toContain('shows all options');
+  expect(helpLines().join('\n')).not.toContain('shows all options');
 });
 
 test('the help has one line for every flag, with its short form, its value and its choices', () => {
@@ -42,7 +47,7 @@ test('the help has one line for every flag, with its short form, its value and i
 test('the help names defaults in the units that people write', () => {
   const text = helpLines().join('\n');
   expect(text).toMatch(/--kill-timeout <time> .*\(5s\)$/m);
-  expect(text).toMatch(/--poll-interval <time> .*\(500ms\)$/m);
+  expect(text).toMatch(/--poll-interval <time> .*\(adaptive\)$/m);
   expect(text).toMatch(/--no-color +no colours on a terminal$/m);
   expect(text).not.toContain('default: true');
 });

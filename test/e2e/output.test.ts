@@ -128,7 +128,7 @@ test('--verbose also says what changed, which run it is and how the old tree end
   const lines = steady(devwatch.stderr.all).split('\n');
   expect(lines[0]).toBe('[devwatch] run 1 · pid PID · start');
   for (const line of [
-    'change server.js',
+    'change server.js · watch .',
     'ending run 1',
     'the old tree is gone after TIME',
     'restarted in TIME · server.js',

@@ -41,8 +41,10 @@ async function endAdversary(
       signal: 'SIGTERM',
       stdin: 'ignore',
       relay: false,
+      reportLoads: false,
     } as const;
-    const listener = { onExit: () => {}, onGone: resolve, onReadsInput: () => '', onPortTaken: () => {} };
+    const listener = { onExit: () => {}, onGone: resolve, onReadsInput: () => '', onLoad: () => {},
+    onPortTaken: () => {} };
     program = launch(1, options, listener);
   });
   await register.holds(adversary.ready);

@@ -36,10 +36,13 @@ export interface Devwatch extends AsyncDisposable {
 export interface DevwatchOptions {
   readonly cwd: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** A command with arguments that runs it. */
+  readonly via?: readonly string[];
 }
 
-export function startDevwatch(args: readonly string[], { cwd, env }: DevwatchOptions): Devwatch {
-  const child = spawn(process.execPath, [cli, '--log-format', 'json', ...args], {
+export function startDevwatch(args: readonly string[], { cwd, env, via = [] }: DevwatchOptions): Devwatch {
+  const [file = '', ...words] = [...via, process.execPath, cli, '--log-format', 'json', ...args];
+  const child = spawn(file, words, {
     cwd,
     env: { ...process.env, ...env },
     stdio: ['pipe', 'pipe', 'pipe'],

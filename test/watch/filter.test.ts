@@ -1,7 +1,8 @@
 import path from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createFilter, type Filter, type Verdict } from '../../src/watch/filter.ts';
+import type { Verdict } from '../../src/events.ts';
+import { createFilter, type Filter } from '../../src/watch/filter.ts';
 
 const base = '/home/me/app';
 

@@ -5,13 +5,16 @@ import path from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { onTestFailed } from 'vitest';
 import type { Change } from '../../src/events.ts';
+import type { Coverage, Watcher, WatchOptions } from '../../src/watch/backend.ts';
+import { timestampSlack } from '../../src/watch/disk.ts';
 import { createFilter } from '../../src/watch/filter.ts';
-import { type Coverage, timestampSlack, type Watcher, type WatchOptions } from '../../src/watch/watcher.ts';
 import type { Project } from '../support/project.ts';
 
 export interface Settings {
   readonly watch?: readonly string[];
   readonly ignore?: readonly string[];
+  /** Default: true. */
+  readonly follow?: boolean;
   /** Epoch ms; default: now. */
   readonly since?: number;
   /** Called with each change, before anything else is told of it. */
@@ -35,7 +38,7 @@ export interface Observer extends AsyncDisposable {
 export type Open = (options: WatchOptions) => Watcher;
 
 export function observe(open: Open, project: Project, settings: Settings = {}): Observer {
-  const { watch = ['.'], ignore = [], since = Date.now(), onChange } = settings;
+  const { watch = ['.'], ignore = [], since = Date.now(), follow = true, onChange } = settings;
   const changes: Change[] = [];
   const warnings: string[] = [];
   let read = 0;
@@ -52,6 +55,7 @@ export function observe(open: Open, project: Project, settings: Settings = {}): 
       extensions: ['js'],
     }),
     since,
+    follow,
     pollInterval: 20,
     onChange(change) {
       changes.push({ ...change, path: path.relative(project.path, change.path) });

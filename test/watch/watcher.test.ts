@@ -7,15 +7,15 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { openChokidar } from '../../src/watch/chokidar.ts';
+import { openChokidar, openPolling } from '../../src/watch/chokidar.ts';
 import { openInotify } from '../../src/watch/inotify.ts';
 import { createProject, type Project } from '../support/project.ts';
 import { aged, append, type Observer, type Open, observe, type Settings } from './observe.ts';
 
 const backends = {
   inotify: (options) => openInotify(options, (error) => expect.unreachable(String(error))),
-  chokidar: (options) => openChokidar(options, false),
-  polling: (options) => openChokidar(options, true),
+  chokidar: (options) => openChokidar(options, (error) => expect.unreachable(String(error))),
+  polling: (options) => openPolling(options, 20),
 } satisfies Readonly<Record<string, Open>>;
 
 /** Opens, for a program that was started after the project was written, and waits until it is armed. */
@@ -200,6 +200,47 @@ describe.each(['inotify', 'chokidar'] as const)('%s', (backend) => {
     }
   });
 
+  test.each<[string, (project: Project, file: string, content: string) => void]>([
+    [
+      'vim with backupcopy=yes',
+      (project, file, content) => {
+        project.write('4913', '');
+        project.remove('4913');
+        fs.copyFileSync(project.at(file), project.at(`${file}~`));
+        project.write(file, content);
+        project.remove(`${file}~`);
+      },
+    ],
+    [
+      'vim with backupcopy=no',
+      (project, file, content) => {
+        rename(project, file, `${file}~`);
+        project.write(file, content);
+        project.remove(`${file}~`);
+      },
+    ],
+    [
+      'JetBrains with safe write',
+      (project, file, content) => {
+        project.write(`${file}___jb_tmp___`, content);
+        rename(project, file, `${file}___jb_old___`);
+        rename(project, `${file}___jb_tmp___`, file);
+        project.remove(`${file}___jb_old___`);
+      },
+    ],
+    ['a temporary file', (project, file, content) => project.replace(file, content)],
+  ])('reports six saves of one file through %s, and nothing else', async (_, save) => {
+    await using project = createProject({ 'src/a.js': '', 'b.js': '' });
+    await using observer = await watching(backend, project);
+    for (let round = 0; round < 6; round += 1) {
+      save(project, 'src/a.js', String(round));
+      await observer.next('src/a.js');
+      await observer.settle();
+    }
+    const others = observer.changes.filter(({ path }) => path !== 'src/a.js' && !path.startsWith('fence-'));
+    expect(others).toEqual([]);
+  });
+
   test('reports what comes to a root that was missing', async () => {
     await using project = createProject({ 'a.js': '' });
     await using observer = await watching(backend, project, { watch: ['src', '*.js'] });
@@ -298,6 +339,21 @@ describe('inotify', () => {
       append(project, 'src/x/a.js');
       await observer.next('src/x/a.js');
     }
+  });
+
+  test('reports an edit in each of 100 folders that a checkout has removed and made again', async () => {
+    const folders = numbered(100, (index) => `src/${index % 10}/${index}`);
+    await using project = createProject(contents(folders.map((folder) => `${folder}/old.js`)));
+    await using observer = await watching('inotify', project);
+    for (const folder of folders) {
+      // As git does it: a folder goes with its last file, and comes with its first.
+      project.remove(folder);
+      project.write(`${folder}/new.js`, '');
+    }
+    await observer.all(folders.flatMap((folder) => [`${folder}/old.js`, `${folder}/new.js`]));
+    await observer.settle();
+    for (const folder of folders) append(project, `${folder}/new.js`);
+    await observer.all(folders.map((folder) => `${folder}/new.js`));
   });
 
   test('reports an edit in a root that was removed and made again at once', async () => {
@@ -548,6 +604,28 @@ describe('known losses of chokidar 5', () => {
       await observer.next(file);
     }
     expect(observer.changes.map((change) => change.path)).not.toContain('src/b.js');
+  });
+
+  test('of ten folders that were removed and made again at once, not each edit is reported', async () => {
+    const folders = numbered(10, (index) => `src/${index}`);
+    await using project = createProject({ ...contents(folders.map((folder) => `${folder}/a.js`)), 'other/a.js': '' });
+    await using observer = await watching('chokidar', project, settings);
+    for (const folder of folders) {
+      project.remove(folder);
+      project.write(`${folder}/a.js`, '');
+    }
+    for (const file of ['other/b.js', 'other/c.js']) {
+      project.write(file, '');
+      await observer.next(file);
+    }
+    const before = observer.changes.length;
+    for (const folder of folders) project.write(`${folder}/later.js`, '');
+    for (const file of ['other/d.js', 'other/e.js']) {
+      project.write(file, '');
+      await observer.next(file);
+    }
+    const edits = observer.changes.slice(before).filter(({ path }) => path.endsWith('/later.js'));
+    expect(edits.length).toBeLessThan(folders.length);
   });
 
   test('an edit below a file that became a folder at once is not reported', async () => {

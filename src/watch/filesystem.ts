@@ -1,0 +1,114 @@
+/**
+ * Where the kernel reports no events. It reports what passes through it, so what another machine
+ * (NFS, SMB), the host of a virtual machine (9p, vboxsf) or a FUSE daemon writes goes unseen.
+ */
+
+import fs from 'node:fs';
+import path from 'node:path';
+import { realPathOf } from './disk.ts';
+import { isAtOrBelow, isBelow } from './paths.ts';
+
+/** A mounted file system. */
+export interface Mount {
+  /** Absolute path at which it begins. */
+  readonly point: string;
+  /** As in /proc/self/mountinfo: `ext4`, `nfs4`, `fuse.sshfs`. */
+  readonly type: string;
+}
+
+/** File systems that others write to. FUSE (`fuse.*`) comes on top of these. */
+const shared: ReadonlySet<string> = new Set([
+  '9p', // WSL 2: /mnt/c; QEMU
+  'afs',
+  'beegfs',
+  'ceph',
+  'cifs',
+  'coda',
+  'davfs',
+  'drvfs',
+  'fuse',
+  'glusterfs',
+  'gpfs',
+  'lustre',
+  'ncpfs',
+  'nfs',
+  'nfs4',
+  'prl_fs', // Parallels
+  'smb3',
+  'smbfs',
+  'vboxsf', // VirtualBox
+  'virtiofs', // Docker Desktop, Lima
+  'vmhgfs', // VMware
+]);
+
+/** FUSE file systems that nobody but this machine writes to. */
+const localFuse: ReadonlySet<string> = new Set([
+  'fuse.bindfs',
+  'fuse.encfs',
+  'fuse.fuse-overlayfs',
+  'fuse.gocryptfs',
+  'fuse.mergerfs',
+  'fuse.ntfs',
+]);
+
+const isShared = ({ type }: Mount): boolean => shared.has(type) || (type.startsWith('fuse.') && !localFuse.has(type));
+
+/**
+ * A file system without events that holds one of the roots, or lies in one; undefined when there is none.
+ *
+ * @param roots absolute
+ * @param descends can anything below this folder be relevant?
+ * @param mounts in the order in which they were mounted
+ */
+export function findSharedMount(
+  roots: readonly string[],
+  descends: (folder: string) => boolean,
+  mounts: readonly Mount[] = readMounts(),
+): Mount | undefined {
+  for (const root of roots) {
+    const place = placeOf(root);
+    let home: Mount | undefined;
+    for (const mount of mounts) {
+      // The innermost one holds it; of several at one point, the last.
+      if (isAtOrBelow(place, mount.point) && mount.point.length >= (home?.point.length ?? 0)) home = mount;
+      if (isShared(mount) && isBelow(mount.point, place) && descends(root + mount.point.slice(place.length)))
+        return mount;
+    }
+    if (home !== undefined && isShared(home)) return home;
+  }
+  return undefined;
+}
+
+/** The mounts that this process sees; none where there is no /proc. */
+function readMounts(): Mount[] {
+  let table: string;
+  try {
+    table = fs.readFileSync('/proc/self/mountinfo', 'utf8');
+  } catch {
+    return [];
+  }
+  return parseMounts(table);
+}
+
+/** Reads /proc/PID/mountinfo (proc(5)); exported for the tests. */
+export function parseMounts(table: string): Mount[] {
+  return table.split('\n').flatMap((line) => {
+    // Optional fields end with a dash; the type follows.
+    const [before = '', after = ''] = line.split(' - ');
+    const point = before.split(' ')[4];
+    const [type] = after.split(' ');
+    if (point === undefined || type === undefined) return [];
+    return [
+      { point: point.replaceAll(/\\(\d{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8))), type },
+    ];
+  });
+}
+
+/** Where a root really lies, or will: what is missing of it counts as it is written. */
+function placeOf(root: string): string {
+  for (let folder = root; ; folder = path.dirname(folder)) {
+    const real = realPathOf(folder);
+    if (real !== undefined) return path.join(real, path.relative(folder, root));
+    if (folder === path.dirname(folder)) return root;
+  }
+}

@@ -1,0 +1,101 @@
+/**
+ * What git ignores, by the rules of gitignore(5): the user's own file, .git/info/exclude, and the
+ * .gitignore of each folder from the repository's down; later ones win.
+ */
+
+import fs from 'node:fs';
+import path from 'node:path';
+import ignore, { type Ignore } from 'ignore';
+import type { GitIgnores } from './filter.ts';
+import { isAtOrBelow, toPosix } from './paths.ts';
+
+interface Matcher {
+  /** The repository's folder, which paths are relative to. */
+  readonly top: string;
+  readonly rules: Ignore;
+}
+
+/**
+ * Reads the rules as they are asked for, and keeps them: whoever wants them anew asks for new ones.
+ *
+ * @param folder absolute; where there is no repository, its .gitignore is the topmost
+ */
+export function readGitIgnores(folder: string): GitIgnores {
+  const base = toPosix(folder);
+  const matchers = new Map<string, Matcher | undefined>();
+
+  /** The rules for what lies in a folder; undefined outside of every repository. */
+  function matcherOf(place: string): Matcher | undefined {
+    if (!matchers.has(place)) matchers.set(place, createMatcher(place));
+    return matchers.get(place);
+  }
+
+  function createMatcher(place: string): Matcher | undefined {
+    const own = path.posix.join(place, '.gitignore');
+    const parent = path.posix.dirname(place);
+    if (fs.existsSync(path.posix.join(place, '.git'))) {
+      const exclude = path.posix.join(place, '.git/info/exclude');
+      return { top: place, rules: [usersFile(), exclude, own].reduce((rules, file) => add(rules, file, ''), ignore()) };
+    }
+    const above = parent === place ? undefined : matcherOf(parent);
+    if (above !== undefined) {
+      const prefix = path.posix.relative(above.top, place);
+      return { top: above.top, rules: add(ignore().add(above.rules), own, prefix) };
+    }
+    return isAtOrBelow(place, base) ? { top: place, rules: add(ignore(), own, '') } : undefined;
+  }
+
+  return (file, isFolder) => {
+    const parent = path.posix.dirname(file);
+    const matcher = matcherOf(parent);
+    if (matcher === undefined) return undefined;
+    const { top, rules } = matcher;
+    const { ignored, rule } = rules.test(path.posix.relative(top, file) + (isFolder ? '/' : ''));
+    // What is ignored because its folder is, is the folder's business: a pattern may have named that.
+    if (!ignored || (parent !== top && rules.test(`${path.posix.relative(top, parent)}/`).ignored)) return undefined;
+    return rule?.mark ?? rule?.pattern;
+  };
+}
+
+/** The .gitignore files above a folder that have a say in it, absolute. */
+export function gitIgnoreFilesAbove(folder: string): string[] {
+  const files: string[] = [];
+  for (let place = folder; ; place = path.dirname(place)) {
+    if (fs.existsSync(path.join(place, '.git'))) return files;
+    if (place === path.dirname(place)) return [];
+    files.push(path.join(path.dirname(place), '.gitignore'));
+  }
+}
+
+function usersFile(): string {
+  const { XDG_CONFIG_HOME, HOME = '/' } = process.env;
+  return path.posix.join(toPosix(XDG_CONFIG_HOME || path.join(HOME, '.config')), 'git/ignore');
+}
+
+/** Adds a file's rules; `prefix` is its folder relative to the repository. */
+function add(rules: Ignore, file: string, prefix: string): Ignore {
+  for (const line of linesOf(file)) {
+    if (line.trim() !== '' && !line.startsWith('#')) {
+      rules.add({ pattern: below(prefix, line), mark: `${line} (${file})` });
+    }
+  }
+  return rules;
+}
+
+/** A rule of a nested file as one of the repository's. */
+function below(prefix: string, line: string): string {
+  if (prefix === '') return line;
+  const negated = line.startsWith('!');
+  const body = negated ? line.slice(1) : line;
+  const isAnchored = body.slice(0, -1).includes('/');
+  const folder = prefix.replaceAll(/[\\*?[\]!# ]/g, '\\$&');
+  return `${negated ? '!' : ''}/${folder}/${isAnchored ? body.replace(/^\//, '') : `**/${body}`}`;
+}
+
+function linesOf(file: string): string[] {
+  try {
+    return fs.readFileSync(file, 'utf8').split(/\r?\n/);
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,11 @@
+/** Absolute POSIX paths as text: no look at the disk. */
+
+import path from 'node:path';
+
+export const toPosix: (file: string) => string =
+  path.sep === '\\' ? (file) => file.replaceAll('\\', '/') : (file) => file;
+
+export const isBelow = (file: string, folder: string): boolean =>
+  file.length > folder.length && file.startsWith(folder) && (folder.endsWith('/') || file[folder.length] === '/');
+
+export const isAtOrBelow = (file: string, folder: string): boolean => file === folder || isBelow(file, folder);

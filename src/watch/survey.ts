@@ -1,0 +1,32 @@
+/** How large is what is to be watched? Asked where that decides something, before anything is watched. */
+
+import path from 'node:path';
+import { entriesOf, inSlices } from './disk.ts';
+import type { Filter } from './filter.ts';
+
+export interface Survey {
+  readonly directories: number;
+  readonly files: number;
+}
+
+/** Counts the relevant folders and files; links are not followed. */
+export async function survey(filter: Filter): Promise<Survey> {
+  let directories = 0;
+  let files = 0;
+
+  function* count(): Generator<void> {
+    const queue = [...filter.roots];
+    for (let folder = queue.pop(); folder !== undefined; folder = queue.pop()) {
+      directories += 1;
+      for (const entry of entriesOf(folder)) {
+        const full = path.join(folder, entry.name);
+        if (entry.isDirectory() && filter.descends(full)) queue.push(full);
+        else if (entry.isFile() && filter.accepts(full)) files += 1;
+      }
+      yield;
+    }
+  }
+
+  await inSlices(count(), () => false);
+  return { directories, files };
+}

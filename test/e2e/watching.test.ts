@@ -1,0 +1,310 @@
+/** What restarts a program, beyond its own files, and what does not. */
+
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { type Devwatch, runDevwatch, startDevwatch } from '../support/devwatch.ts';
+import { dialHome, openHome } from '../support/home.ts';
+import { createProject } from '../support/project.ts';
+
+const changedBy = async (devwatch: Devwatch): Promise<string[]> =>
+  (await devwatch.event('change')).changes.map(({ path }) => path);
+
+describe('with --deps', () => {
+  const entries: readonly (readonly [string, string, string])[] = [
+    ['a CommonJS module', 'app/server.cjs', `require('../shared/lib.cjs');\n${dialHome()}`],
+    [
+      'an ES module',
+      'app/server.mjs',
+      `import '../shared/lib.cjs';\nimport { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);\n${dialHome()}`,
+    ],
+    [
+      'a TypeScript module',
+      'app/server.ts',
+      `import '../shared/lib.cjs';\nimport { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);\n${dialHome()}`,
+    ],
+  ];
+
+  test.each(entries)('%s restarts when a file changes that it loads from outside', async (_, script, text) => {
+    await using home = await openHome();
+    await using project = createProject({ [script]: text, 'shared/lib.cjs': '', 'shared/unused.cjs': '' });
+    fs.symlinkSync(`${process.cwd()}/node_modules`, project.at('app/node_modules'));
+    await using devwatch = startDevwatch(['--deps', script.slice(4)], { cwd: project.at('app'), env: home.env });
+    await home.next();
+    await devwatch.event('watchingLoads', ({ files }) => files.includes(project.at('shared/lib.cjs')));
+    project.write('shared/unused.cjs', '// changed');
+    project.write('shared/lib.cjs', '// changed');
+    await home.next();
+    expect(await changedBy(devwatch)).toEqual([project.at('shared/lib.cjs')]);
+    project.write('shared/lib.cjs', '// changed again');
+    await home.next();
+  });
+
+  test('a file that the program did not find restarts it when it comes', async () => {
+    await using home = await openHome();
+    await using project = createProject({
+      'app/server.js': `require('../shared/missing');\n${dialHome()}`,
+      'shared/other.js': '',
+    });
+    await using devwatch = startDevwatch(['--deps', '--max-restarts', '0', 'server.js'], {
+      cwd: project.at('app'),
+      env: home.env,
+    });
+    await devwatch.event('crash');
+    await devwatch.event('watchingLoads');
+    project.write('shared/missing.js', '');
+    await home.next();
+    expect(await changedBy(devwatch)).toEqual([project.at('shared/missing.js')]);
+  });
+
+  test('the program sees nothing of it', async () => {
+    await using home = await openHome();
+    await using project = createProject({
+      'server.js': `require(process.env.TEST_DIAL)({
+        send: typeof process.send,
+        execArgv: process.execArgv,
+        env: Object.keys(process.env).filter((name) => /CHANNEL|WATCH_REPORT/.test(name)),
+        cache: Object.keys(require.cache).filter((file) => file.includes('preload')),
+      });`,
+    });
+    await using _ = startDevwatch(['--deps', 'server.js'], { cwd: project.path, env: home.env });
+    expect((await home.next()).says).toMatchObject({ send: 'undefined', execArgv: [], env: [], cache: [] });
+  });
+
+  test('a program that Node does not run is refused', async () => {
+    await using project = createProject({ 'run.py': '' });
+    const { code, stderr } = await runDevwatch(['--deps', 'run.py'], { cwd: project.path });
+    expect(code).toBe(2);
+    expect(stderr).toBe('devwatch: "deps" needs a program that Node runs directly, not: python3 run.py\n');
+  });
+});
+
+describe('a linked workspace package', () => {
+  async function workspace() {
+    const project = createProject({
+      'packages/web/package.json': '{"dependencies": {"@org/api": "*"}}',
+      'packages/web/server.js': `require('@org/api');\n${dialHome()}`,
+      'packages/api/package.json': '{"name": "@org/api", "main": "dist/index.js"}',
+      'packages/api/dist/index.js': '',
+      'packages/api/src/index.js': '',
+    });
+    fs.mkdirSync(project.at('node_modules/@org'), { recursive: true });
+    fs.symlinkSync(project.at('packages/api'), project.at('node_modules/@org/api'));
+    return project;
+  }
+
+  test('restarts the program when what is loaded of it changes', async () => {
+    await using home = await openHome();
+    await using project = await workspace();
+    await using devwatch = startDevwatch(['server.js'], { cwd: project.at('packages/web'), env: home.env });
+    await home.next();
+    await devwatch.event('watching');
+    project.write('packages/api/src/index.js', '// not built yet');
+    project.write('packages/api/dist/index.js', '// built');
+    await home.next();
+    expect(await changedBy(devwatch)).toEqual([project.at('packages/api/dist/index.js')]);
+  });
+
+  test.each([
+    ['--no-follow', ['--no-follow']],
+    ['a list of what to watch', ['--watch', '.']],
+  ])('does not with %s', async (_, flags) => {
+    await using home = await openHome();
+    await using project = await workspace();
+    const web = project.at('packages/web');
+    await using devwatch = startDevwatch([...flags, 'server.js'], { cwd: web, env: home.env });
+    await home.next();
+    await devwatch.event('watching');
+    project.write('packages/api/dist/index.js', '// built');
+    fs.appendFileSync(`${web}/server.js`, '// saved');
+    await home.next();
+    expect(await changedBy(devwatch)).toEqual([project.at('packages/web/server.js')]);
+  });
+});
+
+test('with --gitignore a changed rule counts at once, and restarts nothing', async () => {
+  await using home = await openHome();
+  await using project = createProject({ 'server.js': dialHome(), '.gitignore': 'gen\n', 'gen/a.js': '', 'out.js': '' });
+  await using devwatch = startDevwatch(['--gitignore', 'server.js'], { cwd: project.path, env: home.env });
+  await home.next();
+  await devwatch.event('watching');
+  project.write('gen/a.js', '// ignored');
+  project.write('.gitignore', 'out.js\n');
+  await devwatch.event('watching');
+  project.write('out.js', '// ignored now');
+  project.write('gen/a.js', '// no longer ignored');
+  await home.next();
+  expect(await changedBy(devwatch)).toEqual([project.at('gen/a.js')]);
+});
+
+test('with --skip-unchanged a save without a change restarts nothing', async () => {
+  await using home = await openHome();
+  await using project = createProject({ 'server.js': dialHome(), 'a.js': '1', 'b.js': '1' });
+  fs.utimesSync(project.at('a.js'), 1, 1);
+  await using devwatch = startDevwatch(['--skip-unchanged', '--verbose', 'server.js'], {
+    cwd: project.path,
+    env: home.env,
+  });
+  await home.next();
+  await devwatch.event('watching');
+  project.write('b.js', '2');
+  await home.next();
+  project.replace('b.js', '2');
+  await devwatch.event('ignored', ({ path, verdict }) => path.endsWith('b.js') && 'reason' in verdict);
+  project.write('b.js', '3');
+  const { says } = await home.next();
+  expect(says.pid).not.toBe(undefined);
+  expect(devwatch.events.filter(({ event }) => event === 'start')).toHaveLength(3);
+});
+
+test('--verbose tells, once a run, of changes that do not count, and why', async () => {
+  await using home = await openHome();
+  await using project = createProject({ 'server.js': dialHome(), 'notes.txt': '', 'a.test.js': '' });
+  await using devwatch = startDevwatch(['--verbose', '--ignore', '*.test.js', 'server.js'], {
+    cwd: project.path,
+    env: home.env,
+  });
+  await home.next();
+  await devwatch.event('watching');
+  fs.appendFileSync(project.at('notes.txt'), '1');
+  fs.appendFileSync(project.at('notes.txt'), '2');
+  fs.appendFileSync(project.at('a.test.js'), '1');
+  fs.appendFileSync(project.at('server.js'), '// saved');
+  await home.next();
+  expect(devwatch.events.filter(({ event }) => event === 'ignored')).toMatchObject([
+    { path: project.at('notes.txt'), verdict: { reason: 'extension' } },
+    { path: project.at('a.test.js'), verdict: { reason: 'ignored', pattern: '*.test.js' } },
+  ]);
+  expect((await devwatch.event('change')).changes[0]).toMatchObject({ rule: '.' });
+});
+
+test('a program that writes what is watched at every start is told so', async () => {
+  await using home = await openHome();
+  await using project = createProject({
+    'server.js': `const fs = require('node:fs');
+      const run = Number(process.env.DEVWATCH_RUN);
+      const socket = require(process.env.TEST_DIAL)();
+      if (run < 8) fs.writeFileSync('state.json', String(run));`,
+    'state.json': '',
+  });
+  await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
+  const { message } = await devwatch.event('warning');
+  expect(message).toBe(
+    'state.json changes right after every start: if the program itself writes it, use --ignore state.json',
+  );
+});
+
+test('a run knows its number, why it was started and what changed', async () => {
+  await using home = await openHome();
+  const script = `const { DEVWATCH_RUN: run, DEVWATCH_REASON: reason, DEVWATCH_CHANGED: changed } = process.env;
+    require(process.env.TEST_DIAL)({ run, reason, changed });`;
+  await using project = createProject({ 'server.js': script, 'a b.js': '' });
+  await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
+  expect((await home.next()).says).toMatchObject({ run: '1', reason: 'start', changed: '' });
+  await devwatch.event('watching');
+  fs.appendFileSync(project.at('a b.js'), '1');
+  fs.appendFileSync(project.at('server.js'), '// saved');
+  const second = await home.next();
+  expect(second.says).toMatchObject({ run: '2', reason: 'change' });
+  expect(String(second.says.changed).split('\n').sort()).toEqual([project.at('a b.js'), project.at('server.js')]);
+  second.send('crash');
+  expect((await home.next()).says).toMatchObject({ run: '3', reason: 'crash', changed: '' });
+});
+
+test('more changed files than fit are counted', async () => {
+  await using home = await openHome();
+  const files = Array.from({ length: 400 }, (_, index) => `src/some-longer-name-${index}.js`);
+  await using project = createProject({
+    'server.js': 'require(process.env.TEST_DIAL)({ changed: process.env.DEVWATCH_CHANGED });',
+    ...Object.fromEntries(files.map((file) => [file, ''])),
+  });
+  await using devwatch = startDevwatch(['--delay', '300', 'server.js'], { cwd: project.path, env: home.env });
+  await home.next();
+  await devwatch.event('watching');
+  for (const file of files) fs.appendFileSync(project.at(file), '1');
+  const lines = String((await home.next()).says.changed).split('\n');
+  const more = Number(/^\((\d+) more\)$/.exec(lines.at(-1) ?? '')?.[1]);
+  expect(more + lines.length - 1).toBe(files.length);
+});
+
+/** Limits of a user namespace bind nobody else. */
+const canLimit = spawnSync('unshare', ['--user', '--map-root-user', 'true']).status === 0;
+
+test.runIf(canLimit)(
+  'when inotify runs out, a line says how to raise the limit, and an edit still restarts',
+  async () => {
+    await using home = await openHome();
+    const folders = Array.from({ length: 20 }, (_, index) => `src/${index}/a.js`);
+    await using project = createProject({
+      'server.js': dialHome(),
+      ...Object.fromEntries(folders.map((file) => [file, ''])),
+    });
+    const limited = 'echo 10 > /proc/sys/user/max_inotify_watches && exec "$@"';
+    await using devwatch = startDevwatch(['server.js'], {
+      cwd: project.path,
+      env: home.env,
+      via: ['unshare', '--user', '--map-root-user', 'sh', '-c', limited, 'sh'],
+    });
+    await home.next();
+    expect((await devwatch.event('warning')).message).toBe(
+      'no file watches are left (user.max_inotify_watches is 10, this project needs 22): polling instead · to raise the limit: sudo sysctl user.max_inotify_watches=524288',
+    );
+    expect((await devwatch.event('watching')).backend).toBe('polling');
+    fs.appendFileSync(project.at('src/19/a.js'), '1');
+    await home.next();
+    expect(await changedBy(devwatch)).toEqual([project.at('src/19/a.js')]);
+  },
+);
+
+describe('devwatch explain', () => {
+  test('names the rule, the folder that is not looked into and the backend', async () => {
+    await using project = createProject({
+      '.watchrc': '{"script": "server.js", "ignore": ["*.test.js"]}',
+      'server.js': '',
+      'src/a.test.js': '',
+      'notes.txt': '',
+    });
+    const paths = ['server.js', 'src', 'src/a.test.js', 'notes.txt', 'node_modules/x/y.js', '../far.js', '.watchrc'];
+    const { code, stdout } = await runDevwatch(['explain', ...paths], { cwd: project.path });
+    expect(code).toBe(0);
+    expect(stdout.replaceAll(project.path, 'PROJECT')).toBe(`server.js
+  restarts the program · watch .
+  watched by inotify
+src
+  restarts the program · watch .
+  watched by inotify
+src/a.test.js
+  does not count · ignore *.test.js
+notes.txt
+  does not count · its extension does not count
+node_modules/x/y.js
+  does not count · node_modules/ is ignored by default
+  node_modules is not looked into
+../far.js
+  does not count · no pattern matches it
+.watchrc
+  is read again as settings · watch PROJECT/.watchrc
+  watched by inotify
+`);
+  });
+
+  test('answers in JSON, and with the flags that are given', async () => {
+    await using project = createProject({ '.gitignore': 'gen', 'gen/a.js': '' });
+    const args = ['--log-format', 'json', '--gitignore', 'explain', 'gen/a.js'];
+    const { stdout } = await runDevwatch(args, { cwd: project.path });
+    expect(JSON.parse(stdout)).toEqual({
+      path: project.at('gen/a.js'),
+      verdict: { watched: false, reason: 'gitignored', pattern: `gen (${project.at('.gitignore')})` },
+      effect: 'none',
+      pruned: project.at('gen'),
+      backend: 'inotify',
+    });
+  });
+
+  test('needs a path', async () => {
+    await using project = createProject();
+    const { code, stderr } = await runDevwatch(['explain'], { cwd: project.path });
+    expect(code).toBe(2);
+    expect(stderr).toBe('devwatch: explain needs a path: devwatch explain src/server.js\n');
+  });
+});
