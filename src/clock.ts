@@ -4,6 +4,11 @@ export interface Clock {
   now(): number;
   /** Calls `callback` once after `ms` milliseconds, unless the returned function is called first. */
   after(ms: number, callback: () => void): CancelTimer;
+  /**
+   * Calls `callback` once all events that have come in by now have been handled. A timer alone does
+   * not see to that: after the loop was held up, timers come before what waits to be read.
+   */
+  soon(callback: () => void): CancelTimer;
 }
 
 export type CancelTimer = () => void;
@@ -14,5 +19,9 @@ export const systemClock: Clock = {
   after(ms, callback) {
     const timer = setTimeout(callback, ms);
     return () => clearTimeout(timer);
+  },
+  soon(callback) {
+    const immediate = setImmediate(callback);
+    return () => clearImmediate(immediate);
   },
 };

@@ -41,15 +41,8 @@ const shared: ReadonlySet<string> = new Set([
   'vmhgfs', // VMware
 ]);
 
-/** FUSE file systems that nobody but this machine writes to. */
-const localFuse: ReadonlySet<string> = new Set([
-  'fuse.bindfs',
-  'fuse.encfs',
-  'fuse.fuse-overlayfs',
-  'fuse.gocryptfs',
-  'fuse.mergerfs',
-  'fuse.ntfs',
-]);
+/** FUSE file systems with nothing behind them that somebody else could edit. */
+const localFuse: ReadonlySet<string> = new Set(['fuse.encfs', 'fuse.fuse-overlayfs', 'fuse.gocryptfs', 'fuse.ntfs']);
 
 const isShared = ({ type }: Mount): boolean => shared.has(type) || (type.startsWith('fuse.') && !localFuse.has(type));
 

@@ -330,7 +330,7 @@ export function createFilter(options: FilterOptions): Filter {
 }
 
 /** Is this a file with rules of git's? */
-export const isGitIgnore = (file: string): boolean => path.posix.basename(toPosix(file)) === '.gitignore';
+const isGitIgnore = (file: string): boolean => path.posix.basename(toPosix(file)) === '.gitignore';
 
 const matches = (pattern: Pattern, file: string): boolean => pattern.matchesItself(file) || pattern.matchesBelow(file);
 

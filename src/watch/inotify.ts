@@ -22,6 +22,7 @@ import path from 'node:path';
 import { codeOf } from '../errors.ts';
 import { type Coverage, isExhausted, type OnExhausted, type Watcher, type WatchOptions } from './backend.ts';
 import { digestOf, entriesOf, inSlices, realPathOf, statsOf, timestampSlack } from './disk.ts';
+import { LinkTargets } from './link-targets.ts';
 import { isAtOrBelow } from './paths.ts';
 
 interface Folder {
@@ -31,6 +32,8 @@ interface Folder {
   /** The relevant files in it by name, each with what it was like when it was last looked at. */
   readonly files: Map<string, Baseline | undefined>;
   readonly folders: Map<string, Folder>;
+  /** Names of links to folders that are watched elsewhere. */
+  readonly covered: Set<string>;
   /** No part of the tree any more: a walk that has not come to its subfolders leaves them. */
   dropped: boolean;
 }
@@ -43,11 +46,10 @@ interface Baseline {
   readonly digest: string | undefined;
 }
 
-/** A folder that is no part of the tree, but holds files that links in the tree lead to. */
-interface Annex {
-  readonly subscription: fs.FSWatcher;
-  /** By the name of the target: the links to it. */
-  readonly links: Map<string, Set<string>>;
+/** A link in the tree. */
+interface Link {
+  readonly folder: Folder;
+  readonly name: string;
 }
 
 /** The kernel queues 16,384 events; well below that, what is known is compared with the disk again. */
@@ -83,7 +85,9 @@ class WatchedTree {
   readonly #followed = new Map<string, string>();
   /** Those of them that more links lead to, which count when the first one goes. */
   readonly #linkedAgain = new Set<string>();
-  readonly #annexes = new Map<string, Annex>();
+  readonly #targets: LinkTargets<Link>;
+  /** Files that had an event this turn, but seem not to have been written. */
+  readonly #suspects = new Set<string>();
   #directories = 0;
   #closed = false;
   #failure: unknown;
@@ -101,6 +105,11 @@ class WatchedTree {
     this.#options = options;
     this.#onExhausted = onExhausted;
     this.#completeUntil = options.since;
+    this.#targets = new LinkTargets(
+      (folder) => this.#open(folder),
+      (type, link) => this.#onTarget(type, link),
+      () => this.#resync(),
+    );
   }
 
   async arm(): Promise<Coverage> {
@@ -117,6 +126,14 @@ class WatchedTree {
   *files(): Generator<string> {
     for (const folder of this.#everyFolder()) {
       for (const name of folder.files.keys()) yield path.join(folder.path, name);
+    }
+  }
+
+  /** The relevant files, and the links to folders that are watched elsewhere. */
+  *#paths(): Generator<string> {
+    yield* this.files();
+    for (const folder of this.#everyFolder()) {
+      for (const name of folder.covered) yield path.join(folder.path, name);
     }
   }
 
@@ -167,6 +184,7 @@ class WatchedTree {
       identity: identityOf(statsOf(folderPath, fs.statSync)),
       files: new Map(),
       folders: new Map(),
+      covered: new Set(),
       dropped: false,
     };
     subscription.on('change', (type, name) => this.#onEvent(folder, type, name === null ? null : String(name)));
@@ -192,7 +210,7 @@ class WatchedTree {
     const subfolders: string[] = [];
     for (const entry of entriesOf(folder.path)) {
       const full = path.join(folder.path, entry.name);
-      switch (this.#kindOf(full, entry)) {
+      switch (this.#kindOf(folder, entry.name, entry)) {
         case 'folder':
           if (filter.descends(full)) subfolders.push(entry.name);
           break;
@@ -201,28 +219,30 @@ class WatchedTree {
           folder.files.set(entry.name, undefined);
           if (announce) onChange({ kind: 'add', path: full });
           break;
+        case 'covered':
+          folder.covered.add(entry.name);
+          break;
         default:
       }
     }
     return subfolders;
   }
 
-  #kindOf(full: string, entry: fs.Dirent | fs.Stats): 'file' | 'folder' | 'other' {
+  #kindOf(folder: Folder, name: string, entry: fs.Dirent | fs.Stats): 'file' | 'folder' | 'covered' | 'other' {
     if (entry.isFile()) return 'file';
     if (entry.isDirectory()) return 'folder';
     if (!entry.isSymbolicLink()) return 'other';
     const { filter, follow } = this.#options;
-    try {
-      const target = fs.statSync(full);
-      if (target.isFile()) {
-        if (follow && filter.accepts(full)) this.#followFile(full, fs.realpathSync(full));
-        return 'file';
-      }
-      if (!target.isDirectory() || !follow || !filter.descends(full)) return 'other';
-      return this.#follows(full, fs.realpathSync(full)) ? 'folder' : 'other';
-    } catch {
-      return 'other';
-    }
+    const full = path.join(folder.path, name);
+    const counts = { file: filter.accepts(full), folder: filter.descends(full) };
+    const target = realPathOf(full);
+    const stats = target === undefined ? undefined : statsOf(target, fs.statSync);
+    // A target that counts by itself is reported under its own name.
+    const reportsItself = target !== undefined && filter.accepts(target);
+    if (follow && (counts.file || counts.folder) && !reportsItself) this.#targets.add(full, { folder, name });
+    if (stats?.isFile() === true) return 'file';
+    if (target === undefined || stats?.isDirectory() !== true || !follow || !counts.folder) return 'other';
+    return this.#follows(full, target) ? 'folder' : 'covered';
   }
 
   /** A linked folder is followed once, and only when no root covers it or lies inside it. */
@@ -235,30 +255,11 @@ class WatchedTree {
     return first === link;
   }
 
-  /** A write to the target of a link leaves no event where the link is. */
-  #followFile(link: string, target: string): void {
-    // It is reported under its own name, and counts once.
-    if (this.#options.filter.accepts(target)) return;
-    const annex = this.#annexOf(path.dirname(target));
-    const name = path.basename(target);
-    annex?.links.set(name, (annex.links.get(name) ?? new Set()).add(link));
-  }
-
-  #annexOf(folder: string): Annex | undefined {
-    const known = this.#annexes.get(folder);
-    if (known !== undefined) return known;
-    const subscription = this.#open(folder);
-    if (subscription === undefined) return undefined;
-    const annex: Annex = { subscription, links: new Map() };
-    subscription.on('change', (type, name) => {
-      const target = path.join(folder, String(name));
-      for (const link of annex.links.get(String(name)) ?? []) {
-        if (realPathOf(link) === target) this.#options.onChange({ kind: 'change', path: link });
-      }
-      if (type === 'rename' && name === path.basename(folder)) this.#resync();
-    });
-    this.#annexes.set(folder, annex);
-    return annex;
+  /** What happens to the target counts as if it had happened to the link. */
+  #onTarget(type: string, { folder, name }: Link): void {
+    if (folder.dropped) return;
+    if (type === 'rename') this.#onEvent(folder, type, name);
+    else if (folder.files.has(name)) this.#options.onChange({ kind: 'change', path: path.join(folder.path, name) });
   }
 
   #onEvent(folder: Folder, type: string, name: string | null): void {
@@ -285,13 +286,18 @@ class WatchedTree {
       folder.folders.delete(name);
       this.#drop(known, true);
     }
-    const kind = stats === undefined ? 'missing' : this.#kindOf(full, stats);
+    const kind = stats === undefined ? 'missing' : this.#kindOf(folder, name, stats);
     if (kind === 'file' && filter.accepts(full)) {
       onChange({ kind: folder.files.has(name) ? 'change' : 'add', path: full });
       this.#look(folder, name, full, statsOf(full, fs.statSync));
       return;
     }
-    if (folder.files.delete(name)) onChange({ kind: 'unlink', path: full });
+    if (kind === 'covered') {
+      if (!folder.covered.has(name)) onChange({ kind: 'add', path: full });
+      folder.covered.add(name);
+      return;
+    }
+    if (folder.files.delete(name) || folder.covered.delete(name)) onChange({ kind: 'unlink', path: full });
     else if (kind === 'file') this.#options.onIgnored?.(full);
     if (kind === 'folder' && filter.descends(full)) {
       // In one go: an event about the subtree must find it complete.
@@ -302,7 +308,11 @@ class WatchedTree {
   #onWrite(folder: Folder, name: string, full: string): void {
     const before = folder.files.get(name);
     const stats = statsOf(full, fs.statSync);
-    if (!isWritten(full, before, stats)) return;
+    // A copy that keeps the times (`cp -p`) leaves two events at least, of a write and of an attribute.
+    if (!isWritten(full, before, stats) && (before?.digest !== undefined || !this.#suspects.has(full))) {
+      this.#suspects.add(full);
+      return;
+    }
     this.#options.onChange({ kind: 'change', path: full });
     this.#look(folder, name, full, stats);
   }
@@ -333,8 +343,7 @@ class WatchedTree {
     this.#tops.clear();
     this.#followed.clear();
     this.#linkedAgain.clear();
-    for (const annex of this.#annexes.values()) annex.subscription.close();
-    this.#annexes.clear();
+    this.#targets.clear();
   }
 
   #warnUnreadable(folder: string): void {
@@ -401,6 +410,7 @@ class WatchedTree {
   #endTurn(began: number): void {
     if (this.#events > overflowSuspicion) this.#resync();
     this.#events = 0;
+    this.#suspects.clear();
     if (this.#walks === 0) this.#completeUntil = began;
   }
 
@@ -411,11 +421,11 @@ class WatchedTree {
     const since = this.#completeUntil;
     void this.#queue(async () => {
       this.#resyncIsDue = false;
-      const before = new Set(this.files());
+      const before = new Set(this.#paths());
       this.#dropAll();
       await this.#establish();
       if (this.#closed) return;
-      const after = new Set(this.files());
+      const after = new Set(this.#paths());
       for (const file of before) if (!after.has(file)) this.#options.onChange({ kind: 'unlink', path: file });
       for (const file of after) if (!before.has(file)) this.#options.onChange({ kind: 'add', path: file });
       await this.#announceSince(since);

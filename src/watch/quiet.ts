@@ -56,14 +56,21 @@ export function createQuietWindow({ clock, delay, busy, onQuiet }: QuietOptions)
     return Math.min(lastAt + window, firstAt + Math.max(window, longestBurst));
   }
 
+  /** What is due is looked at once more when all that has come in meanwhile is known. */
+  function wait(ms: number): CancelTimer {
+    return clock.after(ms, () => {
+      timer = clock.soon(check);
+    });
+  }
+
   function check(): void {
     timer = undefined;
     const now = clock.now();
-    const wait = dueAt() - now;
-    if (wait > 0) {
-      timer = clock.after(wait, check);
+    const left = dueAt() - now;
+    if (left > 0) {
+      timer = wait(left);
     } else if (delay() === undefined && now - lastAt < longestLock && now - firstAt < longestLockedBurst && busy()) {
-      timer = clock.after(adaptiveWindow(changes.size, events, true), check);
+      timer = wait(adaptiveWindow(changes.size, events, true));
     } else {
       const burst = [...changes.values()];
       changes = new Map();
@@ -80,7 +87,7 @@ export function createQuietWindow({ clock, delay, busy, onQuiet }: QuietOptions)
       events += 1;
       changes.set(change.path, change);
       // One timer for the whole burst: it looks at the clock when it fires and waits on.
-      timer ??= clock.after(Math.max(0, dueAt() - lastAt), check);
+      timer ??= wait(Math.max(0, dueAt() - lastAt));
     },
     close() {
       closed = true;

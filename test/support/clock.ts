@@ -23,13 +23,16 @@ export function createClock(): VirtualClock {
     return first;
   }
 
+  function after(ms: number, callback: () => void): () => void {
+    const timer = { at: now + ms, callback };
+    timers.add(timer);
+    return () => timers.delete(timer);
+  }
+
   return {
     now: () => now,
-    after(ms, callback) {
-      const timer = { at: now + ms, callback };
-      timers.add(timer);
-      return () => timers.delete(timer);
-    },
+    after,
+    soon: (callback) => after(0, callback),
     advance(ms) {
       const end = now + ms;
       for (let timer = nextUntil(end); timer !== undefined; timer = nextUntil(end)) {

@@ -5,7 +5,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, test, vi } from 'vitest';
 import type { Backend, Coverage, OnExhausted, Watcher } from '../../src/watch/backend.ts';
 import { openInotify } from '../../src/watch/inotify.ts';
-import { type BackendPreference, openWatcher, withPollingFallback } from '../../src/watch/watcher.ts';
+import { adaptiveInterval, type BackendPreference, openWatcher, withPollingFallback } from '../../src/watch/watcher.ts';
 import { createProject, type Project } from '../support/project.ts';
 import { aged, append, observe } from './observe.ts';
 
@@ -161,6 +161,16 @@ describe('with the real backend', () => {
     await observer.next('new/f19/b.js');
     expect(observer.warnings).toHaveLength(1);
   });
+});
+
+test.each([
+  [0, 100],
+  [200, 100],
+  [1000, 500],
+  [4000, 2000],
+  [200_000, 2000],
+])('%i files are looked at every %i ms', (files, interval) => {
+  expect(adaptiveInterval(files)).toBe(interval);
 });
 
 describe('the backend is', () => {

@@ -57,7 +57,7 @@ describe('what has events', () => {
     ['a disk mounted into a network mount', '/srv/disk/x', ['/ ext4', '/srv nfs', '/srv/disk ext4']],
     ['a network mount beside the root', '/srv', ['/ ext4', '/srv2 nfs']],
     ['NTFS through FUSE', '/media/disk', ['/ ext4', '/media/disk fuseblk']],
-    ['a local FUSE file system', '/x', ['/ ext4', '/x fuse.mergerfs']],
+    ['a local FUSE file system', '/x', ['/ ext4', '/x fuse.gocryptfs']],
     ['an older mount that another one hides', '/a/x', ['/ ext4', '/a nfs', '/a ext4']],
     ['a machine without a mount table', '/x', []],
   ])('%s', (_, root, table) => {
