@@ -2,10 +2,17 @@
 
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { type Devwatch, runDevwatch, startDevwatch } from '../support/devwatch.ts';
 import { dialHome, openHome } from '../support/home.ts';
-import { createProject } from '../support/project.ts';
+import { createProject, type Project } from '../support/project.ts';
+import { aged, append } from '../watch/observe.ts';
+
+const fingerprintModule = path.resolve('test/support/fingerprint.cjs');
+const fingerprint = createRequire(import.meta.url)(fingerprintModule) as (folder: string) => string;
 
 const changedBy = async (devwatch: Devwatch): Promise<string[]> =>
   (await devwatch.event('change')).changes.map(({ path }) => path);
@@ -307,4 +314,59 @@ node_modules/x/y.js
     expect(code).toBe(2);
     expect(stderr).toBe('devwatch: explain needs a path: devwatch explain src/server.js\n');
   });
+});
+
+test.each<[string, (project: Project, outside: Project) => void]>([
+  ['a second link to a folder is made', (project, outside) => fs.symlinkSync(outside.path, project.at('three'))],
+  ['a second link to a folder is removed', (project) => fs.unlinkSync(project.at('two'))],
+  ['a link to a folder of the project is made', (project) => fs.symlinkSync('src', project.at('inside'))],
+  ['a link to a folder of the project is removed', (project) => fs.unlinkSync(project.at('source'))],
+])('when %s, the program comes to see it', async (_, change) => {
+  await using home = await openHome();
+  await using outside = createProject({ 'a.js': '' });
+  await using project = createProject({
+    'src/b.js': '',
+    'main.js': `require(process.env.TEST_DIAL)({ hash: require(process.env.TEST_FINGERPRINT)('.') });`,
+  });
+  fs.symlinkSync(outside.path, project.at('one'));
+  fs.symlinkSync(outside.path, project.at('two'));
+  fs.symlinkSync('src', project.at('source'));
+  await using devwatch = startDevwatch(['main.js'], {
+    cwd: project.path,
+    env: { ...home.env, TEST_FINGERPRINT: fingerprintModule },
+  });
+  expect((await home.next()).says.hash).toBe(fingerprint(project.path));
+  await devwatch.event('watching');
+  change(project, outside);
+  const wanted = fingerprint(project.path);
+  // Whether it has been noticed shows in what led to the run that another save asks for.
+  project.write('fence.js', '');
+  const { changes } = await devwatch.event('start', ({ run }) => run === 2);
+  expect(wanted).not.toBe(home.callers[0]?.says.hash);
+  expect(changes.map(({ path }) => path)).not.toEqual([project.at('fence.js')]);
+});
+
+test('two files that are saved at once are one restart, also when devwatch is held up between', async () => {
+  const { watch } = await import(path.resolve('dist/index.js'));
+  await using home = await openHome();
+  await using project = createProject({ 'main.js': 'require(process.env.TEST_DIAL)();', 'a.js': '', 'b.js': '' });
+  await aged();
+  await using watcher = watch({ cwd: project.path, script: 'main.js', env: home.env, onChangeOnly: true });
+  await watcher.ready();
+  const starts: string[][] = [];
+  const began = new Promise<void>((resolve) => {
+    watcher.on('start', ({ changes }: { changes: { path: string }[] }) => {
+      starts.push(changes.map((change) => path.basename(change.path)));
+      if (starts.at(-1)?.includes('fence.js')) resolve();
+    });
+  });
+  append(project, 'a.js');
+  // Its event is read, then nothing for longer than the window, during which the other one is saved.
+  for (let turn = 0; turn < 3; turn += 1) await nextTurn();
+  append(project, 'b.js');
+  for (const until = performance.now() + 30; performance.now() < until; );
+  await home.next();
+  append(project, 'fence.js');
+  await began;
+  expect(starts).toEqual([['a.js', 'b.js'], ['fence.js']]);
 });

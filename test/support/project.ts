@@ -15,8 +15,9 @@ export interface Project extends AsyncDisposable {
   remove(file: string): void;
 }
 
-export function createProject(files: Readonly<Record<string, string>> = {}): Project {
-  const folder = fs.mkdtempSync(path.join(inject('temporary'), 'project-'));
+/** A `large` one lies in memory, where thousands of files are written fast. */
+export function createProject(files: Readonly<Record<string, string>> = {}, size?: 'large'): Project {
+  const folder = fs.mkdtempSync(path.join(inject(size === 'large' ? 'spacious' : 'temporary'), 'project-'));
   const project: Project = {
     path: folder,
     at: (file) => path.join(folder, file),

@@ -18,6 +18,8 @@ async function watching(project: Project, settings?: Settings): Promise<Observer
   return observer;
 }
 
+const pathsOf = (observer: Observer): Set<string> => new Set(observer.changes.map((change) => change.path));
+
 describe('a linked file', () => {
   test('counts when its target is written in place or renamed over', async () => {
     await using outside = createProject({ 'x/real.js': '' });
@@ -161,4 +163,48 @@ test('a folder that may not be read is named, once', async () => {
   ]);
   append(project, 'a.js');
   expect((await observer.next()).path).toBe('a.js');
+});
+
+test('a link that is gone before its folder can be watched does not stand in the way of the next one', async () => {
+  await using outside = createProject({ 'a.js': '' });
+  await using project = createProject({ 'b.js': '' });
+  await using observer = observe((options) => openInotify(options, (error) => expect.unreachable(`${error}`)), project);
+  await observer.armed;
+  const watch = fs.watch;
+  using spy = vi.spyOn(fs, 'watch').mockImplementation(((file: string) => {
+    // The moment between the look at the link and the subscription.
+    if (file === project.at('one')) fs.renameSync(file, project.at('two'));
+    return watch(file);
+  }) as typeof fs.watch);
+  fs.symlinkSync(outside.path, project.at('one'));
+  await observer.settle();
+  expect(spy).toHaveBeenCalledWith(project.at('one'));
+  append(outside, 'a.js');
+  await observer.settle();
+  expect(observer.changes.map((change) => change.path)).toContain('two/a.js');
+});
+
+test('a linked folder whose target was removed and made again at once is still watched', async () => {
+  await using outside = createProject({ 'lib/a.js': '' });
+  await using project = createProject({ 'b.js': '' });
+  fs.symlinkSync(outside.at('lib'), project.at('linked'));
+  await using observer = await watching(project);
+  outside.remove('lib');
+  outside.write('lib/a.js', '1');
+  // What is done about it may take until after the next event.
+  for (let turn = 0; turn < 3; turn += 1) await observer.settle();
+  append(outside, 'lib/a.js');
+  outside.write('lib/c.js', '');
+  await observer.settle();
+  expect(pathsOf(observer)).toContain('linked/c.js');
+});
+
+test('a write in place that keeps size and time of modification, as of `cp -p`, is reported', async () => {
+  await using project = createProject({ 'a.js': '1' });
+  fs.utimesSync(project.at('a.js'), 1_000_000_000, 1_000_000_000);
+  await using observer = await watching(project);
+  project.write('a.js', '2');
+  fs.utimesSync(project.at('a.js'), 1_000_000_000, 1_000_000_000);
+  await observer.settle();
+  expect(pathsOf(observer)).toContain('a.js');
 });

@@ -1,0 +1,122 @@
+/** What git does to a whole tree is one change: the program is replaced once, when git has ended. */
+
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import path from 'node:path';
+import { expect, test } from 'vitest';
+import { type Devwatch, startDevwatch } from '../support/devwatch.ts';
+import { openHome } from '../support/home.ts';
+import { createProject, type Project } from '../support/project.ts';
+
+const folders = 300;
+const filesPerFolder = 20;
+
+/** Counts what stands in its files: each holds the name of its branch; and looks whether git is still at it. */
+const program = `
+const fs = require('fs');
+const found = {};
+for (const entry of fs.readdirSync('.', { withFileTypes: true, recursive: true })) {
+  if (!entry.isFile() || !entry.name.endsWith('.js') || entry.name === 'server.js') continue;
+  const text = fs.readFileSync((entry.parentPath ?? entry.path) + '/' + entry.name, 'utf8');
+  found[text] = (found[text] ?? 0) + 1;
+}
+require(process.env.TEST_DIAL)({ found, gitIsBusy: fs.existsSync('.git/index.lock') });
+`;
+
+/** A third of the files is at the same place in both branches, a third of the folders only in one of them. */
+function fileOf(branch: string, index: number): string {
+  const folder = index % folders;
+  if (folder % 3 === 0) return `${branch}/${folder % 10}/${folder}/${index}.js`;
+  return `src/${folder % 10}/${folder}/${folder % 3 === 1 ? '' : `${branch}-`}${index}.js`;
+}
+
+const filesOf = (branch: string, count = folders * filesPerFolder): string[] =>
+  Array.from({ length: count }, (_, index) => fileOf(branch, index));
+
+function git(project: Project, args: readonly string[], input?: string): void {
+  const identity = ['-c', 'user.name=test', '-c', 'user.email=test@example.org'];
+  const { status, stderr } = spawnSync('git', [...identity, ...args], {
+    cwd: project.path,
+    encoding: 'utf8',
+    ...(input === undefined ? {} : { input }),
+  });
+  if (status !== 0) throw new Error(`git ${args[0]}: ${stderr}`);
+}
+
+/** As `git`, but leaving the test its turns meanwhile; what devwatch has begun by then is known. */
+async function gitMeanwhile(project: Project, ...args: string[]): Promise<void> {
+  const child = spawn('git', ['-c', 'user.name=test', '-c', 'user.email=test@example.org', ...args], {
+    cwd: project.path,
+    stdio: 'ignore',
+  });
+  const [code] = await once(child, 'exit');
+  expect(code).toBe(0);
+}
+
+/** A repository with a commit on each branch, the first of which is checked out. */
+function createRepository(branches: readonly string[], count?: number): Project {
+  const project = createProject({}, 'large');
+  git(project, ['init', '-q']);
+  const lines: string[] = [];
+  const blob = (text: string): string => `data ${text.length}\n${text}\n`;
+  for (const branch of branches) {
+    lines.push(`commit refs/heads/${branch}\ncommitter test <test@example.org> 0 +0000\n${blob('')}`);
+    lines.push(`M 100644 inline server.js\n${blob(program)}`);
+    for (const file of filesOf(branch, count)) lines.push(`M 100644 inline ${file}\n${blob(branch)}`);
+  }
+  git(project, ['fast-import', '--quiet'], lines.join(''));
+  git(project, ['checkout', '-q', branches[0] ?? '']);
+  return project;
+}
+
+/** The paths, relative to the project, because of which this run was started. */
+async function changesOf(devwatch: Devwatch, project: Project, run: number): Promise<Set<string>> {
+  const start = await devwatch.event('start', (event) => event.run >= run);
+  expect(start.run).toBe(run);
+  return new Set(start.changes.map((change) => path.relative(project.path, change.path)));
+}
+
+test('a checkout of 6,000 files, and the way back, are one restart each', async () => {
+  await using home = await openHome();
+  await using project = createRepository(['one', 'other']);
+  await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
+  expect((await home.next()).says).toMatchObject({ found: { one: 6000 }, gitIsBusy: false });
+  await devwatch.event('watching');
+
+  await gitMeanwhile(project, 'checkout', '-q', 'other');
+  expect((await home.next()).says).toMatchObject({ found: { other: 6000 }, gitIsBusy: false });
+  expect(await changesOf(devwatch, project, 2)).toEqual(new Set([...filesOf('one'), ...filesOf('other')]));
+
+  await gitMeanwhile(project, 'checkout', '-q', 'one');
+  expect((await home.next()).says).toMatchObject({ found: { one: 6000 }, gitIsBusy: false });
+  expect(await changesOf(devwatch, project, 3)).toEqual(new Set([...filesOf('one'), ...filesOf('other')]));
+
+  // Nothing of it is still to come, and every folder is watched as before.
+  const edits = filesOf('one', folders);
+  for (const file of edits) fs.appendFileSync(project.at(file), '!');
+  expect((await home.next()).says.found).toEqual({ one: 5700, 'one!': 300 });
+  expect(await changesOf(devwatch, project, 4)).toEqual(new Set(edits));
+});
+
+test('a stash of 200 files, and its return, are one restart each', async () => {
+  await using home = await openHome();
+  await using project = createRepository(['one'], 200);
+  const files = filesOf('one', 200);
+  for (const file of files) project.write(file, 'edited');
+  await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
+  expect((await home.next()).says).toMatchObject({ found: { edited: 200 } });
+  await devwatch.event('watching');
+
+  await gitMeanwhile(project, 'stash');
+  expect((await home.next()).says).toMatchObject({ found: { one: 200 }, gitIsBusy: false });
+  expect(await changesOf(devwatch, project, 2)).toEqual(new Set(files));
+
+  await gitMeanwhile(project, 'stash', 'pop');
+  expect((await home.next()).says).toMatchObject({ found: { edited: 200 }, gitIsBusy: false });
+  expect(await changesOf(devwatch, project, 3)).toEqual(new Set(files));
+
+  project.write('fence.js', 'fence');
+  expect((await home.next()).says.found).toEqual({ edited: 200, fence: 1 });
+  expect(await changesOf(devwatch, project, 4)).toEqual(new Set(['fence.js']));
+});

@@ -1,0 +1,64 @@
+import fs from 'node:fs';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { startDevwatch } from '../support/devwatch.ts';
+import { openHome } from '../support/home.ts';
+import { createProject } from '../support/project.ts';
+
+const folders = 500;
+const files = 10_000;
+const mostEdits = 1000;
+
+/** Says how many of its files have been edited when it reads them. */
+const program = `
+const fs = require('fs');
+let edited = 0;
+for (let folder = 0; folder < ${folders}; folder += 1) {
+  for (const name of fs.readdirSync('f' + folder)) {
+    if (name.endsWith('.js') && fs.readFileSync('f' + folder + '/' + name, 'utf8') === 'edited') edited += 1;
+  }
+}
+require(process.env.TEST_DIAL)({ edited });
+`;
+
+test('of the edits that are made while a tree of 10,000 files is being scanned, the program misses none', async () => {
+  await using home = await openHome();
+  await using project = createProject({ 'server.js': program }, 'large');
+  for (let folder = 0; folder < folders; folder += 1) fs.mkdirSync(project.at(`f${folder}`));
+  for (let file = 0; file < files; file += 1) fs.writeFileSync(project.at(`f${file % folders}/${file}.js`), '');
+  await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
+  const { time: startedAt } = (await devwatch.event('start')) as unknown as { time: string };
+
+  // The edits are spread over all folders, and go on until the scan is over.
+  const editedAt: number[] = [];
+  const missing = new Set<string>();
+  const isWatching = (): boolean => devwatch.events.some(({ event }) => event === 'watching');
+  while (editedAt.length < 100 || (!isWatching() && editedAt.length < mostEdits)) {
+    const number = editedAt.length * 7;
+    const isNew = editedAt.length % 4 === 0;
+    const file = `f${number % folders}/${isNew ? 'new-' : ''}${number % files}.js`;
+    if (editedAt.length % 4 === 1) project.replace(file, 'edited');
+    else project.write(file, 'edited');
+    missing.add(project.at(file));
+    editedAt.push(Date.now());
+    await nextTurn();
+  }
+  const edits = editedAt.length;
+
+  // That they have come too early for the watcher is what it is about.
+  const { time: watchingAt, files: counted } = (await devwatch.event('watching')) as unknown as {
+    time: string;
+    files: number;
+  };
+  const early = editedAt.filter((at) => at > Date.parse(startedAt) && at < Date.parse(watchingAt));
+  expect(early.length).toBeGreaterThan(0);
+  expect(counted).toBeGreaterThan(files);
+  console.log(`${edits} edits, ${early.length} of them before it watched`);
+
+  // A restart for one edit lets the program see all of them: so each has to be reported for itself.
+  while (missing.size > 0) {
+    const { changes } = await devwatch.event('change');
+    for (const change of changes) missing.delete(change.path);
+  }
+  await home.until(({ says }) => says.edited === edits);
+});
