@@ -11,7 +11,7 @@ import { isReadByDevwatchAlone, ownFiles, type ProgramRequest, planCommand } fro
 import type { Command } from './process/command.ts';
 import { readEnvironment, runVariables } from './process/environment.ts';
 import { findPortHolders } from './process/ports.ts';
-import type { Launch, Program } from './process/spawn.ts';
+import type { Launcher, Program } from './process/spawn.ts';
 import { isDeliveredByTerminal } from './process/terminal.ts';
 import { defaultPolicy, type Policy } from './supervise/machine.ts';
 import { type RunListener, Supervisor } from './supervise/supervisor.ts';
@@ -59,7 +59,7 @@ export class App {
   #inputEnded = false;
   #typedAhead = '';
   /** Set by start(), before which nothing can ask for a run. */
-  #launch: Launch | undefined;
+  #launcher: Launcher | undefined;
   #loaded: LoadedSettings;
   #command: Command;
   #env: NodeJS.ProcessEnv;
@@ -106,8 +106,8 @@ export class App {
   }
 
   /** Starts the program, and then begins to watch; resolves once no save can be missed any more. */
-  async start(launch: Launch): Promise<void> {
-    this.#launch = launch;
+  async start(launcher: Launcher): Promise<void> {
+    this.#launcher = launcher;
     const since = Date.now();
     this.#supervisor.dispatch({ type: 'start' });
     this.#watching = this.#watch(since);
@@ -115,7 +115,7 @@ export class App {
   }
 
   restart(cause: Cause): void {
-    if (this.#launch === undefined) return; // It is about to start anyway.
+    if (this.#launcher === undefined) return; // It is about to start anyway.
     this.#causedAt ??= this.#clock.now();
     this.#supervisor.dispatch({ type: 'restart', cause });
   }
@@ -154,18 +154,18 @@ export class App {
       this.#emit('problem', { message: `${messageOf(error)} · the variables stay as they were` });
     }
     const { settings, folder } = this.#loaded;
-    const launch = this.#launch as Launch;
     this.#lookout?.begin(Date.now());
     this.#loops.started(this.#clock.now());
-    const program = launch(
-      run,
+    const program = (this.#launcher as Launcher).launch(
       {
         command: this.#command,
         folder,
-        env: { ...this.#env, ...runVariables(run, cause, this.#changes) },
+        env: this.#env,
+        variables: runVariables(run, cause, this.#changes),
         signal: settings.signal,
         stdin: settings.stdin,
         reportLoads: settings.deps,
+        standby: settings.standby,
         relay: this.#request.relayMessages ?? false,
       },
       {
@@ -177,6 +177,7 @@ export class App {
           else listener.onExit(outcome);
         },
         onGone: (survivors) => listener.onGone(survivors),
+        onStandby: (pid) => this.#emit('standby', { pid }),
         onReadsInput: () => this.#yieldInput(),
         onLoad: (file) => this.#lookout?.loads(file),
         onPortTaken: (port) => this.#emit('portTaken', { port, holders: findPortHolders(port) }),
@@ -188,7 +189,14 @@ export class App {
     // Other programs than Node cannot tell whether they read: they are left alone with the terminal.
     this.#setInputOwner(settings.stdin === 'inherit' && !this.#command.isNode ? 'program' : 'devwatch');
     const now = this.#clock.now();
-    this.#emit('start', { run, pid: program.pid, cause, changes: this.#changes, ms: now - (this.#causedAt ?? now) });
+    this.#emit('start', {
+      run,
+      pid: program.pid,
+      cause,
+      changes: this.#changes,
+      standby: program.fromStandby,
+      ms: now - (this.#causedAt ?? now),
+    });
     this.#changes = [];
     this.#causedAt = undefined;
     return program;
@@ -259,6 +267,7 @@ export class App {
     const isForDevwatchAlone = isReadByDevwatchAlone(change.path, this.#loaded);
     if (isForDevwatchAlone || this.#loaded.settingsFiles.includes(change.path)) this.#settingsQuiet.push(change);
     if (isForDevwatchAlone) return;
+    if (isReadAtBoot(change.path)) this.#launcher?.discardStandbys();
     this.#causedAt ??= this.#clock.now();
     this.#quiet.push(change);
     // Whether anything has changed shows once it is quiet: a save may pass through an empty file.
@@ -370,10 +379,14 @@ export class App {
     this.#quiet.close();
     this.#settingsQuiet.close();
     this.#ended = true;
-    await this.#lookout?.close();
+    await Promise.all([this.#lookout?.close(), this.#launcher?.close()]);
     onEnd(ending);
   }
 }
+
+/** Node and its loaders read these before the program; so may loaders that are configured by `.env`. */
+const isReadAtBoot = (file: string): boolean =>
+  /^(?:(?:package(?:-lock)?|[tj]sconfig.*)\.json|\.env.*)$/.test(path.basename(file));
 
 function policyOf(settings: Settings): Policy {
   const { restart, maxRestarts, minUptime, exitOnCrash, onChangeOnly, killTimeout } = settings;

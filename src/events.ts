@@ -69,8 +69,20 @@ export interface PortHolder {
 export type Stage = 'told' | 'asked' | 'killed';
 
 export interface EventMap {
-  /** A run has been started. `run` counts from 1; `ms` is the time since what caused it. */
-  start: { run: number; pid: number | undefined; cause: Cause; changes: readonly Change[]; ms: number };
+  /**
+   * A run has been started. `run` counts from 1; `standby`: by a process that had been booted before;
+   * `ms` is the time since what caused it.
+   */
+  start: {
+    run: number;
+    pid: number | undefined;
+    cause: Cause;
+    changes: readonly Change[];
+    standby: boolean;
+    ms: number;
+  };
+  /** A process is booted and waits to become the next run. */
+  standby: { pid: number };
   /** The watcher is armed: from here on, and back to the first run's start, no save is missed. */
   watching: {
     program: string;

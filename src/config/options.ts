@@ -245,6 +245,13 @@ const options = {
     value: 'time',
     help: 'from that signal to SIGKILL',
   },
+  standby: {
+    kind: 'switch',
+    group: 'Restarting',
+    default: true,
+    flag: 'standby',
+    help: 'process prepared for the next run (Node)',
+  },
   keep: {
     kind: 'texts',
     group: 'Restarting',

@@ -8,17 +8,25 @@
 
 const { readSync, writeSync } = require('node:fs') as typeof import('node:fs');
 
+const own = `${__dirname}/`;
+/** What most programs load of Node itself; loading them has no effect that could be seen. */
+const builtins = ['node:http', 'node:https', 'node:crypto', 'node:zlib', 'node:child_process'];
+const parking = Symbol.for('devwatch.park');
+
 // Worker threads load it, too, each with arguments of its own.
-const at = process.execArgv.indexOf(__filename);
-if (at > 0) process.execArgv.splice(at - 1, 2);
+for (let at = process.execArgv.length - 1; at > 0; at -= 1) {
+  const word = process.execArgv[at] ?? '';
+  if (word.startsWith(own) || word.startsWith(`file://${own}`)) process.execArgv.splice(at - 1, 2);
+}
 delete require.cache[__filename];
 
-// The descriptor of the pipe, `tty` when stdin is the terminal that devwatch has, too, and `loads` when
-// it wants to know what is loaded. Only the main thread finds it: it is gone before there can be another one.
+// The descriptor of the pipe, and what is to be done. Only the main thread finds it: it is gone
+// before there can be another one.
 const [channel, ...duties] = (process.env.DEVWATCH_CHANNEL ?? '').split(' ');
 delete process.env.DEVWATCH_CHANNEL;
 
 if (channel) {
+  // stdin is the terminal that devwatch has, too.
   if (duties.includes('tty')) {
     claimTerminalOnRead();
     claimTerminalOnSpawn();
@@ -34,6 +42,10 @@ if (channel) {
       if (error?.code === 'EADDRINUSE') say({ type: 'address-in-use', port: error.port });
     },
   );
+  if (duties.includes('park')) park();
+  // After the loaders: park.cjs or park.mjs comes behind them and calls this.
+  else if (duties.includes('park-later'))
+    Object.defineProperty(globalThis, parking, { value: park, configurable: true });
 }
 
 function say(message: object): void {
@@ -50,14 +62,22 @@ function say(message: object): void {
  */
 function claimTerminal(): string {
   say({ type: 'reads-stdin' });
+  return readAnswer<string>() ?? '';
+}
+
+/** Waits for devwatch's next word, a JSON value on a line; undefined when devwatch is gone. */
+function readAnswer<Answer>(): Answer | undefined {
+  const bytes: number[] = [];
+  const byte = Buffer.alloc(1);
   try {
-    const bytes: number[] = [];
-    const byte = Buffer.alloc(1);
-    while (readSync(Number(channel), byte) === 1 && byte[0] !== 0x0a) bytes.push(byte[0] ?? 0);
-    return JSON.parse(Buffer.from(bytes).toString());
+    while (readSync(Number(channel), byte) === 1) {
+      if (byte[0] === 0x0a) return JSON.parse(Buffer.from(bytes).toString());
+      bytes.push(byte[0] ?? 0);
+    }
   } catch {
-    return '';
+    // The same: nobody is there.
   }
+  return undefined;
 }
 
 /** The first access to process.stdin makes the stream; the first read of that claims the terminal. */
@@ -96,4 +116,21 @@ function claimTerminalOnSpawn(): void {
     if (stdin === 'inherit' || stdin === 0 || (stdin as { fd?: unknown } | undefined)?.fd === 0) claimTerminal();
     return spawn.call(this, options);
   };
+}
+
+/**
+ * Waits, booted and ready, until devwatch releases this process to become the next run. Nothing of
+ * the program has been read yet. Ends when devwatch ends or has no use for it any more.
+ */
+function park(): void {
+  for (const name of builtins) require(name);
+  const parkedAt = process.uptime();
+  say({ type: 'parked' });
+  const release = readAnswer<{ variables: Record<string, string> }>();
+  if (release === undefined) process.exit(0);
+  Object.assign(process.env, release.variables);
+  // Programs report it; a parked process would be as old as the save before the last.
+  const parked = process.uptime() - parkedAt;
+  const { uptime } = process;
+  process.uptime = () => uptime() - parked;
 }

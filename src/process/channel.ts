@@ -13,6 +13,8 @@ export interface ProgramNotices {
   onReadsInput(): string;
   /** The program loads this file (absolute), or would if it were there. */
   onLoad(file: string): void;
+  /** The process is booted and waits to be released. */
+  onParked(): void;
   /** The program dies because somebody else listens on this port. */
   onPortTaken(port: number): void;
 }
@@ -30,15 +32,20 @@ export const preloadFile: string = fileURLToPath(
   ),
 );
 
-/** Reads what the preload says, one JSON object a line; what is none is passed over. */
-export function readNotices(stream: Duplex, { onReadsInput, onLoad, onPortTaken }: ProgramNotices): void {
-  readline.createInterface({ input: stream }).on('line', (line) => {
-    const notice = parse(line);
-    if (notice.type === 'reads-stdin') stream.write(`${JSON.stringify(onReadsInput())}\n`);
-    else if (notice.type === 'loads' && notice.file !== undefined) onLoad(notice.file);
-    else if (notice.type === 'address-in-use' && notice.port !== undefined) onPortTaken(notice.port);
-  });
+/** Hands what the preload says to whoever listens then, one JSON object a line; what is none is passed over. */
+export function readNotices(stream: Duplex, listener: () => Partial<ProgramNotices>): void {
+  const lines = readline.createInterface({ input: stream });
+  // A program that is killed before it has read an answer; readline hands the error on.
+  lines.on('error', () => {});
   stream.on('error', () => {});
+  lines.on('line', (line) => {
+    const notice = parse(line);
+    const { onReadsInput, onLoad, onPortTaken, onParked } = listener();
+    if (notice.type === 'reads-stdin') stream.write(`${JSON.stringify(onReadsInput?.() ?? '')}\n`);
+    else if (notice.type === 'parked') onParked?.();
+    else if (notice.type === 'loads' && notice.file !== undefined) onLoad?.(notice.file);
+    else if (notice.type === 'address-in-use' && notice.port !== undefined) onPortTaken?.(notice.port);
+  });
 }
 
 function parse(line: string): { type?: string; port?: number; file?: string } {

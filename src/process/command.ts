@@ -21,6 +21,9 @@ export interface CommandRequest {
 
 export interface Command {
   readonly file: string;
+  /** Flags for Node, loaders included; empty unless `isNode`. */
+  readonly nodeArgs: readonly string[];
+  /** What follows them. */
   readonly args: readonly string[];
   /** For the user's eyes. */
   readonly display: string;
@@ -72,6 +75,7 @@ export function resolveCommand(request: CommandRequest): Command {
   if (nodeArgs.length > 0 && path.basename(file) !== 'node') throw notForNode(nodeArgs, word);
   return {
     file,
+    nodeArgs: [],
     args: [...nodeArgs, ...args],
     display: program.join(' '),
     script: undefined,
@@ -96,6 +100,7 @@ function runScript(request: CommandRequest, script: string, word: string, args: 
     return {
       ...base,
       file,
+      nodeArgs: [],
       args: [...nodeArgs, ...flags, word, ...args],
       display: [interpreter, ...flags, base.display].join(' '),
       extensions: [...new Set([extension, ...extensionsFor(interpreter, [])])],
@@ -109,7 +114,8 @@ function runScript(request: CommandRequest, script: string, word: string, args: 
       return {
         ...base,
         file: process.execPath,
-        args: [...nodeArgs, word, ...args],
+        nodeArgs,
+        args: [word, ...args],
         display: ['node', ...nodeArgs, base.display].join(' '),
         extensions: javascript,
         isNode: true,
@@ -121,7 +127,8 @@ function runScript(request: CommandRequest, script: string, word: string, args: 
       return {
         ...base,
         file: process.execPath,
-        args: [...nodeArgs, ...typescriptLoader(script, word), word, ...args],
+        nodeArgs: [...nodeArgs, ...typescriptLoader(script, word)],
+        args: [word, ...args],
         display: ['node', ...nodeArgs, base.display].join(' '),
         extensions: typescript,
         isNode: true,
@@ -136,7 +143,14 @@ function runScript(request: CommandRequest, script: string, word: string, args: 
         : `name what runs it: "execMap": {"${extension}": "…"} in .watchrc, or make it executable`;
     throw new UsageError(`${word}: no interpreter is known for ${extension === '' ? 'it' : `.${extension}`} · ${way}`);
   }
-  return { ...base, file: script, args, extensions: extension === '' ? typescript : [extension], isNode: false };
+  return {
+    ...base,
+    file: script,
+    nodeArgs: [],
+    args,
+    extensions: extension === '' ? typescript : [extension],
+    isNode: false,
+  };
 }
 
 function viaShell(request: CommandRequest, line: string): Command {
@@ -149,6 +163,7 @@ function viaShell(request: CommandRequest, line: string): Command {
     display: [line, ...program].join(' '),
     script: word === '' ? undefined : findScript(folder, word),
     extensions: extensionsFor(words[0] ?? '', [...words.slice(1), ...program]),
+    nodeArgs: [],
     isNode: false,
   };
   if (process.platform === 'win32') {

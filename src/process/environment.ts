@@ -41,7 +41,7 @@ const longestList = 8192;
  * DEVWATCH_CHANGED the changed files, one absolute path a line, with a last line `(n more)` where
  * there are too many.
  */
-export function runVariables(run: number, cause: Cause, changes: readonly Change[]): NodeJS.ProcessEnv {
+export function runVariables(run: number, cause: Cause, changes: readonly Change[]): Record<string, string> {
   const lines: string[] = [];
   let length = 0;
   for (const { path } of changes) {

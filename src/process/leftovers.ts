@@ -8,9 +8,9 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { systemClock } from '../clock.ts';
+import type { StopSignal } from './child.ts';
 import { openLeftovers } from './containment.ts';
 import { readProc, readStat } from './proc.ts';
-import type { StopSignal } from './spawn.ts';
 import { endTree } from './stop.ts';
 import type { ContainmentRecord, ProcessTree } from './tree.ts';
 

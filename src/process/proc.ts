@@ -79,6 +79,15 @@ export function parseStat(text: string): ProcessStat | undefined {
   };
 }
 
+/** CPU time that a process has used, its threads included, in ms; undefined when it cannot be known. Counted in steps of 10. */
+export function cpuTimeOf(pid: number): number | undefined {
+  const stat = readProc(`/proc/${pid}/stat`);
+  if (stat === undefined) return undefined;
+  // utime and stime, counted from behind the command's name, which may hold anything (proc(5)).
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
 export const isDead = (stat: ProcessStat): boolean => stat.state === 'Z' || stat.state === 'X';
 
 /** The number given to the process or thread born last, in this pid namespace. */

@@ -134,6 +134,8 @@ export function render(fact: Fact, { folder, version }: Pick<ReporterOptions, 'f
     }
     case 'exit':
       return line(`exited cleanly · ${formatNext(fact.event.next)}`, 'good');
+    case 'standby':
+      return line(`standby ready · pid ${fact.event.pid}`, 'plain', 'verbose');
     case 'input':
       return [];
     case 'portTaken':
@@ -162,9 +164,9 @@ export function render(fact: Fact, { folder, version }: Pick<ReporterOptions, 'f
   }
 }
 
-function renderStart({ run, pid, cause, changes, ms }: EventMap['start'], folder: string): Line[] {
+function renderStart({ run, pid, cause, changes, standby, ms }: EventMap['start'], folder: string): Line[] {
   const process: Line = {
-    text: `run ${run}${pid === undefined ? '' : ` · pid ${pid}`} · ${cause}`,
+    text: `run ${run}${pid === undefined ? '' : ` · pid ${pid}`} · ${cause}${standby ? ' · from standby' : ''}`,
     tone: 'plain',
     level: 'verbose',
   };

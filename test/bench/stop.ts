@@ -6,11 +6,9 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { systemClock } from '../../src/clock.ts';
 import { createContainment } from '../../src/process/containment.ts';
-import { createLauncher, type Program } from '../../src/process/spawn.ts';
-import { openTerminalModes } from '../../src/process/terminal.ts';
 import { dialHome, openHome } from '../support/home.ts';
+import { launchTree } from '../support/launch.ts';
 
 const rounds = Number(process.argv[2] ?? 30);
 const processes = Number(process.argv[3] ?? 300);
@@ -29,39 +27,17 @@ async function bare(): Promise<number> {
   return performance.now() - began;
 }
 
-const command = { file: process.execPath, args, display: '', script: undefined, extensions: [], isNode: true };
-
 function contained(cgroup: boolean): { known: boolean; measure: () => Promise<number>; release: () => void } {
   const containment = createContainment({ keep: ['chrome*', 'tmux*', 'watchman'], cgroup });
-  const launch = createLauncher(containment, systemClock, openTerminalModes());
-  let run = 0;
   return {
     known: (containment.record.cgroup !== '') === cgroup,
     async measure() {
-      run += 1;
-      let program: Program | undefined;
-      const gone = new Promise<number>((resolve) => {
-        const options = {
-          command,
-          folder: process.cwd(),
-          env,
-          signal: 'SIGTERM',
-          stdin: 'ignore',
-          relay: false,
-          reportLoads: false,
-        } as const;
-        program = launch(run, options, {
-          onExit: () => {},
-          onGone: () => resolve(performance.now()),
-          onReadsInput: () => '',
-          onLoad: () => {},
-    onPortTaken: () => {},
-        });
-      });
+      const { program, gone } = launchTree({ containment, file: process.execPath, args, isNode: true, env });
+      const ended = gone.then(() => performance.now());
       await home.next();
       const began = performance.now();
-      program?.end('asked');
-      return (await gone) - began;
+      program.end('asked');
+      return (await ended) - began;
     },
     release: () => containment.release(),
   };

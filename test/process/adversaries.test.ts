@@ -3,12 +3,10 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, describe, expect, test } from 'vitest';
-import { systemClock } from '../../src/clock.ts';
 import type { Survivor } from '../../src/events.ts';
 import { createContainment } from '../../src/process/containment.ts';
-import { createLauncher, type Program } from '../../src/process/spawn.ts';
-import { openTerminalModes } from '../../src/process/terminal.ts';
 import { isAlive, parentOf } from '../support/facts.ts';
+import { launchTree } from '../support/launch.ts';
 import { createProject } from '../support/project.ts';
 import { type Adversary, adversaries, commandFor, kill, processesIn, Register } from './adversaries.ts';
 
@@ -29,27 +27,11 @@ async function endAdversary(
   await using project = createProject();
   using register = new Register(project.path);
   const containment = createContainment({ keep: [], cgroup });
-  const launch = createLauncher(containment, systemClock, openTerminalModes());
   const { file, args } = commandFor(adversary, register.file);
-  let program: Program | undefined;
-  const gone = new Promise<readonly Survivor[]>((resolve) => {
-    const command = { file, args, display: adversary.name, script: undefined, extensions: [], isNode: false };
-    const options = {
-      command,
-      folder: project.path,
-      env: process.env,
-      signal: 'SIGTERM',
-      stdin: 'ignore',
-      relay: false,
-      reportLoads: false,
-    } as const;
-    const listener = { onExit: () => {}, onGone: resolve, onReadsInput: () => '', onLoad: () => {},
-    onPortTaken: () => {} };
-    program = launch(1, options, listener);
-  });
+  const { program, gone } = launchTree({ containment, file, args, folder: project.path });
   await register.holds(adversary.ready);
-  program?.end('asked');
-  if (adversary.stubborn) program?.end('killed');
+  program.end('asked');
+  if (adversary.stubborn) program.end('killed');
   const survivors = await gone;
   const alive = processesIn(project.path);
   containment.release();

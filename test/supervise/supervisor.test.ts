@@ -23,7 +23,13 @@ function supervise(policy: Partial<Policy> = {}) {
     launch(run, _cause, listener): Program {
       const stages: Stage[] = [];
       runs[run] = { listener, stages };
-      return { pid: 1000 + run, end: (stage) => void stages.push(stage), signal: () => {}, write: () => {} };
+      return {
+        pid: 1000 + run,
+        fromStandby: false,
+        end: (stage) => void stages.push(stage),
+        signal: () => {},
+        write: () => {},
+      };
     },
     emit: (name, event) => void events.push({ name, event }),
     onEnd: (ending) => void endings.push(ending),

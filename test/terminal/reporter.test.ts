@@ -57,7 +57,13 @@ test.each([
 });
 
 describe('what one sees', () => {
-  const start = { run: 2, pid: 7, changes: [{ kind: 'change', path: '/project/src/a.js' }], ms: 18.2 } as const;
+  const start = {
+    run: 2,
+    pid: 7,
+    changes: [{ kind: 'change', path: '/project/src/a.js' }],
+    standby: false,
+    ms: 18.2,
+  } as const;
   const outcome = { code: 1, signal: null } as const;
   const restart = { kind: 'restart', delay: 250, attempt: 1, limit: 5 } as const;
 

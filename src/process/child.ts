@@ -1,0 +1,129 @@
+/** A child process of devwatch's, contained and with its channel open. */
+
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import { Socket } from 'node:net';
+import { channelDescriptor, channelVariable, type ProgramNotices, preloadFile, readNotices } from './channel.ts';
+import type { Command } from './command.ts';
+import { isForeground } from './terminal.ts';
+import type { Containment, Invocation, ProcessTree } from './tree.ts';
+
+/** How the program is asked to end: a signal, or the message `shutdown` over Node's IPC channel. */
+export type StopSignal = NodeJS.Signals | 'message';
+
+export interface ChildOptions {
+  readonly command: Command;
+  readonly folder: string;
+  /** The variables at this start; removed ones are gone. */
+  readonly env: NodeJS.ProcessEnv;
+  readonly signal: StopSignal;
+  /** `pipe`: what `write` is given; `ignore`: nothing. */
+  readonly stdin: 'inherit' | 'pipe' | 'ignore';
+  /** Relays IPC messages between whoever started devwatch and a Node program. */
+  readonly relay: boolean;
+  /** A Node program reports every file that it loads. */
+  readonly reportLoads: boolean;
+}
+
+/** A started process. */
+export interface Child {
+  readonly process: ChildProcess;
+  readonly pid: number;
+  readonly tree: ProcessTree;
+  /** The terminal's modes that Node puts back at its end were perhaps not the right ones at its start. */
+  readonly modesAreDoubtful: boolean;
+  /** Who hears what the preload says from now on. */
+  listen(notices: Partial<ProgramNotices>): void;
+}
+
+/**
+ * Starts a process.
+ *
+ * @param serial tells its tree from all others of this devwatch
+ * @param duty a further word for the preload
+ * @returns what kept it from being started, where that failed
+ */
+export function startChild(
+  containment: Containment,
+  serial: number,
+  options: ChildOptions,
+  duty = '',
+): Child | { readonly failure: Promise<unknown> } {
+  const { command, folder } = options;
+  const { open, ...invocation } = containment.contain(serial, invocationOf(options, duty));
+  let child: ChildProcess;
+  try {
+    requireExecutable(command);
+    child = spawn(invocation.file, invocation.args, {
+      cwd: folder,
+      env: invocation.env,
+      stdio: stdioOf(options),
+      detached: isDetached(),
+      windowsHide: true,
+      windowsVerbatimArguments: command.file.toLowerCase().endsWith('cmd.exe'),
+    });
+  } catch (error) {
+    // A file that is gone, or bad arguments (a NUL byte, E2BIG).
+    return { failure: Promise.resolve(error) };
+  }
+  if (child.pid === undefined) return { failure: once(child, 'error').then(([error]) => error) };
+  // A signal or message that could not be sent; the end of the tree does not rest on it.
+  child.on('error', () => {});
+  // It no longer reads.
+  child.stdin?.on('error', () => {});
+  let notices: Partial<ProgramNotices> = {};
+  const channel = child.stdio[channelDescriptor];
+  if (command.isNode && channel instanceof Socket) {
+    readNotices(channel, () => notices);
+    channel.unref();
+  }
+  return {
+    process: child,
+    pid: child.pid,
+    tree: open(child.pid),
+    // Node puts back, when it ends, those that it found at its start: in the background, the shell's.
+    modesAreDoubtful: process.stdin.isTTY && (!command.isNode || !isForeground()),
+    listen(next) {
+      notices = next;
+    },
+  };
+}
+
+/** Says something to the preload, which waits for it. */
+export function answer({ process }: Child, value: unknown): void {
+  const channel = process.stdio[channelDescriptor];
+  if (channel instanceof Socket) channel.write(`${JSON.stringify(value)}\n`);
+}
+
+function invocationOf({ command, env, stdin, reportLoads }: ChildOptions, duty: string): Invocation {
+  // It is meant for single processes; inherited by all, it would keep all.
+  const { DEVWATCH_KEEP: _, ...inherited } = env;
+  if (!command.isNode) return { file: command.file, args: command.args, env: inherited };
+  const sharesTerminal = stdin === 'inherit' && process.stdin.isTTY;
+  const duties = [sharesTerminal ? 'tty' : '', reportLoads ? 'loads' : '', duty].filter((word) => word !== '');
+  return {
+    file: command.file,
+    args: ['--require', preloadFile, ...command.nodeArgs, ...command.args],
+    env: { ...inherited, [channelVariable]: [channelDescriptor, ...duties].join(' ') },
+  };
+}
+
+function stdioOf({ command, stdin, signal, relay }: ChildOptions): StdioOptions {
+  const stdio: StdioOptions = [stdin, 'inherit', 'inherit'];
+  if (!command.isNode) return stdio;
+  stdio[channelDescriptor] = 'pipe';
+  if (signal === 'message' || (relay && process.send !== undefined)) stdio.push('ipc');
+  return stdio;
+}
+
+/**
+ * On a terminal the program stays in devwatch's group, the foreground one: it may read, and gets
+ * Ctrl-C, Ctrl-Z and resizes. Elsewhere a session of its own keeps it apart.
+ */
+const isDetached = (): boolean => process.platform !== 'win32' && !process.stdin.isTTY;
+
+/** What wraps the program would report this only to the program's stderr. */
+function requireExecutable({ file }: Command): void {
+  if (process.platform !== 'win32') fs.accessSync(file, fs.constants.X_OK);
+}

@@ -1,0 +1,98 @@
+/** Where in a program's start a process can wait to become it. */
+
+import fs from 'node:fs';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { preloadFile } from './channel.ts';
+import type { Command } from './command.ts';
+
+export interface ParkingPlan {
+  /** The command's flags, with what waits in its place among them. */
+  readonly nodeArgs: readonly string[];
+  /** What the preload does: wait itself, or leave that to what comes behind the loaders. */
+  readonly duty: 'park' | 'park-later';
+}
+
+/** Loaders of other languages: they may run before the program is wanted, and do nothing by themselves. */
+const loaders =
+  'tsx|ts-node|ts-node-dev|tsconfig-paths|esbuild-register|@swc-node/register|@swc/register|@babel/register|@oxc-node/core|@esbuild-kit/[a-z-]+|jiti|sucrase|source-map-support';
+
+const isLoader = (name: string): boolean =>
+  new RegExp(`^(?:${loaders})(?:/|$)`).test(name) ||
+  new RegExp(`[/\\\\]node_modules[/\\\\](?:${loaders})[/\\\\]`).test(name.replaceAll('%20', ' '));
+
+/**
+ * Flags with which a process does something of its own at its start, such as opening a port or
+ * beginning a profile, or does not run a script at all.
+ */
+const unfit =
+  /^--(?:inspect|cpu-prof|heap-prof|heapsnapshot|prof$|trace-event|perf-|report-|diagnostic-dir|redirect-warnings|test|watch|eval|print|check|interactive|build-snapshot|snapshot-blob|permission|experimental-permission|env-file|trace-)|^-[epic]$/;
+
+interface Preload {
+  readonly kind: 'require' | 'import';
+  readonly name: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * What is loaded before the program runs in this order: what `--require` names, then what `--import`
+ * names. Loaders are waited behind; anything else is the program's own and is left to its run.
+ *
+ * @returns undefined where no process may be prepared
+ */
+export function planParking(command: Command, env: NodeJS.ProcessEnv): ParkingPlan | undefined {
+  const { nodeArgs } = command;
+  if (!command.isNode || command.script === undefined) return undefined;
+  if (nodeArgs.some((flag) => unfit.test(flag)) || !isFitForNodeOptions(env.NODE_OPTIONS ?? '')) return undefined;
+
+  const preloads = preloadsIn(nodeArgs);
+  const requires = preloads.filter(({ kind }) => kind === 'require');
+  const imports = preloads.filter(({ kind }) => kind === 'import');
+  const ordered = [...requires, ...imports];
+  const firstForeign = ordered.findIndex(({ name }) => !isLoader(name));
+  const before = firstForeign < 0 ? ordered : ordered.slice(0, firstForeign);
+  const last = before.at(-1);
+  if (last === undefined) {
+    // A module's own loader is there already when what waits is a module, too; it never is with CommonJS.
+    return ordered.length === 0 && isModule(command.script)
+      ? { nodeArgs: [...nodeArgs, '--import', parkModule], duty: 'park-later' }
+      : { nodeArgs, duty: 'park' };
+  }
+  const flags = last.kind === 'import' ? ['--import', parkModule] : ['--require', parkScript];
+  return { nodeArgs: [...nodeArgs.slice(0, last.end), ...flags, ...nodeArgs.slice(last.end)], duty: 'park-later' };
+}
+
+const parkScript = path.join(path.dirname(preloadFile), 'park.cjs');
+const parkModule = pathToFileURL(path.join(path.dirname(preloadFile), 'park.mjs')).href;
+
+/** Node's own variable may hold the same flags; what it preloads comes first. */
+function isFitForNodeOptions(options: string): boolean {
+  const words = options.split(/\s+/).filter((word) => word !== '');
+  return !words.some((word) => unfit.test(word)) && preloadsIn(words).every(({ name }) => isLoader(name));
+}
+
+function preloadsIn(words: readonly string[]): Preload[] {
+  return words.flatMap((word, start): Preload[] => {
+    const [, flag = '', attached] = /^(--require|-r|--import)(?:=(.*))?$/s.exec(word) ?? [];
+    if (flag === '') return [];
+    const kind = flag === '--import' ? 'import' : 'require';
+    const name = attached ?? words[start + 1];
+    return name === undefined ? [] : [{ kind, name, start, end: start + (attached === undefined ? 2 : 1) }];
+  });
+}
+
+/** Does Node take this script for an ES module, by its name or by the package around it? */
+function isModule(script: string): boolean {
+  const extension = path.extname(script);
+  if (extension === '.mjs' || extension === '.mts') return true;
+  if (extension !== '.js' && extension !== '.ts') return false;
+  for (let folder = path.dirname(script); ; folder = path.dirname(folder)) {
+    const manifest = path.join(folder, 'package.json');
+    try {
+      return (JSON.parse(fs.readFileSync(manifest, 'utf8')) as { type?: unknown }).type === 'module';
+    } catch {
+      if (fs.existsSync(manifest) || folder === path.dirname(folder)) return false;
+    }
+  }
+}

@@ -1,0 +1,55 @@
+/** Launches a process tree as devwatch does, without anything else of devwatch. */
+
+import { systemClock } from '../../src/clock.ts';
+import type { Survivor } from '../../src/events.ts';
+import type { Command } from '../../src/process/command.ts';
+import { createLauncher, type Program } from '../../src/process/spawn.ts';
+import { openTerminalModes } from '../../src/process/terminal.ts';
+import type { Containment } from '../../src/process/tree.ts';
+
+export interface LaunchRequest {
+  readonly containment: Containment;
+  readonly file: string;
+  readonly args: readonly string[];
+  readonly isNode?: boolean;
+  readonly folder?: string;
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+export interface Launched {
+  readonly program: Program;
+  /** Resolves when the whole tree is gone, save for those named. */
+  readonly gone: Promise<readonly Survivor[]>;
+}
+
+export function launchTree(request: LaunchRequest): Launched {
+  const { containment, file, args, isNode = false, folder = process.cwd(), env = process.env } = request;
+  const command: Command = { file, nodeArgs: [], args, display: '', script: undefined, extensions: [], isNode };
+  const { launch } = createLauncher(containment, systemClock, openTerminalModes());
+  let finish: (survivors: readonly Survivor[]) => void = () => {};
+  const gone = new Promise<readonly Survivor[]>((resolve) => {
+    finish = resolve;
+  });
+  const program = launch(
+    {
+      command,
+      folder,
+      env,
+      variables: {},
+      signal: 'SIGTERM',
+      stdin: 'ignore',
+      relay: false,
+      reportLoads: false,
+      standby: false,
+    },
+    {
+      onExit: () => {},
+      onGone: finish,
+      onStandby: () => {},
+      onReadsInput: () => '',
+      onLoad: () => {},
+      onPortTaken: () => {},
+    },
+  );
+  return { program, gone };
+}
