@@ -51,6 +51,8 @@ export interface Filter {
   readonly extensions: readonly string[] | null;
   /** Does a change of this file restart the program? Absolute path with the platform's separators. */
   accepts(file: string): boolean;
+  /** A cheap first answer for a name without its folder: false where `accepts` would say so for any folder. */
+  mayAccept(name: string): boolean;
   /** Can anything below this folder be relevant? */
   descends(folder: string): boolean;
   /** The verdict on a file, with its reason. */
@@ -246,19 +248,19 @@ export function createFilter(options: FilterOptions): Filter {
   const { gitIgnores } = options;
   const keeps = ignore.filter((pattern) => pattern.negated);
   const extensions = options.extensions === null ? null : new Set(options.extensions);
-  const literals = new Set(picks.map((pattern) => pattern.literal));
+  const literalNames = new Set(picks.map((pattern) => nameOf(pattern.literal)));
   const anyNamesFiles = picks.some((pattern) => pattern.namesFiles);
 
   /** Most files of a project fail here, before any pattern is looked at. */
-  const mayCount = (file: string): boolean =>
+  const mayAccept = (name: string): boolean =>
     extensions === null ||
     anyNamesFiles ||
-    hasExtension(file, extensions) ||
-    literals.has(file) ||
-    (gitIgnores !== undefined && isGitIgnore(file));
+    hasExtension(name, extensions) ||
+    literalNames.has(name) ||
+    (gitIgnores !== undefined && name === gitIgnoreName);
 
   function explainPosix(file: string): Verdict {
-    if (gitIgnores !== undefined && isGitIgnore(file)) return { watched: true, pattern: '.gitignore' };
+    if (gitIgnores !== undefined && nameOf(file) === gitIgnoreName) return { watched: true, pattern: '.gitignore' };
     const ignored = lastMatch(ignore, file);
     if (ignored !== undefined && !ignored.negated) return { watched: false, reason: 'ignored', pattern: ignored.text };
 
@@ -281,7 +283,7 @@ export function createFilter(options: FilterOptions): Filter {
       const gitRule = file === pattern.literal || lifting.length > 0 ? undefined : hiddenByGit(file, false, pattern);
       if (defaultRule !== undefined) byDefault = defaultRule;
       else if (gitRule !== undefined) byGit = gitRule;
-      else if (!named && extensions !== null && !hasExtension(file, extensions)) wrongExtension = true;
+      else if (!named && extensions !== null && !hasExtension(nameOf(file), extensions)) wrongExtension = true;
       else pick = pattern;
     }
     pick ??= always.find((pattern) => pattern.matchesItself(file));
@@ -322,15 +324,18 @@ export function createFilter(options: FilterOptions): Filter {
     extensions: options.extensions,
     accepts(file) {
       const posix = toPosix(file);
-      return mayCount(posix) && explainPosix(posix).watched;
+      return mayAccept(nameOf(posix)) && explainPosix(posix).watched;
     },
+    mayAccept,
     descends: (folder) => descendsPosix(toPosix(folder)),
     explain: (file) => explainPosix(toPosix(file)),
   };
 }
 
-/** Is this a file with rules of git's? */
-const isGitIgnore = (file: string): boolean => path.posix.basename(toPosix(file)) === '.gitignore';
+/** Files with rules of git's. */
+const gitIgnoreName = '.gitignore';
+
+const nameOf = (file: string): string => file.slice(file.lastIndexOf('/') + 1);
 
 const matches = (pattern: Pattern, file: string): boolean => pattern.matchesItself(file) || pattern.matchesBelow(file);
 
@@ -361,9 +366,9 @@ function hidingDefault(file: string, pattern: Pattern, lifting: readonly Pattern
 }
 
 /** An extension may have dots itself (`d.ts`): the text after any dot of the name counts. */
-function hasExtension(file: string, extensions: ReadonlySet<string>): boolean {
-  for (let dot = file.indexOf('.', file.lastIndexOf('/')); dot >= 0; dot = file.indexOf('.', dot + 1)) {
-    if (extensions.has(file.slice(dot + 1))) return true;
+function hasExtension(name: string, extensions: ReadonlySet<string>): boolean {
+  for (let dot = name.indexOf('.'); dot >= 0; dot = name.indexOf('.', dot + 1)) {
+    if (extensions.has(name.slice(dot + 1))) return true;
   }
   return false;
 }

@@ -52,6 +52,9 @@ interface Link {
   readonly name: string;
 }
 
+/** Which of the files that a walk finds are announced: as added, or as changed when touched since then (epoch ms). */
+type Announced = 'nothing' | 'all' | { readonly since: number };
+
 /** The kernel queues 16,384 events; well below that, what is known is compared with the disk again. */
 const overflowSuspicion = 4096;
 /** The longest time, in ms, for which a file system (FAT) gives two writes the same time of modification. */
@@ -114,8 +117,7 @@ class WatchedTree {
 
   async arm(): Promise<Coverage> {
     await this.#queue(async () => {
-      await this.#establish();
-      await this.#announceSince(this.#options.since);
+      await this.#establish({ since: this.#options.since });
     });
     if (this.#failure !== undefined) throw this.#failure;
     let files = 0;
@@ -143,12 +145,12 @@ class WatchedTree {
   }
 
   /** Covers every root, or where one is missing the nearest folder above it. */
-  async #establish(): Promise<void> {
+  async #establish(announced: Announced): Promise<void> {
     // Parents come first: their walk covers what lies in them.
     const tops = this.#options.filter.roots.map(nearestFolder).sort();
     for (const wanted of tops) {
       for (let top = wanted; !this.#covers(top); ) {
-        await inSlices(this.#walk(top, undefined, false), () => this.#closed);
+        await inSlices(this.#walk(top, undefined, announced), () => this.#closed);
         // Vanished meanwhile? Then the one above it; else it may not be read, or all is closed.
         const nearest = nearestFolder(wanted);
         if (nearest === top) break;
@@ -158,7 +160,7 @@ class WatchedTree {
   }
 
   /** Takes in a folder and everything below it, one folder a step. */
-  *#walk(top: string, parent: Folder | undefined, announce: boolean): Generator<void> {
+  *#walk(top: string, parent: Folder | undefined, announced: Announced): Generator<void> {
     const queue = [{ folderPath: top, parent }];
     for (let next = queue.pop(); next !== undefined && !this.#closed; next = queue.pop()) {
       const { folderPath, parent } = next;
@@ -169,7 +171,7 @@ class WatchedTree {
         this.#unfollow(folderPath);
         continue;
       }
-      for (const name of this.#list(folder, announce)) {
+      for (const name of this.#list(folder, announced)) {
         queue.push({ folderPath: at(folderPath, name), parent: folder });
       }
       yield;
@@ -208,10 +210,12 @@ class WatchedTree {
   }
 
   /** Notes the relevant files of a folder, and returns the names of its relevant subfolders. */
-  #list(folder: Folder, announce: boolean): string[] {
+  #list(folder: Folder, announced: Announced): string[] {
     const { filter, onChange } = this.#options;
     const subfolders: string[] = [];
     for (const entry of entriesOf(folder.path)) {
+      // Most names end here, before a path is made of them.
+      if (entry.isFile() && !filter.mayAccept(entry.name)) continue;
       const full = at(folder.path, entry.name);
       switch (this.#kindOf(folder, entry.name, entry)) {
         case 'folder':
@@ -220,7 +224,8 @@ class WatchedTree {
         case 'file':
           if (!filter.accepts(full)) break;
           folder.files.set(entry.name, undefined);
-          if (announce) onChange({ kind: 'add', path: full });
+          if (announced === 'all') onChange({ kind: 'add', path: full });
+          else if (announced !== 'nothing') this.#lookAgain(folder, entry.name, announced.since);
           break;
         case 'covered':
           folder.covered.add(entry.name);
@@ -313,7 +318,7 @@ class WatchedTree {
     else if (kind === 'file') this.#options.onIgnored?.(full);
     if (kind === 'folder' && filter.descends(full)) {
       // In one go: an event about the subtree must find it complete.
-      for (const _ of this.#walk(full, folder, true));
+      for (const _ of this.#walk(full, folder, 'all'));
     }
   }
 
@@ -340,8 +345,7 @@ class WatchedTree {
     this.#directories -= 1;
     if (announce) {
       this.#unfollow(folder.path);
-      for (const name of folder.files.keys())
-        this.#options.onChange({ kind: 'unlink', path: at(folder.path, name) });
+      for (const name of folder.files.keys()) this.#options.onChange({ kind: 'unlink', path: at(folder.path, name) });
     }
     for (const subfolder of folder.folders.values()) this.#drop(subfolder, announce);
   }
@@ -395,15 +399,20 @@ class WatchedTree {
   *#touchedSince(since: number): Generator<void> {
     for (const folder of [...this.#everyFolder()]) {
       for (const name of folder.files.keys()) {
-        const full = at(folder.path, name);
-        const stats = statsOf(full, fs.statSync);
-        folder.files.set(name, baselineOf(full, stats, false));
-        // ctime, unlike mtime, also moves when a rename puts an older file in place.
-        if (stats !== undefined && stats.ctimeMs >= since - timestampSlack) {
-          this.#options.onChange({ kind: 'change', path: full });
-        }
+        this.#lookAgain(folder, name, since);
       }
       yield;
+    }
+  }
+
+  /** Notes what a known file is like, and announces it when it was touched at or after `since` (epoch ms). */
+  #lookAgain(folder: Folder, name: string, since: number): void {
+    const full = at(folder.path, name);
+    const stats = statsOf(full, fs.statSync);
+    folder.files.set(name, baselineOf(full, stats, false));
+    // ctime, unlike mtime, also moves when a rename puts an older file in place.
+    if (stats !== undefined && stats.ctimeMs >= since - timestampSlack) {
+      this.#options.onChange({ kind: 'change', path: full });
     }
   }
 
@@ -431,7 +440,7 @@ class WatchedTree {
       this.#resyncIsDue = false;
       const before = new Set(this.#paths());
       this.#dropAll();
-      await this.#establish();
+      await this.#establish('nothing');
       if (this.#closed) return;
       const after = new Set(this.#paths());
       for (const file of before) if (!after.has(file)) this.#options.onChange({ kind: 'unlink', path: file });

@@ -19,6 +19,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { listPids, readProc } from '../../src/process/proc.ts';
+import { writeToReadme } from '../bench/support.ts';
 import { type Adversary, adversaries, commandFor, kill } from '../process/adversaries.ts';
 import { isAlive } from '../support/facts.ts';
 
@@ -34,7 +35,6 @@ const pause = 20;
 
 const repository = path.resolve(import.meta.dirname, '../..');
 const peers = path.join(repository, 'test/peers');
-const readme = path.join(repository, 'README.md');
 
 interface Tool {
   readonly name: string;
@@ -431,7 +431,7 @@ async function main(): Promise<number> {
   );
   const text = [...table, '', `${versions.join(', ')}; Linux; the most of ${values.trials} trials.`].join('\n');
   console.log(text);
-  if (values.write) write(text);
+  if (values.write) writeToReadme('tree', text);
 
   const own = chosen.flatMap((adversary) => results.get(adversary)?.get(tools[0] as Tool) ?? []);
   return own.every(({ restart, end }) => restart === 0 && end === 0) ? 0 : 1;
@@ -440,16 +440,6 @@ async function main(): Promise<number> {
 function cell(trials: readonly Result[]): string {
   if (trials.length === 0) return 'not here';
   return `${worst(trials.map(({ restart }) => restart))} / ${worst(trials.map(({ end }) => end))}`;
-}
-
-function write(text: string): void {
-  const before = fs.readFileSync(readme, 'utf8');
-  const pattern = /(<!-- tree -->\n)[\s\S]*?(\n<!-- \/tree -->)/;
-  if (!pattern.test(before)) throw new Error('README.md: has no <!-- tree --> … <!-- /tree -->');
-  fs.writeFileSync(
-    readme,
-    before.replace(pattern, (_all, begin, end) => `${begin}\n${text}\n${end}`),
-  );
 }
 
 for (const [name, code] of [
