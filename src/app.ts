@@ -70,9 +70,11 @@ export class App {
   /** Done when what is watched now is armed. */
   #watching: Promise<void> = Promise.resolve();
   #ended = false;
-  /** What led to the next run, and when the first of it was noticed. */
+  /** What led to the next run, when the first of it was noticed, and what has come of it since. */
   #changes: readonly Change[] = [];
   #causedAt: number | undefined;
+  #goneAt: number | undefined;
+  #quietAt: number | undefined;
   /** The supervisor knows of the changes that the quiet window holds. */
   #changeIsAnnounced = false;
 
@@ -95,7 +97,10 @@ export class App {
       policy: policyOf(request.loaded.settings),
       clock,
       launch: (run, cause, listener) => this.#start(run, cause, listener),
-      emit,
+      emit: (name, event) => {
+        if (name === 'gone') this.#goneAt = this.#clock.now();
+        emit(name, event);
+      },
       onEnd: (ending) => void this.#end(ending, onEnd),
     });
   }
@@ -154,6 +159,7 @@ export class App {
       this.#emit('problem', { message: `${messageOf(error)} · the variables stay as they were` });
     }
     const { settings, folder } = this.#loaded;
+    const causedAt = this.#causedAt ?? this.#clock.now();
     this.#lookout?.begin(Date.now());
     this.#loops.started(this.#clock.now());
     const program = (this.#launcher as Launcher).launch(
@@ -165,6 +171,7 @@ export class App {
         signal: settings.signal,
         stdin: settings.stdin,
         reportLoads: settings.deps,
+        prewarm: settings.standby ? settings.prewarm : false,
         standby: settings.standby,
         relay: this.#request.relayMessages ?? false,
       },
@@ -177,7 +184,12 @@ export class App {
           else listener.onExit(outcome);
         },
         onGone: (survivors) => listener.onGone(survivors),
+        onBegin: () => this.#emit('begin', { run, ms: this.#clock.now() - causedAt }),
         onStandby: (pid) => this.#emit('standby', { pid }),
+        onPrewarmFailed: (file, message) =>
+          this.#emit('warning', {
+            message: `${file} cannot be loaded ahead of time (${message}): --prewarm is off for now`,
+          }),
         onReadsInput: () => this.#yieldInput(),
         onLoad: (file) => this.#lookout?.loads(file),
         onPortTaken: (port) => this.#emit('portTaken', { port, holders: findPortHolders(port) }),
@@ -188,17 +200,19 @@ export class App {
     if (this.#inputEnded) program.write(null);
     // Other programs than Node cannot tell whether they read: they are left alone with the terminal.
     this.#setInputOwner(settings.stdin === 'inherit' && !this.#command.isNode ? 'program' : 'devwatch');
-    const now = this.#clock.now();
     this.#emit('start', {
       run,
       pid: program.pid,
       cause,
       changes: this.#changes,
       standby: program.fromStandby,
-      ms: now - (this.#causedAt ?? now),
+      ...(this.#goneAt !== undefined && this.#goneAt >= causedAt && { gone: this.#goneAt - causedAt }),
+      ...(this.#quietAt !== undefined && { quiet: this.#quietAt - causedAt }),
+      ms: this.#clock.now() - causedAt,
     });
     this.#changes = [];
     this.#causedAt = undefined;
+    this.#quietAt = undefined;
     return program;
   }
 
@@ -314,6 +328,7 @@ export class App {
     }
     this.#changeIsAnnounced = false;
     this.#changes = changes;
+    this.#quietAt = this.#clock.now();
     this.#emit('change', { changes: changes.map((change) => ({ ...change, ...this.#ruleFor(change) })) });
     this.#warnOfLoop(changes);
     this.#supervisor.dispatch({ type: 'quiet' });

@@ -70,8 +70,9 @@ export type Stage = 'told' | 'asked' | 'killed';
 
 export interface EventMap {
   /**
-   * A run has been started. `run` counts from 1; `standby`: by a process that had been booted before;
-   * `ms` is the time since what caused it.
+   * A run has been started. `run` counts from 1; `standby`: by a process that had been booted before.
+   * Times in ms since what caused it: `gone` when the old tree was proven gone, `quiet` when no change
+   * had come for a moment, `ms` until this start.
    */
   start: {
     run: number;
@@ -79,8 +80,12 @@ export interface EventMap {
     cause: Cause;
     changes: readonly Change[];
     standby: boolean;
+    gone?: number;
+    quiet?: number;
     ms: number;
   };
+  /** The program's own code begins (Node), `ms` after what caused the run. */
+  begin: { run: number; ms: number };
   /** A process is booted and waits to become the next run. */
   standby: { pid: number };
   /** The watcher is armed: from here on, and back to the first run's start, no save is missed. */

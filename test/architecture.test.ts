@@ -92,7 +92,7 @@ const filesWith = (pattern: RegExp): string[] =>
 
 test('only the command line ends the process', () => {
   // What waits in the program's process ends with devwatch.
-  expect(filesWith(/process\.(exit\(|exitCode)/)).toEqual(['cli.ts', 'preload/preload.cts']);
+  expect(filesWith(/process\.(exit\(|exitCode)/)).toEqual(['cli.ts', 'preload/parking.cts']);
 });
 
 test('only the terminal, the command line and its small commands print', () => {

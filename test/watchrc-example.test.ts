@@ -26,6 +26,7 @@ test('the example is a valid settings file that says what it seems to say', asyn
     watch: ['src', 'config/*.json', 'server.js'],
     ignore: ['*.test.js', 'src/generated'],
     ext: ['js', 'mjs', 'cjs', 'json'],
+    prewarm: ['express'],
   });
 });
 

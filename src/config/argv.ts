@@ -6,7 +6,7 @@
 
 import { UsageError } from '../errors.ts';
 import { nearest } from './nearest.ts';
-import { type OptionKey, type OptionSpec, optionKeys, specOf } from './options.ts';
+import { isSwitch, type OptionKey, type OptionSpec, optionKeys, specOf } from './options.ts';
 import { readValue, ValueError } from './values.ts';
 
 export interface CommandLine {
@@ -147,7 +147,7 @@ function collectFlags(): Map<string, Flag> {
     const spec = specOf(key);
     if (spec.flag === undefined) continue;
     const long = [spec.flag, spec.alias].filter((name) => name !== undefined).map((name) => `--${name}`);
-    add(key, spec, spec.kind !== 'switch', [...long, spec.short && `-${spec.short}`]);
+    add(key, spec, !isSwitch(spec), [...long, spec.short && `-${spec.short}`]);
   }
   add('config', undefined, true, ['-c', '--config']);
   add('help', undefined, false, ['-h', '--help']);
@@ -204,7 +204,7 @@ export function parseArgv(argv: readonly string[]): CommandLine {
       continue;
     }
     const negated = name.startsWith('--no-') ? flagsByName.get(`--${name.slice(5)}`) : undefined;
-    if (negated?.spec?.kind === 'switch') {
+    if (negated?.spec !== undefined && isSwitch(negated.spec)) {
       if (attached !== undefined) throw new UsageError(`${name} takes no value`);
       values.set(negated.key as OptionKey, false);
     } else if (isNodeFlag(name)) {
@@ -231,7 +231,7 @@ function configFile(name: string, text: string): string {
 function expandCluster(word: string, values: Map<OptionKey, unknown>): boolean {
   if (word.startsWith('--') || word.length < 3) return false;
   const flags = [...word.slice(1)].map((letter) => flagsByName.get(`-${letter}`));
-  if (!flags.every((flag) => flag?.spec?.kind === 'switch')) return false;
+  if (!flags.every((flag) => flag?.spec !== undefined && isSwitch(flag.spec))) return false;
   for (const flag of flags) if (flag !== undefined) values.set(flag.key as OptionKey, true);
   return true;
 }
@@ -262,7 +262,9 @@ function unknownOption(name: string): UsageError {
 
 function nearestLong(name: string): string | undefined {
   const long = [...flagsByName.values()].filter((flag) => flag.name.startsWith('--'));
-  const negated = long.filter((flag) => flag.spec?.kind === 'switch').map((flag) => `--no-${flag.name.slice(2)}`);
+  const negated = long
+    .filter((flag) => flag.spec !== undefined && isSwitch(flag.spec))
+    .map((flag) => `--no-${flag.name.slice(2)}`);
   return (
     nearest(name, [...long.map((flag) => flag.name), ...negated]) ??
     nearest(name, [...process.allowedNodeEnvironmentFlags, ...furtherNodeFlags])

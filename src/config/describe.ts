@@ -20,7 +20,7 @@ function helpText(spec: OptionSpec): string {
 
 /** Too long for a line of the help, or said by the flag's name. */
 const defaultIsLeftOut = ({ kind, default: value }: OptionSpec): boolean =>
-  kind === 'switch' || (Array.isArray(value) && value.length > 3);
+  kind === 'switch' || kind === 'selection' || (Array.isArray(value) && value.length > 3);
 
 function defaultText({ kind, default: value, byDefault }: OptionSpec): string {
   if (byDefault !== undefined) return ` (${byDefault})`;
@@ -120,6 +120,8 @@ function schemaOf(spec: OptionSpec): object {
   switch (spec.kind) {
     case 'switch':
       return { type: 'boolean' };
+    case 'selection':
+      return { anyOf: [{ type: 'boolean' }, ...texts.anyOf] };
     case 'text':
     case 'path':
       return { type: 'string', minLength: 1 };

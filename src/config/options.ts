@@ -5,6 +5,7 @@
 
 export type OptionKind =
   | 'switch' // true or false
+  | 'selection' // true for all, false for none, or several; the flag stands for true
   | 'text'
   | 'texts' // several; the flag may be repeated
   | 'path' // made absolute against the folder in which it was written
@@ -252,6 +253,13 @@ const options = {
     flag: 'standby',
     help: 'process prepared for the next run (Node)',
   },
+  prewarm: {
+    kind: 'selection',
+    group: 'Restarting',
+    default: false,
+    flag: 'prewarm',
+    help: 'packages loaded into that process ahead of time',
+  },
   keep: {
     kind: 'texts',
     group: 'Restarting',
@@ -329,6 +337,7 @@ export type OptionKey = keyof Table;
 /** The value that each kind of option has once it is read. */
 interface KindValues {
   switch: boolean;
+  selection: boolean | readonly string[];
   text: string;
   texts: readonly string[];
   path: string;
@@ -370,6 +379,9 @@ export const optionKeys: readonly OptionKey[] = Object.keys(options) as OptionKe
 const specs: Readonly<Record<OptionKey, OptionSpec>> = options;
 
 export const specOf = (key: OptionKey): OptionSpec => specs[key];
+
+/** Does its flag take no value? */
+export const isSwitch = ({ kind }: OptionSpec): boolean => kind === 'switch' || kind === 'selection';
 
 export const isOptionKey = (key: string): key is OptionKey => Object.hasOwn(options, key);
 

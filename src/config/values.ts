@@ -29,6 +29,10 @@ export function readValue(spec: OptionSpec, raw: unknown): unknown {
     case 'switch':
       if (typeof raw !== 'boolean') throw new ValueError(`takes true or false, not ${show(raw)}`);
       return raw;
+    case 'selection':
+      if (typeof raw === 'boolean') return raw;
+      if (typeof raw === 'string' || Array.isArray(raw)) return readList(raw, readText);
+      throw new ValueError(`takes true, false or a list of texts, not ${show(raw)}`);
     case 'text':
     case 'path':
       return readText(raw);

@@ -1,21 +1,23 @@
 /** The part of loads.cts that Node before 22.15 runs in the thread of its module hooks. */
 
 import { createRequire } from 'node:module';
+import type { Orders } from './orders.ts';
 
 interface Reporter {
-  url(url: string): void;
+  url(url: string, context: Context): void;
   missing(specifier: string, parentUrl: string | undefined, error: unknown): void;
 }
 
 interface Context {
   readonly parentURL?: string | undefined;
+  readonly conditions?: readonly string[] | undefined;
 }
 
 let report: Reporter | undefined;
 
-export function initialize({ channel, reporter }: { channel: number; reporter: string }): void {
-  const loads = createRequire(import.meta.url)(reporter) as { reporter(channel: number): Reporter };
-  report = loads.reporter(channel);
+export function initialize({ orders, reporter }: { orders: Orders; reporter: string }): void {
+  const loads = createRequire(import.meta.url)(reporter) as { reporter(orders: Orders): Reporter };
+  report = loads.reporter(orders);
 }
 
 export async function resolve(
@@ -25,7 +27,7 @@ export async function resolve(
 ): Promise<{ url: string }> {
   try {
     const resolved = await next(specifier, context);
-    report?.url(resolved.url);
+    report?.url(resolved.url, context);
     return resolved;
   } catch (error) {
     report?.missing(specifier, context.parentURL, error);

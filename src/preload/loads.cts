@@ -1,12 +1,14 @@
 /**
- * Tells devwatch which files the program loads (`--deps`), and which it would load if they were
- * there. Node's own WATCH_REPORT_DEPENDENCIES needs an IPC channel, which the program would see.
+ * Tells devwatch which files of its own the program loads (`--deps`), or would load if they were
+ * there, and which packages (`--prewarm`). Node's own WATCH_REPORT_DEPENDENCIES needs an IPC channel, which the program would see.
  */
 
 const { writeSync } = require('node:fs') as typeof import('node:fs');
 const nodeModule = require('node:module') as typeof import('node:module') & ModuleInternals;
 const path = require('node:path') as typeof import('node:path');
 const { fileURLToPath, pathToFileURL } = require('node:url') as typeof import('node:url');
+
+type Orders = import('./orders.ts', { with: { 'resolution-mode': 'import' }}).Orders;
 
 /** What Node 20's types do not have: `registerHooks` came with 22.15, `_resolveFilename` is what everybody patches. */
 interface ModuleInternals {
@@ -16,6 +18,7 @@ interface ModuleInternals {
 
 interface Context {
   readonly parentURL?: string | undefined;
+  readonly conditions?: readonly string[] | undefined;
 }
 
 type Next = (specifier: string, context: Context) => { url: string };
@@ -23,15 +26,15 @@ type Next = (specifier: string, context: Context) => { url: string };
 /** What a missing file might be called, beside its own name. */
 const endings = ['', '.js', '.json', '.node', '.ts', '/index.js'];
 
-/** Reports from here on, to the descriptor `channel`. Node has hooks for that from 22.15 on. */
-function reportLoads(channel: number): void {
-  const report = reporter(channel);
+/** Reports from here on. Node has hooks for that from 22.15 on. */
+function reportLoads(orders: Orders): void {
+  const report = reporter(orders);
   if (nodeModule.registerHooks !== undefined) {
     nodeModule.registerHooks({
       resolve(specifier, context, next) {
         try {
           const resolved = next(specifier, context);
-          report.url(resolved.url);
+          report.url(resolved.url, context);
           return resolved;
         } catch (error) {
           report.missing(specifier, context.parentURL, error);
@@ -45,7 +48,8 @@ function reportLoads(channel: number): void {
   nodeModule._resolveFilename = function (request, parent, ...rest) {
     try {
       const file = resolve.call(this, request, parent, ...rest);
-      report.file(file);
+      // Without a parent it is an ES module that loads it, which its own hooks report.
+      if (parent?.filename) report.file(file, parent.filename, 'require');
       return file;
     } catch (error) {
       report.missing(request, parent?.filename ? pathToFileURL(parent.filename).href : undefined, error);
@@ -54,29 +58,45 @@ function reportLoads(channel: number): void {
   };
   // These hooks run in a thread of their own, which the descriptor is shared with.
   nodeModule.register(pathToFileURL(path.join(__dirname, 'loads-hooks.mjs')), {
-    data: { channel, reporter: __filename },
+    data: { orders, reporter: __filename },
   });
 }
 
 /** What both kinds of hooks say. */
-function reporter(channel: number) {
+function reporter({ channel, reportLoads, reportPackages }: Orders) {
   const reported = new Set<string>();
+  const isInstalled = (name: string): boolean => name.includes(`${path.sep}node_modules${path.sep}`);
 
-  function file(name: string): void {
-    if (!path.isAbsolute(name) || reported.has(name)) return;
-    if (name.includes(`${path.sep}node_modules${path.sep}`) || name.startsWith(__dirname)) return;
-    reported.add(name);
+  function say(key: string, notice: object): void {
+    if (reported.has(key)) return;
+    reported.add(key);
     try {
-      writeSync(channel, `${JSON.stringify({ type: 'loads', file: name })}\n`);
+      writeSync(channel, `${JSON.stringify(notice)}\n`);
     } catch {
       // devwatch is gone.
     }
   }
 
+  /** Packages load further ones: only what the program itself asks for is told. */
+  function file(name: string, parent: string | undefined, kind: 'require' | 'import'): void {
+    if (!path.isAbsolute(name) || name.startsWith(__dirname)) return;
+    if (!isInstalled(name)) {
+      if (reportLoads) say(name, { type: 'loads', file: name });
+    } else if (reportPackages && parent !== undefined && !isInstalled(parent)) {
+      say(`${kind} ${name}`, { type: 'package', file: name, kind });
+    }
+  }
+
   return {
     file,
-    url(url: string): void {
-      if (url.startsWith('file:')) file(fileURLToPath(url.replace(/[?#].*$/, '')));
+    url(url: string, { parentURL, conditions }: Context): void {
+      if (!url.startsWith('file:')) return;
+      const parent = parentURL?.startsWith('file:') === true ? fileURLToPath(parentURL) : undefined;
+      file(
+        fileURLToPath(url.replace(/[?#].*$/, '')),
+        parent,
+        conditions?.includes('require') === true ? 'require' : 'import',
+      );
     },
     missing(specifier: string, parentUrl: string | undefined, error: unknown): void {
       const { code } = error as NodeJS.ErrnoException;
@@ -84,7 +104,7 @@ function reporter(channel: number) {
       // A missing package comes with a change of package.json.
       if (!/^(\.{0,2}\/|file:)/.test(specifier)) return;
       const wanted = fileURLToPath(new URL(specifier, parentUrl ?? pathToFileURL(`${process.cwd()}/`)));
-      for (const ending of endings) file(wanted + ending);
+      for (const ending of endings) file(wanted + ending, undefined, 'import');
     },
   };
 }

@@ -1,7 +1,7 @@
-/** Stands behind the loaders that `--require` names, and waits there (see preload.cts). */
+/** Stands behind the loaders that `--require` names, and waits there (see parking.cts). */
 
-const at = Symbol.for('devwatch.park');
-const { [at]: park } = globalThis as { [at]?: () => void };
-Reflect.deleteProperty(globalThis, at);
+const place = Symbol.for('devwatch.park');
+const { [place]: parking } = globalThis as { [place]?: { parkWith(load: NodeJS.Require): void } };
+Reflect.deleteProperty(globalThis, place);
 delete require.cache[__filename];
-park?.();
+parking?.parkWith(require);

@@ -1,8 +1,35 @@
-/** Stands behind the loaders that `--import` names, and waits there (see preload.cts). */
+/** Stands behind the loaders that `--import` names, and waits there (see parking.cts). */
 
-const at: unique symbol = Symbol.for('devwatch.park');
-const { [at]: park } = globalThis as { [at]?: () => void };
-Reflect.deleteProperty(globalThis, at);
-park?.();
+import { pathToFileURL } from 'node:url';
+import type { PackageFile } from './orders.ts';
 
-export {};
+interface Parking {
+  readonly packages: readonly PackageFile[];
+  makeSample(): string | undefined;
+  removeSample(file: string): void;
+  requireHere(file: string): unknown;
+  fail(item: PackageFile, error: unknown): never;
+  park(): void;
+}
+
+const place: unique symbol = Symbol.for('devwatch.park');
+const { [place]: parking } = globalThis as { [place]?: Parking };
+Reflect.deleteProperty(globalThis, place);
+
+if (parking !== undefined) {
+  const sample = parking.makeSample();
+  if (sample !== undefined) {
+    // Not every Node compiles it, and it is not what the program is about.
+    await import(pathToFileURL(sample).href).catch(() => {});
+    parking.removeSample(sample);
+  }
+  for (const item of parking.packages) {
+    try {
+      if (item.kind === 'require') parking.requireHere(item.file);
+      else await import(pathToFileURL(item.file).href);
+    } catch (error) {
+      parking.fail(item, error);
+    }
+  }
+  parking.park();
+}

@@ -8,10 +8,9 @@
 
 const { readSync, writeSync } = require('node:fs') as typeof import('node:fs');
 
+type Orders = import('./orders.ts', { with: { 'resolution-mode': 'import' }}).Orders;
+
 const own = `${__dirname}/`;
-/** What most programs load of Node itself; loading them has no effect that could be seen. */
-const builtins = ['node:http', 'node:https', 'node:crypto', 'node:zlib', 'node:child_process'];
-const parking = Symbol.for('devwatch.park');
 
 // Worker threads load it, too, each with arguments of its own.
 for (let at = process.execArgv.length - 1; at > 0; at -= 1) {
@@ -20,37 +19,48 @@ for (let at = process.execArgv.length - 1; at > 0; at -= 1) {
 }
 delete require.cache[__filename];
 
-// The descriptor of the pipe, and what is to be done. Only the main thread finds it: it is gone
-// before there can be another one.
-const [channel, ...duties] = (process.env.DEVWATCH_CHANNEL ?? '').split(' ');
+// Only the main thread finds it: it is gone before there can be another one.
+const { DEVWATCH_CHANNEL: text } = process.env;
 delete process.env.DEVWATCH_CHANNEL;
+const orders: Partial<Orders> = text === undefined ? {} : JSON.parse(text);
+const { channel = -1 } = orders;
 
-if (channel) {
-  // stdin is the terminal that devwatch has, too.
-  if (duties.includes('tty')) {
+if (channel >= 0) {
+  if (orders.sharesTerminal === true) {
     claimTerminalOnRead();
     claimTerminalOnSpawn();
   }
-  if (duties.includes('loads')) {
-    const loads = require('./loads.cjs') as { reportLoads(channel: number): void };
-    loads.reportLoads(Number(channel));
-    delete require.cache[require.resolve('./loads.cjs')];
+  if (orders.reportLoads === true || orders.reportPackages === true) {
+    requireOnce<{ reportLoads(orders: Partial<Orders>): void }>('./loads.cjs').reportLoads(orders);
   }
+  const keep = orders.compileCache === undefined ? () => {} : keepCompiled(orders.compileCache);
+  const onBegin = (): void => {
+    keep();
+    say({ type: 'begins' });
+  };
   process.on(
     'uncaughtExceptionMonitor',
     (error: Partial<NodeJS.ErrnoException & { port: number; address: string }> | undefined) => {
       if (error?.code === 'EADDRINUSE') say({ type: 'address-in-use', port: error.port });
     },
   );
-  if (duties.includes('park')) park();
-  // After the loaders: park.cjs or park.mjs comes behind them and calls this.
-  else if (duties.includes('park-later'))
-    Object.defineProperty(globalThis, parking, { value: park, configurable: true });
+  if (orders.park === undefined) onBegin();
+  else {
+    const { prepare } = requireOnce<{ prepare(park: object, links: object): void }>('./parking.cjs');
+    prepare(orders.park, { say, readAnswer, onBegin });
+  }
+}
+
+/** A file of our own, of which the program finds no trace. */
+function requireOnce<Exports>(name: string): Exports {
+  const exports = require(name) as Exports;
+  delete require.cache[require.resolve(name)];
+  return exports;
 }
 
 function say(message: object): void {
   try {
-    writeSync(Number(channel), `${JSON.stringify(message)}\n`);
+    writeSync(channel, `${JSON.stringify(message)}\n`);
   } catch {
     // devwatch is gone; the guardian sees to the rest.
   }
@@ -70,7 +80,7 @@ function readAnswer<Answer>(): Answer | undefined {
   const bytes: number[] = [];
   const byte = Buffer.alloc(1);
   try {
-    while (readSync(Number(channel), byte) === 1) {
+    while (readSync(channel, byte) === 1) {
       if (byte[0] === 0x0a) return JSON.parse(Buffer.from(bytes).toString());
       bytes.push(byte[0] ?? 0);
     }
@@ -119,18 +129,19 @@ function claimTerminalOnSpawn(): void {
 }
 
 /**
- * Waits, booted and ready, until devwatch releases this process to become the next run. Nothing of
- * the program has been read yet. Ends when devwatch ends or has no use for it any more.
+ * Node (from 22.8 on) keeps what it compiles, and loads it a third faster the next time. It would
+ * write that at a normal end only, which a program that is replaced at a save seldom comes to.
+ *
+ * @returns to be called when the program begins
  */
-function park(): void {
-  for (const name of builtins) require(name);
-  const parkedAt = process.uptime();
-  say({ type: 'parked' });
-  const release = readAnswer<{ variables: Record<string, string> }>();
-  if (release === undefined) process.exit(0);
-  Object.assign(process.env, release.variables);
-  // Programs report it; a parked process would be as old as the save before the last.
-  const parked = process.uptime() - parkedAt;
-  const { uptime } = process;
-  process.uptime = () => uptime() - parked;
+function keepCompiled(folder: string): () => void {
+  const { enableCompileCache, flushCompileCache } = require('node:module') as {
+    enableCompileCache?: (folder: string) => void;
+    flushCompileCache?: () => void;
+  };
+  enableCompileCache?.(folder);
+  // Long enough for what is loaded at the start, in ms.
+  return () => {
+    if (flushCompileCache !== undefined) setTimeout(flushCompileCache, 1500).unref();
+  };
 }

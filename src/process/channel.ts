@@ -3,6 +3,7 @@
 import readline from 'node:readline';
 import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import type { PackageFile } from '../preload/orders.ts';
 
 /** What devwatch does about it. */
 export interface ProgramNotices {
@@ -11,10 +12,16 @@ export interface ProgramNotices {
    * nothing is lost: it gets that first.
    */
   onReadsInput(): string;
+  /** The program's own code begins. */
+  onBegin(): void;
   /** The program loads this file (absolute), or would if it were there. */
   onLoad(file: string): void;
-  /** The process is booted and waits to be released. */
-  onParked(): void;
+  /** A file of the program's own loads this file of a package (absolute) by `require` or `import`. */
+  onPackage(item: PackageFile): void;
+  /** The process is booted and waits to be released; it has loaded these files of packages (absolute). */
+  onParked(files: readonly string[]): void;
+  /** A package could not be loaded ahead of time; the process ends. */
+  onPrewarmFailed(file: string, message: string): void;
   /** The program dies because somebody else listens on this port. */
   onPortTaken(port: number): void;
 }
@@ -22,6 +29,7 @@ export interface ProgramNotices {
 /** The descriptor that the pipe has in the program: the first after stdin, stdout and stderr. */
 export const channelDescriptor = 3;
 
+/** Holds the orders (preload/orders.ts). */
 export const channelVariable = 'DEVWATCH_CHANNEL';
 
 /** The preload's file. In the sources' own tests it is the built one: Node 20 does not run TypeScript. */
@@ -40,15 +48,28 @@ export function readNotices(stream: Duplex, listener: () => Partial<ProgramNotic
   stream.on('error', () => {});
   lines.on('line', (line) => {
     const notice = parse(line);
-    const { onReadsInput, onLoad, onPortTaken, onParked } = listener();
+    const { onBegin, onReadsInput, onLoad, onPackage, onPortTaken, onParked, onPrewarmFailed } = listener();
+    const { file = '' } = notice;
     if (notice.type === 'reads-stdin') stream.write(`${JSON.stringify(onReadsInput?.() ?? '')}\n`);
-    else if (notice.type === 'parked') onParked?.();
-    else if (notice.type === 'loads' && notice.file !== undefined) onLoad?.(notice.file);
+    else if (notice.type === 'begins') onBegin?.();
+    else if (notice.type === 'parked') onParked?.(notice.files ?? []);
+    else if (notice.type === 'prewarm-failed') onPrewarmFailed?.(file, notice.message ?? '');
+    else if (notice.type === 'package') onPackage?.({ file, kind: notice.kind ?? 'require' });
+    else if (notice.type === 'loads') onLoad?.(file);
     else if (notice.type === 'address-in-use' && notice.port !== undefined) onPortTaken?.(notice.port);
   });
 }
 
-function parse(line: string): { type?: string; port?: number; file?: string } {
+interface Notice {
+  readonly type?: string;
+  readonly port?: number;
+  readonly file?: string;
+  readonly files?: readonly string[];
+  readonly kind?: PackageFile['kind'];
+  readonly message?: string;
+}
+
+function parse(line: string): Notice {
   try {
     const notice: unknown = JSON.parse(line);
     return typeof notice === 'object' && notice !== null ? notice : {};

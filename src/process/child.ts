@@ -4,6 +4,9 @@ import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import { once } from 'node:events';
 import fs from 'node:fs';
 import { Socket } from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import type { Orders, ParkOrders } from '../preload/orders.ts';
 import { channelDescriptor, channelVariable, type ProgramNotices, preloadFile, readNotices } from './channel.ts';
 import type { Command } from './command.ts';
 import { isForeground } from './terminal.ts';
@@ -22,8 +25,10 @@ export interface ChildOptions {
   readonly stdin: 'inherit' | 'pipe' | 'ignore';
   /** Relays IPC messages between whoever started devwatch and a Node program. */
   readonly relay: boolean;
-  /** A Node program reports every file that it loads. */
+  /** A Node program reports every file of its own that it loads. */
   readonly reportLoads: boolean;
+  /** A Node program reports which packages it loads, all or those named, for standbys to load ahead of time. */
+  readonly prewarm: boolean | readonly string[];
 }
 
 /** A started process. */
@@ -41,17 +46,17 @@ export interface Child {
  * Starts a process.
  *
  * @param serial tells its tree from all others of this devwatch
- * @param duty a further word for the preload
+ * @param park instead of becoming the program, wait to be released
  * @returns what kept it from being started, where that failed
  */
 export function startChild(
   containment: Containment,
   serial: number,
   options: ChildOptions,
-  duty = '',
+  park?: ParkOrders,
 ): Child | { readonly failure: Promise<unknown> } {
   const { command, folder } = options;
-  const { open, ...invocation } = containment.contain(serial, invocationOf(options, duty));
+  const { open, ...invocation } = containment.contain(serial, invocationOf(options, park));
   let child: ChildProcess;
   try {
     requireExecutable(command);
@@ -96,17 +101,31 @@ export function answer({ process }: Child, value: unknown): void {
   if (channel instanceof Socket) channel.write(`${JSON.stringify(value)}\n`);
 }
 
-function invocationOf({ command, env, stdin, reportLoads }: ChildOptions, duty: string): Invocation {
+function invocationOf({ command, env, stdin, reportLoads, prewarm }: ChildOptions, park?: ParkOrders): Invocation {
   // It is meant for single processes; inherited by all, it would keep all.
   const { DEVWATCH_KEEP: _, ...inherited } = env;
   if (!command.isNode) return { file: command.file, args: command.args, env: inherited };
   const sharesTerminal = stdin === 'inherit' && process.stdin.isTTY;
-  const duties = [sharesTerminal ? 'tty' : '', reportLoads ? 'loads' : '', duty].filter((word) => word !== '');
+  const orders: Orders = {
+    channel: channelDescriptor,
+    sharesTerminal,
+    reportLoads,
+    reportPackages: prewarm !== false,
+    compileCache: compileCacheFor(env),
+    park,
+  };
   return {
     file: command.file,
     args: ['--require', preloadFile, ...command.nodeArgs, ...command.args],
-    env: { ...inherited, [channelVariable]: [channelDescriptor, ...duties].join(' ') },
+    env: { ...inherited, [channelVariable]: JSON.stringify(orders) },
   };
+}
+
+/** A folder of our own, unless the program has one, wants none, or measures what is executed of its code. */
+function compileCacheFor(env: NodeJS.ProcessEnv): string | undefined {
+  const { NODE_COMPILE_CACHE, NODE_DISABLE_COMPILE_CACHE, NODE_V8_COVERAGE, XDG_CACHE_HOME } = env;
+  if (NODE_COMPILE_CACHE || NODE_DISABLE_COMPILE_CACHE || NODE_V8_COVERAGE) return undefined;
+  return path.join(XDG_CACHE_HOME || path.join(os.homedir(), '.cache'), 'devwatch', 'compiled');
 }
 
 function stdioOf({ command, stdin, signal, relay }: ChildOptions): StdioOptions {

@@ -3,14 +3,15 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
+import type { ParkOrders } from '../preload/orders.ts';
 import { preloadFile } from './channel.ts';
 import type { Command } from './command.ts';
 
 export interface ParkingPlan {
   /** The command's flags, with what waits in its place among them. */
   readonly nodeArgs: readonly string[];
-  /** What the preload does: wait itself, or leave that to what comes behind the loaders. */
-  readonly duty: 'park' | 'park-later';
+  readonly where: ParkOrders['where'];
+  readonly typescript: boolean;
 }
 
 /** Loaders of other languages: they may run before the program is wanted, and do nothing by themselves. */
@@ -42,8 +43,8 @@ interface Preload {
  * @returns undefined where no process may be prepared
  */
 export function planParking(command: Command, env: NodeJS.ProcessEnv): ParkingPlan | undefined {
-  const { nodeArgs } = command;
-  if (!command.isNode || command.script === undefined) return undefined;
+  const { nodeArgs, script } = command;
+  if (!command.isNode || script === undefined) return undefined;
   if (nodeArgs.some((flag) => unfit.test(flag)) || !isFitForNodeOptions(env.NODE_OPTIONS ?? '')) return undefined;
 
   const preloads = preloadsIn(nodeArgs);
@@ -53,14 +54,19 @@ export function planParking(command: Command, env: NodeJS.ProcessEnv): ParkingPl
   const firstForeign = ordered.findIndex(({ name }) => !isLoader(name));
   const before = firstForeign < 0 ? ordered : ordered.slice(0, firstForeign);
   const last = before.at(-1);
+  const typescript = /\.[cm]?tsx?$/.test(script);
   if (last === undefined) {
     // A module's own loader is there already when what waits is a module, too; it never is with CommonJS.
-    return ordered.length === 0 && isModule(command.script)
-      ? { nodeArgs: [...nodeArgs, '--import', parkModule], duty: 'park-later' }
-      : { nodeArgs, duty: 'park' };
+    return ordered.length === 0 && isModule(script)
+      ? { nodeArgs: [...nodeArgs, '--import', parkModule], where: 'later', typescript }
+      : { nodeArgs, where: 'here', typescript };
   }
   const flags = last.kind === 'import' ? ['--import', parkModule] : ['--require', parkScript];
-  return { nodeArgs: [...nodeArgs.slice(0, last.end), ...flags, ...nodeArgs.slice(last.end)], duty: 'park-later' };
+  return {
+    nodeArgs: [...nodeArgs.slice(0, last.end), ...flags, ...nodeArgs.slice(last.end)],
+    where: 'later',
+    typescript,
+  };
 }
 
 const parkScript = path.join(path.dirname(preloadFile), 'park.cjs');

@@ -5,6 +5,7 @@ import fs from 'node:fs';
 import type { Clock } from '../clock.ts';
 import { codeOf, messageOf } from '../errors.ts';
 import type { Outcome, Stage, Survivor } from '../events.ts';
+import type { ParkOrders } from '../preload/orders.ts';
 import type { ProgramNotices } from './channel.ts';
 import { type Child, type ChildOptions, startChild } from './child.ts';
 import { createStandbys } from './standby.ts';
@@ -19,11 +20,13 @@ export interface LaunchOptions extends ChildOptions {
   readonly standby: boolean;
 }
 
-export interface ProgramListener extends Omit<ProgramNotices, 'onParked'> {
+export interface ProgramListener extends Pick<ProgramNotices, 'onBegin' | 'onReadsInput' | 'onLoad' | 'onPortTaken'> {
   /** The root process ended, or could not be started. Called exactly once. */
   onExit(outcome: Outcome): void;
   /** A process is prepared for the next run. */
   onStandby(pid: number): void;
+  /** This file of a package cannot be loaded ahead of time; processes are prepared without any from now on. */
+  onPrewarmFailed(file: string, message: string): void;
   /** After `end`: the whole tree is gone, save for those named. Called at most once. */
   onGone(survivors: readonly Survivor[]): void;
 }
@@ -54,9 +57,9 @@ export interface Launcher {
 /** A launcher whose programs are contained: whatever they start can be found and ended. */
 export function createLauncher(containment: Containment, clock: Clock, modes: TerminalModes): Launcher {
   let serial = 0;
-  const start = (options: ChildOptions, duty?: string): ReturnType<typeof startChild> => {
+  const start = (options: ChildOptions, park?: ParkOrders): ReturnType<typeof startChild> => {
     serial += 1;
-    return startChild(containment, serial, options, duty);
+    return startChild(containment, serial, options, park);
   };
   const standbys = createStandbys({ start, clock });
   return {
@@ -65,9 +68,8 @@ export function createLauncher(containment: Containment, clock: Clock, modes: Te
       const parked = options.standby ? standbys.take(common, variables) : undefined;
       const child = parked ?? start({ ...common, env: { ...common.env, ...variables } });
       if ('failure' in child) return unstarted(child.failure, options, listener);
-      const program = track({ child, fromStandby: parked !== undefined, options, clock, modes, listener });
-      if (options.standby) standbys.launched(common, child, (pid) => listener.onStandby(pid));
-      return program;
+      const onPackage = options.standby ? standbys.launched(common, child, listener) : () => {};
+      return track({ child, fromStandby: parked !== undefined, options, clock, modes, listener, onPackage });
     },
     discardStandbys: () => standbys.discard(),
     close: () => standbys.close(),
@@ -81,9 +83,10 @@ interface Tracked {
   readonly clock: Clock;
   readonly modes: TerminalModes;
   readonly listener: ProgramListener;
+  readonly onPackage: ProgramNotices['onPackage'];
 }
 
-function track({ child, fromStandby, options, clock, modes, listener }: Tracked): Program {
+function track({ child, fromStandby, options, clock, modes, listener, onPackage }: Tracked): Program {
   const { signal, relay } = options;
   const { process: root, pid, tree } = child;
   let ending: TreeEnding | undefined;
@@ -92,11 +95,14 @@ function track({ child, fromStandby, options, clock, modes, listener }: Tracked)
   let mayChangeModes = child.modesAreDoubtful;
 
   child.listen({
-    ...listener,
     onReadsInput() {
       mayChangeModes = true;
       return listener.onReadsInput();
     },
+    onBegin: () => listener.onBegin(),
+    onLoad: (file) => listener.onLoad(file),
+    onPortTaken: (port) => listener.onPortTaken(port),
+    onPackage,
   });
   const endRelay = relay ? relayMessages(root) : () => {};
   root.once('exit', (code, name) => {

@@ -8,7 +8,10 @@
  * by itself when devwatch does.
  */
 
+import fs from 'node:fs';
 import type { CancelTimer, Clock } from '../clock.ts';
+import type { PackageFile, ParkOrders } from '../preload/orders.ts';
+import type { ProgramNotices } from './channel.ts';
 import { answer, type Child, type ChildOptions, type startChild } from './child.ts';
 import { planParking } from './parking.ts';
 import { cpuTimeOf } from './proc.ts';
@@ -20,16 +23,24 @@ type StandbyOptions = ChildOptions;
 export interface Standbys {
   /** One that fits, released with the run's own variables; undefined when a cold start is needed. */
   take(options: StandbyOptions, variables: Readonly<Record<string, string>>): Child | undefined;
-  /** A run has been started; once it has settled, others like it are prepared, and told of when they are ready. */
-  launched(options: StandbyOptions, child: Child, onParked: (pid: number) => void): void;
+  /**
+   * A run has been started; once it has settled, others like it are prepared, and told of when they
+   * are ready. Returns what is to be told of the packages that the run loads.
+   */
+  launched(options: StandbyOptions, child: Child, listener: StandbyListener): ProgramNotices['onPackage'];
   /** Gives up those that there are; new ones are prepared as after a launch. */
   discard(): void;
   /** Gives up all for ever; resolves when none is left. */
   close(): Promise<void>;
 }
 
+export interface StandbyListener {
+  onStandby(pid: number): void;
+  onPrewarmFailed(file: string, message: string): void;
+}
+
 export interface StandbyContext {
-  readonly start: (options: ChildOptions, duty: string) => ReturnType<typeof startChild>;
+  readonly start: (options: ChildOptions, park: ParkOrders) => ReturnType<typeof startChild>;
   readonly clock: Clock;
   /** CPU time of a process so far in ms; undefined when it is gone or cannot be known. */
   readonly cpuTime?: (pid: number) => number | undefined;
@@ -52,22 +63,31 @@ interface Launched {
   readonly options: StandbyOptions;
   readonly pid: number;
   readonly at: number;
-  readonly onParked: (pid: number) => void;
+  readonly listener: StandbyListener;
+  /** What it has loaded, in that order. */
+  readonly packages: PackageFile[];
 }
 
 interface Parked {
   readonly child: Child;
   readonly key: string;
+  readonly packages: readonly PackageFile[];
+  /** Files of packages that it has loaded, as they were then. */
+  loaded: ReadonlyMap<string, string>;
 }
 
 export function createStandbys({ start, clock, cpuTime = cpuTimeOf }: StandbyContext): Standbys {
   let parked: Parked[] = [];
   const endings = new Set<Promise<void>>();
   let latest: Launched | undefined;
+  /** The packages of the process that was taken last: it does not load them again, and so does not report them. */
+  let taken: Parked | undefined;
   let quickUntil = Number.NEGATIVE_INFINITY;
   let cancelLook: CancelTimer | undefined;
   let cancelCalm: CancelTimer | undefined;
   let closed = false;
+  /** A package that cannot be loaded ahead of time; until something that is read at boot changes. */
+  let prewarmFails = false;
 
   const isQuick = (): boolean => clock.now() < quickUntil;
 
@@ -93,17 +113,27 @@ export function createStandbys({ start, clock, cpuTime = cpuTimeOf }: StandbyCon
     if (parked.length >= (isQuick() ? 2 : 1)) return;
     const plan = planParking(options.command, options.env);
     if (plan === undefined) return;
-    const child = start({ ...options, command: { ...options.command, nodeArgs: plan.nodeArgs } }, plan.duty);
+    const packages = prewarmFails ? [] : run.packages.filter(({ file }) => isSelected(file, options.prewarm));
+    const { nodeArgs, where, typescript } = plan;
+    const command = { ...options.command, nodeArgs };
+    const child = start({ ...options, command }, { where, typescript, packages });
     if ('failure' in child) return;
-    const one: Parked = { child, key };
+    const one: Parked = { child, key, packages, loaded: new Map() };
     parked.push(one);
     child.process.once('exit', () => {
       parked = parked.filter((other) => other !== one);
     });
     // One after the other: the next is booted when this one is ready.
     child.listen({
-      onParked() {
-        run.onParked(child.pid);
+      onParked(files) {
+        one.loaded = new Map(files.map((file) => [file, stampOf(file)]));
+        run.listener.onStandby(child.pid);
+        if (run === latest) prepare(run);
+      },
+      onPrewarmFailed(file, message) {
+        prewarmFails = true;
+        run.listener.onPrewarmFailed(file, message);
+        giveUp(one);
         if (run === latest) prepare(run);
       },
     });
@@ -130,15 +160,19 @@ export function createStandbys({ start, clock, cpuTime = cpuTimeOf }: StandbyCon
   return {
     take(options, variables) {
       const key = keyOf(options);
+      for (const one of parked) if (!isFresh(one)) giveUp(one);
       const [first, ...others] = parked.filter((one) => one.key === key);
       if (first === undefined) return undefined;
       parked = others;
+      taken = first;
       answer(first.child, { variables });
       first.child.process.ref();
       return first.child;
     },
-    launched(options, { pid }, onParked) {
-      if (closed) return;
+    launched(options, child, listener) {
+      const packages = taken?.child === child ? [...taken.packages] : [];
+      const onPackage: ProgramNotices['onPackage'] = (item) => void packages.push(item);
+      if (closed) return onPackage;
       const now = clock.now();
       if (latest !== undefined && now - latest.at < quickGap) {
         quickUntil = now + quickPeriod;
@@ -147,10 +181,12 @@ export function createStandbys({ start, clock, cpuTime = cpuTimeOf }: StandbyCon
           for (const one of parked.slice(1)) giveUp(one);
         });
       }
-      latest = { options, pid, at: now, onParked };
+      latest = { options, pid: child.pid, at: now, listener, packages };
       scheduleLook();
+      return onPackage;
     },
     discard() {
+      prewarmFails = false;
       giveUpAll();
       if (!closed && latest !== undefined) scheduleLook();
     },
@@ -167,3 +203,17 @@ export function createStandbys({ start, clock, cpuTime = cpuTimeOf }: StandbyCon
 
 const keyOf = ({ command: { file, nodeArgs, args }, ...rest }: StandbyOptions): string =>
   JSON.stringify([file, nodeArgs, args, rest]);
+
+/** Is this file part of a package that is to be loaded ahead of time? */
+function isSelected(file: string, prewarm: StandbyOptions['prewarm']): boolean {
+  if (typeof prewarm === 'boolean') return prewarm;
+  return prewarm.some((name) => file.includes(`/node_modules/${name}/`));
+}
+
+/** Tells a file from a later one in its place (an installation), or from itself after an edit. */
+function stampOf(file: string): string {
+  const stats = fs.statSync(file, { throwIfNoEntry: false });
+  return stats === undefined ? '' : `${stats.mtimeMs} ${stats.size} ${stats.ino}`;
+}
+
+const isFresh = ({ loaded }: Parked): boolean => [...loaded].every(([file, stamp]) => stampOf(file) === stamp);

@@ -117,6 +117,8 @@ export function render(fact: Fact, { folder, version }: Pick<ReporterOptions, 'f
       return line(`also watching what it loads: ${formatCount(fact.event.files.length, 'file')}`, 'plain', 'verbose');
     case 'start':
       return renderStart(fact.event, folder);
+    case 'begin':
+      return line(`its own code begins after ${formatTime(fact.event.ms)}`, 'plain', 'verbose');
     case 'change':
       return fact.event.changes.flatMap(({ kind, path, rule }) =>
         line(`${kind} ${formatPath(path, folder)}${rule === undefined ? '' : ` · watch ${rule}`}`, 'plain', 'verbose'),
@@ -164,9 +166,16 @@ export function render(fact: Fact, { folder, version }: Pick<ReporterOptions, 'f
   }
 }
 
-function renderStart({ run, pid, cause, changes, standby, ms }: EventMap['start'], folder: string): Line[] {
+function renderStart(
+  { run, pid, cause, changes, standby, gone, quiet, ms }: EventMap['start'],
+  folder: string,
+): Line[] {
+  const steps = [
+    gone === undefined ? '' : ` · old tree gone after ${formatTime(gone)}`,
+    quiet === undefined ? '' : ` · quiet after ${formatTime(quiet)}`,
+  ].join('');
   const process: Line = {
-    text: `run ${run}${pid === undefined ? '' : ` · pid ${pid}`} · ${cause}${standby ? ' · from standby' : ''}`,
+    text: `run ${run}${pid === undefined ? '' : ` · pid ${pid}`} · ${cause}${standby ? ' · from standby' : ''}${steps}`,
     tone: 'plain',
     level: 'verbose',
   };

@@ -12,13 +12,14 @@ function command(
   return { file: process.execPath, nodeArgs, args: ['server.js'], display: '', script, extensions: [], isNode };
 }
 
-/** The plan in short: the duty, and the flags with the names of our own files only. */
+/** The plan in short: where, and the flags with the names of our own files only. */
 function plan(nodeArgs: readonly string[], env: NodeJS.ProcessEnv = {}, script?: string): unknown {
   const planned = planParking(command(nodeArgs, script), env);
   return planned === undefined
     ? undefined
     : [
-        planned.duty,
+        planned.where,
+        ...(planned.typescript ? ['typescript'] : []),
         ...planned.nodeArgs.map((word) => (/\/preload\/park\.[cm]js$/.test(word) ? path.basename(word) : word)),
       ];
 }
@@ -27,44 +28,40 @@ const tsx = 'file:///project/node_modules/tsx/dist/loader.mjs';
 
 describe('a process waits', () => {
   test.each([
-    ['in the preload, where nothing else is loaded', [], ['park']],
+    ['in the preload, where nothing else is loaded', [], ['here']],
     [
       'in the preload, other flags or not',
       ['--enable-source-maps', '-C', 'dev'],
-      ['park', '--enable-source-maps', '-C', 'dev'],
+      ['here', '--enable-source-maps', '-C', 'dev'],
     ],
-    [
-      'behind a loader that is imported',
-      ['--import', 'tsx'],
-      ['park-later', '--import', 'tsx', '--import', 'park.mjs'],
-    ],
-    ['behind a loader by its file', ['--import', tsx], ['park-later', '--import', tsx, '--import', 'park.mjs']],
+    ['behind a loader that is imported', ['--import', 'tsx'], ['later', '--import', 'tsx', '--import', 'park.mjs']],
+    ['behind a loader by its file', ['--import', tsx], ['later', '--import', tsx, '--import', 'park.mjs']],
     [
       'behind a loader that is required',
       ['-r', 'ts-node/register'],
-      ['park-later', '-r', 'ts-node/register', '--require', 'park.cjs'],
+      ['later', '-r', 'ts-node/register', '--require', 'park.cjs'],
     ],
     [
       'behind a flag with its value attached',
       ['--require=@swc-node/register'],
-      ['park-later', '--require=@swc-node/register', '--require', 'park.cjs'],
+      ['later', '--require=@swc-node/register', '--require', 'park.cjs'],
     ],
     [
       'behind the last of several loaders',
       ['--import', 'tsx', '-r', 'tsconfig-paths/register'],
-      ['park-later', '--import', 'tsx', '--import', 'park.mjs', '-r', 'tsconfig-paths/register'],
+      ['later', '--import', 'tsx', '--import', 'park.mjs', '-r', 'tsconfig-paths/register'],
     ],
-    ['before what the program itself preloads', ['--import', './own.mjs'], ['park', '--import', './own.mjs']],
-    ['before a package that is no loader', ['-r', 'dotenv/config'], ['park', '-r', 'dotenv/config']],
+    ['before what the program itself preloads', ['--import', './own.mjs'], ['here', '--import', './own.mjs']],
+    ['before a package that is no loader', ['-r', 'dotenv/config'], ['here', '-r', 'dotenv/config']],
     [
       'between a loader and the program’s own',
       ['--import', 'tsx', '--import', './own.ts'],
-      ['park-later', '--import', 'tsx', '--import', 'park.mjs', '--import', './own.ts'],
+      ['later', '--import', 'tsx', '--import', 'park.mjs', '--import', './own.ts'],
     ],
     [
       'before an own file that is required, for that comes before imports',
       ['--import', 'tsx', '-r', './own.cjs'],
-      ['park', '--import', 'tsx', '-r', './own.cjs'],
+      ['here', '--import', 'tsx', '-r', './own.cjs'],
     ],
   ])('%s', (_, nodeArgs, wanted) => {
     expect(plan(nodeArgs)).toEqual(wanted);
@@ -76,13 +73,13 @@ describe('a process waits', () => {
       'old/package.json': '{}',
       'broken/package.json': '{',
     });
-    const asModule = ['park-later', '--import', 'park.mjs'];
+    const asModule = ['later', '--import', 'park.mjs'];
     expect(plan([], {}, project.at('server.mjs'))).toEqual(asModule);
     expect(plan([], {}, project.at('server.js'))).toEqual(asModule);
-    expect(plan([], {}, project.at('src/server.ts'))).toEqual(asModule);
-    expect(plan([], {}, project.at('server.cjs'))).toEqual(['park']);
-    expect(plan([], {}, project.at('old/server.js'))).toEqual(['park']);
-    expect(plan([], {}, project.at('broken/server.js'))).toEqual(['park']);
+    expect(plan([], {}, project.at('src/server.ts'))).toEqual(['later', 'typescript', '--import', 'park.mjs']);
+    expect(plan([], {}, project.at('server.cjs'))).toEqual(['here']);
+    expect(plan([], {}, project.at('old/server.js'))).toEqual(['here']);
+    expect(plan([], {}, project.at('broken/server.js'))).toEqual(['here']);
   });
 });
 
@@ -116,5 +113,5 @@ describe('no process is prepared', () => {
 });
 
 test('harmless NODE_OPTIONS keep no process from being prepared', () => {
-  expect(plan([], { NODE_OPTIONS: '--max-old-space-size=100 --import tsx' })).toEqual(['park']);
+  expect(plan([], { NODE_OPTIONS: '--max-old-space-size=100 --import tsx' })).toEqual(['here']);
 });

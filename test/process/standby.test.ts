@@ -24,6 +24,7 @@ const options: ChildOptions = {
   stdin: 'inherit',
   relay: false,
   reportLoads: false,
+  prewarm: false,
 };
 
 /** A process that dies when it is told to, and says that it is parked when a test says so. */
@@ -87,7 +88,10 @@ function open() {
     launch: (run: ChildOptions = options) => {
       const taken = standbys.take(run, {});
       taken?.listen({});
-      standbys.launched(run, taken ?? start(), (pid) => parked.push(pid));
+      standbys.launched(run, taken ?? start(), {
+        onStandby: (pid) => parked.push(pid),
+        onPrewarmFailed: () => {},
+      });
       return taken;
     },
     /** The prepared ones. */
@@ -125,7 +129,7 @@ describe('a process is prepared', () => {
     launch();
     clock.advance(2000);
     expect(parked).toEqual([]);
-    waiting()[0]?.notices.onParked?.();
+    waiting()[0]?.notices.onParked?.([]);
     expect(parked).toEqual([waiting()[0]?.pid]);
     expect(waiting()).toHaveLength(1);
   });
@@ -186,11 +190,11 @@ describe('while restarts come quickly', () => {
     const world = open();
     world.launch();
     world.clock.advance(2000);
-    world.waiting()[0]?.notices.onParked?.();
+    world.waiting()[0]?.notices.onParked?.([]);
     for (let restart = 0; restart < 3; restart += 1) {
       world.launch();
       world.clock.advance(300);
-      for (const child of world.waiting()) child.notices.onParked?.();
+      for (const child of world.waiting()) child.notices.onParked?.([]);
     }
     return world;
   }

@@ -21,22 +21,23 @@ spawn('sleep', ['500'], { stdio: 'ignore', detached: true }).unref();
 test(`after SIGKILL at ${kills} random moments nothing is left within a second`, async () => {
   let longest = 0;
   let survivors = 0;
-  const moments = { starting: 0, running: 0, restarting: 0 };
+  const moments = { starting: 0, running: 0, restarting: 0, parked: 0 };
   for (let turn = 0; turn < kills; turn += 1) {
     await using home = await openHome();
     await using project = createProject({ 'server.js': family(1) });
     const mark = randomUUID();
     const devwatch = startDevwatch(['server.js'], {
       cwd: project.path,
-      env: { ...home.env, STRESS_MARK: mark, DEVWATCH_CGROUP: String(turn % 2) },
+      env: { ...home.env, STRESS_MARK: mark, DEVWATCH_CGROUP: String(turn % 8 < 4 ? 0 : 1) },
     });
     const dead = once(devwatch.process, 'exit');
-    const kind = (['starting', 'running', 'restarting'] as const)[turn % 3] ?? 'running';
+    const kind = (['starting', 'running', 'restarting', 'parked'] as const)[turn % 4] ?? 'running';
     if (kind === 'starting') {
       await afterMilliseconds(40 + Math.random() * 120);
     } else {
       await home.next();
       await devwatch.event('watching');
+      if (kind === 'parked') await devwatch.event('standby');
       if (kind === 'restarting') {
         project.write('server.js', family(2));
         await afterMilliseconds(Math.random() * 80);

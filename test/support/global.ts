@@ -30,10 +30,11 @@ export default function setup(project: TestProject): () => void {
   project.provide('spacious', memory ?? temporary);
   // What devwatch writes down about itself goes there, too.
   process.env.XDG_STATE_HOME = path.join(temporary, 'state');
+  process.env.XDG_CACHE_HOME = path.join(temporary, 'cache');
 
   return () => {
     const folders = [temporary, ...(memory === undefined ? [] : [memory])].flatMap((folder) => {
-      const left = fs.readdirSync(folder).filter((name) => name !== 'state');
+      const left = fs.readdirSync(folder).filter((name) => name !== 'state' && name !== 'cache');
       fs.rmSync(folder, { recursive: true, force: true });
       return left;
     });

@@ -1,0 +1,31 @@
+/** What devwatch tells the code that runs inside a program, as JSON in the variable DEVWATCH_CHANNEL. */
+
+/** A file of a package, by the way in which the program loads it: there may be one for each. */
+export interface PackageFile {
+  readonly file: string;
+  readonly kind: 'require' | 'import';
+}
+
+export interface Orders {
+  /** The descriptor of the channel. */
+  readonly channel: number;
+  /** stdin is the terminal that devwatch has, too. */
+  readonly sharesTerminal: boolean;
+  /** Report which files of its own the program loads. */
+  readonly reportLoads: boolean;
+  /** Report which packages it loads. */
+  readonly reportPackages: boolean;
+  /** A folder for what Node compiles; undefined where the program has one, or Node keeps nothing. */
+  readonly compileCache?: string | undefined;
+  /** Wait, booted, for the release; see parking.cts. */
+  readonly park?: ParkOrders | undefined;
+}
+
+export interface ParkOrders {
+  /** Here, or where park.cjs or park.mjs stands behind the program's loaders. */
+  readonly where: 'here' | 'later';
+  /** The program is TypeScript: what compiles it is tried out first, for its first use takes longest. */
+  readonly typescript: boolean;
+  /** Packages to load before, in this order. */
+  readonly packages: readonly PackageFile[];
+}
