@@ -1,6 +1,6 @@
-// Puts the table of options into README.md, between <!-- options --> and <!-- /options -->. Needs a build.
+// Puts the table of options into README.md, between <!-- options --> and <!-- /options -->.
 import fs from 'node:fs';
-import { markdownTable } from '../dist/config/describe.js';
+import { markdownTable } from '../src/config/describe.ts';
 
 const readme = new URL('../README.md', import.meta.url);
 const before = fs.readFileSync(readme, 'utf8');

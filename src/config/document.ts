@@ -1,12 +1,17 @@
 /** A settings file: JSON with comments, read so that every complaint names its line and column. */
 
 import fs from 'node:fs';
+import { createRequire } from 'node:module';
 import path from 'node:path';
-import jsonc, { type Node, type ParseError } from 'jsonc-parser';
+import type { Node, ParseError } from 'jsonc-parser';
 import { codeOf, UsageError } from '../errors.ts';
 import { nearest } from './nearest.ts';
 import { isOptionKey, type OptionKey, optionKeys, specOf } from './options.ts';
 import { readValue, show, ValueError } from './values.ts';
+
+// Loaded when there is a file to read: at the start the program comes first.
+const require = createRequire(import.meta.url);
+const parser = (): typeof import('jsonc-parser') => require('jsonc-parser');
 
 /** Checked values, and the folder that paths and patterns among them are relative to. */
 export interface Layer {
@@ -49,7 +54,7 @@ export function readDocument(file: string): Document {
   const text = readFile(file);
   refuseDeepNesting(file, text);
   const errors: ParseError[] = [];
-  const root = jsonc.parseTree(text, errors, { allowTrailingComma: true, allowEmptyContent: true });
+  const root = parser().parseTree(text, errors, { allowTrailingComma: true, allowEmptyContent: true });
   const [first] = errors;
   if (first !== undefined) throw errorAt(file, text, first.offset, describe(first, text));
   if (root === undefined) throw new UsageError(`${shown(file)}: is empty · the least is {}`);
@@ -106,7 +111,7 @@ const modelessFileSystems: ReadonlySet<number> = new Set([
 const hasNoModes = (file: string): boolean => modelessFileSystems.has(fs.statfsSync(file).type >>> 0);
 
 function refuseDeepNesting(file: string, text: string): void {
-  const scanner = jsonc.createScanner(text, true);
+  const scanner = parser().createScanner(text, true);
   let depth = 0;
   for (let token = scanner.scan(); token !== syntax.end; token = scanner.scan()) {
     if (token === syntax.openBrace || token === syntax.openBracket) depth += 1;
@@ -129,9 +134,9 @@ function documentOf(file: string, text: string, node: Node): Document {
     });
   return {
     file,
-    value: jsonc.getNodeValue(node),
+    value: parser().getNodeValue(node),
     child(key) {
-      const found = jsonc.findNodeAtLocation(node, [key]);
+      const found = parser().findNodeAtLocation(node, [key]);
       return found === undefined ? undefined : documentOf(file, text, found);
     },
     entries,
@@ -193,7 +198,7 @@ export function readAt(key: OptionKey, place: Document): unknown {
 
 function describe(error: ParseError, text: string): string {
   const found = text.slice(error.offset, error.offset + Math.min(error.length, 20)).split('\n', 1)[0];
-  const name = jsonc
+  const name = parser()
     .printParseErrorCode(error.error)
     .replaceAll(/(?<=[a-z])(?=[A-Z])/g, ' ')
     .toLowerCase();

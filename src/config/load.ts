@@ -150,15 +150,30 @@ function findLayer(folder: string, named: string | undefined, notes: string[]): 
 
 /** The package's entry point, for `devwatch` without a script; undefined when there is none. */
 export function packageMain(folder: string): string | undefined {
-  const main = readManifest(path.join(folder, 'package.json'))?.child('main')?.value;
+  const main = readPackage(path.join(folder, 'package.json'))?.main;
   if (typeof main !== 'string' || main === '') return undefined;
   // What Node itself would try for a package's entry point.
   const tried = [main, `${main}.js`, path.join(main, 'index.js')];
   return tried.find((name) => statsOf(path.resolve(folder, name), fs.statSync)?.isFile() === true) ?? main;
 }
 
+/** package.json, if it has settings for us. */
 function readManifest(file: string): ReturnType<typeof readDocument> | undefined {
-  return statsOf(file, fs.statSync)?.isFile() === true ? readDocument(file) : undefined;
+  if (statsOf(file, fs.statSync)?.isFile() !== true) return undefined;
+  const fields = readPackage(file);
+  // Most have none, and need no parser that knows lines and columns.
+  if (fields !== undefined && !('devwatch' in fields) && !('nodemonConfig' in fields)) return undefined;
+  return readDocument(file);
+}
+
+/** The fields of a package.json; undefined where it is missing, or is none. */
+function readPackage(file: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const fields: unknown = JSON.parse(fs.readFileSync(file, 'utf8'));
+    return typeof fields === 'object' && fields !== null ? (fields as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Undefined when there is no such thing. */

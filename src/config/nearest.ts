@@ -1,7 +1,11 @@
-import { distance } from 'fastest-levenshtein';
+import { createRequire } from 'node:module';
+
+// Loaded when there is a mistake: at the start the program comes first.
+const require = createRequire(import.meta.url);
 
 /** The candidate that `name` was probably meant to be, or undefined when none is close. */
 export function nearest(name: string, candidates: readonly string[]): string | undefined {
+  const { distance } = require('fastest-levenshtein') as typeof import('fastest-levenshtein');
   let best: string | undefined;
   // A name of which every letter is wrong was meant to be anything.
   let bestDistance = Math.min(Math.max(2, Math.floor(Math.min(name.length, 40) / 3)) + 1, name.length);

@@ -1,10 +1,14 @@
 /** Reads one option's value from what a person wrote: a flag's text or a JSON value. */
 
+import { createRequire } from 'node:module';
 import os from 'node:os';
-import picomatch from 'picomatch';
+import type picomatch from 'picomatch';
 import { UsageError } from '../errors.ts';
 import { nearest } from './nearest.ts';
 import type { OptionSpec } from './options.ts';
+
+// picomatch is loaded when there is a glob to check: at the start the program comes first.
+const require = createRequire(import.meta.url);
 
 /** What is wrong with a value, in words that follow the option's name: `takes a duration, …`. */
 export class ValueError extends UsageError {
@@ -109,7 +113,8 @@ function readGlob(raw: unknown): string {
   const unclosed = unclosedBracket(glob);
   if (unclosed !== undefined) throw new ValueError(`has a bad glob ${show(glob)}: "${unclosed}" is not closed`);
   try {
-    picomatch(glob, { dot: true, strictBrackets: false });
+    const compile = require('picomatch') as typeof picomatch;
+    compile(glob, { dot: true, strictBrackets: false });
   } catch (error) {
     throw new ValueError(`has a bad glob ${show(glob)}: ${error instanceof Error ? error.message : String(error)}`);
   }

@@ -35,7 +35,7 @@ export const channelVariable = 'DEVWATCH_CHANNEL';
 /** The preload's file. In the sources' own tests it is the built one: Node 20 does not run TypeScript. */
 export const preloadFile: string = fileURLToPath(
   new URL(
-    import.meta.url.endsWith('.ts') ? '../../dist/preload/preload.cjs' : '../preload/preload.cjs',
+    import.meta.url.endsWith('.ts') ? '../../dist/preload/preload.cjs' : './preload/preload.cjs',
     import.meta.url,
   ),
 );

@@ -21,7 +21,7 @@ const shortestLife = 1000;
 /** Starts a guardian, and another one should it die. Linux only; elsewhere nobody guards. */
 export function startGuardian(leftovers: Leftovers): Guardian {
   const sweep = fileURLToPath(
-    new URL(import.meta.url.endsWith('.ts') ? '../../dist/process/sweep.js' : './sweep.js', import.meta.url),
+    new URL(import.meta.url.endsWith('.ts') ? '../../dist/sweep.js' : './sweep.js', import.meta.url),
   );
   let dismissed = process.platform !== 'linux';
   let guardian: ChildProcess | undefined;

@@ -1,6 +1,7 @@
 /** Renders facts. Nothing else in devwatch prints, and nothing else knows of colours. */
 
-import kleur from 'kleur';
+import { createRequire } from 'node:module';
+import type kleur from 'kleur';
 import type { Emit, EventMap, EventName, Next } from '../events.ts';
 import { unreachable } from '../unreachable.ts';
 import {
@@ -12,6 +13,8 @@ import {
   formatTime,
   formatVerdict,
 } from './format.ts';
+
+const require = createRequire(import.meta.url);
 
 export interface ReporterOptions {
   readonly stream: NodeJS.WriteStream;
@@ -54,15 +57,22 @@ export interface Reporter {
   configure(options: Partial<ReporterOptions>): void;
 }
 
+/** Loaded with the first line that is printed: at the start the program comes first. */
+function colors(enabled: boolean): typeof kleur {
+  const loaded = require('kleur') as typeof kleur;
+  loaded.enabled = enabled;
+  return loaded;
+}
+
 export function createReporter(initial: ReporterOptions): Reporter {
   let options = initial;
-  kleur.enabled = options.color;
   // Whoever read our lines has gone (`devwatch … 2>&1 | head`): the program goes on all the same.
   options.stream.on('error', () => {});
 
   function print(text: string, tone: Tone): void {
-    const paint = { plain: (s: string) => s, good: kleur.green, bad: kleur.red, warning: kleur.yellow }[tone];
-    options.stream.write(`${kleur.dim('[devwatch]')} ${paint(text)}\n`);
+    const paint = colors(options.color);
+    const painted = { plain: (s: string) => s, good: paint.green, bad: paint.red, warning: paint.yellow }[tone](text);
+    options.stream.write(`${paint.dim('[devwatch]')} ${painted}\n`);
   }
 
   function report<Name extends EventName>(name: Name, event: EventMap[Name]): void {
@@ -89,7 +99,6 @@ export function createReporter(initial: ReporterOptions): Reporter {
     },
     configure(changed) {
       options = { ...options, ...changed };
-      kleur.enabled = options.color;
     },
   };
 }
