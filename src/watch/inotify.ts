@@ -485,7 +485,9 @@ function baselineOf(full: string, stats: fs.Stats | undefined, readsContent: boo
 
 /** Was a file that has an event written, and not only given another mode or owner? */
 function isWritten(full: string, before: Baseline | undefined, stats: fs.Stats | undefined): boolean {
-  if (before === undefined || before.mtimeMs !== stats?.mtimeMs || before.size !== stats.size) return true;
+  if (before === undefined || stats === undefined || before.size !== stats.size) return true;
+  // Time goes on with a write and with a `touch`; a copy that has just been written gets its old time last.
+  if (stats.mtimeMs > before.mtimeMs || (stats.mtimeMs < before.mtimeMs && before.digest === undefined)) return true;
   return before.digest !== undefined && before.digest !== digestOf(full);
 }
 

@@ -141,6 +141,18 @@ describe('attributes', () => {
     }
   });
 
+  test('an old time, given to a copy a while after it was written, is no second change', async () => {
+    await using project = createProject({ 'a.js': '', 'b.js': '' });
+    await using observer = await watching(project);
+    project.write('a.js', 'copy');
+    await observer.settle();
+    const before = observer.changes.length;
+    fs.utimesSync(project.at('a.js'), 1, 1);
+    append(project, 'b.js');
+    await observer.next('b.js');
+    expect(observer.changes.length).toBe(before + 1);
+  });
+
   test('a touch is a change', async () => {
     await using project = createProject({ 'a.js': '' });
     await using observer = await watching(project);
