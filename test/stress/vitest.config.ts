@@ -1,6 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
-/** The stress run: everything that is too long for every day. STRESS_REPEATS, STRESS_KILLS and STRESS_SEQUENCES set its length, STRESS_SEED where the sequences begin. */
+/**
+ * The stress run: everything that is too long for every day. STRESS_REPEATS, STRESS_KILLS, STRESS_SEQUENCES and
+ * STRESS_RESTARTS set its length, STRESS_SEED where the sequences begin.
+ */
 export default defineConfig({
   test: {
     include: ['test/stress/*.test.ts', 'test/process/adversaries.test.ts'],
