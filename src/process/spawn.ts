@@ -57,19 +57,26 @@ export interface Launcher {
 /** A launcher whose programs are contained: whatever they start can be found and ended. */
 export function createLauncher(containment: Containment, clock: Clock, modes: TerminalModes): Launcher {
   let serial = 0;
+  /** The program reads the terminal, and may have put it into other modes. */
+  let terminalIsClaimed = false;
   const start = (options: ChildOptions, park?: ParkOrders): ReturnType<typeof startChild> => {
     serial += 1;
-    return startChild(containment, serial, options, park);
+    const child = startChild(containment, serial, options, park);
+    return terminalIsClaimed && !('failure' in child) ? { ...child, modesAreDoubtful: true } : child;
   };
   const standbys = createStandbys({ start, clock });
   return {
     launch(options, listener) {
       const { variables, ...common } = options;
+      terminalIsClaimed = false;
       const parked = options.standby ? standbys.take(common, variables) : undefined;
       const child = parked ?? start({ ...common, env: { ...common.env, ...variables } });
       if ('failure' in child) return unstarted(child.failure, options, listener);
       const onPackage = options.standby ? standbys.launched(common, child, listener) : () => {};
-      return track({ child, fromStandby: parked !== undefined, options, clock, modes, listener, onPackage });
+      const onClaim = (): void => {
+        terminalIsClaimed = true;
+      };
+      return track({ child, fromStandby: parked !== undefined, options, clock, modes, listener, onPackage, onClaim });
     },
     discardStandbys: () => standbys.discard(),
     close: () => standbys.close(),
@@ -84,9 +91,12 @@ interface Tracked {
   readonly modes: TerminalModes;
   readonly listener: ProgramListener;
   readonly onPackage: ProgramNotices['onPackage'];
+  /** The program begins to read the terminal. */
+  readonly onClaim: () => void;
 }
 
-function track({ child, fromStandby, options, clock, modes, listener, onPackage }: Tracked): Program {
+function track(tracked: Tracked): Program {
+  const { child, fromStandby, options, clock, modes, listener, onPackage, onClaim } = tracked;
   const { signal, relay } = options;
   const { process: root, pid, tree } = child;
   let ending: TreeEnding | undefined;
@@ -97,6 +107,7 @@ function track({ child, fromStandby, options, clock, modes, listener, onPackage 
   child.listen({
     onReadsInput() {
       mayChangeModes = true;
+      onClaim();
       return listener.onReadsInput();
     },
     onBegin: () => listener.onBegin(),
@@ -108,6 +119,8 @@ function track({ child, fromStandby, options, clock, modes, listener, onPackage 
   root.once('exit', (code, name) => {
     exited = true;
     endRelay();
+    // It ended by itself, and perhaps nothing else will happen for long.
+    if (ending === undefined && mayChangeModes) modes.restore();
     listener.onExit({ code, signal: name });
     ending?.rootExited();
   });

@@ -212,6 +212,22 @@ test('with --stdin pipe shortcuts are taken out, and the rest reaches the progra
   expect(terminal.output).not.toMatch(/line: rs/);
 });
 
+test('a standby that was booted while the terminal was raw does not leave it so', async () => {
+  await using home = await openHome();
+  await using project = createProject({
+    'server.js': `process.stdin.setRawMode(true); process.stdin.resume();\n${dialHome()}console.log('ready');\n`,
+  });
+  await using terminal = openTerminal({ cwd: project.path, env: home.env });
+  terminal.line(`${devwatch} --verbose server.js; echo "code $?"`);
+  await terminal.until(/standby ready/);
+  project.write('server.js', "console.log('plain');\n");
+  await terminal.until(/from standby[\s\S]*plain[\s\S]*exited cleanly/);
+  terminal.line('q');
+  await terminal.until(/code/);
+  terminal.line('stty -a');
+  await terminal.until(/ icanon .* echo /s);
+});
+
 test('a program killed in raw mode does not leave the terminal raw', async () => {
   await using home = await openHome();
   await using project = createProject({
