@@ -7,7 +7,6 @@
 import fs from 'node:fs';
 import { constants } from 'node:os';
 import path from 'node:path';
-import v8 from 'node:v8';
 import { type CommandLine, parseArgv } from './config/argv.ts';
 import { type LoadedSettings, loadSettings, packageMain } from './config/load.ts';
 import type { Settings } from './config/options.ts';
@@ -25,11 +24,6 @@ const samePress = 200;
 const patience = 1500;
 
 const usageExitCode = 2;
-
-// devwatch works for milliseconds at a time. The optimizing compiler is busy longer than what it
-// compiles, on a core that the program's start needs: without it a tree of 10,000 files is scanned
-// with half the CPU time and two thirds of the memory (npm run bench:watch).
-v8.setFlagsFromString('--no-opt');
 
 async function main(argv: readonly string[]): Promise<void> {
   const line = parseArgv(argv);
@@ -79,6 +73,17 @@ function runProgram(line: CommandLine): void {
   endWithNpm(runner);
   readInput(runner, reporter, loaded.settings);
   runner.start();
+  void dispenseWithOptimizer();
+}
+
+/**
+ * devwatch works for milliseconds at a time. The optimizing compiler is busy longer than what it
+ * compiles, on a core that the program's start needs: without it a tree of 10,000 files is scanned
+ * with half the CPU time and two thirds of the memory (npm run bench:watch).
+ */
+async function dispenseWithOptimizer(): Promise<void> {
+  const { setFlagsFromString } = await import('node:v8');
+  setFlagsFromString('--no-opt');
 }
 
 /** What the command line names; else what the settings do; else the package's entry point. */

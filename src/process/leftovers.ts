@@ -3,7 +3,6 @@
  * devwatch in the same folder, can end it.
  */
 
-import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -110,7 +109,11 @@ function readNote(file: string): Note | undefined {
   }
 }
 
-const prefixOf = (folder: string): string => `${createHash('sha256').update(folder).digest('hex').slice(0, 16)}-`;
+/** By device and inode: a folder has many names, and a hash would need node:crypto, which takes 4 ms to load. */
+function prefixOf(folder: string): string {
+  const { dev, ino } = fs.statSync(folder);
+  return `${dev.toString(36)}-${ino.toString(36)}-`;
+}
 
 function pidNamespace(): string {
   try {
