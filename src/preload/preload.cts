@@ -35,6 +35,7 @@ if (channel >= 0) {
   }
   const keep = orders.compileCache === undefined ? () => {} : keepCompiled(orders.compileCache);
   const onBegin = (): void => {
+    forgetPaths();
     keep();
     say({ type: 'begins' });
   };
@@ -48,6 +49,14 @@ if (channel >= 0) {
   else {
     const { prepare } = requireOnce<{ prepare(park: object, links: object): void }>('./parking.cjs');
     prepare(orders.park, { say, readAnswer, onBegin });
+  }
+}
+
+/** Node remembers the files that it has looked up, ours among them. */
+function forgetPaths(): void {
+  const { _pathCache } = require('node:module') as unknown as { _pathCache?: Record<string, string> };
+  for (const [key, file] of Object.entries(_pathCache ?? {})) {
+    if (file.startsWith(own)) delete _pathCache?.[key];
   }
 }
 

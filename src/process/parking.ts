@@ -24,10 +24,13 @@ const isLoader = (name: string): boolean =>
 
 /**
  * Flags with which a process does something of its own at its start, such as opening a port or
- * beginning a profile, or does not run a script at all.
+ * beginning a profile, runs hooks of the project, or does not run a script at all.
  */
 const unfit =
-  /^--(?:inspect|cpu-prof|heap-prof|heapsnapshot|prof$|trace-event|perf-|report-|diagnostic-dir|redirect-warnings|test|watch|eval|print|check|interactive|build-snapshot|snapshot-blob|permission|experimental-permission|env-file|trace-)|^-[epic]$/;
+  /^--(?:inspect|cpu-prof|heap-prof|heapsnapshot|prof$|trace-event|perf-|report-|diagnostic-dir|redirect-warnings|test|watch|eval|print|check|interactive|build-snapshot|snapshot-blob|permission|experimental-permission|env-file|trace-|loader|experimental-loader)|^-[epic]$/;
+
+/** Node takes `_` for `-` in its flags. */
+const isUnfit = (flag: string): boolean => unfit.test(flag.replaceAll('_', '-'));
 
 interface Preload {
   readonly kind: 'require' | 'import';
@@ -45,7 +48,7 @@ interface Preload {
 export function planParking(command: Command, env: NodeJS.ProcessEnv): ParkingPlan | undefined {
   const { nodeArgs, script } = command;
   if (!command.isNode || script === undefined) return undefined;
-  if (nodeArgs.some((flag) => unfit.test(flag)) || !isFitForNodeOptions(env.NODE_OPTIONS ?? '')) return undefined;
+  if (nodeArgs.some(isUnfit) || !isFitForNodeOptions(env.NODE_OPTIONS ?? '')) return undefined;
 
   const preloads = preloadsIn(nodeArgs);
   const requires = preloads.filter(({ kind }) => kind === 'require');
@@ -75,7 +78,7 @@ const parkModule = pathToFileURL(path.join(path.dirname(preloadFile), 'park.mjs'
 /** Node's own variable may hold the same flags; what it preloads comes first. */
 function isFitForNodeOptions(options: string): boolean {
   const words = options.split(/\s+/).filter((word) => word !== '');
-  return !words.some((word) => unfit.test(word)) && preloadsIn(words).every(({ name }) => isLoader(name));
+  return !words.some(isUnfit) && preloadsIn(words).every(({ name }) => isLoader(name));
 }
 
 function preloadsIn(words: readonly string[]): Preload[] {

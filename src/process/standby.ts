@@ -9,6 +9,7 @@
  */
 
 import fs from 'node:fs';
+import path from 'node:path';
 import type { CancelTimer, Clock } from '../clock.ts';
 import type { PackageFile, ParkOrders } from '../preload/orders.ts';
 import type { ProgramNotices } from './channel.ts';
@@ -72,8 +73,8 @@ interface Parked {
   readonly child: Child;
   readonly key: string;
   readonly packages: readonly PackageFile[];
-  /** Files of packages that it has loaded, as they were then. */
-  loaded: ReadonlyMap<string, string>;
+  /** Files that it has read, or looked for, as they were then. */
+  readonly read: Map<string, string>;
 }
 
 export function createStandbys({ start, clock, cpuTime = cpuTimeOf }: StandbyContext): Standbys {
@@ -116,9 +117,10 @@ export function createStandbys({ start, clock, cpuTime = cpuTimeOf }: StandbyCon
     const packages = prewarmFails ? [] : run.packages.filter(({ file }) => isSelected(file, options.prewarm));
     const { nodeArgs, where, typescript } = plan;
     const command = { ...options.command, nodeArgs };
+    const read = new Map(bootFiles(options).map((file) => [file, stampOf(file)]));
     const child = start({ ...options, command }, { where, typescript, packages });
     if ('failure' in child) return;
-    const one: Parked = { child, key, packages, loaded: new Map() };
+    const one: Parked = { child, key, packages, read };
     parked.push(one);
     child.process.once('exit', () => {
       parked = parked.filter((other) => other !== one);
@@ -126,7 +128,7 @@ export function createStandbys({ start, clock, cpuTime = cpuTimeOf }: StandbyCon
     // One after the other: the next is booted when this one is ready.
     child.listen({
       onParked(files) {
-        one.loaded = new Map(files.map((file) => [file, stampOf(file)]));
+        for (const file of files) read.set(file, stampOf(file));
         run.listener.onStandby(child.pid);
         if (run === latest) prepare(run);
       },
@@ -216,4 +218,16 @@ function stampOf(file: string): string {
   return stats === undefined ? '' : `${stats.mtimeMs} ${stats.size} ${stats.ino}`;
 }
 
-const isFresh = ({ loaded }: Parked): boolean => [...loaded].every(([file, stamp]) => stampOf(file) === stamp);
+const isFresh = ({ read }: Parked): boolean => [...read].every(([file, stamp]) => stampOf(file) === stamp);
+
+/** What Node and loaders read at their start, whether it is watched or not. */
+function bootFiles({ command, folder }: StandbyOptions): string[] {
+  const files: string[] = [];
+  for (const start of new Set([folder, path.dirname(command.script ?? folder)])) {
+    for (let place = start; ; place = path.dirname(place)) {
+      files.push(...['package.json', 'tsconfig.json', 'jsconfig.json'].map((name) => path.join(place, name)));
+      if (place === path.dirname(place)) break;
+    }
+  }
+  return files;
+}
