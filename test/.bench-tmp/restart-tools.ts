@@ -1,0 +1,140 @@
+/** Whom `npm run bench` compares, and the programs that they run. */
+
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { peers, repository, versionOf } from './support.ts';
+
+export interface Workload {
+  readonly id: string;
+  readonly name: string;
+  /** In `workloads`. */
+  readonly template: string;
+  /** What it is called in its project. */
+  readonly file: string;
+  /** Of its package.json. */
+  readonly type: 'commonjs' | 'module';
+  /** Node's flags that it needs. */
+  readonly nodeArgs: readonly string[];
+  readonly needsPackages: boolean;
+}
+
+export interface Tool {
+  readonly name: string;
+  /** Undefined where it is not installed, or does not run here. */
+  readonly version: () => string | undefined;
+  /** Undefined for a program that it cannot run. */
+  readonly command: (workload: Workload) => readonly string[] | undefined;
+  /** Goes to its stdin, which is /dev/null without it. */
+  readonly input?: (workload: Workload) => string;
+  /** It says on stderr when it has prepared a process for the next run. */
+  readonly prepares?: true;
+  /** It does not watch: it is started anew every time. */
+  readonly isCold?: true;
+  /** Program and tool are one process. */
+  readonly isProgram?: true;
+}
+
+const server = { file: 'server.js', nodeArgs: [], needsPackages: false };
+
+export const workloads: readonly Workload[] = [
+  { id: 'commonjs', name: 'CommonJS', ...server, template: 'server.cjs', type: 'commonjs' },
+  { id: 'esm', name: 'ES module', ...server, template: 'server.mjs', type: 'module' },
+  {
+    id: 'typescript',
+    name: 'TypeScript, tsx',
+    template: 'server.ts',
+    file: 'server.ts',
+    type: 'module',
+    nodeArgs: ['--import', 'tsx'],
+    needsPackages: true,
+  },
+  {
+    id: 'app',
+    name: 'express + zod',
+    template: 'app.cjs',
+    file: 'app.js',
+    type: 'commonjs',
+    nodeArgs: [],
+    needsPackages: true,
+  },
+];
+
+const node = process.execPath;
+const peer = (file: string): string => path.join(peers, 'node_modules', file);
+const peerVersion = (name: string) => (): string => versionOf(name, peers);
+const nodeVersion = (): string => process.versions.node;
+
+export const cli: string = path.join(repository, 'dist/cli.js');
+const ownVersion = (): string =>
+  (JSON.parse(fs.readFileSync(path.join(repository, 'package.json'), 'utf8')) as { version: string }).version;
+
+const bunFile = peer('@oven/bun-linux-x64/bin/bun');
+/** Undefined on another platform than its package is for. */
+function bunVersion(): string | undefined {
+  const { status, stdout } = spawnSync(bunFile, ['--version'], { encoding: 'utf8' });
+  return status === 0 ? stdout.trim() : undefined;
+}
+
+const entrVersion = (): string | undefined =>
+  /release: (\S+)/.exec(spawnSync('entr', { encoding: 'utf8' }).stderr ?? '')?.[1];
+
+const devwatch = [node, cli, '--log-format', 'json'];
+
+export const tools = {
+  devwatch: {
+    name: 'devwatch',
+    version: ownVersion,
+    // It finds the project's tsx by itself.
+    command: ({ id, file }) => [...devwatch, ...(id === 'app' ? ['--prewarm'] : []), file],
+    prepares: true,
+  },
+  noStandby: {
+    name: 'devwatch --no-standby',
+    version: ownVersion,
+    command: ({ file }) => [...devwatch, '--no-standby', file],
+  },
+  bun: {
+    name: 'bun --watch',
+    version: bunVersion,
+    command: ({ file }) => [bunFile, '--watch', file],
+    isProgram: true,
+  },
+  entr: {
+    name: 'entr -r',
+    version: entrVersion,
+    command: ({ nodeArgs, file }) => ['entr', '-n', '-r', node, ...nodeArgs, file],
+    input: ({ file }) => `${file}\n`,
+  },
+  nodeDev: {
+    name: 'node-dev',
+    version: peerVersion('node-dev'),
+    // It does not hear of ES modules since Node 20 (its pull request 303), and needs ts-node for TypeScript.
+    command: ({ type, file }) =>
+      type === 'module' ? undefined : [node, peer('node-dev/bin/node-dev'), '--notify=false', file],
+  },
+  nodemon: {
+    name: 'nodemon',
+    version: peerVersion('nodemon'),
+    command: ({ nodeArgs, file }) => {
+      const exec = nodeArgs.length > 0 ? ['--exec', `node ${nodeArgs.join(' ')}`] : [];
+      return [node, peer('nodemon/bin/nodemon.js'), ...exec, file];
+    },
+  },
+  nodeWatch: {
+    name: 'node --watch',
+    version: nodeVersion,
+    command: ({ nodeArgs, file }) => [node, '--watch', ...nodeArgs, file],
+  },
+  tsx: {
+    name: 'tsx watch',
+    version: peerVersion('tsx'),
+    command: ({ file }) => [node, peer('tsx/dist/cli.mjs'), 'watch', file],
+  },
+  cold: {
+    name: 'cold start',
+    version: nodeVersion,
+    command: ({ nodeArgs, file }) => [node, ...nodeArgs, file],
+    isCold: true,
+  },
+} as const satisfies Readonly<Record<string, Tool>>;

@@ -1,0 +1,235 @@
+/**
+ * What devwatch is for, against its peers: how long it takes from a save to the first line of the
+ * restarted program; then from the launch to that line, and what the tool itself costs. Linux only.
+ *
+ *   npm run bench -- [--rounds 15] [--workload commonjs|esm|typescript|app]…
+ *                    [--only restart|quick|launch|memory|idle]… [--write]
+ *
+ * Every tool has a project of its own and stays running; rounds are interleaved, so that a machine
+ * whose speed drifts drifts for all. Nobody is doing anything when a file is saved: what devwatch
+ * prepares after a restart is prepared by then, and one more second has passed.
+ */
+
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { drawBars } from './plot.ts';
+import { measureCost, type ToolCost } from './restart-cost.ts';
+import { type Measured, report } from './restart-report.ts';
+import { Running, type Save, type Steps } from './restart-running.ts';
+import { cli, type Tool, tools, type Workload, workloads } from './restart-tools.ts';
+import { installPeers, median, repository, writeToReadme } from './support.ts';
+
+const measurements = ['restart', 'quick', 'launch', 'memory', 'idle'] as const;
+type Measurement = (typeof measurements)[number];
+
+/** All are idle for at least this long before each measurement, in ms. */
+const pause = 1000;
+const warmUps = 2;
+const quick = { gap: 300, saves: 12, counted: 10 };
+const launches = 11;
+
+const { devwatch, noStandby, bun, entr, nodeDev, nodemon, nodeWatch, tsx, cold } = tools;
+const restarted: readonly Tool[] = [devwatch, bun, entr, nodeDev, nodemon, nodeWatch, tsx, cold];
+const savedQuickly: readonly Tool[] = [devwatch, noStandby, bun, cold];
+const launched: readonly Tool[] = [cold, devwatch, nodemon, nodeWatch, tsx, bun];
+const resident: readonly Tool[] = [devwatch, devwatch, nodeWatch];
+
+let serial = 0;
+
+/** A tool of those that are here, in a new folder. */
+function place(tool: Tool, workload: Workload, folder: string): Running {
+  serial += 1;
+  return new Running(tool, workload, path.join(folder, String(serial)));
+}
+
+function rotated<Item>(items: readonly Item[], by: number): Item[] {
+  const start = by % items.length;
+  return [...items.slice(start), ...items.slice(0, start)];
+}
+
+async function startAll(chosen: readonly Tool[], workload: Workload, folder: string): Promise<Running[]> {
+  const all = chosen
+    .filter((tool) => tool.command(workload) !== undefined)
+    .map((tool) => place(tool, workload, folder));
+  for (const one of all) {
+    if (one.tool.isCold) continue;
+    await one.launch();
+    await one.settle();
+  }
+  return all;
+}
+
+/** Lets the rounds of all go by turns; returns their medians. */
+async function interleave(
+  all: readonly Running[],
+  { rounds, warmUp }: { readonly rounds: number; readonly warmUp: number },
+  measure: (one: Running) => Promise<number>,
+): Promise<Map<Tool, number>> {
+  const times = new Map(all.map(({ tool }) => [tool as Tool, [] as number[]]));
+  for (let round = -warmUp; round < rounds; round += 1) {
+    // Nobody has always the same one before it.
+    for (const one of rotated(all, round + warmUp)) {
+      await sleep(pause);
+      const time = await measure(one);
+      if (round >= 0) times.get(one.tool)?.push(time);
+    }
+    process.stderr.write('.');
+  }
+  process.stderr.write('\n');
+  for (const [tool, all] of times) {
+    const missed = all.filter((time) => !Number.isFinite(time)).length;
+    if (missed > 0) console.error(`${tool.name} has missed ${missed} of ${all.length} saves`);
+  }
+  return new Map([...times].map(([tool, all]) => [tool, median(all)]));
+}
+
+async function measureRestarts(chosen: readonly Tool[], workload: Workload, rounds: number, folder: string) {
+  console.error(`save → first line: ${workload.name}`);
+  const all = await startAll(chosen, workload, folder);
+  const results = await interleave(all, { rounds, warmUp: warmUps }, async (one) => {
+    const time = await one.measure();
+    if (!one.tool.isCold) await one.settle();
+    return time;
+  });
+  for (const { tool, steps } of all) if (tool === devwatch) explain(steps.slice(warmUps), results.get(tool));
+  await Running.stopAll();
+  return results;
+}
+
+/** Where the time of devwatch's restarts goes, by its own account. */
+function explain(steps: readonly Steps[], total = Number.NaN): void {
+  const of = (value: (step: Steps) => number): string => median(steps.map(value)).toFixed(1);
+  const prepared = steps.filter(({ standby }) => standby).length;
+  console.error(
+    `devwatch, from its notice of the save: old tree gone ${of(({ gone }) => gone)}, quiet ${of(({ quiet }) => quiet)}, ` +
+      `started ${of(({ ms }) => ms)}, begun ${of(({ begin }) => begin)}; in all ${total.toFixed(1)} ms; ` +
+      `${prepared} of ${steps.length} by a prepared process`,
+  );
+}
+
+async function measureQuick(chosen: readonly Tool[], workload: Workload, rounds: number, folder: string) {
+  console.error(`saves ${quick.gap} ms apart`);
+  const all = await startAll(chosen, workload, folder);
+  const results = await interleave(all, { rounds: Math.ceil(rounds / 5), warmUp: 0 }, async (one) => {
+    if (one.tool.isCold) return one.measure();
+    const saves: Save[] = [];
+    for (let began = performance.now(), index = 0; index < quick.saves; index += 1) {
+      await sleep(Math.max(0, began + index * quick.gap - performance.now()));
+      saves.push(one.save());
+    }
+    return median(await Promise.all(saves.slice(-quick.counted).map((save) => one.latencyOf(save))));
+  });
+  await Running.stopAll();
+  return results;
+}
+
+async function measureLaunches(chosen: readonly Tool[], workload: Workload, rounds: number, folder: string) {
+  console.error('launch → first line');
+  const all = chosen.map((tool) => place(tool, workload, folder));
+  return interleave(all, { rounds: Math.min(rounds, launches), warmUp: 1 }, async (one) => {
+    const time = await one.launch();
+    await one.stop();
+    return time;
+  });
+}
+
+async function main(folder: string): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      rounds: { type: 'string', default: '15' },
+      workload: { type: 'string', multiple: true, default: [] },
+      only: { type: 'string', multiple: true, default: [] },
+      write: { type: 'boolean', default: false },
+    },
+  });
+  const rounds = Number(values.rounds);
+  if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds takes a whole number');
+  refuseOthers(
+    '--workload',
+    values.workload,
+    workloads.map(({ id }) => id),
+  );
+  refuseOthers('--only', values.only, measurements);
+  if (values.write && values.workload.length + values.only.length > 0) throw new Error('--write takes the whole run');
+  if (process.platform !== 'linux') throw new Error('bench reads /proc: it runs on Linux only');
+  if (!fs.existsSync(cli)) throw new Error('dist/cli.js is not there: npm run build');
+  installPeers(['nodemon', 'node-dev', 'tsx', 'express', 'zod']);
+
+  const wants = (what: Measurement): boolean => values.only.length === 0 || values.only.includes(what);
+  const versions = new Map(Object.values(tools).map((tool: Tool) => [tool, tool.version()]));
+  const here = (chosen: readonly Tool[]): Tool[] => chosen.filter((tool) => versions.get(tool) !== undefined);
+  for (const tool of restarted) if (!here([tool]).includes(tool)) console.error(`${tool.name} is not here`);
+  const chosen = workloads.filter(({ id }) => values.workload.length === 0 || values.workload.includes(id));
+  const [commonjs] = workloads;
+  if (commonjs === undefined) throw new Error('no workloads');
+
+  const restarts = new Map<Workload, Map<Tool, number>>();
+  if (wants('restart')) {
+    for (const workload of chosen) {
+      restarts.set(workload, await measureRestarts(here(restarted), workload, rounds, folder));
+    }
+  }
+  const costs = new Map<Tool, ToolCost>();
+  const measured: Measured = {
+    restarts,
+    quick: wants('quick') ? await measureQuick(here(savedQuickly), commonjs, rounds, folder) : new Map(),
+    launches: wants('launch') ? await measureLaunches(here(launched), commonjs, rounds, folder) : new Map(),
+    costs,
+  };
+  if (wants('memory') || wants('idle')) {
+    for (const tool of here(resident)) {
+      console.error(`memory and wake-ups: ${tool.name}`);
+      const what = { memory: wants('memory'), idle: wants('idle') };
+      costs.set(tool, await measureCost(tool, commonjs, path.join(folder, 'cost'), what));
+    }
+  }
+
+  const named = here([devwatch, bun, entr, nodeDev, nodemon, tsx]).map(
+    (tool) => `${tool.name.split(' ')[0]} ${versions.get(tool)}`,
+  );
+  const facts = `${[...named, `Node ${process.versions.node}`].join(', ')}; Linux, ${os.availableParallelism()} cores; medians of ${rounds} rounds.`;
+  const text = report(measured, facts);
+  console.log(text);
+  if (!values.write) return;
+  writeToReadme('restart', text);
+  fs.writeFileSync(path.join(repository, '.github/restart.svg'), draw(restarts.get(commonjs) ?? new Map()));
+}
+
+function refuseOthers(flag: string, given: readonly string[], known: readonly string[]): void {
+  const other = given.find((word) => !known.includes(word));
+  if (other !== undefined) throw new Error(`${flag} takes ${known.join(', ')}; not ${other}`);
+}
+
+function draw(times: ReadonlyMap<Tool, number>): string {
+  const bars = [...times].map(([{ name }, value]) => ({ label: name, value, text: `${value.toFixed(0)} ms` }));
+  const order = bars.filter(({ value }) => Number.isFinite(value)).sort((one, other) => one.value - other.value);
+  const own = ({ label }: { label: string }): boolean => label === devwatch.name;
+  return drawBars({
+    title: 'From a save to the first line of the restarted program (CommonJS server)',
+    bars: [...order.filter(own), ...order.filter((bar) => !own(bar))],
+  });
+}
+
+const temporary = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'bench-restart-')));
+const clear = async (): Promise<void> => {
+  await Running.stopAll();
+  fs.rmSync(temporary, { recursive: true, force: true, maxRetries: 5 });
+};
+
+for (const [name, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+  ['SIGHUP', 129],
+] as const) {
+  // Not once: a second one must not cut the removal short.
+  process.on(name, () => void clear().finally(() => process.exit(code)));
+}
+
+try {
+  await main(temporary);
+} finally {
+  await clear();
+}
