@@ -91,8 +91,7 @@ const filesWith = (pattern: RegExp): string[] =>
   sources.filter(({ text }) => pattern.test(text)).map(({ file }) => file);
 
 test('only the command line ends the process', () => {
-  // What waits in the program's process ends with devwatch.
-  expect(filesWith(/process\.(exit\(|exitCode)/)).toEqual(['cli.ts', 'preload/parking.cts']);
+  expect(filesWith(/process\.(exit\(|exitCode)/)).toEqual(['cli.ts']);
 });
 
 test('only the terminal, the command line and its small commands print', () => {

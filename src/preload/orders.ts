@@ -24,8 +24,8 @@ export interface Orders {
 export interface ParkOrders {
   /** Here, or where park.cjs or park.mjs stands behind the program's loaders. */
   readonly where: 'here' | 'later';
-  /** The program is TypeScript: what compiles it is tried out first, for its first use takes longest. */
-  readonly typescript: boolean;
+  /** The program is TypeScript: what compiles it is tried out on this file first, for its first use takes longest. */
+  readonly sample?: string;
   /** Packages to load before, in this order. */
   readonly packages: readonly PackageFile[];
 }

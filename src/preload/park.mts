@@ -6,7 +6,6 @@ import type { PackageFile } from './orders.ts';
 interface Parking {
   readonly packages: readonly PackageFile[];
   makeSample(): string | undefined;
-  removeSample(file: string): void;
   requireHere(file: string): unknown;
   fail(item: PackageFile, error: unknown): never;
   park(): void;
@@ -21,7 +20,6 @@ if (parking !== undefined) {
   if (sample !== undefined) {
     // Not every Node compiles it, and it is not what the program is about.
     await import(pathToFileURL(sample).href).catch(() => {});
-    parking.removeSample(sample);
   }
   for (const item of parking.packages) {
     try {

@@ -6,9 +6,8 @@
 type ParkOrders = import('./orders.ts', { with: { 'resolution-mode': 'import' }}).ParkOrders;
 type PackageFile = import('./orders.ts', { with: { 'resolution-mode': 'import' }}).PackageFile;
 
-const { mkdtempSync, rmSync, writeFileSync } = require('node:fs') as typeof import('node:fs');
+const { mkdirSync, writeFileSync } = require('node:fs') as typeof import('node:fs');
 const { createRequire } = require('node:module') as typeof import('node:module');
-const { tmpdir } = require('node:os') as typeof import('node:os');
 const path = require('node:path') as typeof import('node:path');
 
 /** What most programs load of Node itself; loading it has no effect that could be seen. */
@@ -25,7 +24,7 @@ interface Links {
   onBegin(): void;
 }
 
-function prepare({ where, typescript, packages }: ParkOrders, { say, readAnswer, onBegin }: Links): void {
+function prepare({ where, sample, packages }: ParkOrders, { say, readAnswer, onBegin }: Links): void {
   const parking = {
     packages,
 
@@ -35,19 +34,14 @@ function prepare({ where, typescript, packages }: ParkOrders, { say, readAnswer,
      * loaders keep what they have compiled. Undefined where there is nothing to try.
      */
     makeSample(): string | undefined {
-      if (!typescript) return undefined;
+      if (sample === undefined) return undefined;
       try {
-        const file = path.join(mkdtempSync(path.join(tmpdir(), 'devwatch-')), 'sample.ts');
-        writeFileSync(file, `export const n: number = ${process.hrtime.bigint()};\n`);
-        return file;
+        mkdirSync(path.dirname(sample), { recursive: true, mode: 0o700 });
+        writeFileSync(sample, `export const n: number = ${process.hrtime.bigint()};\n`);
+        return sample;
       } catch {
         return undefined;
       }
-    },
-
-    removeSample(file: string): void {
-      rmSync(path.dirname(file), { recursive: true, force: true });
-      delete require.cache[file];
     },
 
     /** As the program itself would: its packages are found from its script, and may ask who loads them. */
@@ -57,19 +51,19 @@ function prepare({ where, typescript, packages }: ParkOrders, { say, readAnswer,
     fail({ file }: PackageFile, error: unknown): never {
       const [message] = (error instanceof Error ? error.message : String(error)).split('\n');
       say({ type: 'prewarm-failed', file, message });
-      process.exit(0);
+      end();
     },
 
     /** All that can be done without waiting for a promise, and then the wait. */
     parkWith(load: NodeJS.Require): void {
-      const sample = parking.makeSample();
-      if (sample !== undefined) {
+      const file = parking.makeSample();
+      if (file !== undefined) {
         try {
-          load(sample);
+          load(file);
         } catch {
           // Not every Node compiles it, and it is not what the program is about.
         }
-        parking.removeSample(sample);
+        delete require.cache[file];
       }
       for (const item of packages) {
         try {
@@ -87,18 +81,24 @@ function prepare({ where, typescript, packages }: ParkOrders, { say, readAnswer,
       const parkedAt = process.uptime();
       say({ type: 'parked', files: packages.length === 0 ? [] : Object.keys(require.cache) });
       const release = readAnswer();
-      if (release === undefined) process.exit(0);
+      if (release === undefined) end();
       Object.assign(process.env, release.variables);
       // Programs report it; a parked process would be as old as the save before the last.
       const parked = process.uptime() - parkedAt;
       const { uptime } = process;
-      process.uptime = () => uptime() - parked;
+      process.uptime = new Proxy(uptime, { apply: () => uptime() - parked });
       onBegin();
     },
   };
 
   if (where === 'here') parking.parkWith(require);
   else Object.defineProperty(globalThis, place, { value: parking, configurable: true });
+}
+
+/** At once: nothing has begun that would have to be ended, and Node would put the terminal into the modes of its start. */
+function end(): never {
+  process.kill(process.pid, 'SIGKILL');
+  throw new Error('killed');
 }
 
 module.exports = { prepare };

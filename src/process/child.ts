@@ -9,7 +9,6 @@ import path from 'node:path';
 import type { Orders, ParkOrders } from '../preload/orders.ts';
 import { channelDescriptor, channelVariable, type ProgramNotices, preloadFile, readNotices } from './channel.ts';
 import type { Command } from './command.ts';
-import { throughShell } from './shell.ts';
 import { isForeground } from './terminal.ts';
 import type { Containment, Invocation, ProcessTree } from './tree.ts';
 
@@ -58,14 +57,13 @@ export function startChild(
 ): Child | { readonly failure: Promise<unknown> } {
   const { command, folder } = options;
   const { open, ...invocation } = containment.contain(serial, invocationOf(options, park));
-  const stdio = stdioOf(options, park);
   let child: ChildProcess;
   try {
     requireExecutable(command);
     child = spawn(invocation.file, invocation.args, {
       cwd: folder,
       env: invocation.env,
-      stdio,
+      stdio: stdioOf(options),
       detached: isDetached(),
       windowsHide: true,
       windowsVerbatimArguments: command.file.toLowerCase().endsWith('cmd.exe'),
@@ -103,8 +101,7 @@ export function answer({ process }: Child, value: unknown): void {
   if (channel instanceof Socket) channel.write(`${JSON.stringify(value)}\n`);
 }
 
-function invocationOf(options: ChildOptions, park?: ParkOrders): Invocation {
-  const { command, env, stdin, reportLoads, prewarm } = options;
+function invocationOf({ command, env, stdin, reportLoads, prewarm }: ChildOptions, park?: ParkOrders): Invocation {
   // It is meant for single processes; inherited by all, it would keep all.
   const { DEVWATCH_KEEP: _, ...inherited } = env;
   if (!command.isNode) return { file: command.file, args: command.args, env: inherited };
@@ -117,38 +114,29 @@ function invocationOf(options: ChildOptions, park?: ParkOrders): Invocation {
     compileCache: compileCacheFor(env),
     park,
   };
-  const invocation = {
+  return {
     file: command.file,
     args: ['--require', preloadFile, ...command.nodeArgs, ...command.args],
     env: { ...inherited, [channelVariable]: JSON.stringify(orders) },
   };
-  if (!bringsStdinAside(options, park)) return invocation;
-  const aside = stdioOf(options, park).length - 1;
-  return throughShell(`exec 0<&${aside} ${aside}<&-`, 'sh', invocation);
 }
-
-/**
- * libuv makes descriptors 0 to 2 of a new process blocking, and with them those of everybody who has
- * them in common: a running program that reads a pipe would hang in it. So stdin comes as another one.
- */
-const bringsStdinAside = ({ stdin }: ChildOptions, park: ParkOrders | undefined): boolean =>
-  park !== undefined && stdin === 'inherit' && !process.stdin.isTTY && process.platform !== 'win32';
 
 /** A folder of our own, unless the program has one, wants none, or measures what is executed of its code. */
 function compileCacheFor(env: NodeJS.ProcessEnv): string | undefined {
-  const { NODE_COMPILE_CACHE, NODE_DISABLE_COMPILE_CACHE, NODE_V8_COVERAGE, XDG_CACHE_HOME } = env;
+  const { NODE_COMPILE_CACHE, NODE_DISABLE_COMPILE_CACHE, NODE_V8_COVERAGE } = env;
   if (NODE_COMPILE_CACHE || NODE_DISABLE_COMPILE_CACHE || NODE_V8_COVERAGE) return undefined;
-  return path.join(XDG_CACHE_HOME || path.join(os.homedir(), '.cache'), 'devwatch', 'compiled');
+  return path.join(cacheFolder(env), 'compiled');
 }
 
-function stdioOf(options: ChildOptions, park?: ParkOrders): StdioOptions {
-  const { command, stdin, signal, relay } = options;
-  const aside = bringsStdinAside(options, park);
-  const stdio: (typeof stdin | 'pipe' | 'ipc' | 0)[] = [aside ? 'ignore' : stdin, 'inherit', 'inherit'];
+/** Where devwatch keeps what may be lost. */
+export const cacheFolder = ({ XDG_CACHE_HOME }: NodeJS.ProcessEnv): string =>
+  path.join(XDG_CACHE_HOME || path.join(os.homedir(), '.cache'), 'devwatch');
+
+function stdioOf({ command, stdin, signal, relay }: ChildOptions): StdioOptions {
+  const stdio: StdioOptions = [stdin, 'inherit', 'inherit'];
   if (!command.isNode) return stdio;
   stdio[channelDescriptor] = 'pipe';
   if (signal === 'message' || (relay && process.send !== undefined)) stdio.push('ipc');
-  if (aside) stdio.push(0);
   return stdio;
 }
 

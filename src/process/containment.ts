@@ -4,8 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { createKeep, type Keep } from './keep.ts';
 import { readProc, readStat } from './proc.ts';
-import { throughShell } from './shell.ts';
-import type { Containment, ContainmentRecord, ProcessTree } from './tree.ts';
+import type { Containment, ContainmentRecord, Invocation, ProcessTree } from './tree.ts';
 import { findCgroup, makeCgroup, openCgroupTree, removeCgroups } from './tree-cgroup.ts';
 import { openMarkedTree } from './tree-linux.ts';
 import { openPsTree } from './tree-posix.ts';
@@ -69,6 +68,14 @@ function cgroupContainment(id: string, keep: readonly string[]): Containment | u
     },
     release: () => removeCgroups(all),
   };
+}
+
+/** Runs a shell command then becomes the program, in the same process. */
+function throughShell(line: string, parameter: string, { file, args, env }: Invocation): Invocation {
+  // dash drops variables whose names are none for it (`a-b`, `npm.x`): env puts them back.
+  const odd = Object.entries(env).filter(([name]) => !/^[A-Za-z_]\w*$/.test(name));
+  const restore = odd.length === 0 ? [] : ['env', ...odd.map(([name, value]) => `${name}=${value}`)];
+  return { file: '/bin/sh', args: ['-c', `${line}; exec "$@"`, parameter, ...restore, file, ...args], env };
 }
 
 function markedContainment(id: string, keep: readonly string[]): Containment {

@@ -13,9 +13,9 @@ import path from 'node:path';
 import type { CancelTimer, Clock } from '../clock.ts';
 import type { PackageFile, ParkOrders } from '../preload/orders.ts';
 import type { ProgramNotices } from './channel.ts';
-import { answer, type Child, type ChildOptions, type startChild } from './child.ts';
+import { answer, type Child, type ChildOptions, cacheFolder, type startChild } from './child.ts';
 import { planParking } from './parking.ts';
-import { cpuTimeOf } from './proc.ts';
+import { cpuTimeOf, readProc } from './proc.ts';
 import { endTree } from './stop.ts';
 
 /** What decides whether a parked process fits a run: all that cannot be changed any more. */
@@ -113,12 +113,15 @@ export function createStandbys({ start, clock, cpuTime = cpuTimeOf }: StandbyCon
     for (const other of parked.filter((one) => one.key !== key)) giveUp(other);
     if (parked.length >= (isQuick() ? 2 : 1)) return;
     const plan = planParking(options.command, options.env);
-    if (plan === undefined) return;
+    if (plan === undefined || (options.stdin === 'inherit' && stdinIsBeingRead())) return;
     const packages = prewarmFails ? [] : run.packages.filter(({ file }) => isSelected(file, options.prewarm));
     const { nodeArgs, where, typescript } = plan;
     const command = { ...options.command, nodeArgs };
     const read = new Map(bootFiles(options).map((file) => [file, stampOf(file)]));
-    const child = start({ ...options, command }, { where, typescript, packages });
+    const child = start(
+      { ...options, command },
+      { where, packages, ...(typescript && { sample: path.join(cacheFolder(options.env), 'sample.ts') }) },
+    );
     if ('failure' in child) return;
     const one: Parked = { child, key, packages, read };
     parked.push(one);
@@ -219,6 +222,16 @@ function stampOf(file: string): string {
 }
 
 const isFresh = ({ read }: Parked): boolean => [...read].every(([file, stamp]) => stampOf(file) === stamp);
+
+/**
+ * libuv makes descriptors 0 to 2 of a new process blocking, and with them those of everybody who has
+ * them in common: a program that reads its stdin, a pipe, without blocking would hang in it.
+ */
+function stdinIsBeingRead(): boolean {
+  if (process.stdin.isTTY) return false;
+  const flags = /^flags:\s*(\d+)$/m.exec(readProc('/proc/self/fdinfo/0') ?? '')?.[1] ?? '0';
+  return (Number.parseInt(flags, 8) & fs.constants.O_NONBLOCK) !== 0;
+}
 
 /** What Node and loaders read at their start, whether it is watched or not. */
 function bootFiles({ command, folder }: StandbyOptions): string[] {

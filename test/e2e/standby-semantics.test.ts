@@ -6,7 +6,6 @@
  */
 
 import { execFileSync } from 'node:child_process';
-import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -228,10 +227,7 @@ process.once('message', (message) => {
   stdio: {
     options: { script: 'main.cjs' },
     rounds: {
-      stays: [
-        `process.stdin.resume();\nprocess.stdout.write('{}\\n');\nsetInterval(() => {}, 60_000);`,
-        { stays: true },
-      ],
+      stays: [`process.stdout.write('{}\\n');\nsetInterval(() => {}, 60_000);`, { stays: true }],
       facts: fixture('facts.cjs'),
       'facts again': fixture('facts.cjs'),
     },
@@ -513,18 +509,6 @@ describe.each(named)('Node $version', ({ node }) => {
 
   // These first: meanwhile the groups run.
 
-  // libuv makes stdin, stdout and stderr blocking when it starts a process; they are shared with the running program.
-  test('a standby leaves the stdin of the running program as it was', async () => {
-    await using project = openProject({ script: 'main.cjs' });
-    project.write('main.cjs', `process.stdin.on('data', () => {});\n${say}`);
-    await using devwatch = new Session(['main.cjs'], { node, project });
-    await devwatch.begun('stays');
-    const flags = (): string => fs.readFileSync(`/proc/${devwatch.program}/fdinfo/0`, 'utf8');
-    const before = flags();
-    await devwatch.prepared();
-    expect(flags()).toBe(before);
-  });
-
   test('a program in a terminal has what it has without devwatch, and reads what is typed', async () => {
     await using project = openProject({ script: 'main.cjs' });
     const program = fixture('terminal.cjs');
@@ -661,7 +645,7 @@ describe.each(named)('Node $version', ({ node }) => {
         });
       });
 
-      // It is replaced by a function that can be told from Node's by its name and its source.
+      // It is replaced by a function that can be told from Node's by its source: it has no name in there.
       (isSince(node, sinceOf(group)) ? test.fails : test.skip)('process.uptime looks like that of Node', async () => {
         expectSame(await gathered.runs(group, 'facts'), fact('surfaces', 'process', 'uptime'));
       });
@@ -793,12 +777,6 @@ describe.each(named)('Node $version', ({ node }) => {
         const { cold, standby } = await gathered.runs(group, 'facts');
         expect(standby.says.compileCache).toEqual(cold.says.compileCache);
       }
-    });
-
-    // At its end, Node makes stdio blocking or not, as it was at its start: for a standby, as the program before it
-    // had made it. The next program cannot read its stdin at once then: EAGAIN.
-    test.fails('a program that reads stdin leaves it to the one after the next as it was', async () => {
-      expectSame(await gathered.runs('stdio', 'facts again'), fact('stdioFlags'));
     });
 
     test('an environment file and NODE_OPTIONS are in force', async () => {

@@ -47,6 +47,25 @@ test('with --no-standby there is none', async () => {
   expect(without.events.map(({ event }) => event)).not.toContain('standby');
 });
 
+test('a program that reads a pipe keeps it as it is: there is no standby then', async () => {
+  await using home = await openHome();
+  await using project = createProject({
+    'reads.js': `process.stdin.resume();\n${dialHome({ reads: 1 })}`,
+    'other.js': dialHome({ reads: 0 }),
+  });
+  await using devwatch = startDevwatch(['reads.js'], { cwd: project.path, env: home.env });
+  const flagsOf = (pid: number): string => fs.readFileSync(`/proc/${pid}/fdinfo/0`, 'utf8');
+  const { pid } = await home.next();
+  const flags = flagsOf(pid);
+  await using other = startDevwatch(['other.js'], { cwd: project.path, env: home.env });
+  // Started later, it has got its own.
+  await other.event('standby');
+  expect(flagsOf(pid)).toBe(flags);
+  fs.appendFileSync(project.at('reads.js'), '// saved');
+  await home.until(({ says }) => says.reads === 1);
+  expect((await devwatch.event('start', ({ run }) => run === 2)).standby).toBe(false);
+});
+
 describe('a standby is given up when what it has read may have changed:', () => {
   test.each([
     ['package.json', '{"type": "commonjs"}'],

@@ -21,7 +21,7 @@ const options: ChildOptions = {
   folder: '/project',
   env: { PATH: '/bin' },
   signal: 'SIGTERM',
-  stdin: 'inherit',
+  stdin: 'ignore',
   relay: false,
   reportLoads: false,
   prewarm: false,

@@ -1,7 +1,0 @@
-import { createServer, type ServerResponse } from 'node:http';
-
-const version: number = 0; // Each save writes another one.
-console.log(`bench ${version} ${performance.timeOrigin + performance.now()}`);
-
-const answer = (response: ServerResponse): ServerResponse => response.end(`version ${version}\n`);
-createServer((_request, response) => answer(response)).listen(0);
