@@ -137,4 +137,5 @@ function ms(time: number | undefined): string {
 
 const size = (bytes = Number.NaN): string => (Number.isNaN(bytes) ? '–' : (bytes / 2 ** 20).toFixed(0));
 
-const wakeups = (count = Number.NaN): string => (Number.isNaN(count) ? '–' : String(count));
+/** A thread that has ended meanwhile takes its count with it. */
+const wakeups = (count = Number.NaN): string => (count >= 0 ? String(count) : '–');
