@@ -309,9 +309,12 @@ export class App {
 
   /** Does git hold its lock for what is being written? An old one is left over, or that of an open commit message. */
   #gitIsWriting(): boolean {
-    const lock = path.join(this.#loaded.folder, '.git', 'index.lock');
-    const lockedAt = fs.statSync(lock, { throwIfNoEntry: false })?.mtimeMs;
-    if (lockedAt === undefined) return false;
+    let lockedAt: number;
+    try {
+      lockedAt = fs.statSync(path.join(this.#loaded.folder, '.git', 'index.lock')).mtimeMs;
+    } catch {
+      return false; // Also where .git is a file, as in a worktree or a submodule.
+    }
     const burst = this.#clock.now() - (this.#causedAt ?? this.#clock.now());
     return Date.now() - lockedAt < burst + gitPreparation;
   }

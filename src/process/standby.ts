@@ -217,8 +217,12 @@ function isSelected(file: string, prewarm: StandbyOptions['prewarm']): boolean {
 
 /** Tells a file from a later one in its place (an installation), or from itself after an edit. */
 function stampOf(file: string): string {
-  const stats = fs.statSync(file, { throwIfNoEntry: false });
-  return stats === undefined ? '' : `${stats.mtimeMs} ${stats.size} ${stats.ino}`;
+  try {
+    const { mtimeMs, size, ino } = fs.statSync(file);
+    return `${mtimeMs} ${size} ${ino}`;
+  } catch {
+    return ''; // Missing, or in a folder above that may not be entered.
+  }
 }
 
 const isFresh = ({ read }: Parked): boolean => [...read].every(([file, stamp]) => stampOf(file) === stamp);

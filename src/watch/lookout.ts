@@ -72,7 +72,8 @@ export class Lookout {
     const coverage = await watcher?.armed;
     await previous?.close();
     if (this.#closed || watcher === undefined) return undefined;
-    this.#digests = scope.skipUnchanged ? await this.#learn(watcher, since) : undefined;
+    if (scope.skipUnchanged) await this.#learn(watcher, since);
+    else this.#digests = undefined;
     return coverage;
   }
 
@@ -168,11 +169,11 @@ export class Lookout {
     this.#options.onIgnored(file);
   }
 
-  async #learn(watcher: Watcher, since: number): Promise<Digests> {
+  async #learn(watcher: Watcher, since: number): Promise<void> {
     const { createDigests } = await import('./digests.ts');
-    const digests = createDigests();
+    // What an earlier watcher knew stays known: a save that is still being acted on must not pass for old.
+    this.#digests ??= createDigests();
     // Beside the program's start, which it must not slow.
-    void digests.learn([...watcher.files()], since, () => this.#closed);
-    return digests;
+    void this.#digests.learn([...watcher.files()], since, () => this.#closed);
   }
 }

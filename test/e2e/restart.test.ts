@@ -117,3 +117,13 @@ test('a folder to watch that is not there yet is told, and counts once it is', a
   project.write('src/a.js', '');
   await home.next();
 });
+
+test('a project whose .git is a file, as in a worktree, is restarted like any other', async () => {
+  await using home = await openHome();
+  await using project = createProject({ 'server.js': dialHome({ version: 1 }), '.git': 'gitdir: ../elsewhere' });
+  await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
+  await home.next();
+  await devwatch.event('watching');
+  project.write('server.js', dialHome({ version: 2 }));
+  expect((await home.next()).says.version).toBe(2);
+});
