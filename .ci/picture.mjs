@@ -31,7 +31,7 @@ async function record() {
   fs.writeFileSync(path.join(folder, 'package.json'), '{"type": "module"}');
   fs.writeFileSync(path.join(folder, 'server.js'), demo('hello'));
   // Through the shell, so that both streams are one and keep their order.
-  const line = `exec "$0" ${path.join(root, 'dist/cli.js')} server.js 2>&1`;
+  const line = `exec "$0" ${path.join(root, 'dist/cli.cjs')} server.js 2>&1`;
   const { NO_COLOR: _, ...env } = process.env;
   const child = spawn('/bin/sh', ['-c', line, process.execPath], { cwd: folder, env: { ...env, FORCE_COLOR: '1' } });
   let all = `${esc}[1m$ devwatch server.js${esc}[22m\n`;

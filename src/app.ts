@@ -91,6 +91,7 @@ export class App {
       clock,
       delay: () => settingsDelay,
       busy: () => false,
+      isHalfSaved: () => false,
       onQuiet: (changes) => this.#reload(changes),
     });
     this.#supervisor = new Supervisor({
@@ -108,6 +109,10 @@ export class App {
   /** The root process, or undefined while none runs. */
   get pid(): number | undefined {
     return this.#liveRun === undefined ? undefined : this.#supervisor.program?.pid;
+  }
+
+  get isNode(): boolean {
+    return this.#command.isNode;
   }
 
   /** Starts the program, and then begins to watch; resolves once no save can be missed any more. */
@@ -303,6 +308,7 @@ export class App {
       clock: this.#clock,
       delay: () => this.#loaded.settings.delay,
       busy: () => this.#gitIsWriting(),
+      isHalfSaved: (file) => !(fs.statSync(file, { throwIfNoEntry: false })?.size ?? 0),
       onQuiet: (changes) => this.#onQuiet(changes),
     });
   }

@@ -85,16 +85,22 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
     if (this.#over) return;
     const containment = createContainment({ keep: settings.keep });
     const leftovers: Leftovers = { record: containment.record, keep: settings.keep, signal: settings.signal };
-    // Before the program: from its first moment on it is guarded.
-    const guardian = startGuardian(leftovers);
-    const strikeOut = noteLeftovers(folder, leftovers);
-    this.#release = () => {
-      containment.release();
-      guardian.dismiss();
-      strikeOut();
+    const guard = (): void => {
+      const guardian = startGuardian(leftovers);
+      const strikeOut = noteLeftovers(folder, leftovers);
+      this.#release = () => {
+        containment.release();
+        guardian.dismiss();
+        strikeOut();
+      };
     };
     this.#modes.save('go on');
-    await this.#app.start(createLauncher(containment, this.#clock, this.#modes));
+    const launcher = createLauncher(containment, this.#clock, this.#modes);
+    // Nothing is unguarded: before it begins, a Node program of ours looks whether devwatch lives (preload.cts).
+    if (!this.#app.isNode) guard();
+    const armed = this.#app.start(launcher);
+    if (this.#app.isNode) guard();
+    await armed;
   }
 
   /** Resolves once the program has been started and no save can be missed any more. */

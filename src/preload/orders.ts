@@ -9,6 +9,8 @@ export interface PackageFile {
 export interface Orders {
   /** The descriptor of the channel. */
   readonly channel: number;
+  /** The process that this one is a child of, as long as devwatch lives. */
+  readonly parent: number;
   /** stdin is the terminal that devwatch has, too. */
   readonly sharesTerminal: boolean;
   /** Report which files of its own the program loads. */
@@ -24,8 +26,8 @@ export interface Orders {
 export interface ParkOrders {
   /** Here, or where park.cjs or park.mjs stands behind the program's loaders. */
   readonly where: 'here' | 'later';
-  /** The program is TypeScript: what compiles it is tried out on this file first, for its first use takes longest. */
-  readonly sample?: string;
+  /** The program is TypeScript: what compiles it is tried out on files in this folder first, for its first use takes longest. */
+  readonly samples?: string;
   /** Packages to load before, in this order. */
   readonly packages: readonly PackageFile[];
 }

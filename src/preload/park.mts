@@ -5,7 +5,7 @@ import type { PackageFile } from './orders.ts';
 
 interface Parking {
   readonly packages: readonly PackageFile[];
-  makeSample(): string | undefined;
+  makeSamples(): readonly string[];
   requireHere(file: string): unknown;
   fail(item: PackageFile, error: unknown): never;
   park(): void;
@@ -16,8 +16,7 @@ const { [place]: parking } = globalThis as { [place]?: Parking };
 Reflect.deleteProperty(globalThis, place);
 
 if (parking !== undefined) {
-  const sample = parking.makeSample();
-  if (sample !== undefined) {
+  for (const sample of parking.makeSamples()) {
     // Not every Node compiles it, and it is not what the program is about.
     await import(pathToFileURL(sample).href).catch(() => {});
   }

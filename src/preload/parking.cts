@@ -24,23 +24,24 @@ interface Links {
   onBegin(): void;
 }
 
-function prepare({ where, sample, packages }: ParkOrders, { say, readAnswer, onBegin }: Links): void {
+function prepare({ where, samples, packages }: ParkOrders, { say, readAnswer, onBegin }: Links): void {
   const parking = {
     packages,
 
     /**
-     * A file to try on what compiles TypeScript: its first use takes longest (58 ms to the first line of
-     * a program with tsx, which starts esbuild; 8 ms after it). The content is always another one, for
-     * loaders keep what they have compiled. Undefined where there is nothing to try.
+     * Files to try on what compiles TypeScript, as a script and as a module: its first use takes longest
+     * (58 ms to the first line of a program with tsx, which starts esbuild; 8 ms after it). The content is
+     * always another one, for loaders keep what they have compiled. None where there is nothing to try.
      */
-    makeSample(): string | undefined {
-      if (sample === undefined) return undefined;
+    makeSamples(): readonly string[] {
+      if (samples === undefined) return [];
+      const files = ['sample.cts', 'sample.mts'].map((name) => path.join(samples, name));
       try {
-        mkdirSync(path.dirname(sample), { recursive: true, mode: 0o700 });
-        writeFileSync(sample, `export const n: number = ${process.hrtime.bigint()};\n`);
-        return sample;
+        mkdirSync(samples, { recursive: true, mode: 0o700 });
+        for (const file of files) writeFileSync(file, `export const n: number = ${process.hrtime.bigint()};\n`);
+        return files;
       } catch {
-        return undefined;
+        return [];
       }
     },
 
@@ -56,8 +57,7 @@ function prepare({ where, sample, packages }: ParkOrders, { say, readAnswer, onB
 
     /** All that can be done without waiting for a promise, and then the wait. */
     parkWith(load: NodeJS.Require): void {
-      const file = parking.makeSample();
-      if (file !== undefined) {
+      for (const file of parking.makeSamples()) {
         try {
           load(file);
         } catch {

@@ -6,7 +6,7 @@
  * object a line (read by process/channel.ts).
  */
 
-const { readSync, writeSync } = require('node:fs') as typeof import('node:fs');
+const { readFileSync, readSync, writeFileSync, writeSync } = require('node:fs') as typeof import('node:fs');
 
 type Orders = import('./orders.ts', { with: { 'resolution-mode': 'import' }}).Orders;
 
@@ -20,12 +20,16 @@ for (let at = process.execArgv.length - 1; at > 0; at -= 1) {
 delete require.cache[__filename];
 
 // Only the main thread finds it: it is gone before there can be another one.
-const { DEVWATCH_CHANNEL: text } = process.env;
+const { DEVWATCH_CHANNEL: text, DEVWATCH_DOOR: door } = process.env;
 delete process.env.DEVWATCH_CHANNEL;
+delete process.env.DEVWATCH_DOOR;
 const orders: Partial<Orders> = text === undefined ? {} : JSON.parse(text);
 const { channel = -1 } = orders;
 
 if (channel >= 0) {
+  if (door !== undefined) enter(door);
+  // devwatch was killed before it had made anything that would see to this process.
+  if (process.ppid !== orders.parent) process.kill(process.pid, 'SIGKILL');
   if (orders.sharesTerminal === true) {
     claimTerminalOnRead();
     claimTerminalOnSpawn();
@@ -50,6 +54,12 @@ if (channel >= 0) {
     const { prepare } = requireOnce<{ prepare(park: object, links: object): void }>('./parking.cjs');
     prepare(orders.park, { say, readAnswer, onBegin });
   }
+}
+
+/** devwatch puts this process into its cgroup while Node boots; nothing may begin before that is done. */
+function enter(procs: string): void {
+  const folder = procs.split('/').slice(-3, -1).join('/');
+  if (!readFileSync('/proc/self/cgroup', 'utf8').trimEnd().endsWith(`/${folder}`)) writeFileSync(procs, '0');
 }
 
 /** Node remembers the files that it has looked up, ours among them. */

@@ -56,7 +56,7 @@ export function startChild(
   park?: ParkOrders,
 ): Child | { readonly failure: Promise<unknown> } {
   const { command, folder } = options;
-  const { open, ...invocation } = containment.contain(serial, invocationOf(options, park));
+  const { open, ...invocation } = containment.contain(serial, invocationOf(options, park), beginsWithPreload(options));
   let child: ChildProcess;
   try {
     requireExecutable(command);
@@ -108,6 +108,7 @@ function invocationOf({ command, env, stdin, reportLoads, prewarm }: ChildOption
   const sharesTerminal = stdin === 'inherit' && process.stdin.isTTY;
   const orders: Orders = {
     channel: channelDescriptor,
+    parent: process.pid,
     sharesTerminal,
     reportLoads,
     reportPackages: prewarm !== false,
@@ -120,6 +121,11 @@ function invocationOf({ command, env, stdin, reportLoads, prewarm }: ChildOption
     env: { ...inherited, [channelVariable]: JSON.stringify(orders) },
   };
 }
+
+/** Is nothing of the user's executed before our preload? What is preloaded through NODE_OPTIONS is. */
+const beginsWithPreload = ({ command, env }: Pick<ChildOptions, 'command' | 'env'>): boolean =>
+  command.isNode &&
+  !/(?:^|\s)["']?(?:-r|--require|--import|--loader|--experimental-loader)\b/.test(env.NODE_OPTIONS ?? '');
 
 /** A folder of our own, unless the program has one, wants none, or measures what is executed of its code. */
 function compileCacheFor(env: NodeJS.ProcessEnv): string | undefined {

@@ -4,8 +4,10 @@
  * own; `DEVWATCH_KEEP=1` in a process's environment keeps that process wherever it is.
  */
 
-import picomatch from 'picomatch';
+import { createRequire } from 'node:module';
 import { type Candidate, commandLine } from './proc.ts';
+
+const require = createRequire(import.meta.url);
 
 /** Given the processes that may belong to a tree: which of them are to be left alone. */
 export type Keep = (candidates: readonly Candidate[]) => (candidate: Candidate) => boolean;
@@ -15,8 +17,10 @@ export type Keep = (candidates: readonly Candidate[]) => (candidate: Candidate) 
  * @param home the sessions of devwatch and of the program: what has not left them is not kept by its name
  */
 export function createKeep(patterns: readonly string[], home: readonly number[]): Keep {
-  const matches = patterns.length === 0 ? () => false : picomatch([...patterns], { dot: true, bash: true });
+  let matches: ((text: string) => boolean) | undefined;
   return (candidates) => {
+    // Made when it is first asked for: the program is starting by then.
+    matches ??= patterns.length === 0 ? () => false : makeMatcher(patterns);
     const sessions = new Set<number>();
     for (const { pid, session, command } of candidates) {
       if (home.includes(session) || sessions.has(session)) continue;
@@ -24,4 +28,9 @@ export function createKeep(patterns: readonly string[], home: readonly number[])
     }
     return ({ session, environment }) => sessions.has(session) || environment.includes('\0DEVWATCH_KEEP=1\0');
   };
+}
+
+function makeMatcher(patterns: readonly string[]): (text: string) => boolean {
+  const picomatch = require('picomatch') as typeof import('picomatch');
+  return picomatch([...patterns], { dot: true, bash: true });
 }

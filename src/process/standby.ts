@@ -120,7 +120,7 @@ export function createStandbys({ start, clock, cpuTime = cpuTimeOf }: StandbyCon
     const read = new Map(bootFiles(options).map((file) => [file, stampOf(file)]));
     const child = start(
       { ...options, command },
-      { where, packages, ...(typescript && { sample: path.join(cacheFolder(options.env), 'sample.ts') }) },
+      { where, packages, ...(typescript && { samples: path.join(cacheFolder(options.env), 'samples') }) },
     );
     if ('failure' in child) return;
     const one: Parked = { child, key, packages, read };

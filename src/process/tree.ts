@@ -49,7 +49,8 @@ export interface Contained extends Invocation {
 export interface Containment {
   /** How another process finds everything that was contained: for the guardian and for later starts. */
   readonly record: ContainmentRecord;
-  contain(run: number, invocation: Invocation): Contained;
+  /** @param entersItself it is Node with our preload, which sees to it that nothing begins outside (see preload.cts) */
+  contain(run: number, invocation: Invocation, entersItself: boolean): Contained;
   /** Gives back what all runs shared. */
   release(): void;
 }

@@ -1,7 +1,8 @@
 /**
  * When is a burst of changes over? One save spans at most 0.6 ms of events, `sed -i` leaves
  * gaps of 11 ms, a checkout 24, a formatter run 28 (measured on ext4). So the window adapts to
- * what has come in: a single file is answered fast, a burst is left to finish.
+ * what has come in: a single file that is there and holds something is answered fast, one that
+ * may be half saved a little later, and a burst is left to finish.
  */
 
 import type { CancelTimer, Clock } from '../clock.ts';
@@ -13,6 +14,8 @@ export interface QuietOptions {
   readonly delay: () => number | undefined;
   /** Whether something is known to be still writing, such as a git operation that holds its lock. */
   readonly busy: () => boolean;
+  /** Whether this path looks as between two steps of a save: nothing is there, or nothing is in it. */
+  readonly isHalfSaved: (path: string) => boolean;
   /** The burst is over; each path stands once, with what happened to it last. */
   readonly onQuiet: (changes: readonly Change[]) => void;
 }
@@ -23,36 +26,40 @@ export interface QuietWindow {
   close(): void;
 }
 
-const singleWindow = 12;
+const singleWindow = 5;
+const halfSavedWindow = 25;
 const severalWindow = 60;
 const burstWindow = 120;
 /** A program that writes without pause must not put a restart off for ever. */
 const longestBurst = 2000;
+/** What comes so soon after the end of a burst, in ms, shows that it was not over. */
+const resumption = 100;
 /** A lock that nobody holds any more (a killed git) must not either: not while nothing is written, … */
 const longestLock = 2000;
 /** … and not while somebody else goes on writing. A checkout of 80,000 files takes about 20 s. */
 const longestLockedBurst = 30_000;
 
 /**
- * The window in ms that fits what has come in so far: 12 for one file, 60 for several files or
- * more than 8 events, 120 for more than 100 events or while something is known to be writing.
+ * The window in ms that fits what has come in so far: 5 for one file, 60 for several files, more
+ * than 8 events or a burst that seemed to be over and goes on, 120 for more than 100 events or while something is known to be writing.
  */
-export function adaptiveWindow(files: number, events: number, busy: boolean): number {
+export function adaptiveWindow(files: number, events: number, busy: boolean, resumed: boolean): number {
   if (busy || events > 100) return burstWindow;
-  if (files > 1 || events > 8) return severalWindow;
+  if (files > 1 || events > 8 || resumed) return severalWindow;
   return singleWindow;
 }
 
-export function createQuietWindow({ clock, delay, busy, onQuiet }: QuietOptions): QuietWindow {
+export function createQuietWindow({ clock, delay, busy, isHalfSaved, onQuiet }: QuietOptions): QuietWindow {
   let changes = new Map<string, Change>();
   let events = 0;
   let firstAt = 0;
   let lastAt = 0;
+  let endedAt = Number.NEGATIVE_INFINITY;
   let timer: CancelTimer | undefined;
   let closed = false;
 
   function dueAt(): number {
-    const window = delay() ?? adaptiveWindow(changes.size, events, false);
+    const window = delay() ?? adaptiveWindow(changes.size, events, false, firstAt - endedAt < resumption);
     return Math.min(lastAt + window, firstAt + Math.max(window, longestBurst));
   }
 
@@ -69,14 +76,21 @@ export function createQuietWindow({ clock, delay, busy, onQuiet }: QuietOptions)
     const left = dueAt() - now;
     if (left > 0) {
       timer = wait(left);
+    } else if (now - lastAt < halfSavedWindow && mayBeHalfSaved()) {
+      timer = wait(singleWindow);
     } else if (delay() === undefined && now - lastAt < longestLock && now - firstAt < longestLockedBurst && busy()) {
-      timer = wait(adaptiveWindow(changes.size, events, true));
+      timer = wait(adaptiveWindow(changes.size, events, true, false));
     } else {
       const burst = [...changes.values()];
       changes = new Map();
       events = 0;
+      endedAt = now;
       onQuiet(burst);
     }
+  }
+
+  function mayBeHalfSaved(): boolean {
+    return delay() === undefined && [...changes.keys()].every(isHalfSaved);
   }
 
   return {

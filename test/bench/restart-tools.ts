@@ -65,7 +65,7 @@ const peer = (file: string): string => path.join(peers, 'node_modules', file);
 const peerVersion = (name: string) => (): string => versionOf(name, peers);
 const nodeVersion = (): string => process.versions.node;
 
-export const cli: string = path.join(repository, 'dist/cli.js');
+export const cli: string = path.join(repository, 'dist/cli.cjs');
 const ownVersion = (): string =>
   (JSON.parse(fs.readFileSync(path.join(repository, 'package.json'), 'utf8')) as { version: string }).version;
 

@@ -155,7 +155,7 @@ async function main(folder: string): Promise<void> {
   refuseOthers('--only', values.only, measurements);
   if (values.write && values.workload.length + values.only.length > 0) throw new Error('--write takes the whole run');
   if (process.platform !== 'linux') throw new Error('bench reads /proc: it runs on Linux only');
-  if (!fs.existsSync(cli)) throw new Error('dist/cli.js is not there: npm run build');
+  if (!fs.existsSync(cli)) throw new Error('dist/cli.cjs is not there: npm run build');
   installPeers(['nodemon', 'node-dev', 'tsx', 'express', 'zod']);
 
   const wants = (what: Measurement): boolean => values.only.length === 0 || values.only.includes(what);

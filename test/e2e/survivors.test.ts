@@ -40,6 +40,25 @@ describe.each([
     expect(members.map(([who]) => who).sort()).toEqual(['child', 'daemon', 'root']);
   });
 
+  test('with what NODE_OPTIONS started before it began', async () => {
+    await using home = await openHome();
+    await using project = createProject({
+      '.watchrc': '{ "env": { "NODE_OPTIONS": "--require ./early.cjs" } }',
+      'early.cjs': `const env = { ...process.env, NODE_OPTIONS: '' };
+        const dial = 'require(process.env.TEST_DIAL)({ who: "early" })';
+        require('child_process').spawn(process.execPath, ['-e', dial], { env, stdio: 'ignore', detached: true }).unref();`,
+      'server.js': dialHome({ who: 'root' }),
+    });
+    await using devwatch = startDevwatch(['server.js'], {
+      cwd: project.path,
+      env: { ...home.env, DEVWATCH_CGROUP: cgroup },
+    });
+    const members = [await home.next(), await home.next()];
+    await devwatch.end('SIGKILL');
+    await Promise.all(members.map(({ gone }) => gone));
+    expect(members.map(({ says }) => says.who).sort()).toEqual(['early', 'root']);
+  });
+
   test('while the program keeps its event loop busy and ignores every signal', async () => {
     await using home = await openHome();
     await using project = createProject({
@@ -235,7 +254,7 @@ test('a devwatch inside a devwatch keeps its own program, and ends with the oute
   await using home = await openHome();
   await using project = createProject({ 'inner/server.js': dialHome({ who: 'inner' }), 'outer.js': '' });
   await using devwatch = startDevwatch(
-    ['--exec', `${process.execPath} ${process.cwd()}/dist/cli.js -q --cwd inner server.js`, '-w', 'outer.js'],
+    ['--exec', `${process.execPath} ${process.cwd()}/dist/cli.cjs -q --cwd inner server.js`, '-w', 'outer.js'],
     {
       cwd: project.path,
       env: home.env,
@@ -279,7 +298,7 @@ test.runIf(process.getuid?.() === 0)('as PID 1 devwatch passes on SIGTERM and en
   await using project = createProject({ 'server.js': family });
   const child = spawn(
     'unshare',
-    ['--pid', '--fork', '--mount-proc', process.execPath, `${process.cwd()}/dist/cli.js`, '-q', 'server.js'],
+    ['--pid', '--fork', '--mount-proc', process.execPath, `${process.cwd()}/dist/cli.cjs`, '-q', 'server.js'],
     { cwd: project.path, env: { ...process.env, ...home.env }, stdio: 'ignore' },
   );
   const exited = once(child, 'exit');

@@ -108,7 +108,7 @@ test('Ctrl-Z stops the program and devwatch, fg goes on with both', async () => 
   await terminal.until(/Stopped[^\n]*\n[^$]*\$ /);
   await until(() => stateOf(program.pid) === 'T');
   terminal.line('fg');
-  await terminal.until(/cli\.js server\.js\r\n/);
+  await terminal.until(/cli\.cjs server\.js\r\n/);
   project.write('server.js', `${dialHome({ version: 2 })}console.log('fresh');\n`);
   await terminal.until(/fresh/);
   terminal.type('\x03');
@@ -270,7 +270,7 @@ test('brought to the foreground, devwatch reads shortcuts again', async () => {
   await home.next();
   await terminal.until(/watching/);
   terminal.line('fg');
-  await terminal.until(/cli\.js server\.js\r\n/);
+  await terminal.until(/cli\.cjs server\.js\r\n/);
   // The line waits in the terminal until devwatch has noticed.
   terminal.line('rs');
   await terminal.until(/restarted in[\s\S]*ready/);

@@ -58,7 +58,7 @@ const tools: readonly Tool[] = [
   {
     name: 'devwatch',
     version: () => readJson<{ version: string }>(path.join(repository, 'package.json'))?.version,
-    start: [node, process.env.DEVWATCH_CLI ?? path.join(repository, 'dist/cli.js'), 'launcher.js'],
+    start: [node, process.env.DEVWATCH_CLI ?? path.join(repository, 'dist/cli.cjs'), 'launcher.js'],
   },
   {
     name: 'nodemon',

@@ -7,7 +7,7 @@ import readline from 'node:readline';
 import { onTestFailed } from 'vitest';
 import type { EventMap, EventName } from '../../src/events.ts';
 
-export const cli = path.resolve('dist/cli.js');
+export const cli = path.resolve('dist/cli.cjs');
 
 type Stated = { [Name in EventName]: { event: Name } & EventMap[Name] }[EventName];
 

@@ -7,9 +7,10 @@ import { createClock } from '../support/clock.ts';
 interface Setup {
   readonly delay?: number;
   readonly busy?: () => boolean;
+  readonly isHalfSaved?: (path: string) => boolean;
 }
 
-function open({ delay, busy = () => false }: Setup = {}) {
+function open({ delay, busy = () => false, isHalfSaved = () => false }: Setup = {}) {
   const clock = createClock();
   /** Each burst with the time, from the start, at which it was delivered. */
   const bursts: { at: number; changes: readonly Change[] }[] = [];
@@ -18,6 +19,7 @@ function open({ delay, busy = () => false }: Setup = {}) {
     clock,
     delay: () => delay,
     busy,
+    isHalfSaved,
     onQuiet: (changes) => bursts.push({ at: clock.now() - start, changes }),
   });
   const push = (path: string, kind: Change['kind'] = 'change') => quiet.push({ kind, path });
@@ -30,46 +32,74 @@ const several = (count: number) => Array.from({ length: count }, (_, index) => `
 
 describe('the adaptive window', () => {
   test.each([
-    [1, 1, false, 12],
-    [1, 8, false, 12],
-    [1, 9, false, 60],
-    [2, 2, false, 60],
-    [100, 100, false, 60],
-    [1, 101, false, 120],
-    [101, 101, false, 120],
-    [1, 1, true, 120],
-    [2, 2, true, 120],
-  ])('for %i files in %i events, busy: %s, is %i ms', (files, events, busy, window) => {
-    expect(adaptiveWindow(files, events, busy)).toBe(window);
+    [1, 1, false, false, 5],
+    [1, 8, false, false, 5],
+    [1, 9, false, false, 60],
+    [2, 2, false, false, 60],
+    [100, 100, false, false, 60],
+    [1, 101, false, false, 120],
+    [101, 101, false, false, 120],
+    [1, 1, true, false, 120],
+    [2, 2, true, false, 120],
+    [1, 1, false, true, 60],
+    [101, 101, false, true, 120],
+  ])('for %i files in %i events, busy: %s, resumed: %s, is %i ms', (files, events, busy, resumed, window) => {
+    expect(adaptiveWindow(files, events, busy, resumed)).toBe(window);
   });
 
-  test('answers a single save after 12 ms', () => {
+  test('answers a single save after 5 ms', () => {
     const { clock, push, times } = open();
     push('/a');
-    clock.advance(11);
+    clock.advance(4);
     expect(times()).toEqual([]);
     clock.advance(1);
-    expect(times()).toEqual([12]);
+    expect(times()).toEqual([5]);
+  });
+
+  test('is 25 ms for a file that is empty or missing, or until that has changed', () => {
+    let half = true;
+    const { clock, push, times } = open({ isHalfSaved: () => half });
+    push('/a');
+    clock.advance(24);
+    expect(times()).toEqual([]);
+    clock.advance(1);
+    expect(times()).toEqual([25]);
+    clock.advance(1000);
+    push('/a');
+    clock.advance(15);
+    half = false;
+    push('/a');
+    clock.advance(100);
+    expect(times()).toEqual([25, 1045]);
+  });
+
+  test('is 60 ms for what comes less than 100 ms after the end of a burst', () => {
+    const { clock, push, times } = open();
+    push('/a');
+    clock.advance(5 + 99);
+    push('/a');
+    clock.advance(1000);
+    expect(times()).toEqual([5, 104 + 60]);
   });
 
   test('counts from the last event, not from the first', () => {
     const { clock, push, times } = open();
     push('/a');
-    clock.advance(10);
+    clock.advance(4);
     push('/a');
     clock.advance(100);
-    expect(times()).toEqual([22]);
+    expect(times()).toEqual([9]);
   });
 
   test('waits 60 ms from the second file on', () => {
     const { clock, push, times } = open();
     push('/a');
-    clock.advance(10);
+    clock.advance(4);
     push('/b');
     clock.advance(59);
     expect(times()).toEqual([]);
     clock.advance(1);
-    expect(times()).toEqual([70]);
+    expect(times()).toEqual([64]);
   });
 
   test('waits 60 ms from the ninth event about one file on', () => {
@@ -89,10 +119,10 @@ describe('the adaptive window', () => {
   test('begins anew after each burst', () => {
     const { clock, push, times, paths } = open();
     for (const file of several(101)) push(file);
-    clock.advance(120);
+    clock.advance(120 + 100);
     push('/a');
-    clock.advance(12);
-    expect(times()).toEqual([120, 132]);
+    clock.advance(5);
+    expect(times()).toEqual([120, 225]);
     expect(paths()[1]).toEqual(['/a']);
   });
 
@@ -102,7 +132,7 @@ describe('the adaptive window', () => {
       push('/log');
       clock.advance(10);
     }
-    expect(times()).toEqual([2000, 4000]);
+    expect(times()).toEqual([5, 2010, 4010]);
   });
 });
 
@@ -157,7 +187,7 @@ describe('the busy lock', () => {
     expect(times()).toEqual([]);
     locked = false;
     clock.advance(120);
-    expect(times()).toEqual([12 + 5 * 120]);
+    expect(times()).toEqual([5 + 5 * 120]);
   });
 
   test('that nobody takes away counts for 2 s after the last event', () => {
@@ -176,10 +206,10 @@ describe('the busy lock', () => {
     let locked = false;
     const { clock, push, times } = open({ busy: () => locked });
     push('/a');
-    clock.advance(12);
+    clock.advance(5);
     locked = true;
     clock.advance(1000);
-    expect(times()).toEqual([12]);
+    expect(times()).toEqual([5]);
   });
 });
 
@@ -219,6 +249,7 @@ describe('a burst', () => {
       clock,
       delay: () => undefined,
       busy: () => false,
+      isHalfSaved: () => false,
       onQuiet(changes) {
         bursts.push(changes.map((change) => change.path));
         if (bursts.length === 1) quiet.push({ kind: 'change', path: '/b' });
@@ -261,11 +292,16 @@ test('every pushed change is in exactly one burst, which ends after the last pus
     }),
     { maxLength: 150 },
   );
+  const halfSaved = fc.boolean();
   const delay = fc.option(fc.nat(300), { nil: undefined });
   fc.assert(
-    fc.property(pushes, delay, (script, fixed) => {
+    fc.property(pushes, delay, halfSaved, (script, fixed, half) => {
       let locked = false;
-      const { clock, quiet, bursts } = open({ ...(fixed !== undefined && { delay: fixed }), busy: () => locked });
+      const { clock, quiet, bursts } = open({
+        ...(fixed !== undefined && { delay: fixed }),
+        busy: () => locked,
+        isHalfSaved: () => half,
+      });
       let pending = new Map<string, Change>();
       let seen = 0;
       const checkBursts = (): void => {
