@@ -100,6 +100,7 @@ export class App {
       launch: (run, cause, listener) => this.#start(run, cause, listener),
       emit: (name, event) => {
         if (name === 'gone') this.#goneAt = this.#clock.now();
+        if (event !== undefined && 'next' in event && event.next.kind !== 'restart') this.#launcher?.releasePorts();
         emit(name, event);
       },
       onEnd: (ending) => void this.#end(ending, onEnd),
@@ -134,6 +135,7 @@ export class App {
   stop(ending: Ending): void {
     // What a person does to a program reaches it as it would without devwatch; only if it does not
     // end on that is it asked in devwatch's way. SIGTERM is devwatch's way.
+    this.#launcher?.releasePorts();
     const polite = ending.kind === 'signal' && ending.signal !== 'SIGTERM' ? ending.signal : undefined;
     if (polite !== undefined && !isDeliveredByTerminal(polite)) this.#supervisor.program?.signal(polite, 'tree');
     this.#supervisor.dispatch({ type: 'stop', ending, told: polite !== undefined });
@@ -178,6 +180,8 @@ export class App {
         reportLoads: settings.deps,
         prewarm: settings.standby ? settings.prewarm : false,
         standby: settings.standby,
+        hold: settings.hold,
+        drain: settings.drain,
         relay: this.#request.relayMessages ?? false,
       },
       {
@@ -197,6 +201,7 @@ export class App {
           }),
         onReadsInput: () => this.#yieldInput(),
         onLoad: (file) => this.#lookout?.loads(file),
+        onListens: () => {},
         onPortTaken: (port) => this.#emit('portTaken', { port, holders: findPortHolders(port) }),
       },
     );

@@ -253,6 +253,22 @@ const options = {
     flag: 'standby',
     help: 'process prepared for the next run (Node)',
   },
+  hold: {
+    kind: 'switch',
+    group: 'Restarting',
+    default: true,
+    flag: 'hold',
+    help: 'connections wait through a restart (Node)',
+  },
+  drain: {
+    kind: 'duration',
+    group: 'Restarting',
+    rare: true,
+    default: 100,
+    flag: 'drain',
+    value: 'time',
+    help: 'time at a restart for requests under way',
+  },
   prewarm: {
     kind: 'selection',
     group: 'Restarting',

@@ -19,6 +19,8 @@ export interface Orders {
   readonly reportPackages: boolean;
   /** A folder for what Node compiles; undefined where the program has one, or Node keeps nothing. */
   readonly compileCache?: string | undefined;
+  /** Keep what it listens on through restarts; see hold.cts. */
+  readonly hold?: HoldOrders | undefined;
   /** Wait, booted, for the release; see parking.cts. */
   readonly park?: ParkOrders | undefined;
 }
@@ -30,4 +32,26 @@ export interface ParkOrders {
   readonly samples?: string;
   /** Packages to load before, in this order. */
   readonly packages: readonly PackageFile[];
+}
+
+export interface HoldOrders {
+  /** The descriptor of a pipe for handles and for what devwatch says; undefined where the program has an IPC channel of its own. */
+  readonly descriptor?: number | undefined;
+  /** What the run before listened on. */
+  readonly held: readonly HeldSocket[];
+}
+
+/** A listening socket that one run after the other uses. */
+export interface HeldSocket {
+  readonly id: string;
+  /** What was asked for: address type, address, port and flags. */
+  readonly key: string;
+  /** Node's own name for it. */
+  readonly connectionKey?: string | undefined;
+  /** Device and inode of a Unix socket's file. */
+  readonly path?: string | undefined;
+  /** The port that it has; undefined for a Unix socket. */
+  readonly port?: number | undefined;
+  /** The inherited descriptor. */
+  readonly descriptor: number;
 }

@@ -9,6 +9,11 @@
 const { readFileSync, readSync, writeFileSync, writeSync } = require('node:fs') as typeof import('node:fs');
 
 type Orders = import('./orders.ts', { with: { 'resolution-mode': 'import' }}).Orders;
+type HoldOrders = import('./orders.ts', { with: { 'resolution-mode': 'import' }}).HoldOrders;
+
+interface Holding {
+  holdPorts(orders: HoldOrders, links: object): { onBegin(): void } | undefined;
+}
 
 const own = `${__dirname}/`;
 
@@ -23,6 +28,11 @@ delete require.cache[__filename];
 const { DEVWATCH_CHANNEL: text, DEVWATCH_DOOR: door } = process.env;
 delete process.env.DEVWATCH_CHANNEL;
 delete process.env.DEVWATCH_DOOR;
+// Node's own, for the pipe that is ours (process/child.ts).
+if (process.env.NODE_CHANNEL_FD === '') {
+  delete process.env.NODE_CHANNEL_FD;
+  delete process.env.NODE_CHANNEL_SERIALIZATION_MODE;
+}
 const orders: Partial<Orders> = text === undefined ? {} : JSON.parse(text);
 const { channel = -1 } = orders;
 
@@ -38,7 +48,19 @@ if (channel >= 0) {
     requireOnce<{ reportLoads(orders: Partial<Orders>): void }>('./loads.cjs').reportLoads(orders);
   }
   const keep = orders.compileCache === undefined ? () => {} : keepCompiled(orders.compileCache);
+  const { hold } = orders;
+  const holding =
+    hold === undefined
+      ? undefined
+      : requireOnce<Holding>('./hold.cjs').holdPorts(hold, {
+          say,
+          ask(message: object) {
+            say(message);
+            return readAnswer();
+          },
+        });
   const onBegin = (): void => {
+    holding?.onBegin();
     forgetPaths();
     keep();
     say({ type: 'begins' });

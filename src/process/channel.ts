@@ -22,8 +22,25 @@ export interface ProgramNotices {
   onParked(files: readonly string[]): void;
   /** A package could not be loaded ahead of time; the process ends. */
   onPrewarmFailed(file: string, message: string): void;
+  /** The program listens: on a port, or at this path; `id` names the socket (see process/hold.ts). */
+  onListens(listening: Listening): void;
+  /** A socket of the run before, which this one has no use for. */
+  onUnclaimed(id: string): void;
+  /** The program closes a socket, and waits until no duplicate is left. */
+  onUnhold(id: string): Promise<void>;
+  /** What was under way when the end was announced has been answered. */
+  onDrained(): void;
+  /** The program's event loop has answered the ping of this number. */
+  onPong(ping: number): void;
   /** The program dies because somebody else listens on this port. */
   onPortTaken(port: number): void;
+}
+
+export interface Listening {
+  readonly id: string;
+  /** Undefined for a Unix socket. */
+  readonly port?: number | undefined;
+  readonly path?: string | undefined;
 }
 
 /** The descriptor that the pipe has in the program: the first after stdin, stdout and stderr. */
@@ -48,14 +65,20 @@ export function readNotices(stream: Duplex, listener: () => Partial<ProgramNotic
   stream.on('error', () => {});
   lines.on('line', (line) => {
     const notice = parse(line);
-    const { onBegin, onReadsInput, onLoad, onPackage, onPortTaken, onParked, onPrewarmFailed } = listener();
-    const { file = '' } = notice;
+    const heard = listener();
+    const { onBegin, onReadsInput, onLoad, onPackage, onPortTaken, onParked, onPrewarmFailed } = heard;
+    const { file = '', id = '' } = notice;
     if (notice.type === 'reads-stdin') stream.write(`${JSON.stringify(onReadsInput?.() ?? '')}\n`);
     else if (notice.type === 'begins') onBegin?.();
     else if (notice.type === 'parked') onParked?.(notice.files ?? []);
     else if (notice.type === 'prewarm-failed') onPrewarmFailed?.(file, notice.message ?? '');
     else if (notice.type === 'package') onPackage?.({ file, kind: notice.kind ?? 'require' });
     else if (notice.type === 'loads') onLoad?.(file);
+    else if (notice.type === 'listens') heard.onListens?.({ id, port: notice.port, path: notice.path });
+    else if (notice.type === 'unclaimed') heard.onUnclaimed?.(id);
+    else if (notice.type === 'unhold') void heard.onUnhold?.(id).then(() => stream.write('true\n'));
+    else if (notice.type === 'drained') heard.onDrained?.();
+    else if (notice.type === 'pong') heard.onPong?.(notice.ping ?? 0);
     else if (notice.type === 'address-in-use' && notice.port !== undefined) onPortTaken?.(notice.port);
   });
 }
@@ -65,6 +88,9 @@ interface Notice {
   readonly port?: number;
   readonly file?: string;
   readonly files?: readonly string[];
+  readonly id?: string;
+  readonly path?: string;
+  readonly ping?: number;
   readonly kind?: PackageFile['kind'];
   readonly message?: string;
 }

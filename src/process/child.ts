@@ -9,6 +9,7 @@ import path from 'node:path';
 import type { Orders, ParkOrders } from '../preload/orders.ts';
 import { channelDescriptor, channelVariable, type ProgramNotices, preloadFile, readNotices } from './channel.ts';
 import type { Command } from './command.ts';
+import { type Held, type HeldPorts, ipcCommand } from './hold.ts';
 import { isForeground } from './terminal.ts';
 import type { Containment, Invocation, ProcessTree } from './tree.ts';
 
@@ -29,6 +30,8 @@ export interface ChildOptions {
   readonly reportLoads: boolean;
   /** A Node program reports which packages it loads, all or those named, for standbys to load ahead of time. */
   readonly prewarm: boolean | readonly string[];
+  /** A Node program's listening sockets outlive its runs (see process/hold.ts). */
+  readonly hold: boolean;
 }
 
 /** A started process. */
@@ -40,12 +43,15 @@ export interface Child {
   readonly modesAreDoubtful: boolean;
   /** Who hears what the preload says from now on. */
   listen(notices: Partial<ProgramNotices>): void;
+  /** Tells the preload something that it hears while the program runs; false when it cannot. */
+  tell(message: object): boolean;
 }
 
 /**
  * Starts a process.
  *
  * @param serial tells its tree from all others of this devwatch
+ * @param held what it inherits to listen on
  * @param park instead of becoming the program, wait to be released
  * @returns what kept it from being started, where that failed
  */
@@ -53,17 +59,23 @@ export function startChild(
   containment: Containment,
   serial: number,
   options: ChildOptions,
+  held: HeldPorts,
   park?: ParkOrders,
 ): Child | { readonly failure: Promise<unknown> } {
   const { command, folder } = options;
-  const { open, ...invocation } = containment.contain(serial, invocationOf(options, park), beginsWithPreload(options));
+  const inherited = holdsPorts(options) ? held.all : undefined;
+  const { open, ...invocation } = containment.contain(
+    serial,
+    invocationOf(options, inherited, park),
+    beginsWithPreload(options),
+  );
   let child: ChildProcess;
   try {
     requireExecutable(command);
     child = spawn(invocation.file, invocation.args, {
       cwd: folder,
       env: invocation.env,
-      stdio: stdioOf(options),
+      stdio: stdioOf(options, inherited),
       detached: isDetached(),
       windowsHide: true,
       windowsVerbatimArguments: command.file.toLowerCase().endsWith('cmd.exe'),
@@ -83,6 +95,10 @@ export function startChild(
     readNotices(channel, () => notices);
     channel.unref();
   }
+  if (inherited !== undefined) {
+    held.listen(child);
+    child.channel?.unref();
+  }
   return {
     process: child,
     pid: child.pid,
@@ -92,6 +108,8 @@ export function startChild(
     listen(next) {
       notices = next;
     },
+    tell: (message) =>
+      inherited !== undefined && child.connected && child.send({ cmd: ipcCommand, ...message }, () => {}),
   };
 }
 
@@ -101,10 +119,11 @@ export function answer({ process }: Child, value: unknown): void {
   if (channel instanceof Socket) channel.write(`${JSON.stringify(value)}\n`);
 }
 
-function invocationOf({ command, env, stdin, reportLoads, prewarm }: ChildOptions, park?: ParkOrders): Invocation {
+function invocationOf(options: ChildOptions, inherited: readonly Held[] | undefined, park?: ParkOrders): Invocation {
+  const { command, env, stdin, reportLoads, prewarm } = options;
   // It is meant for single processes; inherited by all, it would keep all.
-  const { DEVWATCH_KEEP: _, ...inherited } = env;
-  if (!command.isNode) return { file: command.file, args: command.args, env: inherited };
+  const { DEVWATCH_KEEP: _, ...variables } = env;
+  if (!command.isNode) return { file: command.file, args: command.args, env: variables };
   const sharesTerminal = stdin === 'inherit' && process.stdin.isTTY;
   const orders: Orders = {
     channel: channelDescriptor,
@@ -113,12 +132,21 @@ function invocationOf({ command, env, stdin, reportLoads, prewarm }: ChildOption
     reportLoads,
     reportPackages: prewarm !== false,
     compileCache: compileCacheFor(env),
+    hold: inherited && {
+      ...(!hasOwnIpc(options) && { descriptor: pipeDescriptor }),
+      held: inherited.map(({ socket }, index) => ({ ...socket, descriptor: pipeDescriptor + 1 + index })),
+    },
     park,
   };
   return {
     file: command.file,
     args: ['--require', preloadFile, ...command.nodeArgs, ...command.args],
-    env: { ...inherited, [channelVariable]: JSON.stringify(orders) },
+    env: {
+      // Of two variables with one name the first counts: Node there takes the pipe for no channel of its own.
+      ...(inherited !== undefined && !hasOwnIpc(options) && { NODE_CHANNEL_FD: '' }),
+      ...variables,
+      [channelVariable]: JSON.stringify(orders),
+    },
   };
 }
 
@@ -138,11 +166,24 @@ function compileCacheFor(env: NodeJS.ProcessEnv): string | undefined {
 export const cacheFolder = ({ XDG_CACHE_HOME }: NodeJS.ProcessEnv): string =>
   path.join(XDG_CACHE_HOME || path.join(os.homedir(), '.cache'), 'devwatch');
 
-function stdioOf({ command, stdin, signal, relay }: ChildOptions): StdioOptions {
+/** The descriptor of Node's IPC, or of our own pipe in its place. */
+const pipeDescriptor = channelDescriptor + 1;
+
+/** May the program's sockets be passed on? A shell that is between loses the difference of two equal variables. */
+const holdsPorts = (options: ChildOptions): boolean =>
+  options.hold && beginsWithPreload(options) && process.platform !== 'win32';
+
+/** The program sees Node's IPC channel. */
+const hasOwnIpc = ({ signal, relay }: Pick<ChildOptions, 'signal' | 'relay'>): boolean =>
+  signal === 'message' || (relay && process.send !== undefined);
+
+function stdioOf(options: ChildOptions, inherited: readonly Held[] | undefined): StdioOptions {
+  const { command, stdin } = options;
   const stdio: StdioOptions = [stdin, 'inherit', 'inherit'];
   if (!command.isNode) return stdio;
   stdio[channelDescriptor] = 'pipe';
-  if (signal === 'message' || (relay && process.send !== undefined)) stdio.push('ipc');
+  if (hasOwnIpc(options) || inherited !== undefined) stdio.push('ipc');
+  for (const { descriptor } of inherited ?? []) stdio.push(descriptor);
   return stdio;
 }
 

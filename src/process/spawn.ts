@@ -8,6 +8,7 @@ import type { Outcome, Stage, Survivor } from '../events.ts';
 import type { ParkOrders } from '../preload/orders.ts';
 import type { ProgramNotices } from './channel.ts';
 import { type Child, type ChildOptions, startChild } from './child.ts';
+import { createHeldPorts } from './hold.ts';
 import { createStandbys } from './standby.ts';
 import { endTree, type TreeEnding } from './stop.ts';
 import type { TerminalModes } from './terminal.ts';
@@ -18,9 +19,12 @@ export interface LaunchOptions extends ChildOptions {
   readonly variables: Readonly<Record<string, string>>;
   /** Prepare a process for the next run when this one has settled, where that is possible. */
   readonly standby: boolean;
+  /** How long requests under way are given at a restart, in ms, where ports are held. */
+  readonly drain: number;
 }
 
-export interface ProgramListener extends Pick<ProgramNotices, 'onBegin' | 'onReadsInput' | 'onLoad' | 'onPortTaken'> {
+export interface ProgramListener
+  extends Pick<ProgramNotices, 'onBegin' | 'onReadsInput' | 'onLoad' | 'onListens' | 'onPortTaken'> {
   /** The root process ended, or could not be started. Called exactly once. */
   onExit(outcome: Outcome): void;
   /** A process is prepared for the next run. */
@@ -50,6 +54,8 @@ export interface Launcher {
   launch(options: LaunchOptions, listener: ProgramListener): Program;
   /** What a prepared process has read may have changed. */
   discardStandbys(): void;
+  /** Nothing will be launched soon: nobody is to wait for an answer. */
+  releasePorts(): void;
   /** Nothing will be launched any more. Resolves when no prepared process is left. */
   close(): Promise<void>;
 }
@@ -59,9 +65,11 @@ export function createLauncher(containment: Containment, clock: Clock, modes: Te
   let serial = 0;
   /** The program reads the terminal, and may have put it into other modes. */
   let terminalIsClaimed = false;
+  // A process that is prepared would listen on what is let go, and not on what is new.
+  const held = createHeldPorts(() => void standbys.discard());
   const start = (options: ChildOptions, park?: ParkOrders): ReturnType<typeof startChild> => {
     serial += 1;
-    const child = startChild(containment, serial, options, park);
+    const child = startChild(containment, serial, options, held, park);
     return terminalIsClaimed && !('failure' in child) ? { ...child, modesAreDoubtful: true } : child;
   };
   const standbys = createStandbys({ start, clock });
@@ -76,10 +84,20 @@ export function createLauncher(containment: Containment, clock: Clock, modes: Te
       const onClaim = (): void => {
         terminalIsClaimed = true;
       };
-      return track({ child, fromStandby: parked !== undefined, options, clock, modes, listener, onPackage, onClaim });
+      const onUnhold = async (id: string): Promise<void> => {
+        await held.release(id);
+        await standbys.discard();
+      };
+      const fromStandby = parked !== undefined;
+      const isHeld = (): boolean => held.all.length > 0;
+      return track({ child, fromStandby, options, clock, modes, listener, onPackage, onClaim, onUnhold, isHeld });
     },
-    discardStandbys: () => standbys.discard(),
-    close: () => standbys.close(),
+    discardStandbys: () => void standbys.discard(),
+    releasePorts: () => held.releaseAll(),
+    async close() {
+      held.releaseAll();
+      await standbys.close();
+    },
   };
 }
 
@@ -93,16 +111,26 @@ interface Tracked {
   readonly onPackage: ProgramNotices['onPackage'];
   /** The program begins to read the terminal. */
   readonly onClaim: () => void;
+  /** The program has no use for a socket that outlives it. */
+  readonly onUnhold: ProgramNotices['onUnhold'];
+  /** Is anything kept for the next run? */
+  readonly isHeld: () => boolean;
 }
 
+/** What a program that is blocked may take beyond the time that it was given, in ms. */
+const drainSlack = 30;
+
 function track(tracked: Tracked): Program {
-  const { child, fromStandby, options, clock, modes, listener, onPackage, onClaim } = tracked;
-  const { signal, relay } = options;
+  const { child, fromStandby, options, clock, modes, listener, onPackage, onClaim, onUnhold, isHeld } = tracked;
+  const { signal, relay, drain } = options;
   const { process: root, pid, tree } = child;
   let ending: TreeEnding | undefined;
   let exited = false;
   // Programs may change the terminal's modes; other ones than Node without telling.
   let mayChangeModes = child.modesAreDoubtful;
+  const listening = new Set<string>();
+  /** Goes on to end the tree; while requests under way are waited for. */
+  let endDrain: (() => void) | undefined;
 
   child.listen({
     onReadsInput() {
@@ -113,6 +141,16 @@ function track(tracked: Tracked): Program {
     onBegin: () => listener.onBegin(),
     onLoad: (file) => listener.onLoad(file),
     onPortTaken: (port) => listener.onPortTaken(port),
+    onListens(socket) {
+      listening.add(socket.id);
+      listener.onListens(socket);
+    },
+    onUnhold(id) {
+      listening.delete(id);
+      return onUnhold(id);
+    },
+    onUnclaimed: (id) => void onUnhold(id),
+    onDrained: () => endDrain?.(),
     onPackage,
   });
   const endRelay = relay ? relayMessages(root) : () => {};
@@ -122,6 +160,7 @@ function track(tracked: Tracked): Program {
     // It ended by itself, and perhaps nothing else will happen for long.
     if (ending === undefined && mayChangeModes) modes.restore();
     listener.onExit({ code, signal: name });
+    endDrain?.();
     ending?.rootExited();
   });
 
@@ -142,8 +181,21 @@ function track(tracked: Tracked): Program {
     pid,
     fromStandby,
     end(stage) {
-      ending ??= startEnding();
-      ending.push(stage);
+      endDrain?.();
+      const drains =
+        stage === 'asked' && ending === undefined && !exited && listening.size > 0 && isHeld() && drain > 0;
+      if (drains && child.tell({ drain })) {
+        const cancel = clock.after(drain + drainSlack, () => endDrain?.());
+        endDrain = () => {
+          cancel();
+          endDrain = undefined;
+          ending = startEnding();
+          ending.push(stage);
+        };
+      } else {
+        ending ??= startEnding();
+        ending.push(stage);
+      }
     },
     signal(name, to) {
       if (to === 'tree') for (const member of tree.look().members) tree.signal(member, name);

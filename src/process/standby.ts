@@ -29,8 +29,8 @@ export interface Standbys {
    * are ready. Returns what is to be told of the packages that the run loads.
    */
   launched(options: StandbyOptions, child: Child, listener: StandbyListener): ProgramNotices['onPackage'];
-  /** Gives up those that there are; new ones are prepared as after a launch. */
-  discard(): void;
+  /** Gives up those that there are; new ones are prepared as after a launch. Resolves when the old ones are gone. */
+  discard(): Promise<void>;
   /** Gives up all for ever; resolves when none is left. */
   close(): Promise<void>;
 }
@@ -190,10 +190,11 @@ export function createStandbys({ start, clock, cpuTime = cpuTimeOf }: StandbyCon
       scheduleLook();
       return onPackage;
     },
-    discard() {
+    async discard() {
       prewarmFails = false;
       giveUpAll();
       if (!closed && latest !== undefined) scheduleLook();
+      await Promise.all(endings);
     },
     async close() {
       closed = true;

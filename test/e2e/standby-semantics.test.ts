@@ -681,9 +681,9 @@ describe.each(named)('Node $version', ({ node }) => {
     });
 
     describe.each(programs.filter(({ group }) => !group.startsWith('tsx')))('$group: $round', ({ group, round }) => {
-      unless(group)('one descriptor is ours, a socket', async () => {
+      unless(group)('two descriptors are ours, sockets', async () => {
         expectOwn(await gathered.runs(group, round), fact('descriptors'), (plain: string[]) =>
-          [...plain, 'socket'].sort(),
+          [...plain, 'socket', 'socket'].sort(),
         );
       });
     });

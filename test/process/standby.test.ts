@@ -25,6 +25,7 @@ const options: ChildOptions = {
   relay: false,
   reportLoads: false,
   prewarm: false,
+  hold: false,
 };
 
 /** A process that dies when it is told to, and says that it is parked when a test says so. */
@@ -56,6 +57,10 @@ class FakeChild extends EventEmitter implements Child {
 
   listen(notices: Partial<ProgramNotices>): void {
     this.notices = notices;
+  }
+
+  tell(): boolean {
+    return false;
   }
 
   die(): void {

@@ -42,6 +42,8 @@ export function launchTree(request: LaunchRequest): Launched {
       reportLoads: false,
       prewarm: false,
       standby: false,
+      hold: false,
+      drain: 0,
     },
     {
       onExit: () => {},
@@ -51,6 +53,7 @@ export function launchTree(request: LaunchRequest): Launched {
       onPrewarmFailed: () => {},
       onReadsInput: () => '',
       onLoad: () => {},
+      onListens: () => {},
       onPortTaken: () => {},
     },
   );

@@ -1,0 +1,89 @@
+/** The listening sockets of a program that outlive its runs; how they get here: preload/hold.cts. */
+
+import type { ChildProcess } from 'node:child_process';
+import type { HeldSocket } from '../preload/orders.ts';
+
+/** What a program says of a socket together with its handle. */
+type Holding = Omit<HeldSocket, 'descriptor'>;
+
+/** The raw handle that Node's IPC delivers; never accepted on here. */
+interface NativeHandle {
+  readonly fd: number;
+  close(): void;
+}
+
+export interface Held {
+  readonly socket: Holding;
+  /** The descriptor in this process. */
+  readonly descriptor: number;
+}
+
+export interface HeldPorts {
+  /** All that a process started now inherits. */
+  readonly all: readonly Held[];
+  /** Tells one set of sockets from another. */
+  readonly key: string;
+  /** Takes the sockets that a program hands over through its IPC channel. */
+  listen(child: ChildProcess): void;
+  /** Closes one; resolves when it has come and gone. */
+  release(id: string): Promise<void>;
+  /** Closes all: nothing will listen soon. */
+  releaseAll(): void;
+}
+
+/** Messages of ours on Node's IPC: those whose `cmd` begins with `NODE_` are never shown to programs. */
+export const ipcCommand = 'NODE_DEVWATCH';
+
+export function createHeldPorts(onChange: () => void): HeldPorts {
+  const held = new Map<string, { readonly socket: Holding; readonly handle: NativeHandle }>();
+  const come = new Set<string>();
+  /** Given up before their handles have come. */
+  const expected = new Map<string, () => void>();
+
+  function close(id: string): void {
+    held.get(id)?.handle.close();
+    if (held.delete(id)) onChange();
+  }
+
+  return {
+    get all() {
+      return [...held.values()].map(({ socket, handle }) => ({ socket, descriptor: handle.fd }));
+    },
+    get key() {
+      return [...held.keys()].join();
+    },
+    listen(child) {
+      (child as NodeJS.EventEmitter).on(
+        'internalMessage',
+        (message: { cmd?: string; hold?: Holding }, handle: NativeHandle | undefined) => {
+          if (message.cmd !== ipcCommand || message.hold === undefined || handle === undefined) return;
+          const { hold } = message;
+          come.add(hold.id);
+          const giveUp = expected.get(hold.id);
+          if (giveUp === undefined) {
+            held.set(hold.id, { socket: hold, handle });
+            onChange();
+          } else {
+            expected.delete(hold.id);
+            handle.close();
+            giveUp();
+          }
+        },
+      );
+      // Those that it gave up and did not live to hand over.
+      child.once('close', () => {
+        for (const giveUp of expected.values()) giveUp();
+        expected.clear();
+      });
+    },
+    release(id) {
+      if (!come.has(id)) return new Promise((resolve) => expected.set(id, resolve));
+      close(id);
+      come.delete(id);
+      return Promise.resolve();
+    },
+    releaseAll() {
+      for (const id of [...held.keys()]) close(id);
+    },
+  };
+}
