@@ -4,12 +4,21 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { Clock } from './clock.ts';
 import type { LoadedSettings } from './config/load.ts';
-import { type OptionKey, optionKeys, type Settings, specOf } from './config/options.ts';
+import {
+  type Hooks as HookCommands,
+  isPattern,
+  type OptionKey,
+  optionKeys,
+  pageExtensions,
+  type Settings,
+  specOf,
+} from './config/options.ts';
 import { messageOf, UsageError } from './errors.ts';
-import type { Cause, Change, Emit, Ending } from './events.ts';
+import type { Cause, Change, Emit, Ending, EventMap } from './events.ts';
 import { isReadByDevwatchAlone, ownFiles, type ProgramRequest, planCommand } from './plan.ts';
 import type { Command } from './process/command.ts';
 import { readEnvironment, runVariables } from './process/environment.ts';
+import type { Hooks } from './process/hooks.ts';
 import { findPortHolders } from './process/ports.ts';
 import type { Launcher, Program } from './process/spawn.ts';
 import { isDeliveredByTerminal } from './process/terminal.ts';
@@ -19,6 +28,7 @@ import type { Filter } from './watch/filter.ts';
 import type { Lookout } from './watch/lookout.ts';
 import { createLoopDetector, type LoopDetector } from './watch/loop.ts';
 import { createQuietWindow, type QuietWindow } from './watch/quiet.ts';
+import { createWatchdog, type Watchdog } from './watchdog.ts';
 
 export interface AppRequest extends ProgramRequest {
   /** Relay IPC messages between whoever started this process and the program. */
@@ -64,6 +74,12 @@ export class App {
   #command: Command;
   #env: NodeJS.ProcessEnv;
   readonly #quiet: QuietWindow;
+  /** Files that pages load and the program does not (`--live-reload`). */
+  readonly #pageQuiet: QuietWindow;
+  #watchdog: Watchdog;
+  #hooks: Hooks | undefined;
+  /** What caused the latest run, as `#causedAt` is for the next. */
+  #runCausedAt = 0;
   readonly #loops: LoopDetector = createLoopDetector();
   #lookout: Lookout | undefined;
   #filter: Filter | undefined;
@@ -87,6 +103,14 @@ export class App {
     this.#command = planCommand(request);
     this.#env = this.#readEnvironment(request.loaded);
     this.#quiet = this.#openQuiet();
+    this.#watchdog = this.#openWatchdog();
+    this.#pageQuiet = createQuietWindow({
+      clock,
+      delay: () => undefined,
+      busy: () => false,
+      isHalfSaved,
+      onQuiet: (changes) => this.#onPages(changes.map((change) => change.path)),
+    });
     this.#settingsQuiet = createQuietWindow({
       clock,
       delay: () => settingsDelay,
@@ -100,8 +124,9 @@ export class App {
       launch: (run, cause, listener) => this.#start(run, cause, listener),
       emit: (name, event) => {
         if (name === 'gone') this.#goneAt = this.#clock.now();
-        if (event !== undefined && 'next' in event && event.next.kind !== 'restart') this.#launcher?.releasePorts();
+        if (name === 'stopping') this.#watchdog.end();
         emit(name, event);
+        if (name === 'crash' || name === 'exit') this.#onOwnEnd(name, event as EventMap['crash']);
       },
       onEnd: (ending) => void this.#end(ending, onEnd),
     });
@@ -119,6 +144,12 @@ export class App {
   /** Starts the program, and then begins to watch; resolves once no save can be missed any more. */
   async start(launcher: Launcher): Promise<void> {
     this.#launcher = launcher;
+    this.#hooks = launcher.openHooks({
+      folder: this.#loaded.folder,
+      commands: () => hooksOf(this.#loaded.settings),
+      env: () => this.#env,
+      onProblem: (message) => this.#emit('problem', { message }),
+    });
     const since = Date.now();
     this.#supervisor.dispatch({ type: 'start' });
     this.#watching = this.#watch(since);
@@ -182,6 +213,8 @@ export class App {
         standby: settings.standby,
         hold: settings.hold,
         drain: settings.drain,
+        sendsReady: settings.ready === 'message',
+        hearsOutput: settings.ready !== undefined && isPattern(settings.ready),
         relay: this.#request.relayMessages ?? false,
       },
       {
@@ -201,7 +234,9 @@ export class App {
           }),
         onReadsInput: () => this.#yieldInput(),
         onLoad: (file) => this.#lookout?.loads(file),
-        onListens: () => {},
+        onListens: ({ port }) => this.#watchdog.listens(port),
+        onMessage: (message) => this.#watchdog.sends(message),
+        onOutput: (chunk) => this.#watchdog.prints(chunk),
         onPortTaken: (port) => this.#emit('portTaken', { port, holders: findPortHolders(port) }),
       },
     );
@@ -220,10 +255,43 @@ export class App {
       ...(this.#quietAt !== undefined && { quiet: this.#quietAt - causedAt }),
       ms: this.#clock.now() - causedAt,
     });
+    this.#hooks?.run(run === 1 ? 'start' : 'restart', runVariables(run, cause, this.#changes));
+    this.#runCausedAt = causedAt;
     this.#changes = [];
     this.#causedAt = undefined;
     this.#quietAt = undefined;
+    if (program.pid !== undefined) this.#watchdog.begin(program);
     return program;
+  }
+
+  #openWatchdog(): Watchdog {
+    return createWatchdog({
+      clock: this.#clock,
+      settings: this.#loaded.settings,
+      onReady: (port) => {
+        const ms = this.#clock.now() - this.#runCausedAt;
+        const run = this.#supervisor.run;
+        this.#emit('ready', { run, ms, ...(port !== undefined && { port }) });
+        this.#hooks?.run('ready', {
+          DEVWATCH_RUN: String(run),
+          DEVWATCH_MS: String(Math.round(ms)),
+          DEVWATCH_PORT: String(port ?? ''),
+        });
+      },
+      onUnfit: (reason, final) => this.#supervisor.reportUnfit(reason, final),
+    });
+  }
+
+  #onOwnEnd(name: 'crash' | 'exit', { run, outcome, next }: EventMap['crash']): void {
+    this.#watchdog.end();
+    // Nobody is to wait for an answer that is not about to come.
+    if (next.kind !== 'restart') this.#launcher?.releasePorts();
+    this.#hooks?.run(name, {
+      DEVWATCH_RUN: String(run),
+      DEVWATCH_CODE: String(outcome.code ?? ''),
+      DEVWATCH_SIGNAL: outcome.signal ?? '',
+      DEVWATCH_REASON: outcome.reason ?? outcome.error ?? '',
+    });
   }
 
   /** The program reads the terminal now; it gets what was typed before, too. */
@@ -291,11 +359,25 @@ export class App {
     const isForDevwatchAlone = isReadByDevwatchAlone(change.path, this.#loaded);
     if (isForDevwatchAlone || this.#loaded.settingsFiles.includes(change.path)) this.#settingsQuiet.push(change);
     if (isForDevwatchAlone) return;
+    if (this.#isPageFile(change.path)) {
+      this.#pageQuiet.push(change);
+      return;
+    }
     if (isReadAtBoot(change.path)) this.#launcher?.discardStandbys();
     this.#causedAt ??= this.#clock.now();
     this.#quiet.push(change);
     // Whether anything has changed shows once it is quiet: a save may pass through an empty file.
     if (!this.#loaded.settings.skipUnchanged) this.#announceChange();
+  }
+
+  #isPageFile(file: string): boolean {
+    const { liveReload, ext } = this.#loaded.settings;
+    const extension = path.extname(file).slice(1);
+    return liveReload !== false && pageExtensions.includes(extension) && !ext?.includes(extension);
+  }
+
+  #onPages(paths: readonly string[]): void {
+    this.#emit('pages', { paths, styles: paths.every((file) => file.endsWith('.css')) });
   }
 
   #announceChange(): void {
@@ -313,7 +395,7 @@ export class App {
       clock: this.#clock,
       delay: () => this.#loaded.settings.delay,
       busy: () => this.#gitIsWriting(),
-      isHalfSaved: (file) => !(fs.statSync(file, { throwIfNoEntry: false })?.size ?? 0),
+      isHalfSaved,
       onQuiet: (changes) => this.#onQuiet(changes),
     });
   }
@@ -344,6 +426,7 @@ export class App {
     this.#changes = changes;
     this.#quietAt = this.#clock.now();
     this.#emit('change', { changes: changes.map((change) => ({ ...change, ...this.#ruleFor(change) })) });
+    this.#hooks?.run('change', runVariables(this.#supervisor.run, 'change', changes));
     this.#warnOfLoop(changes);
     this.#supervisor.dispatch({ type: 'quiet' });
   }
@@ -400,6 +483,11 @@ export class App {
     if (changed.length > 0) {
       this.#emit('settings', { file: loaded.file ?? '', changed, settings: loaded.settings });
       this.#supervisor.policy = policyOf(loaded.settings);
+      if (changed.some((key) => ['health', 'ready', 'maxMemory', 'timeout'].includes(key))) {
+        this.#watchdog.end();
+        this.#watchdog = this.#openWatchdog();
+        if (this.#liveRun !== undefined && this.#supervisor.program) this.#watchdog.begin(this.#supervisor.program);
+      }
     }
     return changed;
   }
@@ -407,8 +495,10 @@ export class App {
   async #end(ending: Ending, onEnd: (ending: Ending) => void): Promise<void> {
     this.#quiet.close();
     this.#settingsQuiet.close();
+    this.#pageQuiet.close();
+    this.#watchdog.end();
     this.#ended = true;
-    await Promise.all([this.#lookout?.close(), this.#launcher?.close()]);
+    await Promise.all([this.#lookout?.close(), this.#hooks?.close(), this.#launcher?.close()]);
     onEnd(ending);
   }
 }
@@ -416,6 +506,17 @@ export class App {
 /** Node and its loaders read these before the program; so may loaders that are configured by `.env`. */
 const isReadAtBoot = (file: string): boolean =>
   /^(?:(?:package(?:-lock)?|[tj]sconfig.*)\.json|\.env.*)$/.test(path.basename(file));
+
+/** Between two steps of a save: nothing is there, or nothing is in it. */
+function isHalfSaved(file: string): boolean {
+  try {
+    return fs.statSync(file).size === 0;
+  } catch {
+    return true;
+  }
+}
+
+const hooksOf = ({ on, onReady }: Settings): HookCommands => (onReady === undefined ? on : { ...on, ready: onReady });
 
 function policyOf(settings: Settings): Policy {
   const { restart, maxRestarts, minUptime, exitOnCrash, onChangeOnly, killTimeout } = settings;

@@ -64,6 +64,7 @@ function runProgram(line: CommandLine): void {
     stream: process.stderr,
     folder: process.cwd(),
     version,
+    env: process.env,
     ...reporterSettings(loaded.settings),
   });
   runner.observe(reporter.report);
@@ -101,12 +102,15 @@ function programOf(line: CommandLine, { settings, folder }: LoadedSettings): rea
   return [main];
 }
 
-function reporterSettings(settings: Settings): Pick<ReporterOptions, 'format' | 'level' | 'color' | 'clear'> {
+function reporterSettings(
+  settings: Settings,
+): Pick<ReporterOptions, 'format' | 'level' | 'color' | 'clear' | 'notify'> {
   return {
     format: settings.logFormat,
     level: settings.quiet ? 'quiet' : settings.verbose ? 'verbose' : 'normal',
     color: settings.color && wantsColor(process.stderr, process.env),
     clear: settings.clear,
+    notify: settings.notify,
   };
 }
 

@@ -31,6 +31,8 @@ export interface Outcome {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
   readonly error?: string;
+  /** Why devwatch itself ended it: it did not answer, took too much memory or too long. */
+  readonly reason?: string;
 }
 
 /** What happens after a program ended by itself. */
@@ -84,6 +86,12 @@ export interface EventMap {
     quiet?: number;
     ms: number;
   };
+  /** The program is up, `ms` after what caused the run; by the sign that `ready` names. */
+  ready: { run: number; ms: number; port?: number };
+  /** Files changed that only pages load (`--live-reload`); `styles`: all of them are style sheets. Absolute paths. */
+  pages: { paths: readonly string[]; styles: boolean };
+  /** Pages that load this script reload when the program is up again. */
+  liveReload: { url: string };
   /** The program's own code begins (Node), `ms` after what caused the run. */
   begin: { run: number; ms: number };
   /** A process is booted and waits to become the next run. */

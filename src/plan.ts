@@ -34,6 +34,20 @@ export function planCommand({ loaded, program: given, nodeArgs }: ProgramRequest
   if (settings.signal === 'message' && !command.isNode) {
     throw new UsageError(`signal "message" needs a program that Node runs directly, not: ${command.display}`);
   }
+  const { health, ready, liveReload } = settings;
+  if (health?.probe === 'event-loop' && !command.isNode) {
+    throw new UsageError(`health "event-loop" needs a program that Node runs directly, not: ${command.display}`);
+  }
+  if ((ready === 'listen' || ready === 'message') && !command.isNode) {
+    throw new UsageError(
+      `ready "${ready}" needs a program that Node runs directly, not: ${command.display} · http://…, tcp://… and /output/ suit all`,
+    );
+  }
+  if (liveReload !== false && ready === undefined && !command.isNode) {
+    throw new UsageError(
+      `"liveReload" needs "ready": when is ${command.display} up? · such as --ready http://localhost:8000`,
+    );
+  }
   if (settings.deps && !command.isNode) {
     throw new UsageError(`"deps" needs a program that Node runs directly, not: ${command.display}`);
   }

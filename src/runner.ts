@@ -4,6 +4,7 @@ import { EventEmitter } from 'node:events';
 import { App, type AppRequest } from './app.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { LoadedSettings } from './config/load.ts';
+import { liveReloadPort } from './config/options.ts';
 import { messageOf } from './errors.ts';
 import type { Emit, Ending, EventMap, EventName } from './events.ts';
 import { createContainment } from './process/containment.ts';
@@ -29,6 +30,8 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
   #over = false;
   /** Gives back what guarded and contained the program. */
   #release: () => void = () => {};
+  /** What is open beside the program. */
+  readonly #closing: (() => void)[] = [];
   #arm: (armed: Promise<void>) => void = () => {};
 
   /** @throws UsageError when there is nothing to run, or it cannot be run */
@@ -50,6 +53,7 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
       onEnd: (ending) => {
         this.#over = true;
         this.#release();
+        for (const close of this.#closing) close();
         this.#state('end', { ending });
         finish(ending);
       },
@@ -100,6 +104,7 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
     if (!this.#app.isNode) guard();
     const armed = this.#app.start(launcher);
     if (this.#app.isNode) guard();
+    void this.#openLiveReload(settings.liveReload);
     await armed;
   }
 
@@ -142,6 +147,21 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
+  }
+
+  /** Pages are told of each run that is up, and of what only they load. */
+  async #openLiveReload(setting: boolean | number): Promise<void> {
+    if (setting === false) return;
+    const { openLiveReload } = await import('./live/live-reload.ts');
+    try {
+      const live = await openLiveReload({ port: setting === true ? liveReloadPort : setting });
+      this.#closing.push(() => live.close());
+      this.on('ready', () => live.reload());
+      this.on('pages', ({ paths, styles }) => (styles ? live.swapStyles(paths) : live.reload()));
+      this.#state('liveReload', { url: `${live.url}/client.js` });
+    } catch (error) {
+      this.#state('problem', { message: messageOf(error) });
+    }
   }
 
   #state<Name extends EventName>(name: Name, event: EventMap[Name]): void {

@@ -1,7 +1,7 @@
 /** From settings to what is watched. Not loaded before the program has been started. */
 
 import type { LoadedSettings } from './config/load.ts';
-import { defaultSettings } from './config/options.ts';
+import { defaultSettings, pageExtensions } from './config/options.ts';
 import { ownFiles } from './plan.ts';
 import type { Command } from './process/command.ts';
 import { createFilter } from './watch/filter.ts';
@@ -15,7 +15,8 @@ export async function planScope(
 ): Promise<Scope> {
   const { settings, bases, folder } = loaded;
   const { watch, watcher, poll, pollInterval, follow, skipUnchanged } = settings;
-  const extensions = settings.ext ?? command.extensions;
+  const own = settings.ext ?? command.extensions;
+  const extensions = settings.liveReload === false ? own : [...new Set([...own, ...pageExtensions])];
   const git = settings.gitignore ? await import('./watch/gitignore.ts') : undefined;
   const ignore = { patterns: settings.ignore, base: bases.ignore };
   const filter = createFilter({

@@ -39,9 +39,10 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'cli.ts': ['config', 'runner.ts', 'background', 'terminal', 'commands.ts', 'version.ts'],
   'commands.ts': ['config', 'plan.ts', 'scope.ts', 'process', 'watch', 'terminal'],
   'index.ts': ['config', 'runner.ts'],
-  'runner.ts': ['app.ts', 'process'],
-  'app.ts': ['plan.ts', 'scope.ts', 'watch', 'supervise', 'process', 'config'],
-  'plan.ts': ['process'],
+  'runner.ts': ['app.ts', 'process', 'config', 'live'],
+  'app.ts': ['plan.ts', 'watchdog.ts', 'scope.ts', 'watch', 'supervise', 'process', 'config'],
+  'watchdog.ts': ['config', 'process', 'supervise'],
+  'plan.ts': ['process', 'config'],
   'scope.ts': ['plan.ts', 'watch', 'config'],
   'version.ts': [],
   config: [],
@@ -49,6 +50,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   supervise: ['process'],
   process: [],
   preload: [],
+  live: [],
   background: ['config'],
   terminal: [],
   'clock.ts': [],
@@ -94,9 +96,9 @@ test('only the command line ends the process', () => {
   expect(filesWith(/process\.(exit\(|exitCode)/)).toEqual(['cli.ts']);
 });
 
-test('only the terminal, the command line and its small commands print', () => {
+test('only the terminal, the command line and its small commands print, and what passes on what programs print', () => {
   const printing = filesWith(/console\.|process\.std(out|err)/).filter((file) => !file.startsWith('terminal/'));
-  expect(printing.sort()).toEqual(['cli.ts', 'commands.ts']);
+  expect(printing.sort()).toEqual(['cli.ts', 'commands.ts', 'process/output.ts']);
   expect(filesWith(/from 'kleur'/)).toEqual(['terminal/reporter.ts']);
 });
 

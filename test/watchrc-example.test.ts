@@ -46,6 +46,11 @@ test('the lines that are commented out are valid, too', async () => {
     delay: 250,
     pollInterval: 500,
     keep: ['chrome*', 'watchman'],
+    health: { probe: 'event-loop', interval: 10_000, timeout: 5000, failures: 2, grace: 10_000 },
+    ready: 'http://localhost:3000/',
+    maxMemory: 500 * 2 ** 20,
+    timeout: 60_000,
+    on: { crash: 'notify-send crashed', ready: { shell: expect.any(String) } },
   });
 });
 

@@ -195,9 +195,10 @@ export function parseArgv(argv: readonly string[]): CommandLine {
         else if (flag.spec !== undefined) store(values, flag, text);
       } else if (attached !== undefined) {
         if (flag.spec === undefined) throw new UsageError(`${name} takes no value`);
-        if (attached !== 'true' && attached !== 'false')
+        if (flag.spec.kind === 'port' && /^\d/.test(attached)) store(values, flag, attached);
+        else if (attached !== 'true' && attached !== 'false')
           throw new UsageError(`${name} takes true or false, not "${attached}"`);
-        values.set(flag.key as OptionKey, attached === 'true');
+        else values.set(flag.key as OptionKey, attached === 'true');
       } else if (flag.key === 'help') help = flag.name === '-h' ? 'usual' : 'all';
       else if (flag.key === 'version') version = true;
       else values.set(flag.key as OptionKey, true);

@@ -1,9 +1,9 @@
 /** The table of options in words: `--help`, the JSON Schema, the README's table. */
 
 import { cac } from 'cac';
-import { type OptionGroup, type OptionSpec, optionKeys, specOf } from './options.ts';
+import { healthDefaults, hookNames, type OptionGroup, type OptionSpec, optionKeys, specOf } from './options.ts';
 
-const groups: readonly OptionGroup[] = ['Program', 'Watching', 'Restarting', 'Output'];
+const groups: readonly OptionGroup[] = ['Program', 'Watching', 'Restarting', 'Health', 'Output'];
 
 /** A flag as it is typed: `-w, --watch <glob>`; undefined for an option of the file only. */
 function flagText(spec: OptionSpec): string | undefined {
@@ -20,7 +20,7 @@ function helpText(spec: OptionSpec): string {
 
 /** Too long for a line of the help, or said by the flag's name. */
 const defaultIsLeftOut = ({ kind, default: value }: OptionSpec): boolean =>
-  kind === 'switch' || kind === 'selection' || (Array.isArray(value) && value.length > 3);
+  kind === 'switch' || kind === 'selection' || kind === 'port' || (Array.isArray(value) && value.length > 3);
 
 function defaultText({ kind, default: value, byDefault }: OptionSpec): string {
   if (byDefault !== undefined) return ` (${byDefault})`;
@@ -151,6 +151,38 @@ function schemaOf(spec: OptionSpec): object {
       return { type: 'string', pattern: '^([Ss][Ii][Gg])?[A-Za-z0-9]+$' };
     case 'commands':
       return { type: 'object', additionalProperties: texts };
+    case 'size':
+      return {
+        anyOf: [
+          { type: 'number', minimum: 1 },
+          { type: 'string', pattern: '^\\d+(\\.\\d+)?\\s*[kKmMgG]?[bB]?$' },
+        ],
+      };
+    case 'port':
+      return { anyOf: [{ type: 'boolean' }, { type: 'integer', minimum: 0, maximum: 65_535 }] };
+    case 'health': {
+      const duration = { type: ['number', 'string'] };
+      const probe = { type: 'string', pattern: '^(https?://|tcp://|event-loop$)' };
+      const properties = {
+        probe,
+        interval: duration,
+        timeout: duration,
+        grace: duration,
+        failures: { type: 'integer', minimum: 1 },
+        failOn: { type: 'array', items: { enum: healthDefaults.failOn } },
+      };
+      return { anyOf: [probe, { type: 'object', properties, required: ['probe'], additionalProperties: false }] };
+    }
+    case 'readiness':
+      return { type: 'string', pattern: '^(listen$|message$|https?://|tcp://|/)' };
+    case 'hooks': {
+      const shell = { type: 'object', properties: { shell: { type: 'string' } }, required: ['shell'] };
+      return {
+        type: 'object',
+        propertyNames: { enum: hookNames },
+        additionalProperties: { anyOf: [...texts.anyOf, shell] },
+      };
+    }
     case 'variables':
       return { type: 'object', additionalProperties: { type: ['string', 'number'] } };
   }

@@ -14,12 +14,17 @@ export type OptionKind =
   | 'extensions' // several; the flag also takes `js,ts`
   | 'duration' // ms; `250`, `250ms`, `5s`, `1m`
   | 'count' // a whole number ≥ 0
+  | 'size' // bytes; `500M`, `2G`
+  | 'port' // true for the usual one, false for none, or a number; the flag stands for true, or takes `=number`
+  | 'health' // what is asked, alone or with when
+  | 'readiness' // listen, message, http://…, tcp://…, /pattern/
+  | 'hooks' // name → command
   | 'choice'
   | 'signal'
   | 'commands' // extension → command
   | 'variables'; // name → value
 
-export type OptionGroup = 'Program' | 'Watching' | 'Restarting' | 'Output';
+export type OptionGroup = 'Program' | 'Watching' | 'Restarting' | 'Health' | 'Output';
 
 export interface OptionSpec {
   readonly kind: OptionKind;
@@ -200,6 +205,7 @@ const options = {
   maxRestarts: {
     kind: 'count',
     group: 'Restarting',
+    rare: true,
     default: 5,
     flag: 'max-restarts',
     value: 'n',
@@ -217,6 +223,7 @@ const options = {
   exitOnCrash: {
     kind: 'switch',
     group: 'Restarting',
+    rare: true,
     default: false,
     flag: 'exit-on-crash',
     help: "end with the program's code when it crashes",
@@ -224,6 +231,7 @@ const options = {
   onChangeOnly: {
     kind: 'switch',
     group: 'Restarting',
+    rare: true,
     default: false,
     flag: 'on-change-only',
     short: 'C',
@@ -256,6 +264,7 @@ const options = {
   hold: {
     kind: 'switch',
     group: 'Restarting',
+    rare: true,
     default: true,
     flag: 'hold',
     help: 'connections wait through a restart (Node)',
@@ -303,6 +312,72 @@ const options = {
     value: 'glob',
     help: 'commands that may live on in a session of their own',
   },
+  health: {
+    kind: 'health',
+    group: 'Health',
+    default: undefined,
+    flag: 'health',
+    value: 'probe',
+    help: 'restart it when this (`http://…`) has no answer',
+  },
+  ready: {
+    kind: 'readiness',
+    group: 'Health',
+    rare: true,
+    default: undefined,
+    flag: 'ready',
+    value: 'sign',
+    byDefault: 'listen',
+    help: 'up at `listen` `message` `http://…` `tcp://…` `/text/`',
+  },
+  maxMemory: {
+    kind: 'size',
+    group: 'Health',
+    rare: true,
+    default: undefined,
+    flag: 'max-memory',
+    value: 'size',
+    help: 'restart it when its processes take more: `500M`',
+  },
+  timeout: {
+    kind: 'duration',
+    group: 'Health',
+    rare: true,
+    default: undefined,
+    flag: 'timeout',
+    value: 'time',
+    help: 'end a run that takes longer, and wait for a change',
+  },
+  on: {
+    kind: 'hooks',
+    group: 'Health',
+    default: {},
+    help: 'commands to run at `start`, `ready`, `restart`, `change`, `crash`, `exit`',
+  },
+  onReady: {
+    kind: 'text',
+    group: 'Health',
+    rare: true,
+    default: undefined,
+    flag: 'on-ready',
+    value: 'command',
+    help: 'run this command when the program is up',
+  },
+  notify: {
+    kind: 'switch',
+    group: 'Health',
+    rare: true,
+    default: false,
+    flag: 'notify',
+    help: 'tell the terminal of a crash and of its end',
+  },
+  liveReload: {
+    kind: 'port',
+    group: 'Health',
+    default: false,
+    flag: 'live-reload',
+    help: 'pages reload (script: port 35729, or `=port`)',
+  },
   clear: {
     kind: 'switch',
     group: 'Output',
@@ -347,6 +422,57 @@ const options = {
   },
 } as const;
 
+/** When a program counts as healthy; times in ms. */
+export interface Health {
+  /** `http://…`, `https://…`, `tcp://host:port` or `event-loop`. */
+  readonly probe: string;
+  readonly interval: number;
+  readonly timeout: number;
+  /** So many in a row. */
+  readonly failures: number;
+  /** From the start of a run to the first probe. */
+  readonly grace: number;
+  readonly failOn: readonly FailureKind[];
+}
+
+export type HealthInput = { readonly probe: string; readonly failOn?: readonly FailureKind[] } & {
+  readonly [Key in 'interval' | 'timeout' | 'grace' | 'failures']?: number | string;
+};
+
+export type FailureKind = 'refused' | 'timeout' | 'reset' | 'unreachable' | 'status' | 'closed';
+
+export const healthDefaults: Omit<Health, 'probe'> = {
+  interval: 10_000,
+  timeout: 5000,
+  failures: 2,
+  grace: 10_000,
+  failOn: ['refused', 'timeout', 'reset', 'unreachable', 'status', 'closed'],
+};
+
+export type HookName = 'start' | 'ready' | 'restart' | 'change' | 'crash' | 'exit';
+
+export const hookNames: readonly HookName[] = ['start', 'ready', 'restart', 'change', 'crash', 'exit'];
+
+/** A text is split into words, a list is taken as it is; only `shell` gets a shell. */
+export type HookCommand = string | readonly string[] | { readonly shell: string };
+
+export type Hooks = Readonly<Partial<Record<HookName, HookCommand>>>;
+
+/** `/pattern/flags` */
+export const isPattern = (text: string): boolean => /^\/.+\/[a-z]*$/s.test(text);
+
+/** @throws SyntaxError */
+export function patternOf(text: string): RegExp {
+  const end = text.lastIndexOf('/');
+  return new RegExp(text.slice(1, end), text.slice(end + 1).replace(/[gy]/g, ''));
+}
+
+/** Files that a page loads: with live reload they count, and no program is restarted for them unless `ext` names them. */
+export const pageExtensions: readonly string[] = ['css', 'html'];
+
+/** The port that tools for live reload have long used. */
+export const liveReloadPort = 35_729;
+
 type Table = typeof options;
 export type OptionKey = keyof Table;
 
@@ -362,6 +488,11 @@ interface KindValues {
   extensions: readonly string[];
   duration: number;
   count: number;
+  size: number;
+  port: boolean | number;
+  health: Health;
+  readiness: string;
+  hooks: Hooks;
   signal: NodeJS.Signals | 'message';
   commands: Readonly<Record<string, string | readonly string[]>>;
   variables: Readonly<Record<string, string>>;
@@ -380,11 +511,13 @@ type SettingOf<Spec extends OptionSpec> = Spec['default'] extends undefined ? Va
 export type Settings = { readonly [Key in OptionKey]: SettingOf<Table[Key]> };
 
 /** What a person may write for an option: durations also as text, lists also as one text. */
-type InputOf<Spec extends OptionSpec> = Spec['kind'] extends 'duration'
+type InputOf<Spec extends OptionSpec> = Spec['kind'] extends 'duration' | 'size'
   ? number | string
-  : Spec['kind'] extends 'texts' | 'paths' | 'globs' | 'extensions'
-    ? string | readonly string[]
-    : ValueOf<Spec>;
+  : Spec['kind'] extends 'health'
+    ? string | HealthInput
+    : Spec['kind'] extends 'texts' | 'paths' | 'globs' | 'extensions'
+      ? string | readonly string[]
+      : ValueOf<Spec>;
 
 /** Any of the options, as `.watchrc` and the API take them. */
 export type SettingsInput = { readonly [Key in OptionKey]?: InputOf<Table[Key]> | undefined };
@@ -397,7 +530,7 @@ const specs: Readonly<Record<OptionKey, OptionSpec>> = options;
 export const specOf = (key: OptionKey): OptionSpec => specs[key];
 
 /** Does its flag take no value? */
-export const isSwitch = ({ kind }: OptionSpec): boolean => kind === 'switch' || kind === 'selection';
+export const isSwitch = ({ kind }: OptionSpec): boolean => kind === 'switch' || kind === 'selection' || kind === 'port';
 
 export const isOptionKey = (key: string): key is OptionKey => Object.hasOwn(options, key);
 

@@ -5,7 +5,17 @@ import os from 'node:os';
 import type picomatch from 'picomatch';
 import { UsageError } from '../errors.ts';
 import { nearest } from './nearest.ts';
-import type { OptionSpec } from './options.ts';
+import {
+  type FailureKind,
+  type Health,
+  type Hooks,
+  healthDefaults,
+  hookNames,
+  isPattern,
+  type OptionSpec,
+  patternOf,
+} from './options.ts';
+import { parseProbe } from './probe.ts';
 
 // picomatch is loaded when there is a glob to check: at the start the program comes first.
 const require = createRequire(import.meta.url);
@@ -57,6 +67,16 @@ export function readValue(spec: OptionSpec, raw: unknown): unknown {
       return readChoice(raw, spec.choices ?? []);
     case 'signal':
       return readSignal(raw);
+    case 'size':
+      return readSize(raw);
+    case 'port':
+      return readPort(raw);
+    case 'health':
+      return readHealth(raw);
+    case 'readiness':
+      return readReadiness(raw);
+    case 'hooks':
+      return readHooks(raw);
     case 'commands':
       return readMap(raw, (value) => (Array.isArray(value) ? readList(value, readText) : readText(value)));
     case 'variables':
@@ -169,6 +189,96 @@ function readCount(raw: unknown): number {
     throw new ValueError(`takes a whole number from 0, not ${show(raw)}`);
   }
   return count;
+}
+
+const unitsInBytes: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };
+
+function readSize(raw: unknown): number {
+  const match = /^(\d+(?:\.\d+)?)\s*(k|m|g|)b?$/i.exec(
+    typeof raw === 'number' ? String(raw) : typeof raw === 'string' ? raw.trim() : '',
+  );
+  const unit = unitsInBytes[match?.[2]?.toLowerCase() ?? ''];
+  const bytes = match === null ? 0 : Math.round(Number(match[1]) * (unit ?? 0));
+  if (bytes === 0) throw new ValueError(`takes a size such as "500M" or "2G", not ${show(raw)}`);
+  return bytes;
+}
+
+/** True stands for the usual port. */
+function readPort(raw: unknown): boolean | number {
+  if (typeof raw === 'boolean') return raw;
+  const port = typeof raw === 'string' && /^\d+$/.test(raw) ? Number(raw) : raw;
+  if (typeof port === 'number' && Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
+  throw new ValueError(`takes true, false or a port, not ${show(raw)}`);
+}
+
+const probeKinds = 'http://…, https://…, tcp://host:port or event-loop';
+
+function readHealth(raw: unknown): Health {
+  if (typeof raw === 'string') return readHealth({ probe: raw });
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) {
+    throw new ValueError(`takes ${probeKinds}, or an object with such a "probe", not ${show(raw)}`);
+  }
+  const given = raw as Record<string, unknown>;
+  const stray = Object.keys(given).find((key) => key !== 'probe' && !Object.hasOwn(healthDefaults, key));
+  if (stray !== undefined) {
+    const guess = nearest(stray, ['probe', ...Object.keys(healthDefaults)]);
+    throw new ValueError(`has no "${stray}"${guess === undefined ? '' : ` · did you mean "${guess}"?`}`, [stray]);
+  }
+  const at = <Value>(key: string, read: (value: unknown) => Value, byDefault: Value): Value =>
+    given[key] === undefined ? byDefault : inElement(key, () => read(given[key]));
+  const probe = inElement('probe', () => readProbe(given.probe));
+  const { interval, timeout, failures, grace, failOn } = healthDefaults;
+  return Object.freeze({
+    probe,
+    interval: at('interval', readInterval, interval),
+    timeout: at('timeout', readInterval, timeout),
+    failures: at('failures', readFailures, failures),
+    grace: at('grace', readDuration, grace),
+    failOn: at('failOn', (value) => readList(value, (kind) => readChoice(kind, failOn) as FailureKind), failOn),
+  });
+}
+
+function readProbe(raw: unknown): string {
+  const text = typeof raw === 'string' ? raw : '';
+  if (parseProbe(text) === undefined) throw new ValueError(`takes ${probeKinds}, not ${show(raw)}`);
+  return text;
+}
+
+function readInterval(raw: unknown): number {
+  const ms = readDuration(raw);
+  if (ms === 0) throw new ValueError('takes a duration longer than 0');
+  return ms;
+}
+
+function readFailures(raw: unknown): number {
+  const count = readCount(raw);
+  if (count === 0) throw new ValueError('takes a whole number from 1, not 0');
+  return count;
+}
+
+function readReadiness(raw: unknown): string {
+  const text = readText(raw);
+  if (text === 'listen' || text === 'message') return text;
+  const probe = parseProbe(text);
+  if (probe !== undefined && probe.kind !== 'event-loop') return text;
+  if (isPattern(text)) {
+    try {
+      patternOf(text);
+      return text;
+    } catch (error) {
+      throw new ValueError(`has a bad pattern: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  throw new ValueError(`takes listen, message, http://…, tcp://host:port or /pattern/, not ${show(raw)}`);
+}
+
+function readHooks(raw: unknown): Hooks {
+  return readMap(raw, (value, name) => {
+    readChoice(name, hookNames);
+    if (Array.isArray(value)) return readList(value, readAnyText);
+    if (typeof value !== 'object' || value === null) return readText(value);
+    return Object.freeze({ shell: inElement('shell', () => readText((value as { shell?: unknown }).shell)) });
+  });
 }
 
 function readChoice(raw: unknown, choices: readonly string[]): string {

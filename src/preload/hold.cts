@@ -69,7 +69,7 @@ const longestTimer = 2 ** 31 - 1;
 /** Between two looks at what is under way, in ms. */
 const drainLook = 3;
 
-function holdPorts({ descriptor, held }: HoldOrders, { say, ask }: Links): { onBegin(): void } | undefined {
+function holdPorts({ descriptor, keeps, held }: HoldOrders, { say, ask }: Links): { onBegin(): void } | undefined {
   const net = require('node:net') as NetInternals & typeof import('node:net');
   const send = openSender(descriptor, hear);
   if (send === undefined) return undefined;
@@ -96,12 +96,12 @@ function holdPorts({ descriptor, held }: HoldOrders, { say, ask }: Links): { onB
       if (inherited !== undefined) server._connectionKey = inherited.connectionKey;
       serial += 1;
       const id = inherited?.id ?? `${process.pid}.${serial}`;
-      keep(id, handle, addressType === -1 ? (address ?? undefined) : undefined);
-      if (inherited === undefined) {
+      if (keeps) keep(id, handle, addressType === -1 ? (address ?? undefined) : undefined);
+      if (keeps && inherited === undefined) {
         const path = addressType === -1 ? stampOf(address) : undefined;
         send({ hold: { id, key, connectionKey: server._connectionKey, path, port: portOf(handle) } }, handle);
       }
-      traffic.begin();
+      if (keeps) traffic.begin();
       say({ type: 'listens', id, port: portOf(handle), ...(addressType === -1 && { path: address }) });
       letGoIn(servesComplete);
       return undefined;

@@ -37,6 +37,8 @@ export interface ParkOrders {
 export interface HoldOrders {
   /** The descriptor of a pipe for handles and for what devwatch says; undefined where the program has an IPC channel of its own. */
   readonly descriptor?: number | undefined;
+  /** Its sockets are to outlive it. */
+  readonly keeps: boolean;
   /** What the run before listened on. */
   readonly held: readonly HeldSocket[];
 }

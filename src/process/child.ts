@@ -32,6 +32,10 @@ export interface ChildOptions {
   readonly prewarm: boolean | readonly string[];
   /** A Node program's listening sockets outlive its runs (see process/hold.ts). */
   readonly hold: boolean;
+  /** It is to say that it is ready over Node's IPC channel. */
+  readonly sendsReady: boolean;
+  /** What it prints is heard: it sees a pipe. */
+  readonly hearsOutput: boolean;
 }
 
 /** A started process. */
@@ -63,7 +67,7 @@ export function startChild(
   park?: ParkOrders,
 ): Child | { readonly failure: Promise<unknown> } {
   const { command, folder } = options;
-  const inherited = holdsPorts(options) ? held.all : undefined;
+  const inherited = isTold(options) ? (options.hold ? held.all : []) : undefined;
   const { open, ...invocation } = containment.contain(
     serial,
     invocationOf(options, inherited, park),
@@ -134,6 +138,7 @@ function invocationOf(options: ChildOptions, inherited: readonly Held[] | undefi
     compileCache: compileCacheFor(env),
     hold: inherited && {
       ...(!hasOwnIpc(options) && { descriptor: pipeDescriptor }),
+      keeps: options.hold,
       held: inherited.map(({ socket }, index) => ({ ...socket, descriptor: pipeDescriptor + 1 + index })),
     },
     park,
@@ -169,17 +174,17 @@ export const cacheFolder = ({ XDG_CACHE_HOME }: NodeJS.ProcessEnv): string =>
 /** The descriptor of Node's IPC, or of our own pipe in its place. */
 const pipeDescriptor = channelDescriptor + 1;
 
-/** May the program's sockets be passed on? A shell that is between loses the difference of two equal variables. */
-const holdsPorts = (options: ChildOptions): boolean =>
-  options.hold && beginsWithPreload(options) && process.platform !== 'win32';
+/** Can its preload be told something? A shell that is between loses the difference of two equal variables. */
+const isTold = (options: ChildOptions): boolean => beginsWithPreload(options) && process.platform !== 'win32';
 
 /** The program sees Node's IPC channel. */
-const hasOwnIpc = ({ signal, relay }: Pick<ChildOptions, 'signal' | 'relay'>): boolean =>
-  signal === 'message' || (relay && process.send !== undefined);
+const hasOwnIpc = ({ signal, relay, sendsReady }: ChildOptions): boolean =>
+  signal === 'message' || sendsReady || (relay && process.send !== undefined);
 
 function stdioOf(options: ChildOptions, inherited: readonly Held[] | undefined): StdioOptions {
   const { command, stdin } = options;
-  const stdio: StdioOptions = [stdin, 'inherit', 'inherit'];
+  const output = options.hearsOutput ? 'pipe' : 'inherit';
+  const stdio: StdioOptions = [stdin, output, output];
   if (!command.isNode) return stdio;
   stdio[channelDescriptor] = 'pipe';
   if (hasOwnIpc(options) || inherited !== undefined) stdio.push('ipc');

@@ -9,6 +9,9 @@ import type { ParkOrders } from '../preload/orders.ts';
 import type { ProgramNotices } from './channel.ts';
 import { type Child, type ChildOptions, startChild } from './child.ts';
 import { createHeldPorts } from './hold.ts';
+import { createHooks, type Hooks, type HooksOptions } from './hooks.ts';
+import { treeMemory } from './memory.ts';
+import { passOn } from './output.ts';
 import { createStandbys } from './standby.ts';
 import { endTree, type TreeEnding } from './stop.ts';
 import type { TerminalModes } from './terminal.ts';
@@ -25,6 +28,10 @@ export interface LaunchOptions extends ChildOptions {
 
 export interface ProgramListener
   extends Pick<ProgramNotices, 'onBegin' | 'onReadsInput' | 'onLoad' | 'onListens' | 'onPortTaken'> {
+  /** It has sent a message over Node's IPC. */
+  onMessage(message: unknown): void;
+  /** It has printed something, which has been passed on. */
+  onOutput(chunk: Buffer): void;
   /** The root process ended, or could not be started. Called exactly once. */
   onExit(outcome: Outcome): void;
   /** A process is prepared for the next run. */
@@ -45,6 +52,10 @@ export interface Program {
   end(stage: Stage): void;
   /** Hands a signal to the root process, or to everything in the tree. */
   signal(name: NodeJS.Signals, to: 'root' | 'tree'): void;
+  /** Calls back when its event loop has come round; never, where it cannot be asked. */
+  ping(answered: () => void): void;
+  /** Resident memory of its tree in bytes; undefined where that cannot be known. */
+  memory(): number | undefined;
   /** Writes to a piped stdin; null ends it. */
   write(chunk: string | Buffer | null): void;
 }
@@ -54,6 +65,8 @@ export interface Launcher {
   launch(options: LaunchOptions, listener: ProgramListener): Program;
   /** What a prepared process has read may have changed. */
   discardStandbys(): void;
+  /** Runs the user's own commands, contained as the programs are. */
+  openHooks(options: Omit<HooksOptions, 'containment' | 'serial' | 'clock'>): Hooks;
   /** Nothing will be launched soon: nobody is to wait for an answer. */
   releasePorts(): void;
   /** Nothing will be launched any more. Resolves when no prepared process is left. */
@@ -67,9 +80,12 @@ export function createLauncher(containment: Containment, clock: Clock, modes: Te
   let terminalIsClaimed = false;
   // A process that is prepared would listen on what is let go, and not on what is new.
   const held = createHeldPorts(() => void standbys.discard());
-  const start = (options: ChildOptions, park?: ParkOrders): ReturnType<typeof startChild> => {
+  const nextSerial = (): number => {
     serial += 1;
-    const child = startChild(containment, serial, options, held, park);
+    return serial;
+  };
+  const start = (options: ChildOptions, park?: ParkOrders): ReturnType<typeof startChild> => {
+    const child = startChild(containment, nextSerial(), options, held, park);
     return terminalIsClaimed && !('failure' in child) ? { ...child, modesAreDoubtful: true } : child;
   };
   const standbys = createStandbys({ start, clock });
@@ -93,6 +109,7 @@ export function createLauncher(containment: Containment, clock: Clock, modes: Te
       return track({ child, fromStandby, options, clock, modes, listener, onPackage, onClaim, onUnhold, isHeld });
     },
     discardStandbys: () => void standbys.discard(),
+    openHooks: (hooks) => createHooks({ ...hooks, containment, clock, serial: nextSerial }),
     releasePorts: () => held.releaseAll(),
     async close() {
       held.releaseAll();
@@ -129,6 +146,7 @@ function track(tracked: Tracked): Program {
   // Programs may change the terminal's modes; other ones than Node without telling.
   let mayChangeModes = child.modesAreDoubtful;
   const listening = new Set<string>();
+  let question: { readonly ping: number; readonly answered: () => void } | undefined;
   /** Goes on to end the tree; while requests under way are waited for. */
   let endDrain: (() => void) | undefined;
 
@@ -151,8 +169,13 @@ function track(tracked: Tracked): Program {
     },
     onUnclaimed: (id) => void onUnhold(id),
     onDrained: () => endDrain?.(),
+    onPong(ping) {
+      if (question?.ping === ping) question.answered();
+    },
     onPackage,
   });
+  root.on('message', (message) => listener.onMessage(message));
+  if (options.hearsOutput) passOn(root, (chunk) => listener.onOutput(chunk));
   const endRelay = relay ? relayMessages(root) : () => {};
   root.once('exit', (code, name) => {
     exited = true;
@@ -201,6 +224,12 @@ function track(tracked: Tracked): Program {
       if (to === 'tree') for (const member of tree.look().members) tree.signal(member, name);
       else if (!exited) root.kill(name);
     },
+    ping(answered) {
+      const ping = performance.now();
+      question = { ping, answered };
+      child.tell({ ping });
+    },
+    memory: () => treeMemory(tree),
     write(chunk) {
       if (chunk === null) root.stdin?.end();
       else root.stdin?.write(chunk);
@@ -236,6 +265,8 @@ function unstarted(reason: Promise<unknown>, options: LaunchOptions, listener: P
     fromStandby: false,
     end: () => listener.onGone([]),
     signal: () => {},
+    ping: () => {},
+    memory: () => undefined,
     write: () => {},
   };
 }

@@ -2,7 +2,7 @@
  * The life of one program as a pure function: `step(world, event, policy)` returns the next
  * world and the effects to perform. It knows no process, timer or file.
  *
- *   idle ──start──▶ running ──changed · restart · stop · crash──▶ stopping
+ *   idle ──start──▶ running ──changed · restart · stop · crash · unfit──▶ stopping
  *     │               ▲  │                                           │ gone, and then:
  *     │               │  └──exit 0──▶ waiting ◀────────wait──────────┤
  *     │         spawn │                  │ changed                   │
@@ -93,6 +93,14 @@ export type MachineEvent =
   | { readonly type: 'stop'; readonly ending: Ending; readonly told: boolean }
   /** The root process ended, or could not be started. Exactly one for each run. */
   | { readonly type: 'exited'; readonly run: number; readonly outcome: Outcome; readonly uptime: number }
+  /** It runs, but not as it should. `final`: another run would be no better before a change. */
+  | {
+      readonly type: 'unfit';
+      readonly run: number;
+      readonly reason: string;
+      readonly uptime: number;
+      readonly final: boolean;
+    }
   /** The whole tree is proven gone (or given up on, and named). */
   | { readonly type: 'gone'; readonly run: number }
   | { readonly type: 'timer'; readonly run: number; readonly name: TimerName };
@@ -171,6 +179,15 @@ function fromRunning(
       return endTree(world, event.told ? 'told' : 'asked', { kind: 'end', ending: event.ending }, policy);
     case 'exited':
       return afterOwnEnd(world, phase.streak, event, policy);
+    case 'unfit': {
+      const outcome: Outcome = { code: null, signal: null, reason: event.reason };
+      return afterOwnEnd(
+        world,
+        phase.streak,
+        { ...event, outcome },
+        event.final ? { ...policy, restart: 'never' } : policy,
+      );
+    }
     default:
       return [world, []];
   }
@@ -261,11 +278,11 @@ function fromWaiting(
   }
 }
 
-/** The program ended without being asked: decide what follows. */
+/** The program ended without being asked, or is to be ended as if it had: decide what follows. */
 function afterOwnEnd(
   world: World,
   streak: number,
-  event: Extract<MachineEvent, { type: 'exited' }>,
+  event: Pick<Extract<MachineEvent, { type: 'exited' }>, 'outcome' | 'uptime'>,
   policy: Policy,
 ): Step {
   const { outcome, uptime } = event;

@@ -38,6 +38,7 @@ export class Supervisor {
   #policy: Policy;
   #program: Program | undefined;
   #busy = false;
+  #begunAt = 0;
   #stopAskedAt: number | undefined;
 
   constructor(options: SupervisorOptions) {
@@ -65,6 +66,17 @@ export class Supervisor {
     }
   }
 
+  /** The latest run, from 1; 0 before the first. */
+  get run(): number {
+    return this.#world.run;
+  }
+
+  /** The run is not as it should be; `final`: another would be no better before a change. */
+  reportUnfit(reason: string, final: boolean): void {
+    const uptime = this.#options.clock.now() - this.#begunAt;
+    this.dispatch({ type: 'unfit', run: this.#world.run, reason, uptime, final });
+  }
+
   /** The program of the latest run, while it may have members alive; signals and input go straight to it. */
   get program(): Program | undefined {
     const { kind } = this.#world.phase;
@@ -77,6 +89,7 @@ export class Supervisor {
       case 'spawn': {
         const { run } = effect;
         const began = clock.now();
+        this.#begunAt = began;
         this.#program = launch(run, effect.cause, {
           onExit: (outcome) => this.dispatch({ type: 'exited', run, outcome, uptime: clock.now() - began }),
           onGone: (survivors) => {

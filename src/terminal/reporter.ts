@@ -13,6 +13,7 @@ import {
   formatTime,
   formatVerdict,
 } from './format.ts';
+import { notification } from './notify.ts';
 
 const require = createRequire(import.meta.url);
 
@@ -23,6 +24,9 @@ export interface ReporterOptions {
   readonly color: boolean;
   /** Clears the screen before each restart, if the stream is a terminal. */
   readonly clear: boolean;
+  /** Notifications of the terminal, where the stream is one. */
+  readonly notify: boolean;
+  readonly env: NodeJS.ProcessEnv;
   /** Paths are shown relative to this folder. */
   readonly folder: string;
   readonly version: string;
@@ -75,6 +79,20 @@ export function createReporter(initial: ReporterOptions): Reporter {
     options.stream.write(`${paint.dim('[devwatch]')} ${painted}\n`);
   }
 
+  let hasCrashed = false;
+
+  function notify(fact: Fact): void {
+    if (!options.notify || !options.stream.isTTY) return;
+    const tell = (body: string): void => void options.stream.write(notification('devwatch', body, options.env));
+    if (fact.name === 'crash') {
+      hasCrashed = true;
+      tell(whatEnded(fact.event));
+    } else if (hasCrashed && (fact.name === 'ready' || fact.name === 'exit')) {
+      hasCrashed = false;
+      tell(fact.name === 'ready' ? 'the program is up again' : 'the program ended cleanly');
+    }
+  }
+
   function report<Name extends EventName>(name: Name, event: EventMap[Name]): void {
     if (options.format === 'json') {
       options.stream.write(
@@ -86,6 +104,7 @@ export function createReporter(initial: ReporterOptions): Reporter {
       // The screen, not the scrollback: what was there can still be read.
       options.stream.write('\u001b[2J\u001b[H');
     }
+    notify({ name, event } as Fact);
     for (const line of render({ name, event } as Fact, options)) {
       if (ranks[line.level] <= ranks[options.level]) print(line.text, line.tone);
     }
@@ -126,6 +145,19 @@ export function render(fact: Fact, { folder, version }: Pick<ReporterOptions, 'f
       return line(`also watching what it loads: ${formatCount(fact.event.files.length, 'file')}`, 'plain', 'verbose');
     case 'start':
       return renderStart(fact.event, folder);
+    case 'ready':
+      return line(
+        `answering in ${formatTime(fact.event.ms)}${fact.event.port === undefined ? '' : ` · port ${fact.event.port}`}`,
+        'good',
+        fact.event.run === 1 ? 'verbose' : 'normal',
+      );
+    case 'pages':
+      return line(
+        `${fact.event.styles ? 'styles' : 'pages'} reloaded · ${fact.event.paths.map((file) => formatPath(file, folder)).join(' ')}`,
+        'good',
+      );
+    case 'liveReload':
+      return line(`live reload · <script src="${fact.event.url}"></script>`);
     case 'begin':
       return line(`its own code begins after ${formatTime(fact.event.ms)}`, 'plain', 'verbose');
     case 'change':
@@ -138,11 +170,8 @@ export function render(fact: Fact, { folder, version }: Pick<ReporterOptions, 'f
         'plain',
         'verbose',
       );
-    case 'crash': {
-      const { outcome, uptime, next } = fact.event;
-      const what = outcome.error ?? `crashed (${formatOutcome(outcome)}) after ${formatTime(uptime)}`;
-      return line(`${what} · ${formatNext(next)}`, 'bad');
-    }
+    case 'crash':
+      return line(`${whatEnded(fact.event)} · ${formatNext(fact.event.next)}`, 'bad');
     case 'exit':
       return line(`exited cleanly · ${formatNext(fact.event.next)}`, 'good');
     case 'standby':
@@ -174,6 +203,9 @@ export function render(fact: Fact, { folder, version }: Pick<ReporterOptions, 'f
       return unreachable(fact);
   }
 }
+
+const whatEnded = ({ outcome, uptime }: EventMap['crash']): string =>
+  outcome.reason ?? outcome.error ?? `crashed (${formatOutcome(outcome)}) after ${formatTime(uptime)}`;
 
 function renderStart(
   { run, pid, cause, changes, standby, gone, quiet, ms }: EventMap['start'],

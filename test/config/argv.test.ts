@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type CommandLine, parseArgv } from '../../src/config/argv.ts';
-import { optionKeys, specOf } from '../../src/config/options.ts';
+import { isSwitch, optionKeys, specOf } from '../../src/config/options.ts';
 import { UsageError } from '../../src/errors.ts';
 
 /** Splits a command line as a shell would, without quotes. */
@@ -165,13 +165,16 @@ test('every flag of the table is understood by each of its names', () => {
     count: '3',
     signal: 'INT',
     extensions: 'js',
+    size: '1M',
+    health: 'http://127.0.0.1/',
+    readiness: 'listen',
   };
   for (const key of optionKeys) {
     const spec = specOf(key);
     const names = [spec.flag, spec.alias].filter((name) => name !== undefined).map((name) => `--${name}`);
     if (spec.short !== undefined) names.push(`-${spec.short}`);
     for (const name of names) {
-      const value = spec.kind === 'switch' ? [] : [spec.choices?.[0] ?? samples[spec.kind] ?? 'x'];
+      const value = isSwitch(spec) ? [] : [spec.choices?.[0] ?? samples[spec.kind] ?? 'x'];
       expect([...parseArgv([name, ...value, 'server.js']).flags.keys()], name).toStrictEqual([key]);
     }
   }

@@ -62,6 +62,9 @@ interface Schema {
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly additionalProperties?: boolean | Schema;
   readonly minimum?: number;
+  readonly maximum?: number;
+  readonly required?: readonly string[];
+  readonly propertyNames?: Schema;
   readonly minLength?: number;
   readonly minItems?: number;
   readonly pattern?: string;
@@ -73,7 +76,7 @@ interface Schema {
 
 const schema = jsonSchema() as Schema;
 const understood = new Set(
-  'type enum anyOf items properties additionalProperties minimum minLength minItems pattern description default title $schema'.split(
+  'type enum anyOf items properties additionalProperties propertyNames required minimum maximum minLength minItems pattern description default title $schema'.split(
     ' ',
   ),
 );
@@ -93,7 +96,9 @@ function conforms(value: unknown, to: Schema): boolean {
     (to.type === undefined || [to.type].flat().some((type) => isOfType(value, type))) &&
     (to.enum === undefined || to.enum.includes(value)) &&
     (to.anyOf === undefined || to.anyOf.some((branch) => conforms(value, branch))) &&
-    (typeof value !== 'number' || value >= (to.minimum ?? value)) &&
+    (typeof value !== 'number' || (value >= (to.minimum ?? value) && value <= (to.maximum ?? value))) &&
+    entries.every(([key]) => conforms(key, to.propertyNames ?? {})) &&
+    (to.required ?? []).every((key) => entries.some(([name]) => name === key)) &&
     (typeof value !== 'string' ||
       (value.length >= (to.minLength ?? 0) && (to.pattern === undefined || new RegExp(to.pattern).test(value)))) &&
     (!Array.isArray(value) ||

@@ -26,6 +26,8 @@ const options: ChildOptions = {
   reportLoads: false,
   prewarm: false,
   hold: false,
+  sendsReady: false,
+  hearsOutput: false,
 };
 
 /** A process that dies when it is told to, and says that it is parked when a test says so. */

@@ -93,15 +93,21 @@ function possibleEvents({ world, around }: Node): MachineEvent[] {
   ];
   if (!around.started) events.push({ type: 'start' });
   if (around.quietPending) events.push({ type: 'quiet' });
-  if (around.rootAlive) events.push(...ownEnds(run));
+  if (around.rootAlive) events.push(...ownEnds(run), ...unfits(run));
   if (around.treeAlive && !around.rootAlive && around.pushed !== null) events.push({ type: 'gone', run });
   for (const name of around.timers) events.push({ type: 'timer', run, name });
   // What an earlier run still had to say.
   if (run > 0) {
-    events.push(...ownEnds(run - 1), { type: 'gone', run: run - 1 });
+    events.push(...ownEnds(run - 1), ...unfits(run - 1), { type: 'gone', run: run - 1 });
     for (const name of ['courtesy', 'grace', 'backoff'] as const) events.push({ type: 'timer', run: run - 1, name });
   }
   return events;
+}
+
+function unfits(run: number): MachineEvent[] {
+  return [true, false].flatMap((final) =>
+    [1, 5000].map((uptime) => ({ type: 'unfit', run, reason: 'blocked', uptime, final }) as const),
+  );
 }
 
 function ownEnds(run: number): MachineEvent[] {

@@ -28,6 +28,8 @@ function supervise(policy: Partial<Policy> = {}) {
         fromStandby: false,
         end: (stage) => void stages.push(stage),
         signal: () => {},
+        ping: () => {},
+        memory: () => undefined,
         write: () => {},
       };
     },

@@ -43,6 +43,8 @@ export function launchTree(request: LaunchRequest): Launched {
       prewarm: false,
       standby: false,
       hold: false,
+      sendsReady: false,
+      hearsOutput: false,
       drain: 0,
     },
     {
@@ -54,6 +56,8 @@ export function launchTree(request: LaunchRequest): Launched {
       onReadsInput: () => '',
       onLoad: () => {},
       onListens: () => {},
+      onMessage: () => {},
+      onOutput: () => {},
       onPortTaken: () => {},
     },
   );

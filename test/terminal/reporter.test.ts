@@ -176,7 +176,7 @@ test.each([
   ['json', ''],
 ] as const)('what is said to people stands between %s lines as %j', (format, text) => {
   const stream = new PassThrough();
-  const options = { ...view, format, level: 'normal', color: false, clear: false } as const;
+  const options = { ...view, format, level: 'normal', color: false, clear: false, notify: false, env: {} } as const;
   createReporter({ ...options, stream: stream as unknown as NodeJS.WriteStream }).say('still ending');
   expect(stream.read()?.toString() ?? '').toBe(text);
 });
