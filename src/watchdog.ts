@@ -86,6 +86,7 @@ export function createWatchdog({ clock, settings, onReady, onUnfit }: WatchdogOp
   function up(port?: number): void {
     if (isUp || program === undefined) return;
     isUp = true;
+    healthWatch?.up();
     stopAsking();
     onReady(port);
   }

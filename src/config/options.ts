@@ -430,7 +430,7 @@ export interface Health {
   readonly timeout: number;
   /** So many in a row. */
   readonly failures: number;
-  /** From the start of a run to the first probe. */
+  /** For a run to come up: before its first answer, failures do not count for so long. */
   readonly grace: number;
   readonly failOn: readonly FailureKind[];
 }

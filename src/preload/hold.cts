@@ -62,8 +62,11 @@ interface Live {
 const servesComplete = 500;
 /** A program that listens on nothing any more, in ms. */
 const longestStart = 30_000;
-/** A connection may be about to bring a request for so long after it was made, or after its last answer, in ms. */
-const freshness = 20;
+/**
+ * A connection may be about to bring a request for so long after it was made, or after its last answer, in
+ * ms: on a busy machine clients were seen to take 60.
+ */
+const freshness = 100;
 /** The longest that Node knows, in ms. */
 const longestTimer = 2 ** 31 - 1;
 /** Between two looks at what is under way, in ms. */

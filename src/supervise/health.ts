@@ -28,7 +28,7 @@ export interface HealthPolicy {
   readonly timeout: number;
   /** How many in a row make a program unhealthy. */
   readonly failures: number;
-  /** From the beginning of a run to its first probe. */
+  /** For a run to come up: before its first answer, or a sign that it is up, failures do not count for so long. */
   readonly grace: number;
   /** A failure of another kind is as good as an answer. */
   readonly failOn: readonly ProbeFailure['kind'][];
@@ -46,6 +46,8 @@ export interface HealthOptions {
 export interface Health {
   /** A run has begun: counting starts anew. */
   begin(): void;
+  /** The run is up, as is known from elsewhere: from now on failures count. */
+  up(): void;
   /** The run is over or being ended: a probe under way is aborted, and its result ignored. */
   end(): void;
 }
@@ -60,6 +62,8 @@ export function createHealth({ clock, policy, probe, onUnhealthy }: HealthOption
   /** The failures since the last answer. */
   let failed: ProbeFailure[] = [];
   let firstFailedAt = 0;
+  let isUp = false;
+  let graceEndsAt = 0;
 
   function end(): void {
     timer?.();
@@ -101,8 +105,9 @@ export function createHealth({ clock, policy, probe, onUnhealthy }: HealthOption
     const now = clock.now();
     let nextAt = startedAt + interval;
     if (result.ok || !failOn.includes(result.kind)) {
+      isUp = true;
       failed = [];
-    } else {
+    } else if (isUp || now >= graceEndsAt) {
       if (failed.length === 0) firstFailedAt = now;
       failed.push(result);
       if (failed.length >= failures) {
@@ -120,7 +125,12 @@ export function createHealth({ clock, policy, probe, onUnhealthy }: HealthOption
   return {
     begin() {
       end();
-      timer = clock.after(policy.grace, ask);
+      isUp = false;
+      graceEndsAt = clock.now() + policy.grace;
+      timer = clock.after(Math.min(policy.grace, interval), ask);
+    },
+    up() {
+      isUp = true;
     },
     end,
   };

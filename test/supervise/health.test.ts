@@ -125,6 +125,20 @@ describe('every 10 s, with 5 s for an answer, one failure is enough', () => {
 });
 
 describe('a probe begins', () => {
+  test('failures before the first answer count after the grace, or once the run is known to be up', async () => {
+    const { health, times, advance } = open({ interval: 1000, grace: 5000, failures: 1 }, [at(0, refused)]);
+    health.begin();
+    await advance(4999, 1);
+    expect(times()).toEqual([]);
+    await advance(1, 1);
+    expect(times()).toEqual([5000]);
+    health.begin();
+    await advance(1500, 1);
+    health.up();
+    await advance(1000, 1);
+    expect(times()).toEqual([5000, 7000]);
+  });
+
   test('for the first time after the grace', async () => {
     const { health, starts, advance } = open({ grace: 0 });
     health.begin();
@@ -410,7 +424,8 @@ test('any probes: one at a time, evenly spaced, unhealthy exactly when so many h
         let inARow = 0;
         let firstFailedAt = 0;
         let unhealthyAt: number | undefined;
-        let earliest = grace;
+        let earliest = Math.min(grace, interval);
+        let isUp = false;
         for (const [index, { from, until }] of run.asked.entries()) {
           expect(unhealthyAt, 'asked although unhealthy').toBeUndefined();
           expect(from).toBeGreaterThanOrEqual(earliest);
@@ -423,7 +438,11 @@ test('any probes: one at a time, evenly spaced, unhealthy exactly when so many h
             break;
           }
           const kind = timesOut ? 'timeout' : turn.result.ok ? undefined : turn.result.kind;
-          if (kind !== undefined && kind !== 'status') {
+          const counts = kind !== undefined && kind !== 'status';
+          if (!counts) isUp = true;
+          if (counts && !isUp && end < grace) {
+            // It is still coming up.
+          } else if (counts) {
             if (inARow === 0) firstFailedAt = end;
             inARow += 1;
           } else {

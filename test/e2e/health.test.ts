@@ -1,0 +1,283 @@
+/** A program that hangs, grows or takes too long is restarted; when it is up, that is told; hooks run. */
+
+import fs from 'node:fs';
+import net from 'node:net';
+import { describe, expect, test } from 'vitest';
+import { type Devwatch, startDevwatch } from '../support/devwatch.ts';
+import { until } from '../support/facts.ts';
+import { dialHome, type Home, openHome } from '../support/home.ts';
+import { createProject, type Project } from '../support/project.ts';
+
+/** Answers as the line from home says; says how often it was asked. */
+const server = `
+const http = require('http');
+let mode = 'fine', asked = 0;
+const server = http.createServer((request, response) => {
+  asked += 1;
+  if (mode === 'fine') response.end('fine');
+  else if (mode === '500') { response.statusCode = 500; response.end(); }
+  else if (mode === 'reset') request.socket.resetAndDestroy();
+  else if (mode === 'slow-headers') { request.socket.write('HTTP/1.1 200 OK\\r\\n'); setInterval(() => request.socket.write('a: b\\r\\n'), 20); }
+  else if (mode === 'late') setTimeout(() => response.end('late'), 50);
+  if (mode === 'late' && asked === 5) require(process.env.TEST_DIAL)({ asked });
+});
+const home = require(process.env.TEST_DIAL)({ run: Number(process.env.DEVWATCH_RUN), port: Number(process.argv[2]) });
+home.on('data', (lines) => {
+  asked = 0;
+  for (mode of String(lines).trim().split('\\n')) {
+    if (mode === 'blocked') for (;;);
+    if (mode === 'closed') server.close();
+  }
+});
+server.listen(Number(process.argv[2]), '127.0.0.1');
+`;
+
+interface Session extends AsyncDisposable {
+  readonly home: Home;
+  readonly project: Project;
+  readonly devwatch: Devwatch;
+}
+
+async function start(files: Readonly<Record<string, string>>, args: readonly string[]): Promise<Session> {
+  const home = await openHome();
+  const project = createProject(files);
+  const devwatch = startDevwatch(args, { cwd: project.path, env: home.env });
+  return {
+    home,
+    project,
+    devwatch,
+    async [Symbol.asyncDispose]() {
+      await devwatch[Symbol.asyncDispose]();
+      await project[Symbol.asyncDispose]();
+      await home[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** One that nobody listens on. */
+async function freePort(): Promise<number> {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as net.AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+const settings = (probe: string, more: object = {}): string =>
+  JSON.stringify({ health: { probe, interval: 100, timeout: 100, failures: 2, grace: 20_000, ...more } });
+
+describe('a server is restarted that', () => {
+  test.each([
+    ['blocked', 'is blocked', 'http', /^no answer from http:\S+ for 2 × 100 ms$/],
+    ['silent', 'accepts and does not answer', 'http', /^no answer from http:\S+ for 2 × 100 ms$/],
+    ['slow-headers', 'drips its answer', 'http', /^no answer from http:\S+ for 2 × 100 ms$/],
+    ['closed', 'listens no more', 'http', /^http:\S+ refused connections 2 times$/],
+    ['500', 'answers 500', 'http', /^http:\S+ answered 500 2 times$/],
+    ['reset', 'resets connections', 'http', /^http:\S+ reset the connection 2 times$/],
+    ['closed', 'listens no more, asked by tcp', 'tcp', /^tcp:\S+ refused connections 2 times$/],
+    ['blocked', 'blocks its event loop', 'event-loop', /^its event loop has been blocked for 2 × 100 ms$/],
+  ])('%s: it %s', async (mode, _, kind, reason) => {
+    const port = await freePort();
+    const probe = kind === 'event-loop' ? kind : `${kind}://127.0.0.1:${port}${kind === 'http' ? '/' : ''}`;
+    await using session = await start({ 'server.js': server, '.watchrc': settings(probe) }, [
+      'server.js',
+      String(port),
+    ]);
+    const first = await session.home.next();
+    await session.devwatch.event('ready');
+    first.send(mode);
+    const { outcome, next } = await session.devwatch.event('crash');
+    expect(outcome).toMatchObject({ code: null, signal: null, reason: expect.stringMatching(reason) });
+    expect(next.kind).toBe('restart');
+    expect((await session.home.next()).says.run).toBe(2);
+    await first.gone;
+    await session.devwatch.event('ready');
+  });
+});
+
+test('a server that is slow but answers in time is left alone', async () => {
+  const port = await freePort();
+  const health = settings(`http://127.0.0.1:${port}/`, { timeout: 20_000 });
+  await using session = await start({ 'server.js': server, '.watchrc': health }, ['server.js', String(port)]);
+  const first = await session.home.next();
+  await session.devwatch.event('ready');
+  first.send('late');
+  // Asked five times meanwhile.
+  await session.home.until(({ says }) => says.asked === 5);
+  expect(session.devwatch.events.filter(({ event }) => event === 'crash')).toEqual([]);
+});
+
+test('kinds of failures that are not named in failOn are as good as answers', async () => {
+  const port = await freePort();
+  const health = settings(`http://127.0.0.1:${port}/`, { failOn: ['refused'] });
+  await using session = await start({ 'server.js': server, '.watchrc': health }, ['server.js', String(port)]);
+  const first = await session.home.next();
+  await session.devwatch.event('ready');
+  first.send('500');
+  first.send('closed');
+  const { outcome } = await session.devwatch.event('crash');
+  expect(outcome.reason).toMatch(/refused connections 2 times/);
+});
+
+test('a program whose tree takes more than --max-memory is restarted', async () => {
+  const grows = `const kept = []; for (let i = 0; i < 30; i += 1) kept.push(Buffer.alloc(2 ** 23, 1));
+    ${dialHome({ grown: true })} setInterval(() => kept, 1e6);`;
+  await using session = await start({ 'server.js': grows }, ['--max-memory', '200M', 'server.js']);
+  await session.home.next();
+  const { outcome } = await session.devwatch.event('crash');
+  expect(outcome.reason).toMatch(/^it takes \d+ MB of memory, more than 200 MB$/);
+  await session.home.next();
+});
+
+test('--timeout ends a run that takes longer, and a change starts the next', async () => {
+  await using session = await start({ 'server.js': dialHome() }, ['--timeout', '300', 'server.js']);
+  const first = await session.home.next();
+  const { outcome, next } = await session.devwatch.event('crash');
+  expect(outcome.reason).toBe('it has taken longer than 300 ms');
+  expect(next).toEqual({ kind: 'wait', gaveUp: false });
+  await first.gone;
+  session.project.write('server.js', dialHome({ second: true }));
+  expect((await session.home.next()).says.second).toBe(true);
+});
+
+describe('a program is up', () => {
+  const listens = `require('http').createServer((request, response) => response.end()).listen(Number(process.argv[2]), '127.0.0.1');`;
+
+  test('when it listens, by default', async () => {
+    const port = await freePort();
+    await using session = await start({ 'server.js': listens }, ['server.js', String(port)]);
+    expect(await session.devwatch.event('ready')).toMatchObject({ run: 1, port });
+    session.project.write('server.js', `${listens}\n`);
+    expect(await session.devwatch.event('ready')).toMatchObject({ run: 2, port });
+  });
+
+  test('when it listens, without held ports, too', async () => {
+    const port = await freePort();
+    await using session = await start({ 'server.js': listens }, ['--no-hold', 'server.js', String(port)]);
+    expect(await session.devwatch.event('ready')).toMatchObject({ run: 1, port });
+  });
+
+  test('when it answers at an address', async () => {
+    const port = await freePort();
+    const later = `setTimeout(() => { ${listens} }, 100);`;
+    await using session = await start({ 'server.js': later }, [
+      '--ready',
+      `http://127.0.0.1:${port}/`,
+      'server.js',
+      String(port),
+    ]);
+    expect(await session.devwatch.event('ready')).toMatchObject({ run: 1, port });
+  });
+
+  test('when it sends the message', async () => {
+    const sends = `process.send('loading'); process.send({ type: 'ready' });${dialHome()}`;
+    await using session = await start({ 'server.js': sends }, ['--ready', 'message', 'server.js']);
+    expect(await session.devwatch.event('ready')).toMatchObject({ run: 1 });
+  });
+
+  test('when it prints a text, which is passed on, from whatever runs it', async () => {
+    await using session = await start({ '.watchrc': '{ "ready": "/listening on \\\\d+/i" }' }, [
+      '--exec',
+      'printf "Listening"; printf " on 42\\n"; exec sleep 60',
+    ]);
+    expect(await session.devwatch.event('ready')).toMatchObject({ run: 1 });
+    await until(() => session.devwatch.stdout() === 'Listening on 42\n');
+  });
+
+  test.each([
+    [['--ready', 'listen', '--exec', 'sleep 60'], /ready "listen" needs a program that Node runs directly/],
+    [['--health', 'event-loop', '--exec', 'sleep 60'], /health "event-loop" needs a program that Node runs directly/],
+    [['--live-reload', '--exec', 'sleep 60'], /"liveReload" needs "ready"/],
+    [['--health', 'localhost', 'server.js'], /--health takes http:\/\/…, https:\/\/…, tcp:\/\/host:port or event-loop/],
+    [['--ready', '/(/', 'server.js'], /--ready has a bad pattern/],
+  ])('%j is refused in words', async (args, message) => {
+    await using session = await start({ 'server.js': '' }, args);
+    expect(await session.devwatch.exited).toMatchObject({ code: 2 });
+    expect(session.devwatch.otherLines.join('\n')).toMatch(message);
+  });
+});
+
+describe('hooks', () => {
+  /** Each hook calls home. */
+  const hook = `require(process.env.TEST_DIAL)({ ...process.env, hook: process.env.DEVWATCH_EVENT }).end();`;
+  const all = (...names: string[]): string =>
+    JSON.stringify({ on: Object.fromEntries(names.map((name) => [name, ['node', 'hook.cjs']])) });
+
+  test('run at their events, with what happened in their environment', async () => {
+    const files = {
+      'server.js': `${dialHome({ program: true })}require('http').createServer().listen(0);`,
+      'hook.cjs': hook,
+      '.watchrc': all('start', 'ready', 'change', 'restart', 'crash', 'exit'),
+    };
+    await using session = await start(files, ['--max-restarts', '0', 'server.js']);
+    const of = (name: string) => session.home.until(({ says }) => says.hook === name).then(({ says }) => says);
+    const [program] = await Promise.all([
+      session.home.until(({ says }) => says.program === true),
+      session.devwatch.event('watching'),
+    ]);
+    await until(() => session.home.callers.filter(({ says }) => says.hook !== undefined).length === 2);
+    const early = session.home.callers.map(({ says }) => says).filter(({ hook: name }) => name !== undefined);
+    expect(early.map(({ hook: name }) => name).sort()).toEqual(['ready', 'start']);
+    expect(early.find(({ hook: name }) => name === 'ready')).toMatchObject({
+      DEVWATCH_RUN: '1',
+      DEVWATCH_PORT: expect.stringMatching(/^\d+$/),
+    });
+    program.send('crash');
+    expect(await of('crash')).toMatchObject({ DEVWATCH_RUN: '1', DEVWATCH_CODE: '1' });
+    session.project.write('server.js', dialHome({ program: true }));
+    expect(await of('change')).toMatchObject({ DEVWATCH_CHANGED: session.project.at('server.js') });
+    const again =
+      session.home.callers.find(({ says }) => says.hook === 'restart') ??
+      (await session.home.until(({ says }) => says.hook === 'restart'));
+    expect(again.says).toMatchObject({ DEVWATCH_RUN: '2', DEVWATCH_REASON: 'change' });
+  });
+
+  test('--on-ready runs a command when the program is up', async () => {
+    const files = { 'server.js': `require('http').createServer().listen(0);`, 'hook.cjs': hook };
+    await using session = await start(files, ['--on-ready', 'node hook.cjs', 'server.js']);
+    expect((await session.home.next()).says.hook).toBe('ready');
+  });
+
+  test('one that hangs neither holds up a restart nor outlives devwatch', async () => {
+    const files = { 'server.js': dialHome({ run: 1 }), 'hook.cjs': dialHome({ hook: true }), '.watchrc': all('start') };
+    await using session = await start(files, ['server.js']);
+    const callers = [await session.home.next(), await session.home.next()];
+    await session.devwatch.event('watching');
+    session.project.write('server.js', dialHome({ run: 2 }));
+    expect((await session.home.until(({ says }) => says.run === 2)).says.run).toBe(2);
+    const hanging = callers.find(({ says }) => says.hook === true);
+    expect(hanging?.isAlive()).toBe(true);
+    await session.devwatch.end('SIGTERM');
+    await hanging?.gone;
+  });
+
+  test('one that cannot be started is told', async () => {
+    await using session = await start(
+      { 'server.js': dialHome(), '.watchrc': '{ "on": { "start": "no-such-command" } }' },
+      ['server.js'],
+    );
+    const { message } = await session.devwatch.event('problem');
+    expect(message).toBe('on.start: "no-such-command" is not there');
+  });
+});
+
+test('--live-reload: pages hear of a run that is up, and of style sheets, for which nothing is restarted', async () => {
+  const files = { 'server.js': `${dialHome()}require('http').createServer().listen(0);`, 'public/style.css': 'a {}' };
+  await using session = await start(files, ['--live-reload=0', 'server.js']);
+  const { url } = await session.devwatch.event('liveReload');
+  await session.devwatch.event('watching');
+  const response = await fetch(url.replace('client.js', 'events'));
+  const reader = (response.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream()).getReader();
+  let heard = '';
+  const hears = async (event: string): Promise<void> => {
+    while (!heard.includes(`event: ${event}`)) heard += (await reader.read()).value ?? '';
+    heard = '';
+  };
+  fs.writeFileSync(session.project.at('public/style.css'), 'a { color: red }');
+  await hears('styles');
+  expect(await session.devwatch.event('pages')).toMatchObject({ styles: true });
+  session.project.write('server.js', `${files['server.js']}\n`);
+  await hears('reload');
+  expect(session.devwatch.events.filter(({ event }) => event === 'start')).toHaveLength(2);
+  await reader.cancel();
+});
