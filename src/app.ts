@@ -267,7 +267,8 @@ export class App {
   #openWatchdog(): Watchdog {
     return createWatchdog({
       clock: this.#clock,
-      settings: this.#loaded.settings,
+      // A program that stands at a breakpoint answers nobody.
+      settings: { ...this.#loaded.settings, ...(this.#isDebugged() && { health: undefined }) },
       onReady: (port) => {
         const ms = this.#clock.now() - this.#runCausedAt;
         const run = this.#supervisor.run;
@@ -280,6 +281,10 @@ export class App {
       },
       onUnfit: (reason, final) => this.#supervisor.reportUnfit(reason, final),
     });
+  }
+
+  #isDebugged(): boolean {
+    return [...this.#command.nodeArgs, this.#env.NODE_OPTIONS ?? ''].some((words) => /(?:^|\s)--inspect/.test(words));
   }
 
   #onOwnEnd(name: 'crash' | 'exit', { run, outcome, next }: EventMap['crash']): void {

@@ -75,7 +75,10 @@ const drainLook = 3;
 function holdPorts({ descriptor, keeps, held }: HoldOrders, { say, ask }: Links): { onBegin(): void } | undefined {
   const net = require('node:net') as NetInternals & typeof import('node:net');
   const send = openSender(descriptor, hear);
-  if (send === undefined) return undefined;
+  if (send === undefined) {
+    say({ type: 'deaf' });
+    return undefined;
+  }
   const live = new Set<Live>();
   const traffic = watchTraffic();
   let unclaimed = [...held];

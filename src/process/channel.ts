@@ -30,6 +30,8 @@ export interface ProgramNotices {
   onUnhold(id: string): Promise<void>;
   /** What was under way when the end was announced has been answered. */
   onDrained(): void;
+  /** The program cannot be told anything while it runs. */
+  onDeaf(): void;
   /** The program's event loop has answered the ping of this number. */
   onPong(ping: number): void;
   /** The program dies because somebody else listens on this port. */
@@ -78,6 +80,7 @@ export function readNotices(stream: Duplex, listener: () => Partial<ProgramNotic
     else if (notice.type === 'unclaimed') heard.onUnclaimed?.(id);
     else if (notice.type === 'unhold') void heard.onUnhold?.(id).then(() => stream.write('true\n'));
     else if (notice.type === 'drained') heard.onDrained?.();
+    else if (notice.type === 'deaf') heard.onDeaf?.();
     else if (notice.type === 'pong') heard.onPong?.(notice.ping ?? 0);
     else if (notice.type === 'address-in-use' && notice.port !== undefined) onPortTaken?.(notice.port);
   });

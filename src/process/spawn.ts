@@ -52,8 +52,8 @@ export interface Program {
   end(stage: Stage): void;
   /** Hands a signal to the root process, or to everything in the tree. */
   signal(name: NodeJS.Signals, to: 'root' | 'tree'): void;
-  /** Calls back when its event loop has come round; never, where it cannot be asked. */
-  ping(answered: () => void): void;
+  /** Calls back when its event loop has come round; false where it cannot be asked. */
+  ping(answered: () => void): boolean;
   /** Resident memory of its tree in bytes; undefined where that cannot be known. */
   memory(): number | undefined;
   /** Writes to a piped stdin; null ends it. */
@@ -146,6 +146,8 @@ function track(tracked: Tracked): Program {
   // Programs may change the terminal's modes; other ones than Node without telling.
   let mayChangeModes = child.modesAreDoubtful;
   const listening = new Set<string>();
+  /** There is no way to tell it anything while it runs. */
+  let isDeaf = false;
   let question: { readonly ping: number; readonly answered: () => void } | undefined;
   /** Goes on to end the tree; while requests under way are waited for. */
   let endDrain: (() => void) | undefined;
@@ -169,6 +171,9 @@ function track(tracked: Tracked): Program {
     },
     onUnclaimed: (id) => void onUnhold(id),
     onDrained: () => endDrain?.(),
+    onDeaf() {
+      isDeaf = true;
+    },
     onPong(ping) {
       if (question?.ping === ping) question.answered();
     },
@@ -227,7 +232,7 @@ function track(tracked: Tracked): Program {
     ping(answered) {
       const ping = performance.now();
       question = { ping, answered };
-      child.tell({ ping });
+      return !isDeaf && child.tell({ ping });
     },
     memory: () => treeMemory(tree),
     write(chunk) {
@@ -265,7 +270,7 @@ function unstarted(reason: Promise<unknown>, options: LaunchOptions, listener: P
     fromStandby: false,
     end: () => listener.onGone([]),
     signal: () => {},
-    ping: () => {},
+    ping: () => false,
     memory: () => undefined,
     write: () => {},
   };

@@ -107,6 +107,25 @@ test('a server that is slow but answers in time is left alone', async () => {
   expect(session.devwatch.events.filter(({ event }) => event === 'crash')).toEqual([]);
 });
 
+test('a program that is being debugged is not asked', async () => {
+  const asked = `require('http').createServer((request, response) => { require(process.env.TEST_DIAL)({ asked: true }); response.end(); }).listen(Number(process.argv[2]), '127.0.0.1'); ${dialHome({ begins: true })}`;
+  const port = await freePort();
+  const health = settings(`http://127.0.0.1:${port}/`, { interval: 20, timeout: 20_000 });
+  await using session = await start({ 'server.js': asked, '.watchrc': health }, [
+    '--inspect=0',
+    '--no-standby',
+    'server.js',
+    String(port),
+  ]);
+  await session.devwatch.event('ready');
+  // Others have been asked many times by the time that the third run is up.
+  for (const run of [2, 3]) {
+    session.project.write('server.js', `${asked}// ${run}`);
+    await session.devwatch.event('ready', (ready) => ready.run === run);
+  }
+  expect(session.home.callers.filter(({ says }) => says.asked === true)).toEqual([]);
+});
+
 test('kinds of failures that are not named in failOn are as good as answers', async () => {
   const port = await freePort();
   const health = settings(`http://127.0.0.1:${port}/`, { failOn: ['refused'] });

@@ -28,7 +28,7 @@ function supervise(policy: Partial<Policy> = {}) {
         fromStandby: false,
         end: (stage) => void stages.push(stage),
         signal: () => {},
-        ping: () => {},
+        ping: () => false,
         memory: () => undefined,
         write: () => {},
       };
