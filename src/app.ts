@@ -125,8 +125,8 @@ export class App {
       emit: (name, event) => {
         if (name === 'gone') this.#goneAt = this.#clock.now();
         if (name === 'stopping') this.#watchdog.end();
-        emit(name, event);
         if (name === 'crash' || name === 'exit') this.#onOwnEnd(name, event as EventMap['crash']);
+        emit(name, event);
       },
       onEnd: (ending) => void this.#end(ending, onEnd),
     });
@@ -213,6 +213,7 @@ export class App {
         standby: settings.standby,
         hold: settings.hold,
         drain: settings.drain,
+        isPinged: settings.health?.probe === 'event-loop',
         sendsReady: settings.ready === 'message',
         hearsOutput: settings.ready !== undefined && isPattern(settings.ready),
         relay: this.#request.relayMessages ?? false,

@@ -72,13 +72,9 @@ const longestTimer = 2 ** 31 - 1;
 /** Between two looks at what is under way, in ms. */
 const drainLook = 3;
 
-function holdPorts({ descriptor, keeps, held }: HoldOrders, { say, ask }: Links): { onBegin(): void } | undefined {
+function holdPorts({ descriptor, keeps, isPinged, held }: HoldOrders, { say, ask }: Links): { onBegin(): void } {
   const net = require('node:net') as NetInternals & typeof import('node:net');
-  const send = openSender(descriptor, hear);
-  if (send === undefined) {
-    say({ type: 'deaf' });
-    return undefined;
-  }
+  let sender: { readonly send: Send | undefined } | undefined;
   const live = new Set<Live>();
   const traffic = watchTraffic();
   let unclaimed = [...held];
@@ -103,7 +99,9 @@ function holdPorts({ descriptor, keeps, held }: HoldOrders, { say, ask }: Links)
       serial += 1;
       const id = inherited?.id ?? `${process.pid}.${serial}`;
       if (keeps) keep(id, handle, addressType === -1 ? (address ?? undefined) : undefined);
-      if (keeps && inherited === undefined) {
+      // Opened when there is something to send: a program that does not listen has no handle more.
+      const send = keeps ? openSenderOnce() : undefined;
+      if (send !== undefined && inherited === undefined) {
         const path = addressType === -1 ? stampOf(address) : undefined;
         send({ hold: { id, key, connectionKey: server._connectionKey, path, port: portOf(handle) } }, handle);
       }
@@ -113,6 +111,14 @@ function holdPorts({ descriptor, keeps, held }: HoldOrders, { say, ask }: Links)
       return undefined;
     },
   });
+
+  function openSenderOnce(): Send | undefined {
+    if (sender === undefined) {
+      sender = { send: openSender(descriptor, hear) };
+      if (sender.send === undefined) say({ type: 'deaf' });
+    }
+    return sender.send;
+  }
 
   /** The socket of the run before, for the same address. */
   function claim(key: string, address: string | null): HeldSocket | undefined {
@@ -190,6 +196,7 @@ function holdPorts({ descriptor, keeps, held }: HoldOrders, { say, ask }: Links)
     look();
   }
 
+  if (isPinged) openSenderOnce();
   return { onBegin: () => letGoIn(longestStart) };
 }
 

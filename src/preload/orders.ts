@@ -28,8 +28,8 @@ export interface Orders {
 export interface ParkOrders {
   /** Here, or where park.cjs or park.mjs stands behind the program's loaders. */
   readonly where: 'here' | 'later';
-  /** The program is TypeScript: what compiles it is tried out on files in this folder first, for its first use takes longest. */
-  readonly samples?: string;
+  /** The program is TypeScript: what compiles it is tried out on these files first, for its first use takes longest. */
+  readonly samples: readonly string[];
   /** Packages to load before, in this order. */
   readonly packages: readonly PackageFile[];
 }
@@ -39,6 +39,8 @@ export interface HoldOrders {
   readonly descriptor?: number | undefined;
   /** Its sockets are to outlive it. */
   readonly keeps: boolean;
+  /** Its event loop is asked whether it comes round. */
+  readonly isPinged: boolean;
   /** What the run before listened on. */
   readonly held: readonly HeldSocket[];
 }

@@ -34,12 +34,12 @@ function prepare({ where, samples, packages }: ParkOrders, { say, readAnswer, on
      * always another one, for loaders keep what they have compiled. None where there is nothing to try.
      */
     makeSamples(): readonly string[] {
-      if (samples === undefined) return [];
-      const files = ['sample.cts', 'sample.mts'].map((name) => path.join(samples, name));
       try {
-        mkdirSync(samples, { recursive: true, mode: 0o700 });
-        for (const file of files) writeFileSync(file, `export const n: number = ${process.hrtime.bigint()};\n`);
-        return files;
+        for (const file of samples) {
+          mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+          writeFileSync(file, `export const n: number = ${process.hrtime.bigint()};\n`);
+        }
+        return samples;
       } catch {
         return [];
       }

@@ -12,7 +12,7 @@ type Orders = import('./orders.ts', { with: { 'resolution-mode': 'import' }}).Or
 type HoldOrders = import('./orders.ts', { with: { 'resolution-mode': 'import' }}).HoldOrders;
 
 interface Holding {
-  holdPorts(orders: HoldOrders, links: object): { onBegin(): void } | undefined;
+  holdPorts(orders: HoldOrders, links: object): { onBegin(): void };
 }
 
 const own = `${__dirname}/`;

@@ -32,6 +32,8 @@ export interface ChildOptions {
   readonly prewarm: boolean | readonly string[];
   /** A Node program's listening sockets outlive its runs (see process/hold.ts). */
   readonly hold: boolean;
+  /** Its event loop is asked whether it comes round. */
+  readonly isPinged: boolean;
   /** It is to say that it is ready over Node's IPC channel. */
   readonly sendsReady: boolean;
   /** What it prints is heard: it sees a pipe. */
@@ -139,6 +141,7 @@ function invocationOf(options: ChildOptions, inherited: readonly Held[] | undefi
     hold: inherited && {
       ...(!hasOwnIpc(options) && { descriptor: pipeDescriptor }),
       keeps: options.hold,
+      isPinged: options.isPinged,
       held: inherited.map(({ socket }, index) => ({ ...socket, descriptor: pipeDescriptor + 1 + index })),
     },
     park,

@@ -11,7 +11,8 @@ export interface ParkingPlan {
   /** The command's flags, with what waits in its place among them. */
   readonly nodeArgs: readonly string[];
   readonly where: ParkOrders['where'];
-  readonly typescript: boolean;
+  /** Names for files on which the compiler of the program's language is tried out. */
+  readonly samples: readonly string[];
 }
 
 /** Loaders of other languages: they may run before the program is wanted, and do nothing by themselves. */
@@ -57,18 +58,21 @@ export function planParking(command: Command, env: NodeJS.ProcessEnv): ParkingPl
   const firstForeign = ordered.findIndex(({ name }) => !isLoader(name));
   const before = firstForeign < 0 ? ordered : ordered.slice(0, firstForeign);
   const last = before.at(-1);
-  const typescript = /\.[cm]?tsx?$/.test(script);
+  const isTypeScript = /\.[cm]?tsx?$/.test(script);
   if (last === undefined) {
+    // Node's own compiler warns of itself when it first compiles a file that is surely TypeScript.
+    const ownSamples = isTypeScript ? ['sample.ts'] : [];
     // A module's own loader is there already when what waits is a module, too; it never is with CommonJS.
     return ordered.length === 0 && isModule(script)
-      ? { nodeArgs: [...nodeArgs, '--import', parkModule], where: 'later', typescript }
-      : { nodeArgs, where: 'here', typescript };
+      ? { nodeArgs: [...nodeArgs, '--import', parkModule], where: 'later', samples: ownSamples }
+      : { nodeArgs, where: 'here', samples: ownSamples };
   }
   const flags = last.kind === 'import' ? ['--import', parkModule] : ['--require', parkScript];
   return {
     nodeArgs: [...nodeArgs.slice(0, last.end), ...flags, ...nodeArgs.slice(last.end)],
     where: 'later',
-    typescript,
+    // Modules are compiled in another thread than scripts, or by another part of the loader.
+    samples: !isTypeScript ? [] : last.kind === 'import' ? ['sample.cts', 'sample.mts'] : ['sample.cts'],
   };
 }
 

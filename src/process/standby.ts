@@ -115,12 +115,12 @@ export function createStandbys({ start, clock, cpuTime = cpuTimeOf }: StandbyCon
     const plan = planParking(options.command, options.env);
     if (plan === undefined || (options.stdin === 'inherit' && stdinIsBeingRead())) return;
     const packages = prewarmFails ? [] : run.packages.filter(({ file }) => isSelected(file, options.prewarm));
-    const { nodeArgs, where, typescript } = plan;
+    const { nodeArgs, where, samples } = plan;
     const command = { ...options.command, nodeArgs };
     const read = new Map(bootFiles(options).map((file) => [file, stampOf(file)]));
     const child = start(
       { ...options, command },
-      { where, packages, ...(typescript && { samples: path.join(cacheFolder(options.env), 'samples') }) },
+      { where, packages, samples: samples.map((name) => path.join(cacheFolder(options.env), 'samples', name)) },
     );
     if ('failure' in child) return;
     const one: Parked = { child, key, packages, read };

@@ -19,7 +19,7 @@ function plan(nodeArgs: readonly string[], env: NodeJS.ProcessEnv = {}, script?:
     ? undefined
     : [
         planned.where,
-        ...(planned.typescript ? ['typescript'] : []),
+        ...(planned.samples.length > 0 ? ['typescript'] : []),
         ...planned.nodeArgs.map((word) => (/\/preload\/park\.[cm]js$/.test(word) ? path.basename(word) : word)),
       ];
 }

@@ -26,6 +26,7 @@ const options: ChildOptions = {
   reportLoads: false,
   prewarm: false,
   hold: false,
+  isPinged: false,
   sendsReady: false,
   hearsOutput: false,
 };

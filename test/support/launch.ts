@@ -43,6 +43,7 @@ export function launchTree(request: LaunchRequest): Launched {
       prewarm: false,
       standby: false,
       hold: false,
+      isPinged: false,
       sendsReady: false,
       hearsOutput: false,
       drain: 0,
