@@ -19,6 +19,7 @@ import { isReadByDevwatchAlone, ownFiles, type ProgramRequest, planCommand } fro
 import type { Command } from './process/command.ts';
 import { readEnvironment, runVariables } from './process/environment.ts';
 import type { Hooks } from './process/hooks.ts';
+import type { Output } from './process/output.ts';
 import { findPortHolders } from './process/ports.ts';
 import type { Launcher, Program } from './process/spawn.ts';
 import { isDeliveredByTerminal } from './process/terminal.ts';
@@ -33,6 +34,8 @@ import { createWatchdog, type Watchdog } from './watchdog.ts';
 export interface AppRequest extends ProgramRequest {
   /** Relay IPC messages between whoever started this process and the program. */
   readonly relayMessages?: boolean;
+  /** Where what the program prints goes; by default to devwatch's own stdout and stderr. */
+  readonly output?: Output;
   /** Reads the settings again, after their file has changed. Throws UsageError when they are wrong. */
   readonly reload?: (() => LoadedSettings) | undefined;
 }
@@ -137,6 +140,16 @@ export class App {
     return this.#liveRun === undefined ? undefined : this.#supervisor.program?.pid;
   }
 
+  /** Resident memory of the program's processes in bytes; undefined where that cannot be known. */
+  get memory(): number | undefined {
+    return this.#liveRun === undefined ? undefined : this.#supervisor.program?.memory();
+  }
+
+  /** As it is shown to people. */
+  get display(): string {
+    return this.#command.display;
+  }
+
   get isNode(): boolean {
     return this.#command.isNode;
   }
@@ -215,7 +228,7 @@ export class App {
         drain: settings.drain,
         isPinged: settings.health?.probe === 'event-loop',
         sendsReady: settings.ready === 'message',
-        hearsOutput: settings.ready !== undefined && isPattern(settings.ready),
+        hearsOutput: this.#request.output !== undefined || (settings.ready !== undefined && isPattern(settings.ready)),
         relay: this.#request.relayMessages ?? false,
       },
       {
@@ -326,6 +339,11 @@ export class App {
 
   /** Watches with the settings in force; what watched before goes once this has taken over. */
   async #watch(since: number): Promise<void> {
+    if (this.#loaded.settings.watch.length === 0) {
+      await this.#lookout?.close();
+      this.#lookout = undefined;
+      return;
+    }
     const began = this.#clock.now();
     // Loaded only now: the program is already starting.
     const [{ Lookout }, { planScope }] = await Promise.all([import('./watch/lookout.ts'), import('./scope.ts')]);

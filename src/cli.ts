@@ -12,6 +12,7 @@ import { type LoadedSettings, loadSettings, packageMain } from './config/load.ts
 import type { Settings } from './config/options.ts';
 import { UsageError } from './errors.ts';
 import type { Ending } from './events.ts';
+import { backgroundVariable, type Managing, managing } from './managing.ts';
 import { Runner } from './runner.ts';
 import { type Action, readLines, shortcutHelp } from './terminal/keys.ts';
 import { createReporter, type Reporter, type ReporterOptions, wantsColor } from './terminal/reporter.ts';
@@ -26,10 +27,14 @@ const patience = 1500;
 const usageExitCode = 2;
 
 async function main(argv: readonly string[]): Promise<void> {
+  const { [backgroundVariable]: name } = process.env;
+  if (name !== undefined) return runAsDaemon(name, argv);
   const line = parseArgv(argv);
   if (line.help !== undefined) return (await import('./config/describe.ts')).printHelp(version, line.help);
   if (line.version) return void process.stdout.write(`${version}\n`);
   const [word = '', ...rest] = line.program;
+  if (!line.literal && (managing as readonly string[]).includes(word))
+    return manageBackground(word as Managing, rest, argv);
   if (line.literal || !isSubcommand(word)) return runProgram(line);
   const commands = await import('./commands.ts');
   if (word === 'explain') {
@@ -42,6 +47,46 @@ async function main(argv: readonly string[]): Promise<void> {
   }
   if (rest.length > 0) throw new UsageError(`devwatch ${word} takes no arguments: ${rest[0]}`);
   return word === 'init' ? commands.init(process.cwd()) : commands.showSettings(load(line));
+}
+
+async function manageBackground(word: Managing, rest: readonly string[], argv: readonly string[]): Promise<void> {
+  const { manage, start } = await import('./manage.ts');
+  if (word !== 'start') {
+    process.exitCode = await manage(word, rest);
+    return;
+  }
+  // Options may stand on both sides of the word.
+  const words = [...argv.slice(0, argv.length - rest.length - 1), ...rest];
+  const line = parseArgv(words);
+  const loaded = load(line);
+  process.exitCode = await start({
+    loaded,
+    program: programOf(line, loaded),
+    nodeArgs: line.nodeArgs,
+    argv: words,
+    cli: process.argv[1] ?? '',
+  });
+}
+
+async function runAsDaemon(name: string, argv: readonly string[]): Promise<void> {
+  delete process.env[backgroundVariable];
+  const line = parseArgv(argv);
+  // Nobody is there to ask whether the program reads: it may, and gets what is typed by those who attach.
+  const inBackground = (): LoadedSettings => {
+    const loaded = load(line);
+    return { ...loaded, settings: { ...loaded.settings, stdin: 'pipe' } };
+  };
+  const loaded = inBackground();
+  const { runInBackground } = await import('./daemon.ts');
+  await runInBackground({
+    name,
+    argv,
+    loaded,
+    program: programOf(line, loaded),
+    nodeArgs: line.nodeArgs,
+    reload: inBackground,
+    onEnd: () => process.exit(0),
+  });
 }
 
 const isSubcommand = (word: string): word is 'init' | 'config' | 'explain' =>

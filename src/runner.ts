@@ -30,6 +30,7 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
   #over = false;
   /** Gives back what guarded and contained the program. */
   #release: () => void = () => {};
+  readonly #output: AppRequest['output'];
   /** What is open beside the program. */
   readonly #closing: (() => void)[] = [];
   #arm: (armed: Promise<void>) => void = () => {};
@@ -45,6 +46,7 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
       finish = resolve;
     });
     this.#loaded = request.loaded;
+    this.#output = request.output;
     this.#clock = clock;
     this.#app = new App({
       request,
@@ -63,6 +65,16 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
   /** The program's root process, or undefined while none runs. */
   get pid(): number | undefined {
     return this.#app.pid;
+  }
+
+  /** Resident memory of the program's processes in bytes; undefined while none runs and where it cannot be known. */
+  get memory(): number | undefined {
+    return this.#app.memory;
+  }
+
+  /** The program as it is shown to people. */
+  get program(): string {
+    return this.#app.display;
   }
 
   /** Hears of every event, before the listeners for its name do. */
@@ -99,7 +111,7 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
       };
     };
     this.#modes.save('go on');
-    const launcher = createLauncher(containment, this.#clock, this.#modes);
+    const launcher = createLauncher(containment, this.#clock, this.#modes, this.#output);
     // Nothing is unguarded: before it begins, a Node program of ours looks whether devwatch lives (preload.cts).
     if (!this.#app.isNode) guard();
     const armed = this.#app.start(launcher);

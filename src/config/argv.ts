@@ -205,7 +205,9 @@ export function parseArgv(argv: readonly string[]): CommandLine {
       continue;
     }
     const negated = name.startsWith('--no-') ? flagsByName.get(`--${name.slice(5)}`) : undefined;
-    if (negated?.spec !== undefined && isSwitch(negated.spec)) {
+    if (name === '--no-watch') {
+      values.set('watch', []);
+    } else if (negated?.spec !== undefined && isSwitch(negated.spec)) {
       if (attached !== undefined) throw new UsageError(`${name} takes no value`);
       values.set(negated.key as OptionKey, false);
     } else if (isNodeFlag(name)) {

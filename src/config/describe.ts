@@ -66,8 +66,8 @@ export function printHelp(version: string, which: 'usual' | 'all'): void {
       {
         body: [
           ...usage.map(({ body }) => body.trim().replace('$ ', '')),
-          'devwatch init | config      write a .watchrc | show the settings in force',
-          'devwatch explain <path...>  why a change restarts the program, or does not',
+          'devwatch init | config | explain <path>  make, show, explain settings',
+          'devwatch start | stop | restart | list | logs | attach  in the background',
           "Options go before the script, Node's (--inspect) too; the rest is the program's.",
         ].join('\n'),
       },

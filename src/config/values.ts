@@ -173,7 +173,8 @@ const unitsInMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000 
 /** setTimeout takes no more than 2^31 - 1 ms; longer ones would fire at once. */
 const longestDuration = 2 ** 31 - 1;
 
-function readDuration(raw: unknown): number {
+/** @throws ValueError */
+export function readDuration(raw: unknown): number {
   const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m)?$/.exec(
     typeof raw === 'number' ? String(raw) : typeof raw === 'string' ? raw.trim() : '',
   );

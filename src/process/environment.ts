@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import { parseEnv } from 'node:util';
 import { codeOf, messageOf, UsageError } from '../errors.ts';
 import type { Cause, Change } from '../events.ts';
+import { backgroundVariable } from '../managing.ts';
 
 export interface EnvironmentOptions {
   /** Where the program runs; PWD follows it, as it does after a `cd`. */
@@ -60,11 +61,14 @@ export function runVariables(run: number, cause: Cause, changes: readonly Change
  */
 function ownEnvironment(): NodeJS.ProcessEnv {
   if (process.platform !== 'linux' || !process.argv.some((word) => word.startsWith('--env-file'))) return process.env;
-  const original = fs.readFileSync('/proc/self/environ', 'utf8').split('\0').filter(Boolean);
+  const original = fs.readFileSync('/proc/self/environ', 'utf8').split('\0');
   return Object.fromEntries(
-    original.map((entry) => {
-      const equals = entry.indexOf('=');
-      return [entry.slice(0, equals), entry.slice(equals + 1)];
-    }),
+    // A devwatch that the program starts is not the one in the background.
+    original
+      .filter((entry) => entry !== '' && !entry.startsWith(`${backgroundVariable}=`))
+      .map((entry) => {
+        const equals = entry.indexOf('=');
+        return [entry.slice(0, equals), entry.slice(equals + 1)];
+      }),
   );
 }

@@ -11,7 +11,7 @@ import { type Child, type ChildOptions, startChild } from './child.ts';
 import { createHeldPorts } from './hold.ts';
 import { createHooks, type Hooks, type HooksOptions } from './hooks.ts';
 import { treeMemory } from './memory.ts';
-import { passOn } from './output.ts';
+import { type Output, passOn } from './output.ts';
 import { createStandbys } from './standby.ts';
 import { endTree, type TreeEnding } from './stop.ts';
 import type { TerminalModes } from './terminal.ts';
@@ -74,7 +74,12 @@ export interface Launcher {
 }
 
 /** A launcher whose programs are contained: whatever they start can be found and ended. */
-export function createLauncher(containment: Containment, clock: Clock, modes: TerminalModes): Launcher {
+export function createLauncher(
+  containment: Containment,
+  clock: Clock,
+  modes: TerminalModes,
+  output?: Output,
+): Launcher {
   let serial = 0;
   /** The program reads the terminal, and may have put it into other modes. */
   let terminalIsClaimed = false;
@@ -106,7 +111,19 @@ export function createLauncher(containment: Containment, clock: Clock, modes: Te
       };
       const fromStandby = parked !== undefined;
       const isHeld = (): boolean => held.all.length > 0;
-      return track({ child, fromStandby, options, clock, modes, listener, onPackage, onClaim, onUnhold, isHeld });
+      return track({
+        child,
+        fromStandby,
+        options,
+        clock,
+        modes,
+        listener,
+        onPackage,
+        onClaim,
+        onUnhold,
+        isHeld,
+        output,
+      });
     },
     discardStandbys: () => void standbys.discard(),
     openHooks: (hooks) => createHooks({ ...hooks, containment, clock, serial: nextSerial }),
@@ -132,13 +149,14 @@ interface Tracked {
   readonly onUnhold: ProgramNotices['onUnhold'];
   /** Is anything kept for the next run? */
   readonly isHeld: () => boolean;
+  readonly output: Output | undefined;
 }
 
 /** What a program that is blocked may take beyond the time that it was given, in ms. */
 const drainSlack = 30;
 
 function track(tracked: Tracked): Program {
-  const { child, fromStandby, options, clock, modes, listener, onPackage, onClaim, onUnhold, isHeld } = tracked;
+  const { child, fromStandby, options, clock, modes, listener, onPackage, onClaim, onUnhold, isHeld, output } = tracked;
   const { signal, relay, drain } = options;
   const { process: root, pid, tree } = child;
   let ending: TreeEnding | undefined;
@@ -180,7 +198,7 @@ function track(tracked: Tracked): Program {
     onPackage,
   });
   root.on('message', (message) => listener.onMessage(message));
-  if (options.hearsOutput) passOn(root, (chunk) => listener.onOutput(chunk));
+  if (options.hearsOutput) passOn(root, (chunk) => listener.onOutput(chunk), output);
   const endRelay = relay ? relayMessages(root) : () => {};
   root.once('exit', (code, name) => {
     exited = true;

@@ -18,7 +18,11 @@ import { notification } from './notify.ts';
 const require = createRequire(import.meta.url);
 
 export interface ReporterOptions {
-  readonly stream: NodeJS.WriteStream;
+  readonly stream: {
+    readonly isTTY?: boolean;
+    write(text: string): unknown;
+    on(event: 'error', listener: () => void): unknown;
+  };
   readonly format: 'pretty' | 'json';
   readonly level: 'quiet' | 'normal' | 'verbose';
   readonly color: boolean;

@@ -3,8 +3,8 @@
 import fs from 'node:fs';
 
 /** Looks again and again, giving everything else its turn, until it holds. */
-export async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setImmediate(resolve));
+export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await holds())) await new Promise((resolve) => setImmediate(resolve));
 }
 
 /** The fields of `/proc/PID/stat` from the state on, or none when there is no such process. */

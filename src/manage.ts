@@ -1,0 +1,353 @@
+/** The commands for programs in the background: start, stop, restart, list, logs, attach. */
+
+import fs from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { ask, stream } from './background/control.ts';
+import { followLog, readTail } from './background/follow.ts';
+import { daemonize } from './background/launch.ts';
+import { clearLogs } from './background/logs.ts';
+import {
+  type BackgroundEntry,
+  type BackgroundRecord,
+  claim,
+  defaultName,
+  find,
+  list,
+  logsOf,
+  type ProcessIdentity,
+  standingOf,
+} from './background/registry.ts';
+import type { LoadedSettings } from './config/load.ts';
+import { readDuration } from './config/values.ts';
+import type { Start, Status } from './daemon.ts';
+import { UsageError } from './errors.ts';
+import { backgroundVariable, type Managing } from './managing.ts';
+import { planCommand } from './plan.ts';
+import { endLeftovers, takeStaleLeftovers } from './process/leftovers.ts';
+import { formatTime } from './terminal/format.ts';
+
+export interface StartRequest {
+  readonly loaded: LoadedSettings;
+  readonly program: readonly string[];
+  readonly nodeArgs: readonly string[];
+  /** What came after `devwatch start`. */
+  readonly argv: readonly string[];
+  /** The command line's own file. */
+  readonly cli: string;
+}
+
+/** How long a program may take to be up, in ms, before `start` no longer waits. */
+const patience = 30_000;
+/** Between two looks at whether something has come about, in ms. */
+const look = 20;
+/** What a devwatch that does not answer is given after SIGTERM, in ms. */
+const grace = 10_000;
+const failedExitCode = 1;
+
+const print = (text: string): void => void process.stdout.write(`${text}\n`);
+
+/**
+ * Starts a devwatch in the background and waits until its program is up or has failed.
+ *
+ * @returns the exit code
+ * @throws UsageError when the name is taken, or there is nothing that could be run
+ */
+export async function start(request: StartRequest): Promise<number> {
+  const { loaded, argv, cli } = request;
+  const { display } = planCommand(request);
+  const name = loaded.settings.name ?? defaultName(loaded.folder);
+  const claimed = claim(name, loaded.folder);
+  const own = `${claimed.folder}/devwatch.log`;
+  let daemon: ProcessIdentity;
+  try {
+    daemon = await daemonize({
+      file: process.execPath,
+      args: [cli, ...argv],
+      env: { ...process.env, [backgroundVariable]: name },
+      folder: process.cwd(),
+      log: { out: own, err: own },
+      // The program's files are the user's; devwatch's own have modes of their own.
+      umask: process.umask(),
+      prepare: (identity) => claimed.handTo(identity),
+    });
+  } catch (error) {
+    claimed.release();
+    throw error;
+  }
+  const record = await recordOf(name, daemon);
+  if (record === undefined) {
+    print(`${name} could not be started: ${display}`);
+    for (const line of await readTail(own, { lines: 10 })) print(`  ${line}`);
+    return failedExitCode;
+  }
+  const result = (await ask(record, 'start', {}, { timeout: patience }).catch(() => undefined)) as Start | undefined;
+  const where = `pid ${record.pid} · logs: devwatch logs ${name}`;
+  switch (result?.state) {
+    case 'up':
+      print(
+        `${name} is up after ${formatTime(result.ms)}${result.port === undefined ? '' : ` · port ${result.port}`} · ${where}`,
+      );
+      return 0;
+    case 'running':
+      print(`${name} is running · ${where}`);
+      return 0;
+    case 'ended':
+      print(`${name} has run and ended · devwatch waits for a change · ${where}`);
+      return 0;
+    case 'failed':
+      print(`${name} failed: ${result.reason} · devwatch stays and restarts it · ${where}`);
+      for (const line of result.tail) print(`  ${line}`);
+      return failedExitCode;
+    default:
+      print(`${name} is not up after ${formatTime(patience)} · it goes on · ${where}`);
+      return failedExitCode;
+  }
+}
+
+/** Written when it takes orders; undefined when it ended before that. */
+async function recordOf(name: string, daemon: ProcessIdentity): Promise<BackgroundRecord | undefined> {
+  for (;;) {
+    const isAlive = standingOf(daemon) === 'alive';
+    const record = list().find((entry) => entry.name === name)?.record;
+    if (record?.pid === daemon.pid && record.startTime === daemon.startTime) return record;
+    if (!isAlive) return undefined;
+    await sleep(look);
+  }
+}
+
+/** @returns the exit code */
+export async function manage(command: Exclude<Managing, 'start'>, words: readonly string[]): Promise<number> {
+  switch (command) {
+    case 'stop':
+      return each(words, 'stop', stopOne);
+    case 'restart':
+      return each(words, 'restart', restartOne);
+    case 'list':
+    case 'ls':
+    case 'status':
+      return show(words);
+    case 'logs':
+      return showLogs(words);
+    case 'attach':
+      return attach(words);
+  }
+}
+
+async function each(
+  words: readonly string[],
+  verb: string,
+  act: (entry: BackgroundEntry) => Promise<number>,
+): Promise<number> {
+  if (words.length === 0) throw new UsageError(`${verb} what? · devwatch ${verb} <name|folder|all>`);
+  const entries = words.flatMap((word) => find(word));
+  if (entries.length === 0) print('nothing runs in the background');
+  const codes = await Promise.all(entries.map(act));
+  return Math.max(0, ...codes);
+}
+
+async function stopOne({ name, record, alive }: BackgroundEntry): Promise<number> {
+  if (record === undefined || !alive) {
+    await sweep(record);
+    claimAndStrike(name);
+    print(`${name} was not running`);
+    return 0;
+  }
+  try {
+    await ask(record, 'stop', {}, { timeout: grace + patience });
+  } catch {
+    // It does not answer: it is asked as every program is.
+    if (standingOf(record) === 'alive') process.kill(record.pid, 'SIGTERM');
+  }
+  const deadline = Date.now() + grace;
+  while (standingOf(record) === 'alive') {
+    if (Date.now() > deadline) {
+      // The guardian ends what it leaves.
+      process.kill(record.pid, 'SIGKILL');
+    }
+    await sleep(look);
+  }
+  await sweep(record);
+  print(`${name} has been stopped`);
+  return 0;
+}
+
+/** The record of one that is dead says nothing any more. */
+function claimAndStrike(name: string): void {
+  const held = claim(name, process.cwd());
+  held.strike();
+  held.release();
+}
+
+/** Ends what a killed devwatch has left in its folder. */
+async function sweep(record: BackgroundRecord | undefined): Promise<void> {
+  if (record === undefined || !fs.existsSync(record.folder)) return;
+  await Promise.all(takeStaleLeftovers(record.folder).map(endLeftovers));
+}
+
+async function restartOne({ name, record, alive }: BackgroundEntry): Promise<number> {
+  if (record === undefined || !alive) {
+    print(`${name} is not running · devwatch start`);
+    return failedExitCode;
+  }
+  const result = (await ask(record, 'restart', {}, { timeout: patience })) as Start;
+  if (result.state === 'failed') {
+    print(`${name} failed: ${result.reason}`);
+    return failedExitCode;
+  }
+  print(result.state === 'up' ? `${name} is up again after ${formatTime(result.ms)}` : `${name} has been restarted`);
+  return 0;
+}
+
+interface Row {
+  readonly name: string;
+  readonly state: Status['state'] | 'dead' | 'unknown';
+  readonly pid?: number | undefined;
+  /** Of the devwatch that keeps it. */
+  readonly owner?: number | undefined;
+  /** ms since the run's start. */
+  readonly uptime?: number | undefined;
+  readonly restarts?: number | undefined;
+  readonly memory?: number | undefined;
+  readonly cpu?: number | undefined;
+  readonly port?: number | undefined;
+  readonly folder?: string | undefined;
+  readonly problem?: string | undefined;
+}
+
+async function show(words: readonly string[]): Promise<number> {
+  const { values, positionals } = options(words, { json: { type: 'boolean' } });
+  const entries = positionals.length === 0 ? list() : positionals.flatMap((word) => find(word));
+  const rows = await Promise.all(entries.map(rowOf));
+  if (values.json === true) print(JSON.stringify(rows, null, 2));
+  else if (rows.length === 0) print('nothing runs in the background · devwatch start <script>');
+  else print(table(rows));
+  return 0;
+}
+
+async function rowOf({ name, record, alive, problem }: BackgroundEntry): Promise<Row> {
+  if (record === undefined) return { name, state: 'unknown', problem };
+  const common = { name, folder: record.folder, problem };
+  if (!alive) {
+    await sweep(record);
+    return { ...common, state: 'dead' };
+  }
+  try {
+    const { state, pid, run, since, port, memory, cpu } = (await ask(record, 'status')) as Status;
+    const uptime = pid === undefined ? undefined : Date.now() - since;
+    return { ...common, state, pid, owner: record.pid, uptime, restarts: Math.max(0, run - 1), memory, cpu, port };
+  } catch (error) {
+    return { ...common, state: 'unknown', owner: record.pid, problem: error instanceof Error ? error.message : '' };
+  }
+}
+
+function table(rows: readonly Row[]): string {
+  const head = ['name', 'state', 'pid', 'uptime', 'restarts', 'memory', 'cpu', 'port', 'folder'];
+  const lines = rows.map((row) => [
+    row.name,
+    row.state,
+    String(row.pid ?? '–'),
+    row.uptime === undefined ? '–' : formatTime(row.uptime),
+    String(row.restarts ?? '–'),
+    row.memory === undefined ? '–' : `${Math.round(row.memory / 2 ** 20)} MB`,
+    row.cpu === undefined ? '–' : formatTime(row.cpu),
+    String(row.port ?? '–'),
+    row.problem ?? row.folder ?? '–',
+  ]);
+  const widths = head.map((title, column) =>
+    Math.max(...[head, ...lines].map((line) => (line[column] ?? title).length)),
+  );
+  return [head, ...lines]
+    .map((line) =>
+      line
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+async function showLogs(words: readonly string[]): Promise<number> {
+  const { values, positionals } = options(words, {
+    follow: { type: 'boolean', short: 'f' },
+    lines: { type: 'string', short: 'n' },
+    err: { type: 'boolean' },
+    since: { type: 'string' },
+    clear: { type: 'boolean' },
+  });
+  if (positionals.length === 0) throw new UsageError('logs of what? · devwatch logs <name|folder|all>');
+  const programs = positionals.flatMap((word) => logsFor(word));
+  const files = programs.flatMap(({ name, log }) => {
+    const all = values.err === true || log.out === log.err ? [log.err] : [log.out, log.err];
+    return all.filter((file) => fs.existsSync(file) || values.follow === true).map((file) => ({ name, file }));
+  });
+  if (values.clear === true) {
+    await Promise.all(files.map(({ file }) => clearLogs(file)));
+    return 0;
+  }
+  const lines = values.lines === undefined ? 20 : Number(values.lines);
+  if (!Number.isInteger(lines) || lines < 0)
+    throw new UsageError(`--lines takes a whole number from 0, not ${values.lines}`);
+  const since = values.since === undefined ? undefined : new Date(Date.now() - readDuration(values.since));
+  const prefixOf = (name: string): string => (programs.length > 1 ? `${name} | ` : '');
+  const write = (name: string, line: Buffer): void =>
+    void process.stdout.write(Buffer.concat([Buffer.from(prefixOf(name)), line, Buffer.from('\n')]));
+  if (values.follow !== true) {
+    for (const { name, file } of files) for (const line of await readTail(file, { lines, since })) write(name, line);
+    return 0;
+  }
+  const abort = new AbortController();
+  process.once('SIGINT', () => abort.abort());
+  await Promise.all(
+    files.map(({ name, file }) =>
+      followLog(file, { lines, since, signal: abort.signal, onLine: (line) => write(name, line) }),
+    ),
+  );
+  return 0;
+}
+
+/** Those of a program that no longer runs are still there. */
+function logsFor(word: string): Pick<BackgroundRecord, 'name' | 'log'>[] {
+  try {
+    return find(word).flatMap(({ name, record }) => ({ name, log: record?.log ?? logsOf(name) }));
+  } catch (error) {
+    if (error instanceof UsageError && /^[\w.-]+$/.test(word) && fs.existsSync(logsOf(word).out)) {
+      return [{ name: word, log: logsOf(word) }];
+    }
+    throw error;
+  }
+}
+
+/** Shows what a program prints, and hands on what is typed; Ctrl-C ends the showing, not the program. */
+async function attach(words: readonly string[]): Promise<number> {
+  const [entry, ...others] = words.flatMap((word) => find(word));
+  if (entry === undefined || others.length > 0)
+    throw new UsageError('attach takes one program · devwatch attach <name>');
+  const { record, name, alive } = entry;
+  if (record === undefined || !alive) throw new UsageError(`${name} is not running · devwatch start`);
+  const abort = new AbortController();
+  process.once('SIGINT', () => abort.abort());
+  process.stdin.on('data', (chunk: Buffer) => {
+    ask(record, 'write', { text: chunk.toString() }).catch(() => abort.abort());
+  });
+  process.stderr.write(`attached to ${name} · Ctrl-C leaves it running\n`);
+  try {
+    for await (const item of stream(record, 'attach', {}, abort.signal)) {
+      process.stdout.write(Buffer.from(String((item as { data?: unknown }).data ?? ''), 'base64'));
+    }
+  } catch (error) {
+    if (!abort.signal.aborted) throw error;
+  }
+  process.stdin.pause();
+  return 0;
+}
+
+type Flags = NonNullable<Parameters<typeof parseArgs>[0]>['options'];
+
+function options<Given extends NonNullable<Flags>>(words: readonly string[], flags: Given) {
+  try {
+    return parseArgs({ args: [...words], options: flags, allowPositionals: true });
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? (error.message.split('. ')[0] ?? '') : String(error));
+  }
+}

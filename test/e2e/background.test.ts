@@ -1,0 +1,375 @@
+/** Programs in the background: start, list, logs, restart, attach, stop, and what is left when something is killed. */
+
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import path from 'node:path';
+import { describe, expect, test } from 'vitest';
+import type { BackgroundRecord } from '../../src/background/registry.ts';
+import { cli } from '../support/devwatch.ts';
+import { isAlive, until } from '../support/facts.ts';
+import { dialHome, type Home, openHome } from '../support/home.ts';
+import { freePort } from '../support/ports.ts';
+import { createProject, type Project } from '../support/project.ts';
+import { openTerminal } from '../support/terminal.ts';
+
+interface Result {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+interface Row {
+  readonly name: string;
+  readonly state: string;
+  readonly pid?: number;
+  readonly owner?: number;
+  readonly restarts?: number;
+  readonly port?: number;
+  readonly folder: string;
+}
+
+/** A project and a home for state of its own; whatever runs at the end is stopped. */
+class Session implements AsyncDisposable {
+  readonly home: Home;
+  readonly project: Project;
+  readonly #state: Project;
+
+  constructor(home: Home, project: Project) {
+    this.home = home;
+    this.project = project;
+    this.#state = createProject({});
+  }
+
+  static async open(files: Readonly<Record<string, string>>): Promise<Session> {
+    return new Session(await openHome(), createProject(files));
+  }
+
+  get env(): NodeJS.ProcessEnv {
+    return { ...process.env, ...this.home.env, XDG_STATE_HOME: this.#state.path, XDG_RUNTIME_DIR: '' };
+  }
+
+  spawn(...words: readonly string[]): ChildProcess {
+    return spawn(process.execPath, [cli, ...words], { cwd: this.project.path, env: this.env, stdio: 'pipe' });
+  }
+
+  async run(...words: readonly string[]): Promise<Result> {
+    const child = this.spawn(...words);
+    child.stdin?.end();
+    let out = '';
+    let err = '';
+    child.stdout?.on('data', (chunk) => {
+      out += chunk;
+    });
+    child.stderr?.on('data', (chunk) => {
+      err += chunk;
+    });
+    const [code] = await once(child, 'close');
+    return { code, out, err };
+  }
+
+  async rows(): Promise<Row[]> {
+    return JSON.parse((await this.run('list', '--json')).out);
+  }
+
+  record(name: string): BackgroundRecord {
+    return JSON.parse(fs.readFileSync(this.file(name, 'record.json'), 'utf8'));
+  }
+
+  file(name: string, file: string): string {
+    return path.join(this.#state.path, 'devwatch', 'background', name, file);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.run('stop', 'all');
+    await this.project[Symbol.asyncDispose]();
+    await this.home[Symbol.asyncDispose]();
+    await this.#state[Symbol.asyncDispose]();
+  }
+}
+
+const listens = (says: Readonly<Record<string, unknown>> = {}): string =>
+  `${dialHome(says)}require('http').createServer((request, response) => response.end('fine')).listen(Number(process.argv[2] ?? 0), '127.0.0.1');console.log('listening');`;
+
+test('start returns when the program is up, list shows it, stop ends all of it', async () => {
+  const port = await freePort();
+  await using session = await Session.open({ 'server.js': listens() });
+  const started = await session.run('start', '--name', 'web', 'server.js', String(port));
+  expect(started).toMatchObject({
+    code: 0,
+    out: expect.stringMatching(new RegExp(`^web is up after .* · port ${port} · pid \\d+`)),
+  });
+  expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe('fine');
+  const program = await session.home.next();
+
+  const [row, ...others] = await session.rows();
+  expect(others).toEqual([]);
+  expect(row).toMatchObject({
+    name: 'web',
+    state: 'up',
+    pid: program.pid,
+    restarts: 0,
+    port,
+    folder: session.project.path,
+  });
+  expect((await session.run('ls')).out).toMatch(/^name +state +pid .*\nweb +up +\d+ /);
+
+  const { pid } = session.record('web');
+  expect(await session.run('stop', 'web')).toMatchObject({ code: 0, out: 'web has been stopped\n' });
+  await program.gone;
+  expect(isAlive(pid)).toBe(false);
+  expect(await session.rows()).toEqual([]);
+});
+
+test('a save restarts it, a crash too, and restart by name', async () => {
+  await using session = await Session.open({ 'server.js': listens({ version: 1 }) });
+  await session.run('start', '--name', 'web', 'server.js');
+  await session.home.next();
+  session.project.write('server.js', listens({ version: 2 }));
+  const second = await session.home.next();
+  expect(second.says.version).toBe(2);
+  second.send('crash');
+  const third = await session.home.next();
+  await until(async () => (await session.rows())[0]?.state === 'up');
+  expect(await session.run('restart', 'web')).toMatchObject({
+    code: 0,
+    out: expect.stringContaining('web is up again'),
+  });
+  await third.gone;
+  expect((await session.rows())[0]?.restarts).toBe(3);
+});
+
+test('--no-watch only keeps it alive', async () => {
+  await using session = await Session.open({ 'server.js': listens({ version: 1 }) });
+  await session.run('start', '--no-watch', '--name', 'web', 'server.js');
+  const first = await session.home.next();
+  session.project.write('server.js', listens({ version: 2 }));
+  // A crash comes later, and brings what has been saved.
+  first.send('crash');
+  expect((await session.home.next()).says.version).toBe(2);
+  expect((await session.run('logs', 'web', '--err', '-n', '100')).out).not.toContain('server.js\n');
+});
+
+describe('start says', () => {
+  test('why it failed, with the last lines of the log', async () => {
+    await using session = await Session.open({ 'server.js': `console.log('begun'); throw new Error('no database');` });
+    const { code, out } = await session.run('start', '--name', 'web', 'server.js');
+    expect(code).toBe(1);
+    expect(out).toMatch(/^web failed: exit 1 · /);
+    expect(out).toContain('Error: no database');
+  });
+
+  test('that a program without a port runs', async () => {
+    await using session = await Session.open({ 'worker.js': dialHome() });
+    expect(await session.run('start', 'worker.js')).toMatchObject({
+      code: 0,
+      out: expect.stringContaining(' is running · pid '),
+    });
+  });
+
+  test('that the name is taken, by whom', async () => {
+    await using session = await Session.open({ 'server.js': listens() });
+    await session.run('start', '--name', 'web', 'server.js');
+    const { pid } = session.record('web');
+    const again = await session.run('start', '--name', 'web', 'server.js');
+    expect(again).toMatchObject({
+      code: 2,
+      err: expect.stringContaining(`web is already running in ${session.project.path} (pid ${pid})`),
+    });
+  });
+
+  test.each([
+    [['start', 'no-such-file.js'], /no-such-file\.js/],
+    [['start', '--name', '../web', 'server.js'], /"\.\.\/web" cannot be a name/],
+    [['start', '--nmae', 'web', 'server.js'], /did you mean --name\?/],
+    [['stop'], /devwatch stop <name\|folder\|all>/],
+    [['stop', 'nobody'], /nothing runs in the background as, or in, nobody/],
+    [['logs', 'nobody'], /nothing runs in the background as, or in, nobody/],
+    [['list', '--jason'], /--jason/],
+  ])('%j: what is wrong, and starts nothing', async (words, message) => {
+    await using session = await Session.open({ 'server.js': '' });
+    const { code, err } = await session.run(...words);
+    expect(code).toBe(2);
+    expect(err).toMatch(message);
+    expect(await session.rows()).toEqual([]);
+  });
+
+  test('of twenty at once, that one has won', async () => {
+    await using session = await Session.open({ 'server.js': listens() });
+    const results = await Promise.all(
+      Array.from({ length: 20 }, () => session.run('start', '--name', 'web', 'server.js')),
+    );
+    expect(results.filter(({ code }) => code === 0)).toHaveLength(1);
+    for (const { code, err } of results.filter((result) => result.code !== 0)) {
+      expect(code).toBe(2);
+      expect(err).toMatch(/^devwatch: web is already running in /);
+    }
+    expect(session.home.mostAlive).toBe(1);
+  });
+});
+
+describe('logs', () => {
+  test('of both streams, of one, the last lines, cleared', async () => {
+    const prints = `console.log('to stdout'); console.error('to stderr'); ${listens()}`;
+    await using session = await Session.open({ 'server.js': prints });
+    await session.run('start', '--name', 'web', 'server.js');
+    await until(async () => (await session.run('logs', 'web')).out.includes('listening'));
+    expect((await session.run('logs', 'web')).out).toMatch(/^to stdout\nlistening\n[\s\S]*to stderr\n/);
+    expect((await session.run('logs', 'web', '--err')).out).not.toContain('to stdout');
+    expect((await session.run('logs', 'web', '-n', '1')).out).toMatch(/^listening\n.*\n$/);
+    expect(fs.statSync(session.file('web', 'out.log')).mode & 0o777).toBe(0o600);
+    await session.run('logs', 'web', '--clear');
+    expect((await session.run('logs', 'web')).out).toBe('');
+  });
+
+  test('are followed', async () => {
+    await using session = await Session.open({ 'server.js': listens() });
+    await session.run('start', '--name', 'web', 'server.js');
+    const program = await session.home.next();
+    const follower = session.spawn('logs', '-f', 'web');
+    let out = '';
+    follower.stdout?.on('data', (chunk) => {
+      out += chunk;
+    });
+    await until(() => out.includes('listening'));
+    program.send('a line that comes later');
+    await until(() => out.includes('a line that comes later'));
+    follower.kill('SIGINT');
+    expect((await once(follower, 'close'))[0]).toBe(0);
+  });
+
+  test('stand in one file with --log, and outlive the program', async () => {
+    await using session = await Session.open({ 'server.js': `console.error('to stderr');${listens()}` });
+    await session.run('start', '--name', 'web', '--log', '1.log', 'server.js');
+    await until(() => fs.readFileSync(session.project.at('1.log'), 'utf8').includes('listening'));
+    expect(fs.readFileSync(session.project.at('1.log'), 'utf8')).toContain('to stderr\n');
+    await session.run('stop', 'web');
+    expect(fs.readFileSync(session.project.at('1.log'), 'utf8')).toContain('listening\n');
+  });
+});
+
+test('attach shows what it prints and hands on what is typed', async () => {
+  const echo = `process.stdin.on('data', (line) => console.log('heard ' + String(line).trim()));${listens()}`;
+  await using session = await Session.open({ 'server.js': echo });
+  await session.run('start', '--name', 'web', 'server.js');
+  const attached = session.spawn('attach', 'web');
+  let out = '';
+  attached.stdout?.on('data', (chunk) => {
+    out += chunk;
+  });
+  await once(attached.stderr as NodeJS.ReadableStream, 'data');
+  attached.stdin?.write('hello\n');
+  await until(() => out.includes('heard hello'));
+  attached.kill('SIGINT');
+  await once(attached, 'close');
+  expect((await session.rows())[0]?.state).toBe('up');
+});
+
+describe('the classical steps of a daemon', () => {
+  test('a session without a terminal that it does not lead, no parent, its folder, no descriptors, the user’s umask', async () => {
+    await using session = await Session.open({
+      'server.js': `require(process.env.TEST_DIAL)({ umask: process.umask() }); require('http').createServer().listen(0);`,
+    });
+    const shell = spawnSync(
+      '/bin/sh',
+      ['-c', `umask 027; exec "$0" "$@" 7</dev/null`, process.execPath, cli, 'start', '--name', 'web', 'server.js'],
+      {
+        cwd: session.project.path,
+        env: session.env,
+        encoding: 'utf8',
+      },
+    );
+    expect(shell.stdout).toContain('web is up');
+    const { pid } = session.record('web');
+    // After the name in parentheses: state, parent, group, session, terminal.
+    const fields = fs.readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+    expect(Number(fields[3])).not.toBe(pid);
+    expect(Number(fields[4])).toBe(0);
+    expect(Number(fields[1])).not.toBe(process.pid);
+    expect(fs.readlinkSync(`/proc/${pid}/cwd`)).toBe(session.project.path);
+    expect(fs.readlinkSync(`/proc/${pid}/fd/0`)).toBe('/dev/null');
+    const open = fs.readdirSync(`/proc/${pid}/fd`).map((fd) => fs.readlinkSync(`/proc/${pid}/fd/${fd}`));
+    expect(open.filter((target) => target.startsWith('/dev/pts') || target === session.project.path)).toEqual([]);
+    expect((await session.home.next()).says.umask).toBe(0o027);
+    for (const file of ['record.json', 'out.log', 'err.log', 'devwatch.log']) {
+      expect(fs.statSync(session.file('web', file)).mode & 0o077, file).toBe(0);
+    }
+  });
+
+  test('the terminal in which it was started may close', async () => {
+    await using session = await Session.open({ 'server.js': listens() });
+    const program = await (async () => {
+      await using terminal = openTerminal({ cwd: session.project.path, env: session.env as Record<string, string> });
+      terminal.line(`${process.execPath} ${cli} start --name web server.js`);
+      await terminal.until(/web is up/);
+      return session.home.next();
+    })();
+    program.send('still here');
+    await until(async () => (await session.run('logs', 'web')).out.includes('still here'));
+    expect(program.isAlive()).toBe(true);
+  });
+
+  test('SIGTERM ends it in order, SIGHUP reopens its logs', async () => {
+    await using session = await Session.open({ 'server.js': listens() });
+    await session.run('start', '--name', 'web', 'server.js');
+    const program = await session.home.next();
+    const { pid } = session.record('web');
+    await until(() => fs.readFileSync(session.file('web', 'out.log'), 'utf8').includes('listening'));
+    fs.renameSync(session.file('web', 'out.log'), session.file('web', 'moved.log'));
+    process.kill(pid, 'SIGHUP');
+    program.send('into the new file');
+    await until(
+      () =>
+        fs.existsSync(session.file('web', 'out.log')) &&
+        fs.readFileSync(session.file('web', 'out.log'), 'utf8') === 'into the new file\n',
+    );
+    process.kill(pid, 'SIGTERM');
+    await program.gone;
+    await until(() => !isAlive(pid));
+    expect(await session.rows()).toEqual([]);
+  });
+});
+
+test('SIGKILL of the background devwatch leaves nothing, list says so, start works at once', async () => {
+  await using session = await Session.open({ 'server.js': listens() });
+  await session.run('start', '--name', 'web', 'server.js');
+  const program = await session.home.next();
+  process.kill(session.record('web').pid, 'SIGKILL');
+  await program.gone;
+  expect((await session.rows())[0]).toMatchObject({ name: 'web', state: 'dead' });
+  expect(await session.run('start', '--name', 'web', 'server.js')).toMatchObject({ code: 0 });
+  expect((await session.rows())[0]).toMatchObject({ name: 'web', state: 'up' });
+});
+
+test.each([
+  ['another boot', (record: BackgroundRecord) => ({ ...record, boot: 'another' })],
+  ['a number that was given away again', (record: BackgroundRecord) => ({ ...record, startTime: '1' })],
+])('a record of %s is taken for dead, and nothing is killed for it', async (_, change) => {
+  await using session = await Session.open({ 'server.js': listens() });
+  await session.run('start', '--name', 'web', 'server.js');
+  const program = await session.home.next();
+  const record = session.record('web');
+  fs.writeFileSync(session.file('web', 'record.json'), JSON.stringify(change(record)), { mode: 0o600 });
+  expect((await session.rows())[0]?.state).toBe('dead');
+  expect(isAlive(record.pid)).toBe(true);
+  expect(program.isAlive()).toBe(true);
+  fs.writeFileSync(session.file('web', 'record.json'), JSON.stringify(record), { mode: 0o600 });
+});
+
+test.skipIf(process.getuid?.() !== 0)('another user can neither read the logs nor give orders', async () => {
+  await using session = await Session.open({ 'server.js': listens() });
+  await session.run('start', '--name', 'web', 'server.js');
+  const { socket, log } = session.record('web');
+  const look = `const fs = require('fs'), net = require('net');
+    const tries = [${JSON.stringify(log.out)}, ${JSON.stringify(session.file('web', 'record.json'))}].map((file) => { try { fs.readFileSync(file); return 'read'; } catch (error) { return error.code; } });
+    net.connect(${JSON.stringify(socket)}).on('connect', () => end('connected')).on('error', (error) => end(error.code));
+    const end = (last) => { console.log([...tries, last].join()); process.exit(); };`;
+  const { stdout } = spawnSync(process.execPath, ['-e', look], {
+    uid: 65_534,
+    gid: 65_534,
+    encoding: 'utf8',
+    cwd: '/',
+    env: {},
+  });
+  expect(stdout.trim()).toBe('EACCES,EACCES,EACCES');
+});
