@@ -156,7 +156,7 @@ test('typed lines are shortcuts while the program does not read: r, rs, h, c, q'
   await terminal.until(/\x1b\[2J\x1b\[H/);
   terminal.line('q');
   await terminal.until(/code 0/);
-  expect(home.callers.every((caller) => !caller.isAlive())).toBe(true);
+  await Promise.all(home.callers.map((caller) => caller.gone));
 });
 
 test('a program that reads stdin gets every line, those that look like shortcuts, too', async () => {
