@@ -52,6 +52,12 @@ interface Links {
 /** Sends a message of ours to devwatch, perhaps with a handle of which devwatch gets a duplicate. */
 type Send = (message: object, handle: Handle) => void;
 
+/** Where a Unix socket is. libuv removes the file of one that it made itself, when it closes the socket. */
+interface Place {
+  readonly file: string;
+  readonly isInherited: boolean;
+}
+
 interface Live {
   readonly id: string;
   /** No connection is accepted any more, which the program does not notice. */
@@ -98,14 +104,16 @@ function holdPorts({ descriptor, keeps, isPinged, held }: HoldOrders, { say, ask
       if (inherited !== undefined) server._connectionKey = inherited.connectionKey;
       serial += 1;
       const id = inherited?.id ?? `${process.pid}.${serial}`;
-      if (keeps) keep(id, handle, addressType === -1 ? (address ?? undefined) : undefined);
       // Opened when there is something to send: a program that does not listen has no handle more.
       const send = keeps ? openSenderOnce() : undefined;
-      if (send !== undefined && inherited === undefined) {
+      if (send !== undefined) {
         const path = addressType === -1 ? stampOf(address) : undefined;
-        send({ hold: { id, key, connectionKey: server._connectionKey, path, port: portOf(handle) } }, handle);
+        const file = addressType === -1 && address !== null ? address : undefined;
+        keep(id, handle, file === undefined ? undefined : { file, isInherited: inherited !== undefined });
+        traffic.begin();
+        const socket = { id, key, connectionKey: server._connectionKey, path, port: portOf(handle) };
+        if (inherited === undefined) send({ hold: socket }, handle);
       }
-      if (keeps) traffic.begin();
       say({ type: 'listens', id, port: portOf(handle), ...(addressType === -1 && { path: address }) });
       letGoIn(servesComplete);
       return undefined;
@@ -139,7 +147,7 @@ function holdPorts({ descriptor, keeps, isPinged, held }: HoldOrders, { say, ask
     }
   }
 
-  function keep(id: string, handle: Handle, file: string | undefined): void {
+  function keep(id: string, handle: Handle, place: Place | undefined): void {
     const close = handle.close.bind(handle);
     let keepsAlive: NodeJS.Timeout | undefined;
     const one: Live = {
@@ -148,8 +156,8 @@ function holdPorts({ descriptor, keeps, isPinged, held }: HoldOrders, { say, ask
         rememberAddress(handle);
         // A server that listens keeps the program alive until it is closed.
         if (handle.hasRef()) keepsAlive = setInterval(() => {}, longestTimer);
-        if (file === undefined) close();
-        else keepFile(file, close);
+        if (place === undefined || place.isInherited) close();
+        else keepFile(place.file, close);
       },
     };
     live.add(one);
@@ -158,7 +166,10 @@ function holdPorts({ descriptor, keeps, isPinged, held }: HoldOrders, { say, ask
       Reflect.deleteProperty(handle, 'close');
       live.delete(one);
       clearInterval(keepsAlive);
-      if (!draining) ask({ type: 'unhold', id });
+      if (!draining) {
+        ask({ type: 'unhold', id });
+        if (place?.isInherited === true) removeFile(place.file);
+      }
       close(done);
     };
   }
@@ -200,7 +211,15 @@ function holdPorts({ descriptor, keeps, isPinged, held }: HoldOrders, { say, ask
   return { onBegin: () => letGoIn(longestStart) };
 }
 
-/** libuv removes a Unix socket's file when it closes the socket; this one is still listened on. */
+function removeFile(file: string): void {
+  try {
+    (require('node:fs') as typeof import('node:fs')).unlinkSync(file);
+  } catch {
+    // It is removed already, or abstract.
+  }
+}
+
+/** Closes a socket without its file, for it is still listened on. */
 function keepFile(file: string, close: () => void): void {
   const { linkSync, renameSync } = require('node:fs') as typeof import('node:fs');
   const aside = `${file}.${process.pid}`;

@@ -6,6 +6,7 @@ import http from 'node:http';
 import net from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { type Devwatch, startDevwatch } from '../support/devwatch.ts';
+import { until } from '../support/facts.ts';
 import { type Home, openHome } from '../support/home.ts';
 import { createProject, type Project } from '../support/project.ts';
 
@@ -139,6 +140,18 @@ describe('a connection that is made between two runs is answered by the second',
     expect(await answer).toContain('version 2');
   });
 
+  test('on a Unix socket through several runs, without a trace beside it', async () => {
+    await using session = await Session.start(server(plain('"app.sock"')));
+    await session.says('address');
+    session.go();
+    for (const run of [2, 3, 4]) {
+      await session.replace(plain('"app.sock"'));
+      await session.says('address', run);
+      expect(await talk({ path: session.project.at('app.sock') })).toContain(`version ${run}`);
+    }
+    expect(fs.readdirSync(session.project.path).sort()).toEqual(['app.sock', 'go', 'server.js']);
+  });
+
   test('on each of several servers', async () => {
     const both = `const http = require('http'); let left = 2; const servers = ['a', 'b'].map((name) => http.createServer((request, response) => response.end(name + version)));
       for (const one of servers) one.listen(0, '127.0.0.1', () => --left === 0 && say({ ports: servers.map((it) => it.address().port) }));`;
@@ -215,6 +228,28 @@ describe('as without devwatch', () => {
     session.go();
     await session.says('address', 2);
     expect(await talk({ path: session.project.at('app.sock') })).toContain('version 2');
+  });
+
+  test('the file of a Unix socket goes when the program closes the server, which an earlier run made', async () => {
+    const closes = `${plain('"app.sock"')} server.on('listening', () => run > 1 && server.close());`;
+    await using session = await Session.start(server(closes));
+    await session.says('address');
+    session.go();
+    await session.replace(closes);
+    await session.says('address', 2);
+    await until(() => !fs.existsSync(session.project.at('app.sock')));
+  });
+
+  test('a program that may not make pipes closes its servers', async () => {
+    const name = process.allowedNodeEnvironmentFlags.has('--permission') ? '--permission' : '--experimental-permission';
+    const flags = [
+      name,
+      '--allow-fs-read=*',
+      ...(process.allowedNodeEnvironmentFlags.has('--allow-net') ? ['--allow-net'] : []),
+    ];
+    const closes = `${plain('0')} server.on('listening', () => server.close(() => say({ closed: true })));`;
+    await using session = await Session.start(server(closes), flags);
+    expect(await session.says('closed')).toMatchObject({ closed: true });
   });
 
   test('a cluster is left alone', async () => {
