@@ -224,7 +224,7 @@ export class App {
         reportLoads: settings.deps,
         prewarm: settings.standby ? settings.prewarm : false,
         standby: settings.standby,
-        hold: settings.hold,
+        hold: settings.hold !== false,
         drain: settings.drain,
         isPinged: settings.health?.probe === 'event-loop',
         sendsReady: settings.ready === 'message',

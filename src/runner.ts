@@ -112,6 +112,11 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
     };
     this.#modes.save('go on');
     const launcher = createLauncher(containment, this.#clock, this.#modes, this.#output);
+    if (typeof settings.hold === 'number' && !this.#app.isNode) {
+      const problem = await launcher.openPort(settings.hold);
+      if (problem !== undefined)
+        this.#state('problem', { message: `port ${settings.hold} cannot be held: ${problem}` });
+    }
     // Nothing is unguarded: before it begins, a Node program of ours looks whether devwatch lives (preload.cts).
     if (!this.#app.isNode) guard();
     const armed = this.#app.start(launcher);

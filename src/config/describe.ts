@@ -1,19 +1,29 @@
 /** The table of options in words: `--help`, the JSON Schema, the README's table. */
 
 import { cac } from 'cac';
-import { healthDefaults, hookNames, type OptionGroup, type OptionSpec, optionKeys, specOf } from './options.ts';
+import {
+  healthDefaults,
+  hookNames,
+  isSwitch,
+  type OptionGroup,
+  type OptionSpec,
+  optionKeys,
+  specOf,
+} from './options.ts';
 
 const groups: readonly OptionGroup[] = ['Program', 'Watching', 'Restarting', 'Health', 'Output'];
+
+const isOnByDefault = (spec: OptionSpec): boolean => isSwitch(spec) && spec.default === true;
 
 /** A flag as it is typed: `-w, --watch <glob>`; undefined for an option of the file only. */
 function flagText(spec: OptionSpec): string | undefined {
   if (spec.flag === undefined) return undefined;
-  const long = spec.kind === 'switch' && spec.default === true ? `no-${spec.flag}` : spec.flag;
+  const long = isOnByDefault(spec) ? `no-${spec.flag}` : spec.flag;
   return `${spec.short === undefined ? '' : `-${spec.short}, `}--${long}${spec.value === undefined ? '' : ` <${spec.value}>`}`;
 }
 
 function helpText(spec: OptionSpec): string {
-  const text = spec.kind === 'switch' && spec.default === true ? `no ${spec.help}` : spec.help;
+  const text = isOnByDefault(spec) ? `no ${spec.help}` : spec.help;
   const choices = spec.choices === undefined ? '' : `: ${spec.choices.join(', ')}`;
   return `${text.replaceAll('`', '')}${choices}${defaultIsLeftOut(spec) ? '' : defaultText(spec)}`;
 }

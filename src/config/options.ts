@@ -262,12 +262,12 @@ const options = {
     help: 'process prepared for the next run (Node)',
   },
   hold: {
-    kind: 'switch',
+    kind: 'port',
     group: 'Restarting',
     rare: true,
     default: true,
     flag: 'hold',
-    help: 'connections wait through a restart (Node)',
+    help: 'connections wait through a restart (or `=port`)',
   },
   drain: {
     kind: 'duration',

@@ -10,6 +10,7 @@ import type { Orders, ParkOrders } from '../preload/orders.ts';
 import { channelDescriptor, channelVariable, type ProgramNotices, preloadFile, readNotices } from './channel.ts';
 import type { Command } from './command.ts';
 import { type Held, type HeldPorts, ipcCommand } from './hold.ts';
+import { withSocket } from './listen.ts';
 import { isForeground } from './terminal.ts';
 import type { Containment, Invocation, ProcessTree } from './tree.ts';
 
@@ -69,10 +70,11 @@ export function startChild(
   park?: ParkOrders,
 ): Child | { readonly failure: Promise<unknown> } {
   const { command, folder } = options;
+  const opened = command.isNode ? undefined : held.all[0];
   const inherited = isTold(options) ? (options.hold ? held.all : []) : undefined;
   const { open, ...invocation } = containment.contain(
     serial,
-    invocationOf(options, inherited, park),
+    opened === undefined ? invocationOf(options, inherited, park) : withSocket(invocationOf(options, inherited, park)),
     beginsWithPreload(options),
   );
   let child: ChildProcess;
@@ -81,7 +83,7 @@ export function startChild(
     child = spawn(invocation.file, invocation.args, {
       cwd: folder,
       env: invocation.env,
-      stdio: stdioOf(options, inherited),
+      stdio: stdioOf(options, inherited, opened),
       detached: isDetached(),
       windowsHide: true,
       windowsVerbatimArguments: command.file.toLowerCase().endsWith('cmd.exe'),
@@ -184,11 +186,18 @@ const isTold = (options: ChildOptions): boolean => beginsWithPreload(options) &&
 const hasOwnIpc = ({ signal, relay, sendsReady }: ChildOptions): boolean =>
   signal === 'message' || sendsReady || (relay && process.send !== undefined);
 
-function stdioOf(options: ChildOptions, inherited: readonly Held[] | undefined): StdioOptions {
+function stdioOf(
+  options: ChildOptions,
+  inherited: readonly Held[] | undefined,
+  opened: Held | undefined,
+): StdioOptions {
   const { command, stdin } = options;
   const output = options.hearsOutput ? 'pipe' : 'inherit';
   const stdio: StdioOptions = [stdin, output, output];
-  if (!command.isNode) return stdio;
+  if (!command.isNode) {
+    if (opened !== undefined) stdio.push(opened.descriptor);
+    return stdio;
+  }
   stdio[channelDescriptor] = 'pipe';
   if (hasOwnIpc(options) || inherited !== undefined) stdio.push('ipc');
   for (const { descriptor } of inherited ?? []) stdio.push(descriptor);

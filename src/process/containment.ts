@@ -96,7 +96,7 @@ function letIn(pid: number, door: string): void {
 const doorVariable = 'DEVWATCH_DOOR';
 
 /** Runs a shell command then becomes the program, in the same process. */
-function throughShell(line: string, parameter: string, { file, args, env }: Invocation): Invocation {
+export function throughShell(line: string, parameter: string, { file, args, env }: Invocation): Invocation {
   // dash drops variables whose names are none for it (`a-b`, `npm.x`): env puts them back.
   const odd = Object.entries(env).filter(([name]) => !/^[A-Za-z_]\w*$/.test(name));
   const restore = odd.length === 0 ? [] : ['env', ...odd.map(([name, value]) => `${name}=${value}`)];

@@ -27,9 +27,14 @@ export interface HeldPorts {
   listen(child: ChildProcess): void;
   /** Closes one; resolves when it has come and gone. */
   release(id: string): Promise<void>;
-  /** Closes all: nothing will listen soon. */
+  /** Closes all that programs have handed over: nothing will listen soon. */
   releaseAll(): void;
+  /** Closes what devwatch was told to open, too. */
+  close(): void;
 }
+
+/** What devwatch itself has opened (process/listen.ts). */
+export const openedId = 'port';
 
 /** Messages of ours on Node's IPC: those whose `cmd` begins with `NODE_` are never shown to programs. */
 export const ipcCommand = 'NODE_DEVWATCH';
@@ -83,6 +88,9 @@ export function createHeldPorts(onChange: () => void): HeldPorts {
       return Promise.resolve();
     },
     releaseAll() {
+      for (const id of [...held.keys()]) if (id !== openedId) close(id);
+    },
+    close() {
       for (const id of [...held.keys()]) close(id);
     },
   };

@@ -10,6 +10,7 @@ import type { ProgramNotices } from './channel.ts';
 import { type Child, type ChildOptions, startChild } from './child.ts';
 import { createHeldPorts } from './hold.ts';
 import { createHooks, type Hooks, type HooksOptions } from './hooks.ts';
+import { openPort } from './listen.ts';
 import { treeMemory } from './memory.ts';
 import { type Output, passOn } from './output.ts';
 import { createStandbys } from './standby.ts';
@@ -67,6 +68,8 @@ export interface Launcher {
   discardStandbys(): void;
   /** Runs the user's own commands, contained as the programs are. */
   openHooks(options: Omit<HooksOptions, 'containment' | 'serial' | 'clock'>): Hooks;
+  /** Listens for programs that take a listening socket from who starts them; says what prevents it. */
+  openPort(port: number): Promise<string | undefined>;
   /** Nothing will be launched soon: nobody is to wait for an answer. */
   releasePorts(): void;
   /** Nothing will be launched any more. Resolves when no prepared process is left. */
@@ -127,9 +130,10 @@ export function createLauncher(
     },
     discardStandbys: () => void standbys.discard(),
     openHooks: (hooks) => createHooks({ ...hooks, containment, clock, serial: nextSerial }),
+    openPort: (port) => openPort(port, held),
     releasePorts: () => held.releaseAll(),
     async close() {
-      held.releaseAll();
+      held.close();
       await standbys.close();
     },
   };

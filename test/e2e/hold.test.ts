@@ -8,6 +8,7 @@ import { describe, expect, test } from 'vitest';
 import { type Devwatch, startDevwatch } from '../support/devwatch.ts';
 import { until } from '../support/facts.ts';
 import { type Home, openHome } from '../support/home.ts';
+import { freePort } from '../support/ports.ts';
 import { createProject, type Project } from '../support/project.ts';
 
 /** Says where it listens; from the second run on it begins to listen when the file `go` is there. */
@@ -281,6 +282,35 @@ describe('as without devwatch', () => {
 
 const clustered = (text: string, version = 1): string =>
   `const version = ${version}; const say = (says) => require(process.env.TEST_DIAL)({ run: version, ...says });\n${text}`;
+
+test('--hold=port: a Python server takes the socket, and connections wait through its restarts', async () => {
+  const port = await freePort();
+  const python = (version: number): string => `
+import os, socket, json
+assert os.environ['LISTEN_PID'] == str(os.getpid()) and os.environ['LISTEN_FDS'] == '1'
+home = socket.create_connection(('127.0.0.1', int(os.environ['TEST_HOME'])))
+home.sendall((json.dumps({'pid': os.getpid(), 'version': ${version}}) + '\\n').encode())
+while ${version} > 1 and not os.path.exists('go'): pass
+server = socket.socket(fileno=3)
+while True:
+    client, _ = server.accept()
+    client.sendall(b'version ${version}')
+    client.close()
+`;
+  await using home = await openHome();
+  await using project = createProject({ 'server.py': python(1) });
+  await using devwatch = startDevwatch([`--hold=${port}`, 'server.py'], { cwd: project.path, env: home.env });
+  await home.next();
+  await devwatch.event('watching');
+  expect(await talk({ host: '127.0.0.1', port }, '')).toBe('version 1');
+  project.write('server.py', python(2));
+  await home.next();
+  const answer = talk({ host: '127.0.0.1', port }, '');
+  project.write('go', '');
+  expect(await answer).toBe('version 2');
+  await devwatch.end('SIGTERM');
+  expect(await codeOf(talk({ host: '127.0.0.1', port }, ''))).toBe('ECONNREFUSED');
+});
 
 describe('at a restart', () => {
   /** Answers when the file `answer` is there. */
