@@ -71,6 +71,8 @@ export class App {
   #inputOwner: 'program' | 'devwatch' = 'devwatch';
   #inputEnded = false;
   #typedAhead = '';
+  /** Input that came before the first start. */
+  readonly #early: (string | Buffer | null)[] = [];
   /** Set by start(), before which nothing can ask for a run. */
   #launcher: Launcher | undefined;
   #loaded: LoadedSettings;
@@ -165,6 +167,7 @@ export class App {
     });
     const since = Date.now();
     this.#supervisor.dispatch({ type: 'start' });
+    for (const chunk of this.#early.splice(0)) this.write(chunk);
     this.#watching = this.#watch(since);
     await this.#watching;
   }
@@ -195,6 +198,10 @@ export class App {
    * else it is kept until the program begins to read the terminal itself.
    */
   write(chunk: string | Buffer | null): void {
+    if (this.#launcher === undefined) {
+      this.#early.push(chunk);
+      return;
+    }
     if (this.#loaded.settings.stdin === 'inherit') {
       if (chunk !== null && this.#typedAhead.length < longestTypedAhead) this.#typedAhead += chunk.toString();
       return;

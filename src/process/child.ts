@@ -6,6 +6,7 @@ import fs from 'node:fs';
 import { Socket } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
+import type { Writable } from 'node:stream';
 import type { Orders, ParkOrders } from '../preload/orders.ts';
 import { channelDescriptor, channelVariable, type ProgramNotices, preloadFile, readNotices } from './channel.ts';
 import type { Command } from './command.ts';
@@ -44,6 +45,8 @@ export interface ChildOptions {
 /** A started process. */
 export interface Child {
   readonly process: ChildProcess;
+  /** What `write` writes to, where its stdin is a pipe. */
+  readonly stdin: Writable | null | undefined;
   readonly pid: number;
   readonly tree: ProcessTree;
   /** The terminal's modes that Node puts back at its end were perhaps not the right ones at its start. */
@@ -96,7 +99,8 @@ export function startChild(
   // A signal or message that could not be sent; the end of the tree does not rest on it.
   child.on('error', () => {});
   // It no longer reads.
-  child.stdin?.on('error', () => {});
+  const stdin = opened === undefined ? child.stdin : (child.stdio[3] as Writable | null | undefined);
+  stdin?.on('error', () => {});
   let notices: Partial<ProgramNotices> = {};
   const channel = child.stdio[channelDescriptor];
   if (command.isNode && channel instanceof Socket) {
@@ -109,6 +113,7 @@ export function startChild(
   }
   return {
     process: child,
+    stdin,
     pid: child.pid,
     tree: open(child.pid),
     // Node puts back, when it ends, those that it found at its start: in the background, the shell's.
@@ -195,8 +200,8 @@ function stdioOf(
   const output = options.hearsOutput ? 'pipe' : 'inherit';
   const stdio: StdioOptions = [stdin, output, output];
   if (!command.isNode) {
-    if (opened !== undefined) stdio.push(opened.descriptor);
-    return stdio;
+    if (opened === undefined) return stdio;
+    return [opened.descriptor, output, output, stdin === 'inherit' ? 0 : stdin];
   }
   stdio[channelDescriptor] = 'pipe';
   if (hasOwnIpc(options) || inherited !== undefined) stdio.push('ipc');

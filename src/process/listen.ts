@@ -38,8 +38,12 @@ export async function openPort(port: number, held: HeldPorts): Promise<string | 
   return problem;
 }
 
-/** For a program that has the socket as descriptor 3, the first that it looks at; its number is known only once it runs. */
+/**
+ * For a program that looks for the socket at descriptor 3; its number is known only once it runs. Such
+ * programs expect a socket that blocks, and libuv, for which none does, undoes that for descriptors 0 to 2
+ * alone: so the shell gets the socket as its stdin, and stdin as its third, and exchanges them.
+ */
 export function withSocket(invocation: Invocation): Invocation {
   const env = { ...invocation.env, LISTEN_FDS: '1', LISTEN_FDNAMES: 'devwatch' };
-  return throughShell('export LISTEN_PID=$$', '', { ...invocation, env });
+  return throughShell('exec 4<&0 0<&3 3<&4 4<&-; export LISTEN_PID=$$', '', { ...invocation, env });
 }

@@ -258,8 +258,8 @@ function track(tracked: Tracked): Program {
     },
     memory: () => treeMemory(tree),
     write(chunk) {
-      if (chunk === null) root.stdin?.end();
-      else root.stdin?.write(chunk);
+      if (chunk === null) child.stdin?.end();
+      else child.stdin?.write(chunk);
     },
   };
 }

@@ -291,6 +291,7 @@ assert os.environ['LISTEN_PID'] == str(os.getpid()) and os.environ['LISTEN_FDS']
 home = socket.create_connection(('127.0.0.1', int(os.environ['TEST_HOME'])))
 home.sendall((json.dumps({'pid': os.getpid(), 'version': ${version}}) + '\\n').encode())
 while ${version} > 1 and not os.path.exists('go'): pass
+assert os.get_blocking(3) and os.readlink('/proc/self/fd/0').startswith(('pipe:', 'socket:'))
 server = socket.socket(fileno=3)
 while True:
     client, _ = server.accept()
@@ -310,6 +311,23 @@ while True:
   expect(await answer).toBe('version 2');
   await devwatch.end('SIGTERM');
   expect(await codeOf(talk({ host: '127.0.0.1', port }, ''))).toBe('ECONNREFUSED');
+});
+
+test('what is piped in before the port is open reaches the program', async () => {
+  await using home = await openHome();
+  const reads = `
+import json, os, socket, sys
+home = socket.create_connection(('127.0.0.1', int(os.environ['TEST_HOME'])))
+home.sendall((json.dumps({'pid': os.getpid(), 'line': sys.stdin.readline()}) + '\\n').encode())
+`;
+  await using project = createProject({ 'reads.py': reads });
+  const port = await freePort();
+  await using devwatch = startDevwatch(['--stdin', 'pipe', `--hold=${port}`, 'reads.py'], {
+    cwd: project.path,
+    env: home.env,
+  });
+  devwatch.process.stdin?.write('hello\n');
+  expect((await home.next()).says.line).toBe('hello\n');
 });
 
 describe('at a restart', () => {

@@ -35,6 +35,7 @@ const options: ChildOptions = {
 class FakeChild extends EventEmitter implements Child {
   readonly pid: number;
   readonly modesAreDoubtful = false;
+  readonly stdin = undefined;
   alive = true;
   notices: Partial<ProgramNotices> = {};
 
