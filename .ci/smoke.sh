@@ -7,6 +7,7 @@ project=$(mktemp -d)
 npm_group=
 cleanup() {
   if [[ -n $npm_group ]]; then kill -TERM -- "-$npm_group" 2>/dev/null || true; fi
+  if [[ -d $project/state ]]; then (cd "$project" && npx devwatch stop all >/dev/null) || true; fi
   rm -rf "$project"
 }
 trap cleanup EXIT
@@ -66,3 +67,16 @@ if ! is_gone "$server_pid"; then fail "the server, pid $server_pid, is alive aft
 if ! is_gone "$devwatch_pid"; then fail "devwatch, pid $devwatch_pid, is alive after SIGTERM"; fi
 npm_group=
 echo 'it is gone after SIGTERM'
+
+# In the background, with state in a folder of its own.
+export XDG_STATE_HOME=$project/state XDG_RUNTIME_DIR=
+PORT=0 npx devwatch start --name smoke server.js >dev.log 2>&1 || fail 'start failed'
+grep -q '^smoke is up after ' dev.log || fail 'start does not say that it is up'
+npx devwatch logs smoke >dev.log
+answers goodbye || fail 'the server in the background does not answer'
+server_pid=$(answer | sed 's/.* pid //')
+npx devwatch list | grep -q "^smoke  *up  *$server_pid " || fail 'list does not show it'
+npx devwatch stop smoke >/dev/null
+if ! is_gone "$server_pid"; then fail "the server, pid $server_pid, is alive after stop"; fi
+[[ $(npx devwatch list --json) == '[]' ]] || fail 'list still shows it'
+echo 'it runs in the background, is listed and stopped'
