@@ -23,6 +23,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { codeOf, messageOf, UsageError } from '../errors.ts';
 import { isDead, parseStat } from '../process/proc.ts';
+import { bootId, pidNamespace } from '../process/system.ts';
 
 /** One process, and no later one that got its number. */
 export interface ProcessIdentity {
@@ -570,24 +571,6 @@ function startTimeByPs(pid: number): string | undefined {
   }
   const [state = '', ...started] = line.split(/\s+/);
   return state.startsWith('Z') ? undefined : String(Date.parse(`${started.join(' ')} UTC`) / 1000);
-}
-
-let knownBoot: string | undefined;
-
-function bootId(): string {
-  knownBoot ??= (
-    process.platform === 'linux'
-      ? fs.readFileSync('/proc/sys/kernel/random/boot_id', 'latin1')
-      : execFileSync('/usr/sbin/sysctl', ['-n', 'kern.bootsessionuuid'], { encoding: 'latin1' })
-  ).trim();
-  return knownBoot;
-}
-
-let knownNamespace: string | undefined;
-
-function pidNamespace(): string {
-  knownNamespace ??= process.platform === 'linux' ? fs.readlinkSync('/proc/self/ns/pid').replaceAll(/\D/g, '') : '';
-  return knownNamespace;
 }
 
 function realPath(file: string): string {

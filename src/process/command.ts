@@ -197,8 +197,8 @@ function findScript(folder: string, word: string): string | undefined {
   );
 }
 
-/** The executable of this name in `node_modules/.bin`, from the folder upward, or on PATH. */
-function findOnPath(word: string, folder: string): string | undefined {
+/** The executable of this name in `node_modules/.bin`, from the folder upward, or on the environment's PATH. */
+export function findOnPath(word: string, folder: string, env: NodeJS.ProcessEnv = process.env): string | undefined {
   if (word === '') return undefined;
   if (word.includes('/') || word.includes(path.sep)) {
     const file = path.resolve(folder, word);
@@ -209,8 +209,8 @@ function findOnPath(word: string, folder: string): string | undefined {
     bins.push(path.join(above, 'node_modules', '.bin'));
     if (above === path.dirname(above)) break;
   }
-  const suffixes = process.platform === 'win32' ? (process.env.PATHEXT ?? '.EXE;.CMD').split(';') : [''];
-  for (const bin of [...bins, ...(process.env.PATH ?? '').split(path.delimiter)]) {
+  const suffixes = process.platform === 'win32' ? (env.PATHEXT ?? '.EXE;.CMD').split(';') : [''];
+  for (const bin of [...bins, ...(env.PATH ?? '').split(path.delimiter)]) {
     for (const suffix of suffixes) {
       // An empty element of PATH means the current folder.
       const file = path.resolve(folder, bin, word + suffix);

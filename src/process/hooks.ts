@@ -6,11 +6,11 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';
-import path from 'node:path';
 import type { CancelTimer, Clock } from '../clock.ts';
 import type { HookCommand, HookName } from '../config/options.ts';
 import { codeOf, messageOf } from '../errors.ts';
 import type { Survivor } from '../events.ts';
+import { findOnPath } from './command.ts';
 import { endTree, type TreeEnding } from './stop.ts';
 import type { Containment, ProcessTree } from './tree.ts';
 
@@ -224,45 +224,9 @@ function executableOf(command: HookCommand, folder: string, env: NodeJS.ProcessE
   const [word = '', ...args] = typeof command === 'string' ? splitWords(command) : command;
   if (word === '') throw new Error('names no command');
   // What wraps it to contain it would say this only on stderr.
-  const file = findExecutable(word, folder, env);
+  const file = findOnPath(word, folder, env);
   if (file === undefined) throw new Error(`${JSON.stringify(word)} is not there`);
   return { file, args, verbatim: false };
-}
-
-/** A file by its path from the folder, or the first of this name in `node_modules/.bin` (from the folder upward) and on PATH. */
-function findExecutable(word: string, folder: string, env: NodeJS.ProcessEnv): string | undefined {
-  const isWindows = process.platform === 'win32';
-  const suffixes = isWindows ? ['', ...(env.PATHEXT ?? '.COM;.EXE').split(';')] : [''];
-  const places =
-    word.includes('/') || word.includes(path.sep) ? [folder] : [...binFolders(folder), ...pathFolders(env)];
-  for (const place of places) {
-    for (const suffix of suffixes) {
-      // An empty element of PATH means the current folder.
-      const file = path.resolve(folder, place, word + suffix);
-      if (isExecutable(file)) return file;
-    }
-  }
-  return undefined;
-}
-
-function binFolders(folder: string): string[] {
-  const above = path.dirname(folder);
-  return [path.join(folder, 'node_modules', '.bin'), ...(above === folder ? [] : binFolders(above))];
-}
-
-/** On Windows the variable has any case, and a copy of the environment tells them apart. */
-function pathFolders(env: NodeJS.ProcessEnv): string[] {
-  const name = process.platform === 'win32' ? Object.keys(env).find((key) => key.toUpperCase() === 'PATH') : 'PATH';
-  return (env[name ?? 'PATH'] ?? '').split(path.delimiter);
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    fs.accessSync(file, fs.constants.X_OK);
-    return fs.statSync(file).isFile();
-  } catch {
-    return false;
-  }
 }
 
 function startError(error: unknown, folder: string): string {

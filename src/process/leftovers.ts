@@ -9,8 +9,9 @@ import path from 'node:path';
 import { systemClock } from '../clock.ts';
 import type { StopSignal } from './child.ts';
 import { openLeftovers } from './containment.ts';
-import { readProc, readStat } from './proc.ts';
+import { readStat } from './proc.ts';
 import { endTree } from './stop.ts';
+import { bootId, pidNamespace } from './system.ts';
 import type { ContainmentRecord, ProcessTree } from './tree.ts';
 
 export interface Leftovers {
@@ -114,16 +115,6 @@ function prefixOf(folder: string): string {
   const { dev, ino } = fs.statSync(folder);
   return `${dev.toString(36)}-${ino.toString(36)}-`;
 }
-
-function pidNamespace(): string {
-  try {
-    return fs.readlinkSync('/proc/self/ns/pid');
-  } catch {
-    return '';
-  }
-}
-
-const bootId = (): string => (readProc('/proc/sys/kernel/random/boot_id') ?? '').trim();
 
 /** devwatch's own folder for such notes, closed to others; undefined where there can be none. */
 function stateFolder(): string | undefined {
