@@ -204,7 +204,9 @@ describe('start says', () => {
       expect(code).toBe(2);
       expect(err).toMatch(/^devwatch: web is already running in /);
     }
-    expect(session.home.mostAlive).toBe(1);
+    await session.home.next();
+    await session.run('stop', 'web');
+    expect(session.home.callers).toHaveLength(1);
   });
 });
 
