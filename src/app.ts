@@ -490,7 +490,10 @@ export class App {
         .then(() => this.#watch(since))
         .catch((error: unknown) => this.#emit('problem', { message: `the old watcher goes on: ${messageOf(error)}` }));
     }
-    if (changed.some((key) => specOf(key).group === 'Program')) this.restart('settings');
+    // What it takes to ask a program, or to hear that it is up, it gets at its start.
+    if (changed.some((key) => specOf(key).group === 'Program' || key === 'health' || key === 'ready')) {
+      this.restart('settings');
+    }
   }
 
   /** Takes what the settings files say now; returns the keys that have another value than before. */

@@ -21,7 +21,7 @@ import {
 import type { LoadedSettings } from './config/load.ts';
 import { readDuration } from './config/values.ts';
 import type { Start, Status } from './daemon.ts';
-import { UsageError } from './errors.ts';
+import { codeOf, UsageError } from './errors.ts';
 import { backgroundVariable, type Managing } from './managing.ts';
 import { planCommand } from './plan.ts';
 import { endLeftovers, takeStaleLeftovers } from './process/leftovers.ts';
@@ -157,19 +157,26 @@ async function stopOne({ name, record, alive }: BackgroundEntry): Promise<number
     await ask(record, 'stop', {}, { timeout: grace + patience });
   } catch {
     // It does not answer: it is asked as every program is.
-    if (standingOf(record) === 'alive') process.kill(record.pid, 'SIGTERM');
+    send(record, 'SIGTERM');
   }
   const deadline = Date.now() + grace;
   while (standingOf(record) === 'alive') {
-    if (Date.now() > deadline) {
-      // The guardian ends what it leaves.
-      process.kill(record.pid, 'SIGKILL');
-    }
+    // The guardian ends what it leaves.
+    if (Date.now() > deadline) send(record, 'SIGKILL');
     await sleep(look);
   }
   await sweep(record);
   print(`${name} has been stopped`);
   return 0;
+}
+
+/** It may end at any moment by itself. */
+function send(record: BackgroundRecord, signal: NodeJS.Signals): void {
+  try {
+    if (standingOf(record) === 'alive') process.kill(record.pid, signal);
+  } catch (error) {
+    if (codeOf(error) !== 'ESRCH') throw error;
+  }
 }
 
 /** The record of one that is dead says nothing any more. */

@@ -23,7 +23,7 @@ import type { Failure, Load, Notice, Report, Tally } from './hold-client.ts';
 import { drawBars } from './plot.ts';
 import { Running } from './restart-running.ts';
 import { cli, type Tool, tools, type Workload } from './restart-tools.ts';
-import { installPeers, markdownTable, repository, versionOf, writeToReadme } from './support.ts';
+import { installPeers, markdownTable, repository, runAndClear, versionOf, writeToReadme } from './support.ts';
 
 const load: Omit<Load, 'port'> = { newEvery: 5, kept: 50, retryAfter: 50 };
 /** Between a restart and the next save, in ms. */
@@ -295,17 +295,4 @@ const clear = async (): Promise<void> => {
   fs.rmSync(temporary, { recursive: true, force: true, maxRetries: 5 });
 };
 
-for (const [name, code] of [
-  ['SIGINT', 130],
-  ['SIGTERM', 143],
-  ['SIGHUP', 129],
-] as const) {
-  // Not once: a second one must not cut the removal short.
-  process.on(name, () => void clear().finally(() => process.exit(code)));
-}
-
-try {
-  await main(temporary);
-} finally {
-  await clear();
-}
+await runAndClear(() => main(temporary), clear);

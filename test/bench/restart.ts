@@ -20,7 +20,7 @@ import { measureCost, type ToolCost } from './restart-cost.ts';
 import { type Measured, report } from './restart-report.ts';
 import { Running, type Save, type Steps } from './restart-running.ts';
 import { cli, type Tool, tools, type Workload, workloads } from './restart-tools.ts';
-import { installPeers, median, repository, writeToReadme } from './support.ts';
+import { installPeers, median, repository, runAndClear, writeToReadme } from './support.ts';
 
 const measurements = ['restart', 'quick', 'launch', 'memory', 'idle'] as const;
 type Measurement = (typeof measurements)[number];
@@ -219,17 +219,4 @@ const clear = async (): Promise<void> => {
   fs.rmSync(temporary, { recursive: true, force: true, maxRetries: 5 });
 };
 
-for (const [name, code] of [
-  ['SIGINT', 130],
-  ['SIGTERM', 143],
-  ['SIGHUP', 129],
-] as const) {
-  // Not once: a second one must not cut the removal short.
-  process.on(name, () => void clear().finally(() => process.exit(code)));
-}
-
-try {
-  await main(temporary);
-} finally {
-  await clear();
-}
+await runAndClear(() => main(temporary), clear);

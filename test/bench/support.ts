@@ -47,3 +47,20 @@ export function installPeers(names: readonly string[]): void {
   });
   if (status !== 0) throw new Error('the peers cannot be installed');
 }
+
+/** Runs a benchmark and clears up after it, also when a signal ends it. */
+export async function runAndClear(run: () => Promise<void>, clear: () => Promise<void>): Promise<void> {
+  for (const [name, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ] as const) {
+    // Not once: a second one must not cut the removal short.
+    process.on(name, () => void clear().finally(() => process.exit(code)));
+  }
+  try {
+    await run();
+  } finally {
+    await clear();
+  }
+}

@@ -99,6 +99,14 @@ test('a server that is slow but answers in time is left alone', async () => {
   expect(session.devwatch.events.filter(({ event }) => event === 'crash')).toEqual([]);
 });
 
+test('a probe that is set while the program runs is asked of a new run, which can be asked', async () => {
+  await using session = await start({ 'server.js': dialHome(), '.watchrc': '{}' }, ['server.js']);
+  await session.home.next();
+  await session.devwatch.event('watching');
+  session.project.write('.watchrc', settings('event-loop', { timeout: 20_000 }));
+  expect(await session.devwatch.event('start', ({ run }) => run === 2)).toMatchObject({ cause: 'settings' });
+});
+
 test('a program that is being debugged is not asked', async () => {
   const asked = `require('http').createServer((request, response) => { require(process.env.TEST_DIAL)({ asked: true }); response.end(); }).listen(Number(process.argv[2]), '127.0.0.1'); ${dialHome({ begins: true })}`;
   const port = await freePort();
