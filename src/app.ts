@@ -91,6 +91,8 @@ export class App {
   /** Done when what is watched now is armed. */
   #watching: Promise<void> = Promise.resolve();
   #ended = false;
+  /** The settings' file was empty or gone when it was to be read. */
+  #isSecondLook = false;
   /** What led to the next run, when the first of it was noticed, and what has come of it since. */
   #changes: readonly Change[] = [];
   #causedAt: number | undefined;
@@ -481,6 +483,12 @@ export class App {
 
   /** Puts new settings into force; wrong ones leave everything as it is. */
   #reload(changes: readonly Change[]): void {
+    // The next save may have begun since.
+    this.#isSecondLook = !this.#isSecondLook && changes.some((change) => isHalfSaved(change.path));
+    if (this.#isSecondLook) {
+      for (const change of changes) this.#settingsQuiet.push(change);
+      return;
+    }
     const changed = this.#readSettings();
     const since = Date.now();
     const replans = changes.some(({ path: file }) => ['package.json', '.gitignore'].includes(path.basename(file)));
