@@ -36,6 +36,8 @@ await build({
   banner: { js: "'use strict';const moduleUrl = require('node:url').pathToFileURL(__filename).href;" },
   minifyWhitespace: true,
   minifySyntax: true,
+  // Node shows the line in which a program dies.
+  lineLimit: 160,
 });
 const cli = `${next}/cli.cjs`;
 // esbuild copies all properties of each of Node's own modules, which calls their getters and loads

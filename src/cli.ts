@@ -4,17 +4,16 @@
  * own signals.
  */
 
-import fs from 'node:fs';
 import { constants } from 'node:os';
-import path from 'node:path';
 import { type CommandLine, parseArgv } from './config/argv.ts';
-import { type LoadedSettings, loadSettings, packageMain } from './config/load.ts';
+import type { LoadedSettings } from './config/load.ts';
 import type { Settings } from './config/options.ts';
 import { UsageError } from './errors.ts';
-import type { Ending } from './events.ts';
+import type { Ending, EventMap } from './events.ts';
+import { Group, type MemberRequest } from './group.ts';
 import { backgroundVariable, type Managing, managing } from './managing.ts';
-import { Runner } from './runner.ts';
-import { type Action, readLines, shortcutHelp } from './terminal/keys.ts';
+import { type NamedProgram, programsOf, readProject } from './programs.ts';
+import { type Order, readLines, shortcutHelp } from './terminal/keys.ts';
 import { createReporter, type Reporter, type ReporterOptions, wantsColor } from './terminal/reporter.ts';
 import { version } from './version.ts';
 
@@ -35,18 +34,11 @@ async function main(argv: readonly string[]): Promise<void> {
   const [word = '', ...rest] = line.program;
   if (!line.literal && (managing as readonly string[]).includes(word))
     return manageBackground(word as Managing, rest, argv);
-  if (line.literal || !isSubcommand(word)) return runProgram(line);
+  if (line.literal || !isSubcommand(word)) return run(line);
   const commands = await import('./commands.ts');
-  if (word === 'explain') {
-    const loaded = load(line);
-    return commands.explain(rest, {
-      loaded,
-      nodeArgs: line.nodeArgs,
-      program: programOf({ ...line, program: [] }, loaded),
-    });
-  }
+  if (word === 'explain') return commands.explain(rest, programsOf({ ...line, program: [] }));
   if (rest.length > 0) throw new UsageError(`devwatch ${word} takes no arguments: ${rest[0]}`);
-  return word === 'init' ? commands.init(process.cwd()) : commands.showSettings(load(line));
+  return word === 'init' ? commands.init(process.cwd()) : commands.showSettings(readProject(line));
 }
 
 async function manageBackground(word: Managing, rest: readonly string[], argv: readonly string[]): Promise<void> {
@@ -57,34 +49,25 @@ async function manageBackground(word: Managing, rest: readonly string[], argv: r
   }
   // Options may stand on both sides of the word.
   const words = [...argv.slice(0, argv.length - rest.length - 1), ...rest];
-  const line = parseArgv(words);
-  const loaded = load(line);
-  process.exitCode = await start({
-    loaded,
-    program: programOf(line, loaded),
-    nodeArgs: line.nodeArgs,
-    argv: words,
-    cli: process.argv[1] ?? '',
-  });
+  const programs = programsOf(parseArgv(words));
+  process.exitCode = await start({ programs, argv: words, cli: process.argv[1] ?? '' });
 }
 
 async function runAsDaemon(name: string, argv: readonly string[]): Promise<void> {
   delete process.env[backgroundVariable];
   const line = parseArgv(argv);
   // Nobody is there to ask whether the program reads: it may, and gets what is typed by those who attach.
-  const inBackground = (): LoadedSettings => {
-    const loaded = load(line);
-    return { ...loaded, settings: { ...loaded.settings, stdin: 'pipe' } };
+  const inBackground = (): NamedProgram => {
+    const [program] = programsOf(line);
+    const { loaded } = program;
+    return { ...program, loaded: { ...loaded, settings: { ...loaded.settings, stdin: 'pipe' } } };
   };
-  const loaded = inBackground();
   const { runInBackground } = await import('./daemon.ts');
   await runInBackground({
     name,
     argv,
-    loaded,
-    program: programOf(line, loaded),
-    nodeArgs: line.nodeArgs,
-    reload: inBackground,
+    ...inBackground(),
+    reload: () => inBackground().loaded,
     onEnd: () => process.exit(0),
   });
 }
@@ -92,33 +75,54 @@ async function runAsDaemon(name: string, argv: readonly string[]): Promise<void>
 const isSubcommand = (word: string): word is 'init' | 'config' | 'explain' =>
   ['init', 'config', 'explain'].includes(word);
 
-function load(line: CommandLine): LoadedSettings {
-  return loadSettings({ given: line.flags, folder: process.cwd(), config: line.config });
-}
-
-function runProgram(line: CommandLine): void {
-  const loaded = load(line);
-  const runner = new Runner({
-    loaded,
-    program: programOf(line, loaded),
-    nodeArgs: line.nodeArgs,
-    relayMessages: true,
-    reload: () => load(line),
+async function run(line: CommandLine): Promise<void> {
+  const programs = programsOf(line);
+  const [first] = programs;
+  const isSeveral = programs.length > 1;
+  // Loaded where there are several: at the start a program comes first.
+  const beside = isSeveral
+    ? (await import('./side-by-side.ts')).openSideBySide(programs.map(({ app = '' }) => app))
+    : undefined;
+  const membersOf = (now: readonly NamedProgram[]): readonly MemberRequest[] =>
+    beside === undefined
+      ? now.map((program) => ({ ...program, app: undefined, relayMessages: true }))
+      : now.map((program) => beside.member(program));
+  const openReporter = (loaded: LoadedSettings, app: string | undefined): Reporter =>
+    createReporter({
+      stream: beside?.messages ?? process.stderr,
+      folder: process.cwd(),
+      version,
+      env: process.env,
+      app: app === undefined ? undefined : beside?.labelOf(app),
+      ...reporterSettings(loaded.settings),
+      // What others have printed is not one program's to clear.
+      ...(isSeveral && { clear: false }),
+    });
+  const group = new Group({
+    members: membersOf(programs),
+    observe({ app, loaded }) {
+      const reporter = openReporter(loaded, app);
+      return (name, event) => {
+        reporter.report(name, event);
+        if (name === 'settings') reporter.configure(reporterSettings((event as EventMap['settings']).settings));
+        if (name === 'input') input.giveTo((event as EventMap['input']).owner);
+      };
+    },
+    reread() {
+      const now = programsOf(line);
+      // One program has the terminal to itself, several share it: that is decided at the start.
+      if ((now[0].app === undefined) !== (first.app === undefined)) {
+        throw new UsageError('"apps" has come or gone: devwatch has to be started anew');
+      }
+      return membersOf(now);
+    },
+    onEnd: (ending) => void Promise.resolve(beside?.close()).then(() => process.exit(exitCodeOf(ending))),
   });
-  const reporter = createReporter({
-    stream: process.stderr,
-    folder: process.cwd(),
-    version,
-    env: process.env,
-    ...reporterSettings(loaded.settings),
-  });
-  runner.observe(reporter.report);
-  runner.on('settings', ({ settings }) => reporter.configure(reporterSettings(settings)));
-  runner.on('end', ({ ending }) => process.exit(exitCodeOf(ending)));
-  handleSignals(runner, reporter);
-  endWithNpm(runner);
-  readInput(runner, reporter, loaded.settings);
-  runner.start();
+  const reporter = openReporter(first.loaded, undefined);
+  handleSignals(group, reporter);
+  endWithNpm(group);
+  const input = openInput(group, reporter, first.loaded.settings);
+  group.start();
   void frugalize();
 }
 
@@ -132,19 +136,6 @@ async function frugalize(): Promise<void> {
   const { setFlagsFromString } = await import('node:v8');
   setFlagsFromString('--no-opt');
   setFlagsFromString('--semi-space-growth-factor=1');
-}
-
-/** What the command line names; else what the settings do; else the package's entry point. */
-function programOf(line: CommandLine, { settings, folder }: LoadedSettings): readonly string[] {
-  if (line.program.length > 0 || settings.script !== undefined || settings.exec !== undefined) return line.program;
-  const main = packageMain(folder);
-  if (main === undefined) return [];
-  if (!fs.existsSync(path.resolve(folder, main))) {
-    throw new UsageError(
-      `nothing to run: "main" in package.json names ${main}, which is not there · devwatch <script>`,
-    );
-  }
-  return [main];
 }
 
 function reporterSettings(
@@ -177,7 +168,7 @@ const endSignals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'S
 /** Signals that mean nothing to devwatch, and perhaps something to the program. */
 const foreignSignals: readonly NodeJS.Signals[] = ['SIGUSR1', 'SIGUSR2', 'SIGALRM', 'SIGIO', 'SIGPWR'];
 
-function handleSignals(runner: Runner, reporter: Reporter): void {
+function handleSignals(group: Group, reporter: Reporter): void {
   const lastAt = new Map<NodeJS.Signals, number>();
   for (const signal of endSignals) {
     process.on(signal, () => {
@@ -185,20 +176,20 @@ function handleSignals(runner: Runner, reporter: Reporter): void {
       if (now - (lastAt.get(signal) ?? Number.NEGATIVE_INFINITY) < samePress) return;
       lastAt.set(signal, now);
       setTimeout(() => reporter.say('still ending · a second signal kills'), patience).unref();
-      void runner.stop({ kind: 'signal', signal });
+      group.stop({ kind: 'signal', signal });
     });
   }
   for (const signal of foreignSignals) {
-    if (signal in constants.signals) process.on(signal, () => runner.signal(signal));
+    if (signal in constants.signals) process.on(signal, () => group.signal(signal));
   }
   // On a terminal the program is in devwatch's process group and gets these by itself.
   if (process.stdin.isTTY || !('SIGTSTP' in constants.signals)) return;
-  process.on('SIGWINCH', () => runner.signal('SIGWINCH'));
+  process.on('SIGWINCH', () => group.signal('SIGWINCH'));
   process.on('SIGTSTP', () => {
-    runner.signal('SIGSTOP', 'tree');
+    group.signal('SIGSTOP', 'tree');
     process.kill(process.pid, 'SIGSTOP');
   });
-  process.on('SIGCONT', () => runner.signal('SIGCONT', 'tree'));
+  process.on('SIGCONT', () => group.signal('SIGCONT', 'tree'));
 }
 
 /** How often devwatch looks, while it runs in the background of a terminal, whether it still does. Milliseconds. */
@@ -211,30 +202,38 @@ const parentCheck = 1000;
  * npm passes SIGTERM on to the shell that runs the script, and that dies of it without telling
  * anybody (npm/cli#5776). Nobody else would end us then, so under npm its death is the order to.
  */
-function endWithNpm(runner: Runner): void {
+function endWithNpm(group: Group): void {
   if (process.env.npm_lifecycle_event === undefined) return;
   const parent = process.ppid;
   const timer = setInterval(() => {
     if (process.ppid === parent) return;
     clearInterval(timer);
-    void runner.stop({ kind: 'signal', signal: 'SIGTERM' });
+    group.stop({ kind: 'signal', signal: 'SIGTERM' });
   }, parentCheck);
   timer.unref();
 }
 
-/** Takes what is typed or piped to devwatch: shortcuts, and the input of a program whose stdin is a pipe. */
-function readInput(runner: Runner, reporter: Reporter, { stdin }: Settings): void {
+/** What is typed or piped to devwatch. */
+interface Input {
+  /** The terminal's next line is this one's. */
+  giveTo(owner: 'program' | 'devwatch'): void;
+}
+
+/** Takes shortcuts, and the input of a program whose stdin is a pipe. */
+function openInput(group: Group, reporter: Reporter, { stdin }: Settings): Input {
   const input = process.stdin;
   if (!input.isTTY) {
-    if (stdin !== 'pipe') return;
-    input.on('data', (chunk: Buffer) => runner.write(chunk));
-    input.on('end', () => runner.write(null));
-    return;
+    if (stdin === 'pipe') {
+      input.on('data', (chunk: Buffer) => group.write(chunk));
+      input.on('end', () => group.write(null));
+    }
+    return { giveTo() {} };
   }
   const lines = readLines(input, {
-    onAction: (action) => perform(action, runner, reporter),
-    onOther: (line) => runner.write(line),
-    onEnd: () => runner.write(null),
+    isOneOfSeveral: group.names.length > 0,
+    onOrder: (order) => perform(order, group, reporter),
+    onOther: (line) => group.write(line),
+    onEnd: () => group.write(null),
   });
   let ours = true;
   let check: NodeJS.Timeout | undefined;
@@ -242,32 +241,34 @@ function readInput(runner: Runner, reporter: Reporter, { stdin }: Settings): voi
     clearTimeout(check);
     // Reading in the background would stop devwatch. `fg` sends no SIGCONT to a job that ran on
     // there without having been stopped: so as long as it lasts, it is looked after.
-    const inForeground = runner.isForeground();
+    const inForeground = group.isForeground();
     if (ours && inForeground) lines.resume();
     else lines.pause();
     if (!inForeground) check = setTimeout(take, foregroundCheck).unref();
   };
-  runner.on('input', ({ owner }) => {
-    ours = owner === 'devwatch';
-    take();
-  });
   process.on('SIGCONT', take);
   setImmediate(take);
+  return {
+    giveTo(owner) {
+      ours = owner === 'devwatch';
+      take();
+    },
+  };
 }
 
-function perform(action: Action, runner: Runner, reporter: Reporter): void {
+function perform({ action, name }: Order, group: Group, reporter: Reporter): void {
   switch (action) {
     case 'restart':
-      runner.restart();
+      if (!group.restart(name)) reporter.say(`no program is called ${name} · ${group.names.join(', ')}`);
       break;
     case 'quit':
-      void runner.stop();
+      group.stop();
       break;
     case 'clear':
       process.stderr.write('\u001b[2J\u001b[H');
       break;
     case 'help':
-      reporter.say(shortcutHelp);
+      reporter.say(shortcutHelp(group.names.length > 0));
       break;
   }
 }

@@ -2,12 +2,13 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
-import type { LoadedSettings } from './config/load.ts';
+import type { LoadedProject, LoadedSettings } from './config/load.ts';
 import { optionKeys } from './config/options.ts';
 import { codeOf, UsageError } from './errors.ts';
 import type { Verdict } from './events.ts';
 import { isReadByDevwatchAlone, type ProgramRequest, planCommand } from './plan.ts';
 import { type Command, javascript } from './process/command.ts';
+import type { NamedProgram } from './programs.ts';
 import { planScope } from './scope.ts';
 import { formatPath, formatVerdict } from './terminal/format.ts';
 import { type BackendChoice, chooseBackend } from './watch/watcher.ts';
@@ -39,8 +40,13 @@ export function init(folder: string): void {
 }
 
 /** Prints the settings in force, as JSON that could stand in a `.watchrc`; where they come from goes to stderr. */
-export function showSettings({ settings, file, notes }: LoadedSettings): void {
-  const values = Object.fromEntries(optionKeys.map((key) => [key, settings[key]]));
+export function showSettings({ common, apps }: LoadedProject): void {
+  const { file, notes } = common;
+  const valuesOf = ({ settings }: LoadedSettings) => Object.fromEntries(optionKeys.map((key) => [key, settings[key]]));
+  const values =
+    apps.length === 0
+      ? valuesOf(common)
+      : { apps: Object.fromEntries(apps.map((loaded) => [loaded.app, valuesOf(loaded)])) };
   const origin = notes.length > 0 ? notes : [file === undefined ? 'no settings file' : `settings from ${file}`];
   for (const line of origin) process.stderr.write(`devwatch: ${line}\n`);
   process.stdout.write(`${JSON.stringify(values, null, 2)}\n`);
@@ -48,6 +54,8 @@ export function showSettings({ settings, file, notes }: LoadedSettings): void {
 
 /** What devwatch knows of one path. */
 interface Explanation {
+  /** Which of several programs it is about. */
+  readonly app: string | undefined;
   readonly path: string;
   readonly verdict: Verdict;
   /** What a change of it does. */
@@ -58,29 +66,43 @@ interface Explanation {
 }
 
 /**
- * Prints why a change of each path restarts the program, or why it does not. Of a folder it is said
- * for a file in it that has an extension that counts.
+ * Prints why a change of each path restarts the program, or why it does not; of several programs, for
+ * each. Of a folder it is said for a file in it that has an extension that counts.
  *
  * @throws UsageError without a path
  */
-export async function explain(paths: readonly string[], request: ProgramRequest): Promise<void> {
-  const { loaded } = request;
+export async function explain(paths: readonly string[], programs: readonly NamedProgram[]): Promise<void> {
   if (paths.length === 0) throw new UsageError('explain needs a path: devwatch explain src/server.js');
+  const told = new Set<string>();
+  for (const program of programs) {
+    const explanationOf = await explainer(program, (reason) => {
+      if (!told.has(reason)) process.stderr.write(`devwatch: ${reason}\n`);
+      told.add(reason);
+    });
+    for (const given of paths) {
+      const explanation = explanationOf(path.resolve(given));
+      const isJson = program.loaded.settings.logFormat === 'json';
+      process.stdout.write(isJson ? `${JSON.stringify(explanation)}\n` : inWords(given, explanation));
+    }
+  }
+}
+
+async function explainer(
+  request: NamedProgram,
+  onReason: (reason: string) => void,
+): Promise<(full: string) => Explanation> {
+  const { loaded, app } = request;
   const scope = await planScope(loaded, commandOrAny(request));
   const { filter } = scope;
   const { backend, reason } = chooseBackend(filter, scope);
-  if (reason !== undefined) process.stderr.write(`devwatch: ${reason}\n`);
-  for (const given of paths) {
-    const full = path.resolve(given);
+  if (reason !== undefined) onReason(reason);
+  return (full) => {
     const isFolder = fs.statSync(full, { throwIfNoEntry: false })?.isDirectory() === true;
     const verdict = filter.explain(isFolder ? path.join(full, `any.${filter.extensions?.[0] ?? 'js'}`) : full);
     const counts = isReadByDevwatchAlone(full, loaded) ? 'settings' : 'restart';
     const effect = verdict.watched ? counts : 'none';
-    const explanation: Explanation = { path: full, verdict, effect, pruned: prunedAt(full, filter), backend };
-    process.stdout.write(
-      loaded.settings.logFormat === 'json' ? `${JSON.stringify(explanation)}\n` : inWords(given, explanation),
-    );
-  }
+    return { app, path: full, verdict, effect, pruned: prunedAt(full, filter), backend };
+  };
 }
 
 /** Explaining needs no program: without one, the extensions are those of a Node program. */
@@ -105,8 +127,9 @@ const effects: Readonly<Record<Explanation['effect'], string>> = {
   none: 'does not count',
 };
 
-function inWords(given: string, { verdict, effect, pruned, backend }: Explanation): string {
+function inWords(given: string, { app, verdict, effect, pruned, backend }: Explanation): string {
   const where =
     pruned === undefined ? `watched by ${backend}` : `${formatPath(pruned, process.cwd())} is not looked into`;
-  return `${given}\n  ${effects[effect]} · ${formatVerdict(verdict)}\n${verdict.watched || pruned !== undefined ? `  ${where}\n` : ''}`;
+  const whose = app === undefined ? '' : `${app}: `;
+  return `${whose}${given}\n  ${effects[effect]} · ${formatVerdict(verdict)}\n${verdict.watched || pruned !== undefined ? `  ${where}\n` : ''}`;
 }

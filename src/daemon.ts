@@ -74,7 +74,7 @@ export async function runInBackground(request: DaemonRequest): Promise<void> {
   let recent = '';
   const into =
     (log: Log) =>
-    (chunk: Buffer): void => {
+    (chunk: Buffer): undefined => {
       recent = `${recent}${chunk.toString()}`.slice(-longestTail);
       log.write(chunk);
       for (const hear of listeners) hear(chunk);

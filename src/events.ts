@@ -120,8 +120,8 @@ export interface EventMap {
   crash: { run: number; outcome: Outcome; uptime: number; next: Next };
   /** The program ended by itself with code 0. */
   exit: { run: number; outcome: Outcome; uptime: number; next: Next };
-  /** Nothing runs and nothing will until a relevant file changes. */
-  wait: { reason: 'on-change-only' };
+  /** Nothing runs and nothing will until a relevant file changes, or (one of several) until these programs are up. */
+  wait: { reason: 'on-change-only' } | { reason: 'after'; programs: readonly string[] };
   /** The end of the old process tree is pushed on; `grace` is how long, in ms, it was given before SIGKILL, or null. */
   stopping: { run: number; stage: Stage; grace: number | null };
   /** The old process tree is proven gone, `ms` after its end was asked for, save for `survivors`. */

@@ -18,19 +18,17 @@ import {
   type ProcessIdentity,
   standingOf,
 } from './background/registry.ts';
-import type { LoadedSettings } from './config/load.ts';
 import { readDuration } from './config/values.ts';
 import type { Start, Status } from './daemon.ts';
 import { codeOf, UsageError } from './errors.ts';
 import { backgroundVariable, type Managing } from './managing.ts';
 import { planCommand } from './plan.ts';
-import { endLeftovers, takeStaleLeftovers } from './process/leftovers.ts';
+import { endStaleLeftovers } from './process/leftovers.ts';
+import type { NamedProgram, Programs } from './programs.ts';
 import { formatTime } from './terminal/format.ts';
 
 export interface StartRequest {
-  readonly loaded: LoadedSettings;
-  readonly program: readonly string[];
-  readonly nodeArgs: readonly string[];
+  readonly programs: Programs;
   /** What came after `devwatch start`. */
   readonly argv: readonly string[];
   /** The command line's own file. */
@@ -44,19 +42,83 @@ const look = 20;
 /** What a devwatch that does not answer is given after SIGTERM, in ms. */
 const grace = 10_000;
 const failedExitCode = 1;
+const usageExitCode = 2;
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
 
 /**
- * Starts a devwatch in the background and waits until its program is up or has failed.
+ * Starts a devwatch in the background for each program, and waits until all are up or have failed. One
+ * that waits for others is started when they are up.
  *
  * @returns the exit code
- * @throws UsageError when the name is taken, or there is nothing that could be run
+ * @throws UsageError when a name is taken or meant twice, or there is nothing that could be run
  */
-export async function start(request: StartRequest): Promise<number> {
-  const { loaded, argv, cli } = request;
-  const { display } = planCommand(request);
-  const name = loaded.settings.name ?? defaultName(loaded.folder);
+export async function start({ programs, argv, cli }: StartRequest): Promise<number> {
+  const launches = programs.map((program) => ({
+    program,
+    name: nameOf(program),
+    argv: program.app === undefined ? argv : [...argv, '--only', program.app],
+    cli,
+  }));
+  const [only, ...others] = launches;
+  if (only !== undefined && others.length === 0) return launch(only);
+  refuseShared(launches);
+  const codes = new Map<string, Promise<number>>();
+  /** Starts it, once, after those that it waits for. */
+  const codeOf = (one: Launch): Promise<number> => {
+    const code = codes.get(one.name) ?? inTurn(one);
+    codes.set(one.name, code);
+    return code;
+  };
+  const inTurn = async (one: Launch): Promise<number> => {
+    const awaited = launches.filter(({ program: { app = '' } }) => one.program.loaded.settings.after.includes(app));
+    const failed: string[] = [];
+    for (const other of awaited) if ((await codeOf(other)) !== 0 && !isRunning(other.name)) failed.push(other.name);
+    if (failed.length === 0) return launchOrTell(one);
+    print(`${one.name} is not started: it waits for ${failed.join(', ')}`);
+    return failedExitCode;
+  };
+  return Math.max(...(await Promise.all(launches.map(codeOf))));
+}
+
+const isRunning = (name: string): boolean => list().some((entry) => entry.name === name && entry.alive);
+
+async function launchOrTell(one: Launch): Promise<number> {
+  try {
+    return await launch(one);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    process.stderr.write(`devwatch: ${error.message}\n`);
+    return usageExitCode;
+  }
+}
+
+interface Launch {
+  readonly program: NamedProgram;
+  /** In the background. */
+  readonly name: string;
+  readonly argv: readonly string[];
+  readonly cli: string;
+}
+
+const nameOf = ({ app, loaded }: NamedProgram): string => loaded.settings.name ?? app ?? defaultName(loaded.folder);
+
+/** Of several programs each needs a name and logs of its own. */
+function refuseShared(launches: readonly Launch[]): void {
+  const seen = new Set<string>();
+  for (const { name, program } of launches) {
+    const { log } = program.loaded.settings;
+    if (seen.has(name)) throw new UsageError(`two programs would be called ${name} · give one another "name"`);
+    if (log !== undefined && seen.has(log))
+      throw new UsageError(`two programs would share the log ${log} · leave out "log"`);
+    seen.add(name);
+    if (log !== undefined) seen.add(log);
+  }
+}
+
+async function launch({ program, name, argv, cli }: Launch): Promise<number> {
+  const { loaded } = program;
+  const { display } = planCommand(program);
   const claimed = claim(name, loaded.folder);
   const own = `${claimed.folder}/devwatch.log`;
   let daemon: ProcessIdentity;
@@ -189,7 +251,7 @@ function claimAndStrike(name: string): void {
 /** Ends what a killed devwatch has left in its folder. */
 async function sweep(record: BackgroundRecord | undefined): Promise<void> {
   if (record === undefined || !fs.existsSync(record.folder)) return;
-  await Promise.all(takeStaleLeftovers(record.folder).map(endLeftovers));
+  await endStaleLeftovers(record.folder);
 }
 
 async function restartOne({ name, record, alive }: BackgroundEntry): Promise<number> {

@@ -9,9 +9,9 @@ import { messageOf } from './errors.ts';
 import type { Emit, Ending, EventMap, EventName } from './events.ts';
 import { createContainment } from './process/containment.ts';
 import { startGuardian } from './process/guardian.ts';
-import { endLeftovers, type Leftovers, noteLeftovers, takeStaleLeftovers } from './process/leftovers.ts';
+import { endStaleLeftovers, type Leftovers, noteLeftovers } from './process/leftovers.ts';
 import { createLauncher } from './process/spawn.ts';
-import { isForeground, openTerminalModes, type TerminalModes } from './process/terminal.ts';
+import { isForeground, terminalModes } from './process/terminal.ts';
 
 type Listeners = { [Name in EventName]: [event: EventMap[Name]] };
 
@@ -23,7 +23,6 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
   readonly #app: App;
   readonly #loaded: LoadedSettings;
   readonly #clock: Clock;
-  readonly #modes: TerminalModes = openTerminalModes();
   readonly #observers: Emit[] = [];
   readonly #armed: Promise<void>;
   readonly #ended: Promise<Ending>;
@@ -93,11 +92,9 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
 
   async #start(): Promise<void> {
     const { settings, folder } = this.#loaded;
-    const stale = takeStaleLeftovers(folder);
-    if (stale.length > 0) {
-      this.#state('warning', { message: 'an earlier devwatch was killed here: ending what it left running' });
-      await Promise.all(stale.map(endLeftovers));
-    }
+    await endStaleLeftovers(folder, () =>
+      this.#state('warning', { message: 'an earlier devwatch was killed here: ending what it left running' }),
+    );
     if (this.#over) return;
     const containment = createContainment({ keep: settings.keep });
     const leftovers: Leftovers = { record: containment.record, keep: settings.keep, signal: settings.signal };
@@ -110,8 +107,9 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
         strikeOut();
       };
     };
-    this.#modes.save('go on');
-    const launcher = createLauncher(containment, this.#clock, this.#modes, this.#output);
+    const modes = terminalModes();
+    modes.save('go on');
+    const launcher = createLauncher(containment, this.#clock, modes, this.#output);
     if (typeof settings.hold === 'number' && !this.#app.isNode) {
       const problem = await launcher.openPort(settings.hold);
       if (problem !== undefined)
@@ -158,7 +156,7 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
 
   /** Is this process in the foreground of the terminal on its stdin? Reading from it anywhere else would stop it. */
   isForeground(): boolean {
-    this.#modes.save('wait');
+    terminalModes().save('wait');
     return isForeground();
   }
 

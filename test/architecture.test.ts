@@ -36,10 +36,23 @@ const roomOf = (file: string): string => (file.includes('/') ? file.slice(0, fil
 
 /** Which rooms each room may import from at run time; the common ones are open to all. */
 const allowed: Readonly<Record<string, readonly string[]>> = {
-  'cli.ts': ['config', 'runner.ts', 'terminal', 'commands.ts', 'managing.ts', 'manage.ts', 'daemon.ts', 'version.ts'],
-  'manage.ts': ['background', 'config', 'managing.ts', 'plan.ts', 'process', 'terminal', 'daemon.ts'],
+  'cli.ts': [
+    'config',
+    'programs.ts',
+    'group.ts',
+    'side-by-side.ts',
+    'terminal',
+    'commands.ts',
+    'manage.ts',
+    'daemon.ts',
+    'version.ts',
+  ],
+  'manage.ts': ['background', 'config', 'plan.ts', 'process', 'terminal'],
   'daemon.ts': ['background', 'config', 'process', 'runner.ts', 'terminal', 'version.ts'],
   'commands.ts': ['config', 'plan.ts', 'scope.ts', 'process', 'watch', 'terminal'],
+  'side-by-side.ts': ['config', 'terminal'],
+  'group.ts': ['runner.ts'],
+  'programs.ts': ['config', 'plan.ts'],
   'index.ts': ['config', 'runner.ts'],
   'runner.ts': ['app.ts', 'process', 'config', 'live'],
   'app.ts': ['plan.ts', 'watchdog.ts', 'scope.ts', 'watch', 'supervise', 'process', 'config'],
@@ -101,7 +114,7 @@ test('only the command line ends the process', () => {
 
 test('only the terminal, the command line and its small commands print, and those for the background', () => {
   const printing = filesWith(/console\.|process\.std(out|err)/).filter((file) => !file.startsWith('terminal/'));
-  expect(printing.sort()).toEqual(['cli.ts', 'commands.ts', 'daemon.ts', 'manage.ts']);
+  expect(printing.sort()).toEqual(['cli.ts', 'commands.ts', 'daemon.ts', 'manage.ts', 'side-by-side.ts']);
   expect(filesWith(/from 'kleur'/)).toEqual(['terminal/reporter.ts']);
 });
 

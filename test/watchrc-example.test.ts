@@ -3,7 +3,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { loadSettings } from '../src/config/load.ts';
+import { loadProject, loadSettings } from '../src/config/load.ts';
 import { defaultSettings, optionKeys } from '../src/config/options.ts';
 import { createProject } from './support/project.ts';
 
@@ -38,9 +38,13 @@ test('the example as a project has it, under the name .watchrc, is found and val
 test('the lines that are commented out are valid, too', async () => {
   await using project = createProject({ '.watchrc': text.replaceAll(/^( *)\/\/ (".*,)$/gm, '$1$2') });
   fs.mkdirSync(project.at('packages/web'), { recursive: true });
-  const { settings } = loadSettings({ given: new Map(), folder: project.path });
+  const { common, apps } = loadProject({ given: new Map(), folder: project.path });
 
-  expect(settings).toMatchObject({
+  expect(apps.map(({ app, folder, settings }) => [app, folder, settings.script, settings.after])).toEqual([
+    ['api', project.at('packages/web'), 'api.js', []],
+    ['web', project.at('packages/web'), 'web.js', ['api']],
+  ]);
+  expect(common.settings).toMatchObject({
     exec: 'npm run build && node',
     cwd: project.at('packages/web'),
     delay: 250,
@@ -56,5 +60,6 @@ test('the lines that are commented out are valid, too', async () => {
 
 test('the example shows every key', () => {
   const shown = [...text.matchAll(/^ {2}(?:\/\/ )?"(\w+)":/gm)].map(([, key]) => key);
-  expect(shown.sort()).toEqual([...optionKeys].sort());
+  expect(text).toContain('"after": [');
+  expect([...shown, 'after'].sort()).toEqual([...optionKeys, 'apps'].sort());
 });

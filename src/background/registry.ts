@@ -21,6 +21,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { everything, flawOfName } from '../config/names.ts';
 import { codeOf, messageOf, UsageError } from '../errors.ts';
 import { isDead, parseStat } from '../process/proc.ts';
 import { bootId, pidNamespace } from '../process/system.ts';
@@ -97,13 +98,10 @@ export const longestSocketPath: number = process.platform === 'linux' ? 107 : 10
 /** Larger records are none of ours. Bytes. */
 const largestRecord = 1024 * 1024;
 
-const everything = 'all';
-
 /** Throws a UsageError unless it can be the name of a program in the background. */
 export function checkName(name: string): void {
-  if (/^(?!\.)[A-Za-z0-9._-]{1,64}$/.test(name) && name !== everything) return;
-  const reason = name === everything ? 'it means every program' : '1 to 64 of A-Z a-z 0-9 . _ -, not beginning with .';
-  throw new UsageError(`"${name.slice(0, 80)}" cannot be a name: ${reason} · --name`);
+  const flaw = flawOfName(name);
+  if (flaw !== undefined) throw new UsageError(`"${name.slice(0, 80)}" cannot be a name: ${flaw} · --name`);
 }
 
 /** The name of the package in a folder, or else the folder's, made fit to be one: `@shop/web` becomes `shop-web`. */

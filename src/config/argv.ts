@@ -23,6 +23,8 @@ export interface CommandLine {
   readonly version: boolean;
   /** `--config`: the settings file to read. */
   readonly config: string | undefined;
+  /** `--only`: the names of the programs under `apps` that are meant; of several such flags the last counts. */
+  readonly only: readonly string[] | undefined;
 }
 
 /**
@@ -126,7 +128,7 @@ const furtherNodeFlags: readonly string[] = [
 
 interface Flag {
   readonly name: string;
-  readonly key: OptionKey | 'config' | 'help' | 'version';
+  readonly key: OptionKey | 'config' | 'only' | 'help' | 'version';
   readonly spec: OptionSpec | undefined;
   readonly takesValue: boolean;
 }
@@ -150,6 +152,7 @@ function collectFlags(): Map<string, Flag> {
     add(key, spec, !isSwitch(spec), [...long, spec.short && `-${spec.short}`]);
   }
   add('config', undefined, true, ['-c', '--config']);
+  add('only', undefined, true, ['--only']);
   add('help', undefined, false, ['-h', '--help']);
   add('version', undefined, false, ['-v', '--version']);
   return flags;
@@ -164,6 +167,7 @@ export function parseArgv(argv: readonly string[]): CommandLine {
   const values = new Map<OptionKey, unknown>();
   const nodeArgs: string[] = [];
   let config: string | undefined;
+  let only: readonly string[] | undefined;
   let help: CommandLine['help'];
   let version = false;
   let literal = false;
@@ -192,6 +196,7 @@ export function parseArgv(argv: readonly string[]): CommandLine {
       if (flag.takesValue) {
         const text = attached ?? takeNext(isOption);
         if (flag.key === 'config') config = configFile(name, text);
+        else if (flag.key === 'only') only = programNames(name, text);
         else if (flag.spec !== undefined) store(values, flag, text);
       } else if (attached !== undefined) {
         if (flag.spec === undefined) throw new UsageError(`${name} takes no value`);
@@ -219,7 +224,7 @@ export function parseArgv(argv: readonly string[]): CommandLine {
       throw unknownOption(name);
     }
   }
-  return { flags: values, nodeArgs, program: argv.slice(index), literal, help, version, config };
+  return { flags: values, nodeArgs, program: argv.slice(index), literal, help, version, config, only };
 }
 
 /** A word that is an option where a value is expected: the value was forgotten. `--watch=--odd` says that it was not. */
@@ -228,6 +233,12 @@ const isOption = (word: string): boolean => word.startsWith('--') || flagsByName
 function configFile(name: string, text: string): string {
   if (text === '') throw new UsageError(`${name} takes a file, not ""`);
   return text;
+}
+
+function programNames(name: string, text: string): readonly string[] {
+  const names = text.split(',').filter(Boolean);
+  if (names.length === 0) throw new UsageError(`${name} takes names of programs, such as web,worker, not "${text}"`);
+  return names;
 }
 
 /** Several one-letter switches in one word: `-qL`. */
@@ -282,5 +293,6 @@ function attachedToShort(word: string): string | undefined {
 
 function usageOf(name: string): string {
   const spec = flagsByName.get(name)?.spec;
-  return `${name} <${spec?.value ?? (name === '-c' || name === '--config' ? 'file' : 'value')}>`;
+  const others: Readonly<Record<string, string>> = { '-c': 'file', '--config': 'file', '--only': 'names' };
+  return `${name} <${spec?.value ?? others[name] ?? 'value'}>`;
 }

@@ -61,6 +61,7 @@ export function printHelp(version: string, which: 'usual' | 'all'): void {
     grouped.set(group, rows);
   }
   cli.option('-c, --config <file>', 'read this settings file');
+  if (which === 'all') cli.option('--only <names>', 'of several programs in "apps" these: web,worker');
   cli.version(version);
   cli.help((sections) => {
     const lines = sections.find(({ title }) => title === 'Options')?.body.split('\n') ?? [];
@@ -116,14 +117,29 @@ export function jsonSchema(): object {
       return [key, { description: spec.help, ...schemaOf(spec), ...byDefault }];
     }),
   );
+  const program = {
+    anyOf: [
+      { type: 'string', minLength: 1 },
+      { type: 'object', properties, additionalProperties: false },
+    ],
+  };
+  const apps = {
+    description: appsHelp,
+    anyOf: [
+      { type: 'object', additionalProperties: program },
+      { type: 'array', items: program, minItems: 1 },
+    ],
+  };
   return {
     $schema: 'http://json-schema.org/draft-07/schema#',
     title: 'devwatch settings',
     type: 'object',
-    properties: { $schema: { type: 'string' }, ...properties },
+    properties: { $schema: { type: 'string' }, apps, ...properties },
     additionalProperties: false,
   };
 }
+
+const appsHelp = 'several programs by their names, or a list of scripts; the keys beside it hold for each of them';
 
 function schemaOf(spec: OptionSpec): object {
   const texts = { anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }] };
@@ -184,7 +200,7 @@ function schemaOf(spec: OptionSpec): object {
       return { anyOf: [probe, { type: 'object', properties, required: ['probe'], additionalProperties: false }] };
     }
     case 'readiness':
-      return { type: 'string', pattern: '^(listen$|message$|https?://|tcp://|/)' };
+      return { type: 'string', pattern: '^(listen$|message$|exit$|https?://|tcp://|/)' };
     case 'hooks': {
       const shell = { type: 'object', properties: { shell: { type: 'string' } }, required: ['shell'] };
       return {

@@ -27,6 +27,8 @@ export interface Document {
   readonly value: unknown;
   /** The value under a key of an object or at an index of a list, or undefined. */
   child(key: string | number): Document | undefined;
+  /** The elements of a list. */
+  elements(): readonly Document[];
   /** The entries of an object. */
   entries(): readonly { readonly key: string; readonly keyAt: Document; readonly value: Document }[];
   isObject(): boolean;
@@ -139,6 +141,7 @@ function documentOf(file: string, text: string, node: Node): Document {
       const found = parser().findNodeAtLocation(node, [key]);
       return found === undefined ? undefined : documentOf(file, text, found);
     },
+    elements: () => (node.type === 'array' ? (node.children ?? []) : []).map((child) => documentOf(file, text, child)),
     entries,
     isObject: () => node.type === 'object',
     error: (message) => errorAt(file, text, node.offset, message),
@@ -148,15 +151,16 @@ function documentOf(file: string, text: string, node: Node): Document {
 /**
  * The options in an object of a settings file, checked.
  *
+ * @param others keys that may stand there, too, and are read elsewhere
  * @throws UsageError at the first unknown key, duplicate key or wrong value
  */
-export function readLayer(document: Document): Layer {
+export function readLayer(document: Document, others: readonly string[] = []): Layer {
   if (!document.isObject()) throw document.error(`settings are an object {…}, not ${show(document.value)}`);
   const values = new Map<OptionKey, unknown>();
   for (const { key, keyAt, value } of document.entries()) {
-    if (key === '$schema') continue;
+    if (key === '$schema' || others.includes(key)) continue;
     if (!isOptionKey(key)) {
-      const guess = nearest(key, optionKeys);
+      const guess = nearest(key, [...optionKeys, ...others]);
       throw keyAt.error(
         `unknown key ${show(key)}${guess === undefined ? ' · the README lists them' : ` · did you mean "${guess}"?`}`,
       );

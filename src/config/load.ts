@@ -3,7 +3,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { codeOf, UsageError } from '../errors.ts';
-import { type Layer, readDocument, readLayer } from './document.ts';
+import { type AppLayer, readApps } from './apps.ts';
+import { type Document, type Layer, readDocument, readLayer } from './document.ts';
 import { nearest } from './nearest.ts';
 import { fromNodemon } from './nodemon.ts';
 import {
@@ -32,6 +33,20 @@ export interface LoadedSettings {
   readonly notes: readonly string[];
 }
 
+/** The settings of one of several programs. */
+export interface LoadedApp extends LoadedSettings {
+  /** Its name under `apps`. */
+  readonly app: string;
+}
+
+/** All that a folder's settings say. */
+export interface LoadedProject {
+  /** What stands outside of `apps`. */
+  readonly common: LoadedSettings;
+  /** The programs under `apps`, each with its own settings over the common ones; empty where there is no `apps`. */
+  readonly apps: readonly LoadedApp[];
+}
+
 export interface LoadRequest {
   /** What was given as flags or through the API; wins over every file. */
   readonly given: ReadonlyMap<OptionKey, unknown>;
@@ -47,7 +62,7 @@ export interface LoadRequest {
  *
  * @throws UsageError naming file, line and column of what is wrong
  */
-export function loadSettings({ given, folder, config }: LoadRequest): LoadedSettings {
+export function loadProject({ given, folder, config }: LoadRequest): LoadedProject {
   const flags: Layer = {
     values: given,
     folder,
@@ -57,17 +72,52 @@ export function loadSettings({ given, folder, config }: LoadRequest): LoadedSett
   requireFolder(start, flags);
   const notes: string[] = [];
   const named = config === undefined ? undefined : path.resolve(folder, config);
-  const { layer, file } = findLayer(start, named, notes);
+  const { layer, apps = [], file } = findLayers(start, named, notes);
   const settingsFiles =
     named === undefined ? ['.watchrc', 'package.json', 'nodemon.json'].map((name) => path.join(start, name)) : [named];
-  return { ...merge(flags, layer), file, settingsFiles, notes };
+  const origin = { file, settingsFiles, notes };
+  const files = layer === undefined ? [] : [layer];
+  // Of several programs each has a folder of its own: --cwd says where they all start from.
+  const valuesForApps = new Map(given);
+  valuesForApps.delete('cwd');
+  const forApps = { ...flags, values: valuesForApps };
+  return {
+    common: { ...merge(start, flags, ...files), ...origin },
+    apps: apps.map((app) => ({
+      ...merge(start, forApps, withMapsOf(app.layer, layer), ...files),
+      ...origin,
+      app: app.name,
+    })),
+  };
 }
+
+/** A program's variables, hooks and interpreters come to those that all programs have. */
+function withMapsOf(app: Layer, common: Layer | undefined): Layer {
+  const values = new Map(app.values);
+  for (const [key, value] of app.values) {
+    if (!['variables', 'hooks', 'commands'].includes(specOf(key).kind)) continue;
+    values.set(key, Object.freeze({ ...(common?.values.get(key) as object | undefined), ...(value as object) }));
+  }
+  return { ...app, values };
+}
+
+/** The settings of a single program: `apps` is passed over. Throws as `loadProject` does. */
+export const loadSettings = (request: LoadRequest): LoadedSettings => loadProject(request).common;
 
 const startFolder = (given: ReadonlyMap<OptionKey, unknown>, folder: string): string =>
   path.resolve(folder, String(given.get('cwd') ?? '.'));
 
-function merge(given: Layer, fromFile?: Layer): Pick<LoadedSettings, 'settings' | 'folder' | 'bases'> {
-  const layers = fromFile === undefined ? [given] : [given, fromFile];
+/**
+ * The first layer that has a value for a key wins.
+ *
+ * @param start where the program runs, and what was given as patterns is relative to, unless a file moves that
+ */
+function merge(
+  start: string,
+  given: Layer,
+  ...fromFile: readonly Layer[]
+): Pick<LoadedSettings, 'settings' | 'folder' | 'bases'> {
+  const layers = [given, ...fromFile];
   const layerOf = (key: OptionKey): Layer | undefined => layers.find(({ values }) => values.get(key) !== undefined);
   const values: Partial<Record<OptionKey, unknown>> = {};
   for (const key of optionKeys) {
@@ -75,13 +125,11 @@ function merge(given: Layer, fromFile?: Layer): Pick<LoadedSettings, 'settings' 
     values[key] = layer === undefined ? defaultSettings[key] : absolute(key, layer.values.get(key), layer.folder);
   }
   const settings = Object.freeze(values) as Settings;
-  const start = startFolder(given.values, given.folder);
   const folder = settings.cwd ?? start;
   requireFolder(folder, layerOf('cwd') ?? given);
   const baseOf = (key: OptionKey): string => {
     const layer = layerOf(key);
     if (layer === undefined) return folder;
-    // A pattern given as a flag is relative to where the program runs, unless a file moves that.
     return layer === given ? start : layer.folder;
   };
   return { settings, folder, bases: { watch: baseOf('watch'), ignore: baseOf('ignore') } };
@@ -94,7 +142,8 @@ function merge(given: Layer, fromFile?: Layer): Pick<LoadedSettings, 'settings' 
  */
 export function loadGiven(input: SettingsInput, folder: string): LoadedSettings {
   const error = (key: OptionKey, message: string): UsageError => new UsageError(`${key}: ${message}`);
-  const merged = merge({ values: readInput(input), folder, error });
+  const values = readInput(input);
+  const merged = merge(startFolder(values, folder), { values, folder, error });
   return { ...merged, file: undefined, settingsFiles: [], notes: [] };
 }
 
@@ -124,18 +173,33 @@ function absolute(key: OptionKey, value: unknown, folder: string): unknown {
   return value;
 }
 
-function findLayer(folder: string, named: string | undefined, notes: string[]): { layer?: Layer; file?: string } {
+interface FoundLayers {
+  readonly layer?: Layer;
+  readonly apps?: readonly AppLayer[];
+  readonly file?: string;
+}
+
+function readLayers(document: Document): FoundLayers {
+  const layer = readLayer(document, ['apps']);
+  const apps = document.child('apps');
+  if ((layer.values.get('after') as readonly string[] | undefined)?.length) {
+    throw layer.error('after', 'is for one of several programs: it stands in one of "apps"');
+  }
+  return { layer, apps: apps === undefined ? [] : readApps(apps), file: document.file };
+}
+
+function findLayers(folder: string, named: string | undefined, notes: string[]): FoundLayers {
   if (named !== undefined) {
     if (!fs.existsSync(named)) throw new UsageError(`${named}: no such file (--config)`);
-    return { layer: readLayer(readDocument(named)), file: named };
+    return readLayers(readDocument(named));
   }
   const watchrc = path.join(folder, '.watchrc');
-  if (statsOf(watchrc, fs.lstatSync) !== undefined) return { layer: readLayer(readDocument(watchrc)), file: watchrc };
+  if (statsOf(watchrc, fs.lstatSync) !== undefined) return readLayers(readDocument(watchrc));
 
   const manifest = path.join(folder, 'package.json');
   const document = readManifest(manifest);
   const own = document?.child('devwatch');
-  if (own !== undefined) return { layer: readLayer(own), file: manifest };
+  if (own !== undefined) return readLayers(own);
 
   const nodemonFile = path.join(folder, 'nodemon.json');
   const foreign = fs.existsSync(nodemonFile) ? readDocument(nodemonFile) : document?.child('nodemonConfig');

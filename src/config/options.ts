@@ -17,7 +17,7 @@ export type OptionKind =
   | 'size' // bytes; `500M`, `2G`
   | 'port' // true for the usual one, false for none, or a number; the flag stands for true, or takes `=number`
   | 'health' // what is asked, alone or with when
-  | 'readiness' // listen, message, http://…, tcp://…, /pattern/
+  | 'readiness' // listen, message, exit, http://…, tcp://…, /pattern/
   | 'hooks' // name → command
   | 'choice'
   | 'signal'
@@ -328,7 +328,13 @@ const options = {
     flag: 'ready',
     value: 'sign',
     byDefault: 'listen',
-    help: 'up at `listen` `message` `http://…` `tcp://…` `/text/`',
+    help: '`listen` `message` `exit` `http://…` `tcp://…` `/text/`',
+  },
+  after: {
+    kind: 'texts',
+    group: 'Health',
+    default: [],
+    help: 'programs of `apps` that have to be up before it is started',
   },
   maxMemory: {
     kind: 'size',
@@ -423,6 +429,14 @@ const options = {
     default: false,
     flag: 'log-timestamps',
     help: 'begin each line of a log with the time',
+  },
+  prefix: {
+    kind: 'switch',
+    group: 'Output',
+    rare: true,
+    default: true,
+    flag: 'prefix',
+    help: 'names before the lines of several programs',
   },
   clear: {
     kind: 'switch',

@@ -259,7 +259,7 @@ function readFailures(raw: unknown): number {
 
 function readReadiness(raw: unknown): string {
   const text = readText(raw);
-  if (text === 'listen' || text === 'message') return text;
+  if (text === 'listen' || text === 'message' || text === 'exit') return text;
   const probe = parseProbe(text);
   if (probe !== undefined && probe.kind !== 'event-loop') return text;
   if (isPattern(text)) {
@@ -270,7 +270,7 @@ function readReadiness(raw: unknown): string {
       throw new ValueError(`has a bad pattern: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
-  throw new ValueError(`takes listen, message, http://…, tcp://host:port or /pattern/, not ${show(raw)}`);
+  throw new ValueError(`takes listen, message, exit, http://…, tcp://host:port or /pattern/, not ${show(raw)}`);
 }
 
 function readHooks(raw: unknown): Hooks {

@@ -55,6 +55,9 @@ function end(tree: ProcessTree, signal: StopSignal): Promise<void> {
   });
 }
 
+/** Several programs of one devwatch may leave something in one folder. */
+let notes = 0;
+
 /** Notes down what this devwatch would leave in the folder; the returned function strikes it out. */
 export function noteLeftovers(folder: string, leftovers: Leftovers): () => void {
   const stat = readStat(process.pid);
@@ -67,7 +70,8 @@ export function noteLeftovers(folder: string, leftovers: Leftovers): () => void 
     boot: bootId(),
     namespace: pidNamespace(),
   };
-  const file = path.join(state, `${prefixOf(folder)}${process.pid}.json`);
+  notes += 1;
+  const file = path.join(state, `${prefixOf(folder)}${process.pid}-${notes}.json`);
   try {
     fs.writeFileSync(file, JSON.stringify(note), { mode: 0o600 });
   } catch {
@@ -76,8 +80,28 @@ export function noteLeftovers(folder: string, leftovers: Leftovers): () => void 
   return () => fs.rmSync(file, { force: true });
 }
 
+/** By folder, while they go on. */
+const endings = new Map<string, Promise<unknown>>();
+
+/**
+ * Ends what killed devwatches have left alive in a folder, before anything is started there. Of several
+ * programs that begin there each waits for all of it.
+ *
+ * @param onFound called if there is anything, for the first who asks
+ */
+export async function endStaleLeftovers(folder: string, onFound: () => void = () => {}): Promise<void> {
+  const stale = takeStaleLeftovers(folder);
+  if (stale.length > 0) {
+    onFound();
+    const ending = Promise.all([endings.get(folder), ...stale.map(endLeftovers)]);
+    endings.set(folder, ending);
+    void ending.then(() => endings.delete(folder));
+  }
+  await endings.get(folder);
+}
+
 /** What earlier ones that are dead now left alive in the folder. Their notes are struck out. */
-export function takeStaleLeftovers(folder: string): Leftovers[] {
+function takeStaleLeftovers(folder: string): Leftovers[] {
   const state = stateFolder();
   if (state === undefined) return [];
   const prefix = prefixOf(folder);

@@ -1,11 +1,14 @@
 /** What a program prints, where devwatch has to hear it. */
 
 import type { ChildProcess } from 'node:child_process';
+import type { Readable } from 'node:stream';
 
-/** Where it goes; neither may throw nor wait. */
+/** Where it goes; none of these may throw. Until a promise that they return settles no more is read. */
 export interface Output {
-  stdout(chunk: Buffer): void;
-  stderr(chunk: Buffer): void;
+  stdout(chunk: Buffer): Promise<void> | undefined;
+  stderr(chunk: Buffer): Promise<void> | undefined;
+  /** Nothing more comes of this stream of a run. */
+  ended?(name: 'stdout' | 'stderr'): void;
 }
 
 /** Passes all of it on: to `output`, or else to devwatch's own stdout and stderr, as fast as those take it. */
@@ -14,6 +17,21 @@ export function passOn(child: ChildProcess, hear: (chunk: Buffer) => void, outpu
     const from = child[name];
     from?.on('data', hear);
     if (output === undefined) from?.pipe(process[name], { end: false });
-    else from?.on('data', (chunk: Buffer) => output[name](chunk));
+    else if (from)
+      hand(
+        from,
+        (chunk) => output[name](chunk),
+        () => output.ended?.(name),
+      );
   }
+}
+
+function hand(from: Readable, take: (chunk: Buffer) => Promise<void> | undefined, end: () => void): void {
+  from.on('data', (chunk: Buffer) => {
+    const taken = take(chunk);
+    if (taken === undefined) return;
+    from.pause();
+    void taken.then(() => from.resume());
+  });
+  from.once('close', end);
 }

@@ -25,8 +25,15 @@ export interface TerminalModes {
   restore(): void;
 }
 
-/** The modes of the terminal that stdin is; without one nothing is ever done. */
-export function openTerminalModes(): TerminalModes {
+let modes: TerminalModes | undefined;
+
+/** The modes of the terminal that stdin is, one object for all programs; without a terminal nothing is ever done. */
+export function terminalModes(): TerminalModes {
+  modes ??= openTerminalModes();
+  return modes;
+}
+
+function openTerminalModes(): TerminalModes {
   let saved = '';
   let saving = process.platform === 'win32';
   return {

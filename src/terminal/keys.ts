@@ -15,17 +15,36 @@ const shortcuts: readonly Shortcut[] = [
   { lines: ['h'], description: 'this help', action: 'help' },
 ];
 
-/** The shortcuts as one line. */
-export const shortcutHelp: string = `${shortcuts.map(({ lines, description }) => `${lines.join(' or ')} ${description}`).join(' · ')} (then Enter)`;
+/** The shortcuts as one line; of several programs one can be named. */
+export function shortcutHelp(isOneOfSeveral: boolean): string {
+  const all = shortcuts.map(({ lines, description }) => `${lines.join(' or ')} ${description}`);
+  if (isOneOfSeveral) all.splice(1, 0, 'r <name> restart one');
+  return `${all.join(' · ')} (then Enter)`;
+}
 
-/** What a typed line asks for, or undefined when it is none of ours. */
-export function actionOf(line: string): Action | undefined {
-  const word = line.trim();
-  return shortcuts.find(({ lines }) => lines.includes(word))?.action;
+/** What a typed line asks for. */
+export interface Order {
+  readonly action: Action;
+  /** Of the program that is meant; undefined for all. */
+  readonly name: string | undefined;
+}
+
+/**
+ * What a typed line asks for, or undefined when it is none of ours.
+ *
+ * @param isOneOfSeveral a restart may name one program
+ */
+export function orderOf(line: string, isOneOfSeveral: boolean): Order | undefined {
+  const [word = '', name, ...more] = line.trim().split(/\s+/);
+  const action = shortcuts.find(({ lines }) => lines.includes(word))?.action;
+  if (action === undefined || more.length > 0) return undefined;
+  return name === undefined || (isOneOfSeveral && action === 'restart') ? { action, name } : undefined;
 }
 
 export interface TypedLines {
-  onAction(action: Action): void;
+  /** A restart may name one program. */
+  readonly isOneOfSeveral: boolean;
+  onOrder(order: Order): void;
   /** Any other line, with its end. */
   onOther(line: string): void;
   /** Ctrl-D. */
@@ -39,16 +58,19 @@ export interface LineReader {
 }
 
 /** Reads lines from the terminal; begins paused. */
-export function readLines(input: NodeJS.ReadStream, { onAction, onOther, onEnd }: TypedLines): LineReader {
+export function readLines(
+  input: NodeJS.ReadStream,
+  { isOneOfSeveral, onOrder, onOther, onEnd }: TypedLines,
+): LineReader {
   let pending = '';
   let listening = false;
   const onData = (chunk: Buffer): void => {
     const lines = (pending + chunk.toString('utf8')).split('\n');
     pending = lines.pop() ?? '';
     for (const line of lines) {
-      const action = actionOf(line);
-      if (action === undefined) onOther(`${line}\n`);
-      else onAction(action);
+      const order = orderOf(line, isOneOfSeveral);
+      if (order === undefined) onOther(`${line}\n`);
+      else onOrder(order);
     }
   };
   return {

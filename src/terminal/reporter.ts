@@ -31,9 +31,18 @@ export interface ReporterOptions {
   /** Notifications of the terminal, where the stream is one. */
   readonly notify: boolean;
   readonly env: NodeJS.ProcessEnv;
+  /** Which of several programs it is that is told of. */
+  readonly app?: AppLabel | undefined;
   /** Paths are shown relative to this folder. */
   readonly folder: string;
   readonly version: string;
+}
+
+/** One of several programs. */
+export interface AppLabel {
+  readonly name: string;
+  /** Its place among them: it decides the colour. */
+  readonly index: number;
 }
 
 /**
@@ -72,6 +81,14 @@ function colors(enabled: boolean): typeof kleur {
   return loaded;
 }
 
+/** None of them says that something is good or bad. */
+const nameColors = ['cyan', 'magenta', 'blue', 'white', 'gray'] as const;
+
+/** A program's name, in a colour that tells it from its neighbours. */
+export function paintName({ name, index }: AppLabel, color: boolean): string {
+  return colors(color)[nameColors[index % nameColors.length] ?? 'cyan'](name);
+}
+
 export function createReporter(initial: ReporterOptions): Reporter {
   let options = initial;
   // Whoever read our lines has gone (`devwatch … 2>&1 | head`): the program goes on all the same.
@@ -80,14 +97,16 @@ export function createReporter(initial: ReporterOptions): Reporter {
   function print(text: string, tone: Tone): void {
     const paint = colors(options.color);
     const painted = { plain: (s: string) => s, good: paint.green, bad: paint.red, warning: paint.yellow }[tone](text);
-    options.stream.write(`${paint.dim('[devwatch]')} ${painted}\n`);
+    const whose = options.app === undefined ? '' : `${paintName(options.app, options.color)} `;
+    options.stream.write(`${paint.dim('[devwatch]')} ${whose}${painted}\n`);
   }
 
   let hasCrashed = false;
 
   function notify(fact: Fact): void {
     if (!options.notify || !options.stream.isTTY) return;
-    const tell = (body: string): void => void options.stream.write(notification('devwatch', body, options.env));
+    const title = options.app === undefined ? 'devwatch' : `devwatch ${options.app.name}`;
+    const tell = (body: string): void => void options.stream.write(notification(title, body, options.env));
     if (fact.name === 'crash') {
       hasCrashed = true;
       tell(whatEnded(fact.event));
@@ -100,7 +119,7 @@ export function createReporter(initial: ReporterOptions): Reporter {
   function report<Name extends EventName>(name: Name, event: EventMap[Name]): void {
     if (options.format === 'json') {
       options.stream.write(
-        `${JSON.stringify({ event: name, time: new Date().toISOString(), ...event }, withoutSettings)}\n`,
+        `${JSON.stringify({ event: name, app: options.app?.name, time: new Date().toISOString(), ...event }, withoutSettings)}\n`,
       );
       return;
     }
@@ -185,7 +204,9 @@ export function render(fact: Fact, { folder, version }: Pick<ReporterOptions, 'f
     case 'portTaken':
       return renderPortTaken(fact.event);
     case 'wait':
-      return line('waiting for a change');
+      return line(
+        fact.event.reason === 'after' ? `waiting for ${fact.event.programs.join(', ')}` : 'waiting for a change',
+      );
     case 'stopping':
       return renderStopping(fact.event);
     case 'gone':

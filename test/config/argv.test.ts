@@ -66,6 +66,7 @@ test('no words are no program', () => {
     help: undefined,
     version: false,
     config: undefined,
+    only: undefined,
   });
 });
 

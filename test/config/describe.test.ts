@@ -39,7 +39,7 @@ test('the help has one line for every flag, with its short form, its value and i
     const [row = ''] = matching;
     for (const part of [short && `-${short},`, value && `<${value}>`, ...choices]) expect(row).toContain(part ?? '');
   }
-  for (const flag of ['-c, --config <file>', '-v, --version', '-h, --help']) {
+  for (const flag of ['-c, --config <file>', '--only <names>', '-v, --version', '-h, --help']) {
     expect(rows.filter((row) => row.trim().startsWith(flag))).toHaveLength(1);
   }
 });
@@ -113,9 +113,20 @@ function conforms(value: unknown, to: Schema): boolean {
 }
 
 test('the schema has every key of the table, described, and no others', () => {
-  expect(Object.keys(schema.properties ?? {}).sort()).toStrictEqual(['$schema', ...optionKeys].sort());
+  expect(Object.keys(schema.properties ?? {}).sort()).toStrictEqual(['$schema', 'apps', ...optionKeys].sort());
   expect(schema.additionalProperties).toBe(false);
   for (const key of optionKeys) expect(schema.properties?.[key]?.description, key).toMatch(/\w/);
+});
+
+test.each([
+  [{ web: { script: 'web.js', after: ['api'] }, api: 'api.js' }, true],
+  [['web.js', { name: 'api', exec: 'npm start' }], true],
+  ['web.js', false],
+  [[], false],
+  [{ web: { scirpt: 'web.js' } }, false],
+  [{ web: { apps: {} } }, false],
+])('the schema takes "apps": %j → %s', (apps, isValid) => {
+  expect(conforms({ apps }, schema)).toBe(isValid);
 });
 
 test('the schema survives being written to a file', () => {

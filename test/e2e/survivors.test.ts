@@ -6,7 +6,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { cli, startDevwatch } from '../support/devwatch.ts';
-import { ageOf, isAlive, until } from '../support/facts.ts';
+import { ageOf, childrenOf, isAlive, until } from '../support/facts.ts';
 import { dialHome, openHome } from '../support/home.ts';
 import { createProject } from '../support/project.ts';
 
@@ -312,13 +312,10 @@ test.runIf(process.getuid?.() === 0)('as PID 1 devwatch passes on SIGTERM and en
 /** The guardian of a devwatch, other than `known`, once there is one. */
 async function guardianOf(pid: number, known = 0): Promise<number> {
   for (;;) {
-    for (const child of fs
-      .readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
-      .split(' ')
-      .filter(Boolean)
-      .map(Number)) {
-      if (child !== known && readFile(`/proc/${child}/cmdline`).includes('devwatch-guardian')) return child;
-    }
+    const guardian = childrenOf(pid).find(
+      (child) => child.pid !== known && child.command.includes('devwatch-guardian'),
+    );
+    if (guardian !== undefined) return guardian.pid;
     await new Promise((resolve) => setImmediate(resolve));
   }
 }

@@ -9,7 +9,8 @@ import type { EventMap, EventName } from '../../src/events.ts';
 
 export const cli = path.resolve('dist/cli.cjs');
 
-type Stated = { [Name in EventName]: { event: Name } & EventMap[Name] }[EventName];
+/** `app`: which of several programs it is about. */
+type Stated = { [Name in EventName]: { event: Name; app?: string } & EventMap[Name] }[EventName];
 
 export interface Exit {
   readonly code: number | null;
@@ -26,7 +27,10 @@ export interface Devwatch extends AsyncDisposable {
   /** What the program and devwatch wrote to stdout. */
   readonly stdout: () => string;
   /** The next event of this name that no earlier call has been given, and for which `matches` holds. */
-  event<Name extends EventName>(name: Name, matches?: (event: EventMap[Name]) => boolean): Promise<EventMap[Name]>;
+  event<Name extends EventName>(
+    name: Name,
+    matches?: (event: EventMap[Name] & { app?: string }) => boolean,
+  ): Promise<EventMap[Name]>;
   /** Resolves when the process has ended, and so has everything that held its output. */
   readonly exited: Promise<Exit>;
   /** Sends a signal and waits for the end. */
@@ -85,7 +89,7 @@ export function startDevwatch(args: readonly string[], { cwd, env, via = [] }: D
 
   async function event<Name extends EventName>(
     name: Name,
-    matches: (event: EventMap[Name]) => boolean = () => true,
+    matches: (event: EventMap[Name] & { app?: string }) => boolean = () => true,
   ): Promise<EventMap[Name]> {
     for (;;) {
       for (let index = taken.get(name) ?? 0; index < events.length; index += 1) {

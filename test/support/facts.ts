@@ -30,3 +30,19 @@ export function ageOf(pid: number): number {
   const uptime = Number(fs.readFileSync('/proc/uptime', 'latin1').split(' ')[0]) * 1000;
   return uptime - Number(statOf(pid)[19]) * 10;
 }
+
+/** The live children of a process and their command lines, words apart by a blank. */
+export function childrenOf(pid: number): { pid: number; command: string }[] {
+  const children = fs
+    .readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1')
+    .split(' ')
+    .filter(Boolean)
+    .map(Number);
+  return children.flatMap((child) => {
+    try {
+      return { pid: child, command: fs.readFileSync(`/proc/${child}/cmdline`, 'latin1').replaceAll('\0', ' ') };
+    } catch {
+      return []; // It has just ended.
+    }
+  });
+}

@@ -4,7 +4,7 @@ import { systemClock } from '../../src/clock.ts';
 import type { Survivor } from '../../src/events.ts';
 import type { Command } from '../../src/process/command.ts';
 import { createLauncher, type Program } from '../../src/process/spawn.ts';
-import { openTerminalModes } from '../../src/process/terminal.ts';
+import { terminalModes } from '../../src/process/terminal.ts';
 import type { Containment } from '../../src/process/tree.ts';
 
 export interface LaunchRequest {
@@ -25,7 +25,7 @@ export interface Launched {
 export function launchTree(request: LaunchRequest): Launched {
   const { containment, file, args, isNode = false, folder = process.cwd(), env = process.env } = request;
   const command: Command = { file, nodeArgs: [], args, display: '', script: undefined, extensions: [], isNode };
-  const { launch } = createLauncher(containment, systemClock, openTerminalModes());
+  const { launch } = createLauncher(containment, systemClock, terminalModes());
   let finish: (survivors: readonly Survivor[]) => void = () => {};
   const gone = new Promise<readonly Survivor[]>((resolve) => {
     finish = resolve;

@@ -2,8 +2,8 @@ import { PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import type { EventMap, EventName } from '../../src/events.ts';
 import { formatChanges, formatClock, formatTime } from '../../src/terminal/format.ts';
-import { actionOf, shortcutHelp } from '../../src/terminal/keys.ts';
-import { createReporter, render, wantsColor } from '../../src/terminal/reporter.ts';
+import { orderOf, shortcutHelp } from '../../src/terminal/keys.ts';
+import { createReporter, paintName, render, wantsColor } from '../../src/terminal/reporter.ts';
 
 const view = { folder: '/project', version: '1.2.3' };
 
@@ -160,15 +160,40 @@ test.each([
 });
 
 test('a typed line is a shortcut only as a whole', () => {
+  const actionOf = (line: string): string | undefined => orderOf(line, false)?.action;
   expect(['rs', ' r ', 'q', 'c', 'h'].map(actionOf)).toEqual(['restart', 'restart', 'quit', 'clear', 'help']);
-  expect(['', 'rss', 'q!', 'R', 'help me'].map(actionOf)).toEqual([
-    undefined,
-    undefined,
-    undefined,
-    undefined,
-    undefined,
+  for (const line of ['', 'rss', 'q!', 'R', 'help me', 'r web']) expect(actionOf(line), line).toBeUndefined();
+  expect(shortcutHelp(false)).toMatch(/^rs or r restart · q quit/);
+});
+
+test('of several programs a restart may name one', () => {
+  const order = (line: string) => orderOf(line, true);
+  expect(order('r')).toEqual({ action: 'restart', name: undefined });
+  expect([' rs  web ', 'r web'].map(order)).toEqual([
+    { action: 'restart', name: 'web' },
+    { action: 'restart', name: 'web' },
   ]);
-  expect(shortcutHelp).toContain('rs or r restart');
+  for (const line of ['q web', 'r web worker', 'x web', '']) expect(order(line), line).toBeUndefined();
+  expect(shortcutHelp(true)).toContain('r <name> restart one');
+});
+
+test('what is told of one of several programs begins with its name', () => {
+  const told = (app: { name: string; index: number }, format: 'pretty' | 'json'): string => {
+    const stream = new PassThrough();
+    const options = { ...view, format, level: 'normal', color: false, clear: false, notify: false, env: {} } as const;
+    const reporter = createReporter({ ...options, app, stream: stream as unknown as NodeJS.WriteStream });
+    reporter.report('wait', { reason: 'after', programs: ['db', 'cache'] });
+    return String(stream.read());
+  };
+  expect(told({ name: 'web', index: 0 }, 'pretty')).toBe('[devwatch] web waiting for db, cache\n');
+  expect(JSON.parse(told({ name: 'web', index: 0 }, 'json'))).toMatchObject({ event: 'wait', app: 'web' });
+});
+
+test('neighbours have names of different colours', () => {
+  const painted = [0, 1, 2, 3, 4, 5].map((index) => paintName({ name: 'x', index }, true));
+  expect(new Set(painted.slice(0, 5)).size).toBe(5);
+  expect(painted[5]).toBe(painted[0]);
+  expect(paintName({ name: 'x', index: 1 }, false)).toBe('x');
 });
 
 test.each([

@@ -1,0 +1,86 @@
+/** Several programs in one settings file: `"apps": {"web": {…}, "worker": {…}}`, or a list of scripts. */
+
+import path from 'node:path';
+import type { UsageError } from '../errors.ts';
+import { type Document, type Layer, layerOf, readAt, readLayer } from './document.ts';
+import { flawOfName } from './names.ts';
+import { nearest } from './nearest.ts';
+import { show } from './values.ts';
+
+/** One program's own settings; those beside `apps` are the defaults of each. */
+export interface AppLayer {
+  readonly name: string;
+  readonly layer: Layer;
+}
+
+/**
+ * The programs under `apps`, in the order in which they stand there.
+ *
+ * @param place the value of `apps`
+ * @throws UsageError at the first bad name, key or value, and where `after` names nobody or itself, over however many
+ */
+export function readApps(place: Document): readonly AppLayer[] {
+  const apps = Array.isArray(place.value) ? fromList(place) : fromObject(place);
+  if (apps.length === 0) throw place.error('"apps" names no program · such as {"web": {"script": "server.js"}}');
+  const byName = new Map<string, Layer>();
+  for (const { name, layer, error } of apps) {
+    const flaw = flawOfName(name);
+    if (flaw !== undefined) throw error(`${show(name)} cannot be a program's name: ${flaw}`);
+    if (byName.has(name)) throw error(`two programs are called ${show(name)} · give one another "name"`);
+    byName.set(name, layer);
+  }
+  for (const name of byName.keys()) refuseCircle([name], byName);
+  return apps.map(({ name, layer }) => ({ name, layer }));
+}
+
+interface Found extends AppLayer {
+  /** An error that points at its name. */
+  error(message: string): UsageError;
+}
+
+function fromObject(place: Document): Found[] {
+  if (!place.isObject()) {
+    throw place.error(
+      `"apps" takes an object of programs by their names, or a list of scripts, not ${show(place.value)}`,
+    );
+  }
+  return place.entries().map(({ key, keyAt, value }) => ({ name: key, layer: layerAt(value), error: keyAt.error }));
+}
+
+function fromList(place: Document): Found[] {
+  return place.elements().map((element) => {
+    const layer = layerAt(element);
+    const script = layer.values.get('script');
+    const name = layer.values.get('name') ?? (script === undefined ? undefined : path.parse(String(script)).name);
+    if (name === undefined) throw element.error('a program in a list needs a "script" or a "name"');
+    return { name: String(name), layer, error: element.error };
+  });
+}
+
+/** A text is the script. */
+function layerAt(place: Document): Layer {
+  if (typeof place.value !== 'string') return readLayer(place);
+  return layerOf(place, new Map([['script', readAt('script', place)]]), (key) => key);
+}
+
+/** @param way from a program to one that it waits for, and so on */
+function refuseCircle(way: readonly string[], apps: ReadonlyMap<string, Layer>): void {
+  const layer = apps.get(way.at(-1) ?? '');
+  for (const next of afterOf(layer)) {
+    if (layer === undefined) return;
+    if (!apps.has(next)) {
+      const guess = nearest(next, [...apps.keys()]);
+      throw layer.error(
+        'after',
+        `no program is called ${show(next)}${guess === undefined ? '' : ` · did you mean "${guess}"?`}`,
+      );
+    }
+    if (way.includes(next)) {
+      throw layer.error('after', `these wait for each other: ${[...way.slice(way.indexOf(next)), next].join(', ')}`);
+    }
+    refuseCircle([...way, next], apps);
+  }
+}
+
+const afterOf = (layer: Layer | undefined): readonly string[] =>
+  (layer?.values.get('after') as readonly string[] | undefined) ?? [];

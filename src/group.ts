@@ -1,0 +1,192 @@
+/** The programs of one devwatch: each has a runner of its own, they begin in their order and end together. */
+
+import type { AppRequest } from './app.ts';
+import type { LoadedSettings } from './config/load.ts';
+import { UsageError } from './errors.ts';
+import type { Emit, Ending } from './events.ts';
+import { Runner } from './runner.ts';
+
+/** A program, and what it is called where there are several. */
+export interface MemberRequest extends Omit<AppRequest, 'reload'> {
+  /** Its name under `apps`; undefined for the only program. */
+  readonly app: string | undefined;
+}
+
+export interface GroupOptions {
+  readonly members: readonly MemberRequest[];
+  /** Who hears of all that happens to a program. Asked for once for each. */
+  readonly observe: (member: MemberRequest) => Emit;
+  /** All programs as the settings name them now. Throws UsageError when they are wrong. */
+  readonly reread: () => readonly MemberRequest[];
+  /** All is over: nothing of any program is alive. */
+  readonly onEnd: (ending: Ending) => void;
+}
+
+interface Member {
+  readonly request: MemberRequest;
+  readonly runner: Runner;
+  /** Its settings in force. */
+  loaded: LoadedSettings;
+  readonly emit: Emit;
+  hasStarted: boolean;
+  /** It has been up, or has done its work. */
+  hasBeenUp: boolean;
+  /** The settings name it no longer. */
+  isLeaving: boolean;
+}
+
+const keyOf = ({ app }: MemberRequest): string => app ?? '';
+
+export class Group {
+  readonly #options: GroupOptions;
+  readonly #members = new Map<string, Member>();
+  #ending: Ending | undefined;
+  /** What the settings were last found wrong for, and the programs that know of it. */
+  #mistake = { message: '', told: new Set<string>() };
+
+  /** @throws UsageError when one of them cannot be run */
+  constructor(options: GroupOptions) {
+    this.#options = options;
+    for (const member of options.members) this.#add(member);
+  }
+
+  /** The names of several programs; none for a single one. */
+  get names(): readonly string[] {
+    return [...this.#members.keys()].filter((name) => name !== '');
+  }
+
+  /** Starts each as soon as those that it waits for are up. To be called once. */
+  start(): void {
+    this.#startDue();
+    for (const { request, hasStarted, emit } of this.#members.values()) {
+      if (!hasStarted) emit('wait', { reason: 'after', programs: this.#awaited(request) });
+    }
+  }
+
+  /** Restarts one by its name, or all. Returns false when there is none of that name. */
+  restart(name?: string): boolean {
+    const meant = name === undefined ? [...this.#members.values()] : [this.#members.get(name)];
+    for (const member of meant) member?.runner.restart();
+    return meant.every((member) => member !== undefined);
+  }
+
+  /** Ends all of them; asked a second time, by force. */
+  stop(ending: Ending = { kind: 'asked' }): void {
+    this.#ending ??= ending;
+    for (const { runner } of this.#members.values()) void runner.stop(ending);
+  }
+
+  /** Hands a signal to every program; see Runner. */
+  signal(name: NodeJS.Signals, to?: 'root' | 'tree'): void {
+    for (const { runner } of this.#members.values()) runner.signal(name, to);
+  }
+
+  /** Hands input to the only program; of several none is meant. */
+  write(chunk: string | Buffer | null): void {
+    this.#members.get('')?.runner.write(chunk);
+  }
+
+  /** Is devwatch in the foreground of the terminal on its stdin? See Runner. */
+  isForeground(): boolean {
+    return [...this.#members.values()].some(({ runner }) => runner.isForeground());
+  }
+
+  #add(request: MemberRequest): Member {
+    const key = keyOf(request);
+    const runner = naming(request, () => new Runner({ ...request, reload: () => this.#reload(key) }));
+    const emit = this.#options.observe(request);
+    const { loaded } = request;
+    const member = { request, runner, loaded, emit, hasStarted: false, hasBeenUp: false, isLeaving: false };
+    const up = (): void => {
+      member.hasBeenUp = true;
+      this.#startDue();
+    };
+    runner.observe(emit);
+    runner.on('ready', up);
+    runner.on('exit', up);
+    runner.on('end', ({ ending }) => this.#onMemberEnd(member, ending));
+    this.#members.set(key, member);
+    return member;
+  }
+
+  #startDue(): void {
+    if (this.#ending !== undefined) return;
+    for (const member of this.#members.values()) {
+      if (member.hasStarted || member.isLeaving || this.#awaited(member.request).length > 0) continue;
+      member.hasStarted = true;
+      member.runner.start();
+    }
+  }
+
+  /** Those that it has to wait for; who was not asked to run is not waited for. */
+  #awaited({ loaded }: MemberRequest): readonly string[] {
+    return loaded.settings.after.filter((name) => this.#members.get(name)?.hasBeenUp === false);
+  }
+
+  #onMemberEnd(member: Member, ending: Ending): void {
+    this.#members.delete(keyOf(member.request));
+    if (this.#members.size === 0) this.#options.onEnd(this.#ending ?? ending);
+    // With `exitOnCrash` the end of one is the end of all.
+    else if (!member.isLeaving && this.#ending === undefined) this.stop(ending);
+    // Whoever waited for it waits no longer.
+    else this.#startDue();
+  }
+
+  /** What the settings say of one program now. When they change, every program hears of it, and asks. */
+  #reload(key: string): LoadedSettings {
+    const member = this.#members.get(key);
+    if (member === undefined) throw new UsageError(`${key} has ended`);
+    let requests: readonly MemberRequest[];
+    try {
+      requests = this.#options.reread();
+    } catch (error) {
+      if (error instanceof UsageError && this.#isToldAlready(error.message, key)) return member.loaded;
+      throw error;
+    }
+    queueMicrotask(() => this.#adapt(requests));
+    member.loaded = requests.find((request) => keyOf(request) === key)?.loaded ?? member.loaded;
+    return member.loaded;
+  }
+
+  /** Has another program been told of this mistake? The same one made anew is told anew. */
+  #isToldAlready(message: string, key: string): boolean {
+    const isNews = this.#mistake.message !== message || this.#mistake.told.has(key);
+    if (isNews) this.#mistake = { message, told: new Set() };
+    this.#mistake.told.add(key);
+    return !isNews;
+  }
+
+  /** Starts what the settings name anew, and ends what they name no longer. */
+  #adapt(requests: readonly MemberRequest[]): void {
+    if (this.#ending !== undefined) return;
+    const named = new Set(requests.map(keyOf));
+    for (const [key, member] of this.#members) {
+      if (named.has(key) || member.isLeaving) continue;
+      member.isLeaving = true;
+      void member.runner.stop();
+    }
+    for (const request of requests) {
+      if (this.#members.has(keyOf(request))) continue;
+      this.#tryToAdd(request);
+    }
+    this.#startDue();
+  }
+
+  #tryToAdd(request: MemberRequest): void {
+    try {
+      this.#add(request);
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      this.#options.observe(request)('problem', { message: error.message });
+    }
+  }
+}
+
+/** Which of several programs a mistake is about. */
+function naming<Result>({ app }: MemberRequest, act: () => Result): Result {
+  try {
+    return act();
+  } catch (error) {
+    throw error instanceof UsageError && app !== undefined ? new UsageError(`${app}: ${error.message}`) : error;
+  }
+}

@@ -1,0 +1,194 @@
+/** The output of several programs on one terminal: whole lines, each behind the name of its program. */
+
+import type { CancelTimer, Clock } from '../clock.ts';
+
+/** Where all of it goes: process.stdout, process.stderr. */
+export interface Sink {
+  readonly isTTY?: boolean;
+  /** False when no more should come before `drain`. */
+  write(bytes: Uint8Array): boolean;
+  on(event: 'drain' | 'error' | 'close', listener: () => void): unknown;
+}
+
+export interface MultiplexerOptions {
+  readonly stdout: Sink;
+  readonly stderr: Sink;
+  readonly clock: Clock;
+}
+
+/** Where one program's output goes. What a call returns settles when more is welcome. */
+export interface Port {
+  stdout(chunk: Buffer): Promise<void> | undefined;
+  stderr(chunk: Buffer): Promise<void> | undefined;
+  /** Nothing more comes of this run's stream: a line that it has begun is over. */
+  ended(name: 'stdout' | 'stderr'): void;
+}
+
+export interface Multiplexer {
+  /** @param prefix stands before each line of this program */
+  open(prefix: string): Port;
+  /** For devwatch's own lines, on stderr: they begin where no other line goes on. */
+  readonly messages: { readonly isTTY: boolean; write(text: string): void; on(): void };
+  /** Writes what has begun, and waits until all is written, for at most a second. */
+  close(): Promise<void>;
+}
+
+/** The beginning of a line is shown when its end has not come for so long, in ms: a prompt, or dots of progress. */
+const partialDelay = 100;
+/** A line is shown in pieces of this size, in bytes. */
+const longestPiece = 64 * 1024;
+const closeDeadline = 1000;
+const newline = 10;
+
+export function createMultiplexer({ stdout, stderr, clock }: MultiplexerOptions): Multiplexer {
+  const out = createScreen(stdout);
+  // On one terminal a line that has begun is in the way of both.
+  const err = stdout.isTTY === true && stderr.isTTY === true ? out : createScreen(stderr);
+  const sources: Source[] = [];
+  const open = (screen: Screen, prefix: string): Source => {
+    const source = createSource(screen, Buffer.from(prefix), clock);
+    sources.push(source);
+    return source;
+  };
+  const own = open(err, '');
+  return {
+    open(prefix) {
+      const both = { stdout: open(out, prefix), stderr: open(err, prefix) };
+      return {
+        stdout: (chunk) => both.stdout.write(chunk),
+        stderr: (chunk) => both.stderr.write(chunk),
+        ended: (name) => both[name].end(),
+      };
+    },
+    messages: {
+      isTTY: stderr.isTTY === true,
+      write(text) {
+        // What is no line (a bell, a notification) moves nothing on the screen.
+        if (text.endsWith('\n')) own.write(Buffer.from(text));
+        else err.writeRaw(Buffer.from(text));
+      },
+      on() {},
+    },
+    async close() {
+      for (const source of sources) source.end();
+      let cancel: CancelTimer = () => {};
+      const late = new Promise<void>((resolve) => {
+        cancel = clock.after(closeDeadline, resolve);
+      });
+      await Promise.race([late, Promise.all([out.idle(), err.idle()])]);
+      cancel();
+    },
+  };
+}
+
+interface Screen {
+  /** Writes pieces of lines of one source, each of which ends with a newline, save perhaps for the last. */
+  write(owner: object, prefix: Buffer, lines: readonly Buffer[]): void;
+  writeRaw(bytes: Buffer): void;
+  /** Ends the line if this source has begun it. */
+  endLine(owner: object): void;
+  /** Settles when it takes more; undefined when it does now. */
+  idle(): Promise<void> | undefined;
+}
+
+function createScreen(sink: Sink): Screen {
+  /** Whose line has begun and not ended. */
+  let owner: object | undefined;
+  let isBroken = false;
+  let draining: Promise<void> | undefined;
+  let drained = (): void => {};
+  const release = (): void => {
+    draining = undefined;
+    drained();
+  };
+  const breakDown = (): void => {
+    isBroken = true;
+    release();
+  };
+  sink.on('drain', release);
+  // Whoever read it has gone (`devwatch | head`): the programs go on all the same.
+  sink.on('error', breakDown);
+  sink.on('close', breakDown);
+
+  function writeRaw(bytes: Uint8Array): void {
+    if (isBroken || sink.write(bytes) || draining !== undefined) return;
+    draining = new Promise((resolve) => {
+      drained = resolve;
+    });
+  }
+
+  return {
+    writeRaw,
+    write(source, prefix, lines) {
+      const parts: Buffer[] = [];
+      for (const line of lines) {
+        if (owner !== source) {
+          if (owner !== undefined) parts.push(Buffer.of(newline));
+          parts.push(prefix);
+        }
+        parts.push(line);
+        owner = line.at(-1) === newline ? undefined : source;
+      }
+      writeRaw(Buffer.concat(parts));
+    },
+    endLine(source) {
+      if (owner !== source) return;
+      owner = undefined;
+      writeRaw(Buffer.of(newline));
+    },
+    idle: () => draining,
+  };
+}
+
+interface Source {
+  write(chunk: Buffer): Promise<void> | undefined;
+  end(): void;
+}
+
+function createSource(screen: Screen, prefix: Buffer, clock: Clock): Source {
+  const self = {};
+  let begun: Buffer = Buffer.alloc(0);
+  let cancel: CancelTimer = () => {};
+  const show = (length: number): void => {
+    if (length > 0) screen.write(self, prefix, [begun.subarray(0, length)]);
+    begun = begun.subarray(length);
+  };
+  const showBegun = (): void => show(begun.length - incompleteCharacter(begun));
+  return {
+    write(chunk) {
+      cancel();
+      const lines = splitLines(Buffer.concat([begun, chunk]));
+      begun = lines.at(-1)?.at(-1) === newline ? Buffer.alloc(0) : (lines.pop() ?? Buffer.alloc(0));
+      if (lines.length > 0) screen.write(self, prefix, lines);
+      if (begun.length > longestPiece) showBegun();
+      else if (begun.length > 0) cancel = clock.after(partialDelay, showBegun);
+      return screen.idle();
+    },
+    end() {
+      cancel();
+      show(begun.length);
+      screen.endLine(self);
+    },
+  };
+}
+
+/** How many bytes at the end are the beginning of a character in UTF-8. */
+function incompleteCharacter(bytes: Buffer): number {
+  for (let length = 1; length <= Math.min(3, bytes.length); length += 1) {
+    const byte = bytes.at(-length) ?? 0;
+    if (byte < 0x80) return 0;
+    if (byte >= 0xc0) return length < (byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2) ? length : 0;
+  }
+  return 0;
+}
+
+/** With their newlines; the last one may have none. */
+function splitLines(bytes: Buffer): Buffer[] {
+  const lines: Buffer[] = [];
+  for (let from = 0; from < bytes.length; ) {
+    const end = bytes.indexOf(newline, from) + 1 || bytes.length;
+    lines.push(bytes.subarray(from, end));
+    from = end;
+  }
+  return lines;
+}

@@ -1,0 +1,406 @@
+/** Several programs from one `.watchrc`, side by side in the terminal. */
+
+import { once } from 'node:events';
+import fs from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { cli, type Devwatch, runDevwatch, startDevwatch } from '../support/devwatch.ts';
+import { childrenOf, isAlive, until } from '../support/facts.ts';
+import { type Caller, dialHome, type Home, openHome } from '../support/home.ts';
+import { createProject } from '../support/project.ts';
+import { openTerminal } from '../support/terminal.ts';
+
+const devwatchLine = `${process.execPath} ${cli}`;
+
+/** Dials home as this program, and then listens. */
+const server = (app: string): string =>
+  `${dialHome({ app })}require('http').createServer().listen(0, '127.0.0.1', () => console.log('${app} listens'));`;
+
+const settings = (apps: unknown, common: object = {}): string => JSON.stringify({ ...common, apps });
+
+/** The next callers, by what they are called. */
+async function callersOf(home: Home, count: number): Promise<Readonly<Record<string, Caller>>> {
+  const callers: Record<string, Caller> = {};
+  for (let called = 0; called < count; called += 1) {
+    const caller = await home.next();
+    callers[String(caller.says.app)] = caller;
+  }
+  return callers;
+}
+
+const watches = (devwatch: Devwatch, app: string): Promise<unknown> =>
+  until(() => devwatch.events.some((stated) => stated.event === 'watching' && stated.app === app));
+
+const inEach = (...apps: readonly string[]): Record<string, object> =>
+  Object.fromEntries(apps.map((app) => [app, { script: `${app}.js`, watch: [`${app}.js`] }]));
+
+const files = (...apps: readonly string[]): Record<string, string> =>
+  Object.fromEntries(apps.map((app) => [`${app}.js`, server(app)]));
+
+test('all run, a save restarts the one that it is about, the end is the end of all', async () => {
+  await using home = await openHome();
+  await using project = createProject({ '.watchrc': settings(inEach('web', 'api')), ...files('web', 'api') });
+  await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
+  const { web, api } = await callersOf(home, 2);
+  await Promise.all([watches(devwatch, 'web'), watches(devwatch, 'api')]);
+  project.write('web.js', `${server('web')}// saved`);
+  const next = await home.next();
+  await web?.gone;
+  expect([next.says.app, api?.isAlive()]).toEqual(['web', true]);
+  // Of several that were named by one file the other would have been restarted by now, too.
+  project.write('api.js', `${server('api')}// saved`);
+  expect((await home.next()).says.app).toBe('api');
+  expect(home.callers).toHaveLength(4);
+  expect(await devwatch.end()).toEqual({ code: 143, signal: null });
+  expect(home.callers.filter((caller) => caller.isAlive())).toEqual([]);
+});
+
+test('lines are those of their programs, whole, and both streams go where they belong', async () => {
+  await using home = await openHome();
+  const prints = (app: string): string =>
+    `${dialHome({ app })}for (const half of ['${app} one ', '${app} two\\n']) process.stdout.write(half); console.error('${app} oh');`;
+  await using project = createProject({
+    '.watchrc': settings(['web.js', 'longer.js']),
+    'web.js': prints('web'),
+    'longer.js': prints('longer'),
+  });
+  await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
+  await callersOf(home, 2);
+  await until(() => devwatch.stdout().split('\n').length > 2 && devwatch.otherLines.length === 2);
+  expect(devwatch.stdout().split('\n').sort()).toEqual([
+    '',
+    'longer | longer one longer two',
+    'web    | web one web two',
+  ]);
+  expect([...devwatch.otherLines].sort()).toEqual(['longer | longer oh', 'web    | web oh']);
+});
+
+test('--no-prefix leaves the names out', async () => {
+  await using home = await openHome();
+  await using project = createProject({ '.watchrc': settings(['web.js', 'api.js']), ...files('web', 'api') });
+  await using devwatch = startDevwatch(['--no-prefix'], { cwd: project.path, env: home.env });
+  await callersOf(home, 2);
+  await until(() => devwatch.stdout().split('\n').length > 2);
+  expect(devwatch.stdout().split('\n').sort()).toEqual(['', 'api listens', 'web listens']);
+});
+
+test('programs that print more than is read wait, devwatch does not, and all that is shown is whole lines', async () => {
+  await using project = createProject({ '.watchrc': settings(['web.js', 'api.js']) });
+  for (const app of ['web', 'api']) {
+    project.write(
+      `${app}.js`,
+      `for (let line = 0; line < 20_000; line += 1) console.log('${'x'.repeat(50)} ' + line);`,
+    );
+  }
+  await using devwatch = startDevwatch([], { cwd: project.path });
+  devwatch.process.stdout?.pause();
+  await Promise.all([watches(devwatch, 'web'), watches(devwatch, 'api')]);
+  // It is not held up itself: it sees a save, and acts on it.
+  project.write('more.js', '');
+  await devwatch.event('start', ({ cause }) => cause === 'change');
+  expect(devwatch.events.filter(({ event }) => event === 'exit')).toEqual([]);
+  devwatch.process.stdout?.resume();
+  await until(() => devwatch.events.filter(({ event }) => event === 'exit').length === 2);
+  await devwatch.end();
+  const shown = devwatch.stdout().split('\n');
+  expect(shown.pop()).toBe('');
+  for (const app of ['web', 'api']) {
+    // The last run has printed all of it; the one before ended with the save, perhaps in the middle of a line.
+    const whole = new RegExp(`^${app} \\| x{50} \\d+$`);
+    expect(shown.filter((line) => whole.test(line)).length).toBeGreaterThanOrEqual(20_000);
+    expect(shown.filter((line) => line.startsWith(app) && !whole.test(line)).length).toBeLessThanOrEqual(1);
+  }
+  expect(shown.filter((line) => !/^(?:web|api) \| /.test(line))).toEqual([]);
+});
+
+describe('order', () => {
+  test('who comes after others is started when they are up', async () => {
+    await using home = await openHome();
+    const apps = { web: { script: 'web.js', after: ['db', 'job'] }, db: 'db.js', job: 'job.js' };
+    await using project = createProject({
+      '.watchrc': settings(apps),
+      'web.js': server('web'),
+      // Listens when it is told to.
+      'db.js': `${dialHome({ app: 'db' }).replace(';', ".on('data', () => require('http').createServer().listen(0, '127.0.0.1'));")}`,
+      'job.js': dialHome({ app: 'job' }),
+    });
+    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
+    const { db, job } = await callersOf(home, 2);
+    expect(await devwatch.event('wait')).toMatchObject({ app: 'web', reason: 'after', programs: ['db', 'job'] });
+    db?.send('listen');
+    await devwatch.event('ready', ({ app }) => app === 'db');
+    expect(home.callers).toHaveLength(2);
+    job?.send('exit 0');
+    expect((await home.next()).says.app).toBe('web');
+    const started = devwatch.events.filter(({ event }) => event === 'start').map(({ app }) => app);
+    expect(started).toEqual(['db', 'job', 'web']);
+  });
+
+  test('a crash is no sign of being up, the run after it may give one', async () => {
+    await using home = await openHome();
+    const apps = {
+      web: { script: 'web.js', after: 'job' },
+      job: { exec: `${process.execPath} job.js`, ready: 'exit' },
+    };
+    await using project = createProject({
+      '.watchrc': settings(apps),
+      'web.js': server('web'),
+      'job.js': dialHome({ app: 'job' }),
+    });
+    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
+    (await home.next()).send('exit 3');
+    const again = await home.next();
+    expect(again.says.app).toBe('job');
+    again.send('exit 0');
+    expect((await home.next()).says.app).toBe('web');
+    expect(devwatch.events.filter(({ event }) => event === 'crash')).toHaveLength(1);
+  });
+
+  test('whom nobody can see to be up cannot be waited for', async () => {
+    await using project = createProject({
+      '.watchrc': settings({ web: { script: 'web.js', after: 'db' }, db: { exec: 'sleep 100' } }),
+      'web.js': '',
+    });
+    expect(await runDevwatch([], { cwd: project.path })).toMatchObject({
+      code: 2,
+      stderr:
+        'devwatch: web waits for db, but when is sleep 100 up? · give db a "ready", such as "tcp://localhost:5432" or "exit"\n',
+    });
+  });
+
+  test('who is left out by --only is not waited for', async () => {
+    await using home = await openHome();
+    const apps = { web: { script: 'web.js', after: 'db' }, api: 'api.js', db: 'db.js' };
+    await using project = createProject({ '.watchrc': settings(apps), ...files('web', 'api', 'db') });
+    await using devwatch = startDevwatch(['--only', 'web,api'], { cwd: project.path, env: home.env });
+    expect(Object.keys(await callersOf(home, 2)).sort()).toEqual(['api', 'web']);
+    await devwatch.end();
+    expect(home.callers).toHaveLength(2);
+  });
+});
+
+test('with exitOnCrash the crash of one is the end of all, with its code', async () => {
+  await using home = await openHome();
+  await using project = createProject({
+    '.watchrc': settings(['web.js', { script: 'tests.js', exitOnCrash: true }]),
+    ...files('web', 'tests'),
+  });
+  await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
+  const { web, tests } = await callersOf(home, 2);
+  tests?.send('exit 7');
+  await web?.gone;
+  expect(await devwatch.exited).toEqual({ code: 7, signal: null });
+});
+
+test('a mistake in one of them starts none', async () => {
+  await using project = createProject({ '.watchrc': settings({ web: 'web.js', api: 'gone.js' }), 'web.js': '' });
+  const { code, stdout, stderr } = await runDevwatch([], { cwd: project.path });
+  expect([code, stdout]).toEqual([2, '']);
+  expect(stderr).toMatch(/^devwatch: api: .*gone\.js/);
+});
+
+test('one that was chosen alone has the terminal to itself', async () => {
+  await using project = createProject({
+    '.watchrc': settings(['web.js', 'api.js']),
+    'web.js': `console.log('terminal', process.stdin.isTTY, process.stdout.isTTY); setInterval(() => {}, 1000);`,
+    'api.js': '',
+  });
+  await using terminal = openTerminal({ cwd: project.path });
+  terminal.line(`${devwatchLine} --only web`);
+  await terminal.until(/^terminal true true/m);
+  terminal.type('\x03');
+  await terminal.until(/\$ $/);
+});
+
+describe('in a terminal', () => {
+  test('a shortcut restarts one by its name or all, Ctrl-C ends all', async () => {
+    await using home = await openHome();
+    await using project = createProject({ '.watchrc': settings(['web.js', 'api.js']), ...files('web', 'api') });
+    await using terminal = openTerminal({ cwd: project.path, env: home.env });
+    terminal.line(`${devwatchLine}; echo "code $?"`);
+    const { api } = await callersOf(home, 2);
+    await terminal.until(/watching[\s\S]*watching/);
+    terminal.line('r web');
+    await terminal.until(/\[devwatch\] web restarted/);
+    expect((await home.next()).says.app).toBe('web');
+    terminal.line('r wbe');
+    await terminal.until(/no program is called wbe · web, api/);
+    expect(api?.isAlive()).toBe(true);
+    terminal.line('r');
+    expect(Object.keys(await callersOf(home, 2)).sort()).toEqual(['api', 'web']);
+    await api?.gone;
+    terminal.line('h');
+    await terminal.until(/r <name> restart one/);
+    terminal.type('\x03');
+    await terminal.until(/code 130/);
+    expect(home.callers.filter((caller) => caller.isAlive())).toEqual([]);
+  });
+
+  test('colours are welcome although the programs see a pipe, unless they are not', async () => {
+    await using home = await openHome();
+    const tells = `require(process.env.TEST_DIAL)({ app: 'x', level: process.env.FORCE_COLOR, open: process.stdin.readableEnded });`;
+    await using project = createProject({ '.watchrc': settings(['a.js', 'b.js']), 'a.js': tells, 'b.js': tells });
+    const levels = async (env: Readonly<Record<string, string>>): Promise<unknown[]> => {
+      await using terminal = openTerminal({ cwd: project.path, env: { ...home.env, ...env } });
+      terminal.line(`exec env ${env.NO_COLOR === '' ? '-u NO_COLOR' : ''} ${devwatchLine} ${env.words ?? ''}`);
+      return [(await home.next()).says.level, (await home.next()).says.level];
+    };
+    const colourful = { NO_COLOR: '', TERM: 'xterm-256color', COLORTERM: '' };
+    expect(await levels(colourful)).toEqual(['2', '2']);
+    expect(await levels({ ...colourful, FORCE_COLOR: '0' })).toEqual(['0', '0']);
+    expect(await levels({ ...colourful, words: '--no-color' })).toEqual([undefined, undefined]);
+    expect(await levels({ NO_COLOR: '1', TERM: 'xterm-256color' })).toEqual([undefined, undefined]);
+  });
+});
+
+test('their stdin stays open: a program that ends with it lives', async () => {
+  await using home = await openHome();
+  const reads = (app: string): string =>
+    `process.stdin.on('end', () => process.exit()).on('pause', () => {}).resume(); setImmediate(() => {${server(app)}});`;
+  await using project = createProject({
+    '.watchrc': settings(['a.js', 'b.js']),
+    'a.js': reads('a'),
+    'b.js': reads('b'),
+  });
+  await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
+  devwatch.process.stdin?.end();
+  const { a, b } = await callersOf(home, 2);
+  await devwatch.event('ready');
+  await devwatch.event('ready');
+  expect([a?.isAlive(), b?.isAlive()]).toEqual([true, true]);
+});
+
+describe('when the settings change', () => {
+  test('what is new is started, what is gone is ended, the others go on', async () => {
+    await using home = await openHome();
+    await using project = createProject({
+      '.watchrc': settings(inEach('web', 'api')),
+      ...files('web', 'api', 'late'),
+    });
+    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
+    const { web, api } = await callersOf(home, 2);
+    await Promise.all([watches(devwatch, 'web'), watches(devwatch, 'api')]);
+    project.write('.watchrc', settings(inEach('web', 'api', 'late')));
+    const late = await home.next();
+    expect(late.says.app).toBe('late');
+    await watches(devwatch, 'late');
+    project.write('.watchrc', settings(inEach('web', 'late')));
+    await api?.gone;
+    project.write(
+      '.watchrc',
+      settings({ ...inEach('web'), late: { script: 'late.js', watch: ['late.js'], args: ['x'] } }),
+    );
+    expect(await home.next()).toMatchObject({ says: { app: 'late', argv: ['x'] } });
+    expect(web?.isAlive()).toBe(true);
+    expect(home.callers).toHaveLength(4);
+    expect(await devwatch.end()).toMatchObject({ code: 143 });
+  });
+
+  test('a mistake is told once, and again when it is made again; nothing is lost', async () => {
+    await using home = await openHome();
+    await using project = createProject({ '.watchrc': settings(inEach('web', 'api')), ...files('web', 'api') });
+    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
+    const { web, api } = await callersOf(home, 2);
+    await Promise.all([watches(devwatch, 'web'), watches(devwatch, 'api')]);
+    const told = (): string[] =>
+      devwatch.events.flatMap((stated) => (stated.event === 'problem' ? stated.message : []));
+    project.write('.watchrc', '{"apps": {"web": {"scirpt": 1}}}');
+    await devwatch.event('problem');
+    // Both have read it, and one has told, when the next change has come to both of them.
+    project.write(
+      '.watchrc',
+      settings({ web: { ...inEach('web').web, delay: 50 }, api: { ...inEach('api').api, delay: 50 } }),
+    );
+    await until(() => devwatch.events.filter(({ event }) => event === 'settings').length === 2);
+    expect(told()).toEqual([expect.stringContaining('.watchrc:1:19: unknown key "scirpt"')]);
+    project.write('.watchrc', '{"apps": {"web": {"scirpt": 1}}}');
+    await devwatch.event('problem');
+    expect([web?.isAlive(), api?.isAlive(), told().length]).toEqual([true, true, 2]);
+  });
+
+  test('"apps" does not come or go', async () => {
+    await using home = await openHome();
+    await using project = createProject({ '.watchrc': settings(inEach('web', 'api')), ...files('web', 'api') });
+    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
+    const { web } = await callersOf(home, 2);
+    await Promise.all([watches(devwatch, 'web'), watches(devwatch, 'api')]);
+    project.write('.watchrc', '{"script": "web.js"}');
+    expect(await devwatch.event('problem')).toMatchObject({
+      message: '"apps" has come or gone: devwatch has to be started anew · the old settings stay in force',
+    });
+    expect(web?.isAlive()).toBe(true);
+  });
+});
+
+test('a folder that several watch has one watch', async () => {
+  await using home = await openHome();
+  const apps = { web: 'web.js', api: 'api.js', job: { script: 'job.js', ext: 'sql' } };
+  await using project = createProject({
+    '.watchrc': settings(apps),
+    ...files('web', 'api', 'job'),
+    'lib/deep/a.js': '',
+    'sql/b.sql': '',
+  });
+  await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
+  await callersOf(home, 3);
+  await Promise.all(['web', 'api', 'job'].map((app) => watches(devwatch, app)));
+  const inodes = fs
+    .readdirSync(`/proc/${devwatch.pid}/fdinfo`)
+    .flatMap((name) => fs.readFileSync(`/proc/${devwatch.pid}/fdinfo/${name}`, 'latin1').split('\n'))
+    .flatMap((line) => /^inotify wd:\S+ (ino:\S+ sdev:\S+)/.exec(line)?.[1] ?? []);
+  // The project, lib, lib/deep, sql.
+  expect(inodes).toHaveLength(4);
+  expect(new Set(inodes).size).toBe(4);
+});
+
+describe('after SIGKILL of devwatch', () => {
+  test('nothing is left of any of them', async () => {
+    await using home = await openHome();
+    await using project = createProject({ '.watchrc': settings(['web.js', 'api.js']), ...files('web', 'api') });
+    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
+    const { web, api } = await callersOf(home, 2);
+    await Promise.all([watches(devwatch, 'web'), watches(devwatch, 'api')]);
+    await devwatch.end('SIGKILL');
+    await Promise.all([web?.gone, api?.gone]);
+  });
+
+  test('and of its guardians, the next one ends all of them before it starts any', async () => {
+    await using home = await openHome();
+    // They outlive the polite signal: whoever does not wait for them meets them.
+    const stubborn = (app: string): string => `process.on('SIGTERM', () => {});${server(app)}`;
+    await using project = createProject({
+      '.watchrc': settings(['web.js', 'api.js']),
+      'web.js': stubborn('web'),
+      'api.js': stubborn('api'),
+    });
+    const options = { cwd: project.path, env: home.env };
+    await using first = startDevwatch([], options);
+    const { web, api } = await callersOf(home, 2);
+    await Promise.all([watches(first, 'web'), watches(first, 'api')]);
+    const guardians = childrenOf(first.pid).filter(({ command }) => command.includes('devwatch-guardian'));
+    expect(guardians).toHaveLength(2);
+    process.kill(first.pid, 'SIGSTOP');
+    for (const { pid } of guardians) process.kill(pid, 'SIGKILL');
+    const dead = once(first.process, 'exit');
+    first.process.kill('SIGKILL');
+    await dead;
+    expect([web?.pid, api?.pid].every((pid) => isAlive(Number(pid)))).toBe(true);
+    await using second = startDevwatch([], options);
+    await second.event('warning');
+    await callersOf(home, 2);
+    expect(home.mostAlive).toBe(2);
+  });
+});
+
+test('settings and explanations are given for each of them', async () => {
+  await using project = createProject({
+    '.watchrc': settings({ web: { script: 'web.js', delay: 100 }, style: { script: 'style.js', ext: 'css' } }),
+    ...files('web', 'style'),
+    'a.css': '',
+  });
+  const config = await runDevwatch(['config'], { cwd: project.path });
+  expect(JSON.parse(config.stdout)).toMatchObject({
+    apps: { web: { script: 'web.js', delay: 100 }, style: { ext: ['css'] } },
+  });
+  const explained = await runDevwatch(['explain', 'a.css'], { cwd: project.path });
+  expect(explained.stdout).toMatch(/^web: a\.css\n {2}does not count[\s\S]*^style: a\.css\n {2}restarts the program/m);
+});

@@ -1,0 +1,191 @@
+/** The output of several programs side by side. */
+
+import { EventEmitter } from 'node:events';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { createMultiplexer, type Multiplexer, type Sink } from '../../src/terminal/multiplexer.ts';
+import { createClock, type VirtualClock } from '../support/clock.ts';
+
+/** Takes what it is given, and more only when it is told to. */
+class FakeSink extends EventEmitter implements Sink {
+  text = '';
+  isFull = false;
+  readonly isTTY: boolean;
+
+  constructor(isTTY = false) {
+    super();
+    this.isTTY = isTTY;
+  }
+
+  write(bytes: Uint8Array): boolean {
+    this.text += Buffer.from(bytes).toString();
+    return !this.isFull;
+  }
+}
+
+interface Fixture {
+  readonly clock: VirtualClock;
+  readonly stdout: FakeSink;
+  readonly stderr: FakeSink;
+  readonly multiplexer: Multiplexer;
+}
+
+function open(isTTY = false): Fixture {
+  const clock = createClock();
+  const [stdout, stderr] = [new FakeSink(isTTY), new FakeSink(isTTY)];
+  return { clock, stdout, stderr, multiplexer: createMultiplexer({ stdout, stderr, clock }) };
+}
+
+const bytes = (text: string): Buffer => Buffer.from(text);
+
+test('each line stands behind the name of its program, each stream goes its own way', () => {
+  const { stdout, stderr, multiplexer } = open();
+  const [web, api] = [multiplexer.open('web | '), multiplexer.open('api | ')];
+  web.stdout(bytes('one\ntwo\n'));
+  api.stdout(bytes('three\n'));
+  api.stderr(bytes('oh\n'));
+  expect(stdout.text).toBe('web | one\nweb | two\napi | three\n');
+  expect(stderr.text).toBe('api | oh\n');
+});
+
+test('the beginning of a line waits for its end, for a moment', () => {
+  const { clock, stdout, multiplexer } = open();
+  const web = multiplexer.open('web | ');
+  web.stdout(bytes('name'));
+  clock.advance(99);
+  expect(stdout.text).toBe('');
+  clock.advance(1);
+  expect(stdout.text).toBe('web | name');
+  web.stdout(bytes('? yes\n'));
+  web.stdout(bytes('done\n'));
+  expect(stdout.text).toBe('web | name? yes\nweb | done\n');
+});
+
+test('a line that is shown before its end is not gone on with by another program', () => {
+  const { clock, stdout, multiplexer } = open();
+  const [web, api] = [multiplexer.open('web | '), multiplexer.open('api | ')];
+  web.stdout(bytes('..'));
+  clock.advance(100);
+  api.stdout(bytes('hello\n'));
+  web.stdout(bytes('.\n'));
+  expect(stdout.text).toBe('web | ..\napi | hello\nweb | .\n');
+});
+
+test('on one terminal stdout, stderr and devwatch’s own lines keep out of each other’s lines', () => {
+  const { clock, stdout, stderr, multiplexer } = open(true);
+  const web = multiplexer.open('web | ');
+  web.stdout(bytes('..'));
+  clock.advance(100);
+  multiplexer.messages.write('[devwatch] hello\n');
+  web.stderr(bytes('oh\n'));
+  // Both are the same screen: all goes to one of them, in its order.
+  expect(stdout.text + stderr.text).toBe('web | ..\n[devwatch] hello\nweb | oh\n');
+});
+
+test('what is no line of devwatch’s begins none', () => {
+  const { stderr, multiplexer } = open();
+  multiplexer.messages.write('\u0007');
+  multiplexer.open('web | ').stderr(bytes('a\n'));
+  expect(stderr.text).toBe('\u0007web | a\n');
+});
+
+test('a run that ends in the middle of a line ends that line', () => {
+  const { clock, stdout, multiplexer } = open();
+  const web = multiplexer.open('web | ');
+  web.stdout(bytes('half'));
+  web.ended('stdout');
+  web.stdout(bytes('half'));
+  clock.advance(100);
+  web.ended('stdout');
+  web.stdout(bytes('next\n'));
+  expect(stdout.text).toBe('web | half\nweb | half\nweb | next\n');
+  expect(clock.pending).toBe(0);
+});
+
+test('a line without end is shown in pieces, and kept in none', () => {
+  const { stdout, multiplexer } = open();
+  const web = multiplexer.open('web | ');
+  for (let index = 0; index < 100; index += 1) web.stdout(Buffer.alloc(10_000, 'x'));
+  expect(stdout.text.length).toBeGreaterThan(900_000);
+  expect(stdout.text.startsWith('web | xxx')).toBe(true);
+  expect(stdout.text).not.toContain('\n');
+});
+
+test('whoever does not read holds up those who print, until it does', async () => {
+  const { stdout, multiplexer } = open();
+  const [web, api] = [multiplexer.open('web | '), multiplexer.open('api | ')];
+  stdout.isFull = true;
+  const waiting = [web.stdout(bytes('a\n')), api.stdout(bytes('b\n'))];
+  expect(waiting).toEqual([expect.any(Promise), expect.any(Promise)]);
+  expect(web.stderr(bytes('c\n'))).toBeUndefined();
+  stdout.isFull = false;
+  stdout.emit('drain');
+  await Promise.all(waiting);
+  expect(web.stdout(bytes('d\n'))).toBeUndefined();
+});
+
+test.each(['error', 'close'])('when who read it has gone (%s), nobody waits for them', async (event) => {
+  const { stdout, multiplexer } = open();
+  const web = multiplexer.open('web | ');
+  stdout.isFull = true;
+  const waiting = web.stdout(bytes('a\n'));
+  stdout.emit(event);
+  await waiting;
+  expect(web.stdout(bytes('b\n'))).toBeUndefined();
+  expect(stdout.text).toBe('web | a\n');
+});
+
+test('at the end what has begun is written, and waited for, but not for ever', async () => {
+  const { clock, stdout, multiplexer } = open();
+  multiplexer.open('web | ').stdout(bytes('half'));
+  stdout.isFull = true;
+  let isClosed = false;
+  const closed = multiplexer.close().then(() => {
+    isClosed = true;
+  });
+  expect(stdout.text).toBe('web | half\n');
+  clock.advance(999);
+  await Promise.resolve();
+  expect(isClosed).toBe(false);
+  clock.advance(1);
+  await closed;
+  expect(clock.pending).toBe(0);
+});
+
+test('the output of every program comes out whole, in its order, whatever the pieces in which it came', () => {
+  const line = fc.string({ unit: fc.constantFrom('a', 'ß', '€', '😀', ' '), maxLength: 6 });
+  const cut = fc.record({
+    program: fc.nat(2),
+    size: fc.integer({ min: 1, max: 9 }),
+    pause: fc.constantFrom(0, 0, 150),
+  });
+  fc.assert(
+    fc.property(
+      fc.array(fc.array(line, { minLength: 1, maxLength: 5 }), { minLength: 3, maxLength: 3 }),
+      fc.array(cut),
+      (texts, cuts) => {
+        const { clock, stdout, multiplexer } = open();
+        const programs = texts.map((lines, index) => ({
+          port: multiplexer.open(`${index}> `),
+          rest: bytes(lines.map((each) => `${each}\n`).join('')),
+        }));
+        for (const { program, size, pause } of cuts) {
+          const chosen = programs[program] as (typeof programs)[number];
+          if (chosen.rest.length > 0) chosen.port.stdout(chosen.rest.subarray(0, size));
+          chosen.rest = chosen.rest.subarray(size);
+          clock.advance(pause);
+        }
+        for (const { port, rest } of programs) if (rest.length > 0) port.stdout(rest);
+        // Where a line was shown in pieces, another program's came between, or it went on behind itself.
+        for (const [index, lines] of texts.entries()) {
+          const own = stdout.text
+            .split('\n')
+            .filter((shown) => shown.startsWith(`${index}> `))
+            .map((shown) => shown.slice(3));
+          expect(own.join('')).toBe(lines.join(''));
+        }
+        expect(stdout.text).toMatch(/^(?:[012]> [^\n>]*\n)*$/);
+      },
+    ),
+  );
+});
