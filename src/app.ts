@@ -48,6 +48,14 @@ export interface AppOptions {
   readonly onEnd: (ending: Ending) => void;
 }
 
+/** What came of reading the settings again. */
+export interface Reread {
+  /** The keys that have other values now. */
+  readonly changed: readonly OptionKey[];
+  /** What is wrong with them: all stays as it was. */
+  readonly problem?: string;
+}
+
 /** How much later than the program's end devwatch may hear of the Ctrl-C that caused it, in ms. */
 const interruptOrder = 50;
 
@@ -178,6 +186,13 @@ export class App {
     if (this.#launcher === undefined) return; // It is about to start anyway.
     this.#causedAt ??= this.#clock.now();
     this.#supervisor.dispatch({ type: 'restart', cause });
+  }
+
+  /** Reads the settings again; wrong ones leave everything as it is. */
+  reload(): Reread {
+    const reread = this.#readSettings();
+    this.#adapt(reread.changed, false);
+    return reread;
   }
 
   /** Ends everything; asked a second time, by force. */
@@ -489,9 +504,17 @@ export class App {
       for (const change of changes) this.#settingsQuiet.push(change);
       return;
     }
-    const changed = this.#readSettings();
+    const { changed, problem } = this.#readSettings();
+    if (problem !== undefined) this.#emit('problem', { message: `${problem} · the old settings stay in force` });
+    this.#adapt(
+      changed,
+      changes.some(({ path: file }) => ['package.json', '.gitignore'].includes(path.basename(file))),
+    );
+  }
+
+  /** Acts on settings that have other values now. */
+  #adapt(changed: readonly OptionKey[], replans: boolean): void {
     const since = Date.now();
-    const replans = changes.some(({ path: file }) => ['package.json', '.gitignore'].includes(path.basename(file)));
     const rewatches = changed.some((key) => ['Watching', 'Program'].includes(specOf(key).group) || key === 'verbose');
     if (rewatches || replans) {
       this.#watching = this.#watching
@@ -504,10 +527,10 @@ export class App {
     }
   }
 
-  /** Takes what the settings files say now; returns the keys that have another value than before. */
-  #readSettings(): OptionKey[] {
+  /** Takes what the settings files say now. */
+  #readSettings(): Reread {
     const { reload } = this.#request;
-    if (reload === undefined) return [];
+    if (reload === undefined) return { changed: [] };
     let loaded: LoadedSettings;
     let command: Command;
     try {
@@ -516,8 +539,7 @@ export class App {
       this.#env = this.#readEnvironment(loaded);
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;
-      this.#emit('problem', { message: `${error.message} · the old settings stay in force` });
-      return [];
+      return { changed: [], problem: error.message };
     }
     const changed = changedKeys(this.#loaded.settings, loaded.settings);
     this.#loaded = loaded;
@@ -531,7 +553,7 @@ export class App {
         if (this.#liveRun !== undefined && this.#supervisor.program) this.#watchdog.begin(this.#supervisor.program);
       }
     }
-    return changed;
+    return { changed };
   }
 
   async #end(ending: Ending, onEnd: (ending: Ending) => void): Promise<void> {

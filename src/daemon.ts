@@ -166,6 +166,9 @@ export async function runInBackground(request: DaemonRequest): Promise<void> {
       await next;
       return start;
     },
+    async reload() {
+      return runner.reload();
+    },
     async stop() {
       state = 'stopping';
       await runner.stop();
@@ -206,6 +209,7 @@ export async function runInBackground(request: DaemonRequest): Promise<void> {
     ...ownIdentity(),
     name,
     folder: loaded.folder,
+    startedIn: process.cwd(),
     program: runner.program,
     argv: request.argv,
     token,

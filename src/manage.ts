@@ -1,8 +1,9 @@
-/** The commands for programs in the background: start, stop, restart, list, logs, attach. */
+/** The commands for programs in the background: start, stop, restart, reload, list, logs, attach. */
 
 import fs from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import type { Reread } from './app.ts';
 import { ask, stream } from './background/control.ts';
 import { followLog, readTail } from './background/follow.ts';
 import { daemonize } from './background/launch.ts';
@@ -63,35 +64,53 @@ export async function start({ programs, argv, cli }: StartRequest): Promise<numb
   const [only, ...others] = launches;
   if (only !== undefined && others.length === 0) return launch(only);
   refuseShared(launches);
-  const codes = new Map<string, Promise<number>>();
-  /** Starts it, once, after those that it waits for. */
-  const codeOf = (one: Launch): Promise<number> => {
-    const code = codes.get(one.name) ?? inTurn(one);
-    codes.set(one.name, code);
-    return code;
+  const launched = new Map<string, Promise<Launched>>();
+  /** Launches it, once, after those that it waits for. */
+  const launchInTurn = (one: Launch): Promise<Launched> => {
+    const result = launched.get(one.name) ?? afterOthers(one);
+    launched.set(one.name, result);
+    return result;
   };
-  const inTurn = async (one: Launch): Promise<number> => {
+  const afterOthers = async (one: Launch): Promise<Launched> => {
     const awaited = launches.filter(({ program: { app = '' } }) => one.program.loaded.settings.after.includes(app));
-    const failed: string[] = [];
-    for (const other of awaited) if ((await codeOf(other)) !== 0 && !isRunning(other.name)) failed.push(other.name);
-    if (failed.length === 0) return launchOrTell(one);
-    print(`${one.name} is not started: it waits for ${failed.join(', ')}`);
-    return failedExitCode;
+    const down: string[] = [];
+    for (const other of awaited) if (!(await launchInTurn(other)).isUp) down.push(other.name);
+    if (down.length === 0) return launchOrTell(one);
+    print(`${one.name} is not started: it waits for ${down.join(', ')}`);
+    return { code: failedExitCode, isUp: false };
   };
-  return Math.max(...(await Promise.all(launches.map(codeOf))));
+  const results = await Promise.all(launches.map(launchInTurn));
+  return Math.max(...results.map(({ code }) => code));
 }
 
-const isRunning = (name: string): boolean => list().some((entry) => entry.name === name && entry.alive);
+/** What came of launching one of several. */
+interface Launched {
+  readonly code: number;
+  /** It is up, or has done its work: whoever waits for it waits no longer. */
+  readonly isUp: boolean;
+}
 
-async function launchOrTell(one: Launch): Promise<number> {
+async function launchOrTell(one: Launch): Promise<Launched> {
   try {
-    return await launch(one);
+    const code = await launch(one);
+    return { code, isUp: code === 0 };
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     process.stderr.write(`devwatch: ${error.message}\n`);
-    return usageExitCode;
+    return { code: usageExitCode, isUp: await isUpAlready(one.name) };
   }
 }
+
+async function isUpAlready(name: string): Promise<boolean> {
+  const entry = list().find((one) => one.name === name && one.alive);
+  if (entry?.record === undefined) return false;
+  const start = await startOf(entry.record);
+  return start !== undefined && start.state !== 'failed';
+}
+
+/** How its latest start has turned out; undefined when that is not known in time. */
+const startOf = (record: BackgroundRecord): Promise<Start | undefined> =>
+  (ask(record, 'start', {}, { timeout: patience }) as Promise<Start>).catch(() => undefined);
 
 interface Launch {
   readonly program: NamedProgram;
@@ -143,7 +162,7 @@ async function launch({ program, name, argv, cli }: Launch): Promise<number> {
     for (const line of await readTail(own, { lines: 10 })) print(`  ${line}`);
     return failedExitCode;
   }
-  const result = (await ask(record, 'start', {}, { timeout: patience }).catch(() => undefined)) as Start | undefined;
+  const result = await startOf(record);
   const where = `pid ${record.pid} · logs: devwatch logs ${name}`;
   switch (result?.state) {
     case 'up':
@@ -185,6 +204,8 @@ export async function manage(command: Exclude<Managing, 'start'>, words: readonl
       return each(words, 'stop', stopOne);
     case 'restart':
       return each(words, 'restart', restartOne);
+    case 'reload':
+      return each(words, 'reload', reloadOne);
     case 'list':
     case 'ls':
     case 'status':
@@ -265,6 +286,22 @@ async function restartOne({ name, record, alive }: BackgroundEntry): Promise<num
     return failedExitCode;
   }
   print(result.state === 'up' ? `${name} is up again after ${formatTime(result.ms)}` : `${name} has been restarted`);
+  return 0;
+}
+
+async function reloadOne({ name, record, alive }: BackgroundEntry): Promise<number> {
+  if (record === undefined || !alive) {
+    print(`${name} is not running · devwatch start`);
+    return failedExitCode;
+  }
+  const { changed, problem } = (await ask(record, 'reload')) as Reread;
+  if (problem !== undefined) {
+    print(`${name}: ${problem} · the old settings stay in force`);
+    return failedExitCode;
+  }
+  print(
+    `${name} has read its settings again · ${changed.length === 0 ? 'as before' : `changed: ${changed.join(', ')}`}`,
+  );
   return 0;
 }
 

@@ -1,7 +1,7 @@
 /** Runs a program and says what happens to it. */
 
 import { EventEmitter } from 'node:events';
-import { App, type AppRequest } from './app.ts';
+import { App, type AppRequest, type Reread } from './app.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { LoadedSettings } from './config/load.ts';
 import { liveReloadPort } from './config/options.ts';
@@ -131,6 +131,11 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
   /** Replaces the program by a fresh run, whatever it is doing; a second call while the old one ends kills it. */
   restart(): void {
     this.#app.restart('manual');
+  }
+
+  /** Reads the settings again, as after a change of their file; wrong ones leave everything as it is. */
+  reload(): Reread {
+    return this.#app.reload();
   }
 
   /**

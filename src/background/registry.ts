@@ -40,8 +40,10 @@ export interface ProcessIdentity {
 /** What a devwatch in the background tells about itself. */
 export interface BackgroundRecord extends ProcessIdentity {
   readonly name: string;
-  /** Where it was started. Absolute, without links. */
+  /** Where it runs. Absolute. */
   readonly folder: string;
+  /** Where `devwatch start` was called. Absolute. */
+  readonly startedIn: string;
   /** As shown to people. */
   readonly program: string;
   /** What came after `devwatch start`. */
@@ -256,7 +258,7 @@ export function list(): BackgroundEntry[] {
 }
 
 /**
- * Those that are meant: one by its name, all that were started in a folder, or `all`.
+ * Those that are meant: one by its name, all that run or were started in a folder, or `all`.
  *
  * @throws UsageError when there is none of that name or in that folder; `all` may be none.
  */
@@ -265,7 +267,9 @@ export function find(what: string): BackgroundEntry[] {
   if (what === everything) return entries;
   const folder = realPath(path.resolve(what));
   const named = entries.filter(({ name }) => name === what);
-  const found = named.length > 0 ? named : entries.filter(({ record }) => record && realPath(record.folder) === folder);
+  const isThere = ({ record }: BackgroundEntry): boolean =>
+    record !== undefined && [record.folder, record.startedIn].some((one) => realPath(one) === folder);
+  const found = named.length > 0 ? named : entries.filter(isThere);
   if (found.length > 0) return found;
   const known = entries.length === 0 ? 'nothing does' : entries.map(({ name }) => name).join(', ');
   throw new UsageError(`nothing runs in the background as, or in, ${what} · running or known: ${known}`);
@@ -354,7 +358,8 @@ function isRecord(value: unknown): value is BackgroundRecord {
   const fields = value as { [Key in keyof BackgroundRecord]?: unknown };
   const log = fields.log as { out?: unknown; err?: unknown } | null | undefined;
   return (
-    [fields.name, fields.startTime, fields.boot, fields.namespace, fields.folder, fields.program].every(isText) &&
+    [fields.name, fields.startTime, fields.boot, fields.namespace, fields.program].every(isText) &&
+    [fields.folder, fields.startedIn].every(isText) &&
     [fields.token, fields.socket, fields.version, log?.out, log?.err].every(isText) &&
     Number.isSafeInteger(fields.pid) &&
     Number(fields.pid) > 0 &&

@@ -259,7 +259,7 @@ test('a name goes from who starts it to it, without a gap', async () => {
     `import { claimed, newToken, ownIdentity } from './registry.ts';
      const web = claimed('web');
      const log = { out: '/dev/null', err: '/dev/null' };
-     web.write({ ...ownIdentity(), name: 'web', folder: process.cwd(), program: 'server.js', argv: [],
+     web.write({ ...ownIdentity(), name: 'web', folder: process.cwd(), startedIn: process.cwd(), program: 'server.js', argv: [],
        token: newToken(), socket: '', log, startedAt: Date.now(), version: '0' });
      setInterval(() => {}, 1e6);`,
   );

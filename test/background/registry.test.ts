@@ -38,6 +38,7 @@ const recordOf = (name: string, changes: Partial<BackgroundRecord> = {}): Backgr
   ...ownIdentity(),
   name,
   folder: home.path,
+  startedIn: path.dirname(home.path),
   program: 'server.js',
   argv: ['server.js'],
   token: newToken(),
@@ -262,11 +263,11 @@ describe('who is alive', () => {
     expect(find('api')).toMatchObject([{ alive: false, problem: expect.stringContaining('another container') }]);
   });
 
-  test('this process is, and is found by name, folder and all', () => {
+  test('this process is, and is found by name, by where it runs or was started, and by all', () => {
     const record = recordOf('web');
     claim('web', home.path).write(record);
     const entry = { name: 'web', alive: true, record };
-    for (const what of ['web', home.path, 'all']) expect(find(what)).toEqual([entry]);
+    for (const what of ['web', home.path, path.dirname(home.path), 'all']) expect(find(what)).toEqual([entry]);
     expect(() => find('api')).toThrow(/nothing runs .* api .* web/);
     expect(fs.statSync(path.join(home.background, 'web', 'record.json')).mode & 0o777).toBe(0o600);
     expect(fs.readdirSync(path.join(home.background, 'web')).sort()).toEqual(['lock', 'record.json']);

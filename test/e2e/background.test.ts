@@ -1,95 +1,16 @@
 /** Programs in the background: start, list, logs, restart, attach, stop, and what is left when something is killed. */
 
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
-import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { BackgroundRecord } from '../../src/background/registry.ts';
 import { cli } from '../support/devwatch.ts';
 import { isAlive, until } from '../support/facts.ts';
-import { dialHome, type Home, openHome } from '../support/home.ts';
+import { dialHome } from '../support/home.ts';
 import { freePort } from '../support/ports.ts';
-import { createProject, type Project } from '../support/project.ts';
+import { listens, Session } from '../support/session.ts';
 import { openTerminal } from '../support/terminal.ts';
-
-interface Result {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-interface Row {
-  readonly name: string;
-  readonly state: string;
-  readonly pid?: number;
-  readonly owner?: number;
-  readonly restarts?: number;
-  readonly port?: number;
-  readonly folder: string;
-}
-
-/** A project and a home for state of its own; whatever runs at the end is stopped. */
-class Session implements AsyncDisposable {
-  readonly home: Home;
-  readonly project: Project;
-  readonly #state: Project;
-
-  constructor(home: Home, project: Project) {
-    this.home = home;
-    this.project = project;
-    this.#state = createProject({});
-  }
-
-  static async open(files: Readonly<Record<string, string>>): Promise<Session> {
-    return new Session(await openHome(), createProject(files));
-  }
-
-  get env(): NodeJS.ProcessEnv {
-    return { ...process.env, ...this.home.env, XDG_STATE_HOME: this.#state.path, XDG_RUNTIME_DIR: '' };
-  }
-
-  spawn(...words: readonly string[]): ChildProcess {
-    return spawn(process.execPath, [cli, ...words], { cwd: this.project.path, env: this.env, stdio: 'pipe' });
-  }
-
-  async run(...words: readonly string[]): Promise<Result> {
-    const child = this.spawn(...words);
-    child.stdin?.end();
-    let out = '';
-    let err = '';
-    child.stdout?.on('data', (chunk) => {
-      out += chunk;
-    });
-    child.stderr?.on('data', (chunk) => {
-      err += chunk;
-    });
-    const [code] = await once(child, 'close');
-    return { code, out, err };
-  }
-
-  async rows(): Promise<Row[]> {
-    return JSON.parse((await this.run('list', '--json')).out);
-  }
-
-  record(name: string): BackgroundRecord {
-    return JSON.parse(fs.readFileSync(this.file(name, 'record.json'), 'utf8'));
-  }
-
-  file(name: string, file: string): string {
-    return path.join(this.#state.path, 'devwatch', 'background', name, file);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.run('stop', 'all');
-    await this.project[Symbol.asyncDispose]();
-    await this.home[Symbol.asyncDispose]();
-    await this.#state[Symbol.asyncDispose]();
-  }
-}
-
-const listens = (says: Readonly<Record<string, unknown>> = {}): string =>
-  `${dialHome(says)}require('http').createServer((request, response) => response.end('fine')).listen(Number(process.argv[2] ?? 0), '127.0.0.1');console.log('listening');`;
 
 test('start returns when the program is up, list shows it, stop ends all of it', async () => {
   const port = await freePort();
@@ -265,6 +186,28 @@ test('attach shows what it prints and hands on what is typed', async () => {
   attached.kill('SIGINT');
   await once(attached, 'close');
   expect((await session.rows())[0]?.state).toBe('up');
+});
+
+test('reload reads the settings again, and tells what has changed, or what is wrong', async () => {
+  await using session = await Session.open({ 'server.js': listens(), '.watchrc': '{"watch": []}' });
+  await session.run('start', '--name', 'web', 'server.js');
+  expect(await session.run('reload', 'web')).toMatchObject({
+    code: 0,
+    out: 'web has read its settings again · as before\n',
+  });
+  session.project.write('.watchrc', '{"watch": [], "killTimeout": "9s", "minUptime": 5}');
+  expect((await session.run('reload', 'web')).out).toBe(
+    'web has read its settings again · changed: minUptime, killTimeout\n',
+  );
+  session.project.write('.watchrc', '{"wacth": []}');
+  const { code, out } = await session.run('reload', 'web');
+  expect([code, out]).toEqual([
+    1,
+    expect.stringMatching(/^web: .*unknown key "wacth".* · the old settings stay in force/),
+  ]);
+  expect((await session.rows())[0]).toMatchObject({ state: 'up', restarts: 0 });
+  await session.run('stop', 'web');
+  expect(await session.run('reload', 'all')).toMatchObject({ code: 0, out: 'nothing runs in the background\n' });
 });
 
 describe('the classical steps of a daemon', () => {

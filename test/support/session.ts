@@ -1,0 +1,90 @@
+/** The commands for programs in the background, with a state folder, a project and a home of a test's own. */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import path from 'node:path';
+import type { BackgroundRecord } from '../../src/background/registry.ts';
+import { cli } from './devwatch.ts';
+import { dialHome, type Home, openHome } from './home.ts';
+import { createProject, type Project } from './project.ts';
+
+export interface Result {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+export interface Row {
+  readonly name: string;
+  readonly state: string;
+  readonly pid?: number;
+  readonly owner?: number;
+  readonly restarts?: number;
+  readonly port?: number;
+  readonly folder: string;
+}
+
+/** A project and a home for state of its own; whatever runs at the end is stopped. */
+export class Session implements AsyncDisposable {
+  readonly home: Home;
+  readonly project: Project;
+  readonly #state: Project;
+
+  constructor(home: Home, project: Project) {
+    this.home = home;
+    this.project = project;
+    this.#state = createProject({});
+  }
+
+  static async open(files: Readonly<Record<string, string>>): Promise<Session> {
+    return new Session(await openHome(), createProject(files));
+  }
+
+  get env(): NodeJS.ProcessEnv {
+    return { ...process.env, ...this.home.env, XDG_STATE_HOME: this.#state.path, XDG_RUNTIME_DIR: '' };
+  }
+
+  spawn(...words: readonly string[]): ChildProcess {
+    return spawn(process.execPath, [cli, ...words], { cwd: this.project.path, env: this.env, stdio: 'pipe' });
+  }
+
+  async run(...words: readonly string[]): Promise<Result> {
+    const child = this.spawn(...words);
+    child.stdin?.end();
+    let out = '';
+    let err = '';
+    child.stdout?.on('data', (chunk) => {
+      out += chunk;
+    });
+    child.stderr?.on('data', (chunk) => {
+      err += chunk;
+    });
+    const [code] = await once(child, 'close');
+    return { code, out, err };
+  }
+
+  /** What `list` shows. */
+  async rows(): Promise<Row[]> {
+    return JSON.parse((await this.run('list', '--json')).out);
+  }
+
+  record(name: string): BackgroundRecord {
+    return JSON.parse(fs.readFileSync(this.file(name, 'record.json'), 'utf8'));
+  }
+
+  file(name: string, file: string): string {
+    return path.join(this.#state.path, 'devwatch', 'background', name, file);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.run('stop', 'all');
+    await this.project[Symbol.asyncDispose]();
+    await this.home[Symbol.asyncDispose]();
+    await this.#state[Symbol.asyncDispose]();
+  }
+}
+
+/** A program that dials home and listens on the port that is its argument, or on any. */
+export const listens = (says: Readonly<Record<string, unknown>> = {}): string =>
+  `${dialHome(says)}require('http').createServer((request, response) => response.end('fine')).listen(Number(process.argv[2] ?? 0), '127.0.0.1');console.log('listening');`;
