@@ -166,10 +166,19 @@ export class Group {
       void member.runner.stop();
     }
     for (const request of requests) {
-      if (this.#members.has(keyOf(request))) continue;
-      this.#tryToAdd(request);
+      const member = this.#members.get(keyOf(request));
+      if (member === undefined) this.#tryToAdd(request);
+      else this.#tell(member, request.loaded);
     }
     this.#startDue();
+  }
+
+  /** A program for which nothing is watched hears of changed settings through the others. */
+  #tell({ loaded, runner, emit }: Member, { settings }: LoadedSettings): void {
+    const isSame = JSON.stringify(loaded.settings) === JSON.stringify(settings);
+    if (isSame || loaded.settings.watch.length > 0) return;
+    const { problem } = runner.reload();
+    if (problem !== undefined) emit('problem', { message: problem });
   }
 
   #tryToAdd(request: MemberRequest): void {

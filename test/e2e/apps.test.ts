@@ -155,6 +155,21 @@ describe('order', () => {
     expect(devwatch.events.filter(({ event }) => event === 'crash')).toHaveLength(1);
   });
 
+  test('the end does not wait for those that wait', async () => {
+    await using home = await openHome();
+    const apps = { web: { script: 'web.js', after: 'db' }, db: 'db.js' };
+    await using project = createProject({
+      '.watchrc': settings(apps),
+      'web.js': server('web'),
+      'db.js': dialHome({ app: 'db' }),
+    });
+    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
+    const db = await home.next();
+    await devwatch.event('wait');
+    expect(await devwatch.end()).toEqual({ code: 143, signal: null });
+    expect([home.callers.length, db.isAlive()]).toEqual([1, false]);
+  });
+
   test('whom nobody can see to be up cannot be waited for', async () => {
     await using project = createProject({
       '.watchrc': settings({ web: { script: 'web.js', after: 'db' }, db: { exec: 'sleep 100' } }),
@@ -293,6 +308,19 @@ describe('when the settings change', () => {
     expect(web?.isAlive()).toBe(true);
     expect(home.callers).toHaveLength(4);
     expect(await devwatch.end()).toMatchObject({ code: 143 });
+  });
+
+  test('one that watches nothing hears of it through the others', async () => {
+    await using home = await openHome();
+    const apps = (level: string): string =>
+      settings({ ...inEach('web'), quiet: { script: 'quiet.js', watch: [], args: [level] } });
+    await using project = createProject({ '.watchrc': apps('1'), ...files('web', 'quiet') });
+    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
+    const { web, quiet } = await callersOf(home, 2);
+    await watches(devwatch, 'web');
+    project.write('.watchrc', apps('2'));
+    expect(await home.next()).toMatchObject({ says: { app: 'quiet', argv: ['2'] } });
+    expect([web?.isAlive(), quiet?.isAlive()]).toEqual([true, false]);
   });
 
   test('a mistake is told once, and again when it is made again; nothing is lost', async () => {
