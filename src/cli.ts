@@ -12,6 +12,7 @@ import { type LoadedSettings, loadSettings, packageMain } from './config/load.ts
 import type { Settings } from './config/options.ts';
 import { UsageError } from './errors.ts';
 import type { Ending } from './events.ts';
+import type { StartRequest } from './manage.ts';
 import { backgroundVariable, type Managing, managing } from './managing.ts';
 import { Runner } from './runner.ts';
 import { type Action, readLines, shortcutHelp } from './terminal/keys.ts';
@@ -50,22 +51,23 @@ async function main(argv: readonly string[]): Promise<void> {
 }
 
 async function manageBackground(word: Managing, rest: readonly string[], argv: readonly string[]): Promise<void> {
-  const { manage, start } = await import('./manage.ts');
-  if (word !== 'start') {
-    process.exitCode = await manage(word, rest);
-    return;
-  }
   // Options may stand on both sides of the word.
   const words = [...argv.slice(0, argv.length - rest.length - 1), ...rest];
-  const line = parseArgv(words);
+  if (word === 'unit') return (await import('./unit.ts')).unit(words, readStart);
+  const { manage, start } = await import('./manage.ts');
+  process.exitCode = await (word === 'start' ? start(readStart(words)) : manage(word, rest));
+}
+
+function readStart(argv: readonly string[]): StartRequest {
+  const line = parseArgv(argv);
   const loaded = load(line);
-  process.exitCode = await start({
+  return {
     loaded,
     program: programOf(line, loaded),
     nodeArgs: line.nodeArgs,
-    argv: words,
+    argv,
     cli: process.argv[1] ?? '',
-  });
+  };
 }
 
 async function runAsDaemon(name: string, argv: readonly string[]): Promise<void> {

@@ -208,6 +208,7 @@ export async function runInBackground(request: DaemonRequest): Promise<void> {
     folder: loaded.folder,
     program: runner.program,
     argv: request.argv,
+    cwd: process.cwd(),
     token,
     socket: control.path,
     log: files,

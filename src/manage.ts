@@ -117,7 +117,7 @@ async function recordOf(name: string, daemon: ProcessIdentity): Promise<Backgrou
 }
 
 /** @returns the exit code */
-export async function manage(command: Exclude<Managing, 'start'>, words: readonly string[]): Promise<number> {
+export async function manage(command: Exclude<Managing, 'start' | 'unit'>, words: readonly string[]): Promise<number> {
   switch (command) {
     case 'stop':
       return each(words, 'stop', stopOne);

@@ -39,12 +39,14 @@ export interface ProcessIdentity {
 /** What a devwatch in the background tells about itself. */
 export interface BackgroundRecord extends ProcessIdentity {
   readonly name: string;
-  /** Where it was started. Absolute, without links. */
+  /** Where the program runs. Absolute, without links. */
   readonly folder: string;
   /** As shown to people. */
   readonly program: string;
   /** What came after `devwatch start`. */
   readonly argv: readonly string[];
+  /** Where that was said, absolute: `folder`, unless there is a `--cwd`. Older versions did not note it. */
+  readonly cwd?: string;
   /** Opens its control socket: 32 random bytes in hex. */
   readonly token: string;
   readonly socket: string;
@@ -361,6 +363,7 @@ function isRecord(value: unknown): value is BackgroundRecord {
     Number.isSafeInteger(fields.pid) &&
     Number(fields.pid) > 0 &&
     Number.isFinite(fields.startedAt) &&
+    (fields.cwd === undefined || isText(fields.cwd)) &&
     Array.isArray(fields.argv) &&
     fields.argv.every(isText)
   );

@@ -77,7 +77,7 @@ export function printHelp(version: string, which: 'usual' | 'all'): void {
         body: [
           ...usage.map(({ body }) => body.trim().replace('$ ', '')),
           'devwatch init | config | explain <path>  make, show, explain settings',
-          'devwatch start | stop | restart | list | logs | attach  in the background',
+          'devwatch start | stop | restart | list | logs | attach | unit  in the background',
           "Options go before the script, Node's (--inspect) too; the rest is the program's.",
         ].join('\n'),
       },
