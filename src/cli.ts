@@ -7,6 +7,7 @@
 import fs from 'node:fs';
 import { constants } from 'node:os';
 import path from 'node:path';
+import { systemClock } from './clock.ts';
 import { type CommandLine, parseArgv } from './config/argv.ts';
 import { type LoadedSettings, loadSettings, packageMain } from './config/load.ts';
 import type { Settings } from './config/options.ts';
@@ -14,6 +15,7 @@ import { UsageError } from './errors.ts';
 import type { Ending } from './events.ts';
 import type { StartRequest } from './manage.ts';
 import { backgroundVariable, type Managing, managing } from './managing.ts';
+import { openNotifySocket, type ServiceNotices } from './process/notify-socket.ts';
 import { Runner } from './runner.ts';
 import { type Action, readLines, shortcutHelp } from './terminal/keys.ts';
 import { createReporter, type Reporter, type ReporterOptions, wantsColor } from './terminal/reporter.ts';
@@ -100,6 +102,11 @@ function load(line: CommandLine): LoadedSettings {
 
 function runProgram(line: CommandLine): void {
   const loaded = load(line);
+  const notices = openNotifySocket(process.env, {
+    clock: systemClock,
+    hasSign: loaded.settings.ready !== undefined,
+    onProblem: (message) => reporter.report('warning', { message }),
+  });
   const runner = new Runner({
     loaded,
     program: programOf(line, loaded),
@@ -115,9 +122,13 @@ function runProgram(line: CommandLine): void {
     ...reporterSettings(loaded.settings),
   });
   runner.observe(reporter.report);
+  if (notices !== undefined) runner.observe(notices.observe);
   runner.on('settings', ({ settings }) => reporter.configure(reporterSettings(settings)));
-  runner.on('end', ({ ending }) => process.exit(exitCodeOf(ending)));
-  handleSignals(runner, reporter);
+  runner.on('end', async ({ ending }) => {
+    await notices?.stopped();
+    process.exit(exitCodeOf(ending));
+  });
+  handleSignals(runner, reporter, notices);
   endWithNpm(runner);
   readInput(runner, reporter, loaded.settings);
   runner.start();
@@ -179,7 +190,7 @@ const endSignals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'S
 /** Signals that mean nothing to devwatch, and perhaps something to the program. */
 const foreignSignals: readonly NodeJS.Signals[] = ['SIGUSR1', 'SIGUSR2', 'SIGALRM', 'SIGIO', 'SIGPWR'];
 
-function handleSignals(runner: Runner, reporter: Reporter): void {
+function handleSignals(runner: Runner, reporter: Reporter, notices: ServiceNotices | undefined): void {
   const lastAt = new Map<NodeJS.Signals, number>();
   for (const signal of endSignals) {
     process.on(signal, () => {
@@ -187,6 +198,7 @@ function handleSignals(runner: Runner, reporter: Reporter): void {
       if (now - (lastAt.get(signal) ?? Number.NEGATIVE_INFINITY) < samePress) return;
       lastAt.set(signal, now);
       setTimeout(() => reporter.say('still ending · a second signal kills'), patience).unref();
+      void notices?.stopped();
       void runner.stop({ kind: 'signal', signal });
     });
   }

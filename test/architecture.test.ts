@@ -38,6 +38,7 @@ const roomOf = (file: string): string => (file.includes('/') ? file.slice(0, fil
 const allowed: Readonly<Record<string, readonly string[]>> = {
   'cli.ts': [
     'config',
+    'process',
     'runner.ts',
     'terminal',
     'commands.ts',
