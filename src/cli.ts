@@ -15,6 +15,7 @@ import { UsageError } from './errors.ts';
 import type { Ending } from './events.ts';
 import type { StartRequest } from './manage.ts';
 import { backgroundVariable, type Managing, managing } from './managing.ts';
+import { takeSockets } from './process/activation.ts';
 import { openNotifySocket, type ServiceNotices } from './process/notify-socket.ts';
 import { Runner } from './runner.ts';
 import { type Action, readLines, shortcutHelp } from './terminal/keys.ts';
@@ -112,6 +113,7 @@ function runProgram(line: CommandLine): void {
     program: programOf(line, loaded),
     nodeArgs: line.nodeArgs,
     relayMessages: true,
+    sockets: takeSockets(process.env),
     reload: () => load(line),
   });
   const reporter = createReporter({
