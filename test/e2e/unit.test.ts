@@ -196,6 +196,15 @@ describe('NOTIFY_SOCKET', () => {
     expect(devwatch.events.filter(({ event }) => event === 'warning')).toEqual([]);
   });
 
+  test('is told of the end that the program brings about', async () => {
+    await using systemd = await Manager.open();
+    await using project = createProject({ 'crashes.js': 'process.exit(7);' });
+    await using devwatch = startDevwatch(['--exit-on-crash', 'crashes.js'], { cwd: project.path, env: systemd.env });
+    expect(await systemd.next()).toEqual(['STATUS=crashed: exit 7']);
+    expect(await systemd.next()).toEqual(['STOPPING=1', 'STATUS=is ending']);
+    expect((await devwatch.exited).code).toBe(7);
+  });
+
   test('is told of a program without a port that it runs', async () => {
     await using systemd = await Manager.open();
     await using project = createProject({ 'worker.js': 'setInterval(() => {}, 1e9);' });
@@ -323,12 +332,13 @@ describe('LISTEN_FDS', () => {
       expect((await session.devwatch.end('SIGTERM')).code).toBe(143);
     });
 
-    test('a Unix socket, whose file stays when the program closes it', async () => {
-      const closes = `process.on('SIGTERM', () => server.close(() => process.exit()));`;
-      const files = { 'server.js': answers(1, `'app.sock'`, closes) };
-      await using session = await Activated.open(files, ['app.sock'], ['--no-standby', 'server.js']);
+    test('a Unix socket, whose file stays when the program closes a server', async () => {
+      const tries = `const trial = net.createServer().listen('app.sock', () => trial.close(() => fs.writeFileSync('tried', '')));`;
+      const files = { 'server.js': answers(1, `'app.sock'`, tries) };
+      await using session = await Activated.open(files, ['app.sock'], ['server.js']);
       const target = { path: session.project.at('app.sock') };
       expect(await talk(target)).toBe('version 1');
+      await until(() => fs.existsSync(session.project.at('tried')));
       expect(await answerOfNext(session, target, 'server.js', answers(2, `'app.sock'`))).toBe('version 2');
     });
 
