@@ -53,7 +53,21 @@ describe('devwatch unit', () => {
     expect(stdout).toContain(`\nWorkingDirectory=${project.path}\n`);
     expect(stdout).toContain('\nTimeoutStopSec=14\n');
     expect(stdout).toContain('\nListenStream=3000\n');
+    fs.renameSync(project.path, `${project.path}-moved`);
+    const gone = await runDevwatch(['unit', 'web'], elsewhere);
+    fs.renameSync(`${project.path}-moved`, project.path);
+    const message = `devwatch: web was started in ${project.path}, which cannot be entered (ENOENT)\n`;
+    expect(gone).toMatchObject({ code: 2, stdout: '', stderr: message });
     await runDevwatch(['stop', 'web'], options);
+  });
+
+  test('names devwatch as it was called, and says where that will not stay', async () => {
+    await using project = createProject({ 'server.js': '', 'cache/_npx/1/.keep': '' });
+    const link = project.at('cache/_npx/1/link');
+    fs.symlinkSync(cli, link);
+    const { stdout, stderr } = spawnSync(node, [link, 'unit', 'server.js'], { cwd: project.path, encoding: 'utf8' });
+    expect(started(stdout)).toBe(`${node} ${link} server.js`);
+    expect(stderr).toMatch(/^devwatch: .*npx's cache, which may be cleared/);
   });
 
   test('--write puts the units where systemd looks, and systemd has nothing to say about them', async () => {
