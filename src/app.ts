@@ -18,6 +18,7 @@ import type { Cause, Change, Emit, Ending, EventMap } from './events.ts';
 import { isReadByDevwatchAlone, ownFiles, type ProgramRequest, planCommand } from './plan.ts';
 import type { Command } from './process/command.ts';
 import { readEnvironment, runVariables } from './process/environment.ts';
+import type { Held } from './process/hold.ts';
 import type { Hooks } from './process/hooks.ts';
 import type { Output } from './process/output.ts';
 import { findPortHolders } from './process/ports.ts';
@@ -36,6 +37,8 @@ export interface AppRequest extends ProgramRequest {
   readonly relayMessages?: boolean;
   /** Where what the program prints goes; by default to devwatch's own stdout and stderr. */
   readonly output?: Output;
+  /** What a service manager has opened for the program; see process/activation.ts. */
+  readonly sockets?: readonly Held[] | undefined;
   /** Reads the settings again, after their file has changed. Throws UsageError when they are wrong. */
   readonly reload?: (() => LoadedSettings) | undefined;
 }

@@ -5,13 +5,17 @@
  */
 
 import { constants } from 'node:os';
+import { systemClock } from './clock.ts';
 import { type CommandLine, parseArgv } from './config/argv.ts';
 import type { LoadedSettings } from './config/load.ts';
 import type { Settings } from './config/options.ts';
 import { UsageError } from './errors.ts';
 import type { Ending, EventMap } from './events.ts';
 import { Group, type MemberRequest } from './group.ts';
+import type { StartRequest } from './manage.ts';
 import { backgroundVariable, type Managing, managing } from './managing.ts';
+import { takeSockets } from './process/activation.ts';
+import { openNotifySocket, type ServiceNotices } from './process/notify-socket.ts';
 import { type NamedProgram, programsOf, readProject } from './programs.ts';
 import { type Order, readLines, shortcutHelp } from './terminal/keys.ts';
 import { createReporter, type Reporter, type ReporterOptions, wantsColor } from './terminal/reporter.ts';
@@ -42,16 +46,18 @@ async function main(argv: readonly string[]): Promise<void> {
 }
 
 async function manageBackground(word: Managing, rest: readonly string[], argv: readonly string[]): Promise<void> {
-  const { manage, start } = await import('./manage.ts');
-  if (word !== 'start') {
-    process.exitCode = await manage(word, rest);
-    return;
-  }
   // Options may stand on both sides of the word.
   const words = [...argv.slice(0, argv.length - rest.length - 1), ...rest];
-  const programs = programsOf(parseArgv(words));
-  process.exitCode = await start({ programs, argv: words, cli: process.argv[1] ?? '' });
+  if (word === 'unit') return (await import('./unit.ts')).unit(words, readStart);
+  const { manage, start } = await import('./manage.ts');
+  process.exitCode = await (word === 'start' ? start(readStart(words)) : manage(word, rest));
 }
+
+const readStart = (argv: readonly string[]): StartRequest => ({
+  programs: programsOf(parseArgv(argv)),
+  argv,
+  cli: process.argv[1] ?? '',
+});
 
 async function runAsDaemon(name: string, argv: readonly string[]): Promise<void> {
   delete process.env[backgroundVariable];
@@ -83,10 +89,12 @@ async function run(line: CommandLine): Promise<void> {
   const beside = isSeveral
     ? (await import('./side-by-side.ts')).openSideBySide(programs.map(({ app = '' }) => app))
     : undefined;
+  const sockets = takeSockets(process.env);
   const membersOf = (now: readonly NamedProgram[]): readonly MemberRequest[] =>
-    beside === undefined
-      ? now.map((program) => ({ ...program, app: undefined, relayMessages: true }))
-      : now.map((program) => beside.member(program));
+    now.map((program) => ({
+      ...(beside === undefined ? { ...program, app: undefined, relayMessages: true } : beside.member(program)),
+      sockets,
+    }));
   const openReporter = (loaded: LoadedSettings, app: string | undefined): Reporter =>
     createReporter({
       stream: beside?.messages ?? process.stderr,
@@ -98,12 +106,18 @@ async function run(line: CommandLine): Promise<void> {
       // What others have printed is not one program's to clear.
       ...(isSeveral && { clear: false }),
     });
+  const notices = openNotifySocket(process.env, {
+    clock: systemClock,
+    onProblem: (message) => reporter.report('warning', { message }),
+  });
   const group = new Group({
     members: membersOf(programs),
     observe({ app, loaded }) {
       const reporter = openReporter(loaded, app);
+      const tellManager = notices?.program(loaded.settings.ready !== undefined, app);
       return (name, event) => {
         reporter.report(name, event);
+        tellManager?.(name, event);
         if (name === 'settings') reporter.configure(reporterSettings((event as EventMap['settings']).settings));
         if (name === 'input') input.giveTo((event as EventMap['input']).owner);
       };
@@ -116,10 +130,11 @@ async function run(line: CommandLine): Promise<void> {
       }
       return membersOf(now);
     },
-    onEnd: (ending) => void Promise.resolve(beside?.close()).then(() => process.exit(exitCodeOf(ending))),
+    onEnd: (ending) =>
+      void Promise.all([beside?.close(), notices?.stopped()]).then(() => process.exit(exitCodeOf(ending))),
   });
   const reporter = openReporter(first.loaded, undefined);
-  handleSignals(group, reporter);
+  handleSignals(group, reporter, notices);
   endWithNpm(group);
   const input = openInput(group, reporter, first.loaded.settings);
   group.start();
@@ -168,7 +183,7 @@ const endSignals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'S
 /** Signals that mean nothing to devwatch, and perhaps something to the program. */
 const foreignSignals: readonly NodeJS.Signals[] = ['SIGUSR1', 'SIGUSR2', 'SIGALRM', 'SIGIO', 'SIGPWR'];
 
-function handleSignals(group: Group, reporter: Reporter): void {
+function handleSignals(group: Group, reporter: Reporter, notices: ServiceNotices | undefined): void {
   const lastAt = new Map<NodeJS.Signals, number>();
   for (const signal of endSignals) {
     process.on(signal, () => {
@@ -176,6 +191,7 @@ function handleSignals(group: Group, reporter: Reporter): void {
       if (now - (lastAt.get(signal) ?? Number.NEGATIVE_INFINITY) < samePress) return;
       lastAt.set(signal, now);
       setTimeout(() => reporter.say('still ending · a second signal kills'), patience).unref();
+      void notices?.stopped();
       group.stop({ kind: 'signal', signal });
     });
   }

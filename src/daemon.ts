@@ -6,7 +6,7 @@ import { type Log, openLog } from './background/logs.ts';
 import { claimed, newToken, ownIdentity, socketPath } from './background/registry.ts';
 import { systemClock } from './clock.ts';
 import type { LoadedSettings } from './config/load.ts';
-import type { Outcome } from './events.ts';
+import { type Outcome, proofOfLife } from './events.ts';
 import { cpuTimeOf } from './process/proc.ts';
 import { Runner } from './runner.ts';
 import { createReporter } from './terminal/reporter.ts';
@@ -46,9 +46,6 @@ export interface Status {
   /** CPU time of its root process so far, in ms. */
   readonly cpu: number | undefined;
 }
-
-/** A program that lives so long runs, whatever its readiness; in ms. */
-const proofOfLife = 1000;
 
 /** @throws UsageError when the name was not handed to this process, or its files cannot be used */
 export async function runInBackground(request: DaemonRequest): Promise<void> {

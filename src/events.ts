@@ -136,6 +136,9 @@ export interface EventMap {
   end: { ending: Ending };
 }
 
+/** A program that has lived so long runs, where there is no sign that it is up; in ms. */
+export const proofOfLife = 1000;
+
 export type EventName = keyof EventMap;
 
 /** States a fact. */

@@ -120,7 +120,9 @@ interface Launch {
   readonly cli: string;
 }
 
-const nameOf = ({ app, loaded }: NamedProgram): string => loaded.settings.name ?? app ?? defaultName(loaded.folder);
+/** What a program is called in the background, unless it was started by another name. */
+export const nameOf = ({ app, loaded }: NamedProgram): string =>
+  loaded.settings.name ?? app ?? defaultName(loaded.folder);
 
 /** Of several programs each needs a name and logs of its own. */
 function refuseShared(launches: readonly Launch[]): void {
@@ -198,7 +200,7 @@ async function recordOf(name: string, daemon: ProcessIdentity): Promise<Backgrou
 }
 
 /** @returns the exit code */
-export async function manage(command: Exclude<Managing, 'start'>, words: readonly string[]): Promise<number> {
+export async function manage(command: Exclude<Managing, 'start' | 'unit'>, words: readonly string[]): Promise<number> {
   switch (command) {
     case 'stop':
       return each(words, 'stop', stopOne);

@@ -30,6 +30,7 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
   /** Gives back what guarded and contained the program. */
   #release: () => void = () => {};
   readonly #output: AppRequest['output'];
+  readonly #sockets: AppRequest['sockets'];
   /** What is open beside the program. */
   readonly #closing: (() => void)[] = [];
   #arm: (armed: Promise<void>) => void = () => {};
@@ -46,6 +47,7 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
     });
     this.#loaded = request.loaded;
     this.#output = request.output;
+    this.#sockets = request.sockets;
     this.#clock = clock;
     this.#app = new App({
       request,
@@ -109,7 +111,7 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
     };
     const modes = terminalModes();
     modes.save('go on');
-    const launcher = createLauncher(containment, this.#clock, modes, this.#output);
+    const launcher = createLauncher(containment, this.#clock, modes, this.#output, this.#sockets);
     if (typeof settings.hold === 'number' && !this.#app.isNode) {
       const problem = await launcher.openPort(settings.hold);
       if (problem !== undefined)

@@ -40,15 +40,18 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'config',
     'programs.ts',
     'group.ts',
+    'process',
     'side-by-side.ts',
     'terminal',
     'commands.ts',
     'manage.ts',
     'daemon.ts',
+    'unit.ts',
     'version.ts',
   ],
   'manage.ts': ['background', 'config', 'plan.ts', 'process', 'terminal'],
   'daemon.ts': ['background', 'config', 'process', 'runner.ts', 'terminal', 'version.ts'],
+  'unit.ts': ['background', 'config', 'manage.ts', 'plan.ts', 'version.ts'],
   'commands.ts': ['config', 'plan.ts', 'scope.ts', 'process', 'watch', 'terminal'],
   'side-by-side.ts': ['config', 'terminal'],
   'group.ts': ['runner.ts'],
@@ -114,7 +117,7 @@ test('only the command line ends the process', () => {
 
 test('only the terminal, the command line and its small commands print, and those for the background', () => {
   const printing = filesWith(/console\.|process\.std(out|err)/).filter((file) => !file.startsWith('terminal/'));
-  expect(printing.sort()).toEqual(['cli.ts', 'commands.ts', 'daemon.ts', 'manage.ts', 'side-by-side.ts']);
+  expect(printing.sort()).toEqual(['cli.ts', 'commands.ts', 'daemon.ts', 'manage.ts', 'side-by-side.ts', 'unit.ts']);
   expect(filesWith(/from 'kleur'/)).toEqual(['terminal/reporter.ts']);
 });
 

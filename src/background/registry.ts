@@ -40,7 +40,7 @@ export interface ProcessIdentity {
 /** What a devwatch in the background tells about itself. */
 export interface BackgroundRecord extends ProcessIdentity {
   readonly name: string;
-  /** Where it runs. Absolute. */
+  /** Where the program runs. Absolute. */
   readonly folder: string;
   /** Where `devwatch start` was called. Absolute. */
   readonly startedIn: string;

@@ -78,7 +78,7 @@ export function printHelp(version: string, which: 'usual' | 'all'): void {
         body: [
           ...usage.map(({ body }) => body.trim().replace('$ ', '')),
           'devwatch init | config | explain <path>  make, show, explain settings',
-          'devwatch start | stop | restart | reload | list | logs | attach  in background',
+          'devwatch start|stop|restart|reload|list|logs|attach|unit  in the background',
           "Options go before the script, Node's (--inspect) too; the rest is the program's.",
         ].join('\n'),
       },

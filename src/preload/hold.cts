@@ -58,6 +58,12 @@ interface Place {
   readonly isInherited: boolean;
 }
 
+interface Kept {
+  readonly place: Place | undefined;
+  /** The service manager listens on, whatever the program does. */
+  readonly isHanded: boolean;
+}
+
 interface Live {
   readonly id: string;
   /** No connection is accepted any more, which the program does not notice. */
@@ -83,7 +89,8 @@ function holdPorts({ descriptor, keeps, isPinged, held }: HoldOrders, { say, ask
   let sender: { readonly send: Send | undefined } | undefined;
   const live = new Set<Live>();
   const traffic = watchTraffic();
-  let unclaimed = [...held];
+  let handed = held.filter(({ isHanded }) => isHanded);
+  let unclaimed = held.filter(({ isHanded }) => !isHanded);
   let draining = false;
   let serial = 0;
   let cancelLetGo = (): void => {};
@@ -92,16 +99,17 @@ function holdPorts({ descriptor, keeps, isPinged, held }: HoldOrders, { say, ask
   prototype._listen2 = new Proxy(prototype._listen2, {
     apply(listen, server: Listening, args: ListenArguments) {
       const [address, port, addressType, , fd, flags = 0] = args;
-      const isOurs = !server._handle && typeof fd !== 'number' && flags <= 1 && !isOfCluster(server);
-      if (!isOurs) return Reflect.apply(listen, server, args);
+      if (server._handle || typeof fd === 'number') return Reflect.apply(listen, server, args);
+      const isOurs = flags <= 1 && !isOfCluster(server);
       const key = `${addressType} ${address} ${port} ${flags}`;
-      const inherited = claim(key, address);
-      if (inherited === undefined) makeRoom(port, address);
-      else server._handle = handleOf(inherited);
+      const inherited = (isOurs ? claim(key, address) : undefined) ?? claimHanded(port, address);
+      if (inherited !== undefined) server._handle = handleOf(inherited);
+      else if (isOurs) makeRoom(port, address);
       Reflect.apply(listen, server, args);
+      if (!isOurs) return undefined;
       const handle = server._handle;
       if (handle === null || handle === undefined) return undefined;
-      if (inherited !== undefined) server._connectionKey = inherited.connectionKey;
+      if (inherited?.connectionKey !== undefined) server._connectionKey = inherited.connectionKey;
       serial += 1;
       const id = inherited?.id ?? `${process.pid}.${serial}`;
       // Opened when there is something to send: a program that does not listen has no handle more.
@@ -109,7 +117,9 @@ function holdPorts({ descriptor, keeps, isPinged, held }: HoldOrders, { say, ask
       if (send !== undefined) {
         const path = addressType === -1 ? stampOf(address) : undefined;
         const file = addressType === -1 && address !== null ? address : undefined;
-        keep(id, handle, file === undefined ? undefined : { file, isInherited: inherited !== undefined });
+        const isHanded = inherited?.isHanded === true;
+        const place = file === undefined || isHanded ? undefined : { file, isInherited: inherited !== undefined };
+        keep(id, handle, { place, isHanded });
         traffic.begin();
         const socket = { id, key, connectionKey: server._connectionKey, path, port: portOf(handle) };
         if (inherited === undefined) send({ hold: socket }, handle);
@@ -135,6 +145,15 @@ function holdPorts({ descriptor, keeps, isPinged, held }: HoldOrders, { say, ask
     return found;
   }
 
+  /** By its port or path alone: whatever address it has, nobody else could listen there. */
+  function claimHanded(port: number, address: string | null): HeldSocket | undefined {
+    const found = handed.find((one) =>
+      one.path === undefined ? one.port === port : address !== null && one.path === stampOf(address),
+    );
+    handed = handed.filter((one) => one !== found);
+    return found;
+  }
+
   function handleOf({ descriptor: inherited }: HeldSocket): Handle | null {
     const handle = net._createServerHandle(null, null, null, inherited);
     return typeof handle === 'number' ? null : handle;
@@ -147,7 +166,7 @@ function holdPorts({ descriptor, keeps, isPinged, held }: HoldOrders, { say, ask
     }
   }
 
-  function keep(id: string, handle: Handle, place: Place | undefined): void {
+  function keep(id: string, handle: Handle, { place, isHanded }: Kept): void {
     const close = handle.close.bind(handle);
     let keepsAlive: NodeJS.Timeout | undefined;
     const one: Live = {
@@ -166,7 +185,7 @@ function holdPorts({ descriptor, keeps, isPinged, held }: HoldOrders, { say, ask
       Reflect.deleteProperty(handle, 'close');
       live.delete(one);
       clearInterval(keepsAlive);
-      if (!draining) {
+      if (!draining && !isHanded) {
         ask({ type: 'unhold', id });
         if (place?.isInherited === true) removeFile(place.file);
       }

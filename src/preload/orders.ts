@@ -56,6 +56,8 @@ export interface HeldSocket {
   readonly path?: string | undefined;
   /** The port that it has; undefined for a Unix socket. */
   readonly port?: number | undefined;
+  /** A service manager has opened it: it is for whoever listens on this port or path, and never let go. */
+  readonly isHanded?: boolean | undefined;
   /** The inherited descriptor. */
   readonly descriptor: number;
 }

@@ -6,12 +6,11 @@ import fs from 'node:fs';
 import { Socket } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
-import type { Writable } from 'node:stream';
 import type { Orders, ParkOrders } from '../preload/orders.ts';
 import { channelDescriptor, channelVariable, type ProgramNotices, preloadFile, readNotices } from './channel.ts';
 import type { Command } from './command.ts';
 import { type Held, type HeldPorts, ipcCommand } from './hold.ts';
-import { withSocket } from './listen.ts';
+import { makeBlocking, withSockets } from './listen.ts';
 import { isForeground } from './terminal.ts';
 import type { Containment, Invocation, ProcessTree } from './tree.ts';
 
@@ -45,8 +44,6 @@ export interface ChildOptions {
 /** A started process. */
 export interface Child {
   readonly process: ChildProcess;
-  /** What `write` writes to, where its stdin is a pipe. */
-  readonly stdin: Writable | null | undefined;
   readonly pid: number;
   readonly tree: ProcessTree;
   /** The terminal's modes that Node puts back at its end were perhaps not the right ones at its start. */
@@ -73,16 +70,18 @@ export function startChild(
   park?: ParkOrders,
 ): Child | { readonly failure: Promise<unknown> } {
   const { command, folder } = options;
-  const opened = command.isNode ? undefined : held.all[0];
-  const inherited = isTold(options) ? (options.hold ? held.all : []) : undefined;
+  const opened = command.isNode ? [] : held.all;
+  const inherited = isTold(options) ? inheritedBy(options, held) : undefined;
+  const invoked = invocationOf(options, inherited, park);
   const { open, ...invocation } = containment.contain(
     serial,
-    opened === undefined ? invocationOf(options, inherited, park) : withSocket(invocationOf(options, inherited, park)),
+    opened.length === 0 ? invoked : withSockets(invoked, opened),
     beginsWithPreload(options),
   );
   let child: ChildProcess;
   try {
     requireExecutable(command);
+    makeBlocking(opened);
     child = spawn(invocation.file, invocation.args, {
       cwd: folder,
       env: invocation.env,
@@ -99,8 +98,7 @@ export function startChild(
   // A signal or message that could not be sent; the end of the tree does not rest on it.
   child.on('error', () => {});
   // It no longer reads.
-  const stdin = opened === undefined ? child.stdin : (child.stdio[3] as Writable | null | undefined);
-  stdin?.on('error', () => {});
+  child.stdin?.on('error', () => {});
   let notices: Partial<ProgramNotices> = {};
   const channel = child.stdio[channelDescriptor];
   if (command.isNode && channel instanceof Socket) {
@@ -113,7 +111,6 @@ export function startChild(
   }
   return {
     process: child,
-    stdin,
     pid: child.pid,
     tree: open(child.pid),
     // Node puts back, when it ends, those that it found at its start: in the background, the shell's.
@@ -187,22 +184,24 @@ const pipeDescriptor = channelDescriptor + 1;
 /** Can its preload be told something? A shell that is between loses the difference of two equal variables. */
 const isTold = (options: ChildOptions): boolean => beginsWithPreload(options) && process.platform !== 'win32';
 
+/**
+ * A descriptor is closed with the server that listens on it, and Node cannot duplicate one. What the program
+ * would get for itself again and again is therefore there so often: some try by listening whether a port is free.
+ */
+const duplicates = 8;
+
+const inheritedBy = ({ hold }: ChildOptions, { all, handed }: HeldPorts): readonly Held[] =>
+  (hold ? all : handed).flatMap((one) => (one.socket.isHanded ? Array<Held>(duplicates).fill(one) : [one]));
+
 /** The program sees Node's IPC channel. */
 const hasOwnIpc = ({ signal, relay, sendsReady }: ChildOptions): boolean =>
   signal === 'message' || sendsReady || (relay && process.send !== undefined);
 
-function stdioOf(
-  options: ChildOptions,
-  inherited: readonly Held[] | undefined,
-  opened: Held | undefined,
-): StdioOptions {
+function stdioOf(options: ChildOptions, inherited: readonly Held[] | undefined, opened: readonly Held[]): StdioOptions {
   const { command, stdin } = options;
   const output = options.hearsOutput ? 'pipe' : 'inherit';
   const stdio: StdioOptions = [stdin, output, output];
-  if (!command.isNode) {
-    if (opened === undefined) return stdio;
-    return [opened.descriptor, output, output, stdin === 'inherit' ? 0 : stdin];
-  }
+  if (!command.isNode) return [...stdio, ...opened.map(({ descriptor }) => descriptor)];
   stdio[channelDescriptor] = 'pipe';
   if (hasOwnIpc(options) || inherited !== undefined) stdio.push('ipc');
   for (const { descriptor } of inherited ?? []) stdio.push(descriptor);

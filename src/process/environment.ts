@@ -4,7 +4,6 @@ import fs from 'node:fs';
 import { parseEnv } from 'node:util';
 import { codeOf, messageOf, UsageError } from '../errors.ts';
 import type { Cause, Change } from '../events.ts';
-import { backgroundVariable } from '../managing.ts';
 
 export interface EnvironmentOptions {
   /** Where the program runs; PWD follows it, as it does after a `cd`. */
@@ -63,12 +62,12 @@ function ownEnvironment(): NodeJS.ProcessEnv {
   if (process.platform !== 'linux' || !process.argv.some((word) => word.startsWith('--env-file'))) return process.env;
   const original = fs.readFileSync('/proc/self/environ', 'utf8').split('\0');
   return Object.fromEntries(
-    // A devwatch that the program starts is not the one in the background.
     original
-      .filter((entry) => entry !== '' && !entry.startsWith(`${backgroundVariable}=`))
       .map((entry) => {
         const equals = entry.indexOf('=');
-        return [entry.slice(0, equals), entry.slice(equals + 1)];
-      }),
+        return [entry.slice(0, equals), entry.slice(equals + 1)] as const;
+      })
+      // What was meant for devwatch alone has been removed (cli.ts).
+      .filter(([name]) => name in process.env),
   );
 }

@@ -16,11 +16,15 @@ export interface Held {
   readonly socket: Holding;
   /** The descriptor in this process. */
   readonly descriptor: number;
+  /** What a service manager calls it. */
+  readonly name?: string | undefined;
 }
 
 export interface HeldPorts {
   /** All that a process started now inherits. */
   readonly all: readonly Held[];
+  /** Those among them that a service manager keeps, too. */
+  readonly handed: readonly Held[];
   /** Tells one set of sockets from another. */
   readonly key: string;
   /** Takes the sockets that a program hands over through its IPC channel. */
@@ -39,7 +43,8 @@ export const openedId = 'port';
 /** Messages of ours on Node's IPC: those whose `cmd` begins with `NODE_` are never shown to programs. */
 export const ipcCommand = 'NODE_DEVWATCH';
 
-export function createHeldPorts(onChange: () => void): HeldPorts {
+/** @param handed what a service manager has handed over (process/activation.ts); never closed */
+export function createHeldPorts(onChange: () => void, handed: readonly Held[] = []): HeldPorts {
   const held = new Map<string, { readonly socket: Holding; readonly handle: NativeHandle }>();
   const come = new Set<string>();
   /** Given up before their handles have come. */
@@ -52,8 +57,9 @@ export function createHeldPorts(onChange: () => void): HeldPorts {
 
   return {
     get all() {
-      return [...held.values()].map(({ socket, handle }) => ({ socket, descriptor: handle.fd }));
+      return [...handed, ...[...held.values()].map(({ socket, handle }) => ({ socket, descriptor: handle.fd }))];
     },
+    handed,
     get key() {
       return [...held.keys()].join();
     },

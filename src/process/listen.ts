@@ -1,9 +1,9 @@
-/** A listening socket for programs that take one from who starts them, as systemd hands them over (sd_listen_fds). */
+/** Listening sockets for programs that take them from who starts them, as systemd hands them over (sd_listen_fds). */
 
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { throughShell } from './containment.ts';
-import { type HeldPorts, ipcCommand, openedId } from './hold.ts';
+import { type Held, type HeldPorts, ipcCommand, openedId } from './hold.ts';
 import type { Invocation } from './tree.ts';
 
 /** Listens in a process of its own, for whatever listens in this one also accepts; hands the socket over, and ends. */
@@ -38,12 +38,24 @@ export async function openPort(port: number, held: HeldPorts): Promise<string | 
   return problem;
 }
 
+/** For a program that looks for its sockets from descriptor 3 on; its own number is known only once it runs. */
+export function withSockets(invocation: Invocation, sockets: readonly Held[]): Invocation {
+  const env = {
+    ...invocation.env,
+    LISTEN_FDS: String(sockets.length),
+    LISTEN_FDNAMES: sockets.map(({ name }) => name ?? 'devwatch').join(':'),
+  };
+  return throughShell('export LISTEN_PID=$$', '', { ...invocation, env });
+}
+
 /**
- * For a program that looks for the socket at descriptor 3; its number is known only once it runs. Such
- * programs expect a socket that blocks, and libuv, for which none does, undoes that for descriptors 0 to 2
- * alone: so the shell gets the socket as its stdin, and stdin as its third, and exchanges them.
+ * Such programs expect sockets that block, as systemd hands them over anew each time; with libuv, or after
+ * a program that had it otherwise, none does. libuv undoes that for the descriptors 0 to 2 of a new process,
+ * and with them for all that share them (1.5 ms).
  */
-export function withSocket(invocation: Invocation): Invocation {
-  const env = { ...invocation.env, LISTEN_FDS: '1', LISTEN_FDNAMES: 'devwatch' };
-  return throughShell('exec 4<&0 0<&3 3<&4 4<&-; export LISTEN_PID=$$', '', { ...invocation, env });
+export function makeBlocking(sockets: readonly Held[]): void {
+  const descriptors = sockets.map(({ descriptor }) => descriptor);
+  for (let index = 0; index < descriptors.length; index += 3) {
+    spawnSync('/bin/sh', ['-c', ':'], { env: {}, stdio: descriptors.slice(index, index + 3) });
+  }
 }

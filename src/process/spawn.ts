@@ -8,7 +8,7 @@ import type { Outcome, Stage, Survivor } from '../events.ts';
 import type { ParkOrders } from '../preload/orders.ts';
 import type { ProgramNotices } from './channel.ts';
 import { type Child, type ChildOptions, startChild } from './child.ts';
-import { createHeldPorts } from './hold.ts';
+import { createHeldPorts, type Held } from './hold.ts';
 import { createHooks, type Hooks, type HooksOptions } from './hooks.ts';
 import { openPort } from './listen.ts';
 import { treeMemory } from './memory.ts';
@@ -76,18 +76,23 @@ export interface Launcher {
   close(): Promise<void>;
 }
 
-/** A launcher whose programs are contained: whatever they start can be found and ended. */
+/**
+ * A launcher whose programs are contained: whatever they start can be found and ended.
+ *
+ * @param handed sockets of a service manager's, for every program
+ */
 export function createLauncher(
   containment: Containment,
   clock: Clock,
   modes: TerminalModes,
   output?: Output,
+  handed: readonly Held[] = [],
 ): Launcher {
   let serial = 0;
   /** The program reads the terminal, and may have put it into other modes. */
   let terminalIsClaimed = false;
   // A process that is prepared would listen on what is let go, and not on what is new.
-  const held = createHeldPorts(() => void standbys.discard());
+  const held = createHeldPorts(() => void standbys.discard(), handed);
   const nextSerial = (): number => {
     serial += 1;
     return serial;
@@ -113,7 +118,7 @@ export function createLauncher(
         await standbys.discard();
       };
       const fromStandby = parked !== undefined;
-      const isHeld = (): boolean => held.all.length > 0;
+      const isHeld = (): boolean => options.hold && held.all.length > 0;
       return track({
         child,
         fromStandby,
@@ -258,8 +263,8 @@ function track(tracked: Tracked): Program {
     },
     memory: () => treeMemory(tree),
     write(chunk) {
-      if (chunk === null) child.stdin?.end();
-      else child.stdin?.write(chunk);
+      if (chunk === null) root.stdin?.end();
+      else root.stdin?.write(chunk);
     },
   };
 }

@@ -1,0 +1,539 @@
+/** Run by systemd: the units, readiness told through NOTIFY_SOCKET, sockets taken from LISTEN_FDS. */
+
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import readline from 'node:readline';
+import { describe, expect, test } from 'vitest';
+import { cli, type Devwatch, runDevwatch, startDevwatch } from '../support/devwatch.ts';
+import { parentOf, until } from '../support/facts.ts';
+import { dialHome, type Home, openHome } from '../support/home.ts';
+import { freePort } from '../support/ports.ts';
+import { createProject, type Project } from '../support/project.ts';
+
+describe('devwatch unit', () => {
+  const started = (text: string): string | undefined => /^ExecStart=(.*)$/m.exec(text)?.[1];
+  const node = process.execPath;
+
+  test('prints what runs the script from this folder, with its words as they are', async () => {
+    await using project = createProject({ 'server.js': '' });
+    const words = ['unit', '--name', 'web', '--kill-timeout', '20s', 'server.js', '--write', 'a b'];
+    const { code, stdout, stderr } = await runDevwatch(words, { cwd: project.path });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(started(stdout)).toBe(`${node} ${cli} --name web --kill-timeout 20s server.js --write "a b"`);
+    expect(stdout).toContain(`\nWorkingDirectory=${project.path}\n`);
+    expect(stdout).toContain('user/web.service\n');
+    expect(stdout).toContain('\nTimeoutStopSec=26\n');
+    expect(stdout).not.toContain('ListenStream');
+  });
+
+  test('prints what runs what the settings name, by the name of the package', async () => {
+    await using project = createProject({
+      'package.json': '{"name": "@shop/web"}',
+      '.watchrc': '{"script": "server.js", "exitOnCrash": true}',
+      'server.js': '',
+    });
+    const { stdout } = await runDevwatch(['unit'], { cwd: project.path });
+    expect(started(stdout)).toBe(`${node} ${cli}`);
+    expect(stdout).toContain('user/shop-web.service\n');
+    expect(stdout).not.toContain('RestartPreventExitStatus');
+  });
+
+  test('prints what runs again what runs in the background by a name', async () => {
+    await using home = await openHome();
+    await using project = createProject({ 'app/server.js': dialHome(), 'app/.watchrc': '{"killTimeout": "8s"}' });
+    await using state = createProject({});
+    const options = { cwd: project.path, env: { ...home.env, XDG_STATE_HOME: state.path } };
+    expect((await runDevwatch(['start', '--name', 'web', '--cwd', 'app', 'server.js', 'x'], options)).code).toBe(0);
+    const elsewhere = { ...options, cwd: state.path };
+    const { stdout } = await runDevwatch(['unit', '--socket=3000', 'web'], elsewhere);
+    expect(started(stdout)).toBe(`${node} ${cli} --name web --cwd app server.js x`);
+    expect(stdout).toContain(`\nWorkingDirectory=${project.path}\n`);
+    expect(stdout).toContain('\nTimeoutStopSec=14\n');
+    expect(stdout).toContain('\nListenStream=3000\n');
+    fs.renameSync(project.path, `${project.path}-moved`);
+    const gone = await runDevwatch(['unit', 'web'], elsewhere);
+    fs.renameSync(`${project.path}-moved`, project.path);
+    const message = `devwatch: web was started in ${project.path}, which cannot be entered (ENOENT)\n`;
+    expect(gone).toMatchObject({ code: 2, stdout: '', stderr: message });
+    await runDevwatch(['stop', 'web'], options);
+  });
+
+  test('names devwatch as it was called, and says where that will not stay', async () => {
+    await using project = createProject({ 'server.js': '', 'cache/_npx/1/.keep': '' });
+    const link = project.at('cache/_npx/1/link');
+    fs.symlinkSync(cli, link);
+    const { stdout, stderr } = spawnSync(node, [link, 'unit', 'server.js'], { cwd: project.path, encoding: 'utf8' });
+    expect(started(stdout)).toBe(`${node} ${link} server.js`);
+    expect(stderr).toMatch(/^devwatch: .*npx's cache, which may be cleared/);
+  });
+
+  test('--write puts the units where systemd looks, and systemd has nothing to say about them', async () => {
+    await using project = createProject({ "it's 100% $a/server.js": '', 'run/.keep': '' });
+    fs.chmodSync(project.at('run'), 0o700);
+    const env = { XDG_CONFIG_HOME: project.at('config dir'), XDG_RUNTIME_DIR: project.at('run') };
+    const cwd = project.at("it's 100% $a");
+    const words = ['unit', '--write', '--socket', '127.0.0.1:3000', '--name', 'web', 'server.js'];
+    const odd = ['"quoted" \\ 100%', '$HOME', ';', '', 'ü\n\t'];
+    const { code, stdout } = await runDevwatch([...words, ...odd], { cwd, env });
+    expect(code).toBe(0);
+    const folder = project.at('config dir/systemd/user');
+    expect(fs.readdirSync(folder).sort()).toEqual(['web.service', 'web.socket']);
+    expect(stdout).toContain(`wrote ${folder}/web.service\nwrote ${folder}/web.socket\nnow run:\n`);
+    expect(stdout).toContain('systemctl --user enable --now web.socket\n');
+    const files = ['web.service', 'web.socket'].map((name) => path.join(folder, name));
+    const verify = ['verify', '--user', '--man=no', ...files];
+    const { status, output } = spawnSync('systemd-analyze', verify, {
+      env: { ...process.env, ...env },
+      encoding: 'utf8',
+    });
+    expect({ status, said: output.join('') }).toEqual({ status: 0, said: '' });
+  });
+
+  test('of several programs one each, in their order', async () => {
+    await using project = createProject({
+      '.watchrc': '{"apps": {"web": {"script": "web.js", "after": ["db"]}, "db": "db.js"}}',
+      'web.js': '',
+      'db.js': '',
+      'run/.keep': '',
+    });
+    fs.chmodSync(project.at('run'), 0o700);
+    const env = { XDG_CONFIG_HOME: project.at('config'), XDG_RUNTIME_DIR: project.at('run') };
+    const { code, stdout } = await runDevwatch(['unit', '--write'], { cwd: project.path, env });
+    expect([code, stdout]).toEqual([0, expect.stringContaining('enable --now web.service db.service\n')]);
+    const unit = (name: string): string => fs.readFileSync(project.at(`config/systemd/user/${name}.service`), 'utf8');
+    expect(started(unit('web'))).toBe(`${node} ${cli} --only web`);
+    expect(started(unit('db'))).toBe(`${node} ${cli} --only db`);
+    expect(unit('web')).toContain('\nWants=db.service\nAfter=db.service\n');
+    expect(unit('db')).not.toContain('Wants=');
+    const files = ['web', 'db'].map((name) => project.at(`config/systemd/user/${name}.service`));
+    const { status, output } = spawnSync('systemd-analyze', ['verify', '--user', '--man=no', ...files], {
+      env: { ...process.env, ...env },
+      encoding: 'utf8',
+    });
+    expect({ status, said: output.join('') }).toEqual({ status: 0, said: '' });
+    expect(await runDevwatch(['unit', '--socket', '3000'], { cwd: project.path })).toMatchObject({
+      code: 2,
+      stderr: 'devwatch: --socket is for one program · devwatch unit --only <name> --socket <port>\n',
+    });
+  });
+
+  test('--write replaces what devwatch has written, and nothing else', async () => {
+    await using project = createProject({
+      'server.js': '',
+      'other.js': '',
+      'config/systemd/user/mine.service': '[Service]\nExecStart=/bin/true\n',
+    });
+    const options = { cwd: project.path, env: { XDG_CONFIG_HOME: project.at('config') } };
+    const write = (...words: string[]) => runDevwatch(['unit', '--write', ...words], options);
+    await write('--name', 'web', 'server.js');
+    expect((await write('--name', 'web', 'other.js')).code).toBe(0);
+    const unit = (name: string): string => fs.readFileSync(project.at(`config/systemd/user/${name}`), 'utf8');
+    expect(unit('web.service')).toContain(' other.js\n');
+    const refused = await write('--socket', '3000', '--name', 'mine', 'server.js');
+    expect(refused).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringContaining('mine.service: is there already'),
+    });
+    expect(unit('mine.service')).toBe('[Service]\nExecStart=/bin/true\n');
+    expect(fs.readdirSync(project.at('config/systemd/user')).sort()).toEqual(['mine.service', 'web.service']);
+  });
+
+  test.each([
+    [['unit', 'no-such.js'], /^devwatch: no-such\.js: no such file/],
+    [['unit'], /^devwatch: nothing to run/],
+    [['unit', '--socket', 'web', 'server.js'], /--socket takes a port.*"web"/],
+    [['unit', '--socket'], /--socket takes a port.*""/],
+    [['unit', '--write=yes', 'server.js'], /--write takes no value/],
+    [['unit', '--name', '--write', 'server.js'], /--name needs a value/],
+    [['unit', '--nmae', 'web', 'server.js'], /did you mean --name\?/],
+    [['unit', '--name', '../web', 'server.js'], /"\.\.\/web" cannot be a name/],
+  ])('%j: says what is wrong, and prints no unit', async (words, message) => {
+    await using project = createProject({ 'server.js': '' });
+    const { code, stdout, stderr } = await runDevwatch(words, { cwd: project.path });
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(message);
+  });
+});
+
+/** A service manager's end of NOTIFY_SOCKET: says what comes, one JSON array of lines each; a barrier is a pipe to be closed. */
+const manager = `
+import json, os, socket, sys
+server = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+server.bind(sys.argv[1])
+print('[]', flush=True)
+while True:
+    message, descriptors, _, _ = socket.recv_fds(server, 4096, 8)
+    print(json.dumps(message.decode().splitlines()), flush=True)
+    for descriptor in descriptors: os.close(descriptor)
+`;
+
+class Manager implements AsyncDisposable {
+  readonly env: Readonly<Record<string, string>>;
+  readonly #process: ChildProcess;
+  readonly #messages: AsyncIterator<string>;
+  readonly #folder: Project;
+
+  constructor() {
+    this.#folder = createProject({});
+    this.env = { NOTIFY_SOCKET: this.#folder.at('notify') };
+    this.#process = spawn('python3', ['-c', manager, this.#folder.at('notify')], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    this.#messages = readline
+      .createInterface({ input: this.#process.stdout as NodeJS.ReadableStream })
+      [Symbol.asyncIterator]();
+  }
+
+  static async open(): Promise<Manager> {
+    const opened = new Manager();
+    await opened.#messages.next();
+    return opened;
+  }
+
+  /** The next message that is no barrier. */
+  async next(): Promise<string[]> {
+    for (;;) {
+      const lines = JSON.parse((await this.#messages.next()).value) as string[];
+      if (lines[0] !== 'BARRIER=1') return lines;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const gone = once(this.#process, 'exit');
+    this.#process.kill('SIGKILL');
+    await gone;
+    await this.#folder[Symbol.asyncDispose]();
+  }
+}
+
+/** Listens, and tells which of these variables it sees. */
+const listens = (port: number, version = 1): string =>
+  `require('http').createServer((request, response) => response.end('version ${version}')).listen(${port}, '127.0.0.1');
+  const seen = Object.keys(process.env).filter((name) => /^(NOTIFY_SOCKET|LISTEN_)/.test(name));
+  require(process.env.TEST_DIAL)({ version: ${version}, seen });`;
+
+describe('NOTIFY_SOCKET', () => {
+  test('is told that the program is up, of what comes then, and of the end; the program does not see it', async () => {
+    await using home = await openHome();
+    await using systemd = await Manager.open();
+    const port = await freePort();
+    await using project = createProject({ 'server.js': listens(port), '.env': 'A=1' });
+    // With --env-file, the variables come from another place (process/environment.ts).
+    await using devwatch = startDevwatch(['--env-file', '.env', '--env-file=.env', 'server.js'], {
+      cwd: project.path,
+      env: { ...home.env, ...systemd.env },
+    });
+    expect(await systemd.next()).toEqual(['READY=1', `STATUS=is up · port ${port}`]);
+    const first = await home.next();
+    expect(first.says.seen).toEqual([]);
+    first.send('crash');
+    expect(await systemd.next()).toEqual(['STATUS=crashed: exit 1 · starts again']);
+    expect(await systemd.next()).toEqual([`STATUS=is up · port ${port}`]);
+    expect((await devwatch.end('SIGTERM')).code).toBe(143);
+    expect(await systemd.next()).toEqual(['STOPPING=1', 'STATUS=is ending']);
+    expect(devwatch.events.filter(({ event }) => event === 'warning')).toEqual([]);
+  });
+
+  test('is told of the end that the program brings about', async () => {
+    await using systemd = await Manager.open();
+    await using project = createProject({ 'crashes.js': 'process.exit(7);' });
+    await using devwatch = startDevwatch(['--exit-on-crash', 'crashes.js'], { cwd: project.path, env: systemd.env });
+    expect(await systemd.next()).toEqual(['STATUS=crashed: exit 7']);
+    expect(await systemd.next()).toEqual(['STOPPING=1', 'STATUS=is ending']);
+    expect((await devwatch.exited).code).toBe(7);
+  });
+
+  test('is told of a program without a port that it runs', async () => {
+    await using systemd = await Manager.open();
+    await using project = createProject({ 'worker.js': 'setInterval(() => {}, 1e9);' });
+    await using _devwatch = startDevwatch(['worker.js'], { cwd: project.path, env: systemd.env });
+    expect(await systemd.next()).toEqual(['READY=1', 'STATUS=is running']);
+  });
+
+  test.each([
+    ['without systemd-notify', { PATH: '/nowhere' }, /systemd-notify is not in PATH/],
+    ['when nobody is there', {}, /Failed to notify/],
+  ])('%s: says that the manager is not told, and goes on', async (_, env, message) => {
+    await using project = createProject({ 'server.js': `require('http').createServer().listen(0);` });
+    await using devwatch = startDevwatch(['server.js'], {
+      cwd: project.path,
+      env: { ...env, NOTIFY_SOCKET: project.at('none') },
+    });
+    const warning = await devwatch.event('warning');
+    expect(warning.message).toMatch(/^the service manager is not told that the program is up: /);
+    expect(warning.message).toMatch(message);
+    await devwatch.event('watching');
+    expect((await devwatch.end('SIGTERM')).code).toBe(143);
+  });
+});
+
+/** devwatch, to be started by systemd-socket-activate at the first connection. */
+class Activated implements AsyncDisposable {
+  readonly home: Home;
+  readonly project: Project;
+  readonly devwatch: Devwatch;
+
+  constructor(home: Home, project: Project, devwatch: Devwatch) {
+    this.home = home;
+    this.project = project;
+    this.devwatch = devwatch;
+  }
+
+  static async open(
+    files: Readonly<Record<string, string>>,
+    addresses: readonly (number | string)[],
+    args: readonly string[],
+    flags: readonly string[] = [],
+  ): Promise<Activated> {
+    const home = await openHome();
+    const project = createProject(files);
+    // It hands on nothing of its environment that it is not told to.
+    const names = Object.keys({ ...process.env, ...home.env }).filter((name) => /^[A-Za-z_]\w*$/.test(name));
+    const at = addresses.map((address) =>
+      typeof address === 'string' && !/^[\d.:[\]]+$/.test(address) ? project.at(address) : address,
+    );
+    const devwatch = startDevwatch(args, {
+      cwd: project.path,
+      env: home.env,
+      via: [
+        'systemd-socket-activate',
+        ...flags,
+        ...at.flatMap((address) => ['-l', String(address)]),
+        ...names.flatMap((name) => ['-E', name]),
+      ],
+    });
+    const isListening = (): boolean =>
+      devwatch.otherLines.filter((line) => line.startsWith('Listening on ')).length === addresses.length;
+    await until(isListening);
+    return new Activated(home, project, devwatch);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // One that has not got a connection has not become devwatch, and dies of the signal.
+    await this.devwatch[Symbol.asyncDispose]();
+    await this.project[Symbol.asyncDispose]();
+    await this.home[Symbol.asyncDispose]();
+  }
+}
+
+type Target = { readonly host: string; readonly port: number } | { readonly path: string };
+
+/** What a connection brings until the other side ends it. */
+async function talk(target: Target): Promise<string> {
+  const socket = net.connect(target);
+  await once(socket, 'connect');
+  let answer = '';
+  for await (const chunk of socket.setEncoding('utf8')) answer += chunk;
+  return answer;
+}
+
+/** A server that says its version at every connection; from the second on it listens when told to, or when `go` is there. */
+const answers = (version: number, where: string, more = ''): string => `
+  const fs = require('fs'), net = require('net');
+  const seen = Object.keys(process.env).filter((name) => name.startsWith('LISTEN_'));
+  require(process.env.TEST_DIAL)({ version: ${version}, seen });
+  ${more}
+  const server = net.createServer((socket) => socket.end('version ${version}'));
+  const begin = () => fs.existsSync('go') || ${version} === 1 ? server.listen(${where}) : setTimeout(begin, 5);
+  begin();
+`;
+
+/** Saves version 2, connects while it does not listen yet, and has it listen. */
+async function answerOfNext(session: Activated, target: Target, file: string, text: string): Promise<string> {
+  session.project.write(file, text);
+  await session.home.until(({ says }) => says.version === 2);
+  const answer = talk(target);
+  session.project.write('go', '');
+  return answer;
+}
+
+describe('LISTEN_FDS', () => {
+  describe('a Node program gets the socket, and connections wait for its first run and the next', () => {
+    test.each([
+      ['a port', (port: number) => `${port}`, (port: number) => `${port}`],
+      ['a port, by IPv4', (port: number) => `${port}`, (port: number) => `${port}, '0.0.0.0'`],
+      ['a port, by IPv6', (port: number) => `${port}`, (port: number) => `{ port: ${port}, host: '::' }`],
+      ['a port, for this machine', (port: number) => `${port}`, (port: number) => `${port}, 'localhost'`],
+      ['an address', (port: number) => `127.0.0.1:${port}`, (port: number) => `${port}, '127.0.0.1'`],
+      ['an address, by its port', (port: number) => `127.0.0.1:${port}`, (port: number) => `${port}`],
+    ])('%s', async (_, address, where) => {
+      const port = await freePort();
+      const target = { host: '127.0.0.1', port };
+      await using session = await Activated.open(
+        { 'server.js': answers(1, where(port)) },
+        [address(port)],
+        ['server.js'],
+      );
+      expect(await talk(target)).toBe('version 1');
+      expect((await session.home.next()).says.seen).toEqual([]);
+      expect(await answerOfNext(session, target, 'server.js', answers(2, where(port)))).toBe('version 2');
+      expect((await session.devwatch.end('SIGTERM')).code).toBe(143);
+    });
+
+    test('a Unix socket, whose file stays when the program closes a server', async () => {
+      const tries = `const trial = net.createServer().listen('app.sock', () => trial.close(() => fs.writeFileSync('tried', '')));`;
+      const files = { 'server.js': answers(1, `'app.sock'`, tries) };
+      await using session = await Activated.open(files, ['app.sock'], ['server.js']);
+      const target = { path: session.project.at('app.sock') };
+      expect(await talk(target)).toBe('version 1');
+      await until(() => fs.existsSync(session.project.at('tried')));
+      expect(await answerOfNext(session, target, 'server.js', answers(2, `'app.sock'`))).toBe('version 2');
+    });
+
+    test('with --no-hold', async () => {
+      const port = await freePort();
+      const target = { host: '127.0.0.1', port };
+      const files = { 'server.js': answers(1, `${port}`) };
+      await using session = await Activated.open(files, [port], ['--no-hold', 'server.js']);
+      expect(await talk(target)).toBe('version 1');
+      expect(await answerOfNext(session, target, 'server.js', answers(2, `${port}`))).toBe('version 2');
+    });
+
+    test('from a standby', async () => {
+      const port = await freePort();
+      const target = { host: '127.0.0.1', port };
+      await using session = await Activated.open({ 'server.js': answers(1, `${port}`) }, [port], ['server.js']);
+      expect(await talk(target)).toBe('version 1');
+      await session.devwatch.event('standby');
+      expect(await answerOfNext(session, target, 'server.js', answers(2, `${port}`))).toBe('version 2');
+      expect((await session.devwatch.event('start', ({ run }) => run === 2)).standby).toBe(true);
+    });
+
+    test('also after it has tried several times whether the port is free', async () => {
+      const port = await freePort();
+      const tries = `const wait = server => new Promise((resolve) => server.on('listening', resolve));
+        (async () => {
+          for (const host of [undefined, '0.0.0.0', '::', '127.0.0.1', 'localhost']) {
+            const trial = net.createServer().listen({ port: ${port}, host });
+            await wait(trial);
+            await new Promise((resolve) => trial.close(resolve));
+          }
+          net.createServer((socket) => socket.end('at last')).listen(${port});
+        })();`;
+      const text = `const net = require('net'); ${tries}`;
+      await using _session = await Activated.open({ 'server.js': text }, [port], ['server.js']);
+      expect(await talk({ host: '127.0.0.1', port })).toBe('at last');
+    });
+
+    test('for the workers of a cluster', async () => {
+      const port = await freePort();
+      const text = `const cluster = require('cluster');
+        if (cluster.isPrimary) cluster.fork();
+        else require('net').createServer((socket) => socket.end('a worker')).listen(${port});`;
+      await using _session = await Activated.open({ 'server.js': text }, [port], ['server.js']);
+      expect(await talk({ host: '127.0.0.1', port })).toBe('a worker');
+    });
+
+    test('when it has ended, and devwatch waits for a change', async () => {
+      const port = await freePort();
+      const target = { host: '127.0.0.1', port };
+      await using session = await Activated.open({ 'server.js': answers(1, `${port}`) }, [port], ['server.js']);
+      expect(await talk(target)).toBe('version 1');
+      (await session.home.next()).send('exit');
+      await session.devwatch.event('exit');
+      const answer = talk(target);
+      session.project.write('go', '');
+      session.project.write('server.js', answers(2, `${port}`));
+      expect(await answer).toBe('version 2');
+    });
+  });
+
+  test('another program gets all sockets with their names, and they block', async () => {
+    const python = (version: number): string => `
+import json, os, socket
+assert os.environ['LISTEN_PID'] == str(os.getpid())
+home = socket.create_connection(('127.0.0.1', int(os.environ['TEST_HOME'])))
+says = {'pid': os.getpid(), 'version': ${version}, 'seen': [os.environ['LISTEN_FDS'], os.environ['LISTEN_FDNAMES']]}
+home.sendall((json.dumps({**says, 'blocks': [os.get_blocking(3), os.get_blocking(4)]}) + '\\n').encode())
+while ${version} > 1 and not os.path.exists('go'): pass
+servers = [socket.socket(fileno=3), socket.socket(fileno=4)]
+for server in servers: server.setblocking(False)
+import selectors
+waiting = selectors.DefaultSelector()
+for server in servers: waiting.register(server, selectors.EVENT_READ)
+while True:
+    for key, _ in waiting.select():
+        client, _ = key.fileobj.accept()
+        client.sendall(b'version ${version}')
+        client.close()
+`;
+    const [port, other] = [await freePort(), await freePort()];
+    await using session = await Activated.open(
+      { 'server.py': python(1) },
+      [port, `127.0.0.1:${other}`],
+      ['server.py'],
+      ['--fdname=web:api'],
+    );
+    expect(await talk({ host: '127.0.0.1', port })).toBe('version 1');
+    expect(await talk({ host: '127.0.0.1', port: other })).toBe('version 1');
+    expect((await session.home.next()).says).toMatchObject({ seen: ['2', 'web:api'], blocks: [true, true] });
+    session.project.write('server.py', python(2));
+    const second = await session.home.until(({ says }) => says.version === 2);
+    expect(second.says.blocks).toEqual([true, true]);
+    const both = [port, other].map((one) => talk({ host: '127.0.0.1', port: one }));
+    session.project.write('go', '');
+    expect(await Promise.all(both)).toEqual(['version 2', 'version 2']);
+  });
+
+  test('nothing else gets the sockets: no guardian, hook, shell, or child of the program', async () => {
+    const port = await freePort();
+    const files = {
+      'server.js': `${answers(1, `${port}`)} server.on('listening', () => require('child_process').spawn('sh', ['child.sh']));`,
+      'hook.sh': 'ls -l /proc/self/fd > hook.part; mv hook.part hook.txt',
+      'child.sh': 'ls -l /proc/self/fd > child.part; mv child.part child.txt',
+    };
+    await using session = await Activated.open(
+      files,
+      [port],
+      ['--no-standby', '--on-ready', 'sh hook.sh', 'server.js'],
+    );
+    await talk({ host: '127.0.0.1', port });
+    const { project, devwatch } = session;
+    const socket = fs.readlinkSync(`/proc/${devwatch.pid}/fd/3`);
+    expect(socket).toMatch(/^socket:/);
+    for (const file of ['hook.txt', 'child.txt']) {
+      await until(() => fs.existsSync(project.at(file)));
+      expect(fs.readFileSync(project.at(file), 'utf8')).toContain(' 0 -> ');
+      expect(fs.readFileSync(project.at(file), 'utf8')).not.toContain(socket);
+    }
+    const program = await session.home.next();
+    const children = childrenOf(devwatch.pid);
+    expect(children.filter((pid) => descriptorsOf(pid).includes(socket))).toEqual([program.pid]);
+    // The guardian is among them.
+    expect(children.length).toBeGreaterThan(1);
+  });
+
+  test('of another process, the variables are none of devwatch’s business', async () => {
+    await using home = await openHome();
+    await using project = createProject({ 'server.js': listens(0) });
+    const env = { ...home.env, LISTEN_PID: '1', LISTEN_FDS: '1' };
+    await using _devwatch = startDevwatch(['server.js'], { cwd: project.path, env });
+    expect((await home.next()).says.seen).toEqual(['LISTEN_PID', 'LISTEN_FDS']);
+  });
+
+  test('that are not there are a mistake', async () => {
+    await using project = createProject({ 'server.js': '' });
+    const line = 'export LISTEN_PID=$$ LISTEN_FDS=1; exec 3</dev/null; exec "$@"';
+    const { status, stderr } = spawnSync('/bin/sh', ['-c', line, 'sh', process.execPath, cli, 'server.js'], {
+      cwd: project.path,
+      encoding: 'utf8',
+    });
+    expect({ status, stderr }).toEqual({
+      status: 2,
+      stderr: 'devwatch: LISTEN_FDS is 1, but descriptor 3 is no socket\n',
+    });
+  });
+});
+
+const childrenOf = (pid: number): number[] =>
+  fs
+    .readdirSync('/proc')
+    .map(Number)
+    .filter((candidate) => candidate > 0 && parentOf(candidate) === pid);
+
+const descriptorsOf = (pid: number): string[] =>
+  fs.readdirSync(`/proc/${pid}/fd`).map((descriptor) => fs.readlinkSync(`/proc/${pid}/fd/${descriptor}`));

@@ -1,0 +1,189 @@
+/** What a service manager is told, and when. That it arrives: test/e2e/unit.test.ts. */
+
+import { describe, expect, test } from 'vitest';
+import { defaultSettings } from '../../src/config/options.ts';
+import type { EventMap } from '../../src/events.ts';
+import { createServiceNotices, openNotifySocket } from '../../src/process/notify-socket.ts';
+import { createClock } from '../support/clock.ts';
+
+const start: EventMap['start'] = { run: 1, pid: 2, cause: 'start', changes: [], standby: false, ms: 1 };
+const waits: EventMap['exit'] = {
+  run: 1,
+  outcome: { code: 0, signal: null },
+  uptime: 5,
+  next: { kind: 'wait', gaveUp: false },
+};
+const crashes: EventMap['crash'] = {
+  run: 1,
+  outcome: { code: 3, signal: null },
+  uptime: 5,
+  next: { kind: 'restart', delay: 250, attempt: 1, limit: 5 },
+};
+
+/** Notices, all that has been sent, and a manager that may be slow to read. */
+function open({ isSlow = false } = {}) {
+  const clock = createClock();
+  const sent: string[][] = [];
+  const reads: (() => void)[] = [];
+  const notices = createServiceNotices({
+    clock,
+    send(lines) {
+      sent.push([...lines]);
+      return isSlow ? new Promise((resolve) => reads.push(resolve)) : Promise.resolve();
+    },
+  });
+  return { clock, sent, notices, read: () => reads.shift()?.() };
+}
+
+/** The same, and a single program. */
+function listen({ hasSign = false, isSlow = false } = {}) {
+  const opened = open({ isSlow });
+  return { ...opened, tell: opened.notices.program(hasSign) };
+}
+
+/** All that is due now has happened. */
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+describe('of several programs', () => {
+  test('all are up when the last one is', async () => {
+    const { sent, notices } = open();
+    const [web, api] = [notices.program(true, 'web'), notices.program(false, 'api')];
+    web('ready', { run: 1, ms: 5 });
+    await settled();
+    api('wait', { reason: 'after', programs: ['web'] });
+    api('crash', crashes);
+    await settled();
+    web('ready', { run: 2, ms: 5 });
+    await settled();
+    api('ready', { run: 2, ms: 5, port: 3000 });
+    expect(sent).toEqual([
+      ['STATUS=web is up'],
+      ['STATUS=api crashed: exit 3 · starts again'],
+      ['STATUS=web is up'],
+      ['READY=1', 'STATUS=api is up · port 3000'],
+    ]);
+  });
+
+  test('one that leaves is not waited for', async () => {
+    const { sent, notices } = open();
+    const [web, api] = [notices.program(true, 'web'), notices.program(true, 'api')];
+    api('end', { ending: { kind: 'asked' } });
+    web('ready', { run: 1, ms: 5 });
+    expect(sent).toEqual([['READY=1', 'STATUS=web is up']]);
+  });
+});
+
+describe('up', () => {
+  test('when the program listens', () => {
+    const { sent, tell } = listen();
+    tell('start', start);
+    expect(sent).toEqual([]);
+    tell('ready', { run: 1, ms: 5, port: 3000 });
+    expect(sent).toEqual([['READY=1', 'STATUS=is up · port 3000']]);
+  });
+
+  test('without a sign, when it has lived for a second', () => {
+    const { sent, tell, clock } = listen();
+    tell('start', start);
+    clock.advance(999);
+    expect(sent).toEqual([]);
+    clock.advance(1);
+    expect(sent).toEqual([['READY=1', 'STATUS=is running']]);
+  });
+
+  test.each([
+    ['the settings at the start', { hasSign: true }],
+    ['changed settings', {}],
+  ])('with a sign by %s, not before it', (_, options) => {
+    const { sent, tell, clock } = listen(options);
+    if (!('hasSign' in options)) {
+      tell('settings', { file: '.watchrc', changed: ['ready'], settings: { ...defaultSettings, ready: '/up/' } });
+    }
+    tell('start', start);
+    clock.advance(60_000);
+    expect(sent).toEqual([]);
+    tell('ready', { run: 1, ms: 5 });
+    expect(sent).toEqual([['READY=1', 'STATUS=is up']]);
+  });
+
+  test('when it has done its work, or is to wait for a change', () => {
+    const done = listen();
+    done.tell('start', start);
+    done.tell('exit', waits);
+    expect(done.sent).toEqual([['READY=1', 'STATUS=has run and ended · waits for a change']]);
+    const lazy = listen();
+    lazy.tell('wait', { reason: 'on-change-only' });
+    expect(lazy.sent).toEqual([['READY=1', 'STATUS=waits for a change']]);
+  });
+
+  test('once', async () => {
+    const { sent, tell } = listen();
+    tell('start', start);
+    tell('ready', { run: 1, ms: 5, port: 3000 });
+    await settled();
+    tell('start', { ...start, run: 2 });
+    tell('ready', { run: 2, ms: 5, port: 4000 });
+    expect(sent.slice(1)).toEqual([['STATUS=is up · port 4000']]);
+  });
+});
+
+describe('not up', () => {
+  test('by a second of which it has not lived', () => {
+    const { sent, tell, clock } = listen();
+    tell('start', start);
+    clock.advance(900);
+    tell('crash', crashes);
+    clock.advance(5000);
+    expect(sent).toEqual([['STATUS=crashed: exit 3 · starts again']]);
+  });
+
+  test('by ending again and again', () => {
+    const { sent, tell } = listen();
+    tell('exit', { ...waits, next: crashes.next });
+    expect(sent).toEqual([['STATUS=has run and ended · starts again']]);
+  });
+});
+
+test.each([
+  [{ code: null, signal: 'SIGSEGV' as const }, 'SIGSEGV'],
+  [{ code: null, signal: null, error: 'cannot be started: x is missing' }, 'cannot be started: x is missing'],
+  [{ code: null, signal: 'SIGKILL' as const, reason: 'no answer\nREADY=1' }, 'no answer READY=1'],
+])('a crash by %j is told in one line', (outcome, text) => {
+  const { sent, tell } = listen();
+  tell('crash', { ...crashes, outcome, next: { kind: 'wait', gaveUp: true } });
+  expect(sent).toEqual([[`STATUS=crashed: ${text} · waits for a change`]]);
+});
+
+test('what waits for a slow manager is told at once, with the last status', async () => {
+  const { sent, tell, read } = listen({ isSlow: true });
+  tell('crash', crashes);
+  tell('ready', { run: 2, ms: 5, port: 3000 });
+  tell('crash', crashes);
+  expect(sent).toHaveLength(1);
+  read();
+  await settled();
+  expect(sent.slice(1)).toEqual([['READY=1', 'STATUS=crashed: exit 3 · starts again']]);
+});
+
+test('the end is told once, last, and waited for', async () => {
+  const { sent, tell, notices, clock, read } = listen({ isSlow: true });
+  tell('start', start);
+  void notices.stopped();
+  tell('crash', crashes);
+  clock.advance(5000);
+  let isOver = false;
+  void notices.stopped().then(() => {
+    isOver = true;
+  });
+  await settled();
+  expect(isOver).toBe(false);
+  read();
+  await settled();
+  expect(isOver).toBe(true);
+  expect(sent).toEqual([['STOPPING=1', 'STATUS=is ending']]);
+});
+
+test('without a socket nobody is told', () => {
+  const options = { clock: createClock(), onProblem: () => {} };
+  expect(openNotifySocket({}, options)).toBeUndefined();
+});
