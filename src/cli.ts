@@ -7,6 +7,8 @@
 import fs from 'node:fs';
 import { constants } from 'node:os';
 import path from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { systemClock } from './clock.ts';
 import { type CommandLine, parseArgv } from './config/argv.ts';
 import { type LoadedSettings, loadSettings, packageMain } from './config/load.ts';
 import type { Settings } from './config/options.ts';
@@ -119,7 +121,7 @@ function runProgram(line: CommandLine): void {
   endWithNpm(runner);
   readInput(runner, reporter, loaded.settings);
   runner.start();
-  void frugalize();
+  frugalize();
 }
 
 /**
@@ -128,8 +130,7 @@ function runProgram(line: CommandLine): void {
  * with half the CPU time and two thirds of the memory (npm run bench:watch). And what V8 gives to
  * short-lived objects during the scan it would keep: 6 MB of 20.
  */
-async function frugalize(): Promise<void> {
-  const { setFlagsFromString } = await import('node:v8');
+function frugalize(): void {
   setFlagsFromString('--no-opt');
   setFlagsFromString('--semi-space-growth-factor=1');
 }
@@ -181,7 +182,7 @@ function handleSignals(runner: Runner, reporter: Reporter): void {
   const lastAt = new Map<NodeJS.Signals, number>();
   for (const signal of endSignals) {
     process.on(signal, () => {
-      const now = performance.now();
+      const now = systemClock.now();
       if (now - (lastAt.get(signal) ?? Number.NEGATIVE_INFINITY) < samePress) return;
       lastAt.set(signal, now);
       setTimeout(() => reporter.say('still ending · a second signal kills'), patience).unref();

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import fs, { type StatSyncFn, type Stats } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { systemClock } from '../clock.ts';
 import { codeOf } from '../errors.ts';
 
 /**
@@ -54,11 +55,11 @@ export function digestOf(file: string): string | undefined {
 
 /** Runs steps until they end or `cancelled`, giving the event loop a turn every few milliseconds. */
 export async function inSlices(steps: Generator<void>, cancelled: () => boolean): Promise<void> {
-  let turnEnds = performance.now() + slice;
+  let turnEnds = systemClock.now() + slice;
   for (const _ of steps) {
     if (cancelled()) return;
-    if (performance.now() < turnEnds) continue;
+    if (systemClock.now() < turnEnds) continue;
     await nextTurn();
-    turnEnds = performance.now() + slice;
+    turnEnds = systemClock.now() + slice;
   }
 }
