@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /**
  * The command line: argv → settings → command. The only owner of exit codes and of devwatch's
  * own signals.
@@ -26,9 +25,12 @@ const samePress = 200;
 /** A program that takes longer than this to end, in ms, makes people wonder. */
 const patience = 1500;
 
+/** By then, in ms, all is done that a launch consists of, the process for the next run included. */
+const launchComplete = 3000;
+
 const usageExitCode = 2;
 
-async function main(argv: readonly string[]): Promise<void> {
+async function main(argv: readonly string[], keepCompiled: () => void): Promise<void> {
   const { [backgroundVariable]: name } = process.env;
   if (name !== undefined) return runAsDaemon(name, argv);
   const line = parseArgv(argv);
@@ -37,7 +39,7 @@ async function main(argv: readonly string[]): Promise<void> {
   const [word = '', ...rest] = line.program;
   if (!line.literal && (managing as readonly string[]).includes(word))
     return manageBackground(word as Managing, rest, argv);
-  if (line.literal || !isSubcommand(word)) return runProgram(line);
+  if (line.literal || !isSubcommand(word)) return runProgram(line, keepCompiled);
   const commands = await import('./commands.ts');
   if (word === 'explain') {
     const loaded = load(line);
@@ -98,7 +100,7 @@ function load(line: CommandLine): LoadedSettings {
   return loadSettings({ given: line.flags, folder: process.cwd(), config: line.config });
 }
 
-function runProgram(line: CommandLine): void {
+function runProgram(line: CommandLine, keepCompiled: () => void): void {
   const loaded = load(line);
   const runner = new Runner({
     loaded,
@@ -122,6 +124,7 @@ function runProgram(line: CommandLine): void {
   readInput(runner, reporter, loaded.settings);
   runner.start();
   frugalize();
+  setTimeout(() => asAtStart(keepCompiled), launchComplete).unref();
 }
 
 /**
@@ -133,6 +136,14 @@ function runProgram(line: CommandLine): void {
 function frugalize(): void {
   setFlagsFromString('--no-opt');
   setFlagsFromString('--semi-space-growth-factor=1');
+}
+
+/** Does something under the flags that V8 began with: what it has compiled is of use under the same ones only. */
+function asAtStart(work: () => void): void {
+  setFlagsFromString('--opt');
+  setFlagsFromString('--semi-space-growth-factor=2');
+  work();
+  frugalize();
 }
 
 /** What the command line names; else what the settings do; else the package's entry point. */
@@ -273,8 +284,15 @@ function perform(action: Action, runner: Runner, reporter: Reporter): void {
   }
 }
 
-main(process.argv.slice(2)).catch((error: unknown) => {
-  if (!(error instanceof UsageError)) throw error;
-  process.stderr.write(`devwatch: ${error.message}\n`);
-  process.exitCode = usageExitCode;
-});
+/**
+ * Runs the command.
+ *
+ * @param keepCompiled keeps what is compiled by now for the next launch; under the flags that V8 began with
+ */
+export function run(argv: readonly string[], keepCompiled: () => void): void {
+  main(argv, keepCompiled).catch((error: unknown) => {
+    if (!(error instanceof UsageError)) throw error;
+    process.stderr.write(`devwatch: ${error.message}\n`);
+    process.exitCode = usageExitCode;
+  });
+}

@@ -4,10 +4,10 @@ import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import { once } from 'node:events';
 import fs from 'node:fs';
 import { Socket } from 'node:net';
-import os from 'node:os';
 import path from 'node:path';
 import type { Writable } from 'node:stream';
 import type { Orders, ParkOrders } from '../preload/orders.ts';
+import { cacheFolder } from './cache.ts';
 import { channelDescriptor, channelVariable, type ProgramNotices, preloadFile, readNotices } from './channel.ts';
 import type { Command } from './command.ts';
 import { type Held, type HeldPorts, ipcCommand } from './hold.ts';
@@ -176,10 +176,6 @@ function compileCacheFor(env: NodeJS.ProcessEnv): string | undefined {
   if (NODE_COMPILE_CACHE || NODE_DISABLE_COMPILE_CACHE || NODE_V8_COVERAGE) return undefined;
   return path.join(cacheFolder(env), 'compiled');
 }
-
-/** Where devwatch keeps what may be lost. */
-export const cacheFolder = ({ XDG_CACHE_HOME }: NodeJS.ProcessEnv): string =>
-  path.join(XDG_CACHE_HOME || path.join(os.homedir(), '.cache'), 'devwatch');
 
 /** The descriptor of Node's IPC, or of our own pipe in its place. */
 const pipeDescriptor = channelDescriptor + 1;
