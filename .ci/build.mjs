@@ -42,7 +42,7 @@ const lazy = (load) => new Proxy({}, { get: (_, key) => (key === 'default' ? loa
 };
 await build({ ...commonjs, entryPoints: { main: 'src/cli.ts' } });
 const { version } = JSON.parse(fs.readFileSync('package.json', 'utf8'));
-const main = makeLean(`${next}/main.cjs`);
+const main = makeLean(`${next}/main.cjs`, (code) => `(function (module, require, __filename, __dirname) {${code}\n})`);
 await build({
   ...commonjs,
   entryPoints: { cli: 'src/boot.ts' },
@@ -55,9 +55,8 @@ fs.rmSync('dist', { recursive: true, force: true });
 fs.renameSync(next, 'dist');
 
 /** Has a CommonJS bundle load less at its start; returns what it is then. */
-function makeLean(file) {
-  const lean = fs
-    .readFileSync(file, 'utf8')
+function makeLean(file, wrap = (code) => code) {
+  const lean = wrap(fs.readFileSync(file, 'utf8'))
     // esbuild copies all properties of each of Node's own modules, which calls their getters and loads
     // more of them (2 ms); one that inherits them does as well.
     .replaceAll(/__toESM\((require\("node:(?:fs|path)"\))(?:,1)?\)/g, '{__proto__:$1,default:$1}')

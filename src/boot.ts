@@ -23,13 +23,16 @@ interface Main {
   exports: { run?: (argv: readonly string[], keepCompiled: () => void) => void };
 }
 
+/** What main.cjs is. */
 type Wrapper = (module: Main, require: NodeJS.Require, filename: string, dirname: string) => void;
 
 function boot(): void {
   const cachedData = readOwn(cache);
   // It holds nothing but ASCII, and Latin 1 takes the least time to read.
-  const source = `(function (module, require, __filename, __dirname) {${fs.readFileSync(main, 'latin1')}\n})`;
-  const script = new Script(source, { filename: main, ...(cachedData !== undefined && { cachedData }) });
+  const script = new Script(fs.readFileSync(main, 'latin1'), {
+    filename: main,
+    ...(cachedData !== undefined && { cachedData }),
+  });
   const isCompiled = cachedData !== undefined && script.cachedDataRejected !== true;
   const module: Main = { exports: {} };
   (script.runInThisContext() as Wrapper)(module, require, main, path.dirname(main));
