@@ -6,6 +6,7 @@
 import fs from 'node:fs';
 import { constants } from 'node:os';
 import path from 'node:path';
+import { isatty } from 'node:tty';
 import { setFlagsFromString } from 'node:v8';
 import { systemClock } from './clock.ts';
 import { type CommandLine, parseArgv } from './config/argv.ts';
@@ -204,7 +205,7 @@ function handleSignals(runner: Runner, reporter: Reporter): void {
     if (signal in constants.signals) process.on(signal, () => runner.signal(signal));
   }
   // On a terminal the program is in devwatch's process group and gets these by itself.
-  if (process.stdin.isTTY || !('SIGTSTP' in constants.signals)) return;
+  if (isatty(0) || !('SIGTSTP' in constants.signals)) return;
   process.on('SIGWINCH', () => runner.signal('SIGWINCH'));
   process.on('SIGTSTP', () => {
     runner.signal('SIGSTOP', 'tree');
@@ -236,14 +237,13 @@ function endWithNpm(runner: Runner): void {
 
 /** Takes what is typed or piped to devwatch: shortcuts, and the input of a program whose stdin is a pipe. */
 function readInput(runner: Runner, reporter: Reporter, { stdin }: Settings): void {
-  const input = process.stdin;
-  if (!input.isTTY) {
+  if (!isatty(0)) {
     if (stdin !== 'pipe') return;
-    input.on('data', (chunk: Buffer) => runner.write(chunk));
-    input.on('end', () => runner.write(null));
+    process.stdin.on('data', (chunk: Buffer) => runner.write(chunk));
+    process.stdin.on('end', () => runner.write(null));
     return;
   }
-  const lines = readLines(input, {
+  const lines = readLines(process.stdin, {
     onAction: (action) => perform(action, runner, reporter),
     onOther: (line) => runner.write(line),
     onEnd: () => runner.write(null),

@@ -12,7 +12,7 @@ import { channelDescriptor, channelVariable, type ProgramNotices, preloadFile, r
 import type { Command } from './command.ts';
 import { type Held, type HeldPorts, ipcCommand } from './hold.ts';
 import { withSocket } from './listen.ts';
-import { isForeground } from './terminal.ts';
+import { isForeground, stdinIsTerminal } from './terminal.ts';
 import type { Containment, Invocation, ProcessTree } from './tree.ts';
 
 /** How the program is asked to end: a signal, or the message `shutdown` over Node's IPC channel. */
@@ -117,7 +117,7 @@ export function startChild(
     pid: child.pid,
     tree: open(child.pid),
     // Node puts back, when it ends, those that it found at its start: in the background, the shell's.
-    modesAreDoubtful: process.stdin.isTTY && (!command.isNode || !isForeground()),
+    modesAreDoubtful: stdinIsTerminal() && (!command.isNode || !isForeground()),
     listen(next) {
       notices = next;
     },
@@ -137,7 +137,7 @@ function invocationOf(options: ChildOptions, inherited: readonly Held[] | undefi
   // It is meant for single processes; inherited by all, it would keep all.
   const { DEVWATCH_KEEP: _, ...variables } = env;
   if (!command.isNode) return { file: command.file, args: command.args, env: variables };
-  const sharesTerminal = stdin === 'inherit' && process.stdin.isTTY;
+  const sharesTerminal = stdin === 'inherit' && stdinIsTerminal();
   const orders: Orders = {
     channel: channelDescriptor,
     parent: process.pid,
@@ -209,7 +209,7 @@ function stdioOf(
  * On a terminal the program stays in devwatch's group, the foreground one: it may read, and gets
  * Ctrl-C, Ctrl-Z and resizes. Elsewhere a session of its own keeps it apart.
  */
-const isDetached = (): boolean => process.platform !== 'win32' && !process.stdin.isTTY;
+const isDetached = (): boolean => process.platform !== 'win32' && !stdinIsTerminal();
 
 /** What wraps the program would report this only to the program's stderr. */
 function requireExecutable({ file }: Command): void {
