@@ -45,6 +45,7 @@ export async function measureCost(
   const endBare = (): void => void bare.kill('SIGKILL');
   process.once('exit', endBare);
   try {
+    await running.useOnce();
     await running.launch();
     await running.settle();
     const pids = [running.pid, bare.pid ?? 0, ...(running.standbyPid === undefined ? [] : [running.standbyPid])];
