@@ -71,7 +71,6 @@ function readOwn(file: string): Buffer | undefined {
 
 /** For the next launch, with all functions that have run by now; in place of what an earlier build left. */
 function keep(script: Script, cache: string): void {
-  if (cachedDataVersionTag().toString(16) !== tag) return;
   try {
     const folder = path.dirname(cache);
     fs.mkdirSync(folder, { recursive: true, mode: 0o700 });

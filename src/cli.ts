@@ -26,9 +26,6 @@ const samePress = 200;
 /** A program that takes longer than this to end, in ms, makes people wonder. */
 const patience = 1500;
 
-/** By then, in ms, all is done that a launch consists of, the process for the next run included. */
-const launchComplete = 3000;
-
 const usageExitCode = 2;
 
 async function main(argv: readonly string[], keepCompiled: () => void): Promise<void> {
@@ -124,8 +121,9 @@ function runProgram(line: CommandLine, keepCompiled: () => void): void {
   endWithNpm(runner);
   readInput(runner, reporter, loaded.settings);
   runner.start();
+  // V8 takes what it has compiled under the same flags only.
+  keepCompiled();
   frugalize();
-  setTimeout(() => asAtStart(keepCompiled), launchComplete).unref();
 }
 
 /**
@@ -137,14 +135,6 @@ function runProgram(line: CommandLine, keepCompiled: () => void): void {
 function frugalize(): void {
   setFlagsFromString('--no-opt');
   setFlagsFromString('--semi-space-growth-factor=1');
-}
-
-/** Does something under the flags that V8 began with: what it has compiled is of use under the same ones only. */
-function asAtStart(work: () => void): void {
-  setFlagsFromString('--opt');
-  setFlagsFromString('--semi-space-growth-factor=2');
-  work();
-  frugalize();
 }
 
 /** What the command line names; else what the settings do; else the package's entry point. */
@@ -287,7 +277,7 @@ function perform(action: Action, runner: Runner, reporter: Reporter): void {
 /**
  * Runs the command.
  *
- * @param keepCompiled keeps what is compiled by now for the next launch; under the flags that V8 began with
+ * @param keepCompiled keeps what is compiled by now for later launches, once
  */
 export function run(argv: readonly string[], keepCompiled: () => void): void {
   main(argv, keepCompiled).catch((error: unknown) => {

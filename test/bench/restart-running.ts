@@ -11,8 +11,6 @@ import { peers } from './support.ts';
 
 /** What has not happened after this long will not, in ms. */
 const patience = 10_000;
-/** By the end of a first session this long, in ms, a tool has kept what it keeps for later ones. */
-const firstSession = 5000;
 /** From SIGTERM to SIGKILL, in ms. */
 const grace = 3000;
 /** The first version: all have as many digits, so that no save changes the size. */
@@ -137,13 +135,6 @@ export class Running {
     if (!Number.isFinite(time))
       throw new Error(`${this.tool.name} does not start ${this.#workload.name}\n${this.#said}`);
     return time;
-  }
-
-  /** A first session, which is not measured: it has to make what later ones find. */
-  async useOnce(): Promise<void> {
-    await this.launch();
-    await sleep(firstSession);
-    await this.stop();
   }
 
   /** Writes the next version in place, as many editors do. */

@@ -129,7 +129,6 @@ async function measureQuick(chosen: readonly Tool[], workload: Workload, rounds:
 async function measureLaunches(chosen: readonly Tool[], workload: Workload, rounds: number, folder: string) {
   console.error('launch → first line');
   const all = chosen.map((tool) => place(tool, workload, folder));
-  for (const one of all) await one.useOnce();
   return interleave(all, { rounds: Math.min(rounds, launches), warmUp: 1 }, async (one) => {
     const time = await one.launch();
     await one.stop();

@@ -42,8 +42,6 @@ test('a launch keeps it, for its user alone, and the next one leaves it as it is
 
   await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: envOf(project) });
   await devwatch.event('watching');
-  // Longer than the time after which it would be kept.
-  await sleep(3500);
   expect(kept(project)).toEqual([file]);
   expect(fs.statSync(file)).toMatchObject({ ino: before.ino, mtimeMs: before.mtimeMs });
 });
@@ -59,7 +57,6 @@ test('what an earlier build has kept is replaced, and what other flags have is l
   await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: envOf(project) });
   await devwatch.event('watching');
   while (!fs.existsSync(file)) await sleep(20);
-  await sleep(100);
   expect(kept(project).sort()).toEqual([file, foreign].sort());
 });
 
@@ -85,7 +82,6 @@ test('devwatch runs where nothing can be kept', async () => {
   await using project = createProject({ ...server, cache: 'a file' });
   await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: envOf(project) });
   await devwatch.event('watching');
-  await sleep(3500);
   expect(devwatch.events.some(({ event }) => event === 'problem')).toBe(false);
   expect(devwatch.otherLines).toEqual([]);
 });
