@@ -21,7 +21,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { codeOf } from '../errors.ts';
 import { type Coverage, isExhausted, type OnExhausted, type Watcher, type WatchOptions } from './backend.ts';
-import { digestOf, entriesOf, inSlices, realPathOf, statsOf, timestampSlack } from './disk.ts';
+import { entriesOf, fingerprintOf, inSlices, realPathOf, statsOf, timestampSlack } from './disk.ts';
 import { LinkTargets } from './link-targets.ts';
 import { isAtOrBelow } from './paths.ts';
 
@@ -489,7 +489,7 @@ function baselineOf(full: string, stats: fs.Stats | undefined, readsContent: boo
   if (stats === undefined) return undefined;
   const isSettled = Date.now() - stats.mtimeMs > coarsestTimestamp;
   if (!isSettled && !(readsContent && stats.size <= largestDigested)) return undefined;
-  return { mtimeMs: stats.mtimeMs, size: stats.size, digest: isSettled ? undefined : digestOf(full) };
+  return { mtimeMs: stats.mtimeMs, size: stats.size, digest: isSettled ? undefined : fingerprintOf(full) };
 }
 
 /** Was a file that has an event written, and not only given another mode or owner? */
@@ -497,7 +497,7 @@ function isWritten(full: string, before: Baseline | undefined, stats: fs.Stats |
   if (before === undefined || stats === undefined || before.size !== stats.size) return true;
   // Time goes on with a write and with a `touch`; a copy that has just been written gets its old time last.
   if (stats.mtimeMs > before.mtimeMs || (stats.mtimeMs < before.mtimeMs && before.digest === undefined)) return true;
-  return before.digest !== undefined && before.digest !== digestOf(full);
+  return before.digest !== undefined && before.digest !== fingerprintOf(full);
 }
 
 /** The folder itself, the folder of a file, or the nearest folder above what is missing. */
