@@ -1,10 +1,11 @@
-#!/usr/bin/env node
 /**
  * The command line: argv → settings → command. The only owner of exit codes and of devwatch's
  * own signals.
  */
 
 import { constants } from 'node:os';
+import { isatty } from 'node:tty';
+import { setFlagsFromString } from 'node:v8';
 import { systemClock } from './clock.ts';
 import { type CommandLine, parseArgv } from './config/argv.ts';
 import type { LoadedSettings } from './config/load.ts';
@@ -29,7 +30,7 @@ const patience = 1500;
 
 const usageExitCode = 2;
 
-async function main(argv: readonly string[]): Promise<void> {
+async function main(argv: readonly string[], keepCompiled: () => void): Promise<void> {
   const { [backgroundVariable]: name } = process.env;
   if (name !== undefined) return runAsDaemon(name, argv);
   const line = parseArgv(argv);
@@ -38,7 +39,7 @@ async function main(argv: readonly string[]): Promise<void> {
   const [word = '', ...rest] = line.program;
   if (!line.literal && (managing as readonly string[]).includes(word))
     return manageBackground(word as Managing, rest, argv);
-  if (line.literal || !isSubcommand(word)) return run(line);
+  if (line.literal || !isSubcommand(word)) return runPrograms(line, keepCompiled);
   const commands = await import('./commands.ts');
   if (word === 'explain') return commands.explain(rest, programsOf({ ...line, program: [] }));
   if (rest.length > 0) throw new UsageError(`devwatch ${word} takes no arguments: ${rest[0]}`);
@@ -81,7 +82,7 @@ async function runAsDaemon(name: string, argv: readonly string[]): Promise<void>
 const isSubcommand = (word: string): word is 'init' | 'config' | 'explain' =>
   ['init', 'config', 'explain'].includes(word);
 
-async function run(line: CommandLine): Promise<void> {
+async function runPrograms(line: CommandLine, keepCompiled: () => void): Promise<void> {
   const programs = programsOf(line);
   const [first] = programs;
   const isSeveral = programs.length > 1;
@@ -138,7 +139,9 @@ async function run(line: CommandLine): Promise<void> {
   endWithNpm(group);
   const input = openInput(group, reporter, first.loaded.settings);
   group.start();
-  void frugalize();
+  // V8 takes what it has compiled under the same flags only.
+  keepCompiled();
+  frugalize();
 }
 
 /**
@@ -147,8 +150,7 @@ async function run(line: CommandLine): Promise<void> {
  * with half the CPU time and two thirds of the memory (npm run bench:watch). And what V8 gives to
  * short-lived objects during the scan it would keep: 6 MB of 20.
  */
-async function frugalize(): Promise<void> {
-  const { setFlagsFromString } = await import('node:v8');
+function frugalize(): void {
   setFlagsFromString('--no-opt');
   setFlagsFromString('--semi-space-growth-factor=1');
 }
@@ -187,7 +189,7 @@ function handleSignals(group: Group, reporter: Reporter, notices: ServiceNotices
   const lastAt = new Map<NodeJS.Signals, number>();
   for (const signal of endSignals) {
     process.on(signal, () => {
-      const now = performance.now();
+      const now = systemClock.now();
       if (now - (lastAt.get(signal) ?? Number.NEGATIVE_INFINITY) < samePress) return;
       lastAt.set(signal, now);
       setTimeout(() => reporter.say('still ending · a second signal kills'), patience).unref();
@@ -199,7 +201,7 @@ function handleSignals(group: Group, reporter: Reporter, notices: ServiceNotices
     if (signal in constants.signals) process.on(signal, () => group.signal(signal));
   }
   // On a terminal the program is in devwatch's process group and gets these by itself.
-  if (process.stdin.isTTY || !('SIGTSTP' in constants.signals)) return;
+  if (isatty(0) || !('SIGTSTP' in constants.signals)) return;
   process.on('SIGWINCH', () => group.signal('SIGWINCH'));
   process.on('SIGTSTP', () => {
     group.signal('SIGSTOP', 'tree');
@@ -237,15 +239,14 @@ interface Input {
 
 /** Takes shortcuts, and the input of a program whose stdin is a pipe. */
 function openInput(group: Group, reporter: Reporter, { stdin }: Settings): Input {
-  const input = process.stdin;
-  if (!input.isTTY) {
+  if (!isatty(0)) {
     if (stdin === 'pipe') {
-      input.on('data', (chunk: Buffer) => group.write(chunk));
-      input.on('end', () => group.write(null));
+      process.stdin.on('data', (chunk: Buffer) => group.write(chunk));
+      process.stdin.on('end', () => group.write(null));
     }
     return { giveTo() {} };
   }
-  const lines = readLines(input, {
+  const lines = readLines(process.stdin, {
     isOneOfSeveral: group.names.length > 0,
     onOrder: (order) => perform(order, group, reporter),
     onOther: (line) => group.write(line),
@@ -289,8 +290,15 @@ function perform({ action, name }: Order, group: Group, reporter: Reporter): voi
   }
 }
 
-main(process.argv.slice(2)).catch((error: unknown) => {
-  if (!(error instanceof UsageError)) throw error;
-  process.stderr.write(`devwatch: ${error.message}\n`);
-  process.exitCode = usageExitCode;
-});
+/**
+ * Runs the command.
+ *
+ * @param keepCompiled keeps what is compiled by now for later launches, once
+ */
+export function run(argv: readonly string[], keepCompiled: () => void): void {
+  main(argv, keepCompiled).catch((error: unknown) => {
+    if (!(error instanceof UsageError)) throw error;
+    process.stderr.write(`devwatch: ${error.message}\n`);
+    process.exitCode = usageExitCode;
+  });
+}

@@ -15,7 +15,11 @@ export type CancelTimer = () => void;
 
 /** The process's own clock. Its timers keep the event loop alive. */
 export const systemClock: Clock = {
-  now: () => performance.now(),
+  // Node loads 12 modules for `performance`: 0.15 MB.
+  now() {
+    const [seconds, nanoseconds] = process.hrtime();
+    return seconds * 1000 + nanoseconds / 1e6;
+  },
   after(ms, callback) {
     const timer = setTimeout(callback, ms);
     return () => clearTimeout(timer);

@@ -36,6 +36,7 @@ const roomOf = (file: string): string => (file.includes('/') ? file.slice(0, fil
 
 /** Which rooms each room may import from at run time; the common ones are open to all. */
 const allowed: Readonly<Record<string, readonly string[]>> = {
+  'boot.ts': ['process'],
   'cli.ts': [
     'config',
     'programs.ts',

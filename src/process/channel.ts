@@ -1,6 +1,5 @@
 /** What the preload tells devwatch from inside a Node program. */
 
-import readline from 'node:readline';
 import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { PackageFile } from '../preload/orders.ts';
@@ -61,11 +60,7 @@ export const preloadFile: string = fileURLToPath(
 
 /** Hands what the preload says to whoever listens then, one JSON object a line; what is none is passed over. */
 export function readNotices(stream: Duplex, listener: () => Partial<ProgramNotices>): void {
-  const lines = readline.createInterface({ input: stream });
-  // A program that is killed before it has read an answer; readline hands the error on.
-  lines.on('error', () => {});
-  stream.on('error', () => {});
-  lines.on('line', (line) => {
+  const hear = (line: string): void => {
     const notice = parse(line);
     const heard = listener();
     const { onBegin, onReadsInput, onLoad, onPackage, onPortTaken, onParked, onPrewarmFailed } = heard;
@@ -83,7 +78,15 @@ export function readNotices(stream: Duplex, listener: () => Partial<ProgramNotic
     else if (notice.type === 'deaf') heard.onDeaf?.();
     else if (notice.type === 'pong') heard.onPong?.(notice.ping ?? 0);
     else if (notice.type === 'address-in-use' && notice.port !== undefined) onPortTaken?.(notice.port);
+  };
+  let rest = '';
+  stream.setEncoding('utf8').on('data', (text: string) => {
+    const lines = (rest + text).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) hear(line);
   });
+  // A program that is killed before it has read an answer.
+  stream.on('error', () => {});
 }
 
 interface Notice {

@@ -4,14 +4,14 @@ import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import { once } from 'node:events';
 import fs from 'node:fs';
 import { Socket } from 'node:net';
-import os from 'node:os';
 import path from 'node:path';
 import type { Orders, ParkOrders } from '../preload/orders.ts';
+import { cacheFolder } from './cache.ts';
 import { channelDescriptor, channelVariable, type ProgramNotices, preloadFile, readNotices } from './channel.ts';
 import type { Command } from './command.ts';
 import { type Held, type HeldPorts, ipcCommand } from './hold.ts';
 import { makeBlocking, withSockets } from './listen.ts';
-import { isForeground } from './terminal.ts';
+import { isForeground, stdinIsTerminal } from './terminal.ts';
 import type { Containment, Invocation, ProcessTree } from './tree.ts';
 
 /** How the program is asked to end: a signal, or the message `shutdown` over Node's IPC channel. */
@@ -114,7 +114,7 @@ export function startChild(
     pid: child.pid,
     tree: open(child.pid),
     // Node puts back, when it ends, those that it found at its start: in the background, the shell's.
-    modesAreDoubtful: process.stdin.isTTY && (!command.isNode || !isForeground()),
+    modesAreDoubtful: stdinIsTerminal() && (!command.isNode || !isForeground()),
     listen(next) {
       notices = next;
     },
@@ -134,7 +134,7 @@ function invocationOf(options: ChildOptions, inherited: readonly Held[] | undefi
   // It is meant for single processes; inherited by all, it would keep all.
   const { DEVWATCH_KEEP: _, ...variables } = env;
   if (!command.isNode) return { file: command.file, args: command.args, env: variables };
-  const sharesTerminal = stdin === 'inherit' && process.stdin.isTTY;
+  const sharesTerminal = stdin === 'inherit' && stdinIsTerminal();
   const orders: Orders = {
     channel: channelDescriptor,
     parent: process.pid,
@@ -174,10 +174,6 @@ function compileCacheFor(env: NodeJS.ProcessEnv): string | undefined {
   return path.join(cacheFolder(env), 'compiled');
 }
 
-/** Where devwatch keeps what may be lost. */
-export const cacheFolder = ({ XDG_CACHE_HOME }: NodeJS.ProcessEnv): string =>
-  path.join(XDG_CACHE_HOME || path.join(os.homedir(), '.cache'), 'devwatch');
-
 /** The descriptor of Node's IPC, or of our own pipe in its place. */
 const pipeDescriptor = channelDescriptor + 1;
 
@@ -212,7 +208,7 @@ function stdioOf(options: ChildOptions, inherited: readonly Held[] | undefined, 
  * On a terminal the program stays in devwatch's group, the foreground one: it may read, and gets
  * Ctrl-C, Ctrl-Z and resizes. Elsewhere a session of its own keeps it apart.
  */
-const isDetached = (): boolean => process.platform !== 'win32' && !process.stdin.isTTY;
+const isDetached = (): boolean => process.platform !== 'win32' && !stdinIsTerminal();
 
 /** What wraps the program would report this only to the program's stderr. */
 function requireExecutable({ file }: Command): void {

@@ -6,6 +6,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { systemClock } from '../clock.ts';
 import type { Leftovers } from './leftovers.ts';
 
 export interface Guardian {
@@ -28,7 +29,7 @@ export function startGuardian(leftovers: Leftovers): Guardian {
 
   function start(): void {
     if (dismissed) return;
-    const startedAt = performance.now();
+    const startedAt = systemClock.now();
     guardian = spawn(
       '/bin/sh',
       ['-c', script, 'devwatch-guardian', process.execPath, sweep, JSON.stringify(leftovers)],
@@ -43,7 +44,7 @@ export function startGuardian(leftovers: Leftovers): Guardian {
     guardian.once('error', () => {});
     guardian.stdin?.on('error', () => {});
     guardian.once('exit', () => {
-      if (performance.now() - startedAt > shortestLife) start();
+      if (systemClock.now() - startedAt > shortestLife) start();
     });
     guardian.unref();
     (guardian.stdin as (NodeJS.WritableStream & { unref?: () => void }) | null)?.unref?.();

@@ -17,20 +17,27 @@ export type Keep = (candidates: readonly Candidate[]) => (candidate: Candidate) 
  * @param home the sessions of devwatch and of the program: what has not left them is not kept by its name
  */
 export function createKeep(patterns: readonly string[], home: readonly number[]): Keep {
-  let matches: ((text: string) => boolean) | undefined;
   return (candidates) => {
-    // Made when it is first asked for: the program is starting by then.
-    matches ??= patterns.length === 0 ? () => false : makeMatcher(patterns);
     const sessions = new Set<number>();
     for (const { pid, session, command } of candidates) {
-      if (home.includes(session) || sessions.has(session)) continue;
+      if (home.includes(session) || sessions.has(session) || patterns.length === 0) continue;
+      const matches = matcherOf(patterns);
       if (matches(command) || matches(commandLine(pid) ?? '')) sessions.add(session);
     }
     return ({ session, environment }) => sessions.has(session) || environment.includes('\0DEVWATCH_KEEP=1\0');
   };
 }
 
-function makeMatcher(patterns: readonly string[]): (text: string) => boolean {
+type Matcher = (text: string) => boolean;
+
+const matchers = new WeakMap<readonly string[], Matcher>();
+
+/** Most programs start nothing in a session of its own: what takes 7 ms at first is made for the others alone, and once. */
+function matcherOf(patterns: readonly string[]): Matcher {
+  const known = matchers.get(patterns);
+  if (known !== undefined) return known;
   const picomatch = require('picomatch') as typeof import('picomatch');
-  return picomatch([...patterns], { dot: true, bash: true });
+  const matches = picomatch([...patterns], { dot: true, bash: true });
+  matchers.set(patterns, matches);
+  return matches;
 }

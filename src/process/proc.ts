@@ -19,7 +19,7 @@ export interface ProcessStat {
   readonly startTime: string;
 }
 
-let buffer = Buffer.allocUnsafe(64 * 1024);
+let buffer = Buffer.allocUnsafe(16 * 1024);
 
 /** A whole file of /proc as text; undefined when the process is gone or may not be read. */
 export function readProc(file: string): string | undefined {

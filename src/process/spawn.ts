@@ -257,7 +257,7 @@ function track(tracked: Tracked): Program {
       else if (!exited) root.kill(name);
     },
     ping(answered) {
-      const ping = performance.now();
+      const ping = clock.now();
       question = { ping, answered };
       return !isDeaf && child.tell({ ping });
     },

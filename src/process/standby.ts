@@ -12,11 +12,13 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { CancelTimer, Clock } from '../clock.ts';
 import type { PackageFile, ParkOrders } from '../preload/orders.ts';
+import { cacheFolder } from './cache.ts';
 import type { ProgramNotices } from './channel.ts';
-import { answer, type Child, type ChildOptions, cacheFolder, type startChild } from './child.ts';
+import { answer, type Child, type ChildOptions, type startChild } from './child.ts';
 import { planParking } from './parking.ts';
 import { cpuTimeOf, readProc } from './proc.ts';
 import { endTree } from './stop.ts';
+import { stdinIsTerminal } from './terminal.ts';
 
 /** What decides whether a parked process fits a run: all that cannot be changed any more. */
 type StandbyOptions = ChildOptions;
@@ -233,7 +235,7 @@ const isFresh = ({ read }: Parked): boolean => [...read].every(([file, stamp]) =
  * them in common: a program that reads its stdin, a pipe, without blocking would hang in it.
  */
 function stdinIsBeingRead(): boolean {
-  if (process.stdin.isTTY) return false;
+  if (stdinIsTerminal()) return false;
   const flags = /^flags:\s*(\d+)$/m.exec(readProc('/proc/self/fdinfo/0') ?? '')?.[1] ?? '0';
   return (Number.parseInt(flags, 8) & fs.constants.O_NONBLOCK) !== 0;
 }

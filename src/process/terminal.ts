@@ -1,7 +1,16 @@
 /** The terminal as the process layer sees it: who is in its foreground, and which modes it is in. */
 
 import { spawn, spawnSync } from 'node:child_process';
+import { isatty } from 'node:tty';
 import { readStat } from './proc.ts';
+
+let known: boolean | undefined;
+
+/** Is stdin a terminal? The stream in `process.stdin`, which could say so, takes 0.24 MB where stdin is none. */
+export function stdinIsTerminal(): boolean {
+  known ??= isatty(0);
+  return known;
+}
 
 /** Whether a signal that devwatch got came from the terminal, which sends it to the program in the same group as well. */
 export const isDeliveredByTerminal = (signal: NodeJS.Signals): boolean =>
@@ -9,7 +18,7 @@ export const isDeliveredByTerminal = (signal: NodeJS.Signals): boolean =>
 
 /** Is devwatch's process group the one that the terminal on stdin gives its input and its signals? */
 export function isForeground(): boolean {
-  if (!process.stdin.isTTY) return false;
+  if (!stdinIsTerminal()) return false;
   const stat = readStat(process.pid);
   // Without /proc: a process that runs on a terminal is nearly always in its foreground.
   return stat === undefined || stat.foreground === stat.group;

@@ -45,6 +45,9 @@ export async function measureCost(
   const endBare = (): void => void bare.kill('SIGKILL');
   process.once('exit', endBare);
   try {
+    // The first of all launches may keep something for later ones, such as what is compiled of the tool itself.
+    await running.launch();
+    await running.stop();
     await running.launch();
     await running.settle();
     const pids = [running.pid, bare.pid ?? 0, ...(running.standbyPid === undefined ? [] : [running.standbyPid])];

@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, test, vi } from 'vitest';
+import { systemClock } from '../../src/clock.ts';
 import { openInotify } from '../../src/watch/inotify.ts';
 import { createProject, type Project } from '../support/project.ts';
 import { aged, observe, type Settings } from './observe.ts';
@@ -38,7 +39,7 @@ describe('no watch is left behind', () => {
   /** Makes walks give way after every folder. */
   function shortSlices(): Disposable {
     let now = 0;
-    const spy = vi.spyOn(performance, 'now').mockImplementation(() => {
+    const spy = vi.spyOn(systemClock, 'now').mockImplementation(() => {
       now += 1000;
       return now;
     });

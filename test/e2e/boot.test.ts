@@ -1,0 +1,87 @@
+/** What V8 has compiled of devwatch itself is kept for the next launch (src/boot.ts). */
+
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { cli, startDevwatch } from '../support/devwatch.ts';
+import { createProject, type Project } from '../support/project.ts';
+
+const kept = (project: Project): string[] => {
+  const folder = project.at('cache/devwatch/own');
+  return fs.existsSync(folder) ? fs.readdirSync(folder).map((name) => path.join(folder, name)) : [];
+};
+
+const envOf = (project: Project): Record<string, string> => ({ XDG_CACHE_HOME: project.at('cache') });
+
+/** Launches it, and waits until something is kept. */
+async function launch(project: Project): Promise<void> {
+  await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: envOf(project) });
+  await devwatch.event('watching');
+  while (kept(project).length === 0) await sleep(20);
+}
+
+const server = { 'server.js': 'setInterval(() => {}, 1000);' };
+
+const versionOf = (project: Project, ...nodeArgs: string[]): string =>
+  spawnSync(process.execPath, [...nodeArgs, cli, '--version'], {
+    cwd: project.path,
+    env: { ...process.env, ...envOf(project) },
+    encoding: 'utf8',
+  }).stdout;
+
+test('a launch keeps it, for its user alone, and the next one leaves it as it is', async () => {
+  await using project = createProject(server);
+  await launch(project);
+  const [file = '', ...others] = kept(project);
+  expect(others).toEqual([]);
+  const before = fs.statSync(file);
+  expect(before.mode & 0o777).toBe(0o600);
+  expect(before.size).toBeGreaterThan(100_000);
+
+  await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: envOf(project) });
+  await devwatch.event('watching');
+  expect(kept(project)).toEqual([file]);
+  expect(fs.statSync(file)).toMatchObject({ ino: before.ino, mtimeMs: before.mtimeMs });
+});
+
+test('what an earlier build has kept is replaced, and what other flags have is left', async () => {
+  await using project = createProject(server);
+  await launch(project);
+  const [file = ''] = kept(project);
+  const [tag = ''] = path.basename(file).split('-');
+  fs.renameSync(file, path.join(path.dirname(file), `${tag}-0123456789abcdef`));
+  const foreign = path.join(path.dirname(file), 'ffffffff-0123456789abcdef');
+  fs.writeFileSync(foreign, '');
+  await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: envOf(project) });
+  await devwatch.event('watching');
+  while (!fs.existsSync(file)) await sleep(20);
+  expect(kept(project).sort()).toEqual([file, foreign].sort());
+});
+
+test('devwatch runs when what is kept is spoilt, or may be written by others', async () => {
+  await using project = createProject(server);
+  const version = versionOf(project);
+  await launch(project);
+  const [file = ''] = kept(project);
+  const content = fs.readFileSync(file);
+  for (const spoilt of [content, content.subarray(0, 5000), Buffer.alloc(0), Buffer.alloc(content.length, 'x')]) {
+    fs.writeFileSync(file, spoilt);
+    expect(versionOf(project)).toBe(version);
+    expect(versionOf(project, '--no-opt')).toBe(version);
+  }
+  fs.chmodSync(file, 0o666);
+  expect(versionOf(project)).toBe(version);
+  fs.rmSync(file);
+  fs.mkdirSync(file);
+  expect(versionOf(project)).toBe(version);
+});
+
+test('devwatch runs where nothing can be kept', async () => {
+  await using project = createProject({ ...server, cache: 'a file' });
+  await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: envOf(project) });
+  await devwatch.event('watching');
+  expect(devwatch.events.some(({ event }) => event === 'problem')).toBe(false);
+  expect(devwatch.otherLines).toEqual([]);
+});
