@@ -1,5 +1,6 @@
 /** A devwatch in the background: what it would print goes to logs, and it takes orders over a socket. */
 
+import fs from 'node:fs';
 import path from 'node:path';
 import { type ControlHandler, openControl } from './background/control.ts';
 import { type Log, openLog } from './background/logs.ts';
@@ -62,7 +63,7 @@ export async function runInBackground(request: DaemonRequest): Promise<void> {
       maxFiles: settings.logFiles,
       timestamps: settings.logTimestamps,
       clock: systemClock,
-      onProblem: (message) => process.stderr.write(`devwatch: ${message}\n`),
+      onProblem: complain,
     });
   const files = {
     out: settings.log ?? path.join(claim.folder, 'out.log'),
@@ -231,6 +232,15 @@ export async function runInBackground(request: DaemonRequest): Promise<void> {
     });
   });
   runner.start();
+}
+
+/** Into devwatch's own log, which may lie on the very disk that is full. */
+function complain(message: string): void {
+  try {
+    fs.writeSync(process.stderr.fd, `devwatch: ${message}\n`);
+  } catch {
+    // Nobody is left to tell.
+  }
 }
 
 /** How much of what was printed last a failed start is told with. */

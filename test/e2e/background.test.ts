@@ -250,6 +250,22 @@ describe('logs', () => {
   });
 });
 
+test('a full disk stops neither the program nor devwatch', async () => {
+  const prints = `const print = () => process.stdout.write('x'.repeat(4096) + '\\n', () => setTimeout(print, 1));print();`;
+  await using session = await Session.open({ 'server.js': `${prints}${listens()}` });
+  // A limit on the size of files stands in for the disk, and devwatch's own log is already there.
+  fs.mkdirSync(path.dirname(session.file('web', 'devwatch.log')), { recursive: true, mode: 0o700 });
+  fs.writeFileSync(session.file('web', 'devwatch.log'), 'x'.repeat(1024 * 1024), { mode: 0o600 });
+  const limited = `ulimit -f 200; exec "$0" "$@"`;
+  const words = ['-c', limited, process.execPath, cli, 'start', '--name', 'web', '--no-watch', 'server.js'];
+  spawnSync('/bin/sh', words, { cwd: session.project.path, env: session.env });
+  const program = await session.home.next();
+  // From then on nothing more fits, and that is told.
+  await until(() => fs.statSync(session.file('web', 'out.log')).size >= 200 * 512);
+  for (let turn = 0; turn < 3; turn += 1) expect((await session.rows())[0]).toMatchObject({ state: 'up', restarts: 0 });
+  expect(program.isAlive()).toBe(true);
+});
+
 test('attach shows what it prints and hands on what is typed', async () => {
   const echo = `process.stdin.on('data', (line) => console.log('heard ' + String(line).trim()));${listens()}`;
   await using session = await Session.open({ 'server.js': echo });
