@@ -173,7 +173,7 @@ export async function runInBackground(request: DaemonRequest): Promise<void> {
       return {};
     },
     async write({ params }) {
-      runner.write(String(params.text ?? ''));
+      runner.write(Buffer.from(String(params.data ?? ''), 'base64'));
       return {};
     },
     async *attach({ signal }) {

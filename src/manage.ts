@@ -43,6 +43,8 @@ const patience = 30_000;
 const look = 20;
 /** What a devwatch that does not answer is given after SIGTERM, in ms. */
 const grace = 10_000;
+/** Bytes that one order to write hands on. */
+const mostHandedOn = 32 * 1024;
 const failedExitCode = 1;
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
@@ -118,6 +120,10 @@ async function recordOf(name: string, daemon: ProcessIdentity): Promise<Backgrou
 
 /** @returns the exit code */
 export async function manage(command: Exclude<Managing, 'start'>, words: readonly string[]): Promise<number> {
+  process.stdout.on('error', (error) => {
+    // Whoever reads, such as head, has seen enough.
+    if (codeOf(error) !== 'EPIPE') throw error;
+  });
   switch (command) {
     case 'stop':
       return each(words, 'stop', stopOne);
@@ -303,8 +309,7 @@ async function showLogs(words: readonly string[]): Promise<number> {
     for (const { name, file } of files) for (const line of await readTail(file, { lines, since })) write(name, line);
     return 0;
   }
-  const abort = new AbortController();
-  process.once('SIGINT', () => abort.abort());
+  const abort = abortWhenLeft();
   await Promise.all(
     files.map(({ name, file }) =>
       followLog(file, { lines, since, signal: abort.signal, onLine: (line) => write(name, line) }),
@@ -332,21 +337,41 @@ async function attach(words: readonly string[]): Promise<number> {
     throw new UsageError('attach takes one program · devwatch attach <name>');
   const { record, name, alive } = entry;
   if (record === undefined || !alive) throw new UsageError(`${name} is not running · devwatch start`);
-  const abort = new AbortController();
-  process.once('SIGINT', () => abort.abort());
+  const abort = abortWhenLeft();
   process.stdin.on('data', (chunk: Buffer) => {
-    ask(record, 'write', { text: chunk.toString() }).catch(() => abort.abort());
+    // One after the other: orders that are under way at the same time have no order.
+    process.stdin.pause();
+    handOn(record, chunk).then(
+      () => void (abort.signal.aborted || process.stdin.resume()),
+      (error) => abort.abort(error),
+    );
   });
   process.stderr.write(`attached to ${name} · Ctrl-C leaves it running\n`);
   try {
     for await (const item of stream(record, 'attach', {}, abort.signal)) {
       process.stdout.write(Buffer.from(String((item as { data?: unknown }).data ?? ''), 'base64'));
     }
-  } catch (error) {
-    if (!abort.signal.aborted) throw error;
+  } finally {
+    process.stdin.pause();
   }
-  process.stdin.pause();
+  if (abort.signal.reason instanceof UsageError) throw abort.signal.reason;
+  if (!abort.signal.aborted) process.stderr.write(`${name} has been stopped\n`);
   return 0;
+}
+
+/** In pieces that fit into an order, which knows only text. */
+async function handOn(record: BackgroundRecord, bytes: Buffer): Promise<void> {
+  for (let at = 0; at < bytes.length; at += mostHandedOn) {
+    await ask(record, 'write', { data: bytes.toString('base64', at, at + mostHandedOn) });
+  }
+}
+
+/** By Ctrl-C, and by nobody reading any more. */
+function abortWhenLeft(): AbortController {
+  const abort = new AbortController();
+  process.once('SIGINT', () => abort.abort());
+  process.stdout.once('error', () => abort.abort());
+  return abort;
 }
 
 type Flags = NonNullable<Parameters<typeof parseArgs>[0]>['options'];

@@ -1,6 +1,7 @@
 /** Programs in the background: start, list, logs, restart, attach, stop, and what is left when something is killed. */
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -240,6 +241,23 @@ describe('logs', () => {
     expect((await once(follower, 'close'))[0]).toBe(0);
   });
 
+  test.each([
+    ['the last ones', 'logs web'],
+    ['followed', 'logs -f web'],
+  ])('are read as far as somebody wants them: %s', async (_, words) => {
+    await using session = await Session.open({ 'server.js': `for (const n of [1, 2, 3]) console.log(n);${listens()}` });
+    await session.run('start', '--name', 'web', 'server.js');
+    await until(async () => (await session.run('logs', 'web')).out.includes('listening'));
+    // The reader is gone before the first line comes.
+    const script = `{ "$0" "$1" ${words}; echo "code $?" >&2; } | :`;
+    const { stderr } = spawnSync('/bin/sh', ['-c', script, process.execPath, cli], {
+      cwd: session.project.path,
+      env: session.env,
+      encoding: 'utf8',
+    });
+    expect(stderr).toBe('code 0\n');
+  });
+
   test('stand in one file with --log, and outlive the program', async () => {
     await using session = await Session.open({ 'server.js': `console.error('to stderr');${listens()}` });
     await session.run('start', '--name', 'web', '--log', '1.log', 'server.js');
@@ -281,6 +299,34 @@ test('attach shows what it prints and hands on what is typed', async () => {
   attached.kill('SIGINT');
   await once(attached, 'close');
   expect((await session.rows())[0]?.state).toBe('up');
+});
+
+test('attach hands on much at once, as it is and in its order, and tells of the end', async () => {
+  const digest = `const hash = require('crypto').createHash('sha256');
+    let length = 0;
+    process.stdin.on('data', (bytes) => {
+      hash.update(bytes);
+      length += bytes.length;
+      if (bytes.at(-1) === 10) console.log('heard', length, hash.copy().digest('hex'));
+    });`;
+  await using session = await Session.open({ 'server.js': `${digest}${listens()}` });
+  await session.run('start', '--name', 'web', 'server.js');
+  const attached = session.spawn('attach', 'web');
+  let out = '';
+  let err = '';
+  attached.stdout?.on('data', (chunk) => {
+    out += chunk;
+  });
+  attached.stderr?.on('data', (chunk) => {
+    err += chunk;
+  });
+  const text = Buffer.from(`${Array.from({ length: 40_000 }, (_, index) => `ä${index}€`).join(' ')}\n`);
+  attached.stdin?.write(text);
+  await until(() => out.includes(`heard ${text.length} ${createHash('sha256').update(text).digest('hex')}`));
+  const ended = once(attached, 'close');
+  await session.run('stop', 'web');
+  expect(await ended).toEqual([0, null]);
+  expect(err).toContain('web has been stopped\n');
 });
 
 describe('the classical steps of a daemon', () => {
