@@ -93,7 +93,7 @@ attach_pid=$!
 await grep -q '^heard hello$' dev.log
 kill -INT "$attach_pid"
 wait "$attach_pid" || fail "attach ends with code $?"
-npx devwatch list | grep -q '^echo  *starting\|^echo  *up' || fail 'the program ended with attach'
+npx devwatch list | grep -q '^echo  *running ' || fail 'the program ended with attach'
 npx devwatch stop echo >/dev/null
 echo 'it restarts, and shows and takes what is attached'
 

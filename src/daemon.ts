@@ -36,7 +36,8 @@ export type Start =
   | { readonly state: 'ended' };
 
 export interface Status {
-  readonly state: 'starting' | 'up' | 'ended' | 'crashed' | 'stopping';
+  /** `running`: nobody knows whether it is up, as in Start. */
+  readonly state: 'starting' | 'running' | 'up' | 'ended' | 'crashed' | 'stopping';
   readonly pid: number | undefined;
   readonly run: number;
   /** Epoch ms of the run's start. */
@@ -126,7 +127,11 @@ export async function runInBackground(request: DaemonRequest): Promise<void> {
       });
     }
     clearTimeout(proof);
-    if (settings.ready === undefined) proof = setTimeout(() => settle({ state: 'running' }), proofOfLife);
+    if (settings.ready !== undefined) return;
+    proof = setTimeout(() => {
+      state = 'running';
+      settle({ state: 'running' });
+    }, proofOfLife);
   });
   runner.on('ready', ({ ms, port }) => {
     clearTimeout(proof);

@@ -166,6 +166,7 @@ describe('start says', () => {
       code: 0,
       out: expect.stringContaining(' is running · pid '),
     });
+    expect((await session.rows())[0]?.state).toBe('running');
   });
 
   test('that the name is taken, by whom', async () => {
