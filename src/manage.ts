@@ -19,6 +19,7 @@ import {
   standingOf,
 } from './background/registry.ts';
 import type { LoadedSettings } from './config/load.ts';
+import type { Settings } from './config/options.ts';
 import { readDuration } from './config/values.ts';
 import type { Start, Status } from './daemon.ts';
 import { codeOf, UsageError } from './errors.ts';
@@ -83,9 +84,9 @@ export async function start(request: StartRequest): Promise<number> {
     for (const line of await readTail(own, { lines: 10 })) print(`  ${line}`);
     return failedExitCode;
   }
-  const result = (await ask(record, 'start', {}, { timeout: patience }).catch(() => undefined)) as Start | undefined;
+  const result = await outcomeOf(record, 'start');
   const where = `pid ${record.pid} · logs: devwatch logs ${name}`;
-  switch (result?.state) {
+  switch (result.state) {
     case 'up':
       print(
         `${name} is up after ${formatTime(result.ms)}${result.port === undefined ? '' : ` · port ${result.port}`} · ${where}`,
@@ -98,12 +99,36 @@ export async function start(request: StartRequest): Promise<number> {
       print(`${name} has run and ended · devwatch waits for a change · ${where}`);
       return 0;
     case 'failed':
-      print(`${name} failed: ${result.reason} · devwatch stays and restarts it · ${where}`);
+      print(`${name} failed: ${result.reason} · ${afterFailure(loaded.settings)} · ${where}`);
       for (const line of result.tail) print(`  ${line}`);
       return failedExitCode;
-    default:
+    case 'late':
       print(`${name} is not up after ${formatTime(patience)} · it goes on · ${where}`);
       return failedExitCode;
+    case 'gone':
+      print(`${name} was ended before it was up · logs: devwatch logs ${name}`);
+      return failedExitCode;
+  }
+}
+
+const afterFailure = ({ exitOnCrash, restart }: Settings): string =>
+  exitOnCrash
+    ? 'devwatch has ended, too'
+    : restart === 'never'
+      ? 'devwatch stays and waits for a change'
+      : 'devwatch stays and restarts it';
+
+/** `late`: it was not known in time. `gone`: devwatch was ended, or does not answer. */
+async function outcomeOf(
+  record: BackgroundRecord,
+  verb: 'start' | 'restart',
+): Promise<Start | { readonly state: 'late' | 'gone' }> {
+  const began = performance.now();
+  try {
+    return (await ask(record, verb, {}, { timeout: patience })) as Start;
+  } catch {
+    // Timers may come a little early.
+    return { state: performance.now() - began < patience - look ? 'gone' : 'late' };
   }
 }
 
@@ -203,13 +228,26 @@ async function restartOne({ name, record, alive }: BackgroundEntry): Promise<num
     print(`${name} is not running · devwatch start`);
     return failedExitCode;
   }
-  const result = (await ask(record, 'restart', {}, { timeout: patience })) as Start;
-  if (result.state === 'failed') {
-    print(`${name} failed: ${result.reason}`);
-    return failedExitCode;
+  const result = await outcomeOf(record, 'restart');
+  switch (result.state) {
+    case 'up':
+      print(`${name} is up again after ${formatTime(result.ms)}`);
+      return 0;
+    case 'running':
+    case 'ended':
+      print(`${name} has been restarted`);
+      return 0;
+    case 'failed':
+      print(`${name} failed: ${result.reason}`);
+      for (const line of result.tail) print(`  ${line}`);
+      return failedExitCode;
+    case 'late':
+      print(`${name} is not up after ${formatTime(patience)} · it goes on · logs: devwatch logs ${name}`);
+      return failedExitCode;
+    case 'gone':
+      print(`${name} was ended before it was up again, or does not answer · devwatch list`);
+      return failedExitCode;
   }
-  print(result.state === 'up' ? `${name} is up again after ${formatTime(result.ms)}` : `${name} has been restarted`);
-  return 0;
 }
 
 interface Row {

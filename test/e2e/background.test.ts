@@ -169,6 +169,26 @@ describe('start says', () => {
     expect((await session.rows())[0]?.state).toBe('running');
   });
 
+  test('that devwatch has ended with the program, if asked to', async () => {
+    await using session = await Session.open({ 'server.js': `throw new Error('no database');` });
+    const { code, out } = await session.run('start', '--name', 'web', '--exit-on-crash', 'server.js');
+    expect(code).toBe(1);
+    expect(out).toMatch(/^web failed: exit 1 · devwatch has ended, too · /);
+  });
+
+  test('that it was stopped meanwhile', async () => {
+    await using session = await Session.open({ 'server.js': dialHome() });
+    const starting = session.run('start', '--name', 'web', '--ready', 'message', 'server.js');
+    await session.home.next();
+    const restarting = session.run('restart', 'web');
+    await session.home.next();
+    await session.run('stop', 'web');
+    for (const { code, out } of await Promise.all([starting, restarting])) {
+      expect(code).toBe(1);
+      expect(out).toMatch(/^web was ended before it was up/);
+    }
+  });
+
   test('that the name is taken, by whom', async () => {
     await using session = await Session.open({ 'server.js': listens() });
     await session.run('start', '--name', 'web', 'server.js');
