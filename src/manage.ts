@@ -171,29 +171,37 @@ async function each(
   act: (entry: BackgroundEntry) => Promise<number>,
 ): Promise<number> {
   if (words.length === 0) throw new UsageError(`${verb} what? · devwatch ${verb} <name|folder|all>`);
-  const entries = words.flatMap((word) => find(word));
+  const entries = findAll(words);
   if (entries.length === 0) print('nothing runs in the background');
   const codes = await Promise.all(entries.map(act));
   return Math.max(0, ...codes);
 }
 
-async function stopOne({ name, record, alive }: BackgroundEntry): Promise<number> {
-  if (record === undefined || !alive) {
+/** Each once, however often it is meant. */
+function findAll(words: readonly string[]): BackgroundEntry[] {
+  const entries = words.flatMap((word) => find(word));
+  return [...new Map(entries.map((entry) => [entry.name, entry])).values()];
+}
+
+async function stopOne({ name, record, holder, alive }: BackgroundEntry): Promise<number> {
+  const owner = record ?? holder;
+  if (owner === undefined || !alive) {
     await sweep(record);
     claimAndStrike(name);
     print(`${name} was not running`);
     return 0;
   }
   try {
+    if (record === undefined) throw new UsageError('without a record nobody knows where it listens');
     await ask(record, 'stop', {}, { timeout: grace + patience });
   } catch {
     // It does not answer: it is asked as every program is.
-    send(record, 'SIGTERM');
+    send(owner, 'SIGTERM');
   }
   const deadline = Date.now() + grace;
-  while (standingOf(record) === 'alive') {
+  while (standingOf(owner) === 'alive') {
     // The guardian ends what it leaves.
-    if (Date.now() > deadline) send(record, 'SIGKILL');
+    if (Date.now() > deadline) send(owner, 'SIGKILL');
     await sleep(look);
   }
   await sweep(record);
@@ -202,9 +210,9 @@ async function stopOne({ name, record, alive }: BackgroundEntry): Promise<number
 }
 
 /** It may end at any moment by itself. */
-function send(record: BackgroundRecord, signal: NodeJS.Signals): void {
+function send(owner: ProcessIdentity, signal: NodeJS.Signals): void {
   try {
-    if (standingOf(record) === 'alive') process.kill(record.pid, signal);
+    if (standingOf(owner) === 'alive') process.kill(owner.pid, signal);
   } catch (error) {
     if (codeOf(error) !== 'ESRCH') throw error;
   }
@@ -268,7 +276,7 @@ interface Row {
 
 async function show(words: readonly string[]): Promise<number> {
   const { values, positionals } = options(words, { json: { type: 'boolean' } });
-  const entries = positionals.length === 0 ? list() : positionals.flatMap((word) => find(word));
+  const entries = positionals.length === 0 ? list() : findAll(positionals);
   const rows = await Promise.all(entries.map(rowOf));
   if (values.json === true) print(JSON.stringify(rows, null, 2));
   else if (rows.length === 0) print('nothing runs in the background · devwatch start <script>');
@@ -279,6 +287,8 @@ async function show(words: readonly string[]): Promise<number> {
 async function rowOf({ name, record, alive, problem }: BackgroundEntry): Promise<Row> {
   if (record === undefined) return { name, state: 'unknown', problem };
   const common = { name, folder: record.folder, problem };
+  // Nobody knows of one that belongs to another container.
+  if (!alive && problem !== undefined) return { ...common, state: 'unknown' };
   if (!alive) {
     await sweep(record);
     return { ...common, state: 'dead' };
@@ -327,7 +337,7 @@ async function showLogs(words: readonly string[]): Promise<number> {
     clear: { type: 'boolean' },
   });
   if (positionals.length === 0) throw new UsageError('logs of what? · devwatch logs <name|folder|all>');
-  const programs = positionals.flatMap((word) => logsFor(word));
+  const programs = [...new Map(positionals.flatMap(logsFor).map((program) => [program.name, program])).values()];
   const files = programs.flatMap(({ name, log }) => {
     const all = values.err === true || log.out === log.err ? [log.err] : [log.out, log.err];
     return all.filter((file) => fs.existsSync(file) || values.follow === true).map((file) => ({ name, file }));
@@ -370,7 +380,7 @@ function logsFor(word: string): Pick<BackgroundRecord, 'name' | 'log'>[] {
 
 /** Shows what a program prints, and hands on what is typed; Ctrl-C ends the showing, not the program. */
 async function attach(words: readonly string[]): Promise<number> {
-  const [entry, ...others] = words.flatMap((word) => find(word));
+  const [entry, ...others] = findAll(words);
   if (entry === undefined || others.length > 0)
     throw new UsageError('attach takes one program · devwatch attach <name>');
   const { record, name, alive } = entry;

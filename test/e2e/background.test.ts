@@ -205,6 +205,7 @@ describe('start says', () => {
     [['start', '--name', '../web', 'server.js'], /"\.\.\/web" cannot be a name/],
     [['start', '--nmae', 'web', 'server.js'], /did you mean --name\?/],
     [['stop'], /devwatch stop <name\|folder\|all>/],
+    [['stop', ''], /"" is neither a name nor a folder/],
     [['stop', 'nobody'], /nothing runs in the background as, or in, nobody/],
     [['logs', 'nobody'], /nothing runs in the background as, or in, nobody/],
     [['list', '--jason'], /--jason/],
@@ -439,6 +440,26 @@ test.each([
   expect(isAlive(record.pid)).toBe(true);
   expect(program.isAlive()).toBe(true);
   fs.writeFileSync(session.file('web', 'record.json'), JSON.stringify(record), { mode: 0o600 });
+});
+
+test('a record of another container is neither alive nor dead', async () => {
+  await using session = await Session.open({ 'server.js': listens() });
+  await session.run('start', '--name', 'web', 'server.js');
+  const record = session.record('web');
+  fs.writeFileSync(session.file('web', 'record.json'), JSON.stringify({ ...record, namespace: '1' }), { mode: 0o600 });
+  expect((await session.rows())[0]?.state).toBe('unknown');
+  fs.writeFileSync(session.file('web', 'record.json'), JSON.stringify(record), { mode: 0o600 });
+});
+
+test('what is running stops though its record is damaged, and once though it is named twice', async () => {
+  await using session = await Session.open({ 'server.js': listens() });
+  await session.run('start', '--name', 'web', 'server.js');
+  const program = await session.home.next();
+  fs.writeFileSync(session.file('web', 'record.json'), '{"name":', { mode: 0o600 });
+  expect((await session.rows())[0]).toMatchObject({ name: 'web', state: 'unknown' });
+  expect(await session.run('stop', 'web', 'web')).toMatchObject({ code: 0, out: 'web has been stopped\n' });
+  await program.gone;
+  expect(await session.rows()).toEqual([]);
 });
 
 test.skipIf(process.getuid?.() !== 0)('another user can neither read the logs nor give orders', async () => {
