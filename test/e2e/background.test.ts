@@ -35,11 +35,14 @@ class Session implements AsyncDisposable {
   readonly home: Home;
   readonly project: Project;
   readonly #state: Project;
+  /** XDG_STATE_HOME. */
+  stateHome: string;
 
   constructor(home: Home, project: Project) {
     this.home = home;
     this.project = project;
     this.#state = createProject({});
+    this.stateHome = this.#state.path;
   }
 
   static async open(files: Readonly<Record<string, string>>): Promise<Session> {
@@ -47,7 +50,7 @@ class Session implements AsyncDisposable {
   }
 
   get env(): NodeJS.ProcessEnv {
-    return { ...process.env, ...this.home.env, XDG_STATE_HOME: this.#state.path, XDG_RUNTIME_DIR: '' };
+    return { ...process.env, ...this.home.env, XDG_STATE_HOME: this.stateHome, XDG_RUNTIME_DIR: '' };
   }
 
   spawn(...words: readonly string[]): ChildProcess {
@@ -78,7 +81,7 @@ class Session implements AsyncDisposable {
   }
 
   file(name: string, file: string): string {
-    return path.join(this.#state.path, 'devwatch', 'background', name, file);
+    return path.join(this.stateHome, 'devwatch', 'background', name, file);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -149,6 +152,18 @@ test('--no-watch only keeps it alive', async () => {
   first.send('crash');
   expect((await session.home.next()).says.version).toBe(2);
   expect((await session.run('logs', 'web', '--err', '-n', '100')).out).not.toContain('server.js\n');
+});
+
+test('what devwatch writes in the project restarts nothing', async () => {
+  await using session = await Session.open({ 'server.js': listens({ version: 1 }) });
+  session.stateHome = session.project.at('kept');
+  await session.run('start', '--name', 'web', '--log', 'log.js', '--log-size', '1k', '--watch', '**', 'server.js');
+  const program = await session.home.next();
+  for (let line = 0; line < 40; line += 1) program.send('x'.repeat(100));
+  await until(() => fs.existsSync(session.project.at('log.js.2')));
+  // Only what is noticed after all that tells that it was not.
+  session.project.write('server.js', listens({ version: 2 }));
+  expect((await session.home.next()).says.version).toBe(2);
 });
 
 describe('start says', () => {
