@@ -81,7 +81,9 @@ export async function start(request: StartRequest): Promise<number> {
   const record = await recordOf(name, daemon);
   if (record === undefined) {
     print(`${name} could not be started: ${display}`);
-    for (const line of await readTail(own, { lines: 10 })) print(`  ${line}`);
+    await printTail(own);
+    // It may have been up, and ended with the program, before anybody looked.
+    if (loaded.settings.exitOnCrash) await printTail(loaded.settings.log ?? logsOf(name).err);
     return failedExitCode;
   }
   const result = await outcomeOf(record, 'start');
@@ -107,8 +109,13 @@ export async function start(request: StartRequest): Promise<number> {
       return failedExitCode;
     case 'gone':
       print(`${name} was ended before it was up · logs: devwatch logs ${name}`);
+      await printTail(record.log.err);
       return failedExitCode;
   }
+}
+
+async function printTail(log: string): Promise<void> {
+  for (const line of await readTail(log, { lines: 10 })) print(`  ${line}`);
 }
 
 const afterFailure = ({ exitOnCrash, restart }: Settings): string =>
