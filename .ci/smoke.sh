@@ -76,6 +76,27 @@ npx devwatch logs smoke >dev.log
 answers goodbye || fail 'the server in the background does not answer'
 server_pid=$(answer | sed 's/.* pid //')
 npx devwatch list | grep -q "^smoke  *up  *$server_pid " || fail 'list does not show it'
+npx devwatch restart smoke >dev.log || fail 'restart failed'
+grep -q '^smoke is up again after ' dev.log || fail 'restart does not say that it is up again'
+if ! is_gone "$server_pid"; then fail "the old server, pid $server_pid, is alive after restart"; fi
+npx devwatch logs smoke >dev.log
+answers goodbye || fail 'the server does not answer after restart'
+server_pid=$(answer | sed 's/.* pid //')
+
+cat >echo.js <<'JS'
+process.stdin.on('data', (line) => console.log(`heard ${line}`));
+JS
+npx devwatch start --name echo echo.js >/dev/null || fail 'the program that echoes does not start'
+# Not by npx, so that the signal reaches it.
+echo hello | node_modules/.bin/devwatch attach echo >dev.log &
+attach_pid=$!
+await grep -q '^heard hello$' dev.log
+kill -INT "$attach_pid"
+wait "$attach_pid" || fail "attach ends with code $?"
+npx devwatch list | grep -q '^echo  *running ' || fail 'the program ended with attach'
+npx devwatch stop echo >/dev/null
+echo 'it restarts, and shows and takes what is attached'
+
 npx devwatch stop smoke >/dev/null
 if ! is_gone "$server_pid"; then fail "the server, pid $server_pid, is alive after stop"; fi
 [[ $(npx devwatch list --json) == '[]' ]] || fail 'list still shows it'

@@ -1,5 +1,6 @@
 /** A devwatch in the background: what it would print goes to logs, and it takes orders over a socket. */
 
+import fs from 'node:fs';
 import path from 'node:path';
 import { type ControlHandler, openControl } from './background/control.ts';
 import { type Log, openLog } from './background/logs.ts';
@@ -35,7 +36,8 @@ export type Start =
   | { readonly state: 'ended' };
 
 export interface Status {
-  readonly state: 'starting' | 'up' | 'ended' | 'crashed' | 'stopping';
+  /** `running`: nobody knows whether it is up, as in Start. */
+  readonly state: 'starting' | 'running' | 'up' | 'ended' | 'crashed' | 'stopping';
   readonly pid: number | undefined;
   readonly run: number;
   /** Epoch ms of the run's start. */
@@ -59,7 +61,7 @@ export async function runInBackground(request: DaemonRequest): Promise<void> {
       maxFiles: settings.logFiles,
       timestamps: settings.logTimestamps,
       clock: systemClock,
-      onProblem: (message) => process.stderr.write(`devwatch: ${message}\n`),
+      onProblem: complain,
     });
   const files = {
     out: settings.log ?? path.join(claim.folder, 'out.log'),
@@ -122,7 +124,11 @@ export async function runInBackground(request: DaemonRequest): Promise<void> {
       });
     }
     clearTimeout(proof);
-    if (settings.ready === undefined) proof = setTimeout(() => settle({ state: 'running' }), proofOfLife);
+    if (settings.ready !== undefined) return;
+    proof = setTimeout(() => {
+      state = 'running';
+      settle({ state: 'running' });
+    }, proofOfLife);
   });
   runner.on('ready', ({ ms, port }) => {
     clearTimeout(proof);
@@ -172,7 +178,7 @@ export async function runInBackground(request: DaemonRequest): Promise<void> {
       return {};
     },
     async write({ params }) {
-      runner.write(String(params.text ?? ''));
+      runner.write(Buffer.from(String(params.data ?? ''), 'base64'));
       return {};
     },
     async *attach({ signal }) {
@@ -232,6 +238,15 @@ export async function runInBackground(request: DaemonRequest): Promise<void> {
     });
   });
   runner.start();
+}
+
+/** Into devwatch's own log, which may lie on the very disk that is full. */
+function complain(message: string): void {
+  try {
+    fs.writeSync(process.stderr.fd, `devwatch: ${message}\n`);
+  } catch {
+    // Nobody is left to tell.
+  }
 }
 
 /** How much of what was printed last a failed start is told with. */

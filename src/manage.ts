@@ -19,6 +19,7 @@ import {
   type ProcessIdentity,
   standingOf,
 } from './background/registry.ts';
+import type { Settings } from './config/options.ts';
 import { readDuration } from './config/values.ts';
 import type { Start, Status } from './daemon.ts';
 import { codeOf, UsageError } from './errors.ts';
@@ -42,6 +43,8 @@ const patience = 30_000;
 const look = 20;
 /** What a devwatch that does not answer is given after SIGTERM, in ms. */
 const grace = 10_000;
+/** Bytes that one order to write hands on. */
+const mostHandedOn = 32 * 1024;
 const failedExitCode = 1;
 const usageExitCode = 2;
 
@@ -102,15 +105,11 @@ async function launchOrTell(one: Launch): Promise<Launched> {
 }
 
 async function isUpAlready(name: string): Promise<boolean> {
-  const entry = list().find((one) => one.name === name && one.alive);
-  if (entry?.record === undefined) return false;
-  const start = await startOf(entry.record);
-  return start !== undefined && start.state !== 'failed';
+  const record = list().find((entry) => entry.name === name && entry.alive)?.record;
+  if (record === undefined) return false;
+  const { state } = await outcomeOf(record, 'start');
+  return state === 'up' || state === 'running' || state === 'ended';
 }
-
-/** How its latest start has turned out; undefined when that is not known in time. */
-const startOf = (record: BackgroundRecord): Promise<Start | undefined> =>
-  (ask(record, 'start', {}, { timeout: patience }) as Promise<Start>).catch(() => undefined);
 
 interface Launch {
   readonly program: NamedProgram;
@@ -161,12 +160,14 @@ async function launch({ program, name, argv, cli }: Launch): Promise<number> {
   const record = await recordOf(name, daemon);
   if (record === undefined) {
     print(`${name} could not be started: ${display}`);
-    for (const line of await readTail(own, { lines: 10 })) print(`  ${line}`);
+    await printTail(own);
+    // It may have been up, and ended with the program, before anybody looked.
+    if (loaded.settings.exitOnCrash) await printTail(loaded.settings.log ?? logsOf(name).err);
     return failedExitCode;
   }
-  const result = await startOf(record);
+  const result = await outcomeOf(record, 'start');
   const where = `pid ${record.pid} · logs: devwatch logs ${name}`;
-  switch (result?.state) {
+  switch (result.state) {
     case 'up':
       print(
         `${name} is up after ${formatTime(result.ms)}${result.port === undefined ? '' : ` · port ${result.port}`} · ${where}`,
@@ -179,12 +180,41 @@ async function launch({ program, name, argv, cli }: Launch): Promise<number> {
       print(`${name} has run and ended · devwatch waits for a change · ${where}`);
       return 0;
     case 'failed':
-      print(`${name} failed: ${result.reason} · devwatch stays and restarts it · ${where}`);
+      print(`${name} failed: ${result.reason} · ${afterFailure(loaded.settings)} · ${where}`);
       for (const line of result.tail) print(`  ${line}`);
       return failedExitCode;
-    default:
+    case 'late':
       print(`${name} is not up after ${formatTime(patience)} · it goes on · ${where}`);
       return failedExitCode;
+    case 'gone':
+      print(`${name} was ended before it was up · logs: devwatch logs ${name}`);
+      await printTail(record.log.err);
+      return failedExitCode;
+  }
+}
+
+async function printTail(log: string): Promise<void> {
+  for (const line of await readTail(log, { lines: 10 })) print(`  ${line}`);
+}
+
+const afterFailure = ({ exitOnCrash, restart }: Settings): string =>
+  exitOnCrash
+    ? 'devwatch has ended, too'
+    : restart === 'never'
+      ? 'devwatch stays and waits for a change'
+      : 'devwatch stays and restarts it';
+
+/** `late`: it was not known in time. `gone`: devwatch was ended, or does not answer. */
+async function outcomeOf(
+  record: BackgroundRecord,
+  verb: 'start' | 'restart',
+): Promise<Start | { readonly state: 'late' | 'gone' }> {
+  const began = performance.now();
+  try {
+    return (await ask(record, verb, {}, { timeout: patience })) as Start;
+  } catch {
+    // Timers may come a little early.
+    return { state: performance.now() - began < patience - look ? 'gone' : 'late' };
   }
 }
 
@@ -201,6 +231,10 @@ async function recordOf(name: string, daemon: ProcessIdentity): Promise<Backgrou
 
 /** @returns the exit code */
 export async function manage(command: Exclude<Managing, 'start' | 'unit'>, words: readonly string[]): Promise<number> {
+  process.stdout.on('error', (error) => {
+    // Whoever reads, such as head, has seen enough.
+    if (codeOf(error) !== 'EPIPE') throw error;
+  });
   switch (command) {
     case 'stop':
       return each(words, 'stop', stopOne);
@@ -225,29 +259,37 @@ async function each(
   act: (entry: BackgroundEntry) => Promise<number>,
 ): Promise<number> {
   if (words.length === 0) throw new UsageError(`${verb} what? · devwatch ${verb} <name|folder|all>`);
-  const entries = words.flatMap((word) => find(word));
+  const entries = findAll(words);
   if (entries.length === 0) print('nothing runs in the background');
   const codes = await Promise.all(entries.map(act));
   return Math.max(0, ...codes);
 }
 
-async function stopOne({ name, record, alive }: BackgroundEntry): Promise<number> {
-  if (record === undefined || !alive) {
+/** Each once, however often it is meant. */
+function findAll(words: readonly string[]): BackgroundEntry[] {
+  const entries = words.flatMap((word) => find(word));
+  return [...new Map(entries.map((entry) => [entry.name, entry])).values()];
+}
+
+async function stopOne({ name, record, holder, alive }: BackgroundEntry): Promise<number> {
+  const owner = record ?? holder;
+  if (owner === undefined || !alive) {
     await sweep(record);
     claimAndStrike(name);
     print(`${name} was not running`);
     return 0;
   }
   try {
+    if (record === undefined) throw new UsageError('without a record nobody knows where it listens');
     await ask(record, 'stop', {}, { timeout: grace + patience });
   } catch {
     // It does not answer: it is asked as every program is.
-    send(record, 'SIGTERM');
+    send(owner, 'SIGTERM');
   }
   const deadline = Date.now() + grace;
-  while (standingOf(record) === 'alive') {
+  while (standingOf(owner) === 'alive') {
     // The guardian ends what it leaves.
-    if (Date.now() > deadline) send(record, 'SIGKILL');
+    if (Date.now() > deadline) send(owner, 'SIGKILL');
     await sleep(look);
   }
   await sweep(record);
@@ -256,9 +298,9 @@ async function stopOne({ name, record, alive }: BackgroundEntry): Promise<number
 }
 
 /** It may end at any moment by itself. */
-function send(record: BackgroundRecord, signal: NodeJS.Signals): void {
+function send(owner: ProcessIdentity, signal: NodeJS.Signals): void {
   try {
-    if (standingOf(record) === 'alive') process.kill(record.pid, signal);
+    if (standingOf(owner) === 'alive') process.kill(owner.pid, signal);
   } catch (error) {
     if (codeOf(error) !== 'ESRCH') throw error;
   }
@@ -282,13 +324,26 @@ async function restartOne({ name, record, alive }: BackgroundEntry): Promise<num
     print(`${name} is not running · devwatch start`);
     return failedExitCode;
   }
-  const result = (await ask(record, 'restart', {}, { timeout: patience })) as Start;
-  if (result.state === 'failed') {
-    print(`${name} failed: ${result.reason}`);
-    return failedExitCode;
+  const result = await outcomeOf(record, 'restart');
+  switch (result.state) {
+    case 'up':
+      print(`${name} is up again after ${formatTime(result.ms)}`);
+      return 0;
+    case 'running':
+    case 'ended':
+      print(`${name} has been restarted`);
+      return 0;
+    case 'failed':
+      print(`${name} failed: ${result.reason}`);
+      for (const line of result.tail) print(`  ${line}`);
+      return failedExitCode;
+    case 'late':
+      print(`${name} is not up after ${formatTime(patience)} · it goes on · logs: devwatch logs ${name}`);
+      return failedExitCode;
+    case 'gone':
+      print(`${name} was ended before it was up again, or does not answer · devwatch list`);
+      return failedExitCode;
   }
-  print(result.state === 'up' ? `${name} is up again after ${formatTime(result.ms)}` : `${name} has been restarted`);
-  return 0;
 }
 
 async function reloadOne({ name, record, alive }: BackgroundEntry): Promise<number> {
@@ -325,7 +380,7 @@ interface Row {
 
 async function show(words: readonly string[]): Promise<number> {
   const { values, positionals } = options(words, { json: { type: 'boolean' } });
-  const entries = positionals.length === 0 ? list() : positionals.flatMap((word) => find(word));
+  const entries = positionals.length === 0 ? list() : findAll(positionals);
   const rows = await Promise.all(entries.map(rowOf));
   if (values.json === true) print(JSON.stringify(rows, null, 2));
   else if (rows.length === 0) print('nothing runs in the background · devwatch start <script>');
@@ -336,6 +391,8 @@ async function show(words: readonly string[]): Promise<number> {
 async function rowOf({ name, record, alive, problem }: BackgroundEntry): Promise<Row> {
   if (record === undefined) return { name, state: 'unknown', problem };
   const common = { name, folder: record.folder, problem };
+  // Nobody knows of one that belongs to another container.
+  if (!alive && problem !== undefined) return { ...common, state: 'unknown' };
   if (!alive) {
     await sweep(record);
     return { ...common, state: 'dead' };
@@ -384,7 +441,7 @@ async function showLogs(words: readonly string[]): Promise<number> {
     clear: { type: 'boolean' },
   });
   if (positionals.length === 0) throw new UsageError('logs of what? · devwatch logs <name|folder|all>');
-  const programs = positionals.flatMap((word) => logsFor(word));
+  const programs = [...new Map(positionals.flatMap(logsFor).map((program) => [program.name, program])).values()];
   const files = programs.flatMap(({ name, log }) => {
     const all = values.err === true || log.out === log.err ? [log.err] : [log.out, log.err];
     return all.filter((file) => fs.existsSync(file) || values.follow === true).map((file) => ({ name, file }));
@@ -404,8 +461,7 @@ async function showLogs(words: readonly string[]): Promise<number> {
     for (const { name, file } of files) for (const line of await readTail(file, { lines, since })) write(name, line);
     return 0;
   }
-  const abort = new AbortController();
-  process.once('SIGINT', () => abort.abort());
+  const abort = abortWhenLeft();
   await Promise.all(
     files.map(({ name, file }) =>
       followLog(file, { lines, since, signal: abort.signal, onLine: (line) => write(name, line) }),
@@ -428,26 +484,46 @@ function logsFor(word: string): Pick<BackgroundRecord, 'name' | 'log'>[] {
 
 /** Shows what a program prints, and hands on what is typed; Ctrl-C ends the showing, not the program. */
 async function attach(words: readonly string[]): Promise<number> {
-  const [entry, ...others] = words.flatMap((word) => find(word));
+  const [entry, ...others] = findAll(words);
   if (entry === undefined || others.length > 0)
     throw new UsageError('attach takes one program · devwatch attach <name>');
   const { record, name, alive } = entry;
   if (record === undefined || !alive) throw new UsageError(`${name} is not running · devwatch start`);
-  const abort = new AbortController();
-  process.once('SIGINT', () => abort.abort());
+  const abort = abortWhenLeft();
   process.stdin.on('data', (chunk: Buffer) => {
-    ask(record, 'write', { text: chunk.toString() }).catch(() => abort.abort());
+    // One after the other: orders that are under way at the same time have no order.
+    process.stdin.pause();
+    handOn(record, chunk).then(
+      () => void (abort.signal.aborted || process.stdin.resume()),
+      (error) => abort.abort(error),
+    );
   });
   process.stderr.write(`attached to ${name} · Ctrl-C leaves it running\n`);
   try {
     for await (const item of stream(record, 'attach', {}, abort.signal)) {
       process.stdout.write(Buffer.from(String((item as { data?: unknown }).data ?? ''), 'base64'));
     }
-  } catch (error) {
-    if (!abort.signal.aborted) throw error;
+  } finally {
+    process.stdin.pause();
   }
-  process.stdin.pause();
+  if (abort.signal.reason instanceof UsageError) throw abort.signal.reason;
+  if (!abort.signal.aborted) process.stderr.write(`${name} has been stopped\n`);
   return 0;
+}
+
+/** In pieces that fit into an order, which knows only text. */
+async function handOn(record: BackgroundRecord, bytes: Buffer): Promise<void> {
+  for (let at = 0; at < bytes.length; at += mostHandedOn) {
+    await ask(record, 'write', { data: bytes.toString('base64', at, at + mostHandedOn) });
+  }
+}
+
+/** By Ctrl-C, and by nobody reading any more. */
+function abortWhenLeft(): AbortController {
+  const abort = new AbortController();
+  process.once('SIGINT', () => abort.abort());
+  process.stdout.once('error', () => abort.abort());
+  return abort;
 }
 
 type Flags = NonNullable<Parameters<typeof parseArgs>[0]>['options'];

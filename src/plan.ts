@@ -2,8 +2,10 @@
 
 import path from 'node:path';
 import type { LoadedSettings } from './config/load.ts';
+import type { Settings } from './config/options.ts';
 import { UsageError } from './errors.ts';
 import { type Command, resolveCommand } from './process/command.ts';
+import { stateHome } from './process/leftovers.ts';
 
 /** What to run, and where its settings come from. */
 export interface ProgramRequest {
@@ -63,4 +65,10 @@ export function isReadByDevwatchAlone(file: string, { settingsFiles, settings }:
 /** Files that count wherever they are: what runs, what it is configured with, and what configures us. */
 export function ownFiles({ settings, settingsFiles }: LoadedSettings, { script }: Pick<Command, 'script'>): string[] {
   return [...(script === undefined ? [] : [script]), ...settingsFiles, ...settings.envFile];
+}
+
+/** What devwatch itself writes, its logs with those that were rotated: it would restart because of itself. */
+export function writtenFiles({ log, logFiles }: Settings): string[] {
+  const logs = log === undefined ? [] : [log, ...Array.from({ length: logFiles }, (_, index) => `${log}.${index + 1}`)];
+  return [stateHome(), ...logs];
 }

@@ -2,11 +2,12 @@
 
 import type { LoadedSettings } from './config/load.ts';
 import { defaultSettings, pageExtensions } from './config/options.ts';
-import { ownFiles } from './plan.ts';
+import { ownFiles, writtenFiles } from './plan.ts';
 import type { Command } from './process/command.ts';
 import { createFilter } from './watch/filter.ts';
 import { linkedFolders } from './watch/linked.ts';
 import type { Scope } from './watch/lookout.ts';
+import { toPosix } from './watch/paths.ts';
 
 /** What the settings say is to be watched; the disk is asked for linked packages and for git's rules. */
 export async function planScope(
@@ -18,7 +19,7 @@ export async function planScope(
   const own = settings.ext ?? command.extensions;
   const extensions = settings.liveReload === false ? own : [...new Set([...own, ...pageExtensions])];
   const git = settings.gitignore ? await import('./watch/gitignore.ts') : undefined;
-  const ignore = { patterns: settings.ignore, base: bases.ignore };
+  const ignore = { patterns: [...writtenFiles(settings).map(toPosix), ...settings.ignore], base: bases.ignore };
   const filter = createFilter({
     watch: { patterns: watch, base: bases.watch },
     ignore,

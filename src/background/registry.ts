@@ -65,6 +65,8 @@ export interface BackgroundEntry {
   readonly alive: boolean;
   /** Missing while it is being started, and when it is damaged. */
   readonly record?: BackgroundRecord;
+  /** Who has the name, where there is no record. */
+  readonly holder?: ProcessIdentity;
   /** What is wrong, or unknown, in words. */
   readonly problem?: string;
 }
@@ -263,6 +265,8 @@ export function list(): BackgroundEntry[] {
  * @throws UsageError when there is none of that name or in that folder; `all` may be none.
  */
 export function find(what: string): BackgroundEntry[] {
+  // Else it would be the working folder, and all in it: for a variable that is not set, say.
+  if (what === '') throw new UsageError('"" is neither a name nor a folder · . is this one');
   const entries = list();
   if (what === everything) return entries;
   const folder = realPath(path.resolve(what));
@@ -323,8 +327,9 @@ function entryOf(name: string): BackgroundEntry | undefined {
       return { name, record, alive: standing === 'alive', ...foreign };
     }
     const holder = holdersOf(path.join(backgroundFolder(), name, 'lock')).find((held) => standingOf(held) === 'alive');
-    if (problem === undefined && holder === undefined) return undefined;
-    return { name, alive: holder !== undefined, problem: problem ?? `is being started (pid ${holder?.pid})` };
+    if (holder !== undefined)
+      return { name, alive: true, holder, problem: problem ?? `is being started (pid ${holder.pid})` };
+    return problem === undefined ? undefined : { name, alive: false, problem };
   } catch (error) {
     return { name, alive: false, problem: messageOf(error) };
   }

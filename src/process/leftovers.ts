@@ -140,11 +140,14 @@ function prefixOf(folder: string): string {
   return `${dev.toString(36)}-${ino.toString(36)}-`;
 }
 
+/** Where devwatch keeps what it has to know later. */
+export const stateHome = (): string =>
+  path.join(process.env.XDG_STATE_HOME || path.join(os.homedir(), '.local', 'state'), 'devwatch');
+
 /** devwatch's own folder for such notes, closed to others; undefined where there can be none. */
 function stateFolder(): string | undefined {
   if (process.platform !== 'linux') return undefined;
-  const home = process.env.XDG_STATE_HOME || path.join(os.homedir(), '.local', 'state');
-  const folder = path.join(home, 'devwatch', 'trees');
+  const folder = path.join(stateHome(), 'trees');
   try {
     fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
     const stats = fs.lstatSync(folder);

@@ -275,7 +275,10 @@ describe('who is alive', () => {
 
   test('what is being started has no record yet', () => {
     claim('web', '/here');
-    expect(list()).toEqual([{ name: 'web', alive: true, problem: `is being started (pid ${process.pid})` }]);
+    const problem = `is being started (pid ${process.pid})`;
+    expect(list()).toEqual([
+      { name: 'web', alive: true, holder: expect.objectContaining({ pid: process.pid }), problem },
+    ]);
   });
 });
 

@@ -82,7 +82,8 @@ function addFiles(project: string): void {
   }
 }
 
-async function settle(pids: readonly number[]): Promise<void> {
+/** Returns when nothing is left that these processes do of their own accord. */
+export async function settle(pids: readonly number[]): Promise<void> {
   const cpu = (): number => pids.reduce((sum, pid) => sum + (cpuTimeOf(pid) ?? 0), 0);
   const deadline = performance.now() + longestSettling;
   await sleep(firstLook);
@@ -93,7 +94,7 @@ async function settle(pids: readonly number[]): Promise<void> {
 }
 
 /** Its own memory, and its share of what it shares, in bytes. */
-function proportionalSize(pid: number): number {
+export function proportionalSize(pid: number): number {
   const text = fs.readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
   return Number(/^Pss:\s+(\d+) kB$/m.exec(text)?.[1]) * 1024;
 }

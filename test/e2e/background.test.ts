@@ -1,8 +1,10 @@
 /** Programs in the background: start, list, logs, restart, attach, stop, and what is left when something is killed. */
 
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import fs from 'node:fs';
+import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { BackgroundRecord } from '../../src/background/registry.ts';
 import { cli } from '../support/devwatch.ts';
@@ -71,6 +73,18 @@ test('--no-watch only keeps it alive', async () => {
   expect((await session.run('logs', 'web', '--err', '-n', '100')).out).not.toContain('server.js\n');
 });
 
+test('what devwatch writes in the project restarts nothing', async () => {
+  await using session = await Session.open({ 'server.js': listens({ version: 1 }) });
+  session.stateHome = session.project.at('kept');
+  await session.run('start', '--name', 'web', '--log', 'log.js', '--log-size', '1k', '--watch', '**', 'server.js');
+  const program = await session.home.next();
+  for (let line = 0; line < 40; line += 1) program.send('x'.repeat(100));
+  await until(() => fs.existsSync(session.project.at('log.js.2')));
+  // Only what is noticed after all that tells that it was not.
+  session.project.write('server.js', listens({ version: 2 }));
+  expect((await session.home.next()).says.version).toBe(2);
+});
+
 describe('start says', () => {
   test('why it failed, with the last lines of the log', async () => {
     await using session = await Session.open({ 'server.js': `console.log('begun'); throw new Error('no database');` });
@@ -86,6 +100,29 @@ describe('start says', () => {
       code: 0,
       out: expect.stringContaining(' is running · pid '),
     });
+    expect((await session.rows())[0]?.state).toBe('running');
+  });
+
+  test('that devwatch has ended with the program, if asked to, and why', async () => {
+    await using session = await Session.open({ 'server.js': `throw new Error('no database');` });
+    const { code, out } = await session.run('start', '--name', 'web', '--exit-on-crash', 'server.js');
+    expect(code).toBe(1);
+    // It depends on whether that comes before or after the look at it.
+    expect(out).toMatch(/^web (failed: exit 1 · devwatch has ended, too|was ended before|could not be started)/);
+    expect(out).toContain('Error: no database');
+  });
+
+  test('that it was stopped meanwhile', async () => {
+    await using session = await Session.open({ 'server.js': dialHome() });
+    const starting = session.run('start', '--name', 'web', '--ready', 'message', 'server.js');
+    await session.home.next();
+    const restarting = session.run('restart', 'web');
+    await session.home.next();
+    await session.run('stop', 'web');
+    for (const { code, out } of await Promise.all([starting, restarting])) {
+      expect(code).toBe(1);
+      expect(out).toMatch(/^web was ended before it was up/);
+    }
   });
 
   test('that the name is taken, by whom', async () => {
@@ -104,6 +141,7 @@ describe('start says', () => {
     [['start', '--name', '../web', 'server.js'], /"\.\.\/web" cannot be a name/],
     [['start', '--nmae', 'web', 'server.js'], /did you mean --name\?/],
     [['stop'], /devwatch stop <name\|folder\|all>/],
+    [['stop', ''], /"" is neither a name nor a folder/],
     [['stop', 'nobody'], /nothing runs in the background as, or in, nobody/],
     [['logs', 'nobody'], /nothing runs in the background as, or in, nobody/],
     [['list', '--jason'], /--jason/],
@@ -115,10 +153,10 @@ describe('start says', () => {
     expect(await session.rows()).toEqual([]);
   });
 
-  test('of twenty at once, that one has won', async () => {
+  test('of fifty at once, that one has won', async () => {
     await using session = await Session.open({ 'server.js': listens() });
     const results = await Promise.all(
-      Array.from({ length: 20 }, () => session.run('start', '--name', 'web', 'server.js')),
+      Array.from({ length: 50 }, () => session.run('start', '--name', 'web', 'server.js')),
     );
     expect(results.filter(({ code }) => code === 0)).toHaveLength(1);
     for (const { code, err } of results.filter((result) => result.code !== 0)) {
@@ -161,6 +199,23 @@ describe('logs', () => {
     expect((await once(follower, 'close'))[0]).toBe(0);
   });
 
+  test.each([
+    ['the last ones', 'logs web'],
+    ['followed', 'logs -f web'],
+  ])('are read as far as somebody wants them: %s', async (_, words) => {
+    await using session = await Session.open({ 'server.js': `for (const n of [1, 2, 3]) console.log(n);${listens()}` });
+    await session.run('start', '--name', 'web', 'server.js');
+    await until(async () => (await session.run('logs', 'web')).out.includes('listening'));
+    // The reader is gone before the first line comes.
+    const script = `{ "$0" "$1" ${words}; echo "code $?" >&2; } | :`;
+    const { stderr } = spawnSync('/bin/sh', ['-c', script, process.execPath, cli], {
+      cwd: session.project.path,
+      env: session.env,
+      encoding: 'utf8',
+    });
+    expect(stderr).toBe('code 0\n');
+  });
+
   test('stand in one file with --log, and outlive the program', async () => {
     await using session = await Session.open({ 'server.js': `console.error('to stderr');${listens()}` });
     await session.run('start', '--name', 'web', '--log', '1.log', 'server.js');
@@ -169,6 +224,22 @@ describe('logs', () => {
     await session.run('stop', 'web');
     expect(fs.readFileSync(session.project.at('1.log'), 'utf8')).toContain('listening\n');
   });
+});
+
+test('a full disk stops neither the program nor devwatch', async () => {
+  const prints = `const print = () => process.stdout.write('x'.repeat(4096) + '\\n', () => setTimeout(print, 1));print();`;
+  await using session = await Session.open({ 'server.js': `${prints}${listens()}` });
+  // A limit on the size of files stands in for the disk, and devwatch's own log is already there.
+  fs.mkdirSync(path.dirname(session.file('web', 'devwatch.log')), { recursive: true, mode: 0o700 });
+  fs.writeFileSync(session.file('web', 'devwatch.log'), 'x'.repeat(1024 * 1024), { mode: 0o600 });
+  const limited = `ulimit -f 200; exec "$0" "$@"`;
+  const words = ['-c', limited, process.execPath, cli, 'start', '--name', 'web', '--no-watch', 'server.js'];
+  spawnSync('/bin/sh', words, { cwd: session.project.path, env: session.env });
+  const program = await session.home.next();
+  // From then on nothing more fits, and that is told.
+  await until(() => fs.statSync(session.file('web', 'out.log')).size >= 200 * 512);
+  for (let turn = 0; turn < 3; turn += 1) expect((await session.rows())[0]).toMatchObject({ state: 'up', restarts: 0 });
+  expect(program.isAlive()).toBe(true);
 });
 
 test('attach shows what it prints and hands on what is typed', async () => {
@@ -208,6 +279,34 @@ test('reload reads the settings again, and tells what has changed, or what is wr
   expect((await session.rows())[0]).toMatchObject({ state: 'up', restarts: 0 });
   await session.run('stop', 'web');
   expect(await session.run('reload', 'all')).toMatchObject({ code: 0, out: 'nothing runs in the background\n' });
+});
+
+test('attach hands on much at once, as it is and in its order, and tells of the end', async () => {
+  const digest = `const hash = require('crypto').createHash('sha256');
+    let length = 0;
+    process.stdin.on('data', (bytes) => {
+      hash.update(bytes);
+      length += bytes.length;
+      if (bytes.at(-1) === 10) console.log('heard', length, hash.copy().digest('hex'));
+    });`;
+  await using session = await Session.open({ 'server.js': `${digest}${listens()}` });
+  await session.run('start', '--name', 'web', 'server.js');
+  const attached = session.spawn('attach', 'web');
+  let out = '';
+  let err = '';
+  attached.stdout?.on('data', (chunk) => {
+    out += chunk;
+  });
+  attached.stderr?.on('data', (chunk) => {
+    err += chunk;
+  });
+  const text = Buffer.from(`${Array.from({ length: 40_000 }, (_, index) => `ä${index}€`).join(' ')}\n`);
+  attached.stdin?.write(text);
+  await until(() => out.includes(`heard ${text.length} ${createHash('sha256').update(text).digest('hex')}`));
+  const ended = once(attached, 'close');
+  await session.run('stop', 'web');
+  expect(await ended).toEqual([0, null]);
+  expect(err).toContain('web has been stopped\n');
 });
 
 describe('the classical steps of a daemon', () => {
@@ -299,6 +398,26 @@ test.each([
   expect(isAlive(record.pid)).toBe(true);
   expect(program.isAlive()).toBe(true);
   fs.writeFileSync(session.file('web', 'record.json'), JSON.stringify(record), { mode: 0o600 });
+});
+
+test('a record of another container is neither alive nor dead', async () => {
+  await using session = await Session.open({ 'server.js': listens() });
+  await session.run('start', '--name', 'web', 'server.js');
+  const record = session.record('web');
+  fs.writeFileSync(session.file('web', 'record.json'), JSON.stringify({ ...record, namespace: '1' }), { mode: 0o600 });
+  expect((await session.rows())[0]?.state).toBe('unknown');
+  fs.writeFileSync(session.file('web', 'record.json'), JSON.stringify(record), { mode: 0o600 });
+});
+
+test('what is running stops though its record is damaged, and once though it is named twice', async () => {
+  await using session = await Session.open({ 'server.js': listens() });
+  await session.run('start', '--name', 'web', 'server.js');
+  const program = await session.home.next();
+  fs.writeFileSync(session.file('web', 'record.json'), '{"name":', { mode: 0o600 });
+  expect((await session.rows())[0]).toMatchObject({ name: 'web', state: 'unknown' });
+  expect(await session.run('stop', 'web', 'web')).toMatchObject({ code: 0, out: 'web has been stopped\n' });
+  await program.gone;
+  expect(await session.rows()).toEqual([]);
 });
 
 test.skipIf(process.getuid?.() !== 0)('another user can neither read the logs nor give orders', async () => {

@@ -30,11 +30,14 @@ export class Session implements AsyncDisposable {
   readonly home: Home;
   readonly project: Project;
   readonly #state: Project;
+  /** XDG_STATE_HOME. */
+  stateHome: string;
 
   constructor(home: Home, project: Project) {
     this.home = home;
     this.project = project;
     this.#state = createProject({});
+    this.stateHome = this.#state.path;
   }
 
   static async open(files: Readonly<Record<string, string>>): Promise<Session> {
@@ -42,7 +45,7 @@ export class Session implements AsyncDisposable {
   }
 
   get env(): NodeJS.ProcessEnv {
-    return { ...process.env, ...this.home.env, XDG_STATE_HOME: this.#state.path, XDG_RUNTIME_DIR: '' };
+    return { ...process.env, ...this.home.env, XDG_STATE_HOME: this.stateHome, XDG_RUNTIME_DIR: '' };
   }
 
   spawn(...words: readonly string[]): ChildProcess {
@@ -74,7 +77,7 @@ export class Session implements AsyncDisposable {
   }
 
   file(name: string, file: string): string {
-    return path.join(this.#state.path, 'devwatch', 'background', name, file);
+    return path.join(this.stateHome, 'devwatch', 'background', name, file);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
