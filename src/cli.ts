@@ -10,7 +10,7 @@ import { systemClock } from './clock.ts';
 import { type CommandLine, parseArgv } from './config/argv.ts';
 import type { LoadedSettings } from './config/load.ts';
 import type { Settings } from './config/options.ts';
-import { UsageError } from './errors.ts';
+import { codeOf, UsageError } from './errors.ts';
 import type { Ending, EventMap } from './events.ts';
 import { Group, type MemberRequest } from './group.ts';
 import type { StartRequest } from './manage.ts';
@@ -77,6 +77,7 @@ async function runAsDaemon(name: string, argv: readonly string[]): Promise<void>
     reload: () => inBackground().loaded,
     onEnd: () => process.exit(0),
   });
+  frugalize();
 }
 
 const isSubcommand = (word: string): word is 'init' | 'config' | 'explain' =>
@@ -290,6 +291,10 @@ function perform({ action, name }: Order, group: Group, reporter: Reporter): voi
   }
 }
 
+/** What process.cwd() throws where the working folder has been removed. */
+const isFolderGone = (error: unknown): boolean =>
+  codeOf(error) === 'ENOENT' && (error as NodeJS.ErrnoException).syscall === 'uv_cwd';
+
 /**
  * Runs the command.
  *
@@ -297,8 +302,10 @@ function perform({ action, name }: Order, group: Group, reporter: Reporter): voi
  */
 export function run(argv: readonly string[], keepCompiled: () => void): void {
   main(argv, keepCompiled).catch((error: unknown) => {
-    if (!(error instanceof UsageError)) throw error;
-    process.stderr.write(`devwatch: ${error.message}\n`);
+    const problem =
+      error instanceof UsageError ? error.message : isFolderGone(error) ? 'this folder is gone' : undefined;
+    if (problem === undefined) throw error;
+    process.stderr.write(`devwatch: ${problem}\n`);
     process.exitCode = usageExitCode;
   });
 }

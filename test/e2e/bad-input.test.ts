@@ -1,6 +1,7 @@
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { expect, test } from 'vitest';
-import { runDevwatch, startDevwatch } from '../support/devwatch.ts';
+import { cli, runDevwatch, startDevwatch } from '../support/devwatch.ts';
 import { dialHome, openHome } from '../support/home.ts';
 import { createProject, type Project } from '../support/project.ts';
 
@@ -139,6 +140,18 @@ test('the program that stands for all of these would have been noticed', async (
   await using project = createProject({ 'server.js': traitor });
   const { code } = await runDevwatch(['server.js'], { cwd: project.path });
   expect({ code, ran: fs.existsSync(project.at('ran')) }).toStrictEqual({ code: 143, ran: true });
+});
+
+test.each(['server.js', 'list', 'start server.js'])('in a folder that is gone, devwatch %s says so', async (words) => {
+  await using project = createProject({ 'folder/server.js': traitor });
+  const line = `rm server.js && rmdir "$PWD" && exec "$0" "$1" ${words}`;
+  const { status, stderr, stdout } = spawnSync('/bin/sh', ['-c', line, process.execPath, cli], {
+    cwd: project.at('folder'),
+    encoding: 'utf8',
+  });
+  // What needs no folder does its work.
+  if (words === 'list') expect([status, stdout]).toEqual([0, expect.stringMatching(/^nothing runs/)]);
+  else expect([status, stderr]).toEqual([2, 'devwatch: this folder is gone\n']);
 });
 
 test('broken settings leave the running program alone, and repaired ones come into force', async () => {
