@@ -250,6 +250,23 @@ describe('in a terminal', () => {
     expect(home.callers.filter((caller) => caller.isAlive())).toEqual([]);
   });
 
+  test('what others have printed is not cleared, whatever is read from the settings', async () => {
+    await using home = await openHome();
+    await using project = createProject({
+      '.watchrc': settings(inEach('web', 'api'), { clear: true }),
+      ...files('web', 'api'),
+    });
+    await using terminal = openTerminal({ cwd: project.path, env: home.env });
+    terminal.line(devwatchLine);
+    await callersOf(home, 2);
+    await terminal.until(/watching[\s\S]*watching/);
+    project.write('.watchrc', settings(inEach('web', 'api'), { clear: true, killTimeout: 4000 }));
+    await terminal.until(/web \S+ changed: killTimeout/);
+    project.write('web.js', `${server('web')}// saved`);
+    await terminal.until(/\[devwatch\] web restarted/);
+    expect(terminal.output).not.toContain('\x1b[2J');
+  });
+
   test('colours are welcome although the programs see a pipe, unless they are not', async () => {
     await using home = await openHome();
     const tells = `require(process.env.TEST_DIAL)({ app: 'x', level: process.env.FORCE_COLOR, open: process.stdin.readableEnded });`;
@@ -343,6 +360,115 @@ describe('when the settings change', () => {
     project.write('.watchrc', '{"apps": {"web": {"scirpt": 1}}}');
     await devwatch.event('problem');
     expect([web?.isAlive(), api?.isAlive(), told().length]).toEqual([true, true, 2]);
+  });
+
+  test('one that waits is started with what they say by then', async () => {
+    await using home = await openHome();
+    const apps = (web: object): string =>
+      settings({ web: { script: 'web.js', watch: ['web.js'], ...web }, ...inEach('db', 'job') });
+    await using project = createProject({
+      '.watchrc': apps({ after: ['db', 'job'] }),
+      'web.js': server('web'),
+      'db.js': dialHome({ app: 'db' }),
+      'job.js': dialHome({ app: 'job' }),
+    });
+    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
+    const { db } = await callersOf(home, 2);
+    await watches(devwatch, 'db');
+    project.write('.watchrc', apps({ after: 'db', args: ['new'] }));
+    await devwatch.event('settings', ({ app }) => app === 'web');
+    db?.send('exit 0');
+    expect(await home.next()).toMatchObject({ says: { app: 'web', argv: ['new'] } });
+    expect(home.callers).toHaveLength(3);
+  });
+
+  test('a new one may wait, and says so', async () => {
+    await using home = await openHome();
+    await using project = createProject({
+      '.watchrc': settings(inEach('db', 'api')),
+      'db.js': dialHome({ app: 'db' }),
+      ...files('api', 'web'),
+    });
+    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
+    const { db } = await callersOf(home, 2);
+    await watches(devwatch, 'api');
+    project.write('.watchrc', settings({ ...inEach('db', 'api'), web: { script: 'web.js', after: 'db' } }));
+    expect(await devwatch.event('wait')).toMatchObject({ app: 'web', programs: ['db'] });
+    db?.send('exit 0');
+    expect((await home.next()).says.app).toBe('web');
+  });
+
+  test('one that comes back before it has ended is started once it has', async () => {
+    await using home = await openHome();
+    await using project = createProject({
+      '.watchrc': settings(inEach('web', 'api')),
+      'web.js': server('web'),
+      'api.js': `process.on('SIGTERM', () => {});${server('api')}`,
+    });
+    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
+    const { api } = await callersOf(home, 2);
+    await watches(devwatch, 'web');
+    project.write('.watchrc', settings(inEach('web')));
+    await devwatch.event('stopping', ({ app }) => app === 'api');
+    project.write('.watchrc', settings({ ...inEach('web', 'api'), web: { ...inEach('web').web, delay: 50 } }));
+    await devwatch.event('settings', ({ app }) => app === 'web');
+    api?.send('exit 0');
+    const again = await home.next();
+    expect([again.says.app, home.mostAlive]).toEqual(['api', 2]);
+    again.send('exit 0');
+    await again.gone;
+  });
+
+  test('the end of all is no second order to end for one that is leaving', async () => {
+    await using home = await openHome();
+    await using project = createProject({
+      '.watchrc': settings(inEach('web', 'api')),
+      'web.js': server('web'),
+      'api.js': `process.on('SIGTERM', () => {});${server('api')}`,
+    });
+    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
+    const { web, api } = await callersOf(home, 2);
+    await watches(devwatch, 'web');
+    project.write('.watchrc', settings(inEach('web')));
+    await devwatch.event('stopping', ({ app }) => app === 'api');
+    devwatch.process.kill();
+    await web?.gone;
+    api?.send('exit 0');
+    await devwatch.exited;
+    const stages = devwatch.events.flatMap((stated) => (stated.event === 'stopping' ? stated.stage : []));
+    expect(stages).toEqual(['asked', 'asked']);
+  });
+
+  test('a new one that cannot be run changes nothing', async () => {
+    await using home = await openHome();
+    await using project = createProject({ '.watchrc': settings(inEach('web', 'api')), ...files('web', 'api') });
+    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
+    const { web, api } = await callersOf(home, 2);
+    await Promise.all([watches(devwatch, 'web'), watches(devwatch, 'api')]);
+    project.write('.watchrc', settings(inEach('late')));
+    expect(await devwatch.event('problem')).toMatchObject({
+      message: expect.stringMatching(/^late: .*late\.js.* · the old settings stay in force$/),
+    });
+    // Both have read it when the next change has come to both of them.
+    project.write('.watchrc', settings(inEach('web', 'api'), { killTimeout: 4000 }));
+    await until(() => devwatch.events.filter(({ event }) => event === 'settings').length === 2);
+    project.write('late.js', server('late'));
+    project.write('.watchrc', settings(inEach('web', 'api', 'late'), { killTimeout: 4000 }));
+    expect((await home.next()).says.app).toBe('late');
+    expect([web?.isAlive(), api?.isAlive(), home.callers.length]).toEqual([true, true, 3]);
+  });
+
+  test('one that has the terminal to itself gets no company', async () => {
+    await using home = await openHome();
+    await using project = createProject({ '.watchrc': settings(inEach('web')), ...files('web', 'api') });
+    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
+    const web = await home.next();
+    await devwatch.event('watching');
+    project.write('.watchrc', settings(inEach('api', 'web')));
+    expect(await devwatch.event('problem')).toMatchObject({
+      message: expect.stringMatching(/^"apps" names several programs now: devwatch has to be started anew/),
+    });
+    expect([web.isAlive(), home.callers.length]).toEqual([true, 1]);
   });
 
   test('"apps" does not come or go', async () => {
