@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { cli, type Devwatch, runDevwatch, startDevwatch } from '../support/devwatch.ts';
-import { childrenOf, isAlive, until } from '../support/facts.ts';
+import { childrenOf, isAlive, stateOf, until } from '../support/facts.ts';
 import { type Caller, dialHome, type Home, openHome } from '../support/home.ts';
 import { createProject } from '../support/project.ts';
 import { openTerminal } from '../support/terminal.ts';
@@ -110,6 +110,34 @@ test('programs that print more than is read wait, devwatch does not, and all tha
     expect(shown.filter((line) => line.startsWith(app) && !whole.test(line)).length).toBeLessThanOrEqual(1);
   }
   expect(shown.filter((line) => !/^(?:web|api) \| /.test(line))).toEqual([]);
+});
+
+test('what a program prints at its end is shown, also to who reads slowly', async () => {
+  await using home = await openHome();
+  const blocking = "const { writeSync } = require('fs');";
+  await using project = createProject({
+    '.watchrc': settings(['web.js', 'flood.js']),
+    'web.js': `${blocking}${dialHome({ app: 'web' })}process.on('SIGTERM', () => {
+      writeSync(1, 'x\\n'.repeat(70_000) + 'the last line\\n');
+      process.exit();
+    });`,
+    'flood.js': `${blocking}for (;;) writeSync(1, 'x'.repeat(99) + '\\n');`,
+  });
+  await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
+  await home.next();
+  const { pid } = (await devwatch.event('start', ({ app }) => app === 'flood')) as { pid: number };
+  devwatch.process.stdout?.pause();
+  // It sleeps only while its output is not read, and for long when nobody reads devwatch's.
+  let asleep = 0;
+  await until(() => {
+    asleep = stateOf(pid) === 'S' ? asleep + 1 : 0;
+    return asleep > 5000;
+  });
+  devwatch.process.kill();
+  await devwatch.event('gone', ({ app }) => app === 'web');
+  devwatch.process.stdout?.resume();
+  await devwatch.exited;
+  expect(devwatch.stdout()).toMatch(/^web {3}\| the last line$/m);
 });
 
 describe('order', () => {
