@@ -61,6 +61,46 @@ test('the beginning of a line waits for its end, for a moment', () => {
   expect(stdout.text).toBe('web | name? yes\nweb | done\n');
 });
 
+test('a line that goes on little by little is shown so', () => {
+  const { clock, stdout, multiplexer } = open();
+  const web = multiplexer.open('web | ');
+  for (let dot = 0; dot < 5; dot += 1) {
+    web.stdout(bytes('.'));
+    clock.advance(40);
+  }
+  expect(stdout.text).toBe('web | ...');
+  web.stdout(bytes(' done\n'));
+  expect(stdout.text).toBe('web | ..... done\n');
+  expect(clock.pending).toBe(0);
+});
+
+test('those that print little by little at the same time take turns', () => {
+  const { clock, stdout, multiplexer } = open();
+  const [web, api] = [multiplexer.open('web | '), multiplexer.open('api | ')];
+  web.stdout(bytes('.'));
+  for (let tick = 0; tick < 15; tick += 1) {
+    clock.advance(100);
+    web.stdout(bytes('.'));
+    api.stdout(bytes('+'));
+  }
+  expect(stdout.text).toMatch(/^web \| \.+\napi \| \++$/);
+});
+
+test('a bar of progress leaves the name where it is', () => {
+  const { clock, stdout, multiplexer } = open();
+  const [web, api] = [multiplexer.open('web | '), multiplexer.open('api | ')];
+  web.stdout(bytes('\r1 %\r2 %\r'));
+  clock.advance(100);
+  expect(stdout.text).toBe('web | \rweb | 1 %\rweb | 2 %\r');
+  web.stdout(bytes('3 %'));
+  clock.advance(100);
+  api.stdout(bytes('a\r\nb\n'));
+  web.stdout(bytes('\r100 %\r\r'));
+  clock.advance(100);
+  web.stdout(bytes('\n'));
+  expect(stdout.text).toBe('web | \rweb | 1 %\rweb | 2 %\rweb | 3 %\napi | a\r\napi | b\nweb | \rweb | 100 %\r\r\n');
+});
+
 test('a line that is shown before its end is not gone on with by another program', () => {
   const { clock, stdout, multiplexer } = open();
   const [web, api] = [multiplexer.open('web | '), multiplexer.open('api | ')];
