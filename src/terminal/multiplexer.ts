@@ -13,6 +13,8 @@ export interface Sink {
 export interface MultiplexerOptions {
   readonly stdout: Sink;
   readonly stderr: Sink;
+  /** Both lead to one place, such as a terminal: a line that has begun is in the way of both. */
+  readonly isOnePlace: boolean;
   readonly clock: Clock;
 }
 
@@ -43,10 +45,9 @@ const closeDeadline = 1000;
 const newline = 10;
 const carriageReturn = 13;
 
-export function createMultiplexer({ stdout, stderr, clock }: MultiplexerOptions): Multiplexer {
+export function createMultiplexer({ stdout, stderr, isOnePlace, clock }: MultiplexerOptions): Multiplexer {
   const out = createScreen(stdout);
-  // On one terminal a line that has begun is in the way of both.
-  const err = stdout.isTTY === true && stderr.isTTY === true ? out : createScreen(stderr);
+  const err = isOnePlace ? out : createScreen(stderr);
   const sources: Source[] = [];
   const open = (screen: Screen, prefix: string): Source => {
     const source = createSource(screen, Buffer.from(prefix), clock);

@@ -74,6 +74,27 @@ test('lines are those of their programs, whole, and both streams go where they b
   expect([...devwatch.otherLines].sort()).toEqual(['longer | longer oh', 'web    | web oh']);
 });
 
+test('where both streams are one file none breaks into the other’s lines', async () => {
+  await using home = await openHome();
+  await using project = createProject({
+    '.watchrc': settings(inEach('web', 'api')),
+    'web.js': `process.stdout.write('half a line');${dialHome({ app: 'web' })}`,
+    'api.js': `${dialHome({ app: 'api' })}process.on('exit', () => console.error('oh'));`,
+  });
+  await using devwatch = startDevwatch([], {
+    cwd: project.path,
+    env: home.env,
+    via: ['/bin/sh', '-c', 'exec "$@" >log 2>&1', 'sh'],
+  });
+  const shown = (): string => fs.readFileSync(project.at('log'), 'utf8');
+  const { api } = await callersOf(home, 2);
+  await until(() => shown().includes('half a line'));
+  api?.send('exit 0');
+  await until(() => shown().includes('oh'));
+  expect(shown().split('\n')).toEqual(expect.arrayContaining(['web | half a line', 'api | oh']));
+  await devwatch.end();
+});
+
 test('--no-prefix leaves the names out', async () => {
   await using home = await openHome();
   await using project = createProject({ '.watchrc': settings(['web.js', 'api.js']), ...files('web', 'api') });

@@ -10,13 +10,6 @@ import { createClock, type VirtualClock } from '../support/clock.ts';
 class FakeSink extends EventEmitter implements Sink {
   text = '';
   isFull = false;
-  readonly isTTY: boolean;
-
-  constructor(isTTY = false) {
-    super();
-    this.isTTY = isTTY;
-  }
-
   write(bytes: Uint8Array): boolean {
     this.text += Buffer.from(bytes).toString();
     return !this.isFull;
@@ -30,10 +23,10 @@ interface Fixture {
   readonly multiplexer: Multiplexer;
 }
 
-function open(isTTY = false): Fixture {
+function open(isOnePlace = false): Fixture {
   const clock = createClock();
-  const [stdout, stderr] = [new FakeSink(isTTY), new FakeSink(isTTY)];
-  return { clock, stdout, stderr, multiplexer: createMultiplexer({ stdout, stderr, clock }) };
+  const [stdout, stderr] = [new FakeSink(), new FakeSink()];
+  return { clock, stdout, stderr, multiplexer: createMultiplexer({ stdout, stderr, isOnePlace, clock }) };
 }
 
 const bytes = (text: string): Buffer => Buffer.from(text);
@@ -118,7 +111,7 @@ test('on one terminal stdout, stderr and devwatch’s own lines keep out of each
   clock.advance(100);
   multiplexer.messages.write('[devwatch] hello\n');
   web.stderr(bytes('oh\n'));
-  // Both are the same screen: all goes to one of them, in its order.
+  // All goes to one of them, in its order.
   expect(stdout.text + stderr.text).toBe('web | ..\n[devwatch] hello\nweb | oh\n');
 });
 
