@@ -86,7 +86,9 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
     const armed = this.#start();
     this.#arm(armed);
     // Whoever asks through ready() is told; nobody has to ask.
-    armed.catch((error: unknown) => this.#state('problem', { message: `nothing is watched: ${messageOf(error)}` }));
+    this.#armed.catch((error: unknown) =>
+      this.#state('problem', { message: `nothing is watched: ${messageOf(error)}` }),
+    );
   }
 
   async #start(): Promise<void> {

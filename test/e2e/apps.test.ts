@@ -219,6 +219,25 @@ describe('order', () => {
     expect([home.callers.length, db.isAlive()]).toEqual([1, false]);
   });
 
+  test('one whose folder has gone meanwhile is started when that is back', async () => {
+    await using home = await openHome();
+    const apps = { web: { script: 'web.js', cwd: 'packages/web', after: 'db' }, ...inEach('db') };
+    await using project = createProject({
+      '.watchrc': settings(apps),
+      'packages/web/web.js': server('web'),
+      'db.js': dialHome({ app: 'db' }),
+    });
+    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
+    const db = await home.next();
+    await devwatch.event('wait');
+    project.remove('packages');
+    db.send('exit 0');
+    expect(await devwatch.event('crash')).toMatchObject({ app: 'web', next: { kind: 'wait' } });
+    await watches(devwatch, 'web');
+    project.write('packages/web/web.js', server('web'));
+    expect((await home.next()).says.app).toBe('web');
+  });
+
   test('whom nobody can see to be up cannot be waited for', async () => {
     await using project = createProject({
       '.watchrc': settings({ web: { script: 'web.js', after: 'db' }, db: { exec: 'sleep 100' } }),
