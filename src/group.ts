@@ -64,10 +64,13 @@ export class Group {
     for (const member of this.#members.values()) this.#tellWait(member);
   }
 
-  /** Restarts one by its name, or all. Returns false when there is none of that name. */
+  /** Restarts one by its name, or all; of one that waits for others it says so. Returns false when there is none of that name. */
   restart(name?: string): boolean {
     const meant = name === undefined ? [...this.#members.values()] : [this.#members.get(name)];
-    for (const member of meant) member?.runner.restart();
+    for (const member of meant) {
+      if (member?.hasStarted === true) member.runner.restart();
+      else if (member !== undefined) this.#tellWait(member);
+    }
     return meant.every((member) => member !== undefined);
   }
 

@@ -184,6 +184,22 @@ describe('order', () => {
     expect(started).toEqual(['db', 'job', 'web']);
   });
 
+  test('later restarts are each one’s own', async () => {
+    await using home = await openHome();
+    const { web, db } = inEach('web', 'db');
+    await using project = createProject({
+      '.watchrc': settings({ web: { ...web, after: 'db' }, db }),
+      ...files('web', 'db'),
+    });
+    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
+    const [first, second] = [await home.next(), await home.next()];
+    await Promise.all([watches(devwatch, 'db'), watches(devwatch, 'web')]);
+    project.write('db.js', `${server('db')}// saved`);
+    expect((await home.next()).says.app).toBe('db');
+    await devwatch.event('ready', ({ app, run }) => app === 'db' && run === 2);
+    expect([first.isAlive(), second.isAlive(), home.callers.length]).toEqual([false, true, 3]);
+  });
+
   test('a crash is no sign of being up, the run after it may give one', async () => {
     await using home = await openHome();
     const apps = {
@@ -316,6 +332,23 @@ describe('in a terminal', () => {
     terminal.type('\x03');
     await terminal.until(/code 130/);
     expect(home.callers.filter((caller) => caller.isAlive())).toEqual([]);
+  });
+
+  test('a shortcut does not start one that waits, and says so', async () => {
+    await using home = await openHome();
+    const apps = { web: { script: 'web.js', after: 'db' }, db: 'db.js' };
+    await using project = createProject({
+      '.watchrc': settings(apps),
+      'web.js': server('web'),
+      'db.js': dialHome({ app: 'db' }),
+    });
+    await using terminal = openTerminal({ cwd: project.path, env: home.env });
+    terminal.line(devwatchLine);
+    await home.next();
+    await terminal.until(/web waiting for db[\s\S]*db \S+ · node db\.js/);
+    terminal.line('r web');
+    await terminal.until(/web waiting for db/);
+    expect(home.callers).toHaveLength(1);
   });
 
   test('what others have printed is not cleared, whatever is read from the settings', async () => {
