@@ -44,6 +44,7 @@ const longestPiece = 64 * 1024;
 const closeDeadline = 1000;
 const newline = 10;
 const carriageReturn = 13;
+const escapeByte = 27;
 
 export function createMultiplexer({ stdout, stderr, isOnePlace, clock }: MultiplexerOptions): Multiplexer {
   const out = createScreen(stdout);
@@ -165,7 +166,7 @@ function createSource(screen: Screen, prefix: Buffer, clock: Clock): Source {
     timer = undefined;
   };
   const show = (length: number): void => {
-    if (length > 0) screen.write(self, prefix, piecesOf(begun.subarray(0, length)));
+    if (length > 0) screen.write(self, prefix, piecesOf(withoutClearing(begun.subarray(0, length))));
     begun = begun.subarray(length);
   };
   const showBegun = (): void => {
@@ -183,7 +184,7 @@ function createSource(screen: Screen, prefix: Buffer, clock: Clock): Source {
       begun = all.subarray(whole);
       if (whole > 0) {
         cancel();
-        screen.write(self, prefix, piecesOf(all.subarray(0, whole)));
+        screen.write(self, prefix, piecesOf(withoutClearing(all.subarray(0, whole))));
       }
       if (begun.length > longestPiece) showBegun();
       else if (begun.length > 0) timer ??= clock.after(partialDelay, showWhenFree);
@@ -205,6 +206,14 @@ function incompleteCharacter(bytes: Buffer): number {
     if (byte >= 0xc0) return length < (byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2) ? length : 0;
   }
   return 0;
+}
+
+/** Clears the screen, its history, or all (as `tsc -w` does, also into a pipe), or goes to the top. */
+const clearing = new RegExp(`${String.fromCharCode(escapeByte)}(?:c|\\[[0-3]?J|\\[(?:1;1)?H)`, 'g');
+
+/** What others have printed is not one program's to clear. */
+function withoutClearing(bytes: Buffer): Buffer {
+  return bytes.includes(escapeByte) ? Buffer.from(bytes.toString('latin1').replaceAll(clearing, ''), 'latin1') : bytes;
 }
 
 /** Each with its newline, or with the carriage return after which its line begins anew; the last may have none. */

@@ -94,6 +94,15 @@ test('a bar of progress leaves the name where it is', () => {
   expect(stdout.text).toBe('web | \rweb | 1 %\rweb | 2 %\rweb | 3 %\napi | a\r\napi | b\nweb | \rweb | 100 %\r\r\n');
 });
 
+test('no program clears what others have printed, colours are left as they are', () => {
+  const { clock, stdout, multiplexer } = open();
+  const web = multiplexer.open('web | ');
+  web.stdout(bytes('\x1bc\x1b[2J\x1b[3J\x1b[H\x1b[32mgood\x1b[39m ß\n'));
+  web.stdout(bytes('\x1bc'));
+  clock.advance(100);
+  expect(stdout.text).toBe('web | \x1b[32mgood\x1b[39m ß\n');
+});
+
 test('a line that is shown before its end is not gone on with by another program', () => {
   const { clock, stdout, multiplexer } = open();
   const [web, api] = [multiplexer.open('web | '), multiplexer.open('api | ')];
