@@ -169,6 +169,11 @@ export class App {
     return this.#command.isNode;
   }
 
+  /** The settings in force. */
+  get loaded(): LoadedSettings {
+    return this.#loaded;
+  }
+
   /** Starts the program, and then begins to watch; resolves once no save can be missed any more. */
   async start(launcher: Launcher): Promise<void> {
     this.#launcher = launcher;
@@ -517,6 +522,7 @@ export class App {
 
   /** Acts on settings that have other values now. */
   #adapt(changed: readonly OptionKey[], replans: boolean): void {
+    if (this.#launcher === undefined) return; // It is about to start with them.
     const since = Date.now();
     const rewatches = changed.some((key) => ['Watching', 'Program'].includes(specOf(key).group) || key === 'verbose');
     if (rewatches || replans) {

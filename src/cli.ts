@@ -97,6 +97,11 @@ async function runPrograms(line: CommandLine, keepCompiled: () => void): Promise
       ...(beside === undefined ? { ...program, app: undefined, relayMessages: true } : beside.member(program)),
       sockets,
     }));
+  const settingsFor = (settings: Settings): ReturnType<typeof reporterSettings> => ({
+    ...reporterSettings(settings),
+    // What others have printed is not one program's to clear.
+    ...(isSeveral && { clear: false }),
+  });
   const openReporter = (loaded: LoadedSettings, app: string | undefined): Reporter =>
     createReporter({
       stream: beside?.messages ?? process.stderr,
@@ -104,9 +109,7 @@ async function runPrograms(line: CommandLine, keepCompiled: () => void): Promise
       version,
       env: process.env,
       app: app === undefined ? undefined : beside?.labelOf(app),
-      ...reporterSettings(loaded.settings),
-      // What others have printed is not one program's to clear.
-      ...(isSeveral && { clear: false }),
+      ...settingsFor(loaded.settings),
     });
   const notices = openNotifySocket(process.env, {
     clock: systemClock,
@@ -120,7 +123,7 @@ async function runPrograms(line: CommandLine, keepCompiled: () => void): Promise
       return (name, event) => {
         reporter.report(name, event);
         tellManager?.(name, event);
-        if (name === 'settings') reporter.configure(reporterSettings((event as EventMap['settings']).settings));
+        if (name === 'settings') reporter.configure(settingsFor((event as EventMap['settings']).settings));
         if (name === 'input') input.giveTo((event as EventMap['input']).owner);
       };
     },
@@ -129,6 +132,9 @@ async function runPrograms(line: CommandLine, keepCompiled: () => void): Promise
       // One program has the terminal to itself, several share it: that is decided at the start.
       if ((now[0].app === undefined) !== (first.app === undefined)) {
         throw new UsageError('"apps" has come or gone: devwatch has to be started anew');
+      }
+      if (now.length > 1 && !isSeveral) {
+        throw new UsageError('"apps" names several programs now: devwatch has to be started anew');
       }
       return membersOf(now);
     },

@@ -41,12 +41,15 @@ export class Group {
   readonly #options: GroupOptions;
   readonly #members = new Map<string, Member>();
   #ending: Ending | undefined;
+  /** All that the settings name, as they were last read. */
+  #requests: readonly MemberRequest[];
   /** What the settings were last found wrong for, and the programs that know of it. */
   #mistake = { message: '', told: new Set<string>() };
 
   /** @throws UsageError when one of them cannot be run */
   constructor(options: GroupOptions) {
     this.#options = options;
+    this.#requests = options.members;
     for (const member of options.members) this.#add(member);
   }
 
@@ -58,22 +61,27 @@ export class Group {
   /** Starts each as soon as those that it waits for are up. To be called once. */
   start(): void {
     this.#startDue();
-    for (const { request, hasStarted, emit } of this.#members.values()) {
-      if (!hasStarted) emit('wait', { reason: 'after', programs: this.#awaited(request) });
-    }
+    for (const member of this.#members.values()) this.#tellWait(member);
   }
 
-  /** Restarts one by its name, or all. Returns false when there is none of that name. */
+  /** Restarts one by its name, or all; of one that waits for others it says so. Returns false when there is none of that name. */
   restart(name?: string): boolean {
     const meant = name === undefined ? [...this.#members.values()] : [this.#members.get(name)];
-    for (const member of meant) member?.runner.restart();
+    for (const member of meant) {
+      if (member?.hasStarted === true) member.runner.restart();
+      else if (member !== undefined) this.#tellWait(member);
+    }
     return meant.every((member) => member !== undefined);
   }
 
   /** Ends all of them; asked a second time, by force. */
   stop(ending: Ending = { kind: 'asked' }): void {
+    const isFirst = this.#ending === undefined;
     this.#ending ??= ending;
-    for (const { runner } of this.#members.values()) void runner.stop(ending);
+    for (const { runner, isLeaving } of this.#members.values()) {
+      // Who is leaving has been asked already: another time would be by force.
+      if (!isFirst || !isLeaving) void runner.stop(ending);
+    }
   }
 
   /** Hands a signal to every program; see Runner. */
@@ -112,19 +120,27 @@ export class Group {
   #startDue(): void {
     if (this.#ending !== undefined) return;
     for (const member of this.#members.values()) {
-      if (member.hasStarted || member.isLeaving || this.#awaited(member.request).length > 0) continue;
+      if (member.hasStarted || member.isLeaving || this.#awaited(member).length > 0) continue;
       member.hasStarted = true;
       member.runner.start();
     }
   }
 
+  #tellWait(member: Member): void {
+    if (!member.hasStarted) member.emit('wait', { reason: 'after', programs: this.#awaited(member) });
+  }
+
   /** Those that it has to wait for; who was not asked to run is not waited for. */
-  #awaited({ loaded }: MemberRequest): readonly string[] {
+  #awaited({ loaded }: Member): readonly string[] {
     return loaded.settings.after.filter((name) => this.#members.get(name)?.hasBeenUp === false);
   }
 
   #onMemberEnd(member: Member, ending: Ending): void {
-    this.#members.delete(keyOf(member.request));
+    const key = keyOf(member.request);
+    this.#members.delete(key);
+    // It was taken out of the settings and has come back meanwhile.
+    const again = member.isLeaving ? this.#requests.find((request) => keyOf(request) === key) : undefined;
+    if (again !== undefined && this.#ending === undefined) this.#tryToAdd(again, member.emit);
     if (this.#members.size === 0) this.#options.onEnd(this.#ending ?? ending);
     // With `exitOnCrash` the end of one is the end of all.
     else if (!member.isLeaving && this.#ending === undefined) this.stop(ending);
@@ -139,6 +155,7 @@ export class Group {
     let requests: readonly MemberRequest[];
     try {
       requests = this.#options.reread();
+      for (const request of requests) this.#requireRunnable(request);
     } catch (error) {
       if (error instanceof UsageError && this.#isToldAlready(error.message, key)) return member.loaded;
       throw error;
@@ -156,37 +173,49 @@ export class Group {
     return !isNews;
   }
 
+  /** @throws UsageError when it would be started anew, and cannot be run: then nothing is to change */
+  #requireRunnable(request: MemberRequest): void {
+    const member = this.#members.get(keyOf(request));
+    if (member === undefined || member.isLeaving) naming(request, () => new Runner(request));
+  }
+
   /** Starts what the settings name anew, and ends what they name no longer. */
   #adapt(requests: readonly MemberRequest[]): void {
     if (this.#ending !== undefined) return;
+    this.#requests = requests;
     const named = new Set(requests.map(keyOf));
     for (const [key, member] of this.#members) {
       if (named.has(key) || member.isLeaving) continue;
       member.isLeaving = true;
       void member.runner.stop();
     }
+    const [first] = this.#members.values();
+    const added: Member[] = [];
     for (const request of requests) {
       const member = this.#members.get(keyOf(request));
-      if (member === undefined) this.#tryToAdd(request);
-      else this.#tell(member, request.loaded);
+      if (member !== undefined) this.#tell(member, request.loaded);
+      else if (first !== undefined) added.push(...this.#tryToAdd(request, first.emit));
     }
     this.#startDue();
+    for (const member of added) this.#tellWait(member);
   }
 
-  /** A program for which nothing is watched hears of changed settings through the others. */
-  #tell({ loaded, runner, emit }: Member, { settings }: LoadedSettings): void {
+  /** A program for which nothing is watched, or not yet, hears of changed settings through the others. */
+  #tell({ loaded, runner, emit, hasStarted, isLeaving }: Member, { settings }: LoadedSettings): void {
     const isSame = JSON.stringify(loaded.settings) === JSON.stringify(settings);
-    if (isSame || loaded.settings.watch.length > 0) return;
+    if (isSame || isLeaving || (hasStarted && loaded.settings.watch.length > 0)) return;
     const { problem } = runner.reload();
-    if (problem !== undefined) emit('problem', { message: problem });
+    if (problem !== undefined) emit('problem', { message: `${problem} · the old settings stay in force` });
   }
 
-  #tryToAdd(request: MemberRequest): void {
+  /** @param tell what went wrong: the program itself is none yet, of which anything could be told */
+  #tryToAdd(request: MemberRequest, tell: Emit): Member[] {
     try {
-      this.#add(request);
+      return [this.#add(request)];
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;
-      this.#options.observe(request)('problem', { message: error.message });
+      tell('problem', { message: error.message });
+      return [];
     }
   }
 }

@@ -3,7 +3,6 @@
 import { EventEmitter } from 'node:events';
 import { App, type AppRequest, type Reread } from './app.ts';
 import { type Clock, systemClock } from './clock.ts';
-import type { LoadedSettings } from './config/load.ts';
 import { liveReloadPort } from './config/options.ts';
 import { messageOf } from './errors.ts';
 import type { Emit, Ending, EventMap, EventName } from './events.ts';
@@ -21,7 +20,6 @@ type Listeners = { [Name in EventName]: [event: EventMap[Name]] };
  */
 export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
   readonly #app: App;
-  readonly #loaded: LoadedSettings;
   readonly #clock: Clock;
   readonly #observers: Emit[] = [];
   readonly #armed: Promise<void>;
@@ -45,7 +43,6 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
     this.#ended = new Promise((resolve) => {
       finish = resolve;
     });
-    this.#loaded = request.loaded;
     this.#output = request.output;
     this.#sockets = request.sockets;
     this.#clock = clock;
@@ -85,15 +82,17 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
 
   /** Starts the program and begins to watch. To be called once. */
   start(): void {
-    for (const message of this.#loaded.notes) this.#state('warning', { message });
+    for (const message of this.#app.loaded.notes) this.#state('warning', { message });
     const armed = this.#start();
     this.#arm(armed);
     // Whoever asks through ready() is told; nobody has to ask.
-    armed.catch((error: unknown) => this.#state('problem', { message: `nothing is watched: ${messageOf(error)}` }));
+    this.#armed.catch((error: unknown) =>
+      this.#state('problem', { message: `nothing is watched: ${messageOf(error)}` }),
+    );
   }
 
   async #start(): Promise<void> {
-    const { settings, folder } = this.#loaded;
+    const { settings, folder } = this.#app.loaded;
     await endStaleLeftovers(folder, () =>
       this.#state('warning', { message: 'an earlier devwatch was killed here: ending what it left running' }),
     );

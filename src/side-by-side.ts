@@ -1,5 +1,6 @@
 /** What several programs share of one terminal. */
 
+import fs from 'node:fs';
 import { systemClock } from './clock.ts';
 import type { LoadedSettings } from './config/load.ts';
 import type { MemberRequest } from './group.ts';
@@ -19,7 +20,8 @@ export interface SideBySide {
 
 /** @param names of the programs as they are now; others may come later */
 export function openSideBySide(names: readonly string[]): SideBySide {
-  const multiplexer = createMultiplexer({ stdout: process.stdout, stderr: process.stderr, clock: systemClock });
+  const { stdout, stderr } = process;
+  const multiplexer = createMultiplexer({ stdout, stderr, isOnePlace: isOnePlace(), clock: systemClock });
   const width = Math.max(...names.map((name) => name.length));
   const labels = new Map<string, AppLabel>();
   const ports = new Map<string, Port>();
@@ -46,6 +48,14 @@ export function openSideBySide(names: readonly string[]): SideBySide {
     messages: multiplexer.messages,
     close: () => multiplexer.close(),
   };
+}
+
+/** Are stdout and stderr one terminal, or one pipe or file (`2>&1`)? */
+function isOnePlace(): boolean {
+  if (process.stdout.isTTY && process.stderr.isTTY) return true;
+  const [out, err] = [fs.fstatSync(1), fs.fstatSync(2)];
+  // Windows has no numbers for pipes.
+  return out.ino !== 0 && out.ino === err.ino && out.dev === err.dev;
 }
 
 /**

@@ -29,7 +29,8 @@ export function readApps(place: Document): readonly AppLayer[] {
     if (byName.has(name)) throw error(`two programs are called ${show(name)} · give one another "name"`);
     byName.set(name, layer);
   }
-  for (const name of byName.keys()) refuseCircle([name], byName);
+  const passed = new Set<string>();
+  for (const name of byName.keys()) refuseCircle([name], byName, passed);
   return apps.map(({ name, layer }) => ({ name, layer }));
 }
 
@@ -63,9 +64,14 @@ function layerAt(place: Document): Layer {
   return layerOf(place, new Map([['script', readAt('script', place)]]), (key) => key);
 }
 
-/** @param way from a program to one that it waits for, and so on */
-function refuseCircle(way: readonly string[], apps: ReadonlyMap<string, Layer>): void {
-  const layer = apps.get(way.at(-1) ?? '');
+/**
+ * @param way from a program to one that it waits for, and so on
+ * @param passed those from which no way leads back
+ */
+function refuseCircle(way: readonly string[], apps: ReadonlyMap<string, Layer>, passed: Set<string>): void {
+  const name = way.at(-1) ?? '';
+  if (passed.has(name)) return;
+  const layer = apps.get(name);
   for (const next of afterOf(layer)) {
     if (layer === undefined) return;
     if (!apps.has(next)) {
@@ -78,8 +84,9 @@ function refuseCircle(way: readonly string[], apps: ReadonlyMap<string, Layer>):
     if (way.includes(next)) {
       throw layer.error('after', `these wait for each other: ${[...way.slice(way.indexOf(next)), next].join(', ')}`);
     }
-    refuseCircle([...way, next], apps);
+    refuseCircle([...way, next], apps, passed);
   }
+  passed.add(name);
 }
 
 const afterOf = (layer: Layer | undefined): readonly string[] =>

@@ -62,7 +62,8 @@ let notes = 0;
 export function noteLeftovers(folder: string, leftovers: Leftovers): () => void {
   const stat = readStat(process.pid);
   const state = stateFolder();
-  if (stat === undefined || state === undefined) return () => {};
+  const prefix = prefixOf(folder);
+  if (stat === undefined || state === undefined || prefix === undefined) return () => {};
   const note: Note = {
     ...leftovers,
     pid: process.pid,
@@ -71,7 +72,7 @@ export function noteLeftovers(folder: string, leftovers: Leftovers): () => void 
     namespace: pidNamespace(),
   };
   notes += 1;
-  const file = path.join(state, `${prefixOf(folder)}${process.pid}-${notes}.json`);
+  const file = path.join(state, `${prefix}${process.pid}-${notes}.json`);
   try {
     fs.writeFileSync(file, JSON.stringify(note), { mode: 0o600 });
   } catch {
@@ -80,7 +81,7 @@ export function noteLeftovers(folder: string, leftovers: Leftovers): () => void 
   return () => fs.rmSync(file, { force: true });
 }
 
-/** By folder, while they go on. */
+/** By the folder's prefix, while they go on. */
 const endings = new Map<string, Promise<unknown>>();
 
 /**
@@ -90,21 +91,24 @@ const endings = new Map<string, Promise<unknown>>();
  * @param onFound called if there is anything, for the first who asks
  */
 export async function endStaleLeftovers(folder: string, onFound: () => void = () => {}): Promise<void> {
-  const stale = takeStaleLeftovers(folder);
+  const prefix = prefixOf(folder);
+  if (prefix === undefined) return;
+  const stale = takeStaleLeftovers(prefix);
   if (stale.length > 0) {
     onFound();
-    const ending = Promise.all([endings.get(folder), ...stale.map(endLeftovers)]);
-    endings.set(folder, ending);
-    void ending.then(() => endings.delete(folder));
+    const ending = Promise.all([endings.get(prefix), ...stale.map(endLeftovers)]);
+    endings.set(prefix, ending);
+    void ending.then(() => {
+      if (endings.get(prefix) === ending) endings.delete(prefix);
+    });
   }
-  await endings.get(folder);
+  await endings.get(prefix);
 }
 
 /** What earlier ones that are dead now left alive in the folder. Their notes are struck out. */
-function takeStaleLeftovers(folder: string): Leftovers[] {
+function takeStaleLeftovers(prefix: string): Leftovers[] {
   const state = stateFolder();
   if (state === undefined) return [];
-  const prefix = prefixOf(folder);
   const stale: Leftovers[] = [];
   for (const name of fs.readdirSync(state)) {
     if (!name.startsWith(prefix)) continue;
@@ -134,10 +138,17 @@ function readNote(file: string): Note | undefined {
   }
 }
 
-/** By device and inode: a folder has many names, and a hash would need node:crypto, which takes 4 ms to load. */
-function prefixOf(folder: string): string {
-  const { dev, ino } = fs.statSync(folder);
-  return `${dev.toString(36)}-${ino.toString(36)}-`;
+/**
+ * By device and inode: a folder has many names, and a hash would need node:crypto, which takes 4 ms to load.
+ * Undefined when it has gone.
+ */
+function prefixOf(folder: string): string | undefined {
+  try {
+    const { dev, ino } = fs.statSync(folder);
+    return `${dev.toString(36)}-${ino.toString(36)}-`;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Where devwatch keeps what it has to know later. */

@@ -88,6 +88,9 @@ export function createServiceNotices({ send, clock }: NotifyOptions): ServiceNot
         case 'settings':
           needsSign = (event as EventMap['settings']).settings.ready !== undefined;
           break;
+        case 'stopping':
+          cancelProof();
+          break;
         case 'start':
           cancelProof();
           if (!needsSign) prove();
@@ -115,8 +118,8 @@ export function createServiceNotices({ send, clock }: NotifyOptions): ServiceNot
           if ((event as EventMap['wait']).reason === 'on-change-only') up('waits for a change');
           break;
         case 'end':
-          // One that the settings no longer name: nobody waits for it.
-          expected.delete(observe);
+          // One that the settings no longer name: nobody waits for it. What ends by itself ends all.
+          if ((event as EventMap['end']).ending.kind === 'asked') up('has been taken out');
           break;
         default:
       }

@@ -11,10 +11,20 @@ export interface Output {
   ended?(name: 'stdout' | 'stderr'): void;
 }
 
-/** Passes all of it on: to `output`, or else to devwatch's own stdout and stderr, as fast as those take it. */
-export function passOn(child: ChildProcess, hear: (chunk: Buffer) => void, output: Output | undefined): void {
+/**
+ * Passes all of it on: to `output`, or else to devwatch's own stdout and stderr, as fast as those take it.
+ *
+ * @returns what resolves when nothing more can come
+ */
+export async function passOn(
+  child: ChildProcess,
+  hear: (chunk: Buffer) => void,
+  output: Output | undefined,
+): Promise<void> {
+  const streams: Promise<unknown>[] = [];
   for (const name of ['stdout', 'stderr'] as const) {
     const from = child[name];
+    if (from) streams.push(new Promise((resolve) => from.once('close', resolve)));
     from?.on('data', hear);
     if (output === undefined) from?.pipe(process[name], { end: false });
     else if (from)
@@ -24,6 +34,7 @@ export function passOn(child: ChildProcess, hear: (chunk: Buffer) => void, outpu
         () => output.ended?.(name),
       );
   }
+  await Promise.all(streams);
 }
 
 function hand(from: Readable, take: (chunk: Buffer) => Promise<void> | undefined, end: () => void): void {

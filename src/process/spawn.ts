@@ -72,9 +72,12 @@ export interface Launcher {
   openPort(port: number): Promise<string | undefined>;
   /** Nothing will be launched soon: nobody is to wait for an answer. */
   releasePorts(): void;
-  /** Nothing will be launched any more. Resolves when no prepared process is left. */
+  /** Nothing will be launched any more. Resolves when no prepared process is left, and what was printed is passed on. */
   close(): Promise<void>;
 }
+
+/** What a program printed last is waited for so long, in ms: who is left alone (`keep`) may hold its stdout for ever. */
+const lastWords = 1000;
 
 /**
  * A launcher whose programs are contained: whatever they start can be found and ended.
@@ -89,6 +92,8 @@ export function createLauncher(
   handed: readonly Held[] = [],
 ): Launcher {
   let serial = 0;
+  /** What programs have printed and devwatch has not yet passed on. */
+  const printing = new Set<Promise<void>>();
   /** The program reads the terminal, and may have put it into other modes. */
   let terminalIsClaimed = false;
   // A process that is prepared would listen on what is let go, and not on what is new.
@@ -131,6 +136,10 @@ export function createLauncher(
         onUnhold,
         isHeld,
         output,
+        onOutput(passedOn) {
+          printing.add(passedOn);
+          void passedOn.then(() => printing.delete(passedOn));
+        },
       });
     },
     discardStandbys: () => void standbys.discard(),
@@ -139,7 +148,12 @@ export function createLauncher(
     releasePorts: () => held.releaseAll(),
     async close() {
       held.close();
-      await standbys.close();
+      let cancel = (): void => {};
+      const late = new Promise<void>((resolve) => {
+        cancel = clock.after(lastWords, resolve);
+      });
+      await Promise.all([standbys.close(), Promise.race([late, Promise.all(printing)])]);
+      cancel();
     },
   };
 }
@@ -159,13 +173,16 @@ interface Tracked {
   /** Is anything kept for the next run? */
   readonly isHeld: () => boolean;
   readonly output: Output | undefined;
+  /** Its output is heard, and has been passed on when this resolves. */
+  readonly onOutput: (passedOn: Promise<void>) => void;
 }
 
 /** What a program that is blocked may take beyond the time that it was given, in ms. */
 const drainSlack = 30;
 
 function track(tracked: Tracked): Program {
-  const { child, fromStandby, options, clock, modes, listener, onPackage, onClaim, onUnhold, isHeld, output } = tracked;
+  const { child, fromStandby, options, clock, modes, listener } = tracked;
+  const { onPackage, onClaim, onUnhold, isHeld, output, onOutput } = tracked;
   const { signal, relay, drain } = options;
   const { process: root, pid, tree } = child;
   let ending: TreeEnding | undefined;
@@ -207,7 +224,7 @@ function track(tracked: Tracked): Program {
     onPackage,
   });
   root.on('message', (message) => listener.onMessage(message));
-  if (options.hearsOutput) passOn(root, (chunk) => listener.onOutput(chunk), output);
+  if (options.hearsOutput) onOutput(passOn(root, (chunk) => listener.onOutput(chunk), output));
   const endRelay = relay ? relayMessages(root) : () => {};
   root.once('exit', (code, name) => {
     exited = true;

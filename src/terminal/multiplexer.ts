@@ -13,6 +13,8 @@ export interface Sink {
 export interface MultiplexerOptions {
   readonly stdout: Sink;
   readonly stderr: Sink;
+  /** Both lead to one place, such as a terminal: a line that has begun is in the way of both. */
+  readonly isOnePlace: boolean;
   readonly clock: Clock;
 }
 
@@ -33,17 +35,20 @@ export interface Multiplexer {
   close(): Promise<void>;
 }
 
-/** The beginning of a line is shown when its end has not come for so long, in ms: a prompt, or dots of progress. */
+/** The beginning of a line is shown when its end has not come for so long, in ms: a prompt, or dots or a bar of progress. */
 const partialDelay = 100;
+/** The same where that breaks off a line of another program: two bars of progress would do so to each other all the time. */
+const contestedDelay = 1000;
 /** A line is shown in pieces of this size, in bytes. */
 const longestPiece = 64 * 1024;
 const closeDeadline = 1000;
 const newline = 10;
+const carriageReturn = 13;
+const escapeByte = 27;
 
-export function createMultiplexer({ stdout, stderr, clock }: MultiplexerOptions): Multiplexer {
+export function createMultiplexer({ stdout, stderr, isOnePlace, clock }: MultiplexerOptions): Multiplexer {
   const out = createScreen(stdout);
-  // On one terminal a line that has begun is in the way of both.
-  const err = stdout.isTTY === true && stderr.isTTY === true ? out : createScreen(stderr);
+  const err = isOnePlace ? out : createScreen(stderr);
   const sources: Source[] = [];
   const open = (screen: Screen, prefix: string): Source => {
     const source = createSource(screen, Buffer.from(prefix), clock);
@@ -82,11 +87,13 @@ export function createMultiplexer({ stdout, stderr, clock }: MultiplexerOptions)
 }
 
 interface Screen {
-  /** Writes pieces of lines of one source, each of which ends with a newline, save perhaps for the last. */
+  /** Writes pieces of lines of one source: no piece goes on after a newline or a carriage return of its own. */
   write(owner: object, prefix: Buffer, lines: readonly Buffer[]): void;
   writeRaw(bytes: Buffer): void;
   /** Ends the line if this source has begun it. */
   endLine(owner: object): void;
+  /** Another source's line has begun. */
+  isTakenFrom(owner: object): boolean;
   /** Settles when it takes more; undefined when it does now. */
   idle(): Promise<void> | undefined;
 }
@@ -94,6 +101,8 @@ interface Screen {
 function createScreen(sink: Sink): Screen {
   /** Whose line has begun and not ended. */
   let owner: object | undefined;
+  /** It goes on from its beginning (a bar of progress): over the name, if that is not written anew. */
+  let isReturned = false;
   let isBroken = false;
   let draining: Promise<void> | undefined;
   let drained = (): void => {};
@@ -125,9 +134,10 @@ function createScreen(sink: Sink): Screen {
         if (owner !== source) {
           if (owner !== undefined) parts.push(Buffer.of(newline));
           parts.push(prefix);
-        }
+        } else if (isReturned && line[0] !== newline) parts.push(prefix);
         parts.push(line);
         owner = line.at(-1) === newline ? undefined : source;
+        isReturned = line.at(-1) === carriageReturn;
       }
       writeRaw(Buffer.concat(parts));
     },
@@ -136,6 +146,7 @@ function createScreen(sink: Sink): Screen {
       owner = undefined;
       writeRaw(Buffer.of(newline));
     },
+    isTakenFrom: (source) => owner !== undefined && owner !== source,
     idle: () => draining,
   };
 }
@@ -148,20 +159,35 @@ interface Source {
 function createSource(screen: Screen, prefix: Buffer, clock: Clock): Source {
   const self = {};
   let begun: Buffer = Buffer.alloc(0);
-  let cancel: CancelTimer = () => {};
+  /** Runs from the first byte that waits: what comes little by little is shown so, too. */
+  let timer: CancelTimer | undefined;
+  const cancel = (): void => {
+    timer?.();
+    timer = undefined;
+  };
   const show = (length: number): void => {
-    if (length > 0) screen.write(self, prefix, [begun.subarray(0, length)]);
+    if (length > 0) screen.write(self, prefix, piecesOf(withoutClearing(begun.subarray(0, length))));
     begun = begun.subarray(length);
   };
-  const showBegun = (): void => show(begun.length - incompleteCharacter(begun));
+  const showBegun = (): void => {
+    cancel();
+    show(begun.length - incompleteCharacter(begun));
+  };
+  const showWhenFree = (): void => {
+    if (screen.isTakenFrom(self)) timer = clock.after(contestedDelay - partialDelay, showBegun);
+    else showBegun();
+  };
   return {
     write(chunk) {
-      cancel();
-      const lines = splitLines(Buffer.concat([begun, chunk]));
-      begun = lines.at(-1)?.at(-1) === newline ? Buffer.alloc(0) : (lines.pop() ?? Buffer.alloc(0));
-      if (lines.length > 0) screen.write(self, prefix, lines);
+      const all = begun.length === 0 ? chunk : Buffer.concat([begun, chunk]);
+      const whole = all.lastIndexOf(newline) + 1;
+      begun = all.subarray(whole);
+      if (whole > 0) {
+        cancel();
+        screen.write(self, prefix, piecesOf(withoutClearing(all.subarray(0, whole))));
+      }
       if (begun.length > longestPiece) showBegun();
-      else if (begun.length > 0) cancel = clock.after(partialDelay, showBegun);
+      else if (begun.length > 0) timer ??= clock.after(partialDelay, showWhenFree);
       return screen.idle();
     },
     end() {
@@ -182,13 +208,20 @@ function incompleteCharacter(bytes: Buffer): number {
   return 0;
 }
 
-/** With their newlines; the last one may have none. */
-function splitLines(bytes: Buffer): Buffer[] {
-  const lines: Buffer[] = [];
-  for (let from = 0; from < bytes.length; ) {
-    const end = bytes.indexOf(newline, from) + 1 || bytes.length;
-    lines.push(bytes.subarray(from, end));
-    from = end;
-  }
-  return lines;
+/** Clears the screen, its history, or all (as `tsc -w` does, also into a pipe), or goes to the top. */
+const clearing = new RegExp(`${String.fromCharCode(escapeByte)}(?:c|\\[[0-3]?J|\\[(?:1;1)?H)`, 'g');
+
+/** What others have printed is not one program's to clear. */
+function withoutClearing(bytes: Buffer): Buffer {
+  return bytes.includes(escapeByte) ? Buffer.from(bytes.toString('latin1').replaceAll(clearing, ''), 'latin1') : bytes;
+}
+
+/** Each with its newline, or with the carriage return after which its line begins anew; the last may have none. */
+function piecesOf(bytes: Buffer): Buffer[] {
+  let from = 0;
+  const pieces = bytes.toString('latin1').match(/[^\r\n]*(?:\r*\n|\r+)|[^\r\n]+$/g) ?? [];
+  return pieces.map(({ length }) => {
+    from += length;
+    return bytes.subarray(from - length, from);
+  });
 }

@@ -118,6 +118,14 @@ test.each([
   expect(refusal(() => load(project)).replaceAll(project.at('.watchrc'), '.watchrc')).toContain(`.watchrc:${message}`);
 });
 
+test('each may come after all that stand before it, however many these are', async () => {
+  const names = Array.from({ length: 40 }, (_, index) => `app${index}`);
+  const apps = Object.fromEntries(names.map((name, index) => [name, { after: names.slice(0, index) }]));
+  await using project = createProject({ '.watchrc': json({ apps }) });
+  // Their ways through each other are 2 to the power of 40.
+  expect(load(project).apps.at(-1)?.settings.after).toHaveLength(39);
+});
+
 test('the folder of a program has to be there', async () => {
   await using project = createProject({ '.watchrc': '{"apps": {"web": {"cwd": "gone"}}}' });
   expect(refusal(() => load(project))).toContain(`.watchrc:1:26: "cwd": there is no folder ${project.at('gone')}`);

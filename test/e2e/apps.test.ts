@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { cli, type Devwatch, runDevwatch, startDevwatch } from '../support/devwatch.ts';
-import { childrenOf, isAlive, until } from '../support/facts.ts';
+import { childrenOf, isAlive, stateOf, until } from '../support/facts.ts';
 import { type Caller, dialHome, type Home, openHome } from '../support/home.ts';
 import { createProject } from '../support/project.ts';
 import { openTerminal } from '../support/terminal.ts';
@@ -74,6 +74,27 @@ test('lines are those of their programs, whole, and both streams go where they b
   expect([...devwatch.otherLines].sort()).toEqual(['longer | longer oh', 'web    | web oh']);
 });
 
+test('where both streams are one file none breaks into the other’s lines', async () => {
+  await using home = await openHome();
+  await using project = createProject({
+    '.watchrc': settings(inEach('web', 'api')),
+    'web.js': `process.stdout.write('half a line');${dialHome({ app: 'web' })}`,
+    'api.js': `${dialHome({ app: 'api' })}process.on('exit', () => console.error('oh'));`,
+  });
+  await using devwatch = startDevwatch([], {
+    cwd: project.path,
+    env: home.env,
+    via: ['/bin/sh', '-c', 'exec "$@" >log 2>&1', 'sh'],
+  });
+  const shown = (): string => fs.readFileSync(project.at('log'), 'utf8');
+  const { api } = await callersOf(home, 2);
+  await until(() => shown().includes('half a line'));
+  api?.send('exit 0');
+  await until(() => shown().includes('oh'));
+  expect(shown().split('\n')).toEqual(expect.arrayContaining(['web | half a line', 'api | oh']));
+  await devwatch.end();
+});
+
 test('--no-prefix leaves the names out', async () => {
   await using home = await openHome();
   await using project = createProject({ '.watchrc': settings(['web.js', 'api.js']), ...files('web', 'api') });
@@ -112,6 +133,34 @@ test('programs that print more than is read wait, devwatch does not, and all tha
   expect(shown.filter((line) => !/^(?:web|api) \| /.test(line))).toEqual([]);
 });
 
+test('what a program prints at its end is shown, also to who reads slowly', async () => {
+  await using home = await openHome();
+  const blocking = "const { writeSync } = require('fs');";
+  await using project = createProject({
+    '.watchrc': settings(['web.js', 'flood.js']),
+    'web.js': `${blocking}${dialHome({ app: 'web' })}process.on('SIGTERM', () => {
+      writeSync(1, 'x\\n'.repeat(70_000) + 'the last line\\n');
+      process.exit();
+    });`,
+    'flood.js': `${blocking}for (;;) writeSync(1, 'x'.repeat(99) + '\\n');`,
+  });
+  await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
+  await home.next();
+  const { pid } = (await devwatch.event('start', ({ app }) => app === 'flood')) as { pid: number };
+  devwatch.process.stdout?.pause();
+  // It sleeps only while its output is not read, and for long when nobody reads devwatch's.
+  let asleep = 0;
+  await until(() => {
+    asleep = stateOf(pid) === 'S' ? asleep + 1 : 0;
+    return asleep > 5000;
+  });
+  devwatch.process.kill();
+  await devwatch.event('gone', ({ app }) => app === 'web');
+  devwatch.process.stdout?.resume();
+  await devwatch.exited;
+  expect(devwatch.stdout()).toMatch(/^web {3}\| the last line$/m);
+});
+
 describe('order', () => {
   test('who comes after others is started when they are up', async () => {
     await using home = await openHome();
@@ -133,6 +182,22 @@ describe('order', () => {
     expect((await home.next()).says.app).toBe('web');
     const started = devwatch.events.filter(({ event }) => event === 'start').map(({ app }) => app);
     expect(started).toEqual(['db', 'job', 'web']);
+  });
+
+  test('later restarts are each one’s own', async () => {
+    await using home = await openHome();
+    const { web, db } = inEach('web', 'db');
+    await using project = createProject({
+      '.watchrc': settings({ web: { ...web, after: 'db' }, db }),
+      ...files('web', 'db'),
+    });
+    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
+    const [first, second] = [await home.next(), await home.next()];
+    await Promise.all([watches(devwatch, 'db'), watches(devwatch, 'web')]);
+    project.write('db.js', `${server('db')}// saved`);
+    expect((await home.next()).says.app).toBe('db');
+    await devwatch.event('ready', ({ app, run }) => app === 'db' && run === 2);
+    expect([first.isAlive(), second.isAlive(), home.callers.length]).toEqual([false, true, 3]);
   });
 
   test('a crash is no sign of being up, the run after it may give one', async () => {
@@ -168,6 +233,25 @@ describe('order', () => {
     await devwatch.event('wait');
     expect(await devwatch.end()).toEqual({ code: 143, signal: null });
     expect([home.callers.length, db.isAlive()]).toEqual([1, false]);
+  });
+
+  test('one whose folder has gone meanwhile is started when that is back', async () => {
+    await using home = await openHome();
+    const apps = { web: { script: 'web.js', cwd: 'packages/web', after: 'db' }, ...inEach('db') };
+    await using project = createProject({
+      '.watchrc': settings(apps),
+      'packages/web/web.js': server('web'),
+      'db.js': dialHome({ app: 'db' }),
+    });
+    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
+    const db = await home.next();
+    await devwatch.event('wait');
+    project.remove('packages');
+    db.send('exit 0');
+    expect(await devwatch.event('crash')).toMatchObject({ app: 'web', next: { kind: 'wait' } });
+    await watches(devwatch, 'web');
+    project.write('packages/web/web.js', server('web'));
+    expect((await home.next()).says.app).toBe('web');
   });
 
   test('whom nobody can see to be up cannot be waited for', async () => {
@@ -248,6 +332,40 @@ describe('in a terminal', () => {
     terminal.type('\x03');
     await terminal.until(/code 130/);
     expect(home.callers.filter((caller) => caller.isAlive())).toEqual([]);
+  });
+
+  test('a shortcut does not start one that waits, and says so', async () => {
+    await using home = await openHome();
+    const apps = { web: { script: 'web.js', after: 'db' }, db: 'db.js' };
+    await using project = createProject({
+      '.watchrc': settings(apps),
+      'web.js': server('web'),
+      'db.js': dialHome({ app: 'db' }),
+    });
+    await using terminal = openTerminal({ cwd: project.path, env: home.env });
+    terminal.line(devwatchLine);
+    await home.next();
+    await terminal.until(/web waiting for db[\s\S]*db \S+ · node db\.js/);
+    terminal.line('r web');
+    await terminal.until(/web waiting for db/);
+    expect(home.callers).toHaveLength(1);
+  });
+
+  test('what others have printed is not cleared, whatever is read from the settings', async () => {
+    await using home = await openHome();
+    await using project = createProject({
+      '.watchrc': settings(inEach('web', 'api'), { clear: true }),
+      ...files('web', 'api'),
+    });
+    await using terminal = openTerminal({ cwd: project.path, env: home.env });
+    terminal.line(devwatchLine);
+    await callersOf(home, 2);
+    await terminal.until(/watching[\s\S]*watching/);
+    project.write('.watchrc', settings(inEach('web', 'api'), { clear: true, killTimeout: 4000 }));
+    await terminal.until(/web \S+ changed: killTimeout/);
+    project.write('web.js', `${server('web')}// saved`);
+    await terminal.until(/\[devwatch\] web restarted/);
+    expect(terminal.output).not.toContain('\x1b[2J');
   });
 
   test('colours are welcome although the programs see a pipe, unless they are not', async () => {
@@ -343,6 +461,115 @@ describe('when the settings change', () => {
     project.write('.watchrc', '{"apps": {"web": {"scirpt": 1}}}');
     await devwatch.event('problem');
     expect([web?.isAlive(), api?.isAlive(), told().length]).toEqual([true, true, 2]);
+  });
+
+  test('one that waits is started with what they say by then', async () => {
+    await using home = await openHome();
+    const apps = (web: object): string =>
+      settings({ web: { script: 'web.js', watch: ['web.js'], ...web }, ...inEach('db', 'job') });
+    await using project = createProject({
+      '.watchrc': apps({ after: ['db', 'job'] }),
+      'web.js': server('web'),
+      'db.js': dialHome({ app: 'db' }),
+      'job.js': dialHome({ app: 'job' }),
+    });
+    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
+    const { db } = await callersOf(home, 2);
+    await watches(devwatch, 'db');
+    project.write('.watchrc', apps({ after: 'db', args: ['new'] }));
+    await devwatch.event('settings', ({ app }) => app === 'web');
+    db?.send('exit 0');
+    expect(await home.next()).toMatchObject({ says: { app: 'web', argv: ['new'] } });
+    expect(home.callers).toHaveLength(3);
+  });
+
+  test('a new one may wait, and says so', async () => {
+    await using home = await openHome();
+    await using project = createProject({
+      '.watchrc': settings(inEach('db', 'api')),
+      'db.js': dialHome({ app: 'db' }),
+      ...files('api', 'web'),
+    });
+    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
+    const { db } = await callersOf(home, 2);
+    await watches(devwatch, 'api');
+    project.write('.watchrc', settings({ ...inEach('db', 'api'), web: { script: 'web.js', after: 'db' } }));
+    expect(await devwatch.event('wait')).toMatchObject({ app: 'web', programs: ['db'] });
+    db?.send('exit 0');
+    expect((await home.next()).says.app).toBe('web');
+  });
+
+  test('one that comes back before it has ended is started once it has', async () => {
+    await using home = await openHome();
+    await using project = createProject({
+      '.watchrc': settings(inEach('web', 'api')),
+      'web.js': server('web'),
+      'api.js': `process.on('SIGTERM', () => {});${server('api')}`,
+    });
+    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
+    const { api } = await callersOf(home, 2);
+    await watches(devwatch, 'web');
+    project.write('.watchrc', settings(inEach('web')));
+    await devwatch.event('stopping', ({ app }) => app === 'api');
+    project.write('.watchrc', settings({ ...inEach('web', 'api'), web: { ...inEach('web').web, delay: 50 } }));
+    await devwatch.event('settings', ({ app }) => app === 'web');
+    api?.send('exit 0');
+    const again = await home.next();
+    expect([again.says.app, home.mostAlive]).toEqual(['api', 2]);
+    again.send('exit 0');
+    await again.gone;
+  });
+
+  test('the end of all is no second order to end for one that is leaving', async () => {
+    await using home = await openHome();
+    await using project = createProject({
+      '.watchrc': settings(inEach('web', 'api')),
+      'web.js': server('web'),
+      'api.js': `process.on('SIGTERM', () => {});${server('api')}`,
+    });
+    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
+    const { web, api } = await callersOf(home, 2);
+    await watches(devwatch, 'web');
+    project.write('.watchrc', settings(inEach('web')));
+    await devwatch.event('stopping', ({ app }) => app === 'api');
+    devwatch.process.kill();
+    await web?.gone;
+    api?.send('exit 0');
+    await devwatch.exited;
+    const stages = devwatch.events.flatMap((stated) => (stated.event === 'stopping' ? stated.stage : []));
+    expect(stages).toEqual(['asked', 'asked']);
+  });
+
+  test('a new one that cannot be run changes nothing', async () => {
+    await using home = await openHome();
+    await using project = createProject({ '.watchrc': settings(inEach('web', 'api')), ...files('web', 'api') });
+    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
+    const { web, api } = await callersOf(home, 2);
+    await Promise.all([watches(devwatch, 'web'), watches(devwatch, 'api')]);
+    project.write('.watchrc', settings(inEach('late')));
+    expect(await devwatch.event('problem')).toMatchObject({
+      message: expect.stringMatching(/^late: .*late\.js.* · the old settings stay in force$/),
+    });
+    // Both have read it when the next change has come to both of them.
+    project.write('.watchrc', settings(inEach('web', 'api'), { killTimeout: 4000 }));
+    await until(() => devwatch.events.filter(({ event }) => event === 'settings').length === 2);
+    project.write('late.js', server('late'));
+    project.write('.watchrc', settings(inEach('web', 'api', 'late'), { killTimeout: 4000 }));
+    expect((await home.next()).says.app).toBe('late');
+    expect([web?.isAlive(), api?.isAlive(), home.callers.length]).toEqual([true, true, 3]);
+  });
+
+  test('one that has the terminal to itself gets no company', async () => {
+    await using home = await openHome();
+    await using project = createProject({ '.watchrc': settings(inEach('web')), ...files('web', 'api') });
+    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
+    const web = await home.next();
+    await devwatch.event('watching');
+    project.write('.watchrc', settings(inEach('api', 'web')));
+    expect(await devwatch.event('problem')).toMatchObject({
+      message: expect.stringMatching(/^"apps" names several programs now: devwatch has to be started anew/),
+    });
+    expect([web.isAlive(), home.callers.length]).toEqual([true, 1]);
   });
 
   test('"apps" does not come or go', async () => {

@@ -68,8 +68,30 @@ describe('of several programs', () => {
     const { sent, notices } = open();
     const [web, api] = [notices.program(true, 'web'), notices.program(true, 'api')];
     api('end', { ending: { kind: 'asked' } });
+    await settled();
     web('ready', { run: 1, ms: 5 });
-    expect(sent).toEqual([['READY=1', 'STATUS=web is up']]);
+    expect(sent).toEqual([['STATUS=api has been taken out'], ['READY=1', 'STATUS=web is up']]);
+  });
+
+  test('when the last one that was waited for leaves, all are up', async () => {
+    const { clock, sent, notices } = open();
+    const [web, api] = [notices.program(true, 'web'), notices.program(false, 'api')];
+    web('ready', { run: 1, ms: 5 });
+    await settled();
+    api('start', start);
+    api('stopping', { run: 1, stage: 'asked', grace: null });
+    clock.advance(60_000);
+    expect(sent).toEqual([['STATUS=web is up']]);
+    api('end', { ending: { kind: 'asked' } });
+    expect(sent.at(-1)).toEqual(['READY=1', 'STATUS=api has been taken out']);
+  });
+
+  test('a crash that ends all makes none of them up', () => {
+    const { sent, notices } = open();
+    const [web, api] = [notices.program(true, 'web'), notices.program(true, 'api')];
+    const ending = { kind: 'program', outcome: { code: 3, signal: null } } as const;
+    for (const tell of [api, web]) tell('end', { ending });
+    expect(sent).toEqual([]);
   });
 });
 

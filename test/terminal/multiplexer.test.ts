@@ -10,13 +10,6 @@ import { createClock, type VirtualClock } from '../support/clock.ts';
 class FakeSink extends EventEmitter implements Sink {
   text = '';
   isFull = false;
-  readonly isTTY: boolean;
-
-  constructor(isTTY = false) {
-    super();
-    this.isTTY = isTTY;
-  }
-
   write(bytes: Uint8Array): boolean {
     this.text += Buffer.from(bytes).toString();
     return !this.isFull;
@@ -30,10 +23,10 @@ interface Fixture {
   readonly multiplexer: Multiplexer;
 }
 
-function open(isTTY = false): Fixture {
+function open(isOnePlace = false): Fixture {
   const clock = createClock();
-  const [stdout, stderr] = [new FakeSink(isTTY), new FakeSink(isTTY)];
-  return { clock, stdout, stderr, multiplexer: createMultiplexer({ stdout, stderr, clock }) };
+  const [stdout, stderr] = [new FakeSink(), new FakeSink()];
+  return { clock, stdout, stderr, multiplexer: createMultiplexer({ stdout, stderr, isOnePlace, clock }) };
 }
 
 const bytes = (text: string): Buffer => Buffer.from(text);
@@ -61,6 +54,55 @@ test('the beginning of a line waits for its end, for a moment', () => {
   expect(stdout.text).toBe('web | name? yes\nweb | done\n');
 });
 
+test('a line that goes on little by little is shown so', () => {
+  const { clock, stdout, multiplexer } = open();
+  const web = multiplexer.open('web | ');
+  for (let dot = 0; dot < 5; dot += 1) {
+    web.stdout(bytes('.'));
+    clock.advance(40);
+  }
+  expect(stdout.text).toBe('web | ...');
+  web.stdout(bytes(' done\n'));
+  expect(stdout.text).toBe('web | ..... done\n');
+  expect(clock.pending).toBe(0);
+});
+
+test('those that print little by little at the same time take turns', () => {
+  const { clock, stdout, multiplexer } = open();
+  const [web, api] = [multiplexer.open('web | '), multiplexer.open('api | ')];
+  web.stdout(bytes('.'));
+  for (let tick = 0; tick < 15; tick += 1) {
+    clock.advance(100);
+    web.stdout(bytes('.'));
+    api.stdout(bytes('+'));
+  }
+  expect(stdout.text).toMatch(/^web \| \.+\napi \| \++$/);
+});
+
+test('a bar of progress leaves the name where it is', () => {
+  const { clock, stdout, multiplexer } = open();
+  const [web, api] = [multiplexer.open('web | '), multiplexer.open('api | ')];
+  web.stdout(bytes('\r1 %\r2 %\r'));
+  clock.advance(100);
+  expect(stdout.text).toBe('web | \rweb | 1 %\rweb | 2 %\r');
+  web.stdout(bytes('3 %'));
+  clock.advance(100);
+  api.stdout(bytes('a\r\nb\n'));
+  web.stdout(bytes('\r100 %\r\r'));
+  clock.advance(100);
+  web.stdout(bytes('\n'));
+  expect(stdout.text).toBe('web | \rweb | 1 %\rweb | 2 %\rweb | 3 %\napi | a\r\napi | b\nweb | \rweb | 100 %\r\r\n');
+});
+
+test('no program clears what others have printed, colours are left as they are', () => {
+  const { clock, stdout, multiplexer } = open();
+  const web = multiplexer.open('web | ');
+  web.stdout(bytes('\x1bc\x1b[2J\x1b[3J\x1b[H\x1b[32mgood\x1b[39m ß\n'));
+  web.stdout(bytes('\x1bc'));
+  clock.advance(100);
+  expect(stdout.text).toBe('web | \x1b[32mgood\x1b[39m ß\n');
+});
+
 test('a line that is shown before its end is not gone on with by another program', () => {
   const { clock, stdout, multiplexer } = open();
   const [web, api] = [multiplexer.open('web | '), multiplexer.open('api | ')];
@@ -78,7 +120,7 @@ test('on one terminal stdout, stderr and devwatch’s own lines keep out of each
   clock.advance(100);
   multiplexer.messages.write('[devwatch] hello\n');
   web.stderr(bytes('oh\n'));
-  // Both are the same screen: all goes to one of them, in its order.
+  // All goes to one of them, in its order.
   expect(stdout.text + stderr.text).toBe('web | ..\n[devwatch] hello\nweb | oh\n');
 });
 
