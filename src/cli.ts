@@ -17,7 +17,7 @@ import type { StartRequest } from './manage.ts';
 import { backgroundVariable, type Managing, managing } from './managing.ts';
 import { takeSockets } from './process/activation.ts';
 import { openNotifySocket, type ServiceNotices } from './process/notify-socket.ts';
-import { type NamedProgram, programsOf, readProject } from './programs.ts';
+import { type NamedProgram, type Programs, programsOf, readProject } from './programs.ts';
 import { type Order, readLines, shortcutHelp } from './terminal/keys.ts';
 import { createReporter, type Reporter, type ReporterOptions, wantsColor } from './terminal/reporter.ts';
 import { version } from './version.ts';
@@ -127,17 +127,7 @@ async function runPrograms(line: CommandLine, keepCompiled: () => void): Promise
         if (name === 'input') input.giveTo((event as EventMap['input']).owner);
       };
     },
-    reread() {
-      const now = programsOf(line);
-      // One program has the terminal to itself, several share it: that is decided at the start.
-      if ((now[0].app === undefined) !== (first.app === undefined)) {
-        throw new UsageError('"apps" has come or gone: devwatch has to be started anew');
-      }
-      if (now.length > 1 && !isSeveral) {
-        throw new UsageError('"apps" names several programs now: devwatch has to be started anew');
-      }
-      return membersOf(now);
-    },
+    reread: () => membersOf(programsNow(line, programs)),
     onEnd: (ending) =>
       void Promise.all([beside?.close(), notices?.stopped()]).then(() => process.exit(exitCodeOf(ending))),
   });
@@ -149,6 +139,23 @@ async function runPrograms(line: CommandLine, keepCompiled: () => void): Promise
   // V8 takes what it has compiled under the same flags only.
   keepCompiled();
   frugalize();
+}
+
+/**
+ * The programs as the settings name them now. One has the terminal to itself, several share it: that is
+ * decided at the start.
+ *
+ * @throws UsageError where it would be otherwise now, and as `programsOf` does
+ */
+function programsNow(line: CommandLine, atStart: Programs): Programs {
+  const now = programsOf(line);
+  if ((now[0].app === undefined) !== (atStart[0].app === undefined)) {
+    throw new UsageError('"apps" has come or gone: devwatch has to be started anew');
+  }
+  if (now.length > 1 && atStart.length === 1) {
+    throw new UsageError('"apps" names several programs now: devwatch has to be started anew');
+  }
+  return now;
 }
 
 /**
