@@ -101,3 +101,25 @@ npx devwatch stop smoke >/dev/null
 if ! is_gone "$server_pid"; then fail "the server, pid $server_pid, is alive after stop"; fi
 [[ $(npx devwatch list --json) == '[]' ]] || fail 'list still shows it'
 echo 'it runs in the background, is listed and stopped'
+
+# Several programs, in the terminal and in the background; and the unit of one.
+cat >.watchrc <<'JSON'
+{ "apps": { "api": "server.js", "web": { "script": "server.js", "after": ["api"] } }, "env": { "PORT": "0" } }
+JSON
+set -m
+npx devwatch >dev.log 2>&1 </dev/null &
+npm_group=$!
+set +m
+await grep -q '^web | listening on ' dev.log
+kill -TERM -- "-$npm_group"
+wait "$npm_group" || true
+npm_group=
+[[ $(sed -n 's/ | listening on .*//p' dev.log | tr '\n' ' ') == 'api web ' ]] || fail 'web does not come after api'
+
+npx devwatch start >dev.log || fail 'several do not start'
+[[ $(sed -n 's/ is up after .*//p' dev.log | tr '\n' ' ') == 'api web ' ]] || fail 'in the background web does not come after api'
+npx devwatch reload web | grep -q '^web has read its settings again' || fail 'web does not read its settings again'
+npx devwatch stop . >/dev/null
+[[ $(npx devwatch list --json) == '[]' ]] || fail 'list still shows several'
+npx devwatch unit --only api | grep -q '^ExecStart=.* --only api$' || fail 'there is no unit'
+echo 'several run side by side, and in the background'
