@@ -23,7 +23,7 @@ import type { Hooks } from './process/hooks.ts';
 import type { Output } from './process/output.ts';
 import { findPortHolders } from './process/ports.ts';
 import type { Launcher, Program } from './process/spawn.ts';
-import { isDeliveredByTerminal } from './process/terminal.ts';
+import { isDeliveredByTerminal, isForeground, looksInterrupted } from './process/terminal.ts';
 import { defaultPolicy, type Policy } from './supervise/machine.ts';
 import { type RunListener, Supervisor } from './supervise/supervisor.ts';
 import type { Filter } from './watch/filter.ts';
@@ -266,8 +266,9 @@ export class App {
       {
         onExit: (outcome) => {
           this.#onRootExit(run);
-          // Ctrl-C reaches the program and devwatch at once, and its end may be heard of first: that is no crash.
-          if (outcome.signal !== null && isDeliveredByTerminal(outcome.signal))
+          // Ctrl-C reaches the program and devwatch at once, and its end may be heard of first: that is no crash,
+          // and no exit of its own. Of two signals that wait, two threads of devwatch may take the second one first.
+          if (looksInterrupted(outcome) && isForeground())
             this.#clock.after(interruptOrder, () => listener.onExit(outcome));
           else listener.onExit(outcome);
         },

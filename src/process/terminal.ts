@@ -2,6 +2,7 @@
 
 import { spawn, spawnSync } from 'node:child_process';
 import { isatty } from 'node:tty';
+import type { Outcome } from '../events.ts';
 import { readStat } from './proc.ts';
 
 let known: boolean | undefined;
@@ -15,6 +16,10 @@ export function stdinIsTerminal(): boolean {
 /** Whether a signal that devwatch got came from the terminal, which sends it to the program in the same group as well. */
 export const isDeliveredByTerminal = (signal: NodeJS.Signals): boolean =>
   (signal === 'SIGINT' || signal === 'SIGQUIT') && isForeground();
+
+/** Is this how programs end on Ctrl-C or Ctrl-\: by the signal, or by a handler of their own? Pure. */
+export const looksInterrupted = ({ code, signal }: Pick<Outcome, 'code' | 'signal'>): boolean =>
+  signal === 'SIGINT' || signal === 'SIGQUIT' || code === 0 || code === 130 || code === 131;
 
 /** Is devwatch's process group the one that the terminal on stdin gives its input and its signals? */
 export function isForeground(): boolean {

@@ -53,7 +53,13 @@ const fieldsOf = (pid: number): string[] => (read(`/proc/${pid}/stat`).split(') 
 
 const descriptorsOf = (pid: number): Record<string, string> =>
   Object.fromEntries(
-    fs.readdirSync(`/proc/${pid}/fd`).map((name) => [name, fs.readlinkSync(`/proc/${pid}/fd/${name}`)]),
+    fs.readdirSync(`/proc/${pid}/fd`).flatMap((name) => {
+      try {
+        return [[name, fs.readlinkSync(`/proc/${pid}/fd/${name}`)]];
+      } catch {
+        return []; // Closed since: it was the process's own.
+      }
+    }),
   );
 
 /** Where orphans go: to process 1, or to a subreaper. */
