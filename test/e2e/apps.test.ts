@@ -290,6 +290,23 @@ test('with exitOnCrash the crash of one is the end of all, with its code', async
   expect(await devwatch.exited).toEqual({ code: 7, signal: null });
 });
 
+test.each([
+  ['a common live reload', { liveReload: true }, {}, {}, '35729', 'liveReload'],
+  ['live reload on one port', {}, { liveReload: 4000 }, { liveReload: 4000 }, '4000', 'liveReload'],
+  ['held ports', { exec: 'sleep 100' }, { hold: 8000 }, { hold: 8000 }, '8000', 'hold'],
+  ['a held port and live reload', {}, { exec: 'sleep 100', hold: 35_729 }, { liveReload: true }, '35729', 'liveReload'],
+])('two programs cannot share a port that devwatch opens: %s', async (_, common, web, api, port, key) => {
+  await using project = createProject({
+    '.watchrc': settings({ web: { script: 'web.js', ...web }, api: { script: 'api.js', ...api } }, common),
+    ...files('web', 'api'),
+  });
+  expect(await runDevwatch([], { cwd: project.path })).toMatchObject({
+    code: 2,
+    stdout: '',
+    stderr: `devwatch: web and api would share port ${port} · give "${key}" to one of them alone, or a port of its own to each\n`,
+  });
+});
+
 test('a mistake in one of them starts none', async () => {
   await using project = createProject({ '.watchrc': settings({ web: 'web.js', api: 'gone.js' }), 'web.js': '' });
   const { code, stdout, stderr } = await runDevwatch([], { cwd: project.path });
