@@ -399,6 +399,8 @@ describe('in a terminal', () => {
     expect(await levels({ ...colourful, FORCE_COLOR: '0' })).toEqual(['0', '0']);
     expect(await levels({ ...colourful, words: '--no-color' })).toEqual([undefined, undefined]);
     expect(await levels({ NO_COLOR: '1', TERM: 'xterm-256color' })).toEqual([undefined, undefined]);
+    project.write('of.env', 'FORCE_COLOR=1');
+    expect(await levels({ ...colourful, words: '--env-file of.env' })).toEqual(['1', '1']);
   });
 });
 
