@@ -12,6 +12,8 @@ import { type AppLabel, paintName, wantsColor } from './terminal/reporter.ts';
 export interface SideBySide {
   /** A program with its place in the output. */
   member(program: NamedProgram): MemberRequest;
+  /** Settings are in force: what stands before its lines from now on. */
+  label(app: string, settings: Settings): void;
   labelOf(app: string): AppLabel;
   /** For devwatch's own lines. */
   readonly messages: ReturnType<typeof createMultiplexer>['messages'];
@@ -33,9 +35,13 @@ export function openSideBySide(names: readonly string[]): SideBySide {
     return label;
   }
 
-  function portOf(name: string, { prefix, color }: Settings): Port {
+  function prefixOf(name: string, { prefix, color }: Settings): string {
     const painted = paintName(labelOf(name), color && wantsColor(process.stdout, process.env));
-    const port = ports.get(name) ?? multiplexer.open(prefix ? `${painted}${''.padEnd(width - name.length)} | ` : '');
+    return prefix ? `${painted}${''.padEnd(width - name.length)} | ` : '';
+  }
+
+  function portOf(name: string): Port {
+    const port = ports.get(name) ?? multiplexer.open('');
     ports.set(name, port);
     return port;
   }
@@ -47,9 +53,10 @@ export function openSideBySide(names: readonly string[]): SideBySide {
         ...program,
         loaded: besideOthers(loaded),
         defaultEnv: colorsFor,
-        output: portOf(app, loaded.settings),
+        output: portOf(app),
       };
     },
+    label: (app, settings) => portOf(app).label(prefixOf(app, settings)),
     labelOf,
     messages: multiplexer.messages,
     close: () => multiplexer.close(),

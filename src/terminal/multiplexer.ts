@@ -25,6 +25,8 @@ export interface Port {
   stderr(chunk: Buffer): Promise<void> | undefined;
   /** Nothing more comes of this run's stream: a line that it has begun is over. */
   ended(name: 'stdout' | 'stderr'): void;
+  /** What stands before each of its lines from now on. */
+  label(prefix: string): void;
 }
 
 export interface Multiplexer {
@@ -64,6 +66,9 @@ export function createMultiplexer({ stdout, stderr, isOnePlace, clock }: Multipl
         stdout: (chunk) => both.stdout.write(chunk),
         stderr: (chunk) => both.stderr.write(chunk),
         ended: (name) => both[name].end(),
+        label(text) {
+          for (const source of Object.values(both)) source.label(Buffer.from(text));
+        },
       };
     },
     messages: {
@@ -90,7 +95,7 @@ export function createMultiplexer({ stdout, stderr, isOnePlace, clock }: Multipl
 /** Whoever prints, as a screen sees it. */
 interface Owner {
   /** Stands before each of its lines. */
-  readonly prefix: Buffer;
+  prefix: Buffer;
   /** The colours that it has set, and has not reset. */
   paint: Paint;
 }
@@ -179,6 +184,7 @@ function createScreen(sink: Sink): Screen {
 interface Source {
   write(chunk: Buffer): Promise<void> | undefined;
   end(): void;
+  label(prefix: Buffer): void;
 }
 
 function createSource(screen: Screen, prefix: Buffer, clock: Clock): Source {
@@ -221,6 +227,9 @@ function createSource(screen: Screen, prefix: Buffer, clock: Clock): Source {
       screen.endLine(self);
       // The next run has set none.
       self.paint = unpainted;
+    },
+    label(next) {
+      self.prefix = next;
     },
   };
 }

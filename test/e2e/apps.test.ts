@@ -460,6 +460,20 @@ describe('when the settings change', () => {
     expect([web?.isAlive(), quiet?.isAlive()]).toEqual([true, false]);
   });
 
+  test('the names before their lines come and go', async () => {
+    await using home = await openHome();
+    await using project = createProject({ '.watchrc': settings(inEach('web', 'api')), ...files('web', 'api') });
+    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
+    await callersOf(home, 2);
+    await Promise.all([watches(devwatch, 'web'), watches(devwatch, 'api')]);
+    await until(() => devwatch.stdout().split('\n').length > 2);
+    project.write('.watchrc', settings(inEach('web', 'api'), { prefix: false }));
+    await devwatch.event('settings', ({ app }) => app === 'web');
+    project.write('web.js', `${server('web')}// saved`);
+    await until(() => devwatch.stdout().split('\n').length > 3);
+    expect(devwatch.stdout().split('\n').slice(2)).toEqual(['web listens', '']);
+  });
+
   test('a mistake is told once, and again when it is made again; nothing is lost', async () => {
     await using home = await openHome();
     await using project = createProject({ '.watchrc': settings(inEach('web', 'api')), ...files('web', 'api') });

@@ -41,6 +41,15 @@ test('each line stands behind the name of its program, each stream goes its own 
   expect(stderr.text).toBe('api | oh\n');
 });
 
+test('another name stands before the lines that begin with it', () => {
+  const { stdout, multiplexer } = open();
+  const web = multiplexer.open('web | ');
+  web.stdout(bytes('one\n'));
+  web.label('');
+  web.stdout(bytes('two\n'));
+  expect(stdout.text).toBe('web | one\ntwo\n');
+});
+
 test('the beginning of a line waits for its end, for a moment', () => {
   const { clock, stdout, multiplexer } = open();
   const web = multiplexer.open('web | ');
