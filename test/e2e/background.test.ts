@@ -223,6 +223,12 @@ describe('logs', () => {
     expect(fs.readFileSync(session.project.at('1.log'), 'utf8')).toContain('to stderr\n');
     await session.run('stop', 'web');
     expect(fs.readFileSync(session.project.at('1.log'), 'utf8')).toContain('listening\n');
+    expect((await session.run('logs', 'web')).out).toContain('listening\n');
+    await session.run('start', '--name', 'web', 'server.js');
+    await session.run('stop', 'web');
+    // The last start counts.
+    fs.writeFileSync(session.file('web', 'out.log'), 'in the usual place\n');
+    expect((await session.run('logs', 'web')).out).toContain('in the usual place\n');
   });
 });
 
