@@ -16,6 +16,7 @@ import {
   find,
   list,
   logsOf,
+  ownLogsOf,
   type ProcessIdentity,
   standingOf,
 } from './background/registry.ts';
@@ -45,6 +46,8 @@ const look = 20;
 const grace = 10_000;
 /** Bytes that one order to write hands on. */
 const mostHandedOn = 32 * 1024;
+/** Bytes of devwatch's own log, above which the next start begins another one. */
+const mostComplaints = 1024 * 1024;
 const failedExitCode = 1;
 const usageExitCode = 2;
 
@@ -141,6 +144,9 @@ async function launch({ program, name, argv, cli }: Launch): Promise<number> {
   const { display } = planCommand(program);
   const claimed = claim(name, loaded.folder);
   const own = `${claimed.folder}/devwatch.log`;
+  rotateOwn(own);
+  const err = loaded.settings.log ?? ownLogsOf(name).err;
+  const [ownBefore, errBefore] = [endOf(own), endOf(err)];
   let daemon: ProcessIdentity;
   try {
     daemon = await daemonize({
@@ -160,9 +166,9 @@ async function launch({ program, name, argv, cli }: Launch): Promise<number> {
   const record = await recordOf(name, daemon);
   if (record === undefined) {
     print(`${name} could not be started: ${display}`);
-    await printTail(own);
+    await printTail(own, ownBefore);
     // It may have been up, and ended with the program, before anybody looked.
-    if (loaded.settings.exitOnCrash) await printTail(loaded.settings.log ?? logsOf(name).err);
+    if (loaded.settings.exitOnCrash) await printTail(err, errBefore);
     return failedExitCode;
   }
   const result = await outcomeOf(record, 'start');
@@ -188,13 +194,45 @@ async function launch({ program, name, argv, cli }: Launch): Promise<number> {
       return failedExitCode;
     case 'gone':
       print(`${name} was ended before it was up · logs: devwatch logs ${name}`);
-      await printTail(record.log.err);
+      await printTail(record.log.err, errBefore);
       return failedExitCode;
   }
 }
 
-async function printTail(log: string): Promise<void> {
-  for (const line of await readTail(log, { lines: 10 })) print(`  ${line}`);
+/** Of what devwatch itself complains about there is little; it begins anew where it has become much all the same. */
+function rotateOwn(log: string): void {
+  if (endOf(log).size > mostComplaints) fs.renameSync(log, `${log}.1`);
+}
+
+/** How far a log has been written. */
+interface End {
+  /** Undefined where there is none. */
+  readonly inode: number | undefined;
+  readonly size: number;
+}
+
+function endOf(log: string): End {
+  try {
+    const { ino, size } = fs.lstatSync(log);
+    return { inode: ino, size };
+  } catch {
+    // Whoever opens it will tell why that cannot be.
+    return { inode: undefined, size: 0 };
+  }
+}
+
+/** The last lines that have been written since then: older ones are about something else. */
+async function printTail(log: string, before: End): Promise<void> {
+  const lines = await readTail(log, { lines: 10 });
+  const { inode, size } = endOf(log);
+  const isRotated = before.inode !== undefined && before.inode !== inode;
+  let left = isRotated ? Number.POSITIVE_INFINITY : size - before.size;
+  const since = lines.reverse().filter((line) => {
+    left -= line.length + 1;
+    // The last line may be without its end.
+    return left >= -1;
+  });
+  for (const line of since.reverse()) print(`  ${line}`);
 }
 
 const afterFailure = ({ exitOnCrash, restart }: Settings): string =>

@@ -271,7 +271,7 @@ export function logsOf(name: string): Logs {
 }
 
 /** Where they are unless the settings name another place. */
-const ownLogsOf = (name: string): Logs => {
+export const ownLogsOf = (name: string): Logs => {
   const folder = path.join(backgroundFolder(), name);
   return { out: path.join(folder, 'out.log'), err: path.join(folder, 'err.log') };
 };

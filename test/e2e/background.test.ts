@@ -112,6 +112,25 @@ describe('start says', () => {
     expect(out).toContain('Error: no database');
   });
 
+  test('why it was ended, and not what an earlier one had complained about', async () => {
+    await using session = await Session.open({ 'server.js': listens() });
+    fs.mkdirSync(session.file('web', ''), { recursive: true, mode: 0o700 });
+    const own = session.file('web', 'devwatch.log');
+    fs.writeFileSync(own, 'an earlier failure\n'.repeat(60_000), { mode: 0o600 });
+    session.project.write('log', '');
+    // It cannot be made in what is no folder: that shows only in the background.
+    const words = ['start', '--name', 'web', '--log', 'log/1.log', 'server.js'];
+    for (let failure = 0; failure < 2; failure += 1) {
+      const { code, out } = await session.run(...words);
+      expect([code, out]).toEqual([
+        1,
+        expect.stringMatching(/^web could not be started: .*\n {2}devwatch: cannot make the folder .*\n$/),
+      ]);
+    }
+    expect(fs.statSync(own).size).toBeLessThan(1024);
+    expect(fs.readFileSync(`${own}.1`, 'utf8')).toContain('an earlier failure');
+  });
+
   test('that it was stopped meanwhile', async () => {
     await using session = await Session.open({ 'server.js': dialHome() });
     const starting = session.run('start', '--name', 'web', '--ready', 'message', 'server.js');
