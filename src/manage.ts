@@ -20,7 +20,7 @@ import {
   type ProcessIdentity,
   standingOf,
 } from './background/registry.ts';
-import type { Settings } from './config/options.ts';
+import { defaultSettings, type Settings } from './config/options.ts';
 import { readDuration } from './config/values.ts';
 import type { Start, Status } from './daemon.ts';
 import { codeOf, UsageError } from './errors.ts';
@@ -44,6 +44,10 @@ const patience = 30_000;
 const look = 20;
 /** What a devwatch that does not answer is given after SIGTERM, in ms. */
 const grace = 10_000;
+/** An end that takes longer than this, in ms, makes people wonder. */
+const wonder = 1500;
+/** Node's own, in ms. */
+const longestTimer = 2 ** 31 - 1;
 /** Bytes that one order to write hands on. */
 const mostHandedOn = 32 * 1024;
 /** Bytes of devwatch's own log, above which the next start begins another one. */
@@ -319,7 +323,7 @@ async function stopOne({ name, record, holder, alive }: BackgroundEntry): Promis
   }
   try {
     if (record === undefined) throw new UsageError('without a record nobody knows where it listens');
-    await ask(record, 'stop', {}, { timeout: grace + patience });
+    await endInOrder(record);
   } catch {
     // It does not answer: it is asked as every program is.
     send(owner, 'SIGTERM');
@@ -333,6 +337,30 @@ async function stopOne({ name, record, holder, alive }: BackgroundEntry): Promis
   await sweep(record);
   print(`${name} has been stopped`);
   return 0;
+}
+
+/** Waits as long as its program may take to end, and says so when that takes long. */
+async function endInOrder(record: BackgroundRecord): Promise<void> {
+  const killTimeout = await killTimeoutOf(record);
+  const told = setTimeout(
+    () => print(`${record.name} is still ending · it is given ${formatTime(killTimeout)} before SIGKILL`),
+    wonder,
+  );
+  try {
+    await ask(record, 'stop', {}, { timeout: Math.min(killTimeout + grace + patience, longestTimer) });
+  } finally {
+    clearTimeout(told);
+  }
+}
+
+async function killTimeoutOf(record: BackgroundRecord): Promise<number> {
+  try {
+    const { killTimeout } = (await ask(record, 'status')) as Partial<Status>;
+    // An older devwatch does not tell.
+    return killTimeout ?? defaultSettings.killTimeout;
+  } catch {
+    return defaultSettings.killTimeout;
+  }
 }
 
 /** It may end at any moment by itself. */

@@ -399,6 +399,31 @@ describe('the classical steps of a daemon', () => {
   });
 });
 
+test('stop waits as long as the program may take by the settings in force, and says so', async () => {
+  await using session = await Session.open({
+    'server.js': `process.on('SIGTERM', () => console.log('asked to end'));${listens()}`,
+    '.watchrc': '{"script": "server.js", "killTimeout": "50s", "watch": []}',
+  });
+  await session.run('start', '--name', 'web');
+  const program = await session.home.next();
+  session.project.write('.watchrc', '{"script": "server.js", "killTimeout": "90s", "watch": []}');
+  await session.run('reload', 'web');
+  const stopping = session.spawn('stop', 'web');
+  let out = '';
+  stopping.stdout?.on('data', (chunk) => {
+    out += chunk;
+  });
+  await until(() => out !== '');
+  expect(out).toBe('web is still ending · it is given 1 min 30 s before SIGKILL\n');
+  expect([program.isAlive(), fs.readFileSync(session.file('web', 'out.log'), 'utf8')]).toEqual([
+    true,
+    expect.stringContaining('asked to end'),
+  ]);
+  program.send('exit 0');
+  await once(stopping, 'close');
+  expect(out).toMatch(/\nweb has been stopped\n$/);
+});
+
 test('SIGKILL of the background devwatch leaves nothing, list says so, start works at once', async () => {
   await using session = await Session.open({ 'server.js': listens() });
   await session.run('start', '--name', 'web', 'server.js');
