@@ -37,6 +37,8 @@ export interface AppRequest extends ProgramRequest {
   readonly relayMessages?: boolean;
   /** Where what the program prints goes; by default to devwatch's own stdout and stderr. */
   readonly output?: Output;
+  /** Variables that the program has where nothing else sets them. */
+  readonly defaultEnv?: (settings: Settings) => Readonly<Record<string, string>>;
   /** What a service manager has opened for the program; see process/activation.ts. */
   readonly sockets?: readonly Held[] | undefined;
   /** Reads the settings again, after their file has changed. Throws UsageError when they are wrong. */
@@ -367,7 +369,8 @@ export class App {
   }
 
   #readEnvironment({ settings, folder }: LoadedSettings): NodeJS.ProcessEnv {
-    return readEnvironment({ folder, files: settings.envFile, variables: settings.env });
+    const defaults = this.#request.defaultEnv?.(settings);
+    return readEnvironment({ folder, files: settings.envFile, variables: settings.env, defaults });
   }
 
   /** Watches with the settings in force; what watched before goes once this has taken over. */

@@ -119,11 +119,17 @@ async function runPrograms(line: CommandLine, keepCompiled: () => void): Promise
     members: membersOf(programs),
     observe({ app, loaded }) {
       const reporter = openReporter(loaded, app);
+      const label = (settings: Settings): void => void (app !== undefined && beside?.label(app, settings));
+      label(loaded.settings);
       const tellManager = notices?.program(loaded.settings.ready !== undefined, app);
       return (name, event) => {
         reporter.report(name, event);
         tellManager?.(name, event);
-        if (name === 'settings') reporter.configure(settingsFor((event as EventMap['settings']).settings));
+        if (name === 'settings') {
+          const { settings } = event as EventMap['settings'];
+          reporter.configure(settingsFor(settings));
+          label(settings);
+        }
         if (name === 'input') input.giveTo((event as EventMap['input']).owner);
       };
     },

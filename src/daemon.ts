@@ -47,6 +47,8 @@ export interface Status {
   readonly memory: number | undefined;
   /** CPU time of its root process so far, in ms. */
   readonly cpu: number | undefined;
+  /** How long the program may take to end, in ms. */
+  readonly killTimeout: number;
 }
 
 /** @throws UsageError when the name was not handed to this process, or its files cannot be used */
@@ -101,6 +103,10 @@ export async function runInBackground(request: DaemonRequest): Promise<void> {
 
   let state: Status['state'] = 'starting';
   let latest = { run: 0, since: Date.now(), port: undefined as number | undefined };
+  let { killTimeout } = settings;
+  runner.on('settings', (changed) => {
+    killTimeout = changed.settings.killTimeout;
+  });
   let told: Start | undefined;
   let tell: (start: Start) => void = () => {};
   let start = new Promise<Start>((resolve) => {
@@ -160,7 +166,7 @@ export async function runInBackground(request: DaemonRequest): Promise<void> {
     async status() {
       const { pid, memory } = runner;
       const cpu = pid === undefined ? undefined : cpuTimeOf(pid);
-      return { state, pid, ...latest, memory, cpu } satisfies Status;
+      return { state, pid, ...latest, memory, cpu, killTimeout } satisfies Status;
     },
     start: () => start,
     async restart() {

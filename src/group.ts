@@ -1,6 +1,7 @@
 /** The programs of one devwatch: each has a runner of its own, they begin in their order and end together. */
 
 import type { AppRequest } from './app.ts';
+import { type CancelTimer, type Clock, systemClock } from './clock.ts';
 import type { LoadedSettings } from './config/load.ts';
 import { UsageError } from './errors.ts';
 import type { Emit, Ending } from './events.ts';
@@ -20,7 +21,12 @@ export interface GroupOptions {
   readonly reread: () => readonly MemberRequest[];
   /** All is over: nothing of any program is alive. */
   readonly onEnd: (ending: Ending) => void;
+  /** For what waiting programs are told; the programs themselves have the system's. */
+  readonly clock?: Clock;
 }
+
+/** When a program has lived so long, in ms, without a sign that it is up, those that wait for it are told. */
+const patience = 10_000;
 
 interface Member {
   readonly request: MemberRequest;
@@ -31,6 +37,8 @@ interface Member {
   hasStarted: boolean;
   /** It has been up, or has done its work. */
   hasBeenUp: boolean;
+  /** No longer counts how long its run has lived without being up. */
+  cancelPatience: CancelTimer;
   /** The settings name it no longer. */
   isLeaving: boolean;
 }
@@ -39,6 +47,7 @@ const keyOf = ({ app }: MemberRequest): string => app ?? '';
 
 export class Group {
   readonly #options: GroupOptions;
+  readonly #clock: Clock;
   readonly #members = new Map<string, Member>();
   #ending: Ending | undefined;
   /** All that the settings name, as they were last read. */
@@ -49,6 +58,7 @@ export class Group {
   /** @throws UsageError when one of them cannot be run */
   constructor(options: GroupOptions) {
     this.#options = options;
+    this.#clock = options.clock ?? systemClock;
     this.#requests = options.members;
     for (const member of options.members) this.#add(member);
   }
@@ -104,12 +114,24 @@ export class Group {
     const runner = naming(request, () => new Runner({ ...request, reload: () => this.#reload(key) }));
     const emit = this.#options.observe(request);
     const { loaded } = request;
-    const member = { request, runner, loaded, emit, hasStarted: false, hasBeenUp: false, isLeaving: false };
+    const member: Member = {
+      request,
+      runner,
+      loaded,
+      emit,
+      hasStarted: false,
+      hasBeenUp: false,
+      cancelPatience() {},
+      isLeaving: false,
+    };
     const up = (): void => {
       member.hasBeenUp = true;
+      member.cancelPatience();
       this.#startDue();
     };
     runner.observe(emit);
+    runner.on('start', () => this.#countPatience(member));
+    for (const over of ['stopping', 'crash', 'end'] as const) runner.on(over, () => member.cancelPatience());
     runner.on('ready', up);
     runner.on('exit', up);
     runner.on('end', ({ ending }) => this.#onMemberEnd(member, ending));
@@ -128,6 +150,27 @@ export class Group {
 
   #tellWait(member: Member): void {
     if (!member.hasStarted) member.emit('wait', { reason: 'after', programs: this.#awaited(member) });
+  }
+
+  #countPatience(member: Member): void {
+    member.cancelPatience();
+    if (!member.hasBeenUp) member.cancelPatience = this.#clock.after(patience, () => this.#tellOfDelay(member));
+  }
+
+  /** Tells those that wait for it why they may do so for ever. */
+  #tellOfDelay({ request, loaded }: Member): void {
+    const { ready = 'listen' } = loaded.settings;
+    // A job ends when it has done its work, which may take its time.
+    if (ready === 'exit') return;
+    const name = keyOf(request);
+    const advice =
+      ready === 'listen'
+        ? `give ${name} a "ready" such as "message" or "/text/" if it does not listen`
+        : `its "ready" is ${JSON.stringify(ready)}`;
+    for (const waiting of this.#members.values()) {
+      if (waiting.hasStarted || !this.#awaited(waiting).includes(name)) continue;
+      waiting.emit('warning', { message: `waits for ${name}, which has not been up yet · ${advice}` });
+    }
   }
 
   /** Those that it has to wait for; who was not asked to run is not waited for. */

@@ -16,10 +16,11 @@ import {
   find,
   list,
   logsOf,
+  ownLogsOf,
   type ProcessIdentity,
   standingOf,
 } from './background/registry.ts';
-import type { Settings } from './config/options.ts';
+import { defaultSettings, type Settings } from './config/options.ts';
 import { readDuration } from './config/values.ts';
 import type { Start, Status } from './daemon.ts';
 import { codeOf, UsageError } from './errors.ts';
@@ -43,8 +44,14 @@ const patience = 30_000;
 const look = 20;
 /** What a devwatch that does not answer is given after SIGTERM, in ms. */
 const grace = 10_000;
+/** An end that takes longer than this, in ms, makes people wonder. */
+const wonder = 1500;
+/** Node's own, in ms. */
+const longestTimer = 2 ** 31 - 1;
 /** Bytes that one order to write hands on. */
 const mostHandedOn = 32 * 1024;
+/** Bytes of devwatch's own log, above which the next start begins another one. */
+const mostComplaints = 1024 * 1024;
 const failedExitCode = 1;
 const usageExitCode = 2;
 
@@ -141,6 +148,9 @@ async function launch({ program, name, argv, cli }: Launch): Promise<number> {
   const { display } = planCommand(program);
   const claimed = claim(name, loaded.folder);
   const own = `${claimed.folder}/devwatch.log`;
+  rotateOwn(own);
+  const err = loaded.settings.log ?? ownLogsOf(name).err;
+  const [ownBefore, errBefore] = [endOf(own), endOf(err)];
   let daemon: ProcessIdentity;
   try {
     daemon = await daemonize({
@@ -160,9 +170,9 @@ async function launch({ program, name, argv, cli }: Launch): Promise<number> {
   const record = await recordOf(name, daemon);
   if (record === undefined) {
     print(`${name} could not be started: ${display}`);
-    await printTail(own);
+    await printTail(own, ownBefore);
     // It may have been up, and ended with the program, before anybody looked.
-    if (loaded.settings.exitOnCrash) await printTail(loaded.settings.log ?? logsOf(name).err);
+    if (loaded.settings.exitOnCrash) await printTail(err, errBefore);
     return failedExitCode;
   }
   const result = await outcomeOf(record, 'start');
@@ -188,13 +198,45 @@ async function launch({ program, name, argv, cli }: Launch): Promise<number> {
       return failedExitCode;
     case 'gone':
       print(`${name} was ended before it was up · logs: devwatch logs ${name}`);
-      await printTail(record.log.err);
+      await printTail(record.log.err, errBefore);
       return failedExitCode;
   }
 }
 
-async function printTail(log: string): Promise<void> {
-  for (const line of await readTail(log, { lines: 10 })) print(`  ${line}`);
+/** Of what devwatch itself complains about there is little; it begins anew where it has become much all the same. */
+function rotateOwn(log: string): void {
+  if (endOf(log).size > mostComplaints) fs.renameSync(log, `${log}.1`);
+}
+
+/** How far a log has been written. */
+interface End {
+  /** Undefined where there is none. */
+  readonly inode: number | undefined;
+  readonly size: number;
+}
+
+function endOf(log: string): End {
+  try {
+    const { ino, size } = fs.lstatSync(log);
+    return { inode: ino, size };
+  } catch {
+    // Whoever opens it will tell why that cannot be.
+    return { inode: undefined, size: 0 };
+  }
+}
+
+/** The last lines that have been written since then: older ones are about something else. */
+async function printTail(log: string, before: End): Promise<void> {
+  const lines = await readTail(log, { lines: 10 });
+  const { inode, size } = endOf(log);
+  const isRotated = before.inode !== undefined && before.inode !== inode;
+  let left = isRotated ? Number.POSITIVE_INFINITY : size - before.size;
+  const since = lines.reverse().filter((line) => {
+    left -= line.length + 1;
+    // The last line may be without its end.
+    return left >= -1;
+  });
+  for (const line of since.reverse()) print(`  ${line}`);
 }
 
 const afterFailure = ({ exitOnCrash, restart }: Settings): string =>
@@ -281,7 +323,7 @@ async function stopOne({ name, record, holder, alive }: BackgroundEntry): Promis
   }
   try {
     if (record === undefined) throw new UsageError('without a record nobody knows where it listens');
-    await ask(record, 'stop', {}, { timeout: grace + patience });
+    await endInOrder(record);
   } catch {
     // It does not answer: it is asked as every program is.
     send(owner, 'SIGTERM');
@@ -295,6 +337,30 @@ async function stopOne({ name, record, holder, alive }: BackgroundEntry): Promis
   await sweep(record);
   print(`${name} has been stopped`);
   return 0;
+}
+
+/** Waits as long as its program may take to end, and says so when that takes long. */
+async function endInOrder(record: BackgroundRecord): Promise<void> {
+  const killTimeout = await killTimeoutOf(record);
+  const told = setTimeout(
+    () => print(`${record.name} is still ending · it is given ${formatTime(killTimeout)} before SIGKILL`),
+    wonder,
+  );
+  try {
+    await ask(record, 'stop', {}, { timeout: Math.min(killTimeout + grace + patience, longestTimer) });
+  } finally {
+    clearTimeout(told);
+  }
+}
+
+async function killTimeoutOf(record: BackgroundRecord): Promise<number> {
+  try {
+    const { killTimeout } = (await ask(record, 'status')) as Partial<Status>;
+    // An older devwatch does not tell.
+    return killTimeout ?? defaultSettings.killTimeout;
+  } catch {
+    return defaultSettings.killTimeout;
+  }
 }
 
 /** It may end at any moment by itself. */

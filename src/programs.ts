@@ -5,6 +5,7 @@ import path from 'node:path';
 import type { CommandLine } from './config/argv.ts';
 import { type LoadedApp, type LoadedProject, type LoadedSettings, loadProject, packageMain } from './config/load.ts';
 import { nearest } from './config/nearest.ts';
+import { liveReloadPort, type OptionKey } from './config/options.ts';
 import { UsageError } from './errors.ts';
 import { type ProgramRequest, planCommand } from './plan.ts';
 
@@ -28,6 +29,7 @@ export function programsOf(line: CommandLine): Programs {
   const named = (loaded: LoadedApp): NamedProgram => ({ ...programOf(line, loaded), app: loaded.app });
   const programs: Programs = [named(first), ...others.map(named)];
   for (const program of programs) requireSigns(program, programs);
+  refuseSharedPorts(programs);
   return programs;
 }
 
@@ -42,6 +44,31 @@ function requireSigns({ app, loaded }: NamedProgram, programs: Programs): void {
       `${app} waits for ${name}, but when is ${display} up? · give ${name} a "ready", such as "tcp://localhost:5432" or "exit"`,
     );
   }
+}
+
+/** What devwatch itself opens for a program is that program's alone. */
+function refuseSharedPorts(programs: Programs): void {
+  const owners = new Map<number, string | undefined>();
+  for (const program of programs) {
+    for (const { port, key } of portsFor(program)) {
+      if (owners.has(port)) {
+        throw new UsageError(
+          `${owners.get(port)} and ${program.app} would share port ${port} · give "${key}" to one of them alone, or a port of its own to each`,
+        );
+      }
+      owners.set(port, program.app);
+    }
+  }
+}
+
+/** The ports that devwatch opens, and the settings that ask for them. */
+function portsFor(program: NamedProgram): readonly { readonly port: number; readonly key: OptionKey }[] {
+  const { liveReload, hold } = program.loaded.settings;
+  const ports: { port: number; key: OptionKey }[] = [];
+  if (liveReload !== false) ports.push({ port: liveReload === true ? liveReloadPort : liveReload, key: 'liveReload' });
+  // A Node program opens its ports itself.
+  if (typeof hold === 'number' && !planCommand(program).isNode) ports.push({ port: hold, key: 'hold' });
+  return ports;
 }
 
 /** The settings that a command line has in force. Throws as `programsOf` does. */

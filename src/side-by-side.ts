@@ -3,6 +3,7 @@
 import fs from 'node:fs';
 import { systemClock } from './clock.ts';
 import type { LoadedSettings } from './config/load.ts';
+import type { Settings } from './config/options.ts';
 import type { MemberRequest } from './group.ts';
 import type { NamedProgram } from './programs.ts';
 import { createMultiplexer, type Port } from './terminal/multiplexer.ts';
@@ -11,6 +12,8 @@ import { type AppLabel, paintName, wantsColor } from './terminal/reporter.ts';
 export interface SideBySide {
   /** A program with its place in the output. */
   member(program: NamedProgram): MemberRequest;
+  /** Settings are in force: what stands before its lines from now on. */
+  label(app: string, settings: Settings): void;
   labelOf(app: string): AppLabel;
   /** For devwatch's own lines. */
   readonly messages: ReturnType<typeof createMultiplexer>['messages'];
@@ -32,9 +35,13 @@ export function openSideBySide(names: readonly string[]): SideBySide {
     return label;
   }
 
-  function portOf(name: string, { prefix, color }: LoadedSettings['settings']): Port {
+  function prefixOf(name: string, { prefix, color }: Settings): string {
     const painted = paintName(labelOf(name), color && wantsColor(process.stdout, process.env));
-    const port = ports.get(name) ?? multiplexer.open(prefix ? `${painted}${''.padEnd(width - name.length)} | ` : '');
+    return prefix ? `${painted}${''.padEnd(width - name.length)} | ` : '';
+  }
+
+  function portOf(name: string): Port {
+    const port = ports.get(name) ?? multiplexer.open('');
     ports.set(name, port);
     return port;
   }
@@ -42,8 +49,14 @@ export function openSideBySide(names: readonly string[]): SideBySide {
   return {
     member(program) {
       const { app = '', loaded } = program;
-      return { ...program, loaded: besideOthers(loaded), output: portOf(app, loaded.settings) };
+      return {
+        ...program,
+        loaded: besideOthers(loaded),
+        defaultEnv: colorsFor,
+        output: portOf(app),
+      };
     },
+    label: (app, settings) => portOf(app).label(prefixOf(app, settings)),
     labelOf,
     messages: multiplexer.messages,
     close: () => multiplexer.close(),
@@ -60,16 +73,16 @@ function isOnePlace(): boolean {
 
 /**
  * The terminal's input is devwatch's, for no program can be meant: each has a stdin that stays open, for
- * many tools end with theirs. And each sees a pipe where the terminal would be, but its colours are welcome.
+ * many tools end with theirs.
  */
 function besideOthers(loaded: LoadedSettings): LoadedSettings {
-  const { stdin, env, color } = loaded.settings;
-  const { FORCE_COLOR } = process.env;
-  const isShown = FORCE_COLOR === undefined && color && wantsColor(process.stdout, process.env);
-  const depth = isShown ? process.stdout.getColorDepth() : 1;
-  const colors = isShown ? { FORCE_COLOR: depth >= 24 ? '3' : depth >= 8 ? '2' : '1' } : {};
-  return {
-    ...loaded,
-    settings: { ...loaded.settings, stdin: stdin === 'ignore' ? 'ignore' : 'pipe', env: { ...colors, ...env } },
-  };
+  const { settings } = loaded;
+  return { ...loaded, settings: { ...settings, stdin: settings.stdin === 'ignore' ? 'ignore' : 'pipe' } };
+}
+
+/** Each program sees a pipe where the terminal would be, but its colours are welcome. */
+function colorsFor({ color }: Settings): Readonly<Record<string, string>> {
+  if (!color || !wantsColor(process.stdout, process.env)) return {};
+  const depth = process.stdout.getColorDepth();
+  return { FORCE_COLOR: depth >= 24 ? '3' : depth >= 8 ? '2' : '1' };
 }

@@ -3,6 +3,7 @@
  *
  *     $XDG_STATE_HOME/devwatch/background/<name>/record.json    what is told about it
  *                                               /lock/<holder>  who has the name
+ *                                               /logs.json      where its logs are, if elsewhere
  *
  * **The lock** is the folder `lock` with one file in it, whose name says who holds it: process
  * number, start time, boot, pid namespace and a random number. It is taken by renaming a prepared
@@ -21,6 +22,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { everything, flawOfName } from '../config/names.ts';
 import { codeOf, messageOf, UsageError } from '../errors.ts';
 import { isDead, parseStat } from '../process/proc.ts';
@@ -37,6 +39,12 @@ export interface ProcessIdentity {
   readonly namespace: string;
 }
 
+/** Where what a program prints is kept. Absolute. */
+export interface Logs {
+  readonly out: string;
+  readonly err: string;
+}
+
 /** What a devwatch in the background tells about itself. */
 export interface BackgroundRecord extends ProcessIdentity {
   readonly name: string;
@@ -51,7 +59,7 @@ export interface BackgroundRecord extends ProcessIdentity {
   /** Opens its control socket: 32 random bytes in hex. */
   readonly token: string;
   readonly socket: string;
-  readonly log: { readonly out: string; readonly err: string };
+  readonly log: Logs;
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
   /** Of devwatch. */
@@ -214,7 +222,8 @@ function createClaim(name: string, holder: string): Claim {
     folder: state,
     write(record) {
       held();
-      writeRecord(path.join(state, 'record.json'), record);
+      noteLogs(name, record.log);
+      writeJson(path.join(state, 'record.json'), record);
     },
     strike() {
       held();
@@ -233,12 +242,19 @@ function createClaim(name: string, holder: string): Claim {
   };
 }
 
-function writeRecord(file: string, record: BackgroundRecord): void {
+/** Logs outlive the record. */
+function noteLogs(name: string, log: Logs): void {
+  const note = noteOf(name);
+  if (isDeepStrictEqual(log, ownLogsOf(name))) fs.rmSync(note, { force: true });
+  else writeJson(note, log);
+}
+
+function writeJson(file: string, value: object): void {
   const next = `${file}.${process.pid}`;
   fs.rmSync(next, { force: true });
   const descriptor = fs.openSync(next, 'wx', 0o600);
   try {
-    fs.writeFileSync(descriptor, JSON.stringify(record));
+    fs.writeFileSync(descriptor, JSON.stringify(value));
     // Else a power cut may leave the new name with nothing in it.
     fs.fsyncSync(descriptor);
   } finally {
@@ -248,11 +264,19 @@ function writeRecord(file: string, record: BackgroundRecord): void {
 }
 
 /** Where the logs of a program are, whether it runs or not. */
-export const logsOf = (name: string): BackgroundRecord['log'] => {
+export function logsOf(name: string): Logs {
   checkName(name);
+  const { value } = readJson(noteOf(name));
+  return isLogs(value) ? { out: value.out, err: value.err } : ownLogsOf(name);
+}
+
+/** Where they are unless the settings name another place. */
+export const ownLogsOf = (name: string): Logs => {
   const folder = path.join(backgroundFolder(), name);
   return { out: path.join(folder, 'out.log'), err: path.join(folder, 'err.log') };
 };
+
+const noteOf = (name: string): string => path.join(backgroundFolder(), name, 'logs.json');
 
 /** All names that have a record or a holder, in alphabetical order. Damaged ones are told, never thrown. */
 export function list(): BackgroundEntry[] {
@@ -338,6 +362,14 @@ function entryOf(name: string): BackgroundEntry | undefined {
 /** No record is no problem; one that cannot be believed is. */
 function readRecord(name: string): { record?: BackgroundRecord; problem?: string } {
   const file = path.join(backgroundFolder(), name, 'record.json');
+  const { value, problem } = readJson(file);
+  if (problem !== undefined) return { problem };
+  if (value === undefined) return {};
+  return isRecord(value) && value.name === name ? { record: value } : { problem: `${file}: is damaged` };
+}
+
+/** What this user has written there, of whatever kind. */
+function readJson(file: string): { value?: unknown; problem?: string } {
   let descriptor: number;
   try {
     // Neither a link, nor a pipe that nobody writes to.
@@ -349,8 +381,7 @@ function readRecord(name: string): { record?: BackgroundRecord; problem?: string
     const stats = fs.fstatSync(descriptor);
     if (!stats.isFile() || stats.size > largestRecord) return { problem: `${file}: is no record` };
     if (stats.uid !== process.geteuid?.()) return { problem: `${file}: belongs to another user (uid ${stats.uid})` };
-    const record: unknown = JSON.parse(fs.readFileSync(descriptor, 'utf8'));
-    return isRecord(record) && record.name === name ? { record } : { problem: `${file}: is damaged` };
+    return { value: JSON.parse(fs.readFileSync(descriptor, 'utf8')) };
   } catch (error) {
     return { problem: `${file}: is damaged (${messageOf(error)})` };
   } finally {
@@ -358,14 +389,17 @@ function readRecord(name: string): { record?: BackgroundRecord; problem?: string
   }
 }
 
+const isLogs = (value: unknown): value is Logs =>
+  typeof value === 'object' && value !== null && ['out', 'err'].every((key) => isText((value as never)[key]));
+
 function isRecord(value: unknown): value is BackgroundRecord {
   if (typeof value !== 'object' || value === null) return false;
   const fields = value as { [Key in keyof BackgroundRecord]?: unknown };
-  const log = fields.log as { out?: unknown; err?: unknown } | null | undefined;
   return (
     [fields.name, fields.startTime, fields.boot, fields.namespace, fields.program].every(isText) &&
     [fields.folder, fields.startedIn].every(isText) &&
-    [fields.token, fields.socket, fields.version, log?.out, log?.err].every(isText) &&
+    [fields.token, fields.socket, fields.version].every(isText) &&
+    isLogs(fields.log) &&
     Number.isSafeInteger(fields.pid) &&
     Number(fields.pid) > 0 &&
     Number.isFinite(fields.startedAt) &&

@@ -12,6 +12,8 @@ export interface EnvironmentOptions {
   readonly files: readonly string[];
   /** Variables from the settings; they win over everything. */
   readonly variables: Readonly<Record<string, string>>;
+  /** What holds where nothing else says otherwise. */
+  readonly defaults?: Readonly<Record<string, string>> | undefined;
 }
 
 /**
@@ -19,7 +21,7 @@ export interface EnvironmentOptions {
  *
  * @throws UsageError when a file cannot be read
  */
-export function readEnvironment({ folder, files, variables }: EnvironmentOptions): NodeJS.ProcessEnv {
+export function readEnvironment({ folder, files, variables, defaults }: EnvironmentOptions): NodeJS.ProcessEnv {
   const fromFiles: NodeJS.ProcessEnv = {};
   for (const file of files) {
     try {
@@ -30,7 +32,7 @@ export function readEnvironment({ folder, files, variables }: EnvironmentOptions
   }
   const inherited = ownEnvironment();
   const moved = inherited.PWD === undefined || folder === process.cwd() ? {} : { PWD: folder };
-  return { ...fromFiles, ...inherited, ...moved, ...variables };
+  return { ...defaults, ...fromFiles, ...inherited, ...moved, ...variables };
 }
 
 /** Beyond this length, in characters, changed paths are counted only: a program's whole environment has a limit. */

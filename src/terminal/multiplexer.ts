@@ -1,6 +1,7 @@
 /** The output of several programs on one terminal: whole lines, each behind the name of its program. */
 
 import type { CancelTimer, Clock } from '../clock.ts';
+import { incompleteSequence, type Paint, paintAfter, reset, setting, unpainted } from './paint.ts';
 
 /** Where all of it goes: process.stdout, process.stderr. */
 export interface Sink {
@@ -24,6 +25,8 @@ export interface Port {
   stderr(chunk: Buffer): Promise<void> | undefined;
   /** Nothing more comes of this run's stream: a line that it has begun is over. */
   ended(name: 'stdout' | 'stderr'): void;
+  /** What stands before each of its lines from now on. */
+  label(prefix: string): void;
 }
 
 export interface Multiplexer {
@@ -63,6 +66,9 @@ export function createMultiplexer({ stdout, stderr, isOnePlace, clock }: Multipl
         stdout: (chunk) => both.stdout.write(chunk),
         stderr: (chunk) => both.stderr.write(chunk),
         ended: (name) => both[name].end(),
+        label(text) {
+          for (const source of Object.values(both)) source.label(Buffer.from(text));
+        },
       };
     },
     messages: {
@@ -86,23 +92,33 @@ export function createMultiplexer({ stdout, stderr, isOnePlace, clock }: Multipl
   };
 }
 
+/** Whoever prints, as a screen sees it. */
+interface Owner {
+  /** Stands before each of its lines. */
+  prefix: Buffer;
+  /** The colours that it has set, and has not reset. */
+  paint: Paint;
+}
+
 interface Screen {
   /** Writes pieces of lines of one source: no piece goes on after a newline or a carriage return of its own. */
-  write(owner: object, prefix: Buffer, lines: readonly Buffer[]): void;
+  write(owner: Owner, lines: readonly Buffer[]): void;
   writeRaw(bytes: Buffer): void;
   /** Ends the line if this source has begun it. */
-  endLine(owner: object): void;
+  endLine(owner: Owner): void;
   /** Another source's line has begun. */
-  isTakenFrom(owner: object): boolean;
+  isTakenFrom(owner: Owner): boolean;
   /** Settles when it takes more; undefined when it does now. */
   idle(): Promise<void> | undefined;
 }
 
 function createScreen(sink: Sink): Screen {
   /** Whose line has begun and not ended. */
-  let owner: object | undefined;
+  let owner: Owner | undefined;
   /** It goes on from its beginning (a bar of progress): over the name, if that is not written anew. */
   let isReturned = false;
+  /** Colours are set: whatever is not the owner's would have them, too. */
+  let isPainted = false;
   let isBroken = false;
   let draining: Promise<void> | undefined;
   let drained = (): void => {};
@@ -126,16 +142,30 @@ function createScreen(sink: Sink): Screen {
     });
   }
 
+  /** The end of a line or of a piece of one, and the colours with it. */
+  function ending(bytes: Buffer): readonly Buffer[] {
+    const wasPainted = isPainted;
+    isPainted = false;
+    return wasPainted ? [Buffer.from(reset), bytes] : [bytes];
+  }
+
   return {
     writeRaw,
-    write(source, prefix, lines) {
+    write(source, lines) {
       const parts: Buffer[] = [];
       for (const line of lines) {
-        if (owner !== source) {
-          if (owner !== undefined) parts.push(Buffer.of(newline));
-          parts.push(prefix);
-        } else if (isReturned && line[0] !== newline) parts.push(prefix);
-        parts.push(line);
+        const length = lengthWithoutEnd(line);
+        if (owner !== source && owner !== undefined) parts.push(...ending(Buffer.of(newline)));
+        if (owner !== source || (isReturned && line[0] !== newline)) {
+          parts.push(source.prefix);
+          if (length > 0) parts.push(Buffer.from(setting(source.paint)));
+        }
+        parts.push(line.subarray(0, length));
+        if (length > 0) {
+          if (line.includes(escapeByte)) source.paint = paintAfter(source.paint, line.toString('latin1'));
+          isPainted = source.paint.size > 0;
+        }
+        if (length < line.length) parts.push(...ending(line.subarray(length)));
         owner = line.at(-1) === newline ? undefined : source;
         isReturned = line.at(-1) === carriageReturn;
       }
@@ -144,7 +174,7 @@ function createScreen(sink: Sink): Screen {
     endLine(source) {
       if (owner !== source) return;
       owner = undefined;
-      writeRaw(Buffer.of(newline));
+      writeRaw(Buffer.concat(ending(Buffer.of(newline))));
     },
     isTakenFrom: (source) => owner !== undefined && owner !== source,
     idle: () => draining,
@@ -154,10 +184,11 @@ function createScreen(sink: Sink): Screen {
 interface Source {
   write(chunk: Buffer): Promise<void> | undefined;
   end(): void;
+  label(prefix: Buffer): void;
 }
 
 function createSource(screen: Screen, prefix: Buffer, clock: Clock): Source {
-  const self = {};
+  const self: Owner = { prefix, paint: unpainted };
   let begun: Buffer = Buffer.alloc(0);
   /** Runs from the first byte that waits: what comes little by little is shown so, too. */
   let timer: CancelTimer | undefined;
@@ -166,12 +197,12 @@ function createSource(screen: Screen, prefix: Buffer, clock: Clock): Source {
     timer = undefined;
   };
   const show = (length: number): void => {
-    if (length > 0) screen.write(self, prefix, piecesOf(withoutClearing(begun.subarray(0, length))));
+    if (length > 0) screen.write(self, piecesOf(withoutClearing(begun.subarray(0, length))));
     begun = begun.subarray(length);
   };
   const showBegun = (): void => {
     cancel();
-    show(begun.length - incompleteCharacter(begun));
+    show(begun.length - incompletePart(begun));
   };
   const showWhenFree = (): void => {
     if (screen.isTakenFrom(self)) timer = clock.after(contestedDelay - partialDelay, showBegun);
@@ -184,7 +215,7 @@ function createSource(screen: Screen, prefix: Buffer, clock: Clock): Source {
       begun = all.subarray(whole);
       if (whole > 0) {
         cancel();
-        screen.write(self, prefix, piecesOf(withoutClearing(all.subarray(0, whole))));
+        screen.write(self, piecesOf(withoutClearing(all.subarray(0, whole))));
       }
       if (begun.length > longestPiece) showBegun();
       else if (begun.length > 0) timer ??= clock.after(partialDelay, showWhenFree);
@@ -194,9 +225,25 @@ function createSource(screen: Screen, prefix: Buffer, clock: Clock): Source {
       cancel();
       show(begun.length);
       screen.endLine(self);
+      // The next run has set none.
+      self.paint = unpainted;
+    },
+    label(next) {
+      self.prefix = next;
     },
   };
 }
+
+/** How many bytes of a piece stand before the newline, or the carriage returns, at its end. */
+function lengthWithoutEnd(piece: Buffer): number {
+  let length = piece.length;
+  while (length > 0 && (piece[length - 1] === newline || piece[length - 1] === carriageReturn)) length -= 1;
+  return length;
+}
+
+/** How many bytes at the end are the beginning of something that cannot be shown in parts. */
+const incompletePart = (bytes: Buffer): number =>
+  incompleteCharacter(bytes) || incompleteSequence(bytes.subarray(-80).toString('latin1'));
 
 /** How many bytes at the end are the beginning of a character in UTF-8. */
 function incompleteCharacter(bytes: Buffer): number {

@@ -270,7 +270,7 @@ describe('who is alive', () => {
     for (const what of ['web', home.path, path.dirname(home.path), 'all']) expect(find(what)).toEqual([entry]);
     expect(() => find('api')).toThrow(/nothing runs .* api .* web/);
     expect(fs.statSync(path.join(home.background, 'web', 'record.json')).mode & 0o777).toBe(0o600);
-    expect(fs.readdirSync(path.join(home.background, 'web')).sort()).toEqual(['lock', 'record.json']);
+    expect(fs.readdirSync(path.join(home.background, 'web')).sort()).toEqual(['lock', 'logs.json', 'record.json']);
   });
 
   test('what is being started has no record yet', () => {

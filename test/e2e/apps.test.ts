@@ -292,6 +292,23 @@ test('with exitOnCrash the crash of one is the end of all, with its code', async
   expect(await devwatch.exited).toEqual({ code: 7, signal: null });
 });
 
+test.each([
+  ['a common live reload', { liveReload: true }, {}, {}, '35729', 'liveReload'],
+  ['live reload on one port', {}, { liveReload: 4000 }, { liveReload: 4000 }, '4000', 'liveReload'],
+  ['held ports', { exec: 'sleep 100' }, { hold: 8000 }, { hold: 8000 }, '8000', 'hold'],
+  ['a held port and live reload', {}, { exec: 'sleep 100', hold: 35_729 }, { liveReload: true }, '35729', 'liveReload'],
+])('two programs cannot share a port that devwatch opens: %s', async (_, common, web, api, port, key) => {
+  await using project = createProject({
+    '.watchrc': settings({ web: { script: 'web.js', ...web }, api: { script: 'api.js', ...api } }, common),
+    ...files('web', 'api'),
+  });
+  expect(await runDevwatch([], { cwd: project.path })).toMatchObject({
+    code: 2,
+    stdout: '',
+    stderr: `devwatch: web and api would share port ${port} · give "${key}" to one of them alone, or a port of its own to each\n`,
+  });
+});
+
 test('a mistake in one of them starts none', async () => {
   await using project = createProject({ '.watchrc': settings({ web: 'web.js', api: 'gone.js' }), 'web.js': '' });
   const { code, stdout, stderr } = await runDevwatch([], { cwd: project.path });
@@ -386,6 +403,8 @@ describe('in a terminal', () => {
     expect(await levels({ ...colourful, FORCE_COLOR: '0' })).toEqual(['0', '0']);
     expect(await levels({ ...colourful, words: '--no-color' })).toEqual([undefined, undefined]);
     expect(await levels({ NO_COLOR: '1', TERM: 'xterm-256color' })).toEqual([undefined, undefined]);
+    project.write('of.env', 'FORCE_COLOR=1');
+    expect(await levels({ ...colourful, words: '--env-file of.env' })).toEqual(['1', '1']);
   });
 });
 
@@ -443,6 +462,20 @@ describe('when the settings change', () => {
     project.write('.watchrc', apps('2'));
     expect(await home.next()).toMatchObject({ says: { app: 'quiet', argv: ['2'] } });
     expect([web?.isAlive(), quiet?.isAlive()]).toEqual([true, false]);
+  });
+
+  test('the names before their lines come and go', async () => {
+    await using home = await openHome();
+    await using project = createProject({ '.watchrc': settings(inEach('web', 'api')), ...files('web', 'api') });
+    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
+    await callersOf(home, 2);
+    await Promise.all([watches(devwatch, 'web'), watches(devwatch, 'api')]);
+    await until(() => devwatch.stdout().split('\n').length > 2);
+    project.write('.watchrc', settings(inEach('web', 'api'), { prefix: false }));
+    await devwatch.event('settings', ({ app }) => app === 'web');
+    project.write('web.js', `${server('web')}// saved`);
+    await until(() => devwatch.stdout().split('\n').length > 3);
+    expect(devwatch.stdout().split('\n').slice(2)).toEqual(['web listens', '']);
   });
 
   test('a mistake is told once, and again when it is made again; nothing is lost', async () => {

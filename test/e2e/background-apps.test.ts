@@ -58,8 +58,10 @@ test('who waits for one that has failed is not started', async () => {
   expect(session.home.callers).toEqual([]);
 });
 
-test('two programs cannot have one name, or one log', async () => {
+test('two programs cannot have one name, one log, or one port', async () => {
   await using session = await Session.open({ 'a.js': '', 'b.js': '' });
+  session.project.write('.watchrc', JSON.stringify({ apps: ['a.js', 'b.js'], liveReload: true }));
+  expect((await session.run('start')).err).toMatch(/^devwatch: a and b would share port 35729 · give "liveReload" to /);
   session.project.write('.watchrc', JSON.stringify({ apps: ['a.js', 'b.js'], log: '1.log' }));
   expect((await session.run('start')).err).toBe(
     `devwatch: two programs would share the log ${session.project.at('1.log')} · leave out "log"\n`,

@@ -112,6 +112,25 @@ describe('start says', () => {
     expect(out).toContain('Error: no database');
   });
 
+  test('why it was ended, and not what an earlier one had complained about', async () => {
+    await using session = await Session.open({ 'server.js': listens() });
+    fs.mkdirSync(session.file('web', ''), { recursive: true, mode: 0o700 });
+    const own = session.file('web', 'devwatch.log');
+    fs.writeFileSync(own, 'an earlier failure\n'.repeat(60_000), { mode: 0o600 });
+    session.project.write('log', '');
+    // It cannot be made in what is no folder: that shows only in the background.
+    const words = ['start', '--name', 'web', '--log', 'log/1.log', 'server.js'];
+    for (let failure = 0; failure < 2; failure += 1) {
+      const { code, out } = await session.run(...words);
+      expect([code, out]).toEqual([
+        1,
+        expect.stringMatching(/^web could not be started: .*\n {2}devwatch: cannot make the folder .*\n$/),
+      ]);
+    }
+    expect(fs.statSync(own).size).toBeLessThan(1024);
+    expect(fs.readFileSync(`${own}.1`, 'utf8')).toContain('an earlier failure');
+  });
+
   test('that it was stopped meanwhile', async () => {
     await using session = await Session.open({ 'server.js': dialHome() });
     const starting = session.run('start', '--name', 'web', '--ready', 'message', 'server.js');
@@ -223,6 +242,12 @@ describe('logs', () => {
     expect(fs.readFileSync(session.project.at('1.log'), 'utf8')).toContain('to stderr\n');
     await session.run('stop', 'web');
     expect(fs.readFileSync(session.project.at('1.log'), 'utf8')).toContain('listening\n');
+    expect((await session.run('logs', 'web')).out).toContain('listening\n');
+    await session.run('start', '--name', 'web', 'server.js');
+    await session.run('stop', 'web');
+    // The last start counts.
+    fs.writeFileSync(session.file('web', 'out.log'), 'in the usual place\n');
+    expect((await session.run('logs', 'web')).out).toContain('in the usual place\n');
   });
 });
 
@@ -372,6 +397,31 @@ describe('the classical steps of a daemon', () => {
     await until(() => !isAlive(pid));
     expect(await session.rows()).toEqual([]);
   });
+});
+
+test('stop waits as long as the program may take by the settings in force, and says so', async () => {
+  await using session = await Session.open({
+    'server.js': `process.on('SIGTERM', () => console.log('asked to end'));${listens()}`,
+    '.watchrc': '{"script": "server.js", "killTimeout": "50s", "watch": []}',
+  });
+  await session.run('start', '--name', 'web');
+  const program = await session.home.next();
+  session.project.write('.watchrc', '{"script": "server.js", "killTimeout": "90s", "watch": []}');
+  await session.run('reload', 'web');
+  const stopping = session.spawn('stop', 'web');
+  let out = '';
+  stopping.stdout?.on('data', (chunk) => {
+    out += chunk;
+  });
+  await until(() => out !== '');
+  expect(out).toBe('web is still ending · it is given 1 min 30 s before SIGKILL\n');
+  expect([program.isAlive(), fs.readFileSync(session.file('web', 'out.log'), 'utf8')]).toEqual([
+    true,
+    expect.stringContaining('asked to end'),
+  ]);
+  program.send('exit 0');
+  await once(stopping, 'close');
+  expect(out).toMatch(/\nweb has been stopped\n$/);
 });
 
 test('SIGKILL of the background devwatch leaves nothing, list says so, start works at once', async () => {

@@ -41,6 +41,15 @@ test('each line stands behind the name of its program, each stream goes its own 
   expect(stderr.text).toBe('api | oh\n');
 });
 
+test('another name stands before the lines that begin with it', () => {
+  const { stdout, multiplexer } = open();
+  const web = multiplexer.open('web | ');
+  web.stdout(bytes('one\n'));
+  web.label('');
+  web.stdout(bytes('two\n'));
+  expect(stdout.text).toBe('web | one\ntwo\n');
+});
+
 test('the beginning of a line waits for its end, for a moment', () => {
   const { clock, stdout, multiplexer } = open();
   const web = multiplexer.open('web | ');
@@ -101,6 +110,49 @@ test('no program clears what others have printed, colours are left as they are',
   web.stdout(bytes('\x1bc'));
   clock.advance(100);
   expect(stdout.text).toBe('web | \x1b[32mgood\x1b[39m ß\n');
+});
+
+test('colours end with the line of the program that has set them, and go on with its next one', () => {
+  const { clock, stdout, multiplexer } = open(true);
+  const [web, api] = [multiplexer.open('web | '), multiplexer.open('api | ')];
+  web.stdout(bytes('\x1b[41malarm\n'));
+  api.stdout(bytes('calm\n'));
+  multiplexer.messages.write('[devwatch] calm\n');
+  web.stdout(bytes('\n\x1b[1mmore\r\n'));
+  web.stdout(bytes('still'));
+  clock.advance(100);
+  api.stdout(bytes('calm\n'));
+  web.stdout(bytes('\x1b[0m over\nplain\n'));
+  expect(stdout.text.split('\n')).toEqual([
+    'web | \x1b[41malarm\x1b[0m',
+    'api | calm',
+    '[devwatch] calm',
+    'web | ',
+    'web | \x1b[41m\x1b[1mmore\x1b[0m\r',
+    'web | \x1b[41;1mstill\x1b[0m',
+    'api | calm',
+    'web | \x1b[41;1m\x1b[0m over',
+    'web | plain',
+    '',
+  ]);
+});
+
+test('a bar of progress keeps its colours, and leaves the name its own', () => {
+  const { clock, stdout, multiplexer } = open();
+  const web = multiplexer.open('web | ');
+  web.stdout(bytes('\x1b[32m1 %\r2 %\r'));
+  clock.advance(100);
+  web.stdout(bytes('\n'));
+  expect(stdout.text).toBe('web | \x1b[32m1 %\x1b[0m\rweb | \x1b[32m2 %\x1b[0m\r\n');
+});
+
+test('the next run begins without the colours of the one before', () => {
+  const { stdout, multiplexer } = open();
+  const web = multiplexer.open('web | ');
+  web.stdout(bytes('\x1b[31mhalf'));
+  web.ended('stdout');
+  web.stdout(bytes('next\n'));
+  expect(stdout.text).toBe('web | \x1b[31mhalf\x1b[0m\nweb | next\n');
 });
 
 test('a line that is shown before its end is not gone on with by another program', () => {
@@ -229,5 +281,79 @@ test('the output of every program comes out whole, in its order, whatever the pi
         expect(stdout.text).toMatch(/^(?:[012]> [^\n>]*\n)*$/);
       },
     ),
+  );
+});
+
+/** What is set by each parameter: the attribute, and its value; none resets. */
+const attributes: Readonly<Record<string, readonly [string, string?]>> = {
+  '1': ['bold', 'on'],
+  '2': ['faint', 'on'],
+  '4': ['underlined', 'on'],
+  '24': ['underlined'],
+  '31': ['colour', 'red'],
+  '94': ['colour', 'blue'],
+  '38;5;208': ['colour', 'orange'],
+  '39': ['colour'],
+  '41': ['ground', 'red'],
+  '48;2;1;2;3': ['ground', 'dark'],
+  '49': ['ground'],
+};
+
+/** The characters as a terminal shows them: each with what is set where it stands. */
+function cellsOf(text: string): string[] {
+  const set = new Map<string, string>();
+  const cells: string[] = [];
+  for (const [, parameters, character = ''] of text.matchAll(/\p{Cc}\[([\d;]*)m|([\s\S])/gu)) {
+    for (const parameter of parameters?.match(/38;5;208|48;2;1;2;3|\d+|^$/g) ?? []) {
+      const [name, value] = attributes[parameter] ?? [];
+      if (value !== undefined) set.set(String(name), value);
+      else if (name !== undefined) set.delete(name);
+      else if (parameter === '22') for (const weight of ['bold', 'faint']) set.delete(weight);
+      else set.clear();
+    }
+    if (parameters === undefined) cells.push([character, ...[...set].flat().sort()].join(' '));
+  }
+  return cells;
+}
+
+test('every character has the colours that it would have alone, and nothing else has any', () => {
+  const painted = fc
+    .constantFrom(...Object.keys(attributes), '22', '0', '', '1;31', '0;4')
+    .map((parameters) => `\x1b[${parameters}m`);
+  const text = (letter: string): fc.Arbitrary<string> =>
+    fc
+      .array(fc.oneof(painted, fc.constant(letter), fc.constant('\n')), { maxLength: 20 })
+      .map((pieces) => pieces.join(''));
+  const step = fc.record({
+    program: fc.nat(3),
+    size: fc.integer({ min: 1, max: 12 }),
+    pause: fc.constantFrom(0, 0, 150, 1100),
+  });
+  fc.assert(
+    fc.property(fc.tuple(text('a'), text('b'), text('c')), fc.array(step), (texts, steps) => {
+      const { clock, stdout, stderr, multiplexer } = open(true);
+      const write = texts.map((_, index) => {
+        const port = multiplexer.open(`${index}> `);
+        return (chunk: Buffer) => (index === 1 ? port.stderr(chunk) : port.stdout(chunk));
+      });
+      const rest = texts.map(bytes);
+      const next = (program: number, size: number): void => {
+        write[program]?.(rest[program]?.subarray(0, size) as Buffer);
+        rest[program] = rest[program]?.subarray(size) as Buffer;
+      };
+      for (const { program, size, pause } of steps) {
+        if (program === texts.length) multiplexer.messages.write('[own] x\n');
+        else next(program, size);
+        clock.advance(pause);
+      }
+      for (const program of texts.keys()) next(program, Number.POSITIVE_INFINITY);
+      void multiplexer.close();
+      const cells = cellsOf(stdout.text + stderr.text);
+      for (const [index, letter] of ['a', 'b', 'c'].entries()) {
+        const isOwn = (cell: string): boolean => cell.startsWith(letter);
+        expect(cells.filter(isOwn)).toEqual(cellsOf(texts[index] ?? '').filter(isOwn));
+      }
+      expect(cells.filter((cell) => !/^[abc]/.test(cell) && cell.length > 1)).toEqual([]);
+    }),
   );
 });

@@ -1,0 +1,121 @@
+/** Programs that wait for others, with a clock that stands still for those that wait. */
+
+import { expect, test } from 'vitest';
+import { loadProject } from '../../src/config/load.ts';
+import type { EventMap, EventName } from '../../src/events.ts';
+import { Group } from '../../src/group.ts';
+import { createClock, type VirtualClock } from '../support/clock.ts';
+import { until } from '../support/facts.ts';
+import { dialHome, type Home, openHome } from '../support/home.ts';
+import { createProject, type Project } from '../support/project.ts';
+
+interface Stated {
+  readonly app: string | undefined;
+  readonly name: EventName;
+  readonly event: EventMap[EventName];
+}
+
+interface Fixture extends AsyncDisposable {
+  readonly clock: VirtualClock;
+  readonly events: readonly Stated[];
+  /** All of these events of a program so far. */
+  of(app: string, name: EventName): readonly EventMap[EventName][];
+}
+
+/** Runs what `apps` of the project's settings names. */
+function startGroup(home: Home, project: Project): Fixture {
+  const clock = createClock();
+  const events: Stated[] = [];
+  const members = loadProject({ given: new Map(), folder: project.path }).apps.map(({ app, ...loaded }) => ({
+    app,
+    loaded: { ...loaded, settings: { ...loaded.settings, env: { ...home.env } } },
+    program: [],
+    nodeArgs: [],
+  }));
+  let finish: () => void = () => {};
+  const ended = new Promise<void>((resolve) => {
+    finish = resolve;
+  });
+  const group = new Group({
+    members,
+    observe:
+      ({ app }) =>
+      (name, event) =>
+        void events.push({ app, name, event }),
+    reread: () => members,
+    onEnd: () => finish(),
+    clock,
+  });
+  group.start();
+  return {
+    clock,
+    events,
+    of: (app, name) => events.filter((stated) => stated.app === app && stated.name === name).map(({ event }) => event),
+    async [Symbol.asyncDispose]() {
+      group.stop();
+      await ended;
+    },
+  };
+}
+
+const settings = (worker: object): string =>
+  JSON.stringify({
+    apps: {
+      web: { script: 'web.js', after: ['worker'] },
+      worker: { script: 'worker.js', watch: [], ...worker },
+    },
+  });
+
+test.each([
+  [{}, 'give worker a "ready" such as "message" or "/text/" if it does not listen'],
+  [{ ready: '/never/' }, 'its "ready" is "/never/"'],
+])('who waits for one that lives without a sign of being up is told so, once (%j)', async (worker, advice) => {
+  await using home = await openHome();
+  await using project = createProject({
+    '.watchrc': settings(worker),
+    'web.js': '',
+    'worker.js': dialHome(),
+  });
+  await using group = startGroup(home, project);
+  await home.next();
+  await until(() => group.of('worker', 'start').length > 0);
+  group.clock.advance(9_999);
+  expect(group.of('web', 'warning')).toEqual([]);
+  group.clock.advance(1);
+  group.clock.advance(100_000);
+  expect(group.of('web', 'warning')).toEqual([{ message: `waits for worker, which has not been up yet · ${advice}` }]);
+});
+
+test('what counts is how long one run has lived', async () => {
+  await using home = await openHome();
+  await using project = createProject({ '.watchrc': settings({}), 'web.js': '', 'worker.js': dialHome() });
+  await using group = startGroup(home, project);
+  const worker = await home.next();
+  group.clock.advance(9_000);
+  worker.send('exit 3');
+  await until(() => group.of('worker', 'crash').length > 0);
+  group.clock.advance(5_000);
+  await until(() => group.of('worker', 'start').length > 1);
+  group.clock.advance(9_000);
+  expect(group.of('web', 'warning')).toEqual([]);
+  group.clock.advance(1_000);
+  expect(group.of('web', 'warning')).toHaveLength(1);
+});
+
+test('a job may take its time, and nobody is told who waits no longer', async () => {
+  await using home = await openHome();
+  await using project = createProject({
+    '.watchrc': settings({ ready: 'exit' }),
+    'web.js': dialHome({ app: 'web' }),
+    'worker.js': dialHome(),
+  });
+  await using group = startGroup(home, project);
+  const worker = await home.next();
+  group.clock.advance(20_000);
+  worker.send('exit 0');
+  expect((await home.next()).says.app).toBe('web');
+  expect(group.events.filter(({ name }) => name === 'warning')).toEqual([]);
+  expect(group.clock.pending).toBe(1);
+  group.clock.advance(20_000);
+  expect(group.events.filter(({ name }) => name === 'warning')).toEqual([]);
+});
