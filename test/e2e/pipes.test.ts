@@ -30,8 +30,7 @@ describe('streams can be opened by their names', () => {
     await using session = await Session.open({ 'print.sh': `${byName}exec sleep 600` });
     await session.run('start', '--name', 'web', '--ready', '/err/', '--exec', 'sh print.sh web');
     const logged = (file: string): string => fs.readFileSync(session.file('web', file), 'utf8');
-    expect(logged('err.log')).toContain('web err\n');
-    await until(() => logged('out.log').includes('web out\n'));
+    await until(() => logged('err.log').includes('web err\n') && logged('out.log').includes('web out\n'));
   });
 
   test('with --ready /text/', async () => {
