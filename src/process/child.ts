@@ -11,6 +11,8 @@ import { channelDescriptor, channelVariable, type ProgramNotices, preloadFile, r
 import type { Command } from './command.ts';
 import { type Held, type HeldPorts, ipcCommand } from './hold.ts';
 import { makeBlocking, withSockets } from './listen.ts';
+import type { Printed } from './output.ts';
+import { openPipes, type Pipes } from './pipes.ts';
 import { isForeground, stdinIsTerminal } from './terminal.ts';
 import type { Containment, Invocation, ProcessTree } from './tree.ts';
 
@@ -46,6 +48,8 @@ export interface Child {
   readonly process: ChildProcess;
   readonly pid: number;
   readonly tree: ProcessTree;
+  /** What it prints, where that is heard. */
+  readonly printed: Printed;
   /** The terminal's modes that Node puts back at its end were perhaps not the right ones at its start. */
   readonly modesAreDoubtful: boolean;
   /** Who hears what the preload says from now on. */
@@ -78,6 +82,7 @@ export function startChild(
     opened.length === 0 ? invoked : withSockets(invoked, opened),
     beginsWithPreload(options),
   );
+  const pipes = options.hearsOutput ? openPipes() : undefined;
   let child: ChildProcess;
   try {
     requireExecutable(command);
@@ -85,16 +90,20 @@ export function startChild(
     child = spawn(invocation.file, invocation.args, {
       cwd: folder,
       env: invocation.env,
-      stdio: stdioOf(options, inherited, opened),
+      stdio: stdioOf(options, pipes, inherited, opened),
       detached: isDetached(),
       windowsHide: true,
       windowsVerbatimArguments: command.file.toLowerCase().endsWith('cmd.exe'),
     });
   } catch (error) {
     // A file that is gone, or bad arguments (a NUL byte, E2BIG).
+    pipes?.close();
     return { failure: Promise.resolve(error) };
   }
-  if (child.pid === undefined) return { failure: once(child, 'error').then(([error]) => error) };
+  if (child.pid === undefined) {
+    pipes?.close();
+    return { failure: once(child, 'error').then(([error]) => error) };
+  }
   // A signal or message that could not be sent; the end of the tree does not rest on it.
   child.on('error', () => {});
   // It no longer reads.
@@ -113,6 +122,7 @@ export function startChild(
     process: child,
     pid: child.pid,
     tree: open(child.pid),
+    printed: pipes?.read(child) ?? child,
     // Node puts back, when it ends, those that it found at its start: in the background, the shell's.
     modesAreDoubtful: stdinIsTerminal() && (!command.isNode || !isForeground()),
     listen(next) {
@@ -193,10 +203,15 @@ const inheritedBy = ({ hold }: ChildOptions, { all, handed }: HeldPorts): readon
 const hasOwnIpc = ({ signal, relay, sendsReady }: ChildOptions): boolean =>
   signal === 'message' || sendsReady || (relay && process.send !== undefined);
 
-function stdioOf(options: ChildOptions, inherited: readonly Held[] | undefined, opened: readonly Held[]): StdioOptions {
-  const { command, stdin } = options;
-  const output = options.hearsOutput ? 'pipe' : 'inherit';
-  const stdio: StdioOptions = [stdin, output, output];
+function stdioOf(
+  options: ChildOptions,
+  pipes: Pipes | undefined,
+  inherited: readonly Held[] | undefined,
+  opened: readonly Held[],
+): StdioOptions {
+  const { command, stdin, hearsOutput } = options;
+  const output = hearsOutput ? 'pipe' : 'inherit';
+  const stdio: StdioOptions = [stdin, pipes?.stdout ?? output, pipes?.stderr ?? output];
   if (!command.isNode) return [...stdio, ...opened.map(({ descriptor }) => descriptor)];
   stdio[channelDescriptor] = 'pipe';
   if (hasOwnIpc(options) || inherited !== undefined) stdio.push('ipc');

@@ -11,19 +11,22 @@ export interface Output {
   ended?(name: 'stdout' | 'stderr'): void;
 }
 
+/** The streams of a process that are heard; null where they are not. */
+export type Printed = Pick<ChildProcess, 'stdout' | 'stderr'>;
+
 /**
  * Passes all of it on: to `output`, or else to devwatch's own stdout and stderr, as fast as those take it.
  *
  * @returns what resolves when nothing more can come
  */
 export async function passOn(
-  child: ChildProcess,
+  printed: Printed,
   hear: (chunk: Buffer) => void,
   output: Output | undefined,
 ): Promise<void> {
   const streams: Promise<unknown>[] = [];
   for (const name of ['stdout', 'stderr'] as const) {
-    const from = child[name];
+    const from = printed[name];
     if (from) streams.push(new Promise((resolve) => from.once('close', resolve)));
     from?.on('data', hear);
     if (output === undefined) from?.pipe(process[name], { end: false });

@@ -184,7 +184,7 @@ function track(tracked: Tracked): Program {
   const { child, fromStandby, options, clock, modes, listener } = tracked;
   const { onPackage, onClaim, onUnhold, isHeld, output, onOutput } = tracked;
   const { signal, relay, drain } = options;
-  const { process: root, pid, tree } = child;
+  const { process: root, pid, tree, printed } = child;
   let ending: TreeEnding | undefined;
   let exited = false;
   // Programs may change the terminal's modes; other ones than Node without telling.
@@ -224,7 +224,7 @@ function track(tracked: Tracked): Program {
     onPackage,
   });
   root.on('message', (message) => listener.onMessage(message));
-  if (options.hearsOutput) onOutput(passOn(root, (chunk) => listener.onOutput(chunk), output));
+  if (options.hearsOutput) onOutput(passOn(printed, (chunk) => listener.onOutput(chunk), output));
   const endRelay = relay ? relayMessages(root) : () => {};
   root.once('exit', (code, name) => {
     exited = true;

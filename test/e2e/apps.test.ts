@@ -660,7 +660,7 @@ describe('after SIGKILL of devwatch', () => {
     // They outlive the polite signal: whoever does not wait for them meets them.
     const stubborn = (app: string): string => `process.on('SIGTERM', () => {});${server(app)}`;
     await using project = createProject({
-      '.watchrc': settings(['web.js', 'api.js']),
+      '.watchrc': settings(['web.js', 'api.js'], { killTimeout: 100 }),
       'web.js': stubborn('web'),
       'api.js': stubborn('api'),
     });

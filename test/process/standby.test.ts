@@ -36,6 +36,7 @@ class FakeChild extends EventEmitter implements Child {
   readonly pid: number;
   readonly modesAreDoubtful = false;
   readonly stdin = undefined;
+  readonly printed = { stdout: null, stderr: null };
   alive = true;
   notices: Partial<ProgramNotices> = {};
 
