@@ -30,7 +30,8 @@ function boot(): void {
   const cachedData = cache === undefined ? undefined : readOwn(cache);
   // It holds nothing but ASCII, and Latin 1 takes the least time to read.
   const script = new Script(fs.readFileSync(main, 'latin1'), {
-    filename: main,
+    // Other installations share what is compiled, and this name with it: stack traces show it.
+    filename: 'devwatch/dist/main.cjs',
     ...(cachedData !== undefined && { cachedData }),
   });
   const isCompiled = cachedData !== undefined && script.cachedDataRejected !== true;

@@ -82,7 +82,8 @@ function besideOthers(loaded: LoadedSettings): LoadedSettings {
 
 /** Each program sees a pipe where the terminal would be, but its colours are welcome. */
 function colorsFor({ color }: Settings): Readonly<Record<string, string>> {
-  if (!color || !wantsColor(process.stdout, process.env)) return {};
+  // What the user forces elsewhere is in the environment already.
+  if (!process.stdout.isTTY || !color || !wantsColor(process.stdout, process.env)) return {};
   const depth = process.stdout.getColorDepth();
   return { FORCE_COLOR: depth >= 24 ? '3' : depth >= 8 ? '2' : '1' };
 }

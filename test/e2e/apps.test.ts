@@ -408,6 +408,17 @@ describe('in a terminal', () => {
   });
 });
 
+test('colours that are forced where there is no terminal are', async () => {
+  await using home = await openHome();
+  const tells = `require(process.env.TEST_DIAL)({ level: process.env.FORCE_COLOR }); console.log('hello');`;
+  await using project = createProject({ '.watchrc': settings(['a.js', 'b.js']), 'a.js': tells, 'b.js': tells });
+  const env = { ...home.env, NO_COLOR: '', FORCE_COLOR: '3' };
+  await using devwatch = startDevwatch([], { cwd: project.path, env });
+  expect([(await home.next()).says.level, (await home.next()).says.level]).toEqual(['3', '3']);
+  await until(() => devwatch.stdout().split('\n').length === 3);
+  expect(devwatch.stdout()).toContain('\u001b[36ma\u001b[39m | hello\n');
+});
+
 test('their stdin stays open: a program that ends with it lives', async () => {
   await using home = await openHome();
   const reads = (app: string): string =>
