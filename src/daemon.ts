@@ -7,7 +7,8 @@ import { type Log, openLog } from './background/logs.ts';
 import { claimed, newToken, ownIdentity, socketPath } from './background/registry.ts';
 import { systemClock } from './clock.ts';
 import type { LoadedSettings } from './config/load.ts';
-import { type Outcome, proofOfLife } from './events.ts';
+import type { Settings } from './config/options.ts';
+import { proofOfLife } from './events.ts';
 import { cpuTimeOf } from './process/proc.ts';
 import { Runner } from './runner.ts';
 import { createReporter } from './terminal/reporter.ts';
@@ -71,14 +72,12 @@ export async function runInBackground(request: DaemonRequest): Promise<void> {
   };
   const out = openLogFile(files.out);
   const err = files.err === files.out ? out : openLogFile(files.err);
-  const listeners = new Set<(chunk: Buffer) => void>();
-  let recent = '';
+  const printed = new Printed();
   const into =
     (log: Log) =>
     (chunk: Buffer): undefined => {
-      recent = `${recent}${chunk.toString()}`.slice(-longestTail);
       log.write(chunk);
-      for (const hear of listeners) hear(chunk);
+      printed.add(chunk);
     };
 
   const runner = new Runner({
@@ -101,85 +100,30 @@ export async function runInBackground(request: DaemonRequest): Promise<void> {
   });
   runner.observe(reporter.report);
 
-  let state: Status['state'] = 'starting';
-  let latest = { run: 0, since: Date.now(), port: undefined as number | undefined };
+  const starts = followStarts(runner, settings, () => printed.tail(tailLines));
   let { killTimeout } = settings;
   runner.on('settings', (changed) => {
     killTimeout = changed.settings.killTimeout;
-  });
-  let told: Start | undefined;
-  let tell: (start: Start) => void = () => {};
-  let start = new Promise<Start>((resolve) => {
-    tell = resolve;
-  });
-  const settle = (result: Start): void => {
-    told = result;
-    tell(result);
-  };
-  const whatFailed = ({ code, signal, error, reason }: Outcome): string =>
-    reason ?? error ?? (signal === null ? `exit ${code}` : signal);
-  let proof: NodeJS.Timeout | undefined;
-  let failure: string | undefined;
-  runner.on('start', ({ run }) => {
-    state = 'starting';
-    latest = { run, since: Date.now(), port: undefined };
-    if (told !== undefined) {
-      told = undefined;
-      start = new Promise((resolve) => {
-        tell = resolve;
-      });
-    }
-    clearTimeout(proof);
-    if (settings.ready !== undefined) return;
-    proof = setTimeout(() => {
-      state = 'running';
-      settle({ state: 'running' });
-    }, proofOfLife);
-  });
-  runner.on('ready', ({ ms, port }) => {
-    clearTimeout(proof);
-    state = 'up';
-    latest = { ...latest, port };
-    settle({ state: 'up', ms, port });
-  });
-  runner.on('crash', ({ outcome }) => {
-    clearTimeout(proof);
-    state = 'crashed';
-    failure = whatFailed(outcome);
-  });
-  // What it printed last is read by then, or in the next turn.
-  runner.on('gone', () => {
-    const reason = failure;
-    if (reason === undefined) return;
-    failure = undefined;
-    setImmediate(() =>
-      setImmediate(() => settle({ state: 'failed', reason, tail: recent.trimEnd().split('\n').slice(-tailLines) })),
-    );
-  });
-  runner.on('exit', () => {
-    clearTimeout(proof);
-    state = 'ended';
-    settle({ state: 'ended' });
   });
 
   const handlers: Record<string, ControlHandler> = {
     async status() {
       const { pid, memory } = runner;
       const cpu = pid === undefined ? undefined : cpuTimeOf(pid);
-      return { state, pid, ...latest, memory, cpu, killTimeout } satisfies Status;
+      return { ...starts.now, pid, memory, cpu, killTimeout } satisfies Status;
     },
-    start: () => start,
+    start: () => starts.outcome,
     async restart() {
       const next = new Promise<void>((resolve) => runner.once('start', () => resolve()));
       runner.restart();
       await next;
-      return start;
+      return starts.outcome;
     },
     async reload() {
       return runner.reload();
     },
     async stop() {
-      state = 'stopping';
+      starts.stop();
       await runner.stop();
       return {};
     },
@@ -187,30 +131,7 @@ export async function runInBackground(request: DaemonRequest): Promise<void> {
       runner.write(Buffer.from(String(params.data ?? ''), 'base64'));
       return {};
     },
-    async *attach({ signal }) {
-      const chunks: Buffer[] = [];
-      let wake: () => void = () => {};
-      const hear = (chunk: Buffer): void => {
-        // One who does not read loses what is old, and holds up nobody.
-        if (chunks.length < mostChunks) chunks.push(chunk);
-        wake();
-      };
-      listeners.add(hear);
-      signal.addEventListener('abort', () => wake());
-      try {
-        while (!signal.aborted) {
-          for (let chunk = chunks.shift(); chunk !== undefined; chunk = chunks.shift()) {
-            yield { data: chunk.toString('base64') };
-          }
-          await new Promise<void>((resolve) => {
-            wake = resolve;
-            if (chunks.length > 0 || signal.aborted) resolve();
-          });
-        }
-      } finally {
-        listeners.delete(hear);
-      }
-    },
+    attach: ({ signal }) => printed.from(signal),
   };
   const token = newToken();
   const control = await openControl({ path: socketPath(name), token, handlers });
@@ -236,7 +157,7 @@ export async function runInBackground(request: DaemonRequest): Promise<void> {
     process.on(signal, () => void runner.stop({ kind: 'signal', signal }));
   }
   runner.on('end', () => {
-    clearTimeout(proof);
+    starts.end();
     claim.strike();
     void Promise.all([control.close(), out.close(), err.close()]).then(() => {
       claim.release();
@@ -244,6 +165,119 @@ export async function runInBackground(request: DaemonRequest): Promise<void> {
     });
   });
   runner.start();
+}
+
+interface Starts {
+  /** How the latest run is. */
+  readonly now: Pick<Status, 'state' | 'run' | 'since' | 'port'>;
+  /** How the latest start has turned out, once that is known. */
+  readonly outcome: Promise<Start>;
+  /** The end has been asked for. */
+  stop(): void;
+  /** All is over. */
+  end(): void;
+}
+
+/** @param tail the last lines that the program has printed */
+function followStarts(runner: Runner, { ready }: Settings, tail: () => readonly string[]): Starts {
+  let now: Starts['now'] = { state: 'starting', run: 0, since: Date.now(), port: undefined };
+  let told: Start | undefined;
+  let tell: (start: Start) => void = () => {};
+  const begin = (): Promise<Start> =>
+    new Promise((resolve) => {
+      tell = resolve;
+    });
+  let outcome = begin();
+  let proof: NodeJS.Timeout | undefined;
+  let failure: string | undefined;
+
+  function settle(result: Start, state = now.state): void {
+    now = { ...now, state };
+    told = result;
+    tell(result);
+  }
+
+  runner.on('start', ({ run }) => {
+    now = { state: 'starting', run, since: Date.now(), port: undefined };
+    if (told !== undefined) outcome = begin();
+    told = undefined;
+    clearTimeout(proof);
+    if (ready === undefined) proof = setTimeout(() => settle({ state: 'running' }, 'running'), proofOfLife);
+  });
+  runner.on('ready', ({ ms, port }) => {
+    clearTimeout(proof);
+    now = { ...now, port };
+    settle({ state: 'up', ms, port }, 'up');
+  });
+  runner.on('crash', ({ outcome: { code, signal, error, reason } }) => {
+    clearTimeout(proof);
+    now = { ...now, state: 'crashed' };
+    failure = reason ?? error ?? (signal === null ? `exit ${code}` : signal);
+  });
+  // What it printed last is read by then, or in the next turn.
+  runner.on('gone', () => {
+    const reason = failure;
+    if (reason === undefined) return;
+    failure = undefined;
+    setImmediate(() => setImmediate(() => settle({ state: 'failed', reason, tail: tail() })));
+  });
+  runner.on('exit', () => {
+    clearTimeout(proof);
+    settle({ state: 'ended' }, 'ended');
+  });
+  return {
+    get now() {
+      return now;
+    },
+    get outcome() {
+      return outcome;
+    },
+    stop() {
+      now = { ...now, state: 'stopping' };
+    },
+    end: () => clearTimeout(proof),
+  };
+}
+
+/** What the program prints, for those who are attached, and the end of it. */
+class Printed {
+  readonly #listeners = new Set<(chunk: Buffer) => void>();
+  #recent = '';
+
+  add(chunk: Buffer): void {
+    this.#recent = `${this.#recent}${chunk.toString()}`.slice(-longestTail);
+    for (const hear of this.#listeners) hear(chunk);
+  }
+
+  tail(lines: number): readonly string[] {
+    return this.#recent.trimEnd().split('\n').slice(-lines);
+  }
+
+  /** All that comes from now on, until nobody wants it any more. */
+  async *from(signal: AbortSignal): AsyncGenerator<{ readonly data: string }> {
+    const chunks: Buffer[] = [];
+    let wake: () => void = () => {};
+    const hear = (chunk: Buffer): void => {
+      // One who does not read loses what is new, and holds up nobody.
+      if (chunks.length < mostChunks) chunks.push(chunk);
+      wake();
+    };
+    this.#listeners.add(hear);
+    signal.addEventListener('abort', () => wake());
+    try {
+      while (!signal.aborted) {
+        for (let chunk = chunks.shift(); chunk !== undefined; chunk = chunks.shift()) {
+          yield { data: chunk.toString('base64') };
+        }
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+          if (chunks.length > 0 || signal.aborted) resolve();
+        });
+      }
+    } finally {
+      this.#listeners.delete(hear);
+    }
+  }
 }
 
 /** Into devwatch's own log, which may lie on the very disk that is full. */
