@@ -5,6 +5,7 @@ import fs from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import { describe, expect, test } from 'vitest';
+import { findPortHolders } from '../../src/process/ports.ts';
 import { type Devwatch, startDevwatch } from '../support/devwatch.ts';
 import { until } from '../support/facts.ts';
 import { type Home, openHome } from '../support/home.ts';
@@ -343,14 +344,16 @@ describe('at a restart', () => {
 
   test('a request under way is answered before the program ends', async () => {
     await using session = await Session.start(server(slow), ['--drain', '20s']);
-    const port = portOf(await session.says('address'));
+    const says = await session.says('address');
+    const port = portOf(says);
     const agent = new http.Agent({ keepAlive: true });
     const answer = new Promise<http.IncomingMessage>((resolve, reject) => {
       http.get({ port, host: '127.0.0.1', agent }, resolve).on('error', reject);
     });
     await session.says('request');
     session.project.write('server.js', server(slow, 2));
-    await session.devwatch.event('stopping');
+    // It has been told when it no longer listens itself.
+    await until(() => !findPortHolders(port).some(({ pid }) => pid === says.pid));
     fs.writeFileSync(session.project.at('answer'), '');
     const { headers, statusCode } = await answer;
     expect(statusCode).toBe(200);
