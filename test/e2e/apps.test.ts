@@ -141,13 +141,14 @@ test('what a program prints at its end is shown, also to who reads slowly', asyn
   await using project = createProject({
     '.watchrc': settings(['web.js', 'flood.js']),
     'web.js': `${blocking}${dialHome({ app: 'web' })}process.on('SIGTERM', () => {
-      writeSync(1, 'x\\n'.repeat(70_000) + 'the last line\\n');
+      // No more than its pipe takes while nobody reads: 64 KB.
+      writeSync(1, 'x\\n'.repeat(20_000) + 'the last line\\n');
       process.exit();
     });`,
     'flood.js': `${blocking}for (;;) writeSync(1, 'x'.repeat(99) + '\\n');`,
   });
   await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
-  await home.next();
+  const web = await home.next();
   const { pid } = (await devwatch.event('start', ({ app }) => app === 'flood')) as { pid: number };
   devwatch.process.stdout?.pause();
   // It sleeps only while its output is not read, and for long when nobody reads devwatch's.
@@ -156,6 +157,8 @@ test('what a program prints at its end is shown, also to who reads slowly', asyn
     asleep = stateOf(pid) === 'S' ? asleep + 1 : 0;
     return asleep > 5000;
   });
+  // From this line on what it prints stays in its pipe.
+  web.send('hello');
   devwatch.process.kill();
   await devwatch.event('gone', ({ app }) => app === 'web');
   devwatch.process.stdout?.resume();
