@@ -2,6 +2,7 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type ControlHandler, openControl } from './background/control.ts';
 import { type Log, openLog } from './background/logs.ts';
 import { claimed, newToken, ownIdentity, socketPath } from './background/registry.ts';
@@ -156,13 +157,11 @@ export async function runInBackground(request: DaemonRequest): Promise<void> {
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) {
     process.on(signal, () => void runner.stop({ kind: 'signal', signal }));
   }
-  runner.on('end', () => {
-    starts.end();
-    claim.strike();
-    void Promise.all([control.close(), out.close(), err.close()]).then(() => {
-      claim.release();
-      request.onEnd();
-    });
+  runner.on('end', async () => {
+    claim.strike(await starts.end());
+    await Promise.all([control.close(), out.close(), err.close()]);
+    claim.release();
+    request.onEnd();
   });
   runner.start();
 }
@@ -174,8 +173,8 @@ interface Starts {
   readonly outcome: Promise<Start>;
   /** The end has been asked for. */
   stop(): void;
-  /** All is over. */
-  end(): void;
+  /** All is over. Returns how the latest start has failed, if it has: nobody may have asked yet. */
+  end(): Promise<Start | undefined>;
 }
 
 /** @param tail the last lines that the program has printed */
@@ -214,12 +213,18 @@ function followStarts(runner: Runner, { ready }: Settings, tail: () => readonly 
     now = { ...now, state: 'crashed' };
     failure = reason ?? error ?? (signal === null ? `exit ${code}` : signal);
   });
-  // What it printed last is read by then, or in the next turn.
+  let failing: Promise<void> | undefined;
+
+  async function fail(reason: string): Promise<void> {
+    // What it printed last is read by then, or in the next turn.
+    await nextTurn();
+    await nextTurn();
+    settle({ state: 'failed', reason, tail: tail() });
+  }
+
   runner.on('gone', () => {
-    const reason = failure;
-    if (reason === undefined) return;
+    if (failure !== undefined) failing = fail(failure);
     failure = undefined;
-    setImmediate(() => setImmediate(() => settle({ state: 'failed', reason, tail: tail() })));
   });
   runner.on('exit', () => {
     clearTimeout(proof);
@@ -235,7 +240,11 @@ function followStarts(runner: Runner, { ready }: Settings, tail: () => readonly 
     stop() {
       now = { ...now, state: 'stopping' };
     },
-    end: () => clearTimeout(proof),
+    async end() {
+      clearTimeout(proof);
+      await failing;
+      return told?.state === 'failed' ? told : undefined;
+    },
   };
 }
 

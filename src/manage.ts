@@ -14,6 +14,7 @@ import {
   claim,
   defaultName,
   find,
+  lastWordOf,
   list,
   logsOf,
   ownLogsOf,
@@ -168,15 +169,16 @@ async function launch({ program, name, argv, cli }: Launch): Promise<number> {
     throw error;
   }
   const record = await recordOf(name, daemon);
-  if (record === undefined) {
+  const answer = record && (await outcomeOf(record, 'start'));
+  // It may have ended with the program before it could be asked.
+  const word = answer === undefined || answer.state === 'gone' ? lastWordOf(name, daemon) : undefined;
+  const result = (word as Start | undefined) ?? answer;
+  if (result === undefined) {
     print(`${name} could not be started: ${display}`);
     await printTail(own, ownBefore);
-    // It may have been up, and ended with the program, before anybody looked.
-    if (loaded.settings.exitOnCrash) await printTail(err, errBefore);
     return failedExitCode;
   }
-  const result = await outcomeOf(record, 'start');
-  const where = `pid ${record.pid} · logs: devwatch logs ${name}`;
+  const where = `pid ${daemon.pid} · logs: devwatch logs ${name}`;
   switch (result.state) {
     case 'up':
       print(
@@ -198,7 +200,7 @@ async function launch({ program, name, argv, cli }: Launch): Promise<number> {
       return failedExitCode;
     case 'gone':
       print(`${name} was ended before it was up · logs: devwatch logs ${name}`);
-      await printTail(record.log.err, errBefore);
+      await printTail(err, errBefore);
       return failedExitCode;
   }
 }

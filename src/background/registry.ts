@@ -4,6 +4,7 @@
  *     $XDG_STATE_HOME/devwatch/background/<name>/record.json    what is told about it
  *                                               /lock/<holder>  who has the name
  *                                               /logs.json      where its logs are, if elsewhere
+ *                                               /last.json      what its last holder had yet to tell
  *
  * **The lock** is the folder `lock` with one file in it, whose name says who holds it: process
  * number, start time, boot, pid namespace and a random number. It is taken by renaming a prepared
@@ -86,8 +87,11 @@ export interface Claim {
   readonly folder: string;
   /** Replaces the record in one step. */
   write(record: BackgroundRecord): void;
-  /** Removes the record: the program has ended in order. Its logs stay. */
-  strike(): void;
+  /**
+   * Removes the record: the program has ended in order. Its logs stay, and what it would have
+   * answered to somebody who had not asked yet; see `lastWordOf`.
+   */
+  strike(lastWord?: object): void;
   /**
    * Gives the name to another live process, which gets hold of it by `claimed`. Throws a
    * UsageError when it is no longer this process's to give.
@@ -225,8 +229,9 @@ function createClaim(name: string, holder: string): Claim {
       noteLogs(name, record.log);
       writeJson(path.join(state, 'record.json'), record);
     },
-    strike() {
+    strike(lastWord) {
       held();
+      if (lastWord !== undefined) writeJson(lastWordFile(name), { ...ownIdentity(), said: lastWord });
       fs.rmSync(path.join(state, 'record.json'), { force: true });
     },
     handTo(identity) {
@@ -277,6 +282,15 @@ export const ownLogsOf = (name: string): Logs => {
 };
 
 const noteOf = (name: string): string => path.join(backgroundFolder(), name, 'logs.json');
+
+/** What a process that had this name told as it struck its record out; undefined if it was nothing, or another one's. */
+export function lastWordOf(name: string, process: ProcessIdentity): unknown {
+  const { value } = readJson(lastWordFile(name));
+  const word = value as (ProcessIdentity & { readonly said: unknown }) | null | undefined;
+  return word && isSame(word, process) ? word.said : undefined;
+}
+
+const lastWordFile = (name: string): string => path.join(backgroundFolder(), name, 'last.json');
 
 /** All names that have a record or a holder, in alphabetical order. Damaged ones are told, never thrown. */
 export function list(): BackgroundEntry[] {

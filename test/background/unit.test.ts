@@ -100,7 +100,8 @@ function unvary(text: string): string {
 /** What is executed by the unit. */
 function commandOf(text: string): string[] {
   const value = settingOf(text, 'ExecStart');
-  expect(value).not.toMatch(/(?:^|\s);(?:\s|$)/);
+  // A semicolon by itself, where a word begins, begins another command.
+  expect(value.replaceAll(/"(?:[^"\\]|\\.)*"/g, '""')).not.toMatch(/(?:^|\s);(?:\s|$)/);
   const [file = '', ...args] = unquote(value).map(unspecify);
   return [file, ...args.map(unvary)];
 }
