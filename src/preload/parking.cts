@@ -11,7 +11,19 @@ const { createRequire } = require('node:module') as typeof import('node:module')
 const path = require('node:path') as typeof import('node:path');
 
 /** What most programs load of Node itself; loading it has no effect that could be seen. */
-const builtins = ['node:http', 'node:https', 'node:crypto', 'node:zlib', 'node:child_process'];
+const builtins = [
+  'node:http',
+  'node:https',
+  'node:crypto',
+  'node:zlib',
+  'node:child_process',
+  'node:dns',
+  'node:fs/promises',
+  'node:os',
+  // Also for the global `performance`: 0.9 ms.
+  'node:perf_hooks',
+  'node:tty',
+];
 
 /** Where park.cjs and park.mjs find this. */
 const place = Symbol.for('devwatch.park');
@@ -20,11 +32,13 @@ const place = Symbol.for('devwatch.park');
 interface Links {
   say(message: object): void;
   readAnswer(): { variables: Record<string, string> } | undefined;
+  /** Makes Node forget our files. */
+  forgetPaths(): void;
   /** The program begins. */
   onBegin(): void;
 }
 
-function prepare({ where, samples, packages }: ParkOrders, { say, readAnswer, onBegin }: Links): void {
+function prepare({ where, samples, packages }: ParkOrders, { say, readAnswer, forgetPaths, onBegin }: Links): void {
   const parking = {
     packages,
 
@@ -78,6 +92,10 @@ function prepare({ where, samples, packages }: ParkOrders, { say, readAnswer, on
     /** Ends when devwatch ends or has no use for this process any more. */
     park(): void {
       for (const name of builtins) require(name);
+      forgetPaths();
+      // The first timer of a process takes 0.3 ms.
+      clearTimeout(setTimeout(() => {}, 0));
+      emptyNursery();
       const parkedAt = process.uptime();
       say({ type: 'parked', files: packages.length === 0 ? [] : Object.keys(require.cache) });
       const release = readAnswer();
@@ -94,6 +112,24 @@ function prepare({ where, samples, packages }: ParkOrders, { say, readAnswer, on
   if (where === 'here') parking.parkWith(require);
   else Object.defineProperty(globalThis, place, { value: parking, configurable: true });
 }
+
+/**
+ * Has V8 collect the youngest objects now. By now they have nearly filled their space, and the program
+ * would begin by waiting 0.9 ms for that. Nothing but its lack of space makes V8 do it.
+ */
+function emptyNursery(): void {
+  let before = process.memoryUsage().heapUsed;
+  for (let filled = 0; filled < largestNursery; filled += step) {
+    new Array(step / 8).fill(0);
+    const now = process.memoryUsage().heapUsed;
+    if (now < before) return;
+    before = now;
+  }
+}
+
+/** Bytes: what V8 gives it at most by itself, and how much of it is filled between two looks. */
+const largestNursery = 16 * 1024 * 1024;
+const step = 32 * 1024;
 
 /** At once: nothing has begun that would have to be ended, and Node would put the terminal into the modes of its start. */
 function end(): never {

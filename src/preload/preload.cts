@@ -61,7 +61,6 @@ if (channel >= 0) {
         });
   const onBegin = (): void => {
     holding?.onBegin();
-    forgetPaths();
     keep();
     say({ type: 'begins' });
   };
@@ -71,10 +70,12 @@ if (channel >= 0) {
       if (error?.code === 'EADDRINUSE') say({ type: 'address-in-use', port: error.port });
     },
   );
-  if (orders.park === undefined) onBegin();
-  else {
+  if (orders.park === undefined) {
+    forgetPaths();
+    onBegin();
+  } else {
     const { prepare } = requireOnce<{ prepare(park: object, links: object): void }>('./parking.cjs');
-    prepare(orders.park, { say, readAnswer, onBegin });
+    prepare(orders.park, { say, readAnswer, forgetPaths, onBegin });
   }
 }
 
@@ -118,12 +119,16 @@ function claimTerminal(): string {
 
 /** Waits for devwatch's next word, a JSON value on a line; undefined when devwatch is gone. */
 function readAnswer<Answer>(): Answer | undefined {
-  const bytes: number[] = [];
-  const byte = Buffer.alloc(1);
+  let bytes = Buffer.allocUnsafe(4096);
+  let end = 0;
   try {
-    while (readSync(channel, byte) === 1) {
-      if (byte[0] === 0x0a) return JSON.parse(Buffer.from(bytes).toString());
-      bytes.push(byte[0] ?? 0);
+    for (;;) {
+      const length = readSync(channel, bytes, end, bytes.length - end, null);
+      if (length === 0) return undefined;
+      end += length;
+      // Nothing comes behind it: devwatch only answers.
+      if (bytes[end - 1] === 0x0a) return JSON.parse(bytes.toString('utf8', 0, end));
+      if (end === bytes.length) bytes = Buffer.concat([bytes, Buffer.allocUnsafe(end)]);
     }
   } catch {
     // The same: nobody is there.

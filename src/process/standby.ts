@@ -221,10 +221,11 @@ function isSelected(file: string, prewarm: StandbyOptions['prewarm']): boolean {
 /** Tells a file from a later one in its place (an installation), or from itself after an edit. */
 function stampOf(file: string): string {
   try {
-    const { mtimeMs, size, ino } = fs.statSync(file);
-    return `${mtimeMs} ${size} ${ino}`;
+    // Most are missing, and an error takes longer than all else here: this stands between a save and the run.
+    const stats = fs.statSync(file, { throwIfNoEntry: false });
+    return stats === undefined ? '' : `${stats.mtimeMs} ${stats.size} ${stats.ino}`;
   } catch {
-    return ''; // Missing, or in a folder above that may not be entered.
+    return ''; // In a folder above that may not be entered.
   }
 }
 

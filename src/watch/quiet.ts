@@ -30,6 +30,8 @@ const singleWindow = 5;
 const halfSavedWindow = 25;
 const severalWindow = 60;
 const burstWindow = 120;
+/** Timers count in whole ms: what is due sooner than this is due now, or it would be waited for twice as long. */
+const timerSlack = 0.5;
 /** A program that writes without pause must not put a restart off for ever. */
 const longestBurst = 2000;
 /** What comes so soon after the end of a burst, in ms, shows that it was not over. */
@@ -74,7 +76,7 @@ export function createQuietWindow({ clock, delay, busy, isHalfSaved, onQuiet }: 
     timer = undefined;
     const now = clock.now();
     const left = dueAt() - now;
-    if (left > 0) {
+    if (left > timerSlack) {
       timer = wait(left);
     } else if (now - lastAt < halfSavedWindow && mayBeHalfSaved()) {
       timer = wait(singleWindow);
