@@ -157,7 +157,7 @@ function aboutProcess() {
     isTTY: [process.stdin.isTTY, process.stdout.isTTY, process.stderr.isTTY],
     streams: [process.stdin, process.stdout, process.stderr].map((stream) => [stream.constructor.name, stream.fd]),
     // In ms: how long the process had been there before the run that it reports.
-    olderThanItSays: performance.now() - process.uptime() * 1000,
+    olderThanItSays: performance.now() - performance.nodeTiming.nodeStart - process.uptime() * 1000,
   };
 }
 
