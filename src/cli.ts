@@ -104,13 +104,22 @@ async function runPrograms(line: CommandLine, keepCompiled: () => void): Promise
   });
   const openReporter = (loaded: LoadedSettings, app: string | undefined): Reporter =>
     createReporter({
-      stream: beside?.messages ?? process.stderr,
+      stream: () => beside?.messages ?? process.stderr,
       folder: process.cwd(),
       version,
       env: process.env,
       app: app === undefined ? undefined : beside?.labelOf(app),
       ...settingsFor(loaded.settings),
     });
+  let hasStarted = false;
+  // No program waits for this.
+  const onFirstStart = (): void => {
+    if (hasStarted) return;
+    hasStarted = true;
+    // V8 takes what it has compiled under the same flags only.
+    keepCompiled();
+    frugalize();
+  };
   const notices = openNotifySocket(process.env, {
     clock: systemClock,
     onProblem: (message) => reporter.report('warning', { message }),
@@ -130,6 +139,7 @@ async function runPrograms(line: CommandLine, keepCompiled: () => void): Promise
           reporter.configure(settingsFor(settings));
           label(settings);
         }
+        if (name === 'start') onFirstStart();
         if (name === 'input') input.giveTo((event as EventMap['input']).owner);
       };
     },
@@ -142,9 +152,6 @@ async function runPrograms(line: CommandLine, keepCompiled: () => void): Promise
   endWithNpm(group);
   const input = openInput(group, reporter, first.loaded.settings);
   group.start();
-  // V8 takes what it has compiled under the same flags only.
-  keepCompiled();
-  frugalize();
 }
 
 /**
@@ -181,7 +188,7 @@ function reporterSettings(
   return {
     format: settings.logFormat,
     level: settings.quiet ? 'quiet' : settings.verbose ? 'verbose' : 'normal',
-    color: settings.color && wantsColor(process.stderr, process.env),
+    color: settings.color && wantsColor({ isTTY: isatty(2) }, process.env),
     clear: settings.clear,
     notify: settings.notify,
   };

@@ -89,7 +89,7 @@ export async function runInBackground(request: DaemonRequest): Promise<void> {
     output: { stdout: into(out), stderr: into(err) },
   });
   const reporter = createReporter({
-    stream: { write: (text) => into(err)(Buffer.from(text)), on: () => {} },
+    stream: () => ({ write: (text) => into(err)(Buffer.from(text)), on: () => {} }),
     folder: loaded.folder,
     version,
     env: {},

@@ -18,11 +18,8 @@ import { notification } from './notify.ts';
 const require = createRequire(import.meta.url);
 
 export interface ReporterOptions {
-  readonly stream: {
-    readonly isTTY?: boolean;
-    write(text: string): unknown;
-    on(event: 'error', listener: () => void): unknown;
-  };
+  /** Asked for once, when there is something to print: to open process.stderr takes 2.5 ms, which no program waits for. */
+  readonly stream: () => ReporterStream;
   readonly format: 'pretty' | 'json';
   readonly level: 'quiet' | 'normal' | 'verbose';
   readonly color: boolean;
@@ -36,6 +33,12 @@ export interface ReporterOptions {
   /** Paths are shown relative to this folder. */
   readonly folder: string;
   readonly version: string;
+}
+
+export interface ReporterStream {
+  readonly isTTY?: boolean;
+  write(text: string): unknown;
+  on(event: 'error', listener: () => void): unknown;
 }
 
 /** One of several programs. */
@@ -91,22 +94,30 @@ export function paintName({ name, index }: AppLabel, color: boolean): string {
 
 export function createReporter(initial: ReporterOptions): Reporter {
   let options = initial;
-  // Whoever read our lines has gone (`devwatch … 2>&1 | head`): the program goes on all the same.
-  options.stream.on('error', () => {});
+  let opened: ReporterStream | undefined;
+
+  function stream(): ReporterStream {
+    if (opened === undefined) {
+      opened = options.stream();
+      // Whoever read our lines has gone (`devwatch … 2>&1 | head`): the program goes on all the same.
+      opened.on('error', () => {});
+    }
+    return opened;
+  }
 
   function print(text: string, tone: Tone): void {
     const paint = colors(options.color);
     const painted = { plain: (s: string) => s, good: paint.green, bad: paint.red, warning: paint.yellow }[tone](text);
     const whose = options.app === undefined ? '' : `${paintName(options.app, options.color)} `;
-    options.stream.write(`${paint.dim('[devwatch]')} ${whose}${painted}\n`);
+    stream().write(`${paint.dim('[devwatch]')} ${whose}${painted}\n`);
   }
 
   let hasCrashed = false;
 
   function notify(fact: Fact): void {
-    if (!options.notify || !options.stream.isTTY) return;
+    if (!options.notify || !stream().isTTY) return;
     const title = options.app === undefined ? 'devwatch' : `devwatch ${options.app.name}`;
-    const tell = (body: string): void => void options.stream.write(notification(title, body, options.env));
+    const tell = (body: string): void => void stream().write(notification(title, body, options.env));
     if (fact.name === 'crash') {
       hasCrashed = true;
       tell(whatEnded(fact.event));
@@ -118,14 +129,14 @@ export function createReporter(initial: ReporterOptions): Reporter {
 
   function report<Name extends EventName>(name: Name, event: EventMap[Name]): void {
     if (options.format === 'json') {
-      options.stream.write(
+      stream().write(
         `${JSON.stringify({ event: name, app: options.app?.name, time: new Date().toISOString(), ...event }, withoutSettings)}\n`,
       );
       return;
     }
-    if (name === 'start' && options.clear && options.stream.isTTY && (event as EventMap['start']).run > 1) {
+    if (name === 'start' && options.clear && stream().isTTY && (event as EventMap['start']).run > 1) {
       // The screen, not the scrollback: what was there can still be read.
-      options.stream.write('\u001b[2J\u001b[H');
+      stream().write('\u001b[2J\u001b[H');
     }
     notify({ name, event } as Fact);
     for (const line of render({ name, event } as Fact, options)) {

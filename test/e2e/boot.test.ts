@@ -46,13 +46,12 @@ test('a launch keeps it, for its user alone, and the next one leaves it as it is
   expect(fs.statSync(file)).toMatchObject({ ino: before.ino, mtimeMs: before.mtimeMs });
 });
 
-test('what an earlier build has kept is replaced, and what other flags have is left', async () => {
+test('what an earlier build has kept is replaced, and what another Node has is left', async () => {
   await using project = createProject(server);
   await launch(project);
   const [file = ''] = kept(project);
-  const [tag = ''] = path.basename(file).split('-');
-  fs.renameSync(file, path.join(path.dirname(file), `${tag}-0123456789abcdef`));
-  const foreign = path.join(path.dirname(file), 'ffffffff-0123456789abcdef');
+  fs.renameSync(file, file.replace(/[0-9a-f]{16}$/, '0123456789abcdef'));
+  const foreign = path.join(path.dirname(file), 'x64-10.2.154.26-node.36-0123456789abcdef');
   fs.writeFileSync(foreign, '');
   await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: envOf(project) });
   await devwatch.event('watching');

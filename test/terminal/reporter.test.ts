@@ -181,7 +181,7 @@ test('what is told of one of several programs begins with its name', () => {
   const told = (app: { name: string; index: number }, format: 'pretty' | 'json'): string => {
     const stream = new PassThrough();
     const options = { ...view, format, level: 'normal', color: false, clear: false, notify: false, env: {} } as const;
-    const reporter = createReporter({ ...options, app, stream: stream as unknown as NodeJS.WriteStream });
+    const reporter = createReporter({ ...options, app, stream: () => stream as unknown as NodeJS.WriteStream });
     reporter.report('wait', { reason: 'after', programs: ['db', 'cache'] });
     return String(stream.read());
   };
@@ -202,6 +202,6 @@ test.each([
 ] as const)('what is said to people stands between %s lines as %j', (format, text) => {
   const stream = new PassThrough();
   const options = { ...view, format, level: 'normal', color: false, clear: false, notify: false, env: {} } as const;
-  createReporter({ ...options, stream: stream as unknown as NodeJS.WriteStream }).say('still ending');
+  createReporter({ ...options, stream: () => stream as unknown as NodeJS.WriteStream }).say('still ending');
   expect(stream.read()?.toString() ?? '').toBe(text);
 });
