@@ -26,6 +26,7 @@ import type { Launcher, Program } from './process/spawn.ts';
 import { isDeliveredByTerminal, isForeground, looksInterrupted } from './process/terminal.ts';
 import { defaultPolicy, type Policy } from './supervise/machine.ts';
 import { type RunListener, Supervisor } from './supervise/supervisor.ts';
+import { isHalfSaved } from './watch/disk.ts';
 import type { Filter } from './watch/filter.ts';
 import type { Lookout } from './watch/lookout.ts';
 import { createLoopDetector, type LoopDetector } from './watch/loop.ts';
@@ -583,15 +584,6 @@ export class App {
 /** Node and its loaders read these before the program; so may loaders that are configured by `.env`. */
 const isReadAtBoot = (file: string): boolean =>
   /^(?:(?:package(?:-lock)?|[tj]sconfig.*)\.json|\.env.*)$/.test(path.basename(file));
-
-/** Between two steps of a save: nothing is there, or nothing is in it. */
-function isHalfSaved(file: string): boolean {
-  try {
-    return fs.statSync(file).size === 0;
-  } catch {
-    return true;
-  }
-}
 
 const hooksOf = ({ on, onReady }: Settings): HookCommands => (onReady === undefined ? on : { ...on, ready: onReady });
 

@@ -10,6 +10,7 @@
  */
 
 type HoldOrders = import('./orders.ts', { with: { 'resolution-mode': 'import' }}).HoldOrders;
+type Drain = import('./orders.ts', { with: { 'resolution-mode': 'import' }}).Drain;
 type HeldSocket = import('./orders.ts', { with: { 'resolution-mode': 'import' }}).HeldSocket;
 type Server = import('node:net').Server;
 type Socket = import('node:net').Socket;
@@ -88,10 +89,12 @@ function holdPorts({ descriptor, keeps, isPinged, held }: HoldOrders, { say, ask
   const net = require('node:net') as NetInternals & typeof import('node:net');
   let sender: { readonly send: Send | undefined } | undefined;
   const live = new Set<Live>();
+  const { kill } = process;
   const traffic = watchTraffic();
   let handed = held.filter(({ isHanded }) => isHanded);
   let unclaimed = held.filter(({ isHanded }) => !isHanded);
   let draining = false;
+  let drainUntil = 0;
   let serial = 0;
   let cancelLetGo = (): void => {};
 
@@ -209,19 +212,27 @@ function holdPorts({ descriptor, keeps, isPinged, held }: HoldOrders, { say, ask
   }
 
   /** What devwatch says. */
-  function hear(message: { drain?: number; ping?: number }): void {
+  function hear(message: { drain?: Drain; ping?: number }): void {
     if (message.ping !== undefined) say({ type: 'pong', ping: message.ping });
-    if (message.drain !== undefined && !draining) drain(message.drain);
+    if (message.drain !== undefined) drain(message.drain);
   }
 
-  function drain(limit: number): void {
+  function drain({ until, signal }: Drain): void {
+    drainUntil = until;
+    if (draining) return;
     draining = true;
     for (const { endAccepting } of live) endAccepting();
-    const deadline = milliseconds() + limit;
     traffic.drain();
     const look = (): void => {
-      if (traffic.isUnderWay() && milliseconds() < deadline) setTimeout(look, drainLook);
-      else say({ type: 'drained' });
+      const isInTime = milliseconds() < drainUntil;
+      if (isInTime && traffic.isUnderWay()) {
+        setTimeout(look, drainLook);
+        return;
+      }
+      // Later devwatch asks, which must not be done twice.
+      const asksItself = isInTime && signal !== undefined;
+      say({ type: 'drained', asked: asksItself });
+      if (asksItself) Reflect.apply(kill, process, [process.pid, signal]);
     };
     look();
   }

@@ -45,6 +45,17 @@ export interface HoldOrders {
   readonly held: readonly HeldSocket[];
 }
 
+/** No connection is to be accepted any more; what is under way is to be answered. Another one changes the time. */
+export interface Drain {
+  /** Ms of the system's monotonic clock, as `process.hrtime` counts: nobody waits longer. */
+  readonly until: number;
+  /**
+   * To be sent to itself after that, if it comes in time: that saves the way to devwatch and back, of which
+   * a restart waits for half a millisecond. Undefined where the program is asked in another way.
+   */
+  readonly signal?: NodeJS.Signals | undefined;
+}
+
 /** A listening socket that one run after the other uses. */
 export interface HeldSocket {
   readonly id: string;

@@ -27,8 +27,8 @@ export interface ProgramNotices {
   onUnclaimed(id: string): void;
   /** The program closes a socket, and waits until no duplicate is left. */
   onUnhold(id: string): Promise<void>;
-  /** What was under way when the end was announced has been answered. */
-  onDrained(): void;
+  /** What was under way when the end was announced has been answered. `asked`: the root process sends itself the signal to end. */
+  onDrained(asked: boolean): void;
   /** The program cannot be told anything while it runs. */
   onDeaf(): void;
   /** The program's event loop has answered the ping of this number. */
@@ -74,7 +74,7 @@ export function readNotices(stream: Duplex, listener: () => Partial<ProgramNotic
     else if (notice.type === 'listens') heard.onListens?.({ id, port: notice.port, path: notice.path });
     else if (notice.type === 'unclaimed') heard.onUnclaimed?.(id);
     else if (notice.type === 'unhold') void heard.onUnhold?.(id).then(() => stream.write('true\n'));
-    else if (notice.type === 'drained') heard.onDrained?.();
+    else if (notice.type === 'drained') heard.onDrained?.(notice.asked === true);
     else if (notice.type === 'deaf') heard.onDeaf?.();
     else if (notice.type === 'pong') heard.onPong?.(notice.ping ?? 0);
     else if (notice.type === 'address-in-use' && notice.port !== undefined) onPortTaken?.(notice.port);
@@ -97,6 +97,7 @@ interface Notice {
   readonly id?: string;
   readonly path?: string;
   readonly ping?: number;
+  readonly asked?: boolean;
   readonly kind?: PackageFile['kind'];
   readonly message?: string;
 }

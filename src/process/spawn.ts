@@ -5,9 +5,9 @@ import fs from 'node:fs';
 import type { Clock } from '../clock.ts';
 import { codeOf, messageOf } from '../errors.ts';
 import type { Outcome, Stage, Survivor } from '../events.ts';
-import type { ParkOrders } from '../preload/orders.ts';
+import type { Drain, ParkOrders } from '../preload/orders.ts';
 import type { ProgramNotices } from './channel.ts';
-import { type Child, type ChildOptions, startChild } from './child.ts';
+import { type Child, type ChildOptions, type StopSignal, startChild } from './child.ts';
 import { createHeldPorts, type Held } from './hold.ts';
 import { createHooks, type Hooks, type HooksOptions } from './hooks.ts';
 import { openPort } from './listen.ts';
@@ -193,8 +193,8 @@ function track(tracked: Tracked): Program {
   /** There is no way to tell it anything while it runs. */
   let isDeaf = false;
   let question: { readonly ping: number; readonly answered: () => void } | undefined;
-  /** Goes on to end the tree; while requests under way are waited for. */
-  let endDrain: (() => void) | undefined;
+  /** Goes on to end the tree, whose root may have been asked; while requests under way are waited for. */
+  let endDrain: ((rootIsAsked: boolean) => void) | undefined;
 
   child.listen({
     onReadsInput() {
@@ -214,7 +214,7 @@ function track(tracked: Tracked): Program {
       return onUnhold(id);
     },
     onUnclaimed: (id) => void onUnhold(id),
-    onDrained: () => endDrain?.(),
+    onDrained: (asked) => endDrain?.(asked),
     onDeaf() {
       isDeaf = true;
     },
@@ -232,15 +232,20 @@ function track(tracked: Tracked): Program {
     // It ended by itself, and perhaps nothing else will happen for long.
     if (ending === undefined && mayChangeModes) modes.restore();
     listener.onExit({ code, signal: name });
-    endDrain?.();
+    endDrain?.(false);
     ending?.rootExited();
   });
 
-  function startEnding(): TreeEnding {
+  function startEnding(rootIsAsked = false): TreeEnding {
+    const ask = rootIsAsked
+      ? () => {}
+      : signal === 'message' && root.connected
+        ? () => void root.send('shutdown')
+        : undefined;
     return endTree({
       tree,
       signal: signal === 'message' ? 'SIGTERM' : signal,
-      askRoot: signal === 'message' && root.connected ? { pid, ask: () => root.send('shutdown') } : undefined,
+      askRoot: ask && { pid, ask },
       clock,
       onGone(survivors) {
         if (mayChangeModes) modes.restore();
@@ -253,15 +258,21 @@ function track(tracked: Tracked): Program {
     pid,
     fromStandby,
     end(stage) {
-      endDrain?.();
+      if (endDrain !== undefined) {
+        child.tell({ drain: drainFor(0, signal) });
+        endDrain(false);
+      }
       const drains =
         stage === 'asked' && ending === undefined && !exited && listening.size > 0 && isHeld() && drain > 0;
-      if (drains && child.tell({ drain })) {
-        const cancel = clock.after(drain + drainSlack, () => endDrain?.());
-        endDrain = () => {
+      if (drains && child.tell({ drain: drainFor(drain, signal) })) {
+        let cancel = clock.after(drain + drainSlack, () => {
+          // It may have asked itself, in time, and said so.
+          cancel = clock.soon(() => endDrain?.(false));
+        });
+        endDrain = (rootIsAsked) => {
           cancel();
           endDrain = undefined;
-          ending = startEnding();
+          ending = startEnding(rootIsAsked);
           ending.push(stage);
         };
       } else {
@@ -284,6 +295,11 @@ function track(tracked: Tracked): Program {
       else root.stdin?.write(chunk);
     },
   };
+}
+
+function drainFor(ms: number, signal: StopSignal): Drain {
+  const [seconds, nanoseconds] = process.hrtime();
+  return { until: seconds * 1000 + nanoseconds / 1e6 + ms, signal: signal === 'message' ? undefined : signal };
 }
 
 /** Passes messages on in both directions while the program lives; returns what ends it. */

@@ -44,6 +44,18 @@ export function realPathOf(file: string): string | undefined {
   }
 }
 
+/** Of what programs write in pieces: of 8 KB (C, Python), of 64 and of 512 (Node's streams, its promises). Bytes. */
+const smallestPiece = 4096;
+
+/**
+ * Does a path look as between two steps of a save? Nothing is there, nothing is in it, or as much as whole
+ * pieces: in one of 4096 files that is so by chance.
+ */
+export function isHalfSaved(file: string): boolean {
+  const stats = statsOf(file, fs.statSync);
+  return stats === undefined || (stats.isFile() && stats.size % smallestPiece === 0);
+}
+
 /** Tells one content from another; of a file that cannot be read, undefined. 20 KB take 30 µs (SHA-1, warm). */
 export function digestOf(file: string): string | undefined {
   try {

@@ -14,7 +14,7 @@ export interface QuietOptions {
   readonly delay: () => number | undefined;
   /** Whether something is known to be still writing, such as a git operation that holds its lock. */
   readonly busy: () => boolean;
-  /** Whether this path looks as between two steps of a save: nothing is there, or nothing is in it. */
+  /** Whether this path looks as between two steps of a save. */
   readonly isHalfSaved: (path: string) => boolean;
   /** The burst is over; each path stands once, with what happened to it last. */
   readonly onQuiet: (changes: readonly Change[]) => void;
@@ -26,7 +26,11 @@ export interface QuietWindow {
   close(): void;
 }
 
-const singleWindow = 5;
+/**
+ * On two cores at a load of 4 none of 280 saves, by 14 programs, of what is written at once had longer gaps, and
+ * on an idle machine none of 2 ms. What is written in pieces had, and mostly looks half saved between them.
+ */
+const singleWindow = 3;
 const halfSavedWindow = 25;
 const severalWindow = 60;
 const burstWindow = 120;
@@ -42,7 +46,7 @@ const longestLock = 2000;
 const longestLockedBurst = 30_000;
 
 /**
- * The window in ms that fits what has come in so far: 5 for one file, 60 for several files, more
+ * The window in ms that fits what has come in so far: 3 for one file, 60 for several files, more
  * than 8 events or a burst that seemed to be over and goes on, 120 for more than 100 events or while something is known to be writing.
  */
 export function adaptiveWindow(files: number, events: number, busy: boolean, resumed: boolean): number {
@@ -79,7 +83,7 @@ export function createQuietWindow({ clock, delay, busy, isHalfSaved, onQuiet }: 
     if (left > timerSlack) {
       timer = wait(left);
     } else if (now - lastAt < halfSavedWindow && mayBeHalfSaved()) {
-      timer = wait(singleWindow);
+      timer = wait(Math.min(singleWindow, halfSavedWindow - (now - lastAt)));
     } else if (delay() === undefined && now - lastAt < longestLock && now - firstAt < longestLockedBurst && busy()) {
       timer = wait(adaptiveWindow(changes.size, events, true, false));
     } else {

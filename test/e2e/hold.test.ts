@@ -383,6 +383,36 @@ describe('at a restart', () => {
   });
 });
 
+describe('the program is asked once to end', () => {
+  /** Notes down each time; goes on until it is killed. */
+  const stubborn = (listen: string): string => `
+    process.on('SIGUSR2', () => fs.appendFileSync('asked', 'SIGUSR2 '));
+    ${listen}`;
+  /** Tells of a request at once, whatever it then does with it. */
+  const answers = (text: string): string =>
+    plain('0, "127.0.0.1"', `http.createServer((_, response) => { fs.writeFileSync('request', ''); ${text} })`);
+
+  test.each([
+    ['when nothing is under way', plain('0, "127.0.0.1"'), '20s'],
+    ['when what is under way takes too long', answers(''), '1'],
+    [
+      'when it hears of that too late',
+      answers('for (const end = Date.now() + 500; Date.now() < end; ); response.end();'),
+      '1',
+    ],
+  ])('%s', async (_, listen, drain) => {
+    const flags = ['--drain', drain, '--signal', 'SIGUSR2', '--kill-timeout', '1s'];
+    await using session = await Session.start(server(stubborn(listen)), flags);
+    const port = portOf(await session.says('address'));
+    if (drain === '1') {
+      void codeOf(talk({ host: '127.0.0.1', port }));
+      await until(() => fs.existsSync(session.project.at('request')));
+    }
+    await session.replace(stubborn(listen));
+    expect(fs.readFileSync(session.project.at('asked'), 'utf8')).toBe('SIGUSR2 ');
+  });
+});
+
 test('the program sees no channel, and neither do its children', async () => {
   const look = `const { fork } = require('child_process');
     const see = '({ send: typeof process.send, connected: process.connected, channel: typeof process.channel, disconnect: typeof process.disconnect, fd: process.env.NODE_CHANNEL_FD, mode: process.env.NODE_CHANNEL_SERIALIZATION_MODE })';
