@@ -27,10 +27,10 @@ export interface QuietWindow {
 }
 
 /**
- * On two cores at a load of 4 none of 280 saves, by 14 programs, of what is written at once had longer gaps, and
- * on an idle machine none of 2 ms. What is written in pieces had, and mostly looks half saved between them.
+ * On an idle machine 2 would do. On a busy one who saves many files may be interrupted after the first, for as
+ * long as Linux lets another one compute: 3 ms, or a tick of 4.
  */
-const singleWindow = 3;
+const singleWindow = 5;
 const halfSavedWindow = 25;
 const severalWindow = 60;
 const burstWindow = 120;
@@ -46,7 +46,7 @@ const longestLock = 2000;
 const longestLockedBurst = 30_000;
 
 /**
- * The window in ms that fits what has come in so far: 3 for one file, 60 for several files, more
+ * The window in ms that fits what has come in so far: 5 for one file, 60 for several files, more
  * than 8 events or a burst that seemed to be over and goes on, 120 for more than 100 events or while something is known to be writing.
  */
 export function adaptiveWindow(files: number, events: number, busy: boolean, resumed: boolean): number {

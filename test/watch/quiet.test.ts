@@ -32,8 +32,8 @@ const several = (count: number) => Array.from({ length: count }, (_, index) => `
 
 describe('the adaptive window', () => {
   test.each([
-    [1, 1, false, false, 3],
-    [1, 8, false, false, 3],
+    [1, 1, false, false, 5],
+    [1, 8, false, false, 5],
     [1, 9, false, false, 60],
     [2, 2, false, false, 60],
     [100, 100, false, false, 60],
@@ -47,13 +47,13 @@ describe('the adaptive window', () => {
     expect(adaptiveWindow(files, events, busy, resumed)).toBe(window);
   });
 
-  test('answers a single save after 3 ms', () => {
+  test('answers a single save after 5 ms', () => {
     const { clock, push, times } = open();
     push('/a');
-    clock.advance(2);
+    clock.advance(4);
     expect(times()).toEqual([]);
     clock.advance(1);
-    expect(times()).toEqual([3]);
+    expect(times()).toEqual([5]);
   });
 
   test('is 25 ms for a file that may be half saved, or until that has changed', () => {
@@ -70,36 +70,36 @@ describe('the adaptive window', () => {
     half = false;
     push('/a');
     clock.advance(100);
-    expect(times()).toEqual([25, 1043]);
+    expect(times()).toEqual([25, 1045]);
   });
 
   test('is 60 ms for what comes less than 100 ms after the end of a burst', () => {
     const { clock, push, times } = open();
     push('/a');
-    clock.advance(3 + 99);
+    clock.advance(5 + 99);
     push('/a');
     clock.advance(1000);
-    expect(times()).toEqual([3, 102 + 60]);
+    expect(times()).toEqual([5, 104 + 60]);
   });
 
   test('counts from the last event, not from the first', () => {
     const { clock, push, times } = open();
     push('/a');
-    clock.advance(2);
+    clock.advance(4);
     push('/a');
     clock.advance(100);
-    expect(times()).toEqual([5]);
+    expect(times()).toEqual([9]);
   });
 
   test('waits 60 ms from the second file on', () => {
     const { clock, push, times } = open();
     push('/a');
-    clock.advance(2);
+    clock.advance(4);
     push('/b');
     clock.advance(59);
     expect(times()).toEqual([]);
     clock.advance(1);
-    expect(times()).toEqual([62]);
+    expect(times()).toEqual([64]);
   });
 
   test('waits 60 ms from the ninth event about one file on', () => {
@@ -121,8 +121,8 @@ describe('the adaptive window', () => {
     for (const file of several(101)) push(file);
     clock.advance(120 + 100);
     push('/a');
-    clock.advance(3);
-    expect(times()).toEqual([120, 223]);
+    clock.advance(5);
+    expect(times()).toEqual([120, 225]);
     expect(paths()[1]).toEqual(['/a']);
   });
 
@@ -132,7 +132,7 @@ describe('the adaptive window', () => {
       push('/log');
       clock.advance(10);
     }
-    expect(times()).toEqual([3, 2010, 4010]);
+    expect(times()).toEqual([5, 2010, 4010]);
   });
 });
 
@@ -187,7 +187,7 @@ describe('the busy lock', () => {
     expect(times()).toEqual([]);
     locked = false;
     clock.advance(120);
-    expect(times()).toEqual([3 + 5 * 120]);
+    expect(times()).toEqual([5 + 5 * 120]);
   });
 
   test('that nobody takes away counts for 2 s after the last event', () => {
@@ -206,10 +206,10 @@ describe('the busy lock', () => {
     let locked = false;
     const { clock, push, times } = open({ busy: () => locked });
     push('/a');
-    clock.advance(3);
+    clock.advance(5);
     locked = true;
     clock.advance(1000);
-    expect(times()).toEqual([3]);
+    expect(times()).toEqual([5]);
   });
 });
 
