@@ -231,7 +231,7 @@ function createClaim(name: string, holder: string): Claim {
     },
     strike(lastWord) {
       held();
-      if (lastWord !== undefined) writeJson(lastWordFile(name), { ...ownIdentity(), said: lastWord });
+      if (lastWord !== undefined) leaveWord(name, lastWord);
       fs.rmSync(path.join(state, 'record.json'), { force: true });
     },
     handTo(identity) {
@@ -288,6 +288,14 @@ export function lastWordOf(name: string, process: ProcessIdentity): unknown {
   const { value } = readJson(lastWordFile(name));
   const word = value as (ProcessIdentity & { readonly said: unknown }) | null | undefined;
   return word && isSame(word, process) ? word.said : undefined;
+}
+
+function leaveWord(name: string, said: object): void {
+  try {
+    writeJson(lastWordFile(name), { ...ownIdentity(), said });
+  } catch {
+    // A full disk: who asks is told less, and the end goes on.
+  }
 }
 
 const lastWordFile = (name: string): string => path.join(backgroundFolder(), name, 'last.json');

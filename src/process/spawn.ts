@@ -2,7 +2,7 @@
 
 import type { ChildProcess, SendHandle, Serializable } from 'node:child_process';
 import fs from 'node:fs';
-import type { Clock } from '../clock.ts';
+import { type Clock, systemClock } from '../clock.ts';
 import { codeOf, messageOf } from '../errors.ts';
 import type { Outcome, Stage, Survivor } from '../events.ts';
 import type { Drain, ParkOrders } from '../preload/orders.ts';
@@ -297,10 +297,11 @@ function track(tracked: Tracked): Program {
   };
 }
 
-function drainFor(ms: number, signal: StopSignal): Drain {
-  const [seconds, nanoseconds] = process.hrtime();
-  return { until: seconds * 1000 + nanoseconds / 1e6 + ms, signal: signal === 'message' ? undefined : signal };
-}
+/** By the system's clock whatever ours is: the program has no other. */
+const drainFor = (ms: number, signal: StopSignal): Drain => ({
+  until: systemClock.now() + ms,
+  signal: signal === 'message' ? undefined : signal,
+});
 
 /** Passes messages on in both directions while the program lives; returns what ends it. */
 function relayMessages(child: ChildProcess): () => void {

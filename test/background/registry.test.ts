@@ -14,6 +14,7 @@ import {
   find,
   forget,
   identityOf,
+  lastWordOf,
   list,
   longestSocketPath,
   newToken,
@@ -433,4 +434,23 @@ test.runIf(asRoot)('another user cannot read the record, even where the folders 
 
 test('a name that nobody handed over is not claimed', () => {
   expect(() => claimed('web')).toThrow(/was not handed/);
+});
+
+test('what is said at the end is told of that process alone, and where it cannot be kept the end goes on', () => {
+  const held = claim('web', home.path);
+  held.write(recordOf('web'));
+  held.strike({ state: 'failed' });
+  expect(lastWordOf('web', ownIdentity())).toEqual({ state: 'failed' });
+  expect(lastWordOf('web', { ...ownIdentity(), startTime: '1' })).toBeUndefined();
+  expect(lastWordOf('api', ownIdentity())).toBeUndefined();
+
+  // Where a folder stands no file can be put, as on a full disk.
+  const word = path.join(held.folder, 'last.json');
+  fs.rmSync(word);
+  fs.mkdirSync(path.join(word, 'full'), { recursive: true });
+  held.write(recordOf('web'));
+  held.strike({ state: 'failed' });
+  expect(fs.existsSync(path.join(held.folder, 'record.json'))).toBe(false);
+  expect(lastWordOf('web', ownIdentity())).toBeUndefined();
+  held.release();
 });
