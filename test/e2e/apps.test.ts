@@ -502,8 +502,9 @@ describe('when the settings change', () => {
       devwatch.events.flatMap((stated) => (stated.event === 'problem' ? stated.message : []));
     project.write('.watchrc', '{"apps": {"web": {"scirpt": 1}}}');
     await devwatch.event('problem');
-    // Both have read it, and one has told, when the next change has come to both of them.
-    project.write(
+    // Both have read it, and one has told, when the next change has come to both of them. In one step: the
+    // other one may be about to read it, and an empty file would be another mistake.
+    project.replace(
       '.watchrc',
       settings({ web: { ...inEach('web').web, delay: 50 }, api: { ...inEach('api').api, delay: 50 } }),
     );
