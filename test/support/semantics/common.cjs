@@ -177,4 +177,12 @@ function aboutModule(module, require) {
   };
 }
 
-module.exports = { say, aboutProcess, aboutModule, openDescriptors, names, surfaceOf };
+/** Between which two moments process.uptime() says that the process has begun; seconds of the machine's clock. */
+function begunBetween() {
+  const now = () => Number(process.hrtime.bigint()) / 1e9;
+  const before = now();
+  const uptime = process.uptime();
+  return [before - uptime, now() - uptime];
+}
+
+module.exports = { say, aboutProcess, aboutModule, begunBetween, openDescriptors, names, surfaceOf };

@@ -1,6 +1,6 @@
 // A worker thread of works.cjs.
 const { isMainThread, parentPort, resourceLimits, threadName } = require('node:worker_threads');
-const { names, surfaceOf } = require('./common.cjs');
+const { begunBetween, names, surfaceOf } = require('./common.cjs');
 
 parentPort.postMessage({
   isMainThread,
@@ -20,5 +20,5 @@ parentPort.postMessage({
   compileCache: String(require('node:module').getCompileCacheDir?.()),
   main: [require.main === module, module.children.length],
   stack: new Error('where').stack,
-  uptime: process.uptime(),
+  begun: begunBetween(),
 });

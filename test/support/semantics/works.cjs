@@ -11,7 +11,7 @@ const { createHook, performance, PerformanceObserver } = {
 const cluster = require('node:cluster');
 const net = require('node:net');
 const { Worker } = require('node:worker_threads');
-const { say } = require('./common.cjs');
+const { begunBetween, say } = require('./common.cjs');
 
 const order = [];
 const note = (name) => order.push(name);
@@ -98,8 +98,9 @@ async function talkToWorkers() {
   const shared = new Worker(`${__dirname}/worker.cjs`, { env: require('node:worker_threads').SHARE_ENV });
   const workers = [inherits, own, shared];
   const told = await Promise.all(workers.map(async (worker) => (await once(worker, 'message'))[0]));
+  const [begun] = begunBetween();
   // Of what it says no time may be left, only whether it can be true.
-  says.workers = told.map(({ uptime, ...rest }) => ({ ...rest, olderThanProcess: uptime > process.uptime() }));
+  says.workers = told.map(({ begun: [, latest], ...rest }) => ({ ...rest, olderThanProcess: latest < begun }));
 }
 
 void Promise.all([talkToFork(), talkToCluster(), talkToWorkers()]).then(() => {
