@@ -24,6 +24,7 @@ import type { Output } from './process/output.ts';
 import { findPortHolders } from './process/ports.ts';
 import type { Launcher, Program } from './process/spawn.ts';
 import { isDeliveredByTerminal, isForeground, looksInterrupted } from './process/terminal.ts';
+import { stampOf } from './stamp.ts';
 import { defaultPolicy, type Policy } from './supervise/machine.ts';
 import { type RunListener, Supervisor } from './supervise/supervisor.ts';
 import { isHalfSaved } from './watch/disk.ts';
@@ -517,7 +518,11 @@ export class App {
       for (const change of changes) this.#settingsQuiet.push(change);
       return;
     }
+    const stamps = (): string => changes.map((change) => stampOf(change.path)).join();
+    const before = stamps();
     const { changed, problem } = this.#readSettings();
+    // A save that has begun since is still to be heard of, and what was read may be half of it.
+    if (problem !== undefined && stamps() !== before) return;
     if (problem !== undefined) this.#emit('problem', { message: `${problem} · the old settings stay in force` });
     this.#adapt(
       changed,

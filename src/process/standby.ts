@@ -12,6 +12,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { CancelTimer, Clock } from '../clock.ts';
 import type { PackageFile, ParkOrders } from '../preload/orders.ts';
+import { stampOf } from '../stamp.ts';
 import { cacheFolder } from './cache.ts';
 import type { ProgramNotices } from './channel.ts';
 import { answer, type Child, type ChildOptions, type startChild } from './child.ts';
@@ -216,17 +217,6 @@ const keyOf = ({ command: { file, nodeArgs, args }, ...rest }: StandbyOptions): 
 function isSelected(file: string, prewarm: StandbyOptions['prewarm']): boolean {
   if (typeof prewarm === 'boolean') return prewarm;
   return prewarm.some((name) => file.includes(`/node_modules/${name}/`));
-}
-
-/** Tells a file from a later one in its place (an installation), or from itself after an edit. */
-function stampOf(file: string): string {
-  try {
-    // Most are missing, and an error takes longer than all else here: this stands between a save and the run.
-    const stats = fs.statSync(file, { throwIfNoEntry: false });
-    return stats === undefined ? '' : `${stats.mtimeMs} ${stats.size} ${stats.ino}`;
-  } catch {
-    return ''; // In a folder above that may not be entered.
-  }
 }
 
 const isFresh = ({ read }: Parked): boolean => [...read].every(([file, stamp]) => stampOf(file) === stamp);

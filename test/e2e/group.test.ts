@@ -2,6 +2,7 @@
 
 import { expect, test } from 'vitest';
 import { loadProject } from '../../src/config/load.ts';
+import { UsageError } from '../../src/errors.ts';
 import type { EventMap, EventName } from '../../src/events.ts';
 import { Group } from '../../src/group.ts';
 import { createClock, type VirtualClock } from '../support/clock.ts';
@@ -22,8 +23,12 @@ interface Fixture extends AsyncDisposable {
   of(app: string, name: EventName): readonly EventMap[EventName][];
 }
 
-/** Runs what `apps` of the project's settings names. */
-function startGroup(home: Home, project: Project): Fixture {
+/**
+ * Runs what `apps` of the project's settings names.
+ *
+ * @param beforeRead happens whenever the settings are read again
+ */
+function startGroup(home: Home, project: Project, beforeRead = (): void => {}): Fixture {
   const clock = createClock();
   const events: Stated[] = [];
   const members = loadProject({ given: new Map(), folder: project.path }).apps.map(({ app, ...loaded }) => ({
@@ -42,7 +47,10 @@ function startGroup(home: Home, project: Project): Fixture {
       ({ app }) =>
       (name, event) =>
         void events.push({ app, name, event }),
-    reread: () => members,
+    reread() {
+      beforeRead();
+      return members;
+    },
     onEnd: () => finish(),
     clock,
   });
@@ -118,4 +126,23 @@ test('a job may take its time, and nobody is told who waits no longer', async ()
   expect(group.clock.pending).toBe(1);
   group.clock.advance(20_000);
   expect(group.events.filter(({ name }) => name === 'warning')).toEqual([]);
+});
+
+test('settings that are saved while they are read are no mistake', async () => {
+  await using home = await openHome();
+  await using project = createProject({ '.watchrc': '{"apps": {"web": "web.js"}}', 'web.js': dialHome() });
+  let reads = 0;
+  await using group = startGroup(home, project, () => {
+    reads += 1;
+    if (reads > 1) return;
+    project.write('.watchrc', '{"apps": {"web": "web.js"}} // the next save');
+    throw new UsageError('.watchrc: is empty');
+  });
+  await until(() => group.of('web', 'watching').length > 0);
+  project.write('.watchrc', '{"apps": {"web": "web.js"}} // a save');
+  await until(() => {
+    group.clock.advance(1_000);
+    return reads > 1;
+  });
+  expect(group.of('web', 'problem')).toEqual([]);
 });
