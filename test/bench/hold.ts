@@ -133,7 +133,7 @@ class Clients {
 
 async function measure(tool: Tool, server: Workload, what: Options): Promise<Result> {
   serial += 1;
-  const running = new Running(tool, server, path.join(what.folder, String(serial)));
+  const running = new Running(tool, server, { folder: path.join(what.folder, String(serial)) });
   const port = await findPort();
   fs.writeFileSync(
     path.join(running.project, 'setup.json'),

@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cpuTimeOf } from '../../src/process/proc.ts';
-import { Running } from './restart-running.ts';
+import { type Place, Running } from './restart-running.ts';
 import type { Tool, Workload } from './restart-tools.ts';
 
 const folders = 500;
@@ -36,19 +36,21 @@ export interface ToolCost {
 export async function measureCost(
   tool: Tool,
   workload: Workload,
-  folder: string,
+  place: Place,
   wants: { readonly memory: boolean; readonly idle: boolean },
 ): Promise<ToolCost> {
-  const running = new Running(tool, workload, folder);
+  const running = new Running(tool, workload, place);
   addFiles(running.project);
-  const bare = spawn(process.execPath, ['-e', 'setInterval(() => {}, 2 ** 30)'], { stdio: 'ignore' });
-  const endBare = (): void => void bare.kill('SIGKILL');
-  process.once('exit', endBare);
   try {
     // The first of all launches may keep something for later ones, such as what is compiled of the tool itself.
     await running.launch();
     await running.stop();
     await running.launch();
+    // From here on: with the tool's variables, it would end with the first launch.
+    const bare = spawn(process.execPath, ['-e', 'setInterval(() => {}, 2 ** 30)'], {
+      stdio: 'ignore',
+      env: running.env,
+    });
     await running.settle();
     const pids = [running.pid, bare.pid ?? 0, ...(running.standbyPid === undefined ? [] : [running.standbyPid])];
     await settle(pids);
@@ -62,10 +64,8 @@ export async function measureCost(
     const [own = nothing, beside = nothing, standby] = costs;
     return { own, bare: beside, ...(standby !== undefined && { standby }) };
   } finally {
-    endBare();
-    process.off('exit', endBare);
     await running.stop();
-    fs.rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+    fs.rmSync(place.folder, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 

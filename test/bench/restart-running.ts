@@ -23,6 +23,13 @@ interface Line {
   readonly readAt: number;
 }
 
+/** Where a tool is put. */
+export interface Place {
+  readonly folder: string;
+  /** Variables for it and for its program, beside the few that each gets. */
+  readonly variables?: Readonly<Record<string, string>>;
+}
+
 export interface Save {
   readonly version: number;
   readonly at: number;
@@ -57,6 +64,8 @@ export class Running {
   readonly #workload: Workload;
   /** Holds `project`, and a home and a folder for temporary files beside it. */
   readonly folder: string;
+  /** None of npm's and tsx's variables that the benchmark itself was started with. */
+  readonly env: Readonly<Record<string, string>>;
   readonly #source: string;
   readonly #changed = new Set<() => void>();
   readonly #command: readonly string[];
@@ -70,11 +79,17 @@ export class Running {
   /** Of all restarts so far. */
   readonly steps: Steps[] = [];
 
-  constructor(tool: Tool, workload: Workload, folder: string) {
+  constructor(tool: Tool, workload: Workload, { folder, variables = {} }: Place) {
     this.tool = tool;
     this.#workload = workload;
     this.#command = tool.command(workload) ?? [];
     this.folder = folder;
+    this.env = {
+      PATH: `${path.dirname(process.execPath)}${path.delimiter}${process.env.PATH ?? ''}`,
+      HOME: path.join(folder, 'home'),
+      TMPDIR: path.join(folder, 'tmp'),
+      ...variables,
+    };
     for (const name of ['project', 'home', 'tmp']) fs.mkdirSync(path.join(folder, name), { recursive: true });
     this.#source = fs.readFileSync(path.join(import.meta.dirname, 'workloads', workload.template), 'utf8');
     fs.writeFileSync(path.join(this.project, 'package.json'), `{ "type": "${workload.type}" }\n`);
@@ -116,12 +131,7 @@ export class Running {
     Running.#all.add(this);
     const child = spawn(file, args, {
       cwd: this.project,
-      // None of npm's and tsx's variables that this script itself was started with.
-      env: {
-        PATH: `${path.dirname(process.execPath)}${path.delimiter}${process.env.PATH ?? ''}`,
-        HOME: path.join(this.folder, 'home'),
-        TMPDIR: path.join(this.folder, 'tmp'),
-      },
+      env: this.env,
       stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
       // A session of its own: Ctrl-C must reach nobody but us, who then end everything in order.
       detached: true,

@@ -3,7 +3,10 @@
  * restarted program; then from the launch to that line, and what the tool itself costs. Linux only.
  *
  *   npm run bench -- [--rounds 15] [--workload commonjs|esm|typescript|app]…
- *                    [--only restart|quick|launch|memory|idle]… [--write]
+ *                    [--only restart|quick|launch|memory|idle]… [--env NAME]… [--write]
+ *
+ * Every tool starts with three variables (PATH, HOME, TMPDIR) and those of ours that `--env` names.
+ * NODE_EXTRA_CA_CERTS, which is set on many machines behind a proxy, doubles the boot of Node 20.
  *
  * Every tool has a project of its own and stays running; rounds are interleaved, so that a machine
  * whose speed drifts drifts for all. Nobody is doing anything when a file is saved: what devwatch
@@ -18,7 +21,7 @@ import { parseArgs } from 'node:util';
 import { drawBars } from './plot.ts';
 import { measureCost, type ToolCost } from './restart-cost.ts';
 import { type Measured, report } from './restart-report.ts';
-import { Running, type Save, type Steps } from './restart-running.ts';
+import { type Place, Running, type Save, type Steps } from './restart-running.ts';
 import { cli, type Tool, tools, type Workload, workloads } from './restart-tools.ts';
 import { installPeers, median, repository, runAndClear, writeToReadme } from './support.ts';
 
@@ -40,9 +43,9 @@ const resident: readonly Tool[] = [devwatch, nodemon, nodeWatch, tsx, bun, entr]
 let serial = 0;
 
 /** A tool of those that are here, in a new folder. */
-function place(tool: Tool, workload: Workload, folder: string): Running {
+function install(tool: Tool, workload: Workload, place: Place): Running {
   serial += 1;
-  return new Running(tool, workload, path.join(folder, String(serial)));
+  return new Running(tool, workload, { ...place, folder: path.join(place.folder, String(serial)) });
 }
 
 function rotated<Item>(items: readonly Item[], by: number): Item[] {
@@ -50,10 +53,10 @@ function rotated<Item>(items: readonly Item[], by: number): Item[] {
   return [...items.slice(start), ...items.slice(0, start)];
 }
 
-async function startAll(chosen: readonly Tool[], workload: Workload, folder: string): Promise<Running[]> {
+async function startAll(chosen: readonly Tool[], workload: Workload, place: Place): Promise<Running[]> {
   const all = chosen
     .filter((tool) => tool.command(workload) !== undefined)
-    .map((tool) => place(tool, workload, folder));
+    .map((tool) => install(tool, workload, place));
   for (const one of all) {
     if (one.tool.isCold) continue;
     await one.launch();
@@ -86,9 +89,9 @@ async function interleave(
   return new Map([...times].map(([tool, all]) => [tool, median(all)]));
 }
 
-async function measureRestarts(chosen: readonly Tool[], workload: Workload, rounds: number, folder: string) {
+async function measureRestarts(chosen: readonly Tool[], workload: Workload, rounds: number, place: Place) {
   console.error(`save → first line: ${workload.name}`);
-  const all = await startAll(chosen, workload, folder);
+  const all = await startAll(chosen, workload, place);
   const results = await interleave(all, { rounds, warmUp: warmUps }, async (one) => {
     const time = await one.measure();
     if (!one.tool.isCold) await one.settle();
@@ -110,9 +113,9 @@ function explain(steps: readonly Steps[], total = Number.NaN): void {
   );
 }
 
-async function measureQuick(chosen: readonly Tool[], workload: Workload, rounds: number, folder: string) {
+async function measureQuick(chosen: readonly Tool[], workload: Workload, rounds: number, place: Place) {
   console.error(`saves ${quick.gap} ms apart`);
-  const all = await startAll(chosen, workload, folder);
+  const all = await startAll(chosen, workload, place);
   const results = await interleave(all, { rounds: Math.ceil(rounds / 5), warmUp: 0 }, async (one) => {
     if (one.tool.isCold) return one.measure();
     const saves: Save[] = [];
@@ -126,9 +129,9 @@ async function measureQuick(chosen: readonly Tool[], workload: Workload, rounds:
   return results;
 }
 
-async function measureLaunches(chosen: readonly Tool[], workload: Workload, rounds: number, folder: string) {
+async function measureLaunches(chosen: readonly Tool[], workload: Workload, rounds: number, place: Place) {
   console.error('launch → first line');
-  const all = chosen.map((tool) => place(tool, workload, folder));
+  const all = chosen.map((tool) => install(tool, workload, place));
   return interleave(all, { rounds: Math.min(rounds, launches), warmUp: 1 }, async (one) => {
     const time = await one.launch();
     await one.stop();
@@ -142,6 +145,7 @@ async function main(folder: string): Promise<void> {
       rounds: { type: 'string', default: '15' },
       workload: { type: 'string', multiple: true, default: [] },
       only: { type: 'string', multiple: true, default: [] },
+      env: { type: 'string', multiple: true, default: [] },
       write: { type: 'boolean', default: false },
     },
   });
@@ -153,7 +157,16 @@ async function main(folder: string): Promise<void> {
     workloads.map(({ id }) => id),
   );
   refuseOthers('--only', values.only, measurements);
-  if (values.write && values.workload.length + values.only.length > 0) throw new Error('--write takes the whole run');
+  const variables = Object.fromEntries(
+    values.env.map((name) => {
+      const value = process.env[name];
+      if (value === undefined) throw new Error(`--env: ${name} is not set`);
+      return [name, value];
+    }),
+  );
+  const place = { folder, variables };
+  if (values.write && values.workload.length + values.only.length + values.env.length > 0)
+    throw new Error('--write takes the whole run');
   if (process.platform !== 'linux') throw new Error('bench reads /proc: it runs on Linux only');
   if (!fs.existsSync(cli)) throw new Error('dist/cli.cjs is not there: npm run build');
   installPeers(['nodemon', 'node-dev', 'tsx', 'express', 'zod']);
@@ -169,28 +182,28 @@ async function main(folder: string): Promise<void> {
   const restarts = new Map<Workload, Map<Tool, number>>();
   if (wants('restart')) {
     for (const workload of chosen) {
-      restarts.set(workload, await measureRestarts(here(restarted), workload, rounds, folder));
+      restarts.set(workload, await measureRestarts(here(restarted), workload, rounds, place));
     }
   }
   const costs = new Map<Tool, ToolCost>();
   const measured: Measured = {
     restarts,
-    quick: wants('quick') ? await measureQuick(here(savedQuickly), commonjs, rounds, folder) : new Map(),
-    launches: wants('launch') ? await measureLaunches(here(launched), commonjs, rounds, folder) : new Map(),
+    quick: wants('quick') ? await measureQuick(here(savedQuickly), commonjs, rounds, place) : new Map(),
+    launches: wants('launch') ? await measureLaunches(here(launched), commonjs, rounds, place) : new Map(),
     costs,
   };
   if (wants('memory') || wants('idle')) {
     for (const tool of here(resident)) {
       console.error(`memory and wake-ups: ${tool.name}`);
       const what = { memory: wants('memory'), idle: wants('idle') };
-      costs.set(tool, await measureCost(tool, commonjs, path.join(folder, 'cost'), what));
+      costs.set(tool, await measureCost(tool, commonjs, { ...place, folder: path.join(folder, 'cost') }, what));
     }
   }
 
   const named = here([devwatch, bun, entr, nodeDev, nodemon, tsx]).map(
     (tool) => `${tool.name.split(' ')[0]} ${versions.get(tool)}`,
   );
-  const facts = `${[...named, `Node ${process.versions.node}`].join(', ')}; Linux, ${os.availableParallelism()} cores; medians of ${rounds} rounds.`;
+  const facts = `${[...named, `Node ${process.versions.node}`].join(', ')}; Linux, ${os.availableParallelism()} cores; medians of ${rounds} rounds${['', ...values.env].join(', with ')}.`;
   const text = report(measured, facts);
   console.log(text);
   if (!values.write) return;
