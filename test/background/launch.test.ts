@@ -144,6 +144,8 @@ describe('descriptors that the caller leaks are closed', () => {
     started.push(pid);
     expect(leaked).toEqual(leak.match(/\d+/g));
     await becomes(pid, '/bin/sleep 500');
+    // As it begins, it reads files of its own.
+    await until(() => Object.keys(descriptorsOf(pid)).length === 3);
     expect(descriptorsOf(pid)).toEqual({ 0: '/dev/null', 1: log.out, 2: log.err });
     expect(fieldsOf(pid)[3]).not.toBe(String(pid));
   });

@@ -7,6 +7,7 @@ import net from 'node:net';
 import path from 'node:path';
 import readline from 'node:readline';
 import { describe, expect, test } from 'vitest';
+import { codeOf } from '../../src/errors.ts';
 import { cli, type Devwatch, runDevwatch, startDevwatch } from '../support/devwatch.ts';
 import { parentOf, until } from '../support/facts.ts';
 import { dialHome, type Home, openHome } from '../support/home.ts';
@@ -535,5 +536,12 @@ const childrenOf = (pid: number): number[] =>
     .map(Number)
     .filter((candidate) => candidate > 0 && parentOf(candidate) === pid);
 
-const descriptorsOf = (pid: number): string[] =>
-  fs.readdirSync(`/proc/${pid}/fd`).map((descriptor) => fs.readlinkSync(`/proc/${pid}/fd/${descriptor}`));
+/** Of a process that has ended meanwhile none. */
+function descriptorsOf(pid: number): string[] {
+  try {
+    return fs.readdirSync(`/proc/${pid}/fd`).map((descriptor) => fs.readlinkSync(`/proc/${pid}/fd/${descriptor}`));
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
