@@ -1,6 +1,7 @@
 /**
- * The log of a program in the background. The program writes to a pipe that devwatch drains, so
- * the program never waits for a disk, and files can be rotated without asking it anything.
+ * The log of a program in the background. The program writes to a pipe that devwatch drains, so that
+ * files can be rotated without asking it anything. It waits for a disk that is slower than it prints,
+ * and for none that takes nothing.
  */
 
 import fs from 'node:fs';
@@ -24,8 +25,12 @@ export interface LogOptions {
 }
 
 export interface Log {
-  /** Queues the bytes; never waits and never throws. What does not fit into the queue is dropped, and the log says so. */
-  write(chunk: Buffer): void;
+  /**
+   * Queues the bytes; never throws. What does not fit into the queue is dropped, and the log says so.
+   *
+   * @returns where the queue is half full, what settles when there is room again, or when waiting is of no use
+   */
+  write(chunk: Buffer): Promise<void> | undefined;
   /** Opens the file anew, for it was moved away. */
   reopen(): void;
   /** Writes what is queued, for at most a second. What is written after this is ignored. */
@@ -34,6 +39,8 @@ export interface Log {
 
 /** Bytes that wait for the disk at most. */
 const maxQueue = 1024 * 1024;
+/** A disk that takes nothing for so long, in ms, is waited for no longer. */
+const longestHold = 1000;
 /** How long, in ms, the beginning of a line waits for its end: only whole lines can be kept in one file. */
 const partialDelay = 200;
 /** From a failure to the next try, in ms. */
@@ -88,7 +95,38 @@ export function openLog(options: LogOptions): Log {
   let retryTimer: CancelTimer | undefined;
   let closing: Promise<void> | undefined;
 
+  /** Who prints waits for room. */
+  let room: { readonly waiting: Promise<void>; readonly give: () => void } | undefined;
+  /** Waiting has been of no use, and will be of none until the disk takes something. */
+  let hangs = false;
+
   const held = (): number => flight.length + used;
+
+  function waitForRoom(): Promise<void> | undefined {
+    if (held() <= maxQueue / 2 || failure !== undefined || hangs) return undefined;
+    if (room !== undefined) return room.waiting;
+    let give = (): void => {};
+    const waiting = new Promise<void>((resolve) => {
+      give = resolve;
+    });
+    const cancel = clock.after(longestHold, () => {
+      hangs = true;
+      giveRoom();
+    });
+    room = {
+      waiting,
+      give() {
+        cancel();
+        give();
+      },
+    };
+    return waiting;
+  }
+
+  function giveRoom(): void {
+    room?.give();
+    room = undefined;
+  }
 
   function add(bytes: Uint8Array): void {
     if (used + bytes.length > pending.length) {
@@ -154,9 +192,12 @@ export function openLog(options: LogOptions): Log {
         await settle();
         await put();
         failure = undefined;
+        hangs = false;
+        if (held() <= maxQueue / 2) giveRoom();
       }
     } catch (error) {
       failure = whyOf(error);
+      giveRoom();
       if (lost > 0) lostWhy = failure;
       trouble(failure);
       if (closing !== undefined) return;
@@ -271,6 +312,7 @@ export function openLog(options: LogOptions): Log {
   }
 
   async function finish(): Promise<void> {
+    giveRoom();
     partialTimer?.();
     partialTimer = undefined;
     retryTimer?.();
@@ -304,12 +346,16 @@ export function openLog(options: LogOptions): Log {
 
   return {
     write(chunk) {
-      if (closing !== undefined) return;
+      if (closing !== undefined) return undefined;
       // Once full, the queue has to empty halfway first, or the log would be all gaps.
-      if (lost > 0 && held() > maxQueue / 2) return lose(chunk.length);
+      if (lost > 0 && held() > maxQueue / 2) {
+        lose(chunk.length);
+        return undefined;
+      }
       if (lost > 0) tellLoss();
       lose(chunk.length - addLines(chunk));
       start();
+      return waitForRoom();
     },
     reopen() {
       if (closing !== undefined) return;

@@ -283,6 +283,50 @@ test('what comes faster than the disk takes it is dropped and counted where it i
   expect(problems).toEqual([`cannot write the log ${file}: the disk is too slow`]);
 });
 
+test('who waits when asked to loses nothing, however much it is', async () => {
+  await using project = createProject();
+  const file = project.at('app.log');
+  const { log, problems } = open(file, { maxSize: 100 * 1024 * 1024 });
+  const chunk = Buffer.from(`${'x'.repeat(65_535)}\n`);
+  let waits = 0;
+  for (let count = 0; count < 160; count += 1) {
+    const room = log.write(chunk);
+    if (room !== undefined) waits += 1;
+    await room;
+  }
+  await log.close();
+  expect([fs.statSync(file).size, problems]).toEqual([160 * chunk.length, []]);
+  expect(waits).toBeGreaterThan(0);
+});
+
+test('a disk that takes nothing for a second is waited for no longer, until it takes something', async () => {
+  await using project = createProject();
+  const file = project.at('app.log');
+  const { clock, log } = open(file);
+  const chunk = Buffer.from(`${'x'.repeat(600 * 1024 - 1)}\n`);
+  // All in one turn: nothing is written meanwhile.
+  const room = log.write(chunk);
+  expect(room).toBeInstanceOf(Promise);
+  clock.advance(1000);
+  await room;
+  expect(log.write(Buffer.from('more\n'))).toBeUndefined();
+  await until(() => read(file).length === chunk.length + 5);
+  expect(log.write(chunk)).toBeInstanceOf(Promise);
+  await log.close();
+});
+
+test('a disk that fails is not waited for', async () => {
+  await using project = createProject();
+  const file = project.at('app.log');
+  const { log, write, problems } = open(file);
+  project.remove('app.log');
+  fs.mkdirSync(file);
+  write('first\n');
+  await until(() => problems.length > 0);
+  expect(log.write(Buffer.from(`${'x'.repeat(600 * 1024 - 1)}\n`))).toBeUndefined();
+  await log.close();
+});
+
 test('a line in the middle of which bytes were lost does not run into the notice', async () => {
   await using project = createProject();
   const file = project.at('app.log');
