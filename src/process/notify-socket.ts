@@ -156,7 +156,11 @@ const statusLine = (text: string): string => `STATUS=${text.replaceAll(/\p{Cc}/g
  */
 export function openNotifySocket(
   env: NodeJS.ProcessEnv,
-  options: Omit<NotifyOptions, 'send'> & { readonly onProblem: (message: string) => void },
+  options: Omit<NotifyOptions, 'send'> & {
+    readonly onProblem: (message: string) => void;
+    /** A manager that does not read for so long, in ms, is not told: the end waits for it. Default 5 s. */
+    readonly longestNotice?: number;
+  },
 ): ServiceNotices | undefined {
   const { NOTIFY_SOCKET: socket, PATH } = env;
   if (socket === undefined) return undefined;
@@ -166,7 +170,7 @@ export function openNotifySocket(
     ...options,
     async send(lines) {
       if (isBroken) return;
-      const problem = await runSystemdNotify(lines, { NOTIFY_SOCKET: socket, PATH });
+      const problem = await runSystemdNotify(lines, { NOTIFY_SOCKET: socket, PATH }, options.longestNotice ?? 5000);
       if (problem === undefined) return;
       isBroken = true;
       options.onProblem(`the service manager is not told that the program is up: ${problem}`);
@@ -175,9 +179,18 @@ export function openNotifySocket(
 }
 
 /** @returns what went wrong, or undefined */
-async function runSystemdNotify(lines: readonly string[], env: NodeJS.ProcessEnv): Promise<string | undefined> {
+async function runSystemdNotify(
+  lines: readonly string[],
+  env: NodeJS.ProcessEnv,
+  timeout: number,
+): Promise<string | undefined> {
   try {
-    const child = spawn('systemd-notify', lines, { env, stdio: ['ignore', 'ignore', 'pipe'] });
+    const child = spawn('systemd-notify', lines, {
+      env,
+      stdio: ['ignore', 'ignore', 'pipe'],
+      timeout,
+      killSignal: 'SIGKILL',
+    });
     let says = '';
     child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
       says += chunk;

@@ -1,10 +1,12 @@
 /** What a service manager is told, and when. That it arrives: test/e2e/unit.test.ts. */
 
+import fs from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { defaultSettings } from '../../src/config/options.ts';
 import type { EventMap } from '../../src/events.ts';
 import { createServiceNotices, openNotifySocket } from '../../src/process/notify-socket.ts';
 import { createClock } from '../support/clock.ts';
+import { createProject } from '../support/project.ts';
 
 const start: EventMap['start'] = { run: 1, pid: 2, cause: 'start', changes: [], standby: false, ms: 1 };
 const waits: EventMap['exit'] = {
@@ -208,4 +210,16 @@ test('the end is told once, last, and waited for', async () => {
 test('without a socket nobody is told', () => {
   const options = { clock: createClock(), onProblem: () => {} };
   expect(openNotifySocket({}, options)).toBeUndefined();
+});
+
+test('a manager that does not read holds up the end for a while only', async () => {
+  await using project = createProject({ 'systemd-notify': '#!/bin/sh\nexec sleep 500\n' });
+  fs.chmodSync(project.at('systemd-notify'), 0o755);
+  const problems: string[] = [];
+  const notices = openNotifySocket(
+    { NOTIFY_SOCKET: '/nobody', PATH: `${project.path}:/usr/bin:/bin` },
+    { clock: createClock(), onProblem: (message) => problems.push(message), longestNotice: 50 },
+  );
+  await notices?.stopped();
+  expect(problems).toEqual(['the service manager is not told that the program is up: systemd-notify: SIGKILL']);
 });
