@@ -21,11 +21,11 @@
 import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { everything, flawOfName } from '../config/names.ts';
 import { codeOf, messageOf, UsageError } from '../errors.ts';
+import { stateHome } from '../process/leftovers.ts';
 import { isDead, parseStat } from '../process/proc.ts';
 import { bootId, pidNamespace } from '../process/system.ts';
 
@@ -485,9 +485,7 @@ function backgroundFolder(): string {
   if (process.platform === 'win32') {
     throw new UsageError('devwatch cannot run programs in the background on Windows yet · run it in a terminal');
   }
-  const given = process.env.XDG_STATE_HOME ?? '';
-  const home = path.isAbsolute(given) ? given : path.join(os.homedir(), '.local', 'state');
-  const devwatch = path.join(home, 'devwatch');
+  const devwatch = stateHome();
   const folder = path.join(devwatch, 'background');
   try {
     fs.mkdirSync(devwatch, { recursive: true, mode: 0o700 });

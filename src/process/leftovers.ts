@@ -151,9 +151,11 @@ function prefixOf(folder: string): string | undefined {
   }
 }
 
-/** Where devwatch keeps what it has to know later. */
-export const stateHome = (): string =>
-  path.join(process.env.XDG_STATE_HOME || path.join(os.homedir(), '.local', 'state'), 'devwatch');
+/** Where devwatch keeps what it has to know later. A relative XDG_STATE_HOME is none, says the XDG specification. */
+export function stateHome(): string {
+  const given = process.env.XDG_STATE_HOME ?? '';
+  return path.join(path.isAbsolute(given) ? given : path.join(os.homedir(), '.local', 'state'), 'devwatch');
+}
 
 /** devwatch's own folder for such notes, closed to others; undefined where there can be none. */
 function stateFolder(): string | undefined {
