@@ -12,6 +12,7 @@ import {
   pageExtensions,
   type Settings,
   specOf,
+  tellOfStart,
 } from './config/options.ts';
 import { messageOf, UsageError } from './errors.ts';
 import type { Cause, Change, Emit, Ending, EventMap } from './events.ts';
@@ -194,10 +195,11 @@ export class App {
     await this.#watching;
   }
 
-  restart(cause: Cause): void {
+  /** @param isPatient whether a run that is ending already has its time, although a person asks */
+  restart(cause: Cause, isPatient = false): void {
     if (this.#launcher === undefined) return; // It is about to start anyway.
     this.#causedAt ??= this.#clock.now();
-    this.#supervisor.dispatch({ type: 'restart', cause });
+    this.#supervisor.dispatch({ type: 'restart', cause, isPatient });
   }
 
   /** Reads the settings again; wrong ones leave everything as it is. */
@@ -560,16 +562,20 @@ export class App {
       if (!(error instanceof UsageError)) throw error;
       return { changed: [], problem: error.message };
     }
-    const changed = changedKeys(this.#loaded.settings, loaded.settings);
+    const before = this.#loaded.settings;
+    const changed = changedKeys(before, loaded.settings);
     this.#loaded = loaded;
     this.#command = command;
     if (changed.length > 0) {
       this.#emit('settings', { file: loaded.file ?? '', changed, settings: loaded.settings });
+      const message = tellOfStart(changed, 'everywhere', [before, loaded.settings]);
+      if (message !== undefined) this.#emit('warning', { message });
       this.#supervisor.policy = policyOf(loaded.settings);
       if (changed.some((key) => ['health', 'ready', 'maxMemory', 'timeout'].includes(key))) {
+        const { watched, isUp } = this.#watchdog;
         this.#watchdog.end();
         this.#watchdog = this.#openWatchdog();
-        if (this.#liveRun !== undefined && this.#supervisor.program) this.#watchdog.begin(this.#supervisor.program);
+        if (watched !== undefined) this.#watchdog.begin(watched, isUp);
       }
     }
     return { changed };

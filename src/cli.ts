@@ -18,8 +18,9 @@ import { backgroundVariable, type Managing, managing } from './managing.ts';
 import { takeSockets } from './process/activation.ts';
 import { openNotifySocket, type ServiceNotices } from './process/notify-socket.ts';
 import { type NamedProgram, type Programs, programsOf, readProject } from './programs.ts';
+import { foreignSignals } from './runner.ts';
 import { type Order, readLines, shortcutHelp } from './terminal/keys.ts';
-import { createReporter, type Reporter, type ReporterOptions, wantsColor } from './terminal/reporter.ts';
+import { createReporter, type Reporter, type ReporterSettings, wantsColor } from './terminal/reporter.ts';
 import { version } from './version.ts';
 
 /** A Ctrl-C that npm passes on right after the terminal's own is the same Ctrl-C. Milliseconds. */
@@ -64,17 +65,17 @@ async function runAsDaemon(name: string, argv: readonly string[]): Promise<void>
   delete process.env[backgroundVariable];
   const line = parseArgv(argv);
   // Nobody is there to ask whether the program reads: it may, and gets what is typed by those who attach.
-  const inBackground = (): NamedProgram => {
-    const [program] = programsOf(line);
+  const inBackground = ([program]: Programs): NamedProgram => {
     const { loaded } = program;
     return { ...program, loaded: { ...loaded, settings: { ...loaded.settings, stdin: 'pipe' } } };
   };
+  const atStart = programsOf(line);
   const { runInBackground } = await import('./daemon.ts');
   await runInBackground({
     name,
     argv,
-    ...inBackground(),
-    reload: () => inBackground().loaded,
+    ...inBackground(atStart),
+    reload: () => inBackground(programsNow(line, atStart)).loaded,
     onEnd: () => process.exit(0),
   });
   frugalize();
@@ -97,7 +98,7 @@ async function runPrograms(line: CommandLine, keepCompiled: () => void): Promise
       ...(beside === undefined ? { ...program, app: undefined, relayMessages: true } : beside.member(program)),
       sockets,
     }));
-  const settingsFor = (settings: Settings): ReturnType<typeof reporterSettings> => ({
+  const settingsFor = (settings: Settings): ReporterSettings => ({
     ...reporterSettings(settings),
     // What others have printed is not one program's to clear.
     ...(isSeveral && { clear: false }),
@@ -182,9 +183,7 @@ function frugalize(): void {
   setFlagsFromString('--semi-space-growth-factor=1');
 }
 
-function reporterSettings(
-  settings: Settings,
-): Pick<ReporterOptions, 'format' | 'level' | 'color' | 'clear' | 'notify'> {
+function reporterSettings(settings: Settings): ReporterSettings {
   return {
     format: settings.logFormat,
     level: settings.quiet ? 'quiet' : settings.verbose ? 'verbose' : 'normal',
@@ -209,8 +208,6 @@ function exitCodeOf(ending: Ending): number {
 
 /** Signals that end everything. */
 const endSignals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'];
-/** Signals that mean nothing to devwatch, and perhaps something to the program. */
-const foreignSignals: readonly NodeJS.Signals[] = ['SIGUSR1', 'SIGUSR2', 'SIGALRM', 'SIGIO', 'SIGPWR'];
 
 function handleSignals(group: Group, reporter: Reporter, notices: ServiceNotices | undefined): void {
   const lastAt = new Map<NodeJS.Signals, number>();
@@ -225,7 +222,7 @@ function handleSignals(group: Group, reporter: Reporter, notices: ServiceNotices
     });
   }
   for (const signal of foreignSignals) {
-    if (signal in constants.signals) process.on(signal, () => group.signal(signal));
+    process.on(signal, () => group.signal(signal));
   }
   // On a terminal the program is in devwatch's process group and gets these by itself.
   if (isatty(0) || !('SIGTSTP' in constants.signals)) return;

@@ -8,11 +8,12 @@ import { type Log, openLog } from './background/logs.ts';
 import { claimed, newToken, ownIdentity, socketPath } from './background/registry.ts';
 import { systemClock } from './clock.ts';
 import type { LoadedSettings } from './config/load.ts';
-import type { Settings } from './config/options.ts';
-import { proofOfLife } from './events.ts';
+import { type Settings, tellOfStart } from './config/options.ts';
+import { messageOf } from './errors.ts';
+import { type Next, proofOfLife } from './events.ts';
 import { cpuTimeOf } from './process/proc.ts';
-import { Runner } from './runner.ts';
-import { createReporter } from './terminal/reporter.ts';
+import { foreignSignals, Runner } from './runner.ts';
+import { createReporter, type ReporterSettings } from './terminal/reporter.ts';
 import { version } from './version.ts';
 
 export interface DaemonRequest {
@@ -33,9 +34,11 @@ export type Start =
   | { readonly state: 'up'; readonly ms: number; readonly port: number | undefined }
   /** It runs; nobody knows whether it is up, for it does not listen and `ready` is not set. */
   | { readonly state: 'running' }
-  /** `tail`: the last lines that it printed. */
-  | { readonly state: 'failed'; readonly reason: string; readonly tail: readonly string[] }
-  | { readonly state: 'ended' };
+  /** `tail`: the last lines that it printed; `next`: what devwatch does now. */
+  | { readonly state: 'failed'; readonly reason: string; readonly tail: readonly string[]; readonly next: Next['kind'] }
+  | { readonly state: 'ended'; readonly next: Next['kind'] }
+  /** devwatch was ended before it was known. */
+  | { readonly state: 'gone' };
 
 export interface Status {
   /** `running`: nobody knows whether it is up, as in Start. */
@@ -76,9 +79,9 @@ export async function runInBackground(request: DaemonRequest): Promise<void> {
   const printed = new Printed();
   const into =
     (log: Log) =>
-    (chunk: Buffer): undefined => {
-      log.write(chunk);
+    (chunk: Buffer): Promise<void> | undefined => {
       printed.add(chunk);
+      return log.write(chunk);
     };
 
   const runner = new Runner({
@@ -88,35 +91,42 @@ export async function runInBackground(request: DaemonRequest): Promise<void> {
     reload: request.reload,
     output: { stdout: into(out), stderr: into(err) },
   });
-  const reporter = createReporter({
-    stream: () => ({ write: (text) => into(err)(Buffer.from(text)), on: () => {} }),
-    folder: loaded.folder,
-    version,
-    env: {},
-    format: settings.logFormat,
-    level: settings.quiet ? 'quiet' : settings.verbose ? 'verbose' : 'normal',
+  const reporterSettings = ({ logFormat, quiet, verbose }: Settings): ReporterSettings => ({
+    format: logFormat,
+    level: quiet ? 'quiet' : verbose ? 'verbose' : 'normal',
     color: false,
     clear: false,
     notify: false,
   });
+  const reporter = createReporter({
+    stream: () => ({ write: (text) => void into(err)(Buffer.from(text)), on: () => {} }),
+    folder: loaded.folder,
+    version,
+    env: {},
+    ...reporterSettings(settings),
+  });
   runner.observe(reporter.report);
 
-  const starts = followStarts(runner, settings, () => printed.tail(tailLines));
-  let { killTimeout } = settings;
-  runner.on('settings', (changed) => {
-    killTimeout = changed.settings.killTimeout;
+  const starts = followStarts(runner, () => printed.tail(tailLines));
+  runner.on('settings', (event) => {
+    reporter.configure(reporterSettings(event.settings));
+    const message = tellOfStart(event.changed, 'background', [settings, event.settings]);
+    if (message !== undefined) reporter.report('warning', { message });
   });
+  // Who asks twice by an order means no more by it than who asks once; signals do.
+  let stopping: Promise<unknown> | undefined;
 
   const handlers: Record<string, ControlHandler> = {
     async status() {
       const { pid, memory } = runner;
       const cpu = pid === undefined ? undefined : cpuTimeOf(pid);
+      const { killTimeout } = runner.loaded.settings;
       return { ...starts.now, pid, memory, cpu, killTimeout } satisfies Status;
     },
     start: () => starts.outcome,
     async restart() {
-      const next = new Promise<void>((resolve) => runner.once('start', () => resolve()));
-      runner.restart();
+      const next = starts.next();
+      runner.restart({ isPatient: true });
       await next;
       return starts.outcome;
     },
@@ -125,7 +135,8 @@ export async function runInBackground(request: DaemonRequest): Promise<void> {
     },
     async stop() {
       starts.stop();
-      await runner.stop();
+      stopping ??= runner.stop();
+      await stopping;
       return {};
     },
     async write({ params }) {
@@ -157,8 +168,14 @@ export async function runInBackground(request: DaemonRequest): Promise<void> {
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) {
     process.on(signal, () => void runner.stop({ kind: 'signal', signal }));
   }
+  for (const signal of foreignSignals) process.on(signal, () => runner.signal(signal));
   runner.on('end', async () => {
-    claim.strike(await starts.end());
+    try {
+      claim.strike(await starts.end());
+    } catch (error) {
+      complain(messageOf(error));
+    }
+    starts.giveUp();
     await Promise.all([control.close(), out.close(), err.close()]);
     claim.release();
     request.onEnd();
@@ -171,14 +188,18 @@ interface Starts {
   readonly now: Pick<Status, 'state' | 'run' | 'since' | 'port'>;
   /** How the latest start has turned out, once that is known. */
   readonly outcome: Promise<Start>;
+  /** Resolves at the next start, or when there will be none. */
+  next(): Promise<void>;
   /** The end has been asked for. */
   stop(): void;
   /** All is over. Returns how the latest start has failed, if it has: nobody may have asked yet. */
   end(): Promise<Start | undefined>;
+  /** Tells those who still wait. */
+  giveUp(): void;
 }
 
 /** @param tail the last lines that the program has printed */
-function followStarts(runner: Runner, { ready }: Settings, tail: () => readonly string[]): Starts {
+function followStarts(runner: Runner, tail: () => readonly string[]): Starts {
   let now: Starts['now'] = { state: 'starting', run: 0, since: Date.now(), port: undefined };
   let told: Start | undefined;
   let tell: (start: Start) => void = () => {};
@@ -187,8 +208,12 @@ function followStarts(runner: Runner, { ready }: Settings, tail: () => readonly 
       tell = resolve;
     });
   let outcome = begin();
+  const awaiting: (() => void)[] = [];
+  const callAwaiting = (): void => {
+    for (const call of awaiting.splice(0)) call();
+  };
   let proof: NodeJS.Timeout | undefined;
-  let failure: string | undefined;
+  let failure: { readonly reason: string; readonly next: Next['kind'] } | undefined;
 
   function settle(result: Start, state = now.state): void {
     now = { ...now, state };
@@ -200,35 +225,39 @@ function followStarts(runner: Runner, { ready }: Settings, tail: () => readonly 
     now = { state: 'starting', run, since: Date.now(), port: undefined };
     if (told !== undefined) outcome = begin();
     told = undefined;
+    callAwaiting();
     clearTimeout(proof);
-    if (ready === undefined) proof = setTimeout(() => settle({ state: 'running' }, 'running'), proofOfLife);
+    if (runner.loaded.settings.ready === undefined)
+      proof = setTimeout(() => settle({ state: 'running' }, 'running'), proofOfLife);
   });
   runner.on('ready', ({ ms, port }) => {
     clearTimeout(proof);
     now = { ...now, port };
     settle({ state: 'up', ms, port }, 'up');
   });
-  runner.on('crash', ({ outcome: { code, signal, error, reason } }) => {
+  runner.on('crash', ({ outcome: { code, signal, error, reason }, next }) => {
     clearTimeout(proof);
     now = { ...now, state: 'crashed' };
-    failure = reason ?? error ?? (signal === null ? `exit ${code}` : signal);
+    failure = { reason: reason ?? error ?? (signal === null ? `exit ${code}` : signal), next: next.kind };
   });
   let failing: Promise<void> | undefined;
 
-  async function fail(reason: string): Promise<void> {
+  async function fail(how: NonNullable<typeof failure>): Promise<void> {
+    const { run } = now;
     // What it printed last is read by then, or in the next turn.
     await nextTurn();
     await nextTurn();
-    settle({ state: 'failed', reason, tail: tail() });
+    // The next run may have begun.
+    if (now.run === run) settle({ state: 'failed', ...how, tail: tail() });
   }
 
   runner.on('gone', () => {
     if (failure !== undefined) failing = fail(failure);
     failure = undefined;
   });
-  runner.on('exit', () => {
+  runner.on('exit', ({ next }) => {
     clearTimeout(proof);
-    settle({ state: 'ended' }, 'ended');
+    settle({ state: 'ended', next: next.kind }, 'ended');
   });
   return {
     get now() {
@@ -237,6 +266,7 @@ function followStarts(runner: Runner, { ready }: Settings, tail: () => readonly 
     get outcome() {
       return outcome;
     },
+    next: () => new Promise((resolve) => awaiting.push(resolve)),
     stop() {
       now = { ...now, state: 'stopping' };
     },
@@ -245,21 +275,26 @@ function followStarts(runner: Runner, { ready }: Settings, tail: () => readonly 
       await failing;
       return told?.state === 'failed' ? told : undefined;
     },
+    giveUp() {
+      tell({ state: 'gone' });
+      callAwaiting();
+    },
   };
 }
 
 /** What the program prints, for those who are attached, and the end of it. */
 class Printed {
   readonly #listeners = new Set<(chunk: Buffer) => void>();
-  #recent = '';
+  #recent: Buffer = Buffer.alloc(0);
 
   add(chunk: Buffer): void {
-    this.#recent = `${this.#recent}${chunk.toString()}`.slice(-longestTail);
+    this.#recent = Buffer.concat([this.#recent, chunk]).subarray(-longestTail);
     for (const hear of this.#listeners) hear(chunk);
   }
 
   tail(lines: number): readonly string[] {
-    return this.#recent.trimEnd().split('\n').slice(-lines);
+    const text = this.#recent.toString().trimEnd();
+    return text === '' ? [] : text.split('\n').slice(-lines);
   }
 
   /** All that comes from now on, until nobody wants it any more. */
@@ -298,7 +333,7 @@ function complain(message: string): void {
   }
 }
 
-/** How much of what was printed last a failed start is told with. */
+/** How much of what was printed last a failed start is told with: lines, and bytes. */
 const tailLines = 20;
 const longestTail = 8192;
 

@@ -3,7 +3,7 @@
  * state them, the API hands them on, the reporter renders them; nothing else prints.
  */
 
-import type { Settings } from './config/options.ts';
+import type { OptionKey, Settings } from './config/options.ts';
 
 /** Why a run was started. */
 export type Cause = 'start' | 'change' | 'crash' | 'exit' | 'manual' | 'settings';
@@ -127,7 +127,7 @@ export interface EventMap {
   /** The old process tree is proven gone, `ms` after its end was asked for, save for `survivors`. */
   gone: { run: number; survivors: readonly Survivor[]; ms: number };
   /** Settings were read again while running; `changed` names the keys. */
-  settings: { file: string; changed: readonly string[]; settings: Settings };
+  settings: { file: string; changed: readonly OptionKey[]; settings: Settings };
   /** Something the user should know; the program goes on. */
   warning: { message: string };
   /** Something the user gave us is wrong; the program goes on as it was. */

@@ -31,8 +31,6 @@ const patience = 10_000;
 interface Member {
   readonly request: MemberRequest;
   readonly runner: Runner;
-  /** Its settings in force. */
-  loaded: LoadedSettings;
   readonly emit: Emit;
   hasStarted: boolean;
   /** It has been up, or has done its work. */
@@ -113,11 +111,9 @@ export class Group {
     const key = keyOf(request);
     const runner = naming(request, () => new Runner({ ...request, reload: () => this.#reload(key) }));
     const emit = this.#options.observe(request);
-    const { loaded } = request;
     const member: Member = {
       request,
       runner,
-      loaded,
       emit,
       hasStarted: false,
       hasBeenUp: false,
@@ -158,8 +154,8 @@ export class Group {
   }
 
   /** Tells those that wait for it why they may do so for ever. */
-  #tellOfDelay({ request, loaded }: Member): void {
-    const { ready = 'listen' } = loaded.settings;
+  #tellOfDelay({ request, runner }: Member): void {
+    const { ready = 'listen' } = runner.loaded.settings;
     // A job ends when it has done its work, which may take its time.
     if (ready === 'exit') return;
     const name = keyOf(request);
@@ -174,8 +170,8 @@ export class Group {
   }
 
   /** Those that it has to wait for; who was not asked to run is not waited for. */
-  #awaited({ loaded }: Member): readonly string[] {
-    return loaded.settings.after.filter((name) => this.#members.get(name)?.hasBeenUp === false);
+  #awaited({ runner }: Member): readonly string[] {
+    return runner.loaded.settings.after.filter((name) => this.#members.get(name)?.hasBeenUp === false);
   }
 
   #onMemberEnd(member: Member, ending: Ending): void {
@@ -200,12 +196,11 @@ export class Group {
       requests = this.#options.reread();
       for (const request of requests) this.#requireRunnable(request);
     } catch (error) {
-      if (error instanceof UsageError && this.#isToldAlready(error.message, key)) return member.loaded;
+      if (error instanceof UsageError && this.#isToldAlready(error.message, key)) return member.runner.loaded;
       throw error;
     }
     queueMicrotask(() => this.#adapt(requests));
-    member.loaded = requests.find((request) => keyOf(request) === key)?.loaded ?? member.loaded;
-    return member.loaded;
+    return requests.find((request) => keyOf(request) === key)?.loaded ?? member.runner.loaded;
   }
 
   /** Has another program been told of this mistake? The same one made anew is told anew. */
@@ -244,9 +239,10 @@ export class Group {
   }
 
   /** A program for which nothing is watched, or not yet, hears of changed settings through the others. */
-  #tell({ loaded, runner, emit, hasStarted, isLeaving }: Member, { settings }: LoadedSettings): void {
-    const isSame = JSON.stringify(loaded.settings) === JSON.stringify(settings);
-    if (isSame || isLeaving || (hasStarted && loaded.settings.watch.length > 0)) return;
+  #tell({ runner, emit, hasStarted, isLeaving }: Member, { settings }: LoadedSettings): void {
+    const inForce = runner.loaded.settings;
+    const isSame = JSON.stringify(inForce) === JSON.stringify(settings);
+    if (isSame || isLeaving || (hasStarted && inForce.watch.length > 0)) return;
     const { problem } = runner.reload();
     if (problem !== undefined) emit('problem', { message: `${problem} · the old settings stay in force` });
   }

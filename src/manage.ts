@@ -25,6 +25,7 @@ import { defaultSettings, type Settings } from './config/options.ts';
 import { readDuration } from './config/values.ts';
 import type { Start, Status } from './daemon.ts';
 import { codeOf, UsageError } from './errors.ts';
+import type { Next } from './events.ts';
 import { backgroundVariable, type Managing } from './managing.ts';
 import { planCommand } from './plan.ts';
 import { endStaleLeftovers } from './process/leftovers.ts';
@@ -189,10 +190,10 @@ async function launch({ program, name, argv, cli }: Launch): Promise<number> {
       print(`${name} is running · ${where}`);
       return 0;
     case 'ended':
-      print(`${name} has run and ended · devwatch waits for a change · ${where}`);
+      print(`${name} has run and ended · ${whatNext(result.next, name, loaded.settings)} · ${where}`);
       return 0;
     case 'failed':
-      print(`${name} failed: ${result.reason} · ${afterFailure(loaded.settings)} · ${where}`);
+      print(`${name} failed: ${result.reason} · ${whatNext(result.next, name, loaded.settings)} · ${where}`);
       for (const line of result.tail) print(`  ${line}`);
       return failedExitCode;
     case 'late':
@@ -241,18 +242,17 @@ async function printTail(log: string, before: End): Promise<void> {
   for (const line of since.reverse()) print(`  ${line}`);
 }
 
-const afterFailure = ({ exitOnCrash, restart }: Settings): string =>
-  exitOnCrash
-    ? 'devwatch has ended, too'
-    : restart === 'never'
-      ? 'devwatch stays and waits for a change'
-      : 'devwatch stays and restarts it';
+function whatNext(next: Next['kind'], name: string, { watch }: Settings): string {
+  if (next === 'end') return 'devwatch has ended, too';
+  if (next === 'restart') return 'devwatch stays and restarts it';
+  return `devwatch stays and waits for ${watch.length > 0 ? 'a change' : `devwatch restart ${name}`}`;
+}
 
-/** `late`: it was not known in time. `gone`: devwatch was ended, or does not answer. */
+/** `late`: it was not known in time. `gone` also stands for one that does not answer. */
 async function outcomeOf(
   record: BackgroundRecord,
   verb: 'start' | 'restart',
-): Promise<Start | { readonly state: 'late' | 'gone' }> {
+): Promise<Start | { readonly state: 'late' }> {
   const began = performance.now();
   try {
     return (await ask(record, verb, {}, { timeout: patience })) as Start;
@@ -305,7 +305,18 @@ async function each(
   if (words.length === 0) throw new UsageError(`${verb} what? · devwatch ${verb} <name|folder|all>`);
   const entries = findAll(words);
   if (entries.length === 0) print('nothing runs in the background');
-  const codes = await Promise.all(entries.map(act));
+  const codes = await Promise.all(
+    entries.map(async (entry) => {
+      try {
+        return await act(entry);
+      } catch (error) {
+        if (!(error instanceof UsageError)) throw error;
+        // What is wrong with one keeps nobody from the others.
+        print(`${entry.name}: ${error.message}`);
+        return failedExitCode;
+      }
+    }),
+  );
   return Math.max(0, ...codes);
 }
 
@@ -331,19 +342,29 @@ async function stopOne({ name, record, holder, alive }: BackgroundEntry): Promis
     send(owner, 'SIGTERM');
   }
   const deadline = Date.now() + grace;
+  let isKilled = false;
   while (standingOf(owner) === 'alive') {
-    // The guardian ends what it leaves.
-    if (Date.now() > deadline) send(owner, 'SIGKILL');
+    if (Date.now() > deadline) {
+      // The guardian ends what it leaves.
+      send(owner, 'SIGKILL');
+      isKilled = true;
+    }
     await sleep(look);
   }
   await sweep(record);
+  if (isKilled) claimAndStrike(name);
   print(`${name} has been stopped`);
   return 0;
 }
 
-/** Waits as long as its program may take to end, and says so when that takes long. */
+/**
+ * Waits as long as its program may take to end, and says so when that takes long. An older devwatch does not
+ * tell how long that may be.
+ *
+ * @throws when it does not answer
+ */
 async function endInOrder(record: BackgroundRecord): Promise<void> {
-  const killTimeout = await killTimeoutOf(record);
+  const { killTimeout = defaultSettings.killTimeout } = (await ask(record, 'status')) as Partial<Status>;
   const told = setTimeout(
     () => print(`${record.name} is still ending · it is given ${formatTime(killTimeout)} before SIGKILL`),
     wonder,
@@ -352,16 +373,6 @@ async function endInOrder(record: BackgroundRecord): Promise<void> {
     await ask(record, 'stop', {}, { timeout: Math.min(killTimeout + grace + patience, longestTimer) });
   } finally {
     clearTimeout(told);
-  }
-}
-
-async function killTimeoutOf(record: BackgroundRecord): Promise<number> {
-  try {
-    const { killTimeout } = (await ask(record, 'status')) as Partial<Status>;
-    // An older devwatch does not tell.
-    return killTimeout ?? defaultSettings.killTimeout;
-  } catch {
-    return defaultSettings.killTimeout;
   }
 }
 
@@ -387,9 +398,12 @@ async function sweep(record: BackgroundRecord | undefined): Promise<void> {
   await endStaleLeftovers(record.folder);
 }
 
+const notRunning = (name: string, alive: boolean): string =>
+  alive ? `${name} is being started` : `${name} is not running · devwatch start`;
+
 async function restartOne({ name, record, alive }: BackgroundEntry): Promise<number> {
   if (record === undefined || !alive) {
-    print(`${name} is not running · devwatch start`);
+    print(notRunning(name, alive));
     return failedExitCode;
   }
   const result = await outcomeOf(record, 'restart');
@@ -416,7 +430,7 @@ async function restartOne({ name, record, alive }: BackgroundEntry): Promise<num
 
 async function reloadOne({ name, record, alive }: BackgroundEntry): Promise<number> {
   if (record === undefined || !alive) {
-    print(`${name} is not running · devwatch start`);
+    print(notRunning(name, alive));
     return failedExitCode;
   }
   const { changed, problem } = (await ask(record, 'reload')) as Reread;
@@ -556,7 +570,7 @@ async function attach(words: readonly string[]): Promise<number> {
   if (entry === undefined || others.length > 0)
     throw new UsageError('attach takes one program · devwatch attach <name>');
   const { record, name, alive } = entry;
-  if (record === undefined || !alive) throw new UsageError(`${name} is not running · devwatch start`);
+  if (record === undefined || !alive) throw new UsageError(notRunning(name, alive));
   const abort = abortWhenLeft();
   process.stdin.on('data', (chunk: Buffer) => {
     // One after the other: orders that are under way at the same time have no order.

@@ -1,8 +1,10 @@
 /** Runs a program and says what happens to it. */
 
 import { EventEmitter } from 'node:events';
+import { constants } from 'node:os';
 import { App, type AppRequest, type Reread } from './app.ts';
 import { type Clock, systemClock } from './clock.ts';
+import type { LoadedSettings } from './config/load.ts';
 import { liveReloadPort } from './config/options.ts';
 import { messageOf } from './errors.ts';
 import type { Emit, Ending, EventMap, EventName } from './events.ts';
@@ -11,6 +13,11 @@ import { startGuardian } from './process/guardian.ts';
 import { endStaleLeftovers, type Leftovers, noteLeftovers } from './process/leftovers.ts';
 import { createLauncher } from './process/spawn.ts';
 import { isForeground, terminalModes } from './process/terminal.ts';
+
+/** Signals that mean nothing to devwatch, and perhaps something to the program. */
+export const foreignSignals: readonly NodeJS.Signals[] = (
+  ['SIGUSR1', 'SIGUSR2', 'SIGALRM', 'SIGIO', 'SIGPWR'] as const
+).filter((signal) => signal in constants.signals);
 
 type Listeners = { [Name in EventName]: [event: EventMap[Name]] };
 
@@ -70,6 +77,11 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
     return this.#app.memory;
   }
 
+  /** The settings in force. */
+  get loaded(): LoadedSettings {
+    return this.#app.loaded;
+  }
+
   /** The program as it is shown to people. */
   get program(): string {
     return this.#app.display;
@@ -113,6 +125,11 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
     const launcher = createLauncher(containment, this.#clock, modes, this.#output, this.#sockets);
     if (typeof settings.hold === 'number' && !this.#app.isNode) {
       const problem = await launcher.openPort(settings.hold);
+      if (this.#over) {
+        await launcher.close();
+        containment.release();
+        return;
+      }
       if (problem !== undefined)
         this.#state('problem', { message: `port ${settings.hold} cannot be held: ${problem}` });
     }
@@ -129,9 +146,13 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
     await this.#armed;
   }
 
-  /** Replaces the program by a fresh run, whatever it is doing; a second call while the old one ends kills it. */
-  restart(): void {
-    this.#app.restart('manual');
+  /**
+   * Replaces the program by a fresh run, whatever it is doing; a second call while the old one ends kills it.
+   *
+   * @param isPatient not even then: it has its time
+   */
+  restart({ isPatient = false }: { readonly isPatient?: boolean } = {}): void {
+    this.#app.restart('manual', isPatient);
   }
 
   /** Reads the settings again, as after a change of their file; wrong ones leave everything as it is. */
@@ -173,15 +194,19 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
   /** Pages are told of each run that is up, and of what only they load. */
   async #openLiveReload(setting: boolean | number): Promise<void> {
     if (setting === false) return;
-    const { openLiveReload } = await import('./live/live-reload.ts');
     try {
+      const { openLiveReload } = await import('./live/live-reload.ts');
       const live = await openLiveReload({ port: setting === true ? liveReloadPort : setting });
+      if (this.#over) {
+        live.close();
+        return;
+      }
       this.#closing.push(() => live.close());
       this.on('ready', () => live.reload());
       this.on('pages', ({ paths, styles }) => (styles ? live.swapStyles(paths) : live.reload()));
       this.#state('liveReload', { url: `${live.url}/client.js` });
     } catch (error) {
-      this.#state('problem', { message: messageOf(error) });
+      if (!this.#over) this.#state('problem', { message: messageOf(error) });
     }
   }
 

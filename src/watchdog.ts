@@ -18,8 +18,12 @@ export interface WatchdogOptions {
 }
 
 export interface Watchdog {
-  /** A run has begun. */
-  begin(program: Program): void;
+  /** The run that is watched; undefined before its begin and from its end on. */
+  readonly watched: Program | undefined;
+  /** Whether it has been up. */
+  readonly isUp: boolean;
+  /** A run has begun; `isUp`: a while ago, and `onReady` has been told. */
+  begin(program: Program, isUp?: boolean): void;
   /** It is over, or is being ended. */
   end(): void;
   /** It listens, on a port or elsewhere. */
@@ -35,7 +39,7 @@ const firstPause = 25;
 const longestPause = 500;
 /** For one of them to be answered, in ms. */
 const answerTime = 1000;
-/** The end of what was printed is kept for a pattern that spans two chunks, in characters. */
+/** The end of what was printed is kept for a pattern, or a character, that spans two chunks. Bytes. */
 const longestTail = 4096;
 
 export function createWatchdog({ clock, settings, onReady, onUnfit }: WatchdogOptions): Watchdog {
@@ -45,7 +49,7 @@ export function createWatchdog({ clock, settings, onReady, onUnfit }: WatchdogOp
   const address = parseProbe(sign);
   let program: Program | undefined;
   let isUp = false;
-  let tail = '';
+  let tail: Buffer = Buffer.alloc(0);
   let asked: AbortController | undefined;
   let cancelAsking: CancelTimer | undefined;
   let cancelTimeout: CancelTimer | undefined;
@@ -121,14 +125,21 @@ export function createWatchdog({ clock, settings, onReady, onUnfit }: WatchdogOp
   }
 
   return {
-    begin(started) {
+    get watched() {
+      return program;
+    },
+    get isUp() {
+      return isUp;
+    },
+    begin(started, hasBeenUp = false) {
       end();
       program = started;
-      isUp = false;
-      tail = '';
+      isUp = hasBeenUp;
+      tail = Buffer.alloc(0);
       healthWatch?.begin();
+      if (isUp) healthWatch?.up();
       memoryWatch.begin();
-      if (address !== undefined) askFor(address, firstPause);
+      if (address !== undefined && !isUp) askFor(address, firstPause);
       if (timeout !== undefined) {
         const seconds = timeout < 1000 ? `${timeout} ms` : `${timeout / 1000} s`;
         cancelTimeout = clock.after(timeout, () => unfit(`it has taken longer than ${seconds}`, true));
@@ -143,8 +154,8 @@ export function createWatchdog({ clock, settings, onReady, onUnfit }: WatchdogOp
     },
     prints(chunk) {
       if (pattern === undefined || isUp) return;
-      tail = `${tail}${chunk.toString()}`.slice(-longestTail);
-      if (pattern.test(tail)) up();
+      tail = Buffer.concat([tail, chunk]).subarray(-longestTail);
+      if (pattern.test(tail.toString())) up();
     },
   };
 }

@@ -1,12 +1,15 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
+import net from 'node:net';
 import path from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { defineConfig, type Runner, UsageError, watch } from '../src/index.ts';
 import { isAlive } from './support/facts.ts';
 import { dialHome, openHome } from './support/home.ts';
+import { freePort } from './support/ports.ts';
 import { createProject } from './support/project.ts';
 
 test('a watcher starts, restarts at a save and by hand, and stops, and tells all of it', async () => {
@@ -53,6 +56,27 @@ test('disposing of a watcher ends its program', async () => {
     program = await home.next();
   }
   expect(isAlive(program.pid)).toBe(false);
+});
+
+test.each([
+  ['a port that is held', (port: number) => ({ exec: 'sleep 500', hold: port })],
+  ['live reload', (port: number) => ({ script: 'server.js', liveReload: port })],
+])('whenever it is stopped, nothing is left of %s, nor told after the end', async (_, settings) => {
+  await using project = createProject({ 'server.js': 'setInterval(() => {}, 1000)' });
+  for (let turns = 0; turns < 12; turns += 1) {
+    const port = await freePort();
+    const watcher = watch({ cwd: project.path, watch: [], standby: false, ...settings(port) });
+    const told: string[] = [];
+    watcher.observe((name) => void told.push(name));
+    for (let turn = 0; turn < turns; turn += 1) await nextTurn();
+    await watcher.stop();
+    // What is still being opened is open by then.
+    const server = net.createServer();
+    await once(server.listen(port, '127.0.0.1'), 'listening');
+    server.close();
+    await once(server, 'close');
+    expect(told.at(-1)).toBe('end');
+  }
 });
 
 test('a crash and a clean exit are told apart', async () => {

@@ -41,6 +41,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'config',
     'programs.ts',
     'group.ts',
+    'runner.ts',
     'process',
     'side-by-side.ts',
     'terminal',

@@ -35,6 +35,8 @@ export interface OptionSpec {
   readonly help: string;
   /** Left out of `-h`, which shows what fits into a terminal. */
   readonly rare?: boolean;
+  /** Looked at when devwatch starts, and never again; `background`: there, and nowhere else. */
+  readonly atStart?: 'everywhere' | 'background';
   /** The long flag, `--` left out; options without one are keys of the file only. */
   readonly flag?: string;
   readonly short?: string;
@@ -265,6 +267,7 @@ const options = {
     kind: 'port',
     group: 'Restarting',
     rare: true,
+    atStart: 'everywhere',
     default: true,
     flag: 'hold',
     help: 'connections wait through a restart (or `=port`)',
@@ -289,6 +292,7 @@ const options = {
     kind: 'texts',
     group: 'Restarting',
     rare: true,
+    atStart: 'everywhere',
     default: [
       'google-chrome*',
       'chrome*',
@@ -380,6 +384,7 @@ const options = {
   liveReload: {
     kind: 'port',
     group: 'Health',
+    atStart: 'everywhere',
     default: false,
     flag: 'live-reload',
     help: 'pages reload (script: port 35729, or `=port`)',
@@ -388,6 +393,7 @@ const options = {
     kind: 'text',
     group: 'Output',
     rare: true,
+    atStart: 'background',
     default: undefined,
     flag: 'name',
     value: 'name',
@@ -398,6 +404,7 @@ const options = {
     kind: 'path',
     group: 'Output',
     rare: true,
+    atStart: 'background',
     default: undefined,
     flag: 'log',
     value: 'file',
@@ -407,6 +414,7 @@ const options = {
     kind: 'size',
     group: 'Output',
     rare: true,
+    atStart: 'background',
     default: 10_485_760,
     byDefault: '10M',
     flag: 'log-size',
@@ -417,6 +425,7 @@ const options = {
     kind: 'count',
     group: 'Output',
     rare: true,
+    atStart: 'background',
     default: 5,
     flag: 'log-files',
     value: 'n',
@@ -426,6 +435,7 @@ const options = {
     kind: 'switch',
     group: 'Output',
     rare: true,
+    atStart: 'background',
     default: false,
     flag: 'log-timestamps',
     help: 'begin each line of a log with the time',
@@ -588,6 +598,20 @@ export const optionKeys: readonly OptionKey[] = Object.keys(options) as OptionKe
 const specs: Readonly<Record<OptionKey, OptionSpec>> = options;
 
 export const specOf = (key: OptionKey): OptionSpec => specs[key];
+
+/** What people are told of changed settings that are not looked at again; undefined where there are none. */
+export function tellOfStart(
+  changed: readonly OptionKey[],
+  where: NonNullable<OptionSpec['atStart']>,
+  [before, after]: readonly [Settings, Settings],
+): string | undefined {
+  // Whether ports are held is asked at every start of the program; which one is opened is not.
+  const opensPort = [before, after].some(({ hold }) => typeof hold === 'number');
+  const keys = changed.filter((key) => specOf(key).atStart === where && (key !== 'hold' || opensPort));
+  return keys.length === 0
+    ? undefined
+    : `${keys.join(', ')} ${keys.length === 1 ? 'takes' : 'take'} effect when devwatch is started anew`;
+}
 
 /** Does its flag take no value? */
 export const isSwitch = ({ kind }: OptionSpec): boolean => kind === 'switch' || kind === 'selection' || kind === 'port';

@@ -88,7 +88,8 @@ export type MachineEvent =
   | { readonly type: 'changed' }
   | { readonly type: 'quiet' }
   /** With cause `manual`, a second request while the tree is being ended forces. */
-  | { readonly type: 'restart'; readonly cause: Cause }
+  /** `isPatient`: a run that is ending already has its time all the same. */
+  | { readonly type: 'restart'; readonly cause: Cause; readonly isPatient?: boolean }
   /** `told`: the terminal has already delivered the signal to the program. A second request forces. */
   | { readonly type: 'stop'; readonly ending: Ending; readonly told: boolean }
   /** The root process ended, or could not be started. Exactly one for each run. */
@@ -209,7 +210,9 @@ function fromStopping(
     case 'restart':
       if (goal.kind === 'end') return [world, []];
       if (goal.kind !== 'start') return redirect({ kind: 'start', cause: event.cause, quiet: true });
-      return event.cause === 'manual' ? escalate(world, phase, 'killed', null, policy) : [world, []];
+      return event.cause === 'manual' && event.isPatient !== true
+        ? escalate(world, phase, 'killed', null, policy)
+        : [world, []];
     case 'stop':
       if (goal.kind === 'end') return escalate(world, phase, 'killed', null, policy);
       return redirect({ kind: 'end', ending: event.ending });

@@ -17,9 +17,8 @@ import { notification } from './notify.ts';
 
 const require = createRequire(import.meta.url);
 
-export interface ReporterOptions {
-  /** Asked for once, when there is something to print: to open process.stderr takes 2.5 ms, which no program waits for. */
-  readonly stream: () => ReporterStream;
+/** What settings say of it. */
+export interface ReporterSettings {
   readonly format: 'pretty' | 'json';
   readonly level: 'quiet' | 'normal' | 'verbose';
   readonly color: boolean;
@@ -27,6 +26,11 @@ export interface ReporterOptions {
   readonly clear: boolean;
   /** Notifications of the terminal, where the stream is one. */
   readonly notify: boolean;
+}
+
+export interface ReporterOptions extends ReporterSettings {
+  /** Asked for once, when there is something to print: to open process.stderr takes 2.5 ms, which no program waits for. */
+  readonly stream: () => ReporterStream;
   readonly env: NodeJS.ProcessEnv;
   /** Which of several programs it is that is told of. */
   readonly app?: AppLabel | undefined;

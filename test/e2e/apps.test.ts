@@ -478,6 +478,21 @@ describe('when the settings change', () => {
     expect([web?.isAlive(), quiet?.isAlive()]).toEqual([true, false]);
   });
 
+  test('what one could not take is offered to it again', async () => {
+    await using home = await openHome();
+    const apps = (envFile: readonly string[]): string =>
+      settings({ ...inEach('web'), quiet: { script: 'quiet.js', watch: [], envFile } });
+    await using project = createProject({ '.watchrc': apps([]), ...files('web', 'quiet') });
+    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
+    await callersOf(home, 2);
+    await watches(devwatch, 'web');
+    project.write('.watchrc', apps(['late.env']));
+    await devwatch.event('problem', ({ message }) => message.includes('late.env'));
+    project.write('late.env', 'LATE=1');
+    project.write('.watchrc', `${apps(['late.env'])}\n`);
+    expect((await home.next()).says.app).toBe('quiet');
+  });
+
   test('the names before their lines come and go', async () => {
     await using home = await openHome();
     await using project = createProject({ '.watchrc': settings(inEach('web', 'api')), ...files('web', 'api') });

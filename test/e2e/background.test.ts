@@ -103,6 +103,19 @@ describe('start says', () => {
     expect((await session.rows())[0]?.state).toBe('running');
   });
 
+  test.each([
+    ['exit', ['--restart', 'always'], 'web has run and ended · devwatch stays and restarts it · '],
+    ['exit', [], 'web has run and ended · devwatch stays and waits for a change · '],
+    ['exit', ['--no-watch'], 'web has run and ended · devwatch stays and waits for devwatch restart web · '],
+    ['exit 3', ['--max-restarts', '0'], 'web failed: exit 3 · devwatch stays and waits for a change · '],
+    ['exit 3', [], 'web failed: exit 3 · devwatch stays and restarts it · '],
+  ])('what devwatch does after %j with %j', async (order, words, says) => {
+    await using session = await Session.open({ 'server.js': dialHome() });
+    const starting = session.run('start', '--name', 'web', '--ready', 'message', ...words, 'server.js');
+    (await session.home.next()).send(order);
+    expect((await starting).out).toMatch(new RegExp(`^${says}pid \\d+ · logs: devwatch logs web\n`));
+  });
+
   test('that devwatch has ended with the program, if asked to, and why', async () => {
     await using session = await Session.open({ 'server.js': `throw new Error('no database');` });
     const { code, out } = await session.run('start', '--name', 'web', '--exit-on-crash', 'server.js');
@@ -188,6 +201,15 @@ describe('start says', () => {
 });
 
 describe('logs', () => {
+  test('hold all that is printed at once, however much it is', async () => {
+    const much = `process.stdout.write('x'.repeat(5_000_000) + '\\n');`;
+    await using session = await Session.open({ 'server.js': `${much}${listens()}` });
+    await session.run('start', '--name', 'web', '--no-watch', 'server.js');
+    const log = session.file('web', 'out.log');
+    await until(() => fs.readFileSync(log, 'latin1').endsWith('listening\n'));
+    expect(fs.readFileSync(log, 'latin1') === `${'x'.repeat(5_000_000)}\nlistening\n`).toBe(true);
+  });
+
   test('of both streams, of one, the last lines, cleared', async () => {
     const prints = `console.log('to stdout'); console.error('to stderr'); ${listens()}`;
     await using session = await Session.open({ 'server.js': prints });
@@ -303,6 +325,49 @@ test('reload reads the settings again, and tells what has changed, or what is wr
   expect((await session.rows())[0]).toMatchObject({ state: 'up', restarts: 0 });
   await session.run('stop', 'web');
   expect(await session.run('reload', 'all')).toMatchObject({ code: 0, out: 'nothing runs in the background\n' });
+});
+
+test('what has been read again is in force, or it is told from when on it is', async () => {
+  const server = `${listens()}setTimeout(() => console.log('it is up'), 1500);`;
+  await using session = await Session.open({ 'server.js': server, '.watchrc': '{"watch": []}' });
+  await session.run('start', '--name', 'web', 'server.js');
+  const more = { watch: [], ready: '/it is up/', logFormat: 'json', logTimestamps: true, liveReload: true };
+  session.project.write('.watchrc', JSON.stringify(more));
+  await session.run('reload', 'web');
+  // It listens long before, and lives for longer than what is a sign of life where there is no other.
+  expect((await session.run('restart', 'web')).out).toMatch(/^web is up again after 1\.\d s\n$/);
+  const told = fs.readFileSync(session.file('web', 'err.log'), 'utf8').trim().split('\n');
+  expect(JSON.parse(told.at(-1) ?? '')).toMatchObject({ event: 'ready', run: 3 });
+  const text = told.join('\n');
+  expect(text).toContain('liveReload takes effect when devwatch is started anew');
+  expect(text).toContain('logTimestamps takes effect when devwatch is started anew');
+});
+
+test('settings that name several programs now are a mistake', async () => {
+  await using session = await Session.open({
+    'a.js': listens({ who: 'a' }),
+    'b.js': listens({ who: 'b' }),
+    '.watchrc': '{"script": "a.js", "name": "web", "watch": []}',
+  });
+  await session.run('start');
+  const program = await session.home.next();
+  session.project.write('.watchrc', '{"apps": {"web": {"script": "b.js"}, "other": {"script": "a.js"}}}');
+  expect(await session.run('reload', 'web')).toMatchObject({
+    code: 1,
+    out: expect.stringContaining('devwatch has to be started anew'),
+  });
+  expect(program.isAlive()).toBe(true);
+});
+
+test('what is wrong with one of several is told of each, and the others hear the order', async () => {
+  await using session = await Session.open({ 'server.js': listens(), '.watchrc': '{"watch": []}' });
+  for (const name of ['a', 'b', 'c']) await session.run('start', '--name', name, 'server.js');
+  for (const name of ['a', 'b']) fs.rmSync(session.record(name).socket);
+  const { code, out } = await session.run('reload', 'a', 'b', 'c');
+  expect([code, out.trim().split('\n').sort()]).toEqual([
+    1,
+    [expect.stringMatching(/^a: /), expect.stringMatching(/^b: /), 'c has read its settings again · as before'],
+  ]);
 });
 
 test('attach hands on much at once, as it is and in its order, and tells of the end', async () => {
@@ -421,6 +486,72 @@ test('stop waits as long as the program may take by the settings in force, and s
   program.send('exit 0');
   await once(stopping, 'close');
   expect(out).toMatch(/\nweb has been stopped\n$/);
+});
+
+test('who asks twice to stop by no means kills', async () => {
+  await using session = await Session.open({
+    'server.js': `process.on('SIGTERM', () => console.log('asked to end'));${listens()}`,
+  });
+  await session.run('start', '--name', 'web', '--no-watch', '--kill-timeout', '50s', 'server.js');
+  const program = await session.home.next();
+  const first = session.run('stop', 'web');
+  await until(() => fs.readFileSync(session.file('web', 'out.log'), 'utf8').includes('asked to end'));
+  const second = session.spawn('stop', 'web');
+  let out = '';
+  second.stdout?.on('data', (chunk) => {
+    out += chunk;
+  });
+  // Long after it has asked.
+  await until(() => out.includes('is still ending'));
+  expect(program.isAlive()).toBe(true);
+  program.send('exit 0');
+  expect(await first).toMatchObject({ code: 0, out: expect.stringMatching(/web has been stopped\n$/) });
+  await once(second, 'close');
+  expect(out).toMatch(/web has been stopped\n$/);
+});
+
+test('the failure of a run is not told of the next one', async () => {
+  await using session = await Session.open({
+    'child.js': `process.on('SIGTERM', () => console.log('the child stays'));${dialHome()}process.send('up');`,
+    'server.js': `require('child_process').fork('child.js').on('message', () => process.exit(3));`,
+  });
+  const starting = session.run('start', '--name', 'web', '-V', '--kill-timeout', '50s', 'server.js');
+  const child = await session.home.next();
+  const printed = (): string => fs.readFileSync(session.file('web', 'out.log'), 'utf8');
+  await until(() => printed().includes('the child stays'));
+  session.project.write('server.js', listens());
+  // The next run is due, and waits for the end of the child alone.
+  await until(() => fs.readFileSync(session.file('web', 'err.log'), 'utf8').includes('change server.js'));
+  child.send('exit 0');
+  expect(await starting).toMatchObject({ code: 0, out: expect.stringContaining('web is up') });
+  expect((await session.rows())[0]).toMatchObject({ state: 'up' });
+});
+
+test('signals for the program reach it', async () => {
+  await using session = await Session.open({
+    'server.js': `for (const name of ['SIGUSR1', 'SIGUSR2']) process.on(name, () => console.log('heard ' + name));${listens()}`,
+  });
+  await session.run('start', '--name', 'web', '--no-watch', 'server.js');
+  for (const name of ['SIGUSR1', 'SIGUSR2'] as const) {
+    process.kill(session.record('web').pid, name);
+    await until(() => fs.readFileSync(session.file('web', 'out.log'), 'utf8').includes(`heard ${name}`));
+  }
+  expect((await session.rows())[0]).toMatchObject({ state: 'up', restarts: 0 });
+});
+
+test('the end is in order where the folder of its records is gone', async () => {
+  await using session = await Session.open({ 'server.js': listens() });
+  await session.run('start', '--name', 'web', '--no-watch', 'server.js');
+  const program = await session.home.next();
+  const { pid, socket } = session.record('web');
+  const folder = path.dirname(session.file('web', 'record.json'));
+  fs.renameSync(folder, `${folder}.moved`);
+  process.kill(pid, 'SIGTERM');
+  await program.gone;
+  await until(() => !isAlive(pid));
+  expect(fs.existsSync(socket)).toBe(false);
+  expect(fs.readFileSync(path.join(`${folder}.moved`, 'devwatch.log'), 'utf8')).not.toContain('    at ');
+  fs.rmSync(`${folder}.moved`, { recursive: true });
 });
 
 test('SIGKILL of the background devwatch leaves nothing, list says so, start works at once', async () => {

@@ -87,6 +87,7 @@ function possibleEvents({ world, around }: Node): MachineEvent[] {
   const events: MachineEvent[] = [
     { type: 'changed' },
     { type: 'restart', cause: 'manual' },
+    { type: 'restart', cause: 'manual', isPatient: true },
     { type: 'restart', cause: 'settings' },
     { type: 'stop', ending, told: true },
     { type: 'stop', ending, told: false },

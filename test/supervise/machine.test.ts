@@ -206,9 +206,12 @@ test('the grace ends in a kill', () => {
   expect(effects.at(-1)).toEqual({ type: 'end-tree', run: 1, stage: 'killed', grace: 700 });
 });
 
-test('a second manual restart kills, one from new settings does not', () => {
+test('a second manual restart kills, one from new settings or by who is patient does not', () => {
   const manual: MachineEvent = { type: 'restart', cause: 'manual' };
   const settings: MachineEvent = { type: 'restart', cause: 'settings' };
+  const patient: MachineEvent = { type: 'restart', cause: 'manual', isPatient: true };
   expect(play([{ type: 'start' }, manual, manual]).effects.at(-1)).toMatchObject({ type: 'end-tree', stage: 'killed' });
-  expect(play([{ type: 'start' }, manual, settings]).world.phase).toMatchObject({ kind: 'stopping', stage: 'asked' });
+  for (const second of [settings, patient]) {
+    expect(play([{ type: 'start' }, manual, second]).world.phase).toMatchObject({ kind: 'stopping', stage: 'asked' });
+  }
 });
