@@ -103,15 +103,15 @@ function holdPorts({ descriptor, keeps, isPinged, held }: HoldOrders, { say, ask
     apply(listen, server: Listening, args: ListenArguments) {
       const [address, port, addressType, , fd, flags = 0] = args;
       if (server._handle || typeof fd === 'number') return Reflect.apply(listen, server, args);
-      const isOurs = flags <= 1 && !isOfCluster(server);
+      const isOurs = flags <= 1;
       const key = `${addressType} ${address} ${port} ${flags}`;
       const inherited = (isOurs ? claim(key, address) : undefined) ?? claimHanded(port, address);
       if (inherited !== undefined) server._handle = handleOf(inherited);
-      else if (isOurs) makeRoom(port, address);
+      else makeRoom(port, address);
       Reflect.apply(listen, server, args);
-      if (!isOurs) return undefined;
       const handle = server._handle;
-      if (handle === null || handle === undefined) return undefined;
+      if (handle === null || handle === undefined) tellOfTaken(server);
+      if (!isOurs || handle === null || handle === undefined) return undefined;
       if (inherited?.connectionKey !== undefined) server._connectionKey = inherited.connectionKey;
       serial += 1;
       const id = inherited?.id ?? `${process.pid}.${serial}`;
@@ -132,6 +132,14 @@ function holdPorts({ descriptor, keeps, isPinged, held }: HoldOrders, { say, ask
       return undefined;
     },
   });
+
+  /** A program that handles the error may end by itself, with any code (Express 5 does). It is not handled by this. */
+  function tellOfTaken(server: Server): void {
+    const { errorMonitor } = require('node:events') as typeof import('node:events');
+    server.once(errorMonitor as unknown as 'error', (error: Partial<NodeJS.ErrnoException & { port: number }>) => {
+      if (error.code === 'EADDRINUSE') say({ type: 'address-in-use', port: error.port, isHandled: true });
+    });
+  }
 
   function openSenderOnce(): Send | undefined {
     if (sender === undefined) {
@@ -297,14 +305,6 @@ function stampOf(file: string | null): string {
   }
 }
 
-/** A cluster listens for its workers with servers that never get a connection, and has means of its own. */
-function isOfCluster(server: Server): boolean {
-  const { moduleLoadList } = process as unknown as { moduleLoadList: readonly string[] };
-  if (!moduleLoadList.includes('NativeModule internal/cluster/primary')) return false;
-  const assert = require('node:assert') as typeof import('node:assert');
-  return server.listeners('connection').includes(assert.fail);
-}
-
 /** Which requests are being answered, and which connections may bring one at any moment. */
 function watchTraffic() {
   const diagnostics = require('node:diagnostics_channel') as typeof import('node:diagnostics_channel');
@@ -313,10 +313,13 @@ function watchTraffic() {
   const fresh = new Map<Socket, number>();
   let begun = false;
   let draining = false;
+  let tidiedAt = 0;
 
   function refresh(socket: Socket): void {
     const now = milliseconds();
-    if (fresh.size > 256) {
+    // Of thousands of connections, to look at all takes as long as the answer.
+    if (fresh.size > 256 && now - tidiedAt > freshness) {
+      tidiedAt = now;
       for (const [other, at] of fresh) if (now - at > freshness || other.destroyed) fresh.delete(other);
       for (const response of answering) if (response.destroyed) answering.delete(response);
     }
@@ -393,6 +396,9 @@ function openPipe(descriptor: number, hear: (message: object) => void): Send | u
   const { binding } = process as unknown as { binding: Bindings };
   let pipe: PipeHandle;
   let WriteWrap: new () => object;
+  // Deprecated in words: with --pending-deprecation they are printed, and with --throw-deprecation thrown.
+  const { noDeprecation } = process;
+  process.noDeprecation = true;
   try {
     const { Pipe, constants } = binding('pipe_wrap');
     ({ WriteWrap } = binding('stream_wrap'));
@@ -400,6 +406,9 @@ function openPipe(descriptor: number, hear: (message: object) => void): Send | u
     if (pipe.open(descriptor) !== 0) return undefined;
   } catch {
     return undefined;
+  } finally {
+    if (noDeprecation === undefined) Reflect.deleteProperty(process, 'noDeprecation');
+    else process.noDeprecation = noDeprecation;
   }
   const socket = new net.Socket({ handle: pipe, readable: true, writable: true } as object);
   let rest = '';

@@ -5,7 +5,7 @@ import type { Orders } from './orders.ts';
 
 interface Reporter {
   url(url: string, context: Context): void;
-  missing(specifier: string, parentUrl: string | undefined, error: unknown): void;
+  missing(specifier: string, context: Context): void;
 }
 
 interface Context {
@@ -25,12 +25,12 @@ export async function resolve(
   context: Context,
   next: (specifier: string, context: Context) => Promise<{ url: string }>,
 ): Promise<{ url: string }> {
+  let resolved: { url: string } | undefined;
   try {
-    const resolved = await next(specifier, context);
-    report?.url(resolved.url, context);
+    resolved = await next(specifier, context);
     return resolved;
-  } catch (error) {
-    report?.missing(specifier, context.parentURL, error);
-    throw error;
+  } finally {
+    if (resolved === undefined) report?.missing(specifier, context);
+    else report?.url(resolved.url, context);
   }
 }

@@ -32,13 +32,14 @@ function reportLoads(orders: Orders): void {
   if (nodeModule.registerHooks !== undefined) {
     nodeModule.registerHooks({
       resolve(specifier, context, next) {
+        let resolved: { url: string } | undefined;
         try {
-          const resolved = next(specifier, context);
-          report.url(resolved.url, context);
+          resolved = next(specifier, context);
           return resolved;
-        } catch (error) {
-          report.missing(specifier, context.parentURL, error);
-          throw error;
+        } finally {
+          // Not by `throw`: Node would show our line as that of the error.
+          if (resolved === undefined) report.missing(specifier, context);
+          else report.url(resolved.url, context);
         }
       },
     });
@@ -46,14 +47,15 @@ function reportLoads(orders: Orders): void {
   }
   const resolve = nodeModule._resolveFilename;
   nodeModule._resolveFilename = function (request, parent, ...rest) {
+    const name = parent?.filename ?? undefined;
+    let file: string | undefined;
     try {
-      const file = resolve.call(this, request, parent, ...rest);
-      // Without a parent it is an ES module that loads it, which its own hooks report.
-      if (parent?.filename) report.file(file, parent.filename, 'require');
+      file = resolve.call(this, request, parent, ...rest);
       return file;
-    } catch (error) {
-      report.missing(request, parent?.filename ? pathToFileURL(parent.filename).href : undefined, error);
-      throw error;
+    } finally {
+      if (file === undefined) report.missingFile(request, name);
+      // Without a parent it is an ES module that loads it, which its own hooks report.
+      else if (name !== undefined) report.file(file, name, 'require');
     }
   };
   // These hooks run in a thread of their own, which the descriptor is shared with.
@@ -87,6 +89,12 @@ function reporter({ channel, reportLoads, reportPackages }: Orders) {
     }
   }
 
+  function missingFile(name: string, parent: string | undefined): void {
+    if (!isPlace.test(name)) return;
+    const wanted = path.resolve(parent === undefined ? process.cwd() : path.dirname(parent), name);
+    for (const ending of endings) file(wanted + ending, undefined, 'import');
+  }
+
   return {
     file,
     url(url: string, { parentURL, conditions }: Context): void {
@@ -98,15 +106,19 @@ function reporter({ channel, reportLoads, reportPackages }: Orders) {
         conditions?.includes('require') === true ? 'require' : 'import',
       );
     },
-    missing(specifier: string, parentUrl: string | undefined, error: unknown): void {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code !== 'MODULE_NOT_FOUND' && code !== 'ERR_MODULE_NOT_FOUND') return;
-      // A missing package comes with a change of package.json.
-      if (!/^(\.{0,2}\/|file:)/.test(specifier)) return;
-      const wanted = fileURLToPath(new URL(specifier, parentUrl ?? pathToFileURL(`${process.cwd()}/`)));
-      for (const ending of endings) file(wanted + ending, undefined, 'import');
+    missing(specifier: string, { parentURL = pathToFileURL(`${process.cwd()}/`).href, conditions }: Context): void {
+      try {
+        if (conditions?.includes('require') === true) missingFile(specifier, fileURLToPath(parentURL));
+        else if (isPlace.test(specifier)) missingFile(fileURLToPath(new URL(specifier, parentURL)), undefined);
+      } catch {
+        // No file could have this name.
+      }
     },
+    missingFile,
   };
 }
+
+/** A missing package comes with a change of package.json. */
+const isPlace = /^(?:\.{0,2}\/|file:)/;
 
 module.exports = { reportLoads, reporter };

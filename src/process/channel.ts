@@ -33,8 +33,8 @@ export interface ProgramNotices {
   onDeaf(): void;
   /** The program's event loop has answered the ping of this number. */
   onPong(ping: number): void;
-  /** The program dies because somebody else listens on this port. */
-  onPortTaken(port: number): void;
+  /** Somebody else listens on this port: the program dies of that, unless it handles the error. */
+  onPortTaken(port: number, isHandled: boolean): void;
 }
 
 export interface Listening {
@@ -77,7 +77,8 @@ export function readNotices(stream: Duplex, listener: () => Partial<ProgramNotic
     else if (notice.type === 'drained') heard.onDrained?.(notice.asked === true);
     else if (notice.type === 'deaf') heard.onDeaf?.();
     else if (notice.type === 'pong') heard.onPong?.(notice.ping ?? 0);
-    else if (notice.type === 'address-in-use' && notice.port !== undefined) onPortTaken?.(notice.port);
+    else if (notice.type === 'address-in-use' && notice.port !== undefined)
+      onPortTaken?.(notice.port, notice.isHandled === true);
   };
   let rest = '';
   stream.setEncoding('utf8').on('data', (text: string) => {
@@ -98,6 +99,7 @@ interface Notice {
   readonly path?: string;
   readonly ping?: number;
   readonly asked?: boolean;
+  readonly isHandled?: boolean;
   readonly kind?: PackageFile['kind'];
   readonly message?: string;
 }

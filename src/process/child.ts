@@ -181,7 +181,11 @@ const beginsWithPreload = ({ command, env }: Pick<ChildOptions, 'command' | 'env
 function compileCacheFor(env: NodeJS.ProcessEnv): string | undefined {
   const { NODE_COMPILE_CACHE, NODE_DISABLE_COMPILE_CACHE, NODE_V8_COVERAGE } = env;
   if (NODE_COMPILE_CACHE || NODE_DISABLE_COMPILE_CACHE || NODE_V8_COVERAGE) return undefined;
-  return path.join(cacheFolder(env), 'compiled');
+  try {
+    return path.join(cacheFolder(env), 'compiled');
+  } catch {
+    return undefined; // No home.
+  }
 }
 
 /** The descriptor of Node's IPC, or of our own pipe in its place. */

@@ -31,7 +31,7 @@ export interface Command {
   readonly script: string | undefined;
   /** Extensions whose changes concern such a program, without the dot. */
   readonly extensions: readonly string[];
-  /** Executed by this Node, with nothing in between. */
+  /** Executed by this Node, with nothing in between, and open to a preload. */
   readonly isNode: boolean;
 }
 
@@ -63,6 +63,14 @@ const interpreters: Readonly<Record<string, readonly string[]>> = {
  * @throws UsageError when there is no such script or command, or it may not be run
  */
 export function resolveCommand(request: CommandRequest): Command {
+  const command = resolve(request);
+  // A preload could neither be read nor enter the cgroup: it is run as any other command is.
+  return command.nodeArgs.some((flag) => /^--(?:experimental[-_])?permission\b/.test(flag))
+    ? { ...command, nodeArgs: [], args: [...command.nodeArgs, ...command.args], isNode: false }
+    : command;
+}
+
+function resolve(request: CommandRequest): Command {
   const { folder, program, nodeArgs, exec } = request;
   if (exec !== undefined) return viaShell(request, exec);
   const [word = '', ...args] = program;

@@ -29,8 +29,8 @@ export interface HeldPorts {
   readonly key: string;
   /** Takes the sockets that a program hands over through its IPC channel. */
   listen(child: ChildProcess): void;
-  /** Closes one; resolves when it has come and gone. */
-  release(id: string): Promise<void>;
+  /** Closes one that this process has given up; resolves when it has come and gone. */
+  release(id: string, child: ChildProcess): Promise<void>;
   /** Closes all that programs have handed over: nothing will listen soon. */
   releaseAll(): void;
   /** Closes what devwatch was told to open, too. */
@@ -47,8 +47,8 @@ export const ipcCommand = 'NODE_DEVWATCH';
 export function createHeldPorts(onChange: () => void, handed: readonly Held[] = []): HeldPorts {
   const held = new Map<string, { readonly socket: Holding; readonly handle: NativeHandle }>();
   const come = new Set<string>();
-  /** Given up before their handles have come. */
-  const expected = new Map<string, () => void>();
+  /** Given up, by whom, before their handles have come. */
+  const expected = new Map<string, { readonly child: ChildProcess; readonly giveUp: () => void }>();
 
   function close(id: string): void {
     held.get(id)?.handle.close();
@@ -70,25 +70,28 @@ export function createHeldPorts(onChange: () => void, handed: readonly Held[] = 
           if (message.cmd !== ipcCommand || message.hold === undefined || handle === undefined) return;
           const { hold } = message;
           come.add(hold.id);
-          const giveUp = expected.get(hold.id);
-          if (giveUp === undefined) {
+          const awaited = expected.get(hold.id);
+          if (awaited === undefined) {
             held.set(hold.id, { socket: hold, handle });
             onChange();
           } else {
             expected.delete(hold.id);
             handle.close();
-            giveUp();
+            awaited.giveUp();
           }
         },
       );
       // Those that it gave up and did not live to hand over.
       child.once('close', () => {
-        for (const giveUp of expected.values()) giveUp();
-        expected.clear();
+        for (const [id, awaited] of expected) {
+          if (awaited.child !== child) continue;
+          expected.delete(id);
+          awaited.giveUp();
+        }
       });
     },
-    release(id) {
-      if (!come.has(id)) return new Promise((resolve) => expected.set(id, resolve));
+    release(id, child) {
+      if (!come.has(id)) return new Promise((resolve) => expected.set(id, { child, giveUp: resolve }));
       close(id);
       come.delete(id);
       return Promise.resolve();

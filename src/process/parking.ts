@@ -28,7 +28,7 @@ const isLoader = (name: string): boolean =>
  * beginning a profile, runs hooks of the project, or does not run a script at all.
  */
 const unfit =
-  /^--(?:inspect|cpu-prof|heap-prof|heapsnapshot|prof$|trace-event|perf-|report-|diagnostic-dir|redirect-warnings|test|watch|eval|print|check|interactive|build-snapshot|snapshot-blob|permission|experimental-permission|env-file|trace-|loader|experimental-loader)|^-[epic]$/;
+  /^--(?:inspect|cpu-prof|heap-prof|heapsnapshot|prof$|trace-event|perf-|report-|diagnostic-dir|redirect-warnings|test|watch|eval|print|check|interactive|build-snapshot|snapshot-blob|permission|experimental-permission|env-file|experimental-config-file|experimental-default-config-file|trace-|loader|experimental-loader)|^-[epic]$/;
 
 /** Node takes `_` for `-` in its flags. */
 const isUnfit = (flag: string): boolean => unfit.test(flag.replaceAll('_', '-'));
@@ -81,6 +81,8 @@ const parkModule = pathToFileURL(path.join(path.dirname(preloadFile), 'park.mjs'
 
 /** Node's own variable may hold the same flags; what it preloads comes first. */
 function isFitForNodeOptions(options: string): boolean {
+  // Node takes a word in quotes apart by rules of its own.
+  if (options.includes('"')) return false;
   const words = options.split(/\s+/).filter((word) => word !== '');
   return !words.some(isUnfit) && preloadsIn(words).every(({ name }) => isLoader(name));
 }

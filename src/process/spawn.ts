@@ -27,8 +27,9 @@ export interface LaunchOptions extends ChildOptions {
   readonly drain: number;
 }
 
-export interface ProgramListener
-  extends Pick<ProgramNotices, 'onBegin' | 'onReadsInput' | 'onLoad' | 'onListens' | 'onPortTaken'> {
+export interface ProgramListener extends Pick<ProgramNotices, 'onBegin' | 'onReadsInput' | 'onLoad' | 'onListens'> {
+  /** It is about to end, and somebody else listens on the port that it wanted. */
+  onPortTaken(port: number): void;
   /** It has sent a message over Node's IPC. */
   onMessage(message: unknown): void;
   /** It has printed something, which has been passed on. */
@@ -119,7 +120,7 @@ export function createLauncher(
         terminalIsClaimed = true;
       };
       const onUnhold = async (id: string): Promise<void> => {
-        await held.release(id);
+        await held.release(id, child.process);
         await standbys.discard();
       };
       const fromStandby = parked !== undefined;
@@ -192,6 +193,8 @@ function track(tracked: Tracked): Program {
   const listening = new Set<string>();
   /** There is no way to tell it anything while it runs. */
   let isDeaf = false;
+  /** It could not listen on this one, and has not listened on another one since. */
+  let portWanted: number | undefined;
   let question: { readonly ping: number; readonly answered: () => void } | undefined;
   /** Goes on to end the tree, whose root may have been asked; while requests under way are waited for. */
   let endDrain: ((rootIsAsked: boolean) => void) | undefined;
@@ -204,8 +207,13 @@ function track(tracked: Tracked): Program {
     },
     onBegin: () => listener.onBegin(),
     onLoad: (file) => listener.onLoad(file),
-    onPortTaken: (port) => listener.onPortTaken(port),
+    onPortTaken(port, isHandled) {
+      // It may go on with another port.
+      portWanted = isHandled ? port : undefined;
+      if (!isHandled) listener.onPortTaken(port);
+    },
     onListens(socket) {
+      portWanted = undefined;
       listening.add(socket.id);
       listener.onListens(socket);
     },
@@ -231,6 +239,7 @@ function track(tracked: Tracked): Program {
     endRelay();
     // It ended by itself, and perhaps nothing else will happen for long.
     if (ending === undefined && mayChangeModes) modes.restore();
+    if (ending === undefined && portWanted !== undefined) listener.onPortTaken(portWanted);
     listener.onExit({ code, signal: name });
     endDrain?.(false);
     ending?.rootExited();

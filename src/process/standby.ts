@@ -78,6 +78,10 @@ interface Parked {
   readonly packages: readonly PackageFile[];
   /** Files that it has read, or looked for, as they were then. */
   readonly read: Map<string, string>;
+  /** Its working folder, and what tells that from another one that has the path by now. */
+  readonly folder: string;
+  readonly place: string;
+  isReady: boolean;
 }
 
 export function createStandbys({ start, clock, cpuTime = cpuTimeOf }: StandbyContext): Standbys {
@@ -120,13 +124,13 @@ export function createStandbys({ start, clock, cpuTime = cpuTimeOf }: StandbyCon
     const packages = prewarmFails ? [] : run.packages.filter(({ file }) => isSelected(file, options.prewarm));
     const { nodeArgs, where, samples } = plan;
     const command = { ...options.command, nodeArgs };
-    const read = new Map(bootFiles(options).map((file) => [file, stampOf(file)]));
-    const child = start(
-      { ...options, command },
-      { where, packages, samples: samples.map((name) => path.join(cacheFolder(options.env), 'samples', name)) },
-    );
+    const loaded = packages.flatMap(({ file }) => [file, ...manifestOf(file)]);
+    const read = new Map([...bootFiles(options), ...loaded].map((file) => [file, stampOf(file)]));
+    const place = placeOf(options.folder);
+    const startedAt = Date.now();
+    const child = start({ ...options, command }, { where, packages, samples: samplesOf(samples, options.env) });
     if ('failure' in child) return;
-    const one: Parked = { child, key, packages, read };
+    const one: Parked = { child, key, packages, read, folder: options.folder, place, isReady: false };
     parked.push(one);
     child.process.once('exit', () => {
       parked = parked.filter((other) => other !== one);
@@ -134,7 +138,14 @@ export function createStandbys({ start, clock, cpuTime = cpuTimeOf }: StandbyCon
     // One after the other: the next is booted when this one is ready.
     child.listen({
       onParked(files) {
-        for (const file of files) read.set(file, stampOf(file));
+        for (const file of files) if (!read.has(file)) read.set(file, stampOf(file));
+        // What has been saved meanwhile may have been read before.
+        if (files.some((file) => isChangedSince(file, startedAt))) {
+          giveUp(one);
+          if (run === latest) scheduleLook();
+          return;
+        }
+        one.isReady = true;
         run.listener.onStandby(child.pid);
         if (run === latest) prepare(run);
       },
@@ -168,7 +179,8 @@ export function createStandbys({ start, clock, cpuTime = cpuTimeOf }: StandbyCon
   return {
     take(options, variables) {
       const key = keyOf(options);
-      for (const one of parked) if (!isFresh(one)) giveUp(one);
+      // One that is still loading packages may never come to an end of it, or fail.
+      for (const one of parked) if (!isFresh(one) || (!one.isReady && one.packages.length > 0)) giveUp(one);
       const [first, ...others] = parked.filter((one) => one.key === key);
       if (first === undefined) return undefined;
       parked = others;
@@ -179,7 +191,9 @@ export function createStandbys({ start, clock, cpuTime = cpuTimeOf }: StandbyCon
     },
     launched(options, child, listener) {
       const packages = taken?.child === child ? [...taken.packages] : [];
-      const onPackage: ProgramNotices['onPackage'] = (item) => void packages.push(item);
+      const onPackage: ProgramNotices['onPackage'] = (item) => {
+        if (!packages.some(({ file, kind }) => file === item.file && kind === item.kind)) packages.push(item);
+      };
       if (closed) return onPackage;
       const now = clock.now();
       if (latest !== undefined && now - latest.at < quickGap) {
@@ -213,13 +227,48 @@ export function createStandbys({ start, clock, cpuTime = cpuTimeOf }: StandbyCon
 const keyOf = ({ command: { file, nodeArgs, args }, ...rest }: StandbyOptions): string =>
   JSON.stringify([file, nodeArgs, args, rest]);
 
+/** Where the samples are written; none for a user without a home. */
+function samplesOf(names: readonly string[], env: NodeJS.ProcessEnv): string[] {
+  try {
+    return names.map((name) => path.join(cacheFolder(env), 'samples', name));
+  } catch {
+    return [];
+  }
+}
+
 /** Is this file part of a package that is to be loaded ahead of time? */
 function isSelected(file: string, prewarm: StandbyOptions['prewarm']): boolean {
   if (typeof prewarm === 'boolean') return prewarm;
   return prewarm.some((name) => file.includes(`/node_modules/${name}/`));
 }
 
-const isFresh = ({ read }: Parked): boolean => [...read].every(([file, stamp]) => stampOf(file) === stamp);
+const isFresh = ({ read, folder, place }: Parked): boolean =>
+  place === placeOf(folder) && [...read].every(([file, stamp]) => stampOf(file) === stamp);
+
+/** Tells a folder from another one that has its path later. */
+function placeOf(folder: string): string {
+  try {
+    const { dev, ino } = fs.statSync(folder);
+    return `${dev} ${ino}`;
+  } catch {
+    return '';
+  }
+}
+
+function isChangedSince(file: string, time: number): boolean {
+  try {
+    // The kernel's clock, which stamps files, goes by ticks of up to 10 ms.
+    return fs.statSync(file).ctimeMs >= time - 10;
+  } catch {
+    return true;
+  }
+}
+
+/** What Node reads of a package to find its files. */
+function manifestOf(file: string): string[] {
+  const [folder] = /^.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+/.exec(file) ?? [];
+  return folder === undefined ? [] : [path.join(folder, 'package.json')];
+}
 
 /**
  * libuv makes descriptors 0 to 2 of a new process blocking, and with them those of everybody who has
@@ -231,14 +280,45 @@ function stdinIsBeingRead(): boolean {
   return (Number.parseInt(flags, 8) & fs.constants.O_NONBLOCK) !== 0;
 }
 
-/** What Node and loaders read at their start, whether it is watched or not. */
-function bootFiles({ command, folder }: StandbyOptions): string[] {
-  const files: string[] = [];
+/** Files that Node or a loader reads at its start, by variables that name them. */
+const fileVariables = ['NODE_EXTRA_CA_CERTS', 'OPENSSL_CONF', 'SSL_CERT_FILE', 'TSX_TSCONFIG_PATH', 'TS_NODE_PROJECT'];
+const environmentFiles = ['.env', '.env.local', '.env.development', '.env.development.local'];
+
+/** What Node, loaders and packages such as dotenv read at their start, whether it is watched or not. */
+function bootFiles({ command, folder, env }: StandbyOptions): string[] {
+  const files = environmentFiles.map((name) => path.join(folder, name));
   for (const start of new Set([folder, path.dirname(command.script ?? folder)])) {
-    for (let place = start; ; place = path.dirname(place)) {
+    for (const place of foldersAbove(start))
       files.push(...['package.json', 'tsconfig.json', 'jsconfig.json'].map((name) => path.join(place, name)));
-      if (place === path.dirname(place)) break;
-    }
   }
-  return files;
+  for (const name of fileVariables) if (env[name]) files.push(path.resolve(folder, env[name]));
+  // What they extend is appended as it is found, and is looked into in its turn.
+  const configs = new Set(files.filter((file) => /[tj]sconfig[^\\/]*$/.test(file)));
+  for (const config of configs) for (const base of basesOf(config)) configs.add(base);
+  return [...files, ...configs];
+}
+
+/** The files that a tsconfig extends: https://www.typescriptlang.org/tsconfig/#extends. */
+function basesOf(file: string): string[] {
+  let text: string;
+  try {
+    text = fs.readFileSync(file, 'utf8');
+  } catch {
+    return [];
+  }
+  const value = /"extends"\s*:\s*(?:"[^"]*"|\[[^\]]*\])/.exec(text)?.[0] ?? '';
+  const names = [...value.slice('"extends"'.length).matchAll(/"([^"]+)"/g)].map(([, name = '']) => name);
+  return names.flatMap((name) => {
+    const paths = /^\.{0,2}\//.test(name)
+      ? [path.resolve(path.dirname(file), name)]
+      : foldersAbove(path.dirname(file)).map((folder) => path.join(folder, 'node_modules', name));
+    return paths
+      .flatMap((base) => [base, `${base}.json`, path.join(base, 'tsconfig.json')])
+      .filter((base) => stampOf(base) !== '');
+  });
+}
+
+function foldersAbove(folder: string): string[] {
+  const above = path.dirname(folder);
+  return above === folder ? [folder] : [folder, ...foldersAbove(above)];
 }

@@ -46,8 +46,13 @@ class CgroupTree implements ProcessTree {
       members.push(member);
       onFound?.(member);
     }
-    const populated = /^populated 1$/m.test(readProc(path.join(this.#folder, 'cgroup.events')) ?? '');
-    return { members, proven: !populated && root === undefined };
+    return { members, proven: root === undefined && this.#isEmpty() };
+  }
+
+  /** What cannot be read, for want of a descriptor, proves nothing. */
+  #isEmpty(): boolean {
+    const events = readProc(path.join(this.#folder, 'cgroup.events'));
+    return events === undefined ? !fs.existsSync(this.#folder) : /^populated 0$/m.test(events);
   }
 
   signal(member: Member, signal: NodeJS.Signals): 'sent' | 'gone' | 'denied' {

@@ -254,7 +254,7 @@ describe('as without devwatch', () => {
     expect(await session.says('closed')).toMatchObject({ closed: true });
   });
 
-  test('a cluster is left alone', async () => {
+  test('a cluster serves as without devwatch', async () => {
     const cluster = `const cluster = require('cluster'), http = require('http');
       if (cluster.isPrimary) cluster.fork().on('listening', (worker, address) => say({ address: worker }));
       else http.createServer((request, response) => response.end('version ' + version)).listen(0);`;
@@ -264,6 +264,16 @@ describe('as without devwatch', () => {
     session.project.write('server.js', clustered(cluster, 2));
     const second = await session.says('address', 2);
     expect(await talk({ host: '127.0.0.1', port: portOf(second) })).toContain('version 2');
+  });
+
+  test('deprecations that are printed or thrown are those of the program alone', async () => {
+    const flags = ['--pending-deprecation', '--throw-deprecation'];
+    await using session = await Session.start(server(plain('0, "127.0.0.1"')), flags);
+    const first = portOf(await session.says('address'));
+    await session.replace(plain('0, "127.0.0.1"'));
+    session.go();
+    expect(portOf(await session.says('address', 2))).toBe(first);
+    expect(session.devwatch.otherLines).toEqual([]);
   });
 
   test('--no-hold: a connection between two runs is refused', async () => {

@@ -1,9 +1,13 @@
 /** Real programs of many kinds, each run, asked, edited and asked again. */
 
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import fs from 'node:fs';
+import path from 'node:path';
 import { expect, test } from 'vitest';
-import { type Devwatch, startDevwatch } from '../support/devwatch.ts';
-import type { Project } from '../support/project.ts';
+import { cli, type Devwatch, startDevwatch } from '../support/devwatch.ts';
+import { until } from '../support/facts.ts';
+import { createProject, type Project } from '../support/project.ts';
 import { ask, edit, freePort, isRunning, nextAddress, projectOf } from '../support/servers.ts';
 import { readText } from '../support/text.ts';
 
@@ -217,4 +221,35 @@ test('what is piped in reaches the program, also after a restart', async () => {
 
   devwatch.process.stdin?.end();
   expect(await devwatch.event('exit')).toMatchObject({ run: 2, outcome: { code: 0 }, next: { kind: 'wait' } });
+});
+
+test('a program that may read its own folder alone', async () => {
+  const isOld = process.allowedNodeEnvironmentFlags.has('--experimental-permission');
+  await using project = createProject({ 'server.js': `console.log('version 1'); setInterval(() => {}, 1000);` });
+  const flags = [
+    isOld ? '--experimental-permission' : '--permission',
+    `--allow-fs-read=${fs.realpathSync(project.path)}/*`,
+  ];
+  await using devwatch = startDevwatch([...flags, 'server.js'], { cwd: fs.realpathSync(project.path) });
+  await until(() => devwatch.stdout() === 'version 1\n');
+  await devwatch.event('watching');
+  project.write('server.js', `console.log('version 2'); setInterval(() => {}, 1000);`);
+  await until(() => devwatch.stdout().endsWith('version 2\n'));
+});
+
+test.runIf(process.getuid?.() === 0)('of a user who has neither a name nor a home', async () => {
+  await using project = createProject({ 'server.js': `console.log('runs'); setInterval(() => {}, 1000);` });
+  for (const folder of [project.path, path.dirname(project.path)]) fs.chmodSync(folder, 0o755);
+  const nobody = 54_321;
+  const child = spawn(process.execPath, [cli, 'server.js'], {
+    cwd: project.path,
+    env: { PATH: process.env.PATH },
+    uid: nobody,
+    gid: nobody,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const [text] = await once(child.stdout.setEncoding('utf8'), 'data');
+  expect(text).toBe('runs\n');
+  child.kill('SIGTERM');
+  await once(child, 'close');
 });

@@ -146,6 +146,25 @@ describe('when the port is taken', () => {
     server.close();
   });
 
+  test.each([
+    ['and ends', 'process.exit(0)', true],
+    ['and listens on another one before it ends', 'server.listen(0, () => process.exit(0))', false],
+  ])('it is said of a program that handles it %s: %s', async (_, reaction, isSaid) => {
+    const server = net.createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as net.AddressInfo;
+    await using project = createProject({
+      'server.js': `const server = require('http').createServer();
+        server.once('error', () => { ${reaction}; });
+        server.listen(${port}, '127.0.0.1');`,
+    });
+    await using devwatch = startDevwatch(['server.js'], { cwd: project.path });
+    await devwatch.event('exit');
+    const told = devwatch.events.filter(({ event }) => event === 'portTaken');
+    expect(told).toMatchObject(isSaid ? [{ port, holders: [{ pid: process.pid }] }] : []);
+    server.close();
+  });
+
   test('but a program that handles it hears nothing of us', async () => {
     const server = net.createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');

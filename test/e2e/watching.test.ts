@@ -64,6 +64,23 @@ describe('with --deps', () => {
     expect(await changedBy(devwatch)).toEqual([project.at('shared/missing.js')]);
   });
 
+  test('whatever its name is, and errors are as without', async () => {
+    await using home = await openHome();
+    const codeOf = (name: string): string =>
+      `(() => { try { require('${name}'); } catch ({ code }) { return code; } })()`;
+    await using project = createProject({
+      'app/server.js': `require(process.env.TEST_DIAL)({ codes: [${['../shared/%zz', '../shared/a%2Fb', '../shared/b#c'].map(codeOf)}] })`,
+      'shared/other.js': '',
+    });
+    await using devwatch = startDevwatch(['--deps', 'server.js'], { cwd: project.at('app'), env: home.env });
+    const missing = 'MODULE_NOT_FOUND';
+    expect((await home.next()).says.codes).toEqual([missing, missing, missing]);
+    await devwatch.event('watchingLoads');
+    project.write('shared/b#c.js', '');
+    await home.next();
+    expect(await changedBy(devwatch)).toEqual([project.at('shared/b#c.js')]);
+  });
+
   test('the program sees nothing of it', async () => {
     await using home = await openHome();
     await using project = createProject({

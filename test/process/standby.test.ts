@@ -2,11 +2,14 @@
 
 import type { ChildProcess } from 'node:child_process';
 import { EventEmitter } from 'node:events';
+import fs from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import type { PackageFile, ParkOrders } from '../../src/preload/orders.ts';
 import type { ProgramNotices } from '../../src/process/channel.ts';
 import type { Child, ChildOptions } from '../../src/process/child.ts';
 import { createStandbys } from '../../src/process/standby.ts';
 import { createClock } from '../support/clock.ts';
+import { createProject } from '../support/project.ts';
 
 const options: ChildOptions = {
   command: {
@@ -79,9 +82,12 @@ function open() {
   const clock = createClock();
   const started: FakeChild[] = [];
   let cpu = 0;
-  const start = (): FakeChild => {
+  /** What each of them is to load ahead of time. */
+  const ordered: (readonly PackageFile[])[] = [];
+  const start = (_?: ChildOptions, park?: ParkOrders): FakeChild => {
     const child = new FakeChild(100 + started.length);
     started.push(child);
+    if (park !== undefined) ordered.push(park.packages);
     return child;
   };
   const parked: number[] = [];
@@ -91,17 +97,20 @@ function open() {
     standbys,
     started,
     parked,
+    ordered,
     /** The program uses so much CPU from now on, in ms at every look. */
     works(ms: number) {
       cpu += ms;
     },
-    launch: (run: ChildOptions = options) => {
+    /** @param packages what the run says that it loads */
+    launch: (run: ChildOptions = options, packages: readonly PackageFile[] = []) => {
       const taken = standbys.take(run, {});
       taken?.listen({});
-      standbys.launched(run, taken ?? start(), {
+      const onPackage = standbys.launched(run, taken ?? start(), {
         onStandby: (pid) => parked.push(pid),
         onPrewarmFailed: () => {},
       });
+      for (const item of packages) onPackage(item);
       return taken;
     },
     /** The prepared ones. */
@@ -222,6 +231,102 @@ describe('while restarts come quickly', () => {
     clock.advance(3500);
     expect(waiting()).toHaveLength(1);
     expect(clock.pending).toBe(0);
+  });
+});
+
+describe('with packages', () => {
+  const express: PackageFile = { file: '/project/node_modules/express/index.js', kind: 'require' };
+  const prewarmed: ChildOptions = { ...options, prewarm: true };
+
+  test('one that is still loading them is not taken: it may never come to an end of it', () => {
+    const { clock, launch, waiting } = open();
+    launch(prewarmed, [express]);
+    clock.advance(2000);
+    const [one] = waiting();
+    expect(launch(prewarmed)).toBeUndefined();
+    expect(one?.alive).toBe(false);
+  });
+
+  test('one that is still booting without any is', () => {
+    const { clock, launch, waiting } = open();
+    launch(prewarmed);
+    clock.advance(2000);
+    const [one] = waiting();
+    expect(launch(prewarmed)?.pid).toBe(one?.pid);
+  });
+
+  test('each is loaded once, however often it is told', () => {
+    const { clock, launch, waiting, ordered } = open();
+    launch(prewarmed, [express]);
+    for (let run = 0; run < 3; run += 1) {
+      clock.advance(3000);
+      waiting()[0]?.notices.onParked?.([]);
+      expect(launch(prewarmed, [express])).toBeDefined();
+    }
+    expect(ordered.slice(0, 3)).toEqual([[express], [express], [express]]);
+  });
+});
+
+describe('one is given up that has read', () => {
+  const files = {
+    'package.json': '{}',
+    'tsconfig.json': '{ "extends": ["./config/base", "@scope/base"] }',
+    'config/base.json': '{ "extends": "./deep/tsconfig.json" }',
+    'config/deep/tsconfig.json': '{}',
+    'node_modules/@scope/base/tsconfig.json': '{}',
+    'node_modules/dep/package.json': '{}',
+    'node_modules/dep/index.js': '',
+    'ca.pem': '',
+    '.env': '',
+  };
+
+  test.each(Object.keys(files))('what %s has been', async (changed) => {
+    await using project = createProject(files);
+    const { clock, launch, waiting } = open();
+    const run: ChildOptions = {
+      ...options,
+      folder: project.path,
+      command: { ...options.command, script: project.at('server.cjs') },
+      env: { ...options.env, NODE_EXTRA_CA_CERTS: 'ca.pem' },
+      prewarm: true,
+    };
+    const dep: PackageFile = { file: project.at('node_modules/dep/index.js'), kind: 'import' };
+    const prepare = () => {
+      launch(run, [dep]);
+      clock.advance(3000);
+      const [one] = waiting();
+      one?.notices.onParked?.([]);
+      return one;
+    };
+    // Nothing has changed.
+    const one = prepare();
+    expect(launch(run)?.pid).toBe(one?.pid);
+    const another = prepare();
+    project.write(changed, '{ "changed": true }');
+    expect(launch(run)).toBeUndefined();
+    expect(another?.alive).toBe(false);
+  });
+
+  test('what has been saved while it was loading', async () => {
+    await using project = createProject({ 'dep.js': '' });
+    const { clock, launch, waiting, parked } = open();
+    launch();
+    clock.advance(2000);
+    project.write('dep.js', 'new');
+    waiting()[0]?.notices.onParked?.([project.at('dep.js')]);
+    expect([waiting(), parked]).toEqual([[], []]);
+  });
+
+  test('a folder in the place of which there is another one', async () => {
+    await using project = createProject({ 'app/server.cjs': '' });
+    const { clock, launch, waiting } = open();
+    const run: ChildOptions = { ...options, folder: project.at('app') };
+    launch(run);
+    clock.advance(2000);
+    waiting()[0]?.notices.onParked?.([]);
+    fs.renameSync(project.at('app'), project.at('old'));
+    fs.mkdirSync(project.at('app'));
+    expect(launch(run)).toBeUndefined();
   });
 });
 
