@@ -14,7 +14,7 @@ import {
   specOf,
   tellOfStart,
 } from './config/options.ts';
-import { messageOf, UsageError } from './errors.ts';
+import { CommonMistake, messageOf, UsageError } from './errors.ts';
 import type { Cause, Change, Emit, Ending, EventMap } from './events.ts';
 import { isReadByDevwatchAlone, ownFiles, type ProgramRequest, planCommand } from './plan.ts';
 import type { Command } from './process/command.ts';
@@ -62,6 +62,8 @@ export interface Reread {
   readonly changed: readonly OptionKey[];
   /** What is wrong with them: all stays as it was. */
   readonly problem?: string;
+  /** It is about none of several programs. */
+  readonly isCommon?: boolean;
 }
 
 /** How much later than the program's end devwatch may hear of the Ctrl-C that caused it, in ms. */
@@ -163,6 +165,11 @@ export class App {
   /** Resident memory of the program's processes in bytes; undefined where that cannot be known. */
   get memory(): number | undefined {
     return this.#liveRun === undefined ? undefined : this.#supervisor.program?.memory();
+  }
+
+  /** CPU time that the program's processes have used so far, in ms; undefined as for memory. */
+  get cpu(): number | undefined {
+    return this.#liveRun === undefined ? undefined : this.#supervisor.program?.cpu();
   }
 
   /** As it is shown to people. */
@@ -505,7 +512,8 @@ export class App {
       changes.map((change) => change.path),
       this.#clock.now(),
     );
-    if (culprit === undefined) return;
+    // Who saves it quickly is a person; to ignore it would be no advice.
+    if (culprit === undefined || culprit === this.#command.script) return;
     const name = path.relative(this.#loaded.folder, culprit);
     this.#emit('warning', {
       message: `${name} changes right after every start: if the program itself writes it, use --ignore ${name}`,
@@ -522,10 +530,12 @@ export class App {
     }
     const stamps = (): string => changes.map((change) => stampOf(change.path)).join();
     const before = stamps();
-    const { changed, problem } = this.#readSettings();
+    const { changed, problem, isCommon } = this.#readSettings();
     // A save that has begun since is still to be heard of, and what was read may be half of it.
     if (problem !== undefined && stamps() !== before) return;
-    if (problem !== undefined) this.#emit('problem', { message: `${problem} · the old settings stay in force` });
+    if (problem !== undefined) {
+      this.#emit('problem', { message: `${problem} · the old settings stay in force`, ...(isCommon && { isCommon }) });
+    }
     this.#adapt(
       changed,
       changes.some(({ path: file }) => ['package.json', '.gitignore'].includes(path.basename(file))),
@@ -560,7 +570,7 @@ export class App {
       this.#env = this.#readEnvironment(loaded);
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;
-      return { changed: [], problem: error.message };
+      return { changed: [], problem: error.message, isCommon: error instanceof CommonMistake };
     }
     const before = this.#loaded.settings;
     const changed = changedKeys(before, loaded.settings);

@@ -8,6 +8,7 @@ import { isatty } from 'node:tty';
 import { setFlagsFromString } from 'node:v8';
 import { systemClock } from './clock.ts';
 import { type CommandLine, parseArgv } from './config/argv.ts';
+import type { Described } from './config/describe.ts';
 import type { LoadedSettings } from './config/load.ts';
 import type { Settings } from './config/options.ts';
 import { codeOf, UsageError } from './errors.ts';
@@ -38,13 +39,21 @@ async function main(argv: readonly string[], keepCompiled: () => void): Promise<
   if (line.help !== undefined) return (await import('./config/describe.ts')).printHelp(version, line.help);
   if (line.version) return void process.stdout.write(`${version}\n`);
   const [word = '', ...rest] = line.program;
-  if (!line.literal && (managing as readonly string[]).includes(word))
-    return manageBackground(word as Managing, rest, argv);
-  if (line.literal || !isSubcommand(word)) return runPrograms(line, keepCompiled);
+  const isManaging = !line.literal && (managing as readonly string[]).includes(word);
+  if (!isManaging && (line.literal || !isSubcommand(word))) return runPrograms(line, keepCompiled);
+  if (asksForHelp(word, rest)) return (await import('./config/describe.ts')).printCommandHelp(word as Described);
+  if (isManaging) return manageBackground(word as Managing, rest, argv);
   const commands = await import('./commands.ts');
   if (word === 'explain') return commands.explain(rest, programsOf({ ...line, program: [] }));
   if (rest.length > 0) throw new UsageError(`devwatch ${word} takes no arguments: ${rest[0]}`);
   return word === 'init' ? commands.init(process.cwd()) : commands.showSettings(readProject(line));
+}
+
+/** What follows the script that is to be started is that script's. */
+function asksForHelp(word: string, rest: readonly string[]): boolean {
+  if (word === 'start') return parseArgv(rest).help !== undefined;
+  if (word === 'unit') return rest[0] === '-h' || rest[0] === '--help';
+  return rest.includes('-h') || rest.includes('--help');
 }
 
 async function manageBackground(word: Managing, rest: readonly string[], argv: readonly string[]): Promise<void> {
@@ -55,11 +64,13 @@ async function manageBackground(word: Managing, rest: readonly string[], argv: r
   process.exitCode = await (word === 'start' ? start(readStart(words)) : manage(word, rest));
 }
 
-const readStart = (argv: readonly string[]): StartRequest => ({
-  programs: programsOf(parseArgv(argv)),
-  argv,
-  cli: process.argv[1] ?? '',
-});
+function readStart(argv: readonly string[]): StartRequest {
+  const line = parseArgv(argv);
+  const programs = programsOf(line);
+  // The last word is the name of one of "apps", which each is given by --only.
+  const endsWithName = programs[0].app !== undefined && line.program.length > 0;
+  return { programs, argv: endsWithName ? argv.slice(0, -1) : argv, cli: process.argv[1] ?? '' };
+}
 
 async function runAsDaemon(name: string, argv: readonly string[]): Promise<void> {
   delete process.env[backgroundVariable];
@@ -123,7 +134,7 @@ async function runPrograms(line: CommandLine, keepCompiled: () => void): Promise
   };
   const notices = openNotifySocket(process.env, {
     clock: systemClock,
-    onProblem: (message) => reporter.report('warning', { message }),
+    onProblem: (message) => common.report('warning', { message }),
   });
   const group = new Group({
     members: membersOf(programs),
@@ -133,7 +144,8 @@ async function runPrograms(line: CommandLine, keepCompiled: () => void): Promise
       label(loaded.settings);
       const tellManager = notices?.program(loaded.settings.ready !== undefined, app);
       return (name, event) => {
-        reporter.report(name, event);
+        const isCommon = name === 'problem' && (event as EventMap['problem']).isCommon === true;
+        (isCommon ? common : reporter).report(name, event);
         tellManager?.(name, event);
         if (name === 'settings') {
           const { settings } = event as EventMap['settings'];
@@ -148,10 +160,10 @@ async function runPrograms(line: CommandLine, keepCompiled: () => void): Promise
     onEnd: (ending) =>
       void Promise.all([beside?.close(), notices?.stopped()]).then(() => process.exit(exitCodeOf(ending))),
   });
-  const reporter = openReporter(first.loaded, undefined);
-  handleSignals(group, reporter, notices);
+  const common = openReporter(first.loaded, undefined);
+  handleSignals(group, common, notices);
   endWithNpm(group);
-  const input = openInput(group, reporter, first.loaded.settings);
+  const input = openInput(group, common, first.loaded.settings);
   group.start();
 }
 
@@ -288,6 +300,12 @@ function openInput(group: Group, reporter: Reporter, { stdin }: Settings): Input
     if (!inForeground) check = setTimeout(take, foregroundCheck).unref();
   };
   process.on('SIGCONT', take);
+  // A program that reads single keys, as readline does, stops at Ctrl-Z by itself and alone.
+  if ('SIGCHLD' in constants.signals) {
+    process.on('SIGCHLD', () => {
+      if (!ours && group.isStopped()) process.kill(process.pid, 'SIGSTOP');
+    });
+  }
   setImmediate(take);
   return {
     giveTo(owner) {

@@ -2,7 +2,7 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
-import type { LoadedProject, LoadedSettings } from './config/load.ts';
+import { type LoadedProject, type LoadedSettings, packageMain } from './config/load.ts';
 import { optionKeys } from './config/options.ts';
 import { codeOf, UsageError } from './errors.ts';
 import type { Verdict } from './events.ts';
@@ -16,20 +16,24 @@ import { type BackendChoice, chooseBackend } from './watch/watcher.ts';
 const template = `{
   // Settings of devwatch; flags win over them. All keys: the README of devwatch
   "$schema": "./node_modules/devwatch/dist/schema.json",
-  "script": "SCRIPT",
+  SCRIPT,
   "watch": ["."],
   "ignore": []
 }
 `;
 
+const usualScripts = ['server.js', 'src/server.ts', 'src/index.ts', 'src/index.js', 'index.js', 'app.js', 'main.js'];
+
 /** Writes a `.watchrc` to start from. */
 export function init(folder: string): void {
   const file = path.join(folder, '.watchrc');
-  const script = ['server.js', 'src/server.ts', 'src/index.ts', 'src/index.js', 'index.js', 'app.js', 'main.js'].find(
-    (name) => fs.existsSync(path.join(folder, name)),
+  // What package.json names is found without settings, too.
+  const script = [packageMain(folder), ...usualScripts].find(
+    (name) => name !== undefined && fs.existsSync(path.join(folder, name)),
   );
+  const line = script === undefined ? '// "script": "server.js"' : `"script": ${JSON.stringify(script)}`;
   try {
-    fs.writeFileSync(file, template.replace('SCRIPT', script ?? 'server.js'), { flag: 'wx', mode: 0o644 });
+    fs.writeFileSync(file, template.replace('SCRIPT', line), { flag: 'wx', mode: 0o644 });
   } catch (error) {
     const code = codeOf(error);
     throw new UsageError(

@@ -11,7 +11,6 @@ import type { LoadedSettings } from './config/load.ts';
 import { type Settings, tellOfStart } from './config/options.ts';
 import { messageOf } from './errors.ts';
 import { type Next, proofOfLife } from './events.ts';
-import { cpuTimeOf } from './process/proc.ts';
 import { foreignSignals, Runner } from './runner.ts';
 import { createReporter, type ReporterSettings } from './terminal/reporter.ts';
 import { version } from './version.ts';
@@ -50,7 +49,7 @@ export interface Status {
   readonly port: number | undefined;
   /** Bytes, of the program's whole tree. */
   readonly memory: number | undefined;
-  /** CPU time of its root process so far, in ms. */
+  /** CPU time of the same so far, in ms. */
   readonly cpu: number | undefined;
   /** How long the program may take to end, in ms. */
   readonly killTimeout: number;
@@ -118,8 +117,7 @@ export async function runInBackground(request: DaemonRequest): Promise<void> {
 
   const handlers: Record<string, ControlHandler> = {
     async status() {
-      const { pid, memory } = runner;
-      const cpu = pid === undefined ? undefined : cpuTimeOf(pid);
+      const { pid, memory, cpu } = runner;
       const { killTimeout } = runner.loaded.settings;
       return { ...starts.now, pid, memory, cpu, killTimeout } satisfies Status;
     },
@@ -334,7 +332,7 @@ function complain(message: string): void {
 }
 
 /** How much of what was printed last a failed start is told with: lines, and bytes. */
-const tailLines = 20;
+const tailLines = 30;
 const longestTail = 8192;
 
 /** What waits for somebody who is attached. */

@@ -130,8 +130,8 @@ export interface EventMap {
   settings: { file: string; changed: readonly OptionKey[]; settings: Settings };
   /** Something the user should know; the program goes on. */
   warning: { message: string };
-  /** Something the user gave us is wrong; the program goes on as it was. */
-  problem: { message: string };
+  /** Something the user gave us is wrong; the program goes on as it was. `isCommon`: it is about none of several programs. */
+  problem: { message: string; isCommon?: boolean };
   /** All is over: every process that devwatch started is gone. */
   end: { ending: Ending };
 }

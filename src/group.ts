@@ -3,7 +3,7 @@
 import type { AppRequest } from './app.ts';
 import { type CancelTimer, type Clock, systemClock } from './clock.ts';
 import type { LoadedSettings } from './config/load.ts';
-import { UsageError } from './errors.ts';
+import { CommonMistake, UsageError } from './errors.ts';
 import type { Emit, Ending } from './events.ts';
 import { Runner } from './runner.ts';
 
@@ -102,6 +102,11 @@ export class Group {
     this.#members.get('')?.runner.write(chunk);
   }
 
+  /** Has the only program been stopped, by a signal or by itself? It goes on with devwatch. */
+  isStopped(): boolean {
+    return this.#members.get('')?.runner.isStopped() === true;
+  }
+
   /** Is devwatch in the foreground of the terminal on its stdin? See Runner. */
   isForeground(): boolean {
     return [...this.#members.values()].some(({ runner }) => runner.isForeground());
@@ -193,7 +198,7 @@ export class Group {
     if (member === undefined) throw new UsageError(`${key} has ended`);
     let requests: readonly MemberRequest[];
     try {
-      requests = this.#options.reread();
+      requests = this.#reread();
       for (const request of requests) this.#requireRunnable(request);
     } catch (error) {
       if (error instanceof UsageError && this.#isToldAlready(error.message, key)) return member.runner.loaded;
@@ -201,6 +206,14 @@ export class Group {
     }
     queueMicrotask(() => this.#adapt(requests));
     return requests.find((request) => keyOf(request) === key)?.loaded ?? member.runner.loaded;
+  }
+
+  #reread(): readonly MemberRequest[] {
+    try {
+      return this.#options.reread();
+    } catch (error) {
+      throw error instanceof UsageError ? new CommonMistake(error.message) : error;
+    }
   }
 
   /** Has another program been told of this mistake? The same one made anew is told anew. */

@@ -22,8 +22,9 @@ export type Programs = readonly [NamedProgram, ...NamedProgram[]];
  *
  * @throws UsageError naming flag, or file, line and column of what is wrong
  */
-export function programsOf(line: CommandLine): Programs {
-  const project = readProject(line);
+export function programsOf(given: CommandLine): Programs {
+  const project = readProject(given);
+  const line = namingApp(given, project);
   const [first, ...others] = selectApps(line, project);
   if (first === undefined) return [{ ...programOf(line, project.common), app: undefined }];
   const named = (loaded: LoadedApp): NamedProgram => ({ ...programOf(line, loaded), app: loaded.app });
@@ -31,6 +32,13 @@ export function programsOf(line: CommandLine): Programs {
   for (const program of programs) requireSigns(program, programs);
   refuseSharedPorts(programs);
   return programs;
+}
+
+/** `devwatch web` is one of "apps", too, where there is no such file. */
+function namingApp(line: CommandLine, { apps }: LoadedProject): CommandLine {
+  const [word = '', ...args] = line.program;
+  const isApp = apps.some(({ app }) => app === word) && args.length === 0 && line.only === undefined && !line.literal;
+  return isApp && !fs.existsSync(word) ? { ...line, program: [], only: [word] } : line;
 }
 
 /** Whoever is waited for can be seen to be up. Who was not asked to run is not waited for. */
@@ -91,7 +99,7 @@ export function selectApps(
   if (stranger !== undefined) {
     const guess = nearest(stranger, names);
     throw new UsageError(
-      `--only: no program is called ${stranger} · ${guess === undefined ? names.join(', ') : `did you mean ${guess}?`}`,
+      `"apps" has no ${stranger} · ${guess === undefined ? names.join(', ') : `did you mean ${guess}?`}`,
     );
   }
   return apps.filter(({ app }) => only.includes(app));

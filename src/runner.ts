@@ -11,6 +11,7 @@ import type { Emit, Ending, EventMap, EventName } from './events.ts';
 import { createContainment } from './process/containment.ts';
 import { startGuardian } from './process/guardian.ts';
 import { endStaleLeftovers, type Leftovers, noteLeftovers } from './process/leftovers.ts';
+import { readStat } from './process/proc.ts';
 import { createLauncher } from './process/spawn.ts';
 import { isForeground, terminalModes } from './process/terminal.ts';
 
@@ -75,6 +76,11 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
   /** Resident memory of the program's processes in bytes; undefined while none runs and where it cannot be known. */
   get memory(): number | undefined {
     return this.#app.memory;
+  }
+
+  /** CPU time that the program's processes have used so far in ms; undefined as for memory. */
+  get cpu(): number | undefined {
+    return this.#app.cpu;
   }
 
   /** The settings in force. */
@@ -179,6 +185,11 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
   /** Writes to the program's stdin with `stdin: 'pipe'`, where null ends it; else hands over what was typed ahead. */
   write(chunk: string | Buffer | null): void {
     this.#app.write(chunk);
+  }
+
+  /** Has the program's root process been stopped (SIGSTOP, SIGTSTP)? False where that cannot be known. */
+  isStopped(): boolean {
+    return this.pid !== undefined && readStat(this.pid)?.state === 'T';
   }
 
   /** Is this process in the foreground of the terminal on its stdin? Reading from it anywhere else would stop it. */

@@ -13,6 +13,7 @@ const program: Program = {
   signal() {},
   ping: () => false,
   memory: () => undefined,
+  cpu: () => undefined,
   write() {},
 };
 

@@ -42,6 +42,49 @@ function defaultText({ kind, default: value, byDefault }: OptionSpec): string {
 
 const durationText = (ms: number): string => (ms >= 1000 && ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`);
 
+const commands = {
+  init: ['init', 'Writes a .watchrc to start from.'],
+  config: ['config', 'Shows the settings in force, as a .watchrc could have them, and where they come from.'],
+  explain: ['explain <path>...', 'Says why a change of each path restarts the program, or why it does not.'],
+  start: [
+    'start [options] [script|command [args...]]',
+    'Runs it in the background, or all "apps" of the settings, or one of them by its name. Returns when it is',
+    'up, or says why it is not. Takes all options of devwatch, the usual ones here being',
+    '  --name <name>      what it is called (default: of the package)',
+    '  --no-watch         keep it alive and restart nothing at saves',
+    '  --log <file>       one log for all that it prints',
+    '  --ready <sign>     when it is up',
+  ],
+  stop: ['stop <name|folder|all>...', 'Ends them; returns when nothing of them is left.'],
+  restart: ['restart <name|folder|all>...', 'Replaces them by fresh runs; returns when they are up.'],
+  reload: ['reload <name|folder|all>...', 'Has them read their settings again.'],
+  list: ['list [--json] [name|folder]...', 'Shows what runs in the background. Also: ls, status.'],
+  logs: [
+    'logs [options] <name|folder|all>...',
+    'Prints the last lines of what they have printed.',
+    '  -f, --follow       go on with what comes',
+    '  -n, --lines <n>    so many lines of each log (default: 20)',
+    '  --err              of stderr alone',
+    '  --since <time>     not older than this: 5m, 1h; lines without a time (--log-timestamps) by that of their file',
+    '  --clear            empty the logs instead',
+  ],
+  attach: ['attach <name>', 'Shows what it prints and hands on what is typed. Ctrl-C leaves it running.'],
+  unit: [
+    'unit [options] [name | script|command [args...]]',
+    'Prints a systemd user unit for it. Takes all options of devwatch, and',
+    '  --write            put it where systemd looks',
+    '  --socket <port>    listen in its place, and start it at the first connection',
+  ],
+} as const;
+
+export type Described = keyof typeof commands | 'ls' | 'status';
+
+/** Prints to stdout how one of the commands is used. */
+export function printCommandHelp(word: Described): void {
+  const [usage, ...lines] = commands[word === 'ls' || word === 'status' ? 'list' : word];
+  process.stdout.write(`devwatch ${usage}\n\n${lines.join('\n')}\n`);
+}
+
 /** Prints the help to stdout: the usual options, which fit into a terminal, or all. */
 export function printHelp(version: string, which: 'usual' | 'all'): void {
   const cli = cac('devwatch');

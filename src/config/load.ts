@@ -84,7 +84,12 @@ export function loadProject({ given, folder, config }: LoadRequest): LoadedProje
   return {
     common: { ...merge(start, flags, ...files), ...origin },
     apps: apps.map((app) => ({
-      ...merge(start, forApps, withMapsOf(app.layer, layer), ...files),
+      ...merge(
+        start,
+        forApps,
+        withMapsOf(app.layer, layer),
+        ...files.map((common) => withoutScript(common, app.layer)),
+      ),
       ...origin,
       app: app.name,
     })),
@@ -99,6 +104,12 @@ function withMapsOf(app: Layer, common: Layer | undefined): Layer {
     values.set(key, Object.freeze({ ...(common?.values.get(key) as object | undefined), ...(value as object) }));
   }
   return { ...app, values };
+}
+
+/** A script that stands beside `apps` would be appended to a line of a program's own. */
+function withoutScript(common: Layer, app: Layer): Layer {
+  if (!app.values.has('exec')) return common;
+  return { ...common, values: new Map([...common.values].filter(([key]) => key !== 'script' && key !== 'args')) };
 }
 
 /** The settings of a single program: `apps` is passed over. Throws as `loadProject` does. */

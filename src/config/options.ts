@@ -105,7 +105,7 @@ const options = {
     flag: 'watch',
     short: 'w',
     value: 'glob',
-    help: 'watch this file, folder or glob',
+    help: 'watch this file, folder or glob (`--no-watch`: none)',
   },
   ignore: {
     kind: 'globs',

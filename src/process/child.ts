@@ -143,7 +143,9 @@ function invocationOf(options: ChildOptions, inherited: readonly Held[] | undefi
   const { command, env, stdin, reportLoads, prewarm } = options;
   // It is meant for single processes; inherited by all, it would keep all.
   const { DEVWATCH_KEEP: _, ...variables } = env;
-  if (!command.isNode) return { file: command.file, args: command.args, env: variables };
+  // Into a pipe Python prints late, and what it has not printed when it is ended never.
+  const unbuffered = options.hearsOutput ? { PYTHONUNBUFFERED: '1' } : {};
+  if (!command.isNode) return { file: command.file, args: command.args, env: { ...unbuffered, ...variables } };
   const sharesTerminal = stdin === 'inherit' && stdinIsTerminal();
   const orders: Orders = {
     channel: channelDescriptor,

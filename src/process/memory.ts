@@ -1,7 +1,7 @@
-/** How much memory a program takes, and when that is too much. */
+/** How much memory and CPU time a program takes, and when the memory is too much. */
 
 import type { CancelTimer, Clock } from '../clock.ts';
-import { readProc } from './proc.ts';
+import { cpuTimeOf, readProc } from './proc.ts';
 import type { ProcessTree } from './tree.ts';
 
 /**
@@ -14,6 +14,12 @@ export function treeMemory(tree: ProcessTree): number | undefined {
   let kilobytes = 0;
   for (const { pid } of tree.look().members) kilobytes += residentOf(pid);
   return kilobytes * 1024;
+}
+
+/** CPU time that a tree's members, and those of their children that have ended, have used so far, in ms; undefined as for memory. */
+export function treeCpuTime(tree: ProcessTree): number | undefined {
+  if (process.platform !== 'linux') return undefined;
+  return tree.look().members.reduce((sum, { pid }) => sum + (cpuTimeOf(pid, 'with its ended children') ?? 0), 0);
 }
 
 /** In kB; 0 for a process that has just ended. */

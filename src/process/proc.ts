@@ -80,12 +80,15 @@ export function parseStat(text: string): ProcessStat | undefined {
 }
 
 /** CPU time that a process has used, its threads included, in ms; undefined when it cannot be known. Counted in steps of 10. */
-export function cpuTimeOf(pid: number): number | undefined {
+export function cpuTimeOf(pid: number, whose: 'its own' | 'with its ended children' = 'its own'): number | undefined {
   const stat = readProc(`/proc/${pid}/stat`);
   if (stat === undefined) return undefined;
-  // utime and stime, counted from behind the command's name, which may hold anything (proc(5)).
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * 10;
+  // utime, stime, cutime and cstime, counted from behind the command's name, which may hold anything (proc(5)).
+  const times = stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(11, whose === 'its own' ? 13 : 15);
+  return times.reduce((sum, ticks) => sum + Number(ticks), 0) * 10;
 }
 
 export const isDead = (stat: ProcessStat): boolean => stat.state === 'Z' || stat.state === 'X';

@@ -11,7 +11,7 @@ import { type Child, type ChildOptions, type StopSignal, startChild } from './ch
 import { createHeldPorts, type Held } from './hold.ts';
 import { createHooks, type Hooks, type HooksOptions } from './hooks.ts';
 import { openPort } from './listen.ts';
-import { treeMemory } from './memory.ts';
+import { treeCpuTime, treeMemory } from './memory.ts';
 import { type Output, passOn } from './output.ts';
 import { createStandbys } from './standby.ts';
 import { endTree, type TreeEnding } from './stop.ts';
@@ -58,6 +58,8 @@ export interface Program {
   ping(answered: () => void): boolean;
   /** Resident memory of its tree in bytes; undefined where that cannot be known. */
   memory(): number | undefined;
+  /** CPU time that its tree has used so far, in ms; undefined as for memory. */
+  cpu(): number | undefined;
   /** Writes to a piped stdin; null ends it. */
   write(chunk: string | Buffer | null): void;
 }
@@ -299,6 +301,7 @@ function track(tracked: Tracked): Program {
       return !isDeaf && child.tell({ ping });
     },
     memory: () => treeMemory(tree),
+    cpu: () => treeCpuTime(tree),
     write(chunk) {
       if (chunk === null) root.stdin?.end();
       else root.stdin?.write(chunk);
@@ -342,6 +345,7 @@ function unstarted(reason: Promise<unknown>, options: LaunchOptions, listener: P
     signal: () => {},
     ping: () => false,
     memory: () => undefined,
+    cpu: () => undefined,
     write: () => {},
   };
 }

@@ -152,12 +152,8 @@ test('a program on the command line is meant alone', async () => {
 test('what --only cannot mean is refused', async () => {
   await using project = createProject({ '.watchrc': json({ apps: { web: 'a.js', worker: 'b.js' } }) });
   await using single = createProject({ '.watchrc': '{}' });
-  expect(refusal(() => selected(project, '--only', 'wrker'))).toBe(
-    '--only: no program is called wrker · did you mean worker?',
-  );
-  expect(refusal(() => selected(project, '--only', 'zzzzzzzz'))).toBe(
-    '--only: no program is called zzzzzzzz · web, worker',
-  );
+  expect(refusal(() => selected(project, '--only', 'wrker'))).toBe('"apps" has no wrker · did you mean worker?');
+  expect(refusal(() => selected(project, '--only', 'zzzzzzzz'))).toBe('"apps" has no zzzzzzzz · web, worker');
   expect(refusal(() => selected(project, '--only', 'web', 'x.js'))).toBe(
     '--only chooses among "apps", and x.js is none of them',
   );

@@ -319,6 +319,31 @@ test('a mistake in one of them starts none', async () => {
   expect(stderr).toMatch(/^devwatch: api: .*gone\.js/);
 });
 
+test('one can be named as a script can, and a script beside "apps" is no part of its own line', async () => {
+  await using home = await openHome();
+  await using project = createProject({
+    '.watchrc': settings(
+      { web: { exec: 'node web.js' }, api: { script: 'api.js' } },
+      { script: 'all.js', args: ['x'] },
+    ),
+    ...files('web', 'api'),
+  });
+  await using devwatch = startDevwatch(['web'], { cwd: project.path, env: home.env });
+  expect((await home.next()).says).toMatchObject({ app: 'web', argv: [] });
+  await devwatch.event('watching');
+  expect(home.callers).toHaveLength(1);
+});
+
+test('Python does not hold back what it prints', async () => {
+  await using project = createProject({
+    '.watchrc': settings({ py: { script: 'run.py' }, web: { script: 'web.js' } }),
+    'run.py': 'import time\nprint("prints")\ntime.sleep(500)\n',
+    'web.js': '',
+  });
+  await using devwatch = startDevwatch([], { cwd: project.path, via: ['env', '-u', 'PYTHONUNBUFFERED'] });
+  await until(() => devwatch.stdout().includes('prints'));
+});
+
 test('one that was chosen alone has the terminal to itself', async () => {
   await using project = createProject({
     '.watchrc': settings(['web.js', 'api.js']),
@@ -516,7 +541,8 @@ describe('when the settings change', () => {
     const told = (): string[] =>
       devwatch.events.flatMap((stated) => (stated.event === 'problem' ? stated.message : []));
     project.write('.watchrc', '{"apps": {"web": {"scirpt": 1}}}');
-    await devwatch.event('problem');
+    // It is about none of them, whichever has read it first.
+    expect((await devwatch.event('problem')) as { app?: string }).not.toHaveProperty('app');
     // Both have read it, and one has told, when the next change has come to both of them. In one step: the
     // other one may be about to read it, and an empty file would be another mistake.
     project.replace(
@@ -526,7 +552,8 @@ describe('when the settings change', () => {
     await until(() => devwatch.events.filter(({ event }) => event === 'settings').length === 2);
     expect(told()).toEqual([expect.stringContaining('.watchrc:1:19: unknown key "scirpt"')]);
     project.write('.watchrc', '{"apps": {"web": {"scirpt": 1}}}');
-    await devwatch.event('problem');
+    // It is about none of them, whichever has read it first.
+    expect((await devwatch.event('problem')) as { app?: string }).not.toHaveProperty('app');
     expect([web?.isAlive(), api?.isAlive(), told().length]).toEqual([true, true, 2]);
   });
 

@@ -527,6 +527,26 @@ test('the failure of a run is not told of the next one', async () => {
   expect((await session.rows())[0]).toMatchObject({ state: 'up' });
 });
 
+test('list tells the CPU time of all its processes, those that have ended among them', async () => {
+  await using session = await Session.open({
+    'work.js': `for (const end = Date.now() + 300; Date.now() < end; );`,
+    'server.js': `require('child_process').execFileSync(process.execPath, ['work.js']);${listens()}`,
+  });
+  await session.run('start', '--name', 'web', '--no-watch', '--exec', 'node server.js; true', '--ready', '/listening/');
+  expect((await session.rows())[0]?.cpu).toBeGreaterThanOrEqual(200);
+});
+
+test('one of "apps" is started by its name, as --only does it', async () => {
+  await using session = await Session.open({
+    'web.js': listens({ who: 'web' }),
+    'api.js': listens({ who: 'api' }),
+    '.watchrc': JSON.stringify({ apps: { web: { script: 'web.js', watch: [] }, api: { script: 'api.js' } } }),
+  });
+  expect(await session.run('start', 'web')).toMatchObject({ code: 0, out: expect.stringMatching(/^web is up/) });
+  await session.run('restart', 'web');
+  expect((await session.rows()).map(({ name, state }) => [name, state])).toEqual([['web', 'up']]);
+});
+
 test('signals for the program reach it', async () => {
   await using session = await Session.open({
     'server.js': `for (const name of ['SIGUSR1', 'SIGUSR2']) process.on(name, () => console.log('heard ' + name));${listens()}`,

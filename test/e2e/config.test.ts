@@ -23,7 +23,7 @@ async function runs(args: readonly string[], { cwd }: DevwatchOptions): Promise<
 test.each([
   [['index.js', 'server.js'], 'server.js'],
   [['main.js', 'src/index.ts'], 'src/index.ts'],
-  [[], 'server.js'],
+  [[], undefined],
 ])('devwatch init beside %j writes a .watchrc that loads and names %s', async (files, script) => {
   await using project = createProject(Object.fromEntries(files.map((file) => [file, ''])));
 
@@ -34,8 +34,30 @@ test.each([
     stdout: 'wrote .watchrc · now run: devwatch\n',
     stderr: '',
   });
-  expect(await settingsIn(project.path)).toMatchObject({ script, watch: ['.'], ignore: [] });
+  expect(await settingsIn(project.path)).toMatchObject({ ...(script && { script }), watch: ['.'], ignore: [] });
 });
+
+test('devwatch init names what package.json does', async () => {
+  await using project = createProject({
+    'package.json': '{ "main": "lib/start.js" }',
+    'lib/start.js': dialHome({ is: 'main' }),
+    'server.js': dialHome({ is: 'server' }),
+  });
+  await runDevwatch(['init'], { cwd: project.path });
+  expect(await runs([], { cwd: project.path })).toMatchObject({ is: 'main' });
+});
+
+test.each(['init', 'config', 'explain', 'start', 'stop', 'restart', 'reload', 'list', 'logs', 'attach', 'unit'])(
+  'devwatch %s --help says how it is used, and does nothing else',
+  async (command) => {
+    await using project = createProject({ 'package.json': '{ "main": "server.js" }', 'server.js': '' });
+    for (const flag of ['-h', '--help']) {
+      const { code, stdout, stderr } = await runDevwatch([command, flag], { cwd: project.path });
+      expect([code, stderr, stdout.split('\n')[0]]).toEqual([0, '', expect.stringMatching(`^devwatch ${command}`)]);
+    }
+    expect(fs.readdirSync(project.path).sort()).toEqual(['package.json', 'server.js']);
+  },
+);
 
 test('what devwatch init wrote is run by devwatch', async () => {
   await using project = createProject({ 'server.js': dialHome({ is: 'server' }) });
@@ -53,7 +75,7 @@ test.runIf(process.platform !== 'win32')(
     } finally {
       process.umask(before);
     }
-    expect(await settingsIn(project.path)).toHaveProperty('script', 'server.js');
+    expect(await settingsIn(project.path)).toHaveProperty('watch', ['.']);
   },
 );
 

@@ -115,6 +115,34 @@ test('Ctrl-Z stops the program and devwatch, fg goes on with both', async () => 
   await terminal.until(/\$ $/);
 });
 
+test('Ctrl-Z in a program that reads single keys stops both, fg goes on with both', async () => {
+  await using project = createProject({
+    // As readline does it.
+    'keys.js': `process.stdin.setRawMode(true);
+      process.on('SIGCONT', () => { process.stdin.setRawMode(true); console.log('goes on'); });
+      process.stdin.on('data', (key) => {
+        if (key[0] === 0x1a) { process.stdin.setRawMode(false); process.kill(process.pid, 'SIGTSTP'); }
+        else if (String(key) === 'q') process.exit(0);
+        else console.log('key ' + key);
+      });
+      // It reads by then.
+      setImmediate(() => console.log('ready'));`,
+  });
+  await using terminal = openTerminal({ cwd: project.path });
+  terminal.line(`${devwatch} keys.js`);
+  await terminal.until(/ready/);
+  terminal.type('\x1a');
+  await terminal.until(/Stopped[^\n]*\n[^$]*\$ /);
+  terminal.line('fg');
+  await terminal.until(/goes on/);
+  terminal.type('x');
+  await terminal.until(/key x/);
+  terminal.type('q');
+  await terminal.until(/exited cleanly/);
+  terminal.type('\x03');
+  await terminal.until(/\$ $/);
+});
+
 test('a resize reaches the program', async () => {
   await using project = createProject({
     'server.js': `process.stdout.on('resize', () => console.log('columns', process.stdout.columns)); console.log('ready'); setInterval(() => {}, 1000);`,

@@ -30,6 +30,7 @@ function supervise(policy: Partial<Policy> = {}) {
         signal: () => {},
         ping: () => false,
         memory: () => undefined,
+        cpu: () => undefined,
         write: () => {},
       };
     },

@@ -21,6 +21,7 @@ export interface Row {
   readonly pid?: number;
   readonly owner?: number;
   readonly restarts?: number;
+  readonly cpu?: number;
   readonly port?: number;
   readonly folder: string;
 }
