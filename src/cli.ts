@@ -41,7 +41,10 @@ async function main(argv: readonly string[], keepCompiled: () => void): Promise<
   const [word = '', ...rest] = line.program;
   const isManaging = !line.literal && (managing as readonly string[]).includes(word);
   if (!isManaging && (line.literal || !isSubcommand(word))) return runPrograms(line, keepCompiled);
-  if (asksForHelp(word, rest)) return (await import('./config/describe.ts')).printCommandHelp(word as Described);
+  if (asksForHelp(word, rest)) {
+    const { commandHelp } = await import('./config/describe.ts');
+    return void process.stdout.write(commandHelp(word as Described));
+  }
   if (isManaging) return manageBackground(word as Managing, rest, argv);
   const commands = await import('./commands.ts');
   if (word === 'explain') return commands.explain(rest, programsOf({ ...line, program: [] }));

@@ -79,10 +79,10 @@ const commands = {
 
 export type Described = keyof typeof commands | 'ls' | 'status';
 
-/** Prints to stdout how one of the commands is used. */
-export function printCommandHelp(word: Described): void {
+/** How one of the commands is used. */
+export function commandHelp(word: Described): string {
   const [usage, ...lines] = commands[word === 'ls' || word === 'status' ? 'list' : word];
-  process.stdout.write(`devwatch ${usage}\n\n${lines.join('\n')}\n`);
+  return `devwatch ${usage}\n\n${lines.join('\n')}\n`;
 }
 
 /** Prints the help to stdout: the usual options, which fit into a terminal, or all. */
