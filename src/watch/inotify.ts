@@ -318,6 +318,7 @@ class WatchedTree {
       folder.folders?.delete(name);
       this.#drop(known, true);
     }
+    if (stats === undefined) this.#targets.remove(full);
     const kind = stats === undefined ? 'missing' : this.#kindOf(folder, name, stats);
     if (kind === 'file' && filter.accepts(full)) {
       onChange({ kind: folder.files.has(name) ? 'change' : 'add', path: full });

@@ -4,12 +4,20 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { realPathOf } from './disk.ts';
 
+interface Watched<Link> {
+  readonly subscription: fs.FSWatcher;
+  /** By the name of what they lead to, or past: the links themselves by their paths. */
+  readonly links: Map<string, Map<string, Link>>;
+}
+
 /** The folders that hold the targets of links are watched, and nothing in them but the targets. */
 export class LinkTargets<Link> {
   readonly #open: (folder: string) => fs.FSWatcher | undefined;
   readonly #onEvent: (type: string, link: Link) => void;
   readonly #onFolderGone: () => void;
-  readonly #folders = new Map<string, { subscription: fs.FSWatcher; links: Map<string, Map<string, Link>> }>();
+  readonly #folders = new Map<string, Watched<Link>>();
+  /** By the path of the link. */
+  readonly #stations = new Map<string, readonly string[]>();
 
   /**
    * @param open watches a folder, if that is possible
@@ -28,16 +36,39 @@ export class LinkTargets<Link> {
 
   /** Watches what the link at `file` leads to now, even if nothing is there. */
   add(file: string, link: Link): void {
-    const target = targetOf(file);
-    if (target === undefined) return;
-    const links = this.#watch(path.dirname(target));
-    const name = path.basename(target);
-    links?.set(name, (links.get(name) ?? new Map()).set(file, link));
+    const before = this.#stations.get(file) ?? [];
+    const stations = stationsOf(file);
+    if (stations.length === 0) this.#stations.delete(file);
+    else this.#stations.set(file, stations);
+    for (const station of stations) {
+      const links = this.#watch(path.dirname(station));
+      const name = path.basename(station);
+      links?.set(name, (links.get(name) ?? new Map()).set(file, link));
+    }
+    for (const station of before) if (!stations.includes(station)) this.#leave(station, file);
+  }
+
+  /** Nothing is watched for this link any more. */
+  remove(file: string): void {
+    for (const station of this.#stations.get(file) ?? []) this.#leave(station, file);
+    this.#stations.delete(file);
   }
 
   clear(): void {
     for (const { subscription } of this.#folders.values()) subscription.close();
     this.#folders.clear();
+    this.#stations.clear();
+  }
+
+  #leave(station: string, file: string): void {
+    const folder = path.dirname(station);
+    const watched = this.#folders.get(folder);
+    const here = watched?.links.get(path.basename(station));
+    here?.delete(file);
+    if (here?.size === 0) watched?.links.delete(path.basename(station));
+    if (watched?.links.size !== 0) return;
+    watched.subscription.close();
+    this.#folders.delete(folder);
   }
 
   #watch(folder: string): Map<string, Map<string, Link>> | undefined {
@@ -47,11 +78,12 @@ export class LinkTargets<Link> {
     if (subscription === undefined) return undefined;
     const links = new Map<string, Map<string, Link>>();
     subscription.on('change', (type, name) => {
-      const here = links.get(String(name));
-      for (const [file, link] of here ?? []) {
+      const station = path.join(folder, String(name));
+      for (const [file, link] of [...(links.get(String(name)) ?? [])]) {
         // It may lead elsewhere by now, or be gone.
-        if (targetOf(file) === path.join(folder, String(name))) this.#onEvent(type, link);
-        else here?.delete(file);
+        const leadsHere = stationsOf(file).includes(station);
+        if (type === 'rename') this.add(file, link);
+        if (leadsHere) this.#onEvent(type, link);
       }
       if (type === 'rename' && name === path.basename(folder)) this.#onFolderGone();
     });
@@ -60,12 +92,42 @@ export class LinkTargets<Link> {
   }
 }
 
-/** Where a link leads; undefined when there is none. */
-function targetOf(link: string): string | undefined {
-  const real = realPathOf(link);
-  if (real !== undefined) return real;
+/** As many links in a row as Linux follows. */
+const mostHops = 40;
+
+/**
+ * What decides where a link leads: the links that it leads to or through, one after the other, and the target at
+ * the end, or what is missing of it. A Kubernetes ConfigMap is exchanged by the one in the middle. Empty when
+ * there is no link.
+ */
+function stationsOf(link: string): string[] {
+  const folder = realPathOf(path.dirname(link));
+  const first = folder === undefined ? undefined : readLink(path.join(folder, path.basename(link)));
+  if (folder === undefined || first === undefined) return [];
+  const stations: string[] = [];
+  let names = namesOf(path.resolve(folder, first));
+  let place = '/';
+  for (let name = names.shift(); name !== undefined; name = names.shift()) {
+    const next = path.join(place, name);
+    const target = readLink(next);
+    if (target === undefined) {
+      place = next;
+      continue;
+    }
+    stations.push(next);
+    if (stations.length > mostHops) return stations;
+    names = [...namesOf(path.resolve(place, target)), ...names];
+    place = '/';
+  }
+  return [...stations, place];
+}
+
+const namesOf = (absolute: string): string[] => absolute.split('/').filter(Boolean);
+
+/** Undefined where there is no link. */
+function readLink(file: string): string | undefined {
   try {
-    return path.resolve(path.dirname(link), fs.readlinkSync(link));
+    return fs.readlinkSync(file);
   } catch {
     return undefined;
   }

@@ -497,6 +497,7 @@ test('who asks twice to stop by no means kills', async () => {
   const first = session.run('stop', 'web');
   await until(() => fs.readFileSync(session.file('web', 'out.log'), 'utf8').includes('asked to end'));
   const second = session.spawn('stop', 'web');
+  const ended = once(second, 'close');
   let out = '';
   second.stdout?.on('data', (chunk) => {
     out += chunk;
@@ -506,7 +507,7 @@ test('who asks twice to stop by no means kills', async () => {
   expect(program.isAlive()).toBe(true);
   program.send('exit 0');
   expect(await first).toMatchObject({ code: 0, out: expect.stringMatching(/web has been stopped\n$/) });
-  await once(second, 'close');
+  await ended;
   expect(out).toMatch(/web has been stopped\n$/);
 });
 

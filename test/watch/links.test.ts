@@ -1,9 +1,11 @@
 /** Links to what lies outside the watched folders, through inotify. */
 
 import fs from 'node:fs';
+import path from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, test, vi } from 'vitest';
 import { openInotify } from '../../src/watch/inotify.ts';
+import { LinkTargets } from '../../src/watch/link-targets.ts';
 import { createProject, type Project } from '../support/project.ts';
 import { aged, append, type Observer, observe, type Settings } from './observe.ts';
 
@@ -70,6 +72,44 @@ describe('a linked file', () => {
     await observer.settle();
     append(outside, 'x/real.js');
     await observer.next('linked.js');
+  });
+
+  test('counts when a link on the way leads elsewhere, as in a Kubernetes ConfigMap', async () => {
+    await using project = createProject({ '..1/config.js': '1', '..2/config.js': '2', 'a.js': '' });
+    fs.symlinkSync('..1', project.at('..data'));
+    fs.symlinkSync('..data/config.js', project.at('config.js'));
+    await using observer = await watching(project);
+    for (const next of ['..2', '..1']) {
+      fs.symlinkSync(next, project.at('..next'));
+      fs.renameSync(project.at('..next'), project.at('..data'));
+      expect((await observer.next()).path).toBe('config.js');
+      await observer.settle();
+    }
+    append(project, '..1/config.js');
+    expect(await observer.next()).toEqual({ kind: 'change', path: 'config.js' });
+  });
+
+  test('that leads elsewhere or is gone leaves no watch behind', async () => {
+    await using project = createProject({ '1/a.js': '', '2/a.js': '', '3/a.js': '' });
+    const open = new Set<string>();
+    const targets = new LinkTargets<string>(
+      (folder) => {
+        open.add(path.relative(project.path, folder));
+        const watcher = fs.watch(folder);
+        watcher.once('close', () => open.delete(path.relative(project.path, folder)));
+        return watcher;
+      },
+      () => {},
+      () => {},
+    );
+    for (const folder of ['1', '2', '3']) {
+      fs.symlinkSync(`${folder}/a.js`, project.at('next'));
+      fs.renameSync(project.at('next'), project.at('link'));
+      targets.add(project.at('link'), 'link');
+      await vi.waitFor(() => expect([...open]).toEqual([folder]));
+    }
+    targets.remove(project.at('link'));
+    await vi.waitFor(() => expect([...open]).toEqual([]));
   });
 
   test('whose target counts by itself is reported once, under that name', async () => {
