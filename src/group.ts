@@ -212,7 +212,7 @@ export class Group {
     try {
       return this.#options.reread();
     } catch (error) {
-      throw error instanceof UsageError ? new CommonMistake(error.message) : error;
+      throw error instanceof UsageError && this.names.length > 0 ? new CommonMistake(error.message) : error;
     }
   }
 
