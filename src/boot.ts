@@ -27,7 +27,8 @@ interface Main {
 type Wrapper = (module: Main, require: NodeJS.Require, filename: string, dirname: string) => void;
 
 function boot(): void {
-  const folder = ownFolder();
+  const home = cacheFolder(process.env);
+  const folder = home && path.join(home, 'own');
   const cache = folder === undefined ? undefined : path.join(folder, `${tag}-${build}`);
   const cachedData = cache === undefined ? undefined : readOwn(cache);
   // It holds nothing but ASCII, and Latin 1 takes the least time to read.
@@ -42,15 +43,6 @@ function boot(): void {
   module.exports.run?.(process.argv.slice(2), () => {
     if (cache !== undefined && !isCompiled) keep(script, cache);
   });
-}
-
-/** Undefined where the user has no home. */
-function ownFolder(): string | undefined {
-  try {
-    return path.join(cacheFolder(process.env), 'own');
-  } catch {
-    return undefined;
-  }
 }
 
 /** The content of a file that nobody else can have written: it is as good as code. */

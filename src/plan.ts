@@ -70,14 +70,6 @@ export function ownFiles({ settings, settingsFiles }: LoadedSettings, { script }
 /** What devwatch itself writes, its logs with those that were rotated: it would restart because of itself. */
 export function writtenFiles({ log, logFiles }: Settings): string[] {
   const logs = log === undefined ? [] : [log, ...Array.from({ length: logFiles }, (_, index) => `${log}.${index + 1}`)];
-  return [...notesFolder(), ...logs];
-}
-
-/** None for a user without a home. */
-function notesFolder(): string[] {
-  try {
-    return [stateHome()];
-  } catch {
-    return [];
-  }
+  const notes = stateHome();
+  return notes === undefined ? logs : [notes, ...logs];
 }

@@ -486,6 +486,7 @@ function backgroundFolder(): string {
     throw new UsageError('devwatch cannot run programs in the background on Windows yet · run it in a terminal');
   }
   const devwatch = stateHome();
+  if (devwatch === undefined) throw new UsageError('this user has no home folder · set HOME or XDG_STATE_HOME');
   const folder = path.join(devwatch, 'background');
   try {
     fs.mkdirSync(devwatch, { recursive: true, mode: 0o700 });

@@ -1,20 +1,21 @@
 import os from 'node:os';
 import path from 'node:path';
-import { UsageError } from '../errors.ts';
+
+/** Where devwatch keeps what may be lost; undefined for a user without a home. */
+export const cacheFolder = ({ XDG_CACHE_HOME }: NodeJS.ProcessEnv): string | undefined =>
+  ownFolder(XDG_CACHE_HOME, '.cache');
 
 /**
- * Where devwatch keeps what may be lost.
+ * devwatch's folder in one of those of the XDG specification, which knows no relative ones.
  *
- * @throws UsageError where the user has no home
+ * @param usual where that is in the user's home
+ * @returns undefined where there is none: in a container, a user may be a mere number
  */
-export const cacheFolder = ({ XDG_CACHE_HOME = '' }: NodeJS.ProcessEnv): string =>
-  path.join(path.isAbsolute(XDG_CACHE_HOME) ? XDG_CACHE_HOME : path.join(homeFolder(), '.cache'), 'devwatch');
-
-/** @throws UsageError where there is none: in a container, a user may be a mere number */
-export function homeFolder(): string {
+export function ownFolder(given: string | undefined, usual: string): string | undefined {
+  if (given !== undefined && path.isAbsolute(given)) return path.join(given, 'devwatch');
   try {
-    return os.homedir();
+    return path.join(os.homedir(), usual, 'devwatch');
   } catch {
-    throw new UsageError('this user has no home folder · set HOME');
+    return undefined;
   }
 }

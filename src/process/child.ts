@@ -183,11 +183,8 @@ const beginsWithPreload = ({ command, env }: Pick<ChildOptions, 'command' | 'env
 function compileCacheFor(env: NodeJS.ProcessEnv): string | undefined {
   const { NODE_COMPILE_CACHE, NODE_DISABLE_COMPILE_CACHE, NODE_V8_COVERAGE } = env;
   if (NODE_COMPILE_CACHE || NODE_DISABLE_COMPILE_CACHE || NODE_V8_COVERAGE) return undefined;
-  try {
-    return path.join(cacheFolder(env), 'compiled');
-  } catch {
-    return undefined; // No home.
-  }
+  const folder = cacheFolder(env);
+  return folder && path.join(folder, 'compiled');
 }
 
 /** The descriptor of Node's IPC, or of our own pipe in its place. */

@@ -6,7 +6,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { systemClock } from '../clock.ts';
-import { homeFolder } from './cache.ts';
+import { ownFolder } from './cache.ts';
 import type { StopSignal } from './child.ts';
 import { openLeftovers } from './containment.ts';
 import { readStat } from './proc.ts';
@@ -151,21 +151,16 @@ function prefixOf(folder: string): string | undefined {
   }
 }
 
-/**
- * Where devwatch keeps what it has to know later. A relative XDG_STATE_HOME is none, says the XDG specification.
- *
- * @throws UsageError where the user has no home
- */
-export function stateHome(): string {
-  const given = process.env.XDG_STATE_HOME ?? '';
-  return path.join(path.isAbsolute(given) ? given : path.join(homeFolder(), '.local', 'state'), 'devwatch');
-}
+/** Where devwatch keeps what it has to know later; undefined for a user without a home. */
+export const stateHome = (): string | undefined => ownFolder(process.env.XDG_STATE_HOME, path.join('.local', 'state'));
 
 /** devwatch's own folder for such notes, closed to others; undefined where there can be none. */
 function stateFolder(): string | undefined {
   if (process.platform !== 'linux') return undefined;
+  const home = stateHome();
+  if (home === undefined) return undefined;
+  const folder = path.join(home, 'trees');
   try {
-    const folder = path.join(stateHome(), 'trees');
     fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
     const stats = fs.lstatSync(folder);
     return stats.isDirectory() && stats.uid === process.geteuid?.() && (stats.mode & 0o077) === 0 ? folder : undefined;

@@ -54,10 +54,12 @@ export function openPipes(): Pipes | undefined {
 
 /** A folder of our own, closed to others, that is never watched (see writtenFiles). Undefined where that fails. */
 function inPassingFolder<Result>(use: (folder: string) => Result): Result | undefined {
+  const home = stateHome();
+  if (home === undefined) return undefined;
   let folder: string | undefined;
   try {
-    fs.mkdirSync(stateHome(), { recursive: true, mode: 0o700 });
-    folder = fs.mkdtempSync(path.join(stateHome(), 'pipes-'));
+    fs.mkdirSync(home, { recursive: true, mode: 0o700 });
+    folder = fs.mkdtempSync(path.join(home, 'pipes-'));
     return use(folder);
   } catch {
     return undefined; // A full or read-only disk, a file system without pipes, no descriptors left.

@@ -140,11 +140,8 @@ export function createStandbys({ start, clock, cpuTime = cpuTimeOf }: StandbyCon
       onParked(files) {
         for (const file of files) if (!read.has(file)) read.set(file, stampOf(file));
         // What has been saved meanwhile may have been read before.
-        if (files.some((file) => isChangedSince(file, startedAt))) {
-          giveUp(one);
-          if (run === latest) scheduleLook();
-          return;
-        }
+        // None takes its place: one that always writes what it loads would be booted again and again.
+        if (files.some((file) => isChangedSince(file, startedAt))) return giveUp(one);
         one.isReady = true;
         run.listener.onStandby(child.pid);
         if (run === latest) prepare(run);
@@ -229,11 +226,8 @@ const keyOf = ({ command: { file, nodeArgs, args }, ...rest }: StandbyOptions): 
 
 /** Where the samples are written; none for a user without a home. */
 function samplesOf(names: readonly string[], env: NodeJS.ProcessEnv): string[] {
-  try {
-    return names.map((name) => path.join(cacheFolder(env), 'samples', name));
-  } catch {
-    return [];
-  }
+  const folder = cacheFolder(env);
+  return folder === undefined ? [] : names.map((name) => path.join(folder, 'samples', name));
 }
 
 /** Is this file part of a package that is to be loaded ahead of time? */
@@ -260,7 +254,7 @@ function isChangedSince(file: string, time: number): boolean {
     // The kernel's clock, which stamps files, goes by ticks of up to 10 ms.
     return fs.statSync(file).ctimeMs >= time - 10;
   } catch {
-    return true;
+    return false; // Loaders also call modules by what is no file.
   }
 }
 

@@ -2,7 +2,7 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
-import { realPathOf } from './disk.ts';
+import { realPathOf, statsOf } from './disk.ts';
 
 interface Watched<Link> {
   readonly subscription: fs.FSWatcher;
@@ -97,7 +97,7 @@ const mostHops = 40;
 
 /**
  * What decides where a link leads: the links that it leads to or through, one after the other, and the target at
- * the end, or what is missing of it. A Kubernetes ConfigMap is exchanged by the one in the middle. Empty when
+ * the end, or the first of what is missing. A Kubernetes ConfigMap is exchanged by the one in the middle. Empty when
  * there is no link.
  */
 function stationsOf(link: string): string[] {
@@ -111,6 +111,7 @@ function stationsOf(link: string): string[] {
     const next = path.join(place, name);
     const target = readLink(next);
     if (target === undefined) {
+      if (statsOf(next, fs.lstatSync) === undefined) return [...stations, next];
       place = next;
       continue;
     }

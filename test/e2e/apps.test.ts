@@ -337,7 +337,7 @@ test('one can be named as a script can, and a script beside "apps" is no part of
 test('Python does not hold back what it prints', async () => {
   await using project = createProject({
     '.watchrc': settings({ py: { script: 'run.py' }, web: { script: 'web.js' } }),
-    'run.py': 'import time\nprint("prints")\ntime.sleep(500)\n',
+    'run.py': 'import signal\nprint("prints")\nsignal.pause()\n',
     'web.js': '',
   });
   await using devwatch = startDevwatch([], { cwd: project.path, via: ['env', '-u', 'PYTHONUNBUFFERED'] });

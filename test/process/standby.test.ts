@@ -315,6 +315,18 @@ describe('one is given up that has read', () => {
     project.write('dep.js', 'new');
     waiting()[0]?.notices.onParked?.([project.at('dep.js')]);
     expect([waiting(), parked]).toEqual([[], []]);
+    // What always writes what it loads is not booted again and again.
+    clock.advance(60_000);
+    expect(waiting()).toEqual([]);
+  });
+
+  test('a file, but not a module that is called by another name', () => {
+    const { clock, launch, waiting, parked } = open();
+    launch();
+    clock.advance(2000);
+    const [one] = waiting();
+    one?.notices.onParked?.(['/project/a.ts?namespace=1']);
+    expect([parked, launch()?.pid]).toEqual([[one?.pid], one?.pid]);
   });
 
   test('a folder in the place of which there is another one', async () => {

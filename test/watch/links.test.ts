@@ -85,6 +85,12 @@ describe('a linked file', () => {
       expect((await observer.next()).path).toBe('config.js');
       await observer.settle();
     }
+    // Not in one step.
+    project.remove('..data');
+    expect(await observer.next()).toEqual({ kind: 'unlink', path: 'config.js' });
+    fs.symlinkSync('..1', project.at('..data'));
+    expect(await observer.next()).toEqual({ kind: 'add', path: 'config.js' });
+    await observer.settle();
     append(project, '..1/config.js');
     expect(await observer.next()).toEqual({ kind: 'change', path: 'config.js' });
   });
