@@ -131,6 +131,11 @@ export const tools = {
     version: peerVersion('tsx'),
     command: ({ file }) => [node, peer('tsx/dist/cli.mjs'), 'watch', file],
   },
+  least: {
+    name: 'the least that there can be',
+    version: nodeVersion,
+    command: ({ nodeArgs, file }) => [node, path.join(import.meta.dirname, 'least.cjs'), ...nodeArgs, file],
+  },
   cold: {
     name: 'cold start',
     version: nodeVersion,

@@ -34,11 +34,11 @@ const warmUps = 2;
 const quick = { gap: 300, saves: 12, counted: 10 };
 const launches = 11;
 
-const { devwatch, noStandby, bun, entr, nodeDev, nodemon, nodeWatch, tsx, cold } = tools;
+const { devwatch, noStandby, bun, entr, nodeDev, nodemon, nodeWatch, tsx, least, cold } = tools;
 const restarted: readonly Tool[] = [devwatch, bun, entr, nodeDev, nodemon, nodeWatch, tsx, cold];
 const savedQuickly: readonly Tool[] = [devwatch, noStandby, bun, cold];
-const launched: readonly Tool[] = [cold, devwatch, nodemon, nodeWatch, tsx, bun];
-const resident: readonly Tool[] = [devwatch, nodemon, nodeWatch, tsx, bun, entr];
+const launched: readonly Tool[] = [cold, least, devwatch, nodemon, nodeWatch, tsx, bun];
+const resident: readonly Tool[] = [devwatch, least, nodemon, nodeWatch, tsx, bun, entr];
 
 let serial = 0;
 
