@@ -2,7 +2,7 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
-import type { Clock } from './clock.ts';
+import type { CancelTimer, Clock } from './clock.ts';
 import type { LoadedSettings } from './config/load.ts';
 import {
   type Hooks as HookCommands,
@@ -69,6 +69,9 @@ export interface Reread {
 /** How much later than the program's end devwatch may hear of the Ctrl-C that caused it, in ms. */
 const interruptOrder = 50;
 
+/** Who has saved a file and sees nothing come of it for so long, in ms, wonders. */
+const patience = 1500;
+
 /** A settings file is read this long after the last event about it, in ms: editors write in several steps. */
 const settingsDelay = 50;
 
@@ -108,6 +111,9 @@ export class App {
   #filter: Filter | undefined;
   /** Done when what is watched now is armed. */
   #watching: Promise<void> = Promise.resolve();
+  #cancelPatience: CancelTimer = () => {};
+  /** Everything has been asked to end. */
+  #isStopping = false;
   #ended = false;
   /** The settings' file was empty or gone when it was to be read. */
   #isSecondLook = false;
@@ -148,8 +154,8 @@ export class App {
       clock,
       launch: (run, cause, listener) => this.#start(run, cause, listener),
       emit: (name, event) => {
-        if (name === 'gone') this.#goneAt = this.#clock.now();
-        if (name === 'stopping') this.#watchdog.end();
+        if (name === 'gone') this.#onGone();
+        if (name === 'stopping') this.#onStopping(event as EventMap['stopping']);
         if (name === 'crash' || name === 'exit') this.#onOwnEnd(name, event as EventMap['crash']);
         emit(name, event);
       },
@@ -220,6 +226,8 @@ export class App {
   stop(ending: Ending): void {
     // What a person does to a program reaches it as it would without devwatch; only if it does not
     // end on that is it asked in devwatch's way. SIGTERM is devwatch's way.
+    this.#isStopping = true;
+    this.#cancelPatience();
     this.#launcher?.releasePorts();
     const polite = ending.kind === 'signal' && ending.signal !== 'SIGTERM' ? ending.signal : undefined;
     if (polite !== undefined && !isDeliveredByTerminal(polite)) this.#supervisor.program?.signal(polite, 'tree');
@@ -345,6 +353,22 @@ export class App {
 
   #isDebugged(): boolean {
     return [...this.#command.nodeArgs, this.#env.NODE_OPTIONS ?? ''].some((words) => /(?:^|\s)--inspect/.test(words));
+  }
+
+  #onStopping({ run, stage }: EventMap['stopping']): void {
+    this.#watchdog.end();
+    this.#cancelPatience();
+    const { killTimeout, signal } = this.#loaded.settings;
+    // Who ends devwatch itself is told by others.
+    if (stage !== 'asked' || this.#isStopping || killTimeout <= patience) return;
+    this.#cancelPatience = this.#clock.after(patience, () =>
+      this.#emit('lingering', { run, signal, killIn: killTimeout - patience }),
+    );
+  }
+
+  #onGone(): void {
+    this.#cancelPatience();
+    this.#goneAt = this.#clock.now();
   }
 
   #onOwnEnd(name: 'crash' | 'exit', { run, outcome, next }: EventMap['crash']): void {

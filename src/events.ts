@@ -124,6 +124,8 @@ export interface EventMap {
   wait: { reason: 'on-change-only' } | { reason: 'after'; programs: readonly string[] };
   /** The end of the old process tree is pushed on; `grace` is how long, in ms, it was given before SIGKILL, or null. */
   stopping: { run: number; stage: Stage; grace: number | null };
+  /** The old process tree, asked to end by `signal`, is still there; it will be killed in `killIn` ms. */
+  lingering: { run: number; signal: Settings['signal']; killIn: number };
   /** The old process tree is proven gone, `ms` after its end was asked for, save for `survivors`. */
   gone: { run: number; survivors: readonly Survivor[]; ms: number };
   /** Settings were read again while running; `changed` names the keys. */

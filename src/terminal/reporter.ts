@@ -224,6 +224,11 @@ export function render(fact: Fact, { folder, version }: Pick<ReporterOptions, 'f
       );
     case 'stopping':
       return renderStopping(fact.event);
+    case 'lingering': {
+      const { signal, killIn } = fact.event;
+      const asked = signal === 'message' ? '"shutdown"' : signal;
+      return line(`the old run has not ended on ${asked} yet · killed in ${formatTime(killIn)}`);
+    }
     case 'gone':
       return [
         ...fact.event.survivors.flatMap(({ pid, command, reason }) =>

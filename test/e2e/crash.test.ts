@@ -226,6 +226,22 @@ test('a program that ignores SIGTERM is killed after the kill timeout', async ()
   expect(ms).toBeGreaterThanOrEqual(199);
 });
 
+test('who saves and sees nothing come of it is told what is waited for', async () => {
+  await using project = projectOf('stubborn.js');
+  await using devwatch = startDevwatch(['--kill-timeout', '1m', 'stubborn.js'], {
+    cwd: project.path,
+    env: { PORT: '0' },
+  });
+  await nextAddress(readText(devwatch.process.stdout));
+  await devwatch.event('watching');
+  edit(project, 'stubborn.js', 'hello', 'goodbye');
+  expect(await devwatch.event('lingering')).toMatchObject({ run: 1, signal: 'SIGTERM', killIn: 58_500 });
+
+  // Asked to end meanwhile, it goes on to wait; asked again, it kills.
+  devwatch.process.kill('SIGTERM');
+  await devwatch.end('SIGINT');
+});
+
 test('a program that ignores SIGTERM does not outlive devwatch', async () => {
   await using project = projectOf('stubborn.js');
   await using devwatch = startDevwatch(['--kill-timeout', '200', 'stubborn.js'], {

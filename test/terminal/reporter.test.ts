@@ -131,6 +131,13 @@ describe('what one sees', () => {
     expect(lines('stopping', { run: 1, stage: 'killed', grace: null })).toEqual(['killing it']);
   });
 
+  test.each([
+    ['SIGINT', 'the old run has not ended on SIGINT yet · killed in 3.5 s'],
+    ['message', 'the old run has not ended on "shutdown" yet · killed in 3.5 s'],
+  ] as const)('of an end by %s that takes its time', (signal, text) => {
+    expect(lines('lingering', { run: 1, signal, killIn: 3500 })).toEqual([text]);
+  });
+
   test('of what is left running, and of a taken port, even with --quiet', () => {
     const survivors = [{ pid: 7, command: 'sudo sleep', reason: 'belongs to another user' }];
     expect(lines('gone', { run: 1, survivors, ms: 3 }, 'quiet')).toEqual([
