@@ -52,7 +52,7 @@ await build({
   lineLimit: 160,
   allowOverwrite: true,
 });
-fs.rmSync(`${next}/preload/hold.cjs`);
+for (const name of ['hold', 'terminal', 'bindings']) fs.rmSync(`${next}/preload/${name}.cjs`);
 const { version } = JSON.parse(fs.readFileSync('package.json', 'utf8'));
 const main = makeLean(`${next}/main.cjs`, (code) => `(function (module, require, __filename, __dirname) {${code}\n})`);
 await build({

@@ -9,6 +9,9 @@
  * makes; where that is forbidden (`--permission`), ports are not held.
  */
 
+const { reach } = require('./bindings.cjs') as Reach;
+
+type Reach = { reach<Binding, Parts>(pick: (binding: Binding) => Parts): Parts | undefined };
 type HoldOrders = import('./orders.ts', { with: { 'resolution-mode': 'import' }}).HoldOrders;
 type Drain = import('./orders.ts', { with: { 'resolution-mode': 'import' }}).Drain;
 type HeldSocket = import('./orders.ts', { with: { 'resolution-mode': 'import' }}).HeldSocket;
@@ -393,23 +396,12 @@ interface PipeHandle extends Handle {
 
 function openPipe(descriptor: number, hear: (message: object) => void): Send | undefined {
   const net = require('node:net') as typeof import('node:net');
-  const { binding } = process as unknown as { binding: Bindings };
-  let pipe: PipeHandle;
-  let WriteWrap: new () => object;
-  // Deprecated in words: with --pending-deprecation they are printed, and with --throw-deprecation thrown.
-  const { noDeprecation } = process;
-  process.noDeprecation = true;
-  try {
+  const parts = reach((binding: Bindings) => {
     const { Pipe, constants } = binding('pipe_wrap');
-    ({ WriteWrap } = binding('stream_wrap'));
-    pipe = new Pipe(constants.IPC);
-    if (pipe.open(descriptor) !== 0) return undefined;
-  } catch {
-    return undefined;
-  } finally {
-    if (noDeprecation === undefined) Reflect.deleteProperty(process, 'noDeprecation');
-    else process.noDeprecation = noDeprecation;
-  }
+    return { pipe: new Pipe(constants.IPC), WriteWrap: binding('stream_wrap').WriteWrap };
+  });
+  if (parts === undefined || parts.pipe.open(descriptor) !== 0) return undefined;
+  const { pipe, WriteWrap } = parts;
   const socket = new net.Socket({ handle: pipe, readable: true, writable: true } as object);
   let rest = '';
   socket.setEncoding('utf8');

@@ -15,6 +15,10 @@ interface Holding {
   holdPorts(orders: HoldOrders, links: object): { onBegin(): void };
 }
 
+interface Terminal {
+  claimTerminal(claim: () => string): void;
+}
+
 const own = `${__dirname}/`;
 
 /** What `require('node:module')` returns, and loads five more of Node's modules for (0.5 ms). */
@@ -48,8 +52,11 @@ if (channel >= 0) {
   // devwatch was killed before it had made anything that would see to this process.
   if (process.ppid !== orders.parent) process.kill(process.pid, 'SIGKILL');
   if (orders.sharesTerminal === true) {
-    claimTerminalOnRead();
-    claimTerminalOnSpawn();
+    // devwatch answers, with what was typed before, once it no longer reads itself.
+    (require('./terminal.cjs') as Terminal).claimTerminal(() => {
+      say({ type: 'reads-stdin' });
+      return readAnswer<string>() ?? '';
+    });
   }
   if (orders.reportLoads === true || orders.reportPackages === true) {
     requireOnce<{ reportLoads(orders: Partial<Orders>): void }>('./loads.cjs').reportLoads(orders);
@@ -115,15 +122,6 @@ function say(message: object): void {
   }
 }
 
-/**
- * From here on what is typed is the program's. devwatch answers, with a JSON value on a line, once
- * it no longer reads itself: with what was typed before.
- */
-function claimTerminal(): string {
-  say({ type: 'reads-stdin' });
-  return readAnswer<string>() ?? '';
-}
-
 /** Waits for devwatch's next word, a JSON value on a line; undefined when devwatch is gone. */
 function readAnswer<Answer>(): Answer | undefined {
   let bytes = Buffer.allocUnsafe(4096);
@@ -141,44 +139,6 @@ function readAnswer<Answer>(): Answer | undefined {
     // The same: nobody is there.
   }
   return undefined;
-}
-
-/** The first access to process.stdin makes the stream; the first read of that claims the terminal. */
-function claimTerminalOnRead(): void {
-  const stdin = Object.getOwnPropertyDescriptor(process, 'stdin');
-  const get = stdin?.get;
-  if (stdin?.configurable !== true || get === undefined) return;
-  Object.defineProperty(process, 'stdin', {
-    ...stdin,
-    get() {
-      const stream = get.call(process) as NodeJS.ReadStream;
-      Object.defineProperty(process, 'stdin', stdin);
-      const read = stream._read;
-      stream._read = function (size) {
-        stream._read = read;
-        const typed = claimTerminal();
-        if (typed !== '') this.push(Buffer.from(typed));
-        read.call(this, size);
-      };
-      return stream;
-    },
-  });
-}
-
-/**
- * A child that inherits the terminal may read it, and has no other way to tell. Loading child_process
- * takes 1 ms, which nobody pays who has no terminal.
- */
-function claimTerminalOnSpawn(): void {
-  const { ChildProcess } = require('node:child_process') as unknown as {
-    ChildProcess: { prototype: { spawn(options: { stdio?: unknown }): unknown } };
-  };
-  const { spawn } = ChildProcess.prototype;
-  ChildProcess.prototype.spawn = function (options) {
-    const stdin = Array.isArray(options.stdio) ? options.stdio[0] : options.stdio;
-    if (stdin === 'inherit' || stdin === 0 || (stdin as { fd?: unknown } | undefined)?.fd === 0) claimTerminal();
-    return spawn.call(this, options);
-  };
 }
 
 /**

@@ -549,7 +549,7 @@ describe.each(named)('Node $version', ({ node }) => {
           .filter((key) => surface[key] !== plain.facts.surfaces[object]?.[key])
           .map((key) => `${object}.${key}`),
       );
-    const noticing = ['process.stdin', 'ChildProcess.spawn'];
+    const noticing = ['process.stdin', 'fs.readSync'];
     expect(ours(cold)).toEqual(noticing);
     expect(ours(standby).filter((name) => !name.endsWith('.uptime'))).toEqual(noticing);
     for (const { typed } of [cold, standby]) {

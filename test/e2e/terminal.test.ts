@@ -321,3 +321,72 @@ test('a child of a Node program that inherits the terminal gets every line', asy
   terminal.type('\x03');
   await terminal.until(/\$ $/);
 });
+
+const lineByLine = `console.log('ready'); let n = 0; const tell = (line) => console.log('got', ++n, line.trim());`;
+
+test.each([
+  {
+    how: 'waits for it on descriptor 0',
+    script: `${lineByLine}
+      const fs = require('fs');
+      const bytes = Buffer.alloc(100);
+      for (;;) tell(bytes.toString('utf8', 0, fs.readSync(0, bytes, 0, bytes.length)));`,
+  },
+  {
+    how: 'waits for it on the terminal that it has opened, as prompts do',
+    script: `${lineByLine}
+      const { openSync, readSync } = require('fs');
+      const bytes = Buffer.alloc(100);
+      for (;;) tell(bytes.toString('utf8', 0, readSync(openSync('/dev/tty', 'rs'), bytes, { offset: 0 })));`,
+  },
+  {
+    how: 'opens a stream of its own',
+    script: `${lineByLine}
+      new (require('tty').ReadStream)(0).setEncoding('utf8').on('data', tell);`,
+  },
+  {
+    how: 'waits for a child that reads it',
+    script: `require('child_process').execSync(
+      'echo ready; n=0; while read -r line; do n=$((n + 1)); echo "got $n $line"; done', { stdio: 'inherit' });`,
+  },
+])('a Node program that $how gets every line', async ({ script }) => {
+  await using project = createProject({ 'server.js': script });
+  await using terminal = openTerminal({ cwd: project.path });
+  terminal.line(`${devwatch} server.js`);
+  await terminal.until(/ready/);
+  for (let number = 1; number <= 10; number += 1) {
+    terminal.line(number % 2 === 0 ? 'rs' : `line ${number}`);
+    await terminal.until(new RegExp(`got ${number} (rs|line ${number})\r`));
+  }
+  terminal.type('\x03');
+  await terminal.until(/\$ $/);
+});
+
+test('what was typed before a program waits for it is read piece by piece, by an ES module, too', async () => {
+  await using home = await openHome();
+  await using project = createProject({
+    'server.js': `
+      const bytes = Buffer.alloc(10);
+      process.on('SIGUSR2', async () => {
+        const { readSync } = await import('node:fs');
+        let text = '';
+        while (!text.includes('third')) text += bytes.toString('utf8', 4, 4 + readSync(0, bytes, 4, 3));
+        console.log('got', JSON.stringify(text));
+      });
+      ${dialHome()}`,
+  });
+  await using terminal = openTerminal({ cwd: project.path, env: home.env });
+  terminal.line(`${devwatch} server.js`);
+  const { pid } = await home.next();
+  await terminal.until(/watching/);
+  terminal.line('first');
+  terminal.line('second');
+  // devwatch has taken both when it answers to this.
+  terminal.line('h');
+  await terminal.until(/rs or r restart/);
+  process.kill(pid, 'SIGUSR2');
+  terminal.line('third');
+  await terminal.until(/got "first\\nsecond\\nthird/);
+  terminal.type('\x03');
+  await terminal.until(/\$ $/);
+});
