@@ -31,6 +31,13 @@ export interface HeldPorts {
   listen(child: ChildProcess): void;
   /** Closes one that this process has given up; resolves when it has come and gone. */
   release(id: string, child: ChildProcess): Promise<void>;
+  /**
+   * A run has ended by itself, having listened on the sockets with these ids. What two in a row have left
+   * alone is closed: a part of the program that inherits nothing (a worker thread, a child) may want it.
+   */
+  ended(listened: ReadonlySet<string>): void;
+  /** Closes what is held of this port, and was not listened on; was there any? */
+  giveUp(port: number, listened: ReadonlySet<string>): boolean;
   /** Closes all that programs have handed over: nothing will listen soon. */
   releaseAll(): void;
   /** Closes what devwatch was told to open, too. */
@@ -39,6 +46,9 @@ export interface HeldPorts {
 
 /** What devwatch itself has opened (process/listen.ts). */
 export const openedId = 'port';
+
+/** One run that does not come to listen is kept waiting for: it may be a slip of the pen. */
+const mostPassedOver = 2;
 
 /** Messages of ours on Node's IPC: those whose `cmd` begins with `NODE_` are never shown to programs. */
 export const ipcCommand = 'NODE_DEVWATCH';
@@ -50,7 +60,11 @@ export function createHeldPorts(onChange: () => void, handed: readonly Held[] = 
   /** Given up, by whom, before their handles have come. */
   const expected = new Map<string, { readonly child: ChildProcess; readonly giveUp: () => void }>();
 
+  /** How many runs in a row have ended by themselves without having listened on it. */
+  const passedOver = new Map<string, number>();
+
   function close(id: string): void {
+    passedOver.delete(id);
     held.get(id)?.handle.close();
     if (held.delete(id)) onChange();
   }
@@ -95,6 +109,18 @@ export function createHeldPorts(onChange: () => void, handed: readonly Held[] = 
       close(id);
       come.delete(id);
       return Promise.resolve();
+    },
+    ended(listened) {
+      for (const id of [...held.keys()]) {
+        const times = listened.has(id) ? 0 : (passedOver.get(id) ?? 0) + 1;
+        passedOver.set(id, times);
+        if (times >= mostPassedOver && id !== openedId) close(id);
+      }
+    },
+    giveUp(port, listened) {
+      const unwanted = [...held].filter(([id, { socket }]) => socket.port === port && !listened.has(id));
+      for (const [id] of unwanted) close(id);
+      return unwanted.length > 0;
     },
     releaseAll() {
       for (const id of [...held.keys()]) if (id !== openedId) close(id);

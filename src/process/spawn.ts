@@ -8,7 +8,7 @@ import type { Outcome, Stage, Survivor } from '../events.ts';
 import type { Drain, ParkOrders } from '../preload/orders.ts';
 import type { ProgramNotices } from './channel.ts';
 import { type Child, type ChildOptions, type StopSignal, startChild } from './child.ts';
-import { createHeldPorts, type Held } from './hold.ts';
+import { createHeldPorts, type Held, type HeldPorts } from './hold.ts';
 import { createHooks, type Hooks, type HooksOptions } from './hooks.ts';
 import { openPort } from './listen.ts';
 import { treeCpuTime, treeMemory } from './memory.ts';
@@ -138,6 +138,7 @@ export function createLauncher(
         onClaim,
         onUnhold,
         isHeld,
+        held,
         output,
         onOutput(passedOn) {
           printing.add(passedOn);
@@ -175,6 +176,7 @@ interface Tracked {
   readonly onUnhold: ProgramNotices['onUnhold'];
   /** Is anything kept for the next run? */
   readonly isHeld: () => boolean;
+  readonly held: HeldPorts;
   readonly output: Output | undefined;
   /** Its output is heard, and has been passed on when this resolves. */
   readonly onOutput: (passedOn: Promise<void>) => void;
@@ -185,7 +187,7 @@ const drainSlack = 30;
 
 function track(tracked: Tracked): Program {
   const { child, fromStandby, options, clock, modes, listener } = tracked;
-  const { onPackage, onClaim, onUnhold, isHeld, output, onOutput } = tracked;
+  const { onPackage, onClaim, onUnhold, isHeld, held, output, onOutput } = tracked;
   const { signal, relay, drain } = options;
   const { process: root, pid, tree, printed } = child;
   let ending: TreeEnding | undefined;
@@ -193,6 +195,7 @@ function track(tracked: Tracked): Program {
   // Programs may change the terminal's modes; other ones than Node without telling.
   let mayChangeModes = child.modesAreDoubtful;
   const listening = new Set<string>();
+  const listened = new Set<string>();
   /** There is no way to tell it anything while it runs. */
   let isDeaf = false;
   /** It could not listen on this one, and has not listened on another one since. */
@@ -212,11 +215,12 @@ function track(tracked: Tracked): Program {
     onPortTaken(port, isHandled) {
       // It may go on with another port.
       portWanted = isHandled ? port : undefined;
-      if (!isHandled) listener.onPortTaken(port);
+      if (!isHandled) tellOfTaken(port);
     },
     onListens(socket) {
       portWanted = undefined;
       listening.add(socket.id);
+      listened.add(socket.id);
       listener.onListens(socket);
     },
     onUnhold(id) {
@@ -241,11 +245,17 @@ function track(tracked: Tracked): Program {
     endRelay();
     // It ended by itself, and perhaps nothing else will happen for long.
     if (ending === undefined && mayChangeModes) modes.restore();
-    if (ending === undefined && portWanted !== undefined) listener.onPortTaken(portWanted);
+    if (ending === undefined && portWanted !== undefined) tellOfTaken(portWanted);
+    if (ending === undefined) held.ended(listened);
     listener.onExit({ code, signal: name });
     endDrain?.(false);
     ending?.rootExited();
   });
+
+  /** By us, it may be: then the next run finds it free. */
+  function tellOfTaken(port: number): void {
+    if (!held.giveUp(port, listened)) listener.onPortTaken(port);
+  }
 
   function startEnding(rootIsAsked = false): TreeEnding {
     const ask = rootIsAsked

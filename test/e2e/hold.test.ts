@@ -393,6 +393,28 @@ describe('at a restart', () => {
   });
 });
 
+describe('a part of the program that inherits nothing gets the port', () => {
+  const listens = "require('net').createServer().listen(Number(process.env.WANTED), () => say({ listens: true }));";
+
+  test.each([
+    [
+      'a worker thread',
+      `const { Worker } = require('worker_threads');
+      new Worker(${JSON.stringify(`const say = (says) => require(process.env.TEST_DIAL)(says);\n${listens}`)}, { eval: true });`,
+    ],
+    [
+      'a child, whose failure ends the program',
+      `require('child_process').fork('./child.js').on('exit', (code) => process.exit(code));`,
+    ],
+  ])('%s', async (_, script) => {
+    await using session = await Session.start(server(plain('0')));
+    const port = portOf(await session.says('address'));
+    session.project.write('child.js', `const say = (says) => require(process.env.TEST_DIAL)(says);\n${listens}`);
+    session.project.write('server.js', `process.env.WANTED = '${port}';\n${script}`);
+    expect(await session.says('listens')).toMatchObject({ listens: true });
+  });
+});
+
 describe('the program is asked once to end', () => {
   /** Notes down each time; goes on until it is killed. */
   const stubborn = (listen: string): string => `
