@@ -28,7 +28,7 @@ import { isDeliveredByTerminal, isForeground, looksInterrupted } from './process
 import { stampOf } from './stamp.ts';
 import { defaultPolicy, type Policy } from './supervise/machine.ts';
 import { type RunListener, Supervisor } from './supervise/supervisor.ts';
-import { isHalfSaved } from './watch/disk.ts';
+import { restOfSaveAt } from './watch/disk.ts';
 import type { Filter } from './watch/filter.ts';
 import type { Lookout } from './watch/lookout.ts';
 import { createLoopDetector, type LoopDetector } from './watch/loop.ts';
@@ -139,14 +139,14 @@ export class App {
       clock,
       delay: () => undefined,
       busy: () => false,
-      isHalfSaved,
+      restOfSave: restOfSaveAt,
       onQuiet: (changes) => this.#onPages(changes.map((change) => change.path)),
     });
     this.#settingsQuiet = createQuietWindow({
       clock,
       delay: () => settingsDelay,
       busy: () => false,
-      isHalfSaved: () => false,
+      restOfSave: () => 0,
       onQuiet: (changes) => this.#reload(changes),
     });
     this.#supervisor = new Supervisor({
@@ -490,7 +490,7 @@ export class App {
       clock: this.#clock,
       delay: () => this.#loaded.settings.delay,
       busy: () => this.#gitIsWriting(),
-      isHalfSaved,
+      restOfSave: restOfSaveAt,
       onQuiet: (changes) => this.#onQuiet(changes),
     });
   }
@@ -547,7 +547,7 @@ export class App {
   /** Puts new settings into force; wrong ones leave everything as it is. */
   #reload(changes: readonly Change[]): void {
     // The next save may have begun since.
-    this.#isSecondLook = !this.#isSecondLook && changes.some((change) => isHalfSaved(change.path));
+    this.#isSecondLook = !this.#isSecondLook && changes.some((change) => restOfSaveAt(change.path) > 0);
     if (this.#isSecondLook) {
       for (const change of changes) this.#settingsQuiet.push(change);
       return;

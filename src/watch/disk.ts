@@ -47,13 +47,18 @@ export function realPathOf(file: string): string | undefined {
 /** Of what programs write in pieces: of 8 KB (C, Python), of 64 and of 512 (Node's streams, its promises). Bytes. */
 const smallestPiece = 4096;
 
+/** Milliseconds. A command that is loaded while its output has already been opened leaves that empty for longest. */
+const restOfSave = { ofNothing: 100, ofPieces: 25 } as const;
+
 /**
- * Does a path look as between two steps of a save? Nothing is there, nothing is in it, or as much as whole
- * pieces: in one of 4096 files that is so by chance.
+ * How long, in ms, the rest of a save may take, by how a path looks: 100 where nothing is there or nothing is
+ * in it, 25 for as much as whole pieces (in one of 4096 files that is so by chance), else 0.
  */
-export function isHalfSaved(file: string): boolean {
+export function restOfSaveAt(file: string): number {
   const stats = statsOf(file, fs.statSync);
-  return stats === undefined || (stats.isFile() && stats.size % smallestPiece === 0);
+  if (stats === undefined) return restOfSave.ofNothing;
+  if (!stats.isFile() || stats.size % smallestPiece !== 0) return 0;
+  return stats.size === 0 ? restOfSave.ofNothing : restOfSave.ofPieces;
 }
 
 /** Tells one content from another; of a file that cannot be read, undefined. 20 KB take 30 µs (SHA-1, warm). */

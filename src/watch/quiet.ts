@@ -14,8 +14,8 @@ export interface QuietOptions {
   readonly delay: () => number | undefined;
   /** Whether something is known to be still writing, such as a git operation that holds its lock. */
   readonly busy: () => boolean;
-  /** Whether this path looks as between two steps of a save. */
-  readonly isHalfSaved: (path: string) => boolean;
+  /** How long, in ms, the rest of a save of this path may take; 0 where it looks complete. */
+  readonly restOfSave: (path: string) => number;
   /** The burst is over; each path stands once, with what happened to it last. */
   readonly onQuiet: (changes: readonly Change[]) => void;
 }
@@ -31,7 +31,6 @@ export interface QuietWindow {
  * long as Linux lets another one compute: 3 ms, or a tick of 4.
  */
 const singleWindow = 5;
-const halfSavedWindow = 25;
 const severalWindow = 60;
 const burstWindow = 120;
 /** Timers count in whole ms: what is due sooner than this is due now, or it would be waited for twice as long. */
@@ -55,7 +54,7 @@ export function adaptiveWindow(files: number, events: number, busy: boolean, res
   return singleWindow;
 }
 
-export function createQuietWindow({ clock, delay, busy, isHalfSaved, onQuiet }: QuietOptions): QuietWindow {
+export function createQuietWindow({ clock, delay, busy, restOfSave, onQuiet }: QuietOptions): QuietWindow {
   let changes = new Map<string, Change>();
   let events = 0;
   let firstAt = 0;
@@ -79,11 +78,10 @@ export function createQuietWindow({ clock, delay, busy, isHalfSaved, onQuiet }: 
   function check(): void {
     timer = undefined;
     const now = clock.now();
-    const left = dueAt() - now;
-    if (left > timerSlack) {
+    const due = dueAt() - now;
+    const left = due > timerSlack ? due : Math.min(singleWindow, restOfSaves(now - lastAt));
+    if (left > 0) {
       timer = wait(left);
-    } else if (now - lastAt < halfSavedWindow && mayBeHalfSaved()) {
-      timer = wait(Math.min(singleWindow, halfSavedWindow - (now - lastAt)));
     } else if (delay() === undefined && now - lastAt < longestLock && now - firstAt < longestLockedBurst && busy()) {
       timer = wait(adaptiveWindow(changes.size, events, true, false));
     } else {
@@ -95,8 +93,15 @@ export function createQuietWindow({ clock, delay, busy, isHalfSaved, onQuiet }: 
     }
   }
 
-  function mayBeHalfSaved(): boolean {
-    return delay() === undefined && [...changes.keys()].every(isHalfSaved);
+  /** How much longer, after a pause of so many ms, what looks half saved may take. One that is complete tells that none is. */
+  function restOfSaves(pause: number): number {
+    if (delay() !== undefined) return 0;
+    let rest = Number.POSITIVE_INFINITY;
+    for (const path of changes.keys()) {
+      rest = Math.min(rest, restOfSave(path) - pause);
+      if (rest <= 0) return 0;
+    }
+    return rest;
   }
 
   return {

@@ -1,20 +1,24 @@
 import { expect, test } from 'vitest';
-import { isHalfSaved } from '../../src/watch/disk.ts';
+import { restOfSaveAt } from '../../src/watch/disk.ts';
 import { createProject } from '../support/project.ts';
 
-test.each([0, 4096, 8192, 65_536, 524_288])('a file of %i bytes may be half saved', async (size) => {
+test.each([
+  [0, 100],
+  [4096, 25],
+  [8192, 25],
+  [524_288, 25],
+  [1, 0],
+  [4095, 0],
+  [4097, 0],
+  [70_000, 0],
+])('the rest of a save that has brought %i bytes may take %i ms', async (size, rest) => {
   await using project = createProject({ 'a.js': 'x'.repeat(size) });
-  expect(isHalfSaved(project.at('a.js'))).toBe(true);
+  expect(restOfSaveAt(project.at('a.js'))).toBe(rest);
 });
 
-test.each([1, 300, 4095, 4097, 70_000])('a file of %i bytes is saved', async (size) => {
-  await using project = createProject({ 'a.js': 'x'.repeat(size) });
-  expect(isHalfSaved(project.at('a.js'))).toBe(false);
-});
-
-test('what is missing may be half saved, and a folder is not', async () => {
+test('what is missing may come within 100 ms, and a folder is complete', async () => {
   await using project = createProject({ 'folder/a.js': '1' });
-  expect(isHalfSaved(project.at('b.js'))).toBe(true);
-  expect(isHalfSaved(project.at('a.js/b.js'))).toBe(true);
-  expect(isHalfSaved(project.at('folder'))).toBe(false);
+  expect(restOfSaveAt(project.at('b.js'))).toBe(100);
+  expect(restOfSaveAt(project.at('a.js/b.js'))).toBe(100);
+  expect(restOfSaveAt(project.at('folder'))).toBe(0);
 });

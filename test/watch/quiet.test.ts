@@ -7,10 +7,10 @@ import { createClock } from '../support/clock.ts';
 interface Setup {
   readonly delay?: number;
   readonly busy?: () => boolean;
-  readonly isHalfSaved?: (path: string) => boolean;
+  readonly restOfSave?: (path: string) => number;
 }
 
-function open({ delay, busy = () => false, isHalfSaved = () => false }: Setup = {}) {
+function open({ delay, busy = () => false, restOfSave = () => 0 }: Setup = {}) {
   const clock = createClock();
   /** Each burst with the time, from the start, at which it was delivered. */
   const bursts: { at: number; changes: readonly Change[] }[] = [];
@@ -19,7 +19,7 @@ function open({ delay, busy = () => false, isHalfSaved = () => false }: Setup = 
     clock,
     delay: () => delay,
     busy,
-    isHalfSaved,
+    restOfSave,
     onQuiet: (changes) => bursts.push({ at: clock.now() - start, changes }),
   });
   const push = (path: string, kind: Change['kind'] = 'change') => quiet.push({ kind, path });
@@ -56,9 +56,9 @@ describe('the adaptive window', () => {
     expect(times()).toEqual([5]);
   });
 
-  test('is 25 ms for a file that may be half saved, or until that has changed', () => {
+  test('is as long as the rest of a save may take, or until that has come', () => {
     let half = true;
-    const { clock, push, times } = open({ isHalfSaved: () => half });
+    const { clock, push, times } = open({ restOfSave: () => (half ? 25 : 0) });
     push('/a');
     clock.advance(24);
     expect(times()).toEqual([]);
@@ -71,6 +71,14 @@ describe('the adaptive window', () => {
     push('/a');
     clock.advance(100);
     expect(times()).toEqual([25, 1045]);
+  });
+
+  test('waits for no rest where one of several files is complete', () => {
+    const { clock, push, times } = open({ restOfSave: (path) => (path === '/half' ? 100 : 0) });
+    push('/half');
+    push('/complete');
+    clock.advance(1000);
+    expect(times()).toEqual([60]);
   });
 
   test('is 60 ms for what comes less than 100 ms after the end of a burst', () => {
@@ -249,7 +257,7 @@ describe('a burst', () => {
       clock,
       delay: () => undefined,
       busy: () => false,
-      isHalfSaved: () => false,
+      restOfSave: () => 0,
       onQuiet(changes) {
         bursts.push(changes.map((change) => change.path));
         if (bursts.length === 1) quiet.push({ kind: 'change', path: '/b' });
@@ -300,7 +308,7 @@ test('every pushed change is in exactly one burst, which ends after the last pus
       const { clock, quiet, bursts } = open({
         ...(fixed !== undefined && { delay: fixed }),
         busy: () => locked,
-        isHalfSaved: () => half,
+        restOfSave: () => (half ? 100 : 0),
       });
       let pending = new Map<string, Change>();
       let seen = 0;
