@@ -93,7 +93,7 @@ export class App {
   #inputEnded = false;
   #typedAhead = '';
   /** Input that came before the first start. */
-  readonly #early: (string | Buffer | null)[] = [];
+  readonly #early: [chunk: string | Buffer | null, taken: () => void][] = [];
   /** Set by start(), before which nothing can ask for a run. */
   #launcher: Launcher | undefined;
   #loaded: LoadedSettings;
@@ -203,7 +203,7 @@ export class App {
     });
     const since = Date.now();
     this.#supervisor.dispatch({ type: 'start' });
-    for (const chunk of this.#early.splice(0)) this.write(chunk);
+    for (const early of this.#early.splice(0)) this.write(...early);
     this.#watching = this.#watch(since);
     await this.#watching;
   }
@@ -242,18 +242,23 @@ export class App {
   /**
    * Hands input to the program: to its stdin, if that is a pipe (null ends it, for later runs, too);
    * else it is kept until the program begins to read the terminal itself.
+   *
+   * @param taken called when more may be written: the program has read, or will not
    */
-  write(chunk: string | Buffer | null): void {
+  write(chunk: string | Buffer | null, taken: () => void = () => {}): void {
     if (this.#launcher === undefined) {
-      this.#early.push(chunk);
+      this.#early.push([chunk, taken]);
       return;
     }
+    const { program } = this.#supervisor;
     if (this.#loaded.settings.stdin === 'inherit') {
       if (chunk !== null && this.#typedAhead.length < longestTypedAhead) this.#typedAhead += chunk.toString();
+      taken();
       return;
     }
     if (chunk === null) this.#inputEnded = true;
-    this.#supervisor.program?.write(chunk);
+    if (program === undefined) taken();
+    else program.write(chunk, taken);
   }
 
   #start(run: number, cause: Cause, listener: RunListener): Program {

@@ -280,7 +280,11 @@ interface Input {
 function openInput(group: Group, reporter: Reporter, { stdin }: Settings): Input {
   if (!isatty(0)) {
     if (stdin === 'pipe') {
-      process.stdin.on('data', (chunk: Buffer) => group.write(chunk));
+      process.stdin.on('data', (chunk: Buffer) => {
+        // No faster than the program reads: who feeds it is held up as without devwatch.
+        process.stdin.pause();
+        group.write(chunk, () => process.stdin.resume());
+      });
       process.stdin.on('end', () => group.write(null));
     }
     return { giveTo() {} };

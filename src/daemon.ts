@@ -15,6 +15,9 @@ import { foreignSignals, Runner } from './runner.ts';
 import { createReporter, type ReporterSettings } from './terminal/reporter.ts';
 import { version } from './version.ts';
 
+/** An order to write is answered after this long in ms, read or not: who gives it waits for 5 s. */
+const longestWrite = 2000;
+
 export interface DaemonRequest {
   /** Handed to this process by `devwatch start`. */
   readonly name: string;
@@ -137,8 +140,15 @@ export async function runInBackground(request: DaemonRequest): Promise<void> {
       await stopping;
       return {};
     },
+    /** Answered when the program has read it: who is attached hands on no faster. */
     async write({ params }) {
-      runner.write(Buffer.from(String(params.data ?? ''), 'base64'));
+      await new Promise<void>((resolve) => {
+        const cancel = systemClock.after(longestWrite, resolve);
+        runner.write(Buffer.from(String(params.data ?? ''), 'base64'), () => {
+          cancel();
+          resolve();
+        });
+      });
       return {};
     },
     attach: ({ signal }) => printed.from(signal),

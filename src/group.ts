@@ -97,9 +97,11 @@ export class Group {
     for (const { runner } of this.#members.values()) runner.signal(name, to);
   }
 
-  /** Hands input to the only program; of several none is meant. */
-  write(chunk: string | Buffer | null): void {
-    this.#members.get('')?.runner.write(chunk);
+  /** Hands input to the only program, as Runner does; of several none is meant. */
+  write(chunk: string | Buffer | null, taken: () => void = () => {}): void {
+    const only = this.#members.get('');
+    if (only === undefined) taken();
+    else only.runner.write(chunk, taken);
   }
 
   /** Has the only program been stopped, by a signal or by itself? It goes on with devwatch. */

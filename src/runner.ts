@@ -182,9 +182,13 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
     this.#app.signal(name, to);
   }
 
-  /** Writes to the program's stdin with `stdin: 'pipe'`, where null ends it; else hands over what was typed ahead. */
-  write(chunk: string | Buffer | null): void {
-    this.#app.write(chunk);
+  /**
+   * Writes to the program's stdin with `stdin: 'pipe'`, where null ends it; else hands over what was typed ahead.
+   *
+   * @param taken called when more may be written: the program has read this, or will not
+   */
+  write(chunk: string | Buffer | null, taken?: () => void): void {
+    this.#app.write(chunk, taken);
   }
 
   /** Has the program's root process been stopped (SIGSTOP, SIGTSTP)? False where that cannot be known. */

@@ -60,8 +60,8 @@ export interface Program {
   memory(): number | undefined;
   /** CPU time that its tree has used so far, in ms; undefined as for memory. */
   cpu(): number | undefined;
-  /** Writes to a piped stdin; null ends it. */
-  write(chunk: string | Buffer | null): void;
+  /** Writes to a piped stdin; null ends it. `taken`: what is written is read by the program, or by nobody any more. */
+  write(chunk: string | Buffer | null, taken?: () => void): void;
 }
 
 export interface Launcher {
@@ -312,9 +312,10 @@ function track(tracked: Tracked): Program {
     },
     memory: () => treeMemory(tree),
     cpu: () => treeCpuTime(tree),
-    write(chunk) {
-      if (chunk === null) root.stdin?.end();
-      else root.stdin?.write(chunk);
+    write(chunk, taken = () => {}) {
+      if (root.stdin === null) taken();
+      else if (chunk === null) root.stdin.end(taken);
+      else root.stdin.write(chunk, () => taken());
     },
   };
 }
@@ -356,7 +357,7 @@ function unstarted(reason: Promise<unknown>, options: LaunchOptions, listener: P
     ping: () => false,
     memory: () => undefined,
     cpu: () => undefined,
-    write: () => {},
+    write: (_, taken) => taken?.(),
   };
 }
 

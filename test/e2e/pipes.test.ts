@@ -197,3 +197,23 @@ test('where no pipe can be made, what is printed is heard all the same', async (
   await devwatch.end();
   expect(devwatch.stdout()).toBe('isFIFO false\n');
 });
+
+test('with --stdin pipe nobody is read faster than the program reads: the next run gets what is left', async () => {
+  await using home = await openHome();
+  await using project = createProject({ 'server.js': dialHome() });
+  await using devwatch = startDevwatch(['--stdin', 'pipe', 'server.js'], { cwd: project.path, env: home.env });
+  await home.next();
+  await devwatch.event('watching');
+  const sent = 16_000_000;
+  devwatch.process.stdin?.end(Buffer.alloc(sent));
+  project.write(
+    'server.js',
+    `let bytes = 0;
+    process.stdin.on('data', (chunk) => (bytes += chunk.length)).on('end', () => {
+      require(process.env.TEST_DIAL)({ bytes });
+    });`,
+  );
+  const { says } = await home.next();
+  // What the first run had in its pipe is lost, and one chunk.
+  expect(Number(says.bytes)).toBeGreaterThan(sent - 1_000_000);
+});
