@@ -45,6 +45,8 @@ export type Start =
 export interface Status {
   /** `running`: nobody knows whether it is up, as in Start. */
   readonly state: 'starting' | 'running' | 'up' | 'ended' | 'crashed' | 'stopping';
+  /** Why it has crashed, such as "exit 1". */
+  readonly reason?: string | undefined;
   readonly pid: number | undefined;
   readonly run: number;
   /** Epoch ms of the run's start. */
@@ -193,7 +195,7 @@ export async function runInBackground(request: DaemonRequest): Promise<void> {
 
 interface Starts {
   /** How the latest run is. */
-  readonly now: Pick<Status, 'state' | 'run' | 'since' | 'port'>;
+  readonly now: Pick<Status, 'state' | 'reason' | 'run' | 'since' | 'port'>;
   /** How the latest start has turned out, once that is known. */
   readonly outcome: Promise<Start>;
   /** Resolves at the next start, or when there will be none. */
@@ -245,8 +247,9 @@ function followStarts(runner: Runner, tail: () => readonly string[]): Starts {
   });
   runner.on('crash', ({ outcome: { code, signal, error, reason }, next }) => {
     clearTimeout(proof);
-    now = { ...now, state: 'crashed' };
-    failure = { reason: reason ?? error ?? (signal === null ? `exit ${code}` : signal), next: next.kind };
+    const why = reason ?? error ?? (signal === null ? `exit ${code}` : signal);
+    now = { ...now, state: 'crashed', reason: why };
+    failure = { reason: why, next: next.kind };
   });
   let failing: Promise<void> | undefined;
 

@@ -447,6 +447,7 @@ async function reloadOne({ name, record, alive }: BackgroundEntry): Promise<numb
 interface Row {
   readonly name: string;
   readonly state: Status['state'] | 'dead' | 'unknown';
+  readonly reason?: string | undefined;
   readonly pid?: number | undefined;
   /** Of the devwatch that keeps it. */
   readonly owner?: number | undefined;
@@ -480,9 +481,10 @@ async function rowOf({ name, record, alive, problem }: BackgroundEntry): Promise
     return { ...common, state: 'dead' };
   }
   try {
-    const { state, pid, run, since, port, memory, cpu } = (await ask(record, 'status')) as Status;
+    const { state, reason, pid, run, since, memory, cpu, port } = (await ask(record, 'status')) as Status;
     const uptime = pid === undefined ? undefined : Date.now() - since;
-    return { ...common, state, pid, owner: record.pid, uptime, restarts: Math.max(0, run - 1), memory, cpu, port };
+    const restarts = Math.max(0, run - 1);
+    return { ...common, state, reason, pid, owner: record.pid, uptime, restarts, memory, cpu, port };
   } catch (error) {
     return { ...common, state: 'unknown', owner: record.pid, problem: error instanceof Error ? error.message : '' };
   }
@@ -492,7 +494,7 @@ function table(rows: readonly Row[]): string {
   const head = ['name', 'state', 'pid', 'uptime', 'restarts', 'memory', 'cpu', 'port', 'folder'];
   const lines = rows.map((row) => [
     row.name,
-    row.state,
+    row.reason === undefined ? row.state : `${row.state} (${row.reason})`,
     String(row.pid ?? '–'),
     row.uptime === undefined ? '–' : formatTime(row.uptime),
     String(row.restarts ?? '–'),

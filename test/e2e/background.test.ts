@@ -85,6 +85,15 @@ test('what devwatch writes in the project restarts nothing', async () => {
   expect((await session.home.next()).says.version).toBe(2);
 });
 
+test('list says why a program has crashed, until it runs again', async () => {
+  await using session = await Session.open({ 'server.js': 'process.exit(3);' });
+  await session.run('start', '--name', 'web', '--max-restarts', '0', 'server.js');
+  expect((await session.run('list')).out).toMatch(/^web +crashed \(exit 3\) +– /m);
+  session.project.write('server.js', listens());
+  await session.home.next();
+  expect((await session.run('list', 'web')).out).toMatch(/^web +(starting|up) +\d+ /m);
+});
+
 describe('start says', () => {
   test('why it failed, with the last lines of the log', async () => {
     await using session = await Session.open({ 'server.js': `console.log('begun'); throw new Error('no database');` });
