@@ -7,10 +7,10 @@ import { constants } from 'node:os';
 import { isatty } from 'node:tty';
 import { setFlagsFromString } from 'node:v8';
 import { systemClock } from './clock.ts';
-import { type CommandLine, parseArgv } from './config/argv.ts';
+import { type CommandLine, parseArgv, parsePaths } from './config/argv.ts';
 import type { Described } from './config/describe.ts';
 import type { LoadedSettings } from './config/load.ts';
-import type { Settings } from './config/options.ts';
+import { type Settings, specOf } from './config/options.ts';
 import { codeOf, UsageError } from './errors.ts';
 import type { Ending, EventMap } from './events.ts';
 import { Group, type MemberRequest } from './group.ts';
@@ -47,7 +47,10 @@ async function main(argv: readonly string[], keepCompiled: () => void): Promise<
   }
   if (isManaging) return manageBackground(word as Managing, rest, argv);
   const commands = await import('./commands.ts');
-  if (word === 'explain') return commands.explain(rest, programsOf({ ...line, program: [] }));
+  if (word === 'explain') {
+    const { line: all, paths } = parsePaths(line, rest);
+    return commands.explain(paths, programsOf({ ...all, program: [] }));
+  }
   if (rest.length > 0) throw new UsageError(`devwatch ${word} takes no arguments: ${rest[0]}`);
   return word === 'init' ? commands.init(process.cwd()) : commands.showSettings(readProject(line));
 }
@@ -168,6 +171,12 @@ async function runPrograms(line: CommandLine, keepCompiled: () => void): Promise
   endWithNpm(group);
   const input = openInput(group, common, first.loaded.settings);
   group.start();
+  const unused = [...line.flags.keys()].map(specOf).filter(({ atStart }) => atStart === 'background');
+  for (const { flag } of unused) {
+    common.report('warning', {
+      message: `--${flag} is for devwatch start: here, in the foreground, it changes nothing`,
+    });
+  }
 }
 
 /**

@@ -42,6 +42,8 @@ export interface StartRequest {
 
 /** How long a program may take to be up, in ms, before `start` no longer waits. */
 const patience = 30_000;
+/** Who waits for so long, in ms, is told what for. */
+const firstPatience = 2000;
 /** Between two looks at whether something has come about, in ms. */
 const look = 20;
 /** What a devwatch that does not answer is given after SIGTERM, in ms. */
@@ -254,11 +256,17 @@ async function outcomeOf(
   verb: 'start' | 'restart',
 ): Promise<Start | { readonly state: 'late' }> {
   const began = performance.now();
+  const impatience = setTimeout(
+    () => process.stderr.write(`${record.name} is not up yet · Ctrl-C leaves it running\n`),
+    firstPatience,
+  );
   try {
     return (await ask(record, verb, {}, { timeout: patience })) as Start;
   } catch {
     // Timers may come a little early.
     return { state: performance.now() - began < patience - look ? 'gone' : 'late' };
+  } finally {
+    clearTimeout(impatience);
   }
 }
 

@@ -227,6 +227,28 @@ export function parseArgv(argv: readonly string[]): CommandLine {
   return { flags: values, nodeArgs, program: argv.slice(index), literal, help, version, config, only };
 }
 
+/**
+ * Reads the words after a command that takes paths, among which options may stand; `before` is what stood
+ * before the command.
+ *
+ * @throws UsageError as `parseArgv` does
+ */
+export function parsePaths(before: CommandLine, words: readonly string[]): { line: CommandLine; paths: string[] } {
+  let line = before;
+  const paths: string[] = [];
+  for (let left = words; left.length > 0; ) {
+    const part = parseArgv(left);
+    const { config = line.config, only = line.only } = part;
+    line = { ...line, flags: new Map([...line.flags, ...part.flags]), config, only };
+    const [unfit] = part.nodeArgs;
+    if (unfit !== undefined) throw unknownOption(unfit);
+    const read = part.literal ? part.program : part.program.slice(0, 1);
+    paths.push(...read);
+    left = part.program.slice(read.length);
+  }
+  return { line, paths };
+}
+
 /** A word that is an option where a value is expected: the value was forgotten. `--watch=--odd` says that it was not. */
 const isOption = (word: string): boolean => word.startsWith('--') || flagsByName.has(word);
 

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type CommandLine, parseArgv } from '../../src/config/argv.ts';
+import { type CommandLine, parseArgv, parsePaths } from '../../src/config/argv.ts';
 import { isSwitch, optionKeys, specOf } from '../../src/config/options.ts';
 import { UsageError } from '../../src/errors.ts';
 
@@ -236,4 +236,23 @@ test.each([
   [['--help=watch'], '--help takes no value'],
 ])('%j is refused: %s', (argv, message) => {
   expect(refusal(...argv)).toStrictEqual(message);
+});
+
+test.each([
+  ['a.js b.js', ['a.js', 'b.js'], {}],
+  ['--ext ts a.js -V b.js', ['a.js', 'b.js'], { ext: ['ts'], verbose: true }],
+  ['a.js -- --ext -V', ['a.js', '--ext', '-V'], {}],
+  ['a.js --no-verbose', ['a.js'], { verbose: false }],
+  ['', [], {}],
+])('among the paths of %j options are read', (line, paths, flags) => {
+  const parsed = parsePaths(parse('-q'), words(line));
+  expect(parsed.paths).toEqual(paths);
+  expect(Object.fromEntries(parsed.line.flags)).toEqual({ quiet: true, ...flags });
+});
+
+test.each([
+  ['a.js --exxt ts', /^unknown option --exxt · did you mean --ext\?/],
+  ['a.js --inspect', /^unknown option --inspect/],
+])('among paths %j is refused', (line, message) => {
+  expect(() => parsePaths(parse(''), words(line))).toThrow(message);
 });

@@ -103,6 +103,16 @@ describe('start says', () => {
     expect(out).toContain('Error: no database');
   });
 
+  test('that it waits, and how to leave', async () => {
+    await using session = await Session.open({ 'server.js': dialHome() });
+    const starting = session.spawn('start', '--name', 'web', '--ready', 'message', 'server.js');
+    const [says] = (await once(starting.stderr as NodeJS.ReadableStream, 'data')) as [Buffer];
+    expect(says.toString()).toBe('web is not up yet · Ctrl-C leaves it running\n');
+    starting.kill('SIGINT');
+    await once(starting, 'close');
+    expect((await session.rows())[0]?.state).toBe('starting');
+  });
+
   test('that a program without a port runs', async () => {
     await using session = await Session.open({ 'worker.js': dialHome() });
     expect(await session.run('start', 'worker.js')).toMatchObject({

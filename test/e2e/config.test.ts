@@ -47,6 +47,15 @@ test('devwatch init names what package.json does', async () => {
   expect(await runs([], { cwd: project.path })).toMatchObject({ is: 'main' });
 });
 
+test('a flag that changes nothing in the foreground is said to', async () => {
+  await using project = createProject({ '.watchrc': '{ "logSize": "1m" }', 'server.js': '' });
+  await using devwatch = startDevwatch(['--name', 'web', '--log', 'out.log', 'server.js'], { cwd: project.path });
+  const warnings = [await devwatch.event('warning'), await devwatch.event('warning')];
+  const only = 'is for devwatch start: here, in the foreground, it changes nothing';
+  expect(warnings.map(({ message }) => message)).toEqual([`--name ${only}`, `--log ${only}`]);
+  await devwatch.event('exit');
+});
+
 test.each(['init', 'config', 'explain', 'start', 'stop', 'restart', 'reload', 'list', 'logs', 'attach', 'unit'])(
   'devwatch %s --help says how it is used, and does nothing else',
   async (command) => {

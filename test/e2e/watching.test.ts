@@ -314,7 +314,7 @@ node_modules/x/y.js
 
   test('answers in JSON, and with the flags that are given', async () => {
     await using project = createProject({ '.gitignore': 'gen', 'gen/a.js': '' });
-    const args = ['--log-format', 'json', '--gitignore', 'explain', 'gen/a.js'];
+    const args = ['--log-format', 'json', 'explain', 'gen/a.js', '--gitignore'];
     const { stdout } = await runDevwatch(args, { cwd: project.path });
     expect(JSON.parse(stdout)).toEqual({
       path: project.at('gen/a.js'),
