@@ -92,8 +92,8 @@ export class App {
   #inputOwner: 'program' | 'devwatch' = 'devwatch';
   #inputEnded = false;
   #typedAhead = '';
-  /** Input that came before the first start. */
-  readonly #early: [chunk: string | Buffer | null, taken: () => void][] = [];
+  /** Input that came while no program ran, for the next run. */
+  readonly #held: [chunk: string | Buffer, taken: () => void][] = [];
   /** Set by start(), before which nothing can ask for a run. */
   #launcher: Launcher | undefined;
   #loaded: LoadedSettings;
@@ -203,7 +203,7 @@ export class App {
     });
     const since = Date.now();
     this.#supervisor.dispatch({ type: 'start' });
-    for (const early of this.#early.splice(0)) this.write(...early);
+    for (const held of this.#held.splice(0)) this.write(...held);
     this.#watching = this.#watch(since);
     await this.#watching;
   }
@@ -246,19 +246,30 @@ export class App {
    * @param taken called when more may be written: the program has read, or will not
    */
   write(chunk: string | Buffer | null, taken: () => void = () => {}): void {
-    if (this.#launcher === undefined) {
-      this.#early.push([chunk, taken]);
-      return;
-    }
-    const { program } = this.#supervisor;
-    if (this.#loaded.settings.stdin === 'inherit') {
-      if (chunk !== null && this.#typedAhead.length < longestTypedAhead) this.#typedAhead += chunk.toString();
+    const isPiped = this.#loaded.settings.stdin !== 'inherit';
+    const program = this.#liveRun === undefined ? undefined : this.#supervisor.program;
+    if (chunk === null) {
+      if (isPiped) {
+        this.#inputEnded = true;
+        program?.write(null);
+      }
       taken();
-      return;
+    } else if (!isPiped && this.#launcher !== undefined) {
+      if (this.#typedAhead.length < longestTypedAhead) this.#typedAhead += chunk.toString();
+      taken();
+    } else if (program === undefined) {
+      this.#held.push([chunk, taken]);
+    } else {
+      this.#hand(program, chunk, taken);
     }
-    if (chunk === null) this.#inputEnded = true;
-    if (program === undefined) taken();
-    else program.write(chunk, taken);
+  }
+
+  /** What a run does not live to take is for the next one. */
+  #hand(program: Program, chunk: string | Buffer, taken: () => void): void {
+    program.write(chunk, (isLost) => {
+      if (isLost) this.#held.push([chunk, taken]);
+      else taken();
+    });
   }
 
   #start(run: number, cause: Cause, listener: RunListener): Program {
@@ -315,7 +326,10 @@ export class App {
     );
     this.#liveRun = program.pid === undefined ? undefined : run;
     this.#typedAhead = '';
-    if (this.#inputEnded) program.write(null);
+    if (settings.stdin !== 'inherit' && this.#liveRun !== undefined) {
+      for (const [chunk, taken] of this.#held.splice(0)) this.#hand(program, chunk, taken);
+      if (this.#inputEnded) program.write(null);
+    }
     // Other programs than Node cannot tell whether they read: they are left alone with the terminal.
     this.#setInputOwner(settings.stdin === 'inherit' && !this.#command.isNode ? 'program' : 'devwatch');
     this.#emit('start', {

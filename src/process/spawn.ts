@@ -60,8 +60,8 @@ export interface Program {
   memory(): number | undefined;
   /** CPU time that its tree has used so far, in ms; undefined as for memory. */
   cpu(): number | undefined;
-  /** Writes to a piped stdin; null ends it. `taken`: what is written is read by the program, or by nobody any more. */
-  write(chunk: string | Buffer | null, taken?: () => void): void;
+  /** Writes to a piped stdin; null ends it. `done`: the pipe has taken it, or it is lost, for nobody reads any more. */
+  write(chunk: string | Buffer | null, done?: (isLost: boolean) => void): void;
 }
 
 export interface Launcher {
@@ -312,10 +312,10 @@ function track(tracked: Tracked): Program {
     },
     memory: () => treeMemory(tree),
     cpu: () => treeCpuTime(tree),
-    write(chunk, taken = () => {}) {
-      if (root.stdin === null) taken();
-      else if (chunk === null) root.stdin.end(taken);
-      else root.stdin.write(chunk, () => taken());
+    write(chunk, done = () => {}) {
+      if (root.stdin === null) done(false);
+      else if (chunk === null) root.stdin.end();
+      else root.stdin.write(chunk, (error) => done(error instanceof Error));
     },
   };
 }
@@ -357,7 +357,7 @@ function unstarted(reason: Promise<unknown>, options: LaunchOptions, listener: P
     ping: () => false,
     memory: () => undefined,
     cpu: () => undefined,
-    write: (_, taken) => taken?.(),
+    write: () => {},
   };
 }
 

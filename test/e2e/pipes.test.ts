@@ -217,3 +217,17 @@ test('with --stdin pipe nobody is read faster than the program reads: the next r
   // What the first run had in its pipe is lost, and one chunk.
   expect(Number(says.bytes)).toBeGreaterThan(sent - 1_000_000);
 });
+
+test('with --stdin pipe what comes while no program runs is for the next one', async () => {
+  await using home = await openHome();
+  await using project = createProject({ 'server.js': '' });
+  await using devwatch = startDevwatch(['--stdin', 'pipe', 'server.js'], { cwd: project.path, env: home.env });
+  await devwatch.event('exit');
+  await devwatch.event('watching');
+  devwatch.process.stdin?.end('for the next one');
+  project.write(
+    'server.js',
+    `require('stream/consumers').text(process.stdin).then((heard) => require(process.env.TEST_DIAL)({ heard }));`,
+  );
+  expect((await home.next()).says.heard).toBe('for the next one');
+});
