@@ -49,13 +49,15 @@ function claimTerminal(claim: () => string): void {
   claimOnRead(claimOnce);
   reach((binding: Bindings) => {
     const { isTTY, TTY } = binding('tty_wrap');
-    const isTerminal = (descriptor: unknown): boolean =>
-      Number.isInteger(descriptor) && (descriptor as number) >= 0 && isTTY(descriptor as number);
+    const isTerminal = (value: unknown): boolean => isDescriptor(value) && isTTY(value);
     claimOnSpawn([binding('process_wrap').Process.prototype, binding('spawn_sync')], isTerminal, claimOnce);
     claimOnStart(TTY.prototype, claimOnce);
     claimOnReadSync(isTerminal, claimOnce);
   });
 }
+
+const isDescriptor = (value: unknown): value is number =>
+  Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 31;
 
 /** The first access to process.stdin makes the stream; the first read of that claims the terminal. */
 function claimOnRead(claim: () => string): void {

@@ -330,6 +330,8 @@ test.each([
     script: `${lineByLine}
       const fs = require('fs');
       const bytes = Buffer.alloc(100);
+      // What is no descriptor is an error, as ever.
+      for (const other of [-1, 0.5, 2 ** 31, 2 ** 40, 'x']) try { fs.readSync(other, bytes); } catch {}
       for (;;) tell(bytes.toString('utf8', 0, fs.readSync(0, bytes, 0, bytes.length)));`,
   },
   {
