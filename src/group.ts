@@ -240,6 +240,7 @@ export class Group {
     for (const [key, member] of this.#members) {
       if (named.has(key) || member.isLeaving) continue;
       member.isLeaving = true;
+      member.emit('warning', { message: 'ends, for "apps" names it no longer' });
       void member.runner.stop();
     }
     const [first] = this.#members.values();

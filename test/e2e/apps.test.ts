@@ -480,6 +480,10 @@ describe('when the settings change', () => {
     await watches(devwatch, 'late');
     project.write('.watchrc', settings(inEach('web', 'late')));
     await api?.gone;
+    expect(await devwatch.event('warning')).toMatchObject({
+      app: 'api',
+      message: 'ends, for "apps" names it no longer',
+    });
     project.write(
       '.watchrc',
       settings({ ...inEach('web'), late: { script: 'late.js', watch: ['late.js'], args: ['x'] } }),
