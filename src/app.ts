@@ -267,8 +267,10 @@ export class App {
   /** What a run does not live to take is for the next one. */
   #hand(program: Program, chunk: string | Buffer, taken: () => void): void {
     program.write(chunk, (isLost) => {
-      if (isLost) this.#held.push([chunk, taken]);
-      else taken();
+      if (!isLost) taken();
+      // That may be heard of late.
+      else if (this.#supervisor.program !== program) this.write(chunk, taken);
+      else this.#held.push([chunk, taken]);
     });
   }
 
@@ -317,6 +319,7 @@ export class App {
             message: `${file} cannot be loaded ahead of time (${message}): --prewarm is off for now`,
           }),
         onReadsInput: () => this.#yieldInput(),
+        onLeavesInput: () => this.#setInputOwner('devwatch'),
         onLoad: (file) => this.#lookout?.loads(file),
         onListens: ({ port }) => this.#watchdog.listens(port),
         onMessage: (message) => this.#watchdog.sends(message),

@@ -16,7 +16,7 @@ interface Holding {
 }
 
 interface Terminal {
-  claimTerminal(claim: () => string): void;
+  claimTerminal(desk: { claim(): string; giveBack(): void }): void;
 }
 
 const own = `${__dirname}/`;
@@ -53,9 +53,12 @@ if (channel >= 0) {
   if (process.ppid !== orders.parent) process.kill(process.pid, 'SIGKILL');
   if (orders.sharesTerminal === true) {
     // devwatch answers, with what was typed before, once it no longer reads itself.
-    (require('./terminal.cjs') as Terminal).claimTerminal(() => {
-      say({ type: 'reads-stdin' });
-      return readAnswer<string>() ?? '';
+    (require('./terminal.cjs') as Terminal).claimTerminal({
+      claim() {
+        say({ type: 'reads-stdin' });
+        return readAnswer<string>() ?? '';
+      },
+      giveBack: () => say({ type: 'leaves-stdin' }),
     });
   }
   if (orders.reportLoads === true || orders.reportPackages === true) {

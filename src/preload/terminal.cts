@@ -6,10 +6,10 @@
 const { reach } = require('./bindings.cjs') as Reach;
 
 type Reach = { reach<Binding, Parts>(pick: (binding: Binding) => Parts): Parts | undefined };
-type IsTerminal = (descriptor: unknown) => boolean;
+type SpawnOptions = { readonly stdio?: readonly ({ readonly fd?: number } | undefined)[] };
 
 interface Spawning {
-  spawn(options: { readonly stdio?: readonly ({ readonly fd?: number } | undefined)[] }): unknown;
+  spawn(options: SpawnOptions): unknown;
 }
 
 type Readable = import('node:stream').Readable;
@@ -34,72 +34,67 @@ type ReadArguments = [
   length?: number,
 ];
 
-/**
- * Claims it once, before anything in this process, or a child of it, reads.
- *
- * @param claim from then on what is typed is the program's; returns what was typed before
- */
-function claimTerminal(claim: () => string): void {
-  let isClaimed = false;
-  const claimOnce = (): string => {
-    if (isClaimed) return '';
-    isClaimed = true;
-    return claim();
+/** Devwatch's word on the terminal. */
+interface Desk {
+  /** From then on what is typed is the program's; returns what was typed before, and not taken. */
+  claim(): string;
+  /** It is devwatch's again, as if it had not been claimed. */
+  giveBack(): void;
+}
+
+/** Claims it before anything in this process, or a child of it, reads. */
+function claimTerminal({ claim, giveBack }: Desk): void {
+  /** What was typed before it was claimed and has not been read; undefined until then. */
+  let typed: Buffer | undefined;
+  const claimOnce = (): void => {
+    typed ??= Buffer.from(claim());
   };
-  claimOnRead(claimOnce);
+  const take = (most: number): Buffer => {
+    claimOnce();
+    const taken = typed?.subarray(0, most) ?? Buffer.alloc(0);
+    typed = typed?.subarray(taken.length);
+    return taken;
+  };
   reach((binding: Bindings) => {
     const { isTTY, TTY } = binding('tty_wrap');
     const isTerminal = (value: unknown): boolean => isDescriptor(value) && isTTY(value);
-    claimOnSpawn([binding('process_wrap').Process.prototype, binding('spawn_sync')], isTerminal, claimOnce);
-    claimOnStart(TTY.prototype, claimOnce);
-    claimOnReadSync(isTerminal, claimOnce);
+    const readsTerminal = ({ stdio }: SpawnOptions): boolean => isTerminal(stdio?.[0]?.fd);
+
+    // A child may read what it inherits, and has no other way to tell.
+    const { prototype } = binding('process_wrap').Process;
+    const { spawn } = prototype;
+    prototype.spawn = function (options) {
+      if (readsTerminal(options)) claimOnce();
+      return spawn.call(this, options);
+    };
+    const waiting = binding('spawn_sync');
+    const { spawn: spawnSync } = waiting;
+    waiting.spawn = function (options) {
+      if (typed !== undefined || !readsTerminal(options)) return spawnSync.call(this, options);
+      claim();
+      try {
+        return spawnSync.call(this, options);
+      } finally {
+        // It has ended, and this process itself has never read.
+        giveBack();
+      }
+    };
+    claimOnStart(TTY.prototype, take);
+    claimOnReadSync(isTerminal, take);
   });
 }
 
 const isDescriptor = (value: unknown): value is number =>
   Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 31;
 
-/** The first access to process.stdin makes the stream; the first read of that claims the terminal. */
-function claimOnRead(claim: () => string): void {
-  const stdin = Object.getOwnPropertyDescriptor(process, 'stdin');
-  const get = stdin?.get;
-  if (stdin?.configurable !== true || get === undefined) return;
-  Object.defineProperty(process, 'stdin', {
-    ...stdin,
-    get() {
-      const stream = get.call(process) as NodeJS.ReadStream;
-      Object.defineProperty(process, 'stdin', stdin);
-      const read = stream._read;
-      stream._read = function (size) {
-        stream._read = read;
-        const typed = claim();
-        if (typed !== '') this.push(Buffer.from(typed));
-        read.call(this, size);
-      };
-      return stream;
-    },
-  });
-}
-
-/** A child that inherits the terminal may read it, and has no other way to tell. */
-function claimOnSpawn(places: readonly Spawning[], isTerminal: IsTerminal, claim: () => string): void {
-  for (const place of places) {
-    const { spawn } = place;
-    place.spawn = function (options) {
-      if (isTerminal(options.stdio?.[0]?.fd)) claim();
-      return spawn.call(this, options);
-    };
-  }
-}
-
-/** Other streams than process.stdin: each is what one of its handle's symbols leads to. */
-function claimOnStart(handle: Reading, claim: () => string): void {
+/** Streams, process.stdin among them: each is what one of its handle's symbols leads to. */
+function claimOnStart(handle: Reading, take: (most: number) => Buffer): void {
   const { readStart } = handle;
   handle.readStart = function () {
-    const typed = claim();
-    if (typed !== '') {
+    const typed = take(Number.POSITIVE_INFINITY);
+    if (typed.length > 0) {
       const values = Object.getOwnPropertySymbols(this).map((key) => this[key] as Partial<Readable> | undefined);
-      values.find((value) => typeof value?.push === 'function')?.push?.(Buffer.from(typed));
+      values.find((value) => typeof value?.push === 'function')?.push?.(typed);
     }
     return readStart.call(this);
   };
@@ -108,23 +103,19 @@ function claimOnStart(handle: Reading, claim: () => string): void {
 /**
  * Prompts that wait (prompt-sync, readline-sync) read the terminal, which they open for themselves, with
  * this alone. `openSync` is left as it is: many files are opened that are not there, and each error would
- * show in its stack that we were called.
+ * show in its stack that we were called. Reading seldom fails.
  */
-function claimOnReadSync(isTerminal: IsTerminal, claim: () => string): void {
+function claimOnReadSync(isTerminal: (value: unknown) => boolean, take: (most: number) => Buffer): void {
   const fs = require('node:fs') as typeof import('node:fs');
-  let typed: Buffer | undefined;
   fs.readSync = new Proxy(fs.readSync, {
     apply(readSync, self, args: ReadArguments) {
       const [descriptor, buffer, third, fourth] = args;
       if (!isTerminal(descriptor)) return Reflect.apply(readSync, self, args);
-      typed ??= Buffer.from(claim());
-      if (typed.length === 0) return Reflect.apply(readSync, self, args);
       const { offset, length } =
         typeof third === 'object' && third !== null ? third : { offset: third, length: fourth };
       const into = Buffer.from(buffer.buffer, buffer.byteOffset, buffer.byteLength).subarray(offset ?? 0);
-      const read = typed.copy(into, 0, 0, length ?? into.length);
-      typed = typed.subarray(read);
-      return read;
+      const typed = take(Math.min(length ?? into.length, into.length));
+      return typed.length === 0 ? Reflect.apply(readSync, self, args) : typed.copy(into);
     },
   });
 }

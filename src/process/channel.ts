@@ -11,6 +11,8 @@ export interface ProgramNotices {
    * nothing is lost: it gets that first.
    */
   onReadsInput(): string;
+  /** It does not read it any more: what read was a child, which has ended. */
+  onLeavesInput(): void;
   /** The program's own code begins. */
   onBegin(): void;
   /** The program loads this file (absolute), or would if it were there. */
@@ -66,6 +68,7 @@ export function readNotices(stream: Duplex, listener: () => Partial<ProgramNotic
     const { onBegin, onReadsInput, onLoad, onPackage, onPortTaken, onParked, onPrewarmFailed } = heard;
     const { file = '', id = '' } = notice;
     if (notice.type === 'reads-stdin') stream.write(`${JSON.stringify(onReadsInput?.() ?? '')}\n`);
+    else if (notice.type === 'leaves-stdin') heard.onLeavesInput?.();
     else if (notice.type === 'begins') onBegin?.();
     else if (notice.type === 'parked') onParked?.(notice.files ?? []);
     else if (notice.type === 'prewarm-failed') onPrewarmFailed?.(file, notice.message ?? '');

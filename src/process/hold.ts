@@ -118,7 +118,9 @@ export function createHeldPorts(onChange: () => void, handed: readonly Held[] = 
       }
     },
     giveUp(port, listened) {
-      const unwanted = [...held].filter(([id, { socket }]) => socket.port === port && !listened.has(id));
+      const unwanted = [...held].filter(
+        ([id, { socket }]) => id !== openedId && socket.port === port && !listened.has(id),
+      );
       for (const [id] of unwanted) close(id);
       return unwanted.length > 0;
     },

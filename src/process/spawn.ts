@@ -27,7 +27,8 @@ export interface LaunchOptions extends ChildOptions {
   readonly drain: number;
 }
 
-export interface ProgramListener extends Pick<ProgramNotices, 'onBegin' | 'onReadsInput' | 'onLoad' | 'onListens'> {
+export interface ProgramListener
+  extends Pick<ProgramNotices, 'onBegin' | 'onReadsInput' | 'onLeavesInput' | 'onLoad' | 'onListens'> {
   /** It is about to end, and somebody else listens on the port that it wanted. */
   onPortTaken(port: number): void;
   /** It has sent a message over Node's IPC. */
@@ -210,6 +211,7 @@ function track(tracked: Tracked): Program {
       onClaim();
       return listener.onReadsInput();
     },
+    onLeavesInput: () => listener.onLeavesInput(),
     onBegin: () => listener.onBegin(),
     onLoad: (file) => listener.onLoad(file),
     onPortTaken(port, isHandled) {

@@ -392,3 +392,51 @@ test('what was typed before a program waits for it is read piece by piece, by an
   terminal.type('\x03');
   await terminal.until(/\$ $/);
 });
+
+test('what was typed before a child could read it, and was not read, is for whoever reads next', async () => {
+  await using home = await openHome();
+  await using project = createProject({
+    'server.js': `
+      const { spawn } = require('child_process');
+      const byte = Buffer.alloc(1);
+      process.on('SIGUSR2', () => spawn('true', { stdio: 'inherit' }).on('exit', () => {
+        let line = '';
+        while (!line.endsWith('\\n')) line += byte.toString('utf8', 0, require('fs').readSync(0, byte));
+        console.log('waited for', JSON.stringify(line));
+        process.stdin.setEncoding('utf8').on('data', (text) => console.log('heard', JSON.stringify(text)));
+      }));
+      ${dialHome()}`,
+  });
+  await using terminal = openTerminal({ cwd: project.path, env: home.env });
+  terminal.line(`${devwatch} server.js`);
+  const { pid } = await home.next();
+  await terminal.until(/watching/);
+  terminal.line('first');
+  terminal.line('second');
+  // devwatch has taken both when it answers to this.
+  terminal.line('h');
+  await terminal.until(/rs or r restart/);
+  process.kill(pid, 'SIGUSR2');
+  await terminal.until(/waited for "first\\n"/);
+  await terminal.until(/heard "second\\n"/);
+  terminal.line('rs');
+  await terminal.until(/heard "rs\\n"/);
+  terminal.type('\x03');
+  await terminal.until(/\$ $/);
+});
+
+test('a child that has been waited for gives the terminal back', async () => {
+  await using project = createProject({
+    'server.js': `
+      require('child_process').execSync('echo asks; read -r line; echo "heard $line"', { stdio: 'inherit' });
+      console.log('goes on');
+      setInterval(() => {}, 60_000);`,
+  });
+  await using terminal = openTerminal({ cwd: project.path });
+  terminal.line(`${devwatch} server.js; echo "code $?"`);
+  await terminal.until(/asks/);
+  terminal.line('rs');
+  await terminal.until(/heard rs\r\ngoes on/);
+  terminal.line('q');
+  await terminal.until(/code 0/);
+});

@@ -55,6 +55,7 @@ export function launchTree(request: LaunchRequest): Launched {
       onBegin: () => {},
       onPrewarmFailed: () => {},
       onReadsInput: () => '',
+      onLeavesInput: () => {},
       onLoad: () => {},
       onListens: () => {},
       onMessage: () => {},
