@@ -395,8 +395,11 @@ export class App {
 
   #onOwnEnd(name: 'crash' | 'exit', { run, outcome, next }: EventMap['crash']): void {
     this.#watchdog.end();
-    // Nobody is to wait for an answer that is not about to come.
-    if (next.kind !== 'restart') this.#launcher?.releasePorts();
+    if (next.kind !== 'restart') {
+      // Nobody is to wait for an answer that is not about to come.
+      this.#launcher?.releasePorts();
+      this.#setInputOwner('devwatch');
+    }
     this.#hooks?.run(name, {
       DEVWATCH_RUN: String(run),
       DEVWATCH_CODE: String(outcome.code ?? ''),
@@ -416,7 +419,8 @@ export class App {
     // A tree is proven gone by the kernel's word; Node's may come when the next run has begun.
     if (this.#liveRun !== run) return;
     this.#liveRun = undefined;
-    this.#setInputOwner('devwatch');
+    // What another command has left unread is for its next run: devwatch would take old lines for new orders.
+    if (this.#command.isNode) this.#setInputOwner('devwatch');
   }
 
   #setInputOwner(owner: 'program' | 'devwatch'): void {

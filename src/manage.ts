@@ -24,7 +24,7 @@ import {
 import { defaultSettings, type Settings } from './config/options.ts';
 import { readDuration } from './config/values.ts';
 import type { Start, Status } from './daemon.ts';
-import { codeOf, UsageError } from './errors.ts';
+import { codeOf, messageOf, UsageError } from './errors.ts';
 import type { Next } from './events.ts';
 import { backgroundVariable, type Managing } from './managing.ts';
 import { planCommand } from './plan.ts';
@@ -624,6 +624,7 @@ function options<Given extends NonNullable<Flags>>(words: readonly string[], fla
   try {
     return parseArgs({ args: [...words], options: flags, allowPositionals: true });
   } catch (error) {
-    throw new UsageError(error instanceof Error ? (error.message.split('. ')[0] ?? '') : String(error));
+    const [message = ''] = messageOf(error).split('. ');
+    throw new UsageError(message.replace(/^Unknown option '(.+)'$/, 'unknown option $1'));
   }
 }

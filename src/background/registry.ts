@@ -321,8 +321,11 @@ export function find(what: string): BackgroundEntry[] {
     record !== undefined && [record.folder, record.startedIn].some((one) => realPath(one) === folder);
   const found = named.length > 0 ? named : entries.filter(isThere);
   if (found.length > 0) return found;
-  const known = entries.length === 0 ? 'nothing does' : entries.map(({ name }) => name).join(', ');
-  throw new UsageError(`nothing runs in the background as, or in, ${what} · running or known: ${known}`);
+  const known =
+    entries.length === 0
+      ? ''
+      : ` · ${entries.map(({ name }) => name).join(', ')} ${entries.length === 1 ? 'is' : 'are'} known`;
+  throw new UsageError(`nothing in the background is called ${what} or was started in such a folder${known}`);
 }
 
 /**

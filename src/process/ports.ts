@@ -8,13 +8,18 @@ import { commandLine, listPids, readProc, readStat } from './proc.ts';
 /** State 0A of /proc/net/tcp is LISTEN. */
 const listening = '0A';
 
-/** The processes that listen on this TCP port; those of other users are only found by root. */
+/**
+ * The processes that listen on this TCP port; those of other users are only found by root. Of a process and
+ * the children that have inherited the socket, such as a server and its workers, the process alone.
+ */
 export function findPortHolders(port: number): PortHolder[] {
   const sockets = new Set(
     ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((file) => listeningSockets(readProc(file) ?? '', port)),
   );
   if (sockets.size === 0) return [];
-  return listPids().flatMap((pid) => (holdsAny(pid, sockets) ? (describe(pid) ?? []) : []));
+  const holders = new Set(listPids().filter((pid) => holdsAny(pid, sockets)));
+  const firsts = [...holders].filter((pid) => !holders.has(readStat(pid)?.parent ?? 0));
+  return firsts.flatMap((pid) => describe(pid) ?? []);
 }
 
 /** The inodes of the listening sockets on a port, in the text of /proc/net/tcp. */

@@ -267,7 +267,7 @@ describe('who is alive', () => {
     claim('web', home.path).write(record);
     const entry = { name: 'web', alive: true, record };
     for (const what of ['web', home.path, path.dirname(home.path), 'all']) expect(find(what)).toEqual([entry]);
-    expect(() => find('api')).toThrow(/nothing runs .* api .* web/);
+    expect(() => find('api')).toThrow(/nothing in the background is called api .* · web is known/);
     expect(fs.statSync(path.join(home.background, 'web', 'record.json')).mode & 0o777).toBe(0o600);
     expect(fs.readdirSync(path.join(home.background, 'web')).sort()).toEqual(['lock', 'logs.json', 'record.json']);
   });

@@ -192,8 +192,8 @@ describe('start says', () => {
     [['start', '--nmae', 'web', 'server.js'], /did you mean --name\?/],
     [['stop'], /devwatch stop <name\|folder\|all>/],
     [['stop', ''], /"" is neither a name nor a folder/],
-    [['stop', 'nobody'], /nothing runs in the background as, or in, nobody/],
-    [['logs', 'nobody'], /nothing runs in the background as, or in, nobody/],
+    [['stop', 'nobody'], /nothing in the background is called nobody/],
+    [['logs', 'nobody'], /nothing in the background is called nobody/],
     [['list', '--jason'], /--jason/],
   ])('%j: what is wrong, and starts nothing', async (words, message) => {
     await using session = await Session.open({ 'server.js': '' });

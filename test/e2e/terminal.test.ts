@@ -440,3 +440,17 @@ test('a child that has been waited for gives the terminal back', async () => {
   terminal.line('q');
   await terminal.until(/code 0/);
 });
+
+test('what a command leaves unread is no order to devwatch at the next save', async () => {
+  await using project = createProject({ 'server.sh': 'echo up\nexec sleep 600', 'a.sh': '' });
+  await using terminal = openTerminal({ cwd: project.path });
+  terminal.line(`${devwatch} sh server.sh; echo "code $?"`);
+  await terminal.until(/watching/);
+  terminal.line('q');
+  for (const text of ['1', '2', '3']) {
+    project.write('a.sh', text);
+    await terminal.until(/restarted in \S+ ms · a\.sh/);
+  }
+  terminal.type('\x03');
+  await terminal.until(/code 130/);
+});
