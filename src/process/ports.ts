@@ -9,17 +9,21 @@ import { commandLine, listPids, readProc, readStat } from './proc.ts';
 const listening = '0A';
 
 /**
- * The processes that listen on this TCP port; those of other users are only found by root. Of a process and
- * the children that have inherited the socket, such as a server and its workers, the process alone.
+ * Who listens on this TCP port, as far as `listPortHolders` finds them. Of a process and the children that
+ * have inherited the socket, such as a server and its workers, the process alone.
  */
 export function findPortHolders(port: number): PortHolder[] {
+  const holders = new Set(listPortHolders(port));
+  const firsts = [...holders].filter((pid) => !holders.has(readStat(pid)?.parent ?? 0));
+  return firsts.flatMap((pid) => describe(pid) ?? []);
+}
+
+/** All processes that listen on this TCP port; those of other users are only found by root. */
+export function listPortHolders(port: number): number[] {
   const sockets = new Set(
     ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((file) => listeningSockets(readProc(file) ?? '', port)),
   );
-  if (sockets.size === 0) return [];
-  const holders = new Set(listPids().filter((pid) => holdsAny(pid, sockets)));
-  const firsts = [...holders].filter((pid) => !holders.has(readStat(pid)?.parent ?? 0));
-  return firsts.flatMap((pid) => describe(pid) ?? []);
+  return sockets.size === 0 ? [] : listPids().filter((pid) => holdsAny(pid, sockets));
 }
 
 /** The inodes of the listening sockets on a port, in the text of /proc/net/tcp. */

@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { findPortHolders } from '../../src/process/ports.ts';
+import { listPortHolders } from '../../src/process/ports.ts';
 import { type Devwatch, startDevwatch } from '../support/devwatch.ts';
 import { until } from '../support/facts.ts';
 import { type Home, openHome } from '../support/home.ts';
@@ -363,7 +363,7 @@ describe('at a restart', () => {
     await session.says('request');
     session.project.write('server.js', server(slow, 2));
     // It has been told when it no longer listens itself.
-    await until(() => !findPortHolders(port).some(({ pid }) => pid === says.pid));
+    await until(() => !listPortHolders(port).includes(Number(says.pid)));
     fs.writeFileSync(session.project.at('answer'), '');
     const { headers, statusCode } = await answer;
     expect(statusCode).toBe(200);

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import net from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { findPortHolders, listeningSockets } from '../../src/process/ports.ts';
+import { findPortHolders, listeningSockets, listPortHolders } from '../../src/process/ports.ts';
 import { commandLine, isProcess, lastPid, listPids, parseStat, readStat } from '../../src/process/proc.ts';
 import { parsePs } from '../../src/process/tree-posix.ts';
 
@@ -59,6 +59,31 @@ describe('the listening sockets of a port', () => {
     expect(listeningSockets(table, 3000)).toEqual(['111', '222']);
     expect(listeningSockets(table, 187)).toEqual(['444']);
     expect(listeningSockets(table, 80)).toEqual([]);
+  });
+
+  test('lead to a server alone, not to the children that have inherited them', async () => {
+    const child = spawn(
+      process.execPath,
+      [
+        '-e',
+        `const server = require('net').createServer().listen(0, () => {
+          const worker = require('child_process').spawn('sleep', ['600'], { stdio: [server._handle.fd, 'ignore', 'ignore'] });
+          console.log(JSON.stringify([server.address().port, worker.pid]));
+        });
+        process.on('SIGTERM', () => process.exit());`,
+      ],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    const [line] = (await once(child.stdout, 'data')) as [Buffer];
+    const [port, worker] = JSON.parse(line.toString()) as [number, number];
+    try {
+      expect(listPortHolders(port).sort()).toEqual([child.pid, worker].sort());
+      expect(findPortHolders(port).map(({ pid }) => pid)).toEqual([child.pid]);
+    } finally {
+      process.kill(worker);
+      child.kill();
+      await once(child, 'close');
+    }
   });
 
   test('lead to the process that holds them', async () => {
