@@ -319,7 +319,9 @@ export class App {
             message: `${file} cannot be loaded ahead of time (${message}): --prewarm is off for now`,
           }),
         onReadsInput: () => this.#yieldInput(),
-        onLeavesInput: () => this.#setInputOwner('devwatch'),
+        onLeavesInput: () => {
+          if (this.#liveRun === run) this.#setInputOwner('devwatch');
+        },
         onLoad: (file) => this.#lookout?.loads(file),
         onListens: ({ port }) => this.#watchdog.listens(port),
         onMessage: (message) => this.#watchdog.sends(message),

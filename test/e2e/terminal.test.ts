@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { cli } from '../support/devwatch.ts';
 import { stateOf, until } from '../support/facts.ts';
-import { dialHome, openHome } from '../support/home.ts';
+import { dialHome, type Home, openHome } from '../support/home.ts';
 import { createProject } from '../support/project.ts';
-import { openTerminal } from '../support/terminal.ts';
+import { openTerminal, type Terminal } from '../support/terminal.ts';
 
 const devwatch = `${process.execPath} ${cli}`;
 
@@ -364,6 +364,18 @@ test.each([
   await terminal.until(/\$ $/);
 });
 
+/** Starts server.js, types lines while it does not read, and has it begin to read, which it does on SIGUSR2. */
+async function readAfterTyping(terminal: Terminal, home: Home, lines: readonly string[]): Promise<void> {
+  terminal.line(`${devwatch} server.js`);
+  const { pid } = await home.next();
+  await terminal.until(/watching/);
+  for (const line of lines) terminal.line(line);
+  // devwatch has taken all of them when it answers to this.
+  terminal.line('h');
+  await terminal.until(/rs or r restart/);
+  process.kill(pid, 'SIGUSR2');
+}
+
 test('what was typed before a program waits for it is read piece by piece, by an ES module, too', async () => {
   await using home = await openHome();
   await using project = createProject({
@@ -378,15 +390,7 @@ test('what was typed before a program waits for it is read piece by piece, by an
       ${dialHome()}`,
   });
   await using terminal = openTerminal({ cwd: project.path, env: home.env });
-  terminal.line(`${devwatch} server.js`);
-  const { pid } = await home.next();
-  await terminal.until(/watching/);
-  terminal.line('first');
-  terminal.line('second');
-  // devwatch has taken both when it answers to this.
-  terminal.line('h');
-  await terminal.until(/rs or r restart/);
-  process.kill(pid, 'SIGUSR2');
+  await readAfterTyping(terminal, home, ['first', 'second']);
   terminal.line('third');
   await terminal.until(/got "first\\nsecond\\nthird/);
   terminal.type('\x03');
@@ -408,15 +412,7 @@ test('what was typed before a child could read it, and was not read, is for whoe
       ${dialHome()}`,
   });
   await using terminal = openTerminal({ cwd: project.path, env: home.env });
-  terminal.line(`${devwatch} server.js`);
-  const { pid } = await home.next();
-  await terminal.until(/watching/);
-  terminal.line('first');
-  terminal.line('second');
-  // devwatch has taken both when it answers to this.
-  terminal.line('h');
-  await terminal.until(/rs or r restart/);
-  process.kill(pid, 'SIGUSR2');
+  await readAfterTyping(terminal, home, ['first', 'second']);
   await terminal.until(/waited for "first\\n"/);
   await terminal.until(/heard "second\\n"/);
   terminal.line('rs');
