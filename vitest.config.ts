@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/stress/**', 'test/peers/**', 'node_modules/**'],
+    exclude: ['test/stress/**', 'node_modules/**'],
     globalSetup: ['test/support/global.ts'],
     pool: 'forks',
     maxWorkers: 2,

@@ -22,7 +22,7 @@ for (const file of fs.readdirSync(next, { recursive: true, encoding: 'utf8' })) 
 const common = { bundle: true, packages: 'external', platform: 'node', target: 'node20.19', outdir: next };
 await build({
   ...common,
-  entryPoints: { index: 'src/index.ts', sweep: 'src/process/sweep.ts' },
+  entryPoints: { index: 'src/index.ts', sweep: 'src/process/crash-safety/sweep.ts' },
   format: 'esm',
   splitting: true,
   chunkNames: '[name]-[hash]',
@@ -40,7 +40,7 @@ const lazy = (load) => new Proxy({}, { get: (_, key) => (key === 'default' ? loa
   minifyWhitespace: true,
   minifySyntax: true,
 };
-await build({ ...commonjs, entryPoints: { main: 'src/cli.ts' } });
+await build({ ...commonjs, entryPoints: { main: 'src/cli/main.ts' } });
 // Every start of a program waits for what is loaded before it: each file takes 1 ms.
 await build({
   ...common,
@@ -52,12 +52,12 @@ await build({
   lineLimit: 160,
   allowOverwrite: true,
 });
-for (const name of ['hold', 'terminal', 'bindings']) fs.rmSync(`${next}/preload/${name}.cjs`);
+for (const name of ['held-ports', 'tty', 'node-bindings']) fs.rmSync(`${next}/preload/${name}.cjs`);
 const { version } = JSON.parse(fs.readFileSync('package.json', 'utf8'));
 const main = makeLean(`${next}/main.cjs`, (code) => `(function (module, require, __filename, __dirname) {${code}\n})`);
 await build({
   ...commonjs,
-  entryPoints: { cli: 'src/boot.ts' },
+  entryPoints: { cli: 'src/bin.ts' },
   // V8 itself takes any source of the same length for the one that it has compiled.
   define: { ...commonjs.define, build: JSON.stringify(createHash('sha256').update(main).digest('hex').slice(0, 16)) },
 });
@@ -78,7 +78,7 @@ function makeLean(file, wrap = (code) => code) {
     // And none through Node's loader of ES modules, which takes 3 ms to come up, nor through node:module.
     .replaceAll(/\bimport\(("node:[^"]+")\)/g, 'Promise.resolve(require($1))')
     .replaceAll(/\(0,import_node_module\d*\.createRequire\)\(moduleUrl\)/g, 'require')
-    .replaceAll('require("../package.json").version', JSON.stringify(version));
+    .replaceAll('require("../../package.json").version', JSON.stringify(version));
   // Node shows the line in which a program dies.
   const { code } = transformSync(lean, { minifyWhitespace: true, lineLimit: 160 });
   fs.writeFileSync(file, code);

@@ -12,10 +12,11 @@
 import process from 'node:process';
 import { loadGiven } from './config/load.ts';
 import type { SettingsInput } from './config/options.ts';
-import { UsageError } from './errors.ts';
-import { Runner } from './runner.ts';
+import { Runner } from './run/runner.ts';
+import { UsageError } from './shared/errors.ts';
 
 export type { Settings, SettingsInput } from './config/options.ts';
+export type { Runner } from './run/runner.ts';
 export type {
   Cause,
   Change,
@@ -27,8 +28,7 @@ export type {
   PortHolder,
   Stage,
   Survivor,
-} from './events.ts';
-export type { Runner } from './runner.ts';
+} from './shared/events.ts';
 export { UsageError };
 
 /**

@@ -9,7 +9,7 @@ import { once, setMaxListeners } from 'node:events';
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
-import { codeOf, messageOf, UsageError } from '../errors.ts';
+import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
 import { type BackgroundRecord, checkClosed, longestSocketPath } from './registry.ts';
 
 export interface ControlRequest {

@@ -24,10 +24,10 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { everything, flawOfName } from '../config/names.ts';
-import { codeOf, messageOf, UsageError } from '../errors.ts';
-import { stateHome } from '../process/leftovers.ts';
-import { isDead, parseStat } from '../process/proc.ts';
-import { bootId, pidNamespace } from '../process/system.ts';
+import { stateHome } from '../process/crash-safety/orphans.ts';
+import { bootId, pidNamespace } from '../process/tree/identity.ts';
+import { isDead, parseStat } from '../process/tree/proc.ts';
+import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
 
 /** One process, and no later one that got its number. */
 export interface ProcessIdentity {

@@ -1,10 +1,10 @@
 /** Several programs in one settings file: `"apps": {"web": {…}, "worker": {…}}`, or a list of scripts. */
 
 import path from 'node:path';
-import type { UsageError } from '../errors.ts';
+import type { UsageError } from '../shared/errors.ts';
+import { nearest } from './did-you-mean.ts';
 import { type Document, type Layer, layerOf, readAt, readLayer } from './document.ts';
 import { flawOfName } from './names.ts';
-import { nearest } from './nearest.ts';
 import { show } from './values.ts';
 
 /** One program's own settings; those beside `apps` are the defaults of each. */

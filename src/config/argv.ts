@@ -4,8 +4,8 @@
  * has to know which options take a value, which a general parser learns too late.
  */
 
-import { UsageError } from '../errors.ts';
-import { nearest } from './nearest.ts';
+import { UsageError } from '../shared/errors.ts';
+import { nearest } from './did-you-mean.ts';
 import { isSwitch, type OptionKey, type OptionSpec, optionKeys, specOf } from './options.ts';
 import { readValue, ValueError } from './values.ts';
 

@@ -4,8 +4,8 @@ import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import type { Node, ParseError } from 'jsonc-parser';
-import { codeOf, UsageError } from '../errors.ts';
-import { nearest } from './nearest.ts';
+import { codeOf, UsageError } from '../shared/errors.ts';
+import { nearest } from './did-you-mean.ts';
 import { isOptionKey, type OptionKey, optionKeys, specOf } from './options.ts';
 import { readValue, show, ValueError } from './values.ts';
 

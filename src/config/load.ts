@@ -2,10 +2,10 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
-import { codeOf, UsageError } from '../errors.ts';
+import { codeOf, UsageError } from '../shared/errors.ts';
 import { type AppLayer, readApps } from './apps.ts';
+import { nearest } from './did-you-mean.ts';
 import { type Document, type Layer, readDocument, readLayer } from './document.ts';
-import { nearest } from './nearest.ts';
 import { fromNodemon } from './nodemon.ts';
 import {
   defaultSettings,

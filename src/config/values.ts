@@ -3,8 +3,8 @@
 import { createRequire } from 'node:module';
 import os from 'node:os';
 import type picomatch from 'picomatch';
-import { UsageError } from '../errors.ts';
-import { nearest } from './nearest.ts';
+import { UsageError } from '../shared/errors.ts';
+import { nearest } from './did-you-mean.ts';
 import {
   type FailureKind,
   type Health,
@@ -15,7 +15,7 @@ import {
   type OptionSpec,
   patternOf,
 } from './options.ts';
-import { parseProbe } from './probe.ts';
+import { parseProbe } from './probe-url.ts';
 
 // picomatch is loaded when there is a glob to check: at the start the program comes first.
 const require = createRequire(import.meta.url);

@@ -53,7 +53,7 @@ if (channel >= 0) {
   if (process.ppid !== orders.parent) process.kill(process.pid, 'SIGKILL');
   if (orders.sharesTerminal === true) {
     // devwatch answers, with what was typed before, once it no longer reads itself.
-    (require('./terminal.cjs') as Terminal).claimTerminal({
+    (require('./tty.cjs') as Terminal).claimTerminal({
       claim() {
         say({ type: 'reads-stdin' });
         return readAnswer<string>() ?? '';
@@ -69,7 +69,7 @@ if (channel >= 0) {
   const holding =
     hold === undefined
       ? undefined
-      : (require('./hold.cjs') as Holding).holdPorts(hold, {
+      : (require('./held-ports.cjs') as Holding).holdPorts(hold, {
           say,
           ask(message: object) {
             say(message);

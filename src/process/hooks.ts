@@ -6,13 +6,13 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';
-import type { CancelTimer, Clock } from '../clock.ts';
 import type { HookCommand, HookName } from '../config/options.ts';
-import { codeOf, messageOf } from '../errors.ts';
-import type { Survivor } from '../events.ts';
-import { findOnPath } from './command.ts';
-import { endTree, type TreeEnding } from './stop.ts';
-import type { Containment, ProcessTree } from './tree.ts';
+import type { CancelTimer, Clock } from '../shared/clock.ts';
+import { codeOf, messageOf } from '../shared/errors.ts';
+import type { Survivor } from '../shared/events.ts';
+import { findOnPath } from './launch/command.ts';
+import { endTree, type TreeEnding } from './tree/terminate.ts';
+import type { Containment, ProcessTree } from './tree/tree.ts';
 
 export interface HooksOptions {
   readonly containment: Containment;

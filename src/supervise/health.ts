@@ -6,8 +6,8 @@
  * first failure.
  */
 
-import type { CancelTimer, Clock } from '../clock.ts';
 import type { FailureKind } from '../config/options.ts';
+import type { CancelTimer, Clock } from '../shared/clock.ts';
 
 /** Why a probe failed. `detail`: the status (`503`), or the code of an error that has no kind of its own. */
 export type ProbeFailure = {

@@ -18,8 +18,8 @@
  * left over at rest; `stop` reaches `stopped` from anywhere; a change is never forgotten.
  */
 
-import type { Cause, Ending, Next, Outcome, Stage } from '../events.ts';
-import { unreachable } from '../unreachable.ts';
+import type { Cause, Ending, Next, Outcome, Stage } from '../shared/events.ts';
+import { unreachable } from '../shared/unreachable.ts';
 
 /** What the user's settings decide. Times in ms. */
 export interface Policy {

@@ -3,10 +3,10 @@
  * effect needs an `if`, the machine lacks an event.
  */
 
-import type { CancelTimer, Clock } from '../clock.ts';
-import type { Cause, Emit, Ending } from '../events.ts';
-import type { Program, ProgramListener } from '../process/spawn.ts';
-import { unreachable } from '../unreachable.ts';
+import type { Program, ProgramListener } from '../process/launch/launcher.ts';
+import type { CancelTimer, Clock } from '../shared/clock.ts';
+import type { Cause, Emit, Ending } from '../shared/events.ts';
+import { unreachable } from '../shared/unreachable.ts';
 import {
   type Effect,
   initialWorld,

@@ -1,8 +1,8 @@
 /** Numbers and names as people read them. Pure. */
 
 import path from 'node:path';
-import type { Change, Outcome, Verdict } from '../events.ts';
-import { unreachable } from '../unreachable.ts';
+import type { Change, Outcome, Verdict } from '../shared/events.ts';
+import { unreachable } from '../shared/unreachable.ts';
 
 /** A time in ms: `18 ms`, `1.2 s`, `3 min 5 s`. */
 export function formatTime(ms: number): string {

@@ -1,6 +1,6 @@
 /** The output of several programs on one terminal: whole lines, each behind the name of its program. */
 
-import type { CancelTimer, Clock } from '../clock.ts';
+import type { CancelTimer, Clock } from '../shared/clock.ts';
 import { incompleteSequence, type Paint, paintAfter, reset, setting, unpainted } from './paint.ts';
 
 /** Where all of it goes: process.stdout, process.stderr. */

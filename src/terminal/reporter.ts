@@ -2,8 +2,9 @@
 
 import { createRequire } from 'node:module';
 import type kleur from 'kleur';
-import type { Emit, EventMap, EventName, Next } from '../events.ts';
-import { unreachable } from '../unreachable.ts';
+import type { Emit, EventMap, EventName, Next } from '../shared/events.ts';
+import { unreachable } from '../shared/unreachable.ts';
+import { notification } from './desktop-notification.ts';
 import {
   formatChanges,
   formatClock,
@@ -13,7 +14,6 @@ import {
   formatTime,
   formatVerdict,
 } from './format.ts';
-import { notification } from './notify.ts';
 
 const require = createRequire(import.meta.url);
 

@@ -1,7 +1,7 @@
 /** What every watcher backend is. */
 
-import { codeOf } from '../errors.ts';
-import type { Change } from '../events.ts';
+import { codeOf } from '../shared/errors.ts';
+import type { Change } from '../shared/events.ts';
 import type { Filter } from './filter.ts';
 
 export type Backend = 'inotify' | 'chokidar' | 'polling';

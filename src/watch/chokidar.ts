@@ -6,8 +6,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { watch } from 'chokidar';
-import { codeOf, messageOf } from '../errors.ts';
-import type { Change } from '../events.ts';
+import { codeOf, messageOf } from '../shared/errors.ts';
+import type { Change } from '../shared/events.ts';
 import { type Coverage, isExhausted, type OnExhausted, type Watcher, type WatchOptions } from './backend.ts';
 import { statsOf, timestampSlack } from './disk.ts';
 

@@ -3,8 +3,8 @@
 import { createHash } from 'node:crypto';
 import fs, { type StatSyncFn, type Stats } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { systemClock } from '../clock.ts';
-import { codeOf } from '../errors.ts';
+import { systemClock } from '../shared/clock.ts';
+import { codeOf } from '../shared/errors.ts';
 
 /**
  * The kernel stamps files with the time of its last tick (up to 10 ms ago at 100 Hz), so a save

@@ -18,7 +18,7 @@
 
 import path from 'node:path';
 import picomatch from 'picomatch';
-import type { Verdict } from '../events.ts';
+import type { Verdict } from '../shared/events.ts';
 import { isAtOrBelow, isBelow, toPosix } from './paths.ts';
 
 /** Patterns, and the absolute folder that they are relative to. */

@@ -19,7 +19,7 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
-import { codeOf } from '../errors.ts';
+import { codeOf } from '../shared/errors.ts';
 import { type Coverage, isExhausted, type OnExhausted, type Watcher, type WatchOptions } from './backend.ts';
 import { entriesOf, fingerprintOf, inSlices, realPathOf, statsOf, timestampSlack } from './disk.ts';
 import { LinkTargets } from './link-targets.ts';

@@ -5,8 +5,8 @@
  * may be half saved a little later, and a burst is left to finish.
  */
 
-import type { CancelTimer, Clock } from '../clock.ts';
-import type { Change } from '../events.ts';
+import type { CancelTimer, Clock } from '../shared/clock.ts';
+import type { Change } from '../shared/events.ts';
 
 export interface QuietOptions {
   readonly clock: Clock;

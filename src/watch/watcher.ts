@@ -1,12 +1,12 @@
 /** Which backend watches, and what happens when it no longer can. */
 
 import fs from 'node:fs';
-import { codeOf } from '../errors.ts';
-import { unreachable } from '../unreachable.ts';
+import { codeOf } from '../shared/errors.ts';
+import { unreachable } from '../shared/unreachable.ts';
 import type { Backend, OnExhausted, Watcher, WatchOptions } from './backend.ts';
-import { findSharedMount } from './filesystem.ts';
+import { survey } from './count-tree.ts';
 import type { Filter } from './filter.ts';
-import { survey } from './survey.ts';
+import { findSharedMount } from './shared-mounts.ts';
 
 /** What the settings say about it. */
 export interface BackendPreference {

@@ -2,7 +2,7 @@
 
 import { constants } from 'node:os';
 import { expect, test } from 'vitest';
-import type { EventMap } from '../../src/events.ts';
+import type { EventMap } from '../../src/shared/events.ts';
 import { type Devwatch, startDevwatch } from '../support/devwatch.ts';
 import { type Caller, dialHome, type Home, openHome } from '../support/home.ts';
 import { createProject } from '../support/project.ts';

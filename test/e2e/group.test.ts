@@ -2,9 +2,9 @@
 
 import { expect, test } from 'vitest';
 import { loadProject } from '../../src/config/load.ts';
-import { UsageError } from '../../src/errors.ts';
-import type { EventMap, EventName } from '../../src/events.ts';
-import { Group } from '../../src/group.ts';
+import { Group } from '../../src/run/program-set.ts';
+import { UsageError } from '../../src/shared/errors.ts';
+import type { EventMap, EventName } from '../../src/shared/events.ts';
 import { createClock, type VirtualClock } from '../support/clock.ts';
 import { until } from '../support/facts.ts';
 import { dialHome, type Home, openHome } from '../support/home.ts';

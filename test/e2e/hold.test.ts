@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { listPortHolders } from '../../src/process/ports.ts';
+import { listPortHolders } from '../../src/process/sockets/port-holders.ts';
 import { type Devwatch, startDevwatch } from '../support/devwatch.ts';
 import { until } from '../support/facts.ts';
 import { type Home, openHome } from '../support/home.ts';

@@ -7,7 +7,7 @@ import net from 'node:net';
 import path from 'node:path';
 import readline from 'node:readline';
 import { describe, expect, test } from 'vitest';
-import { codeOf } from '../../src/errors.ts';
+import { codeOf } from '../../src/shared/errors.ts';
 import { cli, type Devwatch, runDevwatch, startDevwatch } from '../support/devwatch.ts';
 import { parentOf, until } from '../support/facts.ts';
 import { dialHome, type Home, openHome } from '../support/home.ts';

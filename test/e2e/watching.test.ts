@@ -9,7 +9,7 @@ import { describe, expect, test } from 'vitest';
 import { type Devwatch, runDevwatch, startDevwatch } from '../support/devwatch.ts';
 import { dialHome, openHome } from '../support/home.ts';
 import { createProject, type Project } from '../support/project.ts';
-import { aged, append } from '../watch/observe.ts';
+import { aged, append } from '../unit/watch/observe.ts';
 
 const fingerprintModule = path.resolve('test/support/fingerprint.cjs');
 const fingerprint = createRequire(import.meta.url)(fingerprintModule) as (folder: string) => string;

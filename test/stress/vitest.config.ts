@@ -6,7 +6,7 @@ import { defineConfig } from 'vitest/config';
  */
 export default defineConfig({
   test: {
-    include: ['test/stress/*.test.ts', 'test/process/adversaries.test.ts'],
+    include: ['test/stress/*.test.ts', 'test/unit/process/tree/adversaries.test.ts'],
     globalSetup: ['test/support/global.ts'],
     pool: 'forks',
     env: { STRESS_REPEATS: process.env.STRESS_REPEATS ?? '20' },

@@ -30,7 +30,7 @@ export function createHome(): Home {
   };
 }
 
-/** Builds a script that may import `registry.ts`, `control.ts` and `launch.ts`. Returns its path. */
+/** Builds a script that may import `registry.ts`, `control.ts` and `daemonize.ts`. Returns its path. */
 export function buildScript(folder: string, name: string, contents: string): string {
   const outfile = path.join(folder, `${name}.mjs`);
   // Its API leaves a process behind.

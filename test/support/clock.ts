@@ -1,6 +1,6 @@
 /** A clock that stands still until a test moves it. */
 
-import type { Clock } from '../../src/clock.ts';
+import type { Clock } from '../../src/shared/clock.ts';
 
 export interface VirtualClock extends Clock {
   /** Moves time on, and calls on the way what is due, in the order of its times. */

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import path from 'node:path';
 import readline from 'node:readline';
 import { onTestFailed } from 'vitest';
-import type { EventMap, EventName } from '../../src/events.ts';
+import type { EventMap, EventName } from '../../src/shared/events.ts';
 
 export const cli = path.resolve('dist/cli.cjs');
 

@@ -1,11 +1,11 @@
 /** Launches a process tree as devwatch does, without anything else of devwatch. */
 
-import { systemClock } from '../../src/clock.ts';
-import type { Survivor } from '../../src/events.ts';
-import type { Command } from '../../src/process/command.ts';
-import { createLauncher, type Program } from '../../src/process/spawn.ts';
-import { terminalModes } from '../../src/process/terminal.ts';
-import type { Containment } from '../../src/process/tree.ts';
+import type { Command } from '../../src/process/launch/command.ts';
+import { createLauncher, type Program } from '../../src/process/launch/launcher.ts';
+import { terminalModes } from '../../src/process/launch/tty.ts';
+import type { Containment } from '../../src/process/tree/tree.ts';
+import { systemClock } from '../../src/shared/clock.ts';
+import type { Survivor } from '../../src/shared/events.ts';
 
 export interface LaunchRequest {
   readonly containment: Containment;

@@ -9,7 +9,7 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
 import readline from 'node:readline';
-import type { EventMap, EventName } from '../../../src/events.ts';
+import type { EventMap, EventName } from '../../../src/shared/events.ts';
 import { cli } from '../devwatch.ts';
 import { isAlive } from '../facts.ts';
 import { createProject, type Project } from '../project.ts';

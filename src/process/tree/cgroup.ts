@@ -1,0 +1,161 @@
+/**
+ * The tree on Linux in a cgroup (v2) of its own: complete whatever its members do, as long as
+ * they do not ask another daemon (systemd-run, docker) to start something for them.
+ *
+ * cgroup.kill (Linux 5.14) ends all of them in one step, those being born included; `populated`
+ * in cgroup.events becomes 0 when the last is dead (zombies do not count).
+ */
+
+import fs from 'node:fs';
+import path from 'node:path';
+import { codeOf } from '../../shared/errors.ts';
+import type { Survivor } from '../../shared/events.ts';
+import type { Keep } from './exemptions.ts';
+import { describeMember, signalMember } from './linux.ts';
+import { type Candidate, type ProcessStat, readCandidate, readProc, readStat } from './proc.ts';
+import type { Look, Member, ProcessTree } from './tree.ts';
+
+/** The tree in an existing cgroup; `root` belongs to it even while it has not entered the cgroup yet. */
+export function openCgroupTree(folder: string, keep: Keep, root?: number): ProcessTree {
+  return new CgroupTree(folder, keep, root);
+}
+
+class CgroupTree implements ProcessTree {
+  readonly #folder: string;
+  readonly #keep: Keep;
+  readonly #root: ProcessStat | undefined;
+
+  constructor(folder: string, keep: Keep, root: number | undefined) {
+    this.#folder = folder;
+    this.#keep = keep;
+    this.#root = root === undefined ? undefined : readStat(root);
+  }
+
+  look(onFound?: (member: Member) => void): Look {
+    const candidates = this.#pids().flatMap((pid) => readCandidate(pid, 0) ?? []);
+    const root = this.#rootOutside(candidates);
+    if (root !== undefined) candidates.push(root);
+    const kept = this.#keep(candidates);
+    const members: Member[] = [];
+    for (const candidate of candidates) {
+      if (kept(candidate)) {
+        this.#moveOut(candidate.pid);
+        continue;
+      }
+      const member = { pid: candidate.pid, startTime: candidate.startTime, command: candidate.command };
+      members.push(member);
+      onFound?.(member);
+    }
+    return { members, proven: root === undefined && this.#isEmpty() };
+  }
+
+  /** What cannot be read, for want of a descriptor, proves nothing. */
+  #isEmpty(): boolean {
+    const events = readProc(path.join(this.#folder, 'cgroup.events'));
+    return events === undefined ? !fs.existsSync(this.#folder) : /^populated 0$/m.test(events);
+  }
+
+  signal(member: Member, signal: NodeJS.Signals): 'sent' | 'gone' | 'denied' {
+    return signalMember(member, signal);
+  }
+
+  killAll(): void {
+    write(path.join(this.#folder, 'cgroup.kill'), '1');
+  }
+
+  describe(member: Member, denied: boolean): Survivor {
+    return describeMember(member, denied);
+  }
+
+  release(): void {
+    removeCgroups(this.#folder);
+  }
+
+  /** The root, as long as it lives and has not entered the cgroup. */
+  #rootOutside(inside: readonly Candidate[]): Candidate | undefined {
+    if (this.#root === undefined || inside.some(({ pid }) => pid === this.#root?.pid)) return undefined;
+    const now = readCandidate(this.#root.pid, 0);
+    return now?.startTime === this.#root.startTime ? now : undefined;
+  }
+
+  #pids(): number[] {
+    return cgroupsBelow(this.#folder).flatMap((folder) => {
+      const text = readProc(path.join(folder, 'cgroup.procs')) ?? '';
+      return text.split('\n').filter(Boolean).map(Number);
+    });
+  }
+
+  /** What is kept must not be in the cgroup when that is killed: it goes to where devwatch itself is. */
+  #moveOut(pid: number): void {
+    write(path.join(path.dirname(path.dirname(this.#folder)), 'cgroup.procs'), String(pid));
+  }
+}
+
+/** The cgroup and those that its members made inside, parents first. */
+function cgroupsBelow(folder: string): string[] {
+  const found = [folder];
+  for (let index = 0; index < found.length; index += 1) {
+    const above = found[index] ?? '';
+    try {
+      for (const entry of fs.readdirSync(above, { withFileTypes: true })) {
+        if (entry.isDirectory()) found.push(path.join(above, entry.name));
+      }
+    } catch {
+      // Removed meanwhile.
+    }
+  }
+  return found;
+}
+
+/** Where devwatch may make cgroups: its own one, if that can be written and knows cgroup.kill; else undefined. */
+export function findCgroup(): string | undefined {
+  const own = /^0::(\/.*)$/m.exec(readProc('/proc/self/cgroup') ?? '')?.[1];
+  // Fields of mountinfo: the mounted part of the hierarchy is the fourth, the mount point the fifth.
+  const mount = /^\S+ \S+ \S+ (\S+) (\S+) .* - cgroup2 /m.exec(readProc('/proc/self/mountinfo') ?? '');
+  if (own === undefined || mount?.[1] === undefined || mount[2] === undefined) return undefined;
+  const folder = path.join(mount[2], path.relative(mount[1], own));
+  return isWritable(path.join(folder, 'cgroup.procs')) ? folder : undefined;
+}
+
+/** Makes a cgroup; false when the system does not let us or cannot kill it as a whole. */
+export function makeCgroup(folder: string): boolean {
+  try {
+    fs.mkdirSync(folder);
+  } catch {
+    return false;
+  }
+  // Below a threaded cgroup a new one is `domain invalid`: no process can enter it.
+  const type = readProc(path.join(folder, 'cgroup.type'))?.trim();
+  if (type === 'domain' && fs.existsSync(path.join(folder, 'cgroup.kill'))) return true;
+  removeCgroups(folder);
+  return false;
+}
+
+/** Removes a cgroup with those inside it. */
+export function removeCgroups(top: string): void {
+  for (const folder of cgroupsBelow(top).reverse()) {
+    try {
+      fs.rmdirSync(folder);
+    } catch {
+      // Somebody is still in it, or it is gone already; an empty cgroup left behind costs nothing.
+    }
+  }
+}
+
+function isWritable(file: string): boolean {
+  try {
+    fs.accessSync(file, fs.constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function write(file: string, text: string): void {
+  try {
+    fs.writeFileSync(file, text);
+  } catch (error) {
+    // ESRCH and ENOENT: it has just died; what matters is what the next look finds.
+    if (codeOf(error) === undefined) throw error;
+  }
+}

@@ -1,0 +1,152 @@
+/**
+ * The tree on Linux without a cgroup: the root's descendants by parent, the groups and sessions
+ * that members lead, and whatever carries one of the run's two marks, wherever it was reparented to.
+ *
+ * The marks: an environment variable, and a soft RLIMIT_RSS. The limit has had no effect since
+ * Linux 2.4.30 (setrlimit(2)), is inherited through fork, exec and setsid, survives `env -i` and a
+ * program that overwrites its environment, and can be read for every user's processes.
+ */
+
+import { codeOf } from '../../shared/errors.ts';
+import type { Survivor } from '../../shared/events.ts';
+import type { Keep } from './exemptions.ts';
+import {
+  type Birth,
+  bornNow,
+  type Candidate,
+  commandLine,
+  isDead,
+  isProcess,
+  lastPid,
+  listPids,
+  listPidsSince,
+  readCandidate,
+  readProc,
+  readStat,
+} from './proc.ts';
+import type { Look, Member, ProcessTree } from './tree.ts';
+
+/** Newborns are chased for at most this many rounds: a machine that forks faster than we look is not proven quiet. */
+const chaseRounds = 64;
+
+export interface MarkedTreeOptions {
+  /** The process that was started, not reaped yet; undefined to find what somebody else started. */
+  readonly root: number | undefined;
+  /** `NAME=value` and a NUL, or `NAME=` for every run's. */
+  readonly variable: string;
+  /** The limit in bytes, or its leading digits; empty when none was set. */
+  readonly limit: string;
+  readonly keep: Keep;
+}
+
+export function openMarkedTree(options: MarkedTreeOptions): ProcessTree {
+  return new MarkedTree(options);
+}
+
+class MarkedTree implements ProcessTree {
+  readonly #options: MarkedTreeOptions;
+  /** Nothing that is older can belong to the tree: by its start, and by its number as far as that tells. */
+  readonly #notBefore: number;
+  readonly #birth: Birth | undefined;
+  readonly #limitLine: RegExp | undefined;
+  /** Numbers of members seen so far, with their start: what they led stays theirs when they are gone. */
+  readonly #seen = new Map<number, string>();
+
+  constructor(options: MarkedTreeOptions) {
+    this.#options = options;
+    const { root, limit } = options;
+    // Not reaped yet: even a root that has ended already has its entry.
+    const start = root === undefined ? '0' : (readStat(root)?.startTime ?? '0');
+    this.#notBefore = Number(start);
+    this.#birth = root === undefined ? undefined : bornNow(root);
+    this.#limitLine = limit === '' ? undefined : new RegExp(`^Max resident set +${limit}\\d* `, 'm');
+    if (root !== undefined) this.#seen.set(root, start);
+  }
+
+  look(onFound?: (member: Member) => void): Look {
+    const members = new Map<number, Member>();
+    const found = (stat: Candidate): void => {
+      const member = { pid: stat.pid, startTime: stat.startTime, command: stat.command };
+      members.set(stat.pid, member);
+      this.#seen.set(stat.pid, stat.startTime);
+      onFound?.(member);
+    };
+
+    let seenTo = lastPid();
+    this.#decide(this.#birth === undefined ? listPids() : listPidsSince(this.#birth), members, found);
+    // Whatever was born meanwhile has a higher number: look at those until there are no more.
+    for (let round = 0; round < chaseRounds; round += 1) {
+      const now = lastPid();
+      if (now === seenTo) return { members: [...members.values()], proven: true };
+      if (now < seenTo) break; // The numbers began anew: only another full look tells.
+      const newborns: number[] = [];
+      for (let pid = seenTo + 1; pid <= now; pid += 1) if (!members.has(pid) && isProcess(pid)) newborns.push(pid);
+      this.#decide(newborns, members, found);
+      seenTo = now;
+    }
+    return { members: [...members.values()], proven: false };
+  }
+
+  signal(member: Member, signal: NodeJS.Signals): 'sent' | 'gone' | 'denied' {
+    return signalMember(member, signal);
+  }
+
+  describe(member: Member, denied: boolean): Survivor {
+    return describeMember(member, denied);
+  }
+
+  /** Finds the members among these: by a mark, or by a relation to a member as long as that adds any. */
+  #decide(pids: readonly number[], members: ReadonlyMap<number, Member>, found: (stat: Candidate) => void): void {
+    const candidates = pids.flatMap((pid) => this.#candidate(pid) ?? []);
+    const kept = this.#options.keep(candidates);
+    let rest = candidates.filter((candidate) => !kept(candidate));
+    const take = (belongs: (candidate: Candidate) => boolean): boolean => {
+      const before = rest.length;
+      rest = rest.filter((candidate) => {
+        if (!belongs(candidate)) return true;
+        found(candidate);
+        return false;
+      });
+      return rest.length < before;
+    };
+    take((candidate) => this.#isMarked(candidate));
+    while (take((candidate) => this.#isRelated(candidate, members)));
+  }
+
+  #candidate(pid: number): Candidate | undefined {
+    if (pid === process.pid) return undefined;
+    const candidate = readCandidate(pid, this.#notBefore);
+    if (candidate === undefined) return undefined;
+    // A number that a member had and that now belongs to somebody else leads nothing of ours.
+    const start = this.#seen.get(pid);
+    if (start !== undefined && start !== candidate.startTime) this.#seen.delete(pid);
+    return candidate;
+  }
+
+  #isRelated(stat: Candidate, members: ReadonlyMap<number, Member>): boolean {
+    return members.has(stat.parent) || this.#seen.has(stat.group) || this.#seen.has(stat.session);
+  }
+
+  #isMarked({ pid, startTime, environment }: Candidate): boolean {
+    if (this.#seen.get(pid) === startTime || environment.includes(`\0${this.#options.variable}`)) return true;
+    return this.#limitLine?.test(readProc(`/proc/${pid}/limits`) ?? '') === true;
+  }
+}
+
+/** Signals a process if it is still the one that was found. */
+export function signalMember(member: Member, signal: NodeJS.Signals): 'sent' | 'gone' | 'denied' {
+  const stat = readStat(member.pid);
+  if (stat === undefined || stat.startTime !== member.startTime || isDead(stat)) return 'gone';
+  try {
+    process.kill(member.pid, signal);
+    return 'sent';
+  } catch (error) {
+    return codeOf(error) === 'EPERM' ? 'denied' : 'gone';
+  }
+}
+
+export function describeMember(member: Member, denied: boolean): Survivor {
+  const stuck = readStat(member.pid)?.state === 'D';
+  const reason = denied ? 'belongs to another user' : stuck ? 'is stuck in a system call' : 'does not end on SIGKILL';
+  return { pid: member.pid, command: commandLine(member.pid) ?? member.command, reason };
+}

@@ -1,0 +1,48 @@
+/**
+ * The tree on Windows: `taskkill /T` ends a process and its descendants, and knows them by parent.
+ * There is no SIGTERM to send: without /F only programs with a window are asked, so the tree is
+ * ended by force at once.
+ */
+
+import { spawnSync } from 'node:child_process';
+import path from 'node:path';
+import type { Survivor } from '../../shared/events.ts';
+import type { Look, Member, ProcessTree } from './tree.ts';
+
+export function openWindowsTree(root: number): ProcessTree {
+  return new WindowsTree(root);
+}
+
+class WindowsTree implements ProcessTree {
+  readonly #root: Member;
+
+  constructor(root: number) {
+    this.#root = { pid: root, startTime: '', command: '' };
+  }
+
+  look(onFound?: (member: Member) => void): Look {
+    if (!isAlive(this.#root.pid)) return { members: [], proven: true };
+    onFound?.(this.#root);
+    return { members: [this.#root], proven: true };
+  }
+
+  signal(member: Member): 'sent' | 'gone' | 'denied' {
+    // By its full path: a taskkill.exe in the project's folder would be found first.
+    const taskkill = path.join(process.env.SystemRoot ?? 'C:\\Windows', 'System32', 'taskkill.exe');
+    const { status } = spawnSync(taskkill, ['/T', '/F', '/PID', String(member.pid)], { windowsHide: true });
+    return status === 0 ? 'sent' : 'gone';
+  }
+
+  describe(member: Member): Survivor {
+    return { pid: member.pid, command: member.command, reason: 'does not end' };
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,34 @@
+/** From settings to what is watched. Not loaded before the program has been started. */
+
+import type { LoadedSettings } from '../config/load.ts';
+import { defaultSettings, pageExtensions } from '../config/options.ts';
+import type { Command } from '../process/launch/command.ts';
+import { createFilter } from '../watch/filter.ts';
+import { linkedFolders } from '../watch/linked-packages.ts';
+import { toPosix } from '../watch/paths.ts';
+import type { Scope } from '../watch/session.ts';
+import { ownFiles, writtenFiles } from './command-plan.ts';
+
+/** What the settings say is to be watched; the disk is asked for linked packages and for git's rules. */
+export async function planScope(
+  loaded: LoadedSettings,
+  command: Pick<Command, 'script' | 'extensions'>,
+): Promise<Scope> {
+  const { settings, bases, folder } = loaded;
+  const { watch, watcher, poll, pollInterval, follow, skipUnchanged } = settings;
+  const own = settings.ext ?? command.extensions;
+  const extensions = settings.liveReload === false ? own : [...new Set([...own, ...pageExtensions])];
+  const git = settings.gitignore ? await import('../watch/gitignore.ts') : undefined;
+  const ignore = { patterns: [...writtenFiles(settings).map(toPosix), ...settings.ignore], base: bases.ignore };
+  const filter = createFilter({
+    watch: { patterns: watch, base: bases.watch },
+    ignore,
+    // Whoever says what to watch has said it all.
+    folders: follow && watch === defaultSettings.watch ? linkedFolders(folder) : [],
+    gitIgnores: git?.readGitIgnores(folder),
+    extensions: extensions.includes('*') ? null : extensions,
+    always: [...ownFiles(loaded, command), ...(git?.gitIgnoreFilesAbove(folder) ?? [])],
+    script: command.script,
+  });
+  return { filter, ignore, watcher, poll, pollInterval, follow, skipUnchanged, reportIgnored: settings.verbose };
+}

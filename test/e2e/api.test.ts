@@ -1,0 +1,138 @@
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import net from 'node:net';
+import path from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+import { defineConfig, type Runner, UsageError, watch } from '../../src/index.ts';
+import { isAlive } from '../support/facts.ts';
+import { dialHome, openHome } from '../support/home.ts';
+import { freePort } from '../support/ports.ts';
+import { createProject } from '../support/project.ts';
+
+test('a watcher starts, restarts at a save and by hand, and stops, and tells all of it', async () => {
+  await using home = await openHome();
+  await using project = createProject({ 'server.js': dialHome({ version: 1 }) });
+  const watcher = watch({ script: 'server.js', cwd: project.path, env: { ...home.env } });
+  const told: string[] = [];
+  watcher.observe((name) => void told.push(name));
+  await home.next();
+  await watcher.ready();
+  // The file is so young that the kernel's clock may put it after the start: that is one more restart.
+  project.write('server.js', dialHome({ version: 2 }));
+  const second = await home.until((caller) => caller.says.version === 2);
+
+  project.write('server.js', dialHome({ version: 3 }));
+  const [restart] = await once(watcher, 'start');
+  const third = await home.until((caller) => caller.says.version === 3);
+  expect(restart).toMatchObject({ pid: third.pid, cause: 'change', changes: [{ path: project.at('server.js') }] });
+  expect(isAlive(second.pid)).toBe(false);
+
+  watcher.restart();
+  const fourth = await home.next();
+  expect([isAlive(third.pid), watcher.pid]).toEqual([false, fourth.pid]);
+
+  expect(await watcher.stop()).toEqual({ kind: 'asked' });
+  expect([isAlive(fourth.pid), watcher.pid]).toEqual([false, undefined]);
+  expect([told[0], told.at(-1)]).toEqual(['start', 'end']);
+});
+
+test('listeners that are added after the call hear of the first start', async () => {
+  await using home = await openHome();
+  await using project = createProject({ 'server.js': dialHome() });
+  await using watcher = watch({ script: 'server.js', cwd: project.path, env: { ...home.env } });
+  const [start] = await once(watcher, 'start');
+  expect(start).toMatchObject({ run: 1, cause: 'start' });
+});
+
+test('disposing of a watcher ends its program', async () => {
+  await using home = await openHome();
+  await using project = createProject({ 'server.js': dialHome() });
+  let program: Awaited<ReturnType<typeof home.next>>;
+  {
+    await using _ = watch({ script: 'server.js', cwd: project.path, env: { ...home.env } });
+    program = await home.next();
+  }
+  expect(isAlive(program.pid)).toBe(false);
+});
+
+test.each([
+  ['a port that is held', (port: number) => ({ exec: 'sleep 500', hold: port })],
+  ['live reload', (port: number) => ({ script: 'server.js', liveReload: port })],
+])('whenever it is stopped, nothing is left of %s, nor told after the end', async (_, settings) => {
+  await using project = createProject({ 'server.js': 'setInterval(() => {}, 1000)' });
+  for (let turns = 0; turns < 12; turns += 1) {
+    const port = await freePort();
+    const watcher = watch({ cwd: project.path, watch: [], standby: false, ...settings(port) });
+    const told: string[] = [];
+    watcher.observe((name) => void told.push(name));
+    for (let turn = 0; turn < turns; turn += 1) await nextTurn();
+    await watcher.stop();
+    // What is still being opened is open by then.
+    const server = net.createServer();
+    await once(server.listen(port, '127.0.0.1'), 'listening');
+    server.close();
+    await once(server, 'close');
+    expect(told.at(-1)).toBe('end');
+  }
+});
+
+test('a crash and a clean exit are told apart', async () => {
+  await using home = await openHome();
+  await using project = createProject({ 'server.js': dialHome() });
+  await using watcher = watch({ script: 'server.js', cwd: project.path, env: { ...home.env } });
+  const crashed = once(watcher, 'crash');
+  (await home.next()).send('exit 3');
+  expect((await crashed)[0]).toMatchObject({ outcome: { code: 3 }, next: { kind: 'restart', attempt: 1 } });
+  const exited = once(watcher, 'exit');
+  (await home.next()).send('exit');
+  expect((await exited)[0]).toMatchObject({ outcome: { code: 0 }, next: { kind: 'wait' } });
+});
+
+test('a watcher that is stopped in the tick in which it was made leaves nothing open', async () => {
+  await using project = createProject({
+    'server.js': dialHome(),
+    'api.mjs': `import { watch } from ${JSON.stringify(pathToFileURL(path.resolve('dist/index.js')).href)};
+const watcher = watch({ script: 'server.js' });
+await watcher.stop();
+console.log('stopped');`,
+  });
+  // The process ends by itself: nothing keeps its event loop alive.
+  const { stdout } = await promisify(execFile)(process.execPath, ['api.mjs'], { cwd: project.path });
+  expect(stdout).toBe('stopped\n');
+});
+
+test('two watchers in one process have nothing to do with each other', async () => {
+  await using home = await openHome();
+  await using project = createProject({ 'a/server.js': dialHome({ who: 'a' }), 'b/server.js': dialHome({ who: 'b' }) });
+  const start = (folder: string): Runner =>
+    watch({ script: 'server.js', cwd: project.at(folder), env: { ...home.env } });
+  await using a = start('a');
+  const first = await home.next();
+  await using b = start('b');
+  const second = await home.next();
+  await Promise.all([a.ready(), b.ready()]);
+  await b.stop();
+  expect([isAlive(first.pid), isAlive(second.pid)]).toEqual([true, false]);
+  project.write('a/server.js', dialHome({ who: 'a', version: 2 }));
+  expect((await home.next()).says).toMatchObject({ who: 'a', version: 2 });
+});
+
+test.each([
+  [{}, /nothing to run/],
+  [{ script: '' }, /script takes a text/],
+  [{ script: 'missing.js' }, /missing\.js: no such file/],
+  [{ script: 'x', killTimeout: 'soon' }, /killTimeout .*takes a duration/],
+  [{ script: 'x', wacth: ['src'] }, /unknown option "wacth" · did you mean "watch"\?/],
+])('a mistake in %j is thrown at once', async (options, message) => {
+  await using project = createProject();
+  expect(() => watch({ ...options, cwd: project.path } as Parameters<typeof watch>[0])).toThrow(UsageError);
+  expect(() => watch({ ...options, cwd: project.path } as Parameters<typeof watch>[0])).toThrow(message);
+});
+
+test('defineConfig only gives types', () => {
+  const settings = { script: 'server.js', killTimeout: '2s' } as const;
+  expect(defineConfig(settings)).toBe(settings);
+});

@@ -1,0 +1,250 @@
+import { once } from 'node:events';
+import fs from 'node:fs';
+import http from 'node:http';
+import type net from 'node:net';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { type LiveReload, openLiveReload } from '../../src/live-reload/server.ts';
+
+const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+async function openLive(port = 0): Promise<LiveReload> {
+  const live = await openLiveReload({ port });
+  cleanups.push(() => live.close());
+  return live;
+}
+
+interface Gate {
+  readonly passed: Promise<void>;
+  open(): void;
+}
+
+function createGate(): Gate {
+  let open = (): void => {};
+  const passed = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { passed, open };
+}
+
+/** A program that is developed: a page that counts how often it was asked for, and its style sheet. */
+async function openSite(head: (script: string) => string, live: LiveReload) {
+  const site = {
+    port: 0,
+    colour: 'red',
+    served: 0,
+    /** What the style sheet, and the page's end, wait for. */
+    style: Promise.resolve(),
+    end: Promise.resolve(),
+  };
+  const server = http.createServer(async (request, response) => {
+    const { pathname } = new URL(request.url ?? '', 'http://localhost');
+    if (pathname === '/') {
+      site.served += 1;
+      response.writeHead(200, { 'content-type': 'text/html', 'cache-control': 'no-store' });
+      const links = '<link rel="stylesheet" href="/assets/style.css?v=1"><link rel="icon" href="data:,">';
+      response.write(`<!doctype html>${links}${head(`${live.url}/client.js`)}<p>${site.served}</p>`);
+      await site.end;
+      response.end();
+    } else if (pathname === '/assets/style.css') {
+      const { colour } = site;
+      await site.style;
+      response.writeHead(200, { 'content-type': 'text/css', 'cache-control': 'max-age=3600' });
+      response.end(`p { color: ${colour} }`);
+    } else {
+      response.writeHead(404).end();
+    }
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  cleanups.push(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  site.port = (server.address() as net.AddressInfo).port;
+  return site;
+}
+
+const classic = (script: string): string => `<script src="${script}"></script>`;
+
+const red = 'rgb(255, 0, 0)';
+const green = 'rgb(0, 128, 0)';
+const blue = 'rgb(0, 0, 255)';
+
+const colourOf = (page: Page): Promise<unknown> => page.evaluate('getComputedStyle(document.querySelector("p")).color');
+const shows = (page: Page, count: number): Promise<unknown> =>
+  page.waitForFunction(`document.querySelector("p")?.textContent === "${count}"`);
+const hasColour = (page: Page, colour: string): Promise<unknown> =>
+  page.waitForFunction(`getComputedStyle(document.querySelector("p")).color === "${colour}"`);
+const linksIn = (page: Page): Promise<unknown> =>
+  page.evaluate('document.querySelectorAll("link[rel=stylesheet]").length');
+
+const hasOneLink = (page: Page): Promise<unknown> =>
+  page.waitForFunction('document.querySelectorAll("link[rel=stylesheet]").length === 1');
+
+/** Goes there, or does what leads there, until the page hears of events. */
+async function untilConnected(page: Page, act: () => Promise<unknown>): Promise<void> {
+  await Promise.all([page.waitForResponse((response) => response.url().includes('/events?')), act()]);
+}
+
+describe.skipIf(!fs.existsSync(executablePath))(`in a browser (needs Debian's chromium at ${executablePath})`, () => {
+  let browser: Browser;
+
+  beforeAll(async () => {
+    browser = await chromium.launch({
+      executablePath,
+      args: [
+        '--headless',
+        '--no-sandbox',
+        '--disable-gpu',
+        '--disable-quic',
+        '--no-first-run',
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-sync',
+      ],
+    });
+  });
+  afterAll(() => browser?.close());
+
+  async function openPage(): Promise<Page> {
+    const context = await browser.newContext();
+    cleanups.push(() => context.close());
+    return context.newPage();
+  }
+
+  test.each([
+    ['a plain script', classic],
+    ['async', (script: string) => `<script async src="${script}"></script>`],
+    ['defer', (script: string) => `<script defer src="${script}"></script>`],
+    ['a module', (script: string) => `<script type="module" src="${script}"></script>`],
+  ])('a page reloads each time, with %s', async (_, head) => {
+    const live = await openLive();
+    const site = await openSite(head, live);
+    const page = await openPage();
+    const noise: string[] = [];
+    page.on('console', (message) => noise.push(message.text()));
+    page.on('pageerror', (error) => noise.push(error.message));
+    await untilConnected(page, () => page.goto(`http://127.0.0.1:${site.port}`));
+    await shows(page, 1);
+    for (const count of [2, 3]) {
+      await untilConnected(page, async () => live.reload());
+      await shows(page, count);
+    }
+    expect(site.served).toBe(3);
+    expect(noise).toEqual([]);
+  });
+
+  test('two reloads at once leave the page at the newest', async () => {
+    const live = await openLive();
+    const site = await openSite(classic, live);
+    const page = await openPage();
+    await untilConnected(page, () => page.goto(`http://app.localhost:${site.port}`));
+    live.reload();
+    live.reload();
+    await page.waitForFunction(`document.querySelector("p")?.textContent > 1`);
+    live.reload();
+    await page.waitForFunction(`document.querySelector("p")?.textContent > 2`);
+  });
+
+  test('style sheets change without a reload, and the old one stays until the new one is there', async () => {
+    const live = await openLive();
+    const site = await openSite(classic, live);
+    const page = await openPage();
+    await untilConnected(page, () => page.goto(`http://127.0.0.1:${site.port}`));
+    await page.evaluate('window.mine = 1');
+    expect(await colourOf(page)).toBe(red);
+
+    site.colour = 'green';
+    live.swapStyles(['/x/style.css']);
+    await hasColour(page, green);
+
+    // A second change while the new style sheet is on its way.
+    const gates = [createGate(), createGate()];
+    for (const [index, gate] of gates.entries()) {
+      site.style = gate.passed;
+      site.colour = ['red', 'blue'][index] ?? '';
+      await Promise.all([page.waitForRequest(/style\.css/), live.swapStyles(['/x/style.css'])]);
+      expect(await colourOf(page)).toBe(green);
+    }
+    expect(await linksIn(page)).toBe(2);
+    for (const gate of gates) gate.open();
+    await hasColour(page, blue);
+    await hasOneLink(page);
+
+    // No link is named like this: it may be what another one was made of.
+    site.colour = 'green';
+    live.swapStyles(['/x/colours.scss']);
+    await hasColour(page, green);
+    await hasOneLink(page);
+    expect(await page.evaluate('window.mine')).toBe(1);
+    expect(await page.evaluate('document.querySelector("link[rel=stylesheet]").href')).toMatch(
+      /\/assets\/style\.css\?v=1&devwatch=\w+\.4$/,
+    );
+    expect(site.served).toBe(1);
+  });
+
+  test('a page reloads when devwatch is back on its port', async () => {
+    const live = await openLive();
+    const site = await openSite(classic, live);
+    const page = await openPage();
+    await untilConnected(page, () => page.goto(`http://localhost:${site.port}`));
+    const refused = page.waitForEvent('requestfailed', (request) => request.url().includes('/events?'));
+    await live.close();
+    await refused;
+    const again = await openLive(live.port);
+    await shows(page, 2);
+    await untilConnected(page, () => page.reload());
+    again.reload();
+    await shows(page, 4);
+  });
+
+  test('a reload while the page is still being loaded is not missed', async () => {
+    const live = await openLive();
+    const site = await openSite((script) => `<script defer src="${script}"></script>`, live);
+    const page = await openPage();
+    const gate = createGate();
+    site.end = gate.passed;
+    await Promise.all([
+      page.waitForEvent('requestfinished', (request) => request.url().includes('/client.js')),
+      page.goto(`http://127.0.0.1:${site.port}`, { waitUntil: 'commit' }),
+    ]);
+    live.reload();
+    gate.open();
+    await shows(page, 2);
+  });
+
+  test('a script that was kept from an earlier visit does not reload the page time and again', async () => {
+    const live = await openLive();
+    const site = await openSite(classic, live);
+    const kept = await (await fetch(`${live.url}/client.js`)).text();
+    live.reload();
+    const page = await openPage();
+    await page.route('**/client.js', (route) => route.fulfill({ contentType: 'text/javascript', body: kept }));
+    await untilConnected(page, () => page.goto(`http://127.0.0.1:${site.port}`));
+    await untilConnected(page, async () => live.reload());
+    await shows(page, 2);
+    expect(site.served).toBe(2);
+  });
+
+  test('a tenth tab is served, and the first one catches up when it is shown', async () => {
+    const live = await openLive();
+    const site = await openSite(classic, live);
+    const first = await openPage();
+    const pages = [first];
+    for (let count = 1; count < 10; count += 1) pages.push(await first.context().newPage());
+    for (const page of pages) await untilConnected(page, () => page.goto(`http://127.0.0.1:${site.port}`));
+    live.reload();
+    await Promise.all(
+      pages.slice(5).map((page) => page.waitForFunction('document.querySelector("p")?.textContent > 10')),
+    );
+    await shows(first, 1);
+    await first.evaluate('void document.dispatchEvent(new Event("visibilitychange", { bubbles: true }))');
+    await first.waitForFunction('document.querySelector("p")?.textContent > 10');
+  });
+});

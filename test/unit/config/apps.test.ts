@@ -1,0 +1,165 @@
+/** Several programs in one settings file, and which of them a command line means. */
+
+import { expect, test } from 'vitest';
+import { selectApps } from '../../../src/cli/select-programs.ts';
+import { parseArgv } from '../../../src/config/argv.ts';
+import { type LoadedProject, loadProject } from '../../../src/config/load.ts';
+import { UsageError } from '../../../src/shared/errors.ts';
+import { createProject, type Project } from '../../support/project.ts';
+
+const json = (value: unknown): string => JSON.stringify(value);
+
+const load = (project: Project, ...words: readonly string[]): LoadedProject =>
+  loadProject({ given: parseArgv(words).flags, folder: project.path });
+
+function refusal(action: () => unknown): string {
+  try {
+    action();
+  } catch (error) {
+    if (error instanceof UsageError) return error.message;
+    throw error;
+  }
+  throw new Error('it was not refused');
+}
+
+test.each([
+  ['by their names', { web: { script: 'src/web.js' }, worker: { script: 'worker.js', restart: 'always' } }],
+  ['a script alone', { web: 'src/web.js', worker: { script: 'worker.js', restart: 'always' } }],
+  ['in a list', ['src/web.js', { script: 'worker.js', restart: 'always' }]],
+  ['in a list, with names', [{ script: 'src/web.js' }, { name: 'worker', script: 'worker.js', restart: 'always' }]],
+])('programs are named %s', async (_, apps) => {
+  await using project = createProject({ '.watchrc': json({ apps }) });
+  const loaded = load(project).apps;
+  expect(loaded.map(({ app }) => app)).toEqual(['web', 'worker']);
+  expect(loaded.map(({ settings }) => [settings.script, settings.restart])).toEqual([
+    ['src/web.js', 'on-crash'],
+    ['worker.js', 'always'],
+  ]);
+});
+
+test('they may stand in package.json', async () => {
+  await using project = createProject({ 'package.json': json({ devwatch: { apps: { web: 'web.js' } } }) });
+  expect(load(project).apps).toMatchObject([{ app: 'web', file: project.at('package.json') }]);
+});
+
+test('flags win over a program’s own keys, those over the common ones', async () => {
+  const apps = { web: { delay: 200, ext: 'ts' }, worker: {} };
+  await using project = createProject({ '.watchrc': json({ delay: 100, ext: 'js', script: 'x.js', apps }) });
+  const values = (...words: string[]) =>
+    load(project, ...words).apps.map((app) => [app.settings.delay, app.settings.ext]);
+  expect(values()).toEqual([
+    [200, ['ts']],
+    [100, ['js']],
+  ]);
+  expect(values('--delay', '5')).toEqual([
+    [5, ['ts']],
+    [5, ['js']],
+  ]);
+});
+
+test('variables, hooks and interpreters add to the common ones', async () => {
+  const apps = { web: { env: { PORT: '1', MODE: 'own' }, on: { ready: 'b' } }, worker: {} };
+  const common = { env: { MODE: 'all', LEVEL: '3' }, on: { crash: 'a' }, execMap: { rb: 'ruby' } };
+  await using project = createProject({ '.watchrc': json({ ...common, apps }) });
+  const [web, worker] = load(project).apps;
+  expect(web?.settings).toMatchObject({ env: { PORT: '1', MODE: 'own', LEVEL: '3' }, on: { crash: 'a', ready: 'b' } });
+  expect(worker?.settings).toMatchObject(common);
+});
+
+test('each has its own folder; --cwd says where they all start from', async () => {
+  const apps = { web: { cwd: 'packages/web', watch: ['lib'] }, worker: {} };
+  await using project = createProject({ 'shop/.watchrc': json({ apps }), 'shop/packages/web/lib/a.js': '' });
+  const [web, worker] = load(project, '--cwd', 'shop', '--env-file', 'given.env').apps;
+  expect([web?.folder, worker?.folder]).toEqual([project.at('shop/packages/web'), project.at('shop')]);
+  // What stands in the file is relative to the file, what is not given to the program's folder.
+  expect(web?.bases).toEqual({ watch: project.at('shop'), ignore: project.at('shop/packages/web') });
+  // A path on the command line is relative to where that was typed.
+  expect(web?.settings.envFile).toEqual([project.at('given.env')]);
+});
+
+test('a single program does not see them', async () => {
+  await using project = createProject({ '.watchrc': json({ delay: 100, apps: { web: { delay: 200 } } }) });
+  expect(load(project).common.settings).toMatchObject({ delay: 100, script: undefined });
+});
+
+test.each([
+  ['{"apps": "web.js"}', '1:10: "apps" takes an object of programs by their names, or a list of scripts, not "web.js"'],
+  ['{"apps": {}}', '1:10: "apps" names no program · such as {"web": {"script": "server.js"}}'],
+  ['{"apps": []}', '1:10: "apps" names no program'],
+  ['{"apps": {"web": 5}}', '1:18: settings are an object {…}, not 5'],
+  ['{"apps": {"web": {"scirpt": "a.js"}}}', '1:19: unknown key "scirpt" · did you mean "script"?'],
+  ['{"apps": {"web": {"delay": "soon"}}}', '1:28: "delay" takes a duration'],
+  ['{"apps": {"web": {"apps": {}}}}', '1:19: unknown key "apps"'],
+  [
+    '{"apps": {"a b": "x.js"}}',
+    '1:11: "a b" cannot be a program\'s name: 1 to 64 of A-Z a-z 0-9 . _ -, not beginning with .',
+  ],
+  ['{"apps": {"all": "x.js"}}', '1:11: "all" cannot be a program\'s name: it means every program'],
+  ['{"apps": {"web": "x.js", "web": "y.js"}}', '1:26: two programs are called "web" · give one another "name"'],
+  ['{"apps": ["a/x.js", "b/x.js"]}', '1:21: two programs are called "x" · give one another "name"'],
+  ['{"apps": ["x.js", {"exec": "make"}]}', '1:19: a program in a list needs a "script" or a "name"'],
+  ['{"apps": ["x.js", ""]}', '1:19: "script" takes a text, not ""'],
+  [
+    '{"apps": {"web": {"after": ["bd"]}, "db": "db.js"}}',
+    '1:28: "after": no program is called "bd" · did you mean "db"?',
+  ],
+  ['{"apps": {"web": {"after": ["web"]}}}', '1:28: "after": these wait for each other: web, web'],
+  [
+    '{"apps": {"a": {"after": "b"}, "b": {"after": "c"}, "c": {"after": "b"}}}',
+    '1:68: "after": these wait for each other: b, c, b',
+  ],
+  [
+    '{"after": ["db"], "apps": {"db": "db.js"}}',
+    '1:11: "after": is for one of several programs: it stands in one of "apps"',
+  ],
+  ['{"app": {}}', '1:2: unknown key "app" · did you mean "apps"?'],
+])('a mistake is told with its place: %s', async (text, message) => {
+  await using project = createProject({ '.watchrc': text });
+  expect(refusal(() => load(project)).replaceAll(project.at('.watchrc'), '.watchrc')).toContain(`.watchrc:${message}`);
+});
+
+test('each may come after all that stand before it, however many these are', async () => {
+  const names = Array.from({ length: 40 }, (_, index) => `app${index}`);
+  const apps = Object.fromEntries(names.map((name, index) => [name, { after: names.slice(0, index) }]));
+  await using project = createProject({ '.watchrc': json({ apps }) });
+  // Their ways through each other are 2 to the power of 40.
+  expect(load(project).apps.at(-1)?.settings.after).toHaveLength(39);
+});
+
+test('the folder of a program has to be there', async () => {
+  await using project = createProject({ '.watchrc': '{"apps": {"web": {"cwd": "gone"}}}' });
+  expect(refusal(() => load(project))).toContain(`.watchrc:1:26: "cwd": there is no folder ${project.at('gone')}`);
+});
+
+const selected = (project: Project, ...words: readonly string[]): readonly string[] => {
+  const line = parseArgv(words);
+  return selectApps(line, load(project)).map(({ app }) => app);
+};
+
+test('without a program all are meant, with --only some, in their own order', async () => {
+  await using project = createProject({ '.watchrc': json({ apps: ['a.js', 'b.js', 'c.js'] }) });
+  expect(selected(project)).toEqual(['a', 'b', 'c']);
+  expect(selected(project, '--only', 'c,a')).toEqual(['a', 'c']);
+  expect(selected(project, '--only', 'a', '--only=b')).toEqual(['b']);
+});
+
+test('a program on the command line is meant alone', async () => {
+  await using project = createProject({ '.watchrc': json({ apps: ['a.js', 'b.js'] }) });
+  expect(selected(project, 'x.js')).toEqual([]);
+  expect(selected(project, '--exec', 'make')).toEqual([]);
+});
+
+test('what --only cannot mean is refused', async () => {
+  await using project = createProject({ '.watchrc': json({ apps: { web: 'a.js', worker: 'b.js' } }) });
+  await using single = createProject({ '.watchrc': '{}' });
+  expect(refusal(() => selected(project, '--only', 'wrker'))).toBe('"apps" has no wrker · did you mean worker?');
+  expect(refusal(() => selected(project, '--only', 'zzzzzzzz'))).toBe('"apps" has no zzzzzzzz · web, worker');
+  expect(refusal(() => selected(project, '--only', 'web', 'x.js'))).toBe(
+    '--only chooses among "apps", and x.js is none of them',
+  );
+  expect(refusal(() => selected(single, '--only', 'web'))).toBe(
+    `--only chooses among "apps": ${single.at('.watchrc')} has none`,
+  );
+  expect(refusal(() => parseArgv(['--only', ',']))).toBe('--only takes names of programs, such as web,worker, not ","');
+  expect(refusal(() => parseArgv(['--only']))).toBe('--only needs a value: --only <names>');
+});

@@ -1,0 +1,392 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import http from 'node:http';
+import net from 'node:net';
+import { setImmediate as turn } from 'node:timers/promises';
+import vm from 'node:vm';
+import { afterEach, describe, expect, test } from 'vitest';
+import { clientScript } from '../../../src/live-reload/page-script.ts';
+import { type LiveReload, openLiveReload } from '../../../src/live-reload/server.ts';
+import { readText } from '../../support/text.ts';
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+async function open(port = 0): Promise<LiveReload> {
+  const live = await openLiveReload({ port });
+  cleanups.push(() => live.close());
+  return live;
+}
+
+type Headers = Readonly<Record<string, string>>;
+
+interface Request {
+  readonly path: string;
+  readonly headers?: Headers;
+  readonly method?: string;
+  readonly address?: string;
+}
+
+async function ask(port: number, { path, headers = {}, method = 'GET', address = '127.0.0.1' }: Request) {
+  const request = http.request({ port, host: address, path, method, headers, agent: false });
+  request.end();
+  const [response] = (await once(request, 'response')) as [http.IncomingMessage];
+  cleanups.push(() => response.destroy());
+  return response;
+}
+
+interface Told {
+  readonly event: string;
+  readonly id: string;
+  readonly data: string;
+}
+
+/** A page, as the server sees it. */
+async function connect(port: number, { headers = {}, query = '' }: { headers?: Headers; query?: string } = {}) {
+  const response = await ask(port, { path: `/events${query}`, headers });
+  const told: Told[] = [];
+  let text = '';
+  let wake = (): void => {};
+  let ended = false;
+  response.setEncoding('utf8');
+  response.on('data', (chunk: string) => {
+    const blocks = (text + chunk).split('\n\n');
+    text = blocks.pop() ?? '';
+    for (const block of blocks) {
+      const field = (name: string) => new RegExp(`^${name}: (.*)$`, 'm').exec(block)?.[1] ?? '';
+      told.push({ event: field('event'), id: field('id'), data: field('data') });
+    }
+    wake();
+  });
+  response.on('error', () => {});
+  const closed = new Promise<void>((resolve) => {
+    response.once('close', () => {
+      ended = true;
+      resolve();
+      wake();
+    });
+  });
+  return {
+    response,
+    closed,
+    /** The next event; rejects when the stream ends before. */
+    async next(): Promise<Told> {
+      for (;;) {
+        const event = told.shift();
+        if (event !== undefined) return event;
+        if (ended) throw new Error('the stream has ended');
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+    },
+  };
+}
+
+async function namesOf(...pages: { next(): Promise<Told> }[]): Promise<string[]> {
+  return Promise.all(pages.map(async (page) => (await page.next()).event));
+}
+
+describe('the client script', () => {
+  const script = clientScript('http://my-own-app.localhost:35729', 'deadbeef.1000', Date.now());
+
+  test('is at most 1 kB', () => {
+    expect(Buffer.byteLength(script)).toBeLessThanOrEqual(1024);
+  });
+
+  test('leaves nothing behind in the page', () => {
+    const world = vm.createContext({ EventSource: class extends EventTarget {}, performance });
+    const before = vm.runInContext('Object.getOwnPropertyNames(globalThis)', world);
+    vm.runInContext(script, world);
+    expect(vm.runInContext('Object.getOwnPropertyNames(globalThis)', world)).toEqual(before);
+  });
+
+  test('has the address that it was asked for at', async () => {
+    const { port } = await open();
+    for (const host of [`127.0.0.1:${port}`, `localhost:${port}`, `a.b.localhost:${port}`, `[::1]:${port}`]) {
+      const response = await ask(port, { path: '/client.js', headers: { host } });
+      expect(response.statusCode).toBe(200);
+      expect(response.headers).toMatchObject({
+        'content-type': 'text/javascript; charset=utf-8',
+        'cache-control': 'no-store',
+      });
+      let text = '';
+      for await (const chunk of response) text += chunk;
+      expect(text).toContain(`'http://${host}/events?'`);
+    }
+  });
+});
+
+describe('a page', () => {
+  test('is told of each reload, and so are all others', async () => {
+    const live = await open();
+    const pages = [await connect(live.port), await connect(live.port)];
+    expect(pages[0]?.response.headers).toMatchObject({
+      'content-type': 'text/event-stream',
+      'cache-control': 'no-store',
+    });
+    expect(await namesOf(...pages)).toEqual(['hello', 'hello']);
+    live.reload();
+    live.reload();
+    expect(await namesOf(...pages)).toEqual(['reload', 'reload']);
+    expect(await namesOf(...pages)).toEqual(['reload', 'reload']);
+  });
+
+  test('is told by which pattern to know the links to changed style sheets', async () => {
+    const live = await open();
+    const page = await connect(live.port);
+    await page.next();
+    live.swapStyles(['/project/a b.css', '/project/c+(1).css']);
+    const { event, data } = await page.next();
+    expect(event).toBe('styles');
+    const pattern = new RegExp(data);
+    for (const address of ['/a%20b.css', '/x/a%20b.css?v=1', '/c+(1).css', '/c+(1).css#x']) {
+      expect(`http://localhost:3000${address}`).toMatch(pattern);
+    }
+    for (const address of ['/xa%20b.css', '/a%20bxcss', '/a%20b.css/x', '/a%20b.css.map', '/']) {
+      expect(`http://localhost:3000${address}`).not.toMatch(pattern);
+    }
+  });
+
+  test.each([0, 101, 50_000])('takes a change of %i style sheets for one of all', async (count) => {
+    const live = await open();
+    const page = await connect(live.port);
+    await page.next();
+    live.swapStyles(Array.from({ length: count }, (_, index) => `/${index}.css`));
+    expect('http://localhost:3000/any.css').toMatch(new RegExp((await page.next()).data));
+  });
+
+  test('may come by ::1 where there is one', async ({ skip }) => {
+    const probe = net.createServer().listen(0, '::1');
+    const has = await Promise.race([once(probe, 'listening').then(() => true), once(probe, 'error').then(() => false)]);
+    probe.close();
+    if (!has) skip('this machine has no ::1');
+    const live = await open();
+    const response = await ask(live.port, {
+      path: '/client.js',
+      address: '::1',
+      headers: { host: `localhost:${live.port}` },
+    });
+    expect(response.statusCode).toBe(200);
+  });
+
+  test('that does not read is dropped, and the others are not', async () => {
+    const live = await open();
+    const slow = await connect(live.port);
+    const page = await connect(live.port);
+    await namesOf(slow, page);
+    slow.response.pause();
+    const files = Array.from({ length: 100 }, (_, index) => `/${index}${'x'.repeat(240)}.css`);
+    // The kernel takes some MB for a socket that nobody reads.
+    const events = 1000;
+    for (let event = 0; event < events; event += 1) {
+      live.swapStyles(files);
+      expect((await page.next()).event).toBe('styles');
+    }
+    slow.response.resume();
+    await slow.closed;
+    let received = 0;
+    await expect(
+      (async () => {
+        for (;;) {
+          await slow.next();
+          received += 1;
+        }
+      })(),
+    ).rejects.toThrow('the stream has ended');
+    expect(received).toBeLessThan(events);
+  });
+
+  test('gives way to newer ones of its browser before that runs out of connections', async () => {
+    const live = await open();
+    const headers = { 'user-agent': 'one' };
+    const other = await connect(live.port, { headers: { 'user-agent': 'another' } });
+    const pages = [];
+    for (let count = 0; count < 6; count += 1) pages.push(await connect(live.port, { headers }));
+    expect(await namesOf(other, ...pages)).toEqual(Array(7).fill('hello'));
+    const [oldest, ...rest] = pages;
+    expect((await oldest?.next())?.event).toBe('rest');
+    await oldest?.closed;
+    live.reload();
+    expect(await namesOf(other, ...rest)).toEqual(Array(6).fill('reload'));
+  });
+});
+
+describe('a page that comes back', () => {
+  async function leaveAndReturn(live: LiveReload, meanwhile: () => void, by: 'header' | 'query'): Promise<string> {
+    const page = await connect(live.port);
+    const { id } = await page.next();
+    page.response.destroy();
+    meanwhile();
+    const again = await connect(
+      live.port,
+      by === 'header' ? { headers: { 'last-event-id': id }, query: '?older.0' } : { query: `?${id}` },
+    );
+    const [first] = await namesOf(again);
+    return first ?? '';
+  }
+
+  test.each(['header', 'query'] as const)('is told what it missed, by its %s', async (by) => {
+    const live = await open();
+    expect(await leaveAndReturn(live, () => {}, by)).toBe('hello');
+    expect(await leaveAndReturn(live, () => live.reload(), by)).toBe('reload');
+    expect(await leaveAndReturn(live, () => {}, by)).toBe('hello');
+    expect(await leaveAndReturn(live, () => live.swapStyles(['/a.css']), by)).toBe('styles');
+    const both = (): void => {
+      live.reload();
+      live.swapStyles(['/a.css']);
+    };
+    expect(await leaveAndReturn(live, both, by)).toBe('reload');
+  });
+
+  test('to another devwatch is told to reload', async () => {
+    const first = await open();
+    const page = await connect(first.port);
+    const { id } = await page.next();
+    await first.close();
+    await page.closed;
+    const second = await open(first.port);
+    const again = await connect(second.port, { headers: { 'last-event-id': id } });
+    expect((await again.next()).event).toBe('reload');
+  });
+
+  test('after it was told to reload is not told again', async () => {
+    const live = await open();
+    live.reload();
+    const page = await connect(live.port, { query: '?other.0' });
+    const { event, id } = await page.next();
+    expect(event).toBe('reload');
+    const again = await connect(live.port, { query: `?${id}` });
+    expect((await again.next()).event).toBe('hello');
+  });
+});
+
+describe('refused', () => {
+  test.each([
+    'example.com',
+    'localhost.example.com',
+    'notlocalhost',
+    '127.0.0.1.example.com',
+    '127.example.com',
+    '192.168.0.1',
+    '[::2]',
+    "a'b.localhost",
+    '127.0.0.1@example.com',
+  ])('is what calls us %j', async (name) => {
+    const { port } = await open();
+    for (const path of ['/client.js', '/events', '/']) {
+      const response = await ask(port, { path, headers: { host: `${name}:${port}` } });
+      expect(response.statusCode).toBe(403);
+    }
+  });
+
+  test.each(['https://example.com', 'http://localhost.example.com', 'null', 'http://127.0.0.1@example.com'])(
+    'is a page from %s',
+    async (origin) => {
+      const { port } = await open();
+      const response = await ask(port, { path: '/events', headers: { origin } });
+      expect(response.statusCode).toBe(403);
+      expect(response.headers).not.toHaveProperty('access-control-allow-origin');
+      const script = await ask(port, { path: '/client.js', headers: { origin } });
+      expect(script.headers).not.toHaveProperty('access-control-allow-origin');
+    },
+  );
+
+  test.each(['http://localhost:3000', 'https://app.localhost', 'http://127.0.0.2:80', 'http://[::1]:8080'])(
+    'is not a page from %s',
+    async (origin) => {
+      const { port } = await open();
+      for (const path of ['/client.js', '/events']) {
+        const response = await ask(port, { path, headers: { origin } });
+        expect(response.statusCode).toBe(200);
+        expect(response.headers['access-control-allow-origin']).toBe(origin);
+      }
+    },
+  );
+
+  test('is everything but GET of the two files', async () => {
+    const { port } = await open();
+    expect((await ask(port, { path: '/' })).statusCode).toBe(404);
+    expect((await ask(port, { path: '/client.js/..' })).statusCode).toBe(404);
+    for (const method of ['POST', 'HEAD', 'OPTIONS', 'DELETE']) {
+      for (const path of ['/client.js', '/events']) {
+        const response = await ask(port, { path, method });
+        expect(response.statusCode).toBe(405);
+        expect(response.headers.allow).toBe('GET');
+      }
+    }
+  });
+});
+
+describe('the port', () => {
+  test('is in the address', async () => {
+    const live = await open();
+    expect(live.url).toBe(`http://127.0.0.1:${live.port}`);
+  });
+
+  test.each(['127.0.0.1', '::1'])('that is taken on %s is named, and nothing is left open', async (address) => {
+    const other = net.createServer().listen(0, address);
+    await once(other, 'listening');
+    cleanups.push(() => other.close());
+    const { port } = other.address() as net.AddressInfo;
+    await expect(openLiveReload({ port })).rejects.toThrow(
+      `port ${port} for live reload is taken; end what listens there, maybe another devwatch, or choose another port`,
+    );
+    other.close();
+    await once(other, 'close');
+    await open(port);
+  });
+
+  test('is free after close, which ends all streams and every other connection', async () => {
+    const live = await open();
+    const pages = [await connect(live.port), await connect(live.port)];
+    await namesOf(...pages);
+    // Browsers open connections before they know what to ask.
+    const silent = net.connect(live.port, '127.0.0.1');
+    silent.on('error', () => {});
+    await once(silent, 'connect');
+    live.reload();
+    await Promise.all([live.close(), live.close()]);
+    expect(await namesOf(...pages)).toEqual(['reload', 'reload']);
+    await Promise.all(pages.map((page) => page.closed));
+    if (!silent.closed) await once(silent, 'close');
+    live.reload();
+    live.swapStyles(['/a.css']);
+    const next = net.createServer().listen(live.port, '127.0.0.1');
+    await once(next, 'listening');
+    next.close();
+  });
+});
+
+test('a page that leaves at the same moment harms nobody', async () => {
+  const live = await open();
+  for (let count = 0; count < 20; count += 1) {
+    const page = await connect(live.port);
+    await page.next();
+    page.response.destroy();
+    live.reload();
+    await turn();
+    live.reload();
+  }
+});
+
+test('an open page does not keep the process alive', async () => {
+  const program = `
+    import { openLiveReload } from './src/live-reload/server.ts';
+    const { port } = await openLiveReload({ port: 0 });
+    console.log('at ' + port + ';');
+    process.stdin.resume();
+  `;
+  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', program], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  cleanups.push(() => child.kill('SIGKILL'));
+  const [, port] = await readText(child.stdout).next(/at (\d+);/);
+  const page = await connect(Number(port));
+  await page.next();
+  child.stdin.end();
+  expect(await once(child, 'exit')).toEqual([0, null]);
+  await page.closed;
+});

@@ -1,0 +1,51 @@
+/** What the preload does before the program begins. */
+
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { preloadFile } from '../../../src/process/launch/channel.ts';
+import { findCgroup } from '../../../src/process/tree/cgroup.ts';
+
+interface Start {
+  readonly parent?: number;
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+function run(code: string, { parent = process.pid, env = {} }: Start = {}) {
+  const orders = JSON.stringify({ channel: 3, parent });
+  const { stdout, signal, status } = spawnSync(process.execPath, ['--require', preloadFile, '-e', code], {
+    encoding: 'utf8',
+    env: { ...env, DEVWATCH_CHANNEL: orders },
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+  });
+  return { stdout, signal, status };
+}
+
+test('a program whose devwatch is gone before it begins never does', () => {
+  expect(run('console.log("begins")', { parent: 1 })).toEqual({ stdout: '', signal: 'SIGKILL', status: null });
+  expect(run('console.log("begins")')).toEqual({ stdout: 'begins\n', signal: null, status: 0 });
+});
+
+const own = findCgroup();
+
+describe.skipIf(own === undefined)('the cgroup', () => {
+  const folder = path.join(own ?? '', `devwatch-test-${process.pid}`);
+  const door = path.join(folder, 'cgroup.procs');
+
+  beforeAll(() => fs.mkdirSync(folder));
+  afterAll(() => fs.rmdirSync(folder));
+
+  test('is entered before the program begins, even if devwatch has not seen to it yet', () => {
+    const code = 'console.log(require("fs").readFileSync("/proc/self/cgroup", "utf8"), process.env)';
+    const { stdout } = run(code, { env: { DEVWATCH_DOOR: door } });
+    expect(stdout).toContain(path.basename(folder));
+    expect(stdout).not.toContain('DEVWATCH');
+  });
+
+  test('that is gone leaves no program outside', () => {
+    const { stdout, status } = run('console.log("begins")', { env: { DEVWATCH_DOOR: `${folder}-gone/cgroup.procs` } });
+    expect(stdout).toBe('');
+    expect(status).toBe(1);
+  });
+});

@@ -1,0 +1,131 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { afterAll, describe, expect, test } from 'vitest';
+import { createContainment } from '../../../../src/process/tree/containment.ts';
+import type { Survivor } from '../../../../src/shared/events.ts';
+import { type Adversary, adversaries, commandFor, kill, processesIn, Register } from '../../../support/adversaries.ts';
+import { isAlive, parentOf } from '../../../support/facts.ts';
+import { launchTree } from '../../../support/launch.ts';
+import { createProject } from '../../../support/project.ts';
+
+const repeats = Number(process.env.STRESS_REPEATS ?? 1);
+
+const sentinel = spawn('/bin/sleep', ['3600'], { stdio: 'ignore', detached: true });
+afterAll(async () => {
+  const exited = once(sentinel, 'exit');
+  sentinel.kill('SIGKILL');
+  await exited;
+});
+
+/** Runs an adversary until it is ready, ends its tree, and returns who of it is alive then. */
+async function endAdversary(
+  adversary: Adversary,
+  cgroup: boolean,
+): Promise<{ alive: number[]; survivors: readonly Survivor[] }> {
+  await using project = createProject();
+  using register = new Register(project.path);
+  const containment = createContainment({ keep: [], cgroup });
+  const { file, args } = commandFor(adversary, register.file);
+  const { program, gone } = launchTree({ containment, file, args, folder: project.path });
+  await register.holds(adversary.ready);
+  program.end('asked');
+  if (adversary.stubborn) program.end('killed');
+  const survivors = await gone;
+  const alive = processesIn(project.path);
+  containment.release();
+  return { alive, survivors };
+}
+
+const modes = [
+  { mode: 'by its marks', cgroup: false },
+  ...(createsCgroups() ? [{ mode: 'by its cgroup', cgroup: true }] : []),
+];
+
+function createsCgroups(): boolean {
+  const containment = createContainment({ keep: [] });
+  containment.release();
+  return containment.record.cgroup !== '';
+}
+
+describe.each(modes)('a tree that is known $mode is gone when it is said to be:', ({ cgroup }) => {
+  test.each(adversaries)('$name', async (adversary) => {
+    for (let turn = 0; turn < repeats; turn += 1) {
+      expect(await endAdversary(adversary, cgroup)).toEqual({ alive: [], survivors: [] });
+      expect(isAlive(sentinel.pid ?? 0)).toBe(true);
+    }
+  });
+});
+
+describe('the adversaries are real:', () => {
+  test.each(adversaries.filter(({ escapesGroup }) => escapesGroup))(
+    '$name escapes a kill of its group',
+    async (adversary) => {
+      expect(await escapes(adversary, (root) => kill(-root, 'SIGTERM'))).toBe(true);
+    },
+  );
+
+  test.each(adversaries.filter(({ escapesWalk }) => escapesWalk))(
+    '$name escapes one walk by parent',
+    async (adversary) => {
+      expect(await escapes(adversary, endWalk)).toBe(true);
+    },
+  );
+});
+
+/** Can it outlive the naive way? A hopper is sometimes caught in flight: one escape in twenty is one too many. */
+async function escapes(adversary: Adversary, naive: (root: number) => void): Promise<boolean> {
+  for (let turn = 0; turn < 20; turn += 1) {
+    if ((await survivorsOf(adversary, naive)).length > 0) return true;
+  }
+  return false;
+}
+
+/** Runs an adversary, ends it the naive way, waits until its root is dead, and says who lives. */
+async function survivorsOf(adversary: Adversary, naive: (root: number) => void): Promise<number[]> {
+  await using project = createProject();
+  using register = new Register(project.path);
+  const { file, args } = commandFor(adversary, register.file);
+  const child = spawn(file, args, { detached: true, stdio: 'ignore', cwd: project.path });
+  const exited = once(child, 'exit');
+  await register.holds(adversary.ready);
+  naive(child.pid ?? 0);
+  if (!adversary.stubborn && !adversary.name.startsWith('a stopped')) await exited;
+  await register.holds(adversary.afterwards ?? 0);
+  const alive = await stillAlive(register, project.path);
+  kill(child.pid ?? 0, 'SIGKILL');
+  await exited;
+  return alive;
+}
+
+/**
+ * Who lives after a signal has had the time to work, ten looks at all processes: by their working
+ * folder, or, where each lives too shortly to be seen, by what they go on registering.
+ */
+async function stillAlive(register: Register, folder: string): Promise<number[]> {
+  const registered = register.pids().length;
+  let alive: number[] = [];
+  for (let round = 0; round < 10; round += 1) {
+    await nextTurn();
+    alive = processesIn(folder);
+  }
+  const since = register.pids().slice(registered);
+  return since.length > 2 ? since : alive;
+}
+
+function endWalk(root: number): void {
+  for (const pid of descendants(root)) kill(pid, 'SIGTERM');
+}
+
+function descendants(root: number): number[] {
+  const children = new Map<number, number[]>();
+  for (const name of fs.readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    const parent = parentOf(Number(name));
+    children.set(parent, [...(children.get(parent) ?? []), Number(name)]);
+  }
+  const found = [root];
+  for (let index = 0; index < found.length; index += 1) found.push(...(children.get(found[index] ?? 0) ?? []));
+  return found;
+}

@@ -1,0 +1,259 @@
+/** The text of systemd's units. Read back by a parser of its own: systemd.syntax(7), systemd.service(5), systemd.unit(5). */
+
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { UsageError } from '../../../src/shared/errors.ts';
+import { checkSocket, type UnitRequest, unitFiles } from '../../../src/systemd/unit-file.ts';
+
+const plain: UnitRequest = {
+  name: 'web',
+  command: ['/usr/bin/node', '/opt/devwatch/dist/cli.cjs', 'server.js'],
+  folder: '/home/ada/web',
+  path: '/usr/local/bin:/usr/bin',
+  after: [],
+  stopTime: 5100,
+  exitsAsProgram: false,
+  sockets: [],
+  version: '1.2.3',
+};
+
+/** The settings of a unit file in their order, as systemd reads its lines. */
+function settingsOf(text: string): [name: string, value: string][] {
+  const lines = text.split(/[\n\r\0]/);
+  const settings: [string, string][] = [];
+  for (let line = lines.shift(); line !== undefined; line = lines.shift()) {
+    if (/^\s*(?:[#;]|$)/.test(line)) continue;
+    while (line.endsWith('\\')) line = `${line.slice(0, -1)} ${lines.shift() ?? ''}`;
+    const [, name, value] = /^(\w+)\s*=(.*)$/s.exec(line.trim()) ?? [];
+    if (name === undefined || value === undefined) settings.push([line.trim(), '']);
+    else settings.push([name, value.trim()]);
+  }
+  return settings;
+}
+
+function settingOf(text: string, name: string): string {
+  const [found, ...more] = settingsOf(text).filter(([other]) => other === name);
+  expect(more).toEqual([]);
+  return found?.[1] ?? '';
+}
+
+const simpleEscapes: Readonly<Record<string, string>> = {
+  a: '\x07',
+  b: '\b',
+  f: '\f',
+  n: '\n',
+  r: '\r',
+  t: '\t',
+  v: '\v',
+  s: ' ',
+  '\\': '\\',
+  '"': '"',
+  "'": "'",
+};
+
+/** Splits a value into words: quotes around whole words, C's escapes in and out of them. */
+function unquote(value: string): string[] {
+  const words: string[] = [];
+  let rest = value;
+  for (;;) {
+    rest = rest.replace(/^[ \t]+/, '');
+    if (rest === '') return words;
+    const quote = /^["']/.exec(rest)?.[0];
+    rest = rest.slice(quote?.length ?? 0);
+    let word = '';
+    for (;;) {
+      const character = rest[0];
+      if (character === quote || (quote === undefined && /^[ \t]$/.test(character ?? ''))) break;
+      if (character === undefined) throw new Error('a quote is not closed');
+      if (character !== '\\') {
+        word += character;
+        rest = rest.slice(1);
+        continue;
+      }
+      const [sequence = '', byte] = /^\\(?:x([0-9a-f]{2})|.)/s.exec(rest) ?? [];
+      const simple =
+        byte === undefined ? simpleEscapes[sequence.slice(1)] : String.fromCharCode(Number.parseInt(byte, 16));
+      if (simple === undefined) throw new Error(`unknown escape ${sequence}`);
+      word += simple;
+      rest = rest.slice(sequence.length);
+    }
+    if (quote !== undefined) {
+      rest = rest.slice(1);
+      if (!/^(?:[ \t]|$)/.test(rest)) throw new Error('a quote ends within a word');
+    }
+    words.push(word);
+  }
+}
+
+/** `%%` is a percent sign; all else behind one would be replaced. */
+function unspecify(text: string): string {
+  expect(text.replaceAll('%%', '')).not.toContain('%');
+  return text.replaceAll('%%', '%');
+}
+
+/** `$$` is a dollar sign; a variable would be replaced. */
+function unvary(text: string): string {
+  expect(text.replaceAll('$$', '')).not.toMatch(/^\$|\$\{/);
+  return text.replaceAll('$$', '$');
+}
+
+/** What is executed by the unit. */
+function commandOf(text: string): string[] {
+  const value = settingOf(text, 'ExecStart');
+  // A semicolon by itself, where a word begins, begins another command.
+  expect(value.replaceAll(/"(?:[^"\\]|\\.)*"/g, '""')).not.toMatch(/(?:^|\s);(?:\s|$)/);
+  const [file = '', ...args] = unquote(value).map(unspecify);
+  return [file, ...args.map(unvary)];
+}
+
+const textOf = (request: Partial<UnitRequest>): string => unitFiles({ ...plain, ...request })[0]?.text ?? '';
+
+test('the service', () => {
+  expect(unitFiles(plain)).toEqual([{ name: 'web.service', text: expect.any(String) }]);
+  expect(settingsOf(textOf({}))).toEqual([
+    ['[Unit]', ''],
+    ['Description', 'web, run by devwatch'],
+    ['[Service]', ''],
+    ['Type', 'notify'],
+    ['NotifyAccess', 'all'],
+    ['WorkingDirectory', '/home/ada/web'],
+    ['Environment', '"PATH=/usr/local/bin:/usr/bin"'],
+    ['ExecStart', '/usr/bin/node /opt/devwatch/dist/cli.cjs server.js'],
+    ['Restart', 'on-failure'],
+    ['RestartSec', '1'],
+    ['RestartPreventExitStatus', '2'],
+    ['SuccessExitStatus', '129 130 143'],
+    ['KillMode', 'mixed'],
+    ['TimeoutStopSec', '11'],
+    ['Delegate', 'yes'],
+    ['[Install]', ''],
+    ['WantedBy', 'default.target'],
+  ]);
+});
+
+test('says where it belongs and how to enable it', () => {
+  const text = textOf({});
+  expect(text).toMatch(/^# Written by devwatch 1\.2\.3 · ~\/\.config\/systemd\/user\/web\.service\n/);
+  expect(text).toContain('#   systemctl --user daemon-reload\n#   systemctl --user enable --now web.service\n');
+  expect(text).toContain('#   loginctl enable-linger ');
+});
+
+test('with sockets, the socket unit is what is enabled, and starts the service', () => {
+  const [service, socket, ...others] = unitFiles({ ...plain, sockets: ['3000', '/run/a%b.sock'] });
+  expect(others).toEqual([]);
+  expect(settingsOf(service?.text ?? '')).toEqual(
+    expect.arrayContaining([
+      ['Requires', 'web.socket'],
+      ['After', 'web.socket'],
+    ]),
+  );
+  expect(service?.text).not.toContain('WantedBy');
+  expect(service?.text).toContain('enable --now web.socket\n');
+  expect(socket?.name).toBe('web.socket');
+  expect(settingsOf(socket?.text ?? '')).toEqual([
+    ['[Unit]', ''],
+    ['Description', 'Starts web at the first connection'],
+    ['[Socket]', ''],
+    ['ListenStream', '3000'],
+    ['ListenStream', '/run/a%%b.sock'],
+    ['[Install]', ''],
+    ['WantedBy', 'sockets.target'],
+  ]);
+});
+
+test('systemd waits longer than devwatch takes', () => {
+  expect(settingOf(textOf({ stopTime: 60_001 }), 'TimeoutStopSec')).toBe('66');
+});
+
+test('a code of the program’s own is no reason not to start it again', () => {
+  expect(textOf({ exitsAsProgram: true })).not.toContain('RestartPreventExitStatus');
+});
+
+test('without a PATH there is none in the unit', () => {
+  expect(textOf({ path: undefined })).not.toContain('Environment');
+});
+
+describe('what is written is what systemd reads', () => {
+  const special = fc.constantFrom(
+    '%',
+    '%h',
+    '$',
+    '$HOME',
+    '$\u007bA}',
+    '"',
+    "'",
+    '\\',
+    ' ',
+    '\n',
+    '\r',
+    '\t',
+    ';',
+    '#',
+    '\x01',
+    'ü',
+    '',
+  );
+  const text = fc
+    .array(fc.oneof(special, fc.string({ unit: 'grapheme', maxLength: 5 })))
+    .map((parts) => parts.join('').replaceAll('\0', ''));
+  const path = text.map((name) => `/${name.replace(/\p{Cc}/gu, '')}`);
+
+  test('of the command', () => {
+    fc.assert(
+      fc.property(path, fc.array(text), (file, args) => {
+        expect(commandOf(textOf({ command: [file, ...args] }))).toEqual([file, ...args]);
+      }),
+    );
+  });
+
+  test('of the folder', () => {
+    fc.assert(
+      fc.property(path, (folder) => {
+        const read = unspecify(settingOf(textOf({ folder }), 'WorkingDirectory'));
+        // systemd takes slashes at the end for nothing.
+        expect(read.replace(/\/+$/, '')).toBe(folder.replace(/\/+$/, ''));
+      }),
+    );
+  });
+
+  test('of PATH', () => {
+    fc.assert(
+      fc.property(path, (value) => {
+        expect(unquote(settingOf(textOf({ path: value }), 'Environment')).map(unspecify)).toEqual([`PATH=${value}`]);
+      }),
+    );
+  });
+});
+
+test.each([{ folder: '/tmp/a\nb' }, { command: ['/usr/bin/no\x01de'] }])(
+  '%j: systemd has no way to say it',
+  (request) => {
+    expect(() => textOf(request)).toThrow(UsageError);
+  },
+);
+
+describe('a socket', () => {
+  test.each(['3000', '1', '65535', '127.0.0.1:3000', '[::1]:3000', '/run/user/1000/app.sock'])(
+    'may be at %s',
+    (address) => {
+      expect(() => checkSocket(address)).not.toThrow();
+    },
+  );
+
+  test.each([
+    '',
+    '0',
+    '65536',
+    '3000x',
+    'localhost:3000',
+    ':3000',
+    'app.sock',
+    '/',
+    '/run/a b',
+    '/run/a\nb',
+    '-1',
+    '3000\n',
+  ])('cannot be at %j', (address) => {
+    expect(() => checkSocket(address)).toThrow(/^--socket takes a port/);
+  });
+});

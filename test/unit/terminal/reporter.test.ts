@@ -1,0 +1,214 @@
+import { PassThrough } from 'node:stream';
+import { describe, expect, test } from 'vitest';
+import type { EventMap, EventName } from '../../../src/shared/events.ts';
+import { formatChanges, formatClock, formatTime } from '../../../src/terminal/format.ts';
+import { createReporter, paintName, render, wantsColor } from '../../../src/terminal/reporter.ts';
+import { orderOf, shortcutHelp } from '../../../src/terminal/shortcuts.ts';
+
+const view = { folder: '/project', version: '1.2.3' };
+
+/** The lines that are shown at a level. */
+function lines<Name extends EventName>(
+  name: Name,
+  event: EventMap[Name],
+  level: 'quiet' | 'normal' | 'verbose' = 'normal',
+): string[] {
+  const ranks = { quiet: 0, normal: 1, verbose: 2 };
+  return render({ name, event } as Parameters<typeof render>[0], view)
+    .filter((line) => ranks[line.level] <= ranks[level])
+    .map((line) => line.text);
+}
+
+test.each([
+  [0.4, '0 ms'],
+  [18.2, '18 ms'],
+  [999.4, '999 ms'],
+  [999.6, '1 s'],
+  [1234, '1.2 s'],
+  [9960, '10 s'],
+  [59_900, '60 s'],
+  [60_000, '1 min'],
+  [185_000, '3 min 5 s'],
+])('%d ms read as %s', (ms, text) => {
+  expect(formatTime(ms)).toBe(text);
+});
+
+test('a moment of today needs no date, another one does', () => {
+  const noon = new Date(2026, 10, 22, 12, 3, 9).getTime();
+  expect(formatClock(noon, new Date(2026, 10, 22, 23, 59).getTime())).toBe('12:03:09');
+  expect(formatClock(noon, new Date(2026, 10, 23, 0, 1).getTime())).toBe('2026-11-22 12:03:09');
+});
+
+test.each([
+  [[], ''],
+  [[{ kind: 'change', path: '/project/src/a.js' }], 'src/a.js'],
+  [[{ kind: 'unlink', path: '/project/a.js' }], 'a.js (deleted)'],
+  [[{ kind: 'add', path: '/elsewhere/a.js' }], '/elsewhere/a.js'],
+  [
+    [
+      { kind: 'change', path: '/project/a.js' },
+      { kind: 'add', path: '/project/b.js' },
+      { kind: 'add', path: '/project/c.js' },
+    ],
+    'a.js +2',
+  ],
+] as const)('changes %j read as %j', (changes, text) => {
+  expect(formatChanges(changes, '/project')).toBe(text);
+});
+
+describe('what one sees', () => {
+  const start = {
+    run: 2,
+    pid: 7,
+    changes: [{ kind: 'change', path: '/project/src/a.js' }],
+    standby: false,
+    ms: 18.2,
+  } as const;
+  const outcome = { code: 1, signal: null } as const;
+  const restart = { kind: 'restart', delay: 250, attempt: 1, limit: 5 } as const;
+
+  test('at the start: what runs, what is watched, how many files', () => {
+    const event = {
+      program: 'node server.js',
+      backend: 'inotify',
+      patterns: ['src', '*.sql'],
+      extensions: ['js'],
+      directories: 3,
+      files: 42,
+      ms: 5,
+    };
+    expect(lines('watching', event)).toEqual(['1.2.3 · node server.js · watching src *.sql (js) · 42 files']);
+    expect(lines('watching', { ...event, backend: 'polling', extensions: null, files: 1 })).toEqual([
+      '1.2.3 · node server.js · watching src *.sql (all files) · 1 file · by polling',
+    ]);
+  });
+
+  test('at a restart: how long it took and why', () => {
+    expect(lines('start', { ...start, cause: 'change' })).toEqual(['restarted in 18 ms · src/a.js']);
+    expect(lines('start', { ...start, cause: 'manual', changes: [] })).toEqual(['restarted in 18 ms']);
+    expect(lines('start', { ...start, run: 1, cause: 'change' })).toEqual(['started in 18 ms · src/a.js']);
+  });
+
+  test('nothing more after a crash, whose own line has said it', () => {
+    expect(lines('start', { ...start, cause: 'crash' })).toEqual([]);
+  });
+
+  test.each([
+    [{ run: 1, outcome, uptime: 1200, next: restart }, 'crashed (exit 1) after 1.2 s · again in 250 ms (1/5)'],
+    [
+      { run: 1, outcome: { code: null, signal: 'SIGSEGV' }, uptime: 10, next: { kind: 'wait', gaveUp: true } },
+      'crashed (SIGSEGV) after 10 ms · too many times in a row · waiting for a change',
+    ],
+    [
+      { run: 1, outcome, uptime: 10, next: { kind: 'wait', gaveUp: false } },
+      'crashed (exit 1) after 10 ms · waiting for a change',
+    ],
+    [
+      {
+        run: 1,
+        outcome: { code: null, signal: null, error: 'cannot be started: x is missing' },
+        uptime: 0,
+        next: { kind: 'wait', gaveUp: false },
+      },
+      'cannot be started: x is missing · waiting for a change',
+    ],
+    [{ run: 1, outcome, uptime: 10, next: { kind: 'end' } }, 'crashed (exit 1) after 10 ms · ending'],
+  ] as const)('of a crash: %j', (event, text) => {
+    expect(lines('crash', event)).toEqual([text]);
+  });
+
+  test('of a clean end', () => {
+    expect(
+      lines('exit', { run: 1, outcome: { code: 0, signal: null }, uptime: 5, next: { kind: 'wait', gaveUp: false } }),
+    ).toEqual(['exited cleanly · waiting for a change']);
+  });
+
+  test('of a kill, but not of an end that goes well', () => {
+    expect(lines('stopping', { run: 1, stage: 'asked', grace: null })).toEqual([]);
+    expect(lines('stopping', { run: 1, stage: 'killed', grace: 5000 })).toEqual([
+      'still running after 5 s · killing it',
+    ]);
+    expect(lines('stopping', { run: 1, stage: 'killed', grace: null })).toEqual(['killing it']);
+  });
+
+  test.each([
+    ['SIGINT', 'the old run has not ended on SIGINT yet · killed in 3.5 s'],
+    ['message', 'the old run has not ended on "shutdown" yet · killed in 3.5 s'],
+  ] as const)('of an end by %s that takes its time', (signal, text) => {
+    expect(lines('lingering', { run: 1, signal, killIn: 3500 })).toEqual([text]);
+  });
+
+  test('of what is left running, and of a taken port, even with --quiet', () => {
+    const survivors = [{ pid: 7, command: 'sudo sleep', reason: 'belongs to another user' }];
+    expect(lines('gone', { run: 1, survivors, ms: 3 }, 'quiet')).toEqual([
+      'left running: pid 7 (sudo sleep) belongs to another user',
+    ]);
+    const since = new Date(2020, 0, 2, 3, 4, 5).getTime();
+    expect(
+      lines('portTaken', { port: 3000, holders: [{ pid: 7, command: 'node x', user: 'ada', since }] }, 'quiet'),
+    ).toEqual(['port 3000 is taken by pid 7 (node x) of ada, since 2020-01-02 03:04:05']);
+    expect(lines('portTaken', { port: 3000, holders: [] }, 'quiet')).toEqual([
+      'port 3000 is taken by a process that is not visible from here',
+    ]);
+  });
+});
+
+test.each([
+  [{ isTTY: true }, {}, true],
+  [{ isTTY: false }, {}, false],
+  [{ isTTY: true }, { NO_COLOR: '1' }, false],
+  [{ isTTY: true }, { NO_COLOR: '' }, true],
+  [{ isTTY: false }, { FORCE_COLOR: '1' }, true],
+  [{ isTTY: true }, { FORCE_COLOR: '0' }, false],
+  [{ isTTY: true }, { TERM: 'dumb' }, false],
+  [{ isTTY: false }, { FORCE_COLOR: '1', NO_COLOR: '1' }, false],
+])('colours for %j with %j: %s', (stream, env, wanted) => {
+  expect(wantsColor(stream, env)).toBe(wanted);
+});
+
+test('a typed line is a shortcut only as a whole', () => {
+  const actionOf = (line: string): string | undefined => orderOf(line, false)?.action;
+  expect(['rs', ' r ', 'q', 'c', 'h'].map(actionOf)).toEqual(['restart', 'restart', 'quit', 'clear', 'help']);
+  for (const line of ['', 'rss', 'q!', 'R', 'help me', 'r web']) expect(actionOf(line), line).toBeUndefined();
+  expect(shortcutHelp(false)).toMatch(/^rs or r restart · q quit/);
+});
+
+test('of several programs a restart may name one', () => {
+  const order = (line: string) => orderOf(line, true);
+  expect(order('r')).toEqual({ action: 'restart', name: undefined });
+  expect([' rs  web ', 'r web'].map(order)).toEqual([
+    { action: 'restart', name: 'web' },
+    { action: 'restart', name: 'web' },
+  ]);
+  for (const line of ['q web', 'r web worker', 'x web', '']) expect(order(line), line).toBeUndefined();
+  expect(shortcutHelp(true)).toContain('r <name> restart one');
+});
+
+test('what is told of one of several programs begins with its name', () => {
+  const told = (app: { name: string; index: number }, format: 'pretty' | 'json'): string => {
+    const stream = new PassThrough();
+    const options = { ...view, format, level: 'normal', color: false, clear: false, notify: false, env: {} } as const;
+    const reporter = createReporter({ ...options, app, stream: () => stream as unknown as NodeJS.WriteStream });
+    reporter.report('wait', { reason: 'after', programs: ['db', 'cache'] });
+    return String(stream.read());
+  };
+  expect(told({ name: 'web', index: 0 }, 'pretty')).toBe('[devwatch] web waiting for db, cache\n');
+  expect(JSON.parse(told({ name: 'web', index: 0 }, 'json'))).toMatchObject({ event: 'wait', app: 'web' });
+});
+
+test('neighbours have names of different colours', () => {
+  const painted = [0, 1, 2, 3, 4, 5].map((index) => paintName({ name: 'x', index }, true));
+  expect(new Set(painted.slice(0, 5)).size).toBe(5);
+  expect(painted[5]).toBe(painted[0]);
+  expect(paintName({ name: 'x', index: 1 }, false)).toBe('x');
+});
+
+test.each([
+  ['pretty', '[devwatch] still ending\n'],
+  ['json', ''],
+] as const)('what is said to people stands between %s lines as %j', (format, text) => {
+  const stream = new PassThrough();
+  const options = { ...view, format, level: 'normal', color: false, clear: false, notify: false, env: {} } as const;
+  createReporter({ ...options, stream: () => stream as unknown as NodeJS.WriteStream }).say('still ending');
+  expect(stream.read()?.toString() ?? '').toBe(text);
+});

@@ -1,0 +1,49 @@
+import { expect, test } from 'vitest';
+import type { Change } from '../../../src/shared/events.ts';
+import { createDigests } from '../../../src/watch/content-digests.ts';
+import { createProject } from '../../support/project.ts';
+import { aged } from './observe.ts';
+
+const never = (): boolean => false;
+
+test('a save counts when it leaves another content than was known', async () => {
+  await using project = createProject({ 'a.js': '1', 'b.js': '1' });
+  const files = ['a.js', 'b.js'].map((name) => project.at(name));
+  const changes = files.map((path): Change => ({ kind: 'change', path }));
+  await aged();
+  const digests = createDigests();
+  await digests.learn(files, Date.now(), never);
+  expect(digests.changed(changes)).toEqual([]);
+  project.write('a.js', '2');
+  project.replace('b.js', '1');
+  expect(digests.changed(changes)).toEqual([changes[0]]);
+  expect(digests.changed(changes)).toEqual([]);
+  project.write('a.js', '1');
+  expect(digests.changed(changes)).toEqual([changes[0]]);
+});
+
+test('a file that is gone, and one that is new, have changed', async () => {
+  await using project = createProject({ 'a.js': '' });
+  const [a, b] = [project.at('a.js'), project.at('b.js')];
+  await aged();
+  const digests = createDigests();
+  await digests.learn([a], Date.now(), never);
+  project.remove('a.js');
+  project.write('b.js', '');
+  const changes: Change[] = [
+    { kind: 'unlink', path: a },
+    { kind: 'add', path: b },
+  ];
+  expect(digests.changed(changes)).toEqual(changes);
+});
+
+test('what was saved after the program was started is not taken for known, whatever it holds', async () => {
+  await using project = createProject({ 'a.js': '1' });
+  const file = project.at('a.js');
+  await aged();
+  const since = Date.now();
+  project.write('a.js', '2');
+  const digests = createDigests();
+  await digests.learn([file], since, never);
+  expect(digests.changed([{ kind: 'change', path: file }])).toHaveLength(1);
+});

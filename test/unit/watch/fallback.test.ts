@@ -1,0 +1,206 @@
+/** What happens when the kernel's watches run out, and which backend is chosen. */
+
+import fs from 'node:fs';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { describe, expect, test, vi } from 'vitest';
+import type { Backend, Coverage, OnExhausted, Watcher } from '../../../src/watch/backend.ts';
+import { openInotify } from '../../../src/watch/inotify.ts';
+import {
+  adaptiveInterval,
+  type BackendPreference,
+  openWatcher,
+  withPollingFallback,
+} from '../../../src/watch/watcher.ts';
+import { createProject, type Project } from '../../support/project.ts';
+import { aged, append, observe } from './observe.ts';
+
+const systemError = (code: string): Error => Object.assign(new Error(`${code}: watch`), { code });
+
+const coverage: Coverage = { backend: 'inotify', directories: 1, files: 1 };
+
+/** A backend that reports nothing, and fails when a test says so. */
+function inject(project: Project, armed: (exhaust: OnExhausted) => Promise<Coverage>) {
+  const state = { exhaust: (() => {}) as OnExhausted, closed: 0 };
+  const observer = observe(
+    (options) =>
+      withPollingFallback(options, (_, onExhausted): Watcher => {
+        state.exhaust = onExhausted;
+        return {
+          armed: armed(onExhausted),
+          files: () => [],
+          async close() {
+            state.closed += 1;
+          },
+        };
+      }),
+    project,
+  );
+  return { observer, state };
+}
+
+describe('when no watches are left while arming', () => {
+  async function runOut(project: Project, code: string) {
+    const since = Date.now();
+    return inject(project, async (exhaust) => {
+      await nextTurn();
+      exhaust(systemError(code), since);
+      throw systemError(code);
+    });
+  }
+
+  test.each([
+    ['ENOSPC', /max_\w+_watches is \d+, this project needs 2\).* sudo sysctl [a-z._]+_watches=\d+$/],
+    ['EMFILE', /max_\w+_instances is \d+\).* sudo sysctl [a-z._]+_instances=\d+$/],
+  ])('%s gives one warning, with the numbers and the command that raises the limit', async (code, message) => {
+    await using project = createProject({ 'a.js': '', 'src/b.js': '' });
+    const { observer } = await runOut(project, code);
+    await using _ = observer;
+    await observer.armed;
+    expect(observer.warnings).toEqual([expect.stringMatching(message)]);
+    expect(observer.warnings[0]).toContain('polling instead');
+  });
+
+  test('polling takes over', async () => {
+    await using project = createProject({ 'a.js': '', 'src/b.js': '' });
+    await aged();
+    const { observer } = await runOut(project, 'ENOSPC');
+    await using _ = observer;
+    expect(await observer.armed).toMatchObject({ backend: 'polling', files: 2 });
+    append(project, 'src/b.js');
+    expect(await observer.next()).toEqual({ kind: 'change', path: 'src/b.js' });
+    project.write('src/c.js', '');
+    expect(await observer.next()).toEqual({ kind: 'add', path: 'src/c.js' });
+    expect(observer.warnings).toHaveLength(1);
+  });
+
+  test('what was saved since the program was started is reported', async () => {
+    await using project = createProject({ 'a.js': '', 'src/b.js': '' });
+    await aged();
+    const { observer } = await runOut(project, 'ENOSPC');
+    await using _ = observer;
+    append(project, 'a.js');
+    await observer.armed;
+    expect(await observer.next()).toEqual({ kind: 'change', path: 'a.js' });
+  });
+});
+
+describe('when no watches are left later', () => {
+  test.each(['ENOSPC', 'EMFILE'])('%s gives one warning, and what had not been reported is', async (code) => {
+    await using project = createProject({ 'a.js': '', 'b.js': '' });
+    await aged();
+    const { observer, state } = inject(project, async () => coverage);
+    await using _ = observer;
+    expect(await observer.armed).toBe(coverage);
+    const since = Date.now();
+    append(project, 'a.js');
+    await aged();
+    state.exhaust(systemError(code), since);
+    expect(await observer.next()).toEqual({ kind: 'change', path: 'a.js' });
+    append(project, 'b.js');
+    expect(await observer.next()).toEqual({ kind: 'change', path: 'b.js' });
+    expect(observer.warnings).toEqual([expect.stringContaining('sudo sysctl ')]);
+  });
+});
+
+test('what else keeps the backend from watching is not hidden', async () => {
+  await using project = createProject({ 'a.js': '' });
+  const { observer } = inject(project, async () => {
+    throw systemError('EIO');
+  });
+  await using _ = observer;
+  await expect(observer.armed).rejects.toThrow('EIO');
+  expect(observer.warnings).toEqual([]);
+});
+
+test('close ends both backends, also when the second is only being opened', async () => {
+  await using project = createProject({ 'a.js': '' });
+  await aged();
+  const { observer, state } = inject(project, async () => coverage);
+  await observer.armed;
+  state.exhaust(systemError('ENOSPC'), Date.now());
+  await observer.close();
+  expect(state.closed).toBe(1);
+  await using other = observe((options) => withPollingFallback(options, openInotify), project);
+  await other.armed;
+  append(project, 'a.js');
+  await other.next('a.js');
+  expect(observer.changes).toEqual([]);
+});
+
+describe('with the real backend', () => {
+  /** Lets so many watches be made, then none. */
+  function limitWatches(count: number): Disposable {
+    const { watch } = fs;
+    let left = count;
+    const spy = vi.spyOn(fs, 'watch').mockImplementation(((folder: string) => {
+      left -= 1;
+      if (left < 0) throw systemError('ENOSPC');
+      return watch(folder);
+    }) as typeof fs.watch);
+    return { [Symbol.dispose]: () => spy.mockRestore() };
+  }
+
+  test('a tree that is too large from the start is polled', async () => {
+    await using project = createProject({ 'a.js': '', 'src/b.js': '', 'src/x/c.js': '' });
+    using _ = limitWatches(2);
+    await aged();
+    await using observer = observe((options) => withPollingFallback(options, openInotify), project);
+    append(project, 'a.js');
+    expect(await observer.armed).toMatchObject({ backend: 'polling', files: 3 });
+    await observer.next('a.js');
+    append(project, 'src/x/c.js');
+    await observer.next('src/x/c.js');
+    expect(observer.warnings).toHaveLength(1);
+  });
+
+  test('a tree that grows too large is polled, and the files that made it so are reported', async () => {
+    await using project = createProject({ 'a.js': '' });
+    using _ = limitWatches(3);
+    await aged();
+    await using observer = observe((options) => withPollingFallback(options, openInotify), project);
+    expect(await observer.armed).toMatchObject({ backend: 'inotify' });
+    const files = Array.from({ length: 20 }, (_, index) => `new/f${index}/b.js`);
+    for (const file of files) project.write(file, '');
+    await observer.all(files);
+    append(project, 'new/f19/b.js');
+    await observer.next('new/f19/b.js');
+    expect(observer.warnings).toHaveLength(1);
+  });
+});
+
+test.each([
+  [0, 100],
+  [200, 100],
+  [1000, 500],
+  [4000, 2000],
+  [200_000, 2000],
+])('%i files are looked at every %i ms', (files, interval) => {
+  expect(adaptiveInterval(files)).toBe(interval);
+});
+
+describe('the backend is', () => {
+  test.each([
+    ['inotify', { watcher: 'inotify', poll: false }],
+    ['chokidar', { watcher: 'chokidar', poll: false }],
+    ['polling', { watcher: 'auto', poll: true }],
+    ['polling', { watcher: 'inotify', poll: true }],
+    ['polling', { watcher: 'chokidar', poll: true }],
+    [process.platform === 'linux' ? 'inotify' : 'chokidar', { watcher: 'auto', poll: false }],
+  ] satisfies [Backend, BackendPreference][])('%s for %j', async (backend, choice) => {
+    await using project = createProject({ 'a.js': '' });
+    await aged();
+    await using observer = observe((options) => deferred(openWatcher(options, choice)), project);
+    expect(await observer.armed).toMatchObject({ backend, files: 1 });
+    append(project, 'a.js');
+    expect(await observer.next()).toEqual({ kind: 'change', path: 'a.js' });
+  });
+
+  /** A watcher that is still being opened, as one. */
+  function deferred(opening: Promise<Watcher>): Watcher {
+    return {
+      armed: opening.then((watcher) => watcher.armed),
+      files: () => [],
+      close: async () => (await opening).close(),
+    };
+  }
+});

@@ -1,0 +1,136 @@
+/** What only shows from inside the process: the watches it holds, and what happens when there are no more. */
+
+import fs from 'node:fs';
+import path from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { describe, expect, test, vi } from 'vitest';
+import { systemClock } from '../../../src/shared/clock.ts';
+import { openInotify } from '../../../src/watch/inotify.ts';
+import { createProject, type Project } from '../../support/project.ts';
+import { aged, observe, type Settings } from './observe.ts';
+
+describe('no watch is left behind', () => {
+  /** What the kernel says: each watch is a line about the descriptor. */
+  function watches(): number {
+    const descriptors = fs.readdirSync('/proc/self/fdinfo').flatMap((name) => {
+      try {
+        return fs.readFileSync(`/proc/self/fdinfo/${name}`, 'latin1').split('\n');
+      } catch {
+        return []; // that of the listing itself
+      }
+    });
+    return descriptors.filter((line) => line.startsWith('inotify wd:')).length;
+  }
+
+  const exhausted = (code: string) => Object.assign(new Error(`${code}: no more watches`), { code });
+
+  /** Lets so many watches be made, then none. */
+  function limitWatches(count: number, code: string): Disposable {
+    const { watch } = fs;
+    let left = count;
+    const spy = vi.spyOn(fs, 'watch').mockImplementation(((folder: string) => {
+      left -= 1;
+      if (left < 0 && left > -3) throw exhausted(code);
+      return watch(folder);
+    }) as typeof fs.watch);
+    return { [Symbol.dispose]: () => spy.mockRestore() };
+  }
+
+  /** Makes walks give way after every folder. */
+  function shortSlices(): Disposable {
+    let now = 0;
+    const spy = vi.spyOn(systemClock, 'now').mockImplementation(() => {
+      now += 1000;
+      return now;
+    });
+    return { [Symbol.dispose]: () => spy.mockRestore() };
+  }
+
+  function open(project: Project, settings: Settings = {}) {
+    const failures: { error: unknown; since: number }[] = [];
+    const since = Date.now();
+    const watcher = observe(
+      (options) => openInotify(options, (error, since) => failures.push({ error, since })),
+      project,
+      { since, ...settings },
+    );
+    return { watcher, failures, since };
+  }
+
+  const tree = Object.fromEntries(Array.from({ length: 600 }, (_, index) => [`f${index % 300}/x/${index}.js`, '']));
+
+  test('when it is closed', async () => {
+    await using project = createProject(tree);
+    const { watcher } = open(project);
+    await watcher.armed;
+    expect(watches()).toBe(601);
+    await watcher.close();
+    expect(watches()).toBe(0);
+  });
+
+  test.each([[['.']], [['f0', 'f1', 'f2']]])('when it is closed while it is being armed on %j', async (watch) => {
+    await using project = createProject(tree);
+    using _ = shortSlices();
+    const { watcher } = open(project, { watch });
+    while (watches() === 0) await nextTurn();
+    await watcher.close();
+    await watcher.armed;
+    expect(watches()).toBe(0);
+  });
+
+  test('and nothing said, when it is closed while everything is walked again', async () => {
+    await using project = createProject({ ...tree, '0.txt': '', '1.txt': '' });
+    await aged();
+    const { watcher } = open(project);
+    await watcher.armed;
+    using _ = shortSlices();
+    // As many events in one turn as make it suspect that some are lost.
+    for (let index = 0; index < 5000; index += 1) fs.chmodSync(project.at(`${index % 2}.txt`), 0o644);
+    while (watches() === 601) await nextTurn();
+    await watcher.close();
+    for (let turn = 0; turn < 10; turn += 1) await nextTurn();
+    expect(watches()).toBe(0);
+    expect(watcher.changes).toEqual([]);
+  });
+
+  test('when it is closed by the first change of a new folder', async () => {
+    await using project = createProject({ 'a.js': '' });
+    await aged();
+    const { watcher } = open(project, { onChange: () => void watcher.close() });
+    await watcher.armed;
+    for (const file of Object.keys(tree)) project.write(path.join('new', file), '');
+    await watcher.next();
+    // The folder whose event it was is let go when all who listen to it have been told.
+    await nextTurn();
+    expect(watches()).toBe(0);
+  });
+
+  test.each(['ENOSPC', 'EMFILE'])('when %s ends the arming', async (code) => {
+    await using project = createProject(tree);
+    using _ = limitWatches(100, code);
+    const { watcher, failures, since } = open(project);
+    await expect(watcher.armed).rejects.toThrow(code);
+    expect(failures).toEqual([{ error: expect.objectContaining({ code }), since }]);
+    expect(watches()).toBe(0);
+  });
+
+  test('when watches run out later', async () => {
+    await using project = createProject({ 'a.js': '' });
+    await aged();
+    const { watcher, failures } = open(project);
+    await watcher.armed;
+    const before = Date.now();
+    project.write('a.js', '1');
+    await watcher.next('a.js');
+    await nextTurn();
+    using _ = limitWatches(2, 'ENOSPC');
+    for (const file of Object.keys(tree)) project.write(path.join('new', file), '');
+    const after = Date.now();
+    while (failures.length === 0) await nextTurn();
+    expect(watches()).toBe(0);
+    expect(failures).toEqual([{ error: expect.objectContaining({ code: 'ENOSPC' }), since: expect.any(Number) }]);
+    // What the edit has told is not asked for again, what came with the folder is.
+    expect(failures[0]?.since).toBeGreaterThanOrEqual(before);
+    expect(failures[0]?.since).toBeLessThanOrEqual(after);
+  });
+});

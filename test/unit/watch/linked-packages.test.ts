@@ -1,0 +1,79 @@
+import fs from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { linkedFolders } from '../../../src/watch/linked-packages.ts';
+import { createProject, type Project } from '../../support/project.ts';
+
+const manifest = (fields: object): string => JSON.stringify(fields);
+
+function link(project: Project, from: string, to: string): void {
+  fs.mkdirSync(project.at(`${from}/..`), { recursive: true });
+  fs.symlinkSync(project.at(to), project.at(from));
+}
+
+/** A workspace: npm links every package into the node_modules at the top. */
+function workspace(packages: Readonly<Record<string, object>>): Project {
+  const project = createProject({ 'package.json': manifest({ workspaces: ['packages/*'] }) });
+  for (const [name, fields] of Object.entries(packages)) {
+    project.write(`packages/${name}/package.json`, manifest({ name: `@org/${name}`, ...fields }));
+    link(project, `node_modules/@org/${name}`, `packages/${name}`);
+  }
+  return project;
+}
+
+describe('the folders of linked packages are', () => {
+  test('those of direct and indirect dependencies, and no others', async () => {
+    await using project = workspace({
+      web: { dependencies: { '@org/api': '*' } },
+      api: { devDependencies: { '@org/db': '*' }, main: 'index.js' },
+      db: { main: './src/index.js' },
+      docs: {},
+    });
+    expect(linkedFolders(project.at('packages/web'))).toEqual([project.at('packages/api'), project.at('packages/db')]);
+  });
+
+  test('none where packages depend on each other in a circle, beyond each once', async () => {
+    await using project = workspace({
+      web: { dependencies: { '@org/api': '*' } },
+      api: { dependencies: { '@org/web': '*', '@org/api': '*' } },
+    });
+    expect(linkedFolders(project.at('packages/web'))).toEqual([project.at('packages/api')]);
+  });
+
+  test.each([
+    ['what is built, where only that is loaded', { main: './dist/index.js' }, ['dist']],
+    [
+      'what is built, by conditions',
+      { exports: { '.': { import: './dist/a.mjs', require: './dist/a.cjs' } } },
+      ['dist'],
+    ],
+    ['several such folders', { main: 'dist/a.js', exports: { './x': './build/x.js' } }, ['dist', 'build']],
+    [
+      'both, where sources are loaded, too',
+      { exports: { development: './src/a.ts', default: './dist/a.js' } },
+      ['', 'dist'],
+    ],
+    ['the whole package, where sources are loaded', { exports: './lib/a.js' }, ['']],
+    ['the whole package, where nothing is said', {}, ['']],
+  ])('%s', async (_, fields, folders) => {
+    await using project = workspace({ web: { dependencies: { '@org/api': '*' } }, api: fields });
+    expect(linkedFolders(project.at('packages/web'))).toEqual(
+      folders.map((folder) => project.at(`packages/api/${folder}`).replace(/\/$/, '')),
+    );
+  });
+
+  test('none for what is installed, links of a store included', async () => {
+    await using project = createProject({
+      'package.json': manifest({ dependencies: { installed: '*', stored: '*', missing: '*' } }),
+      'node_modules/installed/package.json': '{}',
+      'node_modules/.store/stored/node_modules/stored/package.json': '{}',
+    });
+    link(project, 'node_modules/stored', 'node_modules/.store/stored/node_modules/stored');
+    expect(linkedFolders(project.path)).toEqual([]);
+  });
+
+  test('none where package.json is missing or no JSON', async () => {
+    await using project = createProject({ 'broken/package.json': '{' });
+    expect(linkedFolders(project.path)).toEqual([]);
+    expect(linkedFolders(project.at('broken'))).toEqual([]);
+  });
+});

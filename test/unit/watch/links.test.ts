@@ -1,0 +1,268 @@
+/** Links to what lies outside the watched folders, through inotify. */
+
+import fs from 'node:fs';
+import path from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { describe, expect, test, vi } from 'vitest';
+import { openInotify } from '../../../src/watch/inotify.ts';
+import { LinkTargets } from '../../../src/watch/link-targets.ts';
+import { createProject, type Project } from '../../support/project.ts';
+import { aged, append, type Observer, observe, type Settings } from './observe.ts';
+
+async function watching(project: Project, settings?: Settings): Promise<Observer> {
+  await aged();
+  const observer = observe(
+    (options) => openInotify(options, (error) => expect.unreachable(String(error))),
+    project,
+    settings,
+  );
+  await observer.armed;
+  return observer;
+}
+
+const pathsOf = (observer: Observer): Set<string> => new Set(observer.changes.map((change) => change.path));
+
+describe('a linked file', () => {
+  test('counts when its target is written in place or renamed over', async () => {
+    await using outside = createProject({ 'x/real.js': '' });
+    await using project = createProject({ 'a.js': '' });
+    fs.symlinkSync(outside.at('x/real.js'), project.at('linked.js'));
+    await using observer = await watching(project);
+    append(outside, 'x/real.js');
+    expect(await observer.next()).toEqual({ kind: 'change', path: 'linked.js' });
+    outside.replace('x/real.js', 'new');
+    expect(await observer.next('linked.js')).toEqual({ kind: 'change', path: 'linked.js' });
+    append(outside, 'x/real.js');
+    await observer.next('linked.js');
+  });
+
+  test('counts when it comes later', async () => {
+    await using outside = createProject({ 'real.js': '' });
+    await using project = createProject({ 'a.js': '' });
+    await using observer = await watching(project);
+    fs.symlinkSync(outside.at('real.js'), project.at('linked.js'));
+    expect(await observer.next()).toEqual({ kind: 'add', path: 'linked.js' });
+    append(outside, 'real.js');
+    expect(await observer.next()).toEqual({ kind: 'change', path: 'linked.js' });
+  });
+
+  test('counts no longer when the link leads elsewhere', async () => {
+    await using outside = createProject({ 'old.js': '', 'new.js': '' });
+    await using project = createProject({ 'a.js': '' });
+    fs.symlinkSync(outside.at('old.js'), project.at('linked.js'));
+    await using observer = await watching(project);
+    fs.symlinkSync(outside.at('new.js'), project.at('next.js'));
+    fs.renameSync(project.at('next.js'), project.at('linked.js'));
+    await observer.settle();
+    append(outside, 'old.js');
+    append(outside, 'new.js');
+    expect(await observer.next()).toEqual({ kind: 'change', path: 'linked.js' });
+    await observer.settle();
+    expect(observer.changes.filter(({ kind, path }) => kind === 'change' && path === 'linked.js')).toHaveLength(2);
+  });
+
+  test('counts when the folder of its target was removed and made again', async () => {
+    await using outside = createProject({ 'x/real.js': '' });
+    await using project = createProject({ 'a.js': '' });
+    fs.symlinkSync(outside.at('x/real.js'), project.at('linked.js'));
+    await using observer = await watching(project);
+    outside.remove('x');
+    outside.write('x/real.js', '1');
+    await observer.next('linked.js');
+    await observer.settle();
+    append(outside, 'x/real.js');
+    await observer.next('linked.js');
+  });
+
+  test('counts when a link on the way leads elsewhere, as in a Kubernetes ConfigMap', async () => {
+    await using project = createProject({ '..1/config.js': '1', '..2/config.js': '2', 'a.js': '' });
+    fs.symlinkSync('..1', project.at('..data'));
+    fs.symlinkSync('..data/config.js', project.at('config.js'));
+    await using observer = await watching(project);
+    for (const next of ['..2', '..1']) {
+      fs.symlinkSync(next, project.at('..next'));
+      fs.renameSync(project.at('..next'), project.at('..data'));
+      expect((await observer.next()).path).toBe('config.js');
+      await observer.settle();
+    }
+    // Not in one step.
+    project.remove('..data');
+    expect(await observer.next()).toEqual({ kind: 'unlink', path: 'config.js' });
+    fs.symlinkSync('..1', project.at('..data'));
+    expect(await observer.next()).toEqual({ kind: 'add', path: 'config.js' });
+    await observer.settle();
+    append(project, '..1/config.js');
+    expect(await observer.next()).toEqual({ kind: 'change', path: 'config.js' });
+  });
+
+  test('that leads elsewhere or is gone leaves no watch behind', async () => {
+    await using project = createProject({ '1/a.js': '', '2/a.js': '', '3/a.js': '' });
+    const open = new Set<string>();
+    const targets = new LinkTargets<string>(
+      (folder) => {
+        open.add(path.relative(project.path, folder));
+        const watcher = fs.watch(folder);
+        watcher.once('close', () => open.delete(path.relative(project.path, folder)));
+        return watcher;
+      },
+      () => {},
+      () => {},
+    );
+    for (const folder of ['1', '2', '3']) {
+      fs.symlinkSync(`${folder}/a.js`, project.at('next'));
+      fs.renameSync(project.at('next'), project.at('link'));
+      targets.add(project.at('link'), 'link');
+      await vi.waitFor(() => expect([...open]).toEqual([folder]));
+    }
+    targets.remove(project.at('link'));
+    await vi.waitFor(() => expect([...open]).toEqual([]));
+  });
+
+  test('whose target counts by itself is reported once, under that name', async () => {
+    await using project = createProject({ 'src/real.js': '' });
+    fs.symlinkSync(project.at('src/real.js'), project.at('linked.js'));
+    await using observer = await watching(project);
+    append(project, 'src/real.js');
+    expect(await observer.next()).toEqual({ kind: 'change', path: 'src/real.js' });
+    await observer.settle();
+    expect(observer.changes.map(({ path }) => path)).not.toContain('linked.js');
+  });
+});
+
+test('a second link to a folder counts when the first one goes', async () => {
+  await using outside = createProject({ 'a.js': '' });
+  await using project = createProject({ 'b.js': '' });
+  fs.symlinkSync(outside.path, project.at('first'));
+  fs.symlinkSync(outside.path, project.at('second'));
+  await using observer = await watching(project);
+  append(outside, 'a.js');
+  const first = (await observer.next()).path;
+  const second = first === 'first/a.js' ? 'second' : 'first';
+  fs.unlinkSync(project.at(first.replace('/a.js', '')));
+  await observer.next(`${second}/a.js`);
+  append(outside, 'a.js');
+  expect(await observer.next(`${second}/a.js`)).toEqual({ kind: 'change', path: `${second}/a.js` });
+});
+
+test('with follow off neither linked folders nor the targets of linked files are watched', async () => {
+  await using outside = createProject({ 'x/a.js': '', 'real.js': '' });
+  await using project = createProject({ 'b.js': '' });
+  fs.symlinkSync(outside.at('x'), project.at('folder'));
+  fs.symlinkSync(outside.at('real.js'), project.at('linked.js'));
+  await using observer = await watching(project, { follow: false });
+  append(outside, 'x/a.js');
+  append(outside, 'real.js');
+  append(project, 'b.js');
+  expect((await observer.next()).path).toBe('b.js');
+  fs.unlinkSync(project.at('linked.js'));
+  expect(await observer.next()).toEqual({ kind: 'unlink', path: 'linked.js' });
+});
+
+describe('attributes', () => {
+  test('of a file that was written long ago are no change', async () => {
+    await using project = createProject({ 'a.js': '', 'b.js': '' });
+    fs.utimesSync(project.at('a.js'), 1, 1);
+    await using observer = await watching(project);
+    fs.chmodSync(project.at('a.js'), 0o600);
+    append(project, 'b.js');
+    expect((await observer.next()).path).toBe('b.js');
+  });
+
+  test('of a file that was just saved are no second change, a write to it is', async () => {
+    await using project = createProject({ 'a.js': '', 'b.js': '' });
+    await using observer = await watching(project);
+    for (let round = 0; round < 20; round += 1) {
+      project.replace('a.js', `save ${round}`);
+      await observer.next('a.js');
+      // A test that answers every event at once would keep the loop in one turn.
+      await nextTurn();
+      const before = observer.changes.length;
+      fs.chmodSync(project.at('a.js'), round % 2 === 0 ? 0o600 : 0o644);
+      append(project, 'b.js');
+      expect((await observer.next()).path).toBe('b.js');
+      expect(observer.changes.length).toBe(before + 1);
+      // The same size, perhaps in the same tick of the kernel's clock.
+      fs.writeFileSync(project.at('a.js'), `SAVE ${round}`, { flag: 'r+' });
+      await observer.next('a.js');
+    }
+  });
+
+  test('an old time, given to a copy a while after it was written, is no second change', async () => {
+    await using project = createProject({ 'a.js': '', 'b.js': '' });
+    await using observer = await watching(project);
+    project.write('a.js', 'copy');
+    await observer.settle();
+    const before = observer.changes.length;
+    fs.utimesSync(project.at('a.js'), 1, 1);
+    append(project, 'b.js');
+    await observer.next('b.js');
+    expect(observer.changes.length).toBe(before + 1);
+  });
+
+  test('a touch is a change', async () => {
+    await using project = createProject({ 'a.js': '' });
+    await using observer = await watching(project);
+    fs.utimesSync(project.at('a.js'), 1, 1);
+    await observer.next('a.js');
+  });
+});
+
+test('a folder that may not be read is named, once', async () => {
+  await using project = createProject({ 'a.js': '', 'secret/x/a.js': '', 'other/a.js': '' });
+  const { watch } = fs;
+  const denied = vi.spyOn(fs, 'watch').mockImplementation(((folder: string) => {
+    if (folder === project.path) return watch(folder);
+    throw Object.assign(new Error('EACCES: permission denied'), { code: 'EACCES' });
+  }) as typeof fs.watch);
+  await using observer = await watching(project);
+  denied.mockRestore();
+  expect(observer.warnings).toEqual([
+    expect.stringMatching(/(secret|other) may not be read: changes in it are not seen$/),
+  ]);
+  append(project, 'a.js');
+  expect((await observer.next()).path).toBe('a.js');
+});
+
+test('a link that is gone before its folder can be watched does not stand in the way of the next one', async () => {
+  await using outside = createProject({ 'a.js': '' });
+  await using project = createProject({ 'b.js': '' });
+  await using observer = observe((options) => openInotify(options, (error) => expect.unreachable(`${error}`)), project);
+  await observer.armed;
+  const watch = fs.watch;
+  using spy = vi.spyOn(fs, 'watch').mockImplementation(((file: string) => {
+    // The moment between the look at the link and the subscription.
+    if (file === project.at('one')) fs.renameSync(file, project.at('two'));
+    return watch(file);
+  }) as typeof fs.watch);
+  fs.symlinkSync(outside.path, project.at('one'));
+  await observer.settle();
+  expect(spy).toHaveBeenCalledWith(project.at('one'));
+  append(outside, 'a.js');
+  await observer.settle();
+  expect(observer.changes.map((change) => change.path)).toContain('two/a.js');
+});
+
+test('a linked folder whose target was removed and made again at once is still watched', async () => {
+  await using outside = createProject({ 'lib/a.js': '' });
+  await using project = createProject({ 'b.js': '' });
+  fs.symlinkSync(outside.at('lib'), project.at('linked'));
+  await using observer = await watching(project);
+  outside.remove('lib');
+  outside.write('lib/a.js', '1');
+  // What is done about it may take until after the next event.
+  for (let turn = 0; turn < 3; turn += 1) await observer.settle();
+  append(outside, 'lib/a.js');
+  outside.write('lib/c.js', '');
+  await observer.settle();
+  expect(pathsOf(observer)).toContain('linked/c.js');
+});
+
+test('a write in place that keeps size and time of modification, as of `cp -p`, is reported', async () => {
+  await using project = createProject({ 'a.js': '1' });
+  fs.utimesSync(project.at('a.js'), 1_000_000_000, 1_000_000_000);
+  await using observer = await watching(project);
+  project.write('a.js', '2');
+  fs.utimesSync(project.at('a.js'), 1_000_000_000, 1_000_000_000);
+  await observer.settle();
+  expect(pathsOf(observer)).toContain('a.js');
+});

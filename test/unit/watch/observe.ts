@@ -1,0 +1,110 @@
+/** Opens a watcher on a project, and keeps what it reports for a test to await. */
+
+import fs from 'node:fs';
+import path from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { onTestFailed } from 'vitest';
+import type { Change } from '../../../src/shared/events.ts';
+import type { Coverage, Watcher, WatchOptions } from '../../../src/watch/backend.ts';
+import { timestampSlack } from '../../../src/watch/disk.ts';
+import { createFilter } from '../../../src/watch/filter.ts';
+import type { Project } from '../../support/project.ts';
+
+export interface Settings {
+  readonly watch?: readonly string[];
+  readonly ignore?: readonly string[];
+  /** Default: true. */
+  readonly follow?: boolean;
+  /** Epoch ms; default: now. */
+  readonly since?: number;
+  /** Called with each change, before anything else is told of it. */
+  readonly onChange?: (change: Change) => void;
+}
+
+export interface Observer extends AsyncDisposable {
+  readonly armed: Promise<Coverage>;
+  /** All that was reported, with paths relative to the project. */
+  readonly changes: readonly Change[];
+  readonly warnings: readonly string[];
+  /** The next change that no earlier call was given; with a path, those of other paths are passed over. */
+  next(file?: string): Promise<Change>;
+  /** Resolves when each of these has been reported, in whatever order. */
+  all(files: Iterable<string>): Promise<void>;
+  /** Takes everything that has come in by now as read: makes one more change, and waits for it. */
+  settle(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export type Open = (options: WatchOptions) => Watcher;
+
+export function observe(open: Open, project: Project, settings: Settings = {}): Observer {
+  const { watch = ['.'], ignore = [], since = Date.now(), follow = true, onChange } = settings;
+  const changes: Change[] = [];
+  const warnings: string[] = [];
+  let read = 0;
+  let fences = 0;
+  let wake: () => void = () => {};
+  const reported = (): Promise<void> =>
+    new Promise((resolve) => {
+      wake = resolve;
+    });
+  const watcher = open({
+    filter: createFilter({
+      watch: { patterns: watch, base: project.path },
+      ignore: { patterns: ignore, base: project.path },
+      extensions: ['js'],
+    }),
+    since,
+    follow,
+    pollInterval: 20,
+    onChange(change) {
+      changes.push({ ...change, path: path.relative(project.path, change.path) });
+      onChange?.(change);
+      wake();
+    },
+    onWarning: (message) => warnings.push(message),
+  });
+  onTestFailed(() => {
+    console.error(`reported:\n  ${changes.map(({ kind, path }) => `${kind} ${path}`).join('\n  ')}`);
+  });
+
+  const observer: Observer = {
+    armed: watcher.armed,
+    changes,
+    warnings,
+    async next(file) {
+      for (;;) {
+        for (; read < changes.length; read += 1) {
+          const change = changes[read];
+          if (change === undefined || (file !== undefined && change.path !== file)) continue;
+          read += 1;
+          return change;
+        }
+        await reported();
+      }
+    },
+    async all(files) {
+      const missing = new Set(files);
+      while (missing.size > 0) missing.delete((await observer.next()).path);
+    },
+    async settle() {
+      fences += 1;
+      const fence = `fence-${fences}.js`;
+      project.write(fence, '');
+      await observer.next(fence);
+      read = changes.length;
+    },
+    close: () => watcher.close(),
+    [Symbol.asyncDispose]: () => watcher.close(),
+  };
+  return observer;
+}
+
+/** Resolves when what has been written until now counts as older than what is written from then on. */
+export async function aged(): Promise<void> {
+  const written = Date.now();
+  while (Date.now() <= written + timestampSlack) await nextTurn();
+}
+
+/** One event about a file that exists, unlike `write`, which empties it first. */
+export const append = (project: Project, file: string): void => fs.appendFileSync(project.at(file), '// more\n');

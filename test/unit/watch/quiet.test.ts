@@ -1,0 +1,336 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { Change } from '../../../src/shared/events.ts';
+import { adaptiveWindow, createQuietWindow } from '../../../src/watch/quiet.ts';
+import { createClock } from '../../support/clock.ts';
+
+interface Setup {
+  readonly delay?: number;
+  readonly busy?: () => boolean;
+  readonly restOfSave?: (path: string) => number;
+}
+
+function open({ delay, busy = () => false, restOfSave = () => 0 }: Setup = {}) {
+  const clock = createClock();
+  /** Each burst with the time, from the start, at which it was delivered. */
+  const bursts: { at: number; changes: readonly Change[] }[] = [];
+  const start = clock.now();
+  const quiet = createQuietWindow({
+    clock,
+    delay: () => delay,
+    busy,
+    restOfSave,
+    onQuiet: (changes) => bursts.push({ at: clock.now() - start, changes }),
+  });
+  const push = (path: string, kind: Change['kind'] = 'change') => quiet.push({ kind, path });
+  const times = () => bursts.map((burst) => burst.at);
+  const paths = () => bursts.map((burst) => burst.changes.map((change) => change.path));
+  return { clock, quiet, push, bursts, times, paths };
+}
+
+const several = (count: number) => Array.from({ length: count }, (_, index) => `/${index}`);
+
+describe('the adaptive window', () => {
+  test.each([
+    [1, 1, false, false, 5],
+    [1, 8, false, false, 5],
+    [1, 9, false, false, 60],
+    [2, 2, false, false, 60],
+    [100, 100, false, false, 60],
+    [1, 101, false, false, 120],
+    [101, 101, false, false, 120],
+    [1, 1, true, false, 120],
+    [2, 2, true, false, 120],
+    [1, 1, false, true, 60],
+    [101, 101, false, true, 120],
+  ])('for %i files in %i events, busy: %s, resumed: %s, is %i ms', (files, events, busy, resumed, window) => {
+    expect(adaptiveWindow(files, events, busy, resumed)).toBe(window);
+  });
+
+  test('answers a single save after 5 ms', () => {
+    const { clock, push, times } = open();
+    push('/a');
+    clock.advance(4);
+    expect(times()).toEqual([]);
+    clock.advance(1);
+    expect(times()).toEqual([5]);
+  });
+
+  test('is as long as the rest of a save may take, or until that has come', () => {
+    let half = true;
+    const { clock, push, times } = open({ restOfSave: () => (half ? 25 : 0) });
+    push('/a');
+    clock.advance(24);
+    expect(times()).toEqual([]);
+    clock.advance(1);
+    expect(times()).toEqual([25]);
+    clock.advance(1000);
+    push('/a');
+    clock.advance(15);
+    half = false;
+    push('/a');
+    clock.advance(100);
+    expect(times()).toEqual([25, 1045]);
+  });
+
+  test('waits for no rest where one of several files is complete', () => {
+    const { clock, push, times } = open({ restOfSave: (path) => (path === '/half' ? 100 : 0) });
+    push('/half');
+    push('/complete');
+    clock.advance(1000);
+    expect(times()).toEqual([60]);
+  });
+
+  test('is 60 ms for what comes less than 100 ms after the end of a burst', () => {
+    const { clock, push, times } = open();
+    push('/a');
+    clock.advance(5 + 99);
+    push('/a');
+    clock.advance(1000);
+    expect(times()).toEqual([5, 104 + 60]);
+  });
+
+  test('counts from the last event, not from the first', () => {
+    const { clock, push, times } = open();
+    push('/a');
+    clock.advance(4);
+    push('/a');
+    clock.advance(100);
+    expect(times()).toEqual([9]);
+  });
+
+  test('waits 60 ms from the second file on', () => {
+    const { clock, push, times } = open();
+    push('/a');
+    clock.advance(4);
+    push('/b');
+    clock.advance(59);
+    expect(times()).toEqual([]);
+    clock.advance(1);
+    expect(times()).toEqual([64]);
+  });
+
+  test('waits 60 ms from the ninth event about one file on', () => {
+    const { clock, push, times } = open();
+    for (let event = 0; event < 9; event += 1) push('/a');
+    clock.advance(1000);
+    expect(times()).toEqual([60]);
+  });
+
+  test('waits 120 ms from the hundred and first event on', () => {
+    const { clock, push, times } = open();
+    for (const file of several(101)) push(file);
+    clock.advance(1000);
+    expect(times()).toEqual([120]);
+  });
+
+  test('begins anew after each burst', () => {
+    const { clock, push, times, paths } = open();
+    for (const file of several(101)) push(file);
+    clock.advance(120 + 100);
+    push('/a');
+    clock.advance(5);
+    expect(times()).toEqual([120, 225]);
+    expect(paths()[1]).toEqual(['/a']);
+  });
+
+  test('gives way after 2 s to a program that writes without pause', () => {
+    const { clock, push, times } = open();
+    for (let ms = 0; ms < 5000; ms += 10) {
+      push('/log');
+      clock.advance(10);
+    }
+    expect(times()).toEqual([5, 2010, 4010]);
+  });
+});
+
+describe('a fixed delay', () => {
+  test('stands in the place of every adaptive window', () => {
+    const { clock, push, times } = open({ delay: 300 });
+    for (const file of several(200)) push(file);
+    clock.advance(299);
+    expect(times()).toEqual([]);
+    clock.advance(1);
+    expect(times()).toEqual([300]);
+  });
+
+  test('of zero answers in the next turn', () => {
+    const { clock, push, times } = open({ delay: 0 });
+    push('/a');
+    expect(times()).toEqual([]);
+    clock.advance(0);
+    expect(times()).toEqual([0]);
+  });
+
+  test('does not look at locks', () => {
+    const { clock, push, times } = open({ delay: 50, busy: () => true });
+    push('/a');
+    clock.advance(5000);
+    expect(times()).toEqual([50]);
+  });
+
+  test('gives way after 2 s to a program that writes without pause', () => {
+    const { clock, push, times } = open({ delay: 500 });
+    for (let ms = 0; ms < 3000; ms += 100) {
+      push('/log');
+      clock.advance(100);
+    }
+    expect(times()).toEqual([2000]);
+  });
+
+  test('may be longer than 2 s', () => {
+    const { clock, push, times } = open({ delay: 5000 });
+    push('/a');
+    clock.advance(10_000);
+    expect(times()).toEqual([5000]);
+  });
+});
+
+describe('the busy lock', () => {
+  test('holds a burst back until it is gone', () => {
+    let locked = true;
+    const { clock, push, times } = open({ busy: () => locked });
+    push('/a');
+    clock.advance(500);
+    expect(times()).toEqual([]);
+    locked = false;
+    clock.advance(120);
+    expect(times()).toEqual([5 + 5 * 120]);
+  });
+
+  test('that nobody takes away counts for 2 s after the last event', () => {
+    const { clock, push, times } = open({ busy: () => true });
+    push('/a');
+    clock.advance(1000);
+    push('/a');
+    clock.advance(1999);
+    expect(times()).toEqual([]);
+    clock.advance(121);
+    expect(times()).toHaveLength(1);
+    expect(times()[0]).toBeGreaterThanOrEqual(3000);
+  });
+
+  test('that comes after the burst holds nothing back', () => {
+    let locked = false;
+    const { clock, push, times } = open({ busy: () => locked });
+    push('/a');
+    clock.advance(5);
+    locked = true;
+    clock.advance(1000);
+    expect(times()).toEqual([5]);
+  });
+});
+
+describe('a burst', () => {
+  test('names each path once, with what happened to it last, in the order of their first events', () => {
+    const { clock, push, bursts } = open();
+    push('/a', 'unlink');
+    push('/b', 'add');
+    push('/a', 'add');
+    push('/b', 'unlink');
+    push('/c');
+    clock.advance(60);
+    expect(bursts).toEqual([
+      {
+        at: 60,
+        changes: [
+          { kind: 'add', path: '/a' },
+          { kind: 'unlink', path: '/b' },
+          { kind: 'change', path: '/c' },
+        ],
+      },
+    ]);
+  });
+
+  test('leaves no timer behind', () => {
+    const { clock, push } = open();
+    for (const file of several(10)) push(file);
+    expect(clock.pending).toBe(1);
+    clock.advance(1000);
+    expect(clock.pending).toBe(0);
+  });
+
+  test('takes in the next one what is pushed while it is delivered', () => {
+    const clock = createClock();
+    const bursts: string[][] = [];
+    const quiet = createQuietWindow({
+      clock,
+      delay: () => undefined,
+      busy: () => false,
+      restOfSave: () => 0,
+      onQuiet(changes) {
+        bursts.push(changes.map((change) => change.path));
+        if (bursts.length === 1) quiet.push({ kind: 'change', path: '/b' });
+      },
+    });
+    quiet.push({ kind: 'change', path: '/a' });
+    clock.advance(100);
+    expect(bursts).toEqual([['/a'], ['/b']]);
+  });
+});
+
+describe('after close', () => {
+  test('what had come in is forgotten', () => {
+    const { clock, quiet, push, times } = open();
+    push('/a');
+    quiet.close();
+    clock.advance(5000);
+    expect(times()).toEqual([]);
+    expect(clock.pending).toBe(0);
+  });
+
+  test('what comes in is not taken', () => {
+    const { clock, quiet, push, times } = open();
+    quiet.close();
+    push('/a');
+    clock.advance(5000);
+    expect(times()).toEqual([]);
+    expect(clock.pending).toBe(0);
+  });
+});
+
+test('every pushed change is in exactly one burst, which ends after the last push of its path', () => {
+  const pushes = fc.array(
+    fc.record({
+      path: fc.constantFrom('/a', '/b', '/c', '/d'),
+      kind: fc.constantFrom<Change['kind']>('add', 'change', 'unlink'),
+      /** What passes before the next push; around the windows, and far beyond. */
+      pause: fc.oneof(fc.nat(15), fc.nat(130), fc.nat(3000)),
+      locks: fc.boolean(),
+    }),
+    { maxLength: 150 },
+  );
+  const halfSaved = fc.boolean();
+  const delay = fc.option(fc.nat(300), { nil: undefined });
+  fc.assert(
+    fc.property(pushes, delay, halfSaved, (script, fixed, half) => {
+      let locked = false;
+      const { clock, quiet, bursts } = open({
+        ...(fixed !== undefined && { delay: fixed }),
+        busy: () => locked,
+        restOfSave: () => (half ? 100 : 0),
+      });
+      let pending = new Map<string, Change>();
+      let seen = 0;
+      const checkBursts = (): void => {
+        for (const burst of bursts.slice(seen)) {
+          expect(burst.changes).toEqual([...pending.values()]);
+          pending = new Map();
+        }
+        seen = bursts.length;
+      };
+      for (const { path, kind, pause, locks } of script) {
+        locked = locks;
+        pending.set(path, { kind, path });
+        quiet.push({ kind, path });
+        clock.advance(pause);
+        checkBursts();
+      }
+      clock.advance(10_000);
+      checkBursts();
+      expect(pending.size).toBe(0);
+      expect(bursts.every((burst) => burst.changes.length > 0)).toBe(true);
+      expect(clock.pending).toBe(0);
+    }),
+  );
+});

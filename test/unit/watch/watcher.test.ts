@@ -1,0 +1,644 @@
+/**
+ * The same things happen to real folders under each backend. A change is awaited as a fact; that
+ * nothing was reported is shown by a later change being the first one reported.
+ */
+
+import fs from 'node:fs';
+import path from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import { openChokidar, openPolling } from '../../../src/watch/chokidar.ts';
+import { openInotify } from '../../../src/watch/inotify.ts';
+import { createProject, type Project } from '../../support/project.ts';
+import { aged, append, type Observer, type Open, observe, type Settings } from './observe.ts';
+
+const backends = {
+  inotify: (options) => openInotify(options, (error) => expect.unreachable(String(error))),
+  chokidar: (options) => openChokidar(options, (error) => expect.unreachable(String(error))),
+  polling: (options) => openPolling(options, 20),
+} satisfies Readonly<Record<string, Open>>;
+
+/** Opens, for a program that was started after the project was written, and waits until it is armed. */
+async function watching(backend: keyof typeof backends, project: Project, settings?: Settings): Promise<Observer> {
+  await aged();
+  const observer = observe(backends[backend], project, settings);
+  await observer.armed;
+  return observer;
+}
+
+const rename = (project: Project, from: string, to: string): void => fs.renameSync(project.at(from), project.at(to));
+
+const numbered = (count: number, name: (index: number) => string): string[] =>
+  Array.from({ length: count }, (_, index) => name(index));
+
+const contents = (files: readonly string[]): Record<string, string> =>
+  Object.fromEntries(files.map((file) => [file, '']));
+
+/** What every backend reports. */
+describe.each(['inotify', 'chokidar', 'polling'] as const)('%s', (backend) => {
+  test('reports a write in place', async () => {
+    await using project = createProject({ 'src/a.js': '' });
+    await using observer = await watching(backend, project);
+    project.write('src/a.js', '1');
+    expect(await observer.next()).toEqual({ kind: 'change', path: 'src/a.js' });
+  });
+
+  test('reports a file that is renamed over another, under the name of the other', async () => {
+    await using project = createProject({ 'src/a.js': '' });
+    await using observer = await watching(backend, project);
+    project.replace('src/a.js', '1');
+    expect((await observer.next()).path).toBe('src/a.js');
+  });
+
+  test('reports a new file', async () => {
+    await using project = createProject({ 'src/a.js': '' });
+    await using observer = await watching(backend, project);
+    project.write('src/b.js', '');
+    expect(await observer.next()).toEqual({ kind: 'add', path: 'src/b.js' });
+  });
+
+  test('reports a deleted file', async () => {
+    await using project = createProject({ 'src/a.js': '', 'src/b.js': '' });
+    await using observer = await watching(backend, project);
+    project.remove('src/a.js');
+    expect(await observer.next()).toEqual({ kind: 'unlink', path: 'src/a.js' });
+  });
+
+  test('reports every file of a deleted folder', async () => {
+    const files = numbered(20, (index) => `src/${index % 4}/${index}.js`);
+    await using project = createProject({ ...contents(files), 'a.js': '' });
+    await using observer = await watching(backend, project);
+    project.remove('src');
+    await observer.all(files);
+    expect(new Set(observer.changes.map((change) => change.kind))).toEqual(new Set(['unlink']));
+  });
+
+  test('says nothing of files that do not count', async () => {
+    await using project = createProject({ 'a.js': '', 'a.txt': '', 'node_modules/pkg/a.js': '', 'gen/a.js': '' });
+    await using observer = await watching(backend, project, { ignore: ['gen'] });
+    for (const file of ['a.txt', 'node_modules/pkg/a.js', 'node_modules/pkg/b.js', 'gen/a.js', 'gen/b.js', 'b.txt']) {
+      project.write(file, '1');
+    }
+    project.remove('gen');
+    project.write('a.js', '1');
+    expect((await observer.next()).path).toBe('a.js');
+  });
+
+  test('says nothing of what is as old as the program', async () => {
+    await using project = createProject({ 'src/a.js': '', 'src/b.js': '' });
+    await using observer = await watching(backend, project);
+    append(project, 'src/b.js');
+    expect((await observer.next()).path).toBe('src/b.js');
+  });
+
+  test('reports what was saved after the program was started and before the watcher was armed', async () => {
+    await using project = createProject({ 'src/a.js': '', 'src/b.js': '' });
+    const since = Date.now();
+    project.write('src/a.js', '1');
+    project.replace('src/b.js', '1');
+    await using observer = await watching(backend, project, { since });
+    await observer.all(['src/a.js', 'src/b.js']);
+  });
+
+  test('tells what it covers', async () => {
+    await using project = createProject({ 'a.js': '', 'src/a.js': '', 'src/x/b.js': '', 'a.txt': '', 'dist/a.js': '' });
+    await using observer = observe(backends[backend], project);
+    const coverage = await observer.armed;
+    expect(coverage).toMatchObject({ backend, files: 3 });
+    expect(coverage.directories).toBeGreaterThanOrEqual(3);
+  });
+
+  test('watches a single file, and nothing beside it', async () => {
+    await using project = createProject({ 'src/a.js': '', 'src/b.js': '', 'src/x/a.js': '' });
+    await using observer = await watching(backend, project, { watch: ['src/a.js'] });
+    append(project, 'src/b.js');
+    append(project, 'src/x/a.js');
+    append(project, 'src/a.js');
+    expect(await observer.next()).toEqual({ kind: 'change', path: 'src/a.js' });
+  });
+
+  test('says nothing once it is closed', async () => {
+    await using project = createProject({ 'a.js': '' });
+    const closed = await watching(backend, project);
+    await closed.close();
+    await using observer = await watching(backend, project);
+    append(project, 'a.js');
+    await observer.next();
+    expect(closed.changes).toEqual([]);
+  });
+});
+
+/** What both event backends report. */
+describe.each(['inotify', 'chokidar'] as const)('%s', (backend) => {
+  test('reports a file in a new nested folder that was made at once with it, twenty times', async () => {
+    await using project = createProject({ 'a.js': '' });
+    await using observer = await watching(backend, project);
+    for (const file of numbered(20, (index) => `new-${index}/x/y/a.js`)) {
+      project.write(file, '');
+      expect(await observer.next(file)).toEqual({ kind: 'add', path: file });
+    }
+  });
+
+  test('reports an edit below a folder that was renamed', async () => {
+    await using project = createProject({ 'old/x/a.js': '', 'b.js': '' });
+    await using observer = await watching(backend, project);
+    rename(project, 'old', 'new');
+    await observer.all(['old/x/a.js', 'new/x/a.js']);
+    project.write('new/x/b.js', '');
+    await observer.next('new/x/b.js');
+  });
+
+  test('reports an edit in a linked folder that lies outside, under the name of the link', async () => {
+    await using outside = createProject({ 'x/a.js': '' });
+    await using project = createProject({ 'b.js': '' });
+    fs.symlinkSync(outside.path, project.at('linked'));
+    await using observer = await watching(backend, project);
+    append(outside, 'x/a.js');
+    expect((await observer.next()).path).toBe('linked/x/a.js');
+  });
+
+  test('reports a folder that becomes a file', async () => {
+    await using project = createProject({ 'a.js/b.js': '', 'c.js': '' });
+    await using observer = await watching(backend, project);
+    project.remove('a.js');
+    await observer.next('a.js/b.js');
+    project.write('a.js', '');
+    await observer.next('a.js');
+  });
+
+  test('reports every edit that is made while it is being armed', async () => {
+    const files = numbered(2000, (index) => `f${index % 100}/${index}.js`);
+    await using project = createProject(contents(files));
+    const since = Date.now();
+    await using observer = observe(backends[backend], project, { since });
+    let armed = false;
+    void observer.armed.then(() => {
+      armed = true;
+    });
+    const edited = new Set<string>();
+    for (const file of files.filter((_, index) => index % 7 === 0)) {
+      append(project, file);
+      edited.add(file);
+      await nextTurn();
+      if (armed && edited.size >= 20) break;
+    }
+    await observer.all(edited);
+  });
+
+  test('reports an edit in any folder of a checkout of 3,000 files in 100 folders', async () => {
+    const files = numbered(3000, (index) => `src/${index % 10}/${index % 100}/${index}.js`);
+    await using project = createProject({ 'a.js': '' });
+    await using observer = await watching(backend, project);
+    for (const file of files) project.write(file, '');
+    await observer.all(files);
+    for (const file of numbered(
+      20,
+      (index) => `src/${index % 10}/${index * 5 + (index % 10) - ((index * 5) % 10)}/new.js`,
+    )) {
+      project.write(file, '');
+      await observer.next(file);
+    }
+  });
+
+  test.each<[string, (project: Project, file: string, content: string) => void]>([
+    [
+      'vim with backupcopy=yes',
+      (project, file, content) => {
+        project.write('4913', '');
+        project.remove('4913');
+        fs.copyFileSync(project.at(file), project.at(`${file}~`));
+        project.write(file, content);
+        project.remove(`${file}~`);
+      },
+    ],
+    [
+      'vim with backupcopy=no',
+      (project, file, content) => {
+        rename(project, file, `${file}~`);
+        project.write(file, content);
+        project.remove(`${file}~`);
+      },
+    ],
+    [
+      'JetBrains with safe write',
+      (project, file, content) => {
+        project.write(`${file}___jb_tmp___`, content);
+        rename(project, file, `${file}___jb_old___`);
+        rename(project, `${file}___jb_tmp___`, file);
+        project.remove(`${file}___jb_old___`);
+      },
+    ],
+    ['a temporary file', (project, file, content) => project.replace(file, content)],
+  ])('reports a save through %s, and nothing else', async (_, save) => {
+    await using project = createProject({ 'src/a.js': '', 'b.js': '' });
+    await using observer = await watching(backend, project);
+    // Of several in quick succession chokidar loses some.
+    for (let round = 0; round < (backend === 'inotify' ? 6 : 1); round += 1) {
+      save(project, 'src/a.js', String(round));
+      await observer.next('src/a.js');
+      await observer.settle();
+    }
+    const others = observer.changes.filter(({ path }) => path !== 'src/a.js' && !path.startsWith('fence-'));
+    expect(others).toEqual([]);
+  });
+
+  test('reports what comes to a root that was missing', async () => {
+    await using project = createProject({ 'a.js': '' });
+    await using observer = await watching(backend, project, { watch: ['src', '*.js'] });
+    project.write('src/b.js', '');
+    await observer.next('src/b.js');
+  });
+
+  test.each(['ünïcödé', '日本語', '🎉 party', "quo'te", '[id]', '(group)', 'a#b%20c', '-dash', ' space '])(
+    'reports files and folders called %j',
+    async (name) => {
+      await using project = createProject({ [`${name}/${name}.js`]: '', 'b.js': '' });
+      await using observer = await watching(backend, project);
+      append(project, `${name}/${name}.js`);
+      expect((await observer.next()).path).toBe(`${name}/${name}.js`);
+      project.write(`${name}/new/${name}.js`, '');
+      await observer.next(`${name}/new/${name}.js`);
+    },
+  );
+});
+
+describe('inotify', () => {
+  test('watches each folder once, no file, and nothing that is ignored', async () => {
+    await using project = createProject({ 'a.js': '', 'src/x/a.js': '', 'node_modules/p/a.js': '', 'gen/a.js': '' });
+    await using observer = observe(backends.inotify, project, { ignore: ['gen'] });
+    expect(await observer.armed).toEqual({ backend: 'inotify', directories: 3, files: 2 });
+  });
+
+  test('watches only the folder of a single file', async () => {
+    await using project = createProject({ 'src/a.js': '', 'src/x/a.js': '' });
+    await using observer = observe(backends.inotify, project, { watch: ['src/a.js'] });
+    expect(await observer.armed).toEqual({ backend: 'inotify', directories: 1, files: 1 });
+  });
+
+  test('watches a folder once when a root file beside it comes first', async () => {
+    await using project = createProject({ 'a/a.js': '', 'b.js': '' });
+    await using observer = await watching('inotify', project, { watch: ['a', 'b.js'] });
+    expect(await observer.armed).toEqual({ backend: 'inotify', directories: 2, files: 2 });
+    append(project, 'a/a.js');
+    append(project, 'b.js');
+    await observer.next('b.js');
+    expect(observer.changes.map((change) => change.path)).toEqual(['a/a.js', 'b.js']);
+  });
+
+  test('reports both of two writes, however close', async () => {
+    await using project = createProject({ 'a.js': '' });
+    await using observer = await watching('inotify', project);
+    for (let write = 0; write < 20; write += 1) {
+      append(project, 'a.js');
+      await observer.next('a.js');
+    }
+    expect(observer.changes).toHaveLength(20);
+  });
+
+  test('reports a file that is renamed over another again and again', async () => {
+    await using project = createProject({ 'src/a.js': '' });
+    await using observer = await watching('inotify', project);
+    for (let save = 0; save < 20; save += 1) {
+      project.replace('src/a.js', String(save));
+      await observer.next('src/a.js');
+    }
+    expect(observer.changes).toEqual(Array(20).fill({ kind: 'change', path: 'src/a.js' }));
+  });
+
+  test('says nothing of a temporary file that is gone at once', async () => {
+    await using project = createProject({ 'a.js': '' });
+    await using observer = await watching('inotify', project);
+    for (let index = 0; index < 20; index += 1) {
+      project.write(`temporary-${index}.js`, '');
+      project.remove(`temporary-${index}.js`);
+    }
+    append(project, 'a.js');
+    expect((await observer.next()).path).toBe('a.js');
+  });
+
+  test('says nothing of a folder whose attributes change', async () => {
+    await using project = createProject({ 'src/x/a.js': '', 'b.js': '' });
+    await using observer = await watching('inotify', project);
+    for (const folder of ['src/x', 'src', '.']) {
+      fs.chmodSync(project.at(folder), 0o700);
+      fs.utimesSync(project.at(folder), 1, 1);
+    }
+    append(project, 'b.js');
+    expect((await observer.next()).path).toBe('b.js');
+    append(project, 'src/x/a.js');
+    await observer.next('src/x/a.js');
+    expect(observer.changes).toHaveLength(2);
+  });
+
+  test('reports an edit in a folder that was removed and made again at once', async () => {
+    await using project = createProject({ 'src/x/a.js': '' });
+    await using observer = await watching('inotify', project);
+    for (let round = 0; round < 20; round += 1) {
+      project.remove('src');
+      project.write('src/x/a.js', '');
+      await observer.settle();
+      append(project, 'src/x/a.js');
+      await observer.next('src/x/a.js');
+    }
+  });
+
+  test('reports an edit in each of 100 folders that a checkout has removed and made again', async () => {
+    const folders = numbered(100, (index) => `src/${index % 10}/${index}`);
+    await using project = createProject(contents(folders.map((folder) => `${folder}/old.js`)));
+    await using observer = await watching('inotify', project);
+    for (const folder of folders) {
+      // As git does it: a folder goes with its last file, and comes with its first.
+      project.remove(folder);
+      project.write(`${folder}/new.js`, '');
+    }
+    await observer.all(folders.flatMap((folder) => [`${folder}/old.js`, `${folder}/new.js`]));
+    await observer.settle();
+    for (const folder of folders) append(project, `${folder}/new.js`);
+    await observer.all(folders.map((folder) => `${folder}/new.js`));
+  });
+
+  test('reports an edit in a root that was removed and made again at once', async () => {
+    await using project = createProject({ 'src/x/a.js': '', 'lib/b.js': '' });
+    await using observer = await watching('inotify', project, { watch: ['src', 'lib', 'fence-*.js'] });
+    for (let round = 0; round < 20; round += 1) {
+      project.remove('src');
+      project.write('src/x/a.js', '');
+      await observer.next('src/x/a.js');
+      await observer.settle();
+      append(project, 'src/x/a.js');
+      await observer.next('src/x/a.js');
+    }
+  });
+
+  test.each(['src', 'src/x', '.'])('reports what comes to %j, a root that was removed a while ago', async (root) => {
+    await using parent = createProject({ 'app/src/x/a.js': '', 'b.js': '' });
+    await using observer = await watching('inotify', parent, { watch: [path.join('app', root)] });
+    parent.remove('app');
+    expect(await observer.next()).toEqual({ kind: 'unlink', path: 'app/src/x/a.js' });
+    parent.write('app/src/x/a.js', '');
+    expect(await observer.next()).toEqual({ kind: 'add', path: 'app/src/x/a.js' });
+    append(parent, 'app/src/x/a.js');
+    await observer.next('app/src/x/a.js');
+  });
+
+  test('reports an edit in a root made again at once with a folder of its own name in it', async () => {
+    await using project = createProject({ 'src/src/a.js': '' });
+    await using observer = await watching('inotify', project, { watch: ['src'] });
+    project.remove('src');
+    project.write('src/src/a.js', '');
+    project.write('src/b.js', '');
+    await observer.next('src/b.js');
+    project.write('src/c.js', '');
+    await observer.next('src/c.js');
+  });
+
+  test('reports an edit below a missing root whose parent becomes a file and then a folder', async () => {
+    await using project = createProject({ 'src/lib/a.js': '' });
+    await using observer = await watching('inotify', project, { watch: ['src/lib'] });
+    project.remove('src');
+    project.write('src', '');
+    expect(await observer.next()).toEqual({ kind: 'unlink', path: 'src/lib/a.js' });
+    project.remove('src');
+    project.write('src/lib/a.js', '');
+    expect(await observer.next()).toEqual({ kind: 'add', path: 'src/lib/a.js' });
+  });
+
+  test('announces nothing of a root whose neighbour is removed', async () => {
+    await using project = createProject({ 'lib/a.js': '', 'src/b.js': '' });
+    await using observer = await watching('inotify', project, { watch: ['lib', 'src'] });
+    project.remove('src');
+    expect(await observer.next()).toEqual({ kind: 'unlink', path: 'src/b.js' });
+    append(project, 'lib/a.js');
+    expect(await observer.next()).toEqual({ kind: 'change', path: 'lib/a.js' });
+    append(project, 'lib/a.js');
+    await observer.next('lib/a.js');
+    expect(observer.changes).toHaveLength(3);
+  });
+
+  test('reports an edit in a root that was renamed away and replaced', async () => {
+    await using project = createProject({ 'src/a.js': '', 'next/a.js': '' });
+    await using observer = await watching('inotify', project, { watch: ['src'] });
+    rename(project, 'src', 'old');
+    rename(project, 'next', 'src');
+    project.write('src/b.js', '');
+    await observer.next('src/b.js');
+    project.write('src/c.js', '');
+    await observer.next('src/c.js');
+    expect(observer.changes.some((change) => change.path.startsWith('old'))).toBe(false);
+  });
+
+  test('reports an edit below a file that became a folder', async () => {
+    await using project = createProject({ 'a.js': '' });
+    await using observer = await watching('inotify', project);
+    project.remove('a.js');
+    project.write('a.js/b.js', '');
+    await observer.next('a.js/b.js');
+    await observer.settle();
+    append(project, 'a.js/b.js');
+    expect(await observer.next()).toEqual({ kind: 'change', path: 'a.js/b.js' });
+  });
+
+  test('reports the same edits before and after two folders change places', async () => {
+    await using project = createProject({ 'one/a.js': '', 'two/b.js': '' });
+    await using observer = await watching('inotify', project);
+    rename(project, 'one', 'three');
+    rename(project, 'two', 'one');
+    rename(project, 'three', 'two');
+    await observer.settle();
+    append(project, 'one/b.js');
+    expect((await observer.next()).path).toBe('one/b.js');
+    append(project, 'two/a.js');
+    expect((await observer.next()).path).toBe('two/a.js');
+  });
+
+  test('reports the files of a folder that is moved in with all it holds', async () => {
+    await using outside = createProject({ 'x/y/a.js': '', 'x/b.js': '' });
+    await using project = createProject({ 'a.js': '' });
+    await using observer = await watching('inotify', project);
+    fs.renameSync(outside.at('x'), project.at('x'));
+    await observer.all(['x/y/a.js', 'x/b.js']);
+    append(project, 'x/y/a.js');
+    await observer.next('x/y/a.js');
+  });
+
+  test('reports an edit in a linked folder once, however many links lead to it', async () => {
+    await using outside = createProject({ 'a.js': '' });
+    await using project = createProject({ 'b.js': '' });
+    for (const link of ['one', 'two', 'three']) fs.symlinkSync(outside.path, project.at(link));
+    await using observer = await watching('inotify', project);
+    append(outside, 'a.js');
+    await observer.settle();
+    const edits = observer.changes.filter((change) => path.basename(change.path) === 'a.js');
+    expect(edits).toHaveLength(1);
+  });
+
+  test('follows a link under its new name', async () => {
+    await using outside = createProject({ 'a.js': '' });
+    await using project = createProject({ 'b.js': '' });
+    fs.symlinkSync(outside.path, project.at('one'));
+    await using observer = await watching('inotify', project);
+    rename(project, 'one', 'two');
+    await observer.all(['one/a.js', 'two/a.js']);
+    await observer.settle();
+    append(outside, 'a.js');
+    expect(await observer.next()).toEqual({ kind: 'change', path: 'two/a.js' });
+  });
+
+  test('follows a link that leads where an ignored link leads, too', async () => {
+    await using outside = createProject({ 'a.js': '' });
+    await using project = createProject({ 'b.js': '' });
+    for (const link of ['a-ignored', 'linked', 'z-ignored']) fs.symlinkSync(outside.path, project.at(link));
+    await using observer = await watching('inotify', project, { ignore: ['*-ignored'] });
+    append(outside, 'a.js');
+    expect((await observer.next()).path).toBe('linked/a.js');
+  });
+
+  test('follows a link to another place when it is made to lead there', async () => {
+    await using first = createProject({ 'a.js': '' });
+    await using second = createProject({ 'b.js': '' });
+    await using project = createProject({ 'c.js': '' });
+    fs.symlinkSync(first.path, project.at('current'));
+    await using observer = await watching('inotify', project);
+    fs.symlinkSync(second.path, project.at('current.new'));
+    rename(project, 'current.new', 'current');
+    await observer.next('current/b.js');
+    await observer.settle();
+    append(first, 'a.js');
+    append(second, 'b.js');
+    expect((await observer.next()).path).toBe('current/b.js');
+  });
+
+  test('follows no link in a circle', async () => {
+    await using project = createProject({ 'src/a.js': '' });
+    fs.symlinkSync('..', project.at('src/up'));
+    fs.symlinkSync('.', project.at('src/self'));
+    await using observer = observe(backends.inotify, project);
+    expect(await observer.armed).toEqual({ backend: 'inotify', directories: 2, files: 1 });
+  });
+
+  test('watches a root once that lies below the stand-in of a missing one', async () => {
+    await using project = createProject({ 'lib/a.js': '' });
+    await using observer = observe(backends.inotify, project, { watch: ['lib', 'src/missing'] });
+    expect(await observer.armed).toEqual({ backend: 'inotify', directories: 2, files: 1 });
+  });
+
+  test('reports what an overflow of the queue has swallowed', async () => {
+    await using project = createProject({ 'a.js': '', 'b.js': '', 'noise/0.txt': '', 'noise/1.txt': '' });
+    await using observer = await watching('inotify', project);
+    // The kernel keeps 16,384 events while nobody reads; those of what follows are lost.
+    for (let index = 0; index < 20_000; index += 1) fs.chmodSync(project.at(`noise/${index % 2}.txt`), 0o644);
+    project.write('new/x/c.js', '');
+    append(project, 'a.js');
+    project.remove('b.js');
+    await observer.all(['new/x/c.js', 'a.js', 'b.js']);
+    await observer.settle();
+    append(project, 'new/x/c.js');
+    expect(await observer.next()).toEqual({ kind: 'change', path: 'new/x/c.js' });
+  });
+
+  test('reports each edit once after folders were replaced while it was being armed', async () => {
+    const folders = numbered(300, (index) => `f${index}`);
+    await using project = createProject(contents(folders.flatMap((folder) => [`${folder}/x/a.js`, `${folder}/b.js`])));
+    await using observer = observe(backends.inotify, project);
+    // Let the walk begin, and give way to what follows in the middle.
+    let armed = false;
+    void observer.armed.then(() => {
+      armed = true;
+    });
+    for (const folder of folders) {
+      project.remove(folder);
+      project.write(`${folder}/x/a.js`, '');
+      project.write(`${folder}/b.js`, '');
+      await nextTurn();
+      if (armed) break;
+    }
+    const coverage = await observer.armed;
+    await observer.settle();
+    expect(coverage.directories).toBe(1 + 2 * folders.length);
+    const before = observer.changes.length;
+    for (const folder of folders) append(project, `${folder}/x/a.js`);
+    await observer.settle();
+    const edits = observer.changes.slice(before).filter((change) => change.path.endsWith('/x/a.js'));
+    expect(edits.map((change) => change.path)).toEqual(folders.map((folder) => `${folder}/x/a.js`));
+  });
+});
+
+/** Why it is not the backend where inotify is to be had. What a race decides is not shown here. */
+describe('known losses of chokidar 5', () => {
+  const settings = { watch: ['src', 'other'] };
+
+  test('of ten files that are written again as soon as the first write is reported, not every second write is', async () => {
+    const files = numbered(10, (index) => `src/${index}.js`);
+    await using project = createProject({ ...contents(files), 'other/a.js': '' });
+    await aged();
+    const again = new Set<string>();
+    await using observer = observe(backends.chokidar, project, {
+      ...settings,
+      onChange({ path: full }) {
+        if (!full.includes('src') || again.has(full)) return;
+        again.add(full);
+        fs.appendFileSync(full, '// again\n');
+      },
+    });
+    await observer.armed;
+    for (const file of files) append(project, file);
+    await observer.all(files);
+    append(project, 'other/a.js');
+    await observer.next('other/a.js');
+    await observer.close();
+    const reports = observer.changes.filter((change) => change.path.startsWith('src'));
+    expect(reports.length).toBeLessThan(2 * files.length);
+  });
+
+  test('a file that comes to a root that was deleted and made again is not reported', async () => {
+    await using project = createProject({ 'src/a.js': '', 'other/a.js': '' });
+    await using observer = await watching('chokidar', project, settings);
+    project.remove('src');
+    await observer.next('src/a.js');
+    for (const file of ['other/b.js', 'other/c.js']) {
+      project.write(file, '');
+      await observer.next(file);
+    }
+    project.write('src/b.js', '');
+    for (const file of ['other/d.js', 'other/e.js']) {
+      project.write(file, '');
+      await observer.next(file);
+    }
+    expect(observer.changes.map((change) => change.path)).not.toContain('src/b.js');
+  });
+
+  test('of ten folders that were removed and made again at once, not each edit is reported', async () => {
+    const folders = numbered(10, (index) => `src/${index}`);
+    await using project = createProject({ ...contents(folders.map((folder) => `${folder}/a.js`)), 'other/a.js': '' });
+    await using observer = await watching('chokidar', project, settings);
+    for (const folder of folders) {
+      project.remove(folder);
+      project.write(`${folder}/a.js`, '');
+    }
+    for (const file of ['other/b.js', 'other/c.js']) {
+      project.write(file, '');
+      await observer.next(file);
+    }
+    const before = observer.changes.length;
+    for (const folder of folders) project.write(`${folder}/later.js`, '');
+    for (const file of ['other/d.js', 'other/e.js']) {
+      project.write(file, '');
+      await observer.next(file);
+    }
+    const edits = observer.changes.slice(before).filter(({ path }) => path.endsWith('/later.js'));
+    expect(edits.length).toBeLessThan(folders.length);
+  });
+
+  test('an edit below a file that became a folder at once is not reported', async () => {
+    await using project = createProject({ 'src/x.js': '', 'other/a.js': '' });
+    await using observer = await watching('chokidar', project, settings);
+    project.remove('src/x.js');
+    project.write('src/x.js/b.js', '');
+    project.write('other/b.js', '');
+    await observer.next('other/b.js');
+    append(project, 'src/x.js/b.js');
+    project.write('other/c.js', '');
+    await observer.next('other/c.js');
+    expect(observer.changes.map((change) => change.path)).not.toContain('src/x.js/b.js');
+  });
+});
