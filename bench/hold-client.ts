@@ -22,7 +22,7 @@ export interface Failure {
   readonly began: number;
   readonly ended: number;
   /** How far it had come. */
-  readonly stage: 'connecting' | 'asked' | 'being answered';
+  readonly stage: 'connecting' | 'terminating' | 'being answered';
   /** An earlier request has been answered on the same connection. */
   readonly reused: boolean;
 }
@@ -99,7 +99,7 @@ class Client {
       const fail = ({ code = 'unknown' }: NodeJS.ErrnoException): void => end(code);
       request.on('socket', (socket) => {
         const connect = (): void => {
-          stage = 'asked';
+          stage = 'terminating';
         };
         if (socket.connecting) socket.once('connect', connect);
         else connect();

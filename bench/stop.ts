@@ -36,7 +36,7 @@ function contained(cgroup: boolean): { known: boolean; measure: () => Promise<nu
       const ended = gone.then(() => performance.now());
       await home.next();
       const began = performance.now();
-      program.end('asked');
+      program.end('terminating');
       return (await ended) - began;
     },
     release: () => containment.release(),
@@ -66,7 +66,7 @@ try {
   marks.release();
   cgroup.release();
   const base = median(times[0] ?? []);
-  console.log(`Ending a Node program, ${processes} further processes, ${rounds} rounds, medians in ms:\n`);
+  console.log(`StopReason a Node program, ${processes} further processes, ${rounds} rounds, medians in ms:\n`);
   console.log('| way | median | over the bare kill |\n|---|---|---|');
   for (const [index, [name]] of ways.entries()) {
     const own = median(times[index] ?? []);

@@ -20,13 +20,14 @@ export type { Runner } from './run/runner.ts';
 export type {
   Cause,
   Change,
-  Ending,
-  EventMap,
-  EventName,
+  DevwatchEvent,
+  EventOf,
+  EventType,
   Next,
   Outcome,
   PortHolder,
-  Stage,
+  StopReason,
+  StopStage,
   Survivor,
 } from './shared/events.ts';
 export { UsageError };

@@ -8,7 +8,7 @@ import { type Settings, tellOfStart } from '../config/options.ts';
 import { foreignSignals, Runner } from '../run/runner.ts';
 import { systemClock } from '../shared/clock.ts';
 import { messageOf } from '../shared/errors.ts';
-import { type Next, proofOfLife } from '../shared/events.ts';
+import { assumedRunningAfterMs, type Next } from '../shared/events.ts';
 import { version } from '../shared/version.ts';
 import { createReporter, type ReporterSettings } from '../terminal/reporter.ts';
 import { type ControlHandler, openControl } from './control.ts';
@@ -115,7 +115,7 @@ export async function runInBackground(request: DaemonRequest): Promise<void> {
   runner.on('settings', (event) => {
     reporter.configure(reporterSettings(event.settings));
     const message = tellOfStart(event.changed, 'background', [settings, event.settings]);
-    if (message !== undefined) reporter.report('warning', { message });
+    if (message !== undefined) reporter.report({ type: 'warning', message });
   });
   // Who asks twice by an order means no more by it than who asks once; signals do.
   let stopping: Promise<unknown> | undefined;
@@ -238,7 +238,7 @@ function followStarts(runner: Runner, tail: () => readonly string[]): Starts {
     callAwaiting();
     clearTimeout(proof);
     if (runner.loaded.settings.ready === undefined)
-      proof = setTimeout(() => settle({ state: 'running' }, 'running'), proofOfLife);
+      proof = setTimeout(() => settle({ state: 'running' }, 'running'), assumedRunningAfterMs);
   });
   runner.on('ready', ({ ms, port }) => {
     clearTimeout(proof);

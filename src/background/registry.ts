@@ -24,10 +24,10 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { everything, flawOfName } from '../config/names.ts';
-import { stateHome } from '../process/crash-safety/orphans.ts';
 import { bootId, pidNamespace } from '../process/tree/identity.ts';
 import { isDead, parseStat } from '../process/tree/proc.ts';
 import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
+import { stateFolder } from '../shared/user-folders.ts';
 
 /** One process, and no later one that got its number. */
 export interface ProcessIdentity {
@@ -488,7 +488,7 @@ function backgroundFolder(): string {
   if (process.platform === 'win32') {
     throw new UsageError('devwatch cannot run programs in the background on Windows yet · run it in a terminal');
   }
-  const devwatch = stateHome();
+  const devwatch = stateFolder(process.env);
   if (devwatch === undefined) throw new UsageError('this user has no home folder · set HOME or XDG_STATE_HOME');
   const folder = path.join(devwatch, 'background');
   try {

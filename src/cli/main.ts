@@ -14,7 +14,7 @@ import { Group, type MemberRequest } from '../run/program-set.ts';
 import { foreignSignals } from '../run/runner.ts';
 import { systemClock } from '../shared/clock.ts';
 import { codeOf, UsageError } from '../shared/errors.ts';
-import type { Ending, EventMap } from '../shared/events.ts';
+import type { StopReason } from '../shared/events.ts';
 import { version } from '../shared/version.ts';
 import { openNotifySocket, type ServiceNotices } from '../systemd/notify.ts';
 import { takeSockets } from '../systemd/sockets.ts';
@@ -140,7 +140,7 @@ async function runPrograms(line: CommandLine, keepCompiled: () => void): Promise
   };
   const notices = openNotifySocket(process.env, {
     clock: systemClock,
-    onProblem: (message) => common.report('warning', { message }),
+    onProblem: (message) => common.report({ type: 'warning', message }),
   });
   const group = new Group({
     members: membersOf(programs),
@@ -149,17 +149,17 @@ async function runPrograms(line: CommandLine, keepCompiled: () => void): Promise
       const label = (settings: Settings): void => void (app !== undefined && beside?.label(app, settings));
       label(loaded.settings);
       const tellManager = notices?.program(loaded.settings.ready !== undefined, app);
-      return (name, event) => {
-        const isCommon = name === 'problem' && (event as EventMap['problem']).isCommon === true;
-        (isCommon ? common : reporter).report(name, event);
-        tellManager?.(name, event);
-        if (name === 'settings') {
-          const { settings } = event as EventMap['settings'];
+      return (event) => {
+        const isCommon = event.type === 'problem' && event.isCommon === true;
+        (isCommon ? common : reporter).report(event);
+        tellManager?.(event);
+        if (event.type === 'settings') {
+          const { settings } = event;
           reporter.configure(settingsFor(settings));
           label(settings);
         }
-        if (name === 'start') onFirstStart();
-        if (name === 'input') input.giveTo((event as EventMap['input']).owner);
+        if (event.type === 'start') onFirstStart();
+        if (event.type === 'input') input.giveTo(event.owner);
       };
     },
     reread: () => membersOf(programsNow(line, programs)),
@@ -173,7 +173,8 @@ async function runPrograms(line: CommandLine, keepCompiled: () => void): Promise
   group.start();
   const unused = [...line.flags.keys()].map(specOf).filter(({ atStart }) => atStart === 'background');
   for (const { flag } of unused) {
-    common.report('warning', {
+    common.report({
+      type: 'warning',
       message: `--${flag} is for devwatch start: here, in the foreground, it changes nothing`,
     });
   }
@@ -217,9 +218,9 @@ function reporterSettings(settings: Settings): ReporterSettings {
   };
 }
 
-function exitCodeOf(ending: Ending): number {
+function exitCodeOf(ending: StopReason): number {
   switch (ending.kind) {
-    case 'asked':
+    case 'requested':
       return 0;
     case 'signal':
       return 128 + constants.signals[ending.signal];

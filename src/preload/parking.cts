@@ -136,7 +136,7 @@ const step = 32 * 1024;
 /** At once: nothing has begun that would have to be ended, and Node would put the terminal into the modes of its start. */
 function end(): never {
   process.kill(process.pid, 'SIGKILL');
-  throw new Error('killed');
+  throw new Error('killing');
 }
 
 module.exports = { prepare };

@@ -187,8 +187,8 @@ function follow({ child, tree, clock, tell, onOver }: Followed): () => void {
     cancelDeadline();
     cancelLook?.();
     ending = endTree({ tree, signal: 'SIGTERM', clock, onGone });
-    cancelKill = clock.after(grace, () => ending?.push('killed'));
-    ending.push('asked');
+    cancelKill = clock.after(grace, () => ending?.push('killing'));
+    ending.push('terminating');
   }
 
   function onGone(survivors: readonly Survivor[]): void {

@@ -3,9 +3,9 @@
 import path from 'node:path';
 import type { LoadedSettings } from '../config/load.ts';
 import type { Settings } from '../config/options.ts';
-import { stateHome } from '../process/crash-safety/orphans.ts';
 import { type Command, resolveCommand } from '../process/launch/command.ts';
 import { UsageError } from '../shared/errors.ts';
+import { stateFolder } from '../shared/user-folders.ts';
 
 /** What to run, and where its settings come from. */
 export interface ProgramRequest {
@@ -70,6 +70,6 @@ export function ownFiles({ settings, settingsFiles }: LoadedSettings, { script }
 /** What devwatch itself writes, its logs with those that were rotated: it would restart because of itself. */
 export function writtenFiles({ log, logFiles }: Settings): string[] {
   const logs = log === undefined ? [] : [log, ...Array.from({ length: logFiles }, (_, index) => `${log}.${index + 1}`)];
-  const notes = stateHome();
+  const notes = stateFolder(process.env);
   return notes === undefined ? logs : [notes, ...logs];
 }

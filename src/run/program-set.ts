@@ -3,7 +3,7 @@
 import type { LoadedSettings } from '../config/load.ts';
 import { type CancelTimer, type Clock, systemClock } from '../shared/clock.ts';
 import { CommonMistake, UsageError } from '../shared/errors.ts';
-import type { Emit, Ending } from '../shared/events.ts';
+import type { Emit, StopReason } from '../shared/events.ts';
 import type { AppRequest } from './program.ts';
 import { Runner } from './runner.ts';
 
@@ -20,7 +20,7 @@ export interface GroupOptions {
   /** All programs as the settings name them now. Throws UsageError when they are wrong. */
   readonly reread: () => readonly MemberRequest[];
   /** All is over: nothing of any program is alive. */
-  readonly onEnd: (ending: Ending) => void;
+  readonly onEnd: (ending: StopReason) => void;
   /** For what waiting programs are told; the programs themselves have the system's. */
   readonly clock?: Clock;
 }
@@ -47,7 +47,7 @@ export class Group {
   readonly #options: GroupOptions;
   readonly #clock: Clock;
   readonly #members = new Map<string, Member>();
-  #ending: Ending | undefined;
+  #ending: StopReason | undefined;
   /** All that the settings name, as they were last read. */
   #requests: readonly MemberRequest[];
   /** What the settings were last found wrong for, and the programs that know of it. */
@@ -83,7 +83,7 @@ export class Group {
   }
 
   /** Ends all of them; asked a second time, by force. */
-  stop(ending: Ending = { kind: 'asked' }): void {
+  stop(ending: StopReason = { kind: 'requested' }): void {
     const isFirst = this.#ending === undefined;
     this.#ending ??= ending;
     for (const { runner, isLeaving } of this.#members.values()) {
@@ -137,7 +137,7 @@ export class Group {
     for (const over of ['stopping', 'crash', 'end'] as const) runner.on(over, () => member.cancelPatience());
     runner.on('ready', up);
     runner.on('exit', up);
-    runner.on('end', ({ ending }) => this.#onMemberEnd(member, ending));
+    runner.on('end', ({ reason }) => this.#onMemberEnd(member, reason));
     this.#members.set(key, member);
     return member;
   }
@@ -152,7 +152,7 @@ export class Group {
   }
 
   #tellWait(member: Member): void {
-    if (!member.hasStarted) member.emit('wait', { reason: 'after', programs: this.#awaited(member) });
+    if (!member.hasStarted) member.emit({ type: 'wait', reason: 'after', programs: this.#awaited(member) });
   }
 
   #countPatience(member: Member): void {
@@ -172,7 +172,7 @@ export class Group {
         : `its "ready" is ${JSON.stringify(ready)}`;
     for (const waiting of this.#members.values()) {
       if (waiting.hasStarted || !this.#awaited(waiting).includes(name)) continue;
-      waiting.emit('warning', { message: `waits for ${name}, which has not been up yet · ${advice}` });
+      waiting.emit({ type: 'warning', message: `waits for ${name}, which has not been up yet · ${advice}` });
     }
   }
 
@@ -181,7 +181,7 @@ export class Group {
     return runner.loaded.settings.after.filter((name) => this.#members.get(name)?.hasBeenUp === false);
   }
 
-  #onMemberEnd(member: Member, ending: Ending): void {
+  #onMemberEnd(member: Member, ending: StopReason): void {
     const key = keyOf(member.request);
     this.#members.delete(key);
     // It was taken out of the settings and has come back meanwhile.
@@ -240,7 +240,7 @@ export class Group {
     for (const [key, member] of this.#members) {
       if (named.has(key) || member.isLeaving) continue;
       member.isLeaving = true;
-      member.emit('warning', { message: 'ends, for "apps" names it no longer' });
+      member.emit({ type: 'warning', message: 'ends, for "apps" names it no longer' });
       void member.runner.stop();
     }
     const [first] = this.#members.values();
@@ -260,7 +260,7 @@ export class Group {
     const isSame = JSON.stringify(inForce) === JSON.stringify(settings);
     if (isSame || isLeaving || (hasStarted && inForce.watch.length > 0)) return;
     const { problem } = runner.reload();
-    if (problem !== undefined) emit('problem', { message: `${problem} · the old settings stay in force` });
+    if (problem !== undefined) emit({ type: 'problem', message: `${problem} · the old settings stay in force` });
   }
 
   /** @param tell what went wrong: the program itself is none yet, of which anything could be told */
@@ -269,7 +269,7 @@ export class Group {
       return [this.#add(request)];
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;
-      tell('problem', { message: error.message });
+      tell({ type: 'problem', message: error.message });
       return [];
     }
   }

@@ -23,7 +23,7 @@ import type { Held } from '../process/sockets/held-ports.ts';
 import { findPortHolders } from '../process/sockets/port-holders.ts';
 import type { CancelTimer, Clock } from '../shared/clock.ts';
 import { CommonMistake, messageOf, UsageError } from '../shared/errors.ts';
-import type { Cause, Change, Emit, Ending, EventMap } from '../shared/events.ts';
+import type { Cause, Change, Emit, EventOf, StopReason } from '../shared/events.ts';
 import { stampOf } from '../shared/file-stamp.ts';
 import { defaultPolicy, type Policy } from '../supervise/machine.ts';
 import { type RunListener, Supervisor } from '../supervise/supervisor.ts';
@@ -53,7 +53,7 @@ export interface AppOptions {
   readonly clock: Clock;
   readonly emit: Emit;
   /** All is over: nothing of it is alive, nothing is watched. */
-  readonly onEnd: (ending: Ending) => void;
+  readonly onEnd: (ending: StopReason) => void;
 }
 
 /** What came of reading the settings again. */
@@ -153,11 +153,11 @@ export class App {
       policy: policyOf(request.loaded.settings),
       clock,
       launch: (run, cause, listener) => this.#start(run, cause, listener),
-      emit: (name, event) => {
-        if (name === 'gone') this.#onGone();
-        if (name === 'stopping') this.#onStopping(event as EventMap['stopping']);
-        if (name === 'crash' || name === 'exit') this.#onOwnEnd(name, event as EventMap['crash']);
-        emit(name, event);
+      emit: (event) => {
+        if (event.type === 'gone') this.#onGone();
+        if (event.type === 'stopping') this.#onStopping(event);
+        if (event.type === 'crash' || event.type === 'exit') this.#onOwnEnd(event);
+        emit(event);
       },
       onEnd: (ending) => void this.#end(ending, onEnd),
     });
@@ -199,7 +199,7 @@ export class App {
       folder: this.#loaded.folder,
       commands: () => hooksOf(this.#loaded.settings),
       env: () => this.#env,
-      onProblem: (message) => this.#emit('problem', { message }),
+      onProblem: (message) => this.#emit({ type: 'problem', message }),
     });
     const since = Date.now();
     this.#supervisor.dispatch({ type: 'start' });
@@ -223,7 +223,7 @@ export class App {
   }
 
   /** Ends everything; asked a second time, by force. */
-  stop(ending: Ending): void {
+  stop(ending: StopReason): void {
     // What a person does to a program reaches it as it would without devwatch; only if it does not
     // end on that is it asked in devwatch's way. SIGTERM is devwatch's way.
     this.#isStopping = true;
@@ -278,7 +278,7 @@ export class App {
     try {
       this.#env = this.#readEnvironment(this.#loaded);
     } catch (error) {
-      this.#emit('problem', { message: `${messageOf(error)} · the variables stay as they were` });
+      this.#emit({ type: 'problem', message: `${messageOf(error)} · the variables stay as they were` });
     }
     const { settings, folder } = this.#loaded;
     const causedAt = this.#causedAt ?? this.#clock.now();
@@ -312,10 +312,11 @@ export class App {
           else listener.onExit(outcome);
         },
         onGone: (survivors) => listener.onGone(survivors),
-        onBegin: () => this.#emit('begin', { run, ms: this.#clock.now() - causedAt }),
-        onStandby: (pid) => this.#emit('standby', { pid }),
+        onBegin: () => this.#emit({ type: 'begin', run, ms: this.#clock.now() - causedAt }),
+        onStandby: (pid) => this.#emit({ type: 'standby', pid }),
         onPrewarmFailed: (file, message) =>
-          this.#emit('warning', {
+          this.#emit({
+            type: 'warning',
             message: `${file} cannot be loaded ahead of time (${message}): --prewarm is off for now`,
           }),
         onReadsInput: () => this.#yieldInput(),
@@ -326,7 +327,7 @@ export class App {
         onListens: ({ port }) => this.#watchdog.listens(port),
         onMessage: (message) => this.#watchdog.sends(message),
         onOutput: (chunk) => this.#watchdog.prints(chunk),
-        onPortTaken: (port) => this.#emit('portTaken', { port, holders: findPortHolders(port) }),
+        onPortTaken: (port) => this.#emit({ type: 'portTaken', port, holders: findPortHolders(port) }),
       },
     );
     this.#liveRun = program.pid === undefined ? undefined : run;
@@ -337,7 +338,8 @@ export class App {
     }
     // Other programs than Node cannot tell whether they read: they are left alone with the terminal.
     this.#setInputOwner(settings.stdin === 'inherit' && !this.#command.isNode ? 'program' : 'devwatch');
-    this.#emit('start', {
+    this.#emit({
+      type: 'start',
       run,
       pid: program.pid,
       cause,
@@ -364,7 +366,7 @@ export class App {
       onReady: (port) => {
         const ms = this.#clock.now() - this.#runCausedAt;
         const run = this.#supervisor.run;
-        this.#emit('ready', { run, ms, ...(port !== undefined && { port }) });
+        this.#emit({ type: 'ready', run, ms, ...(port !== undefined && { port }) });
         this.#hooks?.run('ready', {
           DEVWATCH_RUN: String(run),
           DEVWATCH_MS: String(Math.round(ms)),
@@ -379,14 +381,14 @@ export class App {
     return [...this.#command.nodeArgs, this.#env.NODE_OPTIONS ?? ''].some((words) => /(?:^|\s)--inspect/.test(words));
   }
 
-  #onStopping({ run, stage }: EventMap['stopping']): void {
+  #onStopping({ run, stage }: EventOf<'stopping'>): void {
     this.#watchdog.end();
     this.#cancelPatience();
     const { killTimeout, signal } = this.#loaded.settings;
     // Who ends devwatch itself is told by others.
-    if (stage !== 'asked' || this.#isStopping || killTimeout <= patience) return;
+    if (stage !== 'terminating' || this.#isStopping || killTimeout <= patience) return;
     this.#cancelPatience = this.#clock.after(patience, () =>
-      this.#emit('lingering', { run, signal, killIn: killTimeout - patience }),
+      this.#emit({ type: 'slowStop', run, signal, killIn: killTimeout - patience }),
     );
   }
 
@@ -395,14 +397,14 @@ export class App {
     this.#goneAt = this.#clock.now();
   }
 
-  #onOwnEnd(name: 'crash' | 'exit', { run, outcome, next }: EventMap['crash']): void {
+  #onOwnEnd({ type, run, outcome, next }: EventOf<'crash' | 'exit'>): void {
     this.#watchdog.end();
     if (next.kind !== 'restart') {
       // Nobody is to wait for an answer that is not about to come.
       this.#launcher?.releasePorts();
       this.#setInputOwner('devwatch');
     }
-    this.#hooks?.run(name, {
+    this.#hooks?.run(type, {
       DEVWATCH_RUN: String(run),
       DEVWATCH_CODE: String(outcome.code ?? ''),
       DEVWATCH_SIGNAL: outcome.signal ?? '',
@@ -428,7 +430,7 @@ export class App {
   #setInputOwner(owner: 'program' | 'devwatch'): void {
     if (this.#inputOwner === owner) return;
     this.#inputOwner = owner;
-    this.#emit('input', { owner });
+    this.#emit({ type: 'input', owner });
   }
 
   #readEnvironment({ settings, folder }: LoadedSettings): NodeJS.ProcessEnv {
@@ -452,8 +454,8 @@ export class App {
         clock: this.#clock,
         onChange: (change) => this.#onChange(change),
         onIgnored: (file) => this.#onIgnored(file),
-        onLoadsWatched: (files) => this.#emit('watchingLoads', { files }),
-        onWarning: (message) => this.#emit('warning', { message }),
+        onLoadsWatched: (files) => this.#emit({ type: 'watchingLoads', files }),
+        onWarning: (message) => this.#emit({ type: 'warning', message }),
       },
       since,
     );
@@ -461,7 +463,8 @@ export class App {
     this.#filter = scope.filter;
     const coverage = await this.#lookout.watch(scope, since);
     if (coverage === undefined) return;
-    this.#emit('watching', {
+    this.#emit({
+      type: 'watching',
       program: this.#command.display,
       patterns: this.#loaded.settings.watch,
       extensions: scope.filter.extensions,
@@ -471,7 +474,8 @@ export class App {
     const own = ownFiles(this.#loaded, this.#command);
     for (const root of scope.filter.roots) {
       if (!own.includes(root) && !fs.existsSync(root)) {
-        this.#emit('warning', {
+        this.#emit({
+          type: 'warning',
           message: `${path.relative(this.#loaded.folder, root)}: nothing is there to watch yet`,
         });
       }
@@ -500,7 +504,7 @@ export class App {
   }
 
   #onPages(paths: readonly string[]): void {
-    this.#emit('pages', { paths, styles: paths.every((file) => file.endsWith('.css')) });
+    this.#emit({ type: 'pages', paths, styles: paths.every((file) => file.endsWith('.css')) });
   }
 
   #announceChange(): void {
@@ -510,7 +514,7 @@ export class App {
 
   #onIgnored(file: string): void {
     const verdict = this.#filter?.explain(file);
-    if (verdict !== undefined) this.#emit('ignored', { path: file, verdict });
+    if (verdict !== undefined) this.#emit({ type: 'ignored', path: file, verdict });
   }
 
   #openQuiet(): QuietWindow {
@@ -538,7 +542,7 @@ export class App {
   #onQuiet(all: readonly Change[]): void {
     const changes = this.#lookout?.changed(all) ?? all;
     for (const { path } of all.filter((change) => !changes.includes(change))) {
-      this.#emit('ignored', { path, verdict: { watched: false, reason: 'unchanged' } });
+      this.#emit({ type: 'ignored', path, verdict: { watched: false, reason: 'unchanged' } });
     }
     if (changes.length > 0 && !this.#changeIsAnnounced) this.#announceChange();
     if (!this.#changeIsAnnounced) {
@@ -548,7 +552,7 @@ export class App {
     this.#changeIsAnnounced = false;
     this.#changes = changes;
     this.#quietAt = this.#clock.now();
-    this.#emit('change', { changes: changes.map((change) => ({ ...change, ...this.#ruleFor(change) })) });
+    this.#emit({ type: 'change', changes: changes.map((change) => ({ ...change, ...this.#ruleFor(change) })) });
     this.#hooks?.run('change', runVariables(this.#supervisor.run, 'change', changes));
     this.#warnOfLoop(changes);
     this.#supervisor.dispatch({ type: 'quiet' });
@@ -567,7 +571,8 @@ export class App {
     // Who saves it quickly is a person; to ignore it would be no advice.
     if (culprit === undefined || culprit === this.#command.script) return;
     const name = path.relative(this.#loaded.folder, culprit);
-    this.#emit('warning', {
+    this.#emit({
+      type: 'warning',
       message: `${name} changes right after every start: if the program itself writes it, use --ignore ${name}`,
     });
   }
@@ -586,7 +591,11 @@ export class App {
     // A save that has begun since is still to be heard of, and what was read may be half of it.
     if (problem !== undefined && stamps() !== before) return;
     if (problem !== undefined) {
-      this.#emit('problem', { message: `${problem} · the old settings stay in force`, ...(isCommon && { isCommon }) });
+      this.#emit({
+        type: 'problem',
+        message: `${problem} · the old settings stay in force`,
+        ...(isCommon && { isCommon }),
+      });
     }
     this.#adapt(
       changed,
@@ -602,7 +611,9 @@ export class App {
     if (rewatches || replans) {
       this.#watching = this.#watching
         .then(() => this.#watch(since))
-        .catch((error: unknown) => this.#emit('problem', { message: `the old watcher goes on: ${messageOf(error)}` }));
+        .catch((error: unknown) =>
+          this.#emit({ type: 'problem', message: `the old watcher goes on: ${messageOf(error)}` }),
+        );
     }
     // What it takes to ask a program, or to hear that it is up, it gets at its start.
     if (changed.some((key) => specOf(key).group === 'Program' || key === 'health' || key === 'ready')) {
@@ -629,9 +640,9 @@ export class App {
     this.#loaded = loaded;
     this.#command = command;
     if (changed.length > 0) {
-      this.#emit('settings', { file: loaded.file ?? '', changed, settings: loaded.settings });
+      this.#emit({ type: 'settings', file: loaded.file ?? '', changed, settings: loaded.settings });
       const message = tellOfStart(changed, 'everywhere', [before, loaded.settings]);
-      if (message !== undefined) this.#emit('warning', { message });
+      if (message !== undefined) this.#emit({ type: 'warning', message });
       this.#supervisor.policy = policyOf(loaded.settings);
       if (changed.some((key) => ['health', 'ready', 'maxMemory', 'timeout'].includes(key))) {
         const { watched, isUp } = this.#watchdog;
@@ -643,7 +654,7 @@ export class App {
     return { changed };
   }
 
-  async #end(ending: Ending, onEnd: (ending: Ending) => void): Promise<void> {
+  async #end(ending: StopReason, onEnd: (ending: StopReason) => void): Promise<void> {
     this.#quiet.close();
     this.#settingsQuiet.close();
     this.#pageQuiet.close();

@@ -11,8 +11,9 @@ import { isForeground, terminalModes } from '../process/launch/tty.ts';
 import { createContainment } from '../process/tree/containment.ts';
 import { readStat } from '../process/tree/proc.ts';
 import { type Clock, systemClock } from '../shared/clock.ts';
+import { createDeferred, type Deferred } from '../shared/deferred.ts';
 import { messageOf } from '../shared/errors.ts';
-import type { Emit, Ending, EventMap, EventName } from '../shared/events.ts';
+import type { DevwatchEvent, Emit, EventOf, EventType, StopReason } from '../shared/events.ts';
 import { App, type AppRequest, type Reread } from './program.ts';
 
 /** Signals that mean nothing to devwatch, and perhaps something to the program. */
@@ -20,10 +21,10 @@ export const foreignSignals: readonly NodeJS.Signals[] = (
   ['SIGUSR1', 'SIGUSR2', 'SIGALRM', 'SIGIO', 'SIGPWR'] as const
 ).filter((signal) => signal in constants.signals);
 
-type Listeners = { [Name in EventName]: [event: EventMap[Name]] };
+type Listeners = { [Type in EventType]: [event: EventOf<Type>] };
 
 /**
- * A running devwatch. Emits the events of `EventMap`, of which `end` is the last one.
+ * A running devwatch. Emits the events of `EventOf`, of which `end` is the last one.
  * Disposing of it (`await using`) stops it.
  */
 export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
@@ -31,7 +32,7 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #observers: Emit[] = [];
   readonly #armed: Promise<void>;
-  readonly #ended: Promise<Ending>;
+  readonly #ended: Deferred<StopReason> = createDeferred();
   #over = false;
   /** Gives back what guarded and contained the program. */
   #release: () => void = () => {};
@@ -47,23 +48,19 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
     this.#armed = new Promise((resolve) => {
       this.#arm = resolve;
     });
-    let finish: (ending: Ending) => void;
-    this.#ended = new Promise((resolve) => {
-      finish = resolve;
-    });
     this.#output = request.output;
     this.#sockets = request.sockets;
     this.#clock = clock;
     this.#app = new App({
       request,
       clock,
-      emit: (name, event) => this.#state(name, event),
+      emit: (event) => this.#state(event),
       onEnd: (ending) => {
         this.#over = true;
         this.#release();
         for (const close of this.#closing) close();
-        this.#state('end', { ending });
-        finish(ending);
+        this.#state({ type: 'end', reason: ending });
+        this.#ended.resolve(ending);
       },
     });
   }
@@ -100,19 +97,19 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
 
   /** Starts the program and begins to watch. To be called once. */
   start(): void {
-    for (const message of this.#app.loaded.notes) this.#state('warning', { message });
+    for (const message of this.#app.loaded.notes) this.#state({ type: 'warning', message });
     const armed = this.#start();
     this.#arm(armed);
     // Whoever asks through ready() is told; nobody has to ask.
     this.#armed.catch((error: unknown) =>
-      this.#state('problem', { message: `nothing is watched: ${messageOf(error)}` }),
+      this.#state({ type: 'problem', message: `nothing is watched: ${messageOf(error)}` }),
     );
   }
 
   async #start(): Promise<void> {
     const { settings, folder } = this.#app.loaded;
     await endStaleLeftovers(folder, () =>
-      this.#state('warning', { message: 'an earlier devwatch was killed here: ending what it left running' }),
+      this.#state({ type: 'warning', message: 'an earlier devwatch was killed here: ending what it left running' }),
     );
     if (this.#over) return;
     const containment = createContainment({ keep: settings.keep });
@@ -137,7 +134,7 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
         return;
       }
       if (problem !== undefined)
-        this.#state('problem', { message: `port ${settings.hold} cannot be held: ${problem}` });
+        this.#state({ type: 'problem', message: `port ${settings.hold} cannot be held: ${problem}` });
     }
     // Nothing is unguarded: before it begins, a Node program of ours looks whether devwatch lives (preload.cts).
     if (!this.#app.isNode) guard();
@@ -172,9 +169,9 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
    *
    * @param ending what the `end` event says about why; by default that it was asked for
    */
-  async stop(ending: Ending = { kind: 'asked' }): Promise<Ending> {
+  async stop(ending: StopReason = { kind: 'requested' }): Promise<StopReason> {
     this.#app.stop(ending);
-    return this.#ended;
+    return this.#ended.promise;
   }
 
   /** Sends a signal to the program, by default to its root process alone, and does nothing else about it. */
@@ -219,14 +216,14 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
       this.#closing.push(() => live.close());
       this.on('ready', () => live.reload());
       this.on('pages', ({ paths, styles }) => (styles ? live.swapStyles(paths) : live.reload()));
-      this.#state('liveReload', { url: `${live.url}/client.js` });
+      this.#state({ type: 'liveReload', url: `${live.url}/client.js` });
     } catch (error) {
-      if (!this.#over) this.#state('problem', { message: messageOf(error) });
+      if (!this.#over) this.#state({ type: 'problem', message: messageOf(error) });
     }
   }
 
-  #state<Name extends EventName>(name: Name, event: EventMap[Name]): void {
-    for (const observer of this.#observers) observer(name, event);
-    (this.emit as (name: Name, event: EventMap[Name]) => boolean).call(this, name, event);
+  #state(event: DevwatchEvent): void {
+    for (const observer of this.#observers) observer(event);
+    (this.emit as (type: EventType, event: DevwatchEvent) => boolean).call(this, event.type, event);
   }
 }

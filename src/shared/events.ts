@@ -1,6 +1,6 @@
 /**
- * Everything devwatch has to say, as one union of facts. The supervisor and the watcher
- * state them, the API hands them on, the reporter renders them; nothing else prints.
+ * Everything that devwatch reports, as one discriminated union. The supervisor and the watcher emit
+ * events, the API passes them on, the reporter prints them; nothing else prints.
  */
 
 import type { OptionKey, Settings } from '../config/options.ts';
@@ -12,17 +12,17 @@ export type Cause = 'start' | 'change' | 'crash' | 'exit' | 'manual' | 'settings
 export interface Change {
   readonly kind: 'add' | 'change' | 'unlink';
   readonly path: string;
-  /** The pattern that makes it count; told with `--verbose`. */
+  /** The pattern that matched; set with `--verbose` only. */
   readonly rule?: string;
 }
 
-/** Why a path does or does not count. `pattern` is the deciding one as it was written. */
+/** Why a path does or does not count. `pattern` is the deciding pattern as the user wrote it. */
 export type Verdict =
   | { readonly watched: true; readonly pattern: string }
   | { readonly watched: false; readonly reason: 'ignored' | 'excluded'; readonly pattern: string }
-  /** `pattern`: the name that is ignored by default, with a slash for a folder. */
+  /** `pattern`: the name that is ignored by default, with a trailing slash for a folder. */
   | { readonly watched: false; readonly reason: 'ignored-by-default'; readonly pattern: string }
-  /** `pattern`: the rule, and the file that holds it in parentheses. */
+  /** `pattern`: the rule, followed by its file in parentheses. */
   | { readonly watched: false; readonly reason: 'gitignored'; readonly pattern: string }
   | { readonly watched: false; readonly reason: 'extension' | 'outside' };
 
@@ -31,7 +31,7 @@ export interface Outcome {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
   readonly error?: string;
-  /** Why devwatch itself ended it: it did not answer, took too much memory or too long. */
+  /** Why devwatch itself ended it: it did not answer, used too much memory or took too long. */
   readonly reason?: string;
 }
 
@@ -41,9 +41,9 @@ export type Next =
   | { readonly kind: 'wait'; readonly gaveUp: boolean }
   | { readonly kind: 'end' };
 
-/** Why everything ends: the user or the API asked, a signal came, or the program itself ended it. */
-export type Ending =
-  | { readonly kind: 'asked' }
+/** Why devwatch ends: the user or the API asked for it, a signal came, or the program itself ended. */
+export type StopReason =
+  | { readonly kind: 'requested' }
   | { readonly kind: 'signal'; readonly signal: NodeJS.Signals }
   | { readonly kind: 'program'; readonly outcome: Outcome };
 
@@ -58,90 +58,117 @@ export interface Survivor {
 export interface PortHolder {
   readonly pid: number;
   readonly command: string;
-  /** Its user's name, or the number when it has none here. */
+  /** The name of its user, or the number where the user has no name here. */
   readonly user: string;
   /** Epoch ms of its start. */
   readonly since: number;
 }
 
 /**
- * How far the end of a process tree has been pushed: the signal that ends it has reached it without
- * devwatch (Ctrl-C in a terminal), devwatch has sent its own, devwatch kills.
+ * Stage of stopping a process tree: `delivered` (the signal reached the program without devwatch, as a Ctrl-C in
+ * the terminal does), `terminating` (devwatch has sent its signal), `killing` (devwatch sends SIGKILL).
  */
-export type Stage = 'told' | 'asked' | 'killed';
+export type StopStage = 'delivered' | 'terminating' | 'killing';
 
-export interface EventMap {
+/** An event. Times are in milliseconds. */
+export type DevwatchEvent =
   /**
-   * A run has been started. `run` counts from 1; `standby`: by a process that had been booted before.
-   * Times in ms since what caused it: `gone` when the old tree was proven gone, `quiet` when no change
-   * had come for a moment, `ms` until this start.
+   * A run was started. `run` counts from 1; `standby`: a process booted ahead became the run.
+   * Times since the cause: `gone` until the old tree was proven gone, `quiet` until the debounce had ended,
+   * `ms` until this start.
    */
-  start: {
-    run: number;
-    pid: number | undefined;
-    cause: Cause;
-    changes: readonly Change[];
-    standby: boolean;
-    gone?: number;
-    quiet?: number;
-    ms: number;
-  };
-  /** The program is up, `ms` after what caused the run; by the sign that `ready` names. */
-  ready: { run: number; ms: number; port?: number };
-  /** Files changed that only pages load (`--live-reload`); `styles`: all of them are style sheets. Absolute paths. */
-  pages: { paths: readonly string[]; styles: boolean };
+  | {
+      readonly type: 'start';
+      readonly run: number;
+      readonly pid: number | undefined;
+      readonly cause: Cause;
+      readonly changes: readonly Change[];
+      readonly standby: boolean;
+      readonly gone?: number;
+      readonly quiet?: number;
+      readonly ms: number;
+    }
+  /** The program is up, `ms` after the cause of the run, by the readiness check that `ready` names. */
+  | { readonly type: 'ready'; readonly run: number; readonly ms: number; readonly port?: number }
+  /** Files changed that only pages load (`--live-reload`); `styles`: all are style sheets. Absolute paths. */
+  | { readonly type: 'pages'; readonly paths: readonly string[]; readonly styles: boolean }
   /** Pages that load this script reload when the program is up again. */
-  liveReload: { url: string };
-  /** The program's own code begins (Node), `ms` after what caused the run. */
-  begin: { run: number; ms: number };
-  /** A process is booted and waits to become the next run. */
-  standby: { pid: number };
-  /** The watcher is armed: from here on, and back to the first run's start, no save is missed. */
-  watching: {
-    program: string;
-    backend: string;
-    patterns: readonly string[];
-    extensions: readonly string[] | null;
-    directories: number;
-    files: number;
-    ms: number;
-  };
-  /** Files that the program has loaded, which no pattern covers, are watched, too (`--deps`). */
-  watchingLoads: { files: readonly string[] };
-  /** Relevant files changed and the quiet window has passed. */
-  change: { changes: readonly Change[] };
-  /** A file changed that does not count, or was saved as it was; told with `--verbose`, once in a run. */
-  ignored: { path: string; verdict: Verdict | { readonly watched: false; readonly reason: 'unchanged' } };
-  /** Who gets the lines typed into the terminal from now on. */
-  input: { owner: 'program' | 'devwatch' };
-  /** The program dies because somebody else listens on its port: `holders`, as far as they can be seen. */
-  portTaken: { port: number; holders: readonly PortHolder[] };
-  /** The program ended by itself with a non-zero code, a signal, or could not be started. Times in ms. */
-  crash: { run: number; outcome: Outcome; uptime: number; next: Next };
+  | { readonly type: 'liveReload'; readonly url: string }
+  /** The program's own code begins (Node only), `ms` after the cause of the run. */
+  | { readonly type: 'begin'; readonly run: number; readonly ms: number }
+  /** A standby process is booted and waits to become the next run. */
+  | { readonly type: 'standby'; readonly pid: number }
+  /** The watcher is armed: no save is missed from now on, nor since the start of the first run. */
+  | {
+      readonly type: 'watching';
+      readonly program: string;
+      readonly backend: string;
+      readonly patterns: readonly string[];
+      readonly extensions: readonly string[] | null;
+      readonly directories: number;
+      readonly files: number;
+      readonly ms: number;
+    }
+  /** Files that the program has loaded and no pattern matches are watched, too (`--deps`). */
+  | { readonly type: 'watchingLoads'; readonly files: readonly string[] }
+  /** Relevant files changed, and the debounce has ended. */
+  | { readonly type: 'change'; readonly changes: readonly Change[] }
+  /** A file changed that does not count, or was saved without a change; emitted with `--verbose`, once in a run. */
+  | {
+      readonly type: 'ignored';
+      readonly path: string;
+      readonly verdict: Verdict | { readonly watched: false; readonly reason: 'unchanged' };
+    }
+  /** Who reads the lines typed into the terminal from now on. */
+  | { readonly type: 'input'; readonly owner: 'program' | 'devwatch' }
+  /** The program is ending because another process listens on its port; `holders` as far as they are visible. */
+  | { readonly type: 'portTaken'; readonly port: number; readonly holders: readonly PortHolder[] }
+  /** The program ended by itself with a non-zero code or by a signal, or could not be started. */
+  | {
+      readonly type: 'crash';
+      readonly run: number;
+      readonly outcome: Outcome;
+      readonly uptime: number;
+      readonly next: Next;
+    }
   /** The program ended by itself with code 0. */
-  exit: { run: number; outcome: Outcome; uptime: number; next: Next };
-  /** Nothing runs and nothing will until a relevant file changes, or (one of several) until these programs are up. */
-  wait: { reason: 'on-change-only' } | { reason: 'after'; programs: readonly string[] };
-  /** The end of the old process tree is pushed on; `grace` is how long, in ms, it was given before SIGKILL, or null. */
-  stopping: { run: number; stage: Stage; grace: number | null };
-  /** The old process tree, asked to end by `signal`, is still there; it will be killed in `killIn` ms. */
-  lingering: { run: number; signal: Settings['signal']; killIn: number };
-  /** The old process tree is proven gone, `ms` after its end was asked for, save for `survivors`. */
-  gone: { run: number; survivors: readonly Survivor[]; ms: number };
-  /** Settings were read again while running; `changed` names the keys. */
-  settings: { file: string; changed: readonly OptionKey[]; settings: Settings };
-  /** Something the user should know; the program goes on. */
-  warning: { message: string };
-  /** Something the user gave us is wrong; the program goes on as it was. `isCommon`: it is about none of several programs. */
-  problem: { message: string; isCommon?: boolean };
-  /** All is over: every process that devwatch started is gone. */
-  end: { ending: Ending };
-}
+  | {
+      readonly type: 'exit';
+      readonly run: number;
+      readonly outcome: Outcome;
+      readonly uptime: number;
+      readonly next: Next;
+    }
+  /** Nothing runs until a relevant file changes, or (one of several programs) until these programs are up. */
+  | { readonly type: 'wait'; readonly reason: 'on-change-only' }
+  | { readonly type: 'wait'; readonly reason: 'after'; readonly programs: readonly string[] }
+  /** The old process tree enters a stage of stopping; `grace` is how long it had before SIGKILL, or null. */
+  | { readonly type: 'stopping'; readonly run: number; readonly stage: StopStage; readonly grace: number | null }
+  /** The old process tree is still alive after `signal`; devwatch sends SIGKILL in `killIn` ms. */
+  | { readonly type: 'slowStop'; readonly run: number; readonly signal: Settings['signal']; readonly killIn: number }
+  /** The old process tree is proven gone, except for `survivors`, `ms` after its stop began. */
+  | { readonly type: 'gone'; readonly run: number; readonly survivors: readonly Survivor[]; readonly ms: number }
+  /** Changed settings are in force; `changed` names the keys. */
+  | {
+      readonly type: 'settings';
+      readonly file: string;
+      readonly changed: readonly OptionKey[];
+      readonly settings: Settings;
+    }
+  /** Something the user should know; the program keeps running. */
+  | { readonly type: 'warning'; readonly message: string }
+  /** A configuration error; the program keeps running. `isCommon`: it concerns the whole project, not one program. */
+  | { readonly type: 'problem'; readonly message: string; readonly isCommon?: boolean }
+  /** The last event: every process that devwatch started is gone. */
+  | { readonly type: 'end'; readonly reason: StopReason };
 
-/** A program that has lived so long runs, where there is no sign that it is up; in ms. */
-export const proofOfLife = 1000;
+export type EventType = DevwatchEvent['type'];
 
-export type EventName = keyof EventMap;
+/** The event of this type. */
+export type EventOf<Type extends EventType> = Extract<DevwatchEvent, { readonly type: Type }>;
 
-/** States a fact. */
-export type Emit = <Name extends EventName>(name: Name, event: EventMap[Name]) => void;
+/** Receives every event. */
+export type Emit = (event: DevwatchEvent) => void;
+
+/** A program without a readiness check counts as running once it has lived this long. */
+export const assumedRunningAfterMs = 1000;

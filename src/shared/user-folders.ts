@@ -1,20 +1,25 @@
 import os from 'node:os';
 import path from 'node:path';
 
-/** Where devwatch keeps what may be lost; undefined for a user without a home. */
+/** devwatch's cache folder, whose content may be lost; undefined for a user without a home folder. */
 export const cacheFolder = ({ XDG_CACHE_HOME }: NodeJS.ProcessEnv): string | undefined =>
   ownFolder(XDG_CACHE_HOME, '.cache');
 
+/** devwatch's state folder: records of background programs and of orphans; undefined as for the cache. */
+export const stateFolder = ({ XDG_STATE_HOME }: NodeJS.ProcessEnv): string | undefined =>
+  ownFolder(XDG_STATE_HOME, path.join('.local', 'state'));
+
 /**
- * devwatch's folder in one of those of the XDG specification, which knows no relative ones.
+ * devwatch's folder inside a base folder of the XDG specification, which must be absolute.
  *
- * @param usual where that is in the user's home
- * @returns undefined where there is none: in a container, a user may be a mere number
+ * @param base value of the XDG variable; ignored unless absolute
+ * @param fallback path of the base folder below the user's home folder
+ * @returns undefined for a user without a home folder, such as a bare user id in a container
  */
-export function ownFolder(given: string | undefined, usual: string): string | undefined {
-  if (given !== undefined && path.isAbsolute(given)) return path.join(given, 'devwatch');
+function ownFolder(base: string | undefined, fallback: string): string | undefined {
+  if (base !== undefined && path.isAbsolute(base)) return path.join(base, 'devwatch');
   try {
-    return path.join(os.homedir(), usual, 'devwatch');
+    return path.join(os.homedir(), fallback, 'devwatch');
   } catch {
     return undefined;
   }

@@ -18,7 +18,7 @@
  * left over at rest; `stop` reaches `stopped` from anywhere; a change is never forgotten.
  */
 
-import type { Cause, Ending, Next, Outcome, Stage } from '../shared/events.ts';
+import type { Cause, Next, Outcome, StopReason, StopStage } from '../shared/events.ts';
 import { unreachable } from '../shared/unreachable.ts';
 
 /** What the user's settings decide. Times in ms. */
@@ -54,7 +54,7 @@ export type Goal =
   | { readonly kind: 'start'; readonly cause: Cause; readonly quiet: boolean }
   | { readonly kind: 'backoff'; readonly cause: Cause; readonly delay: number; readonly streak: number }
   | { readonly kind: 'wait' }
-  | { readonly kind: 'end'; readonly ending: Ending };
+  | { readonly kind: 'end'; readonly ending: StopReason };
 
 export type Phase =
   /** Nothing has been started yet. */
@@ -62,7 +62,7 @@ export type Phase =
   /** `streak` counts the quick ends in a row before this run. */
   | { readonly kind: 'running'; readonly streak: number }
   /** The tree of the last run is being ended. */
-  | { readonly kind: 'stopping'; readonly stage: Stage; readonly goal: Goal }
+  | { readonly kind: 'stopping'; readonly stage: StopStage; readonly goal: Goal }
   /** Nothing is alive; the next run waits for the quiet window. */
   | { readonly kind: 'settling'; readonly cause: Cause }
   /** Nothing is alive; the next run waits for its timer. */
@@ -91,7 +91,7 @@ export type MachineEvent =
   /** `isPatient`: a run that is ending already has its time all the same. */
   | { readonly type: 'restart'; readonly cause: Cause; readonly isPatient?: boolean }
   /** `told`: the terminal has already delivered the signal to the program. A second request forces. */
-  | { readonly type: 'stop'; readonly ending: Ending; readonly told: boolean }
+  | { readonly type: 'stop'; readonly ending: StopReason; readonly told: boolean }
   /** The root process ended, or could not be started. Exactly one for each run. */
   | { readonly type: 'exited'; readonly run: number; readonly outcome: Outcome; readonly uptime: number }
   /** It runs, but not as it should. `final`: another run would be no better before a change. */
@@ -109,7 +109,7 @@ export type MachineEvent =
 export type Effect =
   | { readonly type: 'spawn'; readonly run: number; readonly cause: Cause }
   /** Push the end of the tree to this stage, and report `gone` once it is. */
-  | { readonly type: 'end-tree'; readonly run: number; readonly stage: Stage; readonly grace: number | null }
+  | { readonly type: 'end-tree'; readonly run: number; readonly stage: StopStage; readonly grace: number | null }
   | { readonly type: 'set-timer'; readonly run: number; readonly name: TimerName; readonly ms: number }
   | { readonly type: 'clear-timer'; readonly name: TimerName }
   | {
@@ -121,7 +121,7 @@ export type Effect =
     }
   | { readonly type: 'report-wait' }
   /** The last effect there is. */
-  | { readonly type: 'finish'; readonly ending: Ending };
+  | { readonly type: 'finish'; readonly ending: StopReason };
 
 export type Step = readonly [World, readonly Effect[]];
 
@@ -173,11 +173,11 @@ function fromRunning(
 ): Step {
   switch (event.type) {
     case 'changed':
-      return endTree(world, 'asked', { kind: 'start', cause: 'change', quiet: false }, policy);
+      return endTree(world, 'terminating', { kind: 'start', cause: 'change', quiet: false }, policy);
     case 'restart':
-      return endTree(world, 'asked', { kind: 'start', cause: event.cause, quiet: true }, policy);
+      return endTree(world, 'terminating', { kind: 'start', cause: event.cause, quiet: true }, policy);
     case 'stop':
-      return endTree(world, event.told ? 'told' : 'asked', { kind: 'end', ending: event.ending }, policy);
+      return endTree(world, event.told ? 'delivered' : 'terminating', { kind: 'end', ending: event.ending }, policy);
     case 'exited':
       return afterOwnEnd(world, phase.streak, event, policy);
     case 'unfit': {
@@ -211,15 +211,16 @@ function fromStopping(
       if (goal.kind === 'end') return [world, []];
       if (goal.kind !== 'start') return redirect({ kind: 'start', cause: event.cause, quiet: true });
       return event.cause === 'manual' && event.isPatient !== true
-        ? escalate(world, phase, 'killed', null, policy)
+        ? escalate(world, phase, 'killing', null, policy)
         : [world, []];
     case 'stop':
-      if (goal.kind === 'end') return escalate(world, phase, 'killed', null, policy);
+      if (goal.kind === 'end') return escalate(world, phase, 'killing', null, policy);
       return redirect({ kind: 'end', ending: event.ending });
     case 'timer':
-      if (event.name === 'courtesy' && stage === 'told') return escalate(world, phase, 'asked', null, policy);
-      if (event.name === 'grace' && stage === 'asked')
-        return escalate(world, phase, 'killed', policy.killTimeout, policy);
+      if (event.name === 'courtesy' && stage === 'delivered')
+        return escalate(world, phase, 'terminating', null, policy);
+      if (event.name === 'grace' && stage === 'terminating')
+        return escalate(world, phase, 'killing', policy.killTimeout, policy);
       return [world, []];
     case 'gone':
       return afterGone(world, phase);
@@ -266,15 +267,15 @@ function fromWaiting(
   switch (event.type) {
     case 'changed':
       return phase.leftovers
-        ? endTree(world, 'asked', { kind: 'start', cause: 'change', quiet: false }, policy)
+        ? endTree(world, 'terminating', { kind: 'start', cause: 'change', quiet: false }, policy)
         : settle(world, 'change');
     case 'restart':
       return phase.leftovers
-        ? endTree(world, 'asked', { kind: 'start', cause: event.cause, quiet: true }, policy)
+        ? endTree(world, 'terminating', { kind: 'start', cause: event.cause, quiet: true }, policy)
         : spawn(world, event.cause, 0);
     case 'stop':
       return phase.leftovers
-        ? endTree(world, 'asked', { kind: 'end', ending: event.ending }, policy)
+        ? endTree(world, 'terminating', { kind: 'end', ending: event.ending }, policy)
         : finish(world, event.ending);
     default:
       return [world, []];
@@ -295,7 +296,7 @@ function afterOwnEnd(
   if (failed && policy.exitOnCrash) {
     return endTree(
       world,
-      'asked',
+      'terminating',
       { kind: 'end', ending: { kind: 'program', outcome } },
       policy,
       report({ kind: 'end' }),
@@ -307,13 +308,13 @@ function afterOwnEnd(
     const delay = Math.min(policy.backoffFirst * 2 ** (attempt - 1), policy.backoffLimit);
     const next: Next = { kind: 'restart', delay, attempt, limit: policy.maxRestarts };
     const cause: Cause = failed ? 'crash' : 'exit';
-    return endTree(world, 'asked', { kind: 'backoff', cause, delay, streak: attempt }, policy, report(next));
+    return endTree(world, 'terminating', { kind: 'backoff', cause, delay, streak: attempt }, policy, report(next));
   }
   const told = report({ kind: 'wait', gaveUp: wanted });
   // A clean end may leave a daemon behind on purpose: it belongs to the program and lives as
   // long as nothing takes the program's place. What a crash leaves behind is debris.
   if (!failed) return [{ ...world, phase: { kind: 'waiting', leftovers: true } }, [told]];
-  return endTree(world, 'asked', { kind: 'wait' }, policy, told);
+  return endTree(world, 'terminating', { kind: 'wait' }, policy, told);
 }
 
 function afterGone(world: World, phase: Extract<Phase, { kind: 'stopping' }>): Step {
@@ -345,11 +346,17 @@ function settle(world: World, cause: Cause, ...before: Effect[]): Step {
   return [{ ...world, phase: { kind: 'settling', cause } }, before];
 }
 
-function finish(world: World, ending: Ending, ...before: Effect[]): Step {
+function finish(world: World, ending: StopReason, ...before: Effect[]): Step {
   return [{ ...world, phase: { kind: 'stopped' } }, [...before, { type: 'finish', ending }]];
 }
 
-function endTree(world: World, stage: 'told' | 'asked', goal: Goal, policy: Policy, ...before: Effect[]): Step {
+function endTree(
+  world: World,
+  stage: 'delivered' | 'terminating',
+  goal: Goal,
+  policy: Policy,
+  ...before: Effect[]
+): Step {
   return [
     { ...world, phase: { kind: 'stopping', stage, goal } },
     [...before, { type: 'end-tree', run: world.run, stage, grace: null }, timerFor(world.run, stage, policy)],
@@ -359,24 +366,24 @@ function endTree(world: World, stage: 'told' | 'asked', goal: Goal, policy: Poli
 function escalate(
   world: World,
   phase: Extract<Phase, { kind: 'stopping' }>,
-  stage: 'asked' | 'killed',
+  stage: 'terminating' | 'killing',
   grace: number | null,
   policy: Policy,
 ): Step {
-  if (phase.stage === 'killed') return [world, []];
+  if (phase.stage === 'killing') return [world, []];
   const effects: Effect[] = [...timersOf(phase.stage), { type: 'end-tree', run: world.run, stage, grace }];
-  if (stage === 'asked') effects.push(timerFor(world.run, stage, policy));
+  if (stage === 'terminating') effects.push(timerFor(world.run, stage, policy));
   return [{ ...world, phase: { ...phase, stage } }, effects];
 }
 
-function timerFor(run: number, stage: 'told' | 'asked', policy: Policy): Effect {
-  return stage === 'told'
+function timerFor(run: number, stage: 'delivered' | 'terminating', policy: Policy): Effect {
+  return stage === 'delivered'
     ? { type: 'set-timer', run, name: 'courtesy', ms: policy.killTimeout }
     : { type: 'set-timer', run, name: 'grace', ms: policy.killTimeout };
 }
 
 /** Clears the timer that a stage has running, if any. */
-function timersOf(stage: Stage): Effect[] {
-  if (stage === 'killed') return [];
-  return [{ type: 'clear-timer', name: stage === 'told' ? 'courtesy' : 'grace' }];
+function timersOf(stage: StopStage): Effect[] {
+  if (stage === 'killing') return [];
+  return [{ type: 'clear-timer', name: stage === 'delivered' ? 'courtesy' : 'grace' }];
 }

@@ -5,7 +5,7 @@
 
 import type { Program, ProgramListener } from '../process/launch/launcher.ts';
 import type { CancelTimer, Clock } from '../shared/clock.ts';
-import type { Cause, Emit, Ending } from '../shared/events.ts';
+import type { Cause, Emit, StopReason } from '../shared/events.ts';
 import { unreachable } from '../shared/unreachable.ts';
 import {
   type Effect,
@@ -27,7 +27,7 @@ export interface SupervisorOptions {
   readonly launch: (run: number, cause: Cause, listener: RunListener) => Program;
   readonly emit: Emit;
   /** Called once, when all is over. */
-  readonly onEnd: (ending: Ending) => void;
+  readonly onEnd: (ending: StopReason) => void;
 }
 
 export class Supervisor {
@@ -93,7 +93,7 @@ export class Supervisor {
         this.#program = launch(run, effect.cause, {
           onExit: (outcome) => this.dispatch({ type: 'exited', run, outcome, uptime: clock.now() - began }),
           onGone: (survivors) => {
-            emit('gone', { run, survivors, ms: clock.now() - (this.#stopAskedAt ?? clock.now()) });
+            emit({ type: 'gone', run, survivors, ms: clock.now() - (this.#stopAskedAt ?? clock.now()) });
             this.#stopAskedAt = undefined;
             this.dispatch({ type: 'gone', run });
           },
@@ -102,7 +102,7 @@ export class Supervisor {
       }
       case 'end-tree':
         this.#stopAskedAt ??= clock.now();
-        emit('stopping', { run: effect.run, stage: effect.stage, grace: effect.grace });
+        emit({ type: 'stopping', run: effect.run, stage: effect.stage, grace: effect.grace });
         this.#program?.end(effect.stage);
         return;
       case 'set-timer':
@@ -117,7 +117,8 @@ export class Supervisor {
         this.#timers.delete(effect.name);
         return;
       case 'report-end':
-        emit(effect.outcome.code === 0 ? 'exit' : 'crash', {
+        emit({
+          type: effect.outcome.code === 0 ? 'exit' : 'crash',
           run: effect.run,
           outcome: effect.outcome,
           uptime: effect.uptime,
@@ -125,7 +126,7 @@ export class Supervisor {
         });
         return;
       case 'report-wait':
-        emit('wait', { reason: 'on-change-only' });
+        emit({ type: 'wait', reason: 'on-change-only' });
         return;
       case 'finish':
         onEnd(effect.ending);

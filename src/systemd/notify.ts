@@ -11,7 +11,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { CancelTimer, Clock } from '../shared/clock.ts';
 import { codeOf, messageOf } from '../shared/errors.ts';
-import { type Emit, type EventMap, type Next, type Outcome, proofOfLife } from '../shared/events.ts';
+import { assumedRunningAfterMs, type Emit, type Next, type Outcome } from '../shared/events.ts';
 
 export interface NotifyOptions {
   /** Sends one message of `NAME=value` lines; never rejects. */
@@ -75,7 +75,7 @@ export function createServiceNotices({ send, clock }: NotifyOptions): ServiceNot
     }
 
     function prove(): void {
-      const cancel = clock.after(proofOfLife, () => up('is running'));
+      const cancel = clock.after(assumedRunningAfterMs, () => up('is running'));
       cancelProof = () => {
         cancel();
         proofs.delete(cancelProof);
@@ -83,10 +83,10 @@ export function createServiceNotices({ send, clock }: NotifyOptions): ServiceNot
       proofs.add(cancelProof);
     }
 
-    const observe: Emit = (what, event) => {
-      switch (what) {
+    const observe: Emit = (event) => {
+      switch (event.type) {
         case 'settings':
-          needsSign = (event as EventMap['settings']).settings.ready !== undefined;
+          needsSign = event.settings.ready !== undefined;
           break;
         case 'stopping':
           cancelProof();
@@ -96,18 +96,18 @@ export function createServiceNotices({ send, clock }: NotifyOptions): ServiceNot
           if (!needsSign) prove();
           break;
         case 'ready': {
-          const { port } = event as EventMap['ready'];
+          const { port } = event;
           up(port === undefined ? 'is up' : `is up · port ${port}`);
           break;
         }
         case 'crash': {
-          const { outcome, next } = event as EventMap['crash'];
+          const { outcome, next } = event;
           cancelProof();
           status(`crashed: ${reasonOf(outcome)}${nextText(next)}`);
           break;
         }
         case 'exit': {
-          const { next } = event as EventMap['exit'];
+          const { next } = event;
           cancelProof();
           // Done, as far as a program that ends can be.
           if (next.kind === 'wait') up(`has run and ended${nextText(next)}`);
@@ -115,11 +115,11 @@ export function createServiceNotices({ send, clock }: NotifyOptions): ServiceNot
           break;
         }
         case 'wait':
-          if ((event as EventMap['wait']).reason === 'on-change-only') up('waits for a change');
+          if (event.reason === 'on-change-only') up('waits for a change');
           break;
         case 'end':
           // One that the settings no longer name: nobody waits for it. What ends by itself ends all.
-          if ((event as EventMap['end']).ending.kind === 'asked') up('has been taken out');
+          if (event.reason.kind === 'requested') up('has been taken out');
           break;
         default:
       }

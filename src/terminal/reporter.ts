@@ -2,7 +2,7 @@
 
 import { createRequire } from 'node:module';
 import type kleur from 'kleur';
-import type { Emit, EventMap, EventName, Next } from '../shared/events.ts';
+import type { DevwatchEvent, Emit, EventOf, Next } from '../shared/events.ts';
 import { unreachable } from '../shared/unreachable.ts';
 import { notification } from './desktop-notification.ts';
 import {
@@ -118,32 +118,33 @@ export function createReporter(initial: ReporterOptions): Reporter {
 
   let hasCrashed = false;
 
-  function notify(fact: Fact): void {
+  function notify(event: DevwatchEvent): void {
     if (!options.notify || !stream().isTTY) return;
     const title = options.app === undefined ? 'devwatch' : `devwatch ${options.app.name}`;
     const tell = (body: string): void => void stream().write(notification(title, body, options.env));
-    if (fact.name === 'crash') {
+    if (event.type === 'crash') {
       hasCrashed = true;
-      tell(whatEnded(fact.event));
-    } else if (hasCrashed && (fact.name === 'ready' || fact.name === 'exit')) {
+      tell(whatEnded(event));
+    } else if (hasCrashed && (event.type === 'ready' || event.type === 'exit')) {
       hasCrashed = false;
-      tell(fact.name === 'ready' ? 'the program is up again' : 'the program ended cleanly');
+      tell(event.type === 'ready' ? 'the program is up again' : 'the program ended cleanly');
     }
   }
 
-  function report<Name extends EventName>(name: Name, event: EventMap[Name]): void {
+  function report(event: DevwatchEvent): void {
     if (options.format === 'json') {
+      const { type, ...details } = event;
       stream().write(
-        `${JSON.stringify({ event: name, app: options.app?.name, time: new Date().toISOString(), ...event }, withoutSettings)}\n`,
+        `${JSON.stringify({ event: type, app: options.app?.name, time: new Date().toISOString(), ...details }, withoutSettings)}\n`,
       );
       return;
     }
-    if (name === 'start' && options.clear && stream().isTTY && (event as EventMap['start']).run > 1) {
+    if (event.type === 'start' && options.clear && stream().isTTY && event.run > 1) {
       // The screen, not the scrollback: what was there can still be read.
       stream().write('\u001b[2J\u001b[H');
     }
-    notify({ name, event } as Fact);
-    for (const line of render({ name, event } as Fact, options)) {
+    notify(event);
+    for (const line of render(event, options)) {
       if (ranks[line.level] <= ranks[options.level]) print(line.text, line.tone);
     }
   }
@@ -162,14 +163,12 @@ export function createReporter(initial: ReporterOptions): Reporter {
 
 const withoutSettings = (key: string, value: unknown): unknown => (key === 'settings' ? undefined : value);
 
-type Fact = { [Name in EventName]: { readonly name: Name; readonly event: EventMap[Name] } }[EventName];
-
 /** The lines that a fact is worth; exported for the tests. */
-export function render(fact: Fact, { folder, version }: Pick<ReporterOptions, 'folder' | 'version'>): Line[] {
+export function render(event: DevwatchEvent, { folder, version }: Pick<ReporterOptions, 'folder' | 'version'>): Line[] {
   const line = (text: string, tone: Tone = 'plain', level: Line['level'] = 'normal'): Line[] => [{ text, tone, level }];
-  switch (fact.name) {
+  switch (event.type) {
     case 'watching': {
-      const { program, patterns, extensions, files, backend, directories, ms } = fact.event;
+      const { program, patterns, extensions, files, backend, directories, ms } = event;
       const what = extensions === null ? 'all files' : extensions.join(' ');
       const how = backend === 'inotify' ? '' : ` · by ${backend}`;
       return [
@@ -180,82 +179,77 @@ export function render(fact: Fact, { folder, version }: Pick<ReporterOptions, 'f
       ];
     }
     case 'watchingLoads':
-      return line(`also watching what it loads: ${formatCount(fact.event.files.length, 'file')}`, 'plain', 'verbose');
+      return line(`also watching what it loads: ${formatCount(event.files.length, 'file')}`, 'plain', 'verbose');
     case 'start':
-      return renderStart(fact.event, folder);
+      return renderStart(event, folder);
     case 'ready':
       return line(
-        `answering in ${formatTime(fact.event.ms)}${fact.event.port === undefined ? '' : ` · port ${fact.event.port}`}`,
+        `answering in ${formatTime(event.ms)}${event.port === undefined ? '' : ` · port ${event.port}`}`,
         'good',
-        fact.event.run === 1 ? 'verbose' : 'normal',
+        event.run === 1 ? 'verbose' : 'normal',
       );
     case 'pages':
       return line(
-        `${fact.event.styles ? 'styles' : 'pages'} reloaded · ${fact.event.paths.map((file) => formatPath(file, folder)).join(' ')}`,
+        `${event.styles ? 'styles' : 'pages'} reloaded · ${event.paths.map((file) => formatPath(file, folder)).join(' ')}`,
         'good',
       );
     case 'liveReload':
-      return line(`live reload · <script src="${fact.event.url}"></script>`);
+      return line(`live reload · <script src="${event.url}"></script>`);
     case 'begin':
-      return line(`its own code begins after ${formatTime(fact.event.ms)}`, 'plain', 'verbose');
+      return line(`its own code begins after ${formatTime(event.ms)}`, 'plain', 'verbose');
     case 'change':
-      return fact.event.changes.flatMap(({ kind, path, rule }) =>
+      return event.changes.flatMap(({ kind, path, rule }) =>
         line(`${kind} ${formatPath(path, folder)}${rule === undefined ? '' : ` · watch ${rule}`}`, 'plain', 'verbose'),
       );
     case 'ignored':
       return line(
-        `passed over ${formatPath(fact.event.path, folder)} · ${formatVerdict(fact.event.verdict)}`,
+        `passed over ${formatPath(event.path, folder)} · ${formatVerdict(event.verdict)}`,
         'plain',
         'verbose',
       );
     case 'crash':
-      return line(`${whatEnded(fact.event)} · ${formatNext(fact.event.next)}`, 'bad');
+      return line(`${whatEnded(event)} · ${formatNext(event.next)}`, 'bad');
     case 'exit':
-      return line(`exited cleanly · ${formatNext(fact.event.next)}`, 'good');
+      return line(`exited cleanly · ${formatNext(event.next)}`, 'good');
     case 'standby':
-      return line(`standby ready · pid ${fact.event.pid}`, 'plain', 'verbose');
+      return line(`standby ready · pid ${event.pid}`, 'plain', 'verbose');
     case 'input':
       return [];
     case 'portTaken':
-      return renderPortTaken(fact.event);
+      return renderPortTaken(event);
     case 'wait':
-      return line(
-        fact.event.reason === 'after' ? `waiting for ${fact.event.programs.join(', ')}` : 'waiting for a change',
-      );
+      return line(event.reason === 'after' ? `waiting for ${event.programs.join(', ')}` : 'waiting for a change');
     case 'stopping':
-      return renderStopping(fact.event);
-    case 'lingering': {
-      const { signal, killIn } = fact.event;
+      return renderStopping(event);
+    case 'slowStop': {
+      const { signal, killIn } = event;
       const asked = signal === 'message' ? '"shutdown"' : signal;
       return line(`the old run has not ended on ${asked} yet · killed in ${formatTime(killIn)}`);
     }
     case 'gone':
       return [
-        ...fact.event.survivors.flatMap(({ pid, command, reason }) =>
+        ...event.survivors.flatMap(({ pid, command, reason }) =>
           line(`left running: pid ${pid} (${command}) ${reason}`, 'warning', 'quiet'),
         ),
-        ...line(`the old tree is gone after ${formatTime(fact.event.ms)}`, 'plain', 'verbose'),
+        ...line(`the old tree is gone after ${formatTime(event.ms)}`, 'plain', 'verbose'),
       ];
     case 'settings':
-      return line(`${formatPath(fact.event.file, folder)} changed: ${fact.event.changed.join(', ')}`);
+      return line(`${formatPath(event.file, folder)} changed: ${event.changed.join(', ')}`);
     case 'warning':
-      return line(fact.event.message, 'warning', 'quiet');
+      return line(event.message, 'warning', 'quiet');
     case 'problem':
-      return line(fact.event.message, 'bad', 'quiet');
+      return line(event.message, 'bad', 'quiet');
     case 'end':
       return line('ended', 'plain', 'verbose');
     default:
-      return unreachable(fact);
+      return unreachable(event);
   }
 }
 
-const whatEnded = ({ outcome, uptime }: EventMap['crash']): string =>
+const whatEnded = ({ outcome, uptime }: EventOf<'crash'>): string =>
   outcome.reason ?? outcome.error ?? `crashed (${formatOutcome(outcome)}) after ${formatTime(uptime)}`;
 
-function renderStart(
-  { run, pid, cause, changes, standby, gone, quiet, ms }: EventMap['start'],
-  folder: string,
-): Line[] {
+function renderStart({ run, pid, cause, changes, standby, gone, quiet, ms }: EventOf<'start'>, folder: string): Line[] {
   const steps = [
     gone === undefined ? '' : ` · old tree gone after ${formatTime(gone)}`,
     quiet === undefined ? '' : ` · quiet after ${formatTime(quiet)}`,
@@ -272,13 +266,13 @@ function renderStart(
   return [{ text: `${verb} in ${formatTime(ms)}${files}`, tone: 'good', level: 'normal' }, process];
 }
 
-function renderStopping({ run, stage, grace }: EventMap['stopping']): Line[] {
-  if (stage !== 'killed') return [{ text: `ending run ${run}`, tone: 'plain', level: 'verbose' }];
+function renderStopping({ run, stage, grace }: EventOf<'stopping'>): Line[] {
+  if (stage !== 'killing') return [{ text: `ending run ${run}`, tone: 'plain', level: 'verbose' }];
   const text = grace === null ? 'killing it' : `still running after ${formatTime(grace)} · killing it`;
   return [{ text, tone: 'warning', level: 'normal' }];
 }
 
-function renderPortTaken({ port, holders }: EventMap['portTaken']): Line[] {
+function renderPortTaken({ port, holders }: EventOf<'portTaken'>): Line[] {
   if (holders.length === 0) {
     return [
       { text: `port ${port} is taken by a process that is not visible from here`, tone: 'warning', level: 'quiet' },

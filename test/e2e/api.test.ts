@@ -17,7 +17,7 @@ test('a watcher starts, restarts at a save and by hand, and stops, and tells all
   await using project = createProject({ 'server.js': dialHome({ version: 1 }) });
   const watcher = watch({ script: 'server.js', cwd: project.path, env: { ...home.env } });
   const told: string[] = [];
-  watcher.observe((name) => void told.push(name));
+  watcher.observe(({ type }) => void told.push(type));
   await home.next();
   await watcher.ready();
   // The file is so young that the kernel's clock may put it after the start: that is one more restart.
@@ -34,7 +34,7 @@ test('a watcher starts, restarts at a save and by hand, and stops, and tells all
   const fourth = await home.next();
   expect([isAlive(third.pid), watcher.pid]).toEqual([false, fourth.pid]);
 
-  expect(await watcher.stop()).toEqual({ kind: 'asked' });
+  expect(await watcher.stop()).toEqual({ kind: 'requested' });
   expect([isAlive(fourth.pid), watcher.pid]).toEqual([false, undefined]);
   expect([told[0], told.at(-1)]).toEqual(['start', 'end']);
 });
@@ -67,7 +67,7 @@ test.each([
     const port = await freePort();
     const watcher = watch({ cwd: project.path, watch: [], standby: false, ...settings(port) });
     const told: string[] = [];
-    watcher.observe((name) => void told.push(name));
+    watcher.observe(({ type }) => void told.push(type));
     for (let turn = 0; turn < turns; turn += 1) await nextTurn();
     await watcher.stop();
     // What is still being opened is open by then.

@@ -635,7 +635,7 @@ describe('when the settings change', () => {
     api?.send('exit 0');
     await devwatch.exited;
     const stages = devwatch.events.flatMap((stated) => (stated.event === 'stopping' ? stated.stage : []));
-    expect(stages).toEqual(['asked', 'asked']);
+    expect(stages).toEqual(['terminating', 'terminating']);
   });
 
   test('a new one that cannot be run changes nothing', async () => {

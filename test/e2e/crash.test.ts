@@ -2,7 +2,7 @@
 
 import { constants } from 'node:os';
 import { expect, test } from 'vitest';
-import type { EventMap } from '../../src/shared/events.ts';
+import type { EventOf } from '../../src/shared/events.ts';
 import { type Devwatch, startDevwatch } from '../support/devwatch.ts';
 import { type Caller, dialHome, type Home, openHome } from '../support/home.ts';
 import { createProject } from '../support/project.ts';
@@ -13,8 +13,8 @@ import { readText } from '../support/text.ts';
 const alwaysQuick = ['--min-uptime', '10m'];
 
 /** The `crash` events up to the one after which devwatch waits for a change. */
-async function crashesUntilGivenUp(devwatch: Devwatch): Promise<EventMap['crash'][]> {
-  for (const crashes: EventMap['crash'][] = []; ; ) {
+async function crashesUntilGivenUp(devwatch: Devwatch): Promise<EventOf<'crash'>[]> {
+  for (const crashes: EventOf<'crash'>[] = []; ; ) {
     const crash = await devwatch.event('crash');
     crashes.push(crash);
     if (crash.next.kind === 'wait') return crashes;
@@ -219,8 +219,8 @@ test('a program that ignores SIGTERM is killed after the kill timeout', async ()
 
   expect(after.greeting).toBe('goodbye');
   expect(isRunning(before.pid)).toBe(false);
-  expect(await devwatch.event('stopping')).toMatchObject({ run: 1, stage: 'asked', grace: null });
-  expect(await devwatch.event('stopping')).toMatchObject({ run: 1, stage: 'killed', grace: 200 });
+  expect(await devwatch.event('stopping')).toMatchObject({ run: 1, stage: 'terminating', grace: null });
+  expect(await devwatch.event('stopping')).toMatchObject({ run: 1, stage: 'killing', grace: 200 });
   const { survivors, ms } = await devwatch.event('gone');
   expect(survivors).toEqual([]);
   expect(ms).toBeGreaterThanOrEqual(199);
@@ -235,7 +235,7 @@ test('who saves and sees nothing come of it is told what is waited for', async (
   await nextAddress(readText(devwatch.process.stdout));
   await devwatch.event('watching');
   edit(project, 'stubborn.js', 'hello', 'goodbye');
-  expect(await devwatch.event('lingering')).toMatchObject({ run: 1, signal: 'SIGTERM', killIn: 58_500 });
+  expect(await devwatch.event('slowStop')).toMatchObject({ run: 1, signal: 'SIGTERM', killIn: 58_500 });
 
   // Asked to end meanwhile, it goes on to wait; asked again, it kills.
   devwatch.process.kill('SIGTERM');
@@ -345,7 +345,7 @@ for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
 
     expect(await devwatch.end(signal)).toEqual({ code: 128 + constants.signals[signal], signal: null });
     expect(callers.filter(({ pid }) => isRunning(pid))).toEqual([]);
-    expect((await devwatch.event('end')).ending).toEqual({ kind: 'signal', signal });
+    expect((await devwatch.event('end')).reason).toEqual({ kind: 'signal', signal });
   });
 }
 

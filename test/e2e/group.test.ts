@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { loadProject } from '../../src/config/load.ts';
 import { Group } from '../../src/run/program-set.ts';
 import { UsageError } from '../../src/shared/errors.ts';
-import type { EventMap, EventName } from '../../src/shared/events.ts';
+import type { DevwatchEvent, EventOf, EventType } from '../../src/shared/events.ts';
 import { createClock, type VirtualClock } from '../support/clock.ts';
 import { until } from '../support/facts.ts';
 import { dialHome, type Home, openHome } from '../support/home.ts';
@@ -12,15 +12,14 @@ import { createProject, type Project } from '../support/project.ts';
 
 interface Stated {
   readonly app: string | undefined;
-  readonly name: EventName;
-  readonly event: EventMap[EventName];
+  readonly event: DevwatchEvent;
 }
 
 interface Fixture extends AsyncDisposable {
   readonly clock: VirtualClock;
   readonly events: readonly Stated[];
   /** All of these events of a program so far. */
-  of(app: string, name: EventName): readonly EventMap[EventName][];
+  of<Type extends EventType>(app: string, type: Type): readonly EventOf<Type>[];
 }
 
 /**
@@ -45,8 +44,8 @@ function startGroup(home: Home, project: Project, beforeRead = (): void => {}): 
     members,
     observe:
       ({ app }) =>
-      (name, event) =>
-        void events.push({ app, name, event }),
+      (event) =>
+        void events.push({ app, event }),
     reread() {
       beforeRead();
       return members;
@@ -58,7 +57,10 @@ function startGroup(home: Home, project: Project, beforeRead = (): void => {}): 
   return {
     clock,
     events,
-    of: (app, name) => events.filter((stated) => stated.app === app && stated.name === name).map(({ event }) => event),
+    of: <Type extends EventType>(app: string, type: Type) =>
+      events.flatMap((stated) =>
+        stated.app === app && stated.event.type === type ? [stated.event as EventOf<Type>] : [],
+      ),
     async [Symbol.asyncDispose]() {
       group.stop();
       await ended;
@@ -91,7 +93,9 @@ test.each([
   expect(group.of('web', 'warning')).toEqual([]);
   group.clock.advance(1);
   group.clock.advance(100_000);
-  expect(group.of('web', 'warning')).toEqual([{ message: `waits for worker, which has not been up yet · ${advice}` }]);
+  expect(group.of('web', 'warning')).toEqual([
+    { type: 'warning', message: `waits for worker, which has not been up yet · ${advice}` },
+  ]);
 });
 
 test('what counts is how long one run has lived', async () => {
@@ -122,10 +126,10 @@ test('a job may take its time, and nobody is told who waits no longer', async ()
   group.clock.advance(20_000);
   worker.send('exit 0');
   expect((await home.next()).says.app).toBe('web');
-  expect(group.events.filter(({ name }) => name === 'warning')).toEqual([]);
+  expect(group.events.filter(({ event }) => event.type === 'warning')).toEqual([]);
   expect(group.clock.pending).toBe(1);
   group.clock.advance(20_000);
-  expect(group.events.filter(({ name }) => name === 'warning')).toEqual([]);
+  expect(group.events.filter(({ event }) => event.type === 'warning')).toEqual([]);
 });
 
 test('settings that are saved while they are read are no mistake', async () => {

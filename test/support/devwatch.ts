@@ -5,12 +5,12 @@ import { once } from 'node:events';
 import path from 'node:path';
 import readline from 'node:readline';
 import { onTestFailed } from 'vitest';
-import type { EventMap, EventName } from '../../src/shared/events.ts';
+import type { EventOf, EventType } from '../../src/shared/events.ts';
 
 export const cli = path.resolve('dist/cli.cjs');
 
 /** `app`: which of several programs it is about. */
-type Stated = { [Name in EventName]: { event: Name; app?: string } & EventMap[Name] }[EventName];
+type Stated = { [Name in EventType]: { event: Name; app?: string } & EventOf<Name> }[EventType];
 
 export interface Exit {
   readonly code: number | null;
@@ -27,10 +27,10 @@ export interface Devwatch extends AsyncDisposable {
   /** What the program and devwatch wrote to stdout. */
   readonly stdout: () => string;
   /** The next event of this name that no earlier call has been given, and for which `matches` holds. */
-  event<Name extends EventName>(
+  event<Name extends EventType>(
     name: Name,
-    matches?: (event: EventMap[Name] & { app?: string }) => boolean,
-  ): Promise<EventMap[Name]>;
+    matches?: (event: EventOf<Name> & { app?: string }) => boolean,
+  ): Promise<EventOf<Name>>;
   /** Resolves when the process has ended, and so has everything that held its output. */
   readonly exited: Promise<Exit>;
   /** Sends a signal and waits for the end. */
@@ -54,7 +54,7 @@ export function startDevwatch(args: readonly string[], { cwd, env, via = [] }: D
   const events: Stated[] = [];
   const otherLines: string[] = [];
   let stdout = '';
-  const taken = new Map<EventName, number>();
+  const taken = new Map<EventType, number>();
   let wake: () => void = () => {};
   let changed = new Promise<void>((resolve) => {
     wake = resolve;
@@ -87,16 +87,16 @@ export function startDevwatch(args: readonly string[], { cwd, env, via = [] }: D
     console.error(`devwatch ${args.join(' ')}\n  ${lines.join('\n  ')}`);
   });
 
-  async function event<Name extends EventName>(
+  async function event<Name extends EventType>(
     name: Name,
-    matches: (event: EventMap[Name] & { app?: string }) => boolean = () => true,
-  ): Promise<EventMap[Name]> {
+    matches: (event: EventOf<Name> & { app?: string }) => boolean = () => true,
+  ): Promise<EventOf<Name>> {
     for (;;) {
       for (let index = taken.get(name) ?? 0; index < events.length; index += 1) {
         const stated = events[index];
-        if (stated?.event !== name || !matches(stated as unknown as EventMap[Name])) continue;
+        if (stated?.event !== name || !matches(stated as unknown as EventOf<Name> & { app?: string })) continue;
         taken.set(name, index + 1);
-        return stated as unknown as EventMap[Name];
+        return stated as unknown as EventOf<Name>;
       }
       if (over !== undefined) throw new Error(`devwatch ended (${JSON.stringify(over)}) before it stated "${name}"`);
       await changed;

@@ -6,7 +6,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { systemClock } from '../../shared/clock.ts';
-import { ownFolder } from '../../shared/user-folders.ts';
+import { stateFolder } from '../../shared/user-folders.ts';
 import type { StopSignal } from '../launch/child.ts';
 import { openLeftovers } from '../tree/containment.ts';
 import { bootId, pidNamespace } from '../tree/identity.ts';
@@ -50,8 +50,8 @@ function end(tree: ProcessTree, signal: StopSignal): Promise<void> {
         resolve();
       },
     });
-    killSoon = systemClock.after(grace, () => ending.push('killed'));
-    ending.push('asked');
+    killSoon = systemClock.after(grace, () => ending.push('killing'));
+    ending.push('terminating');
   });
 }
 
@@ -61,7 +61,7 @@ let notes = 0;
 /** Notes down what this devwatch would leave in the folder; the returned function strikes it out. */
 export function noteLeftovers(folder: string, leftovers: Leftovers): () => void {
   const stat = readStat(process.pid);
-  const state = stateFolder();
+  const state = recordFolder();
   const prefix = prefixOf(folder);
   if (stat === undefined || state === undefined || prefix === undefined) return () => {};
   const note: Note = {
@@ -107,7 +107,7 @@ export async function endStaleLeftovers(folder: string, onFound: () => void = ()
 
 /** What earlier ones that are dead now left alive in the folder. Their notes are struck out. */
 function takeStaleLeftovers(prefix: string): Leftovers[] {
-  const state = stateFolder();
+  const state = recordFolder();
   if (state === undefined) return [];
   const stale: Leftovers[] = [];
   for (const name of fs.readdirSync(state)) {
@@ -152,12 +152,11 @@ function prefixOf(folder: string): string | undefined {
 }
 
 /** Where devwatch keeps what it has to know later; undefined for a user without a home. */
-export const stateHome = (): string | undefined => ownFolder(process.env.XDG_STATE_HOME, path.join('.local', 'state'));
 
 /** devwatch's own folder for such notes, closed to others; undefined where there can be none. */
-function stateFolder(): string | undefined {
+function recordFolder(): string | undefined {
   if (process.platform !== 'linux') return undefined;
-  const home = stateHome();
+  const home = stateFolder(process.env);
   if (home === undefined) return undefined;
   const folder = path.join(home, 'trees');
   try {

@@ -3,6 +3,7 @@
 import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { PackageFile } from '../../preload/orders.ts';
+import { splitLines } from '../../shared/lines.ts';
 
 /** What devwatch does about it. */
 export interface ProgramNotices {
@@ -83,12 +84,7 @@ export function readNotices(stream: Duplex, listener: () => Partial<ProgramNotic
     else if (notice.type === 'address-in-use' && notice.port !== undefined)
       onPortTaken?.(notice.port, notice.isHandled === true);
   };
-  let rest = '';
-  stream.setEncoding('utf8').on('data', (text: string) => {
-    const lines = (rest + text).split('\n');
-    rest = lines.pop() ?? '';
-    for (const line of lines) hear(line);
-  });
+  stream.setEncoding('utf8').on('data', splitLines(hear));
   // A program that is killed before it has read an answer.
   stream.on('error', () => {});
 }

@@ -4,8 +4,9 @@ import type { ChildProcess, SendHandle, Serializable } from 'node:child_process'
 import fs from 'node:fs';
 import type { Drain, ParkOrders } from '../../preload/orders.ts';
 import { type Clock, systemClock } from '../../shared/clock.ts';
+import { withDeadline } from '../../shared/deadline.ts';
 import { codeOf, messageOf } from '../../shared/errors.ts';
-import type { Outcome, Stage, Survivor } from '../../shared/events.ts';
+import type { Outcome, StopStage, Survivor } from '../../shared/events.ts';
 import { createHooks, type Hooks, type HooksOptions } from '../hooks.ts';
 import { openPort } from '../sockets/handover.ts';
 import { createHeldPorts, type Held, type HeldPorts } from '../sockets/held-ports.ts';
@@ -52,7 +53,7 @@ export interface Program {
   /** It had been booted before. */
   readonly fromStandby: boolean;
   /** Pushes the end of the whole tree to a stage. */
-  end(stage: Stage): void;
+  end(stage: StopStage): void;
   /** Hands a signal to the root process, or to everything in the tree. */
   signal(name: NodeJS.Signals, to: 'root' | 'tree'): void;
   /** Calls back when its event loop has come round; false where it cannot be asked. */
@@ -153,12 +154,7 @@ export function createLauncher(
     releasePorts: () => held.releaseAll(),
     async close() {
       held.close();
-      let cancel = (): void => {};
-      const late = new Promise<void>((resolve) => {
-        cancel = clock.after(lastWords, resolve);
-      });
-      await Promise.all([standbys.close(), Promise.race([late, Promise.all(printing)])]);
-      cancel();
+      await Promise.all([standbys.close(), withDeadline(clock, lastWords, Promise.all(printing))]);
     },
   };
 }
@@ -286,7 +282,7 @@ function track(tracked: Tracked): Program {
         endDrain(false);
       }
       const drains =
-        stage === 'asked' && ending === undefined && !exited && listening.size > 0 && isHeld() && drain > 0;
+        stage === 'terminating' && ending === undefined && !exited && listening.size > 0 && isHeld() && drain > 0;
       if (drains && child.tell({ drain: drainFor(drain, signal) })) {
         let cancel = clock.after(drain + drainSlack, () => {
           // It may have asked itself, in time, and said so.

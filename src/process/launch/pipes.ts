@@ -9,7 +9,7 @@ import { type ChildProcess, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { Socket } from 'node:net';
 import path from 'node:path';
-import { stateHome } from '../crash-safety/orphans.ts';
+import { stateFolder } from '../../shared/user-folders.ts';
 import type { Printed } from './output.ts';
 
 export interface Pipes {
@@ -54,7 +54,7 @@ export function openPipes(): Pipes | undefined {
 
 /** A folder of our own, closed to others, that is never watched (see writtenFiles). Undefined where that fails. */
 function inPassingFolder<Result>(use: (folder: string) => Result): Result | undefined {
-  const home = stateHome();
+  const home = stateFolder(process.env);
   if (home === undefined) return undefined;
   let folder: string | undefined;
   try {

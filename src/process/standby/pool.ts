@@ -163,7 +163,7 @@ export function createStandbys({ start, clock, cpuTime = cpuTimeOf }: StandbyCon
     const ending = new Promise<void>((resolve) => {
       const { push, rootExited } = endTree({ tree, signal: 'SIGKILL', clock, onGone: () => resolve() });
       process.once('exit', rootExited);
-      push('killed');
+      push('killing');
     });
     endings.add(ending);
     void ending.then(() => endings.delete(ending));

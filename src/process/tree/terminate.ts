@@ -14,7 +14,7 @@
  */
 
 import type { CancelTimer, Clock } from '../../shared/clock.ts';
-import type { Stage, Survivor } from '../../shared/events.ts';
+import type { StopStage, Survivor } from '../../shared/events.ts';
 import { type Member, memberKey, type ProcessTree } from './tree.ts';
 
 export interface EndingOptions {
@@ -29,7 +29,7 @@ export interface EndingOptions {
 
 export interface TreeEnding {
   /** Goes on to a stage; never back. */
-  push(stage: Stage): void;
+  push(stage: StopStage): void;
   /** The root has exited: look at once. */
   rootExited(): void;
 }
@@ -43,7 +43,7 @@ const lookShare = 0.2;
 const killDeadline = 2000;
 
 export function endTree({ tree, signal, askRoot, clock, onGone }: EndingOptions): TreeEnding {
-  let stage: Stage = 'told';
+  let stage: StopStage = 'delivered';
   let pause = firstPause;
   let timer: CancelTimer | undefined;
   let killedAt = 0;
@@ -56,7 +56,7 @@ export function endTree({ tree, signal, askRoot, clock, onGone }: EndingOptions)
   }
 
   function ask(member: Member): void {
-    if (stage !== 'asked' || asked.has(memberKey(member))) return;
+    if (stage !== 'terminating' || asked.has(memberKey(member))) return;
     asked.add(memberKey(member));
     if (member.pid === askRoot?.pid) askRoot.ask();
     else send(member, signal);
@@ -70,12 +70,12 @@ export function endTree({ tree, signal, askRoot, clock, onGone }: EndingOptions)
   function look(): void {
     if (over) return;
     const began = clock.now();
-    const { members, proven } = tree.look(stage === 'killed' ? freeze : ask);
+    const { members, proven } = tree.look(stage === 'killing' ? freeze : ask);
     if (members.length === 0 && proven) {
       finish([]);
       return;
     }
-    if (stage === 'killed') {
+    if (stage === 'killing') {
       if (tree.killAll === undefined) for (const member of members) send(member, 'SIGKILL');
       else tree.killAll();
       if (began - killedAt >= killDeadline) {
@@ -101,7 +101,7 @@ export function endTree({ tree, signal, askRoot, clock, onGone }: EndingOptions)
 
   return {
     push(next) {
-      if (next === 'killed' && stage !== 'killed') killedAt = clock.now();
+      if (next === 'killing' && stage !== 'killing') killedAt = clock.now();
       stage = next;
       pause = firstPause;
       look();

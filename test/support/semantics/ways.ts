@@ -9,7 +9,7 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
 import readline from 'node:readline';
-import type { EventMap, EventName } from '../../../src/shared/events.ts';
+import type { EventOf, EventType } from '../../../src/shared/events.ts';
 import { cli } from '../devwatch.ts';
 import { isAlive } from '../facts.ts';
 import { createProject, type Project } from '../project.ts';
@@ -120,7 +120,7 @@ export async function openWays(options: WaysOptions): Promise<Ways> {
   };
 }
 
-type Stated = { [Name in EventName]: { event: Name } & EventMap[Name] }[EventName];
+type Stated = { [Name in EventType]: { event: Name } & EventOf<Name> }[EventType];
 
 /** Lines of a stream, handed out in their order. */
 class Lines {
@@ -248,7 +248,7 @@ export class Session implements AsyncDisposable {
   }
 
   /** Reads on to the next event of one of these names. */
-  async event(...names: EventName[]): Promise<{ event: Stated; before: string[] }> {
+  async event(...names: EventType[]): Promise<{ event: Stated; before: string[] }> {
     const lines: string[] = [];
     for (;;) {
       const { line, before } = await this.#stderr.next(isEvent);
@@ -264,7 +264,7 @@ export class Session implements AsyncDisposable {
   /** All is watched, and the first run has said that it was there; has it also ended? */
   async begun(how: 'stays' | 'ended'): Promise<void> {
     await this.#stdout.next(isObject);
-    const awaited = new Set<EventName>(how === 'ended' ? ['watching', 'exit'] : ['watching']);
+    const awaited = new Set<EventType>(how === 'ended' ? ['watching', 'exit'] : ['watching']);
     while (awaited.size > 0) awaited.delete((await this.event(...awaited)).event.event);
   }
 

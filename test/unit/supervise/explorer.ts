@@ -3,7 +3,7 @@
  * process tree, its root, the timers, the quiet window. In each world the promises are checked.
  */
 
-import type { Stage } from '../../../src/shared/events.ts';
+import type { StopStage } from '../../../src/shared/events.ts';
 import {
   defaultPolicy,
   type Effect,
@@ -22,7 +22,7 @@ interface Surroundings {
   readonly treeAlive: boolean;
   readonly rootAlive: boolean;
   /** How far the tree's end was pushed; null while nobody asked for it. */
-  readonly pushed: Stage | null;
+  readonly pushed: StopStage | null;
   readonly timers: readonly TimerName[];
   readonly quietPending: boolean;
   /** Something was saved that no run has been started after. */
@@ -54,7 +54,7 @@ const untouched: Surroundings = {
   finished: false,
 };
 
-const stages: readonly (Stage | null)[] = [null, 'told', 'asked', 'killed'];
+const stages: readonly (StopStage | null)[] = [null, 'delivered', 'terminating', 'killing'];
 
 /** @throws Error that names the broken promise and the way to it */
 export function explore(step: StepFunction, policy: Policy = { ...defaultPolicy, maxRestarts: 2 }): Exploration {
@@ -83,7 +83,7 @@ function keyOf({ world, around }: Node): string {
 
 function possibleEvents({ world, around }: Node): MachineEvent[] {
   const { run } = world;
-  const ending = { kind: 'asked' } as const;
+  const ending = { kind: 'requested' } as const;
   const events: MachineEvent[] = [
     { type: 'changed' },
     { type: 'restart', cause: 'manual' },
@@ -189,7 +189,7 @@ function check(step: StepFunction, node: Node, policy: Policy): void {
   if (phase.kind === 'running') promise(!around.unseenSave, 'a program runs that is older than the last save');
   if (phase.kind === 'stopping') {
     const canEscalate =
-      phase.stage === 'killed' || around.timers.includes(phase.stage === 'told' ? 'courtesy' : 'grace');
+      phase.stage === 'killing' || around.timers.includes(phase.stage === 'delivered' ? 'courtesy' : 'grace');
     promise(canEscalate, 'an end that nothing pushes on');
     promise(around.pushed === phase.stage, 'an end pushed less far than the machine believes');
   } else if (phase.kind === 'backoff') {
@@ -206,7 +206,7 @@ function check(step: StepFunction, node: Node, policy: Policy): void {
   promise(!settled.around.unseenSave || settled.world.phase.kind === 'stopped', 'a save that is never run');
   const stopped = drain(
     step,
-    advance(step, node, { type: 'stop', ending: { kind: 'asked' }, told: false }, policy),
+    advance(step, node, { type: 'stop', ending: { kind: 'requested' }, told: false }, policy),
     policy,
   );
   promise(stopped.world.phase.kind === 'stopped' && stopped.around.finished, 'a stop that does not stop');

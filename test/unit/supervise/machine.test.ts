@@ -156,7 +156,7 @@ describe('a crash', () => {
 describe('a change', () => {
   test('ends the old tree at once, and starts the new one when it is gone and quiet, in either order', () => {
     const begin: MachineEvent[] = [{ type: 'start' }, { type: 'changed' }];
-    expect(play(begin).effects).toContainEqual({ type: 'end-tree', run: 1, stage: 'asked', grace: null });
+    expect(play(begin).effects).toContainEqual({ type: 'end-tree', run: 1, stage: 'terminating', grace: null });
     expect(play([...begin, gone(1)]).world.run).toBe(1);
     expect(play([...begin, { type: 'quiet' }]).world.run).toBe(1);
     expect(play([...begin, gone(1), { type: 'quiet' }]).world.run).toBe(2);
@@ -170,13 +170,13 @@ describe('a change', () => {
 });
 
 describe('a stop', () => {
-  const stop: MachineEvent = { type: 'stop', ending: { kind: 'asked' }, told: false };
+  const stop: MachineEvent = { type: 'stop', ending: { kind: 'requested' }, told: false };
 
   test('asked for twice kills', () => {
     const { effects } = play([{ type: 'start' }, stop, stop]);
     expect(effects.filter(({ type }) => type === 'end-tree')).toEqual([
-      { type: 'end-tree', run: 1, stage: 'asked', grace: null },
-      { type: 'end-tree', run: 1, stage: 'killed', grace: null },
+      { type: 'end-tree', run: 1, stage: 'terminating', grace: null },
+      { type: 'end-tree', run: 1, stage: 'killing', grace: null },
     ]);
   });
 
@@ -185,7 +185,7 @@ describe('a stop', () => {
     const { effects } = play([{ type: 'start' }, told, { type: 'timer', run: 1, name: 'courtesy' }]);
     expect(
       effects.filter(({ type }) => type === 'end-tree').map((effect) => 'stage' in effect && effect.stage),
-    ).toEqual(['told', 'asked']);
+    ).toEqual(['delivered', 'terminating']);
   });
 
   test('ends what a clean exit left behind', () => {
@@ -194,7 +194,7 @@ describe('a stop', () => {
       { type: 'exited', run: 1, outcome: { code: 0, signal: null }, uptime: 5 },
       stop,
     ]);
-    expect(effects.at(-2)).toEqual({ type: 'end-tree', run: 1, stage: 'asked', grace: null });
+    expect(effects.at(-2)).toEqual({ type: 'end-tree', run: 1, stage: 'terminating', grace: null });
   });
 });
 
@@ -203,15 +203,21 @@ test('the grace ends in a kill', () => {
     killTimeout: 700,
   });
   expect(effects).toContainEqual({ type: 'set-timer', run: 1, name: 'grace', ms: 700 });
-  expect(effects.at(-1)).toEqual({ type: 'end-tree', run: 1, stage: 'killed', grace: 700 });
+  expect(effects.at(-1)).toEqual({ type: 'end-tree', run: 1, stage: 'killing', grace: 700 });
 });
 
 test('a second manual restart kills, one from new settings or by who is patient does not', () => {
   const manual: MachineEvent = { type: 'restart', cause: 'manual' };
   const settings: MachineEvent = { type: 'restart', cause: 'settings' };
   const patient: MachineEvent = { type: 'restart', cause: 'manual', isPatient: true };
-  expect(play([{ type: 'start' }, manual, manual]).effects.at(-1)).toMatchObject({ type: 'end-tree', stage: 'killed' });
+  expect(play([{ type: 'start' }, manual, manual]).effects.at(-1)).toMatchObject({
+    type: 'end-tree',
+    stage: 'killing',
+  });
   for (const second of [settings, patient]) {
-    expect(play([{ type: 'start' }, manual, second]).world.phase).toMatchObject({ kind: 'stopping', stage: 'asked' });
+    expect(play([{ type: 'start' }, manual, second]).world.phase).toMatchObject({
+      kind: 'stopping',
+      stage: 'terminating',
+    });
   }
 });

@@ -2,26 +2,26 @@
 
 import { expect, test } from 'vitest';
 import type { Program } from '../../../src/process/launch/launcher.ts';
-import type { EventMap, EventName, Stage } from '../../../src/shared/events.ts';
+import type { DevwatchEvent, EventOf, EventType, StopStage } from '../../../src/shared/events.ts';
 import { defaultPolicy, type Policy } from '../../../src/supervise/machine.ts';
 import { type RunListener, Supervisor } from '../../../src/supervise/supervisor.ts';
 import { createClock } from '../../support/clock.ts';
 
 interface Run {
   readonly listener: RunListener;
-  readonly stages: Stage[];
+  readonly stages: StopStage[];
 }
 
 function supervise(policy: Partial<Policy> = {}) {
   const clock = createClock();
   const runs: Run[] = [];
-  const events: { name: EventName; event: unknown }[] = [];
+  const events: DevwatchEvent[] = [];
   const endings: unknown[] = [];
   const supervisor = new Supervisor({
     policy: { ...defaultPolicy, ...policy },
     clock,
     launch(run, _cause, listener): Program {
-      const stages: Stage[] = [];
+      const stages: StopStage[] = [];
       runs[run] = { listener, stages };
       return {
         pid: 1000 + run,
@@ -34,11 +34,11 @@ function supervise(policy: Partial<Policy> = {}) {
         write: () => {},
       };
     },
-    emit: (name, event) => void events.push({ name, event }),
+    emit: (event) => void events.push(event),
     onEnd: (ending) => void endings.push(ending),
   });
-  const of = <Name extends EventName>(name: Name) =>
-    events.filter((stated) => stated.name === name).map(({ event }) => event as EventMap[Name]);
+  const of = <Type extends EventType>(type: Type) =>
+    events.filter((event): event is EventOf<Type> => event.type === type);
   return { clock, supervisor, runs, of, endings };
 }
 
@@ -65,10 +65,10 @@ test('a tree that does not end is killed after the grace, and the next run waits
   supervisor.dispatch({ type: 'changed' });
   supervisor.dispatch({ type: 'quiet' });
   clock.advance(999);
-  expect(runs[1]?.stages).toEqual(['asked']);
+  expect(runs[1]?.stages).toEqual(['terminating']);
   clock.advance(1);
-  expect(runs[1]?.stages).toEqual(['asked', 'killed']);
-  expect(of('stopping').at(-1)).toEqual({ run: 1, stage: 'killed', grace: 1000 });
+  expect(runs[1]?.stages).toEqual(['terminating', 'killing']);
+  expect(of('stopping').at(-1)).toMatchObject({ run: 1, stage: 'killing', grace: 1000 });
   clock.advance(60_000);
   expect(runs[2]).toBeUndefined();
   runs[1]?.listener.onExit({ code: null, signal: 'SIGKILL' });
@@ -90,10 +90,10 @@ test('a listener that dispatches during an event is served after it, in order', 
   const { supervisor, runs, endings } = supervise();
   supervisor.dispatch({ type: 'start' });
   supervisor.dispatch({ type: 'restart', cause: 'manual' });
-  supervisor.dispatch({ type: 'stop', ending: { kind: 'asked' }, told: false });
+  supervisor.dispatch({ type: 'stop', ending: { kind: 'requested' }, told: false });
   runs[1]?.listener.onGone([]);
   expect(runs[2]).toBeUndefined();
-  expect(endings).toEqual([{ kind: 'asked' }]);
+  expect(endings).toEqual([{ kind: 'requested' }]);
 });
 
 test('no timer fires after the end', () => {
@@ -101,7 +101,7 @@ test('no timer fires after the end', () => {
   supervisor.dispatch({ type: 'start' });
   runs[1]?.listener.onExit(crashed);
   runs[1]?.listener.onGone([]);
-  supervisor.dispatch({ type: 'stop', ending: { kind: 'asked' }, told: false });
+  supervisor.dispatch({ type: 'stop', ending: { kind: 'requested' }, told: false });
   expect(endings).toHaveLength(1);
   clock.advance(100_000);
   expect(runs[2]).toBeUndefined();

@@ -3,19 +3,21 @@
 import fs from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { defaultSettings } from '../../../src/config/options.ts';
-import type { EventMap } from '../../../src/shared/events.ts';
+import type { EventOf } from '../../../src/shared/events.ts';
 import { createServiceNotices, openNotifySocket } from '../../../src/systemd/notify.ts';
 import { createClock } from '../../support/clock.ts';
 import { createProject } from '../../support/project.ts';
 
-const start: EventMap['start'] = { run: 1, pid: 2, cause: 'start', changes: [], standby: false, ms: 1 };
-const waits: EventMap['exit'] = {
+const start: EventOf<'start'> = { type: 'start', run: 1, pid: 2, cause: 'start', changes: [], standby: false, ms: 1 };
+const waits: EventOf<'exit'> = {
+  type: 'exit',
   run: 1,
   outcome: { code: 0, signal: null },
   uptime: 5,
   next: { kind: 'wait', gaveUp: false },
 };
-const crashes: EventMap['crash'] = {
+const crashes: EventOf<'crash'> = {
+  type: 'crash',
   run: 1,
   outcome: { code: 3, signal: null },
   uptime: 5,
@@ -50,14 +52,14 @@ describe('of several programs', () => {
   test('all are up when the last one is', async () => {
     const { sent, notices } = open();
     const [web, api] = [notices.program(true, 'web'), notices.program(false, 'api')];
-    web('ready', { run: 1, ms: 5 });
+    web({ type: 'ready', run: 1, ms: 5 });
     await settled();
-    api('wait', { reason: 'after', programs: ['web'] });
-    api('crash', crashes);
+    api({ type: 'wait', reason: 'after', programs: ['web'] });
+    api(crashes);
     await settled();
-    web('ready', { run: 2, ms: 5 });
+    web({ type: 'ready', run: 2, ms: 5 });
     await settled();
-    api('ready', { run: 2, ms: 5, port: 3000 });
+    api({ type: 'ready', run: 2, ms: 5, port: 3000 });
     expect(sent).toEqual([
       ['STATUS=web is up'],
       ['STATUS=api crashed: exit 3 · starts again'],
@@ -69,30 +71,30 @@ describe('of several programs', () => {
   test('one that leaves is not waited for', async () => {
     const { sent, notices } = open();
     const [web, api] = [notices.program(true, 'web'), notices.program(true, 'api')];
-    api('end', { ending: { kind: 'asked' } });
+    api({ type: 'end', reason: { kind: 'requested' } });
     await settled();
-    web('ready', { run: 1, ms: 5 });
+    web({ type: 'ready', run: 1, ms: 5 });
     expect(sent).toEqual([['STATUS=api has been taken out'], ['READY=1', 'STATUS=web is up']]);
   });
 
   test('when the last one that was waited for leaves, all are up', async () => {
     const { clock, sent, notices } = open();
     const [web, api] = [notices.program(true, 'web'), notices.program(false, 'api')];
-    web('ready', { run: 1, ms: 5 });
+    web({ type: 'ready', run: 1, ms: 5 });
     await settled();
-    api('start', start);
-    api('stopping', { run: 1, stage: 'asked', grace: null });
+    api(start);
+    api({ type: 'stopping', run: 1, stage: 'terminating', grace: null });
     clock.advance(60_000);
     expect(sent).toEqual([['STATUS=web is up']]);
-    api('end', { ending: { kind: 'asked' } });
+    api({ type: 'end', reason: { kind: 'requested' } });
     expect(sent.at(-1)).toEqual(['READY=1', 'STATUS=api has been taken out']);
   });
 
   test('a crash that ends all makes none of them up', () => {
     const { sent, notices } = open();
     const [web, api] = [notices.program(true, 'web'), notices.program(true, 'api')];
-    const ending = { kind: 'program', outcome: { code: 3, signal: null } } as const;
-    for (const tell of [api, web]) tell('end', { ending });
+    const reason = { kind: 'program', outcome: { code: 3, signal: null } } as const;
+    for (const tell of [api, web]) tell({ type: 'end', reason });
     expect(sent).toEqual([]);
   });
 });
@@ -100,15 +102,15 @@ describe('of several programs', () => {
 describe('up', () => {
   test('when the program listens', () => {
     const { sent, tell } = listen();
-    tell('start', start);
+    tell(start);
     expect(sent).toEqual([]);
-    tell('ready', { run: 1, ms: 5, port: 3000 });
+    tell({ type: 'ready', run: 1, ms: 5, port: 3000 });
     expect(sent).toEqual([['READY=1', 'STATUS=is up · port 3000']]);
   });
 
   test('without a sign, when it has lived for a second', () => {
     const { sent, tell, clock } = listen();
-    tell('start', start);
+    tell(start);
     clock.advance(999);
     expect(sent).toEqual([]);
     clock.advance(1);
@@ -121,32 +123,32 @@ describe('up', () => {
   ])('with a sign by %s, not before it', (_, options) => {
     const { sent, tell, clock } = listen(options);
     if (!('hasSign' in options)) {
-      tell('settings', { file: '.watchrc', changed: ['ready'], settings: { ...defaultSettings, ready: '/up/' } });
+      tell({ type: 'settings', file: '.watchrc', changed: ['ready'], settings: { ...defaultSettings, ready: '/up/' } });
     }
-    tell('start', start);
+    tell(start);
     clock.advance(60_000);
     expect(sent).toEqual([]);
-    tell('ready', { run: 1, ms: 5 });
+    tell({ type: 'ready', run: 1, ms: 5 });
     expect(sent).toEqual([['READY=1', 'STATUS=is up']]);
   });
 
   test('when it has done its work, or is to wait for a change', () => {
     const done = listen();
-    done.tell('start', start);
-    done.tell('exit', waits);
+    done.tell(start);
+    done.tell(waits);
     expect(done.sent).toEqual([['READY=1', 'STATUS=has run and ended · waits for a change']]);
     const lazy = listen();
-    lazy.tell('wait', { reason: 'on-change-only' });
+    lazy.tell({ type: 'wait', reason: 'on-change-only' });
     expect(lazy.sent).toEqual([['READY=1', 'STATUS=waits for a change']]);
   });
 
   test('once', async () => {
     const { sent, tell } = listen();
-    tell('start', start);
-    tell('ready', { run: 1, ms: 5, port: 3000 });
+    tell(start);
+    tell({ type: 'ready', run: 1, ms: 5, port: 3000 });
     await settled();
-    tell('start', { ...start, run: 2 });
-    tell('ready', { run: 2, ms: 5, port: 4000 });
+    tell({ ...start, run: 2 });
+    tell({ type: 'ready', run: 2, ms: 5, port: 4000 });
     expect(sent.slice(1)).toEqual([['STATUS=is up · port 4000']]);
   });
 });
@@ -154,16 +156,16 @@ describe('up', () => {
 describe('not up', () => {
   test('by a second of which it has not lived', () => {
     const { sent, tell, clock } = listen();
-    tell('start', start);
+    tell(start);
     clock.advance(900);
-    tell('crash', crashes);
+    tell(crashes);
     clock.advance(5000);
     expect(sent).toEqual([['STATUS=crashed: exit 3 · starts again']]);
   });
 
   test('by ending again and again', () => {
     const { sent, tell } = listen();
-    tell('exit', { ...waits, next: crashes.next });
+    tell({ ...waits, next: crashes.next });
     expect(sent).toEqual([['STATUS=has run and ended · starts again']]);
   });
 });
@@ -174,15 +176,15 @@ test.each([
   [{ code: null, signal: 'SIGKILL' as const, reason: 'no answer\nREADY=1' }, 'no answer READY=1'],
 ])('a crash by %j is told in one line', (outcome, text) => {
   const { sent, tell } = listen();
-  tell('crash', { ...crashes, outcome, next: { kind: 'wait', gaveUp: true } });
+  tell({ ...crashes, outcome, next: { kind: 'wait', gaveUp: true } });
   expect(sent).toEqual([[`STATUS=crashed: ${text} · waits for a change`]]);
 });
 
 test('what waits for a slow manager is told at once, with the last status', async () => {
   const { sent, tell, read } = listen({ isSlow: true });
-  tell('crash', crashes);
-  tell('ready', { run: 2, ms: 5, port: 3000 });
-  tell('crash', crashes);
+  tell(crashes);
+  tell({ type: 'ready', run: 2, ms: 5, port: 3000 });
+  tell(crashes);
   expect(sent).toHaveLength(1);
   read();
   await settled();
@@ -191,9 +193,9 @@ test('what waits for a slow manager is told at once, with the last status', asyn
 
 test('the end is told once, last, and waited for', async () => {
   const { sent, tell, notices, clock, read } = listen({ isSlow: true });
-  tell('start', start);
+  tell(start);
   void notices.stopped();
-  tell('crash', crashes);
+  tell(crashes);
   clock.advance(5000);
   let isOver = false;
   void notices.stopped().then(() => {

@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
-import type { EventMap, EventName } from '../../../src/shared/events.ts';
+import type { DevwatchEvent } from '../../../src/shared/events.ts';
 import { formatChanges, formatClock, formatTime } from '../../../src/terminal/format.ts';
 import { createReporter, paintName, render, wantsColor } from '../../../src/terminal/reporter.ts';
 import { orderOf, shortcutHelp } from '../../../src/terminal/shortcuts.ts';
@@ -8,13 +8,9 @@ import { orderOf, shortcutHelp } from '../../../src/terminal/shortcuts.ts';
 const view = { folder: '/project', version: '1.2.3' };
 
 /** The lines that are shown at a level. */
-function lines<Name extends EventName>(
-  name: Name,
-  event: EventMap[Name],
-  level: 'quiet' | 'normal' | 'verbose' = 'normal',
-): string[] {
+function lines(event: DevwatchEvent, level: 'quiet' | 'normal' | 'verbose' = 'normal'): string[] {
   const ranks = { quiet: 0, normal: 1, verbose: 2 };
-  return render({ name, event } as Parameters<typeof render>[0], view)
+  return render(event, view)
     .filter((line) => ranks[line.level] <= ranks[level])
     .map((line) => line.text);
 }
@@ -69,6 +65,7 @@ describe('what one sees', () => {
 
   test('at the start: what runs, what is watched, how many files', () => {
     const event = {
+      type: 'watching',
       program: 'node server.js',
       backend: 'inotify',
       patterns: ['src', '*.sql'],
@@ -76,21 +73,21 @@ describe('what one sees', () => {
       directories: 3,
       files: 42,
       ms: 5,
-    };
-    expect(lines('watching', event)).toEqual(['1.2.3 · node server.js · watching src *.sql (js) · 42 files']);
-    expect(lines('watching', { ...event, backend: 'polling', extensions: null, files: 1 })).toEqual([
+    } as const;
+    expect(lines(event)).toEqual(['1.2.3 · node server.js · watching src *.sql (js) · 42 files']);
+    expect(lines({ ...event, backend: 'polling', extensions: null, files: 1 })).toEqual([
       '1.2.3 · node server.js · watching src *.sql (all files) · 1 file · by polling',
     ]);
   });
 
   test('at a restart: how long it took and why', () => {
-    expect(lines('start', { ...start, cause: 'change' })).toEqual(['restarted in 18 ms · src/a.js']);
-    expect(lines('start', { ...start, cause: 'manual', changes: [] })).toEqual(['restarted in 18 ms']);
-    expect(lines('start', { ...start, run: 1, cause: 'change' })).toEqual(['started in 18 ms · src/a.js']);
+    expect(lines({ type: 'start', ...start, cause: 'change' })).toEqual(['restarted in 18 ms · src/a.js']);
+    expect(lines({ type: 'start', ...start, cause: 'manual', changes: [] })).toEqual(['restarted in 18 ms']);
+    expect(lines({ type: 'start', ...start, run: 1, cause: 'change' })).toEqual(['started in 18 ms · src/a.js']);
   });
 
   test('nothing more after a crash, whose own line has said it', () => {
-    expect(lines('start', { ...start, cause: 'crash' })).toEqual([]);
+    expect(lines({ type: 'start', ...start, cause: 'crash' })).toEqual([]);
   });
 
   test.each([
@@ -114,40 +111,46 @@ describe('what one sees', () => {
     ],
     [{ run: 1, outcome, uptime: 10, next: { kind: 'end' } }, 'crashed (exit 1) after 10 ms · ending'],
   ] as const)('of a crash: %j', (event, text) => {
-    expect(lines('crash', event)).toEqual([text]);
+    expect(lines({ type: 'crash', ...event })).toEqual([text]);
   });
 
   test('of a clean end', () => {
     expect(
-      lines('exit', { run: 1, outcome: { code: 0, signal: null }, uptime: 5, next: { kind: 'wait', gaveUp: false } }),
+      lines({
+        type: 'exit',
+        run: 1,
+        outcome: { code: 0, signal: null },
+        uptime: 5,
+        next: { kind: 'wait', gaveUp: false },
+      }),
     ).toEqual(['exited cleanly · waiting for a change']);
   });
 
   test('of a kill, but not of an end that goes well', () => {
-    expect(lines('stopping', { run: 1, stage: 'asked', grace: null })).toEqual([]);
-    expect(lines('stopping', { run: 1, stage: 'killed', grace: 5000 })).toEqual([
+    expect(lines({ type: 'stopping', run: 1, stage: 'terminating', grace: null })).toEqual([]);
+    expect(lines({ type: 'stopping', run: 1, stage: 'killing', grace: 5000 })).toEqual([
       'still running after 5 s · killing it',
     ]);
-    expect(lines('stopping', { run: 1, stage: 'killed', grace: null })).toEqual(['killing it']);
+    expect(lines({ type: 'stopping', run: 1, stage: 'killing', grace: null })).toEqual(['killing it']);
   });
 
   test.each([
     ['SIGINT', 'the old run has not ended on SIGINT yet · killed in 3.5 s'],
     ['message', 'the old run has not ended on "shutdown" yet · killed in 3.5 s'],
   ] as const)('of an end by %s that takes its time', (signal, text) => {
-    expect(lines('lingering', { run: 1, signal, killIn: 3500 })).toEqual([text]);
+    expect(lines({ type: 'slowStop', run: 1, signal, killIn: 3500 })).toEqual([text]);
   });
 
   test('of what is left running, and of a taken port, even with --quiet', () => {
     const survivors = [{ pid: 7, command: 'sudo sleep', reason: 'belongs to another user' }];
-    expect(lines('gone', { run: 1, survivors, ms: 3 }, 'quiet')).toEqual([
+    expect(lines({ type: 'gone', run: 1, survivors, ms: 3 }, 'quiet')).toEqual([
       'left running: pid 7 (sudo sleep) belongs to another user',
     ]);
     const since = new Date(2020, 0, 2, 3, 4, 5).getTime();
     expect(
-      lines('portTaken', { port: 3000, holders: [{ pid: 7, command: 'node x', user: 'ada', since }] }, 'quiet'),
+      lines({ type: 'portTaken', port: 3000, holders: [{ pid: 7, command: 'node x', user: 'ada', since }] }, 'quiet'),
     ).toEqual(['port 3000 is taken by pid 7 (node x) of ada, since 2020-01-02 03:04:05']);
-    expect(lines('portTaken', { port: 3000, holders: [] }, 'quiet')).toEqual([
+    expect(lines({ type: 'portTaken', port: 3000, holders: [] }, 'quiet')).toEqual([
       'port 3000 is taken by a process that is not visible from here',
     ]);
   });
@@ -189,7 +192,7 @@ test('what is told of one of several programs begins with its name', () => {
     const stream = new PassThrough();
     const options = { ...view, format, level: 'normal', color: false, clear: false, notify: false, env: {} } as const;
     const reporter = createReporter({ ...options, app, stream: () => stream as unknown as NodeJS.WriteStream });
-    reporter.report('wait', { reason: 'after', programs: ['db', 'cache'] });
+    reporter.report({ type: 'wait', reason: 'after', programs: ['db', 'cache'] });
     return String(stream.read());
   };
   expect(told({ name: 'web', index: 0 }, 'pretty')).toBe('[devwatch] web waiting for db, cache\n');

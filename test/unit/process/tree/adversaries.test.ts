@@ -30,8 +30,8 @@ async function endAdversary(
   const { file, args } = commandFor(adversary, register.file);
   const { program, gone } = launchTree({ containment, file, args, folder: project.path });
   await register.holds(adversary.ready);
-  program.end('asked');
-  if (adversary.stubborn) program.end('killed');
+  program.end('terminating');
+  if (adversary.stubborn) program.end('killing');
   const survivors = await gone;
   const alive = processesIn(project.path);
   containment.release();

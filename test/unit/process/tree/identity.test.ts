@@ -53,8 +53,8 @@ test.runIf(process.getuid?.() === 0)('a process of another user is named, and wa
   try {
     const survivors = await new Promise<readonly Survivor[]>((resolve) => {
       const ending = endTree({ tree, signal: 'SIGTERM', clock: systemClock, onGone: resolve });
-      ending.push('asked');
-      ending.push('killed');
+      ending.push('terminating');
+      ending.push('killing');
     });
     expect(survivors).toEqual([{ pid, command: '/bin/sleep 500', reason: 'belongs to another user' }]);
   } finally {

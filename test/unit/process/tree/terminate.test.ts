@@ -52,7 +52,7 @@ function start(tree: FakeTree, further: { askRoot?: { pid: number; ask: () => vo
 test('every member is asked once and continued, those that appear later as well', () => {
   const tree = fakeTree(1, 2);
   const { clock, ending } = start(tree);
-  ending.push('asked');
+  ending.push('terminating');
   tree.alive.add(3);
   clock.advance(1000);
   expect(tree.sent).toEqual(['1 SIGTERM', '1 SIGCONT', '2 SIGTERM', '2 SIGCONT', '3 SIGTERM', '3 SIGCONT']);
@@ -61,7 +61,7 @@ test('every member is asked once and continued, those that appear later as well'
 test('told members are only watched', () => {
   const tree = fakeTree(1);
   const { clock, ending, survivors } = start(tree);
-  ending.push('told');
+  ending.push('delivered');
   clock.advance(1000);
   expect(tree.sent).toEqual([]);
   tree.alive.clear();
@@ -72,7 +72,7 @@ test('told members are only watched', () => {
 test('the exit of the root is looked at in the same moment', () => {
   const tree = fakeTree(1);
   const { ending, survivors } = start(tree);
-  ending.push('asked');
+  ending.push('terminating');
   tree.alive.clear();
   expect(survivors()).toBeUndefined();
   ending.rootExited();
@@ -83,7 +83,7 @@ test('an empty tree counts only when nothing was born unseen', () => {
   const tree = fakeTree();
   tree.proven = false;
   const { clock, ending, survivors } = start(tree);
-  ending.push('asked');
+  ending.push('terminating');
   clock.advance(100);
   expect(survivors()).toBeUndefined();
   tree.proven = true;
@@ -94,7 +94,7 @@ test('an empty tree counts only when nothing was born unseen', () => {
 test('members are frozen as they are found before they are killed', () => {
   const tree = fakeTree(1, 2);
   const { ending } = start(tree);
-  ending.push('killed');
+  ending.push('killing');
   expect(tree.sent).toEqual(['1 SIGSTOP', '2 SIGSTOP', '1 SIGKILL', '2 SIGKILL']);
 });
 
@@ -106,7 +106,7 @@ test('a tree that can be killed in one step is', () => {
     tree.alive.clear();
   };
   const { clock, ending, survivors } = start(tree);
-  ending.push('killed');
+  ending.push('killing');
   clock.advance(100);
   expect({ killed, sent: tree.sent, survivors: survivors() }).toEqual({ killed: 1, sent: [], survivors: [] });
 });
@@ -118,7 +118,7 @@ test('a root that is asked in another way gets no signal, its children do', () =
     asked += 1;
   };
   const { clock, ending } = start(tree, { askRoot: { pid: 1, ask } });
-  ending.push('asked');
+  ending.push('terminating');
   clock.advance(500);
   expect(asked).toBe(1);
   expect(tree.sent.filter((line) => !line.endsWith('SIGCONT'))).toEqual(['2 SIGTERM']);
@@ -129,8 +129,8 @@ describe('what cannot be killed', () => {
     const tree = fakeTree(1, 2);
     tree.denied.add(2);
     const { clock, ending, survivors } = start(tree);
-    ending.push('asked');
-    ending.push('killed');
+    ending.push('terminating');
+    ending.push('killing');
     clock.advance(1900);
     expect(survivors()).toBeUndefined();
     clock.advance(200);
@@ -145,10 +145,10 @@ describe('what cannot be killed', () => {
     const clock = createClock();
     let reports = 0;
     const ending = endTree({ tree, signal: 'SIGTERM', clock, onGone: () => (reports += 1) });
-    ending.push('killed');
+    ending.push('killing');
     clock.advance(5000);
     ending.rootExited();
-    ending.push('killed');
+    ending.push('killing');
     expect(reports).toBe(1);
   });
 });
@@ -163,7 +163,7 @@ test('a look that takes long is repeated less often', () => {
     clock.advance(20);
     return look(onFound);
   };
-  endTree({ tree, signal: 'SIGTERM', clock, onGone: () => {} }).push('asked');
+  endTree({ tree, signal: 'SIGTERM', clock, onGone: () => {} }).push('terminating');
   const before = looks;
   clock.advance(1000);
   // A fifth of the time at most: 20 ms of looking, then 100 ms of pause.

@@ -114,7 +114,7 @@ describe.runIf(process.platform === 'linux')('the memory of a tree', () => {
     await home.until(({ says }) => says.allocated === 100);
     if (tree === undefined) throw new Error('no tree was opened');
     const bytes = treeMemory(tree) ?? 0;
-    program.end('killed');
+    program.end('killing');
     expect(await gone).toEqual([]);
     expect(treeMemory(tree)).toBe(0);
     containment.release();
