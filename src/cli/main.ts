@@ -107,7 +107,7 @@ async function runPrograms(line: CommandLine, keepCompiled: () => void): Promise
   const isSeveral = programs.length > 1;
   // Loaded where there are several: at the start a program comes first.
   const beside = isSeveral
-    ? (await import('../terminal/side-by-side.ts')).openSideBySide(programs.map(({ app = '' }) => app))
+    ? (await import('../terminal/shared-terminal.ts')).openSharedTerminal(programs.map(({ app = '' }) => app))
     : undefined;
   const sockets = takeSockets(process.env);
   const membersOf = (now: readonly NamedProgram[]): readonly MemberRequest[] =>

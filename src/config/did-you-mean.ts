@@ -1,7 +1,4 @@
-import { createRequire } from 'node:module';
-
-// Loaded when there is a mistake: at the start the program comes first.
-const require = createRequire(import.meta.url);
+import { require } from '../shared/require.ts';
 
 /** The candidate that `name` was probably meant to be, or undefined when none is close. */
 export function nearest(name: string, candidates: readonly string[]): string | undefined {

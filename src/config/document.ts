@@ -1,16 +1,14 @@
 /** A settings file: JSON with comments, read so that every complaint names its line and column. */
 
 import fs from 'node:fs';
-import { createRequire } from 'node:module';
 import path from 'node:path';
 import type { Node, ParseError } from 'jsonc-parser';
 import { codeOf, UsageError } from '../shared/errors.ts';
+import { require } from '../shared/require.ts';
 import { nearest } from './did-you-mean.ts';
 import { isOptionKey, type OptionKey, optionKeys, specOf } from './options.ts';
 import { readValue, show, ValueError } from './values.ts';
 
-// Loaded when there is a file to read: at the start the program comes first.
-const require = createRequire(import.meta.url);
 const parser = (): typeof import('jsonc-parser') => require('jsonc-parser');
 
 /** Checked values, and the folder that paths and patterns among them are relative to. */

@@ -1,9 +1,9 @@
 /** Reads one option's value from what a person wrote: a flag's text or a JSON value. */
 
-import { createRequire } from 'node:module';
 import os from 'node:os';
 import type picomatch from 'picomatch';
 import { UsageError } from '../shared/errors.ts';
+import { require } from '../shared/require.ts';
 import { nearest } from './did-you-mean.ts';
 import {
   type FailureKind,
@@ -16,9 +16,6 @@ import {
   patternOf,
 } from './options.ts';
 import { parseProbe } from './probe-url.ts';
-
-// picomatch is loaded when there is a glob to check: at the start the program comes first.
-const require = createRequire(import.meta.url);
 
 /** What is wrong with a value, in words that follow the option's name: `takes a duration, …`. */
 export class ValueError extends UsageError {

@@ -1,7 +1,7 @@
 /** The part of loads.cts that Node before 22.15 runs in the thread of its module hooks. */
 
 import { createRequire } from 'node:module';
-import type { Orders } from './orders.ts';
+import type { LaunchOrders } from './orders.ts';
 
 interface Reporter {
   url(url: string, context: Context): void;
@@ -15,8 +15,8 @@ interface Context {
 
 let report: Reporter | undefined;
 
-export function initialize({ orders, reporter }: { orders: Orders; reporter: string }): void {
-  const loads = createRequire(import.meta.url)(reporter) as { reporter(orders: Orders): Reporter };
+export function initialize({ orders, reporter }: { orders: LaunchOrders; reporter: string }): void {
+  const loads = createRequire(import.meta.url)(reporter) as { reporter(orders: LaunchOrders): Reporter };
   report = loads.reporter(orders);
 }
 

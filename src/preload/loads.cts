@@ -8,7 +8,7 @@ const nodeModule = require('node:module') as typeof import('node:module') & Modu
 const path = require('node:path') as typeof import('node:path');
 const { fileURLToPath, pathToFileURL } = require('node:url') as typeof import('node:url');
 
-type Orders = import('./orders.ts', { with: { 'resolution-mode': 'import' }}).Orders;
+type LaunchOrders = import('./orders.ts', { with: { 'resolution-mode': 'import' }}).LaunchOrders;
 
 /** What Node 20's types do not have: `registerHooks` came with 22.15, `_resolveFilename` is what everybody patches. */
 interface ModuleInternals {
@@ -27,7 +27,7 @@ type Next = (specifier: string, context: Context) => { url: string };
 const endings = ['', '.js', '.json', '.node', '.ts', '/index.js'];
 
 /** Reports from here on. Node has hooks for that from 22.15 on. */
-function reportLoads(orders: Orders): void {
+function reportLoads(orders: LaunchOrders): void {
   const report = reporter(orders);
   if (nodeModule.registerHooks !== undefined) {
     nodeModule.registerHooks({
@@ -65,7 +65,7 @@ function reportLoads(orders: Orders): void {
 }
 
 /** What both kinds of hooks say. */
-function reporter({ channel, reportLoads, reportPackages }: Orders) {
+function reporter({ channel, reportLoads, reportPackages }: LaunchOrders) {
   const reported = new Set<string>();
   const isInstalled = (name: string): boolean => name.includes(`${path.sep}node_modules${path.sep}`);
 

@@ -6,7 +6,7 @@ export interface PackageFile {
   readonly kind: 'require' | 'import';
 }
 
-export interface Orders {
+export interface LaunchOrders {
   /** The descriptor of the channel. */
   readonly channel: number;
   /** The process that this one is a child of, as long as devwatch lives. */

@@ -8,7 +8,7 @@
 
 const { readFileSync, readSync, writeFileSync, writeSync } = require('node:fs') as typeof import('node:fs');
 
-type Orders = import('./orders.ts', { with: { 'resolution-mode': 'import' }}).Orders;
+type LaunchOrders = import('./orders.ts', { with: { 'resolution-mode': 'import' }}).LaunchOrders;
 type HoldOrders = import('./orders.ts', { with: { 'resolution-mode': 'import' }}).HoldOrders;
 
 interface Holding {
@@ -44,7 +44,7 @@ if (process.env.NODE_CHANNEL_FD === '') {
   delete process.env.NODE_CHANNEL_FD;
   delete process.env.NODE_CHANNEL_SERIALIZATION_MODE;
 }
-const orders: Partial<Orders> = text === undefined ? {} : JSON.parse(text);
+const orders: Partial<LaunchOrders> = text === undefined ? {} : JSON.parse(text);
 const { channel = -1 } = orders;
 
 if (channel >= 0) {
@@ -62,7 +62,7 @@ if (channel >= 0) {
     });
   }
   if (orders.reportLoads === true || orders.reportPackages === true) {
-    requireOnce<{ reportLoads(orders: Partial<Orders>): void }>('./loads.cjs').reportLoads(orders);
+    requireOnce<{ reportLoads(orders: Partial<LaunchOrders>): void }>('./loads.cjs').reportLoads(orders);
   }
   const keep = orders.compileCache === undefined ? () => {} : keepCompiled(orders.compileCache);
   const { hold } = orders;

@@ -1,4 +1,4 @@
-import { createRequire } from 'node:module';
+import { require } from './require.ts';
 
 /** The version of this package. */
-export const version: string = (createRequire(import.meta.url)('../../package.json') as { version: string }).version;
+export const version: string = (require('../../package.json') as { version: string }).version;

@@ -20,7 +20,7 @@ export interface MultiplexerOptions {
 }
 
 /** Where one program's output goes. What a call returns settles when more is welcome. */
-export interface Port {
+export interface OutputChannel {
   stdout(chunk: Buffer): Promise<void> | undefined;
   stderr(chunk: Buffer): Promise<void> | undefined;
   /** Nothing more comes of this run's stream: a line that it has begun is over. */
@@ -31,7 +31,7 @@ export interface Port {
 
 export interface Multiplexer {
   /** @param prefix stands before each line of this program */
-  open(prefix: string): Port;
+  open(prefix: string): OutputChannel;
   /** For devwatch's own lines, on stderr: they begin where no other line goes on. */
   readonly messages: { readonly isTTY: boolean; write(text: string): void; on(): void };
   /** Writes what has begun, and waits until all is written, for at most a second. */

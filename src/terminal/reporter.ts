@@ -1,8 +1,8 @@
 /** Renders facts. Nothing else in devwatch prints, and nothing else knows of colours. */
 
-import { createRequire } from 'node:module';
 import type kleur from 'kleur';
 import type { DevwatchEvent, Emit, EventOf, Next } from '../shared/events.ts';
+import { require } from '../shared/require.ts';
 import { unreachable } from '../shared/unreachable.ts';
 import { notification } from './desktop-notification.ts';
 import {
@@ -14,8 +14,6 @@ import {
   formatTime,
   formatVerdict,
 } from './format.ts';
-
-const require = createRequire(import.meta.url);
 
 /** What settings say of it. */
 export interface ReporterSettings {

@@ -20,6 +20,7 @@ declare module 'vitest' {
 const markName = 'DEVWATCH_TEST_RUN';
 
 export default function setup(project: TestProject): () => void {
+  refuseStaleBuild();
   const mark = randomUUID();
   process.env[markName] = mark;
   // Its real path: what programs report of themselves has no links in it.
@@ -43,6 +44,15 @@ export default function setup(project: TestProject): () => void {
     if (folders.length > 0) throw new Error(`the suite left folders behind: ${folders.join(', ')}`);
     if (processes.length > 0) throw new Error(`the suite left processes behind: ${JSON.stringify(processes)}`);
   };
+}
+
+/** Most tests run the built command, and all of them the built preload. */
+function refuseStaleBuild(): void {
+  const modifiedAt = (file: string): number => fs.statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  // Folders, too: their times tell that a file was added, renamed or removed.
+  const sources = fs.readdirSync('src', { recursive: true, encoding: 'utf8' }).map((file) => path.join('src', file));
+  const newest = Math.max(...[...sources, 'scripts/build.mjs', 'package.json'].map(modifiedAt));
+  if (newest > modifiedAt('dist/cli.cjs')) throw new Error('dist/ is older than src/: npm run build');
 }
 
 /** Live processes that a test started: they carry the mark; the runner and its workers have it, too, but are node's own. */

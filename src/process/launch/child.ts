@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import { Socket } from 'node:net';
 import path from 'node:path';
-import type { Orders, ParkOrders } from '../../preload/orders.ts';
+import type { LaunchOrders, ParkOrders } from '../../preload/orders.ts';
 import { cacheFolder } from '../../shared/user-folders.ts';
 import { makeBlocking, withSockets } from '../sockets/handover.ts';
 import { type Held, type HeldPorts, ipcCommand } from '../sockets/held-ports.ts';
@@ -147,7 +147,7 @@ function invocationOf(options: ChildOptions, inherited: readonly Held[] | undefi
   const unbuffered = options.hearsOutput ? { PYTHONUNBUFFERED: '1' } : {};
   if (!command.isNode) return { file: command.file, args: command.args, env: { ...unbuffered, ...variables } };
   const sharesTerminal = stdin === 'inherit' && stdinIsTerminal();
-  const orders: Orders = {
+  const orders: LaunchOrders = {
     channel: channelDescriptor,
     parent: process.pid,
     sharesTerminal,

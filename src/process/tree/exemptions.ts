@@ -4,10 +4,8 @@
  * own; `DEVWATCH_KEEP=1` in a process's environment keeps that process wherever it is.
  */
 
-import { createRequire } from 'node:module';
+import { require } from '../../shared/require.ts';
 import { type Candidate, commandLine } from './proc.ts';
-
-const require = createRequire(import.meta.url);
 
 /** Given the processes that may belong to a tree: which of them are to be left alone. */
 export type Keep = (candidates: readonly Candidate[]) => (candidate: Candidate) => boolean;

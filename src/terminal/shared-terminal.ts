@@ -6,10 +6,10 @@ import type { LoadedSettings } from '../config/load.ts';
 import type { Settings } from '../config/options.ts';
 import type { MemberRequest } from '../run/program-set.ts';
 import { systemClock } from '../shared/clock.ts';
-import { createMultiplexer, type Port } from './multiplexer.ts';
+import { createMultiplexer, type OutputChannel } from './multiplexer.ts';
 import { type AppLabel, paintName, wantsColor } from './reporter.ts';
 
-export interface SideBySide {
+export interface SharedTerminal {
   /** A program with its place in the output. */
   member(program: NamedProgram): MemberRequest;
   /** Settings are in force: what stands before its lines from now on. */
@@ -22,12 +22,12 @@ export interface SideBySide {
 }
 
 /** @param names of the programs as they are now; others may come later */
-export function openSideBySide(names: readonly string[]): SideBySide {
+export function openSharedTerminal(names: readonly string[]): SharedTerminal {
   const { stdout, stderr } = process;
   const multiplexer = createMultiplexer({ stdout, stderr, isOnePlace: isOnePlace(), clock: systemClock });
   const width = Math.max(...names.map((name) => name.length));
   const labels = new Map<string, AppLabel>();
-  const ports = new Map<string, Port>();
+  const ports = new Map<string, OutputChannel>();
 
   function labelOf(name: string): AppLabel {
     const label = labels.get(name) ?? { name, index: labels.size };
@@ -40,7 +40,7 @@ export function openSideBySide(names: readonly string[]): SideBySide {
     return prefix ? `${painted}${''.padEnd(width - name.length)} | ` : '';
   }
 
-  function portOf(name: string): Port {
+  function portOf(name: string): OutputChannel {
     const port = ports.get(name) ?? multiplexer.open('');
     ports.set(name, port);
     return port;
