@@ -23,7 +23,7 @@ import {
 } from '../background/registry.ts';
 import { defaultSettings, type Settings } from '../config/options.ts';
 import { readDuration } from '../config/values.ts';
-import { endStaleLeftovers } from '../process/crash-safety/orphans.ts';
+import { terminateStaleOrphans } from '../process/crash-safety/orphans.ts';
 import { planCommand } from '../run/command-plan.ts';
 import type { Reread } from '../run/program.ts';
 import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
@@ -403,7 +403,7 @@ function claimAndStrike(name: string): void {
 /** Ends what a killed devwatch has left in its folder. */
 async function sweep(record: BackgroundRecord | undefined): Promise<void> {
   if (record === undefined || !fs.existsSync(record.folder)) return;
-  await endStaleLeftovers(record.folder);
+  await terminateStaleOrphans(record.folder);
 }
 
 const notRunning = (name: string, alive: boolean): string =>

@@ -36,9 +36,9 @@ for (let at = process.execArgv.length - 1; at > 0; at -= 1) {
 delete require.cache[__filename];
 
 // Only the main thread finds it: it is gone before there can be another one.
-const { DEVWATCH_CHANNEL: text, DEVWATCH_DOOR: door } = process.env;
+const { DEVWATCH_CHANNEL: text, DEVWATCH_CGROUP_PROCS: cgroupProcsFile } = process.env;
 delete process.env.DEVWATCH_CHANNEL;
-delete process.env.DEVWATCH_DOOR;
+delete process.env.DEVWATCH_CGROUP_PROCS;
 // Node's own, for the pipe that is ours (process/child.ts).
 if (process.env.NODE_CHANNEL_FD === '') {
   delete process.env.NODE_CHANNEL_FD;
@@ -48,7 +48,7 @@ const orders: Partial<LaunchOrders> = text === undefined ? {} : JSON.parse(text)
 const { channel = -1 } = orders;
 
 if (channel >= 0) {
-  if (door !== undefined) enter(door);
+  if (cgroupProcsFile !== undefined) joinCgroup(cgroupProcsFile);
   // devwatch was killed before it had made anything that would see to this process.
   if (process.ppid !== orders.parent) process.kill(process.pid, 'SIGKILL');
   if (orders.sharesTerminal === true) {
@@ -97,7 +97,7 @@ if (channel >= 0) {
 }
 
 /** devwatch puts this process into its cgroup while Node boots; nothing may begin before that is done. */
-function enter(procs: string): void {
+function joinCgroup(procs: string): void {
   const folder = procs.split('/').slice(-3, -1).join('/');
   if (!readFileSync('/proc/self/cgroup', 'utf8').trimEnd().endsWith(`/${folder}`)) writeFileSync(procs, '0');
 }

@@ -11,7 +11,7 @@ import type { CancelTimer, Clock } from '../shared/clock.ts';
 import { codeOf, messageOf } from '../shared/errors.ts';
 import type { Survivor } from '../shared/events.ts';
 import { findOnPath } from './launch/command.ts';
-import { endTree, type TreeEnding } from './tree/terminate.ts';
+import { terminateTree } from './tree/terminate.ts';
 import type { Containment, ProcessTree } from './tree/tree.ts';
 
 export interface HooksOptions {
@@ -150,9 +150,8 @@ interface Followed {
 
 /** Sees a started command through to the end of its tree; returns what ends it before its time. */
 function follow({ child, tree, clock, tell, onOver }: Followed): () => void {
-  let ending: TreeEnding | undefined;
+  let termination: ReturnType<typeof terminateTree> | undefined;
   let cancelLook: CancelTimer | undefined;
-  let cancelKill: CancelTimer | undefined;
   let isOver = false;
   const cancelDeadline = clock.after(longestRun, () => {
     tell(`still runs after ${longestRun / 1000} s · ending it`);
@@ -162,8 +161,8 @@ function follow({ child, tree, clock, tell, onOver }: Followed): () => void {
   // A signal that could not be sent; the end of the tree does not rest on it.
   child.on('error', () => {});
   child.once('exit', (code, signal) => {
-    if (ending !== undefined) {
-      ending.rootExited();
+    if (termination !== undefined) {
+      termination.rootExited();
       return;
     }
     if (signal !== null) tell(`ended by ${signal}`);
@@ -173,7 +172,7 @@ function follow({ child, tree, clock, tell, onOver }: Followed): () => void {
 
   /** What it left behind (`paplay alarm.wav &`) is part of it. */
   function awaitRest(pause: number): void {
-    const { members, proven } = tree.look();
+    const { members, proven } = tree.scan();
     if (members.length > 0 || !proven) {
       cancelLook = clock.after(pause, () => awaitRest(Math.min(pause * 1.5, longestPause)));
       return;
@@ -183,12 +182,11 @@ function follow({ child, tree, clock, tell, onOver }: Followed): () => void {
   }
 
   function end(): void {
-    if (ending !== undefined || isOver) return;
+    if (termination !== undefined || isOver) return;
     cancelDeadline();
     cancelLook?.();
-    ending = endTree({ tree, signal: 'SIGTERM', clock, onGone });
-    cancelKill = clock.after(grace, () => ending?.push('killing'));
-    ending.push('terminating');
+    termination = terminateTree(tree, { signal: 'SIGTERM', graceMs: grace, clock });
+    void termination.gone.then(onGone);
   }
 
   function onGone(survivors: readonly Survivor[]): void {
@@ -199,7 +197,6 @@ function follow({ child, tree, clock, tell, onOver }: Followed): () => void {
   function finish(): void {
     isOver = true;
     cancelDeadline();
-    cancelKill?.();
     onOver();
   }
 

@@ -5,7 +5,7 @@ import { constants } from 'node:os';
 import type { LoadedSettings } from '../config/load.ts';
 import { liveReloadPort } from '../config/options.ts';
 import { startGuardian } from '../process/crash-safety/guardian.ts';
-import { endStaleLeftovers, type Leftovers, noteLeftovers } from '../process/crash-safety/orphans.ts';
+import { type Orphans, recordOrphans, terminateStaleOrphans } from '../process/crash-safety/orphans.ts';
 import { createLauncher } from '../process/launch/launcher.ts';
 import { isForeground, terminalModes } from '../process/launch/tty.ts';
 import { createContainment } from '../process/tree/containment.ts';
@@ -108,19 +108,19 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
 
   async #start(): Promise<void> {
     const { settings, folder } = this.#app.loaded;
-    await endStaleLeftovers(folder, () =>
+    await terminateStaleOrphans(folder, () =>
       this.#state({ type: 'warning', message: 'an earlier devwatch was killed here: ending what it left running' }),
     );
     if (this.#over) return;
     const containment = createContainment({ keep: settings.keep });
-    const leftovers: Leftovers = { record: containment.record, keep: settings.keep, signal: settings.signal };
+    const orphans: Orphans = { record: containment.record, keep: settings.keep, signal: settings.signal };
     const guard = (): void => {
-      const guardian = startGuardian(leftovers);
-      const strikeOut = noteLeftovers(folder, leftovers);
+      const guardian = startGuardian(orphans);
+      const deleteRecord = recordOrphans(folder, orphans);
       this.#release = () => {
         containment.release();
         guardian.dismiss();
-        strikeOut();
+        deleteRecord();
       };
     };
     const modes = terminalModes();

@@ -1,6 +1,6 @@
 /**
- * What a devwatch that died may have left behind, written down so that its guardian, or the next
- * devwatch in the same folder, can end it.
+ * Orphans are processes that a devwatch leaves behind when it is killed. A record on the disk lets its
+ * guardian, or the next devwatch in the same folder, find and terminate them.
  */
 
 import fs from 'node:fs';
@@ -8,139 +8,126 @@ import path from 'node:path';
 import { systemClock } from '../../shared/clock.ts';
 import { stateFolder } from '../../shared/user-folders.ts';
 import type { StopSignal } from '../launch/child.ts';
-import { openLeftovers } from '../tree/containment.ts';
+import { platform } from '../platform.ts';
+import { openOrphans } from '../tree/containment.ts';
 import { bootId, pidNamespace } from '../tree/identity.ts';
 import { readStat } from '../tree/proc.ts';
-import { endTree } from '../tree/terminate.ts';
-import type { ContainmentRecord, ProcessTree } from '../tree/tree.ts';
+import { terminateTree } from '../tree/terminate.ts';
+import type { ContainmentRecord } from '../tree/tree.ts';
 
-export interface Leftovers {
+/** How to find the processes of a devwatch that is dead, and how to terminate them. */
+export interface Orphans {
   readonly record: ContainmentRecord;
-  /** Globs of what is left alone. */
+  /** Globs of processes that may outlive the program. */
   readonly keep: readonly string[];
   readonly signal: StopSignal;
 }
 
-/** Leftovers, and whose they are. A process number alone says nothing: it is given away again, and a boot begins anew. */
-interface Note extends Leftovers {
+/** Orphans and the devwatch that started them. Its pid alone is not enough: pids are reused, and restart after a boot. */
+interface OrphanRecord extends Orphans {
   readonly pid: number;
   readonly startTime: string;
   readonly boot: string;
-  /** In another pid namespace (a container that shares the folder) its number means somebody else, or nobody. */
+  /** In another pid namespace (a container that shares the folder) the pid belongs to another process, or to none. */
   readonly namespace: string;
 }
 
-/** From the polite signal to SIGKILL, in ms: whoever wrote the settings is no longer there to wait. */
-const grace = 300;
+/** Grace period from the stop signal to SIGKILL: short, because its user is no longer there to wait. */
+const graceMs = 300;
 
-/** Ends all that is left. */
-export async function endLeftovers({ record, keep, signal }: Leftovers): Promise<void> {
-  await Promise.all(openLeftovers(record, keep).map((tree) => end(tree, signal)));
+/** Terminates everything that is left. */
+export async function terminateOrphans({ record, keep, signal }: Orphans): Promise<void> {
+  const ending = { signal: signal === 'message' ? 'SIGTERM' : signal, graceMs, clock: systemClock } as const;
+  await Promise.all(openOrphans(record, keep).map((tree) => terminateTree(tree, ending).gone));
 }
 
-function end(tree: ProcessTree, signal: StopSignal): Promise<void> {
-  return new Promise((resolve) => {
-    let killSoon = (): void => {};
-    const ending = endTree({
-      tree,
-      signal: signal === 'message' ? 'SIGTERM' : signal,
-      clock: systemClock,
-      onGone: () => {
-        killSoon();
-        resolve();
-      },
-    });
-    killSoon = systemClock.after(grace, () => ending.push('killing'));
-    ending.push('terminating');
-  });
-}
+/** Numbers the records of this process: several of its programs may run in one folder. */
+let recordCount = 0;
 
-/** Several programs of one devwatch may leave something in one folder. */
-let notes = 0;
-
-/** Notes down what this devwatch would leave in the folder; the returned function strikes it out. */
-export function noteLeftovers(folder: string, leftovers: Leftovers): () => void {
+/** Records what this devwatch would leave behind in the folder; the returned function deletes the record. */
+export function recordOrphans(folder: string, orphans: Orphans): () => void {
   const stat = readStat(process.pid);
   const state = recordFolder();
   const prefix = prefixOf(folder);
   if (stat === undefined || state === undefined || prefix === undefined) return () => {};
-  const note: Note = {
-    ...leftovers,
+  const record: OrphanRecord = {
+    ...orphans,
     pid: process.pid,
     startTime: stat.startTime,
     boot: bootId(),
     namespace: pidNamespace(),
   };
-  notes += 1;
-  const file = path.join(state, `${prefix}${process.pid}-${notes}.json`);
+  recordCount += 1;
+  const file = path.join(state, `${prefix}${process.pid}-${recordCount}.json`);
   try {
-    fs.writeFileSync(file, JSON.stringify(note), { mode: 0o600 });
+    fs.writeFileSync(file, JSON.stringify(record), { mode: 0o600 });
   } catch {
-    return () => {}; // A full or read-only disk: the guardian alone must do.
+    return () => {}; // The disk is full or read-only: only the guardian is left.
   }
   return () => fs.rmSync(file, { force: true });
 }
 
-/** By the folder's prefix, while they go on. */
-const endings = new Map<string, Promise<unknown>>();
+/** Terminations under way, by the folder's prefix. */
+const terminations = new Map<string, Promise<unknown>>();
 
 /**
- * Ends what killed devwatches have left alive in a folder, before anything is started there. Of several
- * programs that begin there each waits for all of it.
+ * Terminates what killed devwatches left running in a folder, before a program is started there. All
+ * programs that start in the folder at the same time wait for all of it.
  *
- * @param onFound called if there is anything, for the first who asks
+ * @param onFound called once if anything is left
  */
-export async function endStaleLeftovers(folder: string, onFound: () => void = () => {}): Promise<void> {
+export async function terminateStaleOrphans(folder: string, onFound: () => void = () => {}): Promise<void> {
   const prefix = prefixOf(folder);
   if (prefix === undefined) return;
-  const stale = takeStaleLeftovers(prefix);
+  const stale = takeStaleRecords(prefix);
   if (stale.length > 0) {
     onFound();
-    const ending = Promise.all([endings.get(prefix), ...stale.map(endLeftovers)]);
-    endings.set(prefix, ending);
-    void ending.then(() => {
-      if (endings.get(prefix) === ending) endings.delete(prefix);
+    const termination = Promise.all([terminations.get(prefix), ...stale.map(terminateOrphans)]);
+    terminations.set(prefix, termination);
+    void termination.then(() => {
+      if (terminations.get(prefix) === termination) terminations.delete(prefix);
     });
   }
-  await endings.get(prefix);
+  await terminations.get(prefix);
 }
 
-/** What earlier ones that are dead now left alive in the folder. Their notes are struck out. */
-function takeStaleLeftovers(prefix: string): Leftovers[] {
+/** Deletes the records of dead devwatches in the folder, and returns those that left anything alive. */
+function takeStaleRecords(prefix: string): Orphans[] {
   const state = recordFolder();
   if (state === undefined) return [];
-  const stale: Leftovers[] = [];
+  const stale: Orphans[] = [];
   for (const name of fs.readdirSync(state)) {
     if (!name.startsWith(prefix)) continue;
     const file = path.join(state, name);
-    const note = readNote(file);
-    if (note?.boot === bootId() && note.namespace !== pidNamespace()) continue;
-    if (note !== undefined && readStat(note.pid)?.startTime === note.startTime && note.boot === bootId()) continue;
+    const record = readRecord(file);
+    const isThisBoot = record?.boot === bootId();
+    if (isThisBoot && record.namespace !== pidNamespace()) continue;
+    if (isThisBoot && readStat(record.pid)?.startTime === record.startTime) continue;
     fs.rmSync(file, { force: true });
-    if (note?.boot === bootId() && isAnythingLeft(note)) stale.push(note);
+    if (isThisBoot && isAnythingLeft(record)) stale.push(record);
   }
   return stale;
 }
 
-function isAnythingLeft({ record, keep }: Leftovers): boolean {
-  return openLeftovers(record, keep).some((tree) => {
-    if (tree.look().members.length > 0) return true;
+function isAnythingLeft({ record, keep }: Orphans): boolean {
+  return openOrphans(record, keep).some((tree) => {
+    if (tree.scan().members.length > 0) return true;
     tree.release?.();
     return false;
   });
 }
 
-function readNote(file: string): Note | undefined {
+function readRecord(file: string): OrphanRecord | undefined {
   try {
-    return JSON.parse(fs.readFileSync(file, 'utf8')) as Note;
+    return JSON.parse(fs.readFileSync(file, 'utf8')) as OrphanRecord;
   } catch {
     return undefined;
   }
 }
 
 /**
- * By device and inode: a folder has many names, and a hash would need node:crypto, which takes 4 ms to load.
- * Undefined when it has gone.
+ * Returns the start of the names of a folder's records; undefined when the folder is gone. It is made of device and
+ * inode, because a folder can have several paths, and because a hash would need node:crypto, which takes 4 ms to load.
  */
 function prefixOf(folder: string): string | undefined {
   try {
@@ -151,11 +138,9 @@ function prefixOf(folder: string): string | undefined {
   }
 }
 
-/** Where devwatch keeps what it has to know later; undefined for a user without a home. */
-
-/** devwatch's own folder for such notes, closed to others; undefined where there can be none. */
+/** Returns the folder of the records, which is closed to other users; undefined where there can be none. */
 function recordFolder(): string | undefined {
-  if (process.platform !== 'linux') return undefined;
+  if (!platform.hasProc) return undefined;
   const home = stateFolder(process.env);
   if (home === undefined) return undefined;
   const folder = path.join(home, 'trees');

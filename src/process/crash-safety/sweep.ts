@@ -1,5 +1,5 @@
-/** What the guardian becomes: ends all that a dead devwatch had started. Its argument is a `Leftovers` as JSON. */
+/** The program that the guardian becomes: terminates everything that a dead devwatch had started. */
 
-import { endLeftovers, type Leftovers } from './orphans.ts';
+import { type Orphans, terminateOrphans } from './orphans.ts';
 
-await endLeftovers(JSON.parse(process.argv[2] ?? '') as Leftovers);
+await terminateOrphans(JSON.parse(process.argv[2] ?? '') as Orphans);

@@ -11,7 +11,7 @@ import { createHooks, type Hooks, type HooksOptions } from '../hooks.ts';
 import { openPort } from '../sockets/handover.ts';
 import { createHeldPorts, type Held, type HeldPorts } from '../sockets/held-ports.ts';
 import { createStandbys } from '../standby/pool.ts';
-import { endTree, type TreeEnding } from '../tree/terminate.ts';
+import { Termination } from '../tree/terminate.ts';
 import type { Containment } from '../tree/tree.ts';
 import { treeCpuTime, treeMemory } from '../tree/usage.ts';
 import type { ProgramNotices } from './channel.ts';
@@ -187,7 +187,7 @@ function track(tracked: Tracked): Program {
   const { onPackage, onClaim, onUnhold, isHeld, held, output, onOutput } = tracked;
   const { signal, relay, drain } = options;
   const { process: root, pid, tree, printed } = child;
-  let ending: TreeEnding | undefined;
+  let ending: Termination | undefined;
   let exited = false;
   // Programs may change the terminal's modes; other ones than Node without telling.
   let mayChangeModes = child.modesAreDoubtful;
@@ -255,13 +255,13 @@ function track(tracked: Tracked): Program {
     if (!held.giveUp(port, listened)) listener.onPortTaken(port);
   }
 
-  function startEnding(rootIsAsked = false): TreeEnding {
+  function startEnding(rootIsAsked = false): Termination {
     const ask = rootIsAsked
       ? () => {}
       : signal === 'message' && root.connected
         ? () => void root.send('shutdown')
         : undefined;
-    return endTree({
+    return new Termination({
       tree,
       signal: signal === 'message' ? 'SIGTERM' : signal,
       askRoot: ask && { pid, ask },
@@ -292,15 +292,15 @@ function track(tracked: Tracked): Program {
           cancel();
           endDrain = undefined;
           ending = startEnding(rootIsAsked);
-          ending.push(stage);
+          ending.escalate(stage);
         };
       } else {
         ending ??= startEnding();
-        ending.push(stage);
+        ending.escalate(stage);
       }
     },
     signal(name, to) {
-      if (to === 'tree') for (const member of tree.look().members) tree.signal(member, name);
+      if (to === 'tree') for (const member of tree.scan().members) tree.signal(member, name);
       else if (!exited) root.kill(name);
     },
     ping(answered) {

@@ -18,7 +18,7 @@ import type { ProgramNotices } from '../launch/channel.ts';
 import { answer, type Child, type ChildOptions, type startChild } from '../launch/child.ts';
 import { stdinIsTerminal } from '../launch/tty.ts';
 import { cpuTimeOf, readProc } from '../tree/proc.ts';
-import { endTree } from '../tree/terminate.ts';
+import { terminateTree } from '../tree/terminate.ts';
 import { planParking } from './parking.ts';
 
 /** What decides whether a parked process fits a run: all that cannot be changed any more. */
@@ -86,7 +86,7 @@ interface Parked {
 
 export function createStandbys({ start, clock, cpuTime = cpuTimeOf }: StandbyContext): Standbys {
   let parked: Parked[] = [];
-  const endings = new Set<Promise<void>>();
+  const endings = new Set<Promise<unknown>>();
   let latest: Launched | undefined;
   /** The packages of the process that was taken last: it does not load them again, and so does not report them. */
   let taken: Parked | undefined;
@@ -160,13 +160,10 @@ export function createStandbys({ start, clock, cpuTime = cpuTimeOf }: StandbyCon
   function giveUp(one: Parked): void {
     parked = parked.filter((other) => other !== one);
     const { tree, process } = one.child;
-    const ending = new Promise<void>((resolve) => {
-      const { push, rootExited } = endTree({ tree, signal: 'SIGKILL', clock, onGone: () => resolve() });
-      process.once('exit', rootExited);
-      push('killing');
-    });
-    endings.add(ending);
-    void ending.then(() => endings.delete(ending));
+    const { gone, rootExited } = terminateTree(tree, { signal: 'SIGKILL', graceMs: 0, clock });
+    process.once('exit', rootExited);
+    endings.add(gone);
+    void gone.then(() => endings.delete(gone));
   }
 
   function giveUpAll(): void {

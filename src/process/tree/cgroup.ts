@@ -10,35 +10,35 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { codeOf } from '../../shared/errors.ts';
 import type { Survivor } from '../../shared/events.ts';
-import type { Keep } from './exemptions.ts';
+import type { Exemptions } from './exemptions.ts';
 import { describeMember, signalMember } from './linux.ts';
 import { type Candidate, type ProcessStat, readCandidate, readProc, readStat } from './proc.ts';
-import type { Look, Member, ProcessTree } from './tree.ts';
+import type { Member, ProcessTree, Scan } from './tree.ts';
 
-/** The tree in an existing cgroup; `root` belongs to it even while it has not entered the cgroup yet. */
-export function openCgroupTree(folder: string, keep: Keep, root?: number): ProcessTree {
-  return new CgroupTree(folder, keep, root);
+/** Opens the tree in an existing cgroup; `root` belongs to it even before it has joined the cgroup. */
+export function openCgroupTree(folder: string, exemptions: Exemptions, root?: number): ProcessTree {
+  return new CgroupTree(folder, exemptions, root);
 }
 
 class CgroupTree implements ProcessTree {
   readonly #folder: string;
-  readonly #keep: Keep;
+  readonly #exemptions: Exemptions;
   readonly #root: ProcessStat | undefined;
 
-  constructor(folder: string, keep: Keep, root: number | undefined) {
+  constructor(folder: string, exemptions: Exemptions, root: number | undefined) {
     this.#folder = folder;
-    this.#keep = keep;
+    this.#exemptions = exemptions;
     this.#root = root === undefined ? undefined : readStat(root);
   }
 
-  look(onFound?: (member: Member) => void): Look {
+  scan(onFound?: (member: Member) => void): Scan {
     const candidates = this.#pids().flatMap((pid) => readCandidate(pid, 0) ?? []);
     const root = this.#rootOutside(candidates);
     if (root !== undefined) candidates.push(root);
-    const kept = this.#keep(candidates);
+    const isExempt = this.#exemptions(candidates);
     const members: Member[] = [];
     for (const candidate of candidates) {
-      if (kept(candidate)) {
+      if (isExempt(candidate)) {
         this.#moveOut(candidate.pid);
         continue;
       }

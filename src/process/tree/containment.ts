@@ -1,9 +1,10 @@
-/** How a devwatch makes its programs recognisable: the best way that this machine has, chosen once. */
+/** Makes the programs of one devwatch recognisable, in the best way that this machine offers. */
 
 import fs from 'node:fs';
 import path from 'node:path';
+import { platform } from '../platform.ts';
 import { findCgroup, makeCgroup, openCgroupTree, removeCgroups } from './cgroup.ts';
-import { createKeep, type Keep } from './exemptions.ts';
+import { createExemptions, type Exemptions } from './exemptions.ts';
 import { openMarkedTree } from './linux.ts';
 import { openPsTree } from './posix.ts';
 import { readProc, readStat } from './proc.ts';
@@ -11,9 +12,9 @@ import type { Containment, ContainmentRecord, Invocation, ProcessTree } from './
 import { openWindowsTree } from './windows.ts';
 
 export interface ContainmentOptions {
-  /** Globs of what is left alone; see keep.ts. */
+  /** Globs of processes that may outlive the program; see exemptions.ts. */
   readonly keep: readonly string[];
-  /** Use a cgroup where there can be one; by default unless DEVWATCH_CGROUP=0 says not to. */
+  /** Uses a cgroup where that is possible. Defaults to true, unless DEVWATCH_CGROUP is `0`. */
   readonly cgroup?: boolean;
 }
 
@@ -21,28 +22,27 @@ export function createContainment({
   keep,
   cgroup = process.env.DEVWATCH_CGROUP !== '0',
 }: ContainmentOptions): Containment {
-  if (process.platform !== 'linux') return platformContainment();
-  // Nobody guesses against it, and node:crypto takes 4 ms to load, before the program starts.
+  if (!platform.hasProc) return plainContainment();
+  // It need not be secret, and node:crypto takes 4 ms to load, before the program starts.
   const id = `${process.pid.toString(36)}_${Date.now().toString(36)}_${randomDigits(1e8)}`;
   return (cgroup ? cgroupContainment(id, keep) : undefined) ?? markedContainment(id, keep);
 }
 
-/** Everything that a devwatch contained, found by another process after its death. */
-export function openLeftovers(record: ContainmentRecord, keep: readonly string[]): ProcessTree[] {
-  if (process.platform !== 'linux') return [];
+/** Opens everything that another devwatch, dead by now, contained. */
+export function openOrphans(record: ContainmentRecord, keep: readonly string[]): ProcessTree[] {
+  if (!platform.hasProc) return [];
+  const exemptions = exemptionsOf(keep);
   const trees: ProcessTree[] = [];
-  if (record.cgroup !== '' && fs.existsSync(record.cgroup)) trees.push(openCgroupTree(record.cgroup, keepFor(keep)));
+  if (record.cgroup !== '' && fs.existsSync(record.cgroup)) trees.push(openCgroupTree(record.cgroup, exemptions));
   if (record.variable !== '') {
-    trees.push(
-      openMarkedTree({ root: undefined, variable: `${record.variable}=`, limit: record.limit, keep: keepFor(keep) }),
-    );
+    trees.push(openMarkedTree({ root: undefined, variable: `${record.variable}=`, limit: record.limit, exemptions }));
   }
   return trees;
 }
 
-function keepFor(patterns: readonly string[], root?: number): Keep {
+function exemptionsOf(patterns: readonly string[], root?: number): Exemptions {
   const own = readStat(process.pid)?.session;
-  return createKeep(
+  return createExemptions(
     patterns,
     [own, root].filter((session) => session !== undefined),
   );
@@ -56,26 +56,26 @@ function cgroupContainment(id: string, keep: readonly string[]): Containment | u
   const marked = markedContainment(id, keep);
   return {
     record: { ...marked.record, cgroup: all },
-    contain(run, invocation, entersItself) {
+    contain(run, invocation, joinsCgroupItself) {
       const folder = path.join(all, String(run));
-      // Somebody may have tidied up; what can no longer be had is done without.
+      // Another process may have removed the outer cgroup. Where neither can be made, marks must do.
       if (!makeCgroup(folder) && !(makeCgroup(all) && makeCgroup(folder)))
-        return marked.contain(run, invocation, entersItself);
-      const door = path.join(folder, 'cgroup.procs');
-      const open = (pid: number): ProcessTree => openCgroupTree(folder, keepFor(keep, pid), pid);
-      if (entersItself) {
+        return marked.contain(run, invocation, joinsCgroupItself);
+      const cgroupProcsFile = path.join(folder, 'cgroup.procs');
+      const open = (pid: number): ProcessTree => openCgroupTree(folder, exemptionsOf(keep, pid), pid);
+      if (joinsCgroupItself) {
         return {
           ...invocation,
-          env: { ...invocation.env, [doorVariable]: door },
+          env: { ...invocation.env, [cgroupVariable]: cgroupProcsFile },
           open(pid) {
-            letIn(pid, door);
+            joinCgroup(pid, cgroupProcsFile);
             return open(pid);
           },
         };
       }
       return {
-        // The process enters the cgroup itself, before it becomes the program: nothing is born outside.
-        ...throughShell('echo 0 >"$0" || exit 126', door, invocation),
+        // The process joins the cgroup before it becomes the program: none of its children is born outside.
+        ...throughShell('echo 0 >"$0" || exit 126', cgroupProcsFile, invocation),
         open,
       };
     },
@@ -84,20 +84,20 @@ function cgroupContainment(id: string, keep: readonly string[]): Containment | u
 }
 
 /**
- * To enter a cgroup takes 12 ms (the kernel waits until all cores have passed), in which Node boots. One
- * step in another thread: nothing that this thread does meanwhile puts it off.
+ * Moves a process into a cgroup. That takes 12 ms (the kernel waits until all cores have passed), in which
+ * Node boots. It is one step in another thread, so that nothing this thread does can delay it.
  */
-function letIn(pid: number, door: string): void {
-  const procs = fs.openSync(door, 'w');
-  fs.write(procs, String(pid), () => fs.close(procs));
+function joinCgroup(pid: number, cgroupProcsFile: string): void {
+  const descriptor = fs.openSync(cgroupProcsFile, 'w');
+  fs.write(descriptor, String(pid), () => fs.close(descriptor));
 }
 
-/** Tells the preload where to enter. */
-const doorVariable = 'DEVWATCH_DOOR';
+/** Name of the variable from which the preload takes the cgroup to join. */
+const cgroupVariable = 'DEVWATCH_CGROUP_PROCS';
 
-/** Runs a shell command then becomes the program, in the same process. */
+/** Returns an invocation that runs a shell command and then becomes the program, in the same process. */
 export function throughShell(line: string, parameter: string, { file, args, env }: Invocation): Invocation {
-  // dash drops variables whose names are none for it (`a-b`, `npm.x`): env puts them back.
+  // dash drops variables whose names it does not accept (`a-b`, `npm.x`): env restores them.
   const odd = Object.entries(env).filter(([name]) => !/^[A-Za-z_]\w*$/.test(name));
   const restore = odd.length === 0 ? [] : ['env', ...odd.map(([name, value]) => `${name}=${value}`)];
   return { file: '/bin/sh', args: ['-c', `${line}; exec "$@"`, parameter, ...restore, file, ...args], env };
@@ -106,7 +106,7 @@ export function throughShell(line: string, parameter: string, { file, args, env 
 function markedContainment(id: string, keep: readonly string[]): Containment {
   const variable = `DEVWATCH_TREE_${id}`;
   const prlimit = limitsAreFree() ? findPrlimit() : undefined;
-  // Between 2^50 and 2^53 bytes: no program is that large, and a number still holds it exactly.
+  // Between 2^50 and 2^53 bytes: larger than any program, and still exact as a number.
   const limit = prlimit === undefined ? '' : String(1_200_000_000 + randomDigits(7_700_000_000));
   return {
     record: { variable, limit, cgroup: '' },
@@ -122,7 +122,7 @@ function markedContainment(id: string, keep: readonly string[]): Containment {
             root: pid,
             variable: `${variable}=${run}\0`,
             limit: limit === '' ? '' : bytes,
-            keep: keepFor(keep, pid),
+            exemptions: exemptionsOf(keep, pid),
           }),
       };
     },
@@ -132,14 +132,15 @@ function markedContainment(id: string, keep: readonly string[]): Containment {
 
 const randomDigits = (below: number): number => Math.floor(Math.random() * below);
 
-/** May the soft limit be set to any number? prlimit does not start the program when it may not. */
+/** Can the soft limit be set to any number? Otherwise prlimit would not start the program. */
 const limitsAreFree = (): boolean => /^Max resident set +\S+ +unlimited /m.test(readProc('/proc/self/limits') ?? '');
 
-/** util-linux's prlimit sets a limit and becomes the program (0.7 ms); the shell's ulimit would have to pass on the environment. */
+/** Finds util-linux's prlimit, which sets a limit and becomes the program (0.7 ms); with `ulimit` the shell would have to pass on the environment. */
 const findPrlimit = (): string | undefined => ['/usr/bin/prlimit', '/bin/prlimit'].find((file) => fs.existsSync(file));
 
-function platformContainment(): Containment {
-  const open = process.platform === 'win32' ? openWindowsTree : openPsTree;
+/** Containment without marks: the system finds the members of a tree by their parents. */
+function plainContainment(): Containment {
+  const open = platform.isPosix ? openPsTree : openWindowsTree;
   return {
     record: { variable: '', limit: '', cgroup: '' },
     contain: (_run, invocation) => ({ ...invocation, open }),

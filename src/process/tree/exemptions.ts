@@ -1,24 +1,24 @@
 /**
- * What a program started on purpose to outlive it: a browser, a daemon that several projects
- * share. By name only a session is kept that such a process is in and that is not the program's
- * own; `DEVWATCH_KEEP=1` in a process's environment keeps that process wherever it is.
+ * Processes that may outlive the program that started them, because the user wants so: a browser, a
+ * daemon that several projects share. A matching name exempts the process's whole session, unless
+ * that is the program's own session; `DEVWATCH_KEEP=1` in its environment exempts a process anywhere.
  */
 
 import { require } from '../../shared/require.ts';
 import { type Candidate, commandLine } from './proc.ts';
 
-/** Given the processes that may belong to a tree: which of them are to be left alone. */
-export type Keep = (candidates: readonly Candidate[]) => (candidate: Candidate) => boolean;
+/** Takes all processes that may belong to a tree, and returns a test for those that are exempt. */
+export type Exemptions = (candidates: readonly Candidate[]) => (candidate: Candidate) => boolean;
 
 /**
  * @param patterns globs for names and whole command lines, in which `*` also matches `/`
- * @param home the sessions of devwatch and of the program: what has not left them is not kept by its name
+ * @param ownSessions sessions of devwatch and of the program, which no name exempts
  */
-export function createKeep(patterns: readonly string[], home: readonly number[]): Keep {
+export function createExemptions(patterns: readonly string[], ownSessions: readonly number[]): Exemptions {
   return (candidates) => {
     const sessions = new Set<number>();
     for (const { pid, session, command } of candidates) {
-      if (home.includes(session) || sessions.has(session) || patterns.length === 0) continue;
+      if (ownSessions.includes(session) || sessions.has(session) || patterns.length === 0) continue;
       const matches = matcherOf(patterns);
       if (matches(command) || matches(commandLine(pid) ?? '')) sessions.add(session);
     }
@@ -30,7 +30,7 @@ type Matcher = (text: string) => boolean;
 
 const matchers = new WeakMap<readonly string[], Matcher>();
 
-/** Most programs start nothing in a session of its own: what takes 7 ms at first is made for the others alone, and once. */
+/** Compiled once and only when needed: picomatch takes 7 ms to load, and most programs start no other session. */
 function matcherOf(patterns: readonly string[]): Matcher {
   const known = matchers.get(patterns);
   if (known !== undefined) return known;

@@ -9,7 +9,7 @@
 
 import { codeOf } from '../../shared/errors.ts';
 import type { Survivor } from '../../shared/events.ts';
-import type { Keep } from './exemptions.ts';
+import type { Exemptions } from './exemptions.ts';
 import {
   type Birth,
   bornNow,
@@ -24,7 +24,7 @@ import {
   readProc,
   readStat,
 } from './proc.ts';
-import type { Look, Member, ProcessTree } from './tree.ts';
+import type { Member, ProcessTree, Scan } from './tree.ts';
 
 /** Newborns are chased for at most this many rounds: a machine that forks faster than we look is not proven quiet. */
 const chaseRounds = 64;
@@ -36,7 +36,7 @@ export interface MarkedTreeOptions {
   readonly variable: string;
   /** The limit in bytes, or its leading digits; empty when none was set. */
   readonly limit: string;
-  readonly keep: Keep;
+  readonly exemptions: Exemptions;
 }
 
 export function openMarkedTree(options: MarkedTreeOptions): ProcessTree {
@@ -63,7 +63,7 @@ class MarkedTree implements ProcessTree {
     if (root !== undefined) this.#seen.set(root, start);
   }
 
-  look(onFound?: (member: Member) => void): Look {
+  scan(onFound?: (member: Member) => void): Scan {
     const members = new Map<number, Member>();
     const found = (stat: Candidate): void => {
       const member = { pid: stat.pid, startTime: stat.startTime, command: stat.command };
@@ -98,8 +98,8 @@ class MarkedTree implements ProcessTree {
   /** Finds the members among these: by a mark, or by a relation to a member as long as that adds any. */
   #decide(pids: readonly number[], members: ReadonlyMap<number, Member>, found: (stat: Candidate) => void): void {
     const candidates = pids.flatMap((pid) => this.#candidate(pid) ?? []);
-    const kept = this.#options.keep(candidates);
-    let rest = candidates.filter((candidate) => !kept(candidate));
+    const isExempt = this.#options.exemptions(candidates);
+    let rest = candidates.filter((candidate) => !isExempt(candidate));
     const take = (belongs: (candidate: Candidate) => boolean): boolean => {
       const before = rest.length;
       rest = rest.filter((candidate) => {

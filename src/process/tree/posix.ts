@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { codeOf } from '../../shared/errors.ts';
 import type { Survivor } from '../../shared/events.ts';
-import type { Look, Member, ProcessTree } from './tree.ts';
+import type { Member, ProcessTree, Scan } from './tree.ts';
 
 export interface PsLine extends Member {
   readonly parent: number;
@@ -38,7 +38,7 @@ class PsTree implements ProcessTree {
     this.#seen.set(root, readPs().find((line) => line.pid === root)?.startTime ?? '');
   }
 
-  look(onFound?: (member: Member) => void): Look {
+  scan(onFound?: (member: Member) => void): Scan {
     const members = new Map<number, Member>();
     let rest = readPs();
     for (let added = true; added; ) {

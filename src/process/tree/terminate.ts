@@ -1,114 +1,151 @@
 /**
- * Ends a process tree, and proves it.
+ * Terminates a process tree, and proves that it is gone.
  *
- * - `told`: the terminal has already sent SIGINT to every member; only watch them end.
- * - `asked`: the stop signal to every member once, also to those that appear later (a helper
- *   started inside the signal handler), each with SIGCONT, for a stopped process only notes
- *   a signal.
- * - `killed`: SIGKILL, in one step where the tree has one; else freeze every member as it is
- *   found, so that none forks away, and kill; again until nothing is left.
+ * - `delivered`: the terminal has already sent SIGINT to every member; only wait for them to exit.
+ * - `terminating`: send the stop signal once to every member, also to those that appear later (a
+ *   helper started by a signal handler). SIGCONT follows, because a stopped process only queues a
+ *   signal.
+ * - `killing`: SIGKILL, in one step where the tree has one; else stop every member as soon as it is
+ *   found, so that it cannot fork, then kill; repeat until nothing is left.
  *
- * It is over when a look finds no member and nothing was born unseen during it. `exit` of the
- * root is only a reason to look: a grandchild may live on, and `close` may never come while one
- * holds the output open.
+ * The tree is gone when a scan finds no member and no process was born unseen during the scan. The
+ * root's `exit` is only a reason to scan: a grandchild may live on, and `close` may never come while
+ * one holds the output open.
  */
 
 import type { CancelTimer, Clock } from '../../shared/clock.ts';
+import { createDeferred } from '../../shared/deferred.ts';
 import type { StopStage, Survivor } from '../../shared/events.ts';
+import { platform } from '../platform.ts';
 import { type Member, memberKey, type ProcessTree } from './tree.ts';
 
-export interface EndingOptions {
+export interface TerminationOptions {
   readonly tree: ProcessTree;
   readonly signal: NodeJS.Signals;
-  /** Asks the root process in another way than by the signal. */
+  /** Asks the root process to exit by other means than the signal. */
   readonly askRoot?: { readonly pid: number; readonly ask: () => void } | undefined;
   readonly clock: Clock;
-  /** Called once. `survivors` could not be ended: other users' processes, or ones stuck in the kernel. */
+  /** Called once. `survivors` could not be ended: they belong to other users, or are stuck in the kernel. */
   readonly onGone: (survivors: readonly Survivor[]) => void;
 }
 
-export interface TreeEnding {
-  /** Goes on to a stage; never back. */
-  push(stage: StopStage): void;
-  /** The root has exited: look at once. */
-  rootExited(): void;
+/** Pauses between two scans, in ms: short at first, because most programs exit within a few milliseconds. */
+const minPauseMs = 4;
+const maxPauseMs = 50;
+/** Scanning takes at most this share of the time. */
+const maxScanShare = 0.2;
+/** Time from the first SIGKILL until the members that are left count as survivors. */
+const killDeadlineMs = 2000;
+
+/** The termination of a tree in stages; the caller decides when to escalate. */
+export class Termination {
+  readonly #options: TerminationOptions;
+  #stage: StopStage = 'delivered';
+  #pauseMs = minPauseMs;
+  #cancelScan: CancelTimer | undefined;
+  #killedAt = 0;
+  #isGone = false;
+  readonly #asked = new Set<string>();
+  readonly #denied = new Set<string>();
+
+  constructor(options: TerminationOptions) {
+    this.#options = options;
+  }
+
+  /** Enters a stage, never an earlier one than the present, and scans at once. */
+  escalate(stage: StopStage): void {
+    if (stage === 'killing' && this.#stage !== 'killing') this.#killedAt = this.#options.clock.now();
+    this.#stage = stage;
+    this.#scanSoon();
+  }
+
+  /** Scans at once, because the root has exited. */
+  rootExited(): void {
+    this.#scanSoon();
+  }
+
+  #scanSoon(): void {
+    this.#pauseMs = minPauseMs;
+    this.#scan();
+  }
+
+  #scan(): void {
+    if (this.#isGone) return;
+    const { tree, clock } = this.#options;
+    const startedAt = clock.now();
+    const isKilling = this.#stage === 'killing';
+    const { members, proven } = tree.scan((member) => (isKilling ? this.#freeze(member) : this.#ask(member)));
+    const isEmpty = members.length === 0 && proven;
+    if (isKilling && !isEmpty) this.#kill(members);
+    if (isEmpty || (isKilling && startedAt - this.#killedAt >= killDeadlineMs)) this.#finish(members);
+    else this.#schedule(clock.now() - startedAt);
+  }
+
+  #schedule(scanTookMs: number): void {
+    this.#cancelScan?.();
+    const pauseMs = Math.max(this.#pauseMs, scanTookMs / maxScanShare);
+    this.#cancelScan = this.#options.clock.after(pauseMs, () => this.#scan());
+    this.#pauseMs = Math.min(this.#pauseMs * 1.5, maxPauseMs);
+  }
+
+  #ask(member: Member): void {
+    const { signal, askRoot } = this.#options;
+    if (this.#stage !== 'terminating' || this.#asked.has(memberKey(member))) return;
+    this.#asked.add(memberKey(member));
+    if (member.pid === askRoot?.pid) askRoot.ask();
+    else this.#send(member, signal);
+    if (platform.isPosix) this.#send(member, 'SIGCONT');
+  }
+
+  #kill(members: readonly Member[]): void {
+    const { tree } = this.#options;
+    if (tree.killAll !== undefined) tree.killAll();
+    else for (const member of members) this.#send(member, 'SIGKILL');
+  }
+
+  #freeze(member: Member): void {
+    if (this.#options.tree.killAll === undefined && platform.isPosix) this.#send(member, 'SIGSTOP');
+  }
+
+  #send(member: Member, signal: NodeJS.Signals): void {
+    if (this.#options.tree.signal(member, signal) === 'denied') this.#denied.add(memberKey(member));
+  }
+
+  #finish(survivors: readonly Member[]): void {
+    const { tree, onGone } = this.#options;
+    this.#isGone = true;
+    this.#cancelScan?.();
+    tree.release?.();
+    onGone(survivors.map((member) => tree.describe(member, this.#denied.has(memberKey(member)))));
+  }
 }
 
-/** Between two looks, in ms: short at first, for most programs end in a few milliseconds. */
-const firstPause = 4;
-const longestPause = 50;
-/** A look may take this share of the time at most. */
-const lookShare = 0.2;
-/** From the first SIGKILL to giving up on what does not die, in ms. */
-const killDeadline = 2000;
-
-export function endTree({ tree, signal, askRoot, clock, onGone }: EndingOptions): TreeEnding {
-  let stage: StopStage = 'delivered';
-  let pause = firstPause;
-  let timer: CancelTimer | undefined;
-  let killedAt = 0;
-  let over = false;
-  const asked = new Set<string>();
-  const denied = new Set<string>();
-
-  function send(member: Member, name: NodeJS.Signals): void {
-    if (tree.signal(member, name) === 'denied') denied.add(memberKey(member));
-  }
-
-  function ask(member: Member): void {
-    if (stage !== 'terminating' || asked.has(memberKey(member))) return;
-    asked.add(memberKey(member));
-    if (member.pid === askRoot?.pid) askRoot.ask();
-    else send(member, signal);
-    if (process.platform !== 'win32') send(member, 'SIGCONT');
-  }
-
-  function freeze(member: Member): void {
-    if (tree.killAll === undefined && process.platform !== 'win32') send(member, 'SIGSTOP');
-  }
-
-  function look(): void {
-    if (over) return;
-    const began = clock.now();
-    const { members, proven } = tree.look(stage === 'killing' ? freeze : ask);
-    if (members.length === 0 && proven) {
-      finish([]);
-      return;
-    }
-    if (stage === 'killing') {
-      if (tree.killAll === undefined) for (const member of members) send(member, 'SIGKILL');
-      else tree.killAll();
-      if (began - killedAt >= killDeadline) {
-        finish(members);
-        return;
-      }
-    }
-    schedule(clock.now() - began);
-  }
-
-  function schedule(lookTook: number): void {
-    timer?.();
-    timer = clock.after(Math.max(pause, lookTook / lookShare), look);
-    pause = Math.min(pause * 1.5, longestPause);
-  }
-
-  function finish(members: readonly Member[]): void {
-    over = true;
-    timer?.();
-    tree.release?.();
-    onGone(members.map((member) => tree.describe(member, denied.has(memberKey(member)))));
-  }
-
-  return {
-    push(next) {
-      if (next === 'killing' && stage !== 'killing') killedAt = clock.now();
-      stage = next;
-      pause = firstPause;
-      look();
+/**
+ * Sends a tree the stop signal, and SIGKILL to what is left of it after a grace period.
+ *
+ * @param options.graceMs 0 sends SIGKILL at once
+ * @returns `gone` resolves to the members that could not be ended; call `rootExited` for a shorter wait
+ */
+export function terminateTree(
+  tree: ProcessTree,
+  { signal, graceMs, clock }: { readonly signal: NodeJS.Signals; readonly graceMs: number; readonly clock: Clock },
+): { readonly gone: Promise<readonly Survivor[]>; readonly rootExited: () => void } {
+  const gone = createDeferred<readonly Survivor[]>();
+  let cancelKill = (): void => {};
+  const termination = new Termination({
+    tree,
+    signal,
+    clock,
+    onGone(survivors) {
+      cancelKill();
+      gone.resolve(survivors);
     },
-    rootExited() {
-      pause = firstPause;
-      look();
-    },
-  };
+  });
+  if (graceMs === 0) {
+    termination.escalate('killing');
+  } else {
+    cancelKill = clock.after(graceMs, () => termination.escalate('killing'));
+    termination.escalate('terminating');
+  }
+  return { gone: gone.promise, rootExited: () => termination.rootExited() };
 }

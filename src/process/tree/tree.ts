@@ -12,16 +12,17 @@ export interface Member {
 
 export const memberKey = (member: Member): string => `${member.pid}@${member.startTime}`;
 
-export interface Look {
+/** Result of one search for the members of a tree. */
+export interface Scan {
   /** Alive now, the root included; zombies are dead. */
   readonly members: readonly Member[];
-  /** Nothing was born unseen while this was looked up: an empty list means that nothing is left. */
+  /** No process can have been born unseen during the scan: an empty list means that nothing is left. */
   readonly proven: boolean;
 }
 
 export interface ProcessTree {
-  /** Finds the members; `onFound` is told each at once, so that it can be frozen before it forks again. */
-  look(onFound?: (member: Member) => void): Look;
+  /** Finds the members. `onFound` is called for each at once, so that it can be stopped before it forks again. */
+  scan(onFound?: (member: Member) => void): Scan;
   /** Sends a signal, if the process is still the one that was found. */
   signal(member: Member, signal: NodeJS.Signals): 'sent' | 'gone' | 'denied';
   /** Kills all members in one step that none can escape, where the system has such a step. */
@@ -49,8 +50,8 @@ export interface Contained extends Invocation {
 export interface Containment {
   /** How another process finds everything that was contained: for the guardian and for later starts. */
   readonly record: ContainmentRecord;
-  /** @param entersItself it is Node with our preload, which sees to it that nothing begins outside (see preload.cts) */
-  contain(run: number, invocation: Invocation, entersItself: boolean): Contained;
+  /** @param joinsCgroupItself it is Node with our preload, which sees to it that nothing begins outside (see preload.cts) */
+  contain(run: number, invocation: Invocation, joinsCgroupItself: boolean): Contained;
   /** Gives back what all runs shared. */
   release(): void;
 }

@@ -1,6 +1,7 @@
 /** How much memory and CPU time a program takes, and when the memory is too much. */
 
 import type { CancelTimer, Clock } from '../../shared/clock.ts';
+import { platform } from '../platform.ts';
 import { cpuTimeOf, readProc } from './proc.ts';
 import type { ProcessTree } from './tree.ts';
 
@@ -10,16 +11,16 @@ import type { ProcessTree } from './tree.ts';
  * members of other users, which tell no more than what each has.
  */
 export function treeMemory(tree: ProcessTree): number | undefined {
-  if (process.platform !== 'linux') return undefined;
+  if (!platform.hasProc) return undefined;
   let kilobytes = 0;
-  for (const { pid } of tree.look().members) kilobytes += residentOf(pid);
+  for (const { pid } of tree.scan().members) kilobytes += residentOf(pid);
   return kilobytes * 1024;
 }
 
 /** CPU time that a tree's members, and those of their children that have ended, have used so far, in ms; undefined as for memory. */
 export function treeCpuTime(tree: ProcessTree): number | undefined {
-  if (process.platform !== 'linux') return undefined;
-  return tree.look().members.reduce((sum, { pid }) => sum + (cpuTimeOf(pid, 'with its ended children') ?? 0), 0);
+  if (!platform.hasProc) return undefined;
+  return tree.scan().members.reduce((sum, { pid }) => sum + (cpuTimeOf(pid, 'with its ended children') ?? 0), 0);
 }
 
 /** In kB; 0 for a process that has just ended. */

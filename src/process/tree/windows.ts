@@ -7,7 +7,7 @@
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import type { Survivor } from '../../shared/events.ts';
-import type { Look, Member, ProcessTree } from './tree.ts';
+import type { Member, ProcessTree, Scan } from './tree.ts';
 
 export function openWindowsTree(root: number): ProcessTree {
   return new WindowsTree(root);
@@ -20,7 +20,7 @@ class WindowsTree implements ProcessTree {
     this.#root = { pid: root, startTime: '', command: '' };
   }
 
-  look(onFound?: (member: Member) => void): Look {
+  scan(onFound?: (member: Member) => void): Scan {
     if (!isAlive(this.#root.pid)) return { members: [], proven: true };
     onFound?.(this.#root);
     return { members: [this.#root], proven: true };

@@ -38,13 +38,13 @@ describe.skipIf(own === undefined)('the cgroup', () => {
 
   test('is entered before the program begins, even if devwatch has not seen to it yet', () => {
     const code = 'console.log(require("fs").readFileSync("/proc/self/cgroup", "utf8"), process.env)';
-    const { stdout } = run(code, { env: { DEVWATCH_DOOR: door } });
+    const { stdout } = run(code, { env: { DEVWATCH_CGROUP_PROCS: door } });
     expect(stdout).toContain(path.basename(folder));
     expect(stdout).not.toContain('DEVWATCH');
   });
 
   test('that is gone leaves no program outside', () => {
-    const { stdout, status } = run('console.log("begins")', { env: { DEVWATCH_DOOR: `${folder}-gone/cgroup.procs` } });
+    const { stdout, status } = run('console.log("begins")', { env: { DEVWATCH_CGROUP_PROCS: `${folder}-gone/cgroup.procs` } });
     expect(stdout).toBe('');
     expect(status).toBe(1);
   });

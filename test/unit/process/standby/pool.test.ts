@@ -54,12 +54,16 @@ class FakeChild extends EventEmitter implements Child {
   }
 
   readonly tree = {
-    look: () => ({
+    scan: () => ({
       members: this.alive ? [{ pid: this.pid, startTime: '', command: '' }] : [],
       proven: true,
     }),
     signal: (): 'sent' => 'sent',
-    killAll: () => this.die(),
+    killAll: () => {
+      if (!this.alive) return;
+      this.alive = false;
+      queueMicrotask(() => this.emit('exit', null, 'SIGKILL'));
+    },
     describe: () => ({ pid: this.pid, command: '', reason: '' }),
   };
 

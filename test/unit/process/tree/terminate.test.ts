@@ -1,7 +1,8 @@
-/** The stop algorithm alone, on a tree that is told what to be. */
+/** The termination of a tree, on a tree whose members the test decides. */
 
-import { describe, expect, test } from 'vitest';
-import { endTree, type TreeEnding } from '../../../../src/process/tree/terminate.ts';
+import { afterEach, describe, expect, test } from 'vitest';
+import { platform, platformNamed } from '../../../../src/process/platform.ts';
+import { Termination, terminateTree } from '../../../../src/process/tree/terminate.ts';
 import type { Member, ProcessTree } from '../../../../src/process/tree/tree.ts';
 import type { Survivor } from '../../../../src/shared/events.ts';
 import { createClock } from '../../../support/clock.ts';
@@ -20,7 +21,7 @@ function fakeTree(...pids: number[]): FakeTree {
     alive: new Set(pids),
     proven: true,
     denied: new Set(),
-    look(onFound) {
+    scan(onFound) {
       const members = [...tree.alive].map((pid): Member => ({ pid, startTime: '1', command: `program ${pid}` }));
       for (const member of members) onFound?.(member);
       return { members, proven: tree.proven };
@@ -36,136 +37,167 @@ function fakeTree(...pids: number[]): FakeTree {
 
 function start(tree: FakeTree, further: { askRoot?: { pid: number; ask: () => void } } = {}) {
   const clock = createClock();
-  let survivors: readonly Survivor[] | undefined;
-  const ending: TreeEnding = endTree({
+  const reports: (readonly Survivor[])[] = [];
+  const termination = new Termination({
     tree,
     signal: 'SIGTERM',
     clock,
     ...further,
-    onGone: (left) => {
-      survivors = left;
-    },
+    onGone: (survivors) => reports.push(survivors),
   });
-  return { clock, ending, survivors: () => survivors };
+  return { clock, termination, reports };
 }
 
-test('every member is asked once and continued, those that appear later as well', () => {
-  const tree = fakeTree(1, 2);
-  const { clock, ending } = start(tree);
-  ending.push('terminating');
-  tree.alive.add(3);
-  clock.advance(1000);
-  expect(tree.sent).toEqual(['1 SIGTERM', '1 SIGCONT', '2 SIGTERM', '2 SIGCONT', '3 SIGTERM', '3 SIGCONT']);
-});
+afterEach(() => void Object.assign(platform, platformNamed(process.platform)));
 
-test('told members are only watched', () => {
-  const tree = fakeTree(1);
-  const { clock, ending, survivors } = start(tree);
-  ending.push('delivered');
-  clock.advance(1000);
-  expect(tree.sent).toEqual([]);
-  tree.alive.clear();
-  clock.advance(100);
-  expect(survivors()).toEqual([]);
-});
+describe('a termination', () => {
+  test('sends every member the signal once and continues it, also those that appear later', () => {
+    const tree = fakeTree(1, 2);
+    const { clock, termination } = start(tree);
+    termination.escalate('terminating');
+    tree.alive.add(3);
+    clock.advance(1000);
+    expect(tree.sent).toEqual(['1 SIGTERM', '1 SIGCONT', '2 SIGTERM', '2 SIGCONT', '3 SIGTERM', '3 SIGCONT']);
+  });
 
-test('the exit of the root is looked at in the same moment', () => {
-  const tree = fakeTree(1);
-  const { ending, survivors } = start(tree);
-  ending.push('terminating');
-  tree.alive.clear();
-  expect(survivors()).toBeUndefined();
-  ending.rootExited();
-  expect(survivors()).toEqual([]);
-});
-
-test('an empty tree counts only when nothing was born unseen', () => {
-  const tree = fakeTree();
-  tree.proven = false;
-  const { clock, ending, survivors } = start(tree);
-  ending.push('terminating');
-  clock.advance(100);
-  expect(survivors()).toBeUndefined();
-  tree.proven = true;
-  clock.advance(100);
-  expect(survivors()).toEqual([]);
-});
-
-test('members are frozen as they are found before they are killed', () => {
-  const tree = fakeTree(1, 2);
-  const { ending } = start(tree);
-  ending.push('killing');
-  expect(tree.sent).toEqual(['1 SIGSTOP', '2 SIGSTOP', '1 SIGKILL', '2 SIGKILL']);
-});
-
-test('a tree that can be killed in one step is', () => {
-  const tree = fakeTree(1, 2);
-  let killed = 0;
-  tree.killAll = () => {
-    killed += 1;
+  test('only waits for members to which the terminal has delivered the signal', () => {
+    const tree = fakeTree(1);
+    const { clock, termination, reports } = start(tree);
+    termination.escalate('delivered');
+    clock.advance(1000);
+    expect(tree.sent).toEqual([]);
     tree.alive.clear();
-  };
-  const { clock, ending, survivors } = start(tree);
-  ending.push('killing');
-  clock.advance(100);
-  expect({ killed, sent: tree.sent, survivors: survivors() }).toEqual({ killed: 1, sent: [], survivors: [] });
-});
+    clock.advance(100);
+    expect(reports).toEqual([[]]);
+  });
 
-test('a root that is asked in another way gets no signal, its children do', () => {
-  const tree = fakeTree(1, 2);
-  let asked = 0;
-  const ask = (): void => {
-    asked += 1;
-  };
-  const { clock, ending } = start(tree, { askRoot: { pid: 1, ask } });
-  ending.push('terminating');
-  clock.advance(500);
-  expect(asked).toBe(1);
-  expect(tree.sent.filter((line) => !line.endsWith('SIGCONT'))).toEqual(['2 SIGTERM']);
-});
+  test('scans at once when the root has exited', () => {
+    const tree = fakeTree(1);
+    const { termination, reports } = start(tree);
+    termination.escalate('terminating');
+    tree.alive.clear();
+    expect(reports).toEqual([]);
+    termination.rootExited();
+    expect(reports).toEqual([[]]);
+  });
 
-describe('what cannot be killed', () => {
-  test('is named after two seconds, with the reason, and waited for no longer', () => {
+  test('takes an empty tree for gone only when no process can have been born unseen', () => {
+    const tree = fakeTree();
+    tree.proven = false;
+    const { clock, termination, reports } = start(tree);
+    termination.escalate('terminating');
+    clock.advance(100);
+    expect(reports).toEqual([]);
+    tree.proven = true;
+    clock.advance(100);
+    expect(reports).toEqual([[]]);
+  });
+
+  test('stops members as it finds them before it kills them', () => {
+    const tree = fakeTree(1, 2);
+    start(tree).termination.escalate('killing');
+    expect(tree.sent).toEqual(['1 SIGSTOP', '2 SIGSTOP', '1 SIGKILL', '2 SIGKILL']);
+  });
+
+  test('kills in one step a tree that allows it', () => {
+    const tree = fakeTree(1, 2);
+    let killed = 0;
+    tree.killAll = () => {
+      killed += 1;
+      tree.alive.clear();
+    };
+    const { clock, termination, reports } = start(tree);
+    termination.escalate('killing');
+    clock.advance(100);
+    expect({ killed, sent: tree.sent, reports }).toEqual({ killed: 1, sent: [], reports: [[]] });
+  });
+
+  test('neither stops nor continues members on Windows', () => {
+    Object.assign(platform, platformNamed('win32'));
+    const tree = fakeTree(1);
+    const { termination } = start(tree);
+    termination.escalate('terminating');
+    termination.escalate('killing');
+    expect(tree.sent).toEqual(['1 SIGTERM', '1 SIGKILL']);
+  });
+
+  test('asks the root by other means where there are any, and its children by the signal', () => {
+    const tree = fakeTree(1, 2);
+    let asked = 0;
+    const ask = (): void => {
+      asked += 1;
+    };
+    const { clock, termination } = start(tree, { askRoot: { pid: 1, ask } });
+    termination.escalate('terminating');
+    clock.advance(500);
+    expect(asked).toBe(1);
+    expect(tree.sent.filter((line) => !line.endsWith('SIGCONT'))).toEqual(['2 SIGTERM']);
+  });
+
+  test('reports survivors after two seconds of killing, once and with the reason', () => {
     const tree = fakeTree(1, 2);
     tree.denied.add(2);
-    const { clock, ending, survivors } = start(tree);
-    ending.push('terminating');
-    ending.push('killing');
+    const { clock, termination, reports } = start(tree);
+    termination.escalate('terminating');
+    termination.escalate('killing');
     clock.advance(1900);
-    expect(survivors()).toBeUndefined();
-    clock.advance(200);
-    expect(survivors()).toEqual([
-      { pid: 1, command: 'program 1', reason: 'stuck' },
-      { pid: 2, command: 'program 2', reason: 'denied' },
+    expect(reports).toEqual([]);
+    clock.advance(5000);
+    termination.rootExited();
+    termination.escalate('killing');
+    expect(reports).toEqual([
+      [
+        { pid: 1, command: 'program 1', reason: 'stuck' },
+        { pid: 2, command: 'program 2', reason: 'denied' },
+      ],
     ]);
   });
 
-  test('is reported once', () => {
+  test('scans less often when a scan takes long', () => {
     const tree = fakeTree(1);
-    const clock = createClock();
-    let reports = 0;
-    const ending = endTree({ tree, signal: 'SIGTERM', clock, onGone: () => (reports += 1) });
-    ending.push('killing');
-    clock.advance(5000);
-    ending.rootExited();
-    ending.push('killing');
-    expect(reports).toBe(1);
+    const { clock, termination } = start(tree);
+    let scans = 0;
+    const { scan } = tree;
+    tree.scan = (onFound) => {
+      scans += 1;
+      clock.advance(20);
+      return scan(onFound);
+    };
+    termination.escalate('terminating');
+    scans = 0;
+    clock.advance(1000);
+    // A fifth of the time at most: a scan of 20 ms, then a pause of 100 ms.
+    expect(scans).toBeLessThanOrEqual(10);
   });
 });
 
-test('a look that takes long is repeated less often', () => {
-  const tree = fakeTree(1);
-  const clock = createClock();
-  let looks = 0;
-  const { look } = tree;
-  tree.look = (onFound) => {
-    looks += 1;
-    clock.advance(20);
-    return look(onFound);
-  };
-  endTree({ tree, signal: 'SIGTERM', clock, onGone: () => {} }).push('terminating');
-  const before = looks;
-  clock.advance(1000);
-  // A fifth of the time at most: 20 ms of looking, then 100 ms of pause.
-  expect(looks - before).toBeLessThanOrEqual(10);
+describe('terminateTree', () => {
+  test('sends SIGKILL after the grace period', async () => {
+    const tree = fakeTree(1);
+    const clock = createClock();
+    const { gone } = terminateTree(tree, { signal: 'SIGINT', graceMs: 300, clock });
+    clock.advance(299);
+    expect(tree.sent).toEqual(['1 SIGINT', '1 SIGCONT']);
+    clock.advance(1);
+    expect(tree.sent.slice(2)).toEqual(['1 SIGSTOP', '1 SIGKILL']);
+    tree.alive.clear();
+    clock.advance(100);
+    expect(await gone).toEqual([]);
+  });
+
+  test('sends SIGKILL at once without a grace period', () => {
+    const tree = fakeTree(1);
+    terminateTree(tree, { signal: 'SIGTERM', graceMs: 0, clock: createClock() });
+    expect(tree.sent).toEqual(['1 SIGSTOP', '1 SIGKILL']);
+  });
+
+  test('leaves no timer when the tree is gone before the grace period is over', async () => {
+    const tree = fakeTree(1);
+    const clock = createClock();
+    const { gone, rootExited } = terminateTree(tree, { signal: 'SIGTERM', graceMs: 300, clock });
+    tree.alive.clear();
+    rootExited();
+    expect(await gone).toEqual([]);
+    expect(clock.pending).toBe(0);
+  });
 });

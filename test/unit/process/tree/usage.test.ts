@@ -124,7 +124,7 @@ describe.runIf(process.platform === 'linux')('the memory of a tree', () => {
 
   test('is what a process has when what it shares is not told, and nothing of one that has ended', () => {
     const members = [{ pid: 2 ** 22 + 1, startTime: '1', command: 'gone' }];
-    const tree = { look: () => ({ members, proven: true }) } as unknown as ProcessTree;
+    const tree = { scan: () => ({ members, proven: true }) } as unknown as ProcessTree;
     expect(treeMemory(tree)).toBe(0);
     members.push({ pid: process.pid, startTime: '1', command: 'node' });
     expect(treeMemory(tree)).toBeGreaterThan(20 * megabyte);

@@ -1,13 +1,12 @@
-/** A signal goes to the process that was meant, or to none; what may not be ended is named. */
+/** Signals reach the process that was found, or none. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterEach, expect, test } from 'vitest';
 import { openMarkedTree } from '../../../../src/process/tree/linux.ts';
 import { listPids, readStat } from '../../../../src/process/tree/proc.ts';
-import { endTree } from '../../../../src/process/tree/terminate.ts';
+import { terminateTree } from '../../../../src/process/tree/terminate.ts';
 import { systemClock } from '../../../../src/shared/clock.ts';
-import type { Survivor } from '../../../../src/shared/events.ts';
 import { isAlive, parentOf, stateOf, until } from '../../../support/facts.ts';
 
 let child: ChildProcess | undefined;
@@ -26,9 +25,9 @@ afterEach(async () => {
 });
 
 const openTree = (root: number) =>
-  openMarkedTree({ root, variable: 'NOBODY_HAS_THIS=1\0', limit: '', keep: () => () => false });
+  openMarkedTree({ root, variable: 'NOBODY_HAS_THIS=1\0', limit: '', exemptions: () => () => false });
 
-test('a process that has got the number of another one is left alone', async () => {
+test('a tree sends no signal to a process that has reused the pid of a member', async () => {
   const pid = await start('/bin/sleep', '500');
   const tree = openTree(pid);
   const startTime = readStat(pid)?.startTime ?? '';
@@ -37,27 +36,26 @@ test('a process that has got the number of another one is left alone', async () 
   expect(tree.signal({ pid, startTime, command: 'sleep' }, 'SIGKILL')).toBe('sent');
 });
 
-test('a zombie is dead', async () => {
+test('a tree does not count zombies', async () => {
   const pid = await start('/usr/bin/perl', '-e', '$| = 1; exit if !fork; sleep 500');
   const tree = openTree(pid);
   await until(() => listPids().some((other) => parentOf(other) === pid && stateOf(other) === 'Z'));
-  expect(tree.look()).toMatchObject({ members: [{ pid }], proven: true });
+  expect(tree.scan()).toMatchObject({ members: [{ pid }], proven: true });
 });
 
-test.runIf(process.getuid?.() === 0)('a process of another user is named, and waited for no longer', async () => {
-  const pid = await start('setpriv', '--reuid', '12345', '--clear-groups', '/bin/sleep', '500');
-  await until(() => readStat(pid)?.command === 'sleep');
-  const tree = openTree(pid);
-  // Without the rights of root, as a user's devwatch is.
-  process.seteuid?.(65534);
-  try {
-    const survivors = await new Promise<readonly Survivor[]>((resolve) => {
-      const ending = endTree({ tree, signal: 'SIGTERM', clock: systemClock, onGone: resolve });
-      ending.push('terminating');
-      ending.push('killing');
-    });
-    expect(survivors).toEqual([{ pid, command: '/bin/sleep 500', reason: 'belongs to another user' }]);
-  } finally {
-    process.seteuid?.(0);
-  }
-});
+test.runIf(process.getuid?.() === 0)(
+  'a termination reports a process of another user and does not wait for it',
+  async () => {
+    const pid = await start('setpriv', '--reuid', '12345', '--clear-groups', '/bin/sleep', '500');
+    await until(() => readStat(pid)?.command === 'sleep');
+    const tree = openTree(pid);
+    // Without the rights of root, like the devwatch of a user.
+    process.seteuid?.(65534);
+    try {
+      const { gone } = terminateTree(tree, { signal: 'SIGTERM', graceMs: 1, clock: systemClock });
+      expect(await gone).toEqual([{ pid, command: '/bin/sleep 500', reason: 'belongs to another user' }]);
+    } finally {
+      process.seteuid?.(0);
+    }
+  },
+);
