@@ -44,7 +44,9 @@ describe.skipIf(own === undefined)('the cgroup', () => {
   });
 
   test('that is gone leaves no program outside', () => {
-    const { stdout, status } = run('console.log("begins")', { env: { DEVWATCH_CGROUP_PROCS: `${folder}-gone/cgroup.procs` } });
+    const { stdout, status } = run('console.log("begins")', {
+      env: { DEVWATCH_CGROUP_PROCS: `${folder}-gone/cgroup.procs` },
+    });
     expect(stdout).toBe('');
     expect(status).toBe(1);
   });
