@@ -11,6 +11,7 @@ import type { CancelTimer, Clock } from '../shared/clock.ts';
 import { codeOf, messageOf } from '../shared/errors.ts';
 import type { Survivor } from '../shared/events.ts';
 import { findOnPath } from './launch/command.ts';
+import { platform } from './platform.ts';
 import { terminateTree } from './tree/terminate.ts';
 import type { Containment, ProcessTree } from './tree/tree.ts';
 
@@ -112,7 +113,7 @@ export function createHooks({ containment, serial, clock, folder, commands, env,
       // Both to devwatch's stderr: what the program prints may be read by another one.
       stdio: ['ignore', 2, 2],
       // A session of its own: Ctrl-C in the terminal is not meant for it.
-      detached: process.platform !== 'win32',
+      detached: platform.isPosix,
       windowsHide: true,
       windowsVerbatimArguments: verbatim,
     });
@@ -214,9 +215,9 @@ interface Executable {
 function executableOf(command: HookCommand, folder: string, env: NodeJS.ProcessEnv): Executable {
   if (typeof command === 'object' && 'shell' in command) {
     const { shell } = command;
-    return process.platform === 'win32'
-      ? { file: process.env.ComSpec ?? 'cmd.exe', args: ['/d', '/s', '/c', `"${shell}"`], verbatim: true }
-      : { file: '/bin/sh', args: ['-c', shell], verbatim: false };
+    return platform.isPosix
+      ? { file: '/bin/sh', args: ['-c', shell], verbatim: false }
+      : { file: process.env.ComSpec ?? 'cmd.exe', args: ['/d', '/s', '/c', `"${shell}"`], verbatim: true };
   }
   const [word = '', ...args] = typeof command === 'string' ? splitWords(command) : command;
   if (word === '') throw new Error('names no command');

@@ -7,6 +7,7 @@ import { Socket } from 'node:net';
 import path from 'node:path';
 import type { LaunchOrders, ParkOrders } from '../../preload/orders.ts';
 import { cacheFolder } from '../../shared/user-folders.ts';
+import { platform } from '../platform.ts';
 import { makeBlocking, withSockets } from '../sockets/handover.ts';
 import { type Held, type HeldPorts, ipcCommand } from '../sockets/held-ports.ts';
 import type { Containment, Invocation, ProcessTree } from '../tree/tree.ts';
@@ -191,7 +192,7 @@ function compileCacheFor(env: NodeJS.ProcessEnv): string | undefined {
 const pipeDescriptor = channelDescriptor + 1;
 
 /** Can its preload be told something? A shell that is between loses the difference of two equal variables. */
-const isTold = (options: ChildOptions): boolean => beginsWithPreload(options) && process.platform !== 'win32';
+const isTold = (options: ChildOptions): boolean => beginsWithPreload(options) && platform.isPosix;
 
 /**
  * A descriptor is closed with the server that listens on it, and Node cannot duplicate one. What the program
@@ -226,9 +227,9 @@ function stdioOf(
  * On a terminal the program stays in devwatch's group, the foreground one: it may read, and gets
  * Ctrl-C, Ctrl-Z and resizes. Elsewhere a session of its own keeps it apart.
  */
-const isDetached = (): boolean => process.platform !== 'win32' && !stdinIsTerminal();
+const isDetached = (): boolean => platform.isPosix && !stdinIsTerminal();
 
 /** What wraps the program would report this only to the program's stderr. */
 function requireExecutable({ file }: Command): void {
-  if (process.platform !== 'win32') fs.accessSync(file, fs.constants.X_OK);
+  if (platform.isPosix) fs.accessSync(file, fs.constants.X_OK);
 }

@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { codeOf, messageOf, UsageError } from '../../shared/errors.ts';
+import { platform } from '../platform.ts';
 
 export interface CommandRequest {
   /** Absolute folder in which the program runs. */
@@ -54,7 +55,7 @@ const extensionsByCommand: Readonly<Record<string, readonly string[]>> = {
 
 /** Interpreters of scripts that are not for Node. */
 const interpreters: Readonly<Record<string, readonly string[]>> = {
-  py: [process.platform === 'win32' ? 'python' : 'python3'],
+  py: [platform.isPosix ? 'python3' : 'python'],
 };
 
 /**
@@ -174,7 +175,7 @@ function viaShell(request: CommandRequest, line: string): Command {
     nodeArgs: [],
     isNode: false,
   };
-  if (process.platform === 'win32') {
+  if (!platform.isPosix) {
     const quoted = program.map((text) => `"${text.replaceAll('"', '\\"')}"`).join(' ');
     return { ...base, file: process.env.ComSpec ?? 'cmd.exe', args: ['/d', '/s', '/c', `"${line} ${quoted}"`] };
   }
@@ -217,7 +218,7 @@ export function findOnPath(word: string, folder: string, env: NodeJS.ProcessEnv 
     bins.push(path.join(above, 'node_modules', '.bin'));
     if (above === path.dirname(above)) break;
   }
-  const suffixes = process.platform === 'win32' ? (env.PATHEXT ?? '.EXE;.CMD').split(';') : [''];
+  const suffixes = platform.isPosix ? [''] : (env.PATHEXT ?? '.EXE;.CMD').split(';');
   for (const bin of [...bins, ...(env.PATH ?? '').split(path.delimiter)]) {
     for (const suffix of suffixes) {
       // An empty element of PATH means the current folder.

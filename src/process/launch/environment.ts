@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import { parseEnv } from 'node:util';
 import { codeOf, messageOf, UsageError } from '../../shared/errors.ts';
 import type { Cause, Change } from '../../shared/events.ts';
+import { platform } from '../platform.ts';
 
 export interface EnvironmentOptions {
   /** Where the program runs; PWD follows it, as it does after a `cd`. */
@@ -61,7 +62,7 @@ export function runVariables(run: number, cause: Cause, changes: readonly Change
  * `process.env`, where they would outlive their removal from the file. /proc has the original.
  */
 function ownEnvironment(): NodeJS.ProcessEnv {
-  if (process.platform !== 'linux' || !process.argv.some((word) => word.startsWith('--env-file'))) return process.env;
+  if (!platform.hasProc || !process.argv.some((word) => word.startsWith('--env-file'))) return process.env;
   const original = fs.readFileSync('/proc/self/environ', 'utf8').split('\0');
   return Object.fromEntries(
     original

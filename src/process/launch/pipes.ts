@@ -10,6 +10,7 @@ import fs from 'node:fs';
 import { Socket } from 'node:net';
 import path from 'node:path';
 import { stateFolder } from '../../shared/user-folders.ts';
+import { platform } from '../platform.ts';
 import type { Printed } from './output.ts';
 
 export interface Pipes {
@@ -37,7 +38,7 @@ const { O_RDONLY, O_WRONLY, O_NONBLOCK } = fs.constants;
  * @returns undefined where there can be none
  */
 export function openPipes(): Pipes | undefined {
-  if (process.platform !== 'linux') return undefined;
+  if (!platform.hasProc) return undefined;
   const pipes = inPassingFolder((folder) => openIn(folder));
   const [stdout, stderr] = pipes ?? [];
   if (stdout === undefined || stderr === undefined) return undefined;

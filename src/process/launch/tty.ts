@@ -3,6 +3,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { isatty } from 'node:tty';
 import type { Outcome } from '../../shared/events.ts';
+import { platform } from '../platform.ts';
 import { readStat } from '../tree/proc.ts';
 
 let known: boolean | undefined;
@@ -49,7 +50,7 @@ export function terminalModes(): TerminalModes {
 
 function openTerminalModes(): TerminalModes {
   let saved = '';
-  let saving = process.platform === 'win32';
+  let saving = !platform.isPosix;
   return {
     save(waiting) {
       if (saving || !isForeground()) return;
