@@ -33,8 +33,6 @@ interface Member {
   readonly runner: Runner;
   readonly emit: Emit;
   hasStarted: boolean;
-  /** It has been up, or has done its work. */
-  hasBeenUp: boolean;
   /** No longer counts how long its run has lived without being up. */
   cancelPatience: CancelTimer;
   /** The settings name it no longer. */
@@ -123,20 +121,17 @@ export class Group {
       runner,
       emit,
       hasStarted: false,
-      hasBeenUp: false,
       cancelPatience() {},
       isLeaving: false,
     };
     const up = (): void => {
-      member.hasBeenUp = true;
       member.cancelPatience();
       this.#startDue();
     };
     runner.observe(emit);
     runner.on('start', () => this.#countPatience(member));
     for (const over of ['stopping', 'crash', 'end'] as const) runner.on(over, () => member.cancelPatience());
-    runner.on('ready', up);
-    runner.on('exit', up);
+    for (const sign of ['ready', 'running', 'exit'] as const) runner.on(sign, up);
     runner.on('end', ({ reason }) => this.#onMemberEnd(member, reason));
     this.#members.set(key, member);
     return member;
@@ -157,28 +152,28 @@ export class Group {
 
   #countPatience(member: Member): void {
     member.cancelPatience();
-    if (!member.hasBeenUp) member.cancelPatience = this.#clock.after(patience, () => this.#tellOfDelay(member));
+    if (!member.runner.readiness.hasBeenUp)
+      member.cancelPatience = this.#clock.after(patience, () => this.#tellOfDelay(member));
   }
 
   /** Tells those that wait for it why they may do so for ever. */
   #tellOfDelay({ request, runner }: Member): void {
-    const { ready = 'listen' } = runner.loaded.settings;
-    // A job ends when it has done its work, which may take its time.
-    if (ready === 'exit') return;
+    const { ready } = runner.loaded.settings;
+    // Without a readiness check it counts as running after a while; a job may take its time.
+    if (ready === undefined || ready === 'exit') return;
     const name = keyOf(request);
-    const advice =
-      ready === 'listen'
-        ? `give ${name} a "ready" such as "message" or "/text/" if it does not listen`
-        : `its "ready" is ${JSON.stringify(ready)}`;
     for (const waiting of this.#members.values()) {
       if (waiting.hasStarted || !this.#awaited(waiting).includes(name)) continue;
-      waiting.emit({ type: 'warning', message: `waits for ${name}, which has not been up yet · ${advice}` });
+      waiting.emit({
+        type: 'warning',
+        message: `waits for ${name}, which has not been up yet · its "ready" is ${JSON.stringify(ready)}`,
+      });
     }
   }
 
   /** Those that it has to wait for; who was not asked to run is not waited for. */
   #awaited({ runner }: Member): readonly string[] {
-    return runner.loaded.settings.after.filter((name) => this.#members.get(name)?.hasBeenUp === false);
+    return runner.loaded.settings.after.filter((name) => this.#members.get(name)?.runner.readiness.hasBeenUp === false);
   }
 
   #onMemberEnd(member: Member, ending: StopReason): void {

@@ -34,6 +34,7 @@ import { createQuietWindow, type QuietWindow } from '../watch/quiet.ts';
 import { createLoopDetector, type LoopDetector } from '../watch/restart-loop.ts';
 import type { Lookout } from '../watch/session.ts';
 import { isReadByDevwatchAlone, ownFiles, type ProgramRequest, planCommand } from './command-plan.ts';
+import { Readiness } from './readiness.ts';
 
 export interface AppRequest extends ProgramRequest {
   /** Relay IPC messages between whoever started this process and the program. */
@@ -82,6 +83,7 @@ const gitPreparation = 10_000;
 const longestTypedAhead = 4096;
 
 export class App {
+  readonly readiness: Readiness;
   readonly #request: AppRequest;
   readonly #clock: Clock;
   readonly #emit: Emit;
@@ -129,7 +131,15 @@ export class App {
   constructor({ request, clock, emit, onEnd }: AppOptions) {
     this.#request = request;
     this.#clock = clock;
-    this.#emit = emit;
+    this.readiness = new Readiness({
+      clock,
+      hasCheck: request.loaded.settings.ready !== undefined,
+      onRunning: emit,
+    });
+    this.#emit = (event) => {
+      this.readiness.onEvent(event);
+      emit(event);
+    };
     this.#loaded = request.loaded;
     this.#command = planCommand(request);
     this.#env = this.#readEnvironment(request.loaded);
@@ -157,7 +167,7 @@ export class App {
         if (event.type === 'gone') this.#onGone();
         if (event.type === 'stopping') this.#onStopping(event);
         if (event.type === 'crash' || event.type === 'exit') this.#onOwnEnd(event);
-        emit(event);
+        this.#emit(event);
       },
       onEnd: (ending) => void this.#end(ending, onEnd),
     });
@@ -661,6 +671,7 @@ export class App {
     this.#watchdog.end();
     this.#ended = true;
     await Promise.all([this.#lookout?.close(), this.#hooks?.close(), this.#launcher?.close()]);
+    this.readiness.onEvent({ type: 'end', reason: ending });
     onEnd(ending);
   }
 }

@@ -15,6 +15,7 @@ import { createDeferred, type Deferred } from '../shared/deferred.ts';
 import { messageOf } from '../shared/errors.ts';
 import type { DevwatchEvent, Emit, EventOf, EventType, StopReason } from '../shared/events.ts';
 import { App, type AppRequest, type Reread } from './program.ts';
+import type { Readiness } from './readiness.ts';
 
 /** Signals that mean nothing to devwatch, and perhaps something to the program. */
 export const foreignSignals: readonly NodeJS.Signals[] = (
@@ -88,6 +89,11 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
   /** The program as it is shown to people. */
   get program(): string {
     return this.#app.display;
+  }
+
+  /** Whether the program is up, and how its latest start turned out. */
+  get readiness(): Readiness {
+    return this.#app.readiness;
   }
 
   /** Hears of every event, before the listeners for its name do. */

@@ -90,6 +90,11 @@ export type DevwatchEvent =
     }
   /** The program is up, `ms` after the cause of the run, by the readiness check that `ready` names. */
   | { readonly type: 'ready'; readonly run: number; readonly ms: number; readonly port?: number }
+  /**
+   * The program has lived for 3 seconds without a sign of readiness: `ready` is not set and it does not listen on a
+   * port. It counts as running, `ms` after the cause of the run; `ready` may still follow.
+   */
+  | { readonly type: 'running'; readonly run: number; readonly ms: number }
   /** Files changed that only pages load (`--live-reload`); `styles`: all are style sheets. Absolute paths. */
   | { readonly type: 'pages'; readonly paths: readonly string[]; readonly styles: boolean }
   /** Pages that load this script reload when the program is up again. */
@@ -170,5 +175,9 @@ export type EventOf<Type extends EventType> = Extract<DevwatchEvent, { readonly 
 /** Receives every event. */
 export type Emit = (event: DevwatchEvent) => void;
 
-/** A program without a readiness check counts as running once it has lived this long. */
-export const assumedRunningAfterMs = 1000;
+/** A program without a readiness check counts as running once it has lived this long (pm2's `listen_timeout`). */
+export const assumedRunningAfterMs = 3000;
+
+/** Describes how a program ended: devwatch's reason to end it, an error, a signal's name, or `exit 1`. */
+export const describeOutcome = ({ reason, error, code, signal }: Outcome): string =>
+  reason ?? error ?? (signal === null ? `exit ${code}` : signal);

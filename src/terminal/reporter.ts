@@ -186,6 +186,8 @@ export function render(event: DevwatchEvent, { folder, version }: Pick<ReporterO
         'good',
         event.run === 1 ? 'verbose' : 'normal',
       );
+    case 'running':
+      return line(`running for ${formatTime(event.ms)} without a sign of readiness`, 'plain', 'verbose');
     case 'pages':
       return line(
         `${event.styles ? 'styles' : 'pages'} reloaded · ${event.paths.map((file) => formatPath(file, folder)).join(' ')}`,

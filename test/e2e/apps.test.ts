@@ -189,6 +189,21 @@ describe('order', () => {
     expect(started).toEqual(['db', 'job', 'web']);
   });
 
+  test('a program without a readiness check releases those that wait for it once it has lived for 3 s', async () => {
+    await using home = await openHome();
+    const apps = { web: { script: 'web.js', after: 'worker' }, worker: 'worker.js' };
+    await using project = createProject({
+      '.watchrc': settings(apps),
+      'web.js': server('web'),
+      'worker.js': dialHome({ app: 'worker' }),
+    });
+    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
+    const running = await devwatch.event('running', ({ app }) => app === 'worker');
+    expect((running as { ms: number }).ms).toBeGreaterThanOrEqual(3000);
+    await callersOf(home, 2);
+    expect(devwatch.events.filter(({ event }) => event === 'warning')).toEqual([]);
+  });
+
   test('later restarts are each one’s own', async () => {
     await using home = await openHome();
     const { web, db } = inEach('web', 'db');

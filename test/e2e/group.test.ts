@@ -76,13 +76,10 @@ const settings = (worker: object): string =>
     },
   });
 
-test.each([
-  [{}, 'give worker a "ready" such as "message" or "/text/" if it does not listen'],
-  [{ ready: '/never/' }, 'its "ready" is "/never/"'],
-])('who waits for one that lives without a sign of being up is told so, once (%j)', async (worker, advice) => {
+test('a program that waits for another one is warned once when the `ready` of that one has not come for 10 s', async () => {
   await using home = await openHome();
   await using project = createProject({
-    '.watchrc': settings(worker),
+    '.watchrc': settings({ ready: '/never/' }),
     'web.js': '',
     'worker.js': dialHome(),
   });
@@ -94,13 +91,17 @@ test.each([
   group.clock.advance(1);
   group.clock.advance(100_000);
   expect(group.of('web', 'warning')).toEqual([
-    { type: 'warning', message: `waits for worker, which has not been up yet · ${advice}` },
+    { type: 'warning', message: 'waits for worker, which has not been up yet · its "ready" is "/never/"' },
   ]);
 });
 
-test('what counts is how long one run has lived', async () => {
+test('the 10 s before that warning begin again with each run', async () => {
   await using home = await openHome();
-  await using project = createProject({ '.watchrc': settings({}), 'web.js': '', 'worker.js': dialHome() });
+  await using project = createProject({
+    '.watchrc': settings({ ready: '/never/' }),
+    'web.js': '',
+    'worker.js': dialHome(),
+  });
   await using group = startGroup(home, project);
   const worker = await home.next();
   group.clock.advance(9_000);

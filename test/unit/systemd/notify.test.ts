@@ -108,10 +108,10 @@ describe('up', () => {
     expect(sent).toEqual([['READY=1', 'STATUS=is up · port 3000']]);
   });
 
-  test('without a sign, when it has lived for a second', () => {
+  test('without a readiness check, when it has lived for 3 seconds', () => {
     const { sent, tell, clock } = listen();
     tell(start);
-    clock.advance(999);
+    clock.advance(2999);
     expect(sent).toEqual([]);
     clock.advance(1);
     expect(sent).toEqual([['READY=1', 'STATUS=is running']]);

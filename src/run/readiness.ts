@@ -1,0 +1,172 @@
+/**
+ * Readiness of one program: the single answer to "is it up?", derived from the program's events.
+ *
+ *   starting ──ready──▶ up
+ *      │  └──3 s without a readiness check──▶ running ──ready──▶ up
+ *      ├──crash──▶ crashed      ├──exit──▶ ended      └──stopping──▶ stopping
+ *      └◀─────────────────── start, from any state
+ */
+
+import type { CancelTimer, Clock } from '../shared/clock.ts';
+import { createDeferred, type Deferred } from '../shared/deferred.ts';
+import {
+  assumedRunningAfterMs,
+  type DevwatchEvent,
+  describeOutcome,
+  type EventOf,
+  type Next,
+} from '../shared/events.ts';
+
+/**
+ * State of the latest run. `running`: it lives, has no explicit readiness check and does not listen on a port, so
+ * whether it is up cannot be known.
+ */
+export type ReadinessState = 'starting' | 'up' | 'running' | 'ended' | 'crashed' | 'stopping';
+
+/** The latest run as `status` shows it. */
+export interface ReadinessStatus {
+  readonly state: ReadinessState;
+  /** Counts from 1; 0 before the first run. */
+  readonly run: number;
+  /** Start of the run, or of devwatch before the first one, in epoch ms. */
+  readonly since: number;
+  /** Port on which the run is up, if it is known. */
+  readonly port: number | undefined;
+  /** Reason of a crash, such as `exit 1`; set in the state `crashed` only. */
+  readonly reason?: string;
+}
+
+/** Result of a start. `ms`: time since the cause of the run; `next`: what devwatch does now. */
+export type StartOutcome =
+  | { readonly state: 'up'; readonly ms: number; readonly port: number | undefined }
+  | { readonly state: 'running'; readonly ms: number }
+  | { readonly state: 'failed'; readonly reason: string; readonly next: Next['kind'] }
+  | { readonly state: 'ended'; readonly next: Next['kind'] }
+  /** devwatch ended before the result was known. */
+  | { readonly state: 'gone' };
+
+export interface ReadinessOptions {
+  readonly clock: Clock;
+  /** Whether the settings name a readiness check (`ready`). A `settings` event updates this. */
+  readonly hasCheck: boolean;
+  /** Called once in a run that has lived for `assumedRunningAfterMs` without a readiness check. */
+  readonly onRunning: (event: EventOf<'running'>) => void;
+}
+
+export class Readiness {
+  readonly #options: ReadinessOptions;
+  #hasCheck: boolean;
+  #status: ReadinessStatus = { state: 'starting', run: 0, since: Date.now(), port: undefined };
+  #hasBeenUp = false;
+  #cancelTimer: CancelTimer = () => {};
+  /** A crash whose process tree is not gone yet: its output may be incomplete. */
+  #failure: StartOutcome | undefined;
+  #latest: StartOutcome | undefined;
+  #outcome: Deferred<StartOutcome> = createDeferred();
+  #nextStart: Deferred<void> = createDeferred();
+
+  constructor(options: ReadinessOptions) {
+    this.#options = options;
+    this.#hasCheck = options.hasCheck;
+  }
+
+  get status(): ReadinessStatus {
+    return this.#status;
+  }
+
+  /** Whether a run has been `up` or `running`, or has ended with exit code 0. */
+  get hasBeenUp(): boolean {
+    return this.#hasBeenUp;
+  }
+
+  /** The outcome of the latest start once it is known. A run that is replaced before that passes the wait on to the next. */
+  get outcome(): Promise<StartOutcome> {
+    return this.#outcome.promise;
+  }
+
+  /** The outcome of the latest start, or undefined while it is not known. */
+  get latestOutcome(): StartOutcome | undefined {
+    return this.#latest;
+  }
+
+  /** Waits for the next start, and returns its outcome once it is known; `gone` when there is none. */
+  async nextOutcome(): Promise<StartOutcome> {
+    await this.#nextStart.promise;
+    return this.#outcome.promise;
+  }
+
+  /** Takes every event of the program, in order. */
+  onEvent(event: DevwatchEvent): void {
+    switch (event.type) {
+      case 'settings':
+        this.#hasCheck = event.settings.ready !== undefined;
+        break;
+      case 'start':
+        this.#onStart(event);
+        break;
+      case 'ready':
+        this.#enter('up', { port: event.port });
+        this.#settle({ state: 'up', ms: event.ms, port: event.port });
+        break;
+      case 'crash': {
+        const reason = describeOutcome(event.outcome);
+        this.#enter('crashed', { reason });
+        this.#failure = { state: 'failed', reason, next: event.next.kind };
+        break;
+      }
+      case 'exit':
+        this.#enter('ended');
+        this.#settle({ state: 'ended', next: event.next.kind });
+        break;
+      case 'stopping':
+        // After a crash or an exit devwatch ends what the program left behind: its result stays on display.
+        if (this.#status.state !== 'crashed' && this.#status.state !== 'ended') this.#enter('stopping');
+        break;
+      case 'gone':
+        if (this.#failure !== undefined) this.#settle(this.#failure);
+        break;
+      case 'end':
+        this.#onEnd();
+        break;
+      default:
+    }
+  }
+
+  #onStart({ run, ms }: EventOf<'start'>): void {
+    if (this.#latest !== undefined) this.#outcome = createDeferred();
+    this.#latest = undefined;
+    this.#failure = undefined;
+    this.#cancelTimer();
+    this.#status = { state: 'starting', run, since: Date.now(), port: undefined };
+    if (!this.#hasCheck) {
+      this.#cancelTimer = this.#options.clock.after(assumedRunningAfterMs, () => {
+        const event: EventOf<'running'> = { type: 'running', run, ms: ms + assumedRunningAfterMs };
+        this.#enter('running');
+        this.#settle({ state: 'running', ms: event.ms });
+        this.#options.onRunning(event);
+      });
+    }
+    const waiting = this.#nextStart;
+    this.#nextStart = createDeferred();
+    waiting.resolve();
+  }
+
+  #enter(state: ReadinessState, details: Partial<Pick<ReadinessStatus, 'port' | 'reason'>> = {}): void {
+    this.#cancelTimer();
+    this.#status = { ...this.#status, state, ...details };
+    if (state === 'up' || state === 'running' || state === 'ended') this.#hasBeenUp = true;
+  }
+
+  #settle(outcome: StartOutcome): void {
+    this.#failure = undefined;
+    this.#latest = outcome;
+    this.#outcome.resolve(outcome);
+  }
+
+  #onEnd(): void {
+    this.#cancelTimer();
+    if (this.#latest !== undefined) this.#outcome = createDeferred();
+    this.#outcome.resolve({ state: 'gone' });
+    this.#nextStart.resolve();
+  }
+}
