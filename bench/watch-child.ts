@@ -74,7 +74,7 @@ const loaders: Readonly<Record<WatcherId, () => Promise<Open>>> = {
           onChange: (change) => onEvent(change.path),
           onWarning: fail,
         },
-        { watcher: 'inotify', poll: false },
+        { watcher: 'inotify', poll: false, hasInotify: true },
       );
       await watcher.armed;
     };

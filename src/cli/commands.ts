@@ -6,7 +6,7 @@ import { type LoadedProject, type LoadedSettings, packageMain } from '../config/
 import { optionKeys } from '../config/options.ts';
 import { type Command, javascript } from '../process/launch/command.ts';
 import { isReadByDevwatchAlone, type ProgramRequest, planCommand } from '../run/command-plan.ts';
-import { planScope } from '../run/watch-plan.ts';
+import { planWatch } from '../run/watch-plan.ts';
 import { codeOf, UsageError } from '../shared/errors.ts';
 import type { Verdict } from '../shared/events.ts';
 import { formatPath, formatVerdict } from '../terminal/format.ts';
@@ -96,7 +96,7 @@ async function explainer(
   onReason: (reason: string) => void,
 ): Promise<(full: string) => Explanation> {
   const { loaded, app } = request;
-  const scope = await planScope(loaded, commandOrAny(request));
+  const scope = await planWatch(loaded, commandOrAny(request));
   const { filter } = scope;
   const { backend, reason } = chooseBackend(filter, scope);
   if (reason !== undefined) onReason(reason);
@@ -116,13 +116,13 @@ function commandOrAny(request: ProgramRequest): Pick<Command, 'script' | 'extens
   return isNamed ? planCommand(request) : { script: undefined, extensions: javascript };
 }
 
-function prunedAt(file: string, filter: { roots: readonly string[]; descends(folder: string): boolean }) {
+function prunedAt(file: string, filter: { roots: readonly string[]; mayContain(folder: string): boolean }) {
   const root = filter.roots.find((folder) => file.startsWith(folder + path.sep));
   if (root === undefined) return undefined;
   const names = path.relative(root, path.dirname(file)).split(path.sep);
   return names
     .map((_, index) => path.join(root, ...names.slice(0, index + 1)))
-    .find((folder) => folder !== root && !filter.descends(folder));
+    .find((folder) => folder !== root && !filter.mayContain(folder));
 }
 
 const effects: Readonly<Record<Explanation['effect'], string>> = {

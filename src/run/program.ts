@@ -32,7 +32,7 @@ import { restOfSaveAt } from '../watch/disk.ts';
 import type { Filter } from '../watch/filter.ts';
 import { createQuietWindow, type QuietWindow } from '../watch/quiet.ts';
 import { createLoopDetector, type LoopDetector } from '../watch/restart-loop.ts';
-import type { Lookout } from '../watch/session.ts';
+import type { WatchSession } from '../watch/session.ts';
 import { isReadByDevwatchAlone, ownFiles, type ProgramRequest, planCommand } from './command-plan.ts';
 import { Readiness } from './readiness.ts';
 
@@ -109,7 +109,7 @@ export class App {
   /** What caused the latest run, as `#causedAt` is for the next. */
   #runCausedAt = 0;
   readonly #loops: LoopDetector = createLoopDetector();
-  #lookout: Lookout | undefined;
+  #lookout: WatchSession | undefined;
   #filter: Filter | undefined;
   /** Done when what is watched now is armed. */
   #watching: Promise<void> = Promise.resolve();
@@ -457,9 +457,12 @@ export class App {
     }
     const began = this.#clock.now();
     // Loaded only now: the program is already starting.
-    const [{ Lookout }, { planScope }] = await Promise.all([import('../watch/session.ts'), import('./watch-plan.ts')]);
+    const [{ WatchSession }, { planWatch }] = await Promise.all([
+      import('../watch/session.ts'),
+      import('./watch-plan.ts'),
+    ]);
     if (this.#ended) return;
-    this.#lookout ??= new Lookout(
+    this.#lookout ??= new WatchSession(
       {
         clock: this.#clock,
         onChange: (change) => this.#onChange(change),
@@ -469,7 +472,7 @@ export class App {
       },
       since,
     );
-    const scope = await planScope(this.#loaded, this.#command);
+    const scope = await planWatch(this.#loaded, this.#command);
     this.#filter = scope.filter;
     const coverage = await this.#lookout.watch(scope, since);
     if (coverage === undefined) return;

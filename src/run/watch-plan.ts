@@ -3,17 +3,18 @@
 import type { LoadedSettings } from '../config/load.ts';
 import { defaultSettings, pageExtensions } from '../config/options.ts';
 import type { Command } from '../process/launch/command.ts';
+import { platform } from '../process/platform.ts';
 import { createFilter } from '../watch/filter.ts';
 import { linkedFolders } from '../watch/linked-packages.ts';
 import { toPosix } from '../watch/paths.ts';
-import type { Scope } from '../watch/session.ts';
+import type { WatchPlan } from '../watch/session.ts';
 import { ownFiles, writtenFiles } from './command-plan.ts';
 
 /** What the settings say is to be watched; the disk is asked for linked packages and for git's rules. */
-export async function planScope(
+export async function planWatch(
   loaded: LoadedSettings,
   command: Pick<Command, 'script' | 'extensions'>,
-): Promise<Scope> {
+): Promise<WatchPlan> {
   const { settings, bases, folder } = loaded;
   const { watch, watcher, poll, pollInterval, follow, skipUnchanged } = settings;
   const own = settings.ext ?? command.extensions;
@@ -30,5 +31,15 @@ export async function planScope(
     always: [...ownFiles(loaded, command), ...(git?.gitIgnoreFilesAbove(folder) ?? [])],
     script: command.script,
   });
-  return { filter, ignore, watcher, poll, pollInterval, follow, skipUnchanged, reportIgnored: settings.verbose };
+  return {
+    filter,
+    ignore,
+    watcher,
+    poll,
+    hasInotify: platform.hasProc,
+    pollInterval,
+    follow,
+    skipUnchanged,
+    reportIgnored: settings.verbose,
+  };
 }

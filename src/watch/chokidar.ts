@@ -35,7 +35,7 @@ function open(options: WatchOptions, interval: number | undefined, onExhausted: 
       // Called first without stats (may it be a folder worth entering?), then with them.
       const full = path.resolve(file);
       if (stats?.isFile() === true) return !filter.accepts(full);
-      return !(filter.descends(full) || filter.accepts(full));
+      return !(filter.mayContain(full) || filter.accepts(full));
     },
     ignoreInitial: true,
     // Both would delay events; the quiet window merges what an editor does in one save.

@@ -4,13 +4,13 @@ import path from 'node:path';
 import { entriesOf, inSlices } from './disk.ts';
 import type { Filter } from './filter.ts';
 
-export interface Survey {
+export interface TreeCount {
   readonly directories: number;
   readonly files: number;
 }
 
 /** Counts the relevant folders and files; links are not followed. */
-export async function survey(filter: Filter): Promise<Survey> {
+export async function countTree(filter: Filter): Promise<TreeCount> {
   let directories = 0;
   let files = 0;
 
@@ -20,7 +20,7 @@ export async function survey(filter: Filter): Promise<Survey> {
       directories += 1;
       for (const entry of entriesOf(folder)) {
         const full = path.join(folder, entry.name);
-        if (entry.isDirectory() && filter.descends(full)) queue.push(full);
+        if (entry.isDirectory() && filter.mayContain(full)) queue.push(full);
         else if (entry.isFile() && filter.accepts(full)) files += 1;
       }
       yield;

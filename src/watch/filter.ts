@@ -54,7 +54,7 @@ export interface Filter {
   /** A cheap first answer for a name without its folder: false where `accepts` would say so for any folder. */
   mayAccept(name: string): boolean;
   /** Can anything below this folder be relevant? */
-  descends(folder: string): boolean;
+  mayContain(folder: string): boolean;
   /** The verdict on a file, with its reason. */
   explain(file: string): Verdict;
 }
@@ -308,7 +308,7 @@ export function createFilter(options: FilterOptions): Filter {
     return gitIgnores(file, isFolder);
   }
 
-  function descendsPosix(folder: string): boolean {
+  function mayContainPosix(folder: string): boolean {
     const lifting = keeps.filter((keep) => isAtOrBelow(keep.base, folder) || isAtOrBelow(folder, keep.base));
     if (lifting.length === 0 && lastMatch(ignore, folder)?.negated === false) return false;
     const excluded = watch.findLastIndex((pattern) => pattern.negated && matches(pattern, folder));
@@ -331,7 +331,7 @@ export function createFilter(options: FilterOptions): Filter {
       return mayAccept(nameOf(posix)) && explainPosix(posix).watched;
     },
     mayAccept,
-    descends: (folder) => descendsPosix(toPosix(folder)),
+    mayContain: (folder) => mayContainPosix(toPosix(folder)),
     explain: (file) => explainPosix(toPosix(file)),
   };
 }

@@ -233,7 +233,7 @@ class WatchedTree {
       const full = at(folder.path, entry.name);
       switch (this.#kindOf(folder, entry.name, entry)) {
         case 'folder':
-          if (filter.descends(full)) subfolders.push(entry.name);
+          if (filter.mayContain(full)) subfolders.push(entry.name);
           break;
         case 'file':
           if (!filter.accepts(full)) break;
@@ -257,7 +257,7 @@ class WatchedTree {
     if (!entry.isSymbolicLink()) return 'other';
     const { filter, follow } = this.#options;
     const full = at(folder.path, name);
-    const counts = { file: filter.accepts(full), folder: filter.descends(full) };
+    const counts = { file: filter.accepts(full), folder: filter.mayContain(full) };
     const target = realPathOf(full);
     const stats = target === undefined ? undefined : statsOf(target, fs.statSync);
     // A target that counts by itself is reported under its own name.
@@ -333,7 +333,7 @@ class WatchedTree {
     }
     if (folder.files.delete(name) || folder.covered?.delete(name)) onChange({ kind: 'unlink', path: full });
     else if (kind === 'file') this.#options.onIgnored?.(full);
-    if (kind === 'folder' && filter.descends(full)) {
+    if (kind === 'folder' && filter.mayContain(full)) {
       // In one go: an event about the subtree must find it complete.
       for (const _ of this.#walk(full, folder, 'all'));
     }

@@ -9,7 +9,7 @@ import { createFilter, type Filter, type PatternList } from './filter.ts';
 import type { BackendPreference } from './watcher.ts';
 
 /** What to watch, and how. */
-export interface Scope extends BackendPreference {
+export interface WatchPlan extends BackendPreference {
   readonly filter: Filter;
   /** What is ignored even when the program loads it. */
   readonly ignore: PatternList;
@@ -21,7 +21,7 @@ export interface Scope extends BackendPreference {
   readonly reportIgnored: boolean;
 }
 
-export interface LookoutOptions {
+export interface WatchSessionOptions {
   readonly clock: Clock;
   readonly onChange: (change: Change) => void;
   /** A file that does not count changed; told at most once in a run. */
@@ -34,11 +34,11 @@ export interface LookoutOptions {
 /** What a program loads is watched once it has loaded nothing more for so long, in ms. */
 const loadPause = 50;
 
-export class Lookout {
-  readonly #options: LookoutOptions;
+export class WatchSession {
+  readonly #options: WatchSessionOptions;
   readonly #told = new Set<string>();
   readonly #ignored = new Set<string>();
-  #scope: Scope | undefined;
+  #scope: WatchPlan | undefined;
   #watcher: Watcher | undefined;
   #digests: Digests | undefined;
   /** Files that the latest run has loaded, and the one before it; those that the scope does not cover. */
@@ -53,7 +53,7 @@ export class Lookout {
   #closed = false;
 
   /** @param since epoch ms at which the first run began */
-  constructor(options: LookoutOptions, since: number) {
+  constructor(options: WatchSessionOptions, since: number) {
     this.#options = options;
     this.#runSince = since;
   }
@@ -64,7 +64,7 @@ export class Lookout {
    * @param since epoch ms from which on a save counts
    * @returns undefined when all was closed meanwhile
    */
-  async watch(scope: Scope, since: number): Promise<Coverage | undefined> {
+  async watch(scope: WatchPlan, since: number): Promise<Coverage | undefined> {
     this.#scope = scope;
     const watcher = await this.#open(scope, scope.filter, since, (change) => this.#options.onChange(change));
     const previous = this.#watcher;
@@ -132,7 +132,7 @@ export class Lookout {
   }
 
   async #open(
-    { watcher, poll, follow, pollInterval, reportIgnored }: Scope,
+    { watcher, poll, hasInotify, follow, pollInterval, reportIgnored }: WatchPlan,
     filter: Filter,
     since: number,
     onChange: WatchOptions['onChange'],
@@ -150,7 +150,7 @@ export class Lookout {
         onIgnored: reportIgnored ? (file) => this.#ignore(file) : undefined,
         onWarning: (message) => this.#warn(message),
       },
-      { watcher, poll },
+      { watcher, poll, hasInotify },
     );
     if (this.#closed) await opened.close();
     return opened;

@@ -50,12 +50,12 @@ const isShared = ({ type }: Mount): boolean => shared.has(type) || (type.startsW
  * A file system without events that holds one of the roots, or lies in one; undefined when there is none.
  *
  * @param roots absolute
- * @param descends can anything below this folder be relevant?
+ * @param mayContain can anything below this folder be relevant?
  * @param mounts in the order in which they were mounted
  */
 export function findSharedMount(
   roots: readonly string[],
-  descends: (folder: string) => boolean,
+  mayContain: (folder: string) => boolean,
   mounts: readonly Mount[] = readMounts(),
 ): Mount | undefined {
   for (const root of roots) {
@@ -64,7 +64,7 @@ export function findSharedMount(
     for (const mount of mounts) {
       // The innermost one holds it; of several at one point, the last.
       if (isAtOrBelow(place, mount.point) && mount.point.length >= (home?.point.length ?? 0)) home = mount;
-      if (isShared(mount) && isBelow(mount.point, place) && descends(root + mount.point.slice(place.length)))
+      if (isShared(mount) && isBelow(mount.point, place) && mayContain(root + mount.point.slice(place.length)))
         return mount;
     }
     if (home !== undefined && isShared(home)) return home;

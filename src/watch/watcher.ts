@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import { codeOf } from '../shared/errors.ts';
 import { unreachable } from '../shared/unreachable.ts';
 import type { Backend, OnExhausted, Watcher, WatchOptions } from './backend.ts';
-import { survey } from './count-tree.ts';
+import { countTree } from './count-tree.ts';
 import type { Filter } from './filter.ts';
 import { findSharedMount } from './shared-mounts.ts';
 
@@ -12,6 +12,8 @@ import { findSharedMount } from './shared-mounts.ts';
 export interface BackendPreference {
   readonly watcher: 'auto' | 'inotify' | 'chokidar';
   readonly poll: boolean;
+  /** The system is Linux: folders are watched by inotify unless the settings name another backend. */
+  readonly hasInotify: boolean;
 }
 
 export interface BackendChoice {
@@ -24,11 +26,11 @@ export interface BackendChoice {
  * By directory through inotify on Linux, chokidar's events elsewhere or when asked for; polling where
  * the file system has no events, unless a backend is named.
  */
-export function chooseBackend(filter: Filter, { watcher, poll }: BackendPreference): BackendChoice {
+export function chooseBackend(filter: Filter, { watcher, poll, hasInotify }: BackendPreference): BackendChoice {
   if (poll) return { backend: 'polling' };
   if (watcher !== 'auto') return { backend: watcher };
-  if (process.platform !== 'linux') return { backend: 'chokidar' };
-  const mount = findSharedMount(filter.roots, (folder) => filter.descends(folder));
+  if (!hasInotify) return { backend: 'chokidar' };
+  const mount = findSharedMount(filter.roots, (folder) => filter.mayContain(folder));
   if (mount === undefined) return { backend: 'inotify' };
   return {
     backend: 'polling',
@@ -70,7 +72,7 @@ export const adaptiveInterval = (files: number): number =>
 
 async function poll(options: WatchOptions): Promise<Watcher> {
   const { openPolling } = await import('./chokidar.ts');
-  return openPolling(options, options.pollInterval ?? adaptiveInterval((await survey(options.filter)).files));
+  return openPolling(options, options.pollInterval ?? adaptiveInterval((await countTree(options.filter)).files));
 }
 
 type OpenNative = (options: WatchOptions, onExhausted: OnExhausted) => Watcher;
@@ -81,7 +83,7 @@ export function withPollingFallback(options: WatchOptions, openNative: OpenNativ
   let current: Watcher;
 
   async function takeOver(error: unknown, since: number): Promise<Watcher> {
-    options.onWarning(exhaustedMessage(error, (await survey(options.filter)).directories));
+    options.onWarning(exhaustedMessage(error, (await countTree(options.filter)).directories));
     current = await poll({ ...options, since });
     return current;
   }

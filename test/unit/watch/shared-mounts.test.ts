@@ -76,7 +76,9 @@ test('a backend that is named is used wherever the files lie', () => {
     ignore: { patterns: [], base: '/' },
     extensions: null,
   });
-  expect(chooseBackend(filter, { watcher: 'inotify', poll: false })).toEqual({ backend: 'inotify' });
-  expect(chooseBackend(filter, { watcher: 'chokidar', poll: false })).toEqual({ backend: 'chokidar' });
-  expect(chooseBackend(filter, { watcher: 'inotify', poll: true })).toEqual({ backend: 'polling' });
+  expect(chooseBackend(filter, { watcher: 'inotify', poll: false, hasInotify: true })).toEqual({ backend: 'inotify' });
+  expect(chooseBackend(filter, { watcher: 'chokidar', poll: false, hasInotify: true })).toEqual({
+    backend: 'chokidar',
+  });
+  expect(chooseBackend(filter, { watcher: 'inotify', poll: true, hasInotify: true })).toEqual({ backend: 'polling' });
 });
