@@ -16,8 +16,10 @@ import {
 import type { Hooks } from '../process/hooks.ts';
 import type { Command } from '../process/launch/command.ts';
 import { readEnvironment, runVariables } from '../process/launch/environment.ts';
-import type { Launcher, Program } from '../process/launch/launcher.ts';
+import type { Launcher } from '../process/launch/launcher.ts';
 import type { Output } from '../process/launch/output.ts';
+import type { ProgramEvent } from '../process/launch/program-events.ts';
+import type { RunningProgram } from '../process/launch/running-program.ts';
 import { isDeliveredByTerminal, isForeground, looksInterrupted } from '../process/launch/tty.ts';
 import type { Held } from '../process/sockets/held-ports.ts';
 import { findPortHolders } from '../process/sockets/port-holders.ts';
@@ -25,6 +27,7 @@ import type { CancelTimer, Clock } from '../shared/clock.ts';
 import { CommonMistake, messageOf, UsageError } from '../shared/errors.ts';
 import type { Cause, Change, Emit, EventOf, StopReason } from '../shared/events.ts';
 import { stampOf } from '../shared/file-stamp.ts';
+import { unreachable } from '../shared/unreachable.ts';
 import { defaultPolicy, type Policy } from '../supervise/machine.ts';
 import { type RunListener, Supervisor } from '../supervise/supervisor.ts';
 import { createWatchdog, type Watchdog } from '../supervise/watchdog.ts';
@@ -275,7 +278,7 @@ export class App {
   }
 
   /** What a run does not live to take is for the next one. */
-  #hand(program: Program, chunk: string | Buffer, taken: () => void): void {
+  #hand(program: RunningProgram, chunk: string | Buffer, taken: () => void): void {
     program.write(chunk, (isLost) => {
       if (!isLost) taken();
       // That may be heard of late.
@@ -284,7 +287,7 @@ export class App {
     });
   }
 
-  #start(run: number, cause: Cause, listener: RunListener): Program {
+  #start(run: number, cause: Cause, listener: RunListener): RunningProgram {
     try {
       this.#env = this.#readEnvironment(this.#loaded);
     } catch (error) {
@@ -313,31 +316,8 @@ export class App {
         relay: this.#request.relayMessages ?? false,
       },
       {
-        onExit: (outcome) => {
-          this.#onRootExit(run);
-          // Ctrl-C reaches the program and devwatch at once, and its end may be heard of first: that is no crash,
-          // and no exit of its own. Of two signals that wait, two threads of devwatch may take the second one first.
-          if (looksInterrupted(outcome) && isForeground())
-            this.#clock.after(interruptOrder, () => listener.onExit(outcome));
-          else listener.onExit(outcome);
-        },
-        onGone: (survivors) => listener.onGone(survivors),
-        onBegin: () => this.#emit({ type: 'begin', run, ms: this.#clock.now() - causedAt }),
-        onStandby: (pid) => this.#emit({ type: 'standby', pid }),
-        onPrewarmFailed: (file, message) =>
-          this.#emit({
-            type: 'warning',
-            message: `${file} cannot be loaded ahead of time (${message}): --prewarm is off for now`,
-          }),
+        onEvent: (event) => this.#onProgramEvent(event, run, causedAt, listener),
         onReadsInput: () => this.#yieldInput(),
-        onLeavesInput: () => {
-          if (this.#liveRun === run) this.#setInputOwner('devwatch');
-        },
-        onLoad: (file) => this.#lookout?.loads(file),
-        onListens: ({ port }) => this.#watchdog.listens(port),
-        onMessage: (message) => this.#watchdog.sends(message),
-        onOutput: (chunk) => this.#watchdog.prints(chunk),
-        onPortTaken: (port) => this.#emit({ type: 'portTaken', port, holders: findPortHolders(port) }),
       },
     );
     this.#liveRun = program.pid === undefined ? undefined : run;
@@ -366,6 +346,54 @@ export class App {
     this.#quietAt = undefined;
     if (program.pid !== undefined) this.#watchdog.begin(program);
     return program;
+  }
+
+  #onProgramEvent(event: ProgramEvent, run: number, causedAt: number, listener: RunListener): void {
+    switch (event.type) {
+      case 'exit':
+        this.#onRootExit(run);
+        // Ctrl-C reaches the program and devwatch at once, and its end may be heard of first: that is no crash,
+        // and no exit of its own. Of two signals that wait, two threads of devwatch may take the second one first.
+        if (looksInterrupted(event.outcome) && isForeground())
+          this.#clock.after(interruptOrder, () => listener.onExit(event.outcome));
+        else listener.onExit(event.outcome);
+        return;
+      case 'gone':
+        listener.onGone(event.survivors);
+        return;
+      case 'begin':
+        this.#emit({ type: 'begin', run, ms: this.#clock.now() - causedAt });
+        return;
+      case 'standby':
+        this.#emit(event);
+        return;
+      case 'prewarmFailed':
+        this.#emit({
+          type: 'warning',
+          message: `${event.file} cannot be loaded ahead of time (${event.message}): --prewarm is off for now`,
+        });
+        return;
+      case 'leavesInput':
+        if (this.#liveRun === run) this.#setInputOwner('devwatch');
+        return;
+      case 'load':
+        this.#lookout?.loads(event.file);
+        return;
+      case 'listens':
+        this.#watchdog.listens(event.port);
+        return;
+      case 'message':
+        this.#watchdog.sends(event.message);
+        return;
+      case 'output':
+        this.#watchdog.prints(event.chunk);
+        return;
+      case 'portTaken':
+        this.#emit({ type: 'portTaken', port: event.port, holders: findPortHolders(event.port) });
+        return;
+      default:
+        unreachable(event);
+    }
   }
 
   #openWatchdog(): Watchdog {

@@ -3,9 +3,9 @@
  * effect needs an `if`, the machine lacks an event.
  */
 
-import type { Program, ProgramListener } from '../process/launch/launcher.ts';
+import type { RunningProgram } from '../process/launch/running-program.ts';
 import type { CancelTimer, Clock } from '../shared/clock.ts';
-import type { Cause, Emit, StopReason } from '../shared/events.ts';
+import type { Cause, Emit, Outcome, StopReason, Survivor } from '../shared/events.ts';
 import { unreachable } from '../shared/unreachable.ts';
 import {
   type Effect,
@@ -17,14 +17,19 @@ import {
   type World,
 } from './machine.ts';
 
-/** What the supervisor wants to hear of a run. */
-export type RunListener = Pick<ProgramListener, 'onExit' | 'onGone'>;
+/** Receives the ends of a run that the supervisor acts on. */
+export interface RunListener {
+  /** The root process ended, or could not be started. */
+  onExit(outcome: Outcome): void;
+  /** The tree is gone, except for the survivors. */
+  onGone(survivors: readonly Survivor[]): void;
+}
 
 export interface SupervisorOptions {
   readonly policy: Policy;
   readonly clock: Clock;
   /** Starts the program for this run. */
-  readonly launch: (run: number, cause: Cause, listener: RunListener) => Program;
+  readonly launch: (run: number, cause: Cause, listener: RunListener) => RunningProgram;
   readonly emit: Emit;
   /** Called once, when all is over. */
   readonly onEnd: (ending: StopReason) => void;
@@ -36,7 +41,7 @@ export class Supervisor {
   readonly #timers = new Map<TimerName, CancelTimer>();
   #world: World = initialWorld;
   #policy: Policy;
-  #program: Program | undefined;
+  #program: RunningProgram | undefined;
   #busy = false;
   #begunAt = 0;
   #stopAskedAt: number | undefined;
@@ -78,7 +83,7 @@ export class Supervisor {
   }
 
   /** The program of the latest run, while it may have members alive; signals and input go straight to it. */
-  get program(): Program | undefined {
+  get program(): RunningProgram | undefined {
     const { kind } = this.#world.phase;
     return kind === 'running' || kind === 'stopping' || kind === 'waiting' ? this.#program : undefined;
   }

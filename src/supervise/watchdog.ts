@@ -2,7 +2,7 @@
 
 import { isPattern, patternOf, type Settings } from '../config/options.ts';
 import { type Probe, parseProbe } from '../config/probe-url.ts';
-import type { Program } from '../process/launch/launcher.ts';
+import type { RunningProgram } from '../process/launch/running-program.ts';
 import { probeHttp, probeTcp } from '../process/probe.ts';
 import { createMemoryWatch } from '../process/tree/usage.ts';
 import type { CancelTimer, Clock } from '../shared/clock.ts';
@@ -19,11 +19,11 @@ export interface WatchdogOptions {
 
 export interface Watchdog {
   /** The run that is watched; undefined before its begin and from its end on. */
-  readonly watched: Program | undefined;
+  readonly watched: RunningProgram | undefined;
   /** Whether it has been up. */
   readonly isUp: boolean;
   /** A run has begun; `isUp`: a while ago, and `onReady` has been told. */
-  begin(program: Program, isUp?: boolean): void;
+  begin(program: RunningProgram, isUp?: boolean): void;
   /** It is over, or is being ended. */
   end(): void;
   /** It listens, on a port or elsewhere. */
@@ -47,7 +47,7 @@ export function createWatchdog({ clock, settings, onReady, onUnfit }: WatchdogOp
   const sign = settings.ready ?? 'listen';
   const pattern = isPattern(sign) ? patternOf(sign) : undefined;
   const address = parseProbe(sign);
-  let program: Program | undefined;
+  let program: RunningProgram | undefined;
   let isUp = false;
   let tail: Buffer = Buffer.alloc(0);
   let asked: AbortController | undefined;

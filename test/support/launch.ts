@@ -1,10 +1,12 @@
 /** Launches a process tree as devwatch does, without anything else of devwatch. */
 
 import type { Command } from '../../src/process/launch/command.ts';
-import { createLauncher, type Program } from '../../src/process/launch/launcher.ts';
+import { createLauncher } from '../../src/process/launch/launcher.ts';
+import type { RunningProgram } from '../../src/process/launch/running-program.ts';
 import { terminalModes } from '../../src/process/launch/tty.ts';
 import type { Containment } from '../../src/process/tree/tree.ts';
 import { systemClock } from '../../src/shared/clock.ts';
+import { createDeferred } from '../../src/shared/deferred.ts';
 import type { Survivor } from '../../src/shared/events.ts';
 
 export interface LaunchRequest {
@@ -17,8 +19,8 @@ export interface LaunchRequest {
 }
 
 export interface Launched {
-  readonly program: Program;
-  /** Resolves when the whole tree is gone, save for those named. */
+  readonly program: RunningProgram;
+  /** Resolves when the whole tree is gone, except for the survivors. */
   readonly gone: Promise<readonly Survivor[]>;
 }
 
@@ -26,10 +28,7 @@ export function launchTree(request: LaunchRequest): Launched {
   const { containment, file, args, isNode = false, folder = process.cwd(), env = process.env } = request;
   const command: Command = { file, nodeArgs: [], args, display: '', script: undefined, extensions: [], isNode };
   const { launch } = createLauncher(containment, systemClock, terminalModes());
-  let finish: (survivors: readonly Survivor[]) => void = () => {};
-  const gone = new Promise<readonly Survivor[]>((resolve) => {
-    finish = resolve;
-  });
+  const gone = createDeferred<readonly Survivor[]>();
   const program = launch(
     {
       command,
@@ -49,19 +48,11 @@ export function launchTree(request: LaunchRequest): Launched {
       drain: 0,
     },
     {
-      onExit: () => {},
-      onGone: finish,
-      onStandby: () => {},
-      onBegin: () => {},
-      onPrewarmFailed: () => {},
+      onEvent: (event) => {
+        if (event.type === 'gone') gone.resolve(event.survivors);
+      },
       onReadsInput: () => '',
-      onLeavesInput: () => {},
-      onLoad: () => {},
-      onListens: () => {},
-      onMessage: () => {},
-      onOutput: () => {},
-      onPortTaken: () => {},
     },
   );
-  return { program, gone };
+  return { program, gone: gone.promise };
 }

@@ -5,13 +5,14 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import { Socket } from 'node:net';
 import path from 'node:path';
+import type { PreloadMessage } from '../../preload/messages.ts';
 import type { LaunchOrders, ParkOrders } from '../../preload/orders.ts';
 import { cacheFolder } from '../../shared/user-folders.ts';
 import { platform } from '../platform.ts';
 import { makeBlocking, withSockets } from '../sockets/handover.ts';
 import { type Held, type HeldPorts, ipcCommand } from '../sockets/held-ports.ts';
 import type { Containment, Invocation, ProcessTree } from '../tree/tree.ts';
-import { channelDescriptor, channelVariable, type ProgramNotices, preloadFile, readNotices } from './channel.ts';
+import { channelDescriptor, channelVariable, preloadFile, readMessages } from './channel.ts';
 import type { Command } from './command.ts';
 import type { Printed } from './output.ts';
 import { openPipes, type Pipes } from './pipes.ts';
@@ -53,8 +54,10 @@ export interface Child {
   readonly printed: Printed;
   /** The terminal's modes that Node puts back at its end were perhaps not the right ones at its start. */
   readonly modesAreDoubtful: boolean;
-  /** Who hears what the preload says from now on. */
-  listen(notices: Partial<ProgramNotices>): void;
+  /** Sets the receiver of the preload's messages from now on. */
+  listen(onMessage: (message: PreloadMessage) => void): void;
+  /** Answers a message for whose answer the preload waits. */
+  answer(value: unknown): void;
   /** Tells the preload something that it hears while the program runs; false when it cannot. */
   tell(message: object): boolean;
 }
@@ -109,10 +112,10 @@ export function startChild(
   child.on('error', () => {});
   // It no longer reads.
   child.stdin?.on('error', () => {});
-  let notices: Partial<ProgramNotices> = {};
+  let receive = (_: PreloadMessage): void => {};
   const channel = child.stdio[channelDescriptor];
   if (command.isNode && channel instanceof Socket) {
-    readNotices(channel, () => notices);
+    readMessages(channel, (message) => receive(message));
     channel.unref();
   }
   if (inherited !== undefined) {
@@ -126,18 +129,15 @@ export function startChild(
     printed: pipes?.read(child) ?? child,
     // Node puts back, when it ends, those that it found at its start: in the background, the shell's.
     modesAreDoubtful: stdinIsTerminal() && (!command.isNode || !isForeground()),
-    listen(next) {
-      notices = next;
+    listen(onMessage) {
+      receive = onMessage;
+    },
+    answer(value) {
+      if (channel instanceof Socket) channel.write(`${JSON.stringify(value)}\n`);
     },
     tell: (message) =>
       inherited !== undefined && child.connected && child.send({ cmd: ipcCommand, ...message }, () => {}),
   };
-}
-
-/** Says something to the preload, which waits for it. */
-export function answer({ process }: Child, value: unknown): void {
-  const channel = process.stdio[channelDescriptor];
-  if (channel instanceof Socket) channel.write(`${JSON.stringify(value)}\n`);
 }
 
 function invocationOf(options: ChildOptions, inherited: readonly Held[] | undefined, park?: ParkOrders): Invocation {

@@ -2,11 +2,10 @@
 
 import type { ChildProcess, SendHandle, Serializable } from 'node:child_process';
 import fs from 'node:fs';
-import type { Drain, ParkOrders } from '../../preload/orders.ts';
+import type { Drain, PackageFile, ParkOrders } from '../../preload/orders.ts';
 import { type Clock, systemClock } from '../../shared/clock.ts';
 import { withDeadline } from '../../shared/deadline.ts';
 import { codeOf, messageOf } from '../../shared/errors.ts';
-import type { Outcome, StopStage, Survivor } from '../../shared/events.ts';
 import { createHooks, type Hooks, type HooksOptions } from '../hooks.ts';
 import { openPort } from '../sockets/handover.ts';
 import { createHeldPorts, type Held, type HeldPorts } from '../sockets/held-ports.ts';
@@ -14,9 +13,10 @@ import { createStandbys } from '../standby/pool.ts';
 import { Termination } from '../tree/terminate.ts';
 import type { Containment } from '../tree/tree.ts';
 import { treeCpuTime, treeMemory } from '../tree/usage.ts';
-import type { ProgramNotices } from './channel.ts';
 import { type Child, type ChildOptions, type StopSignal, startChild } from './child.ts';
 import { type Output, passOn } from './output.ts';
+import type { ProgramEvent, ProgramListener } from './program-events.ts';
+import type { RunningProgram } from './running-program.ts';
 import type { TerminalModes } from './tty.ts';
 
 export interface LaunchOptions extends ChildOptions {
@@ -28,47 +28,9 @@ export interface LaunchOptions extends ChildOptions {
   readonly drain: number;
 }
 
-export interface ProgramListener
-  extends Pick<ProgramNotices, 'onBegin' | 'onReadsInput' | 'onLeavesInput' | 'onLoad' | 'onListens'> {
-  /** It is about to end, and somebody else listens on the port that it wanted. */
-  onPortTaken(port: number): void;
-  /** It has sent a message over Node's IPC. */
-  onMessage(message: unknown): void;
-  /** It has printed something, which has been passed on. */
-  onOutput(chunk: Buffer): void;
-  /** The root process ended, or could not be started. Called exactly once. */
-  onExit(outcome: Outcome): void;
-  /** A process is prepared for the next run. */
-  onStandby(pid: number): void;
-  /** This file of a package cannot be loaded ahead of time; processes are prepared without any from now on. */
-  onPrewarmFailed(file: string, message: string): void;
-  /** After `end`: the whole tree is gone, save for those named. Called at most once. */
-  onGone(survivors: readonly Survivor[]): void;
-}
-
-/** A started program. */
-export interface Program {
-  /** Undefined when it could not be started. */
-  readonly pid: number | undefined;
-  /** It had been booted before. */
-  readonly fromStandby: boolean;
-  /** Pushes the end of the whole tree to a stage. */
-  end(stage: StopStage): void;
-  /** Hands a signal to the root process, or to everything in the tree. */
-  signal(name: NodeJS.Signals, to: 'root' | 'tree'): void;
-  /** Calls back when its event loop has come round; false where it cannot be asked. */
-  ping(answered: () => void): boolean;
-  /** Resident memory of its tree in bytes; undefined where that cannot be known. */
-  memory(): number | undefined;
-  /** CPU time that its tree has used so far, in ms; undefined as for memory. */
-  cpu(): number | undefined;
-  /** Writes to a piped stdin; null ends it. `done`: the pipe has taken it, or it is lost, for nobody reads any more. */
-  write(chunk: string | Buffer | null, done?: (isLost: boolean) => void): void;
-}
-
 export interface Launcher {
   /** Starts a program; nothing of the one before may be alive. */
-  launch(options: LaunchOptions, listener: ProgramListener): Program;
+  launch(options: LaunchOptions, listener: ProgramListener): RunningProgram;
   /** What a prepared process has read may have changed. */
   discardStandbys(): void;
   /** Runs the user's own commands, contained as the programs are. */
@@ -166,11 +128,11 @@ interface Tracked {
   readonly clock: Clock;
   readonly modes: TerminalModes;
   readonly listener: ProgramListener;
-  readonly onPackage: ProgramNotices['onPackage'];
+  readonly onPackage: (item: PackageFile) => void;
   /** The program begins to read the terminal. */
   readonly onClaim: () => void;
   /** The program has no use for a socket that outlives it. */
-  readonly onUnhold: ProgramNotices['onUnhold'];
+  readonly onUnhold: (id: string) => Promise<void>;
   /** Is anything kept for the next run? */
   readonly isHeld: () => boolean;
   readonly held: HeldPorts;
@@ -182,7 +144,7 @@ interface Tracked {
 /** What a program that is blocked may take beyond the time that it was given, in ms. */
 const drainSlack = 30;
 
-function track(tracked: Tracked): Program {
+function track(tracked: Tracked): RunningProgram {
   const { child, fromStandby, options, clock, modes, listener } = tracked;
   const { onPackage, onClaim, onUnhold, isHeld, held, output, onOutput } = tracked;
   const { signal, relay, drain } = options;
@@ -201,42 +163,58 @@ function track(tracked: Tracked): Program {
   /** Goes on to end the tree, whose root may have been asked; while requests under way are waited for. */
   let endDrain: ((rootIsAsked: boolean) => void) | undefined;
 
-  child.listen({
-    onReadsInput() {
-      mayChangeModes = true;
-      onClaim();
-      return listener.onReadsInput();
-    },
-    onLeavesInput: () => listener.onLeavesInput(),
-    onBegin: () => listener.onBegin(),
-    onLoad: (file) => listener.onLoad(file),
-    onPortTaken(port, isHandled) {
-      // It may go on with another port.
-      portWanted = isHandled ? port : undefined;
-      if (!isHandled) tellOfTaken(port);
-    },
-    onListens(socket) {
-      portWanted = undefined;
-      listening.add(socket.id);
-      listened.add(socket.id);
-      listener.onListens(socket);
-    },
-    onUnhold(id) {
-      listening.delete(id);
-      return onUnhold(id);
-    },
-    onUnclaimed: (id) => void onUnhold(id),
-    onDrained: (asked) => endDrain?.(asked),
-    onDeaf() {
-      isDeaf = true;
-    },
-    onPong(ping) {
-      if (question?.ping === ping) question.answered();
-    },
-    onPackage,
+  const emit = (event: ProgramEvent): void => listener.onEvent(event);
+  child.listen((message) => {
+    switch (message.type) {
+      case 'reads-stdin':
+        mayChangeModes = true;
+        onClaim();
+        child.answer(listener.onReadsInput());
+        return;
+      case 'leaves-stdin':
+        emit({ type: 'leavesInput' });
+        return;
+      case 'begins':
+        emit({ type: 'begin' });
+        return;
+      case 'loads':
+        emit({ type: 'load', file: message.file });
+        return;
+      case 'package':
+        onPackage({ file: message.file, kind: message.kind });
+        return;
+      case 'address-in-use':
+        // A program that handles the error may go on with another port.
+        portWanted = message.isHandled ? message.port : undefined;
+        if (!message.isHandled) tellOfTaken(message.port);
+        return;
+      case 'listens':
+        portWanted = undefined;
+        listening.add(message.id);
+        listened.add(message.id);
+        emit({ type: 'listens', port: message.port });
+        return;
+      case 'unhold':
+        listening.delete(message.id);
+        void onUnhold(message.id).then(() => child.answer(true));
+        return;
+      case 'unclaimed':
+        void onUnhold(message.id);
+        return;
+      case 'drained':
+        endDrain?.(message.asked);
+        return;
+      case 'deaf':
+        isDeaf = true;
+        return;
+      case 'pong':
+        if (question?.ping === message.ping) question.answered();
+        return;
+      default: // Only a standby parks.
+    }
   });
-  root.on('message', (message) => listener.onMessage(message));
-  if (options.hearsOutput) onOutput(passOn(printed, (chunk) => listener.onOutput(chunk), output));
+  root.on('message', (message) => emit({ type: 'message', message }));
+  if (options.hearsOutput) onOutput(passOn(printed, (chunk) => emit({ type: 'output', chunk }), output));
   const endRelay = relay ? relayMessages(root) : () => {};
   root.once('exit', (code, name) => {
     exited = true;
@@ -245,14 +223,14 @@ function track(tracked: Tracked): Program {
     if (ending === undefined && mayChangeModes) modes.restore();
     if (ending === undefined && portWanted !== undefined) tellOfTaken(portWanted);
     if (ending === undefined) held.ended(listened);
-    listener.onExit({ code, signal: name });
+    emit({ type: 'exit', outcome: { code, signal: name } });
     endDrain?.(false);
     ending?.rootExited();
   });
 
   /** By us, it may be: then the next run finds it free. */
   function tellOfTaken(port: number): void {
-    if (!held.giveUp(port, listened)) listener.onPortTaken(port);
+    if (!held.giveUp(port, listened)) emit({ type: 'portTaken', port });
   }
 
   function startEnding(rootIsAsked = false): Termination {
@@ -268,7 +246,7 @@ function track(tracked: Tracked): Program {
       clock,
       onGone(survivors) {
         if (mayChangeModes) modes.restore();
-        listener.onGone(survivors);
+        emit({ type: 'gone', survivors });
       },
     });
   }
@@ -345,12 +323,15 @@ function relayMessages(child: ChildProcess): () => void {
 }
 
 /** What stands for a program that has no process: its tree is gone as soon as somebody asks. */
-function unstarted(reason: Promise<unknown>, options: LaunchOptions, listener: ProgramListener): Program {
-  void reason.then((error) => listener.onExit({ code: null, signal: null, error: startError(error, options) }));
+function unstarted(reason: Promise<unknown>, options: LaunchOptions, listener: ProgramListener): RunningProgram {
+  void reason.then((error) => {
+    const outcome = { code: null, signal: null, error: startError(error, options) };
+    listener.onEvent({ type: 'exit', outcome });
+  });
   return {
     pid: undefined,
     fromStandby: false,
-    end: () => listener.onGone([]),
+    end: () => listener.onEvent({ type: 'gone', survivors: [] }),
     signal: () => {},
     ping: () => false,
     memory: () => undefined,

@@ -14,8 +14,8 @@ import type { PackageFile, ParkOrders } from '../../preload/orders.ts';
 import type { CancelTimer, Clock } from '../../shared/clock.ts';
 import { stampOf } from '../../shared/file-stamp.ts';
 import { cacheFolder } from '../../shared/user-folders.ts';
-import type { ProgramNotices } from '../launch/channel.ts';
-import { answer, type Child, type ChildOptions, type startChild } from '../launch/child.ts';
+import type { Child, ChildOptions, startChild } from '../launch/child.ts';
+import type { ProgramListener } from '../launch/program-events.ts';
 import { stdinIsTerminal } from '../launch/tty.ts';
 import { cpuTimeOf, readProc } from '../tree/proc.ts';
 import { terminateTree } from '../tree/terminate.ts';
@@ -31,17 +31,14 @@ export interface Standbys {
    * A run has been started; once it has settled, others like it are prepared, and told of when they
    * are ready. Returns what is to be told of the packages that the run loads.
    */
-  launched(options: StandbyOptions, child: Child, listener: StandbyListener): ProgramNotices['onPackage'];
+  launched(options: StandbyOptions, child: Child, listener: StandbyListener): (item: PackageFile) => void;
   /** Gives up those that there are; new ones are prepared as after a launch. Resolves when the old ones are gone. */
   discard(): Promise<void>;
   /** Gives up all for ever; resolves when none is left. */
   close(): Promise<void>;
 }
 
-export interface StandbyListener {
-  onStandby(pid: number): void;
-  onPrewarmFailed(file: string, message: string): void;
-}
+type StandbyListener = Pick<ProgramListener, 'onEvent'>;
 
 export interface StandbyContext {
   readonly start: (options: ChildOptions, park: ParkOrders) => ReturnType<typeof startChild>;
@@ -136,22 +133,24 @@ export function createStandbys({ start, clock, cpuTime = cpuTimeOf }: StandbyCon
       parked = parked.filter((other) => other !== one);
     });
     // One after the other: the next is booted when this one is ready.
-    child.listen({
-      onParked(files) {
+    child.listen((message) => {
+      if (message.type === 'parked') {
+        const { files } = message;
         for (const file of files) if (!read.has(file)) read.set(file, stampOf(file));
         // What has been saved meanwhile may have been read before.
         // None takes its place: one that always writes what it loads would be booted again and again.
         if (files.some((file) => isChangedSince(file, startedAt))) return giveUp(one);
         one.isReady = true;
-        run.listener.onStandby(child.pid);
+        run.listener.onEvent({ type: 'standby', pid: child.pid });
         if (run === latest) prepare(run);
-      },
-      onPrewarmFailed(file, message) {
+      } else if (message.type === 'prewarm-failed') {
         prewarmFails = true;
-        run.listener.onPrewarmFailed(file, message);
+        run.listener.onEvent({ type: 'prewarmFailed', file: message.file, message: message.message });
         giveUp(one);
         if (run === latest) prepare(run);
-      },
+      } else if (message.type === 'reads-stdin') {
+        child.answer('');
+      }
     });
     // It keeps neither devwatch nor its own end waiting.
     child.process.unref();
@@ -179,13 +178,13 @@ export function createStandbys({ start, clock, cpuTime = cpuTimeOf }: StandbyCon
       if (first === undefined) return undefined;
       parked = others;
       taken = first;
-      answer(first.child, { variables });
+      first.child.answer({ variables });
       first.child.process.ref();
       return first.child;
     },
     launched(options, child, listener) {
       const packages = taken?.child === child ? [...taken.packages] : [];
-      const onPackage: ProgramNotices['onPackage'] = (item) => {
+      const onPackage = (item: PackageFile): void => {
         if (!packages.some(({ file, kind }) => file === item.file && kind === item.kind)) packages.push(item);
       };
       if (closed) return onPackage;

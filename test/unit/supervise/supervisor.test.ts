@@ -1,7 +1,7 @@
 /** The supervisor on programs that are told what to do, and on a clock that is told what time it is. */
 
 import { expect, test } from 'vitest';
-import type { Program } from '../../../src/process/launch/launcher.ts';
+import type { RunningProgram } from '../../../src/process/launch/running-program.ts';
 import type { DevwatchEvent, EventOf, EventType, StopStage } from '../../../src/shared/events.ts';
 import { defaultPolicy, type Policy } from '../../../src/supervise/machine.ts';
 import { type RunListener, Supervisor } from '../../../src/supervise/supervisor.ts';
@@ -20,7 +20,7 @@ function supervise(policy: Partial<Policy> = {}) {
   const supervisor = new Supervisor({
     policy: { ...defaultPolicy, ...policy },
     clock,
-    launch(run, _cause, listener): Program {
+    launch(run, _cause, listener): RunningProgram {
       const stages: StopStage[] = [];
       runs[run] = { listener, stages };
       return {

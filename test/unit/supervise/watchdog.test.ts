@@ -2,11 +2,11 @@
 
 import { expect, test } from 'vitest';
 import type { Settings } from '../../../src/config/options.ts';
-import type { Program } from '../../../src/process/launch/launcher.ts';
+import type { RunningProgram } from '../../../src/process/launch/running-program.ts';
 import { createWatchdog } from '../../../src/supervise/watchdog.ts';
 import { createClock } from '../../support/clock.ts';
 
-const program: Program = {
+const program: RunningProgram = {
   pid: 1,
   fromStandby: false,
   end() {},

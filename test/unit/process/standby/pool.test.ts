@@ -4,8 +4,8 @@ import type { ChildProcess } from 'node:child_process';
 import { EventEmitter } from 'node:events';
 import fs from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import type { PreloadMessage } from '../../../../src/preload/messages.ts';
 import type { PackageFile, ParkOrders } from '../../../../src/preload/orders.ts';
-import type { ProgramNotices } from '../../../../src/process/launch/channel.ts';
 import type { Child, ChildOptions } from '../../../../src/process/launch/child.ts';
 import { createStandbys } from '../../../../src/process/standby/pool.ts';
 import { createClock } from '../../../support/clock.ts';
@@ -41,7 +41,7 @@ class FakeChild extends EventEmitter implements Child {
   readonly stdin = undefined;
   readonly printed = { stdout: null, stderr: null };
   alive = true;
-  notices: Partial<ProgramNotices> = {};
+  receive: ((message: PreloadMessage) => void) | undefined;
 
   constructor(pid: number) {
     super();
@@ -67,9 +67,11 @@ class FakeChild extends EventEmitter implements Child {
     describe: () => ({ pid: this.pid, command: '', reason: '' }),
   };
 
-  listen(notices: Partial<ProgramNotices>): void {
-    this.notices = notices;
+  listen(onMessage: (message: PreloadMessage) => void): void {
+    this.receive = onMessage;
   }
+
+  answer(): void {}
 
   tell(): boolean {
     return false;
@@ -95,6 +97,7 @@ function open() {
     return child;
   };
   const parked: number[] = [];
+  const released = new Set<Child>();
   const standbys = createStandbys({ start, clock, cpuTime: () => cpu });
   return {
     clock,
@@ -109,16 +112,18 @@ function open() {
     /** @param packages what the run says that it loads */
     launch: (run: ChildOptions = options, packages: readonly PackageFile[] = []) => {
       const taken = standbys.take(run, {});
-      taken?.listen({});
+      taken?.listen(() => {});
+      if (taken !== undefined) released.add(taken);
       const onPackage = standbys.launched(run, taken ?? start(), {
-        onStandby: (pid) => parked.push(pid),
-        onPrewarmFailed: () => {},
+        onEvent: (event) => {
+          if (event.type === 'standby') parked.push(event.pid);
+        },
       });
       for (const item of packages) onPackage(item);
       return taken;
     },
     /** The prepared ones. */
-    waiting: () => started.filter((child) => child.alive && child.notices.onParked !== undefined),
+    waiting: () => started.filter((child) => child.alive && child.receive !== undefined && !released.has(child)),
   };
 }
 
@@ -152,7 +157,7 @@ describe('a process is prepared', () => {
     launch();
     clock.advance(2000);
     expect(parked).toEqual([]);
-    waiting()[0]?.notices.onParked?.([]);
+    waiting()[0]?.receive?.({ type: 'parked', files: [] });
     expect(parked).toEqual([waiting()[0]?.pid]);
     expect(waiting()).toHaveLength(1);
   });
@@ -213,11 +218,11 @@ describe('while restarts come quickly', () => {
     const world = open();
     world.launch();
     world.clock.advance(2000);
-    world.waiting()[0]?.notices.onParked?.([]);
+    world.waiting()[0]?.receive?.({ type: 'parked', files: [] });
     for (let restart = 0; restart < 3; restart += 1) {
       world.launch();
       world.clock.advance(300);
-      for (const child of world.waiting()) child.notices.onParked?.([]);
+      for (const child of world.waiting()) child.receive?.({ type: 'parked', files: [] });
     }
     return world;
   }
@@ -264,7 +269,7 @@ describe('with packages', () => {
     launch(prewarmed, [express]);
     for (let run = 0; run < 3; run += 1) {
       clock.advance(3000);
-      waiting()[0]?.notices.onParked?.([]);
+      waiting()[0]?.receive?.({ type: 'parked', files: [] });
       expect(launch(prewarmed, [express])).toBeDefined();
     }
     expect(ordered.slice(0, 3)).toEqual([[express], [express], [express]]);
@@ -299,7 +304,7 @@ describe('one is given up that has read', () => {
       launch(run, [dep]);
       clock.advance(3000);
       const [one] = waiting();
-      one?.notices.onParked?.([]);
+      one?.receive?.({ type: 'parked', files: [] });
       return one;
     };
     // Nothing has changed.
@@ -317,7 +322,7 @@ describe('one is given up that has read', () => {
     launch();
     clock.advance(2000);
     project.write('dep.js', 'new');
-    waiting()[0]?.notices.onParked?.([project.at('dep.js')]);
+    waiting()[0]?.receive?.({ type: 'parked', files: [project.at('dep.js')] });
     expect([waiting(), parked]).toEqual([[], []]);
     // What always writes what it loads is not booted again and again.
     clock.advance(60_000);
@@ -329,7 +334,7 @@ describe('one is given up that has read', () => {
     launch();
     clock.advance(2000);
     const [one] = waiting();
-    one?.notices.onParked?.(['/project/a.ts?namespace=1']);
+    one?.receive?.({ type: 'parked', files: ['/project/a.ts?namespace=1'] });
     expect([parked, launch()?.pid]).toEqual([[one?.pid], one?.pid]);
   });
 
@@ -339,7 +344,7 @@ describe('one is given up that has read', () => {
     const run: ChildOptions = { ...options, folder: project.at('app') };
     launch(run);
     clock.advance(2000);
-    waiting()[0]?.notices.onParked?.([]);
+    waiting()[0]?.receive?.({ type: 'parked', files: [] });
     fs.renameSync(project.at('app'), project.at('old'));
     fs.mkdirSync(project.at('app'));
     expect(launch(run)).toBeUndefined();
