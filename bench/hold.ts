@@ -22,7 +22,7 @@ import { parseArgs } from 'node:util';
 import type { Failure, Load, Notice, Report, Tally } from './hold-client.ts';
 import { drawBars } from './plot.ts';
 import { Running } from './restart-running.ts';
-import { cli, type Tool, tools, type Workload } from './restart-tools.ts';
+import { type Tool, tools, useBuilds, type Workload } from './restart-tools.ts';
 import { installPeers, markdownTable, repository, runAndClear, versionOf, writeToReadme } from './support.ts';
 
 const load: Omit<Load, 'port'> = { newEvery: 5, kept: 50, retryAfter: 50 };
@@ -44,13 +44,8 @@ const serverOf = (name: string): Workload => ({
 });
 const servers: readonly Workload[] = [serverOf('express'), serverOf('fastify')];
 
-const { devwatch, nodemon, nodeWatch } = tools;
-const noHold: Tool = {
-  ...devwatch,
-  name: 'devwatch --no-hold',
-  command: (workload) => devwatch.command(workload).toSpliced(-1, 0, '--no-hold'),
-};
-const compared: readonly Tool[] = [devwatch, noHold, nodemon, nodeWatch];
+const { devwatch, before, noHold, nodemon, nodeWatch } = tools;
+const compared: readonly Tool[] = [devwatch, before, noHold, nodemon, nodeWatch];
 
 interface Result {
   readonly restarts: number;
@@ -196,19 +191,22 @@ async function main(folder: string): Promise<void> {
       server: { type: 'string', multiple: true, default: [] },
       tool: { type: 'string', multiple: true, default: [] },
       'answer-after': { type: 'string', default: '5' },
+      against: { type: 'string' },
       write: { type: 'boolean', default: false },
     },
   });
   const chosenServers = choose('--server', values.server, servers);
-  const chosenTools = choose('--tool', values.tool, compared);
+  const chosenTools = choose('--tool', values.tool, compared).filter(
+    (tool) => tool !== before || values.against !== undefined,
+  );
   const restarts = Number(values.restarts);
   const answerAfter = Number(values['answer-after']);
   if (!Number.isInteger(restarts) || restarts < 1) throw new Error('--restarts takes a whole number');
   if (!Number.isInteger(answerAfter) || answerAfter < 0) throw new Error('--answer-after takes a whole number');
   if (values.write && values.server.length + values.tool.length > 0) throw new Error('--write takes the whole run');
   if (process.platform !== 'linux') throw new Error('bench:hold reads /proc: it runs on Linux only');
-  if (!fs.existsSync(cli)) throw new Error('dist/cli.cjs is not there: npm run build');
-  installPeers(['nodemon']);
+  useBuilds(values.against);
+  installPeers(chosenTools.flatMap((tool: Tool) => tool.peer ?? []));
 
   const results = new Map<Workload, Map<Tool, Result>>();
   for (const server of chosenServers) {
@@ -219,7 +217,7 @@ async function main(folder: string): Promise<void> {
 
   const versions = [
     `devwatch ${devwatch.version()}`,
-    `nodemon ${nodemon.version()}`,
+    ...(chosenTools.includes(nodemon) ? [`nodemon ${nodemon.version()}`] : []),
     ...chosenServers.map(({ name }) => `${name} ${versionOf(name, repository)}`),
     `Node ${process.versions.node}`,
   ];
@@ -277,14 +275,16 @@ function cell({ fresh, kept }: Report, of: (tally: Tally) => number): string {
 }
 
 function draw(results: Results): string {
-  const bars = compared.map((tool) => {
-    const all = [...results.values()].flatMap((own) => own.get(tool) ?? []);
-    const lost = all
-      .flatMap(({ report }) => [report.fresh, report.kept])
-      .reduce((sum, { refused, reset }) => sum + refused.length + reset.length, 0);
-    const value = (lost / all.reduce((sum, { restarts }) => sum + restarts, 0)) * 100;
-    return { label: tool.name, value, text: Math.round(value).toLocaleString('en-US') };
-  });
+  const bars = compared
+    .filter((tool) => tool !== before)
+    .map((tool) => {
+      const all = [...results.values()].flatMap((own) => own.get(tool) ?? []);
+      const lost = all
+        .flatMap(({ report }) => [report.fresh, report.kept])
+        .reduce((sum, { refused, reset }) => sum + refused.length + reset.length, 0);
+      const value = (lost / all.reduce((sum, { restarts }) => sum + restarts, 0)) * 100;
+      return { label: tool.name, value, text: Math.round(value).toLocaleString('en-US') };
+    });
   return drawBars({ title: 'Requests refused or reset in 100 restarts (express and fastify)', bars });
 }
 

@@ -19,7 +19,7 @@ interface Goal {
   readonly limit: number;
 }
 
-const { devwatch, bun, nodemon, nodeWatch, tsx, cold } = tools;
+const { devwatch, before, bun, nodemon, nodeWatch, tsx, cold } = tools;
 
 export function report(measured: Measured, facts: string): string {
   const goals = goalsOf(measured).map(({ what, measured: value, limit }) => [
@@ -106,8 +106,14 @@ function goalsOf({ restarts, quick, launches, costs }: Measured): Goal[] {
       [cold, 0.15],
     ],
   };
-  for (const [{ id, name }, times] of restarts) against(name, times, limits[id] ?? []);
-  against('CommonJS, saves 300 ms apart', quick, [[cold, 0.5]]);
+  for (const [{ id, name }, times] of restarts) against(name, times, [...(limits[id] ?? []), [before, 1.05]]);
+  against('CommonJS, saves 300 ms apart', quick, [
+    [cold, 0.5],
+    [before, 1.05],
+  ]);
+  against('launch', launches, [[before, 1.05]]);
+  const memory = new Map([...costs].map(([tool, { own }]) => [tool, own.memory]));
+  against('memory', memory, [[before, 1.05]]);
   const own = costs.get(devwatch);
   goals.push(
     {

@@ -27,9 +27,11 @@ export interface Tool {
   readonly command: (workload: Workload) => readonly string[] | undefined;
   /** Goes to its stdin, which is /dev/null without it. */
   readonly input?: (workload: Workload) => string;
-  /** It says on stderr when it has prepared a process for the next run. */
+  /** The package of bench/peers that it needs. */
+  readonly peer?: string;
+  /** Reports on stderr when a standby process is ready. */
   readonly prepares?: true;
-  /** It does not watch: it is started anew every time. */
+  /** Does not watch: it is started for each measurement. */
   readonly isCold?: true;
   /** Program and tool are one process. */
   readonly isProgram?: true;
@@ -65,9 +67,25 @@ const peer = (file: string): string => path.join(peers, 'node_modules', file);
 const peerVersion = (name: string) => (): string => versionOf(name, peers);
 const nodeVersion = (): string => process.versions.node;
 
-export const cli: string = path.join(repository, 'dist/cli.cjs');
-const ownVersion = (): string =>
-  (JSON.parse(fs.readFileSync(path.join(repository, 'package.json'), 'utf8')) as { version: string }).version;
+const cliOf = (checkout: string): string => path.join(checkout, 'dist/cli.cjs');
+export const cli: string = cliOf(repository);
+const versionIn = (checkout: string): string =>
+  (JSON.parse(fs.readFileSync(path.join(checkout, 'package.json'), 'utf8')) as { version: string }).version;
+
+/** The checkout that `--against` names. */
+let before: string | undefined;
+
+/**
+ * Checks that devwatch is built, here and in the checkout to compare with, which becomes the tool `before`.
+ *
+ * @throws Error if one is not built
+ */
+export function useBuilds(against: string | undefined): void {
+  before = against === undefined ? undefined : path.resolve(against);
+  for (const checkout of [repository, ...(before === undefined ? [] : [before])]) {
+    if (!fs.existsSync(cliOf(checkout))) throw new Error(`${cliOf(checkout)} is missing: npm run build`);
+  }
+}
 
 const bunFile = peer('@oven/bun-linux-x64/bin/bun');
 /** Undefined on another platform than its package is for. */
@@ -79,24 +97,46 @@ function bunVersion(): string | undefined {
 const entrVersion = (): string | undefined =>
   /release: (\S+)/.exec(spawnSync('entr', { encoding: 'utf8' }).stderr ?? '')?.[1];
 
-const devwatch = [node, cli, '--log-format', 'json'];
+const devwatchIn = (checkout: string): Pick<Tool, 'command' | 'prepares'> => ({
+  // It finds the project's tsx by itself.
+  command: ({ id, file }) => [
+    node,
+    cliOf(checkout),
+    '--log-format',
+    'json',
+    ...(id === 'app' ? ['--prewarm'] : []),
+    file,
+  ],
+  prepares: true,
+});
 
 export const tools = {
   devwatch: {
     name: 'devwatch',
-    version: ownVersion,
-    // It finds the project's tsx by itself.
-    command: ({ id, file }) => [...devwatch, ...(id === 'app' ? ['--prewarm'] : []), file],
+    version: () => versionIn(repository),
+    ...devwatchIn(repository),
+  },
+  before: {
+    name: 'devwatch before',
+    version: () => (before === undefined ? undefined : versionIn(before)),
+    command: (workload) => devwatchIn(before ?? '').command(workload),
     prepares: true,
   },
   noStandby: {
     name: 'devwatch --no-standby',
-    version: ownVersion,
-    command: ({ file }) => [...devwatch, '--no-standby', file],
+    version: () => versionIn(repository),
+    command: ({ file }) => [node, cliOf(repository), '--log-format', 'json', '--no-standby', file],
+  },
+  noHold: {
+    name: 'devwatch --no-hold',
+    version: () => versionIn(repository),
+    command: (workload) => devwatchIn(repository).command(workload)?.toSpliced(-1, 0, '--no-hold'),
+    prepares: true,
   },
   bun: {
     name: 'bun --watch',
     version: bunVersion,
+    peer: '@oven/bun-linux-x64',
     command: ({ file }) => [bunFile, '--watch', file],
     isProgram: true,
   },
@@ -109,6 +149,7 @@ export const tools = {
   nodeDev: {
     name: 'node-dev',
     version: peerVersion('node-dev'),
+    peer: 'node-dev',
     // It does not hear of ES modules since Node 20 (its pull request 303), and needs ts-node for TypeScript.
     command: ({ type, file }) =>
       type === 'module' ? undefined : [node, peer('node-dev/bin/node-dev'), '--notify=false', file],
@@ -116,6 +157,7 @@ export const tools = {
   nodemon: {
     name: 'nodemon',
     version: peerVersion('nodemon'),
+    peer: 'nodemon',
     command: ({ nodeArgs, file }) => {
       const exec = nodeArgs.length > 0 ? ['--exec', `node ${nodeArgs.join(' ')}`] : [];
       return [node, peer('nodemon/bin/nodemon.js'), ...exec, file];
@@ -129,6 +171,7 @@ export const tools = {
   tsx: {
     name: 'tsx watch',
     version: peerVersion('tsx'),
+    peer: 'tsx',
     command: ({ file }) => [node, peer('tsx/dist/cli.mjs'), 'watch', file],
   },
   least: {

@@ -3,7 +3,7 @@
  * restarted program; then from the launch to that line, and what the tool itself costs. Linux only.
  *
  *   npm run bench -- [--rounds 15] [--workload commonjs|esm|typescript|app]…
- *                    [--only restart|quick|launch|memory|idle]… [--env NAME]… [--write]
+ *                    [--only restart|quick|launch|memory|idle]… [--env NAME]… [--against ../other-checkout] [--write]
  *
  * Every tool starts with three variables (PATH, HOME, TMPDIR) and those of ours that `--env` names.
  * NODE_EXTRA_CA_CERTS, which is set on many machines behind a proxy, doubles the boot of Node 20.
@@ -22,7 +22,7 @@ import { drawBars } from './plot.ts';
 import { measureCost, type ToolCost } from './restart-cost.ts';
 import { type Measured, report } from './restart-report.ts';
 import { type Place, Running, type Save, type Steps } from './restart-running.ts';
-import { cli, type Tool, tools, type Workload, workloads } from './restart-tools.ts';
+import { type Tool, tools, useBuilds, type Workload, workloads } from './restart-tools.ts';
 import { installPeers, median, repository, runAndClear, writeToReadme } from './support.ts';
 
 const measurements = ['restart', 'quick', 'launch', 'memory', 'idle'] as const;
@@ -34,11 +34,11 @@ const warmUps = 2;
 const quick = { gap: 300, saves: 12, counted: 10 };
 const launches = 11;
 
-const { devwatch, noStandby, bun, entr, nodeDev, nodemon, nodeWatch, tsx, least, cold } = tools;
-const restarted: readonly Tool[] = [devwatch, bun, entr, nodeDev, nodemon, nodeWatch, tsx, cold];
-const savedQuickly: readonly Tool[] = [devwatch, noStandby, bun, cold];
-const launched: readonly Tool[] = [cold, least, devwatch, nodemon, nodeWatch, tsx, bun];
-const resident: readonly Tool[] = [devwatch, least, nodemon, nodeWatch, tsx, bun, entr];
+const { devwatch, before, noStandby, bun, entr, nodeDev, nodemon, nodeWatch, tsx, least, cold } = tools;
+const restarted: readonly Tool[] = [devwatch, before, bun, entr, nodeDev, nodemon, nodeWatch, tsx, cold];
+const savedQuickly: readonly Tool[] = [devwatch, before, noStandby, bun, cold];
+const launched: readonly Tool[] = [cold, least, devwatch, before, nodemon, nodeWatch, tsx, bun];
+const resident: readonly Tool[] = [devwatch, before, least, nodemon, nodeWatch, tsx, bun, entr];
 
 let serial = 0;
 
@@ -97,17 +97,18 @@ async function measureRestarts(chosen: readonly Tool[], workload: Workload, roun
     if (!one.tool.isCold) await one.settle();
     return time;
   });
-  for (const { tool, steps } of all) if (tool === devwatch) explain(steps.slice(warmUps), results.get(tool));
+  for (const { tool, steps } of all)
+    if (tool === devwatch || tool === before) explain(tool, steps.slice(warmUps), results.get(tool));
   await Running.stopAll();
   return results;
 }
 
 /** Where the time of devwatch's restarts goes, by its own account. */
-function explain(steps: readonly Steps[], total = Number.NaN): void {
+function explain({ name }: Tool, steps: readonly Steps[], total = Number.NaN): void {
   const of = (value: (step: Steps) => number): string => median(steps.map(value)).toFixed(1);
   const prepared = steps.filter(({ standby }) => standby).length;
   console.error(
-    `devwatch, from its notice of the save: old tree gone ${of(({ gone }) => gone)}, quiet ${of(({ quiet }) => quiet)}, ` +
+    `${name}, from its notice of the save: old tree gone ${of(({ gone }) => gone)}, quiet ${of(({ quiet }) => quiet)}, ` +
       `started ${of(({ ms }) => ms)}, begun ${of(({ begin }) => begin)}; in all ${total.toFixed(1)} ms; ` +
       `${prepared} of ${steps.length} by a prepared process`,
   );
@@ -146,6 +147,8 @@ async function main(folder: string): Promise<void> {
       workload: { type: 'string', multiple: true, default: [] },
       only: { type: 'string', multiple: true, default: [] },
       env: { type: 'string', multiple: true, default: [] },
+      tool: { type: 'string', multiple: true, default: [] },
+      against: { type: 'string' },
       write: { type: 'boolean', default: false },
     },
   });
@@ -157,6 +160,11 @@ async function main(folder: string): Promise<void> {
     workloads.map(({ id }) => id),
   );
   refuseOthers('--only', values.only, measurements);
+  refuseOthers(
+    '--tool',
+    values.tool,
+    Object.values(tools).map(({ name }) => name),
+  );
   const variables = Object.fromEntries(
     values.env.map((name) => {
       const value = process.env[name];
@@ -165,17 +173,24 @@ async function main(folder: string): Promise<void> {
     }),
   );
   const place = { folder, variables };
-  if (values.write && values.workload.length + values.only.length + values.env.length > 0)
+  if (values.write && values.workload.length + values.only.length + values.env.length + values.tool.length > 0)
     throw new Error('--write takes the whole run');
   if (process.platform !== 'linux') throw new Error('bench reads /proc: it runs on Linux only');
-  if (!fs.existsSync(cli)) throw new Error('dist/cli.cjs is not there: npm run build');
-  installPeers(['nodemon', 'node-dev', 'tsx', 'express', 'zod']);
+  useBuilds(values.against);
+  const chosen = workloads.filter(({ id }) => values.workload.length === 0 || values.workload.includes(id));
+  const all: readonly Tool[] = Object.values(tools);
+  const selected = values.tool.length === 0 ? all : all.filter(({ name }) => values.tool.includes(name));
+  installPeers([
+    ...selected.flatMap(({ peer }) => peer ?? []),
+    ...(chosen.some(({ needsPackages }) => needsPackages) ? ['tsx', 'express', 'zod'] : []),
+  ]);
 
   const wants = (what: Measurement): boolean => values.only.length === 0 || values.only.includes(what);
-  const versions = new Map(Object.values(tools).map((tool: Tool) => [tool, tool.version()]));
+  const versions = new Map(selected.map((tool) => [tool, tool.version()]));
   const here = (chosen: readonly Tool[]): Tool[] => chosen.filter((tool) => versions.get(tool) !== undefined);
-  for (const tool of restarted) if (!here([tool]).includes(tool)) console.error(`${tool.name} is not here`);
-  const chosen = workloads.filter(({ id }) => values.workload.length === 0 || values.workload.includes(id));
+  for (const tool of selected) {
+    if (versions.get(tool) === undefined && tool !== before) console.error(`${tool.name} is not installed`);
+  }
   const [commonjs] = workloads;
   if (commonjs === undefined) throw new Error('no workloads');
 

@@ -10,7 +10,7 @@ import { systemClock } from '../shared/clock.ts';
 import { messageOf } from '../shared/errors.ts';
 import { assumedRunningAfterMs, type Next } from '../shared/events.ts';
 import { version } from '../shared/version.ts';
-import { createReporter, type ReporterSettings } from '../terminal/reporter.ts';
+import { Reporter, type ReporterSettings } from '../terminal/reporter.ts';
 import { type ControlHandler, openControl } from './control.ts';
 import { type Log, openLog } from './log-writer.ts';
 import { claimed, newToken, ownIdentity, socketPath } from './registry.ts';
@@ -102,7 +102,7 @@ export async function runInBackground(request: DaemonRequest): Promise<void> {
     clear: false,
     notify: false,
   });
-  const reporter = createReporter({
+  const reporter = new Reporter({
     stream: () => ({ write: (text) => void into(err)(Buffer.from(text)), on: () => {} }),
     folder: loaded.folder,
     version,

@@ -18,8 +18,8 @@ import type { StopReason } from '../shared/events.ts';
 import { version } from '../shared/version.ts';
 import { openNotifySocket, type ServiceNotices } from '../systemd/notify.ts';
 import { takeSockets } from '../systemd/sockets.ts';
-import { createReporter, type Reporter, type ReporterSettings, wantsColor } from '../terminal/reporter.ts';
-import { type Order, readLines, shortcutHelp } from '../terminal/shortcuts.ts';
+import { Reporter, type ReporterSettings, wantsColor } from '../terminal/reporter.ts';
+import { type Command, readLines, shortcutHelp } from '../terminal/shortcuts.ts';
 import type { StartRequest } from './manage.ts';
 import { type NamedProgram, type Programs, programsOf, readProject } from './select-programs.ts';
 import { backgroundVariable, type Managing, managing } from './subcommands.ts';
@@ -121,7 +121,7 @@ async function runPrograms(line: CommandLine, keepCompiled: () => void): Promise
     ...(isSeveral && { clear: false }),
   });
   const openReporter = (loaded: LoadedSettings, app: string | undefined): Reporter =>
-    createReporter({
+    new Reporter({
       stream: () => beside?.messages ?? process.stderr,
       folder: process.cwd(),
       version,
@@ -300,8 +300,8 @@ function openInput(group: Group, reporter: Reporter, { stdin }: Settings): Input
     return { giveTo() {} };
   }
   const lines = readLines(process.stdin, {
-    isOneOfSeveral: group.names.length > 0,
-    onOrder: (order) => perform(order, group, reporter),
+    isSeveral: group.names.length > 0,
+    onShortcut: (command) => perform(command, group, reporter),
     onOther: (line) => group.write(line),
     onEnd: () => group.write(null),
   });
@@ -332,7 +332,7 @@ function openInput(group: Group, reporter: Reporter, { stdin }: Settings): Input
   };
 }
 
-function perform({ action, name }: Order, group: Group, reporter: Reporter): void {
+function perform({ action, name }: Command, group: Group, reporter: Reporter): void {
   switch (action) {
     case 'restart':
       if (!group.restart(name)) reporter.say(`no program is called ${name} · ${group.names.join(', ')}`);

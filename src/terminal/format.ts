@@ -60,7 +60,7 @@ export function formatVerdict(verdict: Verdict | { readonly watched: false; read
     case 'outside':
       return 'no pattern matches it';
     case 'unchanged':
-      return 'its content is what it was';
+      return 'its content is unchanged';
     default:
       return unreachable(verdict);
   }

@@ -1,12 +1,14 @@
-/** The output of several programs on one terminal: whole lines, each behind the name of its program. */
+/** Merges the output of several programs into one terminal: whole lines, each behind the name of its program. */
 
 import type { CancelTimer, Clock } from '../shared/clock.ts';
-import { incompleteSequence, type Paint, paintAfter, reset, setting, unpainted } from './paint.ts';
+import { withDeadline } from '../shared/deadline.ts';
+import { createDeferred, type Deferred } from '../shared/deferred.ts';
+import { incompleteSequence, paintAfter, reset } from './paint.ts';
 
-/** Where all of it goes: process.stdout, process.stderr. */
+/** Destination of the merged output: process.stdout or process.stderr. */
 export interface Sink {
   readonly isTTY?: boolean;
-  /** False when no more should come before `drain`. */
+  /** Returns false if no more should be written before `drain`. */
   write(bytes: Uint8Array): boolean;
   on(event: 'drain' | 'error' | 'close', listener: () => void): unknown;
 }
@@ -14,47 +16,47 @@ export interface Sink {
 export interface MultiplexerOptions {
   readonly stdout: Sink;
   readonly stderr: Sink;
-  /** Both lead to one place, such as a terminal: a line that has begun is in the way of both. */
+  /** Both lead to the same terminal, pipe or file: a line begun on one is in the way of the other. */
   readonly isOnePlace: boolean;
   readonly clock: Clock;
 }
 
-/** Where one program's output goes. What a call returns settles when more is welcome. */
+/** The output of one program. A returned promise resolves when more output is welcome (back-pressure). */
 export interface OutputChannel {
   stdout(chunk: Buffer): Promise<void> | undefined;
   stderr(chunk: Buffer): Promise<void> | undefined;
-  /** Nothing more comes of this run's stream: a line that it has begun is over. */
+  /** Ends the line that this run has begun on the stream; the run writes no more to it. */
   ended(name: 'stdout' | 'stderr'): void;
-  /** What stands before each of its lines from now on. */
+  /** Replaces the prefix of the lines to come. */
   label(prefix: string): void;
 }
 
 export interface Multiplexer {
   /** @param prefix stands before each line of this program */
   open(prefix: string): OutputChannel;
-  /** For devwatch's own lines, on stderr: they begin where no other line goes on. */
+  /** For devwatch's own lines, on stderr. They never continue a line of a program. */
   readonly messages: { readonly isTTY: boolean; write(text: string): void; on(): void };
-  /** Writes what has begun, and waits until all is written, for at most a second. */
+  /** Writes the lines that have begun, and waits up to a second until all is written. */
   close(): Promise<void>;
 }
 
-/** The beginning of a line is shown when its end has not come for so long, in ms: a prompt, or dots or a bar of progress. */
-const partialDelay = 100;
-/** The same where that breaks off a line of another program: two bars of progress would do so to each other all the time. */
-const contestedDelay = 1000;
-/** A line is shown in pieces of this size, in bytes. */
-const longestPiece = 64 * 1024;
-const closeDeadline = 1000;
+/** An incomplete line is shown after this time: it may be a prompt, dots or a progress bar. */
+const partialLineMs = 100;
+/** The same if that interrupts another program's line: two progress bars would interrupt each other all the time. */
+const contestedLineMs = 1000;
+/** An incomplete line that is longer than this is shown at once. */
+const maxPendingBytes = 64 * 1024;
+const closeTimeoutMs = 1000;
 const newline = 10;
 const carriageReturn = 13;
 const escapeByte = 27;
 
 export function createMultiplexer({ stdout, stderr, isOnePlace, clock }: MultiplexerOptions): Multiplexer {
-  const out = createScreen(stdout);
-  const err = isOnePlace ? out : createScreen(stderr);
+  const out = new Screen(stdout);
+  const err = isOnePlace ? out : new Screen(stderr);
   const sources: Source[] = [];
   const open = (screen: Screen, prefix: string): Source => {
-    const source = createSource(screen, Buffer.from(prefix), clock);
+    const source = new Source(screen, prefix, clock);
     sources.push(source);
     return source;
   };
@@ -67,14 +69,14 @@ export function createMultiplexer({ stdout, stderr, isOnePlace, clock }: Multipl
         stderr: (chunk) => both.stderr.write(chunk),
         ended: (name) => both[name].end(),
         label(text) {
-          for (const source of Object.values(both)) source.label(Buffer.from(text));
+          for (const source of Object.values(both)) source.prefix = Buffer.from(text);
         },
       };
     },
     messages: {
       isTTY: stderr.isTTY === true,
       write(text) {
-        // What is no line (a bell, a notification) moves nothing on the screen.
+        // A bell or a notification does not move the cursor.
         if (text.endsWith('\n')) own.write(Buffer.from(text));
         else err.writeRaw(Buffer.from(text));
       },
@@ -82,170 +84,155 @@ export function createMultiplexer({ stdout, stderr, isOnePlace, clock }: Multipl
     },
     async close() {
       for (const source of sources) source.end();
-      let cancel: CancelTimer = () => {};
-      const late = new Promise<void>((resolve) => {
-        cancel = clock.after(closeDeadline, resolve);
-      });
-      await Promise.race([late, Promise.all([out.idle(), err.idle()])]);
-      cancel();
+      await withDeadline(clock, closeTimeoutMs, Promise.all([out.drained, err.drained]));
     },
   };
 }
 
-/** Whoever prints, as a screen sees it. */
-interface Owner {
-  /** Stands before each of its lines. */
-  prefix: Buffer;
-  /** The colours that it has set, and has not reset. */
-  paint: Paint;
-}
+/** A sink that several sources write to, line by line. */
+class Screen {
+  readonly #sink: Sink;
+  /** The source whose line has begun and not ended. */
+  #owner: Source | undefined;
+  /** The cursor is at the start of that line, after a carriage return: what follows overwrites the prefix. */
+  #isReturned = false;
+  /** The owner has set colours, which anything that others write would have as well. */
+  #isPainted = false;
+  #isBroken = false;
+  #draining: Deferred<void> | undefined;
 
-interface Screen {
-  /** Writes pieces of lines of one source: no piece goes on after a newline or a carriage return of its own. */
-  write(owner: Owner, lines: readonly Buffer[]): void;
-  writeRaw(bytes: Buffer): void;
-  /** Ends the line if this source has begun it. */
-  endLine(owner: Owner): void;
-  /** Another source's line has begun. */
-  isTakenFrom(owner: Owner): boolean;
-  /** Settles when it takes more; undefined when it does now. */
-  idle(): Promise<void> | undefined;
-}
-
-function createScreen(sink: Sink): Screen {
-  /** Whose line has begun and not ended. */
-  let owner: Owner | undefined;
-  /** It goes on from its beginning (a bar of progress): over the name, if that is not written anew. */
-  let isReturned = false;
-  /** Colours are set: whatever is not the owner's would have them, too. */
-  let isPainted = false;
-  let isBroken = false;
-  let draining: Promise<void> | undefined;
-  let drained = (): void => {};
-  const release = (): void => {
-    draining = undefined;
-    drained();
-  };
-  const breakDown = (): void => {
-    isBroken = true;
-    release();
-  };
-  sink.on('drain', release);
-  // Whoever read it has gone (`devwatch | head`): the programs go on all the same.
-  sink.on('error', breakDown);
-  sink.on('close', breakDown);
-
-  function writeRaw(bytes: Uint8Array): void {
-    if (isBroken || sink.write(bytes) || draining !== undefined) return;
-    draining = new Promise((resolve) => {
-      drained = resolve;
-    });
+  constructor(sink: Sink) {
+    this.#sink = sink;
+    sink.on('drain', () => this.#release());
+    // The reader of the output may go away (`devwatch | head`); the programs keep running.
+    sink.on('error', () => this.#break());
+    sink.on('close', () => this.#break());
   }
 
-  /** The end of a line or of a piece of one, and the colours with it. */
-  function ending(bytes: Buffer): readonly Buffer[] {
-    const wasPainted = isPainted;
-    isPainted = false;
+  /** Resolves when the sink takes more; undefined if it does now. */
+  get drained(): Promise<void> | undefined {
+    return this.#draining?.promise;
+  }
+
+  /** Writes pieces of lines of one source. Each ends with its newline or carriage returns; the last one may have none. */
+  write(source: Source, pieces: readonly Buffer[]): void {
+    const parts: Buffer[] = [];
+    for (const piece of pieces) {
+      const length = lengthWithoutEnd(piece);
+      const isTaken = this.isTakenFrom(source);
+      if (isTaken) parts.push(...this.#lineEnd(Buffer.of(newline)));
+      if (this.#owner !== source || (this.#isReturned && piece[0] !== newline)) {
+        parts.push(source.prefix);
+        if (length > 0) parts.push(Buffer.from(source.paint));
+      }
+      parts.push(piece.subarray(0, length));
+      if (length > 0) {
+        if (piece.includes(escapeByte)) source.paint = paintAfter(source.paint, piece.toString('latin1'));
+        this.#isPainted = source.paint !== '';
+      }
+      if (length < piece.length) parts.push(...this.#lineEnd(piece.subarray(length)));
+      this.#owner = piece.at(-1) === newline ? undefined : source;
+      this.#isReturned = piece.at(-1) === carriageReturn;
+    }
+    this.writeRaw(Buffer.concat(parts));
+  }
+
+  writeRaw(bytes: Uint8Array): void {
+    if (!this.#isBroken && !this.#sink.write(bytes)) this.#draining ??= createDeferred();
+  }
+
+  /** Ends the line that this source has begun, if there is one. */
+  endLine(source: Source): void {
+    if (this.#owner !== source) return;
+    this.#owner = undefined;
+    this.writeRaw(Buffer.concat(this.#lineEnd(Buffer.of(newline))));
+  }
+
+  /** Another source has begun a line. */
+  isTakenFrom(source: Source): boolean {
+    return this.#owner !== undefined && this.#owner !== source;
+  }
+
+  #lineEnd(bytes: Buffer): readonly Buffer[] {
+    const wasPainted = this.#isPainted;
+    this.#isPainted = false;
     return wasPainted ? [Buffer.from(reset), bytes] : [bytes];
   }
 
-  return {
-    writeRaw,
-    write(source, lines) {
-      const parts: Buffer[] = [];
-      for (const line of lines) {
-        const length = lengthWithoutEnd(line);
-        if (owner !== source && owner !== undefined) parts.push(...ending(Buffer.of(newline)));
-        if (owner !== source || (isReturned && line[0] !== newline)) {
-          parts.push(source.prefix);
-          if (length > 0) parts.push(Buffer.from(setting(source.paint)));
-        }
-        parts.push(line.subarray(0, length));
-        if (length > 0) {
-          if (line.includes(escapeByte)) source.paint = paintAfter(source.paint, line.toString('latin1'));
-          isPainted = source.paint.size > 0;
-        }
-        if (length < line.length) parts.push(...ending(line.subarray(length)));
-        owner = line.at(-1) === newline ? undefined : source;
-        isReturned = line.at(-1) === carriageReturn;
-      }
-      writeRaw(Buffer.concat(parts));
-    },
-    endLine(source) {
-      if (owner !== source) return;
-      owner = undefined;
-      writeRaw(Buffer.concat(ending(Buffer.of(newline))));
-    },
-    isTakenFrom: (source) => owner !== undefined && owner !== source,
-    idle: () => draining,
-  };
+  #release(): void {
+    this.#draining?.resolve();
+    this.#draining = undefined;
+  }
+
+  #break(): void {
+    this.#isBroken = true;
+    this.#release();
+  }
 }
 
-interface Source {
-  write(chunk: Buffer): Promise<void> | undefined;
-  end(): void;
-  label(prefix: Buffer): void;
+/** One stream of one program: buffers an incomplete line for a moment. */
+class Source {
+  prefix: Buffer;
+  /** The sequences that set the colours again with which its last line ended. */
+  paint = '';
+  readonly #screen: Screen;
+  readonly #clock: Clock;
+  #pending: Buffer = Buffer.alloc(0);
+  /** Runs from the first pending byte, so that output that comes little by little is also shown so. */
+  #timer: CancelTimer | undefined;
+
+  constructor(screen: Screen, prefix: string, clock: Clock) {
+    this.#screen = screen;
+    this.prefix = Buffer.from(prefix);
+    this.#clock = clock;
+  }
+
+  write(chunk: Buffer): Promise<void> | undefined {
+    this.#pending = this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk]);
+    const whole = this.#pending.lastIndexOf(newline) + 1;
+    if (whole > 0) this.#show(whole);
+    if (this.#pending.length > maxPendingBytes) this.#showPending();
+    else if (this.#pending.length > 0) this.#timer ??= this.#clock.after(partialLineMs, () => this.#showWhenFree());
+    return this.#screen.drained;
+  }
+
+  /** Ends the run's last line; the next run starts without its colours. */
+  end(): void {
+    this.#show(this.#pending.length);
+    this.#screen.endLine(this);
+    this.paint = '';
+  }
+
+  #showWhenFree(): void {
+    if (!this.#screen.isTakenFrom(this)) this.#showPending();
+    else this.#timer = this.#clock.after(contestedLineMs - partialLineMs, () => this.#showPending());
+  }
+
+  #showPending(): void {
+    this.#show(this.#pending.length - incompletePart(this.#pending));
+  }
+
+  #show(length: number): void {
+    this.#timer?.();
+    this.#timer = undefined;
+    const bytes = this.#pending.subarray(0, length);
+    this.#pending = this.#pending.subarray(length);
+    if (length > 0) this.#screen.write(this, piecesOf(withoutClearing(bytes)));
+  }
 }
 
-function createSource(screen: Screen, prefix: Buffer, clock: Clock): Source {
-  const self: Owner = { prefix, paint: unpainted };
-  let begun: Buffer = Buffer.alloc(0);
-  /** Runs from the first byte that waits: what comes little by little is shown so, too. */
-  let timer: CancelTimer | undefined;
-  const cancel = (): void => {
-    timer?.();
-    timer = undefined;
-  };
-  const show = (length: number): void => {
-    if (length > 0) screen.write(self, piecesOf(withoutClearing(begun.subarray(0, length))));
-    begun = begun.subarray(length);
-  };
-  const showBegun = (): void => {
-    cancel();
-    show(begun.length - incompletePart(begun));
-  };
-  const showWhenFree = (): void => {
-    if (screen.isTakenFrom(self)) timer = clock.after(contestedDelay - partialDelay, showBegun);
-    else showBegun();
-  };
-  return {
-    write(chunk) {
-      const all = begun.length === 0 ? chunk : Buffer.concat([begun, chunk]);
-      const whole = all.lastIndexOf(newline) + 1;
-      begun = all.subarray(whole);
-      if (whole > 0) {
-        cancel();
-        screen.write(self, piecesOf(withoutClearing(all.subarray(0, whole))));
-      }
-      if (begun.length > longestPiece) showBegun();
-      else if (begun.length > 0) timer ??= clock.after(partialDelay, showWhenFree);
-      return screen.idle();
-    },
-    end() {
-      cancel();
-      show(begun.length);
-      screen.endLine(self);
-      // The next run has set none.
-      self.paint = unpainted;
-    },
-    label(next) {
-      self.prefix = next;
-    },
-  };
-}
-
-/** How many bytes of a piece stand before the newline, or the carriage returns, at its end. */
+/** Returns the length of a piece without the newline or the carriage returns at its end. */
 function lengthWithoutEnd(piece: Buffer): number {
   let length = piece.length;
   while (length > 0 && (piece[length - 1] === newline || piece[length - 1] === carriageReturn)) length -= 1;
   return length;
 }
 
-/** How many bytes at the end are the beginning of something that cannot be shown in parts. */
+/** Returns how many bytes at the end may be the beginning of a character or sequence that cannot be shown in parts. */
 const incompletePart = (bytes: Buffer): number =>
   incompleteCharacter(bytes) || incompleteSequence(bytes.subarray(-80).toString('latin1'));
 
-/** How many bytes at the end are the beginning of a character in UTF-8. */
+/** Returns how many bytes at the end are the beginning of a UTF-8 character. */
 function incompleteCharacter(bytes: Buffer): number {
   for (let length = 1; length <= Math.min(3, bytes.length); length += 1) {
     const byte = bytes.at(-length) ?? 0;
@@ -255,15 +242,15 @@ function incompleteCharacter(bytes: Buffer): number {
   return 0;
 }
 
-/** Clears the screen, its history, or all (as `tsc -w` does, also into a pipe), or goes to the top. */
+/** Sequences that clear the screen, its history or both (`tsc -w` writes them even to a pipe), or go to the top. */
 const clearing = new RegExp(`${String.fromCharCode(escapeByte)}(?:c|\\[[0-3]?J|\\[(?:1;1)?H)`, 'g');
 
-/** What others have printed is not one program's to clear. */
+/** Clearing the screen would erase other programs' output. */
 function withoutClearing(bytes: Buffer): Buffer {
   return bytes.includes(escapeByte) ? Buffer.from(bytes.toString('latin1').replaceAll(clearing, ''), 'latin1') : bytes;
 }
 
-/** Each with its newline, or with the carriage return after which its line begins anew; the last may have none. */
+/** Splits after each newline, and after each carriage return, where a line is overwritten from its start. */
 function piecesOf(bytes: Buffer): Buffer[] {
   let from = 0;
   const pieces = bytes.toString('latin1').match(/[^\r\n]*(?:\r*\n|\r+)|[^\r\n]+$/g) ?? [];

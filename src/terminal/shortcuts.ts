@@ -1,4 +1,6 @@
-/** Shortcuts: lines typed into the terminal. */
+/** Shortcuts: lines typed into the terminal that control devwatch. */
+
+import { splitLines } from '../shared/lines.ts';
 
 export type Action = 'restart' | 'quit' | 'clear' | 'help';
 
@@ -15,72 +17,66 @@ const shortcuts: readonly Shortcut[] = [
   { lines: ['h'], description: 'this help', action: 'help' },
 ];
 
-/** The shortcuts as one line; of several programs one can be named. */
-export function shortcutHelp(isOneOfSeveral: boolean): string {
+/** Returns the shortcuts as one line. `isSeveral`: devwatch runs several programs, and `r` can name one. */
+export function shortcutHelp(isSeveral: boolean): string {
   const all = shortcuts.map(({ lines, description }) => `${lines.join(' or ')} ${description}`);
-  if (isOneOfSeveral) all.splice(1, 0, 'r <name> restart one');
+  if (isSeveral) all.splice(1, 0, 'r <name> restart one');
   return `${all.join(' · ')} (then Enter)`;
 }
 
-/** What a typed line asks for. */
-export interface Order {
+/** A shortcut that was typed. */
+export interface Command {
   readonly action: Action;
-  /** Of the program that is meant; undefined for all. */
+  /** The program to restart; undefined for all. */
   readonly name: string | undefined;
 }
 
 /**
- * What a typed line asks for, or undefined when it is none of ours.
+ * Parses a typed line; returns undefined if it is not a shortcut.
  *
- * @param isOneOfSeveral a restart may name one program
+ * @param isSeveral devwatch runs several programs: a restart may name one
  */
-export function orderOf(line: string, isOneOfSeveral: boolean): Order | undefined {
+export function parseShortcut(line: string, isSeveral: boolean): Command | undefined {
   const [word = '', name, ...more] = line.trim().split(/\s+/);
   const action = shortcuts.find(({ lines }) => lines.includes(word))?.action;
   if (action === undefined || more.length > 0) return undefined;
-  return name === undefined || (isOneOfSeveral && action === 'restart') ? { action, name } : undefined;
+  return name === undefined || (isSeveral && action === 'restart') ? { action, name } : undefined;
 }
 
-export interface TypedLines {
-  /** A restart may name one program. */
-  readonly isOneOfSeveral: boolean;
-  onOrder(order: Order): void;
-  /** Any other line, with its end. */
+export interface LineListener {
+  readonly isSeveral: boolean;
+  onShortcut(command: Command): void;
+  /** @param line any other line, with its line feed */
   onOther(line: string): void;
-  /** Ctrl-D. */
+  /** Called at Ctrl-D. */
   onEnd(): void;
 }
 
 export interface LineReader {
-  /** Leaves what is typed to others. */
+  /** Leaves what is typed to other processes. */
   pause(): void;
   resume(): void;
 }
 
-/** Reads lines from the terminal; begins paused. */
+/** Reads lines from the terminal; starts paused. */
 export function readLines(
   input: NodeJS.ReadStream,
-  { isOneOfSeveral, onOrder, onOther, onEnd }: TypedLines,
+  { isSeveral, onShortcut, onOther, onEnd }: LineListener,
 ): LineReader {
-  let pending = '';
-  let listening = false;
-  const onData = (chunk: Buffer): void => {
-    const lines = (pending + chunk.toString('utf8')).split('\n');
-    pending = lines.pop() ?? '';
-    for (const line of lines) {
-      const order = orderOf(line, isOneOfSeveral);
-      if (order === undefined) onOther(`${line}\n`);
-      else onOrder(order);
-    }
-  };
+  let isListening = false;
+  const onText = splitLines((line) => {
+    const command = parseShortcut(line, isSeveral);
+    if (command === undefined) onOther(`${line}\n`);
+    else onShortcut(command);
+  });
   return {
     pause: () => void input.pause(),
     resume() {
-      if (!listening) {
-        listening = true;
-        input.on('data', onData);
+      if (!isListening) {
+        isListening = true;
+        input.setEncoding('utf8').on('data', onText);
         input.on('end', onEnd);
-        // A terminal that goes away ends the input with EIO; SIGHUP says the rest.
+        // A terminal that is closed ends the input with EIO; devwatch then ends by SIGHUP.
         input.on('error', () => {});
       }
       input.resume();

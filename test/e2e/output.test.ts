@@ -79,7 +79,7 @@ test('a crash says how it ended and what comes next', async () => {
   await devwatch.stderr.next(/waiting for a change\n/);
 
   const crashes = devwatch.stderr.all.split('\n').filter((line) => line.includes('crashed'));
-  expect(crashes[0]).toMatch(/^\[devwatch\] crashed \(exit 3\) after [\d.]+ m?s · again in 250 ms \(1\/1\)$/);
+  expect(crashes[0]).toMatch(/^\[devwatch\] crashed \(exit 3\) after [\d.]+ m?s · restarting in 250 ms \(1\/1\)$/);
   expect(crashes[1]).toMatch(
     /^\[devwatch\] crashed \(exit 3\) after [\d.]+ m?s · too many times in a row · waiting for a change$/,
   );
@@ -131,12 +131,12 @@ test('--verbose also says what changed, which run it is and how the old tree end
   expect(lines[0]).toBe('[devwatch] run 1 · pid PID · start');
   for (const line of [
     'change server.js · watch .',
-    'ending run 1',
+    'stopping run 1',
     'the old tree is gone after TIME',
     'restarted in TIME · server.js',
     'run 2 · pid PID · change',
-    'its own code begins after TIME',
-    'ending run 2',
+    "the program's own code begins after TIME",
+    'stopping run 2',
     'ended',
   ]) {
     expect(lines).toContain(`[devwatch] ${line}`);

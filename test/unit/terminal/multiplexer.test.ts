@@ -1,12 +1,11 @@
-/** The output of several programs side by side. */
+/** The output of several programs in one terminal. */
 
 import { EventEmitter } from 'node:events';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createMultiplexer, type Multiplexer, type Sink } from '../../../src/terminal/multiplexer.ts';
 import { createClock, type VirtualClock } from '../../support/clock.ts';
 
-/** Takes what it is given, and more only when it is told to. */
 class FakeSink extends EventEmitter implements Sink {
   text = '';
   isFull = false;
@@ -31,7 +30,24 @@ function open(isOnePlace = false): Fixture {
 
 const bytes = (text: string): Buffer => Buffer.from(text);
 
-test('each line stands behind the name of its program, each stream goes its own way', () => {
+/** `web:one` is written by web; a number is a pause in ms, and `-web` is the end of its run. */
+type Step = string | number;
+
+/** Returns what stands on stdout after the steps. */
+function outputAfter(steps: readonly Step[]): string {
+  const { clock, stdout, multiplexer } = open(true);
+  const channels = { web: multiplexer.open('web | '), api: multiplexer.open('api | ') };
+  for (const step of steps) {
+    if (typeof step === 'number') clock.advance(step);
+    else if (step.startsWith('web:')) channels.web.stdout(bytes(step.slice(4)));
+    else if (step.startsWith('api:')) channels.api.stdout(bytes(step.slice(4)));
+    else if (step === '-web') channels.web.ended('stdout');
+    else multiplexer.messages.write(step);
+  }
+  return stdout.text;
+}
+
+test('the multiplexer puts the program’s name before each line and keeps the streams apart', () => {
   const { stdout, stderr, multiplexer } = open();
   const [web, api] = [multiplexer.open('web | '), multiplexer.open('api | ')];
   web.stdout(bytes('one\ntwo\n'));
@@ -41,7 +57,7 @@ test('each line stands behind the name of its program, each stream goes its own 
   expect(stderr.text).toBe('api | oh\n');
 });
 
-test('another name stands before the lines that begin with it', () => {
+test('a changed label applies to the lines that follow', () => {
   const { stdout, multiplexer } = open();
   const web = multiplexer.open('web | ');
   web.stdout(bytes('one\n'));
@@ -50,162 +66,108 @@ test('another name stands before the lines that begin with it', () => {
   expect(stdout.text).toBe('web | one\ntwo\n');
 });
 
-test('the beginning of a line waits for its end, for a moment', () => {
-  const { clock, stdout, multiplexer } = open();
-  const web = multiplexer.open('web | ');
-  web.stdout(bytes('name'));
-  clock.advance(99);
-  expect(stdout.text).toBe('');
-  clock.advance(1);
-  expect(stdout.text).toBe('web | name');
-  web.stdout(bytes('? yes\n'));
-  web.stdout(bytes('done\n'));
-  expect(stdout.text).toBe('web | name? yes\nweb | done\n');
+describe('an incomplete line', () => {
+  test.each<[string, Step[], string]>([
+    ['waits for its end', ['web:name', 99], ''],
+    ['is shown after 100 ms', ['web:name', 100], 'web | name'],
+    ['continues where it was shown', ['web:name', 100, 'web:? yes\n', 'web:done\n'], 'web | name? yes\nweb | done\n'],
+    ['that grows little by little is shown so', ['web:.', 40, 'web:.', 40, 'web:.', 40, 'web:.', 40], 'web | ...'],
+    [
+      'is not continued by another program',
+      ['web:..', 100, 'api:hello\n', 'web:.\n'],
+      'web | ..\napi | hello\nweb | .\n',
+    ],
+    [
+      'is not continued by devwatch',
+      ['web:..', 100, '[devwatch] hello\n', 'web:oh\n'],
+      'web | ..\n[devwatch] hello\nweb | oh\n',
+    ],
+    [
+      'interrupts the incomplete line of another program after a second only',
+      ['web:.', 100, 'api:+', 999, 'web:.', 1],
+      'web | .\napi | +',
+    ],
+    [
+      'ends with its run',
+      ['web:half', '-web', 'web:half', 100, '-web', 'web:next\n'],
+      'web | half\nweb | half\nweb | next\n',
+    ],
+    ['is not begun by a bell of devwatch', ['\u0007', 'web:a\n'], '\u0007web | a\n'],
+  ])('%s', (_, steps, expected) => {
+    expect(outputAfter(steps)).toBe(expected);
+  });
+
+  test('of any length is shown in pieces and not kept', () => {
+    const { stdout, multiplexer } = open();
+    const web = multiplexer.open('web | ');
+    for (let index = 0; index < 100; index += 1) web.stdout(Buffer.alloc(10_000, 'x'));
+    expect(stdout.text.length).toBeGreaterThan(900_000);
+    expect(stdout.text.startsWith('web | xxx')).toBe(true);
+    expect(stdout.text).not.toContain('\n');
+  });
 });
 
-test('a line that goes on little by little is shown so', () => {
-  const { clock, stdout, multiplexer } = open();
-  const web = multiplexer.open('web | ');
-  for (let dot = 0; dot < 5; dot += 1) {
-    web.stdout(bytes('.'));
-    clock.advance(40);
-  }
-  expect(stdout.text).toBe('web | ...');
-  web.stdout(bytes(' done\n'));
-  expect(stdout.text).toBe('web | ..... done\n');
-  expect(clock.pending).toBe(0);
+test('a progress bar keeps the program’s name before it', () => {
+  const bar = ['web:\r1 %\r2 %\r', 100, 'web:3 %', 100, 'api:a\r\nb\n', 'web:\r100 %\r\r', 100, 'web:\n'];
+  expect(outputAfter(bar)).toBe(
+    'web | \rweb | 1 %\rweb | 2 %\rweb | 3 %\napi | a\r\napi | b\nweb | \rweb | 100 %\r\r\n',
+  );
 });
 
-test('those that print little by little at the same time take turns', () => {
-  const { clock, stdout, multiplexer } = open();
-  const [web, api] = [multiplexer.open('web | '), multiplexer.open('api | ')];
-  web.stdout(bytes('.'));
-  for (let tick = 0; tick < 15; tick += 1) {
-    clock.advance(100);
-    web.stdout(bytes('.'));
-    api.stdout(bytes('+'));
-  }
-  expect(stdout.text).toMatch(/^web \| \.+\napi \| \++$/);
+test('a program cannot clear the output of others', () => {
+  expect(outputAfter(['web:\x1bc\x1b[2J\x1b[3J\x1b[H\x1b[32mgood\x1b[39m ß\n', 'web:\x1bc', 100])).toBe(
+    'web | \x1b[32mgood\x1b[39m ß\n',
+  );
 });
 
-test('a bar of progress leaves the name where it is', () => {
-  const { clock, stdout, multiplexer } = open();
-  const [web, api] = [multiplexer.open('web | '), multiplexer.open('api | ')];
-  web.stdout(bytes('\r1 %\r2 %\r'));
-  clock.advance(100);
-  expect(stdout.text).toBe('web | \rweb | 1 %\rweb | 2 %\r');
-  web.stdout(bytes('3 %'));
-  clock.advance(100);
-  api.stdout(bytes('a\r\nb\n'));
-  web.stdout(bytes('\r100 %\r\r'));
-  clock.advance(100);
-  web.stdout(bytes('\n'));
-  expect(stdout.text).toBe('web | \rweb | 1 %\rweb | 2 %\rweb | 3 %\napi | a\r\napi | b\nweb | \rweb | 100 %\r\r\n');
+describe('colours', () => {
+  test.each<[string, Step[], string[]]>([
+    [
+      'end with the line and return on the program’s next one',
+      ['web:\x1b[41malarm\n', 'api:calm\n', '[devwatch] calm\n', 'web:\n\x1b[1mmore\r\n', 'web:\x1b[0mover\n'],
+      [
+        'web | \x1b[41malarm\x1b[0m',
+        'api | calm',
+        '[devwatch] calm',
+        'web | ',
+        'web | \x1b[41m\x1b[1mmore\x1b[0m\r',
+        'web | \x1b[41m\x1b[1m\x1b[0mover',
+      ],
+    ],
+    [
+      'end where another program interrupts the line',
+      ['web:\x1b[41mstill', 100, 'api:calm\n', 'web:going\n'],
+      ['web | \x1b[41mstill\x1b[0m', 'api | calm', 'web | \x1b[41mgoing\x1b[0m'],
+    ],
+    [
+      'return after a carriage return, but not on the name',
+      ['web:\x1b[32m1 %\r2 %\r', 100, 'web:\n'],
+      ['web | \x1b[32m1 %\x1b[0m\rweb | \x1b[32m2 %\x1b[0m\r'],
+    ],
+    [
+      'do not return when the program has cleared one of them',
+      ['web:\x1b[1;31mbad\x1b[39m news\n', 'web:next\n'],
+      ['web | \x1b[1;31mbad\x1b[39m news', 'web | next'],
+    ],
+    [
+      'that are set after a clear in the same sequence return',
+      ['web:\x1b[0;31mbad\n', 'web:news\n'],
+      ['web | \x1b[0;31mbad\x1b[0m', 'web | \x1b[0;31mnews\x1b[0m'],
+    ],
+    ['end with the run', ['web:\x1b[31mhalf', '-web', 'web:next\n'], ['web | \x1b[31mhalf\x1b[0m', 'web | next']],
+  ])('%s', (_, steps, expected) => {
+    expect(outputAfter(steps).split('\n').slice(0, -1)).toEqual(expected);
+  });
 });
 
-test('no program clears what others have printed, colours are left as they are', () => {
-  const { clock, stdout, multiplexer } = open();
-  const web = multiplexer.open('web | ');
-  web.stdout(bytes('\x1bc\x1b[2J\x1b[3J\x1b[H\x1b[32mgood\x1b[39m ß\n'));
-  web.stdout(bytes('\x1bc'));
-  clock.advance(100);
-  expect(stdout.text).toBe('web | \x1b[32mgood\x1b[39m ß\n');
+test('a program that sets colours without end does not grow the text before its lines', () => {
+  const steps = Array.from({ length: 100 }, (_, index) => `web:\x1b[38;5;${index}mx\n`);
+  const last = outputAfter(steps).split('\n').at(-2) ?? '';
+  expect(last.endsWith('x\x1b[0m')).toBe(true);
+  expect(last.length).toBeLessThan(300);
 });
 
-test('colours end with the line of the program that has set them, and go on with its next one', () => {
-  const { clock, stdout, multiplexer } = open(true);
-  const [web, api] = [multiplexer.open('web | '), multiplexer.open('api | ')];
-  web.stdout(bytes('\x1b[41malarm\n'));
-  api.stdout(bytes('calm\n'));
-  multiplexer.messages.write('[devwatch] calm\n');
-  web.stdout(bytes('\n\x1b[1mmore\r\n'));
-  web.stdout(bytes('still'));
-  clock.advance(100);
-  api.stdout(bytes('calm\n'));
-  web.stdout(bytes('\x1b[0m over\nplain\n'));
-  expect(stdout.text.split('\n')).toEqual([
-    'web | \x1b[41malarm\x1b[0m',
-    'api | calm',
-    '[devwatch] calm',
-    'web | ',
-    'web | \x1b[41m\x1b[1mmore\x1b[0m\r',
-    'web | \x1b[41;1mstill\x1b[0m',
-    'api | calm',
-    'web | \x1b[41;1m\x1b[0m over',
-    'web | plain',
-    '',
-  ]);
-});
-
-test('a bar of progress keeps its colours, and leaves the name its own', () => {
-  const { clock, stdout, multiplexer } = open();
-  const web = multiplexer.open('web | ');
-  web.stdout(bytes('\x1b[32m1 %\r2 %\r'));
-  clock.advance(100);
-  web.stdout(bytes('\n'));
-  expect(stdout.text).toBe('web | \x1b[32m1 %\x1b[0m\rweb | \x1b[32m2 %\x1b[0m\r\n');
-});
-
-test('the next run begins without the colours of the one before', () => {
-  const { stdout, multiplexer } = open();
-  const web = multiplexer.open('web | ');
-  web.stdout(bytes('\x1b[31mhalf'));
-  web.ended('stdout');
-  web.stdout(bytes('next\n'));
-  expect(stdout.text).toBe('web | \x1b[31mhalf\x1b[0m\nweb | next\n');
-});
-
-test('a line that is shown before its end is not gone on with by another program', () => {
-  const { clock, stdout, multiplexer } = open();
-  const [web, api] = [multiplexer.open('web | '), multiplexer.open('api | ')];
-  web.stdout(bytes('..'));
-  clock.advance(100);
-  api.stdout(bytes('hello\n'));
-  web.stdout(bytes('.\n'));
-  expect(stdout.text).toBe('web | ..\napi | hello\nweb | .\n');
-});
-
-test('on one terminal stdout, stderr and devwatch’s own lines keep out of each other’s lines', () => {
-  const { clock, stdout, stderr, multiplexer } = open(true);
-  const web = multiplexer.open('web | ');
-  web.stdout(bytes('..'));
-  clock.advance(100);
-  multiplexer.messages.write('[devwatch] hello\n');
-  web.stderr(bytes('oh\n'));
-  // All goes to one of them, in its order.
-  expect(stdout.text + stderr.text).toBe('web | ..\n[devwatch] hello\nweb | oh\n');
-});
-
-test('what is no line of devwatch’s begins none', () => {
-  const { stderr, multiplexer } = open();
-  multiplexer.messages.write('\u0007');
-  multiplexer.open('web | ').stderr(bytes('a\n'));
-  expect(stderr.text).toBe('\u0007web | a\n');
-});
-
-test('a run that ends in the middle of a line ends that line', () => {
-  const { clock, stdout, multiplexer } = open();
-  const web = multiplexer.open('web | ');
-  web.stdout(bytes('half'));
-  web.ended('stdout');
-  web.stdout(bytes('half'));
-  clock.advance(100);
-  web.ended('stdout');
-  web.stdout(bytes('next\n'));
-  expect(stdout.text).toBe('web | half\nweb | half\nweb | next\n');
-  expect(clock.pending).toBe(0);
-});
-
-test('a line without end is shown in pieces, and kept in none', () => {
-  const { stdout, multiplexer } = open();
-  const web = multiplexer.open('web | ');
-  for (let index = 0; index < 100; index += 1) web.stdout(Buffer.alloc(10_000, 'x'));
-  expect(stdout.text.length).toBeGreaterThan(900_000);
-  expect(stdout.text.startsWith('web | xxx')).toBe(true);
-  expect(stdout.text).not.toContain('\n');
-});
-
-test('whoever does not read holds up those who print, until it does', async () => {
+test('a full sink holds the programs up until it drains', async () => {
   const { stdout, multiplexer } = open();
   const [web, api] = [multiplexer.open('web | '), multiplexer.open('api | ')];
   stdout.isFull = true;
@@ -218,7 +180,7 @@ test('whoever does not read holds up those who print, until it does', async () =
   expect(web.stdout(bytes('d\n'))).toBeUndefined();
 });
 
-test.each(['error', 'close'])('when who read it has gone (%s), nobody waits for them', async (event) => {
+test.each(['error', 'close'])('a sink that is gone (%s) holds no program up', async (event) => {
   const { stdout, multiplexer } = open();
   const web = multiplexer.open('web | ');
   stdout.isFull = true;
@@ -229,7 +191,7 @@ test.each(['error', 'close'])('when who read it has gone (%s), nobody waits for 
   expect(stdout.text).toBe('web | a\n');
 });
 
-test('at the end what has begun is written, and waited for, but not for ever', async () => {
+test('closing writes incomplete lines and waits for the sink for at most a second', async () => {
   const { clock, stdout, multiplexer } = open();
   multiplexer.open('web | ').stdout(bytes('half'));
   stdout.isFull = true;
@@ -246,7 +208,7 @@ test('at the end what has begun is written, and waited for, but not for ever', a
   expect(clock.pending).toBe(0);
 });
 
-test('the output of every program comes out whole, in its order, whatever the pieces in which it came', () => {
+test('the output of each program comes out whole and in order, whatever chunks it came in', () => {
   const line = fc.string({ unit: fc.constantFrom('a', 'ß', '€', '😀', ' '), maxLength: 6 });
   const cut = fc.record({
     program: fc.nat(2),
@@ -270,7 +232,7 @@ test('the output of every program comes out whole, in its order, whatever the pi
           clock.advance(pause);
         }
         for (const { port, rest } of programs) if (rest.length > 0) port.stdout(rest);
-        // Where a line was shown in pieces, another program's came between, or it went on behind itself.
+        // A line shown in pieces was interrupted by another program, or continues behind itself.
         for (const [index, lines] of texts.entries()) {
           const own = stdout.text
             .split('\n')
@@ -284,41 +246,36 @@ test('the output of every program comes out whole, in its order, whatever the pi
   );
 });
 
-/** What is set by each parameter: the attribute, and its value; none resets. */
-const attributes: Readonly<Record<string, readonly [string, string?]>> = {
+/** Attributes by the parameters that set them; other parameters clear all. */
+const attributes: Readonly<Record<string, readonly [string, string]>> = {
   '1': ['bold', 'on'],
   '2': ['faint', 'on'],
   '4': ['underlined', 'on'],
-  '24': ['underlined'],
   '31': ['colour', 'red'],
   '94': ['colour', 'blue'],
   '38;5;208': ['colour', 'orange'],
-  '39': ['colour'],
   '41': ['ground', 'red'],
   '48;2;1;2;3': ['ground', 'dark'],
-  '49': ['ground'],
 };
 
-/** The characters as a terminal shows them: each with what is set where it stands. */
+/** The characters as a terminal shows them: each with the attributes that are set there. */
 function cellsOf(text: string): string[] {
   const set = new Map<string, string>();
   const cells: string[] = [];
   for (const [, parameters, character = ''] of text.matchAll(/\p{Cc}\[([\d;]*)m|([\s\S])/gu)) {
     for (const parameter of parameters?.match(/38;5;208|48;2;1;2;3|\d+|^$/g) ?? []) {
-      const [name, value] = attributes[parameter] ?? [];
-      if (value !== undefined) set.set(String(name), value);
-      else if (name !== undefined) set.delete(name);
-      else if (parameter === '22') for (const weight of ['bold', 'faint']) set.delete(weight);
-      else set.clear();
+      const attribute = attributes[parameter];
+      if (attribute === undefined) set.clear();
+      else set.set(...attribute);
     }
     if (parameters === undefined) cells.push([character, ...[...set].flat().sort()].join(' '));
   }
   return cells;
 }
 
-test('every character has the colours that it would have alone, and nothing else has any', () => {
+test('every character has the colours that the program set for it, and other output has none', () => {
   const painted = fc
-    .constantFrom(...Object.keys(attributes), '22', '0', '', '1;31', '0;4')
+    .constantFrom(...Object.keys(attributes), '0', '', '1;31', '0;4')
     .map((parameters) => `\x1b[${parameters}m`);
   const text = (letter: string): fc.Arbitrary<string> =>
     fc

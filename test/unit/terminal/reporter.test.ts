@@ -2,8 +2,9 @@ import { PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import type { DevwatchEvent } from '../../../src/shared/events.ts';
 import { formatChanges, formatClock, formatTime } from '../../../src/terminal/format.ts';
-import { createReporter, paintName, render, wantsColor } from '../../../src/terminal/reporter.ts';
-import { orderOf, shortcutHelp } from '../../../src/terminal/shortcuts.ts';
+import { render } from '../../../src/terminal/render.ts';
+import { paintName, Reporter, wantsColor } from '../../../src/terminal/reporter.ts';
+import { parseShortcut, shortcutHelp } from '../../../src/terminal/shortcuts.ts';
 
 const view = { folder: '/project', version: '1.2.3' };
 
@@ -91,7 +92,7 @@ describe('what one sees', () => {
   });
 
   test.each([
-    [{ run: 1, outcome, uptime: 1200, next: restart }, 'crashed (exit 1) after 1.2 s · again in 250 ms (1/5)'],
+    [{ run: 1, outcome, uptime: 1200, next: restart }, 'crashed (exit 1) after 1.2 s · restarting in 250 ms (1/5)'],
     [
       { run: 1, outcome: { code: null, signal: 'SIGSEGV' }, uptime: 10, next: { kind: 'wait', gaveUp: true } },
       'crashed (SIGSEGV) after 10 ms · too many times in a row · waiting for a change',
@@ -135,8 +136,8 @@ describe('what one sees', () => {
   });
 
   test.each([
-    ['SIGINT', 'the old run has not ended on SIGINT yet · killed in 3.5 s'],
-    ['message', 'the old run has not ended on "shutdown" yet · killed in 3.5 s'],
+    ['SIGINT', 'the old run has not ended after SIGINT · SIGKILL in 3.5 s'],
+    ['message', 'the old run has not ended after "shutdown" · SIGKILL in 3.5 s'],
   ] as const)('of an end by %s that takes its time', (signal, text) => {
     expect(lines({ type: 'slowStop', run: 1, signal, killIn: 3500 })).toEqual([text]);
   });
@@ -170,14 +171,14 @@ test.each([
 });
 
 test('a typed line is a shortcut only as a whole', () => {
-  const actionOf = (line: string): string | undefined => orderOf(line, false)?.action;
+  const actionOf = (line: string): string | undefined => parseShortcut(line, false)?.action;
   expect(['rs', ' r ', 'q', 'c', 'h'].map(actionOf)).toEqual(['restart', 'restart', 'quit', 'clear', 'help']);
   for (const line of ['', 'rss', 'q!', 'R', 'help me', 'r web']) expect(actionOf(line), line).toBeUndefined();
   expect(shortcutHelp(false)).toMatch(/^rs or r restart · q quit/);
 });
 
 test('of several programs a restart may name one', () => {
-  const order = (line: string) => orderOf(line, true);
+  const order = (line: string) => parseShortcut(line, true);
   expect(order('r')).toEqual({ action: 'restart', name: undefined });
   expect([' rs  web ', 'r web'].map(order)).toEqual([
     { action: 'restart', name: 'web' },
@@ -191,7 +192,7 @@ test('what is told of one of several programs begins with its name', () => {
   const told = (app: { name: string; index: number }, format: 'pretty' | 'json'): string => {
     const stream = new PassThrough();
     const options = { ...view, format, level: 'normal', color: false, clear: false, notify: false, env: {} } as const;
-    const reporter = createReporter({ ...options, app, stream: () => stream as unknown as NodeJS.WriteStream });
+    const reporter = new Reporter({ ...options, app, stream: () => stream as unknown as NodeJS.WriteStream });
     reporter.report({ type: 'wait', reason: 'after', programs: ['db', 'cache'] });
     return String(stream.read());
   };
@@ -212,6 +213,6 @@ test.each([
 ] as const)('what is said to people stands between %s lines as %j', (format, text) => {
   const stream = new PassThrough();
   const options = { ...view, format, level: 'normal', color: false, clear: false, notify: false, env: {} } as const;
-  createReporter({ ...options, stream: () => stream as unknown as NodeJS.WriteStream }).say('still ending');
+  new Reporter({ ...options, stream: () => stream as unknown as NodeJS.WriteStream }).say('still ending');
   expect(stream.read()?.toString() ?? '').toBe(text);
 });

@@ -1,0 +1,166 @@
+/** Renders events as lines for people. Pure: the reporter prints them. */
+
+import type { DevwatchEvent, EventOf, Next } from '../shared/events.ts';
+import { unreachable } from '../shared/unreachable.ts';
+import {
+  formatChanges,
+  formatClock,
+  formatCount,
+  formatOutcome,
+  formatPath,
+  formatTime,
+  formatVerdict,
+} from './format.ts';
+
+export type Tone = 'plain' | 'good' | 'bad' | 'warning';
+
+export type Level = 'quiet' | 'normal' | 'verbose';
+
+export interface Line {
+  readonly text: string;
+  readonly tone: Tone;
+  readonly level: Level;
+}
+
+export interface View {
+  /** Paths are shown relative to this folder. */
+  readonly folder: string;
+  readonly version: string;
+}
+
+const line = (text: string, tone: Tone = 'plain', level: Level = 'normal'): Line[] => [{ text, tone, level }];
+
+/** Returns the lines that show an event, each with the least verbose level at which it is printed. */
+export function render(event: DevwatchEvent, { folder, version }: View): readonly Line[] {
+  switch (event.type) {
+    case 'watching': {
+      const { program, patterns, extensions, files, backend, directories, ms } = event;
+      const what = extensions === null ? 'all files' : extensions.join(' ');
+      const how = backend === 'inotify' ? '' : ` · by ${backend}`;
+      return [
+        ...line(
+          `${version} · ${program} · watching ${patterns.join(' ')} (${what}) · ${formatCount(files, 'file')}${how}`,
+        ),
+        ...line(`armed in ${formatTime(ms)} · ${formatCount(directories, 'folder')} · ${backend}`, 'plain', 'verbose'),
+      ];
+    }
+    case 'watchingLoads':
+      return line(
+        `also watching ${formatCount(event.files.length, 'file')} that the program loads`,
+        'plain',
+        'verbose',
+      );
+    case 'start':
+      return renderStart(event, folder);
+    case 'ready':
+      return line(
+        `answering in ${formatTime(event.ms)}${event.port === undefined ? '' : ` · port ${event.port}`}`,
+        'good',
+        event.run === 1 ? 'verbose' : 'normal',
+      );
+    case 'running':
+      return line(`counts as running after ${formatTime(event.ms)} · not ready yet`, 'plain', 'verbose');
+    case 'pages':
+      return line(
+        `${event.styles ? 'styles' : 'pages'} reloaded · ${event.paths.map((file) => formatPath(file, folder)).join(' ')}`,
+        'good',
+      );
+    case 'liveReload':
+      return line(`live reload · <script src="${event.url}"></script>`);
+    case 'begin':
+      return line(`the program's own code begins after ${formatTime(event.ms)}`, 'plain', 'verbose');
+    case 'change':
+      return event.changes.flatMap(({ kind, path, rule }) =>
+        line(`${kind} ${formatPath(path, folder)}${rule === undefined ? '' : ` · watch ${rule}`}`, 'plain', 'verbose'),
+      );
+    case 'ignored':
+      return line(`ignored ${formatPath(event.path, folder)} · ${formatVerdict(event.verdict)}`, 'plain', 'verbose');
+    case 'crash':
+      return line(`${describeEnd(event)} · ${formatNext(event.next)}`, 'bad');
+    case 'exit':
+      return line(`exited cleanly · ${formatNext(event.next)}`, 'good');
+    case 'standby':
+      return line(`standby ready · pid ${event.pid}`, 'plain', 'verbose');
+    case 'input':
+      return [];
+    case 'portTaken':
+      return renderPortTaken(event);
+    case 'wait':
+      return line(event.reason === 'after' ? `waiting for ${event.programs.join(', ')}` : 'waiting for a change');
+    case 'stopping':
+      return renderStopping(event);
+    case 'slowStop': {
+      const sent = event.signal === 'message' ? '"shutdown"' : event.signal;
+      return line(`the old run has not ended after ${sent} · SIGKILL in ${formatTime(event.killIn)}`);
+    }
+    case 'gone':
+      return [
+        ...event.survivors.flatMap(({ pid, command, reason }) =>
+          line(`left running: pid ${pid} (${command}) ${reason}`, 'warning', 'quiet'),
+        ),
+        ...line(`the old tree is gone after ${formatTime(event.ms)}`, 'plain', 'verbose'),
+      ];
+    case 'settings':
+      return line(`${formatPath(event.file, folder)} changed: ${event.changed.join(', ')}`);
+    case 'warning':
+      return line(event.message, 'warning', 'quiet');
+    case 'problem':
+      return line(event.message, 'bad', 'quiet');
+    case 'end':
+      return line('ended', 'plain', 'verbose');
+    default:
+      return unreachable(event);
+  }
+}
+
+/** Says how a program ended that did not end well. */
+export const describeEnd = ({ outcome, uptime }: EventOf<'crash'>): string =>
+  outcome.reason ?? outcome.error ?? `crashed (${formatOutcome(outcome)}) after ${formatTime(uptime)}`;
+
+function renderStart({ run, pid, cause, changes, standby, gone, quiet, ms }: EventOf<'start'>, folder: string): Line[] {
+  const steps = [
+    gone === undefined ? '' : ` · old tree gone after ${formatTime(gone)}`,
+    quiet === undefined ? '' : ` · quiet after ${formatTime(quiet)}`,
+  ].join('');
+  const details = line(
+    `run ${run}${pid === undefined ? '' : ` · pid ${pid}`} · ${cause}${standby ? ' · from standby' : ''}${steps}`,
+    'plain',
+    'verbose',
+  );
+  // The line about the watched files reports the first start, the line of the crash the start after it.
+  if (cause === 'start' || cause === 'crash' || cause === 'exit') return details;
+  const files = changes.length === 0 ? '' : ` · ${formatChanges(changes, folder)}`;
+  const verb = run === 1 ? 'started' : 'restarted';
+  return [...line(`${verb} in ${formatTime(ms)}${files}`, 'good'), ...details];
+}
+
+function renderStopping({ run, stage, grace }: EventOf<'stopping'>): Line[] {
+  if (stage !== 'killing') return line(`stopping run ${run}`, 'plain', 'verbose');
+  return line(grace === null ? 'killing it' : `still running after ${formatTime(grace)} · killing it`, 'warning');
+}
+
+function renderPortTaken({ port, holders }: EventOf<'portTaken'>): Line[] {
+  if (holders.length === 0) {
+    return line(`port ${port} is taken by a process that is not visible from here`, 'warning', 'quiet');
+  }
+  return holders.flatMap(({ pid, command, user, since }) =>
+    line(
+      `port ${port} is taken by pid ${pid} (${command}) of ${user}, since ${formatClock(since)}`,
+      'warning',
+      'quiet',
+    ),
+  );
+}
+
+function formatNext(next: Next): string {
+  switch (next.kind) {
+    case 'restart':
+      return `restarting in ${formatTime(next.delay)} (${next.attempt}/${next.limit})`;
+    case 'wait':
+      return next.gaveUp ? 'too many times in a row · waiting for a change' : 'waiting for a change';
+    case 'end':
+      return 'ending';
+    default:
+      return unreachable(next);
+  }
+}
