@@ -1,19 +1,19 @@
 /**
- * What a page runs, ES2017 and at most 1 kB. It is plain text because the server fills in where it
- * was asked for and when: `document.currentScript` is null in modules, `import.meta` a syntax error elsewhere.
+ * The script that a page loads, ES2017 and at most 1 kB. It is a template because the server fills in the address and
+ * the time of the request: `document.currentScript` is null in modules, and `import.meta` is a syntax error elsewhere.
  */
 
 /**
- * The script for a page that asked at `base` (`http://localhost:35729`) at the time `now` (ms since
- * 1970), when the latest event was `last`. Both may only hold what needs no escape in a string.
+ * Returns the script for a page that has requested it at `base` (`http://localhost:35729`) at the time `now`, in epoch
+ * ms, when `last` was the id of the latest event. `base` and `last` must not need escapes in a JavaScript string.
  *
- * The page asks for what it has missed since `last`: with `defer` the script may run long after it
- * was fetched. A copy that is older than the page (a service worker kept it) does not, for the
- * answer would be to reload, time and again.
+ * The page asks for the events since `last`, because with `defer` the script may run long after it was fetched. A
+ * script that is older than the page (a service worker has cached it) does not ask: the answer would be to reload,
+ * again and again.
  *
- * `styles` brings a pattern for the addresses of what has changed. A link's replacement stands right
- * behind it until it is loaded; `loading` holds those, so that a second change meanwhile begins anew
- * instead of adding one more.
+ * The data of `styles` is a pattern for the addresses of the changed style sheets. The replacement of a link stands
+ * right behind it until it is loaded; `loading` holds these replacements, so that another change in between starts
+ * over instead of adding one more.
  */
 export function clientScript(base: string, last: string, now: number): string {
   const script = `(() => {

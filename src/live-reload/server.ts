@@ -1,6 +1,6 @@
 /**
- * Reloads the pages that a browser shows: they hold a stream of server-sent events open, on
- * loopback only. Nothing wakes up here while nothing happens.
+ * Reloads the pages that a browser shows: they hold a stream of server-sent events open, on loopback only.
+ * While no page connects and no file changes, the process does not wake up.
  */
 
 import { randomBytes } from 'node:crypto';
@@ -11,68 +11,127 @@ import { pathToFileURL } from 'node:url';
 import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
 import { clientScript } from './page-script.ts';
 
-export interface LiveReload {
-  /** `http://127.0.0.1:35729`; the client script is `/client.js` there. */
-  readonly url: string;
-  readonly port: number;
-  /** Tells every open page: the new generation answers. */
-  reload(): void;
-  /**
-   * Only these style sheets changed (absolute paths): pages swap those links that end with the name
-   * of one of them, or all their links if none does.
-   */
-  swapStyles(paths: readonly string[]): void;
-  /** Ends all streams; resolves once the port is free. */
-  close(): Promise<void>;
-}
-
-export interface LiveReloadOptions {
-  /** 0: any free one. */
-  readonly port: number;
-}
-
 const loopback = String.raw`(?:(?:[\w-]+\.)*localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?`;
 const loopbackHost = new RegExp(`^${loopback}$`, 'i');
 const loopbackOrigin = new RegExp(String.raw`^[a-z][a-z\d+.-]*://${loopback}$`, 'i');
 
-/** How soon, in ms, a page comes back after devwatch has gone. */
-const retry = 500;
-/** Bytes that may wait for a page that does not read them. It comes back and is told what it missed. */
-const unsentLimit = 64 * 1024;
-/** More changed style sheets than this are told as a change of all. */
-const longestList = 100;
-/** A pattern that every address matches. */
+/** A page reconnects after this time when devwatch is gone. */
+const reconnectMs = 500;
+/** A page that leaves more unread is disconnected; it reconnects, and then receives what it has missed. */
+const maxUnsentBytes = 64 * 1024;
+/** More changed style sheets than this are sent as a change of all. */
+const maxNamedStyles = 100;
+/** A pattern that matches every address. */
 const allStyles = '/';
 /**
- * Browsers open 6 connections to one server for all tabs together, and streams hold theirs: one
- * must be left, or the next tab waits for the client script for ever.
+ * Browsers open 6 connections to a server for all tabs together, and each stream occupies one. One must stay free, or
+ * the next tab waits for the client script for ever.
  */
-const streamsPerBrowser = 5;
-/** The longest interval that Node has, in ms. */
-const never = 2 ** 31 - 1;
+const maxStreamsPerBrowser = 5;
+/** The longest interval that Node can time. */
+const neverMs = 2 ** 31 - 1;
 
-/**
- * Listens on 127.0.0.1 and, where there is one, on ::1, too. Does not keep the process alive.
- * @throws UsageError when the port is taken or may not be used.
- */
-export async function openLiveReload({ port: wanted }: LiveReloadOptions): Promise<LiveReload> {
-  /** The open streams, the longest open first, and which browser each is from. */
-  const streams = new Map<http.ServerResponse, string>();
-  const instance = randomBytes(4).toString('hex');
-  let latest = 0;
-  let latestReload = 0;
-  let closing: Promise<void> | undefined;
+type EventType = 'hello' | 'reload' | 'styles' | 'rest';
 
-  const latestId = (): string => `${instance}.${latest}`;
+/** Does not keep the process alive. */
+export class LiveReloadServer {
+  readonly #servers: http.Server[] = [];
+  #port = 0;
+  /** The user agent of each open stream, the oldest first. */
+  readonly #streams = new Map<http.ServerResponse, string>();
+  /** Distinguishes this server's event ids from those of an earlier devwatch on the same port. */
+  readonly #instance = randomBytes(4).toString('hex');
+  #latest = 0;
+  #latestReload = 0;
+  #closing: Promise<void> | undefined;
 
-  // Always with data: an event without is none, and Firefox then takes no note of its id.
-  const eventOf = (type: 'hello' | 'reload' | 'styles' | 'rest', data: string = allStyles): string =>
-    `event: ${type}\nid: ${latestId()}\ndata: ${data}\n\n`;
+  /**
+   * Listens on 127.0.0.1, and on ::1 if the machine has it.
+   *
+   * @param port 0 for any free port
+   * @throws UsageError if the port is taken or forbidden
+   */
+  static async open(port: number): Promise<LiveReloadServer> {
+    const live = new LiveReloadServer();
+    await live.#listen('127.0.0.1', port);
+    try {
+      // Browsers resolve localhost to either address.
+      await live.#listen('::1', live.port);
+    } catch (error) {
+      if (port !== 0 && error instanceof UsageError && codeOf(error.cause) === 'EADDRINUSE') {
+        await live.close();
+        throw error;
+      }
+    }
+    return live;
+  }
 
-  function tellAll(event: string): void {
-    for (const stream of [...streams.keys()]) {
-      if (stream.writableLength > unsentLimit) {
-        streams.delete(stream);
+  get port(): number {
+    return this.#port;
+  }
+
+  /** `http://127.0.0.1:35729`; the client script is at `/client.js`. */
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** Reloads every open page. */
+  reload(): void {
+    this.#latest += 1;
+    this.#latestReload = this.#latest;
+    this.#sendAll(this.#event('reload'));
+  }
+
+  /**
+   * Replaces style sheets without a reload: those links of each page that end with the name of one of the files, or all
+   * its links if none does.
+   *
+   * @param files absolute paths
+   */
+  swapStyles(files: readonly string[]): void {
+    this.#latest += 1;
+    this.#sendAll(this.#event('styles', patternOf(files)));
+  }
+
+  /** Ends all streams; resolves once the port is free. */
+  close(): Promise<void> {
+    for (const stream of this.#streams.keys()) stream.end();
+    this.#closing ??= Promise.all(this.#servers.map(closeServer)).then(() => {});
+    return this.#closing;
+  }
+
+  /** @throws UsageError whose cause is the system's error */
+  #listen(host: string, port: number): Promise<void> {
+    // By default Node wakes up every 30 s to look for incomplete requests.
+    const options = { connectionsCheckingInterval: neverMs };
+    const server = http.createServer(options, (request, response) => this.#answer(request, response));
+    server.on('connection', (socket) => socket.unref());
+    return new Promise((resolve, reject) => {
+      server.once('error', (error) => reject(cannotListen(host, port, error)));
+      server.listen(port, host, () => {
+        // Later errors are connections that could not be accepted; their pages reconnect.
+        server.on('error', () => {});
+        server.unref();
+        this.#servers.push(server);
+        this.#port = (server.address() as net.AddressInfo).port;
+        resolve();
+      });
+    });
+  }
+
+  get #latestId(): string {
+    return `${this.#instance}.${this.#latest}`;
+  }
+
+  /** Events always carry data: browsers drop those without, and Firefox then does not store their ids. */
+  #event(type: EventType, data: string = allStyles): string {
+    return `event: ${type}\nid: ${this.#latestId}\ndata: ${data}\n\n`;
+  }
+
+  #sendAll(event: string): void {
+    for (const stream of [...this.#streams.keys()]) {
+      if (stream.writableLength > maxUnsentBytes) {
+        this.#streams.delete(stream);
         stream.destroy();
       } else {
         stream.write(event);
@@ -80,46 +139,22 @@ export async function openLiveReload({ port: wanted }: LiveReloadOptions): Promi
     }
   }
 
-  /** What brings a page up to date that knows of the events up to this id; empty if it knows of none yet. */
-  function catchUp(lastId: string): string {
-    const [from, number] = lastId.split('.');
-    if (lastId === '' || lastId === latestId()) return eventOf('hello');
-    // What went on under an earlier devwatch, and between the two, is unknown.
-    return from !== instance || Number(number) < latestReload ? eventOf('reload') : eventOf('styles');
-  }
-
-  function stream({ headers, url = '' }: http.IncomingMessage, response: http.ServerResponse): void {
-    // The header is newer: with it the browser comes back by itself to the same address.
-    const lastId = headers['last-event-id'] ?? url.split('?')[1] ?? '';
-    const browser = headers['user-agent'] ?? '';
-    response.on('close', () => streams.delete(response));
-    response.on('error', () => {});
-    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
-    response.write(`retry: ${retry}\n${catchUp(String(lastId))}`);
-    streams.set(response, browser);
-    const [longestOpen, ...others] = [...streams.keys()].filter((open) => streams.get(open) === browser);
-    if (longestOpen !== undefined && others.length >= streamsPerBrowser) {
-      streams.delete(longestOpen);
-      longestOpen.end(eventOf('rest'));
-    }
-  }
-
-  function answer(request: http.IncomingMessage, response: http.ServerResponse): void {
-    // Both would set timers for the time after the answer.
+  #answer(request: http.IncomingMessage, response: http.ServerResponse): void {
+    // Keep-alive and the date header would set timers that outlast the response.
     response.shouldKeepAlive = false;
     response.sendDate = false;
     const { host = '', origin } = request.headers;
-    const allowed = origin === undefined || loopbackOrigin.test(origin);
-    if (origin !== undefined && allowed) response.setHeader('access-control-allow-origin', origin);
+    const isAllowed = origin === undefined || loopbackOrigin.test(origin);
+    if (origin !== undefined && isAllowed) response.setHeader('access-control-allow-origin', origin);
     const file = request.url?.split('?')[0];
     if (!loopbackHost.test(host)) {
-      // Names that somebody else has pointed at this machine (DNS rebinding) are not ours.
-      refuse(response, 403, 'Only loopback names are answered.');
+      // Other names may have been pointed at this machine by an attacker (DNS rebinding).
+      refuse(response, 403, 'Only loopback names are served.');
     } else if (file !== '/client.js' && file !== '/events') {
       refuse(response, 404, 'There are only /client.js and /events.');
     } else if (request.method !== 'GET') {
       response.setHeader('allow', 'GET');
-      refuse(response, 405, 'Only GET is answered.');
+      refuse(response, 405, 'Only GET is allowed.');
     } else if (file === '/client.js') {
       response.writeHead(200, {
         'content-type': 'text/javascript; charset=utf-8',
@@ -127,70 +162,44 @@ export async function openLiveReload({ port: wanted }: LiveReloadOptions): Promi
         // For pages that are isolated from other origins (COEP).
         'cross-origin-resource-policy': 'cross-origin',
       });
-      response.end(clientScript(`http://${host}`, latestId(), Date.now()));
-    } else if (!allowed) {
-      refuse(response, 403, 'Only pages from loopback names are told.');
+      response.end(clientScript(`http://${host}`, this.#latestId, Date.now()));
+    } else if (!isAllowed) {
+      refuse(response, 403, 'Only pages with a loopback origin receive events.');
     } else {
-      stream(request, response);
+      this.#stream(request, response);
     }
   }
 
-  const first = await listen(answer, '127.0.0.1', wanted);
-  const servers = [first];
-  const { port } = first.address() as net.AddressInfo;
-  try {
-    // A browser may take localhost for either.
-    servers.push(await listen(answer, '::1', port));
-  } catch (error) {
-    if (wanted !== 0 && error instanceof UsageError && codeOf(error.cause) === 'EADDRINUSE') {
-      await closeServer(first);
-      throw error;
+  #stream({ headers, url = '' }: http.IncomingMessage, response: http.ServerResponse): void {
+    // The header is newer: the browser sends it when it reconnects to the same address.
+    const lastId = headers['last-event-id'] ?? url.split('?')[1] ?? '';
+    const browser = headers['user-agent'] ?? '';
+    response.on('close', () => this.#streams.delete(response));
+    response.on('error', () => {});
+    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+    response.write(`retry: ${reconnectMs}\n${this.#event(this.#missedSince(String(lastId)))}`);
+    this.#streams.set(response, browser);
+    const [oldest, ...others] = [...this.#streams.keys()].filter((open) => this.#streams.get(open) === browser);
+    if (oldest !== undefined && others.length >= maxStreamsPerBrowser) {
+      this.#streams.delete(oldest);
+      oldest.end(this.#event('rest'));
     }
   }
 
-  return {
-    url: `http://127.0.0.1:${port}`,
-    port,
-    reload() {
-      latest += 1;
-      latestReload = latest;
-      tellAll(eventOf('reload'));
-    },
-    swapStyles(paths) {
-      latest += 1;
-      tellAll(eventOf('styles', patternOf(paths)));
-    },
-    close() {
-      closing ??= (async () => {
-        for (const stream of streams.keys()) stream.end();
-        await Promise.all(servers.map(closeServer));
-      })();
-      return closing;
-    },
-  };
-}
-
-/** @throws UsageError whose cause is the system's error. */
-function listen(answer: http.RequestListener, host: string, port: number): Promise<http.Server> {
-  // By default, Node looks every 30 s for requests that are not complete.
-  const server = http.createServer({ connectionsCheckingInterval: never }, answer);
-  server.on('connection', (socket) => socket.unref());
-  return new Promise((resolve, reject) => {
-    server.once('error', (error) => reject(cannotListen(host, port, error)));
-    server.listen(port, host, () => {
-      // Later ones are connections that could not be accepted; their pages come back.
-      server.on('error', () => {});
-      server.unref();
-      resolve(server);
-    });
-  });
+  /** Returns the event that brings a page up to date. `lastId` is empty for a page that has received no event yet. */
+  #missedSince(lastId: string): EventType {
+    const [instance, number] = lastId.split('.');
+    if (lastId === '' || lastId === this.#latestId) return 'hello';
+    // Changes under an earlier devwatch, or between the two, are unknown.
+    return instance !== this.#instance || Number(number) < this.#latestReload ? 'reload' : 'styles';
+  }
 }
 
 function cannotListen(host: string, port: number, cause: Error): UsageError {
   const message =
     codeOf(cause) === 'EADDRINUSE'
-      ? `port ${port} for live reload is taken; end what listens there, maybe another devwatch, or choose another port`
-      : `live reload cannot listen on port ${port} of ${host} (${messageOf(cause)}); choose another port`;
+      ? `port ${port} for live reload is taken · stop the process that listens there, perhaps another devwatch, or choose another port`
+      : `live reload cannot listen on port ${port} of ${host} (${messageOf(cause)}) · choose another port`;
   return new UsageError(message, { cause });
 }
 
@@ -206,9 +215,9 @@ function refuse(response: http.ServerResponse, status: number, reason: string): 
   response.end(`${reason}\n`);
 }
 
-/** A pattern for the addresses that end with the name of one of these files, whatever query follows. */
+/** Returns a pattern for the addresses that end with the name of one of these files, with any query or fragment. */
 function patternOf(files: readonly string[]): string {
-  if (files.length === 0 || files.length > longestList) return allStyles;
+  if (files.length === 0 || files.length > maxNamedStyles) return allStyles;
   const names = files.map((file) => path.posix.basename(pathToFileURL(file).pathname));
   return `/(${names.map((name) => name.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')).join('|')})([?#]|$)`;
 }

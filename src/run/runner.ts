@@ -213,8 +213,8 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
   async #openLiveReload(setting: boolean | number): Promise<void> {
     if (setting === false) return;
     try {
-      const { openLiveReload } = await import('../live-reload/server.ts');
-      const live = await openLiveReload({ port: setting === true ? liveReloadPort : setting });
+      const { LiveReloadServer } = await import('../live-reload/server.ts');
+      const live = await LiveReloadServer.open(setting === true ? liveReloadPort : setting);
       if (this.#over) {
         live.close();
         return;

@@ -4,7 +4,7 @@ import http from 'node:http';
 import type net from 'node:net';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type LiveReload, openLiveReload } from '../../src/live-reload/server.ts';
+import { LiveReloadServer } from '../../src/live-reload/server.ts';
 
 const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
@@ -13,8 +13,8 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-async function openLive(port = 0): Promise<LiveReload> {
-  const live = await openLiveReload({ port });
+async function openLive(port = 0): Promise<LiveReloadServer> {
+  const live = await LiveReloadServer.open(port);
   cleanups.push(() => live.close());
   return live;
 }
@@ -33,7 +33,7 @@ function createGate(): Gate {
 }
 
 /** A program that is developed: a page that counts how often it was asked for, and its style sheet. */
-async function openSite(head: (script: string) => string, live: LiveReload) {
+async function openSite(head: (script: string) => string, live: LiveReloadServer) {
   const site = {
     port: 0,
     colour: 'red',

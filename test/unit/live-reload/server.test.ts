@@ -6,7 +6,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import vm from 'node:vm';
 import { afterEach, describe, expect, test } from 'vitest';
 import { clientScript } from '../../../src/live-reload/page-script.ts';
-import { type LiveReload, openLiveReload } from '../../../src/live-reload/server.ts';
+import { LiveReloadServer } from '../../../src/live-reload/server.ts';
 import { readText } from '../../support/text.ts';
 
 const cleanups: (() => unknown)[] = [];
@@ -14,8 +14,8 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-async function open(port = 0): Promise<LiveReload> {
-  const live = await openLiveReload({ port });
+async function open(port = 0): Promise<LiveReloadServer> {
+  const live = await LiveReloadServer.open(port);
   cleanups.push(() => live.close());
   return live;
 }
@@ -29,7 +29,7 @@ interface Request {
   readonly address?: string;
 }
 
-async function ask(port: number, { path, headers = {}, method = 'GET', address = '127.0.0.1' }: Request) {
+async function get(port: number, { path, headers = {}, method = 'GET', address = '127.0.0.1' }: Request) {
   const request = http.request({ port, host: address, path, method, headers, agent: false });
   request.end();
   const [response] = (await once(request, 'response')) as [http.IncomingMessage];
@@ -37,33 +37,33 @@ async function ask(port: number, { path, headers = {}, method = 'GET', address =
   return response;
 }
 
-interface Told {
+interface ServerEvent {
   readonly event: string;
   readonly id: string;
   readonly data: string;
 }
 
-/** A page, as the server sees it. */
+/** Connects as a page does. */
 async function connect(port: number, { headers = {}, query = '' }: { headers?: Headers; query?: string } = {}) {
-  const response = await ask(port, { path: `/events${query}`, headers });
-  const told: Told[] = [];
+  const response = await get(port, { path: `/events${query}`, headers });
+  const events: ServerEvent[] = [];
   let text = '';
   let wake = (): void => {};
-  let ended = false;
+  let isEnded = false;
   response.setEncoding('utf8');
   response.on('data', (chunk: string) => {
     const blocks = (text + chunk).split('\n\n');
     text = blocks.pop() ?? '';
     for (const block of blocks) {
       const field = (name: string) => new RegExp(`^${name}: (.*)$`, 'm').exec(block)?.[1] ?? '';
-      told.push({ event: field('event'), id: field('id'), data: field('data') });
+      events.push({ event: field('event'), id: field('id'), data: field('data') });
     }
     wake();
   });
   response.on('error', () => {});
   const closed = new Promise<void>((resolve) => {
     response.once('close', () => {
-      ended = true;
+      isEnded = true;
       resolve();
       wake();
     });
@@ -71,12 +71,12 @@ async function connect(port: number, { headers = {}, query = '' }: { headers?: H
   return {
     response,
     closed,
-    /** The next event; rejects when the stream ends before. */
-    async next(): Promise<Told> {
+    /** Resolves to the next event; rejects if the stream ends before. */
+    async next(): Promise<ServerEvent> {
       for (;;) {
-        const event = told.shift();
+        const event = events.shift();
         if (event !== undefined) return event;
-        if (ended) throw new Error('the stream has ended');
+        if (isEnded) throw new Error('the stream has ended');
         await new Promise<void>((resolve) => {
           wake = resolve;
         });
@@ -85,7 +85,7 @@ async function connect(port: number, { headers = {}, query = '' }: { headers?: H
   };
 }
 
-async function namesOf(...pages: { next(): Promise<Told> }[]): Promise<string[]> {
+async function namesOf(...pages: { next(): Promise<ServerEvent> }[]): Promise<string[]> {
   return Promise.all(pages.map(async (page) => (await page.next()).event));
 }
 
@@ -96,17 +96,17 @@ describe('the client script', () => {
     expect(Buffer.byteLength(script)).toBeLessThanOrEqual(1024);
   });
 
-  test('leaves nothing behind in the page', () => {
+  test('defines no global variable', () => {
     const world = vm.createContext({ EventSource: class extends EventTarget {}, performance });
     const before = vm.runInContext('Object.getOwnPropertyNames(globalThis)', world);
     vm.runInContext(script, world);
     expect(vm.runInContext('Object.getOwnPropertyNames(globalThis)', world)).toEqual(before);
   });
 
-  test('has the address that it was asked for at', async () => {
+  test('contains the address at which it was requested', async () => {
     const { port } = await open();
     for (const host of [`127.0.0.1:${port}`, `localhost:${port}`, `a.b.localhost:${port}`, `[::1]:${port}`]) {
-      const response = await ask(port, { path: '/client.js', headers: { host } });
+      const response = await get(port, { path: '/client.js', headers: { host } });
       expect(response.statusCode).toBe(200);
       expect(response.headers).toMatchObject({
         'content-type': 'text/javascript; charset=utf-8',
@@ -120,7 +120,7 @@ describe('the client script', () => {
 });
 
 describe('a page', () => {
-  test('is told of each reload, and so are all others', async () => {
+  test('receives each reload, as all others do', async () => {
     const live = await open();
     const pages = [await connect(live.port), await connect(live.port)];
     expect(pages[0]?.response.headers).toMatchObject({
@@ -134,7 +134,7 @@ describe('a page', () => {
     expect(await namesOf(...pages)).toEqual(['reload', 'reload']);
   });
 
-  test('is told by which pattern to know the links to changed style sheets', async () => {
+  test('receives a pattern for the addresses of changed style sheets', async () => {
     const live = await open();
     const page = await connect(live.port);
     await page.next();
@@ -150,7 +150,7 @@ describe('a page', () => {
     }
   });
 
-  test.each([0, 101, 50_000])('takes a change of %i style sheets for one of all', async (count) => {
+  test.each([0, 101, 50_000])('replaces all style sheets when %i have changed', async (count) => {
     const live = await open();
     const page = await connect(live.port);
     await page.next();
@@ -158,13 +158,13 @@ describe('a page', () => {
     expect('http://localhost:3000/any.css').toMatch(new RegExp((await page.next()).data));
   });
 
-  test('may come by ::1 where there is one', async ({ skip }) => {
+  test('can connect to ::1 if the machine has it', async ({ skip }) => {
     const probe = net.createServer().listen(0, '::1');
     const has = await Promise.race([once(probe, 'listening').then(() => true), once(probe, 'error').then(() => false)]);
     probe.close();
     if (!has) skip('this machine has no ::1');
     const live = await open();
-    const response = await ask(live.port, {
+    const response = await get(live.port, {
       path: '/client.js',
       address: '::1',
       headers: { host: `localhost:${live.port}` },
@@ -172,14 +172,14 @@ describe('a page', () => {
     expect(response.statusCode).toBe(200);
   });
 
-  test('that does not read is dropped, and the others are not', async () => {
+  test('that does not read is disconnected, and the others are not', async () => {
     const live = await open();
     const slow = await connect(live.port);
     const page = await connect(live.port);
     await namesOf(slow, page);
     slow.response.pause();
     const files = Array.from({ length: 100 }, (_, index) => `/${index}${'x'.repeat(240)}.css`);
-    // The kernel takes some MB for a socket that nobody reads.
+    // The kernel buffers some MB for a socket that is not read.
     const events = 1000;
     for (let event = 0; event < events; event += 1) {
       live.swapStyles(files);
@@ -199,7 +199,7 @@ describe('a page', () => {
     expect(received).toBeLessThan(events);
   });
 
-  test('gives way to newer ones of its browser before that runs out of connections', async () => {
+  test('gives up its connection before its browser runs out of them', async () => {
     const live = await open();
     const headers = { 'user-agent': 'one' };
     const other = await connect(live.port, { headers: { 'user-agent': 'another' } });
@@ -214,12 +214,12 @@ describe('a page', () => {
   });
 });
 
-describe('a page that comes back', () => {
-  async function leaveAndReturn(live: LiveReload, meanwhile: () => void, by: 'header' | 'query'): Promise<string> {
+describe('a page that reconnects', () => {
+  async function leaveAndReturn(live: LiveReloadServer, change: () => void, by: 'header' | 'query'): Promise<string> {
     const page = await connect(live.port);
     const { id } = await page.next();
     page.response.destroy();
-    meanwhile();
+    change();
     const again = await connect(
       live.port,
       by === 'header' ? { headers: { 'last-event-id': id }, query: '?older.0' } : { query: `?${id}` },
@@ -228,7 +228,7 @@ describe('a page that comes back', () => {
     return first ?? '';
   }
 
-  test.each(['header', 'query'] as const)('is told what it missed, by its %s', async (by) => {
+  test.each(['header', 'query'] as const)('receives what it has missed, by its %s', async (by) => {
     const live = await open();
     expect(await leaveAndReturn(live, () => {}, by)).toBe('hello');
     expect(await leaveAndReturn(live, () => live.reload(), by)).toBe('reload');
@@ -241,7 +241,7 @@ describe('a page that comes back', () => {
     expect(await leaveAndReturn(live, both, by)).toBe('reload');
   });
 
-  test('to another devwatch is told to reload', async () => {
+  test('to another devwatch reloads', async () => {
     const first = await open();
     const page = await connect(first.port);
     const { id } = await page.next();
@@ -252,7 +252,7 @@ describe('a page that comes back', () => {
     expect((await again.next()).event).toBe('reload');
   });
 
-  test('after it was told to reload is not told again', async () => {
+  test('after a reload does not reload again', async () => {
     const live = await open();
     live.reload();
     const page = await connect(live.port, { query: '?other.0' });
@@ -263,7 +263,7 @@ describe('a page that comes back', () => {
   });
 });
 
-describe('refused', () => {
+describe('the server', () => {
   test.each([
     'example.com',
     'localhost.example.com',
@@ -274,45 +274,45 @@ describe('refused', () => {
     '[::2]',
     "a'b.localhost",
     '127.0.0.1@example.com',
-  ])('is what calls us %j', async (name) => {
+  ])('refuses the host name %j', async (name) => {
     const { port } = await open();
     for (const path of ['/client.js', '/events', '/']) {
-      const response = await ask(port, { path, headers: { host: `${name}:${port}` } });
+      const response = await get(port, { path, headers: { host: `${name}:${port}` } });
       expect(response.statusCode).toBe(403);
     }
   });
 
   test.each(['https://example.com', 'http://localhost.example.com', 'null', 'http://127.0.0.1@example.com'])(
-    'is a page from %s',
+    'refuses a page from %s',
     async (origin) => {
       const { port } = await open();
-      const response = await ask(port, { path: '/events', headers: { origin } });
+      const response = await get(port, { path: '/events', headers: { origin } });
       expect(response.statusCode).toBe(403);
       expect(response.headers).not.toHaveProperty('access-control-allow-origin');
-      const script = await ask(port, { path: '/client.js', headers: { origin } });
+      const script = await get(port, { path: '/client.js', headers: { origin } });
       expect(script.headers).not.toHaveProperty('access-control-allow-origin');
     },
   );
 
   test.each(['http://localhost:3000', 'https://app.localhost', 'http://127.0.0.2:80', 'http://[::1]:8080'])(
-    'is not a page from %s',
+    'accepts a page from %s',
     async (origin) => {
       const { port } = await open();
       for (const path of ['/client.js', '/events']) {
-        const response = await ask(port, { path, headers: { origin } });
+        const response = await get(port, { path, headers: { origin } });
         expect(response.statusCode).toBe(200);
         expect(response.headers['access-control-allow-origin']).toBe(origin);
       }
     },
   );
 
-  test('is everything but GET of the two files', async () => {
+  test('refuses everything but GET of its two files', async () => {
     const { port } = await open();
-    expect((await ask(port, { path: '/' })).statusCode).toBe(404);
-    expect((await ask(port, { path: '/client.js/..' })).statusCode).toBe(404);
+    expect((await get(port, { path: '/' })).statusCode).toBe(404);
+    expect((await get(port, { path: '/client.js/..' })).statusCode).toBe(404);
     for (const method of ['POST', 'HEAD', 'OPTIONS', 'DELETE']) {
       for (const path of ['/client.js', '/events']) {
-        const response = await ask(port, { path, method });
+        const response = await get(port, { path, method });
         expect(response.statusCode).toBe(405);
         expect(response.headers.allow).toBe('GET');
       }
@@ -321,29 +321,29 @@ describe('refused', () => {
 });
 
 describe('the port', () => {
-  test('is in the address', async () => {
+  test('is part of the URL', async () => {
     const live = await open();
     expect(live.url).toBe(`http://127.0.0.1:${live.port}`);
   });
 
-  test.each(['127.0.0.1', '::1'])('that is taken on %s is named, and nothing is left open', async (address) => {
+  test.each(['127.0.0.1', '::1'])('that is taken on %s is reported, and no socket stays open', async (address) => {
     const other = net.createServer().listen(0, address);
     await once(other, 'listening');
     cleanups.push(() => other.close());
     const { port } = other.address() as net.AddressInfo;
-    await expect(openLiveReload({ port })).rejects.toThrow(
-      `port ${port} for live reload is taken; end what listens there, maybe another devwatch, or choose another port`,
+    await expect(LiveReloadServer.open(port)).rejects.toThrow(
+      `port ${port} for live reload is taken · stop the process that listens there, perhaps another devwatch, or choose another port`,
     );
     other.close();
     await once(other, 'close');
     await open(port);
   });
 
-  test('is free after close, which ends all streams and every other connection', async () => {
+  test('is free after close(), which ends all streams and other connections', async () => {
     const live = await open();
     const pages = [await connect(live.port), await connect(live.port)];
     await namesOf(...pages);
-    // Browsers open connections before they know what to ask.
+    // Browsers open connections ahead of requests.
     const silent = net.connect(live.port, '127.0.0.1');
     silent.on('error', () => {});
     await once(silent, 'connect');
@@ -360,7 +360,7 @@ describe('the port', () => {
   });
 });
 
-test('a page that leaves at the same moment harms nobody', async () => {
+test('a page that disconnects during an event does no harm', async () => {
   const live = await open();
   for (let count = 0; count < 20; count += 1) {
     const page = await connect(live.port);
@@ -374,8 +374,8 @@ test('a page that leaves at the same moment harms nobody', async () => {
 
 test('an open page does not keep the process alive', async () => {
   const program = `
-    import { openLiveReload } from './src/live-reload/server.ts';
-    const { port } = await openLiveReload({ port: 0 });
+    import { LiveReloadServer } from './src/live-reload/server.ts';
+    const { port } = await LiveReloadServer.open(0);
     console.log('at ' + port + ';');
     process.stdin.resume();
   `;
