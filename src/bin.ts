@@ -7,6 +7,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { Script } from 'node:vm';
+import { ownershipFlaw } from './shared/ownership.ts';
 import { cacheFolder } from './shared/user-folders.ts';
 
 /** Set by the build; another one whenever main.cjs is. */
@@ -54,9 +55,8 @@ function readOwn(file: string): Buffer | undefined {
     return undefined;
   }
   try {
-    const { uid, mode } = fs.fstatSync(descriptor);
-    const isOwn = process.geteuid === undefined || (uid === process.geteuid() && (mode & 0o022) === 0);
-    return isOwn ? fs.readFileSync(descriptor) : undefined;
+    const flaw = ownershipFlaw(fs.fstatSync(descriptor), { kind: 'file', forbidden: 0o022 });
+    return flaw === undefined ? fs.readFileSync(descriptor) : undefined;
   } catch {
     return undefined;
   } finally {

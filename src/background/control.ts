@@ -10,7 +10,9 @@ import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
-import { type BackgroundRecord, checkClosed, longestSocketPath } from './registry.ts';
+import { checkPrivate } from './private-folder.ts';
+import type { BackgroundRecord } from './records.ts';
+import { maxSocketPathBytes } from './socket-path.ts';
 
 export interface ControlRequest {
   readonly verb: string;
@@ -69,10 +71,10 @@ export async function openControl({
   patience = defaultTimeout,
   checkEvery = 10_000,
 }: ControlOptions): Promise<Control> {
-  if (Buffer.byteLength(file) > longestSocketPath) {
-    throw new UsageError(`${file}: is too long for a socket (${longestSocketPath} bytes at most)`);
+  if (Buffer.byteLength(file) > maxSocketPathBytes) {
+    throw new UsageError(`${file}: is too long for a socket (${maxSocketPathBytes} bytes at most)`);
   }
-  checkClosed(path.dirname(file));
+  checkPrivate(path.dirname(file));
   await removeStale(file);
   const connections = new Set<net.Socket>();
   const closing = new AbortController();
@@ -92,7 +94,7 @@ export async function openControl({
       // It is there, or cannot be made before the next login.
     }
     try {
-      checkClosed(path.dirname(file));
+      checkPrivate(path.dirname(file));
       const next = await listen(file, accept);
       if (closing.signal.aborted) next.close();
       else server = next;
@@ -365,7 +367,7 @@ async function* converse(
   const silent = `${name} does not answer (pid ${pid})`;
   try {
     // The token is for nobody else.
-    checkClosed(path.dirname(file));
+    checkPrivate(path.dirname(file));
   } catch (error) {
     throw new UsageError(`${silent}: ${messageOf(error)}`);
   }

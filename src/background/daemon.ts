@@ -5,6 +5,7 @@ import path from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { LoadedSettings } from '../config/load.ts';
 import { type Settings, tellOfStart } from '../config/options.ts';
+import { ownIdentity } from '../process/tree/identity.ts';
 import { foreignSignals, Runner } from '../run/runner.ts';
 import { systemClock } from '../shared/clock.ts';
 import { messageOf } from '../shared/errors.ts';
@@ -13,7 +14,9 @@ import { version } from '../shared/version.ts';
 import { Reporter, type ReporterSettings } from '../terminal/reporter.ts';
 import { type ControlHandler, openControl } from './control.ts';
 import { type Log, openLog } from './log-writer.ts';
-import { claimed, newToken, ownIdentity, socketPath } from './registry.ts';
+import { adoptName } from './name-lock.ts';
+import { deleteRecord, newToken, writeRecord } from './records.ts';
+import { socketPath } from './socket-path.ts';
 
 /** An order to write is answered after this long in ms, read or not: who gives it waits for 5 s. */
 const longestWrite = 2000;
@@ -64,7 +67,7 @@ export interface Status {
 export async function runInBackground(request: DaemonRequest): Promise<void> {
   const { name, loaded } = request;
   const { settings } = loaded;
-  const claim = claimed(name);
+  const lock = adoptName(name);
   const openLogFile = (file: string): Log =>
     openLog({
       file,
@@ -75,8 +78,8 @@ export async function runInBackground(request: DaemonRequest): Promise<void> {
       onProblem: complain,
     });
   const files = {
-    out: settings.log ?? path.join(claim.folder, 'out.log'),
-    err: settings.log ?? path.join(claim.folder, 'err.log'),
+    out: settings.log ?? path.join(lock.folder, 'out.log'),
+    err: settings.log ?? path.join(lock.folder, 'err.log'),
   };
   const out = openLogFile(files.out);
   const err = files.err === files.out ? out : openLogFile(files.err);
@@ -157,7 +160,7 @@ export async function runInBackground(request: DaemonRequest): Promise<void> {
   };
   const token = newToken();
   const control = await openControl({ path: socketPath(name), token, handlers });
-  claim.write({
+  writeRecord(lock, {
     ...ownIdentity(),
     name,
     folder: loaded.folder,
@@ -181,13 +184,13 @@ export async function runInBackground(request: DaemonRequest): Promise<void> {
   for (const signal of foreignSignals) process.on(signal, () => runner.signal(signal));
   runner.on('end', async () => {
     try {
-      claim.strike(await starts.end());
+      deleteRecord(lock, await starts.end());
     } catch (error) {
       complain(messageOf(error));
     }
     starts.giveUp();
     await Promise.all([control.close(), out.close(), err.close()]);
-    claim.release();
+    lock.release();
     request.onEnd();
   });
   runner.start();

@@ -4,9 +4,11 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import type { Duplex } from 'node:stream';
+import { identityOf, livenessOf, type ProcessIdentity } from '../process/tree/identity.ts';
 import { readProc, readStat } from '../process/tree/proc.ts';
 import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
-import { identityOf, type ProcessIdentity, standingOf } from './registry.ts';
+import { ownershipFlaw } from '../shared/ownership.ts';
+import { requirePosix } from './private-folder.ts';
 
 export interface DaemonOptions {
   /** A program that puts its signals back to their defaults, as Node does when it starts; see `script`. */
@@ -60,9 +62,7 @@ const shellVariables: readonly string[] =
  */
 export async function daemonize(options: DaemonOptions): Promise<ProcessIdentity> {
   const { file, folder, log } = options;
-  if (process.platform === 'win32') {
-    throw new UsageError('devwatch cannot run programs in the background on Windows yet · run it in a terminal');
-  }
+  requirePosix();
   check(folder, () => fs.accessSync(`${folder}/.`, fs.constants.X_OK));
   check(file, () => fs.accessSync(file, fs.constants.X_OK));
   if (file.includes('=')) throw new UsageError(`${file}: env would take it for a variable · use a path without =`);
@@ -111,7 +111,7 @@ async function supervise(shell: ChildProcess, { file, log, prepare }: DaemonOpti
   orders.write('go\n');
   // The end of the report is its last step before the program begins.
   await closed;
-  if (standingOf(daemon) !== 'alive') throw new UsageError(`${file} ended as it started (pid ${pid}) · see ${log.err}`);
+  if (livenessOf(daemon) !== 'alive') throw new UsageError(`${file} ended as it started (pid ${pid}) · see ${log.err}`);
   return daemon;
 }
 
@@ -190,10 +190,9 @@ function openLog(file: string): number {
   return check(file, () => {
     // A pipe that nobody reads would be waited for.
     const descriptor = fs.openSync(file, O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_WRONLY, 0o600);
-    const stats = fs.fstatSync(descriptor);
-    if (stats.isFile() && stats.uid === process.geteuid?.()) return descriptor;
+    if (ownershipFlaw(fs.fstatSync(descriptor), { kind: 'file', forbidden: 0 }) === undefined) return descriptor;
     fs.closeSync(descriptor);
-    throw new UsageError(`${file}: is no file of this user's`);
+    throw new UsageError(`${file}: is not a file of this user`);
   });
 }
 

@@ -9,6 +9,7 @@ import path from 'node:path';
 import { getSystemErrorMap, promisify } from 'node:util';
 import type { CancelTimer, Clock } from '../shared/clock.ts';
 import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
+import { ownershipFlaw } from '../shared/ownership.ts';
 
 export interface LogOptions {
   /** Absolute path of the current file; rotated ones lie beside it as `file.1` (the newest), `file.2`, … */
@@ -412,9 +413,10 @@ export async function ifThere<T>(result: Promise<T>): Promise<T | undefined> {
 
 /** @throws UsageError unless it is a plain file of the user's own. */
 export function refuse(file: string, stats: fs.Stats): void {
-  if (stats.isSymbolicLink()) throw new UsageError(`the log ${file} is a symbolic link; remove it or choose another`);
-  if (!stats.isFile()) throw new UsageError(`the log ${file} is no plain file; choose another`);
-  if (isForeign(stats)) throw new UsageError(`the log ${file} belongs to another user; choose another`);
+  const flaw = ownershipFlaw(stats, { kind: 'file', forbidden: 0 });
+  if (flaw === 'link') throw new UsageError(`the log ${file} is a symbolic link; remove it or choose another`);
+  if (flaw === 'kind') throw new UsageError(`the log ${file} is not a regular file; choose another`);
+  if (flaw === 'owner') throw new UsageError(`the log ${file} belongs to another user; choose another`);
 }
 
 /** @throws the error, said plainly where it comes of opening a link. */
@@ -422,11 +424,6 @@ export function explain(file: string, error: unknown): never {
   if (codeOf(error) === 'ELOOP')
     throw new UsageError(`the log ${file} is a symbolic link; remove it or choose another`);
   throw error;
-}
-
-function isForeign(stats: fs.Stats): boolean {
-  const user = process.geteuid?.();
-  return user !== undefined && stats.uid !== user;
 }
 
 /** One that is there already keeps its mode: it may hold more than logs. */
@@ -439,9 +436,12 @@ function makeFolder(folder: string): void {
     throw new UsageError(`cannot make the folder ${folder} for the log: ${whyOf(error)}`);
   }
   const stats = fs.statSync(folder);
-  if (isForeign(stats) && stats.uid !== 0) throw new UsageError(`the folder ${folder} belongs to another user`);
-  const openToAll = process.platform !== 'win32' && (stats.mode & 0o1002) === 0o0002;
-  if (openToAll) throw new UsageError(`everybody may replace the log in ${folder}; chmod o-w it or choose another`);
+  // In a folder with the sticky bit, such as /tmp, others cannot replace this user's files.
+  const forbidden = (stats.mode & 0o1000) === 0 ? 0o002 : 0;
+  const flaw = ownershipFlaw(stats, { kind: 'folder', forbidden, mayBeRoots: true });
+  if (flaw === 'owner') throw new UsageError(`the folder ${folder} belongs to another user`);
+  if (flaw === 'mode')
+    throw new UsageError(`every user may replace the log in ${folder}; chmod o-w it or choose another`);
 }
 
 function openNow(file: string): { fd: number; stats: fs.Stats; endsAmidLine: boolean } {

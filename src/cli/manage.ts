@@ -8,22 +8,22 @@ import type { Start, Status } from '../background/daemon.ts';
 import { daemonize } from '../background/daemonize.ts';
 import { followLog, readTail } from '../background/log-reader.ts';
 import { clearLogs } from '../background/log-writer.ts';
+import { acquireName } from '../background/name-lock.ts';
+import { defaultName } from '../background/names.ts';
 import {
   type BackgroundEntry,
   type BackgroundRecord,
-  claim,
-  defaultName,
-  find,
-  lastWordOf,
-  list,
+  defaultLogsOf,
+  deleteRecord,
+  findEntries,
+  listEntries,
   logsOf,
-  ownLogsOf,
-  type ProcessIdentity,
-  standingOf,
-} from '../background/registry.ts';
+  readFinalStatus,
+} from '../background/records.ts';
 import { defaultSettings, type Settings } from '../config/options.ts';
 import { readDuration } from '../config/values.ts';
 import { terminateStaleOrphans } from '../process/crash-safety/orphans.ts';
+import { livenessOf, type ProcessIdentity } from '../process/tree/identity.ts';
 import { planCommand } from '../run/command-plan.ts';
 import type { Reread } from '../run/program.ts';
 import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
@@ -116,7 +116,7 @@ async function launchOrTell(one: Launch): Promise<Launched> {
 }
 
 async function isUpAlready(name: string): Promise<boolean> {
-  const record = list().find((entry) => entry.name === name && entry.alive)?.record;
+  const record = listEntries().find((entry) => entry.name === name && entry.alive)?.record;
   if (record === undefined) return false;
   const { state } = await outcomeOf(record, 'start');
   return state === 'up' || state === 'running' || state === 'ended';
@@ -150,10 +150,10 @@ function refuseShared(launches: readonly Launch[]): void {
 async function launch({ program, name, argv, cli }: Launch): Promise<number> {
   const { loaded } = program;
   const { display } = planCommand(program);
-  const claimed = claim(name, loaded.folder);
-  const own = `${claimed.folder}/devwatch.log`;
+  const lock = acquireName(name, loaded.folder);
+  const own = `${lock.folder}/devwatch.log`;
   rotateOwn(own);
-  const err = loaded.settings.log ?? ownLogsOf(name).err;
+  const err = loaded.settings.log ?? defaultLogsOf(name).err;
   const [ownBefore, errBefore] = [endOf(own), endOf(err)];
   let daemon: ProcessIdentity;
   try {
@@ -165,16 +165,16 @@ async function launch({ program, name, argv, cli }: Launch): Promise<number> {
       log: { out: own, err: own },
       // The program's files are the user's; devwatch's own have modes of their own.
       umask: process.umask(),
-      prepare: (identity) => claimed.handTo(identity),
+      prepare: (identity) => lock.transferTo(identity),
     });
   } catch (error) {
-    claimed.release();
+    lock.release();
     throw error;
   }
   const record = await recordOf(name, daemon);
   const answer = record && (await outcomeOf(record, 'start'));
   // It may have ended with the program before it could be asked.
-  const word = answer === undefined || answer.state === 'gone' ? lastWordOf(name, daemon) : undefined;
+  const word = answer === undefined || answer.state === 'gone' ? readFinalStatus(name, daemon) : undefined;
   const result = (word as Start | undefined) ?? answer;
   if (result === undefined) {
     print(`${name} could not be started: ${display}`);
@@ -273,8 +273,8 @@ async function outcomeOf(
 /** Written when it takes orders; undefined when it ended before that. */
 async function recordOf(name: string, daemon: ProcessIdentity): Promise<BackgroundRecord | undefined> {
   for (;;) {
-    const isAlive = standingOf(daemon) === 'alive';
-    const record = list().find((entry) => entry.name === name)?.record;
+    const isAlive = livenessOf(daemon) === 'alive';
+    const record = listEntries().find((entry) => entry.name === name)?.record;
     if (record?.pid === daemon.pid && record.startTime === daemon.startTime) return record;
     if (!isAlive) return undefined;
     await sleep(look);
@@ -330,11 +330,11 @@ async function each(
 
 /** Each once, however often it is meant. */
 function findAll(words: readonly string[]): BackgroundEntry[] {
-  const entries = words.flatMap((word) => find(word));
+  const entries = words.flatMap((word) => findEntries(word));
   return [...new Map(entries.map((entry) => [entry.name, entry])).values()];
 }
 
-async function stopOne({ name, record, holder, alive }: BackgroundEntry): Promise<number> {
+async function stopOne({ name, record, owner: holder, alive }: BackgroundEntry): Promise<number> {
   const owner = record ?? holder;
   if (owner === undefined || !alive) {
     await sweep(record);
@@ -351,7 +351,7 @@ async function stopOne({ name, record, holder, alive }: BackgroundEntry): Promis
   }
   const deadline = Date.now() + grace;
   let isKilled = false;
-  while (standingOf(owner) === 'alive') {
+  while (livenessOf(owner) === 'alive') {
     if (Date.now() > deadline) {
       // The guardian ends what it leaves.
       send(owner, 'SIGKILL');
@@ -387,7 +387,7 @@ async function endInOrder(record: BackgroundRecord): Promise<void> {
 /** It may end at any moment by itself. */
 function send(owner: ProcessIdentity, signal: NodeJS.Signals): void {
   try {
-    if (standingOf(owner) === 'alive') process.kill(owner.pid, signal);
+    if (livenessOf(owner) === 'alive') process.kill(owner.pid, signal);
   } catch (error) {
     if (codeOf(error) !== 'ESRCH') throw error;
   }
@@ -395,9 +395,9 @@ function send(owner: ProcessIdentity, signal: NodeJS.Signals): void {
 
 /** The record of one that is dead says nothing any more. */
 function claimAndStrike(name: string): void {
-  const held = claim(name, process.cwd());
-  held.strike();
-  held.release();
+  const lock = acquireName(name, process.cwd());
+  deleteRecord(lock);
+  lock.release();
 }
 
 /** Ends what a killed devwatch has left in its folder. */
@@ -471,7 +471,7 @@ interface Row {
 
 async function show(words: readonly string[]): Promise<number> {
   const { values, positionals } = options(words, { json: { type: 'boolean' } });
-  const entries = positionals.length === 0 ? list() : findAll(positionals);
+  const entries = positionals.length === 0 ? listEntries() : findAll(positionals);
   const rows = await Promise.all(entries.map(rowOf));
   if (values.json === true) print(JSON.stringify(rows, null, 2));
   else if (rows.length === 0) print('nothing runs in the background · devwatch start <script>');
@@ -565,7 +565,7 @@ async function showLogs(words: readonly string[]): Promise<number> {
 /** Those of a program that no longer runs are still there. */
 function logsFor(word: string): Pick<BackgroundRecord, 'name' | 'log'>[] {
   try {
-    return find(word).flatMap(({ name, record }) => ({ name, log: record?.log ?? logsOf(name) }));
+    return findEntries(word).flatMap(({ name, record }) => ({ name, log: record?.log ?? logsOf(name) }));
   } catch (error) {
     if (error instanceof UsageError && /^[\w.-]+$/.test(word) && fs.existsSync(logsOf(word).out)) {
       return [{ name: word, log: logsOf(word) }];

@@ -3,7 +3,8 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { type BackgroundRecord, checkName, list } from '../background/registry.ts';
+import { checkName } from '../background/names.ts';
+import { type BackgroundRecord, listEntries } from '../background/records.ts';
 import { parseArgv } from '../config/argv.ts';
 import { planCommand } from '../run/command-plan.ts';
 import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
@@ -91,7 +92,7 @@ function takeOwnOptions(given: readonly string[]): { words: string[]; sockets: s
 function recordOf(words: readonly string[]): BackgroundRecord | undefined {
   const [word = '', ...more] = words;
   if (more.length > 0 || !/^[\w.]/.test(word) || fs.existsSync(word)) return undefined;
-  return list().find(({ name }) => name === word)?.record;
+  return listEntries().find(({ name }) => name === word)?.record;
 }
 
 /** What its words say is relative to where they were said. */

@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { Node, ParseError } from 'jsonc-parser';
 import { codeOf, UsageError } from '../shared/errors.ts';
+import { ownershipFlaw } from '../shared/ownership.ts';
 import { require } from '../shared/require.ts';
 import { nearest } from './did-you-mean.ts';
 import { isOptionKey, type OptionKey, optionKeys, specOf } from './options.ts';
@@ -89,18 +90,16 @@ function readFile(file: string): string {
   throw new UsageError(`${shown(file)}: is not a text file in UTF-8`);
 }
 
-/** Only a `.watchrc` is checked: whoever can write package.json can already make npm run anything. */
+/** Checks the owner of a `.watchrc`, but not of package.json: if that can be written, npm can be made to run anything. */
 function refuseForeign(file: string, stats: fs.Stats): void {
-  const me = process.geteuid?.();
-  if (me === undefined || path.basename(file) === 'package.json' || hasNoModes(file)) return;
-  if (stats.uid !== me && stats.uid !== 0) {
-    throw new UsageError(
-      `${shown(file)}: belongs to another user (uid ${stats.uid}) and names commands · chown it, or use --config with a copy`,
-    );
-  }
-  if ((stats.mode & 0o002) !== 0) {
-    throw new UsageError(`${shown(file)}: may be written by every user and names commands · chmod o-w ${shown(file)}`);
-  }
+  if (path.basename(file) === 'package.json') return;
+  const flaw = ownershipFlaw(stats, { kind: 'file', forbidden: 0o002, mayBeRoots: true });
+  if (flaw === undefined || hasNoModes(file)) return;
+  throw new UsageError(
+    flaw === 'owner'
+      ? `${shown(file)}: belongs to another user (uid ${stats.uid}) and names commands · chown it, or use --config with a copy`
+      : `${shown(file)}: may be written by every user and names commands · chmod o-w ${shown(file)}`,
+  );
 }
 
 /** File systems that show every file as 777: 9p (WSL's /mnt), FUSE, vboxsf, VMware and Parallels folders, SMB, CIFS. */

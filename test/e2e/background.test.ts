@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { BackgroundRecord } from '../../src/background/registry.ts';
+import type { BackgroundRecord } from '../../src/background/records.ts';
 import { cli } from '../support/devwatch.ts';
 import { isAlive, until } from '../support/facts.ts';
 import { dialHome } from '../support/home.ts';
@@ -192,8 +192,8 @@ describe('start says', () => {
     [['start', '--nmae', 'web', 'server.js'], /did you mean --name\?/],
     [['stop'], /devwatch stop <name\|folder\|all>/],
     [['stop', ''], /"" is neither a name nor a folder/],
-    [['stop', 'nobody'], /nothing in the background is called nobody/],
-    [['logs', 'nobody'], /nothing in the background is called nobody/],
+    [['stop', 'nobody'], /no background program is named nobody/],
+    [['logs', 'nobody'], /no background program is named nobody/],
     [['list', '--jason'], /--jason/],
   ])('%j: what is wrong, and starts nothing', async (words, message) => {
     await using session = await Session.open({ 'server.js': '' });

@@ -1,4 +1,4 @@
-/** A state folder of a test's own, and processes that use the background's parts in it. */
+/** A temporary state folder, and processes that use modules of `src/background` in it. */
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -7,15 +7,15 @@ import os from 'node:os';
 import path from 'node:path';
 import readline from 'node:readline';
 
-export interface Home extends Disposable {
+export interface StateFolder extends Disposable {
   readonly path: string;
-  /** Of all names. */
+  /** Folder that holds one folder per name. */
   readonly background: string;
 }
 
-/** Makes a folder and points XDG_STATE_HOME to it, XDG_RUNTIME_DIR to none. Other users may pass through it. */
-export function createHome(): Home {
-  const folder = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'devwatch-home-')));
+/** Makes a folder, sets XDG_STATE_HOME to it and unsets XDG_RUNTIME_DIR. Other users may traverse it. */
+export function createStateFolder(): StateFolder {
+  const folder = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'devwatch-state-')));
   fs.chmodSync(folder, 0o711);
   const before = { ...process.env };
   process.env.XDG_STATE_HOME = folder;
@@ -30,10 +30,10 @@ export function createHome(): Home {
   };
 }
 
-/** Builds a script that may import `registry.ts`, `control.ts` and `daemonize.ts`. Returns its path. */
+/** Builds a script that imports modules of `src/background`. Returns its path. */
 export function buildScript(folder: string, name: string, contents: string): string {
   const outfile = path.join(folder, `${name}.mjs`);
-  // Its API leaves a process behind.
+  // The API of esbuild leaves a process behind.
   const { status, stderr } = spawnSync(
     path.resolve('node_modules/.bin/esbuild'),
     ['--bundle', '--platform=node', '--format=esm', '--loader=ts', `--outfile=${outfile}`, '--log-level=error'],
@@ -46,13 +46,13 @@ export function buildScript(folder: string, name: string, contents: string): str
 export interface Worker extends AsyncDisposable {
   readonly pid: number;
   readonly process: ChildProcess;
-  /** Sends a line and awaits one of JSON. */
+  /** Sends a line and waits for a line of JSON. */
   ask<Answer>(line: string): Promise<Answer>;
-  /** Kills it, and waits until it is gone. */
+  /** Kills the process and waits until it is gone. */
   kill(): Promise<void>;
 }
 
-/** Starts a process that answers lines with lines. */
+/** Starts a process that answers each line with a line. */
 export function startWorker(file: string, args: readonly string[]): Worker {
   const child = spawn(file, args, { stdio: ['pipe', 'pipe', 'inherit'] });
   const exited = once(child, 'exit');
@@ -63,7 +63,7 @@ export function startWorker(file: string, args: readonly string[]): Worker {
     async ask<Answer>(line: string) {
       child.stdin.write(`${line}\n`);
       const { value, done } = await lines.next();
-      if (done === true) throw new Error('the worker has ended');
+      if (done === true) throw new Error('the worker has exited');
       return JSON.parse(value) as Answer;
     },
     async kill() {

@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
-import type { BackgroundRecord } from '../../src/background/registry.ts';
+import type { BackgroundRecord } from '../../src/background/records.ts';
 import { cli } from './devwatch.ts';
 import { dialHome, type Home, openHome } from './home.ts';
 import { createProject, type Project } from './project.ts';

@@ -6,12 +6,12 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { systemClock } from '../../shared/clock.ts';
+import { ownershipFlaw } from '../../shared/ownership.ts';
 import { stateFolder } from '../../shared/user-folders.ts';
 import type { StopSignal } from '../launch/child.ts';
 import { platform } from '../platform.ts';
 import { openOrphans } from '../tree/containment.ts';
-import { bootId, pidNamespace } from '../tree/identity.ts';
-import { readStat } from '../tree/proc.ts';
+import { bootId, identityOf, livenessOf, type ProcessIdentity } from '../tree/identity.ts';
 import { terminateTree } from '../tree/terminate.ts';
 import type { ContainmentRecord } from '../tree/tree.ts';
 
@@ -23,14 +23,8 @@ export interface Orphans {
   readonly signal: StopSignal;
 }
 
-/** Orphans and the devwatch that started them. Its pid alone is not enough: pids are reused, and restart after a boot. */
-interface OrphanRecord extends Orphans {
-  readonly pid: number;
-  readonly startTime: string;
-  readonly boot: string;
-  /** In another pid namespace (a container that shares the folder) the pid belongs to another process, or to none. */
-  readonly namespace: string;
-}
+/** Orphans, and the devwatch that started them. */
+type OrphanRecord = Orphans & ProcessIdentity;
 
 /** Grace period from the stop signal to SIGKILL: short, because its user is no longer there to wait. */
 const graceMs = 300;
@@ -46,20 +40,13 @@ let recordCount = 0;
 
 /** Records what this devwatch would leave behind in the folder; the returned function deletes the record. */
 export function recordOrphans(folder: string, orphans: Orphans): () => void {
-  const stat = readStat(process.pid);
   const state = recordFolder();
   const prefix = prefixOf(folder);
-  if (stat === undefined || state === undefined || prefix === undefined) return () => {};
-  const record: OrphanRecord = {
-    ...orphans,
-    pid: process.pid,
-    startTime: stat.startTime,
-    boot: bootId(),
-    namespace: pidNamespace(),
-  };
+  if (state === undefined || prefix === undefined) return () => {};
   recordCount += 1;
   const file = path.join(state, `${prefix}${process.pid}-${recordCount}.json`);
   try {
+    const record = { ...orphans, ...identityOf(process.pid) };
     fs.writeFileSync(file, JSON.stringify(record), { mode: 0o600 });
   } catch {
     return () => {}; // The disk is full or read-only: only the guardian is left.
@@ -100,13 +87,20 @@ function takeStaleRecords(prefix: string): Orphans[] {
     if (!name.startsWith(prefix)) continue;
     const file = path.join(state, name);
     const record = readRecord(file);
-    const isThisBoot = record?.boot === bootId();
-    if (isThisBoot && record.namespace !== pidNamespace()) continue;
-    if (isThisBoot && readStat(record.pid)?.startTime === record.startTime) continue;
+    if (record !== undefined && mayBeAlive(record)) continue;
     fs.rmSync(file, { force: true });
-    if (isThisBoot && isAnythingLeft(record)) stale.push(record);
+    // No process outlives a boot.
+    if (record?.boot === bootId() && isAnythingLeft(record)) stale.push(record);
   }
   return stale;
+}
+
+function mayBeAlive(record: OrphanRecord): boolean {
+  try {
+    return livenessOf(record) !== 'dead';
+  } catch {
+    return true;
+  }
 }
 
 function isAnythingLeft({ record, keep }: Orphans): boolean {
@@ -119,7 +113,7 @@ function isAnythingLeft({ record, keep }: Orphans): boolean {
 
 function readRecord(file: string): OrphanRecord | undefined {
   try {
-    return JSON.parse(fs.readFileSync(file, 'utf8')) as OrphanRecord;
+    return (JSON.parse(fs.readFileSync(file, 'utf8')) as OrphanRecord | null) ?? undefined;
   } catch {
     return undefined;
   }
@@ -146,8 +140,8 @@ function recordFolder(): string | undefined {
   const folder = path.join(home, 'trees');
   try {
     fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const stats = fs.lstatSync(folder);
-    return stats.isDirectory() && stats.uid === process.geteuid?.() && (stats.mode & 0o077) === 0 ? folder : undefined;
+    const flaw = ownershipFlaw(fs.lstatSync(folder), { kind: 'folder', forbidden: 0o077 });
+    return flaw === undefined ? folder : undefined;
   } catch {
     return undefined;
   }

@@ -15,26 +15,26 @@ import {
   openControl,
   stream,
 } from '../../../src/background/control.ts';
-import { newToken } from '../../../src/background/registry.ts';
+import { newToken } from '../../../src/background/records.ts';
 import { UsageError } from '../../../src/shared/errors.ts';
-import { buildScript, createHome, type Home, startWorker } from '../../support/background.ts';
+import { buildScript, createStateFolder, type StateFolder, startWorker } from '../../support/background.ts';
 import { until } from '../../support/facts.ts';
 
 const token = newToken();
-let home: Home;
+let state: StateFolder;
 let target: ControlTarget;
 let control: Control | undefined;
 
 beforeEach(() => {
-  home = createHome();
-  const folder = path.join(home.path, 'sockets');
+  state = createStateFolder();
+  const folder = path.join(state.path, 'sockets');
   fs.mkdirSync(folder, { mode: 0o700 });
   target = { name: 'web', pid: 123, token, socket: path.join(folder, 'web.sock') };
 });
 afterEach(async () => {
   await control?.close();
   control = undefined;
-  home[Symbol.dispose]();
+  state[Symbol.dispose]();
 });
 
 const never = new Promise<object>(() => {});
@@ -317,7 +317,7 @@ describe('the socket', () => {
   test.runIf(process.getuid?.() === 0)('refuses other users, even where its folder is open', async () => {
     await open();
     const script = buildScript(
-      home.path,
+      state.path,
       'connect',
       `import net from 'node:net';
        net.connect(process.argv[2]).on('error', (error) => console.log(error.code)).on('connect', () => process.exit(1));`,
@@ -330,7 +330,7 @@ describe('the socket', () => {
 
   test('of a dead process is replaced, that of a live one is not', async () => {
     const script = buildScript(
-      home.path,
+      state.path,
       'listen',
       `import net from 'node:net';
        net.createServer().listen(process.argv[2], () => console.log('true'));`,
@@ -348,7 +348,7 @@ describe('the socket', () => {
     fs.writeFileSync(target.socket, 'mine');
     await expect(open()).rejects.toThrow(/is there and no socket/);
     expect(fs.readFileSync(target.socket, 'utf8')).toBe('mine');
-    await expect(open({ path: path.join(home.path, 'web.sock') })).rejects.toThrow(/is open to other users/);
+    await expect(open({ path: path.join(state.path, 'web.sock') })).rejects.toThrow(/is open to other users/);
     await expect(open({ path: `/${'x'.repeat(107)}` })).rejects.toThrow(/is too long for a socket \(107 bytes/);
   });
 

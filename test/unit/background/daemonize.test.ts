@@ -6,25 +6,27 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type DaemonOptions, daemonize } from '../../../src/background/daemonize.ts';
-import { claim, list, type ProcessIdentity, standingOf } from '../../../src/background/registry.ts';
+import { acquireName } from '../../../src/background/name-lock.ts';
+import { listEntries } from '../../../src/background/records.ts';
+import { livenessOf, type ProcessIdentity } from '../../../src/process/tree/identity.ts';
 import { UsageError } from '../../../src/shared/errors.ts';
-import { buildScript, createHome, type Home } from '../../support/background.ts';
+import { buildScript, createStateFolder, type StateFolder } from '../../support/background.ts';
 import { isAlive, parentOf, until } from '../../support/facts.ts';
 
-let home: Home;
+let state: StateFolder;
 let log: DaemonOptions['log'];
 const started: number[] = [];
 
 beforeEach(() => {
-  home = createHome();
-  log = { out: path.join(home.path, 'out.log'), err: path.join(home.path, 'err.log') };
+  state = createStateFolder();
+  log = { out: path.join(state.path, 'out.log'), err: path.join(state.path, 'err.log') };
 });
 afterEach(async () => {
   for (const pid of started.splice(0)) {
     if (isAlive(pid)) process.kill(pid, 'SIGKILL');
     await until(() => !isAlive(pid));
   }
-  home[Symbol.dispose]();
+  state[Symbol.dispose]();
 });
 
 async function start(options: Partial<DaemonOptions> = {}): Promise<ProcessIdentity> {
@@ -32,7 +34,7 @@ async function start(options: Partial<DaemonOptions> = {}): Promise<ProcessIdent
     file: '/bin/sleep',
     args: ['500'],
     env: process.env,
-    folder: home.path,
+    folder: state.path,
     log,
     ...options,
     prepare(identity) {
@@ -81,7 +83,7 @@ test('it leads no session, has no terminal, no parent of ours, its folder, its u
   expect(session).not.toBe(Number(fieldsOf(process.pid)[3]));
   expect(isAlive(session ?? 0)).toBe(false);
   expect(terminal).toBe(0);
-  expect(fs.readlinkSync(`/proc/${pid}/cwd`)).toBe(home.path);
+  expect(fs.readlinkSync(`/proc/${pid}/cwd`)).toBe(state.path);
   expect(read(`/proc/${pid}/status`)).toMatch(/^Umask:\t0077$/m);
   expect(descriptorsOf(pid)).toEqual({ 0: '/dev/null', 1: log.out, 2: log.err });
 });
@@ -91,13 +93,13 @@ test('it is who it is said to be', async () => {
   const daemon = await start({
     prepare(identity) {
       prepared = identity;
-      expect(standingOf(identity)).toBe('alive');
+      expect(livenessOf(identity)).toBe('alive');
       expect(read(`/proc/${identity.pid}/cmdline`)).not.toMatch(/^\/bin\/sleep/);
     },
   });
   expect(daemon).toEqual(prepared);
   await becomes(daemon.pid, '/bin/sleep 500');
-  expect(standingOf(daemon)).toBe('alive');
+  expect(livenessOf(daemon)).toBe('alive');
 });
 
 test('its signals are at their defaults once Node runs', async () => {
@@ -129,10 +131,10 @@ describe('descriptors that the caller leaks are closed', () => {
     console.log(pid);`;
 
   test.each(['3</dev/zero', '4</dev/zero 9</dev/zero', '17</dev/zero 40</dev/zero'])('%s', async (leak) => {
-    const script = buildScript(home.path, 'launcher', launcher);
+    const script = buildScript(state.path, 'launcher', launcher);
     const child: ChildProcess = spawn(
       '/bin/bash',
-      ['-c', `exec "$@" ${leak}`, 'bash', process.execPath, script, home.path],
+      ['-c', `exec "$@" ${leak}`, 'bash', process.execPath, script, state.path],
       { stdio: ['ignore', 'pipe', 'inherit'] },
     );
     let text = '';
@@ -221,7 +223,7 @@ describe('it is not started', () => {
 
   test('when the caller dies before it has been told to go', async () => {
     const script = buildScript(
-      home.path,
+      state.path,
       'launcher',
       `import { daemonize } from './daemonize.ts';
        import fs from 'node:fs';
@@ -231,57 +233,58 @@ describe('it is not started', () => {
          prepare({ pid }) { fs.writeFileSync(folder + '/pid', String(pid)); process.kill(process.pid, 'SIGKILL'); },
        });`,
     );
-    await once(spawn(process.execPath, [script, home.path], { stdio: 'inherit' }), 'exit');
-    const pid = Number(read(path.join(home.path, 'pid')));
+    await once(spawn(process.execPath, [script, state.path], { stdio: 'inherit' }), 'exit');
+    const pid = Number(read(path.join(state.path, 'pid')));
     await until(() => !isAlive(pid));
-    expect(fs.existsSync(path.join(home.path, 'begun'))).toBe(false);
+    expect(fs.existsSync(path.join(state.path, 'begun'))).toBe(false);
   });
 
   test.each<[string, (at: (name: string) => string) => Partial<DaemonOptions>, RegExp]>([
     ['without its folder', (at) => ({ folder: at('gone') }), /gone: ENOENT/],
-    ['in what is no folder', () => ({ folder: '/etc/passwd' }), /passwd: ENOTDIR/],
+    ['in what is not a folder', () => ({ folder: '/etc/passwd' }), /passwd: ENOTDIR/],
     ['without its file', (at) => ({ file: at('gone') }), /gone: ENOENT/],
     ['from a file that may not be run', () => ({ file: '/etc/passwd' }), /passwd: EACCES/],
     ['without a folder for its logs', (at) => ({ log: { out: at('gone/out'), err: at('err') } }), /gone\/out: ENOENT/],
     ['when its log is a folder', (at) => ({ log: { out: at('.'), err: at('err') } }), /: EISDIR/],
-    ['when its log is a device', (at) => ({ log: { out: at('out'), err: '/dev/full' } }), /full: is no file/],
+    ['when its log is a device', (at) => ({ log: { out: at('out'), err: '/dev/full' } }), /full: is not a file/],
     ['from a path that env cannot take', () => ({ file: '/proc/self/exe=' }), /=/],
   ])('%s', async (_, options, message) => {
-    const starting = start(options((name) => path.join(home.path, name)));
+    const starting = start(options((name) => path.join(state.path, name)));
     await expect(starting).rejects.toThrow(message);
     await expect(starting).rejects.toBeInstanceOf(UsageError);
     expect(started).toEqual([]);
   });
 
   test('when its log is a link', async () => {
-    fs.symlinkSync(path.join(home.path, 'elsewhere'), log.out);
+    fs.symlinkSync(path.join(state.path, 'elsewhere'), log.out);
     await expect(start()).rejects.toThrow(/out\.log: ELOOP/);
-    expect(fs.existsSync(path.join(home.path, 'elsewhere'))).toBe(false);
+    expect(fs.existsSync(path.join(state.path, 'elsewhere'))).toBe(false);
   });
 });
 
 test('a name goes from who starts it to it, without a gap', async () => {
   const script = buildScript(
-    home.path,
+    state.path,
     'daemon',
-    `import { claimed, newToken, ownIdentity } from './registry.ts';
-     const web = claimed('web');
+    `import { adoptName } from './name-lock.ts';
+     import { newToken, writeRecord } from './records.ts';
+     import { ownIdentity } from '../process/tree/identity.ts';
      const log = { out: '/dev/null', err: '/dev/null' };
-     web.write({ ...ownIdentity(), name: 'web', folder: process.cwd(), startedIn: process.cwd(), program: 'server.js', argv: [],
+     writeRecord(adoptName('web'), { ...ownIdentity(), name: 'web', folder: process.cwd(), startedIn: process.cwd(), program: 'server.js', argv: [],
        token: newToken(), socket: '', log, startedAt: Date.now(), version: '0' });
      setInterval(() => {}, 1e6);`,
   );
-  const name = claim('web', home.path);
+  const name = acquireName('web', state.path);
   const daemon = await start({
     file: process.execPath,
     args: [script],
-    prepare: (identity) => name.handTo(identity),
+    prepare: (identity) => name.transferTo(identity),
   });
-  expect(() => claim('web', '/there')).toThrow(`web is already running in ${home.path} (pid ${daemon.pid})`);
-  await until(() => list()[0]?.record !== undefined);
-  expect(list()).toMatchObject([{ name: 'web', alive: true, record: { ...daemon, folder: home.path } }]);
+  expect(() => acquireName('web', '/there')).toThrow(`web is already running in ${state.path} (pid ${daemon.pid})`);
+  await until(() => listEntries()[0]?.record !== undefined);
+  expect(listEntries()).toMatchObject([{ name: 'web', alive: true, record: { ...daemon, folder: state.path } }]);
   process.kill(daemon.pid, 'SIGKILL');
   await until(() => !isAlive(daemon.pid));
-  expect(list()).toMatchObject([{ name: 'web', alive: false }]);
-  claim('web', '/there').release();
+  expect(listEntries()).toMatchObject([{ name: 'web', alive: false }]);
+  acquireName('web', '/there').release();
 });

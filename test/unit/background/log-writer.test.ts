@@ -68,7 +68,7 @@ test('a file that was open to others is closed to them', async () => {
   expect(read(project.at('app.log'))).toBe('before\nafter\n');
 });
 
-test('links and what is no plain file are refused', async () => {
+test('refuses a link, and what is not a regular file', async () => {
   await using project = createProject({ target: 'precious\n', 'folder/file': '' });
   fs.symlinkSync(project.at('target'), project.at('link'));
   fs.symlinkSync(project.at('nowhere'), project.at('dangling'));
@@ -77,8 +77,8 @@ test('links and what is no plain file are refused', async () => {
     expect(() => open(project.at(name))).toThrow(/is a symbolic link/);
   }
   await expect(clearLogs(project.at('link'))).rejects.toThrow(/is a symbolic link/);
-  expect(() => open(project.at('folder'))).toThrow(/is no plain file/);
-  expect(() => open('/dev/full')).toThrow(/is no plain file/);
+  expect(() => open(project.at('folder'))).toThrow(/is not a regular file/);
+  expect(() => open('/dev/full')).toThrow(/is not a regular file/);
   expect(() => open(project.at('target/app.log'))).toThrow(/cannot make the folder .*target/);
   expect(read(project.at('target'))).toBe('precious\n');
   expect(fs.existsSync(project.at('nowhere'))).toBe(false);
@@ -95,10 +95,10 @@ test.skipIf(process.geteuid?.() !== 0)(
   },
 );
 
-test('a folder in which everybody may replace files is refused', async () => {
+test('refuses a folder in which every user may replace files', async () => {
   await using project = createProject({ 'open/file': '' });
   fs.chmodSync(project.at('open'), 0o777);
-  expect(() => open(project.at('open/app.log'))).toThrow(/everybody may replace/);
+  expect(() => open(project.at('open/app.log'))).toThrow(/every user may replace/);
   fs.chmodSync(project.at('open'), 0o1777);
   await open(project.at('open/app.log')).log.close();
 });

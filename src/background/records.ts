@@ -1,0 +1,236 @@
+/**
+ * Records of background programs, in one folder per name:
+ *
+ *     $XDG_STATE_HOME/devwatch/background/<name>/record.json    the devwatch that runs it
+ *                                               /logs.json      where its logs are, if elsewhere
+ *                                               /lock/<owner>   see name-lock.ts
+ */
+
+import { randomBytes } from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { everything } from '../config/names.ts';
+import { isSameProcess, livenessOf, ownIdentity, type ProcessIdentity } from '../process/tree/identity.ts';
+import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
+import { ownershipFlaw } from '../shared/ownership.ts';
+import { type NameLock, ownerOf } from './name-lock.ts';
+import { checkName } from './names.ts';
+import { backgroundFolder } from './private-folder.ts';
+
+/** Files that hold the output of a program. Absolute paths; both may be the same. */
+export interface LogFiles {
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Describes a devwatch in the background and its program. */
+export interface BackgroundRecord extends ProcessIdentity {
+  readonly name: string;
+  /** Working folder of the program. Absolute. */
+  readonly folder: string;
+  /** Folder in which `devwatch start` was called. Absolute. */
+  readonly startedIn: string;
+  /** The program as it is shown to people. */
+  readonly program: string;
+  /** Arguments of `devwatch start`. */
+  readonly argv: readonly string[];
+  /** Secret for its control socket: 32 random bytes in hex. */
+  readonly token: string;
+  readonly socket: string;
+  readonly log: LogFiles;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+  /** Version of devwatch. */
+  readonly version: string;
+}
+
+/** State of one name. */
+export interface BackgroundEntry {
+  readonly name: string;
+  /** Verified by pid, start time, boot and namespace: signals may be sent to the process. */
+  readonly alive: boolean;
+  /** Missing while the program is being started, and when the record is damaged. */
+  readonly record?: BackgroundRecord;
+  /** Owner of the name, if there is no record. */
+  readonly owner?: ProcessIdentity;
+  /** A message about what is wrong or unknown. */
+  readonly problem?: string;
+}
+
+const maxRecordBytes = 1024 * 1024;
+
+/** Returns a new token: 32 random bytes in hex. */
+export const newToken = (): string => randomBytes(32).toString('hex');
+
+/** Replaces the record of a name in one step. */
+export function writeRecord(lock: NameLock, record: BackgroundRecord): void {
+  lock.check();
+  // The logs outlive the record.
+  const logsFile = logsFileOf(lock.name);
+  if (isDeepStrictEqual(record.log, defaultLogsOf(lock.name))) fs.rmSync(logsFile, { force: true });
+  else writeJson(logsFile, record.log);
+  writeJson(recordFileOf(lock.name), record);
+}
+
+/** Deletes the record of a name, because its program has ended. The logs stay, and the final status of the devwatch. */
+export function deleteRecord(lock: NameLock, finalStatus?: object): void {
+  lock.check();
+  if (finalStatus !== undefined) writeFinalStatus(lock.name, finalStatus);
+  fs.rmSync(recordFileOf(lock.name), { force: true });
+}
+
+function writeJson(file: string, value: object): void {
+  const next = `${file}.${process.pid}`;
+  fs.rmSync(next, { force: true });
+  const descriptor = fs.openSync(next, 'wx', 0o600);
+  try {
+    fs.writeFileSync(descriptor, JSON.stringify(value));
+    // Otherwise a power cut may leave an empty file under the new name.
+    fs.fsyncSync(descriptor);
+  } finally {
+    fs.closeSync(descriptor);
+  }
+  fs.renameSync(next, file);
+}
+
+/** Returns the log files of a program, whether it runs or not. */
+export function logsOf(name: string): LogFiles {
+  checkName(name);
+  const { value } = readJson(logsFileOf(name));
+  return isLogFiles(value) ? { out: value.out, err: value.err } : defaultLogsOf(name);
+}
+
+/** Returns the log files of a program whose settings do not set `log`. */
+export const defaultLogsOf = (name: string): LogFiles => ({
+  out: fileOf(name, 'out.log'),
+  err: fileOf(name, 'err.log'),
+});
+
+/** The final status that the previous owner of this name left, if that was `process`. */
+export function readFinalStatus(name: string, process: ProcessIdentity): unknown {
+  const { value } = readJson(fileOf(name, 'last.json'));
+  const last = value as (ProcessIdentity & { readonly status: unknown }) | null | undefined;
+  return last && isSameProcess(last, process) ? last.status : undefined;
+}
+
+function writeFinalStatus(name: string, status: object): void {
+  try {
+    writeJson(fileOf(name, 'last.json'), { ...ownIdentity(), status });
+  } catch {
+    // The disk is full: `devwatch start` shows less.
+  }
+}
+
+const fileOf = (name: string, file: string): string => path.join(backgroundFolder(), name, file);
+const recordFileOf = (name: string): string => fileOf(name, 'record.json');
+const logsFileOf = (name: string): string => fileOf(name, 'logs.json');
+
+/**
+ * Returns all names that have a record or an owner, in alphabetical order. Damaged records are returned with a
+ * `problem`; this never throws because of them.
+ */
+export function listEntries(): BackgroundEntry[] {
+  return fs
+    .readdirSync(backgroundFolder())
+    .filter((name) => !name.startsWith('.'))
+    .sort()
+    .flatMap((name) => entryOf(name) ?? []);
+}
+
+/**
+ * Finds background programs: one by its name, those that run or were started in a folder, or `all`.
+ *
+ * @throws UsageError if there is none; `all` may be none
+ */
+export function findEntries(word: string): BackgroundEntry[] {
+  // An empty word, from a variable that is not set, would mean the working folder and all programs in it.
+  if (word === '') throw new UsageError('"" is neither a name nor a folder · use . for this folder');
+  const entries = listEntries();
+  if (word === everything) return entries;
+  const named = entries.filter(({ name }) => name === word);
+  if (named.length > 0) return named;
+  const folder = realPath(path.resolve(word));
+  const found = entries.filter(({ record }) =>
+    [record?.folder, record?.startedIn].some((other) => other !== undefined && realPath(other) === folder),
+  );
+  if (found.length > 0) return found;
+  const known = entries.length === 0 ? '' : ` · known: ${entries.map(({ name }) => name).join(', ')}`;
+  throw new UsageError(`no background program is named ${word}, and none was started in that folder${known}`);
+}
+
+function entryOf(name: string): BackgroundEntry | undefined {
+  try {
+    const { record, problem } = readRecord(name);
+    if (record !== undefined) {
+      const liveness = livenessOf(record);
+      const foreign = liveness === 'foreign' ? { problem: 'belongs to another container: its state is unknown' } : {};
+      return { name, record, alive: liveness === 'alive', ...foreign };
+    }
+    const owner = ownerOf(name);
+    if (owner !== undefined)
+      return { name, alive: true, owner, problem: problem ?? `is being started (pid ${owner.pid})` };
+    return problem === undefined ? undefined : { name, alive: false, problem };
+  } catch (error) {
+    return { name, alive: false, problem: messageOf(error) };
+  }
+}
+
+/** A missing record is not a problem; a damaged one is. */
+function readRecord(name: string): { record?: BackgroundRecord; problem?: string } {
+  const file = recordFileOf(name);
+  const { value, problem } = readJson(file);
+  if (problem !== undefined) return { problem };
+  if (value === undefined) return {};
+  return isRecord(value) && value.name === name ? { record: value } : { problem: `${file}: is damaged` };
+}
+
+/** Reads a JSON file that this user has written; any value is possible. */
+function readJson(file: string): { value?: unknown; problem?: string } {
+  let descriptor: number;
+  try {
+    // O_NONBLOCK: opening a named pipe that nobody writes to would block.
+    descriptor = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK);
+  } catch (error) {
+    return codeOf(error) === 'ENOENT' ? {} : { problem: `${file}: cannot be read (${codeOf(error)})` };
+  }
+  try {
+    const stats = fs.fstatSync(descriptor);
+    const flaw = ownershipFlaw(stats, { kind: 'file', forbidden: 0 });
+    if (flaw === 'owner') return { problem: `${file}: belongs to another user (uid ${stats.uid})` };
+    if (flaw !== undefined || stats.size > maxRecordBytes) return { problem: `${file}: is not a devwatch record` };
+    return { value: JSON.parse(fs.readFileSync(descriptor, 'utf8')) };
+  } catch (error) {
+    return { problem: `${file}: is damaged (${messageOf(error)})` };
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
+
+const isText = (value: unknown): value is string => typeof value === 'string';
+
+const isLogFiles = (value: unknown): value is LogFiles =>
+  typeof value === 'object' && value !== null && ['out', 'err'].every((key) => isText((value as never)[key]));
+
+function isRecord(value: unknown): value is BackgroundRecord {
+  if (typeof value !== 'object' || value === null) return false;
+  const fields = value as { [Key in keyof BackgroundRecord]?: unknown };
+  return (
+    [fields.name, fields.startTime, fields.boot, fields.namespace, fields.program].every(isText) &&
+    [fields.folder, fields.startedIn, fields.token, fields.socket, fields.version].every(isText) &&
+    isLogFiles(fields.log) &&
+    Number.isSafeInteger(fields.pid) &&
+    Number(fields.pid) > 0 &&
+    Number.isFinite(fields.startedAt) &&
+    Array.isArray(fields.argv) &&
+    fields.argv.every(isText)
+  );
+}
+
+function realPath(file: string): string {
+  try {
+    return fs.realpathSync(file);
+  } catch {
+    return file;
+  }
+}

@@ -1,0 +1,155 @@
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { acquireName } from '../../../src/background/name-lock.ts';
+import {
+  type BackgroundRecord,
+  defaultLogsOf,
+  deleteRecord,
+  findEntries,
+  listEntries,
+  logsOf,
+  newToken,
+  writeRecord,
+} from '../../../src/background/records.ts';
+import { ownIdentity, type ProcessIdentity } from '../../../src/process/tree/identity.ts';
+import { UsageError } from '../../../src/shared/errors.ts';
+import { createStateFolder, type StateFolder } from '../../support/background.ts';
+
+let state: StateFolder;
+
+beforeEach(() => {
+  state = createStateFolder();
+});
+afterEach(() => state[Symbol.dispose]());
+
+const recordOf = (name: string, changes: Partial<BackgroundRecord> = {}): BackgroundRecord => ({
+  ...ownIdentity(),
+  name,
+  folder: state.path,
+  startedIn: path.dirname(state.path),
+  program: 'server.js',
+  argv: ['server.js'],
+  token: newToken(),
+  socket: path.join(state.path, 'nobody.sock'),
+  log: { out: path.join(state.path, 'out'), err: path.join(state.path, 'err') },
+  startedAt: Date.now(),
+  version: '0',
+  ...changes,
+});
+
+/** Writes a record, and returns it. */
+function record(name: string, changes: Partial<BackgroundRecord> = {}): BackgroundRecord {
+  const written = recordOf(name, changes);
+  writeRecord(acquireName(name, '/here'), written);
+  return written;
+}
+
+describe('listEntries', () => {
+  test.each<[string, Partial<ProcessIdentity>]>([
+    ['whose pid was reused', { startTime: '1' }],
+    ['of another boot', { boot: '00000000-0000-0000-0000-000000000000' }],
+    ['that is gone', { pid: 4_194_305 }],
+  ])('shows the record of a process %s as not alive', (_, changes) => {
+    const written = record('web', changes);
+    expect(listEntries()).toEqual([{ name: 'web', alive: false, record: written }]);
+  });
+
+  test('shows the record of another container as unknown', () => {
+    record('api', { namespace: '1' });
+    expect(listEntries()).toMatchObject([{ alive: false, problem: expect.stringContaining('another container') }]);
+  });
+
+  test('shows a program that is being started, which has no record yet', () => {
+    acquireName('web', '/here');
+    const problem = `is being started (pid ${process.pid})`;
+    expect(listEntries()).toEqual([
+      { name: 'web', alive: true, owner: expect.objectContaining({ pid: process.pid }), problem },
+    ]);
+  });
+
+  const damages: readonly [string, (file: string) => void][] = [
+    ['empty', (file) => fs.writeFileSync(file, '')],
+    ['truncated', (file) => fs.writeFileSync(file, JSON.stringify(recordOf('web')).slice(0, 100))],
+    ['null', (file) => fs.writeFileSync(file, 'null')],
+    ['an array', (file) => fs.writeFileSync(file, '[]')],
+    ['with a pid of 0', (file) => fs.writeFileSync(file, JSON.stringify(recordOf('web', { pid: 0 })))],
+    ['with a pid of -1', (file) => fs.writeFileSync(file, JSON.stringify(recordOf('web', { pid: -1 })))],
+    ['without a token', (file) => fs.writeFileSync(file, JSON.stringify({ ...recordOf('web'), token: undefined }))],
+    ['without logs', (file) => fs.writeFileSync(file, JSON.stringify({ ...recordOf('web'), log: null }))],
+    ['of another name', (file) => fs.writeFileSync(file, JSON.stringify(recordOf('api')))],
+    ['not text', (file) => fs.writeFileSync(file, Buffer.from([0, 255, 254, 128]))],
+    ['too large', (file) => fs.writeFileSync(file, ' '.repeat(2 ** 21))],
+    ['a folder', (file) => fs.mkdirSync(file)],
+    ['a link', (file) => fs.symlinkSync('/etc/passwd', file)],
+    ['a named pipe', (file) => void spawnSync('mkfifo', [file])],
+  ];
+  test.each(damages)('returns a problem for a record that is %s', (_, damage) => {
+    acquireName('web', '/here').release();
+    const file = path.join(state.background, 'web', 'record.json');
+    damage(file);
+    expect(listEntries()).toEqual([{ name: 'web', alive: false, problem: expect.stringContaining(file) }]);
+  });
+
+  test('returns a problem for a file in place of a folder', () => {
+    acquireName('web', '/here').release();
+    fs.writeFileSync(path.join(state.background, 'notes'), '');
+    expect(listEntries()).toEqual([{ name: 'notes', alive: false, problem: expect.any(String) }]);
+  });
+});
+
+describe('findEntries', () => {
+  test('finds a program by its name, by the folders it runs and was started in, and by `all`', () => {
+    const entry = { name: 'web', alive: true, record: record('web') };
+    for (const word of ['web', state.path, path.dirname(state.path), 'all']) expect(findEntries(word)).toEqual([entry]);
+  });
+
+  test('lists the known names if it finds none', () => {
+    record('web');
+    expect(() => findEntries('api')).toThrow(
+      new UsageError('no background program is named api, and none was started in that folder · known: web'),
+    );
+  });
+});
+
+describe('writeRecord', () => {
+  test('writes files that only this user can read', () => {
+    record('web');
+    expect(fs.statSync(path.join(state.background, 'web', 'record.json')).mode & 0o777).toBe(0o600);
+    expect(fs.readdirSync(path.join(state.background, 'web')).sort()).toEqual(['lock', 'logs.json', 'record.json']);
+  });
+
+  test.runIf(process.getuid?.() === 0)(
+    'keeps other users from reading the record even where the folders are open',
+    () => {
+      record('web');
+      const folder = path.join(state.background, 'web');
+      const read = () =>
+        spawnSync('cat', [path.join(folder, 'record.json')], { uid: 65534, gid: 65534, encoding: 'utf8' }).stderr;
+      expect(read()).toMatch(/Permission denied/);
+      for (const open of [folder, state.background, path.dirname(state.background)]) fs.chmodSync(open, 0o755);
+      expect(read()).toMatch(/Permission denied/);
+    },
+  );
+
+  test('fails if the name belongs to another process', () => {
+    const lock = acquireName('web', '/here');
+    lock.release();
+    expect(() => writeRecord(lock, recordOf('web'))).toThrow(UsageError);
+    expect(() => deleteRecord(lock)).toThrow(UsageError);
+  });
+});
+
+test('logsOf finds the logs after the record has been deleted', () => {
+  const lock = acquireName('web', '/here');
+  const { log } = recordOf('web');
+  writeRecord(lock, recordOf('web'));
+  deleteRecord(lock);
+  expect(logsOf('web')).toEqual(log);
+  writeRecord(lock, recordOf('web', { log: defaultLogsOf('web') }));
+  expect(logsOf('web')).toEqual({
+    out: path.join(state.background, 'web', 'out.log'),
+    err: path.join(state.background, 'web', 'err.log'),
+  });
+});
