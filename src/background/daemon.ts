@@ -132,7 +132,7 @@ export async function runInBackground(request: DaemonRequest): Promise<void> {
     start: () => starts.outcome,
     async restart() {
       const next = starts.next();
-      runner.restart({ isPatient: true });
+      runner.restart({ escalates: false });
       await next;
       return starts.outcome;
     },

@@ -21,6 +21,7 @@ import type { Output } from '../process/launch/output.ts';
 import type { ProgramEvent } from '../process/launch/program-events.ts';
 import type { RunningProgram } from '../process/launch/running-program.ts';
 import { isDeliveredByTerminal, isForeground, looksInterrupted } from '../process/launch/tty.ts';
+import { probeHttp, probeTcp } from '../process/probe.ts';
 import type { Held } from '../process/sockets/held-ports.ts';
 import { findPortHolders } from '../process/sockets/port-holders.ts';
 import type { CancelTimer, Clock } from '../shared/clock.ts';
@@ -30,7 +31,7 @@ import { stampOf } from '../shared/file-stamp.ts';
 import { unreachable } from '../shared/unreachable.ts';
 import { defaultPolicy, type Policy } from '../supervise/machine.ts';
 import { type RunListener, Supervisor } from '../supervise/supervisor.ts';
-import { createWatchdog, type Watchdog } from '../supervise/watchdog.ts';
+import { Watchdog } from '../supervise/watchdog.ts';
 import { restOfSaveAt } from '../watch/disk.ts';
 import type { Filter } from '../watch/filter.ts';
 import { createQuietWindow, type QuietWindow } from '../watch/quiet.ts';
@@ -90,7 +91,7 @@ export class App {
   readonly #request: AppRequest;
   readonly #clock: Clock;
   readonly #emit: Emit;
-  readonly #supervisor: Supervisor;
+  readonly #supervisor: Supervisor<RunningProgram>;
   readonly #settingsQuiet: QuietWindow;
   /** The run whose root process is alive. */
   #liveRun: number | undefined;
@@ -166,12 +167,19 @@ export class App {
       policy: policyOf(request.loaded.settings),
       clock,
       launch: (run, cause, listener) => this.#start(run, cause, listener),
-      emit: (event) => {
-        if (event.type === 'gone') this.#onGone();
-        if (event.type === 'stopping') this.#onStopping(event);
-        if (event.type === 'crash' || event.type === 'exit') this.#onOwnEnd(event);
+      onStopping: (event) => {
+        this.#onStopping(event);
         this.#emit(event);
       },
+      onGone: (event) => {
+        this.#onGone();
+        this.#emit(event);
+      },
+      onOwnEnd: (event) => {
+        this.#onOwnEnd(event);
+        this.#emit(event);
+      },
+      onWait: () => this.#emit({ type: 'wait', reason: 'on-change-only' }),
       onEnd: (ending) => void this.#end(ending, onEnd),
     });
   }
@@ -221,11 +229,11 @@ export class App {
     await this.#watching;
   }
 
-  /** @param isPatient whether a run that is ending already has its time, although a person asks */
-  restart(cause: Cause, isPatient = false): void {
+  /** @param escalates whether a run that is being stopped for a restart already is killed */
+  restart(cause: Cause, escalates: boolean): void {
     if (this.#launcher === undefined) return; // It is about to start anyway.
     this.#causedAt ??= this.#clock.now();
-    this.#supervisor.dispatch({ type: 'restart', cause, isPatient });
+    this.#supervisor.dispatch({ type: 'restart', cause, escalates });
   }
 
   /** Reads the settings again; wrong ones leave everything as it is. */
@@ -244,7 +252,7 @@ export class App {
     this.#launcher?.releasePorts();
     const polite = ending.kind === 'signal' && ending.signal !== 'SIGTERM' ? ending.signal : undefined;
     if (polite !== undefined && !isDeliveredByTerminal(polite)) this.#supervisor.program?.signal(polite, 'tree');
-    this.#supervisor.dispatch({ type: 'stop', ending, told: polite !== undefined });
+    this.#supervisor.dispatch({ type: 'stop', reason: ending, delivered: polite !== undefined });
   }
 
   /** Hands a signal to the program as it is. */
@@ -383,7 +391,7 @@ export class App {
         this.#watchdog.listens(event.port);
         return;
       case 'message':
-        this.#watchdog.sends(event.message);
+        this.#watchdog.receives(event.message);
         return;
       case 'output':
         this.#watchdog.prints(event.chunk);
@@ -397,7 +405,7 @@ export class App {
   }
 
   #openWatchdog(): Watchdog {
-    return createWatchdog({
+    return new Watchdog({
       clock: this.#clock,
       // A program that stands at a breakpoint answers nobody.
       settings: { ...this.#loaded.settings, ...(this.#isDebugged() && { health: undefined }) },
@@ -411,7 +419,8 @@ export class App {
           DEVWATCH_PORT: String(port ?? ''),
         });
       },
-      onUnfit: (reason, final) => this.#supervisor.reportUnfit(reason, final),
+      probe: (target, signal) => (target.kind === 'http' ? probeHttp(target.url, signal) : probeTcp(target, signal)),
+      onUnhealthy: (reason, permanent) => this.#supervisor.reportUnhealthy(reason, permanent),
     });
   }
 
@@ -658,7 +667,7 @@ export class App {
     }
     // What it takes to ask a program, or to hear that it is up, it gets at its start.
     if (changed.some((key) => specOf(key).group === 'Program' || key === 'health' || key === 'ready')) {
-      this.restart('settings');
+      this.restart('settings', false);
     }
   }
 
@@ -686,10 +695,9 @@ export class App {
       if (message !== undefined) this.#emit({ type: 'warning', message });
       this.#supervisor.policy = policyOf(loaded.settings);
       if (changed.some((key) => ['health', 'ready', 'maxMemory', 'timeout'].includes(key))) {
-        const { watched, isUp } = this.#watchdog;
-        this.#watchdog.end();
+        const previous = this.#watchdog;
         this.#watchdog = this.#openWatchdog();
-        if (watched !== undefined) this.#watchdog.begin(watched, isUp);
+        previous.replaceBy(this.#watchdog);
       }
     }
     return { changed };

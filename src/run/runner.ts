@@ -158,10 +158,10 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
   /**
    * Replaces the program by a fresh run, whatever it is doing; a second call while the old one ends kills it.
    *
-   * @param isPatient not even then: it has its time
+   * @param escalates false: such a second call does nothing
    */
-  restart({ isPatient = false }: { readonly isPatient?: boolean } = {}): void {
-    this.#app.restart('manual', isPatient);
+  restart({ escalates = true }: { readonly escalates?: boolean } = {}): void {
+    this.#app.restart('manual', escalates);
   }
 
   /** Reads the settings again, as after a change of their file; wrong ones leave everything as it is. */

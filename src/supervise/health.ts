@@ -1,9 +1,8 @@
 /**
- * Asks a running program again and again whether it still answers, and tells when it no longer
- * does. It decides when to ask and what the answers mean; the asking itself is given to it.
+ * Probes a running program at intervals, and reports when it stops answering. This class decides when to
+ * probe and what the results mean; the probe itself is a function that it is given.
  *
- * An unhealthy program is told of no later than `interval` + `failures` × `timeout` after its
- * first failure.
+ * A program is reported no later than `interval` + `failures` × `timeout` after its first failure.
  */
 
 import type { FailureKind } from '../config/options.ts';
@@ -15,128 +14,131 @@ export type ProbeFailure = {
   readonly detail?: string;
 };
 
-/** What one probe found; `ms`: until the answer came. */
+/** Result of one probe. `ms`: time until the answer. */
 export type ProbeResult = { readonly ok: true; readonly ms: number } | ({ readonly ok: false } & ProbeFailure);
 
-/** Times in ms. */
+/** When a program counts as unhealthy. Times are in ms. */
 export interface HealthPolicy {
-  /** As shown to people: the URL, `tcp://…`, or `event-loop`. */
+  /** As shown to the user: the URL, `tcp://…`, or `event-loop`. */
   readonly target: string;
   /** From the start of one probe to the start of the next. */
   readonly interval: number;
-  /** For one probe to answer. */
+  /** A probe without an answer fails after this time. */
   readonly timeout: number;
-  /** How many in a row make a program unhealthy. */
+  /** Number of failures in a row that make a program unhealthy. */
   readonly failures: number;
-  /** For a run to come up: before its first answer, or a sign that it is up, failures do not count for so long. */
+  /** Time that a run has to come up: until its first answer, or until `up()`, failures do not count for this long. */
   readonly grace: number;
-  /** A failure of another kind is as good as an answer. */
+  /** Kinds of failures that count; every other kind is treated as an answer. */
   readonly failOn: readonly ProbeFailure['kind'][];
 }
 
 export interface HealthOptions {
   readonly clock: Clock;
   readonly policy: HealthPolicy;
-  /** Asks once. When `signal` aborts, nobody waits for the result any more. */
+  /** Sends one request. When `signal` aborts, the result no longer matters. */
   readonly probe: (signal: AbortSignal) => Promise<ProbeResult>;
-  /** Called once in a run; then nothing is asked until the next one begins. */
+  /** Called once in a run; there are no probes after it until the next run begins. */
   readonly onUnhealthy: (reason: string) => void;
 }
 
-export interface Health {
-  /** A run has begun: counting starts anew. */
-  begin(): void;
-  /** The run is up, as is known from elsewhere: from now on failures count. */
-  up(): void;
-  /** The run is over or being ended: a probe under way is aborted, and its result ignored. */
-  end(): void;
-}
+/** A timeout that fires this much too late shows that devwatch itself was suspended or starved. */
+const maxTimerDelayMs = 1000;
 
-/** A time-out that comes this much too late, in ms, shows that devwatch itself stood still. */
-const standstill = 1000;
-
-export function createHealth({ clock, policy, probe, onUnhealthy }: HealthOptions): Health {
-  const { interval, timeout, failures, failOn } = policy;
-  let timer: CancelTimer | undefined;
-  let underWay: AbortController | undefined;
+export class Health {
+  readonly #options: HealthOptions;
+  #cancelTimer: CancelTimer = () => {};
+  /** The probe in progress. */
+  #request: AbortController | undefined;
   /** The failures since the last answer. */
-  let failed: ProbeFailure[] = [];
-  let firstFailedAt = 0;
-  let isUp = false;
-  let graceEndsAt = 0;
+  #failed: ProbeFailure[] = [];
+  #firstFailedAt = 0;
+  #isUp = false;
+  #graceEndsAt = 0;
 
-  function end(): void {
-    timer?.();
-    timer = undefined;
-    const asked = underWay;
-    underWay = undefined;
-    asked?.abort();
-    failed = [];
+  constructor(options: HealthOptions) {
+    this.#options = options;
   }
 
-  function ask(): void {
+  /** A run begins; earlier failures are forgotten. */
+  begin(): void {
+    this.end();
+    const { clock, policy } = this.#options;
+    this.#isUp = false;
+    this.#graceEndsAt = clock.now() + policy.grace;
+    this.#probeAfter(Math.min(policy.grace, policy.interval));
+  }
+
+  /** The run is known to be up by its readiness check: failures count from now on. */
+  up(): void {
+    this.#isUp = true;
+  }
+
+  /** The run is over, or is being stopped: the probe in progress is aborted, and its result ignored. */
+  end(): void {
+    this.#cancelTimer();
+    this.#failed = [];
+    const request = this.#request;
+    this.#request = undefined;
+    request?.abort();
+  }
+
+  #probeAfter(ms: number): void {
+    this.#cancelTimer = this.#options.clock.after(ms, () => this.#probe());
+  }
+
+  #probe(): void {
+    const { clock, policy, probe } = this.#options;
     const startedAt = clock.now();
-    const asked = new AbortController();
-    underWay = asked;
-
-    function settle(result: ProbeResult): void {
-      if (underWay !== asked) return;
-      underWay = undefined;
-      timer?.();
-      judge(result, startedAt);
-    }
-
-    function giveUp(): void {
-      underWay = undefined;
-      asked.abort();
-      // Stopped by Ctrl-Z, or starved: the program may have been so, too, and is asked again at once.
-      if (clock.now() - startedAt - timeout > standstill) timer = clock.after(0, ask);
-      else judge({ ok: false, kind: 'timeout' }, startedAt);
-    }
-
-    timer = clock.after(timeout, () => {
-      // After a moment in which devwatch was busy, the answer may be here and only not yet read.
-      timer = clock.soon(giveUp);
+    const request = new AbortController();
+    this.#request = request;
+    const settle = (result: ProbeResult): void => {
+      if (this.#request !== request) return;
+      this.#request = undefined;
+      this.#cancelTimer();
+      this.#judge(result, startedAt);
+    };
+    this.#cancelTimer = clock.after(policy.timeout, () => {
+      // If devwatch was busy, the answer may have arrived without having been read yet.
+      this.#cancelTimer = clock.soon(() => this.#onTimeout(request, startedAt));
     });
-    probe(asked.signal).then(settle, (error) => settle({ ok: false, kind: 'unreachable', detail: String(error) }));
+    probe(request.signal).then(settle, (error) => settle({ ok: false, kind: 'unreachable', detail: String(error) }));
   }
 
-  function judge(result: ProbeResult, startedAt: number): void {
+  #onTimeout(request: AbortController, startedAt: number): void {
+    const { clock, policy } = this.#options;
+    this.#request = undefined;
+    request.abort();
+    // After Ctrl-Z, or on a starved machine, the program was probably suspended as well: probe again at once.
+    if (clock.now() - startedAt - policy.timeout > maxTimerDelayMs) this.#probeAfter(0);
+    else this.#judge({ ok: false, kind: 'timeout' }, startedAt);
+  }
+
+  #judge(result: ProbeResult, startedAt: number): void {
+    const { clock, policy, onUnhealthy } = this.#options;
+    const { interval, timeout, failures, failOn } = policy;
     const now = clock.now();
     let nextAt = startedAt + interval;
     if (result.ok || !failOn.includes(result.kind)) {
-      isUp = true;
-      failed = [];
-    } else if (isUp || now >= graceEndsAt) {
-      if (failed.length === 0) firstFailedAt = now;
-      failed.push(result);
-      if (failed.length >= failures) {
-        const reason = describe(policy, failed);
-        end();
+      this.#isUp = true;
+      this.#failed = [];
+    } else if (this.#isUp || now >= this.#graceEndsAt) {
+      if (this.#failed.length === 0) this.#firstFailedAt = now;
+      this.#failed.push(result);
+      if (this.#failed.length >= failures) {
+        const reason = describe(policy, this.#failed);
+        this.end();
         onUnhealthy(reason);
         return;
       }
-      // Where many failures are asked for, the probes draw together to keep what is promised above.
-      nextAt = Math.min(nextAt, firstFailedAt + interval + failed.length * timeout);
+      // With many required failures the probes move closer together, to keep the promise at the top of this file.
+      nextAt = Math.min(nextAt, this.#firstFailedAt + interval + this.#failed.length * timeout);
     }
-    timer = clock.after(Math.max(0, nextAt - now), ask);
+    this.#probeAfter(Math.max(0, nextAt - now));
   }
-
-  return {
-    begin() {
-      end();
-      isUp = false;
-      graceEndsAt = clock.now() + policy.grace;
-      timer = clock.after(Math.min(policy.grace, interval), ask);
-    },
-    up() {
-      isUp = true;
-    },
-    end,
-  };
 }
 
-/** Failures that differ are counted, and the last one is named. */
+/** Describes failures in a row; when they differ, only the last one is named. */
 function describe(policy: HealthPolicy, failed: readonly ProbeFailure[]): string {
   const last = failed[failed.length - 1];
   if (last === undefined) return '';

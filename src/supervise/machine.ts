@@ -2,40 +2,40 @@
  * The life of one program as a pure function: `step(world, event, policy)` returns the next
  * world and the effects to perform. It knows no process, timer or file.
  *
- *   idle ──start──▶ running ──changed · restart · stop · crash · unfit──▶ stopping
- *     │               ▲  │                                           │ gone, and then:
- *     │               │  └──exit 0──▶ waiting ◀────────wait──────────┤
- *     │         spawn │                  │ changed                   │
- *     │               ├──timer── backoff ◀──────────backoff──────────┤
- *     │               │                  │ changed                   │
- *     └──changed──▶ settling ◀───────────┴──start, not yet quiet─────┤
- *                     └─quiet─▶ running ◀───start, quiet already─────┤
- *                                                                    │
- *   stop, from anywhere (through `stopping` while anything lives):   └─end─▶ stopped
+ *   idle ──start──▶ running ──changed · restart · stop · crash · unhealthy──▶ stopping
+ *     │               ▲  │                                                    │ gone, and the goal is:
+ *     │               │  └──exit 0──▶ waiting ◀────────────wait───────────────┤
+ *     │         spawn │                  │ changed                            │
+ *     │               ├──timer── backoff ◀─────────────backoff────────────────┤
+ *     │               │                  │ changed                            │
+ *     └──changed──▶ settling ◀───────────┴──start, not yet quiet──────────────┤
+ *                     └─quiet─▶ running ◀───start, quiet already──────────────┤
+ *                                                                             │
+ *   stop, from any phase (through `stopping` while the tree is alive):        └─end─▶ stopped
  *
- * Rules that hold in every reachable world (test/supervise/explorer.ts visits them all):
- * a run is spawned only when no tree is alive; `stopping` can always escalate; no timer is
- * left over at rest; `stop` reaches `stopped` from anywhere; a change is never forgotten.
+ * Rules that hold in every reachable world (test/unit/supervise/explorer.ts visits them all):
+ * a run is spawned only when no tree is alive; `stopping` can always escalate; no timer runs
+ * at rest; `stop` reaches `stopped` from any phase; a change is never forgotten.
  */
 
 import type { Cause, Next, Outcome, StopReason, StopStage } from '../shared/events.ts';
 import { unreachable } from '../shared/unreachable.ts';
 
-/** What the user's settings decide. Times in ms. */
+/** The part of the user's settings that the machine needs. Times are in ms. */
 export interface Policy {
   readonly restart: 'on-crash' | 'always' | 'never';
-  /** Quick ends in a row after which devwatch waits for a change. */
+  /** Quick crashes in a row after which devwatch waits for a change. */
   readonly maxRestarts: number;
-  /** A run this long is no quick end: the series starts anew. */
+  /** A run that lives this long resets the count of quick crashes. */
   readonly minUptime: number;
   readonly exitOnCrash: boolean;
-  /** The first run, too, waits for a change. */
+  /** The first run also waits for a change. */
   readonly onChangeOnly: boolean;
-  /** From asking a tree to end to SIGKILL; and from a signal that it got by itself (Ctrl-C) to asking it. */
+  /** Grace period: from the stop signal to SIGKILL, and from a Ctrl-C that the terminal delivered to the stop signal. */
   readonly killTimeout: number;
-  /** First pause after a crash; doubles up to `backoffLimit`. */
-  readonly backoffFirst: number;
-  readonly backoffLimit: number;
+  /** Pause after the first crash; doubles with each further crash, up to `maxBackoff`. */
+  readonly initialBackoff: number;
+  readonly maxBackoff: number;
 }
 
 export const defaultPolicy: Policy = {
@@ -45,31 +45,31 @@ export const defaultPolicy: Policy = {
   exitOnCrash: false,
   onChangeOnly: false,
   killTimeout: 5000,
-  backoffFirst: 250,
-  backoffLimit: 10_000,
+  initialBackoff: 250,
+  maxBackoff: 10_000,
 };
 
-/** What the end of the tree is for. */
+/** What follows once the tree is gone. */
 export type Goal =
   | { readonly kind: 'start'; readonly cause: Cause; readonly quiet: boolean }
   | { readonly kind: 'backoff'; readonly cause: Cause; readonly delay: number; readonly streak: number }
   | { readonly kind: 'wait' }
-  | { readonly kind: 'end'; readonly ending: StopReason };
+  | { readonly kind: 'end'; readonly reason: StopReason };
 
 export type Phase =
   /** Nothing has been started yet. */
   | { readonly kind: 'idle' }
-  /** `streak` counts the quick ends in a row before this run. */
+  /** `streak` counts the quick crashes in a row before this run. */
   | { readonly kind: 'running'; readonly streak: number }
-  /** The tree of the last run is being ended. */
+  /** The tree of the latest run is being stopped. */
   | { readonly kind: 'stopping'; readonly stage: StopStage; readonly goal: Goal }
   /** Nothing is alive; the next run waits for the quiet window. */
   | { readonly kind: 'settling'; readonly cause: Cause }
   /** Nothing is alive; the next run waits for its timer. */
   | { readonly kind: 'backoff'; readonly cause: Cause; readonly streak: number }
-  /** Until a change. `leftovers`: the program ended cleanly, what it left behind may live. */
+  /** Waits for a change. `leftovers`: the program exited with code 0, and processes that it started may still run. */
   | { readonly kind: 'waiting'; readonly leftovers: boolean }
-  /** For ever. */
+  /** Final. */
   | { readonly kind: 'stopped' };
 
 /** `run` numbers the latest run, from 1; 0 before the first. */
@@ -80,36 +80,35 @@ export interface World {
 
 export const initialWorld: World = { run: 0, phase: { kind: 'idle' } };
 
-export type TimerName = 'courtesy' | 'grace' | 'backoff';
+export type TimerName = 'delivery' | 'grace' | 'backoff';
 
 export type MachineEvent =
   | { readonly type: 'start' }
-  /** A relevant file changed. Sent for every one; the window that follows ends with `quiet`. */
+  /** A relevant file changed. Sent for every change; the debounce that follows ends with `quiet`. */
   | { readonly type: 'changed' }
   | { readonly type: 'quiet' }
-  /** With cause `manual`, a second request while the tree is being ended forces. */
-  /** `isPatient`: a run that is ending already has its time all the same. */
-  | { readonly type: 'restart'; readonly cause: Cause; readonly isPatient?: boolean }
-  /** `told`: the terminal has already delivered the signal to the program. A second request forces. */
-  | { readonly type: 'stop'; readonly ending: StopReason; readonly told: boolean }
-  /** The root process ended, or could not be started. Exactly one for each run. */
+  /** `escalates`: kills a tree that is already being stopped for a restart. */
+  | { readonly type: 'restart'; readonly cause: Cause; readonly escalates: boolean }
+  /** `delivered`: the terminal has already delivered the signal to the program. A second request kills the tree. */
+  | { readonly type: 'stop'; readonly reason: StopReason; readonly delivered: boolean }
+  /** The root process ended, or could not be started. Comes exactly once for each run. */
   | { readonly type: 'exited'; readonly run: number; readonly outcome: Outcome; readonly uptime: number }
-  /** It runs, but not as it should. `final`: another run would be no better before a change. */
+  /** The program runs but fails its checks. `permanent`: restarting will not help until a file changes. */
   | {
-      readonly type: 'unfit';
+      readonly type: 'unhealthy';
       readonly run: number;
       readonly reason: string;
       readonly uptime: number;
-      readonly final: boolean;
+      readonly permanent: boolean;
     }
-  /** The whole tree is proven gone (or given up on, and named). */
+  /** The whole tree is proven gone, except for survivors, which have been reported. */
   | { readonly type: 'gone'; readonly run: number }
   | { readonly type: 'timer'; readonly run: number; readonly name: TimerName };
 
 export type Effect =
   | { readonly type: 'spawn'; readonly run: number; readonly cause: Cause }
-  /** Push the end of the tree to this stage, and report `gone` once it is. */
-  | { readonly type: 'end-tree'; readonly run: number; readonly stage: StopStage; readonly grace: number | null }
+  /** Moves the stop of the tree to this stage; `gone` follows once the tree is gone. */
+  | { readonly type: 'stop-tree'; readonly run: number; readonly stage: StopStage; readonly grace: number | null }
   | { readonly type: 'set-timer'; readonly run: number; readonly name: TimerName; readonly ms: number }
   | { readonly type: 'clear-timer'; readonly name: TimerName }
   | {
@@ -120,14 +119,14 @@ export type Effect =
       readonly next: Next;
     }
   | { readonly type: 'report-wait' }
-  /** The last effect there is. */
-  | { readonly type: 'finish'; readonly ending: StopReason };
+  /** The last effect. */
+  | { readonly type: 'finish'; readonly reason: StopReason };
 
 export type Step = readonly [World, readonly Effect[]];
 
-/** The next world and the effects of `event`. Total: every event is answered in every phase. */
+/** Returns the next world and the effects of `event`. Defined for every event in every phase. */
 export function step(world: World, event: MachineEvent, policy: Policy): Step {
-  // Whatever an earlier run still has to say no longer matters.
+  // Events of an earlier run come late and no longer matter.
   if ('run' in event && event.run !== world.run) return [world, []];
   const { phase } = world;
   switch (phase.kind) {
@@ -159,7 +158,7 @@ function fromIdle(world: World, event: MachineEvent, policy: Policy): Step {
     case 'restart':
       return spawn(world, event.cause, 0);
     case 'stop':
-      return finish(world, event.ending);
+      return finish(world, event.reason);
     default:
       return [world, []];
   }
@@ -173,20 +172,25 @@ function fromRunning(
 ): Step {
   switch (event.type) {
     case 'changed':
-      return endTree(world, 'terminating', { kind: 'start', cause: 'change', quiet: false }, policy);
+      return beginStopping(world, 'terminating', { kind: 'start', cause: 'change', quiet: false }, policy);
     case 'restart':
-      return endTree(world, 'terminating', { kind: 'start', cause: event.cause, quiet: true }, policy);
+      return beginStopping(world, 'terminating', { kind: 'start', cause: event.cause, quiet: true }, policy);
     case 'stop':
-      return endTree(world, event.told ? 'delivered' : 'terminating', { kind: 'end', ending: event.ending }, policy);
+      return beginStopping(
+        world,
+        event.delivered ? 'delivered' : 'terminating',
+        { kind: 'end', reason: event.reason },
+        policy,
+      );
     case 'exited':
       return afterOwnEnd(world, phase.streak, event, policy);
-    case 'unfit': {
+    case 'unhealthy': {
       const outcome: Outcome = { code: null, signal: null, reason: event.reason };
       return afterOwnEnd(
         world,
         phase.streak,
         { ...event, outcome },
-        event.final ? { ...policy, restart: 'never' } : policy,
+        event.permanent ? { ...policy, restart: 'never' } : policy,
       );
     }
     default:
@@ -210,14 +214,12 @@ function fromStopping(
     case 'restart':
       if (goal.kind === 'end') return [world, []];
       if (goal.kind !== 'start') return redirect({ kind: 'start', cause: event.cause, quiet: true });
-      return event.cause === 'manual' && event.isPatient !== true
-        ? escalate(world, phase, 'killing', null, policy)
-        : [world, []];
+      return event.escalates ? escalate(world, phase, 'killing', null, policy) : [world, []];
     case 'stop':
       if (goal.kind === 'end') return escalate(world, phase, 'killing', null, policy);
-      return redirect({ kind: 'end', ending: event.ending });
+      return redirect({ kind: 'end', reason: event.reason });
     case 'timer':
-      if (event.name === 'courtesy' && stage === 'delivered')
+      if (event.name === 'delivery' && stage === 'delivered')
         return escalate(world, phase, 'terminating', null, policy);
       if (event.name === 'grace' && stage === 'terminating')
         return escalate(world, phase, 'killing', policy.killTimeout, policy);
@@ -236,7 +238,7 @@ function fromSettling(world: World, phase: Extract<Phase, { kind: 'settling' }>,
     case 'restart':
       return spawn(world, event.cause, 0);
     case 'stop':
-      return finish(world, event.ending);
+      return finish(world, event.reason);
     default:
       return [world, []];
   }
@@ -252,7 +254,7 @@ function fromBackoff(world: World, phase: Extract<Phase, { kind: 'backoff' }>, e
     case 'restart':
       return spawn(world, event.cause, 0, cancel);
     case 'stop':
-      return finish(world, event.ending, cancel);
+      return finish(world, event.reason, cancel);
     default:
       return [world, []];
   }
@@ -267,22 +269,22 @@ function fromWaiting(
   switch (event.type) {
     case 'changed':
       return phase.leftovers
-        ? endTree(world, 'terminating', { kind: 'start', cause: 'change', quiet: false }, policy)
+        ? beginStopping(world, 'terminating', { kind: 'start', cause: 'change', quiet: false }, policy)
         : settle(world, 'change');
     case 'restart':
       return phase.leftovers
-        ? endTree(world, 'terminating', { kind: 'start', cause: event.cause, quiet: true }, policy)
+        ? beginStopping(world, 'terminating', { kind: 'start', cause: event.cause, quiet: true }, policy)
         : spawn(world, event.cause, 0);
     case 'stop':
       return phase.leftovers
-        ? endTree(world, 'terminating', { kind: 'end', ending: event.ending }, policy)
-        : finish(world, event.ending);
+        ? beginStopping(world, 'terminating', { kind: 'end', reason: event.reason }, policy)
+        : finish(world, event.reason);
     default:
       return [world, []];
   }
 }
 
-/** The program ended without being asked, or is to be ended as if it had: decide what follows. */
+/** Decides what follows when the program ended by itself, or is unhealthy and therefore treated like a crash. */
 function afterOwnEnd(
   world: World,
   streak: number,
@@ -294,10 +296,10 @@ function afterOwnEnd(
   const report = (next: Next): Effect => ({ type: 'report-end', run: world.run, outcome, uptime, next });
 
   if (failed && policy.exitOnCrash) {
-    return endTree(
+    return beginStopping(
       world,
       'terminating',
-      { kind: 'end', ending: { kind: 'program', outcome } },
+      { kind: 'end', reason: { kind: 'program', outcome } },
       policy,
       report({ kind: 'end' }),
     );
@@ -305,20 +307,26 @@ function afterOwnEnd(
   const wanted = outcome.error === undefined && (failed ? policy.restart !== 'never' : policy.restart === 'always');
   const attempt = uptime < policy.minUptime ? streak + 1 : 1;
   if (wanted && attempt <= policy.maxRestarts) {
-    const delay = Math.min(policy.backoffFirst * 2 ** (attempt - 1), policy.backoffLimit);
+    const delay = Math.min(policy.initialBackoff * 2 ** (attempt - 1), policy.maxBackoff);
     const next: Next = { kind: 'restart', delay, attempt, limit: policy.maxRestarts };
     const cause: Cause = failed ? 'crash' : 'exit';
-    return endTree(world, 'terminating', { kind: 'backoff', cause, delay, streak: attempt }, policy, report(next));
+    return beginStopping(
+      world,
+      'terminating',
+      { kind: 'backoff', cause, delay, streak: attempt },
+      policy,
+      report(next),
+    );
   }
-  const told = report({ kind: 'wait', gaveUp: wanted });
-  // A clean end may leave a daemon behind on purpose: it belongs to the program and lives as
-  // long as nothing takes the program's place. What a crash leaves behind is debris.
-  if (!failed) return [{ ...world, phase: { kind: 'waiting', leftovers: true } }, [told]];
-  return endTree(world, 'terminating', { kind: 'wait' }, policy, told);
+  const reported = report({ kind: 'wait', gaveUp: wanted });
+  // A program that exits with code 0 may leave a daemon running on purpose: it belongs to the program and
+  // lives until the next run starts. Processes that a crash leaves behind are terminated.
+  if (!failed) return [{ ...world, phase: { kind: 'waiting', leftovers: true } }, [reported]];
+  return beginStopping(world, 'terminating', { kind: 'wait' }, policy, reported);
 }
 
 function afterGone(world: World, phase: Extract<Phase, { kind: 'stopping' }>): Step {
-  const clear: Effect[] = timersOf(phase.stage);
+  const clear: Effect[] = clearTimerOf(phase.stage);
   const { goal } = phase;
   switch (goal.kind) {
     case 'start':
@@ -331,7 +339,7 @@ function afterGone(world: World, phase: Extract<Phase, { kind: 'stopping' }>): S
     case 'wait':
       return [{ ...world, phase: { kind: 'waiting', leftovers: false } }, clear];
     case 'end':
-      return finish(world, goal.ending, ...clear);
+      return finish(world, goal.reason, ...clear);
     default:
       return unreachable(goal);
   }
@@ -346,11 +354,11 @@ function settle(world: World, cause: Cause, ...before: Effect[]): Step {
   return [{ ...world, phase: { kind: 'settling', cause } }, before];
 }
 
-function finish(world: World, ending: StopReason, ...before: Effect[]): Step {
-  return [{ ...world, phase: { kind: 'stopped' } }, [...before, { type: 'finish', ending }]];
+function finish(world: World, reason: StopReason, ...before: Effect[]): Step {
+  return [{ ...world, phase: { kind: 'stopped' } }, [...before, { type: 'finish', reason }]];
 }
 
-function endTree(
+function beginStopping(
   world: World,
   stage: 'delivered' | 'terminating',
   goal: Goal,
@@ -359,7 +367,7 @@ function endTree(
 ): Step {
   return [
     { ...world, phase: { kind: 'stopping', stage, goal } },
-    [...before, { type: 'end-tree', run: world.run, stage, grace: null }, timerFor(world.run, stage, policy)],
+    [...before, { type: 'stop-tree', run: world.run, stage, grace: null }, timerFor(world.run, stage, policy)],
   ];
 }
 
@@ -371,19 +379,19 @@ function escalate(
   policy: Policy,
 ): Step {
   if (phase.stage === 'killing') return [world, []];
-  const effects: Effect[] = [...timersOf(phase.stage), { type: 'end-tree', run: world.run, stage, grace }];
+  const effects: Effect[] = [...clearTimerOf(phase.stage), { type: 'stop-tree', run: world.run, stage, grace }];
   if (stage === 'terminating') effects.push(timerFor(world.run, stage, policy));
   return [{ ...world, phase: { ...phase, stage } }, effects];
 }
 
 function timerFor(run: number, stage: 'delivered' | 'terminating', policy: Policy): Effect {
   return stage === 'delivered'
-    ? { type: 'set-timer', run, name: 'courtesy', ms: policy.killTimeout }
+    ? { type: 'set-timer', run, name: 'delivery', ms: policy.killTimeout }
     : { type: 'set-timer', run, name: 'grace', ms: policy.killTimeout };
 }
 
-/** Clears the timer that a stage has running, if any. */
-function timersOf(stage: StopStage): Effect[] {
+/** Clears the timer of a stage, if the stage has one. */
+function clearTimerOf(stage: StopStage): Effect[] {
   if (stage === 'killing') return [];
-  return [{ type: 'clear-timer', name: stage === 'delivered' ? 'courtesy' : 'grace' }];
+  return [{ type: 'clear-timer', name: stage === 'delivered' ? 'delivery' : 'grace' }];
 }

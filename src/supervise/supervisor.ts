@@ -1,11 +1,10 @@
 /**
- * Performs the machine's effects and feeds back what comes of them. It decides nothing: if an
+ * Performs the machine's effects and feeds their results back as events. It decides nothing: if an
  * effect needs an `if`, the machine lacks an event.
  */
 
-import type { RunningProgram } from '../process/launch/running-program.ts';
 import type { CancelTimer, Clock } from '../shared/clock.ts';
-import type { Cause, Emit, Outcome, StopReason, Survivor } from '../shared/events.ts';
+import type { Cause, EventOf, Outcome, StopReason, StopStage, Survivor } from '../shared/events.ts';
 import { unreachable } from '../shared/unreachable.ts';
 import {
   type Effect,
@@ -17,36 +16,48 @@ import {
   type World,
 } from './machine.ts';
 
-/** Receives the ends of a run that the supervisor acts on. */
+/** A started program, as far as the supervisor needs it. */
+export interface Stoppable {
+  /** Moves the stop of the whole tree to a stage. */
+  end(stage: StopStage): void;
+}
+
+/** Receives what the supervisor needs to know about a run. */
 export interface RunListener {
-  /** The root process ended, or could not be started. */
+  /** The root process ended, or could not be started. Called exactly once. */
   onExit(outcome: Outcome): void;
-  /** The tree is gone, except for the survivors. */
+  /** After `end`: the whole tree is gone, except for the survivors. Called at most once. */
   onGone(survivors: readonly Survivor[]): void;
 }
 
-export interface SupervisorOptions {
+export interface SupervisorOptions<Program extends Stoppable> {
   readonly policy: Policy;
   readonly clock: Clock;
   /** Starts the program for this run. */
-  readonly launch: (run: number, cause: Cause, listener: RunListener) => RunningProgram;
-  readonly emit: Emit;
-  /** Called once, when all is over. */
-  readonly onEnd: (ending: StopReason) => void;
+  readonly launch: (run: number, cause: Cause, listener: RunListener) => Program;
+  /** Called before the tree is moved to the stage. */
+  readonly onStopping: (event: EventOf<'stopping'>) => void;
+  readonly onGone: (event: EventOf<'gone'>) => void;
+  /** The program ended by itself, or was found unhealthy. */
+  readonly onOwnEnd: (event: EventOf<'crash' | 'exit'>) => void;
+  /** The first run waits for a change (`onChangeOnly`). */
+  readonly onWait: () => void;
+  /** Called once, when nothing runs and nothing will be started any more. */
+  readonly onEnd: (reason: StopReason) => void;
 }
 
-export class Supervisor {
-  readonly #options: SupervisorOptions;
+export class Supervisor<Program extends Stoppable> {
+  readonly #options: SupervisorOptions<Program>;
   readonly #queue: MachineEvent[] = [];
   readonly #timers = new Map<TimerName, CancelTimer>();
   #world: World = initialWorld;
   #policy: Policy;
-  #program: RunningProgram | undefined;
-  #busy = false;
-  #begunAt = 0;
-  #stopAskedAt: number | undefined;
+  #program: Program | undefined;
+  #isDispatching = false;
+  #startedAt = 0;
+  #stopRequestedAt: number | undefined;
 
-  constructor(options: SupervisorOptions) {
+  constructor(options: SupervisorOptions<Program>) {
     this.#options = options;
     this.#policy = options.policy;
   }
@@ -55,11 +66,22 @@ export class Supervisor {
     this.#policy = policy;
   }
 
-  /** Handles an event and everything that follows from it, in the order in which it came. */
+  /** The number of the latest run, from 1; 0 before the first. */
+  get run(): number {
+    return this.#world.run;
+  }
+
+  /** The program of the latest run while processes of it may be alive. Signals and input go straight to it. */
+  get program(): Program | undefined {
+    const { kind } = this.#world.phase;
+    return kind === 'running' || kind === 'stopping' || kind === 'waiting' ? this.#program : undefined;
+  }
+
+  /** Handles an event and everything that follows from it. Events that come in meanwhile are handled after it, in order. */
   dispatch(event: MachineEvent): void {
     this.#queue.push(event);
-    if (this.#busy) return;
-    this.#busy = true;
+    if (this.#isDispatching) return;
+    this.#isDispatching = true;
     try {
       for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
         const [world, effects] = step(this.#world, next, this.#policy);
@@ -67,47 +89,25 @@ export class Supervisor {
         for (const effect of effects) this.#perform(effect);
       }
     } finally {
-      this.#busy = false;
+      this.#isDispatching = false;
     }
   }
 
-  /** The latest run, from 1; 0 before the first. */
-  get run(): number {
-    return this.#world.run;
-  }
-
-  /** The run is not as it should be; `final`: another would be no better before a change. */
-  reportUnfit(reason: string, final: boolean): void {
-    const uptime = this.#options.clock.now() - this.#begunAt;
-    this.dispatch({ type: 'unfit', run: this.#world.run, reason, uptime, final });
-  }
-
-  /** The program of the latest run, while it may have members alive; signals and input go straight to it. */
-  get program(): RunningProgram | undefined {
-    const { kind } = this.#world.phase;
-    return kind === 'running' || kind === 'stopping' || kind === 'waiting' ? this.#program : undefined;
+  /** Treats the run like a crashed one. `permanent`: restarting will not help until a file changes. */
+  reportUnhealthy(reason: string, permanent: boolean): void {
+    const uptime = this.#options.clock.now() - this.#startedAt;
+    this.dispatch({ type: 'unhealthy', run: this.#world.run, reason, uptime, permanent });
   }
 
   #perform(effect: Effect): void {
-    const { clock, emit, launch, onEnd } = this.#options;
+    const { clock, onStopping, onOwnEnd, onWait, onEnd } = this.#options;
     switch (effect.type) {
-      case 'spawn': {
-        const { run } = effect;
-        const began = clock.now();
-        this.#begunAt = began;
-        this.#program = launch(run, effect.cause, {
-          onExit: (outcome) => this.dispatch({ type: 'exited', run, outcome, uptime: clock.now() - began }),
-          onGone: (survivors) => {
-            emit({ type: 'gone', run, survivors, ms: clock.now() - (this.#stopAskedAt ?? clock.now()) });
-            this.#stopAskedAt = undefined;
-            this.dispatch({ type: 'gone', run });
-          },
-        });
+      case 'spawn':
+        this.#spawn(effect.run, effect.cause);
         return;
-      }
-      case 'end-tree':
-        this.#stopAskedAt ??= clock.now();
-        emit({ type: 'stopping', run: effect.run, stage: effect.stage, grace: effect.grace });
+      case 'stop-tree':
+        this.#stopRequestedAt ??= clock.now();
+        onStopping({ type: 'stopping', run: effect.run, stage: effect.stage, grace: effect.grace });
         this.#program?.end(effect.stage);
         return;
       case 'set-timer':
@@ -121,23 +121,34 @@ export class Supervisor {
         this.#timers.get(effect.name)?.();
         this.#timers.delete(effect.name);
         return;
-      case 'report-end':
-        emit({
-          type: effect.outcome.code === 0 ? 'exit' : 'crash',
-          run: effect.run,
-          outcome: effect.outcome,
-          uptime: effect.uptime,
-          next: effect.next,
-        });
+      case 'report-end': {
+        const { run, outcome, uptime, next } = effect;
+        onOwnEnd({ type: outcome.code === 0 ? 'exit' : 'crash', run, outcome, uptime, next });
         return;
+      }
       case 'report-wait':
-        emit({ type: 'wait', reason: 'on-change-only' });
+        onWait();
         return;
       case 'finish':
-        onEnd(effect.ending);
+        onEnd(effect.reason);
         return;
       default:
         unreachable(effect);
     }
+  }
+
+  #spawn(run: number, cause: Cause): void {
+    const { clock, launch, onGone } = this.#options;
+    const startedAt = clock.now();
+    this.#startedAt = startedAt;
+    this.#program = launch(run, cause, {
+      onExit: (outcome) => this.dispatch({ type: 'exited', run, outcome, uptime: clock.now() - startedAt }),
+      onGone: (survivors) => {
+        const ms = clock.now() - (this.#stopRequestedAt ?? clock.now());
+        this.#stopRequestedAt = undefined;
+        onGone({ type: 'gone', run, survivors, ms });
+        this.dispatch({ type: 'gone', run });
+      },
+    });
   }
 }

@@ -107,7 +107,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   background: ['run', 'systemd', 'terminal', 'process', 'config'],
   run: ['supervise', 'watch', 'process', 'live-reload', 'config'],
   systemd: ['process'],
-  supervise: ['process', 'config'],
+  supervise: ['config'],
   watch: [],
   process: [],
   'live-reload': [],
@@ -191,7 +191,6 @@ const unfinishedFiles = [
 ];
 const unfinishedFunctions = [
   'createFilter',
-  'createHealth',
   'createHeldPorts',
   'createHooks',
   'createLauncher',
@@ -199,7 +198,6 @@ const unfinishedFunctions = [
   'createQuietWindow',
   'createServiceNotices',
   'createStandbys',
-  'createWatchdog',
   'followLog',
   'followStarts',
   'holdPorts',

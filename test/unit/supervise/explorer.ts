@@ -1,6 +1,6 @@
 /**
- * Visits every world that the machine can reach, together with a model of what surrounds it: one
- * process tree, its root, the timers, the quiet window. In each world the promises are checked.
+ * Visits every world that the machine can reach, together with a model of its environment: one
+ * process tree, its root, the timers, the debounce. The rules of the machine are checked in each world.
  */
 
 import type { StopStage } from '../../../src/shared/events.ts';
@@ -17,15 +17,15 @@ import {
 
 type StepFunction = (world: World, event: MachineEvent, policy: Policy) => Step;
 
-/** What the machine cannot see but must respect. */
-interface Surroundings {
+/** State outside of the machine. */
+interface Environment {
   readonly treeAlive: boolean;
   readonly rootAlive: boolean;
-  /** How far the tree's end was pushed; null while nobody asked for it. */
-  readonly pushed: StopStage | null;
+  /** Stage that the stop of the tree has reached; null while it is not being stopped. */
+  readonly stage: StopStage | null;
   readonly timers: readonly TimerName[];
   readonly quietPending: boolean;
-  /** Something was saved that no run has been started after. */
+  /** A file was saved, and no run has been started since. */
   readonly unseenSave: boolean;
   readonly started: boolean;
   readonly finished: boolean;
@@ -33,8 +33,8 @@ interface Surroundings {
 
 interface Node {
   readonly world: World;
-  readonly around: Surroundings;
-  /** How it was reached, for the error message. */
+  readonly environment: Environment;
+  /** The events that led here, for the error message. */
   readonly path: readonly string[];
 }
 
@@ -43,10 +43,10 @@ export interface Exploration {
   readonly transitions: number;
 }
 
-const untouched: Surroundings = {
+const untouched: Environment = {
   treeAlive: false,
   rootAlive: false,
-  pushed: null,
+  stage: null,
   timers: [],
   quietPending: false,
   unseenSave: false,
@@ -56,9 +56,9 @@ const untouched: Surroundings = {
 
 const stages: readonly (StopStage | null)[] = [null, 'delivered', 'terminating', 'killing'];
 
-/** @throws Error that names the broken promise and the way to it */
+/** @throws Error that names the broken rule and the events that led to it */
 export function explore(step: StepFunction, policy: Policy = { ...defaultPolicy, maxRestarts: 2 }): Exploration {
-  const first: Node = { world: initialWorld, around: untouched, path: [] };
+  const first: Node = { world: initialWorld, environment: untouched, path: [] };
   const seen = new Set([keyOf(first)]);
   const queue = [first];
   let transitions = 0;
@@ -76,38 +76,38 @@ export function explore(step: StepFunction, policy: Policy = { ...defaultPolicy,
   return { worlds: seen.size, transitions };
 }
 
-/** The number of the run only grows: two worlds that differ in nothing else are the same. */
-function keyOf({ world, around }: Node): string {
-  return JSON.stringify([world.run > 0, world.phase, { ...around, timers: [...around.timers].sort() }]);
+/** Worlds that differ only in the number of the run are the same. */
+function keyOf({ world, environment }: Node): string {
+  return JSON.stringify([world.run > 0, world.phase, { ...environment, timers: [...environment.timers].sort() }]);
 }
 
-function possibleEvents({ world, around }: Node): MachineEvent[] {
+function possibleEvents({ world, environment }: Node): MachineEvent[] {
   const { run } = world;
-  const ending = { kind: 'requested' } as const;
+  const reason = { kind: 'requested' } as const;
   const events: MachineEvent[] = [
     { type: 'changed' },
-    { type: 'restart', cause: 'manual' },
-    { type: 'restart', cause: 'manual', isPatient: true },
-    { type: 'restart', cause: 'settings' },
-    { type: 'stop', ending, told: true },
-    { type: 'stop', ending, told: false },
+    { type: 'restart', cause: 'manual', escalates: true },
+    { type: 'restart', cause: 'manual', escalates: false },
+    { type: 'restart', cause: 'settings', escalates: false },
+    { type: 'stop', reason, delivered: true },
+    { type: 'stop', reason, delivered: false },
   ];
-  if (!around.started) events.push({ type: 'start' });
-  if (around.quietPending) events.push({ type: 'quiet' });
-  if (around.rootAlive) events.push(...ownEnds(run), ...unfits(run));
-  if (around.treeAlive && !around.rootAlive && around.pushed !== null) events.push({ type: 'gone', run });
-  for (const name of around.timers) events.push({ type: 'timer', run, name });
-  // What an earlier run still had to say.
+  if (!environment.started) events.push({ type: 'start' });
+  if (environment.quietPending) events.push({ type: 'quiet' });
+  if (environment.rootAlive) events.push(...ownEnds(run), ...unhealthyEvents(run));
+  if (environment.treeAlive && !environment.rootAlive && environment.stage !== null) events.push({ type: 'gone', run });
+  for (const name of environment.timers) events.push({ type: 'timer', run, name });
+  // Late events of an earlier run.
   if (run > 0) {
-    events.push(...ownEnds(run - 1), ...unfits(run - 1), { type: 'gone', run: run - 1 });
-    for (const name of ['courtesy', 'grace', 'backoff'] as const) events.push({ type: 'timer', run: run - 1, name });
+    events.push(...ownEnds(run - 1), ...unhealthyEvents(run - 1), { type: 'gone', run: run - 1 });
+    for (const name of ['delivery', 'grace', 'backoff'] as const) events.push({ type: 'timer', run: run - 1, name });
   }
   return events;
 }
 
-function unfits(run: number): MachineEvent[] {
-  return [true, false].flatMap((final) =>
-    [1, 5000].map((uptime) => ({ type: 'unfit', run, reason: 'blocked', uptime, final }) as const),
+function unhealthyEvents(run: number): MachineEvent[] {
+  return [true, false].flatMap((permanent) =>
+    [1, 5000].map((uptime) => ({ type: 'unhealthy', run, reason: 'blocked', uptime, permanent }) as const),
   );
 }
 
@@ -123,114 +123,115 @@ function ownEnds(run: number): MachineEvent[] {
 function advance(step: StepFunction, node: Node, event: MachineEvent, policy: Policy): Node {
   const path = [...node.path, describe(event)];
   const [world, effects] = step(node.world, event, policy);
-  let around = receive(node, event);
-  for (const effect of effects) around = perform(around, effect, path);
-  return { world, around, path };
+  let environment = receive(node, event);
+  for (const effect of effects) environment = perform(environment, effect, path);
+  return { world, environment, path };
 }
 
 const describe = (event: MachineEvent): string => JSON.stringify(event);
 
-/** What the event itself says about the surroundings. */
-function receive({ world, around }: Node, event: MachineEvent): Surroundings {
+/** Applies to the environment what the event itself reports. */
+function receive({ world, environment }: Node, event: MachineEvent): Environment {
   const stale = 'run' in event && event.run !== world.run;
   switch (event.type) {
     case 'start':
-      return { ...around, started: true };
+      return { ...environment, started: true };
     case 'changed':
-      return { ...around, quietPending: true, unseenSave: true };
+      return { ...environment, quietPending: true, unseenSave: true };
     case 'quiet':
-      return { ...around, quietPending: false };
+      return { ...environment, quietPending: false };
     case 'exited':
-      return stale ? around : { ...around, rootAlive: false };
+      return stale ? environment : { ...environment, rootAlive: false };
     case 'gone':
-      return stale ? around : { ...around, treeAlive: false, pushed: null };
+      return stale ? environment : { ...environment, treeAlive: false, stage: null };
     case 'timer':
-      return stale ? around : { ...around, timers: around.timers.filter((name) => name !== event.name) };
+      return stale ? environment : { ...environment, timers: environment.timers.filter((name) => name !== event.name) };
     default:
-      return around;
+      return environment;
   }
 }
 
-function perform(around: Surroundings, effect: Effect, path: readonly string[]): Surroundings {
-  const promise = (holds: boolean, what: string): void => {
-    if (!holds) throw new Error(`${what}, after:\n  ${path.join('\n  ')}`);
+function perform(environment: Environment, effect: Effect, path: readonly string[]): Environment {
+  const require = (holds: boolean, violation: string): void => {
+    if (!holds) throw new Error(`${violation}, after:\n  ${path.join('\n  ')}`);
   };
-  promise(!around.finished, 'an effect after the last one');
+  require(!environment.finished, 'an effect after the last one');
   switch (effect.type) {
     case 'spawn':
-      promise(!around.treeAlive, 'two trees alive');
-      return { ...around, treeAlive: true, rootAlive: true, pushed: null, unseenSave: false };
-    case 'end-tree':
-      promise(around.treeAlive, 'the end of a tree that is not there');
-      promise(stages.indexOf(effect.stage) > stages.indexOf(around.pushed), 'an end that is not pushed on');
-      return { ...around, pushed: effect.stage };
+      require(!environment.treeAlive, 'two trees alive');
+      return { ...environment, treeAlive: true, rootAlive: true, stage: null, unseenSave: false };
+    case 'stop-tree':
+      require(environment.treeAlive, 'a stop of a tree that does not exist');
+      require(stages.indexOf(effect.stage) > stages.indexOf(environment.stage), 'a stop that does not advance');
+      return { ...environment, stage: effect.stage };
     case 'set-timer':
-      promise(!around.timers.includes(effect.name), `the timer ${effect.name} set twice`);
-      return { ...around, timers: [...around.timers, effect.name] };
+      require(!environment.timers.includes(effect.name), `the timer ${effect.name} set twice`);
+      return { ...environment, timers: [...environment.timers, effect.name] };
     case 'clear-timer':
-      return { ...around, timers: around.timers.filter((name) => name !== effect.name) };
+      return { ...environment, timers: environment.timers.filter((name) => name !== effect.name) };
     case 'finish':
-      promise(!around.treeAlive, 'the end while a tree is alive');
-      promise(around.timers.length === 0, 'the end while a timer runs');
-      return { ...around, finished: true };
+      require(!environment.treeAlive, 'finished while a tree is alive');
+      require(environment.timers.length === 0, 'finished while a timer runs');
+      return { ...environment, finished: true };
     case 'report-end':
     case 'report-wait':
-      return around;
+      return environment;
   }
 }
 
-/** The promises that must hold in every world. */
+/** Checks the rules that must hold in every world. */
 function check(step: StepFunction, node: Node, policy: Policy): void {
-  const { world, around, path } = node;
-  const promise = (holds: boolean, what: string): void => {
-    if (!holds) throw new Error(`${what}, in ${JSON.stringify(world.phase)}, after:\n  ${path.join('\n  ')}`);
+  const { world, environment, path } = node;
+  const require = (holds: boolean, violation: string): void => {
+    if (!holds) throw new Error(`${violation}, in ${JSON.stringify(world.phase)}, after:\n  ${path.join('\n  ')}`);
   };
   const { phase } = world;
-  if (phase.kind === 'running') promise(!around.unseenSave, 'a program runs that is older than the last save');
+  if (phase.kind === 'running')
+    require(!environment.unseenSave, 'a program runs that was started before the last save');
   if (phase.kind === 'stopping') {
     const canEscalate =
-      phase.stage === 'killing' || around.timers.includes(phase.stage === 'delivered' ? 'courtesy' : 'grace');
-    promise(canEscalate, 'an end that nothing pushes on');
-    promise(around.pushed === phase.stage, 'an end pushed less far than the machine believes');
+      phase.stage === 'killing' || environment.timers.includes(phase.stage === 'delivered' ? 'delivery' : 'grace');
+    require(canEscalate, 'a stop that cannot escalate');
+    require(environment.stage === phase.stage, 'a stop at an earlier stage than the machine assumes');
   } else if (phase.kind === 'backoff') {
-    promise(around.timers.join() === 'backoff', 'a pause without its timer alone');
+    require(environment.timers.join() === 'backoff', 'a backoff without exactly its timer');
   } else {
-    promise(around.timers.length === 0, 'a timer at rest');
+    require(environment.timers.length === 0, 'a timer at rest');
   }
-  if (around.treeAlive && phase.kind !== 'running' && phase.kind !== 'stopping') {
-    promise(phase.kind === 'waiting' && phase.leftovers, 'a tree that the machine has forgotten');
+  if (environment.treeAlive && phase.kind !== 'running' && phase.kind !== 'stopping') {
+    require(phase.kind === 'waiting' && phase.leftovers, 'a tree that the machine has forgotten');
   }
   if (phase.kind === 'stopped') return;
 
   const settled = drain(step, node, policy);
-  promise(!settled.around.unseenSave || settled.world.phase.kind === 'stopped', 'a save that is never run');
+  require(!settled.environment.unseenSave || settled.world.phase.kind === 'stopped', 'a save that no run follows');
   const stopped = drain(
     step,
-    advance(step, node, { type: 'stop', ending: { kind: 'requested' }, told: false }, policy),
+    advance(step, node, { type: 'stop', reason: { kind: 'requested' }, delivered: false }, policy),
     policy,
   );
-  promise(stopped.world.phase.kind === 'stopped' && stopped.around.finished, 'a stop that does not stop');
+  require(stopped.world.phase.kind === 'stopped' && stopped.environment.finished, 'a stop that does not stop');
 }
 
-/** Lets happen, to the end, what happens by itself: programs that were asked to end do, timers fire, quiet comes. */
+/** Plays everything that happens by itself until nothing is left: stopped programs exit, timers fire, the debounce ends. */
 function drain(step: StepFunction, from: Node, policy: Policy): Node {
   let node = from;
   for (let turn = 0; turn < 50; turn += 1) {
     const { run } = node.world;
-    const { around } = node;
-    const [timer] = around.timers;
+    const { environment } = node;
+    const [timer] = environment.timers;
     const event: MachineEvent | undefined =
-      around.rootAlive && around.pushed !== null
+      environment.rootAlive && environment.stage !== null
         ? { type: 'exited', run, outcome: { code: null, signal: 'SIGTERM' }, uptime: 5000 }
-        : around.treeAlive && around.pushed !== null
+        : environment.treeAlive && environment.stage !== null
           ? { type: 'gone', run }
           : timer !== undefined
             ? { type: 'timer', run, name: timer }
-            : around.quietPending
+            : environment.quietPending
               ? { type: 'quiet' }
               : undefined;
     if (event === undefined) return node;
     node = advance(step, node, event, policy);
   }
-  throw new Error(`no rest in sight, after:\n  ${from.path.join('\n  ')}`);
+  throw new Error(`the machine does not come to rest, after:\n  ${from.path.join('\n  ')}`);
 }

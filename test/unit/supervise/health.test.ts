@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createHealth, type HealthPolicy, type ProbeResult } from '../../../src/supervise/health.ts';
+import { Health, type HealthPolicy, type ProbeResult } from '../../../src/supervise/health.ts';
 import { createClock } from '../../support/clock.ts';
 
 const url = 'http://127.0.0.1:3000/';
@@ -39,7 +39,7 @@ function open(policy: Partial<HealthPolicy> = {}, turns: readonly Turn[] = ['sil
   const elapsed = () => clock.now() - start;
   const asked: Asked[] = [];
   const told: { at: number; reason: string }[] = [];
-  const health = createHealth({
+  const health = new Health({
     clock: { now: () => clock.now() + stoodStill, after: clock.after, soon: clock.soon },
     policy: { ...defaults, ...policy },
     probe: (signal) =>
@@ -212,7 +212,7 @@ describe('failures', () => {
   test('of a probe that cannot even begin count, too', async () => {
     const clock = createClock();
     const told: string[] = [];
-    const health = createHealth({
+    const health = new Health({
       clock,
       policy: defaults,
       probe: () => Promise.reject(new Error('no such thing')),
@@ -227,7 +227,7 @@ describe('failures', () => {
   test('a new run may begin while one is told of', async () => {
     const clock = createClock();
     let told = 0;
-    const health = createHealth({
+    const health = new Health({
       clock,
       policy: defaults,
       probe: () => Promise.resolve(refused),
@@ -250,7 +250,7 @@ describe('when devwatch itself was held up', () => {
     const clock = createClock();
     const told: string[] = [];
     let read = (): void => undefined;
-    const health = createHealth({
+    const health = new Health({
       clock: {
         ...clock,
         // As in Node: due timers come first, and then what waits to be read.

@@ -19,7 +19,7 @@ const policies: Readonly<Record<string, Partial<Policy>>> = {
   'no restart at all': { maxRestarts: 0 },
 };
 
-describe('every reachable world keeps the promises', () => {
+describe('every reachable world keeps the rules', () => {
   test.each(Object.entries(policies))('with %s', (name, policy) => {
     const { worlds, transitions } = explore(step, { ...defaultPolicy, maxRestarts: 2, ...policy });
     console.log(`explorer: ${name}: ${worlds} worlds, ${transitions} transitions`);
@@ -36,62 +36,62 @@ describe('the explorer catches a machine that', () => {
       const [next, effects] = step(world, event, policy);
       return [next, effects.filter((effect) => !matches(effect))];
     };
-  const deafTo =
+  const ignoring =
     (matches: (world: World, event: MachineEvent) => boolean): Broken =>
     (world, event, policy) =>
       matches(world, event) ? [world, []] : step(world, event, policy);
 
-  const mutants: Readonly<Record<string, { broken: Broken; promise: RegExp }>> = {
-    'believes an earlier run': {
+  const mutants: Readonly<Record<string, { broken: Broken; violation: RegExp }>> = {
+    'accepts events of an earlier run': {
       broken: (world, event, policy) => step(world, 'run' in event ? { ...event, run: world.run } : event, policy),
-      promise: /two trees alive|the end of a tree that is not there|forgotten|tree is alive/,
+      violation: /two trees alive|a stop of a tree that does not exist|forgotten|tree is alive/,
     },
     'sets no grace timer': {
       broken: without((effect) => effect.type === 'set-timer' && effect.name === 'grace'),
-      promise: /an end that nothing pushes on/,
+      violation: /a stop that cannot escalate/,
     },
-    'sets no courtesy timer': {
-      broken: without((effect) => effect.type === 'set-timer' && effect.name === 'courtesy'),
-      promise: /an end that nothing pushes on/,
+    'sets no delivery timer': {
+      broken: without((effect) => effect.type === 'set-timer' && effect.name === 'delivery'),
+      violation: /a stop that cannot escalate/,
     },
     'leaves the backoff timer running': {
       broken: without((effect) => effect.type === 'clear-timer' && effect.name === 'backoff'),
-      promise: /a timer at rest|set twice|while a timer runs/,
+      violation: /a timer at rest|set twice|while a timer runs/,
     },
     'ignores a stop during a restart': {
-      broken: deafTo(
+      broken: ignoring(
         (world, event) => event.type === 'stop' && world.phase.kind === 'stopping' && world.phase.goal.kind === 'start',
       ),
-      promise: /a stop that does not stop/,
+      violation: /a stop that does not stop/,
     },
     'forgets a change while it waits': {
-      broken: deafTo((world, event) => event.type === 'changed' && world.phase.kind === 'waiting'),
-      promise: /a save that is never run/,
+      broken: ignoring((world, event) => event.type === 'changed' && world.phase.kind === 'waiting'),
+      violation: /a save that no run follows/,
     },
     'starts the next run at the exit of the root': {
       broken: (world, event, policy) =>
         event.type === 'exited' && world.phase.kind === 'stopping' && event.run === world.run
           ? step(world, { type: 'gone', run: world.run }, policy)
           : step(world, event, policy),
-      promise: /two trees alive|the end while a tree is alive|forgotten/,
+      violation: /two trees alive|finished while a tree is alive|forgotten/,
     },
-    'never hears that it is quiet': {
-      broken: deafTo((_world, event) => event.type === 'quiet'),
-      promise: /a save that is never run/,
+    'ignores the end of the debounce': {
+      broken: ignoring((_world, event) => event.type === 'quiet'),
+      violation: /a save that no run follows/,
     },
-    'does not end what a crash left behind': {
-      broken: without((effect) => effect.type === 'end-tree'),
-      promise: /pushed less far|a stop that does not stop/,
+    'does not stop the tree after a crash': {
+      broken: without((effect) => effect.type === 'stop-tree'),
+      violation: /an earlier stage|a stop that does not stop/,
     },
   };
-  for (const [name, { broken, promise }] of Object.entries(mutants)) {
+  for (const [name, { broken, violation }] of Object.entries(mutants)) {
     test(name, () => {
-      expect(() => explore(broken)).toThrow(promise);
+      expect(() => explore(broken)).toThrow(violation);
     });
   }
 });
 
-/** Feeds events from the start and returns every effect. */
+/** Feeds events into the initial world, and returns all effects. */
 function play(events: readonly MachineEvent[], policy: Partial<Policy> = {}): { world: World; effects: Effect[] } {
   let world = initialWorld;
   const effects: Effect[] = [];
@@ -114,7 +114,7 @@ const backoffOver = (run: number): MachineEvent => ({ type: 'timer', run, name: 
 const delaysOf = (effects: readonly Effect[]): number[] =>
   effects.flatMap((effect) => (effect.type === 'set-timer' && effect.name === 'backoff' ? [effect.ms] : []));
 
-/** A start and then crashes, each restarted after its pause. */
+/** Events of a start followed by crashes, each with a restart after its backoff. */
 function crashes(count: number, uptime = 10): MachineEvent[] {
   const events: MachineEvent[] = [{ type: 'start' }];
   for (let run = 1; run <= count; run += 1) events.push(crash(run, uptime), gone(run), backoffOver(run));
@@ -122,28 +122,28 @@ function crashes(count: number, uptime = 10): MachineEvent[] {
 }
 
 describe('a crash', () => {
-  test('is answered after 250 ms, doubled each time, at most 10 s', () => {
+  test('is followed by a restart after 250 ms, doubled each time, at most 10 s', () => {
     const { effects } = play(crashes(8), { maxRestarts: 8 });
     expect(delaysOf(effects)).toEqual([250, 500, 1000, 2000, 4000, 8000, 10_000, 10_000]);
   });
 
-  test('after a long run starts the series anew', () => {
+  test('after a long run resets the backoff', () => {
     const { effects } = play([...crashes(3), crash(4, 1000), gone(4)]);
     expect(delaysOf(effects)).toEqual([250, 500, 1000, 250]);
   });
 
-  test('that comes too often waits for a change, and says that it gave up', () => {
+  test('that comes too often waits for a change, and reports that devwatch gave up', () => {
     const { world, effects } = play([...crashes(2), crash(3), gone(3)], { maxRestarts: 2 });
     expect(world.phase).toEqual({ kind: 'waiting', leftovers: false });
     expect(effects.at(-4)).toMatchObject({ type: 'report-end', next: { kind: 'wait', gaveUp: true } });
   });
 
-  test('after a change begins the series anew', () => {
+  test('after a change resets the backoff', () => {
     const events: MachineEvent[] = [...crashes(2), { type: 'changed' }, gone(3), { type: 'quiet' }, crash(4), gone(4)];
     expect(delaysOf(play(events).effects)).toEqual([250, 500, 250]);
   });
 
-  test('that cannot even start is not tried again by itself', () => {
+  test('of a program that cannot be started is not retried', () => {
     const { world } = play([
       { type: 'start' },
       { type: 'exited', run: 1, outcome: { code: null, signal: null, error: 'no such file' }, uptime: 0 },
@@ -154,70 +154,64 @@ describe('a crash', () => {
 });
 
 describe('a change', () => {
-  test('ends the old tree at once, and starts the new one when it is gone and quiet, in either order', () => {
+  test('stops the old tree at once, and starts the next run when the tree is gone and the debounce is over, in either order', () => {
     const begin: MachineEvent[] = [{ type: 'start' }, { type: 'changed' }];
-    expect(play(begin).effects).toContainEqual({ type: 'end-tree', run: 1, stage: 'terminating', grace: null });
+    expect(play(begin).effects).toContainEqual({ type: 'stop-tree', run: 1, stage: 'terminating', grace: null });
     expect(play([...begin, gone(1)]).world.run).toBe(1);
     expect(play([...begin, { type: 'quiet' }]).world.run).toBe(1);
     expect(play([...begin, gone(1), { type: 'quiet' }]).world.run).toBe(2);
     expect(play([...begin, { type: 'quiet' }, gone(1)]).world.run).toBe(2);
   });
 
-  test('during the end of the old tree asks for quiet again', () => {
+  test('while the old tree is stopped begins another debounce', () => {
     const { world } = play([{ type: 'start' }, { type: 'changed' }, { type: 'quiet' }, { type: 'changed' }, gone(1)]);
     expect(world.phase).toEqual({ kind: 'settling', cause: 'change' });
   });
 });
 
 describe('a stop', () => {
-  const stop: MachineEvent = { type: 'stop', ending: { kind: 'requested' }, told: false };
+  const stop: MachineEvent = { type: 'stop', reason: { kind: 'requested' }, delivered: false };
 
-  test('asked for twice kills', () => {
+  test('that is requested twice kills the tree', () => {
     const { effects } = play([{ type: 'start' }, stop, stop]);
-    expect(effects.filter(({ type }) => type === 'end-tree')).toEqual([
-      { type: 'end-tree', run: 1, stage: 'terminating', grace: null },
-      { type: 'end-tree', run: 1, stage: 'killing', grace: null },
+    expect(effects.filter(({ type }) => type === 'stop-tree')).toEqual([
+      { type: 'stop-tree', run: 1, stage: 'terminating', grace: null },
+      { type: 'stop-tree', run: 1, stage: 'killing', grace: null },
     ]);
   });
 
-  test('that the terminal has delivered is left to work before the stop signal follows', () => {
-    const told: MachineEvent = { type: 'stop', ending: { kind: 'signal', signal: 'SIGINT' }, told: true };
-    const { effects } = play([{ type: 'start' }, told, { type: 'timer', run: 1, name: 'courtesy' }]);
+  test('that the terminal has delivered is followed by the stop signal after the grace period', () => {
+    const delivered: MachineEvent = { type: 'stop', reason: { kind: 'signal', signal: 'SIGINT' }, delivered: true };
+    const { effects } = play([{ type: 'start' }, delivered, { type: 'timer', run: 1, name: 'delivery' }]);
     expect(
-      effects.filter(({ type }) => type === 'end-tree').map((effect) => 'stage' in effect && effect.stage),
+      effects.filter(({ type }) => type === 'stop-tree').map((effect) => 'stage' in effect && effect.stage),
     ).toEqual(['delivered', 'terminating']);
   });
 
-  test('ends what a clean exit left behind', () => {
+  test('stops the processes that a clean exit has left running', () => {
     const { effects } = play([
       { type: 'start' },
       { type: 'exited', run: 1, outcome: { code: 0, signal: null }, uptime: 5 },
       stop,
     ]);
-    expect(effects.at(-2)).toEqual({ type: 'end-tree', run: 1, stage: 'terminating', grace: null });
+    expect(effects.at(-2)).toEqual({ type: 'stop-tree', run: 1, stage: 'terminating', grace: null });
   });
 });
 
-test('the grace ends in a kill', () => {
+test('the tree is killed after the grace period', () => {
   const { effects } = play([{ type: 'start' }, { type: 'changed' }, { type: 'timer', run: 1, name: 'grace' }], {
     killTimeout: 700,
   });
   expect(effects).toContainEqual({ type: 'set-timer', run: 1, name: 'grace', ms: 700 });
-  expect(effects.at(-1)).toEqual({ type: 'end-tree', run: 1, stage: 'killing', grace: 700 });
+  expect(effects.at(-1)).toEqual({ type: 'stop-tree', run: 1, stage: 'killing', grace: 700 });
 });
 
-test('a second manual restart kills, one from new settings or by who is patient does not', () => {
-  const manual: MachineEvent = { type: 'restart', cause: 'manual' };
-  const settings: MachineEvent = { type: 'restart', cause: 'settings' };
-  const patient: MachineEvent = { type: 'restart', cause: 'manual', isPatient: true };
-  expect(play([{ type: 'start' }, manual, manual]).effects.at(-1)).toMatchObject({
-    type: 'end-tree',
-    stage: 'killing',
-  });
-  for (const second of [settings, patient]) {
-    expect(play([{ type: 'start' }, manual, second]).world.phase).toMatchObject({
-      kind: 'stopping',
-      stage: 'terminating',
-    });
-  }
+test.each([
+  ['kills the tree', 'manual', true, 'killing'],
+  ['that does not escalate leaves the grace period', 'manual', false, 'terminating'],
+  ['from new settings leaves the grace period', 'settings', false, 'terminating'],
+] as const)('a second restart %s', (_, cause, escalates, stage) => {
+  const first: MachineEvent = { type: 'restart', cause: 'manual', escalates: true };
+  const { world } = play([{ type: 'start' }, first, { type: 'restart', cause, escalates }]);
+  expect(world.phase).toMatchObject({ kind: 'stopping', stage });
 });

@@ -1,13 +1,12 @@
-/** The supervisor on programs that are told what to do, and on a clock that is told what time it is. */
+/** The supervisor with fake programs on a virtual clock. */
 
 import { expect, test } from 'vitest';
-import type { RunningProgram } from '../../../src/process/launch/running-program.ts';
-import type { DevwatchEvent, EventOf, EventType, StopStage } from '../../../src/shared/events.ts';
+import type { DevwatchEvent, EventOf, EventType, StopReason, StopStage } from '../../../src/shared/events.ts';
 import { defaultPolicy, type Policy } from '../../../src/supervise/machine.ts';
-import { type RunListener, Supervisor } from '../../../src/supervise/supervisor.ts';
+import { type RunListener, type Stoppable, Supervisor } from '../../../src/supervise/supervisor.ts';
 import { createClock } from '../../support/clock.ts';
 
-interface Run {
+interface Run extends Stoppable {
   readonly listener: RunListener;
   readonly stages: StopStage[];
 }
@@ -16,35 +15,31 @@ function supervise(policy: Partial<Policy> = {}) {
   const clock = createClock();
   const runs: Run[] = [];
   const events: DevwatchEvent[] = [];
-  const endings: unknown[] = [];
-  const supervisor = new Supervisor({
+  const endings: StopReason[] = [];
+  const record = (event: DevwatchEvent): void => void events.push(event);
+  const supervisor = new Supervisor<Run>({
     policy: { ...defaultPolicy, ...policy },
     clock,
-    launch(run, _cause, listener): RunningProgram {
+    launch(run, _cause, listener) {
       const stages: StopStage[] = [];
-      runs[run] = { listener, stages };
-      return {
-        pid: 1000 + run,
-        fromStandby: false,
-        end: (stage) => void stages.push(stage),
-        signal: () => {},
-        ping: () => false,
-        memory: () => undefined,
-        cpu: () => undefined,
-        write: () => {},
-      };
+      const program = { listener, stages, end: (stage: StopStage) => void stages.push(stage) };
+      runs[run] = program;
+      return program;
     },
-    emit: (event) => void events.push(event),
-    onEnd: (ending) => void endings.push(ending),
+    onStopping: record,
+    onGone: record,
+    onOwnEnd: record,
+    onWait: () => record({ type: 'wait', reason: 'on-change-only' }),
+    onEnd: (reason) => void endings.push(reason),
   });
   const of = <Type extends EventType>(type: Type) =>
     events.filter((event): event is EventOf<Type> => event.type === type);
-  return { clock, supervisor, runs, of, endings };
+  return { clock, supervisor, runs, events, of, endings };
 }
 
 const crashed = { code: 1, signal: null } as const;
 
-test('a crash is answered after its pause, and not before', () => {
+test('the supervisor restarts a crashed program after the backoff, and not before', () => {
   const { clock, supervisor, runs, of } = supervise();
   supervisor.dispatch({ type: 'start' });
   clock.advance(400);
@@ -59,7 +54,7 @@ test('a crash is answered after its pause, and not before', () => {
   ]);
 });
 
-test('a tree that does not end is killed after the grace, and the next run waits for it', () => {
+test('the supervisor kills a tree after the grace period, and starts the next run when the tree is gone', () => {
   const { clock, supervisor, runs, of } = supervise({ killTimeout: 1000 });
   supervisor.dispatch({ type: 'start' });
   supervisor.dispatch({ type: 'changed' });
@@ -77,42 +72,67 @@ test('a tree that does not end is killed after the grace, and the next run waits
   expect(of('crash')).toEqual([]);
 });
 
-test('what could not be ended is handed on, and the next run starts all the same', () => {
+test('the supervisor reports survivors and starts the next run nevertheless', () => {
   const { supervisor, runs, of } = supervise();
   supervisor.dispatch({ type: 'start' });
-  supervisor.dispatch({ type: 'restart', cause: 'manual' });
+  supervisor.dispatch({ type: 'restart', cause: 'manual', escalates: true });
   runs[1]?.listener.onGone([{ pid: 7, command: 'su', reason: 'belongs to another user' }]);
   expect(of('gone')).toMatchObject([{ run: 1, survivors: [{ pid: 7 }] }]);
   expect(runs[2]).toBeDefined();
 });
 
-test('a listener that dispatches during an event is served after it, in order', () => {
+test('the supervisor handles an event that comes during another one after it', () => {
   const { supervisor, runs, endings } = supervise();
   supervisor.dispatch({ type: 'start' });
-  supervisor.dispatch({ type: 'restart', cause: 'manual' });
-  supervisor.dispatch({ type: 'stop', ending: { kind: 'requested' }, told: false });
+  supervisor.dispatch({ type: 'restart', cause: 'manual', escalates: true });
+  supervisor.dispatch({ type: 'stop', reason: { kind: 'requested' }, delivered: false });
   runs[1]?.listener.onGone([]);
   expect(runs[2]).toBeUndefined();
   expect(endings).toEqual([{ kind: 'requested' }]);
 });
 
-test('no timer fires after the end', () => {
+test('the supervisor starts nothing after its end', () => {
   const { clock, supervisor, runs, endings } = supervise();
   supervisor.dispatch({ type: 'start' });
   runs[1]?.listener.onExit(crashed);
   runs[1]?.listener.onGone([]);
-  supervisor.dispatch({ type: 'stop', ending: { kind: 'requested' }, told: false });
+  supervisor.dispatch({ type: 'stop', reason: { kind: 'requested' }, delivered: false });
   expect(endings).toHaveLength(1);
   clock.advance(100_000);
   expect(runs[2]).toBeUndefined();
 });
 
-test('the program can be reached while anything of it may live', () => {
+test('the supervisor gives access to the program while processes of it may be alive', () => {
   const { supervisor, runs } = supervise();
   expect(supervisor.program).toBeUndefined();
   supervisor.dispatch({ type: 'start' });
-  expect(supervisor.program?.pid).toBe(1001);
+  expect(supervisor.program).toBe(runs[1]);
   runs[1]?.listener.onExit(crashed);
+  expect(supervisor.program).toBe(runs[1]);
   runs[1]?.listener.onGone([]);
   expect(supervisor.program).toBeUndefined();
+});
+
+test.each([
+  [false, { kind: 'restart', delay: 250 }],
+  [true, { kind: 'wait', gaveUp: false }],
+])('the supervisor treats an unhealthy program like a crashed one (permanent: %s)', (permanent, next) => {
+  const { clock, supervisor, runs, events } = supervise();
+  supervisor.dispatch({ type: 'start' });
+  clock.advance(700);
+  supervisor.reportUnhealthy('no answer', permanent);
+  expect(events).toMatchObject([
+    { type: 'crash', run: 1, uptime: 700, outcome: { code: null, reason: 'no answer' }, next },
+    { type: 'stopping', run: 1, stage: 'terminating' },
+  ]);
+  expect(runs[1]?.stages).toEqual(['terminating']);
+});
+
+test('the supervisor reports that the first run waits for a change', () => {
+  const { supervisor, runs, events } = supervise({ onChangeOnly: true });
+  supervisor.dispatch({ type: 'start' });
+  expect(events).toEqual([{ type: 'wait', reason: 'on-change-only' }]);
+  supervisor.dispatch({ type: 'changed' });
+  supervisor.dispatch({ type: 'quiet' });
+  expect(runs[1]).toBeDefined();
 });

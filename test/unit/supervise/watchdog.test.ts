@@ -1,50 +1,122 @@
-/** What a run is watched for. How programs fare: test/e2e/health.test.ts. */
+/** The checks of one run on a virtual clock. With real programs: test/e2e/health.test.ts. */
 
-import { expect, test } from 'vitest';
-import type { Settings } from '../../../src/config/options.ts';
-import type { RunningProgram } from '../../../src/process/launch/running-program.ts';
-import { createWatchdog } from '../../../src/supervise/watchdog.ts';
+import { describe, expect, test } from 'vitest';
+import { healthDefaults, type Settings } from '../../../src/config/options.ts';
+import type { ProbeResult } from '../../../src/supervise/health.ts';
+import { Watchdog, type WatchedRun } from '../../../src/supervise/watchdog.ts';
 import { createClock } from '../../support/clock.ts';
 
-const program: RunningProgram = {
-  pid: 1,
-  fromStandby: false,
-  end() {},
-  signal() {},
-  ping: () => false,
-  memory: () => undefined,
-  cpu: () => undefined,
-  write() {},
-};
+const run: WatchedRun = { ping: () => false, memory: () => undefined };
+const refused: ProbeResult = { ok: false, kind: 'refused' };
 
-function open(settings: Partial<Pick<Settings, 'ready' | 'timeout'>>) {
+/** @param answers results of the probes in order; the last one repeats */
+function open(
+  settings: Partial<Pick<Settings, 'ready' | 'timeout' | 'maxMemory' | 'health'>>,
+  answers: readonly ProbeResult[] = [refused],
+) {
   const clock = createClock();
-  const told: string[] = [];
-  const watchdog = createWatchdog({
+  const reports: string[] = [];
+  let probes = 0;
+  const watchdog = new Watchdog({
     clock,
     settings: { health: undefined, ready: undefined, maxMemory: undefined, timeout: undefined, ...settings },
-    onReady: () => told.push('ready'),
-    onUnfit: (reason) => told.push(reason),
+    probe() {
+      probes += 1;
+      return Promise.resolve(answers[Math.min(probes, answers.length) - 1] ?? refused);
+    },
+    onReady: (port) => reports.push(port === undefined ? 'ready' : `ready on ${port}`),
+    onUnhealthy: (reason, permanent) => reports.push(`${reason}${permanent ? ' · permanent' : ''}`),
   });
-  return { clock, told, watchdog };
+  const advance = async (ms: number): Promise<void> => {
+    for (let passed = 0; passed < ms; passed += 5) {
+      clock.advance(5);
+      for (let turn = 0; turn < 5; turn += 1) await Promise.resolve();
+    }
+  };
+  return { clock, reports, watchdog, advance, probes: () => probes };
 }
 
-test('what it prints is found wherever it is cut', () => {
-  const text = Buffer.from('der Server läuft\n');
-  for (let cut = 0; cut <= text.length; cut += 1) {
-    const { told, watchdog } = open({ ready: '/läuft/' });
-    watchdog.begin(program);
-    watchdog.prints(text.subarray(0, cut));
-    watchdog.prints(text.subarray(cut));
-    expect(told).toEqual(['ready']);
-  }
+describe('a run is ready', () => {
+  test.each<[string | undefined, (watchdog: Watchdog) => void, readonly string[]]>([
+    [undefined, (watchdog) => watchdog.listens(3000), ['ready on 3000']],
+    ['listen', (watchdog) => watchdog.listens(undefined), ['ready']],
+    ['message', (watchdog) => watchdog.receives('ready'), ['ready']],
+    ['message', (watchdog) => watchdog.receives({ type: 'ready' }), ['ready']],
+    ['message', (watchdog) => watchdog.receives({ type: 'hello' }), []],
+    ['message', (watchdog) => watchdog.listens(3000), []],
+    ['/up/', (watchdog) => watchdog.prints(Buffer.from('it is up')), ['ready']],
+    ['/up/', (watchdog) => watchdog.receives('ready'), []],
+    ['exit', (watchdog) => watchdog.listens(3000), []],
+  ])('with `ready` %s by its sign alone (%s)', (ready, act, expected) => {
+    const { reports, watchdog } = open({ ready });
+    watchdog.begin(run);
+    act(watchdog);
+    act(watchdog);
+    expect(reports).toEqual(expected);
+  });
+
+  test('by a pattern wherever its output is cut', () => {
+    const text = Buffer.from('der Server läuft\n');
+    for (let cut = 0; cut <= text.length; cut += 1) {
+      const { reports, watchdog } = open({ ready: '/läuft/' });
+      watchdog.begin(run);
+      watchdog.prints(text.subarray(0, cut));
+      watchdog.prints(text.subarray(cut));
+      expect(reports).toEqual(['ready']);
+    }
+  });
+
+  test('by the first answer of an address, which is probed at growing intervals', async () => {
+    const answers = [refused, refused, refused, { ok: true, ms: 1 }] as const;
+    const { clock, reports, watchdog, advance, probes } = open({ ready: 'http://localhost:8000' }, answers);
+    watchdog.begin(run);
+    await advance(60);
+    expect([probes(), reports]).toEqual([2, []]);
+    await advance(100);
+    expect([probes(), reports]).toEqual([4, ['ready on 8000']]);
+    expect(clock.pending).toBe(0);
+  });
+
+  test('not after its end, nor a second time when a new watchdog takes the run over', () => {
+    const first = open({ timeout: 500 });
+    first.watchdog.begin(run);
+    first.watchdog.listens(3000);
+    const second = open({ timeout: 800 });
+    first.watchdog.replaceBy(second.watchdog);
+    second.watchdog.listens(3000);
+    expect([first.clock.pending, first.reports, second.reports]).toEqual([0, ['ready on 3000'], []]);
+    second.clock.advance(800);
+    expect(second.reports).toEqual(['it has taken longer than 800 ms · permanent']);
+    second.watchdog.listens(3000);
+    expect(second.reports).toHaveLength(1);
+  });
 });
 
-test('a run that has been up is not told to be up again, and is watched all the same', () => {
-  const { clock, told, watchdog } = open({ timeout: 500 });
-  watchdog.begin(program, true);
-  watchdog.listens(3000);
-  clock.advance(500);
-  expect(told).toEqual(['it has taken longer than 500 ms']);
-  expect(watchdog.watched).toBeUndefined();
+describe('a run is unhealthy', () => {
+  test('when it takes more memory than it may', () => {
+    const { clock, reports, watchdog } = open({ maxMemory: 100 * 2 ** 20 });
+    watchdog.begin({ ...run, memory: () => 150 * 2 ** 20 });
+    clock.advance(4000);
+    expect(reports).toEqual(['it takes 150 MB of memory, more than 100 MB']);
+    expect(clock.pending).toBe(0);
+  });
+
+  test.each([
+    ['when its event loop does not answer', true, ['its event loop has been blocked for 1 s']],
+    ['not when its event loop cannot be asked', false, []],
+  ])('%s', async (_, canAsk, expected) => {
+    const health = { ...healthDefaults, probe: 'event-loop', interval: 1000, timeout: 1000, failures: 1, grace: 0 };
+    const { reports, watchdog, advance } = open({ health });
+    watchdog.begin({ ...run, ping: () => canAsk });
+    await advance(3000);
+    expect(reports).toEqual(expected);
+  });
+
+  test('no more once it is over, and no timer is left', () => {
+    const health = { ...healthDefaults, probe: 'tcp://localhost:8000' };
+    const { clock, watchdog } = open({ ready: 'tcp://localhost:8000', timeout: 500, maxMemory: 1, health });
+    watchdog.begin(run);
+    watchdog.end();
+    expect(clock.pending).toBe(0);
+  });
 });

@@ -1,91 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { createContainment } from '../../../../src/process/tree/containment.ts';
 import type { ProcessTree } from '../../../../src/process/tree/tree.ts';
-import { createMemoryWatch, treeMemory } from '../../../../src/process/tree/usage.ts';
-import { createClock } from '../../../support/clock.ts';
+import { treeMemory } from '../../../../src/process/tree/usage.ts';
 import { openHome } from '../../../support/home.ts';
 import { launchTree } from '../../../support/launch.ts';
 
 const megabyte = 2 ** 20;
-
-/** Begins to watch a program of which each sample is the next of these, then the last again. */
-function watch(
-  samples: readonly (number | undefined)[],
-  further: { limit?: number | undefined; samples?: number } = {},
-) {
-  const clock = createClock();
-  const exceeded: number[] = [];
-  let taken = 0;
-  const memory = createMemoryWatch({
-    clock,
-    limit: 100,
-    ...further,
-    measure() {
-      taken += 1;
-      return samples[Math.min(taken, samples.length) - 1];
-    },
-    onExceeded: (bytes) => exceeded.push(bytes),
-  });
-  memory.begin();
-  return { clock, memory, exceeded, taken: () => taken };
-}
-
-describe('a limit of memory is exceeded', () => {
-  test('when two samples in a row are above it, and that is told once', () => {
-    const { clock, exceeded, taken } = watch([101, 102]);
-    clock.advance(3999);
-    expect(exceeded).toEqual([]);
-    clock.advance(1);
-    expect(exceeded).toEqual([102]);
-    clock.advance(60_000);
-    expect(exceeded).toEqual([102]);
-    expect({ taken: taken(), pending: clock.pending }).toEqual({ taken: 2, pending: 0 });
-  });
-
-  test('not when it is only reached, nor by single peaks, nor when nothing is known', () => {
-    for (const samples of [[100], [101, 100, 101, 100, 101, 99], [undefined], [101, undefined, 101, 100]]) {
-      const { clock, exceeded, taken } = watch(samples);
-      clock.advance(12_000);
-      expect({ exceeded, taken: taken() }).toEqual({ exceeded: [], taken: 6 });
-    }
-  });
-
-  test('by as many samples as are asked for', () => {
-    const { clock, exceeded } = watch([101, 102, 103], { samples: 3 });
-    clock.advance(60_000);
-    expect(exceeded).toEqual([103]);
-  });
-
-  test('again in the next run, which begins anew', () => {
-    const { clock, memory, exceeded } = watch([101, 102, 103, 104]);
-    clock.advance(2000);
-    memory.begin();
-    clock.advance(2000);
-    expect(exceeded).toEqual([]);
-    clock.advance(2000);
-    expect(exceeded).toEqual([103]);
-    memory.begin();
-    clock.advance(4000);
-    expect(exceeded).toEqual([103, 104]);
-  });
-
-  test('not after the end of the run', () => {
-    const { clock, memory, exceeded } = watch([101]);
-    clock.advance(2000);
-    memory.end();
-    memory.end();
-    expect(clock.pending).toBe(0);
-    clock.advance(60_000);
-    expect(exceeded).toEqual([]);
-  });
-
-  test('never without one, and no timer waits', () => {
-    const { clock, taken } = watch([101], { limit: undefined });
-    expect(clock.pending).toBe(0);
-    clock.advance(60_000);
-    expect(taken()).toBe(0);
-  });
-});
 
 describe.runIf(process.platform === 'linux')('the memory of a tree', () => {
   test('holds what its root and a grandchild have taken, each once', async () => {

@@ -1,0 +1,107 @@
+/** Waits in each run for the sign of readiness that `ready` names: by default that the program listens on a port. */
+
+import { isPattern, patternOf } from '../config/options.ts';
+import { type Probe, parseProbe } from '../config/probe-url.ts';
+import type { CancelTimer, Clock } from '../shared/clock.ts';
+import type { ProbeResult } from './health.ts';
+
+/** An address that can be probed from outside of the program. */
+export type ProbeAddress = Exclude<Probe, { kind: 'event-loop' }>;
+
+export interface ReadinessCheckOptions {
+  readonly clock: Clock;
+  /** The setting `ready`; undefined stands for `listen`. */
+  readonly ready: string | undefined;
+  /** Sends one request to an address. When `signal` aborts, the result no longer matters. */
+  readonly probe: (target: ProbeAddress, signal: AbortSignal) => Promise<ProbeResult>;
+  /** Called once in a run. */
+  readonly onReady: (port: number | undefined) => void;
+}
+
+/** Pauses between two probes of a program that is not up yet: the first, and the longest. */
+const initialPauseMs = 25;
+const maxPauseMs = 500;
+/** A probe without an answer is aborted after this time. */
+const probeTimeoutMs = 1000;
+/** Output kept for a pattern, or a character, that spans two chunks. */
+const maxTailBytes = 4096;
+
+export class ReadinessCheck {
+  readonly #options: ReadinessCheckOptions;
+  readonly #sign: string;
+  readonly #pattern: RegExp | undefined;
+  readonly #address: ProbeAddress | undefined;
+  #isWaiting = false;
+  #tail: Buffer = Buffer.alloc(0);
+  #request: AbortController | undefined;
+  #cancelTimer: CancelTimer = () => {};
+
+  constructor(options: ReadinessCheckOptions) {
+    this.#options = options;
+    this.#sign = options.ready ?? 'listen';
+    this.#pattern = isPattern(this.#sign) ? patternOf(this.#sign) : undefined;
+    const address = parseProbe(this.#sign);
+    this.#address = address?.kind === 'event-loop' ? undefined : address;
+  }
+
+  /** A run begins. */
+  begin(): void {
+    this.end();
+    this.#isWaiting = true;
+    this.#tail = Buffer.alloc(0);
+    if (this.#address !== undefined) this.#probe(this.#address, initialPauseMs);
+  }
+
+  /** The run is over, or its readiness is known. */
+  end(): void {
+    this.#isWaiting = false;
+    this.#cancelTimer();
+    this.#request?.abort();
+    this.#request = undefined;
+  }
+
+  /** The program listens, on a port or elsewhere. */
+  listens(port: number | undefined): void {
+    if (this.#sign === 'listen') this.#ready(port);
+  }
+
+  /** The program has sent a message over Node's IPC. */
+  receives(message: unknown): void {
+    if (this.#sign === 'message' && isReadyMessage(message)) this.#ready();
+  }
+
+  /** The program has printed something. */
+  prints(chunk: Buffer): void {
+    if (this.#pattern === undefined || !this.#isWaiting) return;
+    this.#tail = Buffer.concat([this.#tail, chunk]).subarray(-maxTailBytes);
+    if (this.#pattern.test(this.#tail.toString())) this.#ready();
+  }
+
+  #ready(port?: number): void {
+    if (!this.#isWaiting) return;
+    this.end();
+    this.#options.onReady(port);
+  }
+
+  /** Sends requests until one is answered. */
+  #probe(target: ProbeAddress, pause: number): void {
+    const { clock, probe } = this.#options;
+    const request = new AbortController();
+    this.#request = request;
+    this.#cancelTimer = clock.after(probeTimeoutMs, () => request.abort());
+    void probe(target, request.signal).then(({ ok }) => {
+      if (this.#request !== request) return;
+      this.#cancelTimer();
+      if (ok) this.#ready(portOf(target));
+      else this.#cancelTimer = clock.after(pause, () => this.#probe(target, Math.min(pause * 1.5, maxPauseMs)));
+    });
+  }
+}
+
+const portOf = (target: ProbeAddress): number | undefined =>
+  Number(target.kind === 'http' ? target.url.port : target.port) || undefined;
+
+/** `process.send('ready')` as with pm2, or an object with the type `ready`. */
+const isReadyMessage = (message: unknown): boolean =>
+  message === 'ready' ||
+  (typeof message === 'object' && message !== null && 'type' in message && message.type === 'ready');
