@@ -3,8 +3,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { restartNotice } from '../config/affects.ts';
 import type { LoadedSettings } from '../config/load.ts';
-import { type Settings, tellOfStart } from '../config/options.ts';
+import type { Settings } from '../config/options.ts';
 import { ownIdentity } from '../process/tree/identity.ts';
 import { foreignSignals, Runner } from '../run/runner.ts';
 import { systemClock } from '../shared/clock.ts';
@@ -117,7 +118,7 @@ export async function runInBackground(request: DaemonRequest): Promise<void> {
   const starts = followStarts(runner, () => printed.tail(tailLines));
   runner.on('settings', (event) => {
     reporter.configure(reporterSettings(event.settings));
-    const message = tellOfStart(event.changed, 'background', [settings, event.settings]);
+    const message = restartNotice(event.changed, 'backgroundStart', [settings, event.settings]);
     if (message !== undefined) reporter.report({ type: 'warning', message });
   });
   // Who asks twice by an order means no more by it than who asks once; signals do.

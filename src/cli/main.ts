@@ -171,7 +171,7 @@ async function runPrograms(line: CommandLine, keepCompiled: () => void): Promise
   endWithNpm(group);
   const input = openInput(group, common, first.loaded.settings);
   group.start();
-  const unused = [...line.flags.keys()].map(specOf).filter(({ atStart }) => atStart === 'background');
+  const unused = [...line.flags.keys()].map(specOf).filter(({ affects }) => affects.includes('backgroundStart'));
   for (const { flag } of unused) {
     common.report({
       type: 'warning',
@@ -189,10 +189,10 @@ async function runPrograms(line: CommandLine, keepCompiled: () => void): Promise
 function programsNow(line: CommandLine, atStart: Programs): Programs {
   const now = programsOf(line);
   if ((now[0].app === undefined) !== (atStart[0].app === undefined)) {
-    throw new UsageError('"apps" has come or gone: devwatch has to be started anew');
+    throw new UsageError('"apps" was added or removed · restart devwatch to apply this');
   }
   if (now.length > 1 && atStart.length === 1) {
-    throw new UsageError('"apps" names several programs now: devwatch has to be started anew');
+    throw new UsageError('"apps" names several programs now · restart devwatch to apply this');
   }
   return now;
 }

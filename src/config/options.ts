@@ -26,6 +26,17 @@ export type OptionKind =
 
 export type OptionGroup = 'Program' | 'Watching' | 'Restarting' | 'Health' | 'Output';
 
+/** What a changed setting affects, and so what devwatch does about it. */
+export type Effect =
+  | 'program' // the running program: it is restarted
+  | 'watch' // what is watched: the watcher is replaced
+  | 'watchdog' // the readiness, health and resource checks of a run: they are replaced
+  | 'policy' // the supervisor's decisions: its policy is replaced
+  | 'output' // devwatch's own lines: the reporter is configured again
+  | 'nextUse' // the next run, hook or stop, which reads the setting
+  | 'start' // nothing that runs: read once, when devwatch starts
+  | 'backgroundStart'; // the same, and read by `devwatch start` only
+
 export interface OptionSpec {
   readonly kind: OptionKind;
   readonly group: OptionGroup;
@@ -35,8 +46,8 @@ export interface OptionSpec {
   readonly help: string;
   /** Left out of `-h`, which shows what fits into a terminal. */
   readonly rare?: boolean;
-  /** Looked at when devwatch starts, and never again; `background`: there, and nowhere else. */
-  readonly atStart?: 'everywhere' | 'background';
+  /** How devwatch applies a change of the setting while it runs. */
+  readonly affects: readonly Effect[];
   /** The long flag, `--` left out; options without one are keys of the file only. */
   readonly flag?: string;
   readonly short?: string;
@@ -51,14 +62,22 @@ const options = {
   script: {
     kind: 'text',
     group: 'Program',
+    affects: ['program', 'watch'],
     default: undefined,
     help: 'the script or command to run, when the command line names none',
   },
-  args: { kind: 'texts', group: 'Program', default: [], help: 'its arguments' },
-  nodeArgs: { kind: 'texts', group: 'Program', default: [], help: 'flags for Node itself, such as `--inspect`' },
+  args: { kind: 'texts', group: 'Program', affects: ['program', 'watch'], default: [], help: 'its arguments' },
+  nodeArgs: {
+    kind: 'texts',
+    group: 'Program',
+    affects: ['program', 'watch'],
+    default: [],
+    help: 'flags for Node itself, such as `--inspect`',
+  },
   exec: {
     kind: 'text',
     group: 'Program',
+    affects: ['program', 'watch'],
     default: undefined,
     flag: 'exec',
     short: 'x',
@@ -68,13 +87,21 @@ const options = {
   execMap: {
     kind: 'commands',
     group: 'Program',
+    affects: ['program', 'watch'],
     default: {},
     help: 'what runs a script, by its extension: `{"rb": "ruby -w"}`',
   },
-  env: { kind: 'variables', group: 'Program', default: {}, help: 'environment variables for the program' },
+  env: {
+    kind: 'variables',
+    group: 'Program',
+    affects: ['program'],
+    default: {},
+    help: 'environment variables for the program',
+  },
   envFile: {
     kind: 'paths',
     group: 'Program',
+    affects: ['program', 'watch'],
     default: [],
     flag: 'env-file',
     value: 'file',
@@ -83,6 +110,7 @@ const options = {
   stdin: {
     kind: 'choice',
     group: 'Program',
+    affects: ['program'],
     rare: true,
     default: 'inherit',
     flag: 'stdin',
@@ -93,6 +121,7 @@ const options = {
   cwd: {
     kind: 'path',
     group: 'Program',
+    affects: ['program', 'watch'],
     default: undefined,
     flag: 'cwd',
     value: 'folder',
@@ -101,6 +130,7 @@ const options = {
   watch: {
     kind: 'globs',
     group: 'Watching',
+    affects: ['watch'],
     default: ['.'],
     flag: 'watch',
     short: 'w',
@@ -110,6 +140,7 @@ const options = {
   ignore: {
     kind: 'globs',
     group: 'Watching',
+    affects: ['watch'],
     default: [],
     flag: 'ignore',
     short: 'i',
@@ -119,6 +150,7 @@ const options = {
   ext: {
     kind: 'extensions',
     group: 'Watching',
+    affects: ['watch'],
     default: undefined,
     flag: 'ext',
     short: 'e',
@@ -129,6 +161,7 @@ const options = {
   gitignore: {
     kind: 'switch',
     group: 'Watching',
+    affects: ['watch'],
     default: false,
     flag: 'gitignore',
     help: 'also ignore what git ignores',
@@ -136,6 +169,7 @@ const options = {
   deps: {
     kind: 'switch',
     group: 'Watching',
+    affects: ['watch'],
     default: false,
     flag: 'deps',
     help: 'also watch every file that the program loads (Node)',
@@ -143,6 +177,7 @@ const options = {
   follow: {
     kind: 'switch',
     group: 'Watching',
+    affects: ['watch'],
     rare: true,
     default: true,
     flag: 'follow',
@@ -151,6 +186,7 @@ const options = {
   skipUnchanged: {
     kind: 'switch',
     group: 'Watching',
+    affects: ['watch'],
     rare: true,
     default: false,
     flag: 'skip-unchanged',
@@ -159,6 +195,7 @@ const options = {
   delay: {
     kind: 'duration',
     group: 'Watching',
+    affects: ['watch'],
     default: undefined,
     flag: 'delay',
     short: 'd',
@@ -169,6 +206,7 @@ const options = {
   poll: {
     kind: 'switch',
     group: 'Watching',
+    affects: ['watch'],
     default: false,
     flag: 'poll',
     short: 'L',
@@ -178,6 +216,7 @@ const options = {
   pollInterval: {
     kind: 'duration',
     group: 'Watching',
+    affects: ['watch'],
     rare: true,
     default: undefined,
     flag: 'poll-interval',
@@ -188,6 +227,7 @@ const options = {
   watcher: {
     kind: 'choice',
     group: 'Watching',
+    affects: ['watch'],
     rare: true,
     default: 'auto',
     flag: 'watcher',
@@ -198,6 +238,7 @@ const options = {
   restart: {
     kind: 'choice',
     group: 'Restarting',
+    affects: ['policy'],
     default: 'on-crash',
     flag: 'restart',
     value: 'when',
@@ -207,6 +248,7 @@ const options = {
   maxRestarts: {
     kind: 'count',
     group: 'Restarting',
+    affects: ['policy'],
     rare: true,
     default: 5,
     flag: 'max-restarts',
@@ -216,6 +258,7 @@ const options = {
   minUptime: {
     kind: 'duration',
     group: 'Restarting',
+    affects: ['policy'],
     rare: true,
     default: 1000,
     flag: 'min-uptime',
@@ -225,6 +268,7 @@ const options = {
   exitOnCrash: {
     kind: 'switch',
     group: 'Restarting',
+    affects: ['policy'],
     rare: true,
     default: false,
     flag: 'exit-on-crash',
@@ -233,6 +277,7 @@ const options = {
   onChangeOnly: {
     kind: 'switch',
     group: 'Restarting',
+    affects: ['policy'],
     rare: true,
     default: false,
     flag: 'on-change-only',
@@ -242,6 +287,7 @@ const options = {
   signal: {
     kind: 'signal',
     group: 'Restarting',
+    affects: ['nextUse'],
     default: 'SIGTERM',
     flag: 'signal',
     short: 's',
@@ -251,6 +297,7 @@ const options = {
   killTimeout: {
     kind: 'duration',
     group: 'Restarting',
+    affects: ['policy'],
     default: 5000,
     flag: 'kill-timeout',
     value: 'time',
@@ -259,6 +306,7 @@ const options = {
   standby: {
     kind: 'switch',
     group: 'Restarting',
+    affects: ['nextUse'],
     default: true,
     flag: 'standby',
     help: 'process prepared for the next run (Node)',
@@ -266,8 +314,8 @@ const options = {
   hold: {
     kind: 'port',
     group: 'Restarting',
+    affects: ['nextUse', 'start'],
     rare: true,
-    atStart: 'everywhere',
     default: true,
     flag: 'hold',
     help: 'connections wait through a restart (or `=port`)',
@@ -275,6 +323,7 @@ const options = {
   drain: {
     kind: 'duration',
     group: 'Restarting',
+    affects: ['nextUse'],
     rare: true,
     default: 100,
     flag: 'drain',
@@ -284,6 +333,7 @@ const options = {
   prewarm: {
     kind: 'selection',
     group: 'Restarting',
+    affects: ['nextUse'],
     default: false,
     flag: 'prewarm',
     help: 'packages loaded into that process ahead of time',
@@ -291,8 +341,8 @@ const options = {
   keep: {
     kind: 'texts',
     group: 'Restarting',
+    affects: ['start'],
     rare: true,
-    atStart: 'everywhere',
     default: [
       'google-chrome*',
       'chrome*',
@@ -319,6 +369,7 @@ const options = {
   health: {
     kind: 'health',
     group: 'Health',
+    affects: ['program', 'watchdog'],
     default: undefined,
     flag: 'health',
     value: 'probe',
@@ -327,6 +378,7 @@ const options = {
   ready: {
     kind: 'readiness',
     group: 'Health',
+    affects: ['program', 'watchdog'],
     rare: true,
     default: undefined,
     flag: 'ready',
@@ -337,12 +389,14 @@ const options = {
   after: {
     kind: 'texts',
     group: 'Health',
+    affects: ['nextUse'],
     default: [],
     help: 'programs of `apps` that have to be up before it is started',
   },
   maxMemory: {
     kind: 'size',
     group: 'Health',
+    affects: ['watchdog'],
     rare: true,
     default: undefined,
     flag: 'max-memory',
@@ -352,6 +406,7 @@ const options = {
   timeout: {
     kind: 'duration',
     group: 'Health',
+    affects: ['watchdog'],
     rare: true,
     default: undefined,
     flag: 'timeout',
@@ -361,12 +416,14 @@ const options = {
   on: {
     kind: 'hooks',
     group: 'Health',
+    affects: ['nextUse'],
     default: {},
     help: 'commands to run at `start`, `ready`, `restart`, `change`, `crash`, `exit`',
   },
   onReady: {
     kind: 'text',
     group: 'Health',
+    affects: ['nextUse'],
     rare: true,
     default: undefined,
     flag: 'on-ready',
@@ -376,6 +433,7 @@ const options = {
   notify: {
     kind: 'switch',
     group: 'Health',
+    affects: ['output'],
     rare: true,
     default: false,
     flag: 'notify',
@@ -384,7 +442,7 @@ const options = {
   liveReload: {
     kind: 'port',
     group: 'Health',
-    atStart: 'everywhere',
+    affects: ['start'],
     default: false,
     flag: 'live-reload',
     help: 'pages reload (script: port 35729, or `=port`)',
@@ -392,8 +450,8 @@ const options = {
   name: {
     kind: 'text',
     group: 'Output',
+    affects: ['backgroundStart'],
     rare: true,
-    atStart: 'background',
     default: undefined,
     flag: 'name',
     value: 'name',
@@ -403,8 +461,8 @@ const options = {
   log: {
     kind: 'path',
     group: 'Output',
+    affects: ['backgroundStart'],
     rare: true,
-    atStart: 'background',
     default: undefined,
     flag: 'log',
     value: 'file',
@@ -413,8 +471,8 @@ const options = {
   logSize: {
     kind: 'size',
     group: 'Output',
+    affects: ['backgroundStart'],
     rare: true,
-    atStart: 'background',
     default: 10_485_760,
     byDefault: '10M',
     flag: 'log-size',
@@ -424,8 +482,8 @@ const options = {
   logFiles: {
     kind: 'count',
     group: 'Output',
+    affects: ['backgroundStart'],
     rare: true,
-    atStart: 'background',
     default: 5,
     flag: 'log-files',
     value: 'n',
@@ -434,8 +492,8 @@ const options = {
   logTimestamps: {
     kind: 'switch',
     group: 'Output',
+    affects: ['backgroundStart'],
     rare: true,
-    atStart: 'background',
     default: false,
     flag: 'log-timestamps',
     help: 'begin each line of a log with the time',
@@ -443,6 +501,7 @@ const options = {
   prefix: {
     kind: 'switch',
     group: 'Output',
+    affects: ['output'],
     rare: true,
     default: true,
     flag: 'prefix',
@@ -451,6 +510,7 @@ const options = {
   clear: {
     kind: 'switch',
     group: 'Output',
+    affects: ['output'],
     rare: true,
     default: false,
     flag: 'clear',
@@ -459,6 +519,7 @@ const options = {
   quiet: {
     kind: 'switch',
     group: 'Output',
+    affects: ['output'],
     default: false,
     flag: 'quiet',
     short: 'q',
@@ -467,6 +528,7 @@ const options = {
   verbose: {
     kind: 'switch',
     group: 'Output',
+    affects: ['output', 'watch'],
     default: false,
     flag: 'verbose',
     short: 'V',
@@ -475,6 +537,7 @@ const options = {
   logFormat: {
     kind: 'choice',
     group: 'Output',
+    affects: ['output'],
     rare: true,
     default: 'pretty',
     flag: 'log-format',
@@ -485,6 +548,7 @@ const options = {
   color: {
     kind: 'switch',
     group: 'Output',
+    affects: ['output'],
     rare: true,
     default: true,
     flag: 'color',
@@ -598,20 +662,6 @@ export const optionKeys: readonly OptionKey[] = Object.keys(options) as OptionKe
 const specs: Readonly<Record<OptionKey, OptionSpec>> = options;
 
 export const specOf = (key: OptionKey): OptionSpec => specs[key];
-
-/** What people are told of changed settings that are not looked at again; undefined where there are none. */
-export function tellOfStart(
-  changed: readonly OptionKey[],
-  where: NonNullable<OptionSpec['atStart']>,
-  [before, after]: readonly [Settings, Settings],
-): string | undefined {
-  // Whether ports are held is asked at every start of the program; which one is opened is not.
-  const opensPort = [before, after].some(({ hold }) => typeof hold === 'number');
-  const keys = changed.filter((key) => specOf(key).atStart === where && (key !== 'hold' || opensPort));
-  return keys.length === 0
-    ? undefined
-    : `${keys.join(', ')} ${keys.length === 1 ? 'takes' : 'take'} effect when devwatch is started anew`;
-}
 
 /** Does its flag take no value? */
 export const isSwitch = ({ kind }: OptionSpec): boolean => kind === 'switch' || kind === 'selection' || kind === 'port';

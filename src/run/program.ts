@@ -2,6 +2,7 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
+import { affected, restartNotice } from '../config/affects.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import {
   type Hooks as HookCommands,
@@ -10,8 +11,6 @@ import {
   optionKeys,
   pageExtensions,
   type Settings,
-  specOf,
-  tellOfStart,
 } from '../config/options.ts';
 import type { Hooks } from '../process/hooks.ts';
 import type { Command } from '../process/launch/command.ts';
@@ -657,8 +656,7 @@ export class App {
   #adapt(changed: readonly OptionKey[], replans: boolean): void {
     if (this.#launcher === undefined) return; // It is about to start with them.
     const since = Date.now();
-    const rewatches = changed.some((key) => ['Watching', 'Program'].includes(specOf(key).group) || key === 'verbose');
-    if (rewatches || replans) {
+    if (affected(changed, 'watch') || replans) {
       this.#watching = this.#watching
         .then(() => this.#watch(since))
         .catch((error: unknown) =>
@@ -666,7 +664,7 @@ export class App {
         );
     }
     // What it takes to ask a program, or to hear that it is up, it gets at its start.
-    if (changed.some((key) => specOf(key).group === 'Program' || key === 'health' || key === 'ready')) {
+    if (affected(changed, 'program')) {
       this.restart('settings', false);
     }
   }
@@ -691,10 +689,10 @@ export class App {
     this.#command = command;
     if (changed.length > 0) {
       this.#emit({ type: 'settings', file: loaded.file ?? '', changed, settings: loaded.settings });
-      const message = tellOfStart(changed, 'everywhere', [before, loaded.settings]);
+      const message = restartNotice(changed, 'start', [before, loaded.settings]);
       if (message !== undefined) this.#emit({ type: 'warning', message });
       this.#supervisor.policy = policyOf(loaded.settings);
-      if (changed.some((key) => ['health', 'ready', 'maxMemory', 'timeout'].includes(key))) {
+      if (affected(changed, 'watchdog')) {
         const previous = this.#watchdog;
         this.#watchdog = this.#openWatchdog();
         previous.replaceBy(this.#watchdog);

@@ -680,7 +680,7 @@ describe('when the settings change', () => {
     await devwatch.event('watching');
     project.write('.watchrc', settings(inEach('api', 'web')));
     expect(await devwatch.event('problem')).toMatchObject({
-      message: expect.stringMatching(/^"apps" names several programs now: devwatch has to be started anew/),
+      message: expect.stringMatching(/^"apps" names several programs now · restart devwatch to apply this/),
     });
     expect([web.isAlive(), home.callers.length]).toEqual([true, 1]);
   });
@@ -693,7 +693,7 @@ describe('when the settings change', () => {
     await Promise.all([watches(devwatch, 'web'), watches(devwatch, 'api')]);
     project.write('.watchrc', '{"script": "web.js"}');
     expect(await devwatch.event('problem')).toMatchObject({
-      message: '"apps" has come or gone: devwatch has to be started anew · the old settings stay in force',
+      message: '"apps" was added or removed · restart devwatch to apply this · the old settings stay in force',
     });
     expect(web?.isAlive()).toBe(true);
   });

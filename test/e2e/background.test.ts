@@ -358,8 +358,8 @@ test('what has been read again is in force, or it is told from when on it is', a
   const told = fs.readFileSync(session.file('web', 'err.log'), 'utf8').trim().split('\n');
   expect(JSON.parse(told.at(-1) ?? '')).toMatchObject({ event: 'ready', run: 3 });
   const text = told.join('\n');
-  expect(text).toContain('liveReload takes effect when devwatch is started anew');
-  expect(text).toContain('logTimestamps takes effect when devwatch is started anew');
+  expect(text).toContain('liveReload takes effect when devwatch is restarted');
+  expect(text).toContain('logTimestamps takes effect when devwatch is restarted');
 });
 
 test('settings that name several programs now are a mistake', async () => {
@@ -373,7 +373,7 @@ test('settings that name several programs now are a mistake', async () => {
   session.project.write('.watchrc', '{"apps": {"web": {"script": "b.js"}, "other": {"script": "a.js"}}}');
   expect(await session.run('reload', 'web')).toMatchObject({
     code: 1,
-    out: expect.stringContaining('devwatch has to be started anew'),
+    out: expect.stringContaining('restart devwatch to apply this'),
   });
   expect(program.isAlive()).toBe(true);
 });
