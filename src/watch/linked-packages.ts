@@ -5,8 +5,8 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
+import { ignoredFolderNames } from './default-ignores.ts';
 import { realPathOf } from './disk.ts';
-import { ignoredFolderNames } from './filter.ts';
 
 interface Manifest {
   readonly [key: string]: unknown;

@@ -1,4 +1,4 @@
-/** Absolute POSIX paths as text: no look at the disk. */
+/** Absolute POSIX paths as text, without access to the disk. */
 
 import path from 'node:path';
 
@@ -9,3 +9,6 @@ export const isBelow = (file: string, folder: string): boolean =>
   file.length > folder.length && file.startsWith(folder) && (folder.endsWith('/') || file[folder.length] === '/');
 
 export const isAtOrBelow = (file: string, folder: string): boolean => file === folder || isBelow(file, folder);
+
+/** Length of a folder's path together with the slash that follows it. */
+export const lengthOfPrefix = (folder: string): number => (folder.endsWith('/') ? folder.length : folder.length + 1);

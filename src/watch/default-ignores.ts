@@ -1,0 +1,36 @@
+/** Names that are not watched unless a pattern names them. */
+
+/** Folders of build output and installed packages, at any depth below a watched folder. */
+export const ignoredFolderNames: ReadonlySet<string> = new Set([
+  'node_modules',
+  'bower_components',
+  'jspm_packages',
+  'dist',
+  'build',
+  'out',
+  'coverage',
+  'logs',
+  'tmp',
+  'temp',
+  '__pycache__',
+  'venv',
+]);
+
+/** Temporary files that editors and tools put beside the real ones. */
+const ignoredFiles: readonly string[] = [
+  '\\.#.*', // Emacs lock
+  '#.*#', // Emacs auto-save
+  '.*~', // backup copies
+  '.*\\.sw[a-p]', // vim
+  '4913', // vim tests whether a folder is writable
+  '.*___jb_old___', // JetBrains safe write
+  '.*___jb_tmp___',
+  '.*\\.timestamp-.*\\.mjs', // a bundled vite or vitest configuration
+];
+
+const ignoredFileName = new RegExp(`^(?:${ignoredFiles.join('|')})$`, 's');
+
+/** Is a folder of this name ignored, or hidden by its leading dot? */
+export const isIgnoredFolder = (name: string): boolean => name.startsWith('.') || ignoredFolderNames.has(name);
+
+export const isIgnoredFile = (name: string): boolean => ignoredFileName.test(name);
