@@ -9,7 +9,7 @@ import { watch } from 'chokidar';
 import { codeOf, messageOf } from '../shared/errors.ts';
 import type { Change } from '../shared/events.ts';
 import { type Coverage, isExhausted, type OnExhausted, type Watcher, type WatchOptions } from './backend.ts';
-import { statsOf, timestampSlack } from './disk.ts';
+import { statsOf, timestampSlackMs } from './disk.ts';
 
 /**
  * Polling is not ready when it says so: what it compares with is still being read in the thread
@@ -89,7 +89,7 @@ function open(options: WatchOptions, interval: number | undefined, onExhausted: 
     for (const file of files()) {
       count += 1;
       const stats = statsOf(file, fs.statSync);
-      if (stats !== undefined && stats.ctimeMs >= since - timestampSlack) announce('change', file, stats);
+      if (stats !== undefined && stats.ctimeMs >= since - timestampSlackMs) announce('change', file, stats);
     }
     const directories = Object.keys(watcher.getWatched()).length;
     return { backend: poll ? 'polling' : 'chokidar', directories, files: count };

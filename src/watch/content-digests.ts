@@ -1,39 +1,39 @@
-/** Tells a save that changes something from one that leaves the content as it was. */
+/** Tells a save that changes the content of a file from one that does not. */
 
 import fs from 'node:fs';
 import type { Change } from '../shared/events.ts';
-import { digestOf, inSlices, statsOf, timestampSlack } from './disk.ts';
+import { fingerprintOf, inSlices, statsOf, timestampSlackMs } from './disk.ts';
 
 export interface Digests {
   /**
-   * Takes the content of these files as known, save for those touched at or after `since` (epoch ms):
-   * what runs may have the content from before that.
+   * Reads these files, and takes their content as known, except for files touched at or after `since` (epoch ms):
+   * the program may have loaded an earlier content.
    */
-  learn(files: Iterable<string>, since: number, cancelled: () => boolean): Promise<void>;
-  /** Those of the changes after which a file has another content than was known; it is known from then on. */
+  learn(files: Iterable<string>, since: number, isCancelled: () => boolean): Promise<void>;
+  /** Returns the changes that gave a file another content than the known one; the new content is known from then on. */
   changed(changes: readonly Change[]): readonly Change[];
 }
 
-/** Knows nothing at first. */
+/** Returns digests that know no file yet. */
 export function createDigests(): Digests {
   const known = new Map<string, string | undefined>();
 
   function* learning(files: Iterable<string>, since: number): Generator<void> {
     for (const file of files) {
-      const digest = digestOf(file);
-      // Asked after the content was read: a write in between must not pass for known.
+      const fingerprint = fingerprintOf(file);
+      // After the content was read: a write between the two must not pass for known.
       const touchedAt = statsOf(file, fs.statSync)?.ctimeMs ?? Number.POSITIVE_INFINITY;
-      if (!known.has(file) && touchedAt < since - timestampSlack) known.set(file, digest);
+      if (!known.has(file) && touchedAt < since - timestampSlackMs) known.set(file, fingerprint);
       yield;
     }
   }
 
   return {
-    learn: (files, since, cancelled) => inSlices(learning(files, since), cancelled),
+    learn: (files, since, isCancelled) => inSlices(learning(files, since), isCancelled),
     changed: (changes) =>
       changes.filter(({ path }) => {
         const before = known.get(path);
-        const now = digestOf(path);
+        const now = fingerprintOf(path);
         known.set(path, now);
         return before !== now;
       }),

@@ -1,4 +1,4 @@
-/** What the backends need of the disk. */
+/** Access to the disk for the backends. */
 
 import { createHash } from 'node:crypto';
 import fs, { type StatSyncFn, type Stats } from 'node:fs';
@@ -8,25 +8,25 @@ import { codeOf } from '../shared/errors.ts';
 
 /**
  * The kernel stamps files with the time of its last tick (up to 10 ms ago at 100 Hz), so a save
- * right after a moment may look this much older than it. Milliseconds.
+ * right after a moment may look this much older than it.
  */
-export const timestampSlack = 10;
+export const timestampSlackMs = 10;
 
-/** Long work gives the event loop a turn after this long, in ms, so that a child's start is not slowed. */
-const slice = 10;
+/** Long work yields to the event loop after this time, so that it does not slow the start of a child process. */
+const sliceMs = 10;
 
-/** What stands at this path; undefined when nothing does, or it cannot be reached. */
+/** Returns the stats of a path; undefined when nothing is there, or it cannot be reached. */
 export function statsOf(file: string, stat: StatSyncFn): Stats | undefined {
   try {
     return stat(file, { throwIfNoEntry: false });
   } catch (error) {
-    // A parent that is no folder any more, or may not be entered: as good as missing.
+    // A parent is no longer a folder, or cannot be entered: as good as missing.
     if (codeOf(error) === undefined) throw error;
     return undefined;
   }
 }
 
-/** The entries of a folder; none when it is gone or may not be read. */
+/** Returns the entries of a folder; none when it is gone or cannot be read. */
 export function entriesOf(folder: string): fs.Dirent[] {
   try {
     return fs.readdirSync(folder, { withFileTypes: true });
@@ -35,7 +35,7 @@ export function entriesOf(folder: string): fs.Dirent[] {
   }
 }
 
-/** The path with all links resolved; undefined when nothing is there. */
+/** Returns the path with all links resolved; undefined when nothing is there. */
 export function realPathOf(file: string): string | undefined {
   try {
     return fs.realpathSync(file);
@@ -44,56 +44,47 @@ export function realPathOf(file: string): string | undefined {
   }
 }
 
-/** Of what programs write in pieces: of 8 KB (C, Python), of 64 and of 512 (Node's streams, its promises). Bytes. */
-const smallestPiece = 4096;
+/** Programs write in chunks of 8 KB (C, Python), 64 KB or 512 KB (Node); all are multiples of this. */
+const minChunkBytes = 4096;
 
-/** Milliseconds. A command that is loaded while its output has already been opened leaves that empty for longest. */
-const restOfSave = { ofNothing: 100, ofPieces: 25 } as const;
+/** Longest for an empty file: `command > file` truncates the file before the command has been loaded. */
+const restOfSaveMs = { ofNothing: 100, ofChunks: 25 } as const;
 
 /**
- * How long, in ms, the rest of a save may take, by how a path looks: 100 where nothing is there or nothing is
- * in it, 25 for as much as whole pieces (in one of 4096 files that is so by chance), else 0.
+ * Estimates how long, in ms, the rest of a save may take: 100 where the file is missing or empty, 25 where it consists
+ * of whole chunks (true by chance for one file in 4096), else 0.
  */
 export function restOfSaveAt(file: string): number {
   const stats = statsOf(file, fs.statSync);
-  if (stats === undefined) return restOfSave.ofNothing;
-  if (!stats.isFile() || stats.size % smallestPiece !== 0) return 0;
-  return stats.size === 0 ? restOfSave.ofNothing : restOfSave.ofPieces;
+  if (stats === undefined) return restOfSaveMs.ofNothing;
+  if (!stats.isFile() || stats.size % minChunkBytes !== 0) return 0;
+  return stats.size === 0 ? restOfSaveMs.ofNothing : restOfSaveMs.ofChunks;
 }
 
-/** Tells one content from another; of a file that cannot be read, undefined. 20 KB take 30 µs (SHA-1, warm). */
-export function digestOf(file: string): string | undefined {
-  try {
-    return createHash('sha1').update(fs.readFileSync(file)).digest('base64');
-  } catch {
-    return undefined;
-  }
-}
-
-/** What is longer is told apart by its digest. Bytes. */
-const longestKept = 8192;
+/** Longer contents are represented by a digest. */
+const maxKeptBytes = 8192;
 
 /**
- * The same for few files: a short one's content itself. To load node:crypto would put off the first restart
- * by 5 ms, and takes 0.7 MB.
+ * Returns a text that is equal for equal contents; undefined when the file cannot be read. Short contents stand for
+ * themselves, because loading node:crypto would delay the first restart by 5 ms.
  */
 export function fingerprintOf(file: string): string | undefined {
   try {
     const content = fs.readFileSync(file);
-    if (content.length <= longestKept) return `content ${content.toString('latin1')}`;
+    if (content.length <= maxKeptBytes) return `content ${content.toString('latin1')}`;
+    return createHash('sha1').update(content).digest('base64');
   } catch {
     return undefined;
   }
-  return digestOf(file);
 }
 
-/** Runs steps until they end or `cancelled`, giving the event loop a turn every few milliseconds. */
-export async function inSlices(steps: Generator<void>, cancelled: () => boolean): Promise<void> {
-  let turnEnds = systemClock.now() + slice;
+/** Runs steps until they end or `isCancelled`, and yields to the event loop every few milliseconds. */
+export async function inSlices(steps: Generator<void>, isCancelled: () => boolean): Promise<void> {
+  let turnEnds = systemClock.now() + sliceMs;
   for (const _ of steps) {
-    if (cancelled()) return;
+    if (isCancelled()) return;
     if (systemClock.now() < turnEnds) continue;
     await nextTurn();
-    turnEnds = systemClock.now() + slice;
+    turnEnds = systemClock.now() + sliceMs;
   }
 }

@@ -1,28 +1,28 @@
-/** What links lead to: a change there leaves no event where the link is. */
+/** Watches the targets of links: a change there causes no event where the link is. */
 
 import fs from 'node:fs';
 import path from 'node:path';
 import { realPathOf, statsOf } from './disk.ts';
 
-interface Watched<Link> {
+interface WatchedFolder<Link> {
   readonly subscription: fs.FSWatcher;
-  /** By the name of what they lead to, or past: the links themselves by their paths. */
+  /** The links, by their paths, that lead to or through each name in the folder. */
   readonly links: Map<string, Map<string, Link>>;
 }
 
-/** The folders that hold the targets of links are watched, and nothing in them but the targets. */
+/** Watches the folders that hold the targets of links, and reports nothing in them but the targets. */
 export class LinkTargets<Link> {
   readonly #open: (folder: string) => fs.FSWatcher | undefined;
   readonly #onEvent: (type: string, link: Link) => void;
   readonly #onFolderGone: () => void;
-  readonly #folders = new Map<string, Watched<Link>>();
+  readonly #folders = new Map<string, WatchedFolder<Link>>();
   /** By the path of the link. */
   readonly #stations = new Map<string, readonly string[]>();
 
   /**
    * @param open watches a folder, if that is possible
-   * @param onEvent something happened to the target of this link, by the names of `fs.watch`
-   * @param onFolderGone a folder that holds targets was removed or renamed
+   * @param onEvent called for an event, by the names of `fs.watch`, of the target of this link
+   * @param onFolderGone called when a folder that holds targets was removed or renamed
    */
   constructor(
     open: (folder: string) => fs.FSWatcher | undefined,
@@ -34,7 +34,7 @@ export class LinkTargets<Link> {
     this.#onFolderGone = onFolderGone;
   }
 
-  /** Watches what the link at `file` leads to now, even if nothing is there. */
+  /** Watches the present target of the link at `file`, even if nothing is there. */
   add(file: string, link: Link): void {
     const before = this.#stations.get(file) ?? [];
     const stations = stationsOf(file);
@@ -48,7 +48,7 @@ export class LinkTargets<Link> {
     for (const station of before) if (!stations.includes(station)) this.#leave(station, file);
   }
 
-  /** Nothing is watched for this link any more. */
+  /** Stops watching for this link. */
   remove(file: string): void {
     for (const station of this.#stations.get(file) ?? []) this.#leave(station, file);
     this.#stations.delete(file);
@@ -80,7 +80,7 @@ export class LinkTargets<Link> {
     subscription.on('change', (type, name) => {
       const station = path.join(folder, String(name));
       for (const [file, link] of [...(links.get(String(name)) ?? [])]) {
-        // It may lead elsewhere by now, or be gone.
+        // By now the link may lead elsewhere, or be gone.
         const leadsHere = stationsOf(file).includes(station);
         if (type === 'rename') this.add(file, link);
         if (leadsHere) this.#onEvent(type, link);
@@ -92,13 +92,13 @@ export class LinkTargets<Link> {
   }
 }
 
-/** As many links in a row as Linux follows. */
-const mostHops = 40;
+/** Linux follows at most this many links in a row. */
+const maxHops = 40;
 
 /**
- * What decides where a link leads: the links that it leads to or through, one after the other, and the target at
- * the end, or the first of what is missing. A Kubernetes ConfigMap is exchanged by the one in the middle. Empty when
- * there is no link.
+ * Returns all paths that decide where a link leads: the links that it leads to or through, in order, and the target at
+ * the end, or the first missing path. (A Kubernetes ConfigMap is replaced by changing the link in the middle.) Empty
+ * when there is no link.
  */
 function stationsOf(link: string): string[] {
   const folder = realPathOf(path.dirname(link));
@@ -116,7 +116,7 @@ function stationsOf(link: string): string[] {
       continue;
     }
     stations.push(next);
-    if (stations.length > mostHops) return stations;
+    if (stations.length > maxHops) return stations;
     names = [...namesOf(path.resolve(place, target)), ...names];
     place = '/';
   }
@@ -125,7 +125,7 @@ function stationsOf(link: string): string[] {
 
 const namesOf = (absolute: string): string[] => absolute.split('/').filter(Boolean);
 
-/** Undefined where there is no link. */
+/** Returns undefined where there is no link. */
 function readLink(file: string): string | undefined {
   try {
     return fs.readlinkSync(file);

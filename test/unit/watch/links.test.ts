@@ -217,7 +217,7 @@ test('a folder that may not be read is named, once', async () => {
   await using observer = await watching(project);
   denied.mockRestore();
   expect(observer.warnings).toEqual([
-    expect.stringMatching(/(secret|other) may not be read: changes in it are not seen$/),
+    expect.stringMatching(/(secret|other) cannot be read: changes in it are not seen$/),
   ]);
   append(project, 'a.js');
   expect((await observer.next()).path).toBe('a.js');

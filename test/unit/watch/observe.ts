@@ -6,7 +6,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { onTestFailed } from 'vitest';
 import type { Change } from '../../../src/shared/events.ts';
 import type { Coverage, Watcher, WatchOptions } from '../../../src/watch/backend.ts';
-import { timestampSlack } from '../../../src/watch/disk.ts';
+import { timestampSlackMs } from '../../../src/watch/disk.ts';
 import { createFilter } from '../../../src/watch/filter.ts';
 import type { Project } from '../../support/project.ts';
 
@@ -103,7 +103,7 @@ export function observe(open: Open, project: Project, settings: Settings = {}): 
 /** Resolves when what has been written until now counts as older than what is written from then on. */
 export async function aged(): Promise<void> {
   const written = Date.now();
-  while (Date.now() <= written + timestampSlack) await nextTurn();
+  while (Date.now() <= written + timestampSlackMs) await nextTurn();
 }
 
 /** One event about a file that exists, unlike `write`, which empties it first. */

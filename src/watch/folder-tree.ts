@@ -1,0 +1,91 @@
+/** The watched folders as a tree, with the files known in each. */
+
+import fs from 'node:fs';
+import path from 'node:path';
+import { statsOf, timestampSlackMs } from './disk.ts';
+import { isAtOrBelow } from './paths.ts';
+import type { Baseline } from './written.ts';
+
+export interface Folder {
+  readonly path: string;
+  readonly subscription: fs.FSWatcher;
+  /** See `identityOf`. */
+  readonly identity: string | undefined;
+  /** The relevant files in it by name, each with its state when it was last examined. */
+  readonly files: Map<string, Baseline | undefined>;
+  readonly folders: Map<string, Folder>;
+  /** Names of links to folders that are watched elsewhere. */
+  readonly covered: Set<string>;
+  /** No longer part of the tree: events are ignored, and a walk does not enter its subfolders. */
+  isDropped: boolean;
+}
+
+export class FolderTree {
+  /** The topmost folders, by path: the filter's roots, or the nearest folder above a missing one. */
+  readonly tops: Map<string, Folder> = new Map();
+
+  /** Adds a folder that has just been subscribed to. */
+  add(folderPath: string, subscription: fs.FSWatcher, parent: Folder | undefined): Folder {
+    const folder: Folder = {
+      path: folderPath,
+      subscription,
+      identity: identityOf(statsOf(folderPath, fs.statSync)),
+      files: new Map(),
+      folders: new Map(),
+      covered: new Set(),
+      isDropped: false,
+    };
+    if (parent === undefined) this.tops.set(folderPath, folder);
+    else parent.folders.set(path.basename(folderPath), folder);
+    return folder;
+  }
+
+  *all(): Generator<Folder> {
+    const stack = [...this.tops.values()];
+    for (let folder = stack.pop(); folder !== undefined; folder = stack.pop()) {
+      yield folder;
+      stack.push(...folder.folders.values());
+    }
+  }
+
+  /** The relevant files, absolute. */
+  *files(): Generator<string> {
+    for (const folder of this.all()) for (const name of folder.files.keys()) yield joinPath(folder.path, name);
+  }
+
+  /** The relevant files, and the links to folders that are watched elsewhere. */
+  *paths(): Generator<string> {
+    yield* this.files();
+    for (const folder of this.all()) for (const name of folder.covered) yield joinPath(folder.path, name);
+  }
+
+  /** Is this folder in the tree? */
+  covers(wanted: string): boolean {
+    for (const top of this.tops.values()) {
+      if (!isAtOrBelow(wanted, top.path)) continue;
+      let folder: Folder | undefined = top;
+      for (const name of path.relative(top.path, wanted).split(path.sep)) {
+        if (name !== '') folder = folder?.folders.get(name);
+      }
+      if (folder !== undefined) return true;
+    }
+    return false;
+  }
+}
+
+/** Joins like `path.join`, in a tenth of its time: a large tree has many names. */
+export const joinPath = (folder: string, name: string): string =>
+  folder.endsWith('/') ? folder + name : `${folder}/${name}`;
+
+/** Is the folder that was watched still the one at its path? */
+export const isStill = (folder: Folder, stats: fs.Stats | undefined): boolean =>
+  folder.identity !== undefined && folder.identity === identityOf(stats);
+
+/**
+ * Distinguishes a folder from any later one at its path; undefined while one made right after it could look the same.
+ * ext4 gives a new directory the inode number of the one just deleted, so the birth time belongs to it.
+ */
+function identityOf(stats: fs.Stats | undefined): string | undefined {
+  if (stats === undefined || stats.birthtimeMs === 0) return undefined;
+  return stats.birthtimeMs < Date.now() - timestampSlackMs ? `${stats.ino} ${stats.birthtimeMs}` : undefined;
+}

@@ -1,0 +1,60 @@
+/**
+ * Tells a write from a change of mode or owner, which arrives as the same event. A write moves the
+ * time of modification or the size.
+ */
+
+import type { Stats } from 'node:fs';
+import { fingerprintOf } from './disk.ts';
+
+/** Those properties of a file that a write changes. */
+export interface Baseline {
+  readonly mtimeMs: number;
+  readonly size: number;
+  /** Known only where a second write might leave the same time behind. */
+  readonly fingerprint: string | undefined;
+}
+
+/** The coarsest resolution of modification times: FAT gives two writes within 2 s the same one. */
+const maxTimestampStepMs = 2100;
+/** Larger files are not read to tell a `chmod` right after a write from another write. */
+const maxFingerprintedBytes = 1_000_000;
+
+/**
+ * Returns what a later state of the file is compared with; undefined where that would prove nothing. A file that was
+ * modified a moment ago may be written again and keep its time: its content must be known as well.
+ */
+export function baselineOf(file: string, stats: Stats | undefined, readsContent: boolean): Baseline | undefined {
+  if (stats === undefined) return undefined;
+  const { mtimeMs, size } = stats;
+  const isSettled = Date.now() - mtimeMs > maxTimestampStepMs;
+  if (!isSettled && !(readsContent && size <= maxFingerprintedBytes)) return undefined;
+  return { mtimeMs, size, fingerprint: isSettled ? undefined : fingerprintOf(file) };
+}
+
+/** Decides for each event of a known file whether the file was written. */
+export class WriteDetector {
+  /** Files that had an event this turn, but seem not to have been written. */
+  readonly #suspects = new Set<string>();
+
+  /** @param before undefined when too little is known about the file: then it counts as written */
+  isWritten(file: string, before: Baseline | undefined, stats: Stats | undefined): boolean {
+    if (differs(file, before, stats)) return true;
+    // A copy that keeps the times (`cp -p`) causes at least two events: a write, and a change of attributes.
+    if (before?.fingerprint === undefined && this.#suspects.has(file)) return true;
+    this.#suspects.add(file);
+    return false;
+  }
+
+  /** To be called when all events of a turn of the event loop have been handled. */
+  endTurn(): void {
+    this.#suspects.clear();
+  }
+}
+
+function differs(file: string, before: Baseline | undefined, stats: Stats | undefined): boolean {
+  if (before === undefined || stats === undefined || before.size !== stats.size) return true;
+  // A write and a `touch` move the time forwards. A copy in progress gets the older time of its source last.
+  if (stats.mtimeMs > before.mtimeMs) return true;
+  if (stats.mtimeMs < before.mtimeMs && before.fingerprint === undefined) return true;
+  return before.fingerprint !== undefined && before.fingerprint !== fingerprintOf(file);
+}
