@@ -111,15 +111,15 @@ export async function followLog(file: string, options: FollowOptions): Promise<v
     }
   }
 
-  /** Reads all there is, file after file. */
-  async function catchUp(): Promise<void> {
+  /** Reads all there is, file after file; returns whether the newest file exists. */
+  async function catchUp(): Promise<boolean> {
     for (;;) {
       const stats = await ifThere(fs.promises.lstat(file));
       if (stats === undefined || signal.aborted || (source !== undefined && isSame(stats, source.stats))) {
         await drain();
-        return;
+        return stats !== undefined;
       }
-      if (!(await moveOn())) return;
+      if (!(await moveOn())) return true;
     }
   }
 
@@ -164,8 +164,8 @@ export async function followLog(file: string, options: FollowOptions): Promise<v
     watch.arm(); // Before the first look, so that nothing comes between.
     if (!signal.aborted) await start();
     while (!signal.aborted) {
-      await catchUp();
-      if (!signal.aborted) await watch.next();
+      const exists = await catchUp();
+      if (!signal.aborted) await watch.next(exists);
     }
   } finally {
     signal.removeEventListener('abort', stop);
@@ -178,7 +178,7 @@ interface Lookout {
   arm(): void;
   wake(): void;
   /** Something may have happened since the last call. */
-  next(): Promise<void>;
+  next(exists: boolean): Promise<void>;
   close(): void;
 }
 
@@ -187,6 +187,8 @@ function createLookout(file: string, clock: Clock): Lookout {
   const folder = path.dirname(file);
   const name = path.basename(file);
   let watcher: fs.FSWatcher | undefined;
+  /** Of the folder that is watched. */
+  let inode: number | undefined;
   let timer: CancelTimer | undefined;
   let awake = false;
   let wakeUp = (): void => {};
@@ -195,6 +197,8 @@ function createLookout(file: string, clock: Clock): Lookout {
     awake = true;
     wakeUp();
   }
+
+  const folderInode = (): number | undefined => fs.statSync(folder, { throwIfNoEntry: false })?.ino;
 
   function disarm(): void {
     watcher?.close();
@@ -211,6 +215,7 @@ function createLookout(file: string, clock: Clock): Lookout {
         wake();
       });
       watcher = armed;
+      inode = folderInode();
       armed.on('error', () => {
         if (watcher === armed) disarm();
         wake();
@@ -223,14 +228,16 @@ function createLookout(file: string, clock: Clock): Lookout {
   return {
     arm,
     wake,
-    async next() {
+    async next(exists) {
+      if (folderInode() !== inode) disarm();
       if (watcher === undefined) {
         arm();
         // What happened until it was armed has to be looked for.
         if (watcher !== undefined) awake = true;
       }
       if (!awake) {
-        if (watcher === undefined) timer = clock.after(pollInterval, wake);
+        // The kernel does not report that the folder was removed while a file in it, removed before, is still open.
+        if (watcher === undefined || !exists) timer = clock.after(pollInterval, wake);
         await new Promise<void>((resolve) => {
           wakeUp = resolve;
         });

@@ -155,7 +155,7 @@ test('what a program prints at its end is shown, also to who reads slowly', asyn
   let asleep = 0;
   await until(() => {
     asleep = stateOf(pid) === 'S' ? asleep + 1 : 0;
-    return asleep > 5000;
+    return asleep > 50;
   });
   // From this line on what it prints stays in its pipe.
   web.send('hello');

@@ -4,9 +4,10 @@ import { constants } from 'node:os';
 import { expect, test } from 'vitest';
 import type { EventOf } from '../../src/shared/events.ts';
 import { type Devwatch, startDevwatch } from '../support/devwatch.ts';
+import { isAlive } from '../support/facts.ts';
 import { type Caller, dialHome, type Home, openHome } from '../support/home.ts';
 import { createProject } from '../support/project.ts';
-import { ask, edit, isRunning, nextAddress, projectOf } from '../support/servers.ts';
+import { ask, edit, nextAddress, projectOf } from '../support/servers.ts';
 import { readText } from '../support/text.ts';
 
 /** However slowly this machine boots Node, such a crash is a quick one. */
@@ -124,7 +125,7 @@ test('what a crashed program leaves behind is ended before the next run', async 
   const next = await devwatch.event('start', ({ run }) => run === 2);
 
   expect(next.cause).toBe('crash');
-  expect(isRunning(helper?.pid ?? 0)).toBe(false);
+  expect(isAlive(helper?.pid ?? 0)).toBe(false);
 });
 
 test('exit 0 waits, and a change starts the program', async () => {
@@ -218,7 +219,7 @@ test('a program that ignores SIGTERM is killed after the kill timeout', async ()
   const after = await ask(await nextAddress(stdout));
 
   expect(after.greeting).toBe('goodbye');
-  expect(isRunning(before.pid)).toBe(false);
+  expect(isAlive(before.pid)).toBe(false);
   expect(await devwatch.event('stopping')).toMatchObject({ run: 1, stage: 'terminating', grace: null });
   expect(await devwatch.event('stopping')).toMatchObject({ run: 1, stage: 'killing', grace: 200 });
   const { survivors, ms } = await devwatch.event('gone');
@@ -251,7 +252,7 @@ test('a program that ignores SIGTERM does not outlive devwatch', async () => {
   const { pid } = await ask(await nextAddress(readText(devwatch.process.stdout)));
 
   expect((await devwatch.end()).code).toBe(128 + constants.signals.SIGTERM);
-  expect(isRunning(pid)).toBe(false);
+  expect(isAlive(pid)).toBe(false);
 });
 
 test('a second signal does not wait for the kill timeout', async () => {
@@ -266,7 +267,7 @@ test('a second signal does not wait for the kill timeout', async () => {
   devwatch.process.kill('SIGTERM');
   await stdout.next(/SIGTERM ignored\n/);
   expect((await devwatch.end('SIGINT')).code).toBe(128 + constants.signals.SIGTERM);
-  expect(isRunning(pid)).toBe(false);
+  expect(isAlive(pid)).toBe(false);
 });
 
 test('--signal asks with another signal', async () => {
@@ -344,7 +345,7 @@ for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
     const callers = await wholeFamily(home);
 
     expect(await devwatch.end(signal)).toEqual({ code: 128 + constants.signals[signal], signal: null });
-    expect(callers.filter(({ pid }) => isRunning(pid))).toEqual([]);
+    expect(callers.filter(({ pid }) => isAlive(pid))).toEqual([]);
     expect((await devwatch.event('end')).reason).toEqual({ kind: 'signal', signal });
   });
 }
@@ -359,7 +360,7 @@ test('a restart replaces the whole family', async () => {
   project.replace('leaf.js', `// changed\n${family['leaf.js']}`);
   const after = await wholeFamily(home);
 
-  expect(before.filter(({ pid }) => isRunning(pid))).toEqual([]);
-  expect(after.filter(({ pid }) => !isRunning(pid))).toEqual([]);
+  expect(before.filter(({ pid }) => isAlive(pid))).toEqual([]);
+  expect(after.filter(({ pid }) => !isAlive(pid))).toEqual([]);
   expect(home.mostAlive).toBe(4);
 });

@@ -6,9 +6,9 @@ import fs from 'node:fs';
 import type { Readable } from 'node:stream';
 import { expect, test } from 'vitest';
 import { cli, runDevwatch } from '../support/devwatch.ts';
+import { isAlive } from '../support/facts.ts';
 import { dialHome, openHome } from '../support/home.ts';
 import { createProject } from '../support/project.ts';
-import { isRunning } from '../support/servers.ts';
 import { readText, type Text } from '../support/text.ts';
 
 const { version } = JSON.parse(fs.readFileSync('package.json', 'utf8')) as { version: string };
@@ -208,10 +208,10 @@ test('a reader that closes stderr early ends neither devwatch nor the program', 
   second.send('crash');
   const third = await home.next();
 
-  expect(isRunning(first.pid)).toBe(false);
+  expect(isAlive(first.pid)).toBe(false);
   expect(third.isAlive()).toBe(true);
   expect(await devwatch.end()).toEqual([143, null]);
-  expect(isRunning(third.pid)).toBe(false);
+  expect(isAlive(third.pid)).toBe(false);
 });
 
 test('a mistake on the command line is one line on stderr and exit code 2', async () => {

@@ -6,9 +6,10 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { cli, type Devwatch, startDevwatch } from '../support/devwatch.ts';
-import { until } from '../support/facts.ts';
+import { isAlive, until } from '../support/facts.ts';
+import { freePort } from '../support/ports.ts';
 import { createProject, type Project } from '../support/project.ts';
-import { ask, edit, freePort, isRunning, nextAddress, projectOf } from '../support/servers.ts';
+import { ask, edit, nextAddress, projectOf } from '../support/servers.ts';
 import { readText } from '../support/text.ts';
 
 const anyPort = { PORT: '0' };
@@ -62,10 +63,10 @@ for (const { name, fixtures, args, file } of cases) {
 
     expect(before.greeting).toBe('hello');
     expect(after.greeting).toBe('goodbye');
-    expect(isRunning(before.pid)).toBe(false);
-    expect(isRunning(after.pid)).toBe(true);
+    expect(isAlive(before.pid)).toBe(false);
+    expect(isAlive(after.pid)).toBe(true);
     await devwatch.end();
-    expect(isRunning(after.pid)).toBe(false);
+    expect(isAlive(after.pid)).toBe(false);
   });
 }
 

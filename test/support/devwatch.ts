@@ -1,4 +1,4 @@
-/** Runs the built command line and reads what it states as JSON events. */
+/** Runs the built command line and reads its events, which it prints as JSON. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -6,11 +6,14 @@ import path from 'node:path';
 import readline from 'node:readline';
 import { onTestFailed } from 'vitest';
 import type { EventOf, EventType } from '../../src/shared/events.ts';
+import { within } from './deadline.ts';
 
 export const cli = path.resolve('dist/cli.cjs');
 
-/** `app`: which of several programs it is about. */
-type Stated = { [Name in EventType]: { event: Name; app?: string } & EventOf<Name> }[EventType];
+const maxReportedChars = 10_000;
+
+/** An event as it is printed; `app` is the program that it is about, where there are several. */
+export type Stated = { [Name in EventType]: { event: Name; app?: string } & EventOf<Name> }[EventType];
 
 export interface Exit {
   readonly code: number | null;
@@ -20,27 +23,29 @@ export interface Exit {
 export interface Devwatch extends AsyncDisposable {
   readonly process: ChildProcess;
   readonly pid: number;
-  /** All that has been stated so far. */
+  /** All events so far. */
   readonly events: readonly Stated[];
-  /** Everything else that stood on stderr. */
+  /** All other lines of stderr so far. */
   readonly otherLines: readonly string[];
-  /** What the program and devwatch wrote to stdout. */
+  /** The stdout of devwatch and the program so far. */
   readonly stdout: () => string;
-  /** The next event of this name that no earlier call has been given, and for which `matches` holds. */
+  /** The next event of this name that no earlier call has returned and that matches. */
   event<Name extends EventType>(
     name: Name,
     matches?: (event: EventOf<Name> & { app?: string }) => boolean,
   ): Promise<EventOf<Name>>;
-  /** Resolves when the process has ended, and so has everything that held its output. */
+  /** Resolves when the process and everything that held its output have ended. */
   readonly exited: Promise<Exit>;
-  /** Sends a signal and waits for the end. */
+  /** Sends a signal, SIGTERM by default, and waits for the end. */
   end(signal?: NodeJS.Signals): Promise<Exit>;
+  /** All events and lines so far, for the message of a failure. */
+  report(): readonly string[];
 }
 
 export interface DevwatchOptions {
   readonly cwd: string;
   readonly env?: Readonly<Record<string, string>>;
-  /** A command with arguments that runs it. */
+  /** A command line in front of devwatch's own. */
   readonly via?: readonly string[];
 }
 
@@ -82,12 +87,15 @@ export function startDevwatch(args: readonly string[], { cwd, env, via = [] }: D
     over = exit;
     signalChange();
   });
-  onTestFailed(() => {
-    const lines = [...events.map((event) => JSON.stringify(event)), ...otherLines, `stdout: ${stdout}`];
-    console.error(`devwatch ${args.join(' ')}\n  ${lines.join('\n  ')}`);
-  });
+  const report = (): readonly string[] => [
+    `devwatch ${args.join(' ')}`,
+    ...events.map((event) => JSON.stringify(event)),
+    ...otherLines,
+    `stdout: ${stdout.length > maxReportedChars ? `… ${stdout.slice(-maxReportedChars)}` : stdout}`,
+  ];
+  onTestFailed(() => console.error(report().join('\n  ')));
 
-  async function event<Name extends EventType>(
+  async function nextEvent<Name extends EventType>(
     name: Name,
     matches: (event: EventOf<Name> & { app?: string }) => boolean = () => true,
   ): Promise<EventOf<Name>> {
@@ -109,12 +117,14 @@ export function startDevwatch(args: readonly string[], { cwd, env, via = [] }: D
     events,
     otherLines,
     stdout: () => stdout,
-    event,
+    event: (name, matches) =>
+      within(`event "${name}"${matches === undefined ? '' : ` with ${matches}`}`, nextEvent(name, matches), report),
     exited,
     async end(signal = 'SIGTERM') {
       if (over === undefined) child.kill(signal);
-      return exited;
+      return within('the end of devwatch', exited, report);
     },
+    report,
     async [Symbol.asyncDispose]() {
       await devwatch.end();
     },
@@ -122,7 +132,7 @@ export function startDevwatch(args: readonly string[], { cwd, env, via = [] }: D
   return devwatch;
 }
 
-/** Runs the command line to its end, for what ends by itself. */
+/** Runs a command that ends by itself to its end. */
 export async function runDevwatch(
   args: readonly string[],
   { cwd, env }: DevwatchOptions,

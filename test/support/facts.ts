@@ -1,13 +1,10 @@
-/** Facts that only the kernel knows, and nobody announces. */
+/** Facts about processes, as the kernel has them in /proc. */
 
 import fs from 'node:fs';
 
-/** Looks again and again, giving everything else its turn, until it holds. */
-export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setImmediate(resolve));
-}
+export { until } from './deadline.ts';
 
-/** The fields of `/proc/PID/stat` from the state on, or none when there is no such process. */
+/** Returns the fields of `/proc/PID/stat` from the state on, or none when there is no such process. */
 function statOf(pid: number): string[] {
   try {
     const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1');
@@ -17,21 +14,21 @@ function statOf(pid: number): string[] {
   }
 }
 
-/** One letter: R, S, T (stopped), Z (zombie), …; undefined when there is no such process. */
+/** Returns the state as one letter, R, S, T (stopped), Z (zombie), …; undefined when there is no such process. */
 export const stateOf = (pid: number): string | undefined => statOf(pid)[0];
 
-/** Alive and no zombie. */
+/** Reports whether a process exists and is no zombie. */
 export const isAlive = (pid: number): boolean => !['Z', 'X', undefined].includes(stateOf(pid));
 
 export const parentOf = (pid: number): number => Number(statOf(pid)[1]);
 
-/** Milliseconds since its start. */
+/** Returns the time since the start of a process, in ms. */
 export function ageOf(pid: number): number {
   const uptime = Number(fs.readFileSync('/proc/uptime', 'latin1').split(' ')[0]) * 1000;
   return uptime - Number(statOf(pid)[19]) * 10;
 }
 
-/** The live children of a process and their command lines, words apart by a blank. */
+/** Lists the live children of a process with their command lines, words separated by blanks. */
 export function childrenOf(pid: number): { pid: number; command: string }[] {
   const children = fs
     .readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1')

@@ -1,44 +1,49 @@
 /**
- * Where programs under test dial home, so that tests wait for facts: who has started, with what
- * content, and who is dead. A program holds its connection as long as it lives; the kernel closes
- * it, whatever killed the program.
+ * The home that programs under test dial, so that tests wait for facts: which program has started, with what
+ * content, and which is dead. A program holds its connection as long as it lives; the kernel closes it, whatever
+ * killed the program.
  */
 
 import { once } from 'node:events';
 import net from 'node:net';
 import path from 'node:path';
 import readline from 'node:readline';
+import { within } from './deadline.ts';
 
-/** One program that has called. */
+/** A program that has called. */
 export interface Caller {
   readonly pid: number;
-  /** What it said of itself. */
+  /** The facts about itself that it has sent. */
   readonly says: Readonly<Record<string, unknown>>;
   /** Resolves when the program is dead. */
   readonly gone: Promise<void>;
-  /** Whether the connection still stands. */
+  /** Reports whether the connection still stands. */
   isAlive(): boolean;
-  /** Tells the program something; see `dialHome` for what it understands. */
+  /** Sends the program an order; `dialHome` lists them. */
   send(message: 'crash' | 'exit' | string): void;
 }
 
 export interface Home extends AsyncDisposable {
-  /** Environment that lets a program find its way. */
+  /** Environment that programs need for the call. */
   readonly env: Readonly<Record<string, string>>;
-  /** All that have called so far, in their order. */
+  /** All callers so far, in their order. */
   readonly callers: readonly Caller[];
-  /** The next call that no `next` has been given yet. */
+  /** The next caller that no earlier call has returned, or the first one from there on that matches. */
+  caller(matches?: (caller: Caller) => boolean): Promise<Caller>;
+  /** The same; for tests that have not been converted yet. */
   next(): Promise<Caller>;
-  /** The first caller, from the next on, of which this is true. */
   until(matches: (caller: Caller) => boolean): Promise<Caller>;
-  /** The most callers that were alive at the same time. */
+  /** The largest number of callers that were alive at the same time. */
   readonly mostAlive: number;
+  /** All callers so far, a line each, for the message of a failure. */
+  report(): readonly string[];
 }
 
-export async function openHome(): Promise<Home> {
+/** @param report what else has happened, for the message of a wait that fails */
+export async function openHome(report: () => readonly string[] = () => []): Promise<Home> {
   const callers: Caller[] = [];
   const waiting: ((caller: Caller) => void)[] = [];
-  let handedOut = 0;
+  let returned = 0;
   let alive = 0;
   let mostAlive = 0;
   const sockets = new Set<net.Socket>();
@@ -67,36 +72,41 @@ export async function openHome(): Promise<Home> {
       mostAlive = Math.max(mostAlive, alive);
       callers.push(caller);
       const waiter = waiting.shift();
-      if (waiter !== undefined) {
-        handedOut += 1;
-        waiter(caller);
-      }
+      if (waiter === undefined) return;
+      returned += 1;
+      waiter(caller);
     });
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address() as net.AddressInfo;
 
+  function next(): Promise<Caller> {
+    const caller = callers[returned];
+    if (caller === undefined) return new Promise((resolve) => waiting.push(resolve));
+    returned += 1;
+    return Promise.resolve(caller);
+  }
+
+  async function nextMatching(matches: (caller: Caller) => boolean): Promise<Caller> {
+    for (;;) {
+      const caller = await next();
+      if (matches(caller)) return caller;
+    }
+  }
+
   const home: Home = {
     env: { TEST_HOME: String(address.port), TEST_DIAL: path.resolve('test/support/dial.cjs') },
     callers,
-    next() {
-      const caller = callers[handedOut];
-      if (caller !== undefined) {
-        handedOut += 1;
-        return Promise.resolve(caller);
-      }
-      return new Promise((resolve) => waiting.push(resolve));
-    },
-    async until(matches) {
-      for (;;) {
-        const caller = await home.next();
-        if (matches(caller)) return caller;
-      }
-    },
+    caller: (matches = () => true) =>
+      within(`a caller with ${matches}`, nextMatching(matches), () => [...report(), ...home.report()]),
+    next: () => home.caller(),
+    until: (matches) => home.caller(matches),
     get mostAlive() {
       return mostAlive;
     },
+    report: () =>
+      callers.map(({ says, isAlive }) => `caller ${isAlive() ? '(alive)' : '(dead)'} ${JSON.stringify(says)}`),
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy();
       server.close();
@@ -107,8 +117,8 @@ export async function openHome(): Promise<Home> {
 }
 
 /**
- * A CommonJS program that dials home with `says`, stays, and does what it is told over the line:
- * `crash` throws, `exit` ends with code 0, `exit N` with code N; anything else is printed.
+ * Returns a CommonJS program that dials home with the facts `says`, stays, and obeys the orders that come over the
+ * line: `crash` throws, `exit` ends with code 0, `exit N` with code N; anything else is printed.
  */
 export function dialHome(says: Readonly<Record<string, unknown>> = {}): string {
   return `require(process.env.TEST_DIAL)(${JSON.stringify(says)});\n`;

@@ -1,14 +1,14 @@
-/** Ports for tests that must know one before a program listens on it. */
+/** Ports for tests that must know a port before a program listens on it. */
 
 import { once } from 'node:events';
 import net from 'node:net';
 
-/** Below those that the system gives to connections: one of these could be taken meanwhile. */
+/** Below the range that the kernel takes ports for outgoing connections from. */
 const first = 20_000;
 const count = 10_000;
 let next = (process.pid * 61) % count;
 
-/** One that nobody listens on, and that no other test is given. */
+/** Returns a port that is free now and that no other test of this process gets. */
 export async function freePort(): Promise<number> {
   for (;;) {
     next = (next + 1) % count;

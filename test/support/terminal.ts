@@ -1,7 +1,8 @@
-/** A pseudo-terminal with a shell in it, for what a person would see and type. */
+/** A pseudo-terminal with a shell in it: shows what a person would see, and takes what a person would type. */
 
 import { type IPty, spawn } from '@lydell/node-pty';
 import { onTestFailed } from 'vitest';
+import { within } from './deadline.ts';
 
 export interface Terminal extends AsyncDisposable {
   /** Types text as it is; Enter is `\r`, Ctrl-C `\x03`, Ctrl-Z `\x1a`, Ctrl-D `\x04`, Ctrl-\ `\x1c`. */
@@ -55,22 +56,24 @@ export function openTerminal({ cwd, env }: TerminalOptions): Terminal {
   });
   onTestFailed(() => console.error(`the terminal showed:\n${output}`));
 
+  async function nextMatch(pattern: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const match = new RegExp(pattern, pattern.flags.replace('g', '')).exec(output.slice(passed));
+      if (match !== null) {
+        passed += match.index + match[0].length;
+        return match;
+      }
+      if (ended) throw new Error(`the terminal closed before it showed ${pattern}`);
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    }
+  }
+
   const terminal: Terminal = {
     type: (text) => pty.write(text),
     line: (text) => pty.write(`${text}\r`),
-    async until(pattern) {
-      for (;;) {
-        const match = new RegExp(pattern, pattern.flags.replace('g', '')).exec(output.slice(passed));
-        if (match !== null) {
-          passed += match.index + match[0].length;
-          return match;
-        }
-        if (ended) throw new Error(`the terminal closed before it showed ${pattern}`);
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-      }
-    },
+    until: (pattern) => within(`${pattern} in the terminal`, nextMatch(pattern)),
     resize: (columns, rows) => pty.resize(columns, rows),
     hangUp: () => close(pty),
     get output() {
@@ -86,8 +89,8 @@ export function openTerminal({ cwd, env }: TerminalOptions): Terminal {
 }
 
 /**
- * Closes the terminal itself; the kernel does the rest. A SIGHUP sent to bash instead may meet it
- * between its prompt and its read, and is then noticed at the next key only.
+ * Closes the terminal itself; the kernel does the rest. A SIGHUP that is sent to bash instead may arrive between its
+ * prompt and its read, and then takes effect at the next key only.
  */
 function close(pty: IPty): void {
   (pty as IPty & { destroy(): void }).destroy();

@@ -9,7 +9,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { parseProbe } from '../../../src/config/probe-url.ts';
 import { probeHttp, probeTcp } from '../../../src/process/probe.ts';
-import { freePort } from '../../support/servers.ts';
+import { freePort } from '../../support/ports.ts';
 
 /** For `localhost`, signed by itself; valid for a hundred years, and of no use to anybody. */
 const selfSigned = {
