@@ -18,20 +18,20 @@ test('a watcher starts, restarts at a save and by hand, and stops, and tells all
   const watcher = watch({ script: 'server.js', cwd: project.path, env: { ...home.env } });
   const told: string[] = [];
   watcher.observe(({ type }) => void told.push(type));
-  await home.next();
+  await home.caller();
   await watcher.ready();
   // The file is so young that the kernel's clock may put it after the start: that is one more restart.
   project.write('server.js', dialHome({ version: 2 }));
-  const second = await home.until((caller) => caller.says.version === 2);
+  const second = await home.caller((caller) => caller.says.version === 2);
 
   project.write('server.js', dialHome({ version: 3 }));
   const [restart] = await once(watcher, 'start');
-  const third = await home.until((caller) => caller.says.version === 3);
+  const third = await home.caller((caller) => caller.says.version === 3);
   expect(restart).toMatchObject({ pid: third.pid, cause: 'change', changes: [{ path: project.at('server.js') }] });
   expect(isAlive(second.pid)).toBe(false);
 
   watcher.restart();
-  const fourth = await home.next();
+  const fourth = await home.caller();
   expect([isAlive(third.pid), watcher.pid]).toEqual([false, fourth.pid]);
 
   expect(await watcher.stop()).toEqual({ kind: 'requested' });
@@ -53,7 +53,7 @@ test('disposing of a watcher ends its program', async () => {
   let program: Awaited<ReturnType<typeof home.next>>;
   {
     await using _ = watch({ script: 'server.js', cwd: project.path, env: { ...home.env } });
-    program = await home.next();
+    program = await home.caller();
   }
   expect(isAlive(program.pid)).toBe(false);
 });
@@ -84,10 +84,10 @@ test('a crash and a clean exit are told apart', async () => {
   await using project = createProject({ 'server.js': dialHome() });
   await using watcher = watch({ script: 'server.js', cwd: project.path, env: { ...home.env } });
   const crashed = once(watcher, 'crash');
-  (await home.next()).send('exit 3');
+  (await home.caller()).send('exit 3');
   expect((await crashed)[0]).toMatchObject({ outcome: { code: 3 }, next: { kind: 'restart', attempt: 1 } });
   const exited = once(watcher, 'exit');
-  (await home.next()).send('exit');
+  (await home.caller()).send('exit');
   expect((await exited)[0]).toMatchObject({ outcome: { code: 0 }, next: { kind: 'wait' } });
 });
 
@@ -110,14 +110,14 @@ test('two watchers in one process have nothing to do with each other', async () 
   const start = (folder: string): Runner =>
     watch({ script: 'server.js', cwd: project.at(folder), env: { ...home.env } });
   await using a = start('a');
-  const first = await home.next();
+  const first = await home.caller();
   await using b = start('b');
-  const second = await home.next();
+  const second = await home.caller();
   await Promise.all([a.ready(), b.ready()]);
   await b.stop();
   expect([isAlive(first.pid), isAlive(second.pid)]).toEqual([true, false]);
   project.write('a/server.js', dialHome({ who: 'a', version: 2 }));
-  expect((await home.next()).says).toMatchObject({ who: 'a', version: 2 });
+  expect((await home.caller()).says).toMatchObject({ who: 'a', version: 2 });
 });
 
 test.each([

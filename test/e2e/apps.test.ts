@@ -3,7 +3,8 @@
 import { once } from 'node:events';
 import fs from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { cli, type Devwatch, runDevwatch, startDevwatch } from '../support/devwatch.ts';
+import { start } from '../support/app.ts';
+import { cli, runDevwatch, startDevwatch } from '../support/devwatch.ts';
 import { childrenOf, isAlive, stateOf, until } from '../support/facts.ts';
 import { type Caller, dialHome, type Home, openHome } from '../support/home.ts';
 import { createProject } from '../support/project.ts';
@@ -18,17 +19,14 @@ const server = (app: string): string =>
 const settings = (apps: unknown, common: object = {}): string => JSON.stringify({ ...common, apps });
 
 /** The next callers, by what they are called. */
-async function callersOf(home: Home, count: number): Promise<Readonly<Record<string, Caller>>> {
+async function callersOf(home: Pick<Home, 'caller'>, count: number): Promise<Readonly<Record<string, Caller>>> {
   const callers: Record<string, Caller> = {};
   for (let called = 0; called < count; called += 1) {
-    const caller = await home.next();
+    const caller = await home.caller();
     callers[String(caller.says.app)] = caller;
   }
   return callers;
 }
-
-const watches = (devwatch: Devwatch, app: string): Promise<unknown> =>
-  until(() => devwatch.events.some((stated) => stated.event === 'watching' && stated.app === app));
 
 const inEach = (...apps: readonly string[]): Record<string, object> =>
   Object.fromEntries(apps.map((app) => [app, { script: `${app}.js`, watch: [`${app}.js`] }]));
@@ -37,92 +35,84 @@ const files = (...apps: readonly string[]): Record<string, string> =>
   Object.fromEntries(apps.map((app) => [`${app}.js`, server(app)]));
 
 test('all run, a save restarts the one that it is about, the end is the end of all', async () => {
-  await using home = await openHome();
-  await using project = createProject({ '.watchrc': settings(inEach('web', 'api')), ...files('web', 'api') });
-  await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
-  const { web, api } = await callersOf(home, 2);
-  await Promise.all([watches(devwatch, 'web'), watches(devwatch, 'api')]);
-  project.write('web.js', `${server('web')}// saved`);
-  const next = await home.next();
+  await using app = await start({ files: { '.watchrc': settings(inEach('web', 'api')), ...files('web', 'api') } });
+  const { web, api } = await callersOf(app, 2);
+  await Promise.all([app.watches('web'), app.watches('api')]);
+  app.write('web.js', `${server('web')}// saved`);
+  const next = await app.caller();
   await web?.gone;
   expect([next.says.app, api?.isAlive()]).toEqual(['web', true]);
   // Of several that were named by one file the other would have been restarted by now, too.
-  project.write('api.js', `${server('api')}// saved`);
-  expect((await home.next()).says.app).toBe('api');
-  expect(home.callers).toHaveLength(4);
-  expect(await devwatch.end()).toEqual({ code: 143, signal: null });
-  expect(home.callers.filter((caller) => caller.isAlive())).toEqual([]);
+  app.write('api.js', `${server('api')}// saved`);
+  expect((await app.caller()).says.app).toBe('api');
+  expect(app.callers).toHaveLength(4);
+  expect(await app.end()).toEqual({ code: 143, signal: null });
+  expect(app.callers.filter((caller) => caller.isAlive())).toEqual([]);
 });
 
 test('lines are those of their programs, whole, and both streams go where they belong', async () => {
-  await using home = await openHome();
   const prints = (app: string): string =>
     `${dialHome({ app })}for (const half of ['${app} one ', '${app} two\\n']) process.stdout.write(half); console.error('${app} oh');`;
-  await using project = createProject({
-    '.watchrc': settings(['web.js', 'longer.js']),
-    'web.js': prints('web'),
-    'longer.js': prints('longer'),
+  await using app = await start({
+    files: {
+      '.watchrc': settings(['web.js', 'longer.js']),
+      'web.js': prints('web'),
+      'longer.js': prints('longer'),
+    },
   });
-  await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
-  await callersOf(home, 2);
-  await until(() => devwatch.stdout().split('\n').length > 2 && devwatch.otherLines.length === 2);
-  expect(devwatch.stdout().split('\n').sort()).toEqual([
-    '',
-    'longer | longer one longer two',
-    'web    | web one web two',
-  ]);
-  expect([...devwatch.otherLines].sort()).toEqual(['longer | longer oh', 'web    | web oh']);
+  await callersOf(app, 2);
+  await until(() => app.stdout().split('\n').length > 2 && app.otherLines.length === 2);
+  expect(app.stdout().split('\n').sort()).toEqual(['', 'longer | longer one longer two', 'web    | web one web two']);
+  expect([...app.otherLines].sort()).toEqual(['longer | longer oh', 'web    | web oh']);
 });
 
 test('where both streams are one file none breaks into the other’s lines', async () => {
-  await using home = await openHome();
-  await using project = createProject({
-    '.watchrc': settings(inEach('web', 'api')),
-    'web.js': `process.stdout.write('half a line');${dialHome({ app: 'web' })}`,
-    'api.js': `${dialHome({ app: 'api' })}process.on('exit', () => console.error('oh'));`,
-  });
-  await using devwatch = startDevwatch([], {
-    cwd: project.path,
-    env: home.env,
+  await using app = await start({
+    files: {
+      '.watchrc': settings(inEach('web', 'api')),
+      'web.js': `process.stdout.write('half a line');${dialHome({ app: 'web' })}`,
+      'api.js': `${dialHome({ app: 'api' })}process.on('exit', () => console.error('oh'));`,
+    },
     via: ['/bin/sh', '-c', 'exec "$@" >log 2>&1', 'sh'],
   });
-  const shown = (): string => fs.readFileSync(project.at('log'), 'utf8');
-  const { api } = await callersOf(home, 2);
+  const shown = (): string => fs.readFileSync(app.at('log'), 'utf8');
+  const { api } = await callersOf(app, 2);
   await until(() => shown().includes('half a line'));
   api?.send('exit 0');
   await until(() => shown().includes('oh'));
   expect(shown().split('\n')).toEqual(expect.arrayContaining(['web | half a line', 'api | oh']));
-  await devwatch.end();
+  await app.end();
 });
 
 test('--no-prefix leaves the names out', async () => {
-  await using home = await openHome();
-  await using project = createProject({ '.watchrc': settings(['web.js', 'api.js']), ...files('web', 'api') });
-  await using devwatch = startDevwatch(['--no-prefix'], { cwd: project.path, env: home.env });
-  await callersOf(home, 2);
-  await until(() => devwatch.stdout().split('\n').length > 2);
-  expect(devwatch.stdout().split('\n').sort()).toEqual(['', 'api listens', 'web listens']);
+  await using app = await start({
+    files: { '.watchrc': settings(['web.js', 'api.js']), ...files('web', 'api') },
+    args: ['--no-prefix'],
+  });
+  await callersOf(app, 2);
+  await until(() => app.stdout().split('\n').length > 2);
+  expect(app.stdout().split('\n').sort()).toEqual(['', 'api listens', 'web listens']);
 });
 
 test('programs that print more than is read wait, devwatch does not, and all that is shown is whole lines', async () => {
-  await using project = createProject({ '.watchrc': settings(['web.js', 'api.js']) });
+  const project = createProject({ '.watchrc': settings(['web.js', 'api.js']) });
   for (const app of ['web', 'api']) {
     project.write(
       `${app}.js`,
       `for (let line = 0; line < 20_000; line += 1) console.log('${'x'.repeat(50)} ' + line);`,
     );
   }
-  await using devwatch = startDevwatch([], { cwd: project.path });
-  devwatch.process.stdout?.pause();
-  await Promise.all([watches(devwatch, 'web'), watches(devwatch, 'api')]);
+  await using app = await start({ project });
+  app.process.stdout?.pause();
+  await Promise.all([app.watches('web'), app.watches('api')]);
   // It is not held up itself: it sees a save, and acts on it.
-  project.write('more.js', '');
-  await devwatch.event('start', ({ cause }) => cause === 'change');
-  expect(devwatch.events.filter(({ event }) => event === 'exit')).toEqual([]);
-  devwatch.process.stdout?.resume();
-  await until(() => devwatch.events.filter(({ event }) => event === 'exit').length === 2);
-  await devwatch.end();
-  const shown = devwatch.stdout().split('\n');
+  app.write('more.js', '');
+  await app.event('start', ({ cause }) => cause === 'change');
+  expect(app.events.filter(({ event }) => event === 'exit')).toEqual([]);
+  app.process.stdout?.resume();
+  await until(() => app.events.filter(({ event }) => event === 'exit').length === 2);
+  await app.end();
+  const shown = app.stdout().split('\n');
   expect(shown.pop()).toBe('');
   const all = Array.from({ length: 20_000 }, (_, line) => line);
   for (const app of ['web', 'api']) {
@@ -136,21 +126,21 @@ test('programs that print more than is read wait, devwatch does not, and all tha
 });
 
 test('what a program prints at its end is shown, also to who reads slowly', async () => {
-  await using home = await openHome();
   const blocking = "const { writeSync } = require('fs');";
-  await using project = createProject({
-    '.watchrc': settings(['web.js', 'flood.js']),
-    'web.js': `${blocking}${dialHome({ app: 'web' })}process.on('SIGTERM', () => {
+  await using app = await start({
+    files: {
+      '.watchrc': settings(['web.js', 'flood.js']),
+      'web.js': `${blocking}${dialHome({ app: 'web' })}process.on('SIGTERM', () => {
       // No more than its pipe takes while nobody reads: 64 KB.
       writeSync(1, 'x\\n'.repeat(20_000) + 'the last line\\n');
       process.exit();
     });`,
-    'flood.js': `${blocking}for (;;) writeSync(1, 'x'.repeat(99) + '\\n');`,
+      'flood.js': `${blocking}for (;;) writeSync(1, 'x'.repeat(99) + '\\n');`,
+    },
   });
-  await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
-  const web = await home.next();
-  const { pid } = (await devwatch.event('start', ({ app }) => app === 'flood')) as { pid: number };
-  devwatch.process.stdout?.pause();
+  const web = await app.caller();
+  const { pid } = (await app.event('start', ({ app }) => app === 'flood')) as { pid: number };
+  app.process.stdout?.pause();
   // It sleeps only while its output is not read, and for long when nobody reads devwatch's.
   let asleep = 0;
   await until(() => {
@@ -159,119 +149,119 @@ test('what a program prints at its end is shown, also to who reads slowly', asyn
   });
   // From this line on what it prints stays in its pipe.
   web.send('hello');
-  devwatch.process.kill();
-  await devwatch.event('gone', ({ app }) => app === 'web');
-  devwatch.process.stdout?.resume();
-  await devwatch.exited;
-  expect(devwatch.stdout()).toMatch(/^web {3}\| the last line$/m);
+  app.process.kill();
+  await app.event('gone', ({ app }) => app === 'web');
+  app.process.stdout?.resume();
+  await app.exited;
+  expect(app.stdout()).toMatch(/^web {3}\| the last line$/m);
 });
 
 describe('order', () => {
   test('who comes after others is started when they are up', async () => {
-    await using home = await openHome();
     const apps = { web: { script: 'web.js', after: ['db', 'job'] }, db: 'db.js', job: 'job.js' };
-    await using project = createProject({
-      '.watchrc': settings(apps),
-      'web.js': server('web'),
-      // Listens when it is told to.
-      'db.js': `${dialHome({ app: 'db' }).replace(';', ".on('data', () => require('http').createServer().listen(0, '127.0.0.1'));")}`,
-      'job.js': dialHome({ app: 'job' }),
+    await using app = await start({
+      files: {
+        '.watchrc': settings(apps),
+        'web.js': server('web'),
+        // Listens when it is told to.
+        'db.js': `${dialHome({ app: 'db' }).replace(';', ".on('data', () => require('http').createServer().listen(0, '127.0.0.1'));")}`,
+        'job.js': dialHome({ app: 'job' }),
+      },
     });
-    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
-    const { db, job } = await callersOf(home, 2);
-    expect(await devwatch.event('wait')).toMatchObject({ app: 'web', reason: 'after', programs: ['db', 'job'] });
+    const { db, job } = await callersOf(app, 2);
+    expect(await app.event('wait')).toMatchObject({ app: 'web', reason: 'after', programs: ['db', 'job'] });
     db?.send('listen');
-    await devwatch.event('ready', ({ app }) => app === 'db');
-    expect(home.callers).toHaveLength(2);
+    await app.event('ready', ({ app }) => app === 'db');
+    expect(app.callers).toHaveLength(2);
     job?.send('exit 0');
-    expect((await home.next()).says.app).toBe('web');
-    const started = devwatch.events.filter(({ event }) => event === 'start').map(({ app }) => app);
+    expect((await app.caller()).says.app).toBe('web');
+    const started = app.events.filter(({ event }) => event === 'start').map(({ app }) => app);
     expect(started).toEqual(['db', 'job', 'web']);
   });
 
   test('a program without a readiness check releases those that wait for it once it has lived for 3 s', async () => {
-    await using home = await openHome();
     const apps = { web: { script: 'web.js', after: 'worker' }, worker: 'worker.js' };
-    await using project = createProject({
-      '.watchrc': settings(apps),
-      'web.js': server('web'),
-      'worker.js': dialHome({ app: 'worker' }),
+    await using app = await start({
+      files: {
+        '.watchrc': settings(apps),
+        'web.js': server('web'),
+        'worker.js': dialHome({ app: 'worker' }),
+      },
     });
-    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
-    const running = await devwatch.event('running', ({ app }) => app === 'worker');
+    const running = await app.event('running', ({ app }) => app === 'worker');
     expect((running as { ms: number }).ms).toBeGreaterThanOrEqual(3000);
-    await callersOf(home, 2);
-    expect(devwatch.events.filter(({ event }) => event === 'warning')).toEqual([]);
+    await callersOf(app, 2);
+    expect(app.events.filter(({ event }) => event === 'warning')).toEqual([]);
   });
 
   test('later restarts are each one’s own', async () => {
-    await using home = await openHome();
     const { web, db } = inEach('web', 'db');
-    await using project = createProject({
-      '.watchrc': settings({ web: { ...web, after: 'db' }, db }),
-      ...files('web', 'db'),
+    await using app = await start({
+      files: {
+        '.watchrc': settings({ web: { ...web, after: 'db' }, db }),
+        ...files('web', 'db'),
+      },
     });
-    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
-    const [first, second] = [await home.next(), await home.next()];
-    await Promise.all([watches(devwatch, 'db'), watches(devwatch, 'web')]);
-    project.write('db.js', `${server('db')}// saved`);
-    expect((await home.next()).says.app).toBe('db');
-    await devwatch.event('ready', ({ app, run }) => app === 'db' && run === 2);
-    expect([first.isAlive(), second.isAlive(), home.callers.length]).toEqual([false, true, 3]);
+    const [first, second] = [await app.caller(), await app.caller()];
+    await Promise.all([app.watches('db'), app.watches('web')]);
+    app.write('db.js', `${server('db')}// saved`);
+    expect((await app.caller()).says.app).toBe('db');
+    await app.event('ready', ({ app, run }) => app === 'db' && run === 2);
+    expect([first.isAlive(), second.isAlive(), app.callers.length]).toEqual([false, true, 3]);
   });
 
   test('a crash is no sign of being up, the run after it may give one', async () => {
-    await using home = await openHome();
     const apps = {
       web: { script: 'web.js', after: 'job' },
       job: { exec: `${process.execPath} job.js`, ready: 'exit' },
     };
-    await using project = createProject({
-      '.watchrc': settings(apps),
-      'web.js': server('web'),
-      'job.js': dialHome({ app: 'job' }),
+    await using app = await start({
+      files: {
+        '.watchrc': settings(apps),
+        'web.js': server('web'),
+        'job.js': dialHome({ app: 'job' }),
+      },
     });
-    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
-    (await home.next()).send('exit 3');
-    const again = await home.next();
+    (await app.caller()).send('exit 3');
+    const again = await app.caller();
     expect(again.says.app).toBe('job');
     again.send('exit 0');
-    expect((await home.next()).says.app).toBe('web');
-    expect(devwatch.events.filter(({ event }) => event === 'crash')).toHaveLength(1);
+    expect((await app.caller()).says.app).toBe('web');
+    expect(app.events.filter(({ event }) => event === 'crash')).toHaveLength(1);
   });
 
   test('the end does not wait for those that wait', async () => {
-    await using home = await openHome();
     const apps = { web: { script: 'web.js', after: 'db' }, db: 'db.js' };
-    await using project = createProject({
-      '.watchrc': settings(apps),
-      'web.js': server('web'),
-      'db.js': dialHome({ app: 'db' }),
+    await using app = await start({
+      files: {
+        '.watchrc': settings(apps),
+        'web.js': server('web'),
+        'db.js': dialHome({ app: 'db' }),
+      },
     });
-    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
-    const db = await home.next();
-    await devwatch.event('wait');
-    expect(await devwatch.end()).toEqual({ code: 143, signal: null });
-    expect([home.callers.length, db.isAlive()]).toEqual([1, false]);
+    const db = await app.caller();
+    await app.event('wait');
+    expect(await app.end()).toEqual({ code: 143, signal: null });
+    expect([app.callers.length, db.isAlive()]).toEqual([1, false]);
   });
 
   test('one whose folder has gone meanwhile is started when that is back', async () => {
-    await using home = await openHome();
     const apps = { web: { script: 'web.js', cwd: 'packages/web', after: 'db' }, ...inEach('db') };
-    await using project = createProject({
-      '.watchrc': settings(apps),
-      'packages/web/web.js': server('web'),
-      'db.js': dialHome({ app: 'db' }),
+    await using app = await start({
+      files: {
+        '.watchrc': settings(apps),
+        'packages/web/web.js': server('web'),
+        'db.js': dialHome({ app: 'db' }),
+      },
     });
-    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
-    const db = await home.next();
-    await devwatch.event('wait');
-    project.remove('packages');
+    const db = await app.caller();
+    await app.event('wait');
+    app.remove('packages');
     db.send('exit 0');
-    expect(await devwatch.event('crash')).toMatchObject({ app: 'web', next: { kind: 'wait' } });
-    await watches(devwatch, 'web');
-    project.write('packages/web/web.js', server('web'));
-    expect((await home.next()).says.app).toBe('web');
+    expect(await app.event('crash')).toMatchObject({ app: 'web', next: { kind: 'wait' } });
+    await app.watches('web');
+    app.write('packages/web/web.js', server('web'));
+    expect((await app.caller()).says.app).toBe('web');
   });
 
   test('whom nobody can see to be up cannot be waited for', async () => {
@@ -287,27 +277,28 @@ describe('order', () => {
   });
 
   test('who is left out by --only is not waited for', async () => {
-    await using home = await openHome();
     const apps = { web: { script: 'web.js', after: 'db' }, api: 'api.js', db: 'db.js' };
-    await using project = createProject({ '.watchrc': settings(apps), ...files('web', 'api', 'db') });
-    await using devwatch = startDevwatch(['--only', 'web,api'], { cwd: project.path, env: home.env });
-    expect(Object.keys(await callersOf(home, 2)).sort()).toEqual(['api', 'web']);
-    await devwatch.end();
-    expect(home.callers).toHaveLength(2);
+    await using app = await start({
+      files: { '.watchrc': settings(apps), ...files('web', 'api', 'db') },
+      args: ['--only', 'web,api'],
+    });
+    expect(Object.keys(await callersOf(app, 2)).sort()).toEqual(['api', 'web']);
+    await app.end();
+    expect(app.callers).toHaveLength(2);
   });
 });
 
 test('with exitOnCrash the crash of one is the end of all, with its code', async () => {
-  await using home = await openHome();
-  await using project = createProject({
-    '.watchrc': settings(['web.js', { script: 'tests.js', exitOnCrash: true }]),
-    ...files('web', 'tests'),
+  await using app = await start({
+    files: {
+      '.watchrc': settings(['web.js', { script: 'tests.js', exitOnCrash: true }]),
+      ...files('web', 'tests'),
+    },
   });
-  await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
-  const { web, tests } = await callersOf(home, 2);
+  const { web, tests } = await callersOf(app, 2);
   tests?.send('exit 7');
   await web?.gone;
-  expect(await devwatch.exited).toEqual({ code: 7, signal: null });
+  expect(await app.exited).toEqual({ code: 7, signal: null });
 });
 
 test.each([
@@ -335,28 +326,31 @@ test('a mistake in one of them starts none', async () => {
 });
 
 test('one can be named as a script can, and a script beside "apps" is no part of its own line', async () => {
-  await using home = await openHome();
-  await using project = createProject({
-    '.watchrc': settings(
-      { web: { exec: 'node web.js' }, api: { script: 'api.js' } },
-      { script: 'all.js', args: ['x'] },
-    ),
-    ...files('web', 'api'),
+  await using app = await start({
+    files: {
+      '.watchrc': settings(
+        { web: { exec: 'node web.js' }, api: { script: 'api.js' } },
+        { script: 'all.js', args: ['x'] },
+      ),
+      ...files('web', 'api'),
+    },
+    args: ['web'],
   });
-  await using devwatch = startDevwatch(['web'], { cwd: project.path, env: home.env });
-  expect((await home.next()).says).toMatchObject({ app: 'web', argv: [] });
-  await devwatch.event('watching');
-  expect(home.callers).toHaveLength(1);
+  expect((await app.caller()).says).toMatchObject({ app: 'web', argv: [] });
+  await app.event('watching');
+  expect(app.callers).toHaveLength(1);
 });
 
 test('Python does not hold back what it prints', async () => {
-  await using project = createProject({
-    '.watchrc': settings({ py: { script: 'run.py' }, web: { script: 'web.js' } }),
-    'run.py': 'import signal\nprint("prints")\nsignal.pause()\n',
-    'web.js': '',
+  await using app = await start({
+    files: {
+      '.watchrc': settings({ py: { script: 'run.py' }, web: { script: 'web.js' } }),
+      'run.py': 'import signal\nprint("prints")\nsignal.pause()\n',
+      'web.js': '',
+    },
+    via: ['env', '-u', 'PYTHONUNBUFFERED'],
   });
-  await using devwatch = startDevwatch([], { cwd: project.path, via: ['env', '-u', 'PYTHONUNBUFFERED'] });
-  await until(() => devwatch.stdout().includes('prints'));
+  await until(() => app.stdout().includes('prints'));
 });
 
 test('one that was chosen alone has the terminal to itself', async () => {
@@ -382,7 +376,7 @@ describe('in a terminal', () => {
     await terminal.until(/watching[\s\S]*watching/);
     terminal.line('r web');
     await terminal.until(/\[devwatch\] web restarted/);
-    expect((await home.next()).says.app).toBe('web');
+    expect((await home.caller()).says.app).toBe('web');
     terminal.line('r wbe');
     await terminal.until(/no program is called wbe · web, api/);
     expect(api?.isAlive()).toBe(true);
@@ -406,7 +400,7 @@ describe('in a terminal', () => {
     });
     await using terminal = openTerminal({ cwd: project.path, env: home.env });
     terminal.line(devwatchLine);
-    await home.next();
+    await home.caller();
     await terminal.until(/web waiting for db[\s\S]*db \S+ · node db\.js/);
     terminal.line('r web');
     await terminal.until(/web waiting for db/);
@@ -439,7 +433,7 @@ describe('in a terminal', () => {
       terminal.line(
         `exec env ${env.NO_COLOR === '' ? '-u NO_COLOR' : ''} -u CI -u TMUX ${devwatchLine} ${env.words ?? ''}`,
       );
-      return [(await home.next()).says.level, (await home.next()).says.level];
+      return [(await home.caller()).says.level, (await home.caller()).says.level];
     };
     const colourful = { NO_COLOR: '', TERM: 'xterm-256color', COLORTERM: '' };
     expect(await levels(colourful)).toEqual(['2', '2']);
@@ -457,242 +451,224 @@ test('colours that are forced where there is no terminal are', async () => {
   await using project = createProject({ '.watchrc': settings(['a.js', 'b.js']), 'a.js': tells, 'b.js': tells });
   const env = { ...home.env, NO_COLOR: '', FORCE_COLOR: '3' };
   await using devwatch = startDevwatch([], { cwd: project.path, env });
-  expect([(await home.next()).says.level, (await home.next()).says.level]).toEqual(['3', '3']);
+  expect([(await home.caller()).says.level, (await home.caller()).says.level]).toEqual(['3', '3']);
   await until(() => devwatch.stdout().split('\n').length === 3);
   expect(devwatch.stdout()).toContain('\u001b[36ma\u001b[39m | hello\n');
 });
 
 test('their stdin stays open: a program that ends with it lives', async () => {
-  await using home = await openHome();
   const reads = (app: string): string =>
     `process.stdin.on('end', () => process.exit()).on('pause', () => {}).resume(); setImmediate(() => {${server(app)}});`;
-  await using project = createProject({
-    '.watchrc': settings(['a.js', 'b.js']),
-    'a.js': reads('a'),
-    'b.js': reads('b'),
+  await using app = await start({
+    files: {
+      '.watchrc': settings(['a.js', 'b.js']),
+      'a.js': reads('a'),
+      'b.js': reads('b'),
+    },
   });
-  await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
-  devwatch.process.stdin?.end();
-  const { a, b } = await callersOf(home, 2);
-  await devwatch.event('ready');
-  await devwatch.event('ready');
+  app.process.stdin?.end();
+  const { a, b } = await callersOf(app, 2);
+  await app.event('ready');
+  await app.event('ready');
   expect([a?.isAlive(), b?.isAlive()]).toEqual([true, true]);
 });
 
 describe('when the settings change', () => {
   test('what is new is started, what is gone is ended, the others go on', async () => {
-    await using home = await openHome();
-    await using project = createProject({
-      '.watchrc': settings(inEach('web', 'api')),
-      ...files('web', 'api', 'late'),
+    await using app = await start({
+      files: {
+        '.watchrc': settings(inEach('web', 'api')),
+        ...files('web', 'api', 'late'),
+      },
     });
-    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
-    const { web, api } = await callersOf(home, 2);
-    await Promise.all([watches(devwatch, 'web'), watches(devwatch, 'api')]);
-    project.write('.watchrc', settings(inEach('web', 'api', 'late')));
-    const late = await home.next();
+    const { web, api } = await callersOf(app, 2);
+    await Promise.all([app.watches('web'), app.watches('api')]);
+    app.write('.watchrc', settings(inEach('web', 'api', 'late')));
+    const late = await app.caller();
     expect(late.says.app).toBe('late');
-    await watches(devwatch, 'late');
-    project.write('.watchrc', settings(inEach('web', 'late')));
+    await app.watches('late');
+    app.write('.watchrc', settings(inEach('web', 'late')));
     await api?.gone;
-    expect(await devwatch.event('warning')).toMatchObject({
+    expect(await app.event('warning')).toMatchObject({
       app: 'api',
       message: 'ends, for "apps" names it no longer',
     });
-    project.write(
-      '.watchrc',
-      settings({ ...inEach('web'), late: { script: 'late.js', watch: ['late.js'], args: ['x'] } }),
-    );
-    expect(await home.next()).toMatchObject({ says: { app: 'late', argv: ['x'] } });
+    app.write('.watchrc', settings({ ...inEach('web'), late: { script: 'late.js', watch: ['late.js'], args: ['x'] } }));
+    expect(await app.caller()).toMatchObject({ says: { app: 'late', argv: ['x'] } });
     expect(web?.isAlive()).toBe(true);
-    expect(home.callers).toHaveLength(4);
-    expect(await devwatch.end()).toMatchObject({ code: 143 });
+    expect(app.callers).toHaveLength(4);
+    expect(await app.end()).toMatchObject({ code: 143 });
   });
 
   test('one that watches nothing hears of it through the others', async () => {
-    await using home = await openHome();
     const apps = (level: string): string =>
       settings({ ...inEach('web'), quiet: { script: 'quiet.js', watch: [], args: [level] } });
-    await using project = createProject({ '.watchrc': apps('1'), ...files('web', 'quiet') });
-    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
-    const { web, quiet } = await callersOf(home, 2);
-    await watches(devwatch, 'web');
-    project.write('.watchrc', apps('2'));
-    expect(await home.next()).toMatchObject({ says: { app: 'quiet', argv: ['2'] } });
+    await using app = await start({ files: { '.watchrc': apps('1'), ...files('web', 'quiet') } });
+    const { web, quiet } = await callersOf(app, 2);
+    await app.watches('web');
+    app.write('.watchrc', apps('2'));
+    expect(await app.caller()).toMatchObject({ says: { app: 'quiet', argv: ['2'] } });
     expect([web?.isAlive(), quiet?.isAlive()]).toEqual([true, false]);
   });
 
   test('what one could not take is offered to it again', async () => {
-    await using home = await openHome();
     const apps = (envFile: readonly string[]): string =>
       settings({ ...inEach('web'), quiet: { script: 'quiet.js', watch: [], envFile } });
-    await using project = createProject({ '.watchrc': apps([]), ...files('web', 'quiet') });
-    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
-    await callersOf(home, 2);
-    await watches(devwatch, 'web');
-    project.write('.watchrc', apps(['late.env']));
-    await devwatch.event('problem', ({ message }) => message.includes('late.env'));
-    project.write('late.env', 'LATE=1');
-    project.write('.watchrc', `${apps(['late.env'])}\n`);
-    expect((await home.next()).says.app).toBe('quiet');
+    await using app = await start({ files: { '.watchrc': apps([]), ...files('web', 'quiet') } });
+    await callersOf(app, 2);
+    await app.watches('web');
+    app.write('.watchrc', apps(['late.env']));
+    await app.event('problem', ({ message }) => message.includes('late.env'));
+    app.write('late.env', 'LATE=1');
+    app.write('.watchrc', `${apps(['late.env'])}\n`);
+    expect((await app.caller()).says.app).toBe('quiet');
   });
 
   test('the names before their lines come and go', async () => {
-    await using home = await openHome();
-    await using project = createProject({ '.watchrc': settings(inEach('web', 'api')), ...files('web', 'api') });
-    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
-    await callersOf(home, 2);
-    await Promise.all([watches(devwatch, 'web'), watches(devwatch, 'api')]);
-    await until(() => devwatch.stdout().split('\n').length > 2);
-    project.write('.watchrc', settings(inEach('web', 'api'), { prefix: false }));
-    await devwatch.event('settings', ({ app }) => app === 'web');
-    project.write('web.js', `${server('web')}// saved`);
-    await until(() => devwatch.stdout().split('\n').length > 3);
-    expect(devwatch.stdout().split('\n').slice(2)).toEqual(['web listens', '']);
+    await using app = await start({ files: { '.watchrc': settings(inEach('web', 'api')), ...files('web', 'api') } });
+    await callersOf(app, 2);
+    await Promise.all([app.watches('web'), app.watches('api')]);
+    await until(() => app.stdout().split('\n').length > 2);
+    app.write('.watchrc', settings(inEach('web', 'api'), { prefix: false }));
+    await app.event('settings', ({ app }) => app === 'web');
+    app.write('web.js', `${server('web')}// saved`);
+    await until(() => app.stdout().split('\n').length > 3);
+    expect(app.stdout().split('\n').slice(2)).toEqual(['web listens', '']);
   });
 
   test('a mistake is told once, and again when it is made again; nothing is lost', async () => {
-    await using home = await openHome();
-    await using project = createProject({ '.watchrc': settings(inEach('web', 'api')), ...files('web', 'api') });
-    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
-    const { web, api } = await callersOf(home, 2);
-    await Promise.all([watches(devwatch, 'web'), watches(devwatch, 'api')]);
-    const told = (): string[] =>
-      devwatch.events.flatMap((stated) => (stated.event === 'problem' ? stated.message : []));
-    project.write('.watchrc', '{"apps": {"web": {"scirpt": 1}}}');
+    await using app = await start({ files: { '.watchrc': settings(inEach('web', 'api')), ...files('web', 'api') } });
+    const { web, api } = await callersOf(app, 2);
+    await Promise.all([app.watches('web'), app.watches('api')]);
+    const told = (): string[] => app.events.flatMap((stated) => (stated.event === 'problem' ? stated.message : []));
+    app.write('.watchrc', '{"apps": {"web": {"scirpt": 1}}}');
     // It is about none of them, whichever has read it first.
-    expect((await devwatch.event('problem')) as { app?: string }).not.toHaveProperty('app');
+    expect((await app.event('problem')) as { app?: string }).not.toHaveProperty('app');
     // Both have read it, and one has told, when the next change has come to both of them. In one step: the
     // other one may be about to read it, and an empty file would be another mistake.
-    project.replace(
+    app.replace(
       '.watchrc',
       settings({ web: { ...inEach('web').web, delay: 50 }, api: { ...inEach('api').api, delay: 50 } }),
     );
-    await until(() => devwatch.events.filter(({ event }) => event === 'settings').length === 2);
+    await until(() => app.events.filter(({ event }) => event === 'settings').length === 2);
     expect(told()).toEqual([expect.stringContaining('.watchrc:1:19: unknown key "scirpt"')]);
-    project.write('.watchrc', '{"apps": {"web": {"scirpt": 1}}}');
+    app.write('.watchrc', '{"apps": {"web": {"scirpt": 1}}}');
     // It is about none of them, whichever has read it first.
-    expect((await devwatch.event('problem')) as { app?: string }).not.toHaveProperty('app');
+    expect((await app.event('problem')) as { app?: string }).not.toHaveProperty('app');
     expect([web?.isAlive(), api?.isAlive(), told().length]).toEqual([true, true, 2]);
   });
 
   test('one that waits is started with what they say by then', async () => {
-    await using home = await openHome();
     const apps = (web: object): string =>
       settings({ web: { script: 'web.js', watch: ['web.js'], ...web }, ...inEach('db', 'job') });
-    await using project = createProject({
-      '.watchrc': apps({ after: ['db', 'job'] }),
-      'web.js': server('web'),
-      'db.js': dialHome({ app: 'db' }),
-      'job.js': dialHome({ app: 'job' }),
+    await using app = await start({
+      files: {
+        '.watchrc': apps({ after: ['db', 'job'] }),
+        'web.js': server('web'),
+        'db.js': dialHome({ app: 'db' }),
+        'job.js': dialHome({ app: 'job' }),
+      },
     });
-    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
-    const { db } = await callersOf(home, 2);
-    await watches(devwatch, 'db');
-    project.write('.watchrc', apps({ after: 'db', args: ['new'] }));
-    await devwatch.event('settings', ({ app }) => app === 'web');
+    const { db } = await callersOf(app, 2);
+    await app.watches('db');
+    app.write('.watchrc', apps({ after: 'db', args: ['new'] }));
+    await app.event('settings', ({ app }) => app === 'web');
     db?.send('exit 0');
-    expect(await home.next()).toMatchObject({ says: { app: 'web', argv: ['new'] } });
-    expect(home.callers).toHaveLength(3);
+    expect(await app.caller()).toMatchObject({ says: { app: 'web', argv: ['new'] } });
+    expect(app.callers).toHaveLength(3);
   });
 
   test('a new one may wait, and says so', async () => {
-    await using home = await openHome();
-    await using project = createProject({
-      '.watchrc': settings(inEach('db', 'api')),
-      'db.js': dialHome({ app: 'db' }),
-      ...files('api', 'web'),
+    await using app = await start({
+      files: {
+        '.watchrc': settings(inEach('db', 'api')),
+        'db.js': dialHome({ app: 'db' }),
+        ...files('api', 'web'),
+      },
     });
-    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
-    const { db } = await callersOf(home, 2);
-    await watches(devwatch, 'api');
-    project.write('.watchrc', settings({ ...inEach('db', 'api'), web: { script: 'web.js', after: 'db' } }));
-    expect(await devwatch.event('wait')).toMatchObject({ app: 'web', programs: ['db'] });
+    const { db } = await callersOf(app, 2);
+    await app.watches('api');
+    app.write('.watchrc', settings({ ...inEach('db', 'api'), web: { script: 'web.js', after: 'db' } }));
+    expect(await app.event('wait')).toMatchObject({ app: 'web', programs: ['db'] });
     db?.send('exit 0');
-    expect((await home.next()).says.app).toBe('web');
+    expect((await app.caller()).says.app).toBe('web');
   });
 
   test('one that comes back before it has ended is started once it has', async () => {
-    await using home = await openHome();
-    await using project = createProject({
-      '.watchrc': settings(inEach('web', 'api')),
-      'web.js': server('web'),
-      'api.js': `process.on('SIGTERM', () => {});${server('api')}`,
+    await using app = await start({
+      files: {
+        '.watchrc': settings(inEach('web', 'api')),
+        'web.js': server('web'),
+        'api.js': `process.on('SIGTERM', () => {});${server('api')}`,
+      },
     });
-    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
-    const { api } = await callersOf(home, 2);
-    await watches(devwatch, 'web');
-    project.write('.watchrc', settings(inEach('web')));
-    await devwatch.event('stopping', ({ app }) => app === 'api');
-    project.write('.watchrc', settings({ ...inEach('web', 'api'), web: { ...inEach('web').web, delay: 50 } }));
-    await devwatch.event('settings', ({ app }) => app === 'web');
+    const { api } = await callersOf(app, 2);
+    await app.watches('web');
+    app.write('.watchrc', settings(inEach('web')));
+    await app.event('stopping', ({ app }) => app === 'api');
+    app.write('.watchrc', settings({ ...inEach('web', 'api'), web: { ...inEach('web').web, delay: 50 } }));
+    await app.event('settings', ({ app }) => app === 'web');
     api?.send('exit 0');
-    const again = await home.next();
-    expect([again.says.app, home.mostAlive]).toEqual(['api', 2]);
+    const again = await app.caller();
+    expect([again.says.app, app.mostAlive]).toEqual(['api', 2]);
     again.send('exit 0');
     await again.gone;
   });
 
   test('the end of all is no second order to end for one that is leaving', async () => {
-    await using home = await openHome();
-    await using project = createProject({
-      '.watchrc': settings(inEach('web', 'api')),
-      'web.js': server('web'),
-      'api.js': `process.on('SIGTERM', () => {});${server('api')}`,
+    await using app = await start({
+      files: {
+        '.watchrc': settings(inEach('web', 'api')),
+        'web.js': server('web'),
+        'api.js': `process.on('SIGTERM', () => {});${server('api')}`,
+      },
     });
-    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
-    const { web, api } = await callersOf(home, 2);
-    await watches(devwatch, 'web');
-    project.write('.watchrc', settings(inEach('web')));
-    await devwatch.event('stopping', ({ app }) => app === 'api');
-    devwatch.process.kill();
+    const { web, api } = await callersOf(app, 2);
+    await app.watches('web');
+    app.write('.watchrc', settings(inEach('web')));
+    await app.event('stopping', ({ app }) => app === 'api');
+    app.process.kill();
     await web?.gone;
     api?.send('exit 0');
-    await devwatch.exited;
-    const stages = devwatch.events.flatMap((stated) => (stated.event === 'stopping' ? stated.stage : []));
+    await app.exited;
+    const stages = app.events.flatMap((stated) => (stated.event === 'stopping' ? stated.stage : []));
     expect(stages).toEqual(['terminating', 'terminating']);
   });
 
   test('a new one that cannot be run changes nothing', async () => {
-    await using home = await openHome();
-    await using project = createProject({ '.watchrc': settings(inEach('web', 'api')), ...files('web', 'api') });
-    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
-    const { web, api } = await callersOf(home, 2);
-    await Promise.all([watches(devwatch, 'web'), watches(devwatch, 'api')]);
-    project.write('.watchrc', settings(inEach('late')));
-    expect(await devwatch.event('problem')).toMatchObject({
+    await using app = await start({ files: { '.watchrc': settings(inEach('web', 'api')), ...files('web', 'api') } });
+    const { web, api } = await callersOf(app, 2);
+    await Promise.all([app.watches('web'), app.watches('api')]);
+    app.write('.watchrc', settings(inEach('late')));
+    expect(await app.event('problem')).toMatchObject({
       message: expect.stringMatching(/^late: .*late\.js.* · the old settings stay in force$/),
     });
     // Both have read it when the next change has come to both of them.
-    project.write('.watchrc', settings(inEach('web', 'api'), { killTimeout: 4000 }));
-    await until(() => devwatch.events.filter(({ event }) => event === 'settings').length === 2);
-    project.write('late.js', server('late'));
-    project.write('.watchrc', settings(inEach('web', 'api', 'late'), { killTimeout: 4000 }));
-    expect((await home.next()).says.app).toBe('late');
-    expect([web?.isAlive(), api?.isAlive(), home.callers.length]).toEqual([true, true, 3]);
+    app.write('.watchrc', settings(inEach('web', 'api'), { killTimeout: 4000 }));
+    await until(() => app.events.filter(({ event }) => event === 'settings').length === 2);
+    app.write('late.js', server('late'));
+    app.write('.watchrc', settings(inEach('web', 'api', 'late'), { killTimeout: 4000 }));
+    expect((await app.caller()).says.app).toBe('late');
+    expect([web?.isAlive(), api?.isAlive(), app.callers.length]).toEqual([true, true, 3]);
   });
 
   test('one that has the terminal to itself gets no company', async () => {
-    await using home = await openHome();
-    await using project = createProject({ '.watchrc': settings(inEach('web')), ...files('web', 'api') });
-    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
-    const web = await home.next();
-    await devwatch.event('watching');
-    project.write('.watchrc', settings(inEach('api', 'web')));
-    expect(await devwatch.event('problem')).toMatchObject({
+    await using app = await start({ files: { '.watchrc': settings(inEach('web')), ...files('web', 'api') } });
+    const web = await app.caller();
+    await app.event('watching');
+    app.write('.watchrc', settings(inEach('api', 'web')));
+    expect(await app.event('problem')).toMatchObject({
       message: expect.stringMatching(/^"apps" names several programs now · restart devwatch to apply this/),
     });
-    expect([web.isAlive(), home.callers.length]).toEqual([true, 1]);
+    expect([web.isAlive(), app.callers.length]).toEqual([true, 1]);
   });
 
   test('"apps" does not come or go', async () => {
-    await using home = await openHome();
-    await using project = createProject({ '.watchrc': settings(inEach('web', 'api')), ...files('web', 'api') });
-    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
-    const { web } = await callersOf(home, 2);
-    await Promise.all([watches(devwatch, 'web'), watches(devwatch, 'api')]);
-    project.write('.watchrc', '{"script": "web.js"}');
-    expect(await devwatch.event('problem')).toMatchObject({
+    await using app = await start({ files: { '.watchrc': settings(inEach('web', 'api')), ...files('web', 'api') } });
+    const { web } = await callersOf(app, 2);
+    await Promise.all([app.watches('web'), app.watches('api')]);
+    app.write('.watchrc', '{"script": "web.js"}');
+    expect(await app.event('problem')).toMatchObject({
       message: '"apps" was added or removed · restart devwatch to apply this · the old settings stay in force',
     });
     expect(web?.isAlive()).toBe(true);
@@ -700,20 +676,20 @@ describe('when the settings change', () => {
 });
 
 test('a folder that several watch has one watch', async () => {
-  await using home = await openHome();
   const apps = { web: 'web.js', api: 'api.js', job: { script: 'job.js', ext: 'sql' } };
-  await using project = createProject({
-    '.watchrc': settings(apps),
-    ...files('web', 'api', 'job'),
-    'lib/deep/a.js': '',
-    'sql/b.sql': '',
+  await using app = await start({
+    files: {
+      '.watchrc': settings(apps),
+      ...files('web', 'api', 'job'),
+      'lib/deep/a.js': '',
+      'sql/b.sql': '',
+    },
   });
-  await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
-  await callersOf(home, 3);
-  await Promise.all(['web', 'api', 'job'].map((app) => watches(devwatch, app)));
+  await callersOf(app, 3);
+  await Promise.all(['web', 'api', 'job'].map((name) => app.watches(name)));
   const inodes = fs
-    .readdirSync(`/proc/${devwatch.pid}/fdinfo`)
-    .flatMap((name) => fs.readFileSync(`/proc/${devwatch.pid}/fdinfo/${name}`, 'latin1').split('\n'))
+    .readdirSync(`/proc/${app.pid}/fdinfo`)
+    .flatMap((name) => fs.readFileSync(`/proc/${app.pid}/fdinfo/${name}`, 'latin1').split('\n'))
     .flatMap((line) => /^inotify wd:\S+ (ino:\S+ sdev:\S+)/.exec(line)?.[1] ?? []);
   // The project, lib, lib/deep, sql.
   expect(inodes).toHaveLength(4);
@@ -722,12 +698,10 @@ test('a folder that several watch has one watch', async () => {
 
 describe('after SIGKILL of devwatch', () => {
   test('nothing is left of any of them', async () => {
-    await using home = await openHome();
-    await using project = createProject({ '.watchrc': settings(['web.js', 'api.js']), ...files('web', 'api') });
-    await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
-    const { web, api } = await callersOf(home, 2);
-    await Promise.all([watches(devwatch, 'web'), watches(devwatch, 'api')]);
-    await devwatch.end('SIGKILL');
+    await using app = await start({ files: { '.watchrc': settings(['web.js', 'api.js']), ...files('web', 'api') } });
+    const { web, api } = await callersOf(app, 2);
+    await Promise.all([app.watches('web'), app.watches('api')]);
+    await app.end('SIGKILL');
     await Promise.all([web?.gone, api?.gone]);
   });
 
@@ -743,7 +717,10 @@ describe('after SIGKILL of devwatch', () => {
     const options = { cwd: project.path, env: home.env };
     await using first = startDevwatch([], options);
     const { web, api } = await callersOf(home, 2);
-    await Promise.all([watches(first, 'web'), watches(first, 'api')]);
+    await Promise.all([
+      first.event('watching', ({ app }) => app === 'web'),
+      first.event('watching', ({ app }) => app === 'api'),
+    ]);
     const guardians = childrenOf(first.pid).filter(({ command }) => command.includes('devwatch-guardian'));
     expect(guardians).toHaveLength(2);
     process.kill(first.pid, 'SIGSTOP');

@@ -16,7 +16,7 @@ test('start starts all in their order, each in a devwatch of its own; the folder
   await using session = await Session.open(shop);
   const started = await session.run('start');
   expect(started).toMatchObject({ code: 0, out: expect.stringMatching(/^api is up after .*\nweb is up after .*\n$/) });
-  expect([(await session.home.next()).says.app, (await session.home.next()).says.app]).toEqual(['api', 'web']);
+  expect([(await session.home.caller()).says.app, (await session.home.caller()).says.app]).toEqual(['api', 'web']);
   const rows = await session.rows();
   expect(rows.map(({ name, state, folder }) => [name, state, folder])).toEqual([
     ['api', 'up', session.project.path],
@@ -77,14 +77,14 @@ test('two programs cannot have one name, one log, or one port', async () => {
 test('one of several keeps to its own settings', async () => {
   await using session = await Session.open(shop);
   await session.run('start');
-  const [api, web] = [await session.home.next(), await session.home.next()];
+  const [api, web] = [await session.home.caller(), await session.home.caller()];
   session.project.write(
     '.watchrc',
     JSON.stringify({
       apps: { api: { script: 'api.js', args: ['0', 'more'] }, web: { script: 'web.js', cwd: 'packages/web' } },
     }),
   );
-  const next = await session.home.next();
+  const next = await session.home.caller();
   expect(next.says).toMatchObject({ app: 'api', argv: ['0', 'more'] });
   expect([isAlive(api.pid), web.isAlive()]).toEqual([false, true]);
 });

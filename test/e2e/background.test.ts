@@ -23,7 +23,7 @@ test('start returns when the program is up, list shows it, stop ends all of it',
     out: expect.stringMatching(new RegExp(`^web is up after .* · port ${port} · pid \\d+`)),
   });
   expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe('fine');
-  const program = await session.home.next();
+  const program = await session.home.caller();
 
   const [row, ...others] = await session.rows();
   expect(others).toEqual([]);
@@ -47,12 +47,12 @@ test('start returns when the program is up, list shows it, stop ends all of it',
 test('a save restarts it, a crash too, and restart by name', async () => {
   await using session = await Session.open({ 'server.js': listens({ version: 1 }) });
   await session.run('start', '--name', 'web', 'server.js');
-  await session.home.next();
+  await session.home.caller();
   session.project.write('server.js', listens({ version: 2 }));
-  const second = await session.home.next();
+  const second = await session.home.caller();
   expect(second.says.version).toBe(2);
   second.send('crash');
-  const third = await session.home.next();
+  const third = await session.home.caller();
   await until(async () => (await session.rows())[0]?.state === 'up');
   expect(await session.run('restart', 'web')).toMatchObject({
     code: 0,
@@ -65,11 +65,11 @@ test('a save restarts it, a crash too, and restart by name', async () => {
 test('--no-watch only keeps it alive', async () => {
   await using session = await Session.open({ 'server.js': listens({ version: 1 }) });
   await session.run('start', '--no-watch', '--name', 'web', 'server.js');
-  const first = await session.home.next();
+  const first = await session.home.caller();
   session.project.write('server.js', listens({ version: 2 }));
   // A crash comes later, and brings what has been saved.
   first.send('crash');
-  expect((await session.home.next()).says.version).toBe(2);
+  expect((await session.home.caller()).says.version).toBe(2);
   expect((await session.run('logs', 'web', '--err', '-n', '100')).out).not.toContain('server.js\n');
 });
 
@@ -77,12 +77,12 @@ test('what devwatch writes in the project restarts nothing', async () => {
   await using session = await Session.open({ 'server.js': listens({ version: 1 }) });
   session.stateHome = session.project.at('kept');
   await session.run('start', '--name', 'web', '--log', 'log.js', '--log-size', '1k', '--watch', '**', 'server.js');
-  const program = await session.home.next();
+  const program = await session.home.caller();
   for (let line = 0; line < 40; line += 1) program.send('x'.repeat(100));
   await until(() => fs.existsSync(session.project.at('log.js.2')));
   // Only what is noticed after all that tells that it was not.
   session.project.write('server.js', listens({ version: 2 }));
-  expect((await session.home.next()).says.version).toBe(2);
+  expect((await session.home.caller()).says.version).toBe(2);
 });
 
 test('list says why a program has crashed, until it runs again', async () => {
@@ -90,7 +90,7 @@ test('list says why a program has crashed, until it runs again', async () => {
   await session.run('start', '--name', 'web', '--max-restarts', '0', 'server.js');
   expect((await session.run('list')).out).toMatch(/^web +crashed \(exit 3\) +– /m);
   session.project.write('server.js', listens());
-  await session.home.next();
+  await session.home.caller();
   expect((await session.run('list', 'web')).out).toMatch(/^web +(starting|up) +\d+ /m);
 });
 
@@ -131,7 +131,7 @@ describe('start says', () => {
   ])('what devwatch does after %j with %j', async (order, words, says) => {
     await using session = await Session.open({ 'server.js': dialHome() });
     const starting = session.run('start', '--name', 'web', '--ready', 'message', ...words, 'server.js');
-    (await session.home.next()).send(order);
+    (await session.home.caller()).send(order);
     expect((await starting).out).toMatch(new RegExp(`^${says}pid \\d+ · logs: devwatch logs web\n`));
   });
 
@@ -165,9 +165,9 @@ describe('start says', () => {
   test('that it was stopped meanwhile', async () => {
     await using session = await Session.open({ 'server.js': dialHome() });
     const starting = session.run('start', '--name', 'web', '--ready', 'message', 'server.js');
-    await session.home.next();
+    await session.home.caller();
     const restarting = session.run('restart', 'web');
-    await session.home.next();
+    await session.home.caller();
     await session.run('stop', 'web');
     for (const { code, out } of await Promise.all([starting, restarting])) {
       expect(code).toBe(1);
@@ -213,7 +213,7 @@ describe('start says', () => {
       expect(code).toBe(2);
       expect(err).toMatch(/^devwatch: web is already running in /);
     }
-    await session.home.next();
+    await session.home.caller();
     await session.run('stop', 'web');
     expect(session.home.callers).toHaveLength(1);
   });
@@ -245,7 +245,7 @@ describe('logs', () => {
   test('are followed', async () => {
     await using session = await Session.open({ 'server.js': listens() });
     await session.run('start', '--name', 'web', 'server.js');
-    const program = await session.home.next();
+    const program = await session.home.caller();
     const follower = session.spawn('logs', '-f', 'web');
     let out = '';
     follower.stdout?.on('data', (chunk) => {
@@ -300,7 +300,7 @@ test('a full disk stops neither the program nor devwatch', async () => {
   const limited = `ulimit -f 200; exec "$0" "$@"`;
   const words = ['-c', limited, process.execPath, cli, 'start', '--name', 'web', '--no-watch', 'server.js'];
   spawnSync('/bin/sh', words, { cwd: session.project.path, env: session.env });
-  const program = await session.home.next();
+  const program = await session.home.caller();
   // From then on nothing more fits, and that is told.
   await until(() => fs.statSync(session.file('web', 'out.log')).size >= 200 * 512);
   for (let turn = 0; turn < 3; turn += 1) expect((await session.rows())[0]).toMatchObject({ state: 'up', restarts: 0 });
@@ -369,7 +369,7 @@ test('settings that name several programs now are a mistake', async () => {
     '.watchrc': '{"script": "a.js", "name": "web", "watch": []}',
   });
   await session.run('start');
-  const program = await session.home.next();
+  const program = await session.home.caller();
   session.project.write('.watchrc', '{"apps": {"web": {"script": "b.js"}, "other": {"script": "a.js"}}}');
   expect(await session.run('reload', 'web')).toMatchObject({
     code: 1,
@@ -442,7 +442,7 @@ describe('the classical steps of a daemon', () => {
     expect(fs.readlinkSync(`/proc/${pid}/fd/0`)).toBe('/dev/null');
     const open = fs.readdirSync(`/proc/${pid}/fd`).map((fd) => fs.readlinkSync(`/proc/${pid}/fd/${fd}`));
     expect(open.filter((target) => target.startsWith('/dev/pts') || target === session.project.path)).toEqual([]);
-    expect((await session.home.next()).says.umask).toBe(0o027);
+    expect((await session.home.caller()).says.umask).toBe(0o027);
     for (const file of ['record.json', 'out.log', 'err.log', 'devwatch.log']) {
       expect(fs.statSync(session.file('web', file)).mode & 0o077, file).toBe(0);
     }
@@ -454,7 +454,7 @@ describe('the classical steps of a daemon', () => {
       await using terminal = openTerminal({ cwd: session.project.path, env: session.env as Record<string, string> });
       terminal.line(`${process.execPath} ${cli} start --name web server.js`);
       await terminal.until(/web is up/);
-      return session.home.next();
+      return session.home.caller();
     })();
     program.send('still here');
     await until(async () => (await session.run('logs', 'web')).out.includes('still here'));
@@ -464,7 +464,7 @@ describe('the classical steps of a daemon', () => {
   test('SIGTERM ends it in order, SIGHUP reopens its logs', async () => {
     await using session = await Session.open({ 'server.js': listens() });
     await session.run('start', '--name', 'web', 'server.js');
-    const program = await session.home.next();
+    const program = await session.home.caller();
     const { pid } = session.record('web');
     await until(() => fs.readFileSync(session.file('web', 'out.log'), 'utf8').includes('listening'));
     fs.renameSync(session.file('web', 'out.log'), session.file('web', 'moved.log'));
@@ -488,7 +488,7 @@ test('stop waits as long as the program may take by the settings in force, and s
     '.watchrc': '{"script": "server.js", "killTimeout": "50s", "watch": []}',
   });
   await session.run('start', '--name', 'web');
-  const program = await session.home.next();
+  const program = await session.home.caller();
   session.project.write('.watchrc', '{"script": "server.js", "killTimeout": "90s", "watch": []}');
   await session.run('reload', 'web');
   const stopping = session.spawn('stop', 'web');
@@ -512,7 +512,7 @@ test('who asks twice to stop by no means kills', async () => {
     'server.js': `process.on('SIGTERM', () => console.log('asked to end'));${listens()}`,
   });
   await session.run('start', '--name', 'web', '--no-watch', '--kill-timeout', '50s', 'server.js');
-  const program = await session.home.next();
+  const program = await session.home.caller();
   const first = session.run('stop', 'web');
   await until(() => fs.readFileSync(session.file('web', 'out.log'), 'utf8').includes('asked to end'));
   const second = session.spawn('stop', 'web');
@@ -536,7 +536,7 @@ test('the failure of a run is not told of the next one', async () => {
     'server.js': `require('child_process').fork('child.js').on('message', () => process.exit(3));`,
   });
   const starting = session.run('start', '--name', 'web', '-V', '--kill-timeout', '50s', 'server.js');
-  const child = await session.home.next();
+  const child = await session.home.caller();
   const printed = (): string => fs.readFileSync(session.file('web', 'out.log'), 'utf8');
   await until(() => printed().includes('the child stays'));
   session.project.write('server.js', listens());
@@ -582,7 +582,7 @@ test('signals for the program reach it', async () => {
 test('the end is in order where the folder of its records is gone', async () => {
   await using session = await Session.open({ 'server.js': listens() });
   await session.run('start', '--name', 'web', '--no-watch', 'server.js');
-  const program = await session.home.next();
+  const program = await session.home.caller();
   const { pid, socket } = session.record('web');
   const folder = path.dirname(session.file('web', 'record.json'));
   fs.renameSync(folder, `${folder}.moved`);
@@ -597,7 +597,7 @@ test('the end is in order where the folder of its records is gone', async () => 
 test('SIGKILL of the background devwatch leaves nothing, list says so, start works at once', async () => {
   await using session = await Session.open({ 'server.js': listens() });
   await session.run('start', '--name', 'web', 'server.js');
-  const program = await session.home.next();
+  const program = await session.home.caller();
   process.kill(session.record('web').pid, 'SIGKILL');
   await program.gone;
   expect((await session.rows())[0]).toMatchObject({ name: 'web', state: 'dead' });
@@ -611,7 +611,7 @@ test.each([
 ])('a record of %s is taken for dead, and nothing is killed for it', async (_, change) => {
   await using session = await Session.open({ 'server.js': listens() });
   await session.run('start', '--name', 'web', 'server.js');
-  const program = await session.home.next();
+  const program = await session.home.caller();
   const record = session.record('web');
   fs.writeFileSync(session.file('web', 'record.json'), JSON.stringify(change(record)), { mode: 0o600 });
   expect((await session.rows())[0]?.state).toBe('dead');
@@ -632,7 +632,7 @@ test('a record of another container is neither alive nor dead', async () => {
 test('what is running stops though its record is damaged, and once though it is named twice', async () => {
   await using session = await Session.open({ 'server.js': listens() });
   await session.run('start', '--name', 'web', 'server.js');
-  const program = await session.home.next();
+  const program = await session.home.caller();
   fs.writeFileSync(session.file('web', 'record.json'), '{"name":', { mode: 0o600 });
   expect((await session.rows())[0]).toMatchObject({ name: 'web', state: 'unknown' });
   expect(await session.run('stop', 'web', 'web')).toMatchObject({ code: 0, out: 'web has been stopped\n' });

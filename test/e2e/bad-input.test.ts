@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { expect, test } from 'vitest';
-import { cli, runDevwatch, startDevwatch } from '../support/devwatch.ts';
-import { dialHome, openHome } from '../support/home.ts';
+import { start } from '../support/app.ts';
+import { cli, runDevwatch } from '../support/devwatch.ts';
+import { dialHome } from '../support/home.ts';
 import { createProject, type Project } from '../support/project.ts';
 
 const isRoot = process.geteuid?.() === 0;
@@ -155,18 +156,18 @@ test.each(['server.js', 'list', 'start server.js'])('in a folder that is gone, d
 });
 
 test('broken settings leave the running program alone, and repaired ones come into force', async () => {
-  await using home = await openHome();
-  await using project = createProject({
-    'server.js': dialHome({ version: 1 }),
-    '.watchrc': '{"script": "server.js"}',
+  await using app = await start({
+    files: {
+      'server.js': dialHome({ version: 1 }),
+      '.watchrc': '{"script": "server.js"}',
+    },
   });
-  await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
-  const first = await home.next();
-  await devwatch.event('watching');
+  const first = await app.caller();
+  await app.event('watching');
 
   const put = (content: string | Buffer): void => {
-    fs.writeFileSync(project.at('.watchrc.new'), content);
-    fs.renameSync(project.at('.watchrc.new'), project.at('.watchrc'));
+    fs.writeFileSync(app.at('.watchrc.new'), content);
+    fs.renameSync(app.at('.watchrc.new'), app.at('.watchrc'));
   };
   const breakings: readonly (readonly [string, () => void, RegExp])[] = [
     ['broken JSON', () => put('{"script": \n server.js}'), /^\.watchrc:2:2: broken JSON: invalid symbol/],
@@ -181,42 +182,42 @@ test('broken settings leave the running program alone, and repaired ones come in
     ['no bytes', () => put(''), /^\.watchrc: is empty/],
     ['bytes that are no text', () => put(binary), /^\.watchrc: is not a text file/],
     ['10 MB of junk', () => put(junk), /^\.watchrc: has 10 MB/],
-    ['nothing at all', () => project.remove('.watchrc'), /^nothing to run/],
+    ['nothing at all', () => app.remove('.watchrc'), /^nothing to run/],
   ];
   for (const [what, breakIt, says] of breakings) {
     breakIt();
-    const { message } = await devwatch.event('problem', (problem) => says.test(problem.message));
+    const { message } = await app.event('problem', (problem) => says.test(problem.message));
     expect(message, what).toMatch(/ · the old settings stay in force$/);
     expect(message, what).not.toContain('\n');
   }
 
   put('{"script": "server.js", "killTimeout": "3s"}');
-  expect((await devwatch.event('settings')).changed).toStrictEqual(['killTimeout']);
-  expect([first.isAlive(), home.callers.length]).toStrictEqual([true, 1]);
+  expect((await app.event('settings')).changed).toStrictEqual(['killTimeout']);
+  expect([first.isAlive(), app.callers.length]).toStrictEqual([true, 1]);
 
   // All that went before has restarted nothing: the second run is the one for this save.
-  project.write('server.js', dialHome({ version: 2 }));
-  expect((await home.next()).says.version).toBe(2);
-  expect(devwatch.events.filter(({ event }) => event === 'start')).toHaveLength(2);
-  expect(devwatch.otherLines).toStrictEqual([]);
+  app.write('server.js', dialHome({ version: 2 }));
+  expect((await app.caller()).says.version).toBe(2);
+  expect(app.events.filter(({ event }) => event === 'start')).toHaveLength(2);
+  expect(app.otherLines).toStrictEqual([]);
 });
 
 test('repaired settings that concern the program restart it with them', async () => {
-  await using home = await openHome();
-  await using project = createProject({
-    'old.js': dialHome({ script: 'old' }),
-    'new.js': dialHome({ script: 'new' }),
-    '.watchrc': '{"script": "old.js"}',
+  await using app = await start({
+    files: {
+      'old.js': dialHome({ script: 'old' }),
+      'new.js': dialHome({ script: 'new' }),
+      '.watchrc': '{"script": "old.js"}',
+    },
   });
-  await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
-  const first = await home.next();
-  await devwatch.event('watching');
+  const first = await app.caller();
+  await app.event('watching');
 
-  project.replace('.watchrc', '{"script": "new.js"');
-  expect((await devwatch.event('problem')).message).toMatch(/^\.watchrc:1:20: broken JSON: close brace expected/);
-  project.replace('.watchrc', '{"script": "new.js"}');
-  expect((await devwatch.event('settings')).changed).toStrictEqual(['script']);
-  const second = await home.next();
+  app.replace('.watchrc', '{"script": "new.js"');
+  expect((await app.event('problem')).message).toMatch(/^\.watchrc:1:20: broken JSON: close brace expected/);
+  app.replace('.watchrc', '{"script": "new.js"}');
+  expect((await app.event('settings')).changed).toStrictEqual(['script']);
+  const second = await app.caller();
   expect([first.says.script, second.says.script, first.isAlive()]).toStrictEqual(['old', 'new', false]);
-  expect(home.callers).toHaveLength(2);
+  expect(app.callers).toHaveLength(2);
 });

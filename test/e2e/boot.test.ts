@@ -5,6 +5,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { start } from '../support/app.ts';
 import { cli, startDevwatch } from '../support/devwatch.ts';
 import { createProject, type Project } from '../support/project.ts';
 
@@ -32,7 +33,7 @@ const versionOf = (project: Project, ...nodeArgs: string[]): string =>
   }).stdout;
 
 test('a launch keeps it, for its user alone, and the next one leaves it as it is', async () => {
-  await using project = createProject(server);
+  const project = createProject(server);
   await launch(project);
   const [file = '', ...others] = kept(project);
   expect(others).toEqual([]);
@@ -40,21 +41,21 @@ test('a launch keeps it, for its user alone, and the next one leaves it as it is
   expect(before.mode & 0o777).toBe(0o600);
   expect(before.size).toBeGreaterThan(100_000);
 
-  await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: envOf(project) });
-  await devwatch.event('watching');
+  await using app = await start({ project, args: ['server.js'], env: envOf(project) });
+  await app.event('watching');
   expect(kept(project)).toEqual([file]);
   expect(fs.statSync(file)).toMatchObject({ ino: before.ino, mtimeMs: before.mtimeMs });
 });
 
 test('what an earlier build has kept is replaced, and what another Node has is left', async () => {
-  await using project = createProject(server);
+  const project = createProject(server);
   await launch(project);
   const [file = ''] = kept(project);
   fs.renameSync(file, file.replace(/[0-9a-f]{16}$/, '0123456789abcdef'));
   const foreign = path.join(path.dirname(file), 'x64-10.2.154.26-node.36-0123456789abcdef');
   fs.writeFileSync(foreign, '');
-  await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: envOf(project) });
-  await devwatch.event('watching');
+  await using app = await start({ project, args: ['server.js'], env: envOf(project) });
+  await app.event('watching');
   while (!fs.existsSync(file)) await sleep(20);
   expect(kept(project).sort()).toEqual([file, foreign].sort());
 });
@@ -78,9 +79,9 @@ test('devwatch runs when what is kept is spoilt, or may be written by others', a
 });
 
 test('devwatch runs where nothing can be kept', async () => {
-  await using project = createProject({ ...server, cache: 'a file' });
-  await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: envOf(project) });
-  await devwatch.event('watching');
-  expect(devwatch.events.some(({ event }) => event === 'problem')).toBe(false);
-  expect(devwatch.otherLines).toEqual([]);
+  const project = createProject({ ...server, cache: 'a file' });
+  await using app = await start({ project, args: ['server.js'], env: envOf(project) });
+  await app.event('watching');
+  expect(app.events.some(({ event }) => event === 'problem')).toBe(false);
+  expect(app.otherLines).toEqual([]);
 });

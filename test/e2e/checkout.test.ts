@@ -81,21 +81,21 @@ test('a checkout of 6,000 files, and the way back, are one restart each', async 
   await using home = await openHome();
   await using project = createRepository(['one', 'other']);
   await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
-  expect((await home.next()).says).toMatchObject({ found: { one: 6000 }, gitIsBusy: false });
+  expect((await home.caller()).says).toMatchObject({ found: { one: 6000 }, gitIsBusy: false });
   await devwatch.event('watching');
 
   await gitMeanwhile(project, 'checkout', '-q', 'other');
-  expect((await home.next()).says).toMatchObject({ found: { other: 6000 }, gitIsBusy: false });
+  expect((await home.caller()).says).toMatchObject({ found: { other: 6000 }, gitIsBusy: false });
   expect(await changesOf(devwatch, project, 2)).toEqual(new Set([...filesOf('one'), ...filesOf('other')]));
 
   await gitMeanwhile(project, 'checkout', '-q', 'one');
-  expect((await home.next()).says).toMatchObject({ found: { one: 6000 }, gitIsBusy: false });
+  expect((await home.caller()).says).toMatchObject({ found: { one: 6000 }, gitIsBusy: false });
   expect(await changesOf(devwatch, project, 3)).toEqual(new Set([...filesOf('one'), ...filesOf('other')]));
 
   // Nothing of it is still to come, and every folder is watched as before.
   const edits = filesOf('one', folders);
   for (const file of edits) fs.appendFileSync(project.at(file), '!');
-  expect((await home.next()).says.found).toEqual({ one: 5700, 'one!': 300 });
+  expect((await home.caller()).says.found).toEqual({ one: 5700, 'one!': 300 });
   expect(await changesOf(devwatch, project, 4)).toEqual(new Set(edits));
 });
 
@@ -105,18 +105,18 @@ test('a stash of 200 files, and its return, are one restart each', async () => {
   const files = filesOf('one', 200);
   for (const file of files) project.write(file, 'edited');
   await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
-  expect((await home.next()).says).toMatchObject({ found: { edited: 200 } });
+  expect((await home.caller()).says).toMatchObject({ found: { edited: 200 } });
   await devwatch.event('watching');
 
   await gitMeanwhile(project, 'stash');
-  expect((await home.next()).says).toMatchObject({ found: { one: 200 }, gitIsBusy: false });
+  expect((await home.caller()).says).toMatchObject({ found: { one: 200 }, gitIsBusy: false });
   expect(await changesOf(devwatch, project, 2)).toEqual(new Set(files));
 
   await gitMeanwhile(project, 'stash', 'pop');
-  expect((await home.next()).says).toMatchObject({ found: { edited: 200 }, gitIsBusy: false });
+  expect((await home.caller()).says).toMatchObject({ found: { edited: 200 }, gitIsBusy: false });
   expect(await changesOf(devwatch, project, 3)).toEqual(new Set(files));
 
   project.write('fence.js', 'fence');
-  expect((await home.next()).says.found).toEqual({ edited: 200, fence: 1 });
+  expect((await home.caller()).says.found).toEqual({ edited: 200, fence: 1 });
   expect(await changesOf(devwatch, project, 4)).toEqual(new Set(['fence.js']));
 });

@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import { expect, test } from 'vitest';
+import { start } from '../support/app.ts';
 import { type DevwatchOptions, runDevwatch, startDevwatch } from '../support/devwatch.ts';
 import { dialHome, openHome } from '../support/home.ts';
 import { createProject } from '../support/project.ts';
@@ -15,7 +16,7 @@ async function settingsIn(cwd: string, ...args: string[]): Promise<Record<string
 async function runs(args: readonly string[], { cwd }: DevwatchOptions): Promise<Readonly<Record<string, unknown>>> {
   await using home = await openHome();
   await using _devwatch = startDevwatch(args, { cwd, env: home.env });
-  return (await home.next()).says;
+  return (await home.caller()).says;
 }
 
 // init
@@ -48,12 +49,14 @@ test('devwatch init names what package.json does', async () => {
 });
 
 test('a flag that changes nothing in the foreground is said to', async () => {
-  await using project = createProject({ '.watchrc': '{ "logSize": "1m" }', 'server.js': '' });
-  await using devwatch = startDevwatch(['--name', 'web', '--log', 'out.log', 'server.js'], { cwd: project.path });
-  const warnings = [await devwatch.event('warning'), await devwatch.event('warning')];
+  await using app = await start({
+    files: { '.watchrc': '{ "logSize": "1m" }', 'server.js': '' },
+    args: ['--name', 'web', '--log', 'out.log', 'server.js'],
+  });
+  const warnings = [await app.event('warning'), await app.event('warning')];
   const only = 'is for devwatch start: here, in the foreground, it changes nothing';
   expect(warnings.map(({ message }) => message)).toEqual([`--name ${only}`, `--log ${only}`]);
-  await devwatch.event('exit');
+  await app.event('exit');
 });
 
 test.each(['init', 'config', 'explain', 'start', 'stop', 'restart', 'reload', 'list', 'logs', 'attach', 'unit'])(
@@ -183,14 +186,14 @@ test('devwatch runs the script that "devwatch" in package.json names', async () 
 });
 
 test('devwatch runs the script of nodemon.json and says so', async () => {
-  await using home = await openHome();
-  await using project = createProject({
-    'a.js': dialHome({ is: 'a' }),
-    'nodemon.json': '{"script": "a.js", "restartable": "rs"}',
+  await using app = await start({
+    files: {
+      'a.js': dialHome({ is: 'a' }),
+      'nodemon.json': '{"script": "a.js", "restartable": "rs"}',
+    },
   });
-  await using devwatch = startDevwatch([], { cwd: project.path, env: home.env });
-  expect((await home.next()).says.is).toBe('a');
-  expect((await devwatch.event('warning')).message).toBe('settings from nodemon.json');
+  expect((await app.caller()).says.is).toBe('a');
+  expect((await app.event('warning')).message).toBe('settings from nodemon.json');
 });
 
 test.each(['./lib/main.js', 'lib/main', 'lib/folder'])('devwatch runs the main %s of package.json', async (main) => {

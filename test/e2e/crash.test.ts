@@ -3,10 +3,10 @@
 import { constants } from 'node:os';
 import { expect, test } from 'vitest';
 import type { EventOf } from '../../src/shared/events.ts';
-import { type Devwatch, startDevwatch } from '../support/devwatch.ts';
+import { start } from '../support/app.ts';
+import type { Devwatch } from '../support/devwatch.ts';
 import { isAlive } from '../support/facts.ts';
-import { type Caller, dialHome, type Home, openHome } from '../support/home.ts';
-import { createProject } from '../support/project.ts';
+import { type Caller, dialHome, type Home } from '../support/home.ts';
 import { ask, edit, nextAddress, projectOf } from '../support/servers.ts';
 import { readText } from '../support/text.ts';
 
@@ -26,35 +26,31 @@ const again = (attempt: number, delay: number, limit: number) => ({ kind: 'resta
 const gaveUp = { kind: 'wait', gaveUp: true };
 
 test('a program that crashes at once is started again ever later, and at the cap waits for a change', async () => {
-  await using project = projectOf('crash.js');
-  await using devwatch = startDevwatch([...alwaysQuick, '--max-restarts', '3', 'crash.js'], { cwd: project.path });
+  const project = projectOf('crash.js');
+  await using app = await start({ project, args: [...alwaysQuick, '--max-restarts', '3', 'crash.js'] });
 
-  const crashes = await crashesUntilGivenUp(devwatch);
+  const crashes = await crashesUntilGivenUp(app);
   expect(crashes.map(({ next }) => next)).toEqual([again(1, 250, 3), again(2, 500, 3), again(3, 1000, 3), gaveUp]);
   expect(crashes.map(({ run }) => run)).toEqual([1, 2, 3, 4]);
   expect(crashes.map(({ outcome }) => outcome)).toEqual(Array(4).fill({ code: 1, signal: null }));
 
   // A run that should not be would be number 5; the one that the change starts is.
-  await devwatch.event('watching');
+  await app.event('watching');
   edit(project, 'crash.js', 'on purpose', 'again');
-  expect(await devwatch.event('start', ({ cause }) => cause === 'change')).toMatchObject({ run: 5 });
+  expect(await app.event('start', ({ cause }) => cause === 'change')).toMatchObject({ run: 5 });
 });
 
 test('a change resets the count of crashes, and one that repairs the program keeps it up', async () => {
-  await using home = await openHome();
-  await using project = projectOf('crash.js');
-  await using devwatch = startDevwatch([...alwaysQuick, '--max-restarts', '1', 'crash.js'], {
-    cwd: project.path,
-    env: home.env,
-  });
-  await devwatch.event('watching');
-  const first = await crashesUntilGivenUp(devwatch);
+  const project = projectOf('crash.js');
+  await using app = await start({ project, args: [...alwaysQuick, '--max-restarts', '1', 'crash.js'] });
+  await app.event('watching');
+  const first = await crashesUntilGivenUp(app);
 
   edit(project, 'crash.js', 'on purpose', 'again');
-  const second = await crashesUntilGivenUp(devwatch);
-  project.write('package.json', '{"type": "commonjs"}');
-  project.write('crash.js', dialHome({ repaired: true }));
-  const caller = await home.next();
+  const second = await crashesUntilGivenUp(app);
+  app.write('package.json', '{"type": "commonjs"}');
+  app.write('crash.js', dialHome({ repaired: true }));
+  const caller = await app.caller();
 
   expect(first.map(({ next }) => next)).toEqual([again(1, 250, 1), gaveUp]);
   expect(second.map(({ next }) => next)).toEqual([again(1, 250, 1), gaveUp]);
@@ -63,106 +59,101 @@ test('a change resets the count of crashes, and one that repairs the program kee
 });
 
 test('a change does not wait for the pause after a crash to pass', async () => {
-  await using project = projectOf('crash.js');
-  await using devwatch = startDevwatch([...alwaysQuick, 'crash.js'], { cwd: project.path });
-  await devwatch.event('watching');
-  await devwatch.event('crash', ({ next }) => next.kind === 'restart' && next.delay === 2000);
+  const project = projectOf('crash.js');
+  await using app = await start({ project, args: [...alwaysQuick, 'crash.js'] });
+  await app.event('watching');
+  await app.event('crash', ({ next }) => next.kind === 'restart' && next.delay === 2000);
 
   edit(project, 'crash.js', 'on purpose', 'again');
-  expect(await devwatch.event('start', ({ run }) => run === 5)).toMatchObject({ cause: 'change' });
-  expect((await devwatch.event('crash', ({ run }) => run === 5)).next).toEqual(again(1, 250, 5));
+  expect(await app.event('start', ({ run }) => run === 5)).toMatchObject({ cause: 'change' });
+  expect((await app.event('crash', ({ run }) => run === 5)).next).toEqual(again(1, 250, 5));
 });
 
 test('a program that was up for long enough starts a new series of crashes', async () => {
-  await using project = projectOf('crash.js');
-  await using devwatch = startDevwatch(['--min-uptime', '0', '--max-restarts', '1', 'crash.js'], { cwd: project.path });
+  const project = projectOf('crash.js');
+  await using app = await start({ project, args: ['--min-uptime', '0', '--max-restarts', '1', 'crash.js'] });
 
   for (const run of [1, 2, 3]) {
-    expect(await devwatch.event('crash')).toMatchObject({ run, next: again(1, 250, 1) });
+    expect(await app.event('crash')).toMatchObject({ run, next: again(1, 250, 1) });
   }
 });
 
 test('a program that crashes later is started again with what it was given', async () => {
-  await using home = await openHome();
-  await using project = createProject({ 'server.js': dialHome() });
-  await using devwatch = startDevwatch(['server.js', 'a', 'b'], { cwd: project.path, env: home.env });
+  await using app = await start({ files: { 'server.js': dialHome() }, args: ['server.js', 'a', 'b'] });
 
-  const first = await home.next();
+  const first = await app.caller();
   first.send('crash');
-  const second = await home.next();
+  const second = await app.caller();
 
   expect(second.says).toMatchObject({ argv: ['a', 'b'] });
   expect(second.pid).not.toBe(first.pid);
-  expect(await devwatch.event('crash')).toMatchObject({ run: 1, outcome: { code: 1, signal: null } });
-  expect(home.mostAlive).toBe(1);
+  expect(await app.event('crash')).toMatchObject({ run: 1, outcome: { code: 1, signal: null } });
+  expect(app.mostAlive).toBe(1);
 });
 
 test('a program that a signal ended has crashed', async () => {
-  await using home = await openHome();
-  await using project = createProject({ 'server.js': dialHome() });
-  await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
+  await using app = await start({ files: { 'server.js': dialHome() }, args: ['server.js'] });
 
-  const first = await home.next();
+  const first = await app.caller();
   process.kill(first.pid, 'SIGKILL');
-  const second = await home.next();
+  const second = await app.caller();
 
   expect(second.isAlive()).toBe(true);
-  expect((await devwatch.event('crash')).outcome).toEqual({ code: null, signal: 'SIGKILL' });
+  expect((await app.event('crash')).outcome).toEqual({ code: null, signal: 'SIGKILL' });
 });
 
 test('what a crashed program leaves behind is ended before the next run', async () => {
-  await using home = await openHome();
-  await using project = createProject({
-    'helper.js': dialHome({ helper: true }),
-    'server.js': `
+  await using app = await start({
+    files: {
+      'helper.js': dialHome({ helper: true }),
+      'server.js': `
       require('node:child_process').spawn(process.execPath, ['helper.js'], { detached: true, stdio: 'inherit' });
       ${dialHome()}`,
+    },
+    args: ['server.js'],
   });
-  await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
-  const callers = [await home.next(), await home.next()];
+  const callers = [await app.caller(), await app.caller()];
   const helper = callers.find(({ says }) => says.helper === true);
   callers.find(({ says }) => says.helper !== true)?.send('crash');
-  const next = await devwatch.event('start', ({ run }) => run === 2);
+  const next = await app.event('start', ({ run }) => run === 2);
 
   expect(next.cause).toBe('crash');
   expect(isAlive(helper?.pid ?? 0)).toBe(false);
 });
 
 test('exit 0 waits, and a change starts the program', async () => {
-  await using home = await openHome();
-  await using project = createProject({ 'task.js': dialHome({ version: 1 }) });
-  await using devwatch = startDevwatch(['task.js'], { cwd: project.path, env: home.env });
-  await devwatch.event('watching');
+  await using app = await start({ files: { 'task.js': dialHome({ version: 1 }) }, args: ['task.js'] });
+  await app.event('watching');
 
-  (await home.next()).send('exit');
-  expect(await devwatch.event('exit')).toMatchObject({
+  (await app.caller()).send('exit');
+  expect(await app.event('exit')).toMatchObject({
     outcome: { code: 0, signal: null },
     next: { kind: 'wait', gaveUp: false },
   });
-  project.write('task.js', dialHome({ version: 2 }));
-  expect((await home.next()).says.version).toBe(2);
-  expect((await devwatch.event('start', ({ run }) => run === 2)).cause).toBe('change');
+  app.write('task.js', dialHome({ version: 2 }));
+  expect((await app.caller()).says.version).toBe(2);
+  expect((await app.event('start', ({ run }) => run === 2)).cause).toBe('change');
 });
 
 test('--restart always also starts it again after exit 0, and gives up in the same way', async () => {
-  await using project = createProject({ 'task.js': '' });
-  await using devwatch = startDevwatch([...alwaysQuick, '--restart', 'always', '--max-restarts', '2', 'task.js'], {
-    cwd: project.path,
+  await using app = await start({
+    files: { 'task.js': '' },
+    args: [...alwaysQuick, '--restart', 'always', '--max-restarts', '2', 'task.js'],
   });
 
-  const exits = [await devwatch.event('exit'), await devwatch.event('exit'), await devwatch.event('exit')];
+  const exits = [await app.event('exit'), await app.event('exit'), await app.event('exit')];
   expect(exits.map(({ next }) => next)).toEqual([again(1, 250, 2), again(2, 500, 2), gaveUp]);
-  expect((await devwatch.event('start', ({ run }) => run === 2)).cause).toBe('exit');
+  expect((await app.event('start', ({ run }) => run === 2)).cause).toBe('exit');
 });
 
 test('--restart never waits for a change after a crash', async () => {
-  await using project = projectOf('crash.js');
-  await using devwatch = startDevwatch(['--restart', 'never', 'crash.js'], { cwd: project.path });
-  await devwatch.event('watching');
+  const project = projectOf('crash.js');
+  await using app = await start({ project, args: ['--restart', 'never', 'crash.js'] });
+  await app.event('watching');
 
-  expect((await devwatch.event('crash')).next).toEqual({ kind: 'wait', gaveUp: false });
+  expect((await app.event('crash')).next).toEqual({ kind: 'wait', gaveUp: false });
   edit(project, 'crash.js', 'on purpose', 'again');
-  expect(await devwatch.event('start', ({ run }) => run === 2)).toMatchObject({ cause: 'change' });
+  expect(await app.event('start', ({ run }) => run === 2)).toMatchObject({ cause: 'change' });
 });
 
 for (const [how, program, code] of [
@@ -171,48 +162,41 @@ for (const [how, program, code] of [
   ['a signal', "process.kill(process.pid, 'SIGKILL')", 128 + constants.signals.SIGKILL],
 ] as const) {
   test(`--exit-on-crash ends with what the program ended with: ${how}`, async () => {
-    await using project = createProject({ 'task.js': program });
-    await using devwatch = startDevwatch(['--exit-on-crash', 'task.js'], { cwd: project.path });
+    await using app = await start({ files: { 'task.js': program }, args: ['--exit-on-crash', 'task.js'] });
 
-    expect(await devwatch.exited).toEqual({ code, signal: null });
-    expect((await devwatch.event('crash')).next).toEqual({ kind: 'end' });
+    expect(await app.exited).toEqual({ code, signal: null });
+    expect((await app.event('crash')).next).toEqual({ kind: 'end' });
   });
 }
 
 test('--exit-on-crash stays after exit 0', async () => {
-  await using project = createProject({ 'task.js': '' });
-  await using devwatch = startDevwatch(['--exit-on-crash', 'task.js'], { cwd: project.path });
-  await devwatch.event('watching');
+  await using app = await start({ files: { 'task.js': '' }, args: ['--exit-on-crash', 'task.js'] });
+  await app.event('watching');
 
-  expect((await devwatch.event('exit')).next).toEqual({ kind: 'wait', gaveUp: false });
-  project.write('task.js', 'process.exit(3)');
-  expect((await devwatch.exited).code).toBe(3);
+  expect((await app.event('exit')).next).toEqual({ kind: 'wait', gaveUp: false });
+  app.write('task.js', 'process.exit(3)');
+  expect((await app.exited).code).toBe(3);
 });
 
 for (const flag of ['-C', '--on-change-only']) {
   test(`${flag} starts the program at the first change`, async () => {
-    await using home = await openHome();
-    await using project = createProject({ 'server.js': dialHome({ version: 1 }) });
-    await using devwatch = startDevwatch([flag, 'server.js'], { cwd: project.path, env: home.env });
-    expect(await devwatch.event('wait')).toMatchObject({ reason: 'on-change-only' });
-    await devwatch.event('watching');
+    await using app = await start({ files: { 'server.js': dialHome({ version: 1 }) }, args: [flag, 'server.js'] });
+    expect(await app.event('wait')).toMatchObject({ reason: 'on-change-only' });
+    await app.event('watching');
 
-    project.write('server.js', dialHome({ version: 2 }));
-    expect((await home.next()).says.version).toBe(2);
-    expect(home.callers).toHaveLength(1);
-    expect(await devwatch.event('start')).toMatchObject({ run: 1, cause: 'change' });
+    app.write('server.js', dialHome({ version: 2 }));
+    expect((await app.caller()).says.version).toBe(2);
+    expect(app.callers).toHaveLength(1);
+    expect(await app.event('start')).toMatchObject({ run: 1, cause: 'change' });
   });
 }
 
 test('a program that ignores SIGTERM is killed after the kill timeout', async () => {
-  await using project = projectOf('stubborn.js');
-  await using devwatch = startDevwatch(['--kill-timeout', '200', 'stubborn.js'], {
-    cwd: project.path,
-    env: { PORT: '0' },
-  });
-  const stdout = readText(devwatch.process.stdout);
+  const project = projectOf('stubborn.js');
+  await using app = await start({ project, args: ['--kill-timeout', '200', 'stubborn.js'], env: { PORT: '0' } });
+  const stdout = readText(app.process.stdout);
   const before = await ask(await nextAddress(stdout));
-  await devwatch.event('watching');
+  await app.event('watching');
 
   edit(project, 'stubborn.js', 'hello', 'goodbye');
   await stdout.next(/SIGTERM ignored\n/);
@@ -220,67 +204,60 @@ test('a program that ignores SIGTERM is killed after the kill timeout', async ()
 
   expect(after.greeting).toBe('goodbye');
   expect(isAlive(before.pid)).toBe(false);
-  expect(await devwatch.event('stopping')).toMatchObject({ run: 1, stage: 'terminating', grace: null });
-  expect(await devwatch.event('stopping')).toMatchObject({ run: 1, stage: 'killing', grace: 200 });
-  const { survivors, ms } = await devwatch.event('gone');
+  expect(await app.event('stopping')).toMatchObject({ run: 1, stage: 'terminating', grace: null });
+  expect(await app.event('stopping')).toMatchObject({ run: 1, stage: 'killing', grace: 200 });
+  const { survivors, ms } = await app.event('gone');
   expect(survivors).toEqual([]);
   expect(ms).toBeGreaterThanOrEqual(199);
 });
 
 test('who saves and sees nothing come of it is told what is waited for', async () => {
-  await using project = projectOf('stubborn.js');
-  await using devwatch = startDevwatch(['--kill-timeout', '1m', 'stubborn.js'], {
-    cwd: project.path,
-    env: { PORT: '0' },
-  });
-  await nextAddress(readText(devwatch.process.stdout));
-  await devwatch.event('watching');
+  const project = projectOf('stubborn.js');
+  await using app = await start({ project, args: ['--kill-timeout', '1m', 'stubborn.js'], env: { PORT: '0' } });
+  await nextAddress(readText(app.process.stdout));
+  await app.event('watching');
   edit(project, 'stubborn.js', 'hello', 'goodbye');
-  expect(await devwatch.event('slowStop')).toMatchObject({ run: 1, signal: 'SIGTERM', killIn: 58_500 });
+  expect(await app.event('slowStop')).toMatchObject({ run: 1, signal: 'SIGTERM', killIn: 58_500 });
 
   // Asked to end meanwhile, it goes on to wait; asked again, it kills.
-  devwatch.process.kill('SIGTERM');
-  await devwatch.end('SIGINT');
+  app.process.kill('SIGTERM');
+  await app.end('SIGINT');
 });
 
 test('a program that ignores SIGTERM does not outlive devwatch', async () => {
-  await using project = projectOf('stubborn.js');
-  await using devwatch = startDevwatch(['--kill-timeout', '200', 'stubborn.js'], {
-    cwd: project.path,
-    env: { PORT: '0' },
-  });
-  const { pid } = await ask(await nextAddress(readText(devwatch.process.stdout)));
+  const project = projectOf('stubborn.js');
+  await using app = await start({ project, args: ['--kill-timeout', '200', 'stubborn.js'], env: { PORT: '0' } });
+  const { pid } = await ask(await nextAddress(readText(app.process.stdout)));
 
-  expect((await devwatch.end()).code).toBe(128 + constants.signals.SIGTERM);
+  expect((await app.end()).code).toBe(128 + constants.signals.SIGTERM);
   expect(isAlive(pid)).toBe(false);
 });
 
 test('a second signal does not wait for the kill timeout', async () => {
-  await using project = projectOf('stubborn.js');
-  await using devwatch = startDevwatch(['--kill-timeout', '1m', 'stubborn.js'], {
-    cwd: project.path,
-    env: { PORT: '0' },
-  });
-  const stdout = readText(devwatch.process.stdout);
+  const project = projectOf('stubborn.js');
+  await using app = await start({ project, args: ['--kill-timeout', '1m', 'stubborn.js'], env: { PORT: '0' } });
+  const stdout = readText(app.process.stdout);
   const { pid } = await ask(await nextAddress(stdout));
 
-  devwatch.process.kill('SIGTERM');
+  app.process.kill('SIGTERM');
   await stdout.next(/SIGTERM ignored\n/);
-  expect((await devwatch.end('SIGINT')).code).toBe(128 + constants.signals.SIGTERM);
+  expect((await app.end('SIGINT')).code).toBe(128 + constants.signals.SIGTERM);
   expect(isAlive(pid)).toBe(false);
 });
 
 test('--signal asks with another signal', async () => {
-  await using project = createProject({
-    'server.js': `
+  await using app = await start({
+    files: {
+      'server.js': `
       for (const name of ['SIGTERM', 'SIGUSR2']) process.on(name, () => { console.log('got ' + name); process.exit(); });
       setInterval(() => {}, 60_000);
       console.log('ready');`,
+    },
+    args: ['--signal', 'USR2', 'server.js'],
   });
-  await using devwatch = startDevwatch(['--signal', 'USR2', 'server.js'], { cwd: project.path });
-  const stdout = readText(devwatch.process.stdout);
+  const stdout = readText(app.process.stdout);
   await stdout.next(/ready\n/);
-  await devwatch.end();
+  await app.end();
   expect(stdout.all).toBe('ready\ngot SIGUSR2\n');
 });
 
@@ -288,33 +265,29 @@ test('--signal asks with another signal', async () => {
 const endsSlowly = "process.on('SIGTERM', () => setTimeout(() => process.exit(), 100));\n";
 
 test('after several saves at once the last content runs, and there are never two programs', async () => {
-  await using home = await openHome();
-  await using project = createProject({ 'server.js': endsSlowly + dialHome({ version: 0 }) });
-  await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
-  await home.next();
-  await devwatch.event('watching');
+  await using app = await start({ files: { 'server.js': endsSlowly + dialHome({ version: 0 }) }, args: ['server.js'] });
+  await app.caller();
+  await app.event('watching');
 
-  for (let version = 1; version <= 20; version += 1) project.write('server.js', endsSlowly + dialHome({ version }));
-  const last = await home.until(({ says }) => says.version === 20);
+  for (let version = 1; version <= 20; version += 1) app.write('server.js', endsSlowly + dialHome({ version }));
+  const last = await app.caller(({ says }) => says.version === 20);
 
   expect(last.isAlive()).toBe(true);
-  expect(home.mostAlive).toBe(1);
+  expect(app.mostAlive).toBe(1);
 });
 
 test('after saves at the moment of every start the last content runs, and there are never two programs', async () => {
-  await using home = await openHome();
-  await using project = createProject({ 'server.js': endsSlowly + dialHome({ version: 0 }) });
-  await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
+  await using app = await start({ files: { 'server.js': endsSlowly + dialHome({ version: 0 }) }, args: ['server.js'] });
 
   // From the first start on, before anything is known to be watched.
   for (let version = 1; version <= 10; version += 1) {
-    await devwatch.event('start');
-    project.replace('server.js', endsSlowly + dialHome({ version }));
+    await app.event('start');
+    app.replace('server.js', endsSlowly + dialHome({ version }));
   }
-  const last = await home.until(({ says }) => says.version === 10);
+  const last = await app.caller(({ says }) => says.version === 10);
 
   expect(last.isAlive()).toBe(true);
-  expect(home.mostAlive).toBe(1);
+  expect(app.mostAlive).toBe(1);
 });
 
 /** A program with a child, a grandchild in a session of its own, and one whose parent has ended. */
@@ -330,8 +303,8 @@ const family = {
   'leaf.js': endsSlowly + dialHome({ name: 'leaf' }),
 };
 
-async function wholeFamily(home: Home): Promise<Caller[]> {
-  const callers = [await home.next(), await home.next(), await home.next(), await home.next()];
+async function wholeFamily(home: Pick<Home, 'caller'>): Promise<Caller[]> {
+  const callers = [await home.caller(), await home.caller(), await home.caller(), await home.caller()];
   const names = callers.map(({ says }) => [says.name, ...(says.argv as string[])].join(' '));
   expect(names.sort()).toEqual(['child', 'leaf orphan', 'leaf session', 'root']);
   return callers;
@@ -339,28 +312,24 @@ async function wholeFamily(home: Home): Promise<Caller[]> {
 
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
   test(`when ${signal} ends devwatch every process of the program is dead`, async () => {
-    await using home = await openHome();
-    await using project = createProject(family);
-    await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
-    const callers = await wholeFamily(home);
+    await using app = await start({ files: family, args: ['server.js'] });
+    const callers = await wholeFamily(app);
 
-    expect(await devwatch.end(signal)).toEqual({ code: 128 + constants.signals[signal], signal: null });
+    expect(await app.end(signal)).toEqual({ code: 128 + constants.signals[signal], signal: null });
     expect(callers.filter(({ pid }) => isAlive(pid))).toEqual([]);
-    expect((await devwatch.event('end')).reason).toEqual({ kind: 'signal', signal });
+    expect((await app.event('end')).reason).toEqual({ kind: 'signal', signal });
   });
 }
 
 test('a restart replaces the whole family', async () => {
-  await using home = await openHome();
-  await using project = createProject(family);
-  await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
-  const before = await wholeFamily(home);
-  await devwatch.event('watching');
+  await using app = await start({ files: family, args: ['server.js'] });
+  const before = await wholeFamily(app);
+  await app.event('watching');
 
-  project.replace('leaf.js', `// changed\n${family['leaf.js']}`);
-  const after = await wholeFamily(home);
+  app.replace('leaf.js', `// changed\n${family['leaf.js']}`);
+  const after = await wholeFamily(app);
 
   expect(before.filter(({ pid }) => isAlive(pid))).toEqual([]);
   expect(after.filter(({ pid }) => !isAlive(pid))).toEqual([]);
-  expect(home.mostAlive).toBe(4);
+  expect(app.mostAlive).toBe(4);
 });

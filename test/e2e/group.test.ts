@@ -84,7 +84,7 @@ test('a program that waits for another one is warned once when the `ready` of th
     'worker.js': dialHome(),
   });
   await using group = startGroup(home, project);
-  await home.next();
+  await home.caller();
   await until(() => group.of('worker', 'start').length > 0);
   group.clock.advance(9_999);
   expect(group.of('web', 'warning')).toEqual([]);
@@ -103,7 +103,7 @@ test('the 10 s before that warning begin again with each run', async () => {
     'worker.js': dialHome(),
   });
   await using group = startGroup(home, project);
-  const worker = await home.next();
+  const worker = await home.caller();
   group.clock.advance(9_000);
   worker.send('exit 3');
   await until(() => group.of('worker', 'crash').length > 0);
@@ -123,10 +123,10 @@ test('a job may take its time, and nobody is told who waits no longer', async ()
     'worker.js': dialHome(),
   });
   await using group = startGroup(home, project);
-  const worker = await home.next();
+  const worker = await home.caller();
   group.clock.advance(20_000);
   worker.send('exit 0');
-  expect((await home.next()).says.app).toBe('web');
+  expect((await home.caller()).says.app).toBe('web');
   expect(group.events.filter(({ event }) => event.type === 'warning')).toEqual([]);
   expect(group.clock.pending).toBe(1);
   group.clock.advance(20_000);

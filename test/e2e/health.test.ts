@@ -75,13 +75,13 @@ describe('a server is restarted that', () => {
       'server.js',
       String(port),
     ]);
-    const first = await session.home.next();
+    const first = await session.home.caller();
     await session.devwatch.event('ready');
     first.send(mode);
     const { outcome, next } = await session.devwatch.event('crash');
     expect(outcome).toMatchObject({ code: null, signal: null, reason: expect.stringMatching(reason) });
     expect(next.kind).toBe('restart');
-    expect((await session.home.next()).says.run).toBe(2);
+    expect((await session.home.caller()).says.run).toBe(2);
     await first.gone;
     await session.devwatch.event('ready');
   });
@@ -91,17 +91,17 @@ test('a server that is slow but answers in time is left alone', async () => {
   const port = await freePort();
   const health = settings(`http://127.0.0.1:${port}/`, { timeout: 20_000 });
   await using session = await start({ 'server.js': server, '.watchrc': health }, ['server.js', String(port)]);
-  const first = await session.home.next();
+  const first = await session.home.caller();
   await session.devwatch.event('ready');
   first.send('late');
   // Asked five times meanwhile.
-  await session.home.until(({ says }) => says.asked === 5);
+  await session.home.caller(({ says }) => says.asked === 5);
   expect(session.devwatch.events.filter(({ event }) => event === 'crash')).toEqual([]);
 });
 
 test('a probe that is set while the program runs is asked of a new run, which can be asked', async () => {
   await using session = await start({ 'server.js': dialHome(), '.watchrc': '{}' }, ['server.js']);
-  await session.home.next();
+  await session.home.caller();
   await session.devwatch.event('watching');
   session.project.write('.watchrc', settings('event-loop', { timeout: 20_000 }));
   expect(await session.devwatch.event('start', ({ run }) => run === 2)).toMatchObject({ cause: 'settings' });
@@ -130,7 +130,7 @@ test('kinds of failures that are not named in failOn are as good as answers', as
   const port = await freePort();
   const health = settings(`http://127.0.0.1:${port}/`, { failOn: ['refused'] });
   await using session = await start({ 'server.js': server, '.watchrc': health }, ['server.js', String(port)]);
-  const first = await session.home.next();
+  const first = await session.home.caller();
   await session.devwatch.event('ready');
   first.send('500');
   first.send('closed');
@@ -142,21 +142,21 @@ test('a program whose tree takes more than --max-memory is restarted', async () 
   const grows = `const kept = []; for (let i = 0; i < 30; i += 1) kept.push(Buffer.alloc(2 ** 23, 1));
     ${dialHome({ grown: true })} setInterval(() => kept, 1e6);`;
   await using session = await start({ 'server.js': grows }, ['--max-memory', '200M', 'server.js']);
-  await session.home.next();
+  await session.home.caller();
   const { outcome } = await session.devwatch.event('crash');
   expect(outcome.reason).toMatch(/^it takes \d+ MB of memory, more than 200 MB$/);
-  await session.home.next();
+  await session.home.caller();
 });
 
 test('--timeout ends a run that takes longer, and a change starts the next', async () => {
   await using session = await start({ 'server.js': dialHome() }, ['--timeout', '300', 'server.js']);
-  const first = await session.home.next();
+  const first = await session.home.caller();
   const { outcome, next } = await session.devwatch.event('crash');
   expect(outcome.reason).toBe('it has taken longer than 300 ms');
   expect(next).toEqual({ kind: 'wait', gaveUp: false });
   await first.gone;
   session.project.write('server.js', dialHome({ second: true }));
-  expect((await session.home.next()).says.second).toBe(true);
+  expect((await session.home.caller()).says.second).toBe(true);
 });
 
 describe('a program is up', () => {
@@ -229,9 +229,9 @@ describe('hooks', () => {
       '.watchrc': all('start', 'ready', 'change', 'restart', 'crash', 'exit'),
     };
     await using session = await start(files, ['--max-restarts', '0', 'server.js']);
-    const of = (name: string) => session.home.until(({ says }) => says.hook === name).then(({ says }) => says);
+    const of = (name: string) => session.home.caller(({ says }) => says.hook === name).then(({ says }) => says);
     const [program] = await Promise.all([
-      session.home.until(({ says }) => says.program === true),
+      session.home.caller(({ says }) => says.program === true),
       session.devwatch.event('watching'),
     ]);
     await until(() => session.home.callers.filter(({ says }) => says.hook !== undefined).length === 2);
@@ -247,23 +247,23 @@ describe('hooks', () => {
     expect(await of('change')).toMatchObject({ DEVWATCH_CHANGED: session.project.at('server.js') });
     const again =
       session.home.callers.find(({ says }) => says.hook === 'restart') ??
-      (await session.home.until(({ says }) => says.hook === 'restart'));
+      (await session.home.caller(({ says }) => says.hook === 'restart'));
     expect(again.says).toMatchObject({ DEVWATCH_RUN: '2', DEVWATCH_REASON: 'change' });
   });
 
   test('--on-ready runs a command when the program is up', async () => {
     const files = { 'server.js': `require('http').createServer().listen(0);`, 'hook.cjs': hook };
     await using session = await start(files, ['--on-ready', 'node hook.cjs', 'server.js']);
-    expect((await session.home.next()).says.hook).toBe('ready');
+    expect((await session.home.caller()).says.hook).toBe('ready');
   });
 
   test('one that hangs neither holds up a restart nor outlives devwatch', async () => {
     const files = { 'server.js': dialHome({ run: 1 }), 'hook.cjs': dialHome({ hook: true }), '.watchrc': all('start') };
     await using session = await start(files, ['server.js']);
-    const callers = [await session.home.next(), await session.home.next()];
+    const callers = [await session.home.caller(), await session.home.caller()];
     await session.devwatch.event('watching');
     session.project.write('server.js', dialHome({ run: 2 }));
-    expect((await session.home.until(({ says }) => says.run === 2)).says.run).toBe(2);
+    expect((await session.home.caller(({ says }) => says.run === 2)).says.run).toBe(2);
     const hanging = callers.find(({ says }) => says.hook === true);
     expect(hanging?.isAlive()).toBe(true);
     await session.devwatch.end('SIGTERM');

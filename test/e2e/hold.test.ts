@@ -312,11 +312,11 @@ while True:
   await using home = await openHome();
   await using project = createProject({ 'server.py': python(1) });
   await using devwatch = startDevwatch([`--hold=${port}`, 'server.py'], { cwd: project.path, env: home.env });
-  await home.next();
+  await home.caller();
   await devwatch.event('watching');
   expect(await talk({ host: '127.0.0.1', port }, '')).toBe('version 1');
   project.write('server.py', python(2));
-  await home.next();
+  await home.caller();
   const answer = talk({ host: '127.0.0.1', port }, '');
   project.write('go', '');
   expect(await answer).toBe('version 2');
@@ -338,7 +338,7 @@ home.sendall((json.dumps({'pid': os.getpid(), 'line': sys.stdin.readline()}) + '
     env: home.env,
   });
   devwatch.process.stdin?.write('hello\n');
-  expect((await home.next()).says.line).toBe('hello\n');
+  expect((await home.caller()).says.line).toBe('hello\n');
 });
 
 describe('at a restart', () => {

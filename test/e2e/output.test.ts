@@ -199,14 +199,14 @@ test('a reader that closes stderr early ends neither devwatch nor the program', 
   await using home = await openHome();
   await using project = createProject({ 'server.js': dialHome({ version: 1 }) });
   await using devwatch = start(['--verbose', 'server.js'], project.path, home.env);
-  const first = await home.next();
+  const first = await home.caller();
   devwatch.process.stderr.destroy();
 
   project.write('server.js', dialHome({ version: 2 }));
-  const second = await home.next();
+  const second = await home.caller();
   expect(second.says.version).toBe(2);
   second.send('crash');
-  const third = await home.next();
+  const third = await home.caller();
 
   expect(isAlive(first.pid)).toBe(false);
   expect(third.isAlive()).toBe(true);

@@ -3,6 +3,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { start } from '../support/app.ts';
 import { type Devwatch, startDevwatch } from '../support/devwatch.ts';
 import { childrenOf, stateOf, until } from '../support/facts.ts';
 import { dialHome, openHome } from '../support/home.ts';
@@ -14,16 +15,17 @@ const byName = 'echo "$1 out" >/dev/stdout\necho "$1 err" >/dev/stderr\n';
 
 describe('streams can be opened by their names', () => {
   test('side by side', async () => {
-    await using project = createProject({
-      '.watchrc': JSON.stringify({ apps: { web: { exec: 'sh print.sh web' }, api: { exec: 'sh print.sh api' } } }),
-      'print.sh': byName,
+    await using app = await start({
+      files: {
+        '.watchrc': JSON.stringify({ apps: { web: { exec: 'sh print.sh web' }, api: { exec: 'sh print.sh api' } } }),
+        'print.sh': byName,
+      },
     });
-    await using devwatch = startDevwatch([], { cwd: project.path });
-    await devwatch.event('exit', ({ app }) => app === 'web');
-    await devwatch.event('exit', ({ app }) => app === 'api');
-    await devwatch.end();
-    expect(devwatch.stdout().split('\n').sort()).toEqual(['', 'api | api out', 'web | web out']);
-    expect([...devwatch.otherLines].sort()).toEqual(['api | api err', 'web | web err']);
+    await app.event('exit', ({ app }) => app === 'web');
+    await app.event('exit', ({ app }) => app === 'api');
+    await app.end();
+    expect(app.stdout().split('\n').sort()).toEqual(['', 'api | api out', 'web | web out']);
+    expect([...app.otherLines].sort()).toEqual(['api | api err', 'web | web err']);
   });
 
   test('in the background', async () => {
@@ -34,69 +36,71 @@ describe('streams can be opened by their names', () => {
   });
 
   test('with --ready /text/', async () => {
-    await using project = createProject({ 'print.sh': `${byName}exec sleep 600` });
-    await using devwatch = startDevwatch(['--ready', '/web err/', '--exec', 'sh print.sh web'], { cwd: project.path });
-    await devwatch.event('ready');
-    await until(() => devwatch.otherLines.includes('web err') && devwatch.stdout() === 'web out\n');
+    await using app = await start({
+      files: { 'print.sh': `${byName}exec sleep 600` },
+      args: ['--ready', '/web err/', '--exec', 'sh print.sh web'],
+    });
+    await app.event('ready');
+    await until(() => app.otherLines.includes('web err') && app.stdout() === 'web out\n');
   });
 });
 
 test('a Node program that ends at once loses no short lines that a pipe holds, however late they are read', async () => {
-  await using home = await openHome();
   const lines = Array.from({ length: 6000 }, (_, index) => String(index));
-  await using project = createProject({
-    'server.js': `${dialHome()}process.on('SIGUSR2', () => {
+  await using app = await start({
+    files: {
+      'server.js': `${dialHome()}process.on('SIGUSR2', () => {
       for (let line = 0; line < ${lines.length}; line += 1) console.log(String(line));
       process.exit();
     });`,
+    },
+    args: ['--ready', '/never/', 'server.js'],
   });
-  await using devwatch = startDevwatch(['--ready', '/never/', 'server.js'], { cwd: project.path, env: home.env });
-  const { pid } = await home.next();
-  devwatch.process.kill('SIGSTOP');
-  await until(() => stateOf(devwatch.pid) === 'T');
+  const { pid } = await app.caller();
+  app.process.kill('SIGSTOP');
+  await until(() => stateOf(app.pid) === 'T');
   process.kill(pid, 'SIGUSR2');
   await until(() => stateOf(pid) === 'Z');
-  devwatch.process.kill('SIGCONT');
-  await devwatch.event('exit');
-  await devwatch.end();
-  expect(devwatch.stdout().trimEnd().split('\n')).toEqual(lines);
+  app.process.kill('SIGCONT');
+  await app.event('exit');
+  await app.end();
+  expect(app.stdout().trimEnd().split('\n')).toEqual(lines);
 });
 
 test('a program that makes its stdout non-blocking does so for no other one', async () => {
-  await using home = await openHome();
   const flags = "require('fs').readFileSync('/proc/self/fdinfo/1', 'latin1').match(/^flags:\\s*(\\d+)$/m)[1]";
-  await using project = createProject({
-    'server.js': `const before = ${flags};process.stdout;${dialHome()}
+  await using app = await start({
+    files: {
+      'server.js': `const before = ${flags};process.stdout;${dialHome()}
       require(process.env.TEST_DIAL)({ before, after: ${flags} });`,
+    },
+    args: ['--ready', '/never/', 'server.js'],
   });
-  await using devwatch = startDevwatch(['--ready', '/never/', 'server.js'], { cwd: project.path, env: home.env });
   const blocks = (octal: unknown): boolean => (Number.parseInt(String(octal), 8) & fs.constants.O_NONBLOCK) === 0;
-  const says = async () => (await home.until((caller) => caller.says.before !== undefined)).says;
+  const says = async () => (await app.caller((caller) => caller.says.before !== undefined)).says;
   const first = await says();
   expect([blocks(first.before), blocks(first.after)]).toEqual([true, false]);
-  await devwatch.event('standby');
-  fs.appendFileSync(project.at('server.js'), '// saved\n');
+  await app.event('standby');
+  fs.appendFileSync(app.at('server.js'), '// saved\n');
   const second = await says();
   expect([blocks(second.before), blocks(second.after)]).toEqual([true, false]);
 });
 
 test('what outlives its run goes on to be heard', async () => {
-  await using home = await openHome();
   const kept = "require(process.env.TEST_DIAL)({ who: 'kept' })";
   const spawns = `require('child_process').spawn(process.execPath, ['-e', ${JSON.stringify(kept)}],
     { detached: true, stdio: 'inherit', env: { ...process.env, DEVWATCH_KEEP: '1' } }).unref();`;
-  await using project = createProject({ 'server.js': spawns + dialHome({ who: 'first' }) });
-  await using devwatch = startDevwatch(['--ready', '/from the kept/', 'server.js'], {
-    cwd: project.path,
-    env: home.env,
+  await using app = await start({
+    files: { 'server.js': spawns + dialHome({ who: 'first' }) },
+    args: ['--ready', '/from the kept/', 'server.js'],
   });
-  const callers = [await home.next(), await home.next()];
+  const callers = [await app.caller(), await app.caller()];
   const daemon = callers.find(({ says }) => says.who === 'kept');
-  await devwatch.event('watching');
-  project.write('server.js', dialHome({ who: 'second' }));
-  await home.until(({ says }) => says.who === 'second');
+  await app.event('watching');
+  app.write('server.js', dialHome({ who: 'second' }));
+  await app.caller(({ says }) => says.who === 'second');
   daemon?.send('from the kept');
-  await until(() => devwatch.stdout() === 'from the kept\n');
+  await until(() => app.stdout() === 'from the kept\n');
   daemon?.send('exit');
   await daemon?.gone;
 });
@@ -122,7 +126,7 @@ describe('nothing is left', () => {
     return pipesOf(pid).every(({ target }) => written.some((pipe) => pipe.target === target));
   }
 
-  const start = (flags: readonly string[], project: Project, env: Readonly<Record<string, string>>): Devwatch =>
+  const startHeard = (flags: readonly string[], project: Project, env: Readonly<Record<string, string>>): Devwatch =>
     startDevwatch([...flags, '--ready', '/never/', 'server.js'], {
       cwd: project.path,
       env: { ...env, XDG_STATE_HOME: project.at('state') },
@@ -131,14 +135,14 @@ describe('nothing is left', () => {
   test('of the pipes of runs that have ended', async () => {
     await using home = await openHome();
     await using project = createProject({ 'server.js': dialHome({ version: 0 }) });
-    await using devwatch = start(['--no-standby'], project, home.env);
+    await using devwatch = startHeard(['--no-standby'], project, home.env);
     await devwatch.event('watching');
     for (let version = 1; version <= 5; version += 1) {
-      const { pid } = await home.next();
+      const { pid } = await home.caller();
       expect(pipesOf(pid).map(({ descriptor }) => descriptor)).toEqual([1, 2]);
       project.write('server.js', dialHome({ version }));
     }
-    await home.next();
+    await home.caller();
     await until(() => pipesOf(devwatch.pid).length === 2 && allAreInUse(devwatch));
   });
 
@@ -151,17 +155,17 @@ describe('nothing is left', () => {
       // Printed while it is prepared: nobody reads it if it is given up.
       'node_modules/one/index.js': "console.log('loaded');",
     });
-    await using devwatch = start(['--prewarm'], project, home.env);
-    await home.next();
+    await using devwatch = startHeard(['--prewarm'], project, home.env);
+    await home.caller();
     await devwatch.event('standby');
     expect(pipesOf(devwatch.pid)).toHaveLength(4);
     project.write('server.js', server(1));
-    await home.next();
+    await home.caller();
     expect((await devwatch.event('start', ({ run }) => run === 2)).standby).toBe(true);
     const { pid: old } = await devwatch.event('standby');
     // It has read this one.
     project.write('package.json', '{ "name": "other" }');
-    await home.next();
+    await home.caller();
     await until(() => stateOf(old) === undefined && allAreInUse(devwatch));
   });
 
@@ -174,8 +178,8 @@ describe('nothing is left', () => {
       'hook.cjs': `require(process.env.TEST_DIAL)({ hook: ${lists} }).end();`,
       '.watchrc': JSON.stringify({ on: { start: ['node', 'hook.cjs'] }, ignore: ['hook.cjs'] }),
     });
-    await using devwatch = start(['--no-standby'], project, home.env);
-    const { says } = await home.until((caller) => caller.says.hook !== undefined);
+    await using devwatch = startHeard(['--no-standby'], project, home.env);
+    const { says } = await home.caller((caller) => caller.says.hook !== undefined);
     expect((says.hook as string[]).filter((target) => target.includes('/pipes-'))).toEqual([]);
     expect(pipesOf(devwatch.pid)).toHaveLength(2);
     expect(pipesOf(devwatch.pid).filter(({ target }) => !target.endsWith(' (deleted)'))).toEqual([]);
@@ -185,49 +189,44 @@ describe('nothing is left', () => {
 });
 
 test('where no pipe can be made, what is printed is heard all the same', async () => {
-  await using home = await openHome();
-  await using project = createProject({
-    'server.js': `console.log('isFIFO', require('fs').fstatSync(1).isFIFO());${dialHome()}`,
+  await using app = await start({
+    files: {
+      'server.js': `console.log('isFIFO', require('fs').fstatSync(1).isFIFO());${dialHome()}`,
+    },
+    args: ['--ready', '/isFIFO/', 'server.js'],
+    env: { PATH: '/' },
   });
-  await using devwatch = startDevwatch(['--ready', '/isFIFO/', 'server.js'], {
-    cwd: project.path,
-    env: { ...home.env, PATH: project.path },
-  });
-  await devwatch.event('ready');
-  await devwatch.end();
-  expect(devwatch.stdout()).toBe('isFIFO false\n');
+  await app.event('ready');
+  await app.end();
+  expect(app.stdout()).toBe('isFIFO false\n');
 });
 
 test('with --stdin pipe nobody is read faster than the program reads: the next run gets what is left', async () => {
-  await using home = await openHome();
-  await using project = createProject({ 'server.js': dialHome() });
-  await using devwatch = startDevwatch(['--stdin', 'pipe', 'server.js'], { cwd: project.path, env: home.env });
-  await home.next();
-  await devwatch.event('watching');
+  await using app = await start({ files: { 'server.js': dialHome() }, args: ['--stdin', 'pipe', 'server.js'] });
+  await app.caller();
+  await app.event('watching');
   const sent = 16_000_000;
-  devwatch.process.stdin?.end(Buffer.alloc(sent));
-  project.write(
+  app.process.stdin?.end(Buffer.alloc(sent));
+  app.write(
     'server.js',
     `let bytes = 0;
     process.stdin.on('data', (chunk) => (bytes += chunk.length)).on('end', () => {
       require(process.env.TEST_DIAL)({ bytes });
     });`,
   );
-  const { says } = await home.next();
+  const { says } = await app.caller();
   // What the first run had in its pipe is lost, and one chunk.
   expect(Number(says.bytes)).toBeGreaterThan(sent - 1_000_000);
 });
 
 test('with --stdin pipe what comes while no program runs is for the next one', async () => {
-  await using home = await openHome();
-  await using project = createProject({ 'server.js': '' });
-  await using devwatch = startDevwatch(['--stdin', 'pipe', 'server.js'], { cwd: project.path, env: home.env });
-  await devwatch.event('exit');
-  await devwatch.event('watching');
-  devwatch.process.stdin?.end('for the next one');
-  project.write(
+  await using app = await start({ files: { 'server.js': '' }, args: ['--stdin', 'pipe', 'server.js'] });
+  await app.event('exit');
+  await app.event('watching');
+  app.process.stdin?.end('for the next one');
+  app.write(
     'server.js',
     `require('stream/consumers').text(process.stdin).then((heard) => require(process.env.TEST_DIAL)({ heard }));`,
   );
-  expect((await home.next()).says.heard).toBe('for the next one');
+  expect((await app.caller()).says.heard).toBe('for the next one');
 });

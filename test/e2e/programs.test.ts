@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
+import { start } from '../support/app.ts';
 import { cli, type Devwatch, startDevwatch } from '../support/devwatch.ts';
 import { isAlive, until } from '../support/facts.ts';
 import { freePort } from '../support/ports.ts';
@@ -52,12 +53,12 @@ const cases: readonly Case[] = [
 
 for (const { name, fixtures, args, file } of cases) {
   test(`${name} answers, and after an edit answers with the new content`, async () => {
-    await using project = projectOf(...fixtures);
-    await using devwatch = startDevwatch(['--watch', '.', ...args], { cwd: project.path, env: anyPort });
-    const stdout = readText(devwatch.process.stdout);
+    const project = projectOf(...fixtures);
+    await using app = await start({ project, args: ['--watch', '.', ...args], env: anyPort });
+    const stdout = readText(app.process.stdout);
 
     const before = await ask(await nextAddress(stdout));
-    await devwatch.event('watching');
+    await app.event('watching');
     edit(project, file, 'hello', 'goodbye');
     const after = await ask(await nextAddress(stdout));
 
@@ -65,18 +66,18 @@ for (const { name, fixtures, args, file } of cases) {
     expect(after.greeting).toBe('goodbye');
     expect(isAlive(before.pid)).toBe(false);
     expect(isAlive(after.pid)).toBe(true);
-    await devwatch.end();
+    await app.end();
     expect(isAlive(after.pid)).toBe(false);
   });
 }
 
 test('a server gets the same port back at every restart', async () => {
   const port = await freePort();
-  await using project = projectOf('server.js');
-  await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: { PORT: String(port) } });
-  const stdout = readText(devwatch.process.stdout);
+  const project = projectOf('server.js');
+  await using app = await start({ project, args: ['server.js'], env: { PORT: String(port) } });
+  const stdout = readText(app.process.stdout);
   await nextAddress(stdout);
-  await devwatch.event('watching');
+  await app.event('watching');
 
   for (const [from, to] of [
     ['hello', 'one'],
@@ -88,15 +89,15 @@ test('a server gets the same port back at every restart', async () => {
     expect(address).toBe(`http://127.0.0.1:${port}`);
     expect((await ask(address)).greeting).toBe(to);
   }
-  expect(devwatch.events.filter(({ event }) => event === 'crash')).toEqual([]);
+  expect(app.events.filter(({ event }) => event === 'crash')).toEqual([]);
 });
 
 test('a server that closes tidily on SIGTERM is given the time to', async () => {
-  await using project = projectOf('fastify.js');
-  await using devwatch = startDevwatch(['fastify.js'], { cwd: project.path, env: anyPort });
-  const stdout = readText(devwatch.process.stdout);
+  const project = projectOf('fastify.js');
+  await using app = await start({ project, args: ['fastify.js'], env: anyPort });
+  const stdout = readText(app.process.stdout);
   await nextAddress(stdout);
-  await devwatch.event('watching');
+  await app.event('watching');
 
   edit(project, 'fastify.js', 'hello', 'goodbye');
   await stdout.next(/closed tidily\n/);
@@ -104,9 +105,9 @@ test('a server that closes tidily on SIGTERM is given the time to', async () => 
 });
 
 test('a server that crashes on a request is running again without an edit', async () => {
-  await using project = projectOf('server.js');
-  await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: anyPort });
-  const stdout = readText(devwatch.process.stdout);
+  const project = projectOf('server.js');
+  await using app = await start({ project, args: ['server.js'], env: anyPort });
+  const stdout = readText(app.process.stdout);
   const address = await nextAddress(stdout);
   const before = await ask(address);
 
@@ -116,7 +117,7 @@ test('a server that crashes on a request is running again without an edit', asyn
 
   expect(after.greeting).toBe('hello');
   expect(after.pid).not.toBe(before.pid);
-  expect((await devwatch.event('crash')).outcome).toEqual({ code: 1, signal: null });
+  expect((await app.event('crash')).outcome).toEqual({ code: 1, signal: null });
 });
 
 test('a command is found in node_modules/.bin of a folder above', async () => {
@@ -145,83 +146,84 @@ async function reflection(project: Project, devwatch: Devwatch): Promise<Record<
 }
 
 test('arguments reach the program as they were given, those that look like our own included', async () => {
-  await using project = projectOf();
+  const project = projectOf();
   project.write('mirror.js', mirror);
   const args = ['--watch', 'x', '-q', 'two words', '', '*', '--', '"quoted"', '$HOME'];
-  await using devwatch = startDevwatch(['mirror.js', ...args], { cwd: project.path });
+  await using app = await start({ project, args: ['mirror.js', ...args] });
 
-  expect(await reflection(project, devwatch)).toMatchObject({ args, execArgv: [], cwd: 'the project' });
+  expect(await reflection(project, app)).toMatchObject({ args, execArgv: [], cwd: 'the project' });
 });
 
 test('arguments of a shell line reach the program as they were given', async () => {
-  await using project = projectOf();
+  const project = projectOf();
   project.write('mirror.js', mirror);
   const args = ['two words', '', '*', '"quoted"', "it's", '$HOME', '; exit 1'];
-  await using devwatch = startDevwatch(['--exec', 'node', 'mirror.js', ...args], { cwd: project.path });
+  await using app = await start({ project, args: ['--exec', 'node', 'mirror.js', ...args] });
 
-  expect(await reflection(project, devwatch)).toMatchObject({ args });
+  expect(await reflection(project, app)).toMatchObject({ args });
 });
 
 test("Node's flags before the script go to Node, and those of the settings come after them", async () => {
-  await using project = projectOf();
+  const project = projectOf();
   project.write('mirror.js', mirror);
   project.write('first.js', '');
   project.write('.watchrc', '{"nodeArgs": ["--no-warnings"]}');
   const flags = ['--stack-trace-limit=50', '--import', './first.js'];
-  await using devwatch = startDevwatch([...flags, 'mirror.js', 'arg'], { cwd: project.path });
+  await using app = await start({ project, args: [...flags, 'mirror.js', 'arg'] });
 
-  expect(await reflection(project, devwatch)).toMatchObject({ execArgv: [...flags, '--no-warnings'], args: ['arg'] });
+  expect(await reflection(project, app)).toMatchObject({ execArgv: [...flags, '--no-warnings'], args: ['arg'] });
 });
 
 test('the environment is inherited, and an environment file and the settings add to it', async () => {
-  await using project = projectOf();
+  const project = projectOf();
   project.write('mirror.js', mirror);
   project.write('.env', 'GIVEN=by the file\nINHERITED=by the file\n');
-  await using devwatch = startDevwatch(['--env-file', '.env', 'mirror.js'], {
-    cwd: project.path,
+  await using app = await start({
+    project,
+    args: ['--env-file', '.env', 'mirror.js'],
     env: { INHERITED: 'by the caller' },
   });
-  expect(await reflection(project, devwatch)).toMatchObject({ given: 'by the file', inherited: 'by the caller' });
+  expect(await reflection(project, app)).toMatchObject({ given: 'by the file', inherited: 'by the caller' });
 
-  project.write('.watchrc', '{"env": {"GIVEN": "by the settings"}, "envFile": ".env"}');
-  await using other = startDevwatch(['mirror.js'], { cwd: project.path });
+  app.write('.watchrc', '{"env": {"GIVEN": "by the settings"}, "envFile": ".env"}');
+  await using other = startDevwatch(['mirror.js'], { cwd: app.path });
   expect(await reflection(project, other)).toMatchObject({ given: 'by the settings' });
 });
 
 test('a change of the environment file restarts the program with the new values', async () => {
-  await using project = projectOf();
+  const project = projectOf();
   project.write('print.js', 'console.log("GIVEN is", process.env.GIVEN);\nsetInterval(() => {}, 60_000);\n');
   project.write('.env', 'GIVEN=1\n');
-  await using devwatch = startDevwatch(['--env-file', '.env', 'print.js'], { cwd: project.path });
-  const stdout = readText(devwatch.process.stdout);
+  await using app = await start({ project, args: ['--env-file', '.env', 'print.js'] });
+  const stdout = readText(app.process.stdout);
   await stdout.next(/GIVEN is 1\n/);
-  await devwatch.event('watching');
+  await app.event('watching');
 
-  project.write('.env', 'GIVEN=2\n');
+  app.write('.env', 'GIVEN=2\n');
   await stdout.next(/GIVEN is 2\n/);
-  project.write('.env', '');
+  app.write('.env', '');
   await stdout.next(/GIVEN is undefined\n/);
 });
 
 test('what is piped in reaches the program, also after a restart', async () => {
-  await using project = projectOf();
+  const project = projectOf();
   const echo = (name: string): string =>
     `process.stdin.on('data', (text) => console.log('${name} got ' + String(text).trim()));\nconsole.log('${name} is ready');\n`;
   project.write('echo.js', echo('first'));
-  await using devwatch = startDevwatch(['echo.js'], { cwd: project.path });
-  const stdout = readText(devwatch.process.stdout);
+  await using app = await start({ project, args: ['echo.js'] });
+  const stdout = readText(app.process.stdout);
   await stdout.next(/first is ready\n/);
-  devwatch.process.stdin?.write('one\n');
+  app.process.stdin?.write('one\n');
   await stdout.next(/first got one\n/);
 
-  await devwatch.event('watching');
-  project.write('echo.js', echo('second'));
+  await app.event('watching');
+  app.write('echo.js', echo('second'));
   await stdout.next(/second is ready\n/);
-  devwatch.process.stdin?.write('two\n');
+  app.process.stdin?.write('two\n');
   await stdout.next(/second got two\n/);
 
-  devwatch.process.stdin?.end();
-  expect(await devwatch.event('exit')).toMatchObject({ run: 2, outcome: { code: 0 }, next: { kind: 'wait' } });
+  app.process.stdin?.end();
+  expect(await app.event('exit')).toMatchObject({ run: 2, outcome: { code: 0 }, next: { kind: 'wait' } });
 });
 
 test('a program that may read its own folder alone', async () => {

@@ -36,7 +36,7 @@ class Session implements AsyncDisposable {
     const home = await openHome();
     const project = createProject({ 'server.js': server(1), 'lib.js': lib(1) });
     const devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
-    await home.next();
+    await home.caller();
     await devwatch.event('watching');
     return new Session(project, home, devwatch);
   }
@@ -44,7 +44,7 @@ class Session implements AsyncDisposable {
   /** The next program to call is the next run, because of these files alone, and has read what is there. */
   async oneRestart(...files: string[]): Promise<void> {
     this.#run += 1;
-    const { says } = await this.#home.next();
+    const { says } = await this.#home.caller();
     const { run, changes } = await this.#devwatch.event('start', (start) => start.run >= this.#run);
     expect(run).toBe(this.#run);
     // Temporary files may have been seen, too, while they were there.

@@ -3,67 +3,65 @@
 import { once } from 'node:events';
 import fs from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { start } from '../support/app.ts';
 import { startDevwatch } from '../support/devwatch.ts';
 import { isAlive, until } from '../support/facts.ts';
 import { dialHome, openHome } from '../support/home.ts';
 import { createProject } from '../support/project.ts';
 
 test('a save after the standby is ready is a restart by it, and then there is another', async () => {
-  await using home = await openHome();
-  await using project = createProject({ 'server.js': dialHome({ version: 1 }) });
-  await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
-  expect((await devwatch.event('start')).standby).toBe(false);
-  await home.next();
+  await using app = await start({ files: { 'server.js': dialHome({ version: 1 }) }, args: ['server.js'] });
+  expect((await app.event('start')).standby).toBe(false);
+  await app.caller();
   for (let version = 2; version <= 4; version += 1) {
-    const { pid } = await devwatch.event('standby');
-    project.write('server.js', dialHome({ version }));
-    expect((await home.next()).says).toMatchObject({ version, pid });
-    expect(await devwatch.event('start')).toMatchObject({ standby: true, pid });
+    const { pid } = await app.event('standby');
+    app.write('server.js', dialHome({ version }));
+    expect((await app.caller()).says).toMatchObject({ version, pid });
+    expect(await app.event('start')).toMatchObject({ standby: true, pid });
   }
-  expect(home.mostAlive).toBe(1);
+  expect(app.mostAlive).toBe(1);
 });
 
 test('by hand and after a crash, too', async () => {
-  await using home = await openHome();
-  await using project = createProject({ 'server.js': dialHome() });
-  await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
-  const first = await home.next();
-  const { pid } = await devwatch.event('standby');
+  await using app = await start({ files: { 'server.js': dialHome() }, args: ['server.js'] });
+  const first = await app.caller();
+  const { pid } = await app.event('standby');
   first.send('crash');
-  expect((await home.next()).pid).toBe(pid);
+  expect((await app.caller()).pid).toBe(pid);
 });
 
 test('with --no-standby there is none', async () => {
   await using home = await openHome();
   await using project = createProject({ 'a.js': dialHome({ name: 'a' }), 'b.js': dialHome({ name: 'b' }) });
   await using without = startDevwatch(['--no-standby', 'a.js'], { cwd: project.path, env: home.env });
-  await home.next();
+  await home.caller();
   await using other = startDevwatch(['b.js'], { cwd: project.path, env: home.env });
   // Started later, it has got its own.
   await other.event('standby');
   project.write('a.js', dialHome({ name: 'a', again: true }));
-  await home.until(({ says }) => says.again === true);
+  await home.caller(({ says }) => says.again === true);
   expect((await without.event('start', ({ run }) => run === 2)).standby).toBe(false);
   expect(without.events.map(({ event }) => event)).not.toContain('standby');
 });
 
 test('a program that reads a pipe keeps it as it is: there is no standby then', async () => {
-  await using home = await openHome();
-  await using project = createProject({
-    'reads.js': `process.stdin.resume();\n${dialHome({ reads: 1 })}`,
-    'other.js': dialHome({ reads: 0 }),
+  await using app = await start({
+    files: {
+      'reads.js': `process.stdin.resume();\n${dialHome({ reads: 1 })}`,
+      'other.js': dialHome({ reads: 0 }),
+    },
+    args: ['reads.js'],
   });
-  await using devwatch = startDevwatch(['reads.js'], { cwd: project.path, env: home.env });
   const flagsOf = (pid: number): string => fs.readFileSync(`/proc/${pid}/fdinfo/0`, 'utf8');
-  const { pid } = await home.next();
+  const { pid } = await app.caller();
   const flags = flagsOf(pid);
-  await using other = startDevwatch(['other.js'], { cwd: project.path, env: home.env });
+  await using other = startDevwatch(['other.js'], { cwd: app.path, env: app.env });
   // Started later, it has got its own.
   await other.event('standby');
   expect(flagsOf(pid)).toBe(flags);
-  fs.appendFileSync(project.at('reads.js'), '// saved');
-  await home.until(({ says }) => says.reads === 1);
-  expect((await devwatch.event('start', ({ run }) => run === 2)).standby).toBe(false);
+  fs.appendFileSync(app.at('reads.js'), '// saved');
+  await app.caller(({ says }) => says.reads === 1);
+  expect((await app.event('start', ({ run }) => run === 2)).standby).toBe(false);
 });
 
 describe('a standby is given up when what it has read may have changed:', () => {
@@ -71,29 +69,28 @@ describe('a standby is given up when what it has read may have changed:', () => 
     ['package.json', '{"type": "commonjs"}'],
     ['tsconfig.json', '{}'],
   ])('%s', async (file, content) => {
-    await using home = await openHome();
-    await using project = createProject({ 'server.js': dialHome(), [file]: '{ }' });
-    await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
-    await home.next();
-    const { pid } = await devwatch.event('standby');
-    project.write(file, content);
-    expect((await home.next()).pid).not.toBe(pid);
-    expect((await devwatch.event('start', ({ run }) => run === 2)).standby).toBe(false);
+    await using app = await start({ files: { 'server.js': dialHome(), [file]: '{ }' }, args: ['server.js'] });
+    await app.caller();
+    const { pid } = await app.event('standby');
+    app.write(file, content);
+    expect((await app.caller()).pid).not.toBe(pid);
+    expect((await app.event('start', ({ run }) => run === 2)).standby).toBe(false);
     await until(() => !isAlive(pid));
-    await devwatch.event('standby');
+    await app.event('standby');
   });
 
   test('an environment file, whose new variables the next run has', async () => {
-    await using home = await openHome();
-    await using project = createProject({
-      'server.js': 'require(process.env.TEST_DIAL)({ a: process.env.A, b: process.env.B });',
-      '.env': 'A=1\nB=1',
+    await using app = await start({
+      files: {
+        'server.js': 'require(process.env.TEST_DIAL)({ a: process.env.A, b: process.env.B });',
+        '.env': 'A=1\nB=1',
+      },
+      args: ['--env-file', '.env', 'server.js'],
     });
-    await using devwatch = startDevwatch(['--env-file', '.env', 'server.js'], { cwd: project.path, env: home.env });
-    expect((await home.next()).says).toMatchObject({ a: '1', b: '1' });
-    const { pid } = await devwatch.event('standby');
-    project.write('.env', 'A=2');
-    const { says } = await home.next();
+    expect((await app.caller()).says).toMatchObject({ a: '1', b: '1' });
+    const { pid } = await app.event('standby');
+    app.write('.env', 'A=2');
+    const { says } = await app.caller();
     expect(says).toMatchObject({ a: '2' });
     expect(says).not.toHaveProperty('b');
     expect(says.pid).not.toBe(pid);
@@ -101,42 +98,37 @@ describe('a standby is given up when what it has read may have changed:', () => 
 });
 
 test('ten saves in quick succession end with the last content running, one program at a time', async () => {
-  await using home = await openHome();
-  await using project = createProject({ 'server.js': dialHome({ version: 0 }) });
-  await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
-  await home.next();
-  await devwatch.event('standby');
+  await using app = await start({ files: { 'server.js': dialHome({ version: 0 }) }, args: ['server.js'] });
+  await app.caller();
+  await app.event('standby');
   for (let version = 1; version <= 10; version += 1) {
-    project.write('server.js', dialHome({ version }));
-    await devwatch.event('change');
+    app.write('server.js', dialHome({ version }));
+    await app.event('change');
   }
-  const last = await home.until(({ says }) => says.version === 10);
+  const last = await app.caller(({ says }) => says.version === 10);
   expect(last.isAlive()).toBe(true);
-  expect(home.mostAlive).toBe(1);
+  expect(app.mostAlive).toBe(1);
 });
 
 test.each(['0', '1'])('SIGKILL of devwatch leaves nothing of it (DEVWATCH_CGROUP=%s)', async (cgroup) => {
-  await using home = await openHome();
-  await using project = createProject({ 'server.js': dialHome() });
-  await using devwatch = startDevwatch(['server.js'], {
-    cwd: project.path,
-    env: { ...home.env, DEVWATCH_CGROUP: cgroup },
+  await using app = await start({
+    files: { 'server.js': dialHome() },
+    args: ['server.js'],
+    env: { DEVWATCH_CGROUP: cgroup },
   });
-  const { gone } = await home.next();
-  const { pid } = await devwatch.event('standby');
-  devwatch.process.kill('SIGKILL');
-  await once(devwatch.process, 'exit');
+  const { gone } = await app.caller();
+  const { pid } = await app.event('standby');
+  app.process.kill('SIGKILL');
+  await once(app.process, 'exit');
   await gone;
   await until(() => !isAlive(pid));
 });
 
 test('the end of devwatch is the end of the standby', async () => {
-  await using home = await openHome();
-  await using project = createProject({ 'server.js': dialHome() });
-  await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
-  await home.next();
-  const { pid } = await devwatch.event('standby');
-  await devwatch.end();
+  await using app = await start({ files: { 'server.js': dialHome() }, args: ['server.js'] });
+  await app.caller();
+  const { pid } = await app.event('standby');
+  await app.end();
   expect(isAlive(pid)).toBe(false);
 });
 
@@ -152,7 +144,7 @@ describe('with --prewarm', () => {
     const home = await openHome();
     const project = createProject({ [server]: content, ...packages });
     const devwatch = startDevwatch([...flags, server], { cwd: project.path, env: home.env });
-    await home.next();
+    await home.caller();
     await devwatch.event('standby');
     return {
       home,
@@ -161,7 +153,7 @@ describe('with --prewarm', () => {
       /** Saves the script again, and returns what its next run says. */
       async restart() {
         fs.appendFileSync(project.at(server), '// saved\n');
-        return (await home.next()).says;
+        return (await home.caller()).says;
       },
       async [Symbol.asyncDispose]() {
         await devwatch.end();

@@ -60,5 +60,5 @@ test('of the edits that are made while a tree of 10,000 files is being scanned, 
     const { changes } = await devwatch.event('change');
     for (const change of changes) missing.delete(change.path);
   }
-  await home.until(({ says }) => says.edited === edits);
+  await home.caller(({ says }) => says.edited === edits);
 });

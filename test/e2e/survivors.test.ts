@@ -5,9 +5,10 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { start } from '../support/app.ts';
 import { cli, startDevwatch } from '../support/devwatch.ts';
 import { ageOf, childrenOf, isAlive, until } from '../support/facts.ts';
-import { dialHome, openHome } from '../support/home.ts';
+import { dialHome, type Home, openHome } from '../support/home.ts';
 import { createProject } from '../support/project.ts';
 
 /** Dials home, and so do a plain child and a detached one of it. */
@@ -17,8 +18,8 @@ const child = (who, options) => spawn(process.execPath, ['-e', 'require(process.
 child('child', {}); child('daemon', { detached: true }).unref();
 `;
 
-async function familyOf(home: Awaited<ReturnType<typeof openHome>>): Promise<readonly [string, Promise<void>][]> {
-  const members = [await home.next(), await home.next(), await home.next()];
+async function familyOf(home: Pick<Home, 'caller'>): Promise<readonly [string, Promise<void>][]> {
+  const members = [await home.caller(), await home.caller(), await home.caller()];
   return members.map((caller) => [String(caller.says.who), caller.gone]);
 }
 
@@ -27,82 +28,77 @@ describe.each([
   ['in a cgroup where there can be one', '1'],
 ])('after SIGKILL of devwatch nothing is left of a program %s', (_, cgroup) => {
   test('while it is idle', async () => {
-    await using home = await openHome();
-    await using project = createProject({ 'server.js': family });
-    await using devwatch = startDevwatch(['server.js'], {
-      cwd: project.path,
-      env: { ...home.env, DEVWATCH_CGROUP: cgroup },
+    await using app = await start({
+      files: { 'server.js': family },
+      args: ['server.js'],
+      env: { DEVWATCH_CGROUP: cgroup },
     });
-    const members = await familyOf(home);
-    await devwatch.event('watching');
-    await devwatch.end('SIGKILL');
+    const members = await familyOf(app);
+    await app.event('watching');
+    await app.end('SIGKILL');
     await Promise.all(members.map(([, gone]) => gone));
     expect(members.map(([who]) => who).sort()).toEqual(['child', 'daemon', 'root']);
   });
 
   test('with what NODE_OPTIONS started before it began', async () => {
-    await using home = await openHome();
-    await using project = createProject({
-      '.watchrc': '{ "env": { "NODE_OPTIONS": "--require ./early.cjs" } }',
-      'early.cjs': `const env = { ...process.env, NODE_OPTIONS: '' };
+    await using app = await start({
+      files: {
+        '.watchrc': '{ "env": { "NODE_OPTIONS": "--require ./early.cjs" } }',
+        'early.cjs': `const env = { ...process.env, NODE_OPTIONS: '' };
         const dial = 'require(process.env.TEST_DIAL)({ who: "early" })';
         require('child_process').spawn(process.execPath, ['-e', dial], { env, stdio: 'ignore', detached: true }).unref();`,
-      'server.js': dialHome({ who: 'root' }),
+        'server.js': dialHome({ who: 'root' }),
+      },
+      args: ['server.js'],
+      env: { DEVWATCH_CGROUP: cgroup },
     });
-    await using devwatch = startDevwatch(['server.js'], {
-      cwd: project.path,
-      env: { ...home.env, DEVWATCH_CGROUP: cgroup },
-    });
-    const members = [await home.next(), await home.next()];
-    await devwatch.end('SIGKILL');
+    const members = [await app.caller(), await app.caller()];
+    await app.end('SIGKILL');
     await Promise.all(members.map(({ gone }) => gone));
     expect(members.map(({ says }) => says.who).sort()).toEqual(['early', 'root']);
   });
 
   test('while the program keeps its event loop busy and ignores every signal', async () => {
-    await using home = await openHome();
-    await using project = createProject({
-      'server.js': `process.on('SIGTERM', () => {}); const socket = require(process.env.TEST_DIAL)({}); socket.on('connect', () => setImmediate(() => { for (;;); }));`,
+    await using app = await start({
+      files: {
+        'server.js': `process.on('SIGTERM', () => {}); const socket = require(process.env.TEST_DIAL)({}); socket.on('connect', () => setImmediate(() => { for (;;); }));`,
+      },
+      args: ['server.js'],
+      env: { DEVWATCH_CGROUP: cgroup },
     });
-    await using devwatch = startDevwatch(['server.js'], {
-      cwd: project.path,
-      env: { ...home.env, DEVWATCH_CGROUP: cgroup },
-    });
-    const program = await home.next();
-    await devwatch.end('SIGKILL');
+    const program = await app.caller();
+    await app.end('SIGKILL');
     await program.gone;
   });
 
   test('while it ends the old tree', async () => {
-    await using home = await openHome();
-    await using project = createProject({ 'server.js': `process.on('SIGTERM', () => {});\n${family}` });
-    await using devwatch = startDevwatch(['server.js'], {
-      cwd: project.path,
-      env: { ...home.env, DEVWATCH_CGROUP: cgroup },
+    await using app = await start({
+      files: { 'server.js': `process.on('SIGTERM', () => {});\n${family}` },
+      args: ['server.js'],
+      env: { DEVWATCH_CGROUP: cgroup },
     });
-    const members = await familyOf(home);
-    await devwatch.event('watching');
-    project.write('server.js', dialHome());
-    await devwatch.event('stopping');
-    await devwatch.end('SIGKILL');
+    const members = await familyOf(app);
+    await app.event('watching');
+    app.write('server.js', dialHome());
+    await app.event('stopping');
+    await app.end('SIGKILL');
     await Promise.all(members.map(([, gone]) => gone));
   });
 
   test('even when the guardian was killed first: another one has taken its place', async () => {
-    await using home = await openHome();
-    await using project = createProject({ 'server.js': family });
-    await using devwatch = startDevwatch(['server.js'], {
-      cwd: project.path,
-      env: { ...home.env, DEVWATCH_CGROUP: cgroup },
+    await using app = await start({
+      files: { 'server.js': family },
+      args: ['server.js'],
+      env: { DEVWATCH_CGROUP: cgroup },
     });
-    const members = await familyOf(home);
-    await devwatch.event('watching');
-    const guardian = await guardianOf(devwatch.pid);
+    const members = await familyOf(app);
+    await app.event('watching');
+    const guardian = await guardianOf(app.pid);
     // A guardian that has lived for less than a second is not replaced.
     await until(() => ageOf(guardian) > 1200);
     process.kill(guardian, 'SIGKILL');
-    await guardianOf(devwatch.pid, guardian);
-    await devwatch.end('SIGKILL');
+    await guardianOf(app.pid, guardian);
+    await app.end('SIGKILL');
     await Promise.all(members.map(([, gone]) => gone));
   });
 
@@ -133,14 +129,12 @@ describe.each([
 });
 
 test('a clean end leaves no guardian and no note behind', async () => {
-  await using home = await openHome();
-  await using project = createProject({ 'server.js': family });
-  await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
-  await familyOf(home);
-  const guardian = await guardianOf(devwatch.pid);
-  await devwatch.end();
+  await using app = await start({ files: { 'server.js': family }, args: ['server.js'] });
+  await familyOf(app);
+  const guardian = await guardianOf(app.pid);
+  await app.end();
   await until(() => !isAlive(guardian));
-  await using again = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
+  await using again = startDevwatch(['server.js'], { cwd: app.path, env: app.env });
   await again.event('watching');
   expect(again.events.map(({ event }) => event)).not.toContain('warning');
 });
@@ -162,7 +156,6 @@ test('SIGTERM to npm, which passes it on to its shell alone, ends devwatch and t
 });
 
 test('the next run waits for a grandchild that is slow to give its port back', async () => {
-  await using home = await openHome();
   // The grandchild listens, and closes only half a second after it was asked to end.
   const grandchild = `const server = require('net').createServer().listen(Number(process.argv[1]), '127.0.0.1', () => require(process.env.TEST_DIAL)({ who: 'grandchild' }));
 process.on('SIGTERM', () => setTimeout(() => process.exit(0), 500));`;
@@ -172,26 +165,26 @@ process.on('SIGTERM', () => setTimeout(() => process.exit(0), 500));`;
   probe.close(() => require('child_process').spawn(process.execPath, ['-e', ${JSON.stringify(grandchild)}, String(port)], { stdio: 'inherit' }));
 });`;
   const second = `require('net').createServer().on('error', (error) => require(process.env.TEST_DIAL)({ error: error.code })).listen(Number(require('fs').readFileSync('port', 'utf8')), '127.0.0.1', () => require(process.env.TEST_DIAL)({ who: 'second' }));`;
-  await using project = createProject({ 'server.js': first });
-  await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
-  const holder = await home.next();
-  await devwatch.event('watching');
-  project.write('server.js', second);
-  expect((await home.next()).says).toMatchObject({ who: 'second' });
+  await using app = await start({ files: { 'server.js': first }, args: ['server.js'] });
+  const holder = await app.caller();
+  await app.event('watching');
+  app.write('server.js', second);
+  expect((await app.caller()).says).toMatchObject({ who: 'second' });
   expect(holder.isAlive()).toBe(false);
 });
 
 test('the next run does not wait for a kept process that holds the output open', async () => {
-  await using home = await openHome();
-  await using project = createProject({
-    'server.js': `${dialHome({ who: 'first' })}require('child_process').spawn(process.execPath, ['-e', 'require(process.env.TEST_DIAL)({ who: "kept" })'], { stdio: 'inherit', env: { ...process.env, DEVWATCH_KEEP: '1' } });`,
+  await using app = await start({
+    files: {
+      'server.js': `${dialHome({ who: 'first' })}require('child_process').spawn(process.execPath, ['-e', 'require(process.env.TEST_DIAL)({ who: "kept" })'], { stdio: 'inherit', env: { ...process.env, DEVWATCH_KEEP: '1' } });`,
+    },
+    args: ['server.js'],
   });
-  await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
-  await home.next();
-  const kept = await home.next();
-  await devwatch.event('watching');
-  project.write('server.js', dialHome({ who: 'second' }));
-  expect((await home.next()).says.who).toBe('second');
+  await app.caller();
+  const kept = await app.caller();
+  await app.event('watching');
+  app.write('server.js', dialHome({ who: 'second' }));
+  expect((await app.caller()).says.who).toBe('second');
   expect(kept.isAlive()).toBe(true);
   kept.send('exit');
   await kept.gone;
@@ -201,7 +194,7 @@ test.runIf(process.getuid?.() === 0)('a devwatch in another pid namespace is not
   await using home = await openHome();
   await using project = createProject({ 'server.js': dialHome() });
   await using first = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
-  const program = await home.next();
+  const program = await home.caller();
   await first.event('watching');
   const other = spawn(
     'unshare',
@@ -210,7 +203,7 @@ test.runIf(process.getuid?.() === 0)('a devwatch in another pid namespace is not
     { cwd: project.path, env: { ...process.env, ...home.env, DEVWATCH_CGROUP: '0' }, stdio: 'ignore' },
   );
   const exited = once(other, 'exit');
-  await home.next();
+  await home.caller();
   expect(program.isAlive()).toBe(true);
   other.kill('SIGKILL');
   await exited;
@@ -218,72 +211,66 @@ test.runIf(process.getuid?.() === 0)('a devwatch in another pid namespace is not
 });
 
 test('a cgroup that somebody removes is made again', async () => {
-  await using home = await openHome();
-  await using project = createProject({ 'server.js': dialHome({ version: 1 }) });
-  await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
-  const first = await home.next();
-  await devwatch.event('watching');
+  await using app = await start({ files: { 'server.js': dialHome({ version: 1 }) }, args: ['server.js'] });
+  const first = await app.caller();
+  await app.event('watching');
   const cgroup = cgroupOf(first.pid);
   first.send('exit');
-  await devwatch.event('exit');
+  await app.event('exit');
   await until(() => !isAlive(first.pid));
   // Where there are no cgroups, there is nothing to remove, and the restart must work all the same.
   if (cgroup !== undefined) for (const folder of [cgroup, path.dirname(cgroup)]) fs.rmdirSync(folder);
-  project.write('server.js', dialHome({ version: 2 }));
-  expect((await home.next()).says.version).toBe(2);
+  app.write('server.js', dialHome({ version: 2 }));
+  expect((await app.caller()).says.version).toBe(2);
 });
 
 test('two devwatches in one folder leave each other alone', async () => {
   await using home = await openHome();
   await using project = createProject({ 'a.js': dialHome({ who: 'a' }), 'b.js': dialHome({ who: 'b' }) });
   await using first = startDevwatch(['-w', 'a.js', 'a.js'], { cwd: project.path, env: home.env });
-  const a = await home.next();
+  const a = await home.caller();
   await using second = startDevwatch(['-w', 'b.js', 'b.js'], { cwd: project.path, env: home.env });
-  const b = await home.next();
+  const b = await home.caller();
   await second.event('watching');
   project.write('b.js', dialHome({ who: 'b', version: 2 }));
-  await home.until((caller) => caller.says.version === 2);
+  await home.caller((caller) => caller.says.version === 2);
   expect([a.isAlive(), b.isAlive()]).toEqual([true, false]);
   await second.end('SIGKILL');
   await first.event('watching');
   project.write('a.js', dialHome({ who: 'a', version: 3 }));
-  await home.until((caller) => caller.says.version === 3);
+  await home.caller((caller) => caller.says.version === 3);
 });
 
 test('a devwatch inside a devwatch keeps its own program, and ends with the outer one', async () => {
-  await using home = await openHome();
-  await using project = createProject({ 'inner/server.js': dialHome({ who: 'inner' }), 'outer.js': '' });
-  await using devwatch = startDevwatch(
-    ['--exec', `${process.execPath} ${process.cwd()}/dist/cli.cjs -q --cwd inner server.js`, '-w', 'outer.js'],
-    {
-      cwd: project.path,
-      env: home.env,
-    },
-  );
-  const first = await home.next();
-  await devwatch.event('watching');
-  project.write('inner/server.js', dialHome({ who: 'inner', version: 2 }));
-  const second = await home.until((caller) => caller.says.version === 2);
+  await using app = await start({
+    files: { 'inner/server.js': dialHome({ who: 'inner' }), 'outer.js': '' },
+    args: ['--exec', `${process.execPath} ${process.cwd()}/dist/cli.cjs -q --cwd inner server.js`, '-w', 'outer.js'],
+  });
+  const first = await app.caller();
+  await app.event('watching');
+  app.write('inner/server.js', dialHome({ who: 'inner', version: 2 }));
+  const second = await app.caller((caller) => caller.says.version === 2);
   expect(first.isAlive()).toBe(false);
-  expect(devwatch.events.filter(({ event }) => event === 'start')).toHaveLength(1);
-  await devwatch.end();
+  expect(app.events.filter(({ event }) => event === 'start')).toHaveLength(1);
+  await app.end();
   await second.gone;
 });
 
 test('what the keep-list names, and what asks for it, outlives the program in a session of its own', async () => {
-  await using home = await openHome();
-  await using project = createProject({
-    'server.js': `${dialHome({ who: 'root' })}
+  await using app = await start({
+    files: {
+      'server.js': `${dialHome({ who: 'root' })}
 const { spawn } = require('child_process');
 const child = (who, options) => spawn(process.execPath, ['-e', 'require(process.env.TEST_DIAL)({ who: process.argv[1] })', who], { stdio: 'ignore', ...options });
 child('my-daemon', { detached: true }).unref();
 child('asks', { env: { ...process.env, DEVWATCH_KEEP: '1' } });
 child('other', { detached: true }).unref();
 `,
+    },
+    args: ['--keep', '*my-daemon', 'server.js'],
   });
-  await using devwatch = startDevwatch(['--keep', '*my-daemon', 'server.js'], { cwd: project.path, env: home.env });
-  const members = [await home.next(), await home.next(), await home.next(), await home.next()];
-  await devwatch.end();
+  const members = [await app.caller(), await app.caller(), await app.caller(), await app.caller()];
+  await app.end();
   const of = (who: string) => members.find((caller) => caller.says.who === who);
   await of('root')?.gone;
   await of('other')?.gone;

@@ -28,7 +28,7 @@ test('Ctrl-C reaches the program once, and ends everything with code 130', async
   await using terminal = openTerminal({ cwd: project.path, env: home.env });
   terminal.line(`${devwatch} server.js; echo "code $?"`);
   await terminal.until(/ready/);
-  const program = await home.next();
+  const program = await home.caller();
   terminal.type('\x03');
   await terminal.until(/code 130/);
   await program.gone;
@@ -45,7 +45,7 @@ test('Ctrl-C under npm run reaches the program once', async () => {
   await using terminal = openTerminal({ cwd: project.path, env: home.env });
   terminal.line('npm run dev');
   await terminal.until(/ready/);
-  const program = await home.next();
+  const program = await home.caller();
   terminal.type('\x03');
   await program.gone;
   await terminal.until(/\$ $/);
@@ -88,7 +88,7 @@ test('a second Ctrl-C kills a program that ignores everything', async () => {
   await using terminal = openTerminal({ cwd: project.path, env: home.env });
   terminal.line(`${devwatch} --kill-timeout 300 server.js; echo "code $?"`);
   await terminal.until(/ready/);
-  const program = await home.next();
+  const program = await home.caller();
   terminal.type('\x03');
   await terminal.until(/term ignored/);
   terminal.type('\x03');
@@ -103,7 +103,7 @@ test('Ctrl-Z stops the program and devwatch, fg goes on with both', async () => 
   await using terminal = openTerminal({ cwd: project.path, env: home.env });
   terminal.line(`${devwatch} server.js`);
   await terminal.until(/ready/);
-  const program = await home.next();
+  const program = await home.caller();
   terminal.type('\x1a');
   await terminal.until(/Stopped[^\n]*\n[^$]*\$ /);
   await until(() => stateOf(program.pid) === 'T');
@@ -162,7 +162,7 @@ test('a terminal that is closed ends everything', async () => {
   await using terminal = openTerminal({ cwd: project.path, env: home.env });
   terminal.line(`${devwatch} server.js`);
   await terminal.until(/ready/);
-  const program = await home.next();
+  const program = await home.caller();
   terminal.hangUp();
   await program.gone;
 });
@@ -280,10 +280,10 @@ test('in the background devwatch runs on without being stopped for reading', asy
   await using project = createProject({ 'server.js': `${dialHome()}` });
   await using terminal = openTerminal({ cwd: project.path, env: home.env });
   terminal.line(`${devwatch} server.js &`);
-  await home.next();
+  await home.caller();
   await terminal.until(/watching/);
   project.write('server.js', dialHome({ version: 2 }));
-  const second = await home.next();
+  const second = await home.caller();
   expect(second.says.version).toBe(2);
   terminal.line('kill %1; wait; echo "all $?"');
   await terminal.until(/all \d/);
@@ -295,7 +295,7 @@ test('brought to the foreground, devwatch reads shortcuts again', async () => {
   await using project = createProject({ 'server.js': `${dialHome()}console.log('ready');\n` });
   await using terminal = openTerminal({ cwd: project.path, env: home.env });
   terminal.line(`${devwatch} server.js &`);
-  await home.next();
+  await home.caller();
   await terminal.until(/watching/);
   terminal.line('fg');
   await terminal.until(/cli\.cjs server\.js\r\n/);
@@ -367,7 +367,7 @@ test.each([
 /** Starts server.js, types lines while it does not read, and has it begin to read, which it does on SIGUSR2. */
 async function readAfterTyping(terminal: Terminal, home: Home, lines: readonly string[]): Promise<void> {
   terminal.line(`${devwatch} server.js`);
-  const { pid } = await home.next();
+  const { pid } = await home.caller();
   await terminal.until(/watching/);
   for (const line of lines) terminal.line(line);
   // devwatch has taken all of them when it answers to this.

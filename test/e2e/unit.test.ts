@@ -229,7 +229,7 @@ describe('NOTIFY_SOCKET', () => {
       env: { ...home.env, ...systemd.env },
     });
     expect(await systemd.next()).toEqual(['READY=1', `STATUS=is up · port ${port}`]);
-    const first = await home.next();
+    const first = await home.caller();
     expect(first.says.seen).toEqual([]);
     first.send('crash');
     expect(await systemd.next()).toEqual(['STATUS=crashed: exit 1 · starts again']);
@@ -346,7 +346,7 @@ const answers = (version: number, where: string, more = ''): string => `
 /** Saves version 2, connects while it does not listen yet, and has it listen. */
 async function answerOfNext(session: Activated, target: Target, file: string, text: string): Promise<string> {
   session.project.write(file, text);
-  await session.home.until(({ says }) => says.version === 2);
+  await session.home.caller(({ says }) => says.version === 2);
   const answer = talk(target);
   session.project.write('go', '');
   return answer;
@@ -370,7 +370,7 @@ describe('LISTEN_FDS', () => {
         ['server.js'],
       );
       expect(await talk(target)).toBe('version 1');
-      expect((await session.home.next()).says.seen).toEqual([]);
+      expect((await session.home.caller()).says.seen).toEqual([]);
       expect(await answerOfNext(session, target, 'server.js', answers(2, where(port)))).toBe('version 2');
       expect((await session.devwatch.end('SIGTERM')).code).toBe(143);
     });
@@ -434,7 +434,7 @@ describe('LISTEN_FDS', () => {
       const target = { host: '127.0.0.1', port };
       await using session = await Activated.open({ 'server.js': answers(1, `${port}`) }, [port], ['server.js']);
       expect(await talk(target)).toBe('version 1');
-      (await session.home.next()).send('exit');
+      (await session.home.caller()).send('exit');
       await session.devwatch.event('exit');
       const answer = talk(target);
       session.project.write('go', '');
@@ -471,9 +471,9 @@ while True:
     );
     expect(await talk({ host: '127.0.0.1', port })).toBe('version 1');
     expect(await talk({ host: '127.0.0.1', port: other })).toBe('version 1');
-    expect((await session.home.next()).says).toMatchObject({ seen: ['2', 'web:api'], blocks: [true, true] });
+    expect((await session.home.caller()).says).toMatchObject({ seen: ['2', 'web:api'], blocks: [true, true] });
     session.project.write('server.py', python(2));
-    const second = await session.home.until(({ says }) => says.version === 2);
+    const second = await session.home.caller(({ says }) => says.version === 2);
     expect(second.says.blocks).toEqual([true, true]);
     const both = [port, other].map((one) => talk({ host: '127.0.0.1', port: one }));
     session.project.write('go', '');
@@ -501,7 +501,7 @@ while True:
       expect(fs.readFileSync(project.at(file), 'utf8')).toContain(' 0 -> ');
       expect(fs.readFileSync(project.at(file), 'utf8')).not.toContain(socket);
     }
-    const program = await session.home.next();
+    const program = await session.home.caller();
     const children = childrenOf(devwatch.pid);
     expect(children.filter((pid) => descriptorsOf(pid).includes(socket))).toEqual([program.pid]);
     // The guardian is among them.
@@ -513,7 +513,7 @@ while True:
     await using project = createProject({ 'server.js': listens(0) });
     const env = { ...home.env, LISTEN_PID: '1', LISTEN_FDS: '1' };
     await using _devwatch = startDevwatch(['server.js'], { cwd: project.path, env });
-    expect((await home.next()).says.seen).toEqual(['LISTEN_PID', 'LISTEN_FDS']);
+    expect((await home.caller()).says.seen).toEqual(['LISTEN_PID', 'LISTEN_FDS']);
   });
 
   test('that are not there are a mistake', async () => {

@@ -6,6 +6,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
+import { start } from '../support/app.ts';
 import { type Devwatch, runDevwatch, startDevwatch } from '../support/devwatch.ts';
 import { dialHome, openHome } from '../support/home.ts';
 import { createProject, type Project } from '../support/project.ts';
@@ -37,14 +38,14 @@ describe('with --deps', () => {
     await using project = createProject({ [script]: text, 'shared/lib.cjs': '', 'shared/unused.cjs': '' });
     fs.symlinkSync(`${process.cwd()}/node_modules`, project.at('app/node_modules'));
     await using devwatch = startDevwatch(['--deps', script.slice(4)], { cwd: project.at('app'), env: home.env });
-    await home.next();
+    await home.caller();
     await devwatch.event('watchingLoads', ({ files }) => files.includes(project.at('shared/lib.cjs')));
     project.write('shared/unused.cjs', '// changed');
     project.write('shared/lib.cjs', '// changed');
-    await home.next();
+    await home.caller();
     expect(await changedBy(devwatch)).toEqual([project.at('shared/lib.cjs')]);
     project.write('shared/lib.cjs', '// changed again');
-    await home.next();
+    await home.caller();
   });
 
   test('a file that the program did not find restarts it when it comes', async () => {
@@ -60,7 +61,7 @@ describe('with --deps', () => {
     await devwatch.event('crash');
     await devwatch.event('watchingLoads');
     project.write('shared/missing.js', '');
-    await home.next();
+    await home.caller();
     expect(await changedBy(devwatch)).toEqual([project.at('shared/missing.js')]);
   });
 
@@ -74,10 +75,10 @@ describe('with --deps', () => {
     });
     await using devwatch = startDevwatch(['--deps', 'server.js'], { cwd: project.at('app'), env: home.env });
     const missing = 'MODULE_NOT_FOUND';
-    expect((await home.next()).says.codes).toEqual([missing, missing, missing]);
+    expect((await home.caller()).says.codes).toEqual([missing, missing, missing]);
     await devwatch.event('watchingLoads');
     project.write('shared/b#c.js', '');
-    await home.next();
+    await home.caller();
     expect(await changedBy(devwatch)).toEqual([project.at('shared/b#c.js')]);
   });
 
@@ -92,7 +93,7 @@ describe('with --deps', () => {
       });`,
     });
     await using _ = startDevwatch(['--deps', 'server.js'], { cwd: project.path, env: home.env });
-    expect((await home.next()).says).toMatchObject({ send: 'undefined', execArgv: [], env: [], cache: [] });
+    expect((await home.caller()).says).toMatchObject({ send: 'undefined', execArgv: [], env: [], cache: [] });
   });
 
   test('a program that Node does not run is refused', async () => {
@@ -121,11 +122,11 @@ describe('a linked workspace package', () => {
     await using home = await openHome();
     await using project = await workspace();
     await using devwatch = startDevwatch(['server.js'], { cwd: project.at('packages/web'), env: home.env });
-    await home.next();
+    await home.caller();
     await devwatch.event('watching');
     project.write('packages/api/src/index.js', '// not built yet');
     project.write('packages/api/dist/index.js', '// built');
-    await home.next();
+    await home.caller();
     expect(await changedBy(devwatch)).toEqual([project.at('packages/api/dist/index.js')]);
   });
 
@@ -137,116 +138,111 @@ describe('a linked workspace package', () => {
     await using project = await workspace();
     const web = project.at('packages/web');
     await using devwatch = startDevwatch([...flags, 'server.js'], { cwd: web, env: home.env });
-    await home.next();
+    await home.caller();
     await devwatch.event('watching');
     project.write('packages/api/dist/index.js', '// built');
     fs.appendFileSync(`${web}/server.js`, '// saved');
-    await home.next();
+    await home.caller();
     expect(await changedBy(devwatch)).toEqual([project.at('packages/web/server.js')]);
   });
 });
 
 test('with --gitignore a changed rule counts at once, and restarts nothing', async () => {
-  await using home = await openHome();
-  await using project = createProject({ 'server.js': dialHome(), '.gitignore': 'gen\n', 'gen/a.js': '', 'out.js': '' });
-  await using devwatch = startDevwatch(['--gitignore', 'server.js'], { cwd: project.path, env: home.env });
-  await home.next();
-  await devwatch.event('watching');
-  project.write('gen/a.js', '// ignored');
-  project.write('.gitignore', 'out.js\n');
-  await devwatch.event('watching');
-  project.write('out.js', '// ignored now');
-  project.write('gen/a.js', '// no longer ignored');
-  await home.next();
-  expect(await changedBy(devwatch)).toEqual([project.at('gen/a.js')]);
+  await using app = await start({
+    files: { 'server.js': dialHome(), '.gitignore': 'gen\n', 'gen/a.js': '', 'out.js': '' },
+    args: ['--gitignore', 'server.js'],
+  });
+  await app.caller();
+  await app.event('watching');
+  app.write('gen/a.js', '// ignored');
+  app.write('.gitignore', 'out.js\n');
+  await app.event('watching');
+  app.write('out.js', '// ignored now');
+  app.write('gen/a.js', '// no longer ignored');
+  await app.caller();
+  expect(await changedBy(app)).toEqual([app.at('gen/a.js')]);
 });
 
 test('with --skip-unchanged a save without a change restarts nothing', async () => {
-  await using home = await openHome();
-  await using project = createProject({ 'server.js': dialHome(), 'a.js': '1', 'b.js': '1' });
+  const project = createProject({ 'server.js': dialHome(), 'a.js': '1', 'b.js': '1' });
   fs.utimesSync(project.at('a.js'), 1, 1);
-  await using devwatch = startDevwatch(['--skip-unchanged', '--verbose', 'server.js'], {
-    cwd: project.path,
-    env: home.env,
-  });
-  await home.next();
-  await devwatch.event('watching');
-  project.write('b.js', '2');
-  await home.next();
-  project.replace('b.js', '2');
-  await devwatch.event('ignored', ({ path, verdict }) => path.endsWith('b.js') && 'reason' in verdict);
-  project.write('b.js', '3');
-  const { says } = await home.next();
+  await using app = await start({ project, args: ['--skip-unchanged', '--verbose', 'server.js'] });
+  await app.caller();
+  await app.event('watching');
+  app.write('b.js', '2');
+  await app.caller();
+  app.replace('b.js', '2');
+  await app.event('ignored', ({ path, verdict }) => path.endsWith('b.js') && 'reason' in verdict);
+  app.write('b.js', '3');
+  const { says } = await app.caller();
   expect(says.pid).not.toBe(undefined);
-  expect(devwatch.events.filter(({ event }) => event === 'start')).toHaveLength(3);
+  expect(app.events.filter(({ event }) => event === 'start')).toHaveLength(3);
 });
 
 test('--verbose tells, once a run, of changes that do not count, and why', async () => {
-  await using home = await openHome();
-  await using project = createProject({ 'server.js': dialHome(), 'notes.txt': '', 'a.test.js': '' });
-  await using devwatch = startDevwatch(['--verbose', '--ignore', '*.test.js', 'server.js'], {
-    cwd: project.path,
-    env: home.env,
+  await using app = await start({
+    files: { 'server.js': dialHome(), 'notes.txt': '', 'a.test.js': '' },
+    args: ['--verbose', '--ignore', '*.test.js', 'server.js'],
   });
-  await home.next();
-  await devwatch.event('watching');
-  fs.appendFileSync(project.at('notes.txt'), '1');
-  fs.appendFileSync(project.at('notes.txt'), '2');
-  fs.appendFileSync(project.at('a.test.js'), '1');
-  fs.appendFileSync(project.at('server.js'), '// saved');
-  await home.next();
-  expect(devwatch.events.filter(({ event }) => event === 'ignored')).toMatchObject([
-    { path: project.at('notes.txt'), verdict: { reason: 'extension' } },
-    { path: project.at('a.test.js'), verdict: { reason: 'ignored', pattern: '*.test.js' } },
+  await app.caller();
+  await app.event('watching');
+  fs.appendFileSync(app.at('notes.txt'), '1');
+  fs.appendFileSync(app.at('notes.txt'), '2');
+  fs.appendFileSync(app.at('a.test.js'), '1');
+  fs.appendFileSync(app.at('server.js'), '// saved');
+  await app.caller();
+  expect(app.events.filter(({ event }) => event === 'ignored')).toMatchObject([
+    { path: app.at('notes.txt'), verdict: { reason: 'extension' } },
+    { path: app.at('a.test.js'), verdict: { reason: 'ignored', pattern: '*.test.js' } },
   ]);
-  expect((await devwatch.event('change')).changes[0]).toMatchObject({ rule: '.' });
+  expect((await app.event('change')).changes[0]).toMatchObject({ rule: '.' });
 });
 
 test('a program that writes what is watched at every start is told so', async () => {
-  await using home = await openHome();
-  await using project = createProject({
-    'server.js': `const fs = require('node:fs');
+  await using app = await start({
+    files: {
+      'server.js': `const fs = require('node:fs');
       const run = Number(process.env.DEVWATCH_RUN);
       const socket = require(process.env.TEST_DIAL)();
       if (run < 8) fs.writeFileSync('state.json', String(run));`,
-    'state.json': '',
+      'state.json': '',
+    },
+    args: ['server.js'],
   });
-  await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
-  const { message } = await devwatch.event('warning');
+  const { message } = await app.event('warning');
   expect(message).toBe(
     'state.json changes right after every start: if the program itself writes it, use --ignore state.json',
   );
 });
 
 test('a run knows its number, why it was started and what changed', async () => {
-  await using home = await openHome();
   const script = `const { DEVWATCH_RUN: run, DEVWATCH_REASON: reason, DEVWATCH_CHANGED: changed } = process.env;
     require(process.env.TEST_DIAL)({ run, reason, changed });`;
-  await using project = createProject({ 'server.js': script, 'a b.js': '' });
-  await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
-  expect((await home.next()).says).toMatchObject({ run: '1', reason: 'start', changed: '' });
-  await devwatch.event('watching');
-  fs.appendFileSync(project.at('a b.js'), '1');
-  fs.appendFileSync(project.at('server.js'), '// saved');
-  const second = await home.next();
+  await using app = await start({ files: { 'server.js': script, 'a b.js': '' }, args: ['server.js'] });
+  expect((await app.caller()).says).toMatchObject({ run: '1', reason: 'start', changed: '' });
+  await app.event('watching');
+  fs.appendFileSync(app.at('a b.js'), '1');
+  fs.appendFileSync(app.at('server.js'), '// saved');
+  const second = await app.caller();
   expect(second.says).toMatchObject({ run: '2', reason: 'change' });
-  expect(String(second.says.changed).split('\n').sort()).toEqual([project.at('a b.js'), project.at('server.js')]);
+  expect(String(second.says.changed).split('\n').sort()).toEqual([app.at('a b.js'), app.at('server.js')]);
   second.send('crash');
-  expect((await home.next()).says).toMatchObject({ run: '3', reason: 'crash', changed: '' });
+  expect((await app.caller()).says).toMatchObject({ run: '3', reason: 'crash', changed: '' });
 });
 
 test('more changed files than fit are counted', async () => {
-  await using home = await openHome();
   const files = Array.from({ length: 400 }, (_, index) => `src/some-longer-name-${index}.js`);
-  await using project = createProject({
-    'server.js': 'require(process.env.TEST_DIAL)({ changed: process.env.DEVWATCH_CHANGED });',
-    ...Object.fromEntries(files.map((file) => [file, ''])),
+  await using app = await start({
+    files: {
+      'server.js': 'require(process.env.TEST_DIAL)({ changed: process.env.DEVWATCH_CHANGED });',
+      ...Object.fromEntries(files.map((file) => [file, ''])),
+    },
+    args: ['--delay', '300', 'server.js'],
   });
-  await using devwatch = startDevwatch(['--delay', '300', 'server.js'], { cwd: project.path, env: home.env });
-  await home.next();
-  await devwatch.event('watching');
-  for (const file of files) fs.appendFileSync(project.at(file), '1');
-  const lines = String((await home.next()).says.changed).split('\n');
+  await app.caller();
+  await app.event('watching');
+  for (const file of files) fs.appendFileSync(app.at(file), '1');
+  const lines = String((await app.caller()).says.changed).split('\n');
   const more = Number(/^\((\d+) more\)$/.exec(lines.at(-1) ?? '')?.[1]);
   expect(more + lines.length - 1).toBe(files.length);
 });
@@ -257,26 +253,24 @@ const canLimit = spawnSync('unshare', ['--user', '--map-root-user', 'true']).sta
 test.runIf(canLimit)(
   'when inotify runs out, a line says how to raise the limit, and an edit still restarts',
   async () => {
-    await using home = await openHome();
     const folders = Array.from({ length: 20 }, (_, index) => `src/${index}/a.js`);
-    await using project = createProject({
-      'server.js': dialHome(),
-      ...Object.fromEntries(folders.map((file) => [file, ''])),
-    });
     const limited = 'echo 10 > /proc/sys/user/max_inotify_watches && exec "$@"';
-    await using devwatch = startDevwatch(['server.js'], {
-      cwd: project.path,
-      env: home.env,
+    await using app = await start({
+      files: {
+        'server.js': dialHome(),
+        ...Object.fromEntries(folders.map((file) => [file, ''])),
+      },
+      args: ['server.js'],
       via: ['unshare', '--user', '--map-root-user', 'sh', '-c', limited, 'sh'],
     });
-    await home.next();
-    expect((await devwatch.event('warning')).message).toBe(
+    await app.caller();
+    expect((await app.event('warning')).message).toBe(
       'no file watches are left (user.max_inotify_watches is 10, this project needs 22): polling instead · to raise the limit: sudo sysctl user.max_inotify_watches=524288',
     );
-    expect((await devwatch.event('watching')).backend).toBe('polling');
-    fs.appendFileSync(project.at('src/19/a.js'), '1');
-    await home.next();
-    expect(await changedBy(devwatch)).toEqual([project.at('src/19/a.js')]);
+    expect((await app.event('watching')).backend).toBe('polling');
+    fs.appendFileSync(app.at('src/19/a.js'), '1');
+    await app.caller();
+    expect(await changedBy(app)).toEqual([app.at('src/19/a.js')]);
   },
 );
 
@@ -339,28 +333,24 @@ test.each<[string, (project: Project, outside: Project) => void]>([
   ['a link to a folder of the project is made', (project) => fs.symlinkSync('src', project.at('inside'))],
   ['a link to a folder of the project is removed', (project) => fs.unlinkSync(project.at('source'))],
 ])('when %s, the program comes to see it', async (_, change) => {
-  await using home = await openHome();
   await using outside = createProject({ 'a.js': '' });
-  await using project = createProject({
+  const project = createProject({
     'src/b.js': '',
     'main.js': `require(process.env.TEST_DIAL)({ hash: require(process.env.TEST_FINGERPRINT)('.') });`,
   });
   fs.symlinkSync(outside.path, project.at('one'));
   fs.symlinkSync(outside.path, project.at('two'));
   fs.symlinkSync('src', project.at('source'));
-  await using devwatch = startDevwatch(['main.js'], {
-    cwd: project.path,
-    env: { ...home.env, TEST_FINGERPRINT: fingerprintModule },
-  });
-  expect((await home.next()).says.hash).toBe(fingerprint(project.path));
-  await devwatch.event('watching');
+  await using app = await start({ project, args: ['main.js'], env: { TEST_FINGERPRINT: fingerprintModule } });
+  expect((await app.caller()).says.hash).toBe(fingerprint(app.path));
+  await app.event('watching');
   change(project, outside);
-  const wanted = fingerprint(project.path);
+  const wanted = fingerprint(app.path);
   // Whether it has been noticed shows in what led to the run that another save asks for.
-  project.write('fence.js', '');
-  const { changes } = await devwatch.event('start', ({ run }) => run === 2);
-  expect(wanted).not.toBe(home.callers[0]?.says.hash);
-  expect(changes.map(({ path }) => path)).not.toEqual([project.at('fence.js')]);
+  app.write('fence.js', '');
+  const { changes } = await app.event('start', ({ run }) => run === 2);
+  expect(wanted).not.toBe(app.callers[0]?.says.hash);
+  expect(changes.map(({ path }) => path)).not.toEqual([app.at('fence.js')]);
 });
 
 test('two files that are saved at once are one restart, also when devwatch is held up between', async () => {
@@ -382,7 +372,7 @@ test('two files that are saved at once are one restart, also when devwatch is he
   for (let turn = 0; turn < 3; turn += 1) await nextTurn();
   append(project, 'b.js');
   for (const until = performance.now() + 30; performance.now() < until; );
-  await home.next();
+  await home.caller();
   append(project, 'fence.js');
   await began;
   expect(starts).toEqual([['a.js', 'b.js'], ['fence.js']]);

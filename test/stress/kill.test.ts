@@ -35,7 +35,7 @@ test(`after SIGKILL at ${kills} random moments nothing is left within a second`,
     if (kind === 'starting') {
       await afterMilliseconds(40 + Math.random() * 120);
     } else {
-      await home.next();
+      await home.caller();
       await devwatch.event('watching');
       if (kind === 'parked') await devwatch.event('standby');
       if (kind === 'restarting') {

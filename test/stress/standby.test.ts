@@ -22,13 +22,13 @@ test(`${restarts} restarts from standby leave devwatch as it was`, async () => {
   await using home = await openHome();
   await using project = createProject({ 'server.js': dialHome({ version: 0 }) });
   await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
-  await home.next();
+  await home.caller();
   let cold = 0;
   let early = sizeOf(devwatch.pid);
   for (let version = 1; version <= restarts; version += 1) {
     await devwatch.event('standby');
     project.write('server.js', dialHome({ version }));
-    const { says } = await home.next();
+    const { says } = await home.caller();
     expect(says.version).toBe(version);
     const start = await devwatch.event('start', ({ run }) => run > version);
     if (!start.standby) cold += 1;

@@ -1,7 +1,7 @@
 /** Waits with a deadline of their own, so that a failure names what was awaited and what was there instead. */
 
 /** Below vitest's own time-out of a test, which would name neither. */
-export const deadlineMs = 20_000;
+const deadlineMs = 20_000;
 
 const pollIntervalMs = 4;
 

@@ -77,7 +77,7 @@ async function fresh(home: Home, project: Project): Promise<void> {
   const wanted = fingerprint(project.path);
   const hasSeen = (caller: (typeof home.callers)[number]): boolean => caller.says.hash === wanted && caller.isAlive();
   if (home.callers.some(hasSeen)) return;
-  await home.until(hasSeen);
+  await home.caller(hasSeen);
 }
 
 /** The real folders below, linked ones included, each once. */
