@@ -1,13 +1,14 @@
 /**
- * Commands of the user's that run when something happens. They never hold up or break what devwatch
- * does: they are started when everything that waits has had its turn, at most one of each at a
- * time, and whatever becomes of them is only told.
+ * Runs the user's own commands on events (`on`). They never delay or break devwatch's work: they are
+ * started after pending events have been handled, at most one of each name at a time, and their failures are
+ * only reported.
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import type { HookCommand, HookName } from '../config/options.ts';
 import type { CancelTimer, Clock } from '../shared/clock.ts';
+import { createDeferred, type Deferred } from '../shared/deferred.ts';
 import { codeOf, messageOf } from '../shared/errors.ts';
 import type { Survivor } from '../shared/events.ts';
 import { findOnPath } from './launch/command.ts';
@@ -17,102 +18,114 @@ import type { Containment, ProcessTree } from './tree/tree.ts';
 
 export interface HooksOptions {
   readonly containment: Containment;
-  /** A fresh number for the containment. */
+  /** Returns a new number for the containment. */
   readonly serial: () => number;
   readonly clock: Clock;
-  /** Absolute folder in which they run. */
+  /** Absolute path of the folder in which the hooks run. */
   readonly folder: string;
-  /** Asked each time, for settings may change. */
+  /** Called for each run, because settings may change. */
   readonly commands: () => Readonly<Partial<Record<HookName, HookCommand>>>;
-  /** The variables besides a hook's own; asked each time. */
+  /** Returns the variables other than a hook's own; called for each run. */
   readonly env: () => NodeJS.ProcessEnv;
-  /** One line: a hook cannot be started, failed, or took too long. */
+  /** Receives one line: a hook cannot be started, failed, or took too long. */
   readonly onProblem: (message: string) => void;
-}
-
-export interface Hooks {
-  /**
-   * Runs the command of this name, if there is one, with these variables and DEVWATCH_EVENT, its
-   * name. While it still runs, the latest call is remembered and comes after it.
-   */
-  run(name: HookName, variables: Readonly<Record<string, string>>): void;
-  /** Ends what still runs and forgets what is remembered; resolves when its trees are gone. */
-  close(): Promise<void>;
 }
 
 type Variables = Readonly<Record<string, string>>;
 
 /** A hook that runs, or is about to. */
-interface Active {
-  /** To be run after it. */
+interface ActiveHook {
+  /** Variables of the run that follows. */
   next: Variables | undefined;
-  end(): void;
+  terminate(): void;
 }
 
-/** A hook that runs longer than this, in ms, is ended, … */
-const longestRun = 30_000;
-/** … killed when it goes on for so long after it was asked. */
-const grace = 1000;
-/** Between two looks at what a command left behind when it ended, in ms: at first, and at most. */
-const firstPause = 20;
-const longestPause = 1000;
+/** A hook that runs longer is terminated, … */
+const maxRunMs = 30_000;
+/** … and killed after this grace period. */
+const graceMs = 1000;
+/** Pauses between two scans for processes that a command left behind when it exited. */
+const minPauseMs = 20;
+const maxPauseMs = 1000;
 
-export function createHooks({ containment, serial, clock, folder, commands, env, onProblem }: HooksOptions): Hooks {
-  const active = new Map<HookName, Active>();
-  let closing: Promise<void> | undefined;
-  let allOver: () => void = () => {};
+export class Hooks {
+  readonly #options: HooksOptions;
+  readonly #active = new Map<HookName, ActiveHook>();
+  #closed: Deferred<void> | undefined;
 
-  function run(name: HookName, variables: Variables): void {
-    if (closing !== undefined || commands()[name] === undefined) return;
-    const before = active.get(name);
-    if (before !== undefined) {
-      before.next = variables;
-      return;
-    }
-    // To start a process takes a millisecond or two, which the program's own start has first.
-    const cancel = clock.soon(() => begin(name, variables));
-    active.set(name, {
-      next: undefined,
-      end() {
-        cancel();
-        over(name);
-      },
-    });
+  constructor(options: HooksOptions) {
+    this.#options = options;
   }
 
-  function begin(name: HookName, variables: Variables): void {
-    const hook = active.get(name);
+  /**
+   * Runs the command of this name, if there is one, with these variables and DEVWATCH_EVENT, its name.
+   * While it is still running, the latest call is remembered and runs after it.
+   */
+  run(name: HookName, variables: Variables): void {
+    const { commands, clock } = this.#options;
+    if (this.#closed !== undefined || commands()[name] === undefined) return;
+    const running = this.#active.get(name);
+    if (running !== undefined) {
+      running.next = variables;
+      return;
+    }
+    // Starting a process takes a millisecond or two. The program's own start comes first.
+    const cancel = clock.soon(() => this.#start(name, variables));
+    const terminate = (): void => {
+      cancel();
+      this.#onOver(name);
+    };
+    this.#active.set(name, { next: undefined, terminate });
+  }
+
+  /** Terminates all hooks and forgets remembered calls. Resolves when their process trees are gone. */
+  close(): Promise<void> {
+    this.#closed ??= createDeferred();
+    for (const hook of [...this.#active.values()]) hook.terminate();
+    if (this.#active.size === 0) this.#closed.resolve();
+    return this.#closed.promise;
+  }
+
+  #start(name: HookName, variables: Variables): void {
+    const { folder, clock, commands, env, onProblem } = this.#options;
+    const hook = this.#active.get(name);
     const command = commands()[name];
     if (hook === undefined || command === undefined) {
-      over(name);
+      this.#onOver(name);
       return;
     }
-    const tell = (what: string): void => onProblem(`on.${name}: ${what}`);
-    const failed = (error: unknown): void => {
-      tell(startError(error, folder));
-      over(name);
+    const report = (problem: string): void => onProblem(`on.${name}: ${problem}`);
+    const onOver = (): void => this.#onOver(name);
+    const onFailure = (error: unknown): void => {
+      report(describeStartError(error, folder));
+      onOver();
     };
     try {
-      const { open, child } = start(command, { ...env(), ...variables, DEVWATCH_EVENT: name });
-      if (child.pid === undefined) child.once('error', failed);
-      else hook.end = follow({ child, tree: open(child.pid), clock, tell, onOver: () => over(name) });
+      const { open, child } = this.#spawn(command, { ...env(), ...variables, DEVWATCH_EVENT: name });
+      if (child.pid === undefined) {
+        child.once('error', onFailure);
+      } else {
+        const run = new HookRun({ child, tree: open(child.pid), clock, report, onOver });
+        hook.terminate = () => run.terminate();
+      }
     } catch (error) {
-      failed(error);
+      onFailure(error);
     }
   }
 
-  function start(
+  #spawn(
     command: HookCommand,
     { DEVWATCH_KEEP: _, ...variables }: NodeJS.ProcessEnv,
   ): { open(pid: number): ProcessTree; child: ChildProcess } {
+    const { containment, serial, folder } = this.#options;
     const { file, args, verbatim } = executableOf(command, folder, variables);
-    const { open, ...invocation } = containment.contain(serial(), { file, args, env: variables }, false);
-    const child = spawn(invocation.file, invocation.args, {
+    const { open, ...contained } = containment.contain(serial(), { file, args, env: variables }, false);
+    const child = spawn(contained.file, contained.args, {
       cwd: folder,
-      env: invocation.env,
-      // Both to devwatch's stderr: what the program prints may be read by another one.
+      env: contained.env,
+      // Both streams go to devwatch's stderr: stdout may be piped into another command.
       stdio: ['ignore', 2, 2],
-      // A session of its own: Ctrl-C in the terminal is not meant for it.
+      // In a session of its own: Ctrl-C in the terminal does not reach it.
       detached: platform.isPosix,
       windowsHide: true,
       windowsVerbatimArguments: verbatim,
@@ -120,98 +133,97 @@ export function createHooks({ containment, serial, clock, folder, commands, env,
     return { open, child };
   }
 
-  function over(name: HookName): void {
-    const next = active.get(name)?.next;
-    active.delete(name);
-    if (next !== undefined) run(name, next);
-    if (active.size === 0) allOver();
+  #onOver(name: HookName): void {
+    const next = this.#active.get(name)?.next;
+    this.#active.delete(name);
+    if (next !== undefined) this.run(name, next);
+    if (this.#active.size === 0) this.#closed?.resolve();
   }
-
-  return {
-    run,
-    close() {
-      closing ??= new Promise((resolve) => {
-        allOver = resolve;
-        if (active.size === 0) resolve();
-      });
-      for (const hook of [...active.values()]) hook.end();
-      return closing;
-    },
-  };
 }
 
-interface Followed {
+interface HookRunContext {
   readonly child: ChildProcess;
   readonly tree: ProcessTree;
   readonly clock: Clock;
-  readonly tell: (what: string) => void;
-  /** Nothing of its tree is left. */
+  readonly report: (problem: string) => void;
+  /** Nothing is left of its tree. */
   readonly onOver: () => void;
 }
 
-/** Sees a started command through to the end of its tree; returns what ends it before its time. */
-function follow({ child, tree, clock, tell, onOver }: Followed): () => void {
-  let termination: ReturnType<typeof terminateTree> | undefined;
-  let cancelLook: CancelTimer | undefined;
-  let isOver = false;
-  const cancelDeadline = clock.after(longestRun, () => {
-    tell(`still runs after ${longestRun / 1000} s · ending it`);
-    end();
-  });
+/** One run of a hook, from its start until its process tree is gone. */
+class HookRun {
+  readonly #context: HookRunContext;
+  readonly #cancelDeadline: CancelTimer;
+  #cancelScan: CancelTimer = () => {};
+  #termination: ReturnType<typeof terminateTree> | undefined;
+  #isOver = false;
 
-  // A signal that could not be sent; the end of the tree does not rest on it.
-  child.on('error', () => {});
-  child.once('exit', (code, signal) => {
-    if (termination !== undefined) {
-      termination.rootExited();
+  constructor(context: HookRunContext) {
+    const { child, clock, report } = context;
+    this.#context = context;
+    this.#cancelDeadline = clock.after(maxRunMs, () => {
+      report(`still runs after ${maxRunMs / 1000} s · terminating it`);
+      this.terminate();
+    });
+    // A signal could not be sent; the termination of the tree does not depend on it.
+    child.on('error', () => {});
+    child.once('exit', (code, signal) => this.#onExit(code, signal));
+  }
+
+  terminate(): void {
+    const { tree, clock } = this.#context;
+    if (this.#termination !== undefined || this.#isOver) return;
+    this.#cancelDeadline();
+    this.#cancelScan();
+    this.#termination = terminateTree(tree, { signal: 'SIGTERM', graceMs, clock });
+    void this.#termination.gone.then((survivors) => this.#onGone(survivors));
+  }
+
+  #onExit(code: number | null, signal: NodeJS.Signals | null): void {
+    const { report } = this.#context;
+    if (this.#termination !== undefined) {
+      this.#termination.rootExited();
       return;
     }
-    if (signal !== null) tell(`ended by ${signal}`);
-    else if (code !== 0) tell(`ended with code ${code}`);
-    awaitRest(firstPause);
-  });
+    if (signal !== null) report(`ended by ${signal}`);
+    else if (code !== 0) report(`ended with code ${code}`);
+    this.#awaitRest(minPauseMs);
+  }
 
-  /** What it left behind (`paplay alarm.wav &`) is part of it. */
-  function awaitRest(pause: number): void {
+  /** Waits for processes that the command left behind (`paplay alarm.wav &`): they belong to the run. */
+  #awaitRest(pauseMs: number): void {
+    const { tree, clock } = this.#context;
     const { members, proven } = tree.scan();
-    if (members.length > 0 || !proven) {
-      cancelLook = clock.after(pause, () => awaitRest(Math.min(pause * 1.5, longestPause)));
-      return;
+    if (members.length === 0 && proven) {
+      tree.release?.();
+      this.#finish();
+    } else {
+      this.#cancelScan = clock.after(pauseMs, () => this.#awaitRest(Math.min(pauseMs * 1.5, maxPauseMs)));
     }
-    tree.release?.();
-    finish();
   }
 
-  function end(): void {
-    if (termination !== undefined || isOver) return;
-    cancelDeadline();
-    cancelLook?.();
-    termination = terminateTree(tree, { signal: 'SIGTERM', graceMs: grace, clock });
-    void termination.gone.then(onGone);
+  #onGone(survivors: readonly Survivor[]): void {
+    for (const { pid, command, reason } of survivors) {
+      this.#context.report(`left running: pid ${pid} (${command}) ${reason}`);
+    }
+    this.#finish();
   }
 
-  function onGone(survivors: readonly Survivor[]): void {
-    for (const { pid, command, reason } of survivors) tell(`left running: pid ${pid} (${command}) ${reason}`);
-    finish();
+  #finish(): void {
+    this.#isOver = true;
+    this.#cancelDeadline();
+    this.#context.onOver();
   }
-
-  function finish(): void {
-    isOver = true;
-    cancelDeadline();
-    onOver();
-  }
-
-  return end;
 }
 
 interface Executable {
   readonly file: string;
   readonly args: readonly string[];
-  /** Windows: the arguments are quoted already. */
+  /** On Windows: the arguments are already quoted. */
   readonly verbatim: boolean;
 }
 
-/** @throws Error when there is no such command */
+/** @throws Error if there is no such command */
 function executableOf(command: HookCommand, folder: string, env: NodeJS.ProcessEnv): Executable {
   if (typeof command === 'object' && 'shell' in command) {
     const { shell } = command;
@@ -221,27 +233,27 @@ function executableOf(command: HookCommand, folder: string, env: NodeJS.ProcessE
   }
   const [word = '', ...args] = typeof command === 'string' ? splitWords(command) : command;
   if (word === '') throw new Error('names no command');
-  // What wraps it to contain it would say this only on stderr.
+  // The wrapper that contains it would report this only on stderr.
   const file = findOnPath(word, folder, env);
-  if (file === undefined) throw new Error(`${JSON.stringify(word)} is not there`);
+  if (file === undefined) throw new Error(`${JSON.stringify(word)} was not found`);
   return { file, args, verbatim: false };
 }
 
-function startError(error: unknown, folder: string): string {
+function describeStartError(error: unknown, folder: string): string {
   if (codeOf(error) === undefined) return messageOf(error);
   if (!fs.existsSync(folder)) return `cannot be started: ${folder} is missing`;
   return `cannot be started: ${messageOf(error)}`;
 }
 
 /**
- * Splits a text into words as sh does, with its quotes and backslashes and nothing else: no
- * variable, pattern, comment or operator means anything. A backslash at the end stands for itself.
+ * Splits a text into words by the rules of sh for quotes and backslashes. Variables, patterns, comments and
+ * operators have no meaning; a backslash at the end is kept.
  *
- * @throws Error when a quote is not closed
+ * @throws Error if a quote is not closed
  */
 export function splitWords(text: string): string[] {
   const words: string[] = [];
-  /** Undefined between two words; an empty word has been quoted. */
+  /** Undefined between two words; empty for empty quotes. */
   let word: string | undefined;
   for (let index = 0; index < text.length; index += 1) {
     const character = text.charAt(index);
@@ -256,7 +268,7 @@ export function splitWords(text: string): string[] {
     } else if (character === '\\' && index + 1 < text.length) {
       index += 1;
       const next = text.charAt(index);
-      // Before the end of a line it joins the next one.
+      // A backslash before a line feed joins two lines.
       if (next !== '\n') word = (word ?? '') + next;
     } else {
       word = (word ?? '') + character;
@@ -268,7 +280,7 @@ export function splitWords(text: string): string[] {
 
 const unescaped = (_: string, character: string): string => (character === '\n' ? '' : character);
 
-/** Where the quote that opens here is closed; within `"` a backslash takes the next character with it. */
+/** Index of the closing quote. Within `"`, a backslash escapes the next character. */
 function closingQuote(text: string, open: number): number {
   const quote = text.charAt(open);
   for (let index = open + 1; index < text.length; index += 1) {

@@ -1,7 +1,6 @@
 /**
- * Asks a program once whether it lives. Only the address that was configured is contacted: no
- * proxy, no redirect. What is open when the answer is in is closed, and nothing of it keeps
- * devwatch's own process alive.
+ * Probes a program once. Only the configured address is contacted: no proxy, no redirect. The connection is
+ * closed when the result is known, and does not keep devwatch's own process alive.
  */
 
 import type { Socket } from 'node:net';
@@ -10,12 +9,12 @@ import type { ProbeFailure, ProbeResult } from '../supervise/health.ts';
 const timedOut: ProbeResult = { ok: false, kind: 'timeout' };
 const closed: ProbeResult = { ok: false, kind: 'closed' };
 
-/** For a body to end, in ms: programs that lose a reader halfway through a short answer may complain. */
-const bodyTime = 50;
+/** Time to read the body, in ms: a program may log an error if its client disconnects within a short response. */
+const bodyTimeoutMs = 50;
 
 /**
- * Asks with GET; the head of the response is the answer, and any status below 500 a good one.
- * A certificate is not checked: the question is whether the server lives, not who it is.
+ * Sends a GET request. A response with any status below 500 counts as healthy, as soon as its head arrives.
+ * The certificate is not verified: a probe checks that the server responds, not its identity.
  */
 export async function probeHttp(url: URL, signal: AbortSignal): Promise<ProbeResult> {
   const secure = url.protocol === 'https:';
@@ -24,40 +23,40 @@ export async function probeHttp(url: URL, signal: AbortSignal): Promise<ProbeRes
   if (signal.aborted) return timedOut;
   return new Promise((resolve) => {
     const startedAt = performance.now();
-    let answer: ProbeResult | undefined;
+    let result: ProbeResult | undefined;
     let bodyTimer: NodeJS.Timeout | undefined;
-    // An agent of its own: nothing is kept open, and the proxies of the environment are the global one's.
-    const asked = request(url, { agent: false, rejectUnauthorized: false, headers: { 'user-agent': 'devwatch' } });
+    // Without an agent nothing is kept open, and the environment's proxies, which the global agent uses, are ignored.
+    const client = request(url, { agent: false, rejectUnauthorized: false, headers: { 'user-agent': 'devwatch' } });
 
-    function finish(result: ProbeResult): void {
+    function finish(fallback: ProbeResult): void {
       clearTimeout(bodyTimer);
       signal.removeEventListener('abort', onAbort);
-      asked.destroy();
-      resolve(answer ?? result);
+      client.destroy();
+      resolve(result ?? fallback);
     }
     const onAbort = (): void => finish(timedOut);
     const onClose = (): void => finish(closed);
 
     signal.addEventListener('abort', onAbort);
-    asked.on('socket', releaseLoop);
-    asked.on('error', (error) => finish(failureOf(error)));
-    asked.on('close', onClose);
-    asked.on('response', (response) => {
+    client.on('socket', releaseLoop);
+    client.on('error', (error) => finish(failureOf(error)));
+    client.on('close', onClose);
+    client.on('response', (response) => {
       const status = response.statusCode ?? 0;
-      answer =
+      result =
         status >= 500
           ? { ok: false, kind: 'status', detail: String(status) }
           : { ok: true, ms: performance.now() - startedAt };
-      bodyTimer = setTimeout(onClose, bodyTime).unref();
+      bodyTimer = setTimeout(onClose, bodyTimeoutMs).unref();
       response.on('error', onClose);
       response.on('close', onClose);
       response.resume();
     });
-    asked.end();
+    client.end();
   });
 }
 
-/** Connects. The kernel answers in the place of a program that is blocked: this only shows that it listens. */
+/** Connects. This only shows that the program listens: the kernel accepts connections for a blocked program. */
 export async function probeTcp(
   address: { readonly host: string; readonly port: number },
   signal: AbortSignal,
@@ -85,21 +84,21 @@ export async function probeTcp(
 
 function releaseLoop(socket: Socket): void {
   socket.unref();
-  // For a name with several addresses, each is tried with a handle of its own.
+  // Each address of a name is tried with a handle of its own.
   socket.on('connectionAttempt', () => socket.unref());
 }
 
 function failureOf(error: NodeJS.ErrnoException): ProbeResult {
-  // A name with several addresses fails in several ways; one that refuses is where a server would be.
-  const each: readonly NodeJS.ErrnoException[] = error instanceof AggregateError ? error.errors : [error];
-  const refused = each.find(({ code }) => code === 'ECONNREFUSED');
-  return { ok: false, ...failureOfOne(refused ?? each[0] ?? error) };
+  // The addresses of one name can fail differently. A refused connection says most about the server.
+  const errors: readonly NodeJS.ErrnoException[] = error instanceof AggregateError ? error.errors : [error];
+  const refused = errors.find(({ code }) => code === 'ECONNREFUSED');
+  return { ok: false, ...failureOfAddress(refused ?? errors[0] ?? error) };
 }
 
-function failureOfOne({ code, syscall, message }: NodeJS.ErrnoException): ProbeFailure {
+function failureOfAddress({ code, syscall, message }: NodeJS.ErrnoException): ProbeFailure {
   if (code === 'ECONNREFUSED') return { kind: 'refused' };
   if (code === 'ETIMEDOUT') return { kind: 'timeout' };
-  // Node reports a proper end before the answer under the same code, but then no call has failed.
+  // Node uses the same code for an orderly close before the response, but then without a failed system call.
   if (code === 'ECONNRESET') return { kind: syscall === undefined ? 'closed' : 'reset' };
   if (code === 'EPIPE') return { kind: 'reset' };
   if (code?.startsWith('HPE_')) return { kind: 'reset', detail: code };

@@ -21,7 +21,7 @@ import type { ProgramEvent } from '../process/launch/program-events.ts';
 import type { RunningProgram } from '../process/launch/running-program.ts';
 import { isDeliveredByTerminal, isForeground, looksInterrupted } from '../process/launch/tty.ts';
 import { probeHttp, probeTcp } from '../process/probe.ts';
-import type { Held } from '../process/sockets/held-ports.ts';
+import type { HeldPort } from '../process/sockets/held-ports.ts';
 import { findPortHolders } from '../process/sockets/port-holders.ts';
 import type { CancelTimer, Clock } from '../shared/clock.ts';
 import { CommonMistake, messageOf, UsageError } from '../shared/errors.ts';
@@ -47,7 +47,7 @@ export interface AppRequest extends ProgramRequest {
   /** Variables that the program has where nothing else sets them. */
   readonly defaultEnv?: (settings: Settings) => Readonly<Record<string, string>>;
   /** What a service manager has opened for the program; see process/activation.ts. */
-  readonly sockets?: readonly Held[] | undefined;
+  readonly sockets?: readonly HeldPort[] | undefined;
   /** Reads the settings again, after their file has changed. Throws UsageError when they are wrong. */
   readonly reload?: (() => LoadedSettings) | undefined;
 }
@@ -319,7 +319,8 @@ export class App {
         drain: settings.drain,
         isPinged: settings.health?.probe === 'event-loop',
         sendsReady: settings.ready === 'message',
-        hearsOutput: this.#request.output !== undefined || (settings.ready !== undefined && isPattern(settings.ready)),
+        capturesOutput:
+          this.#request.output !== undefined || (settings.ready !== undefined && isPattern(settings.ready)),
         relay: this.#request.relayMessages ?? false,
       },
       {

@@ -6,7 +6,7 @@ import type { LoadedSettings } from '../config/load.ts';
 import { liveReloadPort } from '../config/options.ts';
 import { startGuardian } from '../process/crash-safety/guardian.ts';
 import { type Orphans, recordOrphans, terminateStaleOrphans } from '../process/crash-safety/orphans.ts';
-import { createLauncher } from '../process/launch/launcher.ts';
+import { Launcher } from '../process/launch/launcher.ts';
 import { isForeground, terminalModes } from '../process/launch/tty.ts';
 import { createContainment } from '../process/tree/containment.ts';
 import { readStat } from '../process/tree/proc.ts';
@@ -131,7 +131,13 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
     };
     const modes = terminalModes();
     modes.save('go on');
-    const launcher = createLauncher(containment, this.#clock, modes, this.#output, this.#sockets);
+    const launcher = new Launcher({
+      containment,
+      clock: this.#clock,
+      modes,
+      output: this.#output,
+      activated: this.#sockets,
+    });
     if (typeof settings.hold === 'number' && !this.#app.isNode) {
       const problem = await launcher.openPort(settings.hold);
       if (this.#over) {

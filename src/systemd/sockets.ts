@@ -8,7 +8,7 @@
  */
 
 import fs from 'node:fs';
-import type { Held } from '../process/sockets/held-ports.ts';
+import type { HeldPort } from '../process/sockets/held-ports.ts';
 import { readProc } from '../process/tree/proc.ts';
 import { UsageError } from '../shared/errors.ts';
 
@@ -19,7 +19,7 @@ const firstDescriptor = 3;
  *
  * @throws UsageError when there is no socket where the variables promise one
  */
-export function takeSockets(env: NodeJS.ProcessEnv): Held[] {
+export function takeSockets(env: NodeJS.ProcessEnv): HeldPort[] {
   const { LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES = '' } = env;
   if (LISTEN_PID !== String(process.pid)) return [];
   for (const name of ['LISTEN_PID', 'LISTEN_PIDFDID', 'LISTEN_FDS', 'LISTEN_FDNAMES']) delete env[name];
@@ -45,7 +45,7 @@ function socketAt(descriptor: number): string | undefined {
 }
 
 /** Where it listens: a Node program gets the socket that it would open, all others get all and choose. */
-function addressOf(inode: string): Pick<Held['socket'], 'port' | 'path'> {
+function addressOf(inode: string): Pick<HeldPort['socket'], 'port' | 'path'> {
   for (const file of ['/proc/net/tcp', '/proc/net/tcp6']) {
     const address = rowsOf(file).find((fields) => fields[9] === inode)?.[1];
     if (address !== undefined) return { port: Number.parseInt(address.slice(address.lastIndexOf(':') + 1), 16) };

@@ -276,7 +276,7 @@ describe('hooks', () => {
       ['server.js'],
     );
     const { message } = await session.devwatch.event('problem');
-    expect(message).toBe('on.start: "no-such-command" is not there');
+    expect(message).toBe('on.start: "no-such-command" was not found');
   });
 });
 

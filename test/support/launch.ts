@@ -1,7 +1,7 @@
 /** Launches a process tree as devwatch does, without anything else of devwatch. */
 
 import type { Command } from '../../src/process/launch/command.ts';
-import { createLauncher } from '../../src/process/launch/launcher.ts';
+import { Launcher } from '../../src/process/launch/launcher.ts';
 import type { RunningProgram } from '../../src/process/launch/running-program.ts';
 import { terminalModes } from '../../src/process/launch/tty.ts';
 import type { Containment } from '../../src/process/tree/tree.ts';
@@ -27,9 +27,9 @@ export interface Launched {
 export function launchTree(request: LaunchRequest): Launched {
   const { containment, file, args, isNode = false, folder = process.cwd(), env = process.env } = request;
   const command: Command = { file, nodeArgs: [], args, display: '', script: undefined, extensions: [], isNode };
-  const { launch } = createLauncher(containment, systemClock, terminalModes());
+  const launcher = new Launcher({ containment, clock: systemClock, modes: terminalModes() });
   const gone = createDeferred<readonly Survivor[]>();
-  const program = launch(
+  const program = launcher.launch(
     {
       command,
       folder,
@@ -44,7 +44,7 @@ export function launchTree(request: LaunchRequest): Launched {
       hold: false,
       isPinged: false,
       sendsReady: false,
-      hearsOutput: false,
+      capturesOutput: false,
       drain: 0,
     },
     {

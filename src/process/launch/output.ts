@@ -1,51 +1,51 @@
-/** What a program prints, where devwatch has to hear it. */
+/** Forwards the output of a program that devwatch captures. */
 
 import type { ChildProcess } from 'node:child_process';
 import type { Readable } from 'node:stream';
 
-/** Where it goes; none of these may throw. Until a promise that they return settles no more is read. */
+/** Receives the output; its functions do not throw. Reading pauses until a returned promise settles. */
 export interface Output {
   stdout(chunk: Buffer): Promise<void> | undefined;
   stderr(chunk: Buffer): Promise<void> | undefined;
-  /** Nothing more comes of this stream of a run. */
+  /** This stream of a run has ended. */
   ended?(name: 'stdout' | 'stderr'): void;
 }
 
-/** The streams of a process that are heard; null where they are not. */
-export type Printed = Pick<ChildProcess, 'stdout' | 'stderr'>;
+/** The output streams of a process; null where they are not captured. */
+export type OutputStreams = Pick<ChildProcess, 'stdout' | 'stderr'>;
 
 /**
- * Passes all of it on: to `output`, or else to devwatch's own stdout and stderr, as fast as those take it.
+ * Forwards both streams to `output`, by default to devwatch's own stdout and stderr, with back-pressure.
  *
- * @returns what resolves when nothing more can come
+ * @param onChunk called with each chunk of either stream
+ * @returns a promise that resolves when both streams have ended
  */
-export async function passOn(
-  printed: Printed,
-  hear: (chunk: Buffer) => void,
+export async function forwardOutput(
+  streams: OutputStreams,
+  onChunk: (chunk: Buffer) => void,
   output: Output | undefined,
 ): Promise<void> {
-  const streams: Promise<unknown>[] = [];
+  const closed: Promise<unknown>[] = [];
   for (const name of ['stdout', 'stderr'] as const) {
-    const from = printed[name];
-    if (from) streams.push(new Promise((resolve) => from.once('close', resolve)));
-    from?.on('data', hear);
-    if (output === undefined) from?.pipe(process[name], { end: false });
-    else if (from)
-      hand(
-        from,
-        (chunk) => output[name](chunk),
-        () => output.ended?.(name),
-      );
+    const stream = streams[name];
+    if (stream === null) continue;
+    closed.push(new Promise((resolve) => stream.once('close', resolve)));
+    stream.on('data', onChunk);
+    if (output === undefined) {
+      stream.pipe(process[name], { end: false });
+    } else {
+      forwardStream(stream, (chunk) => output[name](chunk));
+      stream.once('close', () => output.ended?.(name));
+    }
   }
-  await Promise.all(streams);
+  await Promise.all(closed);
 }
 
-function hand(from: Readable, take: (chunk: Buffer) => Promise<void> | undefined, end: () => void): void {
-  from.on('data', (chunk: Buffer) => {
-    const taken = take(chunk);
-    if (taken === undefined) return;
-    from.pause();
-    void taken.then(() => from.resume());
+function forwardStream(stream: Readable, write: (chunk: Buffer) => Promise<void> | undefined): void {
+  stream.on('data', (chunk: Buffer) => {
+    const written = write(chunk);
+    if (written === undefined) return;
+    stream.pause();
+    void written.then(() => stream.resume());
   });
-  from.once('close', end);
 }

@@ -11,14 +11,14 @@ import { Socket } from 'node:net';
 import path from 'node:path';
 import { stateFolder } from '../../shared/user-folders.ts';
 import { platform } from '../platform.ts';
-import type { Printed } from './output.ts';
+import type { OutputStreams } from './output.ts';
 
 export interface Pipes {
   /** Descriptors to write to, for one process. */
   readonly stdout: number;
   readonly stderr: number;
   /** That process has them: only it, and what it starts, keeps them open from now on. */
-  read(child: ChildProcess): Printed;
+  read(child: ChildProcess): OutputStreams;
   /** Nobody has them. */
   close(): void;
 }

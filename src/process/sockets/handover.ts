@@ -1,13 +1,16 @@
-/** Listening sockets for programs that take them from who starts them, as systemd hands them over (sd_listen_fds). */
+/** Listening sockets for programs that inherit them from their parent, as systemd passes them (sd_listen_fds). */
 
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { throughShell } from '../tree/containment.ts';
 import type { Invocation } from '../tree/tree.ts';
-import { type Held, type HeldPorts, ipcCommand, openedId } from './held-ports.ts';
+import { type HeldPort, type HeldPorts, ipcCommand, openedId } from './held-ports.ts';
 
-/** Listens in a process of its own, for whatever listens in this one also accepts; hands the socket over, and ends. */
-const helper = (port: number): string => `
+/**
+ * A program that listens, hands the socket over and exits. A process of its own, because libuv accepts
+ * connections in the process that begins to listen.
+ */
+const opener = (port: number): string => `
   const server = require('node:net').createServer().listen(${port});
   server.on('error', ({ message }) => process.send({ error: message }, () => process.disconnect()));
   server.on('listening', () => {
@@ -22,10 +25,10 @@ const helper = (port: number): string => `
 /**
  * Opens a port on all addresses and holds it.
  *
- * @returns what kept it from being opened, or undefined
+ * @returns the reason why the port could not be opened, or undefined
  */
-export async function openPort(port: number, held: HeldPorts): Promise<string | undefined> {
-  const child = spawn(process.execPath, ['-e', helper(port)], {
+export async function openPort(port: number, heldPorts: HeldPorts): Promise<string | undefined> {
+  const child = spawn(process.execPath, ['-e', opener(port)], {
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     env: {},
   });
@@ -33,13 +36,13 @@ export async function openPort(port: number, held: HeldPorts): Promise<string | 
   child.on('message', (message: { error?: string }) => {
     problem = message.error;
   });
-  held.listen(child);
+  heldPorts.receiveFrom(child);
   await once(child, 'close');
   return problem;
 }
 
-/** For a program that looks for its sockets from descriptor 3 on; its own number is known only once it runs. */
-export function withSockets(invocation: Invocation, sockets: readonly Held[]): Invocation {
+/** Adds the variables of a program that takes its sockets from descriptor 3 on; a shell knows the program's own pid. */
+export function withSockets(invocation: Invocation, sockets: readonly HeldPort[]): Invocation {
   const env = {
     ...invocation.env,
     LISTEN_FDS: String(sockets.length),
@@ -49,11 +52,11 @@ export function withSockets(invocation: Invocation, sockets: readonly Held[]): I
 }
 
 /**
- * Such programs expect sockets that block, as systemd hands them over anew each time; with libuv, or after
- * a program that had it otherwise, none does. libuv undoes that for the descriptors 0 to 2 of a new process,
- * and with them for all that share them (1.5 ms).
+ * Makes sockets blocking again. Programs expect blocking ones from systemd; libuv, or an earlier program,
+ * has made these non-blocking. libuv resets descriptors 0 to 2 of a new process, and so does it for every
+ * process that shares them (1.5 ms).
  */
-export function makeBlocking(sockets: readonly Held[]): void {
+export function makeBlocking(sockets: readonly HeldPort[]): void {
   const descriptors = sockets.map(({ descriptor }) => descriptor);
   for (let index = 0; index < descriptors.length; index += 3) {
     spawnSync('/bin/sh', ['-c', ':'], { env: {}, stdio: descriptors.slice(index, index + 3) });

@@ -4,7 +4,7 @@ import path from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { HookCommand, HookName } from '../../../src/config/options.ts';
-import { createHooks, type Hooks, splitWords } from '../../../src/process/hooks.ts';
+import { Hooks, splitWords } from '../../../src/process/hooks.ts';
 import { createContainment } from '../../../src/process/tree/containment.ts';
 import { type Clock, systemClock } from '../../../src/shared/clock.ts';
 import { createClock, type VirtualClock } from '../../support/clock.ts';
@@ -37,7 +37,7 @@ function openHooks(commands: Commands, options: SetupOptions = {}): Setup {
   const waiting: (() => void)[] = [];
   let serial = 0;
   let asked = 0;
-  const hooks = createHooks({
+  const hooks = new Hooks({
     containment,
     serial: () => ++serial,
     clock,
@@ -233,14 +233,14 @@ describe('a hook', () => {
     setup.hooks.run('crash', {});
     expect(setup.problems).toEqual([]);
     clock.advance(0);
-    expect(setup.problems).toEqual(['on.crash: "no-such-command" is not there']);
+    expect(setup.problems).toEqual(['on.crash: "no-such-command" was not found']);
   });
 });
 
 describe('it is told of a hook that', () => {
   test.each<[string, HookCommand, RegExp]>([
-    ['is not there', 'no-such-command --now', /^on\.crash: "no-such-command" is not there$/],
-    ['is not there by its path', ['./no/such'], /^on\.crash: ".\/no\/such" is not there$/],
+    ['was not found', 'no-such-command --now', /^on\.crash: "no-such-command" was not found$/],
+    ['was not found by its path', ['./no/such'], /^on\.crash: ".\/no\/such" was not found$/],
     ['names nothing', [], /^on\.crash: names no command$/],
     ['is not well written', `say 'it`, /^on\.crash: a ' is not closed in "say 'it"$/],
     ['cannot be started', [process.execPath, 'a\0b'], /^on\.crash: cannot be started: .+$/],
@@ -266,7 +266,7 @@ describe('it is told of a hook that', () => {
     const clock = createClock();
     const problems: string[] = [];
     const containment = createContainment({ keep: [] });
-    const hooks = createHooks({
+    const hooks = new Hooks({
       containment,
       serial: () => 1,
       clock,
@@ -343,7 +343,7 @@ describe('a hook that runs longer than 30 s', () => {
     clock.advance(29_999);
     expect(setup.problems).toEqual([]);
     clock.advance(1);
-    expect(setup.problems).toEqual(['on.ready: still runs after 30 s · ending it']);
+    expect(setup.problems).toEqual(['on.ready: still runs after 30 s · terminating it']);
     await caller.gone;
     const second = await meanwhile(clock, home.next());
     expect(second.says.value).toBe('next');

@@ -3,12 +3,12 @@
 import type { ChildProcess } from 'node:child_process';
 import { EventEmitter } from 'node:events';
 import { expect, test } from 'vitest';
-import { createHeldPorts } from '../../../../src/process/sockets/held-ports.ts';
+import { HeldPorts } from '../../../../src/process/sockets/held-ports.ts';
 
 test('the end of one process is no answer to another one', async () => {
-  const ports = createHeldPorts(() => {});
+  const ports = new HeldPorts(() => {});
   const [one, other] = [new EventEmitter(), new EventEmitter()] as unknown as [ChildProcess, ChildProcess];
-  for (const child of [one, other]) ports.listen(child);
+  for (const child of [one, other]) ports.receiveFrom(child);
   const answered: string[] = [];
   const released = [one, other].map(async (child, index) => {
     await ports.release(`${index}`, child);

@@ -6,8 +6,9 @@ import fs from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { PreloadMessage } from '../../../../src/preload/messages.ts';
 import type { PackageFile, ParkOrders } from '../../../../src/preload/orders.ts';
-import type { Child, ChildOptions } from '../../../../src/process/launch/child.ts';
-import { createStandbys } from '../../../../src/process/standby/pool.ts';
+import type { Child } from '../../../../src/process/launch/child.ts';
+import type { ChildOptions } from '../../../../src/process/launch/launch-options.ts';
+import { StandbyPool } from '../../../../src/process/standby/pool.ts';
 import { createClock } from '../../../support/clock.ts';
 import { createProject } from '../../../support/project.ts';
 
@@ -31,17 +32,16 @@ const options: ChildOptions = {
   hold: false,
   isPinged: false,
   sendsReady: false,
-  hearsOutput: false,
+  capturesOutput: false,
 };
 
 /** A process that dies when it is told to, and says that it is parked when a test says so. */
 class FakeChild extends EventEmitter implements Child {
   readonly pid: number;
-  readonly modesAreDoubtful = false;
+  readonly hasDoubtfulModes = false;
   readonly stdin = undefined;
-  readonly printed = { stdout: null, stderr: null };
+  readonly output = { stdout: null, stderr: null };
   alive = true;
-  receive: ((message: PreloadMessage) => void) | undefined;
 
   constructor(pid: number) {
     super();
@@ -67,13 +67,15 @@ class FakeChild extends EventEmitter implements Child {
     describe: () => ({ pid: this.pid, command: '', reason: '' }),
   };
 
-  listen(onMessage: (message: PreloadMessage) => void): void {
-    this.receive = onMessage;
+  receiver: ((message: PreloadMessage) => void) | undefined;
+
+  receive(onMessage: (message: PreloadMessage) => void): void {
+    this.receiver = onMessage;
   }
 
   answer(): void {}
 
-  tell(): boolean {
+  send(): boolean {
     return false;
   }
 
@@ -98,7 +100,7 @@ function open() {
   };
   const parked: number[] = [];
   const released = new Set<Child>();
-  const standbys = createStandbys({ start, clock, cpuTime: () => cpu });
+  const standbys = new StandbyPool({ start, clock, cpuTime: () => cpu });
   return {
     clock,
     standbys,
@@ -112,7 +114,7 @@ function open() {
     /** @param packages what the run says that it loads */
     launch: (run: ChildOptions = options, packages: readonly PackageFile[] = []) => {
       const taken = standbys.take(run, {});
-      taken?.listen(() => {});
+      taken?.receive(() => {});
       if (taken !== undefined) released.add(taken);
       const onPackage = standbys.launched(run, taken ?? start(), {
         onEvent: (event) => {
@@ -123,7 +125,7 @@ function open() {
       return taken;
     },
     /** The prepared ones. */
-    waiting: () => started.filter((child) => child.alive && child.receive !== undefined && !released.has(child)),
+    waiting: () => started.filter((child) => child.alive && child.receiver !== undefined && !released.has(child)),
   };
 }
 
@@ -157,7 +159,7 @@ describe('a process is prepared', () => {
     launch();
     clock.advance(2000);
     expect(parked).toEqual([]);
-    waiting()[0]?.receive?.({ type: 'parked', files: [] });
+    waiting()[0]?.receiver?.({ type: 'parked', files: [] });
     expect(parked).toEqual([waiting()[0]?.pid]);
     expect(waiting()).toHaveLength(1);
   });
@@ -218,11 +220,11 @@ describe('while restarts come quickly', () => {
     const world = open();
     world.launch();
     world.clock.advance(2000);
-    world.waiting()[0]?.receive?.({ type: 'parked', files: [] });
+    world.waiting()[0]?.receiver?.({ type: 'parked', files: [] });
     for (let restart = 0; restart < 3; restart += 1) {
       world.launch();
       world.clock.advance(300);
-      for (const child of world.waiting()) child.receive?.({ type: 'parked', files: [] });
+      for (const child of world.waiting()) child.receiver?.({ type: 'parked', files: [] });
     }
     return world;
   }
@@ -269,7 +271,7 @@ describe('with packages', () => {
     launch(prewarmed, [express]);
     for (let run = 0; run < 3; run += 1) {
       clock.advance(3000);
-      waiting()[0]?.receive?.({ type: 'parked', files: [] });
+      waiting()[0]?.receiver?.({ type: 'parked', files: [] });
       expect(launch(prewarmed, [express])).toBeDefined();
     }
     expect(ordered.slice(0, 3)).toEqual([[express], [express], [express]]);
@@ -304,7 +306,7 @@ describe('one is given up that has read', () => {
       launch(run, [dep]);
       clock.advance(3000);
       const [one] = waiting();
-      one?.receive?.({ type: 'parked', files: [] });
+      one?.receiver?.({ type: 'parked', files: [] });
       return one;
     };
     // Nothing has changed.
@@ -322,7 +324,7 @@ describe('one is given up that has read', () => {
     launch();
     clock.advance(2000);
     project.write('dep.js', 'new');
-    waiting()[0]?.receive?.({ type: 'parked', files: [project.at('dep.js')] });
+    waiting()[0]?.receiver?.({ type: 'parked', files: [project.at('dep.js')] });
     expect([waiting(), parked]).toEqual([[], []]);
     // What always writes what it loads is not booted again and again.
     clock.advance(60_000);
@@ -334,7 +336,7 @@ describe('one is given up that has read', () => {
     launch();
     clock.advance(2000);
     const [one] = waiting();
-    one?.receive?.({ type: 'parked', files: ['/project/a.ts?namespace=1'] });
+    one?.receiver?.({ type: 'parked', files: ['/project/a.ts?namespace=1'] });
     expect([parked, launch()?.pid]).toEqual([[one?.pid], one?.pid]);
   });
 
@@ -344,7 +346,7 @@ describe('one is given up that has read', () => {
     const run: ChildOptions = { ...options, folder: project.at('app') };
     launch(run);
     clock.advance(2000);
-    waiting()[0]?.receive?.({ type: 'parked', files: [] });
+    waiting()[0]?.receiver?.({ type: 'parked', files: [] });
     fs.renameSync(project.at('app'), project.at('old'));
     fs.mkdirSync(project.at('app'));
     expect(launch(run)).toBeUndefined();

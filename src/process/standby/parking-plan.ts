@@ -1,4 +1,4 @@
-/** Where in a program's start a process can wait to become it. */
+/** Plans where in the start of a program a standby waits for its release. */
 
 import fs from 'node:fs';
 import path from 'node:path';
@@ -8,14 +8,14 @@ import { preloadFile } from '../launch/channel.ts';
 import type { Command } from '../launch/command.ts';
 
 export interface ParkingPlan {
-  /** The command's flags, with what waits in its place among them. */
+  /** The command's flags, with the module that waits among them. */
   readonly nodeArgs: readonly string[];
   readonly where: ParkOrders['where'];
-  /** Names for files on which the compiler of the program's language is tried out. */
+  /** Names of samples for the compiler of TypeScript to compile ahead of time. */
   readonly samples: readonly string[];
 }
 
-/** Loaders of other languages: they may run before the program is wanted, and do nothing by themselves. */
+/** Loaders of other languages. They may run before a release, because they do nothing by themselves. */
 const loaders =
   'tsx|ts-node|ts-node-dev|tsconfig-paths|esbuild-register|@swc-node/register|@swc/register|@babel/register|@oxc-node/core|@esbuild-kit/[a-z-]+|jiti|sucrase|source-map-support';
 
@@ -24,32 +24,34 @@ const isLoader = (name: string): boolean =>
   new RegExp(`[/\\\\]node_modules[/\\\\](?:${loaders})[/\\\\]`).test(name.replaceAll('%20', ' '));
 
 /**
- * Flags with which a process does something of its own at its start, such as opening a port or
- * beginning a profile, runs hooks of the project, or does not run a script at all.
+ * Flags with which a process does something of its own at its start, such as opening a port or beginning a
+ * profile, runs hooks of the project, or does not run a script at all.
  */
-const unfit =
+const incompatibleFlags =
   /^--(?:inspect|cpu-prof|heap-prof|heapsnapshot|prof$|trace-event|perf-|report-|diagnostic-dir|redirect-warnings|test|watch|eval|print|check|interactive|build-snapshot|snapshot-blob|permission|experimental-permission|env-file|experimental-config-file|experimental-default-config-file|trace-|loader|experimental-loader)|^-[epic]$/;
 
-/** Node takes `_` for `-` in its flags. */
-const isUnfit = (flag: string): boolean => unfit.test(flag.replaceAll('_', '-'));
+/** Node accepts `_` for `-` in its flags. */
+const isIncompatible = (flag: string): boolean => incompatibleFlags.test(flag.replaceAll('_', '-'));
 
 interface Preload {
   readonly kind: 'require' | 'import';
   readonly name: string;
+  /** Indices of its first word, and of the word after its last one. */
   readonly start: number;
   readonly end: number;
 }
 
 /**
- * What is loaded before the program runs in this order: what `--require` names, then what `--import`
- * names. Loaders are waited behind; anything else is the program's own and is left to its run.
+ * Plans the wait for a command. Node loads the modules of `--require` first, then those of `--import`, and
+ * then the script. A standby waits after the loaders that come first; any other module belongs to the program,
+ * and is loaded after the release.
  *
- * @returns undefined where no process may be prepared
+ * @returns undefined if the command cannot have standbys
  */
 export function planParking(command: Command, env: NodeJS.ProcessEnv): ParkingPlan | undefined {
   const { nodeArgs, script } = command;
   if (!command.isNode || script === undefined) return undefined;
-  if (nodeArgs.some(isUnfit) || !isFitForNodeOptions(env.NODE_OPTIONS ?? '')) return undefined;
+  if (nodeArgs.some(isIncompatible) || !isCompatible(env.NODE_OPTIONS ?? '')) return undefined;
 
   const preloads = preloadsIn(nodeArgs);
   const requires = preloads.filter(({ kind }) => kind === 'require');
@@ -60,9 +62,9 @@ export function planParking(command: Command, env: NodeJS.ProcessEnv): ParkingPl
   const last = before.at(-1);
   const isTypeScript = /\.[cm]?tsx?$/.test(script);
   if (last === undefined) {
-    // Node's own compiler warns of itself when it first compiles a file that is surely TypeScript.
+    // With a .cts or .mts sample, Node's own compiler would print its warning that it is experimental.
     const ownSamples = isTypeScript ? ['sample.ts'] : [];
-    // A module's own loader is there already when what waits is a module, too; it never is with CommonJS.
+    // Waiting in a module initialises the loader of ES modules, which a CommonJS script does not need.
     return ordered.length === 0 && isModule(script)
       ? { nodeArgs: [...nodeArgs, '--import', parkModule], where: 'later', samples: ownSamples }
       : { nodeArgs, where: 'here', samples: ownSamples };
@@ -71,7 +73,7 @@ export function planParking(command: Command, env: NodeJS.ProcessEnv): ParkingPl
   return {
     nodeArgs: [...nodeArgs.slice(0, last.end), ...flags, ...nodeArgs.slice(last.end)],
     where: 'later',
-    // Modules are compiled in another thread than scripts, or by another part of the loader.
+    // Loaders compile ES modules in another thread than scripts, or in another part.
     samples: !isTypeScript ? [] : last.kind === 'import' ? ['sample.cts', 'sample.mts'] : ['sample.cts'],
   };
 }
@@ -79,12 +81,12 @@ export function planParking(command: Command, env: NodeJS.ProcessEnv): ParkingPl
 const parkScript = path.join(path.dirname(preloadFile), 'park.cjs');
 const parkModule = pathToFileURL(path.join(path.dirname(preloadFile), 'park.mjs')).href;
 
-/** Node's own variable may hold the same flags; what it preloads comes first. */
-function isFitForNodeOptions(options: string): boolean {
-  // Node takes a word in quotes apart by rules of its own.
+/** Whether the flags in NODE_OPTIONS allow standbys. The modules that they preload are loaded first. */
+function isCompatible(options: string): boolean {
+  // Node has rules of its own for quotes.
   if (options.includes('"')) return false;
   const words = options.split(/\s+/).filter((word) => word !== '');
-  return !words.some(isUnfit) && preloadsIn(words).every(({ name }) => isLoader(name));
+  return !words.some(isIncompatible) && preloadsIn(words).every(({ name }) => isLoader(name));
 }
 
 function preloadsIn(words: readonly string[]): Preload[] {
@@ -97,7 +99,7 @@ function preloadsIn(words: readonly string[]): Preload[] {
   });
 }
 
-/** Does Node take this script for an ES module, by its name or by the package around it? */
+/** Whether Node runs the script as an ES module, by its extension or by the `type` of its package. */
 function isModule(script: string): boolean {
   const extension = path.extname(script);
   if (extension === '.mjs' || extension === '.mts') return true;

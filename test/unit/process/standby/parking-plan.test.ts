@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Command } from '../../../../src/process/launch/command.ts';
-import { planParking } from '../../../../src/process/standby/parking.ts';
+import { planParking } from '../../../../src/process/standby/parking-plan.ts';
 import { createProject } from '../../../support/project.ts';
 
 function command(

@@ -1,0 +1,119 @@
+/** From the options of a child process to what is executed: arguments, variables, descriptors. */
+
+import type { StdioOptions } from 'node:child_process';
+import path from 'node:path';
+import type { LaunchOrders, ParkOrders } from '../../preload/orders.ts';
+import { cacheFolder } from '../../shared/user-folders.ts';
+import { platform } from '../platform.ts';
+import { withSockets } from '../sockets/handover.ts';
+import type { HeldPort, HeldPorts } from '../sockets/held-ports.ts';
+import type { Invocation } from '../tree/tree.ts';
+import { channelDescriptor, channelVariable, preloadFile } from './channel.ts';
+import type { ChildOptions } from './launch-options.ts';
+import type { Pipes } from './pipes.ts';
+import { stdinIsTerminal } from './tty.ts';
+
+/** Listening sockets that a child process inherits. */
+export interface InheritedSockets {
+  /** For the preload of a Node program, which takes the socket that a server asks for. Undefined without a preload. */
+  readonly byPreload: readonly HeldPort[] | undefined;
+  /** For any other program, which looks for them as sd_listen_fds(3) says. */
+  readonly byProgram: readonly HeldPort[];
+}
+
+/**
+ * A descriptor is closed together with the server that listens on it, and Node cannot duplicate one. Several
+ * duplicates are passed, because a program that probes a port by listening on it closes one each time.
+ */
+const activatedDuplicates = 8;
+
+export function inheritedSockets(options: ChildOptions, heldPorts: HeldPorts): InheritedSockets {
+  if (!options.command.isNode) return { byPreload: undefined, byProgram: heldPorts.all };
+  if (!canReceive(options)) return { byPreload: undefined, byProgram: [] };
+  const sockets = options.hold ? heldPorts.all : heldPorts.activated;
+  const byPreload = sockets.flatMap((held) =>
+    held.socket.isHanded ? Array<HeldPort>(activatedDuplicates).fill(held) : [held],
+  );
+  return { byPreload, byProgram: [] };
+}
+
+/** The command with the preload and its orders, before it is contained. */
+export function invocationOf(options: ChildOptions, sockets: InheritedSockets, park?: ParkOrders): Invocation {
+  const { command } = options;
+  // Meant for single processes; if all inherited it, it would exempt them all.
+  const { DEVWATCH_KEEP: _, ...env } = options.env;
+  if (command.isNode) return withPreload({ ...options, env }, sockets, park);
+  // With a pipe as stdout, Python buffers output, and loses it when it is killed.
+  const unbuffered = options.capturesOutput ? { PYTHONUNBUFFERED: '1' } : {};
+  const invocation = { file: command.file, args: command.args, env: { ...unbuffered, ...env } };
+  return sockets.byProgram.length === 0 ? invocation : withSockets(invocation, sockets.byProgram);
+}
+
+function withPreload(options: ChildOptions, { byPreload }: InheritedSockets, park?: ParkOrders): Invocation {
+  const { command, env, stdin, reportLoads, prewarm } = options;
+  const hasPipe = byPreload !== undefined && !hasOwnIpc(options);
+  const orders: LaunchOrders = {
+    channel: channelDescriptor,
+    parent: process.pid,
+    sharesTerminal: stdin === 'inherit' && stdinIsTerminal(),
+    reportLoads,
+    reportPackages: prewarm !== false,
+    compileCache: compileCacheFor(env),
+    hold: byPreload && {
+      ...(hasPipe && { descriptor: ipcDescriptor }),
+      keeps: options.hold,
+      isPinged: options.isPinged,
+      held: byPreload.map(({ socket }, index) => ({ ...socket, descriptor: ipcDescriptor + 1 + index })),
+    },
+    park,
+  };
+  return {
+    file: command.file,
+    args: ['--require', preloadFile, ...command.nodeArgs, ...command.args],
+    env: {
+      // Of two variables with the same name the first one counts: it hides the one that spawn adds from the program's Node.
+      ...(hasPipe && { NODE_CHANNEL_FD: '' }),
+      ...env,
+      [channelVariable]: JSON.stringify(orders),
+    },
+  };
+}
+
+/** The descriptors of the child, in the order of the orders. */
+export function stdioOf(options: ChildOptions, sockets: InheritedSockets, pipes: Pipes | undefined): StdioOptions {
+  const { command, stdin, capturesOutput } = options;
+  const { byPreload, byProgram } = sockets;
+  const output = capturesOutput ? 'pipe' : 'inherit';
+  const stdio: StdioOptions = [stdin, pipes?.stdout ?? output, pipes?.stderr ?? output];
+  if (!command.isNode) return [...stdio, ...byProgram.map(({ descriptor }) => descriptor)];
+  stdio[channelDescriptor] = 'pipe';
+  if (hasOwnIpc(options) || byPreload !== undefined) stdio.push('ipc');
+  for (const { descriptor } of byPreload ?? []) stdio.push(descriptor);
+  return stdio;
+}
+
+/** Whether none of the user's code runs before the preload, as code preloaded through NODE_OPTIONS does. */
+export const startsWithPreload = ({ command, env }: Pick<ChildOptions, 'command' | 'env'>): boolean =>
+  command.isNode &&
+  !/(?:^|\s)["']?(?:-r|--require|--import|--loader|--experimental-loader)\b/.test(env.NODE_OPTIONS ?? '');
+
+/**
+ * Whether the preload can receive messages. A program that does not start with the preload is started by a
+ * shell, which drops one of two variables with the same name (NODE_CHANNEL_FD).
+ */
+const canReceive = (options: ChildOptions): boolean => startsWithPreload(options) && platform.isPosix;
+
+/** The descriptor of Node's IPC, or of our own pipe in its place. */
+const ipcDescriptor = channelDescriptor + 1;
+
+/** Whether the program sees Node's IPC channel. */
+const hasOwnIpc = ({ signal, relay, sendsReady }: ChildOptions): boolean =>
+  signal === 'message' || sendsReady || (relay && process.send !== undefined);
+
+/** devwatch's folder, unless the program has its own, turns the cache off, or measures its code coverage. */
+function compileCacheFor(env: NodeJS.ProcessEnv): string | undefined {
+  const { NODE_COMPILE_CACHE, NODE_DISABLE_COMPILE_CACHE, NODE_V8_COVERAGE } = env;
+  if (NODE_COMPILE_CACHE || NODE_DISABLE_COMPILE_CACHE || NODE_V8_COVERAGE) return undefined;
+  const folder = cacheFolder(env);
+  return folder && path.join(folder, 'compiled');
+}

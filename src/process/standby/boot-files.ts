@@ -1,0 +1,117 @@
+/** The files that a standby has read while it booted. It is stale as soon as one of them changes. */
+
+import fs from 'node:fs';
+import path from 'node:path';
+import type { PackageFile } from '../../preload/orders.ts';
+import { stampOf } from '../../shared/file-stamp.ts';
+import type { ChildOptions } from '../launch/launch-options.ts';
+
+/** Variables that name a file which Node or a loader reads at its start. */
+const fileVariables = ['NODE_EXTRA_CA_CERTS', 'OPENSSL_CONF', 'SSL_CERT_FILE', 'TSX_TSCONFIG_PATH', 'TS_NODE_PROJECT'];
+const environmentFiles = ['.env', '.env.local', '.env.development', '.env.development.local'];
+const projectFiles = ['package.json', 'tsconfig.json', 'jsconfig.json'];
+
+/** Stamps files advance in ticks of the kernel's clock, of up to 10 ms. */
+const maxTickMs = 10;
+
+export class BootFiles {
+  readonly #startedAt = Date.now();
+  readonly #folder: string;
+  readonly #folderIdentity: string;
+  /** Stamps of the files by path, those of missing files included. */
+  readonly #stamps = new Map<string, string>();
+
+  /** To be created just before the standby is started. */
+  constructor(options: ChildOptions, packages: readonly PackageFile[]) {
+    this.#folder = options.folder;
+    this.#folderIdentity = identityOf(options.folder);
+    this.#stamp(filesReadAtStart(options));
+    for (const { file } of packages) this.#stamp([file, ...manifestOf(file)]);
+  }
+
+  /**
+   * Adds files that the standby has loaded.
+   *
+   * @returns false if one was saved since the standby was started: it may have read the old content
+   */
+  add(files: readonly string[]): boolean {
+    this.#stamp(files);
+    return !files.some((file) => changedAt(file) >= this.#startedAt - maxTickMs);
+  }
+
+  /** Whether no file has changed, and the working folder is still the same one. */
+  areUnchanged(): boolean {
+    return (
+      this.#folderIdentity === identityOf(this.#folder) &&
+      [...this.#stamps].every(([file, stamp]) => stampOf(file) === stamp)
+    );
+  }
+
+  #stamp(files: readonly string[]): void {
+    for (const file of files) if (!this.#stamps.has(file)) this.#stamps.set(file, stampOf(file));
+  }
+}
+
+/** Distinguishes a folder from another one that has its path later. */
+function identityOf(folder: string): string {
+  try {
+    const { dev, ino } = fs.statSync(folder);
+    return `${dev} ${ino}`;
+  } catch {
+    return '';
+  }
+}
+
+/** Epoch ms of the last change; 0 for a name that is not a file, because loaders give modules such names. */
+function changedAt(file: string): number {
+  try {
+    return fs.statSync(file).ctimeMs;
+  } catch {
+    return 0;
+  }
+}
+
+/** Node reads the manifest of a package to find its files. */
+function manifestOf(file: string): string[] {
+  const [folder] = /^.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+/.exec(file) ?? [];
+  return folder === undefined ? [] : [path.join(folder, 'package.json')];
+}
+
+/** Files that Node, loaders and packages such as dotenv read at their start, watched or not, existing or not. */
+function filesReadAtStart({ command, folder, env }: ChildOptions): string[] {
+  const files = environmentFiles.map((name) => path.join(folder, name));
+  for (const start of new Set([folder, path.dirname(command.script ?? folder)])) {
+    for (const above of foldersAbove(start)) files.push(...projectFiles.map((name) => path.join(above, name)));
+  }
+  for (const name of fileVariables) if (env[name]) files.push(path.resolve(folder, env[name]));
+  // A Set visits what is added to it during the loop: bases may have bases.
+  const configs = new Set(files.filter((file) => /[tj]sconfig[^\\/]*$/.test(file)));
+  for (const config of configs) for (const base of basesOf(config)) configs.add(base);
+  return [...files, ...configs];
+}
+
+/** The files that a tsconfig extends: https://www.typescriptlang.org/tsconfig/#extends. */
+function basesOf(file: string): string[] {
+  let text: string;
+  try {
+    text = fs.readFileSync(file, 'utf8');
+  } catch {
+    return [];
+  }
+  const value = /"extends"\s*:\s*(?:"[^"]*"|\[[^\]]*\])/.exec(text)?.[0] ?? '';
+  const names = [...value.slice('"extends"'.length).matchAll(/"([^"]+)"/g)].map(([, name = '']) => name);
+  return names.flatMap((name) => {
+    const paths = /^\.{0,2}\//.test(name)
+      ? [path.resolve(path.dirname(file), name)]
+      : foldersAbove(path.dirname(file)).map((folder) => path.join(folder, 'node_modules', name));
+    return paths
+      .flatMap((base) => [base, `${base}.json`, path.join(base, 'tsconfig.json')])
+      .filter((base) => stampOf(base) !== '');
+  });
+}
+
+/** The folder and all above it. */
+function foldersAbove(folder: string): string[] {
+  const above = path.dirname(folder);
+  return above === folder ? [folder] : [folder, ...foldersAbove(above)];
+}
