@@ -33,7 +33,7 @@ import { type RunListener, Supervisor } from '../supervise/supervisor.ts';
 import { Watchdog } from '../supervise/watchdog.ts';
 import { restOfSaveAt } from '../watch/disk.ts';
 import type { Filter } from '../watch/filter.ts';
-import { createQuietWindow, type QuietWindow } from '../watch/quiet.ts';
+import { QuietWindow } from '../watch/quiet.ts';
 import { createLoopDetector, type LoopDetector } from '../watch/restart-loop.ts';
 import type { WatchSession } from '../watch/session.ts';
 import { isReadByDevwatchAlone, ownFiles, type ProgramRequest, planCommand } from './command-plan.ts';
@@ -148,14 +148,14 @@ export class App {
     this.#env = this.#readEnvironment(request.loaded);
     this.#quiet = this.#openQuiet();
     this.#watchdog = this.#openWatchdog();
-    this.#pageQuiet = createQuietWindow({
+    this.#pageQuiet = new QuietWindow({
       clock,
       delay: () => undefined,
       busy: () => false,
       restOfSave: restOfSaveAt,
       onQuiet: (changes) => this.#onPages(changes.map((change) => change.path)),
     });
-    this.#settingsQuiet = createQuietWindow({
+    this.#settingsQuiet = new QuietWindow({
       clock,
       delay: () => settingsDelay,
       busy: () => false,
@@ -568,7 +568,7 @@ export class App {
   }
 
   #openQuiet(): QuietWindow {
-    return createQuietWindow({
+    return new QuietWindow({
       clock: this.#clock,
       delay: () => this.#loaded.settings.delay,
       busy: () => this.#gitIsWriting(),

@@ -1,81 +1,67 @@
 /**
- * The portable backend: chokidar's events on macOS and Windows, and polling everywhere.
- * Imported only when it is used: it costs about 20 ms to load.
+ * The portable backend: chokidar's events on macOS and Windows, and polling everywhere. Loaded only
+ * when it is used, because loading it takes about 20 ms.
  */
 
 import fs from 'node:fs';
 import path from 'node:path';
-import { watch } from 'chokidar';
+import { type FSWatcher, watch } from 'chokidar';
 import { codeOf, messageOf } from '../shared/errors.ts';
 import type { Change } from '../shared/events.ts';
 import { type Coverage, isExhausted, type OnExhausted, type Watcher, type WatchOptions } from './backend.ts';
 import { statsOf, timestampSlackMs } from './disk.ts';
 
 /**
- * Polling is not ready when it says so: what it compares with is still being read in the thread
- * pool, and a save before that would become part of it. That takes well below this, in ms.
+ * Polling is not ready when chokidar emits `ready`: the states to compare with are still being read in the thread
+ * pool, and a save before that would become part of them. That takes well below this time.
  */
-const firstLook = 100;
+const firstPollMs = 100;
 
 /** Watches by events. `onExhausted` is called once when there are no watches or descriptors left. */
 export function openChokidar(options: WatchOptions, onExhausted: OnExhausted): Watcher {
-  return open(options, undefined, onExhausted);
+  return new ChokidarWatcher(options, undefined, onExhausted);
 }
 
-/** Looks at every file once in `interval` ms. */
-export function openPolling(options: WatchOptions, interval: number): Watcher {
-  return open(options, interval, () => {});
+/** Compares every file with its last state, once every `intervalMs`. */
+export function openPolling(options: WatchOptions, intervalMs: number): Watcher {
+  return new ChokidarWatcher(options, intervalMs, () => {});
 }
 
-function open(options: WatchOptions, interval: number | undefined, onExhausted: OnExhausted): Watcher {
-  const { filter, follow, onChange, onWarning, since } = options;
-  const poll = interval !== undefined;
-  const watcher = watch([...filter.roots], {
-    ignored: (file, stats) => {
-      // Called first without stats (may it be a folder worth entering?), then with them.
+const kinds: Readonly<Record<string, Change['kind']>> = { add: 'add', change: 'change', unlink: 'unlink' };
+
+class ChokidarWatcher implements Watcher {
+  readonly armed: Promise<Coverage>;
+  readonly #options: WatchOptions;
+  readonly #onExhausted: OnExhausted;
+  readonly #polls: boolean;
+  readonly #watcher: FSWatcher;
+  /** ctime of the changes that polling has announced: it may find the same change again. */
+  readonly #announced = new Map<string, number>();
+  /** Codes of reported errors: when watches or descriptors run out, every file causes the same error. */
+  readonly #reported = new Set<string | undefined>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: WatchOptions, intervalMs: number | undefined, onExhausted: OnExhausted) {
+    this.#options = options;
+    this.#onExhausted = onExhausted;
+    this.#polls = intervalMs !== undefined;
+    this.#watcher = openFor(options, intervalMs);
+    this.#watcher.on('all', (event, file, stats) => {
+      const kind = kinds[event];
       const full = path.resolve(file);
-      if (stats?.isFile() === true) return !filter.accepts(full);
-      return !(filter.mayContain(full) || filter.accepts(full));
-    },
-    ignoreInitial: true,
-    // Both would delay events; the quiet window merges what an editor does in one save.
-    atomic: false,
-    awaitWriteFinish: false,
-    ignorePermissionErrors: true,
-    followSymlinks: follow,
-    usePolling: poll,
-    ...(poll && { interval, binaryInterval: interval }),
-  });
-  /** Times of what polling has announced: it may come to the same change again. */
-  const announced = new Map<string, number>();
-  function announce(kind: Change['kind'], file: string, stats: fs.Stats | undefined): void {
-    if (poll && kind === 'change' && stats !== undefined) {
-      if (announced.get(file) === stats.ctimeMs) return;
-      announced.set(file, stats.ctimeMs);
-    }
-    onChange({ kind, path: file });
+      if (kind !== undefined && options.filter.accepts(full)) this.#announce(kind, full, stats);
+    });
+    this.armed = new Promise((resolve, reject) => {
+      this.#watcher.on('error', (error) => this.#onError(error, reject));
+      this.#watcher.on('ready', () => {
+        this.#timer = setTimeout(() => resolve(this.#announceSince()), this.#polls ? firstPollMs : 0);
+      });
+    });
   }
 
-  const kinds: Readonly<Record<string, Change['kind']>> = { add: 'add', change: 'change', unlink: 'unlink' };
-  watcher.on('all', (event, file, stats) => {
-    const kind = kinds[event];
-    const full = path.resolve(file);
-    if (kind !== undefined && filter.accepts(full)) announce(kind, full, stats);
-  });
-
-  // When watches or descriptors run out, every file reports it.
-  const seen = new Set<string | undefined>();
-  watcher.on('error', (error) => {
-    if (seen.has(codeOf(error))) return;
-    seen.add(codeOf(error));
-    if (poll || !isExhausted(error)) return onWarning(`the watcher reports: ${messageOf(error)}`);
-    void close();
-    onExhausted(error, since);
-    giveUp(error);
-  });
-
-  function* files(): Generator<string> {
-    for (const [folder, names] of Object.entries(watcher.getWatched())) {
+  *files(): Generator<string> {
+    const { filter } = this.#options;
+    for (const [folder, names] of Object.entries(this.#watcher.getWatched())) {
       for (const name of names) {
         const full = path.resolve(folder, name);
         if (filter.accepts(full) && statsOf(full, fs.statSync)?.isFile() === true) yield full;
@@ -83,31 +69,60 @@ function open(options: WatchOptions, interval: number | undefined, onExhausted: 
     }
   }
 
-  /** Announces what was touched since the program was started, and counts what is watched. */
-  function announceSince(): Coverage {
+  close(): Promise<void> {
+    clearTimeout(this.#timer);
+    return this.#watcher.close();
+  }
+
+  #announce(kind: Change['kind'], file: string, stats: fs.Stats | undefined): void {
+    if (this.#polls && kind === 'change' && stats !== undefined) {
+      if (this.#announced.get(file) === stats.ctimeMs) return;
+      this.#announced.set(file, stats.ctimeMs);
+    }
+    this.#options.onChange({ kind, path: file });
+  }
+
+  /** Announces all files touched since the program was started, and counts what is watched. */
+  #announceSince(): Coverage {
+    const { since } = this.#options;
     let count = 0;
-    for (const file of files()) {
+    for (const file of this.files()) {
       count += 1;
       const stats = statsOf(file, fs.statSync);
-      if (stats !== undefined && stats.ctimeMs >= since - timestampSlackMs) announce('change', file, stats);
+      if (stats !== undefined && stats.ctimeMs >= since - timestampSlackMs) this.#announce('change', file, stats);
     }
-    const directories = Object.keys(watcher.getWatched()).length;
-    return { backend: poll ? 'polling' : 'chokidar', directories, files: count };
+    const directories = Object.keys(this.#watcher.getWatched()).length;
+    return { backend: this.#polls ? 'polling' : 'chokidar', directories, files: count };
   }
 
-  let timer: NodeJS.Timeout | undefined;
-  let giveUp: (error: unknown) => void = () => {};
-  const armed = new Promise<Coverage>((resolve, reject) => {
-    giveUp = reject;
-    watcher.on('ready', () => {
-      timer = setTimeout(() => resolve(announceSince()), poll ? firstLook : 0);
-    });
+  #onError(error: unknown, giveUp: (error: unknown) => void): void {
+    if (this.#reported.has(codeOf(error))) return;
+    this.#reported.add(codeOf(error));
+    if (this.#polls || !isExhausted(error)) {
+      this.#options.onWarning(`the watcher reports: ${messageOf(error)}`);
+      return;
+    }
+    void this.close();
+    this.#onExhausted(error, this.#options.since);
+    giveUp(error);
+  }
+}
+
+function openFor({ filter, follow }: WatchOptions, intervalMs: number | undefined): FSWatcher {
+  return watch([...filter.roots], {
+    ignored: (file, stats) => {
+      // Called first without stats (could it be a folder to enter?), then with them.
+      const full = path.resolve(file);
+      if (stats?.isFile() === true) return !filter.accepts(full);
+      return !(filter.mayContain(full) || filter.accepts(full));
+    },
+    ignoreInitial: true,
+    // Both would delay events; the quiet window merges the events of one save.
+    atomic: false,
+    awaitWriteFinish: false,
+    ignorePermissionErrors: true,
+    followSymlinks: follow,
+    usePolling: intervalMs !== undefined,
+    ...(intervalMs !== undefined && { interval: intervalMs, binaryInterval: intervalMs }),
   });
-
-  function close(): Promise<void> {
-    clearTimeout(timer);
-    return watcher.close();
-  }
-
-  return { armed, files, close };
 }

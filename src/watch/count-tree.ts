@@ -1,16 +1,10 @@
-/** How large is what is to be watched? Asked where that decides something, before anything is watched. */
-
 import path from 'node:path';
+import type { Coverage } from './backend.ts';
 import { entriesOf, inSlices } from './disk.ts';
 import type { Filter } from './filter.ts';
 
-export interface TreeCount {
-  readonly directories: number;
-  readonly files: number;
-}
-
-/** Counts the relevant folders and files; links are not followed. */
-export async function countTree(filter: Filter): Promise<TreeCount> {
+/** Counts the relevant folders and files on the disk, before anything is watched; links are not followed. */
+export async function countTree(filter: Filter): Promise<Omit<Coverage, 'backend'>> {
   let directories = 0;
   let files = 0;
 

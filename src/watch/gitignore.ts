@@ -1,6 +1,6 @@
 /**
- * What git ignores, by the rules of gitignore(5): the user's own file, .git/info/exclude, and the
- * .gitignore of each folder from the repository's down; later ones win.
+ * Finds the paths that git ignores, by the rules of gitignore(5): the user's own file,
+ * .git/info/exclude, and the .gitignore of each folder from the repository's top down; later rules win.
  */
 
 import fs from 'node:fs';
@@ -16,15 +16,15 @@ interface Matcher {
 }
 
 /**
- * Reads the rules as they are asked for, and keeps them: whoever wants them anew asks for new ones.
+ * Returns a function that reads the rules when it first needs them, and keeps them.
  *
- * @param folder absolute; where there is no repository, its .gitignore is the topmost
+ * @param folder absolute; outside a repository its .gitignore is the topmost one
  */
 export function readGitIgnores(folder: string): GitIgnores {
   const base = toPosix(folder);
   const matchers = new Map<string, Matcher | undefined>();
 
-  /** The rules for what lies in a folder; undefined outside of every repository. */
+  /** Returns the rules for the entries of a folder; undefined outside of every repository. */
   function matcherOf(place: string): Matcher | undefined {
     if (!matchers.has(place)) matchers.set(place, createMatcher(place));
     return matchers.get(place);
@@ -51,13 +51,13 @@ export function readGitIgnores(folder: string): GitIgnores {
     if (matcher === undefined) return undefined;
     const { top, rules } = matcher;
     const { ignored, rule } = rules.test(path.posix.relative(top, file) + (isFolder ? '/' : ''));
-    // What is ignored because its folder is, is the folder's business: a pattern may have named that.
+    // Ignored only because its folder is: the caller checks the folder, which a pattern may have named.
     if (!ignored || (parent !== top && rules.test(`${path.posix.relative(top, parent)}/`).ignored)) return undefined;
     return rule?.mark ?? rule?.pattern;
   };
 }
 
-/** The .gitignore files above a folder that have a say in it, absolute. */
+/** Returns the .gitignore files above a folder that apply to it, absolute. */
 export function gitIgnoreFilesAbove(folder: string): string[] {
   const files: string[] = [];
   for (let place = folder; ; place = path.dirname(place)) {
@@ -82,7 +82,7 @@ function add(rules: Ignore, file: string, prefix: string): Ignore {
   return rules;
 }
 
-/** A rule of a nested file as one of the repository's. */
+/** Rewrites a rule of a nested file as a rule of the repository's top folder. */
 function below(prefix: string, line: string): string {
   if (prefix === '') return line;
   const negated = line.startsWith('!');

@@ -1,6 +1,6 @@
 /**
- * The packages of a workspace (or of `npm link`) that a program uses: in node_modules they are
- * links, and their sources lie elsewhere, often outside what is watched.
+ * Finds the packages of a workspace (or of `npm link`) that a program uses: in node_modules they are
+ * links, and their sources lie elsewhere, often outside the watched folders.
  */
 
 import fs from 'node:fs';
@@ -15,13 +15,13 @@ interface Manifest {
 /** Fields of package.json that name packages. */
 const dependencyFields = ['dependencies', 'devDependencies', 'optionalDependencies', 'peerDependencies'];
 
-/** Fields of package.json that name what is loaded. */
+/** Fields of package.json that name the files to load. */
 const entryFields = ['main', 'module', 'exports', 'imports'];
 
 /**
- * The folders to watch for the linked packages that the package in `folder` depends on, directly
- * or through one another; absolute real paths. A package whose entry points lie in a folder that is
- * ignored by default is watched there: what its `dist` is built from runs only once it is built.
+ * Returns the folders to watch for the linked packages on which the package in `folder` depends, directly
+ * or through another linked package; absolute real paths. A package whose entry points lie in a folder that
+ * is ignored by default is watched there: a change of its sources takes effect only once `dist` is rebuilt.
  */
 export function linkedFolders(folder: string): string[] {
   const seen = new Set<string>([realPathOf(folder) ?? folder]);
@@ -40,13 +40,13 @@ export function linkedFolders(folder: string): string[] {
   return [...folders];
 }
 
-/** Where a dependency really lies, when node_modules only links to it. */
+/** Returns the real path of a dependency to which node_modules only links. */
 function findLinked(name: string, from: string): string | undefined {
   for (let place = from; ; place = path.dirname(place)) {
     const entry = path.join(place, 'node_modules', name);
     if (fs.existsSync(entry)) {
       const target = realPathOf(entry);
-      // pnpm links into a store of its own, below a node_modules.
+      // pnpm links into its own store, below a node_modules.
       return target === undefined || target.split(path.sep).includes('node_modules') ? undefined : target;
     }
     if (place === path.dirname(place)) return undefined;
@@ -61,7 +61,7 @@ function entryFolders(folder: string, manifest: Manifest): string[] {
   return outputs.length > 0 && outputs.every((name) => ignored.has(name)) ? all : [folder, ...all];
 }
 
-/** Every text in a value of package.json, however deep. */
+/** Returns every text in a value of package.json, at any depth. */
 function textsIn(value: unknown): string[] {
   if (typeof value === 'string') return [value];
   return Object.values(objectOf(value)).flatMap(textsIn);

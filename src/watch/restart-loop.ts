@@ -1,25 +1,25 @@
-/** A program that writes a file that is watched, whenever it starts, is restarted for ever. */
+/** Detects restart loops: a program that writes a watched file at every start. */
 
 export interface LoopDetector {
-  /** A run begins at this time (ms). */
+  /** Notes that a run begins at this time (ms). */
   started(now: number): void;
   /**
-   * These files (absolute) changed. Returns the one that has changed right after each of the latest
-   * starts, once, when there have been enough of them.
+   * Notes that these files (absolute) changed. Returns the file that has changed right after each of the latest starts,
+   * once, when there have been enough of them.
    */
   changed(files: readonly string[], now: number): string | undefined;
 }
 
-/** A change this soon after a start, in ms, may be the program's own. */
-const soon = 1000;
-/** So many starts in a row are no coincidence. */
-const suspicious = 5;
+/** A change this soon after a start may come from the program itself. */
+const soonMs = 1000;
+/** This number of starts in a row is no coincidence. */
+const minStarts = 5;
 
 export function createLoopDetector(): LoopDetector {
   let startedAt = Number.NEGATIVE_INFINITY;
-  /** Starts in a row that were followed by a change of the file. */
+  /** Starts in a row after which each file changed. */
   let counts = new Map<string, number>();
-  const told = new Set<string>();
+  const reported = new Set<string>();
 
   return {
     started(now) {
@@ -28,10 +28,10 @@ export function createLoopDetector(): LoopDetector {
     changed(files, now) {
       const before = counts;
       counts = new Map();
-      if (now - startedAt > soon) return undefined;
+      if (now - startedAt > soonMs) return undefined;
       for (const file of files) counts.set(file, (before.get(file) ?? 0) + 1);
-      const culprit = files.find((file) => (counts.get(file) ?? 0) >= suspicious && !told.has(file));
-      if (culprit !== undefined) told.add(culprit);
+      const culprit = files.find((file) => (counts.get(file) ?? 0) >= minStarts && !reported.has(file));
+      if (culprit !== undefined) reported.add(culprit);
       return culprit;
     },
   };

@@ -1,4 +1,4 @@
-/** Everything that is watched for one program: what its settings say, and what it has loaded. */
+/** Watches for one program: the files that its settings name, and those that it has loaded. */
 
 import type { CancelTimer, Clock } from '../shared/clock.ts';
 import { messageOf } from '../shared/errors.ts';
@@ -8,49 +8,49 @@ import type { Digests } from './content-digests.ts';
 import { createFilter, type Filter, type PatternList } from './filter.ts';
 import type { BackendPreference } from './watcher.ts';
 
-/** What to watch, and how. */
+/** The files to watch, and how to watch them. */
 export interface WatchPlan extends BackendPreference {
   readonly filter: Filter;
-  /** What is ignored even when the program loads it. */
+  /** Patterns of files that are ignored even when the program loads them. */
   readonly ignore: PatternList;
   readonly follow: boolean;
   readonly pollInterval: number | undefined;
-  /** Compare contents, and pass over what has not changed. */
+  /** Ignore changes that leave the content of a file as it was. */
   readonly skipUnchanged: boolean;
-  /** Tell of changes that do not count. */
+  /** Report changes that do not count. */
   readonly reportIgnored: boolean;
 }
 
 export interface WatchSessionOptions {
   readonly clock: Clock;
   readonly onChange: (change: Change) => void;
-  /** A file that does not count changed; told at most once in a run. */
+  /** Called when a file that does not count changed, at most once per file and run. */
   readonly onIgnored: (file: string) => void;
-  /** These files, which the program has loaded, are watched from now on, and nothing else beside the scope. */
+  /** Called with all files that are watched, from now on, only because the program has loaded them. */
   readonly onLoadsWatched: (files: readonly string[]) => void;
   readonly onWarning: (message: string) => void;
 }
 
-/** What a program loads is watched once it has loaded nothing more for so long, in ms. */
-const loadPause = 50;
+/** Loaded files are watched once the program has loaded no further one for this long. */
+const loadPauseMs = 50;
 
 export class WatchSession {
   readonly #options: WatchSessionOptions;
-  readonly #told = new Set<string>();
+  readonly #warnings = new Set<string>();
   readonly #ignored = new Set<string>();
-  #scope: WatchPlan | undefined;
+  #plan: WatchPlan | undefined;
   #watcher: Watcher | undefined;
   #digests: Digests | undefined;
-  /** Files that the latest run has loaded, and the one before it; those that the scope does not cover. */
+  /** Files outside the plan that the latest run has loaded, and the one before it. */
   #loaded = new Set<string>();
   #loadedBefore = new Set<string>();
   /** Those of them that are watched. */
   #watchedLoads = new Set<string>();
   #loadWatcher: Watcher | undefined;
-  #loadTimer: CancelTimer | undefined;
+  #cancelLoadTimer: CancelTimer | undefined;
   /** Epoch ms of the latest run's start. */
   #runSince: number;
-  #closed = false;
+  #isClosed = false;
 
   /** @param since epoch ms at which the first run began */
   constructor(options: WatchSessionOptions, since: number) {
@@ -59,25 +59,25 @@ export class WatchSession {
   }
 
   /**
-   * Watches a scope; the watcher of an earlier one goes once this one has taken over.
+   * Watches by a plan. The watcher of an earlier plan is closed once the new one has taken over.
    *
    * @param since epoch ms from which on a save counts
-   * @returns undefined when all was closed meanwhile
+   * @returns undefined when the session has been closed in between
    */
-  async watch(scope: WatchPlan, since: number): Promise<Coverage | undefined> {
-    this.#scope = scope;
-    const watcher = await this.#open(scope, scope.filter, since, (change) => this.#options.onChange(change));
+  async watch(plan: WatchPlan, since: number): Promise<Coverage | undefined> {
+    this.#plan = plan;
+    const watcher = await this.#open(plan, plan.filter, since, (change) => this.#options.onChange(change));
     const previous = this.#watcher;
     this.#watcher = watcher;
     const coverage = await watcher?.armed;
     await previous?.close();
-    if (this.#closed || watcher === undefined) return undefined;
-    if (scope.skipUnchanged) await this.#learn(watcher, since);
+    if (this.#isClosed || watcher === undefined) return undefined;
+    if (plan.skipUnchanged) await this.#learn(watcher, since);
     else this.#digests = undefined;
     return coverage;
   }
 
-  /** A new run begins: what it loads is to be told by `loads`. */
+  /** Begins a new run, whose loaded files are reported by `loads`. */
   begin(since: number): void {
     this.#runSince = since;
     this.#loadedBefore = this.#loaded;
@@ -85,31 +85,33 @@ export class WatchSession {
     this.#ignored.clear();
   }
 
-  /** The latest run loads this file (absolute), or would if it were there. */
+  /** Notes that the latest run loads this file (absolute), or would load it if it existed. */
   loads(file: string): void {
-    if (this.#scope?.filter.accepts(file) === true) return;
+    if (this.#plan?.filter.accepts(file) === true) return;
     this.#loaded.add(file);
     if (this.#watchedLoads.has(file)) return;
-    this.#loadTimer?.();
-    this.#loadTimer = this.#options.clock.after(loadPause, () => {
-      this.#watchLoads().catch((error: unknown) => this.#warn(`what it loads is not watched: ${messageOf(error)}`));
+    this.#cancelLoadTimer?.();
+    this.#cancelLoadTimer = this.#options.clock.after(loadPauseMs, () => {
+      this.#watchLoads().catch((error: unknown) =>
+        this.#warn(`the files that the program loads are not watched: ${messageOf(error)}`),
+      );
     });
   }
 
-  /** Leaves out the changes after which a file has the content that it had before. */
+  /** Returns the changes without those that left the content of a file as it was. */
   changed(changes: readonly Change[]): readonly Change[] {
     return this.#digests === undefined ? changes : this.#digests.changed(changes);
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    this.#loadTimer?.();
+    this.#isClosed = true;
+    this.#cancelLoadTimer?.();
     await Promise.all([this.#watcher?.close(), this.#loadWatcher?.close()]);
   }
 
   async #watchLoads(): Promise<void> {
-    if (this.#scope === undefined) return;
-    const { ignore } = this.#scope;
+    if (this.#plan === undefined) return;
+    const { ignore } = this.#plan;
     const watched = new Set([...this.#loadedBefore, ...this.#loaded]);
     this.#watchedLoads = watched;
     const filter = createFilter({
@@ -118,9 +120,9 @@ export class WatchSession {
       extensions: null,
       always: [...watched],
     });
-    // Of what lies beside these files nothing is to be told.
-    const scope = { ...this.#scope, reportIgnored: false };
-    const watcher = await this.#open(scope, filter, this.#runSince, (change) => {
+    // Other files in the same folders are of no interest.
+    const plan = { ...this.#plan, reportIgnored: false };
+    const watcher = await this.#open(plan, filter, this.#runSince, (change) => {
       // Runs before the last two may have loaded other files.
       if (this.#loaded.has(change.path) || this.#loadedBefore.has(change.path)) this.#options.onChange(change);
     });
@@ -128,7 +130,7 @@ export class WatchSession {
     this.#loadWatcher = watcher;
     await watcher?.armed;
     await previous?.close();
-    if (!this.#closed) this.#options.onLoadsWatched([...watched]);
+    if (!this.#isClosed) this.#options.onLoadsWatched([...watched]);
   }
 
   async #open(
@@ -139,7 +141,7 @@ export class WatchSession {
   ): Promise<Watcher | undefined> {
     // Loaded only now: the program is already starting.
     const { openWatcher } = await import('./watcher.ts');
-    if (this.#closed) return undefined;
+    if (this.#isClosed) return undefined;
     const opened = await openWatcher(
       {
         filter,
@@ -152,14 +154,14 @@ export class WatchSession {
       },
       { watcher, poll, hasInotify },
     );
-    if (this.#closed) await opened.close();
+    if (this.#isClosed) await opened.close();
     return opened;
   }
 
-  /** A warning about the system is as true for a second watcher as for the first. */
+  /** Passes on each warning once: both watchers warn about the same system. */
   #warn(message: string): void {
-    if (this.#told.has(message)) return;
-    this.#told.add(message);
+    if (this.#warnings.has(message)) return;
+    this.#warnings.add(message);
     this.#options.onWarning(message);
   }
 
@@ -171,9 +173,9 @@ export class WatchSession {
 
   async #learn(watcher: Watcher, since: number): Promise<void> {
     const { createDigests } = await import('./content-digests.ts');
-    // What an earlier watcher knew stays known: a save that is still being acted on must not pass for old.
+    // The digests of an earlier watcher stay: a save that is still being handled must not pass for known.
     this.#digests ??= createDigests();
-    // Beside the program's start, which it must not slow.
-    void this.#digests.learn([...watcher.files()], since, () => this.#closed);
+    // Not awaited: it runs beside the program's start, which it must not slow.
+    void this.#digests.learn([...watcher.files()], since, () => this.#isClosed);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Where the kernel reports no events. It reports what passes through it, so what another machine
- * (NFS, SMB), the host of a virtual machine (9p, vboxsf) or a FUSE daemon writes goes unseen.
+ * Finds file systems on which the kernel does not report all changes. It reports only its own writes, not those of
+ * another machine (NFS, SMB), the host of a virtual machine (9p, vboxsf) or a FUSE daemon.
  */
 
 import fs from 'node:fs';
@@ -10,13 +10,13 @@ import { isAtOrBelow, isBelow } from './paths.ts';
 
 /** A mounted file system. */
 export interface Mount {
-  /** Absolute path at which it begins. */
+  /** Absolute path of the mount point. */
   readonly point: string;
   /** As in /proc/self/mountinfo: `ext4`, `nfs4`, `fuse.sshfs`. */
   readonly type: string;
 }
 
-/** File systems that others write to. FUSE (`fuse.*`) comes on top of these. */
+/** File systems to which others write; FUSE (`fuse.*`) as well. */
 const shared: ReadonlySet<string> = new Set([
   '9p', // WSL 2: /mnt/c; QEMU
   'afs',
@@ -41,13 +41,13 @@ const shared: ReadonlySet<string> = new Set([
   'vmhgfs', // VMware
 ]);
 
-/** FUSE file systems with nothing behind them that somebody else could edit. */
+/** FUSE file systems whose contents only this machine can change. */
 const localFuse: ReadonlySet<string> = new Set(['fuse.encfs', 'fuse.fuse-overlayfs', 'fuse.gocryptfs', 'fuse.ntfs']);
 
 const isShared = ({ type }: Mount): boolean => shared.has(type) || (type.startsWith('fuse.') && !localFuse.has(type));
 
 /**
- * A file system without events that holds one of the roots, or lies in one; undefined when there is none.
+ * Returns a shared file system that holds one of the roots, or lies in one; undefined when there is none.
  *
  * @param roots absolute
  * @param mayContain can anything below this folder be relevant?
@@ -62,7 +62,7 @@ export function findSharedMount(
     const place = placeOf(root);
     let home: Mount | undefined;
     for (const mount of mounts) {
-      // The innermost one holds it; of several at one point, the last.
+      // The innermost mount holds the root; if several have the same point, the last one.
       if (isAtOrBelow(place, mount.point) && mount.point.length >= (home?.point.length ?? 0)) home = mount;
       if (isShared(mount) && isBelow(mount.point, place) && mayContain(root + mount.point.slice(place.length)))
         return mount;
@@ -72,7 +72,7 @@ export function findSharedMount(
   return undefined;
 }
 
-/** The mounts that this process sees; none where there is no /proc. */
+/** Returns the mounts that this process sees; none where there is no /proc. */
 function readMounts(): Mount[] {
   let table: string;
   try {
@@ -83,7 +83,7 @@ function readMounts(): Mount[] {
   return parseMounts(table);
 }
 
-/** Reads /proc/PID/mountinfo (proc(5)); exported for the tests. */
+/** Parses /proc/PID/mountinfo (proc(5)). */
 export function parseMounts(table: string): Mount[] {
   return table.split('\n').flatMap((line) => {
     // Optional fields end with a dash; the type follows.
@@ -97,7 +97,7 @@ export function parseMounts(table: string): Mount[] {
   });
 }
 
-/** Where a root really lies, or will: what is missing of it counts as it is written. */
+/** Returns the real path of a root; of a missing root, the real path of its nearest folder and the rest as written. */
 function placeOf(root: string): string {
   for (let folder = root; ; folder = path.dirname(folder)) {
     const real = realPathOf(folder);

@@ -1,4 +1,4 @@
-/** Which backend watches, and what happens when it no longer can. */
+/** Chooses the backend that watches, and replaces it by polling when it no longer can. */
 
 import fs from 'node:fs';
 import { codeOf } from '../shared/errors.ts';
@@ -8,7 +8,7 @@ import { countTree } from './count-tree.ts';
 import type { Filter } from './filter.ts';
 import { findSharedMount } from './shared-mounts.ts';
 
-/** What the settings say about it. */
+/** The settings and the facts that decide on the backend. */
 export interface BackendPreference {
   readonly watcher: 'auto' | 'inotify' | 'chokidar';
   readonly poll: boolean;
@@ -18,13 +18,13 @@ export interface BackendPreference {
 
 export interface BackendChoice {
   readonly backend: Backend;
-  /** For the user, when it was not the settings that decided. */
+  /** A message for the user, unless the settings decided. */
   readonly reason?: string;
 }
 
 /**
- * By directory through inotify on Linux, chokidar's events elsewhere or when asked for; polling where
- * the file system has no events, unless a backend is named.
+ * Chooses inotify on Linux, chokidar elsewhere, and polling where the file system has no events;
+ * a backend that the settings name goes first.
  */
 export function chooseBackend(filter: Filter, { watcher, poll, hasInotify }: BackendPreference): BackendChoice {
   if (poll) return { backend: 'polling' };
@@ -39,8 +39,8 @@ export function chooseBackend(filter: Filter, { watcher, poll, hasInotify }: Bac
 }
 
 /**
- * Opens the backend that fits; each is loaded only when it is used. When the kernel's watches run
- * out, polling takes over; what was saved between the two is not lost.
+ * Opens the chosen backend; each is loaded only when it is used. When the kernel's watches run
+ * out, polling takes over, and reports everything that was saved in between.
  */
 export async function openWatcher(options: WatchOptions, preference: BackendPreference): Promise<Watcher> {
   const { backend, reason } = chooseBackend(options.filter, preference);
@@ -57,18 +57,15 @@ export async function openWatcher(options: WatchOptions, preference: BackendPref
   }
 }
 
-/**
- * A look at a file costs about 11 µs (measured with 1,000 files on ext4): looking this many ms per
- * file takes 2 % of a core.
- */
-const intervalPerFile = 0.5;
-const shortestInterval = 100;
-/** Nobody waits longer than this for a restart; beyond 4,000 files polling takes more than 2 %. */
-const longestInterval = 2000;
+/** Polling a file takes about 11 µs (measured with 1,000 files on ext4): at this interval, 2 % of a core. */
+const intervalPerFileMs = 0.5;
+const minIntervalMs = 100;
+/** A restart must not take longer than this; beyond 4,000 files polling takes more than 2 %. */
+const maxIntervalMs = 2000;
 
-/** Between two looks at so many files, in ms. */
+/** Returns the poll interval in ms for this number of files. */
 export const adaptiveInterval = (files: number): number =>
-  Math.min(longestInterval, Math.max(shortestInterval, files * intervalPerFile));
+  Math.min(maxIntervalMs, Math.max(minIntervalMs, files * intervalPerFileMs));
 
 async function poll(options: WatchOptions): Promise<Watcher> {
   const { openPolling } = await import('./chokidar.ts');
@@ -105,14 +102,14 @@ export function withPollingFallback(options: WatchOptions, openNative: OpenNativ
   };
 }
 
-/** What sysctl is told to raise it to, at least: the kernel's own default on a machine with 4 GB and more. */
+/** The least value that the message suggests: the kernel's own default on a machine with 4 GB or more. */
 const usualWatches = 524_288;
 
-/** `needed`: the folders of this project; other programs need watches, too. */
+/** @param needed number of this project's folders; other programs need watches as well */
 function exhaustedMessage(error: unknown, needed: number): string {
   const instances = codeOf(error) === 'EMFILE';
   const what = instances ? 'max_user_instances' : 'max_user_watches';
-  // Either may be the lower one: the machine's and that of the user namespace (a container's).
+  // Either may be the lower one: the limit of the machine, or that of the user namespace (a container's).
   const limits = [`fs.inotify.${what}`, `user.max_inotify_${instances ? 'instances' : 'watches'}`].flatMap((name) => {
     const value = sysctlOf(name);
     return value === undefined ? [] : [{ name, value }];

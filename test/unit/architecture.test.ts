@@ -193,12 +193,10 @@ describe('in one place only', () => {
 const unfinishedFiles = ['control.ts', 'held-ports.cts', 'log-writer.ts', 'manage.ts', 'program.ts', 'registry.ts'];
 const unfinishedFunctions = [
   'createLookout',
-  'createQuietWindow',
   'createServiceNotices',
   'followLog',
   'followStarts',
   'holdPorts',
-  'open',
   'openControl',
   'openLog',
   'parseArgv',

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Change } from '../../../src/shared/events.ts';
-import { adaptiveWindow, createQuietWindow } from '../../../src/watch/quiet.ts';
+import { adaptiveWindow, QuietWindow } from '../../../src/watch/quiet.ts';
 import { createClock } from '../../support/clock.ts';
 
 interface Setup {
@@ -15,7 +15,7 @@ function open({ delay, busy = () => false, restOfSave = () => 0 }: Setup = {}) {
   /** Each burst with the time, from the start, at which it was delivered. */
   const bursts: { at: number; changes: readonly Change[] }[] = [];
   const start = clock.now();
-  const quiet = createQuietWindow({
+  const quiet = new QuietWindow({
     clock,
     delay: () => delay,
     busy,
@@ -253,7 +253,7 @@ describe('a burst', () => {
   test('takes in the next one what is pushed while it is delivered', () => {
     const clock = createClock();
     const bursts: string[][] = [];
-    const quiet = createQuietWindow({
+    const quiet = new QuietWindow({
       clock,
       delay: () => undefined,
       busy: () => false,
