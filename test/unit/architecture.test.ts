@@ -205,7 +205,6 @@ const unfinishedFunctions = [
   'render',
   'runInBackground',
   'runPrograms',
-  'runScript',
   'schemaOf',
   'start',
   '#start',

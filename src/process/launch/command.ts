@@ -1,4 +1,4 @@
-/** From what the user named to what is executed. */
+/** Resolves the user's script or command to the file, flags and arguments to execute. */
 
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
@@ -8,15 +8,15 @@ import { codeOf, messageOf, UsageError } from '../../shared/errors.ts';
 import { platform } from '../platform.ts';
 
 export interface CommandRequest {
-  /** Absolute folder in which the program runs. */
+  /** Absolute path of the folder in which the program runs. */
   readonly folder: string;
   /** The script or command and its arguments; empty only with `exec`. */
   readonly program: readonly string[];
   /** Flags for Node itself. */
   readonly nodeArgs: readonly string[];
-  /** A shell line that the program is appended to. */
+  /** A shell line to which the program is appended. */
   readonly exec: string | undefined;
-  /** What runs a script, by extension; wins over the built-in table. */
+  /** Interpreters of scripts by extension; they override the built-in table. */
   readonly execMap: Readonly<Record<string, string | readonly string[]>>;
 }
 
@@ -24,23 +24,23 @@ export interface Command {
   readonly file: string;
   /** Flags for Node, loaders included; empty unless `isNode`. */
   readonly nodeArgs: readonly string[];
-  /** What follows them. */
+  /** The arguments after those flags. */
   readonly args: readonly string[];
-  /** For the user's eyes. */
+  /** The command as it is shown to the user. */
   readonly display: string;
-  /** The script's absolute path, when the program is one. */
+  /** Absolute path of the script, if the program is one. */
   readonly script: string | undefined;
-  /** Extensions whose changes concern such a program, without the dot. */
+  /** Extensions of the files that such a program reads, without the dot. */
   readonly extensions: readonly string[];
-  /** Executed by this Node, with nothing in between, and open to a preload. */
+  /** This Node runs the script directly, so that a preload is possible. */
   readonly isNode: boolean;
 }
 
-/** Extensions that concern a Node program. */
+/** Extensions of the files that a Node program reads. */
 export const javascript: readonly string[] = ['js', 'mjs', 'cjs', 'json'];
 const typescript = [...javascript, 'ts', 'mts', 'cts', 'tsx', 'jsx'];
 
-/** Extensions that concern the programs of well-known commands; the rest is taken for a JavaScript tool. */
+/** Extensions of the files that well-known commands read. Any other command counts as a JavaScript tool. */
 const extensionsByCommand: Readonly<Record<string, readonly string[]>> = {
   node: javascript,
   python: ['py'],
@@ -53,19 +53,19 @@ const extensionsByCommand: Readonly<Record<string, readonly string[]>> = {
   make: ['c', 'h', 'cc', 'cpp', 'hpp', 'mk'],
 };
 
-/** Interpreters of scripts that are not for Node. */
+/** Interpreters of scripts in other languages than Node's, by extension. */
 const interpreters: Readonly<Record<string, readonly string[]>> = {
   py: [platform.isPosix ? 'python3' : 'python'],
 };
 
 /**
- * Resolves what is to be run.
+ * Resolves the script or command to run.
  *
- * @throws UsageError when there is no such script or command, or it may not be run
+ * @throws UsageError if there is no such script or command, or it cannot be run
  */
 export function resolveCommand(request: CommandRequest): Command {
   const command = resolve(request);
-  // A preload could neither be read nor enter the cgroup: it is run as any other command is.
+  // With permissions the preload can neither be read nor join the cgroup: such a program runs like any other command.
   return command.nodeArgs.some((flag) => /^--(?:experimental[-_])?permission\b/.test(flag))
     ? { ...command, nodeArgs: [], args: [...command.nodeArgs, ...command.args], isNode: false }
     : command;
@@ -77,11 +77,11 @@ function resolve(request: CommandRequest): Command {
   const [word = '', ...args] = program;
   if (word === '') throw new UsageError('the script is an empty text');
   const script = findScript(folder, word);
-  if (script !== undefined) return runScript(request, script, word, args);
+  if (script !== undefined) return resolveScript(request, { script, word, args });
 
-  const file = findOnPath(word, folder) ?? undefined;
+  const file = findOnPath(word, folder);
   if (file === undefined) throw missing(folder, word);
-  if (nodeArgs.length > 0 && path.basename(file) !== 'node') throw notForNode(nodeArgs, word);
+  if (path.basename(file) !== 'node') rejectNodeArgs(nodeArgs, word);
   return {
     file,
     nodeArgs: [],
@@ -93,70 +93,89 @@ function resolve(request: CommandRequest): Command {
   };
 }
 
-function runScript(request: CommandRequest, script: string, word: string, args: readonly string[]): Command {
-  const { folder, nodeArgs, execMap } = request;
-  requireReadable(script, word);
-  const extension = path.extname(script).slice(1);
-  const mapped = Object.hasOwn(execMap, extension) ? execMap[extension] : undefined;
-  const base = { display: [word, ...args].join(' '), script };
+interface Script {
+  /** Absolute path. */
+  readonly script: string;
+  /** Its name as the user wrote it. */
+  readonly word: string;
+  readonly args: readonly string[];
+}
 
-  if (mapped !== undefined || Object.hasOwn(interpreters, extension)) {
-    const [interpreter = '', ...flags] =
-      typeof mapped === 'string' ? mapped.split(/\s+/).filter(Boolean) : (mapped ?? interpreters[extension] ?? []);
-    const file = findOnPath(interpreter, folder);
-    if (file === undefined) throw new UsageError(`${word}: needs ${show(interpreter)}, which is not installed`);
-    if (nodeArgs.length > 0 && interpreter !== 'node') throw notForNode(nodeArgs, interpreter);
-    return {
-      ...base,
-      file,
-      nodeArgs: [],
-      args: [...nodeArgs, ...flags, word, ...args],
-      display: [interpreter, ...flags, base.display].join(' '),
-      extensions: [...new Set([extension, ...extensionsFor(interpreter, [])])],
-      isNode: false,
-    };
-  }
+function resolveScript(request: CommandRequest, script: Script): Command {
+  const { nodeArgs, execMap } = request;
+  requireReadable(script);
+  const extension = path.extname(script.script).slice(1);
+  const mapped = Object.hasOwn(execMap, extension) ? execMap[extension] : undefined;
+  const interpreter = typeof mapped === 'string' ? mapped.split(/\s+/).filter(Boolean) : mapped;
+  if (interpreter !== undefined) return viaInterpreter(request, script, extension, interpreter);
+  const builtIn = Object.hasOwn(interpreters, extension) ? interpreters[extension] : undefined;
+  if (builtIn !== undefined) return viaInterpreter(request, script, extension, builtIn);
   switch (extension) {
     case 'js':
     case 'mjs':
     case 'cjs':
-      return {
-        ...base,
-        file: process.execPath,
-        nodeArgs,
-        args: [word, ...args],
-        display: ['node', ...nodeArgs, base.display].join(' '),
-        extensions: javascript,
-        isNode: true,
-      };
+      return viaNode(script, nodeArgs, [], javascript);
     case 'ts':
     case 'mts':
     case 'cts':
     case 'tsx':
-      return {
-        ...base,
-        file: process.execPath,
-        nodeArgs: [...nodeArgs, ...typescriptLoader(script, word)],
-        args: [word, ...args],
-        display: ['node', ...nodeArgs, base.display].join(' '),
-        extensions: typescript,
-        isNode: true,
-      };
+      return viaNode(script, nodeArgs, typescriptLoader(script), typescript);
     default:
+      return asExecutable(script, nodeArgs, extension);
   }
-  if (nodeArgs.length > 0) throw notForNode(nodeArgs, word);
+}
+
+function viaInterpreter(
+  { folder, nodeArgs }: CommandRequest,
+  { script, word, args }: Script,
+  extension: string,
+  [interpreter = '', ...flags]: readonly string[],
+): Command {
+  const file = findOnPath(interpreter, folder);
+  if (file === undefined) throw new UsageError(`${word}: needs ${show(interpreter)}, which is not installed`);
+  if (interpreter !== 'node') rejectNodeArgs(nodeArgs, interpreter);
+  return {
+    script,
+    file,
+    nodeArgs: [],
+    args: [...nodeArgs, ...flags, word, ...args],
+    display: [interpreter, ...flags, word, ...args].join(' '),
+    extensions: [...new Set([extension, ...extensionsFor(interpreter, [])])],
+    isNode: false,
+  };
+}
+
+const viaNode = (
+  { script, word, args }: Script,
+  nodeArgs: readonly string[],
+  loader: readonly string[],
+  extensions: readonly string[],
+): Command => ({
+  script,
+  file: process.execPath,
+  nodeArgs: [...nodeArgs, ...loader],
+  args: [word, ...args],
+  display: ['node', ...nodeArgs, word, ...args].join(' '),
+  extensions,
+  isNode: true,
+});
+
+function asExecutable({ script, word, args }: Script, nodeArgs: readonly string[], extension: string): Command {
+  rejectNodeArgs(nodeArgs, word);
   if (!isExecutable(script)) {
-    const way =
+    const remedy =
       extension === ''
         ? 'make it executable (chmod +x)'
         : `name what runs it: "execMap": {"${extension}": "…"} in .watchrc, or make it executable`;
-    throw new UsageError(`${word}: no interpreter is known for ${extension === '' ? 'it' : `.${extension}`} · ${way}`);
+    const kind = extension === '' ? 'it' : `.${extension}`;
+    throw new UsageError(`${word}: no interpreter is known for ${kind} · ${remedy}`);
   }
   return {
-    ...base,
+    script,
     file: script,
     nodeArgs: [],
     args,
+    display: [word, ...args].join(' '),
     extensions: extension === '' ? typescript : [extension],
     isNode: false,
   };
@@ -179,7 +198,7 @@ function viaShell(request: CommandRequest, line: string): Command {
     const quoted = program.map((text) => `"${text.replaceAll('"', '\\"')}"`).join(' ');
     return { ...base, file: process.env.ComSpec ?? 'cmd.exe', args: ['/d', '/s', '/c', `"${line} ${quoted}"`] };
   }
-  // The program's words are handed over as parameters: no quoting can go wrong.
+  // The program's words are passed as parameters, and need no quoting.
   return {
     ...base,
     file: '/bin/sh',
@@ -206,7 +225,7 @@ function findScript(folder: string, word: string): string | undefined {
   );
 }
 
-/** The executable of this name in `node_modules/.bin`, from the folder upward, or on the environment's PATH. */
+/** Finds the executable of this name in `node_modules/.bin`, from the folder upward, or on the environment's PATH. */
 export function findOnPath(word: string, folder: string, env: NodeJS.ProcessEnv = process.env): string | undefined {
   if (word === '') return undefined;
   if (word.includes('/') || word.includes(path.sep)) {
@@ -238,7 +257,8 @@ function isExecutable(file: string): boolean {
   }
 }
 
-function requireReadable(script: string, word: string): void {
+/** @throws UsageError if the script cannot be read */
+function requireReadable({ script, word }: Script): void {
   try {
     fs.accessSync(script, fs.constants.R_OK);
   } catch {
@@ -246,8 +266,8 @@ function requireReadable(script: string, word: string): void {
   }
 }
 
-/** The project's own tsx, else Node's type stripping where it is on by default. */
-function typescriptLoader(script: string, word: string): string[] {
+/** Flags that load the project's own tsx; none where Node strips types by default. */
+function typescriptLoader({ script, word }: Script): string[] {
   try {
     return ['--import', pathToFileURL(createRequire(script).resolve('tsx')).href];
   } catch {
@@ -256,7 +276,7 @@ function typescriptLoader(script: string, word: string): string[] {
   }
 }
 
-/** From Node 22.18 and 23.6 on: the syntax that can be erased. */
+/** Whether Node runs TypeScript whose syntax can be erased: from 22.18 and 23.6 on. */
 const stripsTypes = (): boolean => Boolean((process.features as { typescript?: string | false }).typescript);
 
 function extensionsFor(command: string, words: readonly string[]): readonly string[] {
@@ -278,10 +298,10 @@ function missing(folder: string, word: string): UsageError {
   return new UsageError(`${word}: no such ${looksLikeFile ? 'file' : 'file or command'} in ${folder}${hint}`);
 }
 
-function notForNode(nodeArgs: readonly string[], program: string): UsageError {
-  return new UsageError(
-    `${nodeArgs[0]} is a flag for Node, but ${program} is not run by it · put it after the program's name`,
-  );
+/** @throws UsageError if there are flags for Node, which does not run this program */
+function rejectNodeArgs([flag]: readonly string[], program: string): void {
+  if (flag === undefined) return;
+  throw new UsageError(`${flag} is a flag for Node, but ${program} is not run by it · put it after the program's name`);
 }
 
 const show = (word: string): string => JSON.stringify(word.length > 60 ? `${word.slice(0, 57)}…` : word);
