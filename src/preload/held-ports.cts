@@ -1,32 +1,33 @@
 /**
- * Keeps connections waiting through a restart, instead of being refused: devwatch gets a duplicate of
- * every socket that the program listens on, on which it never accepts, and the next run inherits it.
- * Also stops accepting when devwatch says that this run is about to end, and tells when what is under
- * way has been answered.
- *
- * Everything goes past Node's IPC, so that `process.send`, `connected` and `channel` are what they are
- * without devwatch. Descriptors can be sent through a pipe of Node's own kind only, which `process.binding`
- * makes; where that is forbidden (`--permission`), ports are not held.
+ * Makes connections wait during a restart instead of being refused: devwatch gets a duplicate of each socket that the
+ * program listens on, never accepts on it, and passes it on to the next run. Also stops accepting when devwatch
+ * announces the end of this run, and reports when the requests in flight have been answered.
  */
 
-const { reach } = require('./node-bindings.cjs') as Reach;
+import type { PreloadMessage } from './messages.ts' with { 'resolution-mode': 'import' };
+import type { Drain, HeldSocket, HoldOrders } from './orders.ts' with { 'resolution-mode': 'import' };
 
-type Reach = { reach<Binding, Parts>(pick: (binding: Binding) => Parts): Parts | undefined };
-type HoldOrders = import('./orders.ts', { with: { 'resolution-mode': 'import' }}).HoldOrders;
-type Drain = import('./orders.ts', { with: { 'resolution-mode': 'import' }}).Drain;
-type HeldSocket = import('./orders.ts', { with: { 'resolution-mode': 'import' }}).HeldSocket;
+const { Traffic, milliseconds } = require('./traffic.cjs') as TrafficExports;
+const { openHandleSender } = require('./handle-sender.cjs') as HandleSenderExports;
+
+type TrafficExports = {
+  readonly Traffic: new () => { begin(): void; drain(): void; isBusy(): boolean };
+  milliseconds(): number;
+};
+type HandleSenderExports = {
+  openHandleSender(descriptor: number | undefined, onMessage: (message: object) => void): SendHandle | undefined;
+};
+type SendHandle = (message: object, handle: object) => void;
 type Server = import('node:net').Server;
-type Socket = import('node:net').Socket;
-type ServerResponse = import('node:http').ServerResponse;
 
-/** libuv's handle below a server. */
+/** libuv's handle of a server. */
 interface Handle {
   close(done?: () => void): void;
   hasRef(): boolean;
   getsockname?(into: object): number;
 }
 
-interface Listening extends Server {
+interface ListeningServer extends Server {
   _handle: Handle | null;
   _connectionKey?: string | undefined;
 }
@@ -40,247 +41,285 @@ type ListenArguments = [
   flags: number | undefined,
 ];
 
+type Listen = (this: ListeningServer, ...args: ListenArguments) => void;
+
 interface NetInternals {
-  readonly Server: { readonly prototype: { _listen2(this: Listening, ...args: ListenArguments): void } };
-  /** Cluster uses it, too. */
+  readonly Server: { readonly prototype: { _listen2: Listen } };
+  /** `cluster` uses it as well. */
   _createServerHandle(address: null, port: null, addressType: null, fd: number): Handle | number;
 }
 
-/** What the preload has for us. */
-interface Links {
-  say(message: object): void;
-  /** Says something, and waits for the answer. */
-  ask(message: object): unknown;
+interface Context {
+  send(message: PreloadMessage): void;
+  /** Sends a message and waits for the answer. */
+  request(message: PreloadMessage): unknown;
 }
 
-/** Sends a message of ours to devwatch, perhaps with a handle of which devwatch gets a duplicate. */
-type Send = (message: object, handle: Handle) => void;
-
-/** Where a Unix socket is. libuv removes the file of one that it made itself, when it closes the socket. */
-interface Place {
-  readonly file: string;
-  readonly isInherited: boolean;
+/** The address that a server is to listen on. */
+interface Address {
+  /** Also set for a Unix socket: its path. */
+  readonly address: string | null;
+  readonly port: number;
+  readonly isPath: boolean;
+  /** Equal for two servers that the same socket can serve. */
+  readonly key: string;
+  /** The socket has none of the options (such as `reusePort`) that a duplicate would not share. */
+  readonly canBeHeld: boolean;
 }
 
-interface Kept {
-  readonly place: Place | undefined;
-  /** The service manager listens on, whatever the program does. */
-  readonly isHanded: boolean;
-}
-
-interface Live {
+/** A socket that the program listens on and devwatch holds. */
+interface LiveSocket {
   readonly id: string;
-  /** No connection is accepted any more, which the program does not notice. */
-  readonly endAccepting: () => void;
+  readonly handle: Handle;
+  /** libuv's own method. */
+  readonly close: (done?: () => void) => void;
+  /** The file of a Unix socket that this process is responsible for. */
+  readonly file: string | undefined;
+  readonly isInherited: boolean;
+  /** The service manager listens on, whatever the program does. */
+  readonly isSocketActivated: boolean;
+  /** Keeps the program alive after the socket was closed behind its back. */
+  keepAlive?: NodeJS.Timeout;
 }
 
-/** A new server appears this long after the one before, in ms; what is not listened on again by then is let go. */
-const servesComplete = 500;
-/** A program that listens on nothing any more, in ms. */
-const longestStart = 30_000;
-/**
- * A connection may be about to bring a request for so long after it was made, or after its last answer, in
- * ms: on a busy machine clients were seen to take 60.
- */
-const freshness = 100;
-/** The longest that Node knows, in ms. */
-const longestTimer = 2 ** 31 - 1;
-/** Between two looks at what is under way, in ms. */
-const drainLook = 3;
+/** Servers start within this time of each other; an inherited socket that is unclaimed by then is released. */
+const claimTimeoutMs = 500;
+/** The same for a program that does not listen at all. */
+const firstClaimTimeoutMs = 30_000;
+/** The longest interval that Node can time. */
+const maxTimerMs = 2 ** 31 - 1;
+const drainPollIntervalMs = 3;
 
-function holdPorts({ descriptor, keeps, isPinged, held }: HoldOrders, { say, ask }: Links): { onBegin(): void } {
-  const net = require('node:net') as NetInternals & typeof import('node:net');
-  let sender: { readonly send: Send | undefined } | undefined;
-  const live = new Set<Live>();
-  const { kill } = process;
-  const traffic = watchTraffic();
-  let handed = held.filter(({ isHanded }) => isHanded);
-  let unclaimed = held.filter(({ isHanded }) => !isHanded);
-  let draining = false;
-  let drainUntil = 0;
-  let serial = 0;
-  let cancelLetGo = (): void => {};
+class HeldPorts {
+  readonly #net = require('node:net') as NetInternals & typeof import('node:net');
+  readonly #context: Context;
+  readonly #orders: HoldOrders;
+  readonly #traffic = new Traffic();
+  readonly #live = new Set<LiveSocket>();
+  /** Taken before the program can replace it. */
+  readonly #kill = process.kill;
+  #socketActivated: readonly HeldSocket[];
+  #unclaimed: readonly HeldSocket[];
+  /** Undefined until it is needed: a program that does not listen gets no further handle. */
+  #sender: { readonly sendHandle: SendHandle | undefined } | undefined;
+  #drain: Drain | undefined;
+  #serial = 0;
+  #releaseTimer: NodeJS.Timeout | undefined;
 
-  const { prototype } = net.Server;
-  prototype._listen2 = new Proxy(prototype._listen2, {
-    apply(listen, server: Listening, args: ListenArguments) {
-      const [address, port, addressType, , fd, flags = 0] = args;
-      if (server._handle || typeof fd === 'number') return Reflect.apply(listen, server, args);
-      const isOurs = flags <= 1;
-      const key = `${addressType} ${address} ${port} ${flags}`;
-      const inherited = (isOurs ? claim(key, address) : undefined) ?? claimHanded(port, address);
-      if (inherited !== undefined) server._handle = handleOf(inherited);
-      else makeRoom(port, address);
-      Reflect.apply(listen, server, args);
-      const handle = server._handle;
-      if (handle === null || handle === undefined) tellOfTaken(server);
-      if (!isOurs || handle === null || handle === undefined) return undefined;
-      if (inherited?.connectionKey !== undefined) server._connectionKey = inherited.connectionKey;
-      serial += 1;
-      const id = inherited?.id ?? `${process.pid}.${serial}`;
-      // Opened when there is something to send: a program that does not listen has no handle more.
-      const send = keeps ? openSenderOnce() : undefined;
-      if (send !== undefined) {
-        const path = addressType === -1 ? stampOf(address) : undefined;
-        const file = addressType === -1 && address !== null ? address : undefined;
-        const isHanded = inherited?.isHanded === true;
-        const place = file === undefined || isHanded ? undefined : { file, isInherited: inherited !== undefined };
-        keep(id, handle, { place, isHanded });
-        traffic.begin();
-        const socket = { id, key, connectionKey: server._connectionKey, path, port: portOf(handle) };
-        if (inherited === undefined) send({ hold: socket }, handle);
-      }
-      say({ type: 'listens', id, port: portOf(handle), ...(addressType === -1 && { path: address }) });
-      letGoIn(servesComplete);
-      return undefined;
-    },
-  });
-
-  /** A program that handles the error may end by itself, with any code (Express 5 does). It is not handled by this. */
-  function tellOfTaken(server: Server): void {
-    const { errorMonitor } = require('node:events') as typeof import('node:events');
-    server.once(errorMonitor as unknown as 'error', (error: Partial<NodeJS.ErrnoException & { port: number }>) => {
-      if (error.code === 'EADDRINUSE') say({ type: 'address-in-use', port: error.port, isHandled: true });
+  constructor(orders: HoldOrders, context: Context) {
+    this.#orders = orders;
+    this.#context = context;
+    this.#socketActivated = orders.held.filter(({ isSocketActivated }) => isSocketActivated);
+    this.#unclaimed = orders.held.filter(({ isSocketActivated }) => !isSocketActivated);
+    const { prototype } = this.#net.Server;
+    prototype._listen2 = new Proxy(prototype._listen2, {
+      apply: this.#listen,
     });
+    if (orders.isPinged) this.#openSender();
   }
 
-  function openSenderOnce(): Send | undefined {
-    if (sender === undefined) {
-      sender = { send: openSender(descriptor, hear) };
-      if (sender.send === undefined) say({ type: 'deaf' });
+  onBegin(): void {
+    this.#releaseAfter(firstClaimTimeoutMs);
+  }
+
+  /** Runs in place of `_listen2`. The proxy calls it directly: another function would be seen in stack traces. */
+  readonly #listen = (listen: Listen, server: ListeningServer, args: ListenArguments): void => {
+    // The program brings its own socket.
+    if (server._handle || typeof args[4] === 'number') {
+      Reflect.apply(listen, server, args);
+      return;
     }
-    return sender.send;
-  }
+    const address = addressOf(args);
+    const inherited = this.#claim(address);
+    if (inherited === undefined) this.#releaseRivals(address);
+    else server._handle = this.#handleOf(inherited);
+    Reflect.apply(listen, server, args);
+    const handle = server._handle as Handle | null | undefined;
+    if (handle === null || handle === undefined) this.#reportAddressInUse(server);
+    else if (address.canBeHeld) this.#hold(server, handle, address, inherited);
+  };
 
-  /** The socket of the run before, for the same address. */
-  function claim(key: string, address: string | null): HeldSocket | undefined {
-    const found = unclaimed.find((one) => one.key === key && (one.path === undefined || one.path === stampOf(address)));
-    unclaimed = unclaimed.filter((one) => one !== found);
-    return found;
-  }
-
-  /** By its port or path alone: whatever address it has, nobody else could listen there. */
-  function claimHanded(port: number, address: string | null): HeldSocket | undefined {
-    const found = handed.find((one) =>
-      one.path === undefined ? one.port === port : address !== null && one.path === stampOf(address),
+  /** Returns the inherited socket for this address, if there is one. */
+  #claim({ key, address, port, canBeHeld }: Address): HeldSocket | undefined {
+    const isSameFile = ({ path }: HeldSocket): boolean => path !== undefined && path === stampOf(address);
+    const earlier = canBeHeld
+      ? this.#unclaimed.find((one) => one.key === key && (one.path === undefined || isSameFile(one)))
+      : undefined;
+    this.#unclaimed = this.#unclaimed.filter((one) => one !== earlier);
+    if (earlier !== undefined) return earlier;
+    // By port or path alone: whatever address the socket has, no other socket could be bound there.
+    const activated = this.#socketActivated.find((one) =>
+      one.path === undefined ? one.port === port : address !== null && isSameFile(one),
     );
-    handed = handed.filter((one) => one !== found);
-    return found;
+    this.#socketActivated = this.#socketActivated.filter((one) => one !== activated);
+    return activated;
   }
 
-  function handleOf({ descriptor: inherited }: HeldSocket): Handle | null {
-    const handle = net._createServerHandle(null, null, null, inherited);
+  /** Releases inherited sockets on the same port but another address, which would block the bind. */
+  #releaseRivals({ address, port }: Address): void {
+    for (const one of this.#unclaimed) {
+      if (one.port === undefined ? one.key.split(' ')[1] !== address : one.port !== port) continue;
+      this.#discard(one);
+      this.#context.request({ type: 'unhold', id: one.id });
+    }
+  }
+
+  #handleOf({ descriptor }: HeldSocket): Handle | null {
+    const handle = this.#net._createServerHandle(null, null, null, descriptor);
     return typeof handle === 'number' ? null : handle;
   }
 
-  /** What stands for this port under another address would be in the way. */
-  function makeRoom(port: number, address: string | null): void {
-    for (const one of unclaimed) {
-      if (one.port === undefined ? one.key.split(' ')[1] === address : one.port === port) letGo(one, ask);
-    }
+  /** A program that handles the error may exit by itself, with any code (Express 5 does). Only watches the error. */
+  #reportAddressInUse(server: Server): void {
+    const { errorMonitor } = require('node:events') as typeof import('node:events');
+    server.once(errorMonitor as unknown as 'error', ({ code, port }: NodeJS.ErrnoException & { port?: number }) => {
+      if (code === 'EADDRINUSE' && port !== undefined) {
+        this.#context.send({ type: 'address-in-use', port, isHandled: true });
+      }
+    });
   }
 
-  function keep(id: string, handle: Handle, { place, isHanded }: Kept): void {
-    const close = handle.close.bind(handle);
-    let keepsAlive: NodeJS.Timeout | undefined;
-    const one: Live = {
+  /** Sends devwatch a duplicate of a new socket, and reports that the program listens. */
+  #hold(server: ListeningServer, handle: Handle, address: Address, inherited: HeldSocket | undefined): void {
+    if (inherited?.connectionKey !== undefined) server._connectionKey = inherited.connectionKey;
+    this.#serial += 1;
+    const id = inherited?.id ?? `${process.pid}.${this.#serial}`;
+    const port = portOf(handle);
+    const file = address.isPath ? (address.address ?? undefined) : undefined;
+    const sendHandle = this.#orders.keeps ? this.#openSender() : undefined;
+    if (sendHandle !== undefined) {
+      const path = address.isPath ? stampOf(address.address) : undefined;
+      const isSocketActivated = inherited?.isSocketActivated === true;
+      this.#trackHandle({
+        id,
+        handle,
+        close: handle.close.bind(handle),
+        file: isSocketActivated ? undefined : file,
+        isInherited: inherited !== undefined,
+        isSocketActivated,
+      });
+      this.#traffic.begin();
+      const { key } = address;
+      const socket = { id, key, connectionKey: server._connectionKey, path, port };
+      if (inherited === undefined) sendHandle({ hold: socket }, handle);
+    }
+    this.#context.send({
+      type: 'listens',
       id,
-      endAccepting() {
-        rememberAddress(handle);
-        // A server that listens keeps the program alive until it is closed.
-        if (handle.hasRef()) keepsAlive = setInterval(() => {}, longestTimer);
-        if (place === undefined || place.isInherited) close();
-        else keepFile(place.file, close);
-      },
-    };
-    live.add(one);
-    // When the program closes it, the port is free at once, as it is without devwatch.
+      ...(port !== undefined && { port }),
+      ...(file !== undefined && { path: file }),
+    });
+    this.#releaseAfter(claimTimeoutMs);
+  }
+
+  /** When the program closes the socket, its port is free at once, as without devwatch. */
+  #trackHandle(socket: LiveSocket): void {
+    const { id, handle, close, file, isInherited, isSocketActivated } = socket;
+    this.#live.add(socket);
     handle.close = (done) => {
       Reflect.deleteProperty(handle, 'close');
-      live.delete(one);
-      clearInterval(keepsAlive);
-      if (!draining && !isHanded) {
-        ask({ type: 'unhold', id });
-        if (place?.isInherited === true) removeFile(place.file);
+      this.#live.delete(socket);
+      clearInterval(socket.keepAlive);
+      if (this.#drain === undefined && !isSocketActivated) {
+        this.#context.request({ type: 'unhold', id });
+        if (file !== undefined && isInherited) removeFile(file);
       }
       close(done);
     };
   }
 
-  function letGo(one: HeldSocket, tell: (message: object) => unknown): void {
-    unclaimed = unclaimed.filter((other) => other !== one);
-    (require('node:fs') as typeof import('node:fs')).closeSync(one.descriptor);
-    tell({ type: tell === ask ? 'unhold' : 'unclaimed', id: one.id });
+  #openSender(): SendHandle | undefined {
+    if (this.#sender === undefined) {
+      const sendHandle = openHandleSender(this.#orders.descriptor, (message) => this.#onMessage(message));
+      this.#sender = { sendHandle };
+      if (sendHandle === undefined) this.#context.send({ type: 'deaf' });
+    }
+    return this.#sender.sendHandle;
   }
 
-  function letGoIn(ms: number): void {
-    cancelLetGo();
-    if (unclaimed.length === 0) return;
-    const timer = setTimeout(() => {
-      for (const one of unclaimed) letGo(one, say);
-    }, ms).unref();
-    cancelLetGo = () => clearTimeout(timer);
+  #onMessage({ ping, drain }: { readonly ping?: number; readonly drain?: Drain }): void {
+    if (ping !== undefined) this.#context.send({ type: 'pong', ping });
+    if (drain === undefined) return;
+    const isFirst = this.#drain === undefined;
+    this.#drain = isFirst ? drain : { ...this.#drain, until: drain.until };
+    if (isFirst) this.#beginDrain();
   }
 
-  /** What devwatch says. */
-  function hear(message: { drain?: Drain; ping?: number }): void {
-    if (message.ping !== undefined) say({ type: 'pong', ping: message.ping });
-    if (message.drain !== undefined) drain(message.drain);
+  #beginDrain(): void {
+    for (const socket of this.#live) endAccepting(socket);
+    this.#traffic.drain();
+    this.#checkDrain();
   }
 
-  function drain({ until, signal }: Drain): void {
-    drainUntil = until;
-    if (draining) return;
-    draining = true;
-    for (const { endAccepting } of live) endAccepting();
-    traffic.drain();
-    const look = (): void => {
-      const isInTime = milliseconds() < drainUntil;
-      if (isInTime && traffic.isUnderWay()) {
-        setTimeout(look, drainLook);
-        return;
+  #checkDrain(): void {
+    const { until, signal } = this.#drain ?? { until: 0 };
+    const isInTime = milliseconds() < until;
+    if (isInTime && this.#traffic.isBusy()) {
+      setTimeout(() => this.#checkDrain(), drainPollIntervalMs);
+      return;
+    }
+    // After the deadline devwatch sends the signal itself; it must not arrive twice.
+    const asked = isInTime && signal !== undefined;
+    this.#context.send({ type: 'drained', asked });
+    if (asked) Reflect.apply(this.#kill, process, [process.pid, signal]);
+  }
+
+  /** Releases inherited sockets that are unclaimed after this time. */
+  #releaseAfter(ms: number): void {
+    clearTimeout(this.#releaseTimer);
+    if (this.#unclaimed.length === 0) return;
+    this.#releaseTimer = setTimeout(() => {
+      for (const one of this.#unclaimed) {
+        this.#discard(one);
+        this.#context.send({ type: 'unclaimed', id: one.id });
       }
-      // Later devwatch asks, which must not be done twice.
-      const asksItself = isInTime && signal !== undefined;
-      say({ type: 'drained', asked: asksItself });
-      if (asksItself) Reflect.apply(kill, process, [process.pid, signal]);
-    };
-    look();
+    }, ms).unref();
   }
 
-  if (isPinged) openSenderOnce();
-  return { onBegin: () => letGoIn(longestStart) };
-}
-
-/** The origin means nothing. Node loads nine modules for `performance`, as a program is being asked to end. */
-function milliseconds(): number {
-  const [seconds, nanoseconds] = process.hrtime();
-  return seconds * 1000 + nanoseconds / 1e6;
-}
-
-function removeFile(file: string): void {
-  try {
-    (require('node:fs') as typeof import('node:fs')).unlinkSync(file);
-  } catch {
-    // It is removed already, or abstract.
+  #discard(one: HeldSocket): void {
+    this.#unclaimed = this.#unclaimed.filter((other) => other !== one);
+    (require('node:fs') as typeof import('node:fs')).closeSync(one.descriptor);
   }
 }
 
-/** Closes a socket without its file, for it is still listened on. */
-function keepFile(file: string, close: () => void): void {
+function addressOf([address, port, addressType, , , flags = 0]: ListenArguments): Address {
+  const key = `${addressType} ${address} ${port} ${flags}`;
+  return { address, port, isPath: addressType === -1, key, canBeHeld: flags <= 1 };
+}
+
+/** Closes the socket without the program noticing: devwatch's duplicate takes the connections from here on. */
+function endAccepting(socket: LiveSocket): void {
+  const { handle, close, file, isInherited } = socket;
+  rememberAddress(handle);
+  // A server that listens keeps the program alive until the program closes it.
+  if (handle.hasRef()) socket.keepAlive = setInterval(() => {}, maxTimerMs);
+  if (file === undefined || isInherited) close();
+  else closeKeepingFile(file, close);
+}
+
+/** Closes a Unix socket but keeps its file, which libuv removes with the socket that it was made for. */
+function closeKeepingFile(file: string, close: () => void): void {
   const { linkSync, renameSync } = require('node:fs') as typeof import('node:fs');
   const aside = `${file}.${process.pid}`;
   try {
     linkSync(file, aside);
   } catch {
-    close(); // It has none: it is removed already, or abstract.
+    close(); // The file was removed already, or the socket is abstract.
     return;
   }
   close();
   renameSync(aside, file);
 }
 
-/** The program may ask a server for its address while it ends. */
+function removeFile(file: string): void {
+  try {
+    (require('node:fs') as typeof import('node:fs')).unlinkSync(file);
+  } catch {
+    // The file was removed already, or the socket is abstract.
+  }
+}
+
+/** Keeps `server.address()` working after the socket was closed: the program may call it while it ends. */
 function rememberAddress(handle: Handle): void {
   const address = {};
   const error = handle.getsockname?.(address);
@@ -298,7 +337,7 @@ function portOf(handle: Handle): number | undefined {
   return address.port;
 }
 
-/** Tells one file from a later one with the same name. */
+/** Returns device and inode, which distinguish a file from a later one of the same name; empty if it is missing. */
 function stampOf(file: string | null): string {
   try {
     const { dev, ino } = (require('node:fs') as typeof import('node:fs')).statSync(file ?? '');
@@ -308,116 +347,4 @@ function stampOf(file: string | null): string {
   }
 }
 
-/** Which requests are being answered, and which connections may bring one at any moment. */
-function watchTraffic() {
-  const diagnostics = require('node:diagnostics_channel') as typeof import('node:diagnostics_channel');
-  const answering = new Set<ServerResponse>();
-  /** When the connection was made or its last answer was given. */
-  const fresh = new Map<Socket, number>();
-  let begun = false;
-  let draining = false;
-  let tidiedAt = 0;
-
-  function refresh(socket: Socket): void {
-    const now = milliseconds();
-    // Of thousands of connections, to look at all takes as long as the answer.
-    if (fresh.size > 256 && now - tidiedAt > freshness) {
-      tidiedAt = now;
-      for (const [other, at] of fresh) if (now - at > freshness || other.destroyed) fresh.delete(other);
-      for (const response of answering) if (response.destroyed) answering.delete(response);
-    }
-    fresh.set(socket, now);
-  }
-
-  /** The client is to make another connection for what it wants next. */
-  function closeAfter(response: ServerResponse): void {
-    if (!response.headersSent) response.shouldKeepAlive = false;
-  }
-
-  return {
-    /** Called when there is a server. */
-    begin(): void {
-      if (begun) return;
-      begun = true;
-      diagnostics.subscribe('net.server.socket', (message) => refresh((message as { socket: Socket }).socket));
-      diagnostics.subscribe('http.server.request.start', (message) => {
-        const { response, socket } = message as { response: ServerResponse; socket: Socket };
-        answering.add(response);
-        fresh.delete(socket);
-        if (draining) closeAfter(response);
-      });
-      diagnostics.subscribe('http.server.response.finish', (message) => {
-        const { response, socket } = message as { response: ServerResponse; socket: Socket };
-        answering.delete(response);
-        refresh(socket);
-      });
-    },
-    drain(): void {
-      draining = true;
-      for (const response of answering) closeAfter(response);
-    },
-    isUnderWay(): boolean {
-      const now = milliseconds();
-      for (const response of answering) if (!response.destroyed) return true;
-      for (const [socket, at] of fresh) if (!socket.destroyed && now - at < freshness) return true;
-      return false;
-    },
-  };
-}
-
-/** Undefined where there is no way. */
-function openSender(descriptor: number | undefined, hear: (message: object) => void): Send | undefined {
-  return descriptor === undefined ? openIpc(hear) : openPipe(descriptor, hear);
-}
-
-/** The program has an IPC channel of its own, on which Node hides messages whose `cmd` begins so. */
-const command = 'NODE_DEVWATCH';
-
-function openIpc(hear: (message: object) => void): Send | undefined {
-  const { send } = process;
-  if (send === undefined) return undefined;
-  (process as NodeJS.EventEmitter).on('internalMessage', (message: { cmd?: string }) => {
-    if (message.cmd === command) hear(message);
-  });
-  return (message, handle) => {
-    Reflect.apply(send, process, [{ cmd: command, ...message }, handle, { keepOpen: true }, () => {}]);
-  };
-}
-
-interface Bindings {
-  (name: 'pipe_wrap'): { Pipe: new (kind: number) => PipeHandle; constants: { IPC: number } };
-  (name: 'stream_wrap'): { WriteWrap: new () => object };
-}
-
-interface PipeHandle extends Handle {
-  open(descriptor: number): number;
-  writeUtf8String(request: object, text: string, handle: Handle): number;
-}
-
-function openPipe(descriptor: number, hear: (message: object) => void): Send | undefined {
-  const net = require('node:net') as typeof import('node:net');
-  const parts = reach((binding: Bindings) => {
-    const { Pipe, constants } = binding('pipe_wrap');
-    return { pipe: new Pipe(constants.IPC), WriteWrap: binding('stream_wrap').WriteWrap };
-  });
-  if (parts === undefined || parts.pipe.open(descriptor) !== 0) return undefined;
-  const { pipe, WriteWrap } = parts;
-  const socket = new net.Socket({ handle: pipe, readable: true, writable: true } as object);
-  let rest = '';
-  socket.setEncoding('utf8');
-  socket.on('error', () => {});
-  socket.on('data', (chunk: string) => {
-    const lines = `${rest}${chunk}`.split('\n');
-    rest = lines.pop() ?? '';
-    for (const line of lines) hear(JSON.parse(line) as object);
-  });
-  socket.unref();
-  return (message, handle) => {
-    // As Node's own IPC does it: the parent unwraps it.
-    const envelope = { cmd: 'NODE_HANDLE', type: 'net.Native', msg: { cmd: command, ...message } };
-    const request = Object.assign(new WriteWrap(), { oncomplete() {}, handle });
-    pipe.writeUtf8String(request, `${JSON.stringify(envelope)}\n`, handle);
-  };
-}
-
-module.exports = { holdPorts };
+module.exports = { HeldPorts };

@@ -1,4 +1,4 @@
-/** The part of loads.cts that Node before 22.15 runs in the thread of its module hooks. */
+/** The part of loads.cts that runs in the thread of Node's module hooks, for Node before 22.15. */
 
 import { createRequire } from 'node:module';
 import type { LaunchOrders } from './orders.ts';
@@ -16,8 +16,8 @@ interface Context {
 let report: Reporter | undefined;
 
 export function initialize({ orders, reporter }: { orders: LaunchOrders; reporter: string }): void {
-  const loads = createRequire(import.meta.url)(reporter) as { reporter(orders: LaunchOrders): Reporter };
-  report = loads.reporter(orders);
+  const loads = createRequire(import.meta.url)(reporter) as { createReporter(orders: LaunchOrders): Reporter };
+  report = loads.createReporter(orders);
 }
 
 export async function resolve(

@@ -1,16 +1,17 @@
 /**
- * Tells devwatch which files of its own the program loads (`--deps`), or would load if they were
- * there, and which packages (`--prewarm`). Node's own WATCH_REPORT_DEPENDENCIES needs an IPC channel, which the program would see.
+ * Reports which of its own files the program loads (`--deps`), or would load if they existed, and which packages
+ * (`--prewarm`). Node's own WATCH_REPORT_DEPENDENCIES needs an IPC channel, which the program would see.
  */
+
+import type { PreloadMessage } from './messages.ts' with { 'resolution-mode': 'import' };
+import type { LaunchOrders } from './orders.ts' with { 'resolution-mode': 'import' };
 
 const { writeSync } = require('node:fs') as typeof import('node:fs');
 const nodeModule = require('node:module') as typeof import('node:module') & ModuleInternals;
 const path = require('node:path') as typeof import('node:path');
 const { fileURLToPath, pathToFileURL } = require('node:url') as typeof import('node:url');
 
-type LaunchOrders = import('./orders.ts', { with: { 'resolution-mode': 'import' }}).LaunchOrders;
-
-/** What Node 20's types do not have: `registerHooks` came with 22.15, `_resolveFilename` is what everybody patches. */
+/** Missing in the types of Node 20: `registerHooks` came with 22.15; `_resolveFilename` is internal, and often patched. */
 interface ModuleInternals {
   registerHooks?: (hooks: { resolve(specifier: string, context: Context, next: Next): { url: string } }) => void;
   _resolveFilename: (request: string, parent: { filename?: string | null } | undefined, ...rest: unknown[]) => string;
@@ -23,12 +24,12 @@ interface Context {
 
 type Next = (specifier: string, context: Context) => { url: string };
 
-/** What a missing file might be called, beside its own name. */
-const endings = ['', '.js', '.json', '.node', '.ts', '/index.js'];
+/** Names under which a missing file may appear, as suffixes of the requested one. */
+const suffixes = ['', '.js', '.json', '.node', '.ts', '/index.js'];
 
-/** Reports from here on. Node has hooks for that from 22.15 on. */
+/** Starts to report. Node has synchronous hooks for that since 22.15. */
 function reportLoads(orders: LaunchOrders): void {
-  const report = reporter(orders);
+  const report = createReporter(orders);
   if (nodeModule.registerHooks !== undefined) {
     nodeModule.registerHooks({
       resolve(specifier, context, next) {
@@ -37,7 +38,7 @@ function reportLoads(orders: LaunchOrders): void {
           resolved = next(specifier, context);
           return resolved;
         } finally {
-          // Not by `throw`: Node would show our line as that of the error.
+          // Rethrowing would make Node print this line as the source of the error.
           if (resolved === undefined) report.missing(specifier, context);
           else report.url(resolved.url, context);
         }
@@ -54,45 +55,45 @@ function reportLoads(orders: LaunchOrders): void {
       return file;
     } finally {
       if (file === undefined) report.missingFile(request, name);
-      // Without a parent it is an ES module that loads it, which its own hooks report.
+      // Without a parent an ES module loads the file, which the hooks of loads-hooks.mjs report.
       else if (name !== undefined) report.file(file, name, 'require');
     }
   };
-  // These hooks run in a thread of their own, which the descriptor is shared with.
+  // These hooks run in a thread of their own, in which the descriptor is open as well.
   nodeModule.register(pathToFileURL(path.join(__dirname, 'loads-hooks.mjs')), {
     data: { orders, reporter: __filename },
   });
 }
 
-/** What both kinds of hooks say. */
-function reporter({ channel, reportLoads, reportPackages }: LaunchOrders) {
+/** Reports each file once, for both kinds of hooks. */
+function createReporter({ channel, reportLoads, reportPackages }: LaunchOrders) {
   const reported = new Set<string>();
   const isInstalled = (name: string): boolean => name.includes(`${path.sep}node_modules${path.sep}`);
 
-  function say(key: string, notice: object): void {
+  function send(key: string, message: PreloadMessage): void {
     if (reported.has(key)) return;
     reported.add(key);
     try {
-      writeSync(channel, `${JSON.stringify(notice)}\n`);
+      writeSync(channel, `${JSON.stringify(message)}\n`);
     } catch {
       // devwatch is gone.
     }
   }
 
-  /** Packages load further ones: only what the program itself asks for is told. */
+  /** Packages load further packages; only those that the program itself loads are reported. */
   function file(name: string, parent: string | undefined, kind: 'require' | 'import'): void {
     if (!path.isAbsolute(name) || name.startsWith(__dirname)) return;
     if (!isInstalled(name)) {
-      if (reportLoads) say(name, { type: 'loads', file: name });
+      if (reportLoads) send(name, { type: 'loads', file: name });
     } else if (reportPackages && parent !== undefined && !isInstalled(parent)) {
-      say(`${kind} ${name}`, { type: 'package', file: name, kind });
+      send(`${kind} ${name}`, { type: 'package', file: name, kind });
     }
   }
 
   function missingFile(name: string, parent: string | undefined): void {
-    if (!isPlace.test(name)) return;
+    if (!isPath.test(name)) return;
     const wanted = path.resolve(parent === undefined ? process.cwd() : path.dirname(parent), name);
-    for (const ending of endings) file(wanted + ending, undefined, 'import');
+    for (const suffix of suffixes) file(wanted + suffix, undefined, 'import');
   }
 
   return {
@@ -109,16 +110,16 @@ function reporter({ channel, reportLoads, reportPackages }: LaunchOrders) {
     missing(specifier: string, { parentURL = pathToFileURL(`${process.cwd()}/`).href, conditions }: Context): void {
       try {
         if (conditions?.includes('require') === true) missingFile(specifier, fileURLToPath(parentURL));
-        else if (isPlace.test(specifier)) missingFile(fileURLToPath(new URL(specifier, parentURL)), undefined);
+        else if (isPath.test(specifier)) missingFile(fileURLToPath(new URL(specifier, parentURL)), undefined);
       } catch {
-        // No file could have this name.
+        // No file can have this name.
       }
     },
     missingFile,
   };
 }
 
-/** A missing package comes with a change of package.json. */
-const isPlace = /^(?:\.{0,2}\/|file:)/;
+/** Only paths are reported as missing: a package is installed with a change of package.json. */
+const isPath = /^(?:\.{0,2}\/|file:)/;
 
-module.exports = { reportLoads, reporter };
+module.exports = { reportLoads, createReporter };

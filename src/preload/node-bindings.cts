@@ -1,10 +1,10 @@
-/** What Node's own modules are built on, for what they do not offer. */
+/** Access to the internal bindings of Node, for what its modules do not offer. */
 
 /**
- * Whatever `pick` takes of it; undefined where it is out of reach (`--permission`).
+ * Returns what `pick` takes from `process.binding`, or undefined where that is forbidden (`--permission`).
  *
- * `process.binding` is deprecated in words: with --pending-deprecation they are printed, and with
- * --throw-deprecation thrown, so it is called without any.
+ * `process.binding` is deprecated in the documentation only: --pending-deprecation prints a warning, which
+ * --throw-deprecation throws. Both are switched off for the call.
  */
 function reach<Binding, Parts>(pick: (binding: Binding) => Parts): Parts | undefined {
   const { noDeprecation } = process;

@@ -1,6 +1,6 @@
-/** What devwatch tells the code that runs inside a program, as JSON in the variable DEVWATCH_CHANNEL. */
+/** What devwatch passes to the preload in a program: as JSON in the variable DEVWATCH_CHANNEL, or while it runs. */
 
-/** A file of a package, by the way in which the program loads it: there may be one for each. */
+/** A file of a package, with the way in which the program loads it: a package may have a file for each. */
 export interface PackageFile {
   readonly file: string;
   readonly kind: 'require' | 'import';
@@ -9,66 +9,66 @@ export interface PackageFile {
 export interface LaunchOrders {
   /** The descriptor of the channel. */
   readonly channel: number;
-  /** The process that this one is a child of, as long as devwatch lives. */
+  /** The pid of the parent process while devwatch lives. */
   readonly parent: number;
-  /** stdin is the terminal that devwatch has, too. */
+  /** stdin is the terminal that devwatch reads as well. */
   readonly sharesTerminal: boolean;
-  /** Report which files of its own the program loads. */
+  /** Report which of the program's own files it loads. */
   readonly reportLoads: boolean;
-  /** Report which packages it loads. */
+  /** Report which packages the program loads. */
   readonly reportPackages: boolean;
-  /** A folder for what Node compiles; undefined where the program has one, or Node keeps nothing. */
+  /** A folder for Node's compile cache; undefined if the program has its own, or Node has none. */
   readonly compileCache?: string | undefined;
-  /** Keep what it listens on through restarts; see hold.cts. */
+  /** Keep the program's sockets through restarts; see held-ports.cts. */
   readonly hold?: HoldOrders | undefined;
   /** Wait, booted, for the release; see parking.cts. */
   readonly park?: ParkOrders | undefined;
 }
 
 export interface ParkOrders {
-  /** Here, or where park.cjs or park.mjs stands behind the program's loaders. */
+  /** `here`: in the preload. `later`: in park.cjs or park.mjs, which are loaded after the program's loaders. */
   readonly where: 'here' | 'later';
-  /** The program is TypeScript: what compiles it is tried out on these files first, for its first use takes longest. */
+  /** Files to compile first, if the program is TypeScript: the first use of a compiler takes longest. */
   readonly samples: readonly string[];
-  /** Packages to load before, in this order. */
+  /** Packages to load first, in this order. */
   readonly packages: readonly PackageFile[];
 }
 
 export interface HoldOrders {
-  /** The descriptor of a pipe for handles and for what devwatch says; undefined where the program has an IPC channel of its own. */
+  /** The descriptor of a pipe for handles and for messages to the preload; undefined if the program has an IPC channel. */
   readonly descriptor?: number | undefined;
-  /** Its sockets are to outlive it. */
+  /** Send duplicates of the program's sockets. */
   readonly keeps: boolean;
-  /** Its event loop is asked whether it comes round. */
+  /** devwatch will check by pings whether the event loop is blocked. */
   readonly isPinged: boolean;
-  /** What the run before listened on. */
+  /** The sockets of the run before. */
   readonly held: readonly HeldSocket[];
 }
 
-/** No connection is to be accepted any more; what is under way is to be answered. Another one changes the time. */
+/** Stop accepting connections, and answer the requests in flight. A second one only changes the deadline. */
 export interface Drain {
-  /** Ms of the system's monotonic clock, as `process.hrtime` counts: nobody waits longer. */
+  /** The deadline, in ms of the system's monotonic clock, as `process.hrtime` counts. */
   readonly until: number;
   /**
-   * To be sent to itself after that, if it comes in time: that saves the way to devwatch and back, of which
-   * a restart waits for half a millisecond. Undefined where the program is asked in another way.
+   * The signal that the process sends to itself when it is drained before the deadline, which saves the half
+   * millisecond of a message to devwatch. Undefined if devwatch ends the program in another way.
    */
   readonly signal?: NodeJS.Signals | undefined;
 }
 
-/** A listening socket that one run after the other uses. */
+/** A listening socket that is passed from run to run. */
 export interface HeldSocket {
   readonly id: string;
-  /** What was asked for: address type, address, port and flags. */
+  /** The arguments of `listen`: address type, address, port and flags. */
   readonly key: string;
-  /** Node's own name for it. */
+  /** Node's own name for the socket. */
   readonly connectionKey?: string | undefined;
   /** Device and inode of a Unix socket's file. */
   readonly path?: string | undefined;
-  /** The port that it has; undefined for a Unix socket. */
+  /** The port; undefined for a Unix socket. */
   readonly port?: number | undefined;
-  /** A service manager has opened it: it is for whoever listens on this port or path, and never let go. */
-  readonly isHanded?: boolean | undefined;
+  /** Opened by a service manager: for any server on this port or path, and never released. */
+  readonly isSocketActivated?: boolean | undefined;
   /** The inherited descriptor. */
   readonly descriptor: number;
 }

@@ -1,7 +1,7 @@
-/** Stands behind the loaders that `--require` names, and waits there (see parking.cts). */
+/** Runs after the loaders that `--require` names, and waits there (see parking.cts). */
 
-const place = Symbol.for('devwatch.park');
-const { [place]: parking } = globalThis as { [place]?: { parkWith(load: NodeJS.Require): void } };
-Reflect.deleteProperty(globalThis, place);
+const key = Symbol.for('devwatch.park');
+const { [key]: parking } = globalThis as { [key]?: { parkWith(load: NodeJS.Require): void } };
+Reflect.deleteProperty(globalThis, key);
 delete require.cache[__filename];
 parking?.parkWith(require);

@@ -1,4 +1,4 @@
-/** Stands behind the loaders that `--import` names, and waits there (see parking.cts). */
+/** Runs after the loaders that `--import` names, and waits there (see parking.cts). */
 
 import { pathToFileURL } from 'node:url';
 import type { PackageFile } from './orders.ts';
@@ -6,23 +6,23 @@ import type { PackageFile } from './orders.ts';
 interface Parking {
   readonly packages: readonly PackageFile[];
   makeSamples(): readonly string[];
-  requireHere(file: string): unknown;
+  requireFromScript(file: string): unknown;
   fail(item: PackageFile, error: unknown): never;
   park(): void;
 }
 
-const place: unique symbol = Symbol.for('devwatch.park');
-const { [place]: parking } = globalThis as { [place]?: Parking };
-Reflect.deleteProperty(globalThis, place);
+const key: unique symbol = Symbol.for('devwatch.park');
+const { [key]: parking } = globalThis as { [key]?: Parking };
+Reflect.deleteProperty(globalThis, key);
 
 if (parking !== undefined) {
   for (const sample of parking.makeSamples()) {
-    // Not every Node compiles it, and it is not what the program is about.
+    // Some Node versions cannot compile the sample; only its side effect matters.
     await import(pathToFileURL(sample).href).catch(() => {});
   }
   for (const item of parking.packages) {
     try {
-      if (item.kind === 'require') parking.requireHere(item.file);
+      if (item.kind === 'require') parking.requireFromScript(item.file);
       else await import(pathToFileURL(item.file).href);
     } catch (error) {
       parking.fail(item, error);

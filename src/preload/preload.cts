@@ -1,45 +1,46 @@
 /**
- * Runs inside the user's program, before it: `node --require preload.cjs server.js`. Tells devwatch
- * what only the program can know, and leaves no trace that a program would come across.
- *
- * Dependency-free and small: every start pays for it. What it says goes down one pipe, a JSON
- * object a line (read by process/channel.ts).
+ * Runs inside the user's process, before the program: `node --require preload.cjs server.js`. Reports what only the
+ * process can know, and leaves no trace that a program would notice. Dependency-free and small, because every start
+ * waits for it. Its messages go through one pipe, as a JSON object per line (see process/launch/channel.ts).
  */
+
+import type { PreloadMessage } from './messages.ts' with { 'resolution-mode': 'import' };
+import type { HoldOrders, LaunchOrders } from './orders.ts' with { 'resolution-mode': 'import' };
 
 const { readFileSync, readSync, writeFileSync, writeSync } = require('node:fs') as typeof import('node:fs');
 
-type LaunchOrders = import('./orders.ts', { with: { 'resolution-mode': 'import' }}).LaunchOrders;
-type HoldOrders = import('./orders.ts', { with: { 'resolution-mode': 'import' }}).HoldOrders;
-
-interface Holding {
-  holdPorts(orders: HoldOrders, links: object): { onBegin(): void };
+interface HeldPortsExports {
+  readonly HeldPorts: new (orders: HoldOrders, context: object) => { onBegin(): void };
 }
 
-interface Terminal {
-  claimTerminal(desk: { claim(): string; giveBack(): void }): void;
+interface TtyExports {
+  claimTerminal(context: { claim(): string; giveBack(): void }): void;
 }
 
 const own = `${__dirname}/`;
 
-/** What `require('node:module')` returns, and loads five more of Node's modules for (0.5 ms). */
+/** Long enough for the modules that a program loads at its start. */
+const startUpMs = 1500;
+
+/** The export of `node:module`, which `require` would load five more modules for (0.5 ms). */
 const Module = module.constructor as unknown as {
   readonly _pathCache?: Record<string, string>;
   readonly enableCompileCache?: (folder: string) => void;
   readonly flushCompileCache?: () => void;
 };
 
-// Worker threads load it, too, each with arguments of its own.
+// Worker threads load the preload as well, each with its own arguments.
 for (let at = process.execArgv.length - 1; at > 0; at -= 1) {
   const word = process.execArgv[at] ?? '';
   if (word.startsWith(own) || word.startsWith(`file://${own}`)) process.execArgv.splice(at - 1, 2);
 }
 delete require.cache[__filename];
 
-// Only the main thread finds it: it is gone before there can be another one.
+// Only the main thread finds the variables: they are deleted before there can be another thread.
 const { DEVWATCH_CHANNEL: text, DEVWATCH_CGROUP_PROCS: cgroupProcsFile } = process.env;
 delete process.env.DEVWATCH_CHANNEL;
 delete process.env.DEVWATCH_CGROUP_PROCS;
-// Node's own, for the pipe that is ours (process/child.ts).
+// Node sets them for the pipe of held ports (process/launch/child.ts).
 if (process.env.NODE_CHANNEL_FD === '') {
   delete process.env.NODE_CHANNEL_FD;
   delete process.env.NODE_CHANNEL_SERIALIZATION_MODE;
@@ -49,60 +50,62 @@ const { channel = -1 } = orders;
 
 if (channel >= 0) {
   if (cgroupProcsFile !== undefined) joinCgroup(cgroupProcsFile);
-  // devwatch was killed before it had made anything that would see to this process.
+  // devwatch was killed before it could make sure that this process ends with it.
   if (process.ppid !== orders.parent) process.kill(process.pid, 'SIGKILL');
   if (orders.sharesTerminal === true) {
-    // devwatch answers, with what was typed before, once it no longer reads itself.
-    (require('./tty.cjs') as Terminal).claimTerminal({
+    // devwatch stops reading, and answers with what was typed before.
+    (require('./tty.cjs') as TtyExports).claimTerminal({
       claim() {
-        say({ type: 'reads-stdin' });
+        send({ type: 'reads-stdin' });
         return readAnswer<string>() ?? '';
       },
-      giveBack: () => say({ type: 'leaves-stdin' }),
+      giveBack: () => send({ type: 'leaves-stdin' }),
     });
   }
   if (orders.reportLoads === true || orders.reportPackages === true) {
     requireOnce<{ reportLoads(orders: Partial<LaunchOrders>): void }>('./loads.cjs').reportLoads(orders);
   }
-  const keep = orders.compileCache === undefined ? () => {} : keepCompiled(orders.compileCache);
+  const saveCompiled = orders.compileCache === undefined ? () => {} : enableCompileCache(orders.compileCache);
   const { hold } = orders;
-  const holding =
+  const heldPorts =
     hold === undefined
       ? undefined
-      : (require('./held-ports.cjs') as Holding).holdPorts(hold, {
-          say,
-          ask(message: object) {
-            say(message);
+      : new (require('./held-ports.cjs') as HeldPortsExports).HeldPorts(hold, {
+          send,
+          request(message: PreloadMessage) {
+            send(message);
             return readAnswer();
           },
         });
   const onBegin = (): void => {
-    holding?.onBegin();
-    keep();
-    say({ type: 'begins' });
+    heldPorts?.onBegin();
+    saveCompiled();
+    send({ type: 'begins' });
   };
   process.on(
     'uncaughtExceptionMonitor',
     (error: Partial<NodeJS.ErrnoException & { port: number; address: string }> | undefined) => {
-      if (error?.code === 'EADDRINUSE') say({ type: 'address-in-use', port: error.port });
+      if (error?.code === 'EADDRINUSE' && error.port !== undefined) {
+        send({ type: 'address-in-use', port: error.port });
+      }
     },
   );
   if (orders.park === undefined) {
     forgetPaths();
     onBegin();
   } else {
-    const { prepare } = requireOnce<{ prepare(park: object, links: object): void }>('./parking.cjs');
-    prepare(orders.park, { say, readAnswer, forgetPaths, onBegin });
+    const { prepare } = requireOnce<{ prepare(orders: object, context: object): void }>('./parking.cjs');
+    prepare(orders.park, { send, readAnswer, forgetPaths, onBegin });
   }
 }
 
-/** devwatch puts this process into its cgroup while Node boots; nothing may begin before that is done. */
+/** devwatch moves this process into its cgroup while Node boots. The program must not begin before. */
 function joinCgroup(procs: string): void {
   const folder = procs.split('/').slice(-3, -1).join('/');
   if (!readFileSync('/proc/self/cgroup', 'utf8').trimEnd().endsWith(`/${folder}`)) writeFileSync(procs, '0');
 }
 
-/** Node remembers the files that it has looked up, ours among them. */
+/** Removes the preload's files from the list of files that Node has looked up. */
 function forgetPaths(): void {
   const { _pathCache } = Module;
   for (const [key, file] of Object.entries(_pathCache ?? {})) {
@@ -110,22 +113,22 @@ function forgetPaths(): void {
   }
 }
 
-/** A file of our own, of which the program finds no trace. */
+/** Loads a file of the preload so that the program finds no trace of it. */
 function requireOnce<Exports>(name: string): Exports {
   const exports = require(name) as Exports;
   delete require.cache[require.resolve(name)];
   return exports;
 }
 
-function say(message: object): void {
+function send(message: PreloadMessage): void {
   try {
     writeSync(channel, `${JSON.stringify(message)}\n`);
   } catch {
-    // devwatch is gone; the guardian sees to the rest.
+    // devwatch is gone; the guardian ends this process.
   }
 }
 
-/** Waits for devwatch's next word, a JSON value on a line; undefined when devwatch is gone. */
+/** Waits for devwatch's answer, a JSON value on a line. Returns undefined if devwatch is gone. */
 function readAnswer<Answer>(): Answer | undefined {
   let bytes = Buffer.allocUnsafe(4096);
   let end = 0;
@@ -134,27 +137,26 @@ function readAnswer<Answer>(): Answer | undefined {
       const length = readSync(channel, bytes, end, bytes.length - end, null);
       if (length === 0) return undefined;
       end += length;
-      // Nothing comes behind it: devwatch only answers.
+      // devwatch sends one answer per request, so nothing follows the line feed.
       if (bytes[end - 1] === 0x0a) return JSON.parse(bytes.toString('utf8', 0, end));
       if (end === bytes.length) bytes = Buffer.concat([bytes, Buffer.allocUnsafe(end)]);
     }
   } catch {
-    // The same: nobody is there.
+    // devwatch is gone.
   }
   return undefined;
 }
 
 /**
- * Node (from 22.8 on) keeps what it compiles, and loads it a third faster the next time. It would
- * write that at a normal end only, which a program that is replaced at a save seldom comes to.
+ * Enables Node's compile cache (since 22.8), with which modules load a third faster. Node would write it at a normal
+ * exit only, which is rare for a program that is replaced at each save.
  *
- * @returns to be called when the program begins
+ * @returns a function that schedules the write, to be called when the program begins
  */
-function keepCompiled(folder: string): () => void {
-  const { enableCompileCache, flushCompileCache } = Module;
-  enableCompileCache?.(folder);
-  // Long enough for what is loaded at the start, in ms.
+function enableCompileCache(folder: string): () => void {
+  Module.enableCompileCache?.(folder);
+  const { flushCompileCache } = Module;
   return () => {
-    if (flushCompileCache !== undefined) setTimeout(flushCompileCache, 1500).unref();
+    if (flushCompileCache !== undefined) setTimeout(flushCompileCache, startUpMs).unref();
   };
 }

@@ -1,6 +1,6 @@
 /**
- * Tells devwatch when the program begins to read the terminal, which devwatch reads until then: a line
- * would reach one of both, and neither could tell that the other waits for it.
+ * Tells devwatch when the program starts to read the terminal. Until then devwatch reads it: if both did, each line
+ * would reach one of them, and neither could know that the other waits for it.
  */
 
 const { reach } = require('./node-bindings.cjs') as Reach;
@@ -22,7 +22,7 @@ interface Reading {
 interface Bindings {
   (name: 'process_wrap'): { Process: { prototype: Spawning } };
   (name: 'spawn_sync'): Spawning;
-  /** `isTTY` aborts the process for what is no descriptor. */
+  /** `isTTY` aborts the process if the number cannot be a descriptor. */
   (name: 'tty_wrap'): { isTTY(descriptor: number): boolean; TTY: { prototype: Reading } };
 }
 
@@ -34,24 +34,23 @@ type ReadArguments = [
   length?: number,
 ];
 
-/** Devwatch's word on the terminal. */
-interface Desk {
-  /** From then on what is typed is the program's; returns what was typed before, and not taken. */
+interface Context {
+  /** Makes the terminal the program's; returns what was typed before and has not been read. */
   claim(): string;
-  /** It is devwatch's again, as if it had not been claimed. */
+  /** Gives the terminal back to devwatch, as if it had not been claimed. */
   giveBack(): void;
 }
 
-/** Claims it before anything in this process, or a child of it, reads. */
-function claimTerminal({ claim, giveBack }: Desk): void {
-  /** What was typed before it was claimed and has not been read; undefined until then. */
+/** Claims the terminal before anything in this process, or a child of it, reads from it. */
+function claimTerminal({ claim, giveBack }: Context): void {
+  /** What was typed before the claim and has not been read; undefined before the claim. */
   let typed: Buffer | undefined;
   const claimOnce = (): void => {
     typed ??= Buffer.from(claim());
   };
-  const take = (most: number): Buffer => {
+  const take = (maxBytes: number): Buffer => {
     claimOnce();
-    const taken = typed?.subarray(0, most) ?? Buffer.alloc(0);
+    const taken = typed?.subarray(0, maxBytes) ?? Buffer.alloc(0);
     typed = typed?.subarray(taken.length);
     return taken;
   };
@@ -60,22 +59,22 @@ function claimTerminal({ claim, giveBack }: Desk): void {
     const isTerminal = (value: unknown): boolean => isDescriptor(value) && isTTY(value);
     const readsTerminal = ({ stdio }: SpawnOptions): boolean => isTerminal(stdio?.[0]?.fd);
 
-    // A child may read what it inherits, and has no other way to tell.
+    // A child that inherits the terminal may read it, and cannot report that.
     const { prototype } = binding('process_wrap').Process;
     const { spawn } = prototype;
     prototype.spawn = function (options) {
       if (readsTerminal(options)) claimOnce();
       return spawn.call(this, options);
     };
-    const waiting = binding('spawn_sync');
-    const { spawn: spawnSync } = waiting;
-    waiting.spawn = function (options) {
+    const sync = binding('spawn_sync');
+    const { spawn: spawnSync } = sync;
+    sync.spawn = function (options) {
       if (typed !== undefined || !readsTerminal(options)) return spawnSync.call(this, options);
       claim();
       try {
         return spawnSync.call(this, options);
       } finally {
-        // It has ended, and this process itself has never read.
+        // The child has exited, and this process itself has not read yet.
         giveBack();
       }
     };
@@ -87,8 +86,8 @@ function claimTerminal({ claim, giveBack }: Desk): void {
 const isDescriptor = (value: unknown): value is number =>
   Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 31;
 
-/** Streams, process.stdin among them: each is what one of its handle's symbols leads to. */
-function claimOnStart(handle: Reading, take: (most: number) => Buffer): void {
+/** Claims when a stream such as process.stdin starts to read. A symbol of its handle leads to the stream. */
+function claimOnStart(handle: Reading, take: (maxBytes: number) => Buffer): void {
   const { readStart } = handle;
   handle.readStart = function () {
     const typed = take(Number.POSITIVE_INFINITY);
@@ -101,11 +100,11 @@ function claimOnStart(handle: Reading, take: (most: number) => Buffer): void {
 }
 
 /**
- * Prompts that wait (prompt-sync, readline-sync) read the terminal, which they open for themselves, with
- * this alone. `openSync` is left as it is: many files are opened that are not there, and each error would
- * show in its stack that we were called. Reading seldom fails.
+ * Claims when the terminal is read synchronously, as prompts do (prompt-sync, readline-sync), which also open it
+ * themselves. `openSync` is not replaced: programs often open files that do not exist, and the stack of each error
+ * would show the replacement. Reading seldom fails.
  */
-function claimOnReadSync(isTerminal: (value: unknown) => boolean, take: (most: number) => Buffer): void {
+function claimOnReadSync(isTerminal: (value: unknown) => boolean, take: (maxBytes: number) => Buffer): void {
   const fs = require('node:fs') as typeof import('node:fs');
   fs.readSync = new Proxy(fs.readSync, {
     apply(readSync, self, args: ReadArguments) {

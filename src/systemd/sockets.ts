@@ -30,7 +30,7 @@ export function takeSockets(env: NodeJS.ProcessEnv): HeldPort[] {
     if (inode === undefined) {
       throw new UsageError(`LISTEN_FDS is ${LISTEN_FDS}, but descriptor ${descriptor} is no socket`);
     }
-    const socket = { id: `handed ${descriptor}`, key: '', isHanded: true, ...addressOf(inode) };
+    const socket = { id: `handed ${descriptor}`, key: '', isSocketActivated: true, ...addressOf(inode) };
     return { descriptor, socket, name: names[index] || undefined };
   });
 }

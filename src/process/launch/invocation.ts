@@ -32,7 +32,7 @@ export function inheritedSockets(options: ChildOptions, heldPorts: HeldPorts): I
   if (!canReceive(options)) return { byPreload: undefined, byProgram: [] };
   const sockets = options.hold ? heldPorts.all : heldPorts.activated;
   const byPreload = sockets.flatMap((held) =>
-    held.socket.isHanded ? Array<HeldPort>(activatedDuplicates).fill(held) : [held],
+    held.socket.isSocketActivated ? Array<HeldPort>(activatedDuplicates).fill(held) : [held],
   );
   return { byPreload, byProgram: [] };
 }

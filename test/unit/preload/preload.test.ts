@@ -1,4 +1,4 @@
-/** What the preload does before the program begins. */
+/** The preload's work before the program begins. */
 
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -22,28 +22,28 @@ function run(code: string, { parent = process.pid, env = {} }: Start = {}) {
   return { stdout, signal, status };
 }
 
-test('a program whose devwatch is gone before it begins never does', () => {
+test('the preload kills the process if devwatch is gone before the program begins', () => {
   expect(run('console.log("begins")', { parent: 1 })).toEqual({ stdout: '', signal: 'SIGKILL', status: null });
   expect(run('console.log("begins")')).toEqual({ stdout: 'begins\n', signal: null, status: 0 });
 });
 
 const own = findCgroup();
 
-describe.skipIf(own === undefined)('the cgroup', () => {
+describe.skipIf(own === undefined)('the preload', () => {
   const folder = path.join(own ?? '', `devwatch-test-${process.pid}`);
-  const door = path.join(folder, 'cgroup.procs');
+  const cgroupProcsFile = path.join(folder, 'cgroup.procs');
 
   beforeAll(() => fs.mkdirSync(folder));
   afterAll(() => fs.rmdirSync(folder));
 
-  test('is entered before the program begins, even if devwatch has not seen to it yet', () => {
+  test('joins the cgroup before the program begins, if devwatch has not moved the process yet', () => {
     const code = 'console.log(require("fs").readFileSync("/proc/self/cgroup", "utf8"), process.env)';
-    const { stdout } = run(code, { env: { DEVWATCH_CGROUP_PROCS: door } });
+    const { stdout } = run(code, { env: { DEVWATCH_CGROUP_PROCS: cgroupProcsFile } });
     expect(stdout).toContain(path.basename(folder));
     expect(stdout).not.toContain('DEVWATCH');
   });
 
-  test('that is gone leaves no program outside', () => {
+  test('starts no program outside a cgroup that is gone', () => {
     const { stdout, status } = run('console.log("begins")', {
       env: { DEVWATCH_CGROUP_PROCS: `${folder}-gone/cgroup.procs` },
     });

@@ -1,0 +1,103 @@
+import diagnostics from 'node:diagnostics_channel';
+import fs from 'node:fs';
+import { createRequire } from 'node:module';
+import { transformSync } from 'esbuild';
+import { afterEach, expect, test, vi } from 'vitest';
+
+interface Traffic {
+  begin(): void;
+  drain(): void;
+  isBusy(): boolean;
+}
+
+/** Loads the source: in dist/ it is a part of the preload. */
+function loadTraffic(): new () => Traffic {
+  const source = fs.readFileSync('src/preload/traffic.cts', 'utf8');
+  const { code } = transformSync(source, { loader: 'ts', format: 'cjs' });
+  const module: { exports: { Traffic?: new () => Traffic } } = { exports: {} };
+  new Function('module', 'require', code)(module, createRequire(import.meta.url));
+  const { Traffic } = module.exports;
+  if (Traffic === undefined) throw new Error('traffic.cts exports no Traffic');
+  return Traffic;
+}
+
+const Traffic = loadTraffic();
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+function open() {
+  let now = 0;
+  const clock = (): [number, number] => [Math.floor(now / 1000), (now % 1000) * 1e6];
+  vi.spyOn(process, 'hrtime').mockImplementation(Object.assign(clock, { bigint: process.hrtime.bigint }));
+  const traffic = new Traffic();
+  traffic.begin();
+  return {
+    traffic,
+    advance(ms: number): void {
+      now += ms;
+    },
+    /** Calls Node's diagnostics channels as an HTTP server does. */
+    connect(): { destroyed: boolean } {
+      const socket = { destroyed: false };
+      diagnostics.channel('net.server.socket').publish({ socket });
+      return socket;
+    },
+    request(socket: object) {
+      const response = { destroyed: false, headersSent: false, shouldKeepAlive: true };
+      diagnostics.channel('http.server.request.start').publish({ response, socket });
+      return {
+        response,
+        answer: () => diagnostics.channel('http.server.response.finish').publish({ response, socket }),
+      };
+    },
+  };
+}
+
+test('a process without connections is not busy', () => {
+  expect(open().traffic.isBusy()).toBe(false);
+});
+
+test('a new connection is busy for 100 ms, unless it is closed before', () => {
+  const { traffic, connect, advance } = open();
+  const socket = connect();
+  advance(99);
+  expect(traffic.isBusy()).toBe(true);
+  socket.destroyed = true;
+  expect(traffic.isBusy()).toBe(false);
+  connect();
+  advance(100);
+  expect(traffic.isBusy()).toBe(false);
+});
+
+test('a request is busy until its answer is complete, and the connection for 100 ms after that', () => {
+  const { traffic, connect, request, advance } = open();
+  const { answer } = request(connect());
+  advance(10_000);
+  expect(traffic.isBusy()).toBe(true);
+  answer();
+  advance(99);
+  expect(traffic.isBusy()).toBe(true);
+  advance(1);
+  expect(traffic.isBusy()).toBe(false);
+});
+
+test('a request whose client has gone is not busy', () => {
+  const { traffic, connect, request, advance } = open();
+  const { response } = request(connect());
+  advance(100);
+  response.destroyed = true;
+  expect(traffic.isBusy()).toBe(false);
+});
+
+test('draining closes each connection after its answer', () => {
+  const { traffic, connect, request } = open();
+  const before = request(connect()).response;
+  const sent = request(connect()).response;
+  sent.headersSent = true;
+  expect(before.shouldKeepAlive).toBe(true);
+  traffic.drain();
+  const after = request(connect()).response;
+  expect([before, sent, after].map(({ shouldKeepAlive }) => shouldKeepAlive)).toEqual([false, true, false]);
+});
