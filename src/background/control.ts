@@ -320,9 +320,9 @@ export async function ask(
   target: ControlTarget,
   verb: string,
   params: object = {},
-  { timeout = defaultTimeout }: { readonly timeout?: number } = {},
+  { timeout = defaultTimeout, signal }: Partial<Conversation> = {},
 ): Promise<object> {
-  for await (const message of converse(target, verb, params, { timeout })) {
+  for await (const message of converse(target, verb, params, { timeout, signal })) {
     if (isObject(message.result)) return message.result;
     throw new UsageError(`${target.name}: "${verb}" has no single answer`);
   }

@@ -1,356 +1,221 @@
-/** A devwatch in the background: what it would print goes to logs, and it takes orders over a socket. */
+/** devwatch in the background: writes output to logs, and takes requests over a control socket. */
 
 import fs from 'node:fs';
-import path from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { restartNotice } from '../config/affects.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import type { Settings } from '../config/options.ts';
 import { ownIdentity } from '../process/tree/identity.ts';
+import type { ReadinessStatus, StartOutcome } from '../run/readiness.ts';
 import { foreignSignals, Runner } from '../run/runner.ts';
 import { systemClock } from '../shared/clock.ts';
+import { withDeadline } from '../shared/deadline.ts';
+import { createDeferred } from '../shared/deferred.ts';
 import { messageOf } from '../shared/errors.ts';
-import { assumedRunningAfterMs, type Next } from '../shared/events.ts';
 import { version } from '../shared/version.ts';
 import { Reporter, type ReporterSettings } from '../terminal/reporter.ts';
+import { AttachBuffer } from './attach-buffer.ts';
 import { type ControlHandler, openControl } from './control.ts';
 import { type Log, openLog } from './log-writer.ts';
-import { adoptName } from './name-lock.ts';
-import { deleteRecord, newToken, writeRecord } from './records.ts';
+import { adoptName, type NameLock } from './name-lock.ts';
+import { defaultLogsOf, deleteRecord, type LogFiles, newToken, writeRecord } from './records.ts';
 import { socketPath } from './socket-path.ts';
-
-/** An order to write is answered after this long in ms, read or not: who gives it waits for 5 s. */
-const longestWrite = 2000;
+import { closeLeakedDescriptors, type StartResult, sendStartResult } from './start-result.ts';
 
 export interface DaemonRequest {
-  /** Handed to this process by `devwatch start`. */
+  /** Transferred to this process by `devwatch start`. */
   readonly name: string;
-  /** What came after `devwatch start`. */
+  /** Arguments of `devwatch start`. */
   readonly argv: readonly string[];
   readonly loaded: LoadedSettings;
   readonly program: readonly string[];
   readonly nodeArgs: readonly string[];
   readonly reload: () => LoadedSettings;
-  /** Called when all is over and put away. */
+  /** Called when the program has ended and everything is closed. */
   readonly onEnd: () => void;
 }
 
-/** How a start has turned out, as `devwatch start` asks for it. */
-export type Start =
-  | { readonly state: 'up'; readonly ms: number; readonly port: number | undefined }
-  /** It runs; nobody knows whether it is up, for it does not listen and `ready` is not set. */
-  | { readonly state: 'running' }
-  /** `tail`: the last lines that it printed; `next`: what devwatch does now. */
-  | { readonly state: 'failed'; readonly reason: string; readonly tail: readonly string[]; readonly next: Next['kind'] }
-  | { readonly state: 'ended'; readonly next: Next['kind'] }
-  /** devwatch was ended before it was known. */
-  | { readonly state: 'gone' };
-
-export interface Status {
-  /** `running`: nobody knows whether it is up, as in Start. */
-  readonly state: 'starting' | 'running' | 'up' | 'ended' | 'crashed' | 'stopping';
-  /** Why it has crashed, such as "exit 1". */
-  readonly reason?: string | undefined;
+/** Answer to the request `status`. */
+export interface Status extends ReadinessStatus {
   readonly pid: number | undefined;
-  readonly run: number;
-  /** Epoch ms of the run's start. */
-  readonly since: number;
-  readonly port: number | undefined;
-  /** Bytes, of the program's whole tree. */
+  /** Memory of the program's process tree, in bytes. */
   readonly memory: number | undefined;
-  /** CPU time of the same so far, in ms. */
+  /** CPU time that the tree has used so far, in ms. */
   readonly cpu: number | undefined;
-  /** How long the program may take to end, in ms. */
+  /** Grace period between the stop signal and SIGKILL, in ms. */
   readonly killTimeout: number;
 }
 
-/** @throws UsageError when the name was not handed to this process, or its files cannot be used */
+/** The request `write` is answered after this time even if the program does not read: the client waits for 5 s. */
+const writeTimeoutMs = 2000;
+/** Lines of output that a failed start shows. */
+const tailLines = 30;
+
+/** @throws UsageError if the name was not transferred to this process, or its files cannot be used */
 export async function runInBackground(request: DaemonRequest): Promise<void> {
-  const { name, loaded } = request;
-  const { settings } = loaded;
-  const lock = adoptName(name);
-  const openLogFile = (file: string): Log =>
-    openLog({
-      file,
-      maxSize: settings.logSize,
-      maxFiles: settings.logFiles,
-      timestamps: settings.logTimestamps,
-      clock: systemClock,
-      onProblem: complain,
+  closeLeakedDescriptors();
+  await new Daemon(request).start();
+}
+
+class Daemon {
+  readonly #request: DaemonRequest;
+  readonly #lock: NameLock;
+  readonly #files: LogFiles;
+  readonly #out: Log;
+  readonly #err: Log;
+  readonly #buffer = new AttachBuffer();
+  readonly #runner: Runner;
+  readonly #reporter: Reporter;
+  #stopping: Promise<unknown> | undefined;
+
+  constructor(request: DaemonRequest) {
+    const { loaded } = request;
+    const { settings } = loaded;
+    this.#request = request;
+    this.#lock = adoptName(request.name);
+    this.#files = settings.log === undefined ? defaultLogsOf(request.name) : { out: settings.log, err: settings.log };
+    this.#out = openLogFile(this.#files.out, settings);
+    this.#err = this.#files.err === this.#files.out ? this.#out : openLogFile(this.#files.err, settings);
+    this.#runner = new Runner({
+      loaded,
+      program: request.program,
+      nodeArgs: request.nodeArgs,
+      reload: request.reload,
+      output: { stdout: (chunk) => this.#write(this.#out, chunk), stderr: (chunk) => this.#write(this.#err, chunk) },
     });
-  const files = {
-    out: settings.log ?? path.join(lock.folder, 'out.log'),
-    err: settings.log ?? path.join(lock.folder, 'err.log'),
-  };
-  const out = openLogFile(files.out);
-  const err = files.err === files.out ? out : openLogFile(files.err);
-  const printed = new Printed();
-  const into =
-    (log: Log) =>
-    (chunk: Buffer): Promise<void> | undefined => {
-      printed.add(chunk);
-      return log.write(chunk);
-    };
-
-  const runner = new Runner({
-    loaded,
-    program: request.program,
-    nodeArgs: request.nodeArgs,
-    reload: request.reload,
-    output: { stdout: into(out), stderr: into(err) },
-  });
-  const reporterSettings = ({ logFormat, quiet, verbose }: Settings): ReporterSettings => ({
-    format: logFormat,
-    level: quiet ? 'quiet' : verbose ? 'verbose' : 'normal',
-    color: false,
-    clear: false,
-    notify: false,
-  });
-  const reporter = new Reporter({
-    stream: () => ({ write: (text) => void into(err)(Buffer.from(text)), on: () => {} }),
-    folder: loaded.folder,
-    version,
-    env: {},
-    ...reporterSettings(settings),
-  });
-  runner.observe(reporter.report);
-
-  const starts = followStarts(runner, () => printed.tail(tailLines));
-  runner.on('settings', (event) => {
-    reporter.configure(reporterSettings(event.settings));
-    const message = restartNotice(event.changed, 'backgroundStart', [settings, event.settings]);
-    if (message !== undefined) reporter.report({ type: 'warning', message });
-  });
-  // Who asks twice by an order means no more by it than who asks once; signals do.
-  let stopping: Promise<unknown> | undefined;
-
-  const handlers: Record<string, ControlHandler> = {
-    async status() {
-      const { pid, memory, cpu } = runner;
-      const { killTimeout } = runner.loaded.settings;
-      return { ...starts.now, pid, memory, cpu, killTimeout } satisfies Status;
-    },
-    start: () => starts.outcome,
-    async restart() {
-      const next = starts.next();
-      runner.restart({ escalates: false });
-      await next;
-      return starts.outcome;
-    },
-    async reload() {
-      return runner.reload();
-    },
-    async stop() {
-      starts.stop();
-      stopping ??= runner.stop();
-      await stopping;
-      return {};
-    },
-    /** Answered when the program has read it: who is attached hands on no faster. */
-    async write({ params }) {
-      await new Promise<void>((resolve) => {
-        const cancel = systemClock.after(longestWrite, resolve);
-        runner.write(Buffer.from(String(params.data ?? ''), 'base64'), () => {
-          cancel();
-          resolve();
-        });
-      });
-      return {};
-    },
-    attach: ({ signal }) => printed.from(signal),
-  };
-  const token = newToken();
-  const control = await openControl({ path: socketPath(name), token, handlers });
-  writeRecord(lock, {
-    ...ownIdentity(),
-    name,
-    folder: loaded.folder,
-    startedIn: process.cwd(),
-    program: runner.program,
-    argv: request.argv,
-    token,
-    socket: control.path,
-    log: files,
-    startedAt: Date.now(),
-    version,
-  });
-
-  process.on('SIGHUP', () => {
-    out.reopen();
-    err.reopen();
-  });
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) {
-    process.on(signal, () => void runner.stop({ kind: 'signal', signal }));
-  }
-  for (const signal of foreignSignals) process.on(signal, () => runner.signal(signal));
-  runner.on('end', async () => {
-    try {
-      deleteRecord(lock, await starts.end());
-    } catch (error) {
-      complain(messageOf(error));
-    }
-    starts.giveUp();
-    await Promise.all([control.close(), out.close(), err.close()]);
-    lock.release();
-    request.onEnd();
-  });
-  runner.start();
-}
-
-interface Starts {
-  /** How the latest run is. */
-  readonly now: Pick<Status, 'state' | 'reason' | 'run' | 'since' | 'port'>;
-  /** How the latest start has turned out, once that is known. */
-  readonly outcome: Promise<Start>;
-  /** Resolves at the next start, or when there will be none. */
-  next(): Promise<void>;
-  /** The end has been asked for. */
-  stop(): void;
-  /** All is over. Returns how the latest start has failed, if it has: nobody may have asked yet. */
-  end(): Promise<Start | undefined>;
-  /** Tells those who still wait. */
-  giveUp(): void;
-}
-
-/** @param tail the last lines that the program has printed */
-function followStarts(runner: Runner, tail: () => readonly string[]): Starts {
-  let now: Starts['now'] = { state: 'starting', run: 0, since: Date.now(), port: undefined };
-  let told: Start | undefined;
-  let tell: (start: Start) => void = () => {};
-  const begin = (): Promise<Start> =>
-    new Promise((resolve) => {
-      tell = resolve;
+    this.#reporter = new Reporter({
+      stream: () => ({ write: (text) => void this.#write(this.#err, Buffer.from(text)), on: () => {} }),
+      folder: loaded.folder,
+      version,
+      env: {},
+      ...reporterSettings(settings),
     });
-  let outcome = begin();
-  const awaiting: (() => void)[] = [];
-  const callAwaiting = (): void => {
-    for (const call of awaiting.splice(0)) call();
-  };
-  let proof: NodeJS.Timeout | undefined;
-  let failure: { readonly reason: string; readonly next: Next['kind'] } | undefined;
-
-  function settle(result: Start, state = now.state): void {
-    now = { ...now, state };
-    told = result;
-    tell(result);
   }
 
-  runner.on('start', ({ run }) => {
-    now = { state: 'starting', run, since: Date.now(), port: undefined };
-    if (told !== undefined) outcome = begin();
-    told = undefined;
-    callAwaiting();
-    clearTimeout(proof);
-    if (runner.loaded.settings.ready === undefined)
-      proof = setTimeout(() => settle({ state: 'running' }, 'running'), assumedRunningAfterMs);
-  });
-  runner.on('ready', ({ ms, port }) => {
-    clearTimeout(proof);
-    now = { ...now, port };
-    settle({ state: 'up', ms, port }, 'up');
-  });
-  runner.on('crash', ({ outcome: { code, signal, error, reason }, next }) => {
-    clearTimeout(proof);
-    const why = reason ?? error ?? (signal === null ? `exit ${code}` : signal);
-    now = { ...now, state: 'crashed', reason: why };
-    failure = { reason: why, next: next.kind };
-  });
-  let failing: Promise<void> | undefined;
-
-  async function fail(how: NonNullable<typeof failure>): Promise<void> {
-    const { run } = now;
-    // What it printed last is read by then, or in the next turn.
-    await nextTurn();
-    await nextTurn();
-    // The next run may have begun.
-    if (now.run === run) settle({ state: 'failed', ...how, tail: tail() });
-  }
-
-  runner.on('gone', () => {
-    if (failure !== undefined) failing = fail(failure);
-    failure = undefined;
-  });
-  runner.on('exit', ({ next }) => {
-    clearTimeout(proof);
-    settle({ state: 'ended', next: next.kind }, 'ended');
-  });
-  return {
-    get now() {
-      return now;
-    },
-    get outcome() {
-      return outcome;
-    },
-    next: () => new Promise((resolve) => awaiting.push(resolve)),
-    stop() {
-      now = { ...now, state: 'stopping' };
-    },
-    async end() {
-      clearTimeout(proof);
-      await failing;
-      return told?.state === 'failed' ? told : undefined;
-    },
-    giveUp() {
-      tell({ state: 'gone' });
-      callAwaiting();
-    },
-  };
-}
-
-/** What the program prints, for those who are attached, and the end of it. */
-class Printed {
-  readonly #listeners = new Set<(chunk: Buffer) => void>();
-  #recent: Buffer = Buffer.alloc(0);
-
-  add(chunk: Buffer): void {
-    this.#recent = Buffer.concat([this.#recent, chunk]).subarray(-longestTail);
-    for (const hear of this.#listeners) hear(chunk);
-  }
-
-  tail(lines: number): readonly string[] {
-    const text = this.#recent.toString().trimEnd();
-    return text === '' ? [] : text.split('\n').slice(-lines);
-  }
-
-  /** All that comes from now on, until nobody wants it any more. */
-  async *from(signal: AbortSignal): AsyncGenerator<{ readonly data: string }> {
-    const chunks: Buffer[] = [];
-    let wake: () => void = () => {};
-    const hear = (chunk: Buffer): void => {
-      // One who does not read loses what is new, and holds up nobody.
-      if (chunks.length < mostChunks) chunks.push(chunk);
-      wake();
-    };
-    this.#listeners.add(hear);
-    signal.addEventListener('abort', () => wake());
-    try {
-      while (!signal.aborted) {
-        for (let chunk = chunks.shift(); chunk !== undefined; chunk = chunks.shift()) {
-          yield { data: chunk.toString('base64') };
-        }
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-          if (chunks.length > 0 || signal.aborted) resolve();
-        });
+  async start(): Promise<void> {
+    const { name, loaded, argv } = this.#request;
+    const runner = this.#runner;
+    runner.observe(this.#reporter.report);
+    runner.on('settings', (event) => {
+      this.#reporter.configure(reporterSettings(event.settings));
+      const message = restartNotice(event.changed, 'backgroundStart', [loaded.settings, event.settings]);
+      if (message !== undefined) this.#reporter.report({ type: 'warning', message });
+    });
+    const token = newToken();
+    const control = await openControl({ path: socketPath(name), token, handlers: this.#handlers() });
+    writeRecord(this.#lock, {
+      ...ownIdentity(),
+      name,
+      folder: loaded.folder,
+      startedIn: process.cwd(),
+      program: runner.program,
+      argv,
+      token,
+      socket: control.path,
+      log: this.#files,
+      startedAt: Date.now(),
+      version,
+    });
+    this.#handleSignals();
+    const notified = this.#result(runner.readiness.outcome).then(sendStartResult);
+    runner.on('end', async () => {
+      await notified;
+      try {
+        deleteRecord(this.#lock);
+      } catch (error) {
+        complain(messageOf(error));
       }
-    } finally {
-      this.#listeners.delete(hear);
+      await Promise.all([control.close(), this.#out.close(), this.#err.close()]);
+      this.#lock.release();
+      this.#request.onEnd();
+    });
+    runner.start();
+  }
+
+  #write(log: Log, chunk: Buffer): Promise<void> | undefined {
+    this.#buffer.add(chunk);
+    return log.write(chunk);
+  }
+
+  #handlers(): Readonly<Record<string, ControlHandler>> {
+    const runner = this.#runner;
+    return {
+      status: async () => {
+        const { pid, memory, cpu, readiness } = runner;
+        const { killTimeout } = runner.loaded.settings;
+        return { ...readiness.status, pid, memory, cpu, killTimeout } satisfies Status;
+      },
+      start: () => this.#result(runner.readiness.outcome),
+      restart: () => {
+        const outcome = runner.readiness.nextOutcome();
+        runner.restart({ escalates: false });
+        return this.#result(outcome);
+      },
+      reload: async () => runner.reload(),
+      // A second `stop` request does not escalate; a second signal does.
+      stop: async () => {
+        this.#stopping ??= runner.stop();
+        await this.#stopping;
+        return {};
+      },
+      // Resolves once the program has read the input (back-pressure for `attach`).
+      write: async ({ params }) => {
+        const taken = createDeferred();
+        runner.write(Buffer.from(String(params.data ?? ''), 'base64'), taken.resolve);
+        await withDeadline(systemClock, writeTimeoutMs, taken.promise);
+        return {};
+      },
+      attach: ({ signal }) => this.#buffer.stream(signal),
+    };
+  }
+
+  /** Adds the last output to the outcome of a start that failed. */
+  async #result(starting: Promise<StartOutcome>): Promise<StartResult> {
+    const outcome = await starting;
+    if (outcome.state === 'gone') return { ...outcome, tail: this.#buffer.tail(tailLines) };
+    if (outcome.state !== 'failed') return outcome;
+    // The rest of the output is read within two turns, in which the next run may start: its outcome counts then.
+    await nextTurn();
+    await nextTurn();
+    const { latestOutcome, outcome: next } = this.#runner.readiness;
+    return latestOutcome === undefined ? this.#result(next) : { ...outcome, tail: this.#buffer.tail(tailLines) };
+  }
+
+  #handleSignals(): void {
+    process.on('SIGHUP', () => {
+      this.#out.reopen();
+      this.#err.reopen();
+    });
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) {
+      process.on(signal, () => void this.#runner.stop({ kind: 'signal', signal }));
     }
+    for (const signal of foreignSignals) process.on(signal, () => this.#runner.signal(signal));
   }
 }
 
-/** Into devwatch's own log, which may lie on the very disk that is full. */
+const openLogFile = (file: string, { logSize, logFiles, logTimestamps }: Settings): Log =>
+  openLog({
+    file,
+    maxSize: logSize,
+    maxFiles: logFiles,
+    timestamps: logTimestamps,
+    clock: systemClock,
+    onProblem: complain,
+  });
+
+const reporterSettings = ({ logFormat, quiet, verbose }: Settings): ReporterSettings => ({
+  format: logFormat,
+  level: quiet ? 'quiet' : verbose ? 'verbose' : 'normal',
+  color: false,
+  clear: false,
+  notify: false,
+});
+
+/** Writes to devwatch's own log, which may be on the very disk that is full. */
 function complain(message: string): void {
   try {
     fs.writeSync(process.stderr.fd, `devwatch: ${message}\n`);
   } catch {
-    // Nobody is left to tell.
+    // There is no other place to report to.
   }
 }
-
-/** How much of what was printed last a failed start is told with: lines, and bytes. */
-const tailLines = 30;
-const longestTail = 8192;
-
-/** What waits for somebody who is attached. */
-const mostChunks = 1000;

@@ -11,7 +11,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { everything } from '../config/names.ts';
-import { isSameProcess, livenessOf, ownIdentity, type ProcessIdentity } from '../process/tree/identity.ts';
+import { livenessOf, type ProcessIdentity } from '../process/tree/identity.ts';
 import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
 import { ownershipFlaw } from '../shared/ownership.ts';
 import { type NameLock, ownerOf } from './name-lock.ts';
@@ -73,10 +73,9 @@ export function writeRecord(lock: NameLock, record: BackgroundRecord): void {
   writeJson(recordFileOf(lock.name), record);
 }
 
-/** Deletes the record of a name, because its program has ended. The logs stay, and the final status of the devwatch. */
-export function deleteRecord(lock: NameLock, finalStatus?: object): void {
+/** Deletes the record of a name, because its program has ended. The logs stay. */
+export function deleteRecord(lock: NameLock): void {
   lock.check();
-  if (finalStatus !== undefined) writeFinalStatus(lock.name, finalStatus);
   fs.rmSync(recordFileOf(lock.name), { force: true });
 }
 
@@ -106,21 +105,6 @@ export const defaultLogsOf = (name: string): LogFiles => ({
   out: fileOf(name, 'out.log'),
   err: fileOf(name, 'err.log'),
 });
-
-/** The final status that the previous owner of this name left, if that was `process`. */
-export function readFinalStatus(name: string, process: ProcessIdentity): unknown {
-  const { value } = readJson(fileOf(name, 'last.json'));
-  const last = value as (ProcessIdentity & { readonly status: unknown }) | null | undefined;
-  return last && isSameProcess(last, process) ? last.status : undefined;
-}
-
-function writeFinalStatus(name: string, status: object): void {
-  try {
-    writeJson(fileOf(name, 'last.json'), { ...ownIdentity(), status });
-  } catch {
-    // The disk is full: `devwatch start` shows less.
-  }
-}
 
 const fileOf = (name: string, file: string): string => path.join(backgroundFolder(), name, file);
 const recordFileOf = (name: string): string => fileOf(name, 'record.json');

@@ -4,8 +4,8 @@ import fs from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { ask, stream } from '../background/control.ts';
-import type { Start, Status } from '../background/daemon.ts';
-import { daemonize } from '../background/daemonize.ts';
+import type { Status } from '../background/daemon.ts';
+import { type Daemon, daemonize } from '../background/daemonize.ts';
 import { followLog, readTail } from '../background/log-reader.ts';
 import { clearLogs } from '../background/log-writer.ts';
 import { acquireName } from '../background/name-lock.ts';
@@ -13,13 +13,12 @@ import { defaultName } from '../background/names.ts';
 import {
   type BackgroundEntry,
   type BackgroundRecord,
-  defaultLogsOf,
   deleteRecord,
   findEntries,
   listEntries,
   logsOf,
-  readFinalStatus,
 } from '../background/records.ts';
+import { parseStartResult, type StartResult } from '../background/start-result.ts';
 import { defaultSettings, type Settings } from '../config/options.ts';
 import { readDuration } from '../config/values.ts';
 import { terminateStaleOrphans } from '../process/crash-safety/orphans.ts';
@@ -30,6 +29,7 @@ import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
 import type { Next } from '../shared/events.ts';
 import { formatTime } from '../terminal/format.ts';
 import type { NamedProgram, Programs } from './select-programs.ts';
+import { awaitResult, describeResult } from './start-report.ts';
 import { backgroundVariable, type Managing } from './subcommands.ts';
 
 export interface StartRequest {
@@ -42,8 +42,6 @@ export interface StartRequest {
 
 /** How long a program may take to be up, in ms, before `start` no longer waits. */
 const patience = 30_000;
-/** Who waits for so long, in ms, is told what for. */
-const firstPatience = 2000;
 /** Between two looks at whether something has come about, in ms. */
 const look = 20;
 /** What a devwatch that does not answer is given after SIGTERM, in ms. */
@@ -54,8 +52,7 @@ const wonder = 1500;
 const longestTimer = 2 ** 31 - 1;
 /** Bytes that one order to write hands on. */
 const mostHandedOn = 32 * 1024;
-/** Bytes of devwatch's own log, above which the next start begins another one. */
-const mostComplaints = 1024 * 1024;
+const maxOwnLogBytes = 1024 * 1024;
 const failedExitCode = 1;
 const usageExitCode = 2;
 
@@ -118,7 +115,11 @@ async function launchOrTell(one: Launch): Promise<Launched> {
 async function isUpAlready(name: string): Promise<boolean> {
   const record = listEntries().find((entry) => entry.name === name && entry.alive)?.record;
   if (record === undefined) return false;
-  const { state } = await outcomeOf(record, 'start');
+  const starting = ask(record, 'start', {}, { timeout: patience }) as Promise<StartResult>;
+  const { state } = await awaitResult(
+    name,
+    starting.catch(() => ({ state: 'gone' })),
+  );
   return state === 'up' || state === 'running' || state === 'ended';
 }
 
@@ -153,9 +154,8 @@ async function launch({ program, name, argv, cli }: Launch): Promise<number> {
   const lock = acquireName(name, loaded.folder);
   const own = `${lock.folder}/devwatch.log`;
   rotateOwn(own);
-  const err = loaded.settings.log ?? defaultLogsOf(name).err;
-  const [ownBefore, errBefore] = [endOf(own), endOf(err)];
-  let daemon: ProcessIdentity;
+  const ownSize = sizeOf(own);
+  let daemon: Daemon;
   try {
     daemon = await daemonize({
       file: process.execPath,
@@ -171,114 +171,45 @@ async function launch({ program, name, argv, cli }: Launch): Promise<number> {
     lock.release();
     throw error;
   }
-  const record = await recordOf(name, daemon);
-  const answer = record && (await outcomeOf(record, 'start'));
-  // It may have ended with the program before it could be asked.
-  const word = answer === undefined || answer.state === 'gone' ? readFinalStatus(name, daemon) : undefined;
-  const result = (word as Start | undefined) ?? answer;
-  if (result === undefined) {
-    print(`${name} could not be started: ${display}`);
-    await printTail(own, ownBefore);
+  let isSilent = false;
+  const starting = daemon.notification.then((line): StartResult => {
+    const result = parseStartResult(line);
+    isSilent = result === undefined;
+    return result ?? { state: 'gone' };
+  });
+  const result = await awaitResult(name, starting);
+  daemon.leave();
+  const complaints = isSilent ? textAfter(own, ownSize) : [];
+  if (complaints.length > 0) {
+    print([`${name} could not be started: ${display}`, ...complaints.map((line) => `  ${line}`)].join('\n'));
     return failedExitCode;
   }
-  const where = `pid ${daemon.pid} · logs: devwatch logs ${name}`;
-  switch (result.state) {
-    case 'up':
-      print(
-        `${name} is up after ${formatTime(result.ms)}${result.port === undefined ? '' : ` · port ${result.port}`} · ${where}`,
-      );
-      return 0;
-    case 'running':
-      print(`${name} is running · ${where}`);
-      return 0;
-    case 'ended':
-      print(`${name} has run and ended · ${whatNext(result.next, name, loaded.settings)} · ${where}`);
-      return 0;
-    case 'failed':
-      print(`${name} failed: ${result.reason} · ${whatNext(result.next, name, loaded.settings)} · ${where}`);
-      for (const line of result.tail) print(`  ${line}`);
-      return failedExitCode;
-    case 'late':
-      print(`${name} is not up after ${formatTime(patience)} · it goes on · ${where}`);
-      return failedExitCode;
-    case 'gone':
-      print(`${name} was ended before it was up · logs: devwatch logs ${name}`);
-      await printTail(err, errBefore);
-      return failedExitCode;
-  }
-}
-
-/** Of what devwatch itself complains about there is little; it begins anew where it has become much all the same. */
-function rotateOwn(log: string): void {
-  if (endOf(log).size > mostComplaints) fs.renameSync(log, `${log}.1`);
-}
-
-/** How far a log has been written. */
-interface End {
-  /** Undefined where there is none. */
-  readonly inode: number | undefined;
-  readonly size: number;
-}
-
-function endOf(log: string): End {
-  try {
-    const { ino, size } = fs.lstatSync(log);
-    return { inode: ino, size };
-  } catch {
-    // Whoever opens it will tell why that cannot be.
-    return { inode: undefined, size: 0 };
-  }
-}
-
-/** The last lines that have been written since then: older ones are about something else. */
-async function printTail(log: string, before: End): Promise<void> {
-  const lines = await readTail(log, { lines: 10 });
-  const { inode, size } = endOf(log);
-  const isRotated = before.inode !== undefined && before.inode !== inode;
-  let left = isRotated ? Number.POSITIVE_INFINITY : size - before.size;
-  const since = lines.reverse().filter((line) => {
-    left -= line.length + 1;
-    // The last line may be without its end.
-    return left >= -1;
+  const { code, lines } = describeResult(name, result, {
+    pid: daemon.identity.pid,
+    describeNext: (next) => whatNext(next, name, loaded.settings),
   });
-  for (const line of since.reverse()) print(`  ${line}`);
+  print(lines.join('\n'));
+  return code;
+}
+
+/** devwatch's own log is small; rotates it once it exceeds 1 MB. */
+function rotateOwn(log: string): void {
+  if (sizeOf(log) > maxOwnLogBytes) fs.renameSync(log, `${log}.1`);
+}
+
+/** 0 if there is none, or if it cannot be read: opening the log will report that. */
+const sizeOf = (log: string): number => fs.lstatSync(log, { throwIfNoEntry: false })?.size ?? 0;
+
+/** Returns the last lines that were written to devwatch's own log after it had this size. */
+function textAfter(log: string, size: number): readonly string[] {
+  const text = fs.readFileSync(log).subarray(size).toString().trimEnd();
+  return text === '' ? [] : text.split('\n').slice(-10);
 }
 
 function whatNext(next: Next['kind'], name: string, { watch }: Settings): string {
   if (next === 'end') return 'devwatch has ended, too';
   if (next === 'restart') return 'devwatch stays and restarts it';
   return `devwatch stays and waits for ${watch.length > 0 ? 'a change' : `devwatch restart ${name}`}`;
-}
-
-/** `late`: it was not known in time. `gone` also stands for one that does not answer. */
-async function outcomeOf(
-  record: BackgroundRecord,
-  verb: 'start' | 'restart',
-): Promise<Start | { readonly state: 'late' }> {
-  const began = performance.now();
-  const impatience = setTimeout(
-    () => process.stderr.write(`${record.name} is not up yet · Ctrl-C leaves it running\n`),
-    firstPatience,
-  );
-  try {
-    return (await ask(record, verb, {}, { timeout: patience })) as Start;
-  } catch {
-    // Timers may come a little early.
-    return { state: performance.now() - began < patience - look ? 'gone' : 'late' };
-  } finally {
-    clearTimeout(impatience);
-  }
-}
-
-/** Written when it takes orders; undefined when it ended before that. */
-async function recordOf(name: string, daemon: ProcessIdentity): Promise<BackgroundRecord | undefined> {
-  for (;;) {
-    const isAlive = livenessOf(daemon) === 'alive';
-    const record = listEntries().find((entry) => entry.name === name)?.record;
-    if (record?.pid === daemon.pid && record.startTime === daemon.startTime) return record;
-    if (!isAlive) return undefined;
-    await sleep(look);
-  }
 }
 
 /** @returns the exit code */
@@ -414,26 +345,13 @@ async function restartOne({ name, record, alive }: BackgroundEntry): Promise<num
     print(notRunning(name, alive));
     return failedExitCode;
   }
-  const result = await outcomeOf(record, 'restart');
-  switch (result.state) {
-    case 'up':
-      print(`${name} is up again after ${formatTime(result.ms)}`);
-      return 0;
-    case 'running':
-    case 'ended':
-      print(`${name} has been restarted`);
-      return 0;
-    case 'failed':
-      print(`${name} failed: ${result.reason}`);
-      for (const line of result.tail) print(`  ${line}`);
-      return failedExitCode;
-    case 'late':
-      print(`${name} is not up after ${formatTime(patience)} · it goes on · logs: devwatch logs ${name}`);
-      return failedExitCode;
-    case 'gone':
-      print(`${name} was ended before it was up again, or does not answer · devwatch list`);
-      return failedExitCode;
-  }
+  const abort = new AbortController();
+  const restarting = ask(record, 'restart', {}, { timeout: longestTimer, signal: abort.signal });
+  const result = await awaitResult(name, restarting as Promise<StartResult>);
+  abort.abort();
+  const { code, lines } = describeResult(name, result, { pid: record.pid, isRestart: true });
+  print(lines.join('\n'));
+  return code;
 }
 
 async function reloadOne({ name, record, alive }: BackgroundEntry): Promise<number> {

@@ -1,11 +1,9 @@
-/** What is started in the background has nothing of who started it but what it was given. */
-
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type DaemonOptions, daemonize } from '../../../src/background/daemonize.ts';
+import { type Daemon, type DaemonOptions, daemonize } from '../../../src/background/daemonize.ts';
 import { acquireName } from '../../../src/background/name-lock.ts';
 import { listEntries } from '../../../src/background/records.ts';
 import { livenessOf, type ProcessIdentity } from '../../../src/process/tree/identity.ts';
@@ -30,7 +28,13 @@ afterEach(async () => {
 });
 
 async function start(options: Partial<DaemonOptions> = {}): Promise<ProcessIdentity> {
-  const daemon = await daemonize({
+  const daemon = await startDaemon(options);
+  daemon.leave();
+  return daemon.identity;
+}
+
+const startDaemon = (options: Partial<DaemonOptions> = {}): Promise<Daemon> =>
+  daemonize({
     file: '/bin/sleep',
     args: ['500'],
     env: process.env,
@@ -42,8 +46,6 @@ async function start(options: Partial<DaemonOptions> = {}): Promise<ProcessIdent
       options.prepare?.(identity);
     },
   });
-  return daemon;
-}
 
 const read = (file: string): string => fs.readFileSync(file, 'utf8');
 const output = (): string => (fs.existsSync(log.out) ? read(log.out) : '');
@@ -59,12 +61,20 @@ const descriptorsOf = (pid: number): Record<string, string> =>
       try {
         return [[name, fs.readlinkSync(`/proc/${pid}/fd/${name}`)]];
       } catch {
-        return []; // Closed since: it was the process's own.
+        return []; // Closed since.
       }
     }),
   );
 
-/** Where orphans go: to process 1, or to a subreaper. */
+/** Descriptors that each daemon has: stdin, its logs, and the notification. */
+const ownDescriptors = (): Record<string, unknown> => ({
+  0: '/dev/null',
+  1: log.out,
+  2: log.err,
+  3: expect.stringMatching(/^socket:/),
+});
+
+/** Returns the process that adopts orphans: process 1, or a subreaper. */
 async function reaper(): Promise<number> {
   const shell = spawn('/bin/sh', ['-c', 'sleep 500 >/dev/null & echo $!'], { stdio: ['ignore', 'pipe', 'inherit'] });
   const [line] = (await once(shell.stdout, 'data')) as [Buffer];
@@ -73,7 +83,7 @@ async function reaper(): Promise<number> {
   return parentOf(Number(line));
 }
 
-test('it leads no session, has no terminal, no parent of ours, its folder, its umask, and three descriptors', async () => {
+test('a daemon leads no session, and has no terminal and no parent', async () => {
   const { pid } = await start();
   await becomes(pid, '/bin/sleep 500');
   const [, parent, group, session, terminal] = fieldsOf(pid).map(Number);
@@ -85,10 +95,10 @@ test('it leads no session, has no terminal, no parent of ours, its folder, its u
   expect(terminal).toBe(0);
   expect(fs.readlinkSync(`/proc/${pid}/cwd`)).toBe(state.path);
   expect(read(`/proc/${pid}/status`)).toMatch(/^Umask:\t0077$/m);
-  expect(descriptorsOf(pid)).toEqual({ 0: '/dev/null', 1: log.out, 2: log.err });
+  expect(descriptorsOf(pid)).toMatchObject(ownDescriptors());
 });
 
-test('it is who it is said to be', async () => {
+test('daemonize returns the identity under which the program runs', async () => {
   let prepared: ProcessIdentity | undefined;
   const daemon = await start({
     prepare(identity) {
@@ -102,7 +112,47 @@ test('it is who it is said to be', async () => {
   expect(livenessOf(daemon)).toBe('alive');
 });
 
-test('its signals are at their defaults once Node runs', async () => {
+describe('the notification of a daemon', () => {
+  const node = (script: string): Promise<Daemon> => startDaemon({ file: process.execPath, args: ['-e', script] });
+
+  test('is the first line that it writes to descriptor 3', async () => {
+    const daemon = await node('require("fs").writeSync(3, "{}\\nmore"); setInterval(() => {}, 1e6)');
+    expect(await daemon.notification).toBe('{}');
+    daemon.leave();
+  });
+
+  test('is empty if the daemon exits without a line', async () => {
+    expect(await (await node('process.exit()')).notification).toBe('');
+  });
+
+  test('is empty if the daemon closes the descriptor', async () => {
+    const daemon = await node('require("fs").closeSync(3); setInterval(() => {}, 1e6)');
+    expect(await daemon.notification).toBe('');
+  });
+
+  test('cannot be sent by a child of the daemon', async () => {
+    const daemon = await node(`
+      require('child_process').spawnSync('/bin/sh', ['-c', 'echo no >&3']);
+      require('fs').writeSync(3, 'yes\\n');`);
+    expect(await daemon.notification).toBe('yes');
+  });
+
+  test('does not end a daemon whose caller has left', async () => {
+    const daemon = await node(`
+      process.stdin.on('data', () => {});
+      const fs = require('fs');
+      fs.watch('.', () => {
+        try { fs.writeSync(3, 'late'); } catch (error) { console.log(error.code); process.exit(); }
+      });
+      console.log('watching');`);
+    await until(() => output() === 'watching\n');
+    daemon.leave();
+    fs.writeFileSync(path.join(state.path, 'change'), '');
+    await until(() => output().includes('EPIPE'));
+  });
+});
+
+test('the signals of a daemon are at their defaults once Node runs', async () => {
   const { pid } = await start({
     file: process.execPath,
     args: ['-e', 'console.log("up"); setInterval(() => {}, 1e6)'],
@@ -118,23 +168,28 @@ test('its signals are at their defaults once Node runs', async () => {
   await until(() => !isAlive(pid));
 });
 
-describe('descriptors that the caller leaks are closed', () => {
+describe('a daemon', () => {
   const launcher = `
+    import fs from 'node:fs';
     import { daemonize } from './daemonize.ts';
-    const [folder] = process.argv.slice(2);
+    const [folder, file, ...args] = process.argv.slice(2);
     const log = { out: folder + '/out.log', err: folder + '/err.log' };
-    const fs = await import('node:fs');
-    console.log(JSON.stringify(fs.readdirSync('/proc/self/fd').filter((fd) => {
-      try { return fs.readlinkSync('/proc/self/fd/' + fd) === '/dev/zero'; } catch { return false; }
-    })));
-    const { pid } = await daemonize({ file: '/bin/sleep', args: ['500'], env: process.env, folder, log });
-    console.log(pid);`;
+    const { identity, leave } = await daemonize({ file, args, env: process.env, folder, log });
+    console.log(identity.pid);
+    leave();`;
 
-  test.each(['3</dev/zero', '4</dev/zero 9</dev/zero', '17</dev/zero 40</dev/zero'])('%s', async (leak) => {
-    const script = buildScript(state.path, 'launcher', launcher);
+  const daemon = `
+    import { closeLeakedDescriptors } from './start-result.ts';
+    closeLeakedDescriptors();
+    console.log('closed');
+    setInterval(() => {}, 1e6);`;
+
+  // Node itself closes descriptors up to 15.
+  test.each(['4</dev/zero 9</dev/zero', '17</dev/zero 40</dev/zero'])('closes leaked descriptors: %s', async (leak) => {
+    const [script, file] = [buildScript(state.path, 'launcher', launcher), buildScript(state.path, 'daemon', daemon)];
     const child: ChildProcess = spawn(
       '/bin/bash',
-      ['-c', `exec "$@" ${leak}`, 'bash', process.execPath, script, state.path],
+      ['-c', `exec "$@" ${leak}`, 'bash', process.execPath, script, state.path, process.execPath, file],
       { stdio: ['ignore', 'pipe', 'inherit'] },
     );
     let text = '';
@@ -142,46 +197,46 @@ describe('descriptors that the caller leaks are closed', () => {
       text += chunk;
     });
     await once(child, 'close');
-    const [leaked, pid] = text.split('\n').map((line) => JSON.parse(line || 'null'));
+    const pid = Number(text);
     started.push(pid);
-    expect(leaked).toEqual(leak.match(/\d+/g));
-    await becomes(pid, '/bin/sleep 500');
-    // As it begins, it reads files of its own.
-    await until(() => Object.keys(descriptorsOf(pid)).length === 3);
-    expect(descriptorsOf(pid)).toEqual({ 0: '/dev/null', 1: log.out, 2: log.err });
+    await until(() => output() === 'closed\n');
+    expect(Object.values(descriptorsOf(pid))).not.toContain('/dev/zero');
+    expect(descriptorsOf(pid)).toMatchObject(ownDescriptors());
     expect(fieldsOf(pid)[3]).not.toBe(String(pid));
   });
 });
 
-describe('its environment is exactly the given one', () => {
+describe('the environment of a daemon is exactly the given one', () => {
   test.each<[string, Record<string, string>]>([
-    ['none', {}],
-    ['names that are none to a shell', { 'a-b': '1', 'npm.x': '$HOME `id` "q"', ä: 'ö', '1': 'one' }],
+    ['empty', {}],
+    ['names that a shell does not accept', { 'a-b': '1', 'npm.x': '$HOME `id` "q"', ä: 'ö', '1': 'one' }],
     [
-      'what shells change',
+      'variables that shells change',
       { PWD: '/nowhere', OLDPWD: '/x', SHLVL: '7', _: 'under', OPTIND: '5', IFS: 'x', PPID: '1', PS1: 'p' },
     ],
-    ['what shells read', { ENV: '/nowhere', BASH_ENV: '/nowhere', CDPATH: '/', LC_ALL: 'C', PATH: '' }],
-    ['values with all there is', { A: ' a\n\'"\\$(id)\t', B: '', C: 'x'.repeat(100_000), D: '=', E: 'ä€😀' }],
+    ['variables that shells read', { ENV: '/nowhere', BASH_ENV: '/nowhere', CDPATH: '/', LC_ALL: 'C', PATH: '' }],
+    ['values with special characters', { A: ' a\n\'"\\$(id)\t', B: '', C: 'x'.repeat(100_000), D: '=', E: 'ä€😀' }],
   ])('%s', async (_, env) => {
     const { pid } = await start({ env });
     await becomes(pid, '/bin/sleep 500');
-    const words = fs.readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').slice(0, -1).sort();
-    expect(words).toEqual(
+    const words = (): string[] => read(`/proc/${pid}/environ`).split('\0').slice(0, -1).sort();
+    // The kernel shows the arguments before the environment.
+    await until(() => words().length === Object.keys(env).length);
+    expect(words()).toEqual(
       Object.entries(env)
         .map(([name, value]) => `${name}=${value}`)
         .sort(),
     );
   });
 
-  test('what is undefined is not there', async () => {
+  test('without undefined values', async () => {
     const { pid } = await start({ env: { A: undefined, B: 'b' } });
     await becomes(pid, '/bin/sleep 500');
     expect(read(`/proc/${pid}/environ`)).toBe('B=b\0');
   });
 });
 
-test('arguments arrive as they are', async () => {
+test('a daemon gets its arguments unchanged', async () => {
   const args = ['', ' ', '$HOME', '-x', 'a=b', '"\'\\', '\n', 'ä'];
   await start({
     file: process.execPath,
@@ -191,7 +246,7 @@ test('arguments arrive as they are', async () => {
   expect(JSON.parse(output())).toEqual(args);
 });
 
-test('logs are for the user alone, and are written to at their end', async () => {
+test('the logs of a daemon are closed to other users, and appended to', async () => {
   fs.writeFileSync(log.err, 'before\n');
   const umask = process.umask(0);
   await start({ file: process.execPath, args: ['-e', 'console.log(1); console.error(2)'] });
@@ -201,7 +256,7 @@ test('logs are for the user alone, and are written to at their end', async () =>
   expect(fs.statSync(log.out).mode & 0o777).toBe(0o600);
 });
 
-test('one file may be both logs', async () => {
+test('both logs of a daemon may be one file', async () => {
   await start({
     file: process.execPath,
     args: ['-e', 'console.log(1); console.error(2)'],
@@ -210,8 +265,8 @@ test('one file may be both logs', async () => {
   await until(() => output() === '1\n2\n');
 });
 
-describe('it is not started', () => {
-  test('when the preparation fails', async () => {
+describe('daemonize does not start the program', () => {
+  test('if `prepare` throws', async () => {
     const fail = () => {
       throw new UsageError('somebody was faster');
     };
@@ -221,7 +276,7 @@ describe('it is not started', () => {
     expect(read(log.err)).toBe('');
   });
 
-  test('when the caller dies before it has been told to go', async () => {
+  test('if the caller dies before it has given the order', async () => {
     const script = buildScript(
       state.path,
       'launcher',
@@ -240,14 +295,18 @@ describe('it is not started', () => {
   });
 
   test.each<[string, (at: (name: string) => string) => Partial<DaemonOptions>, RegExp]>([
-    ['without its folder', (at) => ({ folder: at('gone') }), /gone: ENOENT/],
-    ['in what is not a folder', () => ({ folder: '/etc/passwd' }), /passwd: ENOTDIR/],
-    ['without its file', (at) => ({ file: at('gone') }), /gone: ENOENT/],
-    ['from a file that may not be run', () => ({ file: '/etc/passwd' }), /passwd: EACCES/],
-    ['without a folder for its logs', (at) => ({ log: { out: at('gone/out'), err: at('err') } }), /gone\/out: ENOENT/],
-    ['when its log is a folder', (at) => ({ log: { out: at('.'), err: at('err') } }), /: EISDIR/],
-    ['when its log is a device', (at) => ({ log: { out: at('out'), err: '/dev/full' } }), /full: is not a file/],
-    ['from a path that env cannot take', () => ({ file: '/proc/self/exe=' }), /=/],
+    ['if its folder is missing', (at) => ({ folder: at('gone') }), /gone: ENOENT/],
+    ['if its folder is a file', () => ({ folder: '/etc/passwd' }), /passwd: ENOTDIR/],
+    ['if its file is missing', (at) => ({ file: at('gone') }), /gone: ENOENT/],
+    ['if its file is not executable', () => ({ file: '/etc/passwd' }), /passwd: EACCES/],
+    [
+      'if the folder of its logs is missing',
+      (at) => ({ log: { out: at('gone/out'), err: at('err') } }),
+      /gone\/out: ENOENT/,
+    ],
+    ['if its log is a folder', (at) => ({ log: { out: at('.'), err: at('err') } }), /: EISDIR/],
+    ['if its log is a device', (at) => ({ log: { out: at('out'), err: '/dev/full' } }), /full: is not a file/],
+    ['if env would take its path for a variable', () => ({ file: '/proc/self/exe=' }), /=/],
   ])('%s', async (_, options, message) => {
     const starting = start(options((name) => path.join(state.path, name)));
     await expect(starting).rejects.toThrow(message);
@@ -255,14 +314,14 @@ describe('it is not started', () => {
     expect(started).toEqual([]);
   });
 
-  test('when its log is a link', async () => {
+  test('if its log is a link', async () => {
     fs.symlinkSync(path.join(state.path, 'elsewhere'), log.out);
     await expect(start()).rejects.toThrow(/out\.log: ELOOP/);
     expect(fs.existsSync(path.join(state.path, 'elsewhere'))).toBe(false);
   });
 });
 
-test('a name goes from who starts it to it, without a gap', async () => {
+test('a name is transferred to a daemon without a gap', async () => {
   const script = buildScript(
     state.path,
     'daemon',
