@@ -1,10 +1,10 @@
-/** Numbers and names as people read them. Pure. */
+/** Formats numbers and names for people. Pure. */
 
 import path from 'node:path';
 import type { Change, Outcome, Verdict } from '../shared/events.ts';
 import { unreachable } from '../shared/unreachable.ts';
 
-/** A time in ms: `18 ms`, `1.2 s`, `3 min 5 s`. */
+/** Formats a time in ms: `18 ms`, `1.2 s`, `3 min 5 s`. */
 export function formatTime(ms: number): string {
   if (ms < 999.5) return `${Math.round(ms)} ms`;
   if (ms < 59_950) return `${(ms / 1000).toFixed(ms < 9950 ? 1 : 0).replace(/\.0$/, '')} s`;
@@ -12,21 +12,21 @@ export function formatTime(ms: number): string {
   return seconds % 60 === 0 ? `${Math.floor(seconds / 60)} min` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
 
-/** `1 file`, `2 files`. */
-export const formatCount = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
+/** Formats a count: `1 file`, `2 files`. */
+export const formatCount = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
 
-/** `exit 1`, `SIGSEGV`, or what kept the program from starting. */
+/** Formats how a process ended: `exit 1` or `SIGSEGV`. */
 export function formatOutcome({ code, signal }: Outcome): string {
   return signal ?? `exit ${code}`;
 }
 
-/** A path relative to the folder, or as it is when it lies outside. */
+/** Returns the path relative to the folder, or the path itself if it is outside. */
 export function formatPath(file: string, folder: string): string {
   const relative = path.relative(folder, file);
   return relative === '' || relative.startsWith('..') ? file : relative;
 }
 
-/** The first changed file and how many more there are: `src/a.js +2`. */
+/** Formats the first changed file and the number of others: `src/a.js +2`. */
 export function formatChanges(changes: readonly Change[], folder: string): string {
   const [first] = changes;
   if (first === undefined) return '';
@@ -34,7 +34,7 @@ export function formatChanges(changes: readonly Change[], folder: string): strin
   return `${formatPath(first.path, folder)}${first.kind === 'unlink' ? ' (deleted)' : ''}${more}`;
 }
 
-/** A moment (epoch ms) in local time: `14:05:09` today, `2026-11-22 14:05:09` otherwise. */
+/** Formats epoch ms in local time: `14:05:09` today, `2026-11-22 14:05:09` on another day. */
 export function formatClock(time: number, now: number = Date.now()): string {
   const iso = (moment: number): string =>
     new Date(moment - new Date(moment).getTimezoneOffset() * 60_000).toISOString();
@@ -43,7 +43,7 @@ export function formatClock(time: number, now: number = Date.now()): string {
   return day === iso(now).slice(0, 10) ? seconds : `${day} ${seconds}`;
 }
 
-/** Why a path does or does not count. */
+/** Says why a path does or does not count. */
 export function formatVerdict(verdict: Verdict | { readonly watched: false; readonly reason: 'unchanged' }): string {
   if (verdict.watched) return `watch ${verdict.pattern}`;
   switch (verdict.reason) {

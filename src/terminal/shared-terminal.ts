@@ -1,4 +1,4 @@
-/** What several programs share of one terminal. */
+/** Runs several programs in one terminal: a prefix before each line, colours, and stdin. */
 
 import fs from 'node:fs';
 import type { NamedProgram } from '../cli/select-programs.ts';
@@ -6,28 +6,28 @@ import type { LoadedSettings } from '../config/load.ts';
 import type { Settings } from '../config/options.ts';
 import type { MemberRequest } from '../run/program-set.ts';
 import { systemClock } from '../shared/clock.ts';
-import { createMultiplexer, type OutputChannel } from './multiplexer.ts';
+import { createMultiplexer, type Multiplexer, type OutputChannel } from './multiplexer.ts';
 import { type AppLabel, paintName, wantsColor } from './reporter.ts';
 
 export interface SharedTerminal {
-  /** A program with its place in the output. */
+  /** Returns the program with its output channel, and with the settings that sharing requires. */
   member(program: NamedProgram): MemberRequest;
-  /** Settings are in force: what stands before its lines from now on. */
+  /** Applies a program's settings to the prefix of its lines. */
   label(app: string, settings: Settings): void;
   labelOf(app: string): AppLabel;
   /** For devwatch's own lines. */
-  readonly messages: ReturnType<typeof createMultiplexer>['messages'];
-  /** Resolves when all that was printed is written, or after a second. */
+  readonly messages: Multiplexer['messages'];
+  /** Resolves when all output is written, or after a second. */
   close(): Promise<void>;
 }
 
-/** @param names of the programs as they are now; others may come later */
+/** @param names of the programs at the start; others may be added later */
 export function openSharedTerminal(names: readonly string[]): SharedTerminal {
   const { stdout, stderr } = process;
   const multiplexer = createMultiplexer({ stdout, stderr, isOnePlace: isOnePlace(), clock: systemClock });
   const width = Math.max(...names.map((name) => name.length));
   const labels = new Map<string, AppLabel>();
-  const ports = new Map<string, OutputChannel>();
+  const channels = new Map<string, OutputChannel>();
 
   function labelOf(name: string): AppLabel {
     const label = labels.get(name) ?? { name, index: labels.size };
@@ -36,53 +36,49 @@ export function openSharedTerminal(names: readonly string[]): SharedTerminal {
   }
 
   function prefixOf(name: string, { prefix, color }: Settings): string {
-    const painted = paintName(labelOf(name), color && wantsColor(process.stdout, process.env));
-    return prefix ? `${painted}${''.padEnd(width - name.length)} | ` : '';
+    if (!prefix) return '';
+    const painted = paintName(labelOf(name), color && wantsColor(stdout, process.env));
+    return `${painted}${''.padEnd(width - name.length)} | `;
   }
 
-  function portOf(name: string): OutputChannel {
-    const port = ports.get(name) ?? multiplexer.open('');
-    ports.set(name, port);
-    return port;
+  function channelOf(name: string): OutputChannel {
+    const channel = channels.get(name) ?? multiplexer.open('');
+    channels.set(name, channel);
+    return channel;
   }
 
   return {
     member(program) {
       const { app = '', loaded } = program;
-      return {
-        ...program,
-        loaded: besideOthers(loaded),
-        defaultEnv: colorsFor,
-        output: portOf(app),
-      };
+      return { ...program, loaded: withOwnStdin(loaded), defaultEnv: colorVariables, output: channelOf(app) };
     },
-    label: (app, settings) => portOf(app).label(prefixOf(app, settings)),
+    label: (app, settings) => channelOf(app).label(prefixOf(app, settings)),
     labelOf,
     messages: multiplexer.messages,
     close: () => multiplexer.close(),
   };
 }
 
-/** Are stdout and stderr one terminal, or one pipe or file (`2>&1`)? */
+/** Returns whether stdout and stderr are the same terminal, pipe or file (`2>&1`). */
 function isOnePlace(): boolean {
   if (process.stdout.isTTY && process.stderr.isTTY) return true;
   const [out, err] = [fs.fstatSync(1), fs.fstatSync(2)];
-  // Windows has no numbers for pipes.
+  // Pipes have no inode numbers on Windows.
   return out.ino !== 0 && out.ino === err.ino && out.dev === err.dev;
 }
 
 /**
- * The terminal's input is devwatch's, for no program can be meant: each has a stdin that stays open, for
- * many tools end with theirs.
+ * Gives the program a stdin of its own. It cannot have the terminal's, which is for shortcuts; and it stays open,
+ * because many tools end when theirs is closed.
  */
-function besideOthers(loaded: LoadedSettings): LoadedSettings {
+function withOwnStdin(loaded: LoadedSettings): LoadedSettings {
   const { settings } = loaded;
   return { ...loaded, settings: { ...settings, stdin: settings.stdin === 'ignore' ? 'ignore' : 'pipe' } };
 }
 
-/** Each program sees a pipe where the terminal would be, but its colours are welcome. */
-function colorsFor({ color }: Settings): Readonly<Record<string, string>> {
-  // What the user forces elsewhere is in the environment already.
+/** Returns variables that make a program use the terminal's colours although its stdout is a pipe. */
+function colorVariables({ color }: Settings): Readonly<Record<string, string>> {
+  // If the user forces colours, the environment says so already.
   if (!process.stdout.isTTY || !color || !wantsColor(process.stdout, process.env)) return {};
   const depth = process.stdout.getColorDepth();
   return { FORCE_COLOR: depth >= 24 ? '3' : depth >= 8 ? '2' : '1' };

@@ -6,7 +6,7 @@ const bell = '\x07';
 const osc9 = (text: string): string => `\x1b]9;${text}\x07${bell}`;
 const osc777 = (title: string, body: string): string => `\x1b]777;notify;${title};${body}\x1b\\${bell}`;
 
-describe('the sequence that the terminal understands:', () => {
+describe('a notification', () => {
   test.each<[string, NodeJS.ProcessEnv]>([
     ['iTerm2', { TERM: 'xterm-256color', TERM_PROGRAM: 'iTerm.app' }],
     ['WezTerm', { TERM: 'xterm-256color', TERM_PROGRAM: 'WezTerm' }],
@@ -14,9 +14,9 @@ describe('the sequence that the terminal understands:', () => {
     ['kitty', { TERM: 'xterm-kitty' }],
     ['kitty, started from GNOME Terminal', { TERM: 'xterm-kitty', VTE_VERSION: '7600' }],
     ['ConEmu', { ConEmuANSI: 'ON' }],
-    ['an unknown one', { TERM: 'xterm-256color' }],
-    ['none that is named', {}],
-  ])('OSC 9 for %s', (_, env) => {
+    ['an unknown terminal', { TERM: 'xterm-256color' }],
+    ['a terminal without a name', {}],
+  ])('uses OSC 9 for %s', (_, env) => {
     expect(notification('devwatch', 'server.js crashed', env)).toBe(osc9('devwatch: server.js crashed'));
   });
 
@@ -29,57 +29,57 @@ describe('the sequence that the terminal understands:', () => {
     ['GNOME Terminal', { TERM: 'xterm-256color', VTE_VERSION: '7600' }],
     ['Konsole', { TERM: 'xterm-256color', KONSOLE_VERSION: '240802' }],
     ['Windows Terminal', { WT_SESSION: 'b5c9' }],
-  ])('OSC 777 for %s', (_, env) => {
+  ])('uses OSC 777 for %s', (_, env) => {
     expect(notification('devwatch', 'server.js crashed', env)).toBe(osc777('devwatch', 'server.js crashed'));
   });
 
-  test.each(['dumb', 'linux'])('the bell alone for TERM=%s', (TERM) => {
+  test.each(['dumb', 'linux'])('is the bell alone for TERM=%s', (TERM) => {
     expect(notification('devwatch', 'crashed', { TERM })).toBe(bell);
   });
 });
 
-describe('in tmux it is passed through, and the bell is for tmux:', () => {
+describe('a notification in tmux', () => {
   const TMUX = '/tmp/tmux-1000/default,1,0';
 
-  test('OSC 9', () => {
+  test('passes OSC 9 through and rings the bell of tmux', () => {
     expect(notification('a', 'b', { TMUX, TERM: 'tmux-256color', TERM_PROGRAM: 'tmux' })).toBe(
       `\x1bPtmux;\x1b\x1b]9;a: b\x07\x1b\\${bell}`,
     );
   });
 
-  test('OSC 777', () => {
+  test('passes OSC 777 through and rings the bell of tmux', () => {
     expect(notification('a', 'b', { TMUX, TERM: 'screen', TERM_PROGRAM: 'tmux', VTE_VERSION: '7600' })).toBe(
       `\x1bPtmux;\x1b\x1b]777;notify;a;b\x1b\x1b\\\x1b\\${bell}`,
     );
   });
 });
 
-describe('the texts', () => {
-  test('become one line', () => {
+describe('the text of a notification', () => {
+  test('becomes one line', () => {
     expect(notification('devwatch', ' Error: a\r\n\tat b\u0085c\u2028d ', {})).toBe(
       osc9('devwatch: Error: a at b c d'),
     );
   });
 
-  test('stand alone when the other is empty', () => {
+  test('has no separator if the title or the body is empty', () => {
     expect(notification('devwatch', '\n', {})).toBe(osc9('devwatch'));
     expect(notification('', 'crashed', {})).toBe(osc9('crashed'));
   });
 
-  test('are no commands of ConEmu’s', () => {
+  test('is not a command of ConEmu', () => {
     expect(notification('', '4;1;50', {})).toBe(osc9('· 4,1,50'));
     expect(notification('12', '', {})).toBe(osc9('· 12'));
   });
 
-  test('keep the title and the body apart', () => {
+  test('keeps the title and the body apart', () => {
     expect(notification('a;b', 'c;d', { TERM: 'foot' })).toBe(osc777('a,b', 'c,d'));
   });
 
-  test('do not turn the direction of writing', () => {
+  test('does not change the direction of writing', () => {
     expect(notification('a', 'x\u202ey\u2066z\u200f', {})).toBe(osc9('a: xyz'));
   });
 
-  test('are cut by characters when they are long', () => {
+  test('is cut by characters if it is long', () => {
     expect(notification('😀'.repeat(81), 'b'.repeat(251), { TERM: 'foot' })).toBe(
       osc777(`${'😀'.repeat(79)}…`, `${'b'.repeat(249)}…`),
     );
@@ -89,8 +89,8 @@ describe('the texts', () => {
   });
 });
 
-/** Texts full of what a terminal obeys. */
-const evil = fc
+/** Texts full of characters that terminals interpret. */
+const hostile = fc
   .array(fc.oneof(fc.constantFrom('\x1b', '\x07', '\x9c', '\x9d', '\x1b\\', ';', '\n', '4', '\ud800'), fc.string()))
   .map((parts) => parts.join(''));
 
@@ -98,9 +98,9 @@ test.each<[string, NodeJS.ProcessEnv, string, string, RegExp]>([
   ['OSC 9', {}, '\x1b]9;', '\x07\x07', /^(?!\d)[^\p{Cc};]*$/u],
   ['OSC 777', { TERM: 'foot' }, '\x1b]777;notify;', '\x1b\\\x07', /^[^\p{Cc};]*;[^\p{Cc};]*$/u],
   ['OSC 9 in tmux', { TMUX: '1' }, '\x1bPtmux;\x1b\x1b]9;', '\x07\x1b\\\x07', /^(?!\d)[^\p{Cc};]*$/u],
-])('no text gets out of %s', (_, env, before, after, shape) => {
+])('no text breaks out of %s', (_, env, before, after, shape) => {
   fc.assert(
-    fc.property(evil, evil, (title, body) => {
+    fc.property(hostile, hostile, (title, body) => {
       const written = notification(title, body, env);
       expect(written.startsWith(before) && written.endsWith(after)).toBe(true);
       expect(written.slice(before.length, -after.length)).toMatch(shape);

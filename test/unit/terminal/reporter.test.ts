@@ -8,7 +8,7 @@ import { parseShortcut, shortcutHelp } from '../../../src/terminal/shortcuts.ts'
 
 const view = { folder: '/project', version: '1.2.3' };
 
-/** The lines that are shown at a level. */
+/** Returns the lines that are printed at a level. */
 function lines(event: DevwatchEvent, level: 'quiet' | 'normal' | 'verbose' = 'normal'): string[] {
   const ranks = { quiet: 0, normal: 1, verbose: 2 };
   return render(event, view)
@@ -26,11 +26,11 @@ test.each([
   [59_900, '60 s'],
   [60_000, '1 min'],
   [185_000, '3 min 5 s'],
-])('%d ms read as %s', (ms, text) => {
+])('formatTime(%d) is %s', (ms, text) => {
   expect(formatTime(ms)).toBe(text);
 });
 
-test('a moment of today needs no date, another one does', () => {
+test('formatClock adds the date for another day than today', () => {
   const noon = new Date(2026, 10, 22, 12, 3, 9).getTime();
   expect(formatClock(noon, new Date(2026, 10, 22, 23, 59).getTime())).toBe('12:03:09');
   expect(formatClock(noon, new Date(2026, 10, 23, 0, 1).getTime())).toBe('2026-11-22 12:03:09');
@@ -49,11 +49,11 @@ test.each([
     ],
     'a.js +2',
   ],
-] as const)('changes %j read as %j', (changes, text) => {
+] as const)('formatChanges(%j) is %j', (changes, text) => {
   expect(formatChanges(changes, '/project')).toBe(text);
 });
 
-describe('what one sees', () => {
+describe('the reporter', () => {
   const start = {
     run: 2,
     pid: 7,
@@ -64,7 +64,7 @@ describe('what one sees', () => {
   const outcome = { code: 1, signal: null } as const;
   const restart = { kind: 'restart', delay: 250, attempt: 1, limit: 5 } as const;
 
-  test('at the start: what runs, what is watched, how many files', () => {
+  test('prints the program, the watched patterns and the number of files at the start', () => {
     const event = {
       type: 'watching',
       program: 'node server.js',
@@ -81,13 +81,13 @@ describe('what one sees', () => {
     ]);
   });
 
-  test('at a restart: how long it took and why', () => {
+  test('prints the time and the cause of a restart', () => {
     expect(lines({ type: 'start', ...start, cause: 'change' })).toEqual(['restarted in 18 ms · src/a.js']);
     expect(lines({ type: 'start', ...start, cause: 'manual', changes: [] })).toEqual(['restarted in 18 ms']);
     expect(lines({ type: 'start', ...start, run: 1, cause: 'change' })).toEqual(['started in 18 ms · src/a.js']);
   });
 
-  test('nothing more after a crash, whose own line has said it', () => {
+  test('prints no line for the start after a crash, which the line of the crash announces', () => {
     expect(lines({ type: 'start', ...start, cause: 'crash' })).toEqual([]);
   });
 
@@ -111,11 +111,11 @@ describe('what one sees', () => {
       'cannot be started: x is missing · waiting for a change',
     ],
     [{ run: 1, outcome, uptime: 10, next: { kind: 'end' } }, 'crashed (exit 1) after 10 ms · ending'],
-  ] as const)('of a crash: %j', (event, text) => {
+  ] as const)('prints the end and the next step of the crash %j', (event, text) => {
     expect(lines({ type: 'crash', ...event })).toEqual([text]);
   });
 
-  test('of a clean end', () => {
+  test('prints a clean exit', () => {
     expect(
       lines({
         type: 'exit',
@@ -127,7 +127,7 @@ describe('what one sees', () => {
     ).toEqual(['exited cleanly · waiting for a change']);
   });
 
-  test('of a kill, but not of an end that goes well', () => {
+  test('prints that it kills the program, but not that it stops it', () => {
     expect(lines({ type: 'stopping', run: 1, stage: 'terminating', grace: null })).toEqual([]);
     expect(lines({ type: 'stopping', run: 1, stage: 'killing', grace: 5000 })).toEqual([
       'still running after 5 s · killing it',
@@ -138,11 +138,11 @@ describe('what one sees', () => {
   test.each([
     ['SIGINT', 'the old run has not ended after SIGINT · SIGKILL in 3.5 s'],
     ['message', 'the old run has not ended after "shutdown" · SIGKILL in 3.5 s'],
-  ] as const)('of an end by %s that takes its time', (signal, text) => {
+  ] as const)('prints that a stop by %s is slow', (signal, text) => {
     expect(lines({ type: 'slowStop', run: 1, signal, killIn: 3500 })).toEqual([text]);
   });
 
-  test('of what is left running, and of a taken port, even with --quiet', () => {
+  test('prints survivors and taken ports even with --quiet', () => {
     const survivors = [{ pid: 7, command: 'sudo sleep', reason: 'belongs to another user' }];
     expect(lines({ type: 'gone', run: 1, survivors, ms: 3 }, 'quiet')).toEqual([
       'left running: pid 7 (sudo sleep) belongs to another user',
@@ -166,41 +166,41 @@ test.each([
   [{ isTTY: true }, { FORCE_COLOR: '0' }, false],
   [{ isTTY: true }, { TERM: 'dumb' }, false],
   [{ isTTY: false }, { FORCE_COLOR: '1', NO_COLOR: '1' }, false],
-])('colours for %j with %j: %s', (stream, env, wanted) => {
+])('wantsColor(%j, %j) is %s', (stream, env, wanted) => {
   expect(wantsColor(stream, env)).toBe(wanted);
 });
 
-test('a typed line is a shortcut only as a whole', () => {
+test('a typed line is a shortcut if nothing else stands on it', () => {
   const actionOf = (line: string): string | undefined => parseShortcut(line, false)?.action;
   expect(['rs', ' r ', 'q', 'c', 'h'].map(actionOf)).toEqual(['restart', 'restart', 'quit', 'clear', 'help']);
   for (const line of ['', 'rss', 'q!', 'R', 'help me', 'r web']) expect(actionOf(line), line).toBeUndefined();
   expect(shortcutHelp(false)).toMatch(/^rs or r restart · q quit/);
 });
 
-test('of several programs a restart may name one', () => {
-  const order = (line: string) => parseShortcut(line, true);
-  expect(order('r')).toEqual({ action: 'restart', name: undefined });
-  expect([' rs  web ', 'r web'].map(order)).toEqual([
+test('the restart shortcut can name one of several programs', () => {
+  const parse = (line: string) => parseShortcut(line, true);
+  expect(parse('r')).toEqual({ action: 'restart', name: undefined });
+  expect([' rs  web ', 'r web'].map(parse)).toEqual([
     { action: 'restart', name: 'web' },
     { action: 'restart', name: 'web' },
   ]);
-  for (const line of ['q web', 'r web worker', 'x web', '']) expect(order(line), line).toBeUndefined();
+  for (const line of ['q web', 'r web worker', 'x web', '']) expect(parse(line), line).toBeUndefined();
   expect(shortcutHelp(true)).toContain('r <name> restart one');
 });
 
-test('what is told of one of several programs begins with its name', () => {
-  const told = (app: { name: string; index: number }, format: 'pretty' | 'json'): string => {
+test('the reporter begins a line about one of several programs with its name', () => {
+  const printed = (app: { name: string; index: number }, format: 'pretty' | 'json'): string => {
     const stream = new PassThrough();
     const options = { ...view, format, level: 'normal', color: false, clear: false, notify: false, env: {} } as const;
     const reporter = new Reporter({ ...options, app, stream: () => stream as unknown as NodeJS.WriteStream });
     reporter.report({ type: 'wait', reason: 'after', programs: ['db', 'cache'] });
     return String(stream.read());
   };
-  expect(told({ name: 'web', index: 0 }, 'pretty')).toBe('[devwatch] web waiting for db, cache\n');
-  expect(JSON.parse(told({ name: 'web', index: 0 }, 'json'))).toMatchObject({ event: 'wait', app: 'web' });
+  expect(printed({ name: 'web', index: 0 }, 'pretty')).toBe('[devwatch] web waiting for db, cache\n');
+  expect(JSON.parse(printed({ name: 'web', index: 0 }, 'json'))).toMatchObject({ event: 'wait', app: 'web' });
 });
 
-test('neighbours have names of different colours', () => {
+test('paintName gives neighbours different colours', () => {
   const painted = [0, 1, 2, 3, 4, 5].map((index) => paintName({ name: 'x', index }, true));
   expect(new Set(painted.slice(0, 5)).size).toBe(5);
   expect(painted[5]).toBe(painted[0]);
@@ -208,11 +208,11 @@ test('neighbours have names of different colours', () => {
 });
 
 test.each([
-  ['pretty', '[devwatch] still ending\n'],
+  ['pretty', '[devwatch] still stopping\n'],
   ['json', ''],
-] as const)('what is said to people stands between %s lines as %j', (format, text) => {
+] as const)('say() between %s lines prints %j', (format, text) => {
   const stream = new PassThrough();
   const options = { ...view, format, level: 'normal', color: false, clear: false, notify: false, env: {} } as const;
-  new Reporter({ ...options, stream: () => stream as unknown as NodeJS.WriteStream }).say('still ending');
+  new Reporter({ ...options, stream: () => stream as unknown as NodeJS.WriteStream }).say('still stopping');
   expect(stream.read()?.toString() ?? '').toBe(text);
 });
