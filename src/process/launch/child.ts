@@ -25,7 +25,7 @@ export interface Child {
   /** Its output, where devwatch captures it. */
   readonly output: OutputStreams;
   /** The terminal may have been in modes other than its usual ones when the process started. */
-  readonly hasDoubtfulModes: boolean;
+  hasDoubtfulModes: boolean;
   /** Sets the receiver of the preload's messages. */
   receive(onMessage: (message: PreloadMessage) => void): void;
   /** Answers a message for whose answer the preload waits. */

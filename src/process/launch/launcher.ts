@@ -111,7 +111,8 @@ export class Launcher {
   #start(options: ChildOptions, park?: ParkOrders): Child | StartFailure {
     const { containment, start = startChild } = this.#options;
     const child = start(containment, this.#nextSerial(), options, this.#heldPorts, park);
-    return this.#isTerminalRead && !('failure' in child) ? { ...child, hasDoubtfulModes: true } : child;
+    if (this.#isTerminalRead && !('failure' in child)) child.hasDoubtfulModes = true;
+    return child;
   }
 
   #nextSerial(): number {

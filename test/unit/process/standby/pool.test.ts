@@ -1,142 +1,74 @@
-/** When processes are prepared, taken and given up, on processes that are told what to do. */
-
-import type { ChildProcess } from 'node:child_process';
-import { EventEmitter } from 'node:events';
-import fs from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import type { PreloadMessage } from '../../../../src/preload/messages.ts';
 import type { PackageFile, ParkOrders } from '../../../../src/preload/orders.ts';
 import type { Child } from '../../../../src/process/launch/child.ts';
 import type { ChildOptions } from '../../../../src/process/launch/launch-options.ts';
+import type { ProgramEvent } from '../../../../src/process/launch/program-events.ts';
 import { StandbyPool } from '../../../../src/process/standby/pool.ts';
 import { createClock } from '../../../support/clock.ts';
+import { FakeChild, childOptions as options } from '../../../support/fake-child.ts';
 import { createProject } from '../../../support/project.ts';
-
-const options: ChildOptions = {
-  command: {
-    file: 'node',
-    nodeArgs: [],
-    args: ['server.js'],
-    display: 'node server.js',
-    script: '/project/server.cjs',
-    extensions: ['js'],
-    isNode: true,
-  },
-  folder: '/project',
-  env: { PATH: '/bin' },
-  signal: 'SIGTERM',
-  stdin: 'ignore',
-  relay: false,
-  reportLoads: false,
-  prewarm: false,
-  hold: false,
-  isPinged: false,
-  sendsReady: false,
-  capturesOutput: false,
-};
-
-/** A process that dies when it is told to, and says that it is parked when a test says so. */
-class FakeChild extends EventEmitter implements Child {
-  readonly pid: number;
-  readonly hasDoubtfulModes = false;
-  readonly stdin = undefined;
-  readonly output = { stdout: null, stderr: null };
-  alive = true;
-
-  constructor(pid: number) {
-    super();
-    this.pid = pid;
-  }
-
-  get process(): ChildProcess {
-    const stdio: unknown[] = [];
-    return Object.assign(this, { stdio, ref: () => {}, unref: () => {} }) as unknown as ChildProcess;
-  }
-
-  readonly tree = {
-    scan: () => ({
-      members: this.alive ? [{ pid: this.pid, startTime: '', command: '' }] : [],
-      proven: true,
-    }),
-    signal: (): 'sent' => 'sent',
-    killAll: () => {
-      if (!this.alive) return;
-      this.alive = false;
-      queueMicrotask(() => this.emit('exit', null, 'SIGKILL'));
-    },
-    describe: () => ({ pid: this.pid, command: '', reason: '' }),
-  };
-
-  receiver: ((message: PreloadMessage) => void) | undefined;
-
-  receive(onMessage: (message: PreloadMessage) => void): void {
-    this.receiver = onMessage;
-  }
-
-  answer(): void {}
-
-  send(): boolean {
-    return false;
-  }
-
-  die(): void {
-    if (!this.alive) return;
-    this.alive = false;
-    this.emit('exit', null, 'SIGKILL');
-  }
-}
 
 function open() {
   const clock = createClock();
   const started: FakeChild[] = [];
+  const released = new Set<Child>();
+  const events: ProgramEvent[] = [];
+  /** The packages that each standby is to load ahead of time. */
+  const packagesOf: (readonly PackageFile[])[] = [];
   let cpu = 0;
-  /** What each of them is to load ahead of time. */
-  const ordered: (readonly PackageFile[])[] = [];
   const start = (_?: ChildOptions, park?: ParkOrders): FakeChild => {
     const child = new FakeChild(100 + started.length);
     started.push(child);
-    if (park !== undefined) ordered.push(park.packages);
+    if (park !== undefined) packagesOf.push(park.packages);
     return child;
   };
-  const parked: number[] = [];
-  const released = new Set<Child>();
-  const standbys = new StandbyPool({ start, clock, cpuTime: () => cpu });
+  const pool = new StandbyPool({ start, clock, cpuTime: () => cpu });
+  const waiting = (): FakeChild[] =>
+    started.filter((child) => child.isAlive && child.onMessage !== undefined && !released.has(child));
   return {
     clock,
-    standbys,
-    started,
-    parked,
-    ordered,
-    /** The program uses so much CPU from now on, in ms at every look. */
-    works(ms: number) {
+    pool,
+    events,
+    packagesOf,
+    /** Uses CPU time, in ms. */
+    work(ms: number) {
       cpu += ms;
     },
-    /** @param packages what the run says that it loads */
+    /** Starts a run that loads these packages; returns its standby. */
     launch: (run: ChildOptions = options, packages: readonly PackageFile[] = []) => {
-      const taken = standbys.take(run, {});
-      taken?.receive(() => {});
-      if (taken !== undefined) released.add(taken);
-      const onPackage = standbys.launched(run, taken ?? start(), {
-        onEvent: (event) => {
-          if (event.type === 'standby') parked.push(event.pid);
-        },
-      });
+      const standby = pool.take(run, {});
+      if (standby !== undefined) released.add(standby);
+      const onPackage = pool.launched(run, standby ?? start(), { onEvent: (event) => events.push(event) });
       for (const item of packages) onPackage(item);
-      return taken;
+      return standby;
     },
-    /** The prepared ones. */
-    waiting: () => started.filter((child) => child.alive && child.receiver !== undefined && !released.has(child)),
+    /** The standbys that are alive and not released. */
+    waiting,
+    /** Makes all standbys ready. */
+    park(files: readonly string[] = []) {
+      for (const child of waiting()) child.report({ type: 'parked', files });
+    },
   };
 }
 
-describe('a process is prepared', () => {
-  test('when the run has settled: after a second, and no longer busy', () => {
-    const { clock, launch, waiting, works } = open();
+/** A pool whose first run has a standby that is booting. */
+function openWithStandby(run?: ChildOptions, packages?: readonly PackageFile[]) {
+  const world = open();
+  world.launch(run, packages);
+  world.clock.advance(2000);
+  const [standby] = world.waiting();
+  if (standby === undefined) throw new Error('no standby was prepared');
+  return { ...world, standby };
+}
+
+describe('a standby pool prepares a standby', () => {
+  test('when the run has settled: after one second at the earliest, and when it is no longer busy', () => {
+    const { clock, launch, waiting, work } = open();
     launch();
     clock.advance(999);
     expect(waiting()).toHaveLength(0);
-    for (let look = 0; look < 5; look += 1) {
-      works(50);
+    for (let check = 0; check < 5; check += 1) {
+      work(50);
       clock.advance(100);
       expect(waiting()).toHaveLength(0);
     }
@@ -144,45 +76,57 @@ describe('a process is prepared', () => {
     expect(waiting()).toHaveLength(1);
   });
 
-  test('after a while, also for a program that is always busy', () => {
-    const { clock, launch, waiting, works } = open();
+  test('after three seconds of settling for a program that is always busy', () => {
+    const { clock, launch, waiting, work } = open();
     launch();
-    for (let look = 0; look < 40; look += 1) {
-      works(100);
+    for (let check = 0; check < 40; check += 1) {
+      work(100);
       clock.advance(100);
     }
     expect(waiting()).toHaveLength(1);
   });
 
-  test('and told of when it is ready', () => {
-    const { clock, launch, waiting, parked } = open();
-    launch();
-    clock.advance(2000);
-    expect(parked).toEqual([]);
-    waiting()[0]?.receiver?.({ type: 'parked', files: [] });
-    expect(parked).toEqual([waiting()[0]?.pid]);
+  test('and reports it when it is ready', () => {
+    const { events, park, waiting, standby } = openWithStandby();
+    expect(events).toEqual([]);
+    park();
+    expect(events).toEqual([{ type: 'standby', pid: standby.pid }]);
     expect(waiting()).toHaveLength(1);
   });
 
-  test('not at all for what cannot wait', () => {
+  test('for no command whose flags are incompatible', () => {
     const { clock, launch, waiting } = open();
     launch({ ...options, command: { ...options.command, nodeArgs: ['--inspect'] } });
     clock.advance(10_000);
     expect(waiting()).toHaveLength(0);
   });
+
+  test('and a second one while restarts follow each other quickly, one after the other', () => {
+    const { clock, launch, waiting, park } = openWithStandby();
+    park();
+    for (let restart = 0; restart < 3; restart += 1) {
+      launch();
+      clock.advance(300);
+      park();
+    }
+    expect(waiting()).toHaveLength(2);
+    launch();
+    clock.advance(250);
+    expect(waiting()).toHaveLength(2);
+    clock.advance(3500);
+    expect(waiting()).toHaveLength(1);
+    expect(clock.pending).toBe(0);
+  });
 });
 
-describe('a run takes it', () => {
+describe('a run takes a standby', () => {
   test('once', () => {
-    const { clock, launch, waiting } = open();
-    launch();
-    clock.advance(2000);
-    const [one] = waiting();
-    expect(launch()).toBe(one);
+    const { launch, standby } = openWithStandby();
+    expect(launch()).toBe(standby);
     expect(launch()).toBeUndefined();
   });
 
-  test('also while it is still booting', () => {
+  test('that is still booting', () => {
     const { clock, launch } = open();
     launch();
     clock.advance(1100);
@@ -190,189 +134,96 @@ describe('a run takes it', () => {
   });
 
   test.each<[string, Partial<ChildOptions>]>([
-    ['its variables', { env: { PATH: '/bin', NEW: '1' } }],
-    ['its arguments', { command: { ...options.command, args: ['server.js', '--port', '1'] } }],
-    ['its flags', { command: { ...options.command, nodeArgs: ['--enable-source-maps'] } }],
-    ['its folder', { folder: '/project/other' }],
-    ['its stdin', { stdin: 'pipe' }],
-  ])('not when %s are others', (_, changed) => {
-    const { clock, launch, waiting } = open();
-    launch();
-    clock.advance(2000);
-    const [one] = waiting();
+    ['variables', { env: { PATH: '/bin', NEW: '1' } }],
+    ['arguments', { command: { ...options.command, args: ['server.js', '--port', '1'] } }],
+    ['flags', { command: { ...options.command, nodeArgs: ['--enable-source-maps'] } }],
+    ['folder', { folder: '/project/other' }],
+    ['stdin', { stdin: 'pipe' }],
+  ])('unless its %s changed, for which the standby is replaced', (_, changed) => {
+    const { clock, launch, waiting, standby } = openWithStandby();
     expect(launch({ ...options, ...changed })).toBeUndefined();
     clock.advance(2000);
-    expect(one?.alive).toBe(false);
+    expect(standby.isAlive).toBe(false);
     expect(waiting()).toHaveLength(1);
   });
 
-  test('not when it has died', () => {
-    const { clock, launch, waiting } = open();
-    launch();
-    clock.advance(2000);
-    waiting()[0]?.die();
+  test('unless it has exited', () => {
+    const { launch, standby } = openWithStandby();
+    standby.exit();
     expect(launch()).toBeUndefined();
   });
-});
 
-describe('while restarts come quickly', () => {
-  function quick() {
-    const world = open();
-    world.launch();
-    world.clock.advance(2000);
-    world.waiting()[0]?.receiver?.({ type: 'parked', files: [] });
-    for (let restart = 0; restart < 3; restart += 1) {
-      world.launch();
-      world.clock.advance(300);
-      for (const child of world.waiting()) child.receiver?.({ type: 'parked', files: [] });
-    }
-    return world;
-  }
-
-  test('two are kept, prepared one after the other', () => {
-    const { waiting, launch, clock } = quick();
-    expect(waiting()).toHaveLength(2);
-    launch();
-    clock.advance(250);
-    expect(waiting()).toHaveLength(2);
-  });
-
-  test('and when that is over, one', () => {
-    const { waiting, clock } = quick();
-    clock.advance(3500);
-    expect(waiting()).toHaveLength(1);
-    expect(clock.pending).toBe(0);
+  test('unless a file that it has read changed', async () => {
+    await using project = createProject({ '.env': '' });
+    const run = { ...options, folder: project.path };
+    const { launch, standby } = openWithStandby(run);
+    project.write('.env', 'changed');
+    expect(launch(run)).toBeUndefined();
+    expect(standby.isAlive).toBe(false);
   });
 });
 
-describe('with packages', () => {
+describe('with packages to load ahead of time', () => {
   const express: PackageFile = { file: '/project/node_modules/express/index.js', kind: 'require' };
   const prewarmed: ChildOptions = { ...options, prewarm: true };
 
-  test('one that is still loading them is not taken: it may never come to an end of it', () => {
-    const { clock, launch, waiting } = open();
-    launch(prewarmed, [express]);
-    clock.advance(2000);
-    const [one] = waiting();
+  test('a standby that is still loading is not taken, because it may never end', () => {
+    const { launch, standby } = openWithStandby(prewarmed, [express]);
     expect(launch(prewarmed)).toBeUndefined();
-    expect(one?.alive).toBe(false);
+    expect(standby.isAlive).toBe(false);
   });
 
-  test('one that is still booting without any is', () => {
-    const { clock, launch, waiting } = open();
-    launch(prewarmed);
-    clock.advance(2000);
-    const [one] = waiting();
-    expect(launch(prewarmed)?.pid).toBe(one?.pid);
+  test('a standby that is booting without packages is taken', () => {
+    const { launch, standby } = openWithStandby(prewarmed);
+    expect(launch(prewarmed)).toBe(standby);
   });
 
-  test('each is loaded once, however often it is told', () => {
-    const { clock, launch, waiting, ordered } = open();
+  test('a standby loads each package once, however often it is reported', () => {
+    const { clock, launch, park, packagesOf } = open();
     launch(prewarmed, [express]);
     for (let run = 0; run < 3; run += 1) {
       clock.advance(3000);
-      waiting()[0]?.receiver?.({ type: 'parked', files: [] });
+      park();
       expect(launch(prewarmed, [express])).toBeDefined();
     }
-    expect(ordered.slice(0, 3)).toEqual([[express], [express], [express]]);
+    expect(packagesOf.slice(0, 3)).toEqual([[express], [express], [express]]);
+  });
+
+  test('a package that fails to load is reported, and later standbys load none until they are discarded', async () => {
+    const { clock, pool, events, packagesOf, standby } = openWithStandby(prewarmed, [express]);
+    standby.report({ type: 'prewarm-failed', file: express.file, message: 'broken' });
+    expect(events).toEqual([{ type: 'prewarmFailed', file: express.file, message: 'broken' }]);
+    expect([standby.isAlive, packagesOf]).toEqual([false, [[express], []]]);
+    await pool.discard();
+    clock.advance(2000);
+    expect(packagesOf).toEqual([[express], [], [express]]);
   });
 });
 
-describe('one is given up that has read', () => {
-  const files = {
-    'package.json': '{}',
-    'tsconfig.json': '{ "extends": ["./config/base", "@scope/base"] }',
-    'config/base.json': '{ "extends": "./deep/tsconfig.json" }',
-    'config/deep/tsconfig.json': '{}',
-    'node_modules/@scope/base/tsconfig.json': '{}',
-    'node_modules/dep/package.json': '{}',
-    'node_modules/dep/index.js': '',
-    'ca.pem': '',
-    '.env': '',
-  };
-
-  test.each(Object.keys(files))('what %s has been', async (changed) => {
-    await using project = createProject(files);
-    const { clock, launch, waiting } = open();
-    const run: ChildOptions = {
-      ...options,
-      folder: project.path,
-      command: { ...options.command, script: project.at('server.cjs') },
-      env: { ...options.env, NODE_EXTRA_CA_CERTS: 'ca.pem' },
-      prewarm: true,
-    };
-    const dep: PackageFile = { file: project.at('node_modules/dep/index.js'), kind: 'import' };
-    const prepare = () => {
-      launch(run, [dep]);
-      clock.advance(3000);
-      const [one] = waiting();
-      one?.receiver?.({ type: 'parked', files: [] });
-      return one;
-    };
-    // Nothing has changed.
-    const one = prepare();
-    expect(launch(run)?.pid).toBe(one?.pid);
-    const another = prepare();
-    project.write(changed, '{ "changed": true }');
-    expect(launch(run)).toBeUndefined();
-    expect(another?.alive).toBe(false);
-  });
-
-  test('what has been saved while it was loading', async () => {
-    await using project = createProject({ 'dep.js': '' });
-    const { clock, launch, waiting, parked } = open();
-    launch();
-    clock.advance(2000);
-    project.write('dep.js', 'new');
-    waiting()[0]?.receiver?.({ type: 'parked', files: [project.at('dep.js')] });
-    expect([waiting(), parked]).toEqual([[], []]);
-    // What always writes what it loads is not booted again and again.
-    clock.advance(60_000);
-    expect(waiting()).toEqual([]);
-  });
-
-  test('a file, but not a module that is called by another name', () => {
-    const { clock, launch, waiting, parked } = open();
-    launch();
-    clock.advance(2000);
-    const [one] = waiting();
-    one?.receiver?.({ type: 'parked', files: ['/project/a.ts?namespace=1'] });
-    expect([parked, launch()?.pid]).toEqual([[one?.pid], one?.pid]);
-  });
-
-  test('a folder in the place of which there is another one', async () => {
-    await using project = createProject({ 'app/server.cjs': '' });
-    const { clock, launch, waiting } = open();
-    const run: ChildOptions = { ...options, folder: project.at('app') };
-    launch(run);
-    clock.advance(2000);
-    waiting()[0]?.receiver?.({ type: 'parked', files: [] });
-    fs.renameSync(project.at('app'), project.at('old'));
-    fs.mkdirSync(project.at('app'));
-    expect(launch(run)).toBeUndefined();
-  });
+test('a standby that has loaded a file saved since its start is discarded and not replaced', async () => {
+  await using project = createProject({ 'dep.js': '' });
+  const { clock, park, waiting, events } = openWithStandby();
+  project.write('dep.js', 'new');
+  park([project.at('dep.js')]);
+  clock.advance(60_000);
+  expect([waiting(), events]).toEqual([[], []]);
 });
 
-test('what may have read something old is given up, and another one prepared', () => {
-  const { clock, standbys, launch, waiting } = open();
-  launch();
-  clock.advance(2000);
-  const [one] = waiting();
-  standbys.discard();
-  expect(one?.alive).toBe(false);
+test('a pool replaces the standbys that it discards', () => {
+  const { clock, pool, launch, waiting, standby } = openWithStandby();
+  void pool.discard();
+  expect(standby.isAlive).toBe(false);
   expect(launch()).toBeUndefined();
   clock.advance(2000);
   expect(waiting()).toHaveLength(1);
 });
 
-test('at the end none is left, and none is prepared any more', async () => {
-  const { clock, standbys, launch, waiting } = open();
-  launch();
-  clock.advance(2000);
-  await standbys.close();
+test('a closed pool has no standbys and prepares none', async () => {
+  const { clock, pool, launch, waiting } = openWithStandby();
+  await pool.close();
   expect(waiting()).toHaveLength(0);
   launch();
-  standbys.discard();
+  void pool.discard();
   clock.advance(10_000);
   expect(waiting()).toHaveLength(0);
   expect(clock.pending).toBe(0);

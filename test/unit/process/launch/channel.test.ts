@@ -1,0 +1,31 @@
+import { PassThrough } from 'node:stream';
+import { expect, test } from 'vitest';
+import type { PreloadMessage } from '../../../../src/preload/messages.ts';
+import { readMessages } from '../../../../src/process/launch/channel.ts';
+
+test('a channel passes on valid messages and ignores everything else', () => {
+  const stream = new PassThrough();
+  const messages: PreloadMessage[] = [];
+  readMessages(stream, (message) => messages.push(message));
+  const lines = [
+    '{"type":"begins"}',
+    'no JSON',
+    'null',
+    '{}',
+    '{"type":"constructor"}',
+    '{"type":"loads"}',
+    '{"type":"loads","file":"/project/a.js"}',
+    '{"type":"package","file":"/project/a.js","kind":"other"}',
+    '{"type":"parked","files":["/project/a.js",1]}',
+    '{"type":"address-in-use"}',
+    '{"type":"listens","id":"1","path":"/run/app.sock"}',
+  ];
+  const text = `${lines.join('\n')}\n`;
+  stream.emit('data', text.slice(0, 30));
+  stream.emit('data', text.slice(30));
+  expect(messages).toEqual([
+    { type: 'begins' },
+    { type: 'loads', file: '/project/a.js' },
+    { type: 'listens', id: '1', path: '/run/app.sock' },
+  ]);
+});

@@ -1,0 +1,137 @@
+import { PassThrough } from 'node:stream';
+import { describe, expect, test } from 'vitest';
+import type { ParkOrders } from '../../../../src/preload/orders.ts';
+import type { LaunchOptions } from '../../../../src/process/launch/launch-options.ts';
+import { Launcher, type LauncherOptions } from '../../../../src/process/launch/launcher.ts';
+import type { ProgramEvent } from '../../../../src/process/launch/program-events.ts';
+import type { Containment } from '../../../../src/process/tree/tree.ts';
+import { createClock } from '../../../support/clock.ts';
+import { FakeChild, launchOptions } from '../../../support/fake-child.ts';
+
+interface Start {
+  readonly child: FakeChild;
+  readonly serial: number;
+  readonly park: ParkOrders | undefined;
+  readonly variables: NodeJS.ProcessEnv;
+}
+
+const neverCalled = (): never => {
+  throw new Error('not part of this test');
+};
+/** The injected start uses no containment. */
+const containment: Containment = {
+  record: { variable: '', limit: '', cgroup: '' },
+  contain: neverCalled,
+  release: neverCalled,
+};
+
+function open(options: Partial<LauncherOptions> = {}) {
+  const clock = createClock();
+  const starts: Start[] = [];
+  const events: ProgramEvent[] = [];
+  let restored = 0;
+  const launcher = new Launcher({
+    containment,
+    clock,
+    modes: {
+      save: () => {},
+      restore: () => {
+        restored += 1;
+      },
+    },
+    start(_containment, serial, { env }, _heldPorts, park) {
+      // Above the largest pid of Linux, so that it is not the pid of another process.
+      const child = new FakeChild(5_000_000 + starts.length);
+      starts.push({ child, serial, park, variables: env });
+      return child;
+    },
+    ...options,
+  });
+  const launch = (more: Partial<LaunchOptions> = {}) =>
+    launcher.launch({ ...launchOptions, ...more }, { onEvent: (event) => events.push(event), onReadsInput: () => '' });
+  return { clock, launcher, launch, starts, events, restored: () => restored };
+}
+
+describe('a launcher', () => {
+  test("starts each process with a serial of its own and with the run's variables", () => {
+    const { launch, starts } = open();
+    launch({ variables: { RUN: '1' } });
+    launch({ variables: { RUN: '2' } });
+    expect(starts.map(({ serial, variables }) => [serial, variables])).toEqual([
+      [1, { PATH: '/bin', RUN: '1' }],
+      [2, { PATH: '/bin', RUN: '2' }],
+    ]);
+  });
+
+  test('releases a standby as the next run, with its variables', () => {
+    const { clock, launch, starts, events } = open();
+    expect(launch({ standby: true }).fromStandby).toBe(false);
+    clock.advance(1000);
+    const standby = starts[1]?.child;
+    expect(starts[1]?.park).toEqual({ where: 'here', packages: [], samples: [] });
+    standby?.report({ type: 'parked', files: [] });
+    expect(events).toEqual([{ type: 'standby', pid: standby?.pid }]);
+    const program = launch({ standby: true, variables: { RUN: '2' } });
+    expect([program.pid, program.fromStandby]).toEqual([standby?.pid, true]);
+    expect(standby?.answers).toEqual([{ variables: { RUN: '2' } }]);
+  });
+
+  test('prepares no standby where that is not wanted', () => {
+    const { clock, launch, starts } = open();
+    launch();
+    clock.advance(10_000);
+    expect(starts).toHaveLength(1);
+  });
+
+  test('restores the terminal for a standby that was started while the program read the terminal', () => {
+    const { clock, launch, starts, restored } = open();
+    launch({ standby: true });
+    starts[0]?.child.report({ type: 'reads-stdin' });
+    clock.advance(1000);
+    launch({ standby: true });
+    starts[1]?.child.exit(0);
+    expect(restored()).toBe(1);
+  });
+
+  test('reports a program that cannot be started, whose tree is gone when it is terminated', async () => {
+    const failure = Promise.resolve(Object.assign(new Error('spawn ENOENT'), { code: 'ENOENT' }));
+    const { launch, events } = open({ start: () => ({ failure }) });
+    const program = launch({ folder: '/no/such/folder' });
+    expect([program.pid, program.ping(() => {}), program.memory()]).toEqual([undefined, false, undefined]);
+    await failure;
+    program.end('terminating');
+    expect(events).toEqual([
+      { type: 'exit', outcome: { code: null, signal: null, error: 'cannot be started: node is missing' } },
+      { type: 'gone', survivors: [] },
+    ]);
+  });
+});
+
+describe('closing a launcher', () => {
+  test('waits until its standbys are gone', async () => {
+    const { clock, launcher, launch, starts } = open();
+    launch({ standby: true });
+    clock.advance(1000);
+    await launcher.close();
+    expect(starts[1]?.child).toMatchObject({ isAlive: false, signals: ['SIGKILL'] });
+    expect(clock.pending).toBe(0);
+  });
+
+  test('waits for output that does not end for one second', async () => {
+    const output = { stdout: new PassThrough(), stderr: null };
+    const { clock, launcher, launch } = open({
+      start: () => Object.assign(new FakeChild(5_000_000), { output }),
+      output: { stdout: () => undefined, stderr: () => undefined },
+    });
+    launch({ capturesOutput: true });
+    let isClosed = false;
+    const closed = launcher.close().then(() => {
+      isClosed = true;
+    });
+    clock.advance(999);
+    await Promise.resolve();
+    expect(isClosed).toBe(false);
+    clock.advance(1);
+    await closed;
+  });
+});

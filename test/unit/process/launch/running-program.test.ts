@@ -1,0 +1,235 @@
+import type { ChildProcess } from 'node:child_process';
+import { EventEmitter } from 'node:events';
+import { describe, expect, test } from 'vitest';
+import type { LaunchOptions } from '../../../../src/process/launch/launch-options.ts';
+import type { ProgramEvent } from '../../../../src/process/launch/program-events.ts';
+import { ContainedProgram } from '../../../../src/process/launch/running-program.ts';
+import { HeldPorts, ipcCommand } from '../../../../src/process/sockets/held-ports.ts';
+import { systemClock } from '../../../../src/shared/clock.ts';
+import { createClock } from '../../../support/clock.ts';
+import { FakeChild, launchOptions } from '../../../support/fake-child.ts';
+
+interface World {
+  readonly child: FakeChild;
+  readonly program: ContainedProgram;
+  readonly clock: ReturnType<typeof createClock>;
+  readonly heldPorts: HeldPorts;
+  readonly events: ProgramEvent[];
+  readonly types: () => string[];
+  /** Calls in their order: `restore`, `reads`, `released <id>`. */
+  readonly calls: string[];
+}
+
+function run(options: Partial<LaunchOptions> = {}): World {
+  const clock = createClock();
+  const child = new FakeChild(5_000_000);
+  const heldPorts = new HeldPorts(() => {});
+  const events: ProgramEvent[] = [];
+  const calls: string[] = [];
+  const program = new ContainedProgram({
+    child,
+    fromStandby: false,
+    options: { ...launchOptions, ...options },
+    listener: { onEvent: (event) => events.push(event), onReadsInput: () => 'typed' },
+    clock,
+    modes: { save: () => {}, restore: () => calls.push('restore') },
+    heldPorts,
+    output: undefined,
+    onPackage: () => {},
+    onReadsTerminal: () => calls.push('reads'),
+    onSocketReleased: async (id) => void calls.push(`released ${id}`),
+    onCapture: () => {},
+  });
+  return { child, program, clock, heldPorts, events, calls, types: () => events.map(({ type }) => type) };
+}
+
+/** Makes devwatch hold a socket. */
+function hold(heldPorts: HeldPorts, id: string, port: number): void {
+  const sender = new EventEmitter();
+  heldPorts.receiveFrom(sender as ChildProcess);
+  const handle = { fd: 20, close: () => {} };
+  sender.emit('internalMessage', { cmd: ipcCommand, hold: { id, key: '', port } }, handle);
+}
+
+/** A run that listens on a held socket and can be drained. */
+function serve(options: Partial<LaunchOptions> = {}): World {
+  const world = run({ hold: true, drain: 500, ...options });
+  world.child.canReceive = true;
+  hold(world.heldPorts, 'a', 80);
+  world.child.report({ type: 'listens', id: 'a', port: 80 });
+  return world;
+}
+
+describe('a running program that is terminated', () => {
+  test('receives the signal, and is gone when its tree is empty', () => {
+    const { child, program, types } = run();
+    program.end('terminating');
+    expect([child.signals, types()]).toEqual([['SIGTERM'], []]);
+    child.exit(0);
+    expect(types()).toEqual(['exit', 'gone']);
+  });
+
+  test('is killed on escalation', async () => {
+    const { child, program, clock, types } = run();
+    program.end('terminating');
+    program.end('killing');
+    await Promise.resolve();
+    clock.advance(100);
+    expect([child.signals, types()]).toEqual([
+      ['SIGTERM', 'SIGKILL'],
+      ['exit', 'gone'],
+    ]);
+  });
+
+  test('receives the message `shutdown` in place of the signal', () => {
+    const { child, program } = run({ signal: 'message' });
+    program.end('terminating');
+    expect([child.sent, child.signals]).toEqual([['shutdown'], []]);
+  });
+});
+
+describe('a drain', () => {
+  test('precedes the termination while the program listens on a held port', () => {
+    const { child, program } = serve();
+    const now = systemClock.now();
+    program.end('terminating');
+    expect(child.sent).toEqual([{ drain: { until: expect.any(Number), signal: 'SIGTERM' } }]);
+    expect(child.sent[0]).toHaveProperty(
+      'drain.until',
+      expect.toSatisfy((until: number) => until >= now + 500),
+    );
+    expect(child.signals).toEqual([]);
+    child.report({ type: 'drained', asked: false });
+    expect(child.signals).toEqual(['SIGTERM']);
+  });
+
+  test('spares the root process the signal that it has sent itself', () => {
+    const { child, program, types } = serve();
+    program.end('terminating');
+    child.report({ type: 'drained', asked: true });
+    expect(child.signals).toEqual([]);
+    child.exit(0);
+    expect(types()).toEqual(['listens', 'exit', 'gone']);
+  });
+
+  test('ends at its deadline, after what has arrived by then was read', () => {
+    const { child, program, clock } = serve();
+    program.end('terminating');
+    clock.advance(529);
+    expect(child.signals).toEqual([]);
+    clock.advance(1);
+    expect(child.signals).toEqual(['SIGTERM']);
+    expect(clock.pending).toBe(1);
+  });
+
+  test('ends with the program', () => {
+    const { child, program, clock, types } = serve();
+    program.end('terminating');
+    child.exit(0);
+    expect(types()).toEqual(['listens', 'exit', 'gone']);
+    expect(clock.pending).toBe(0);
+  });
+
+  test('ends at once on escalation', async () => {
+    const { child, program, clock } = serve();
+    program.end('terminating');
+    program.end('killing');
+    expect(child.sent).toHaveLength(2);
+    expect(child.signals).toEqual(['SIGTERM', 'SIGKILL']);
+    await Promise.resolve();
+    clock.advance(100);
+    expect(clock.pending).toBe(0);
+  });
+
+  test.each<[string, (world: World) => void, Partial<LaunchOptions>?]>([
+    ['ports are not held', () => {}, { hold: false }],
+    ['it has no time', () => {}, { drain: 0 }],
+    ['the program cannot be reached', ({ child }) => Object.assign(child, { canReceive: false })],
+    ['the program has closed its socket', ({ child }) => child.report({ type: 'unhold', id: 'a' })],
+    ['nothing is held', ({ heldPorts }) => heldPorts.close()],
+  ])('does not take place if %s', (_, change, options) => {
+    const world = serve(options);
+    change(world);
+    world.program.end('terminating');
+    expect(world.child.signals).toEqual(['SIGTERM']);
+  });
+});
+
+describe('the event portTaken', () => {
+  const taken: ProgramEvent = { type: 'portTaken', port: 80 };
+
+  test('follows an error that the program does not handle', () => {
+    const { child, events } = run();
+    child.report({ type: 'address-in-use', port: 80 });
+    expect(events).toEqual([taken]);
+  });
+
+  test('waits for the exit of a program that handles the error', () => {
+    const { child, types } = run();
+    child.report({ type: 'address-in-use', port: 80, isHandled: true });
+    expect(types()).toEqual([]);
+    child.exit(1);
+    expect(types()).toEqual(['portTaken', 'exit']);
+  });
+
+  test('is not emitted once the program listens on another port', () => {
+    const { child, types } = run();
+    child.report({ type: 'address-in-use', port: 80, isHandled: true });
+    child.report({ type: 'listens', id: 'b', port: 81 });
+    child.exit(1);
+    expect(types()).toEqual(['listens', 'exit']);
+  });
+
+  test('is not emitted if devwatch itself held the port, which it closes', () => {
+    const { child, heldPorts, types } = run({ hold: true });
+    hold(heldPorts, 'a', 80);
+    child.report({ type: 'address-in-use', port: 80 });
+    expect([types(), heldPorts.all]).toEqual([[], []]);
+  });
+});
+
+describe('a running program', () => {
+  test('is answered with the text typed before it reads, and its terminal modes are restored when it exits', () => {
+    const { child, calls } = run();
+    child.report({ type: 'reads-stdin' });
+    expect([child.answers, calls]).toEqual([['typed'], ['reads']]);
+    child.exit(0);
+    expect(calls).toEqual(['reads', 'restore']);
+  });
+
+  test('that has not read the terminal leaves its modes alone', () => {
+    const { child, calls } = run();
+    child.exit(0);
+    expect(calls).toEqual([]);
+  });
+
+  test('waits for the release of a socket that it closes', async () => {
+    const { child, calls } = serve();
+    child.report({ type: 'unhold', id: 'a' });
+    expect(child.answers).toEqual([]);
+    await Promise.resolve();
+    expect([calls, child.answers]).toEqual([['released a'], [true]]);
+  });
+
+  test('calls back for the latest ping only, and cannot be pinged once it is deaf', () => {
+    const { child, program, clock } = serve();
+    const answered: string[] = [];
+    expect(program.ping(() => answered.push('first'))).toBe(true);
+    const first = clock.now();
+    clock.advance(1000);
+    program.ping(() => answered.push('second'));
+    child.report({ type: 'pong', ping: first });
+    child.report({ type: 'pong', ping: clock.now() });
+    expect(answered).toEqual(['second']);
+    child.report({ type: 'deaf' });
+    expect(program.ping(() => {})).toBe(false);
+  });
+
+  test('sends signals to the root process until that has exited', () => {
+    const { child, program } = run();
+    program.signal('SIGUSR2', 'root');
+    child.exit(0);
+    program.signal('SIGUSR2', 'root');
+    expect(child.signals).toEqual(['SIGUSR2']);
+  });
+});
