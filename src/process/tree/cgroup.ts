@@ -1,9 +1,9 @@
 /**
- * The tree on Linux in a cgroup (v2) of its own: complete whatever its members do, as long as
- * they do not ask another daemon (systemd-run, docker) to start something for them.
+ * The tree on Linux in its own cgroup (v2): complete whatever its members do, unless they ask
+ * another daemon (systemd-run, docker) to start a process for them.
  *
- * cgroup.kill (Linux 5.14) ends all of them in one step, those being born included; `populated`
- * in cgroup.events becomes 0 when the last is dead (zombies do not count).
+ * cgroup.kill (Linux 5.14) ends all members in one step, including those that are being born;
+ * `populated` in cgroup.events becomes 0 when the last is dead (zombies do not count).
  */
 
 import fs from 'node:fs';
@@ -13,7 +13,7 @@ import type { Survivor } from '../../shared/events.ts';
 import type { Exemptions } from './exemptions.ts';
 import { describeMember, signalMember } from './linux.ts';
 import { type Candidate, type ProcessStat, readCandidate, readProc, readStat } from './proc.ts';
-import type { Member, ProcessTree, Scan } from './tree.ts';
+import type { Delivery, Member, ProcessTree, Scan } from './tree.ts';
 
 /** Opens the tree in an existing cgroup; `root` belongs to it even before it has joined the cgroup. */
 export function openCgroupTree(folder: string, exemptions: Exemptions, root?: number): ProcessTree {
@@ -49,13 +49,13 @@ class CgroupTree implements ProcessTree {
     return { members, proven: root === undefined && this.#isEmpty() };
   }
 
-  /** What cannot be read, for want of a descriptor, proves nothing. */
+  /** False if the file cannot be read, for want of a descriptor. */
   #isEmpty(): boolean {
     const events = readProc(path.join(this.#folder, 'cgroup.events'));
     return events === undefined ? !fs.existsSync(this.#folder) : /^populated 0$/m.test(events);
   }
 
-  signal(member: Member, signal: NodeJS.Signals): 'sent' | 'gone' | 'denied' {
+  signal(member: Member, signal: NodeJS.Signals): Delivery {
     return signalMember(member, signal);
   }
 
@@ -71,7 +71,7 @@ class CgroupTree implements ProcessTree {
     removeCgroups(this.#folder);
   }
 
-  /** The root, as long as it lives and has not entered the cgroup. */
+  /** Returns the root, as long as it lives and has not joined the cgroup. */
   #rootOutside(inside: readonly Candidate[]): Candidate | undefined {
     if (this.#root === undefined || inside.some(({ pid }) => pid === this.#root?.pid)) return undefined;
     const now = readCandidate(this.#root.pid, 0);
@@ -85,13 +85,13 @@ class CgroupTree implements ProcessTree {
     });
   }
 
-  /** What is kept must not be in the cgroup when that is killed: it goes to where devwatch itself is. */
+  /** Moves an exempt process to devwatch's own cgroup, so that cgroup.kill does not reach it. */
   #moveOut(pid: number): void {
     write(path.join(path.dirname(path.dirname(this.#folder)), 'cgroup.procs'), String(pid));
   }
 }
 
-/** The cgroup and those that its members made inside, parents first. */
+/** Returns the cgroup and those that its members made inside, parents first. */
 function cgroupsBelow(folder: string): string[] {
   const found = [folder];
   for (let index = 0; index < found.length; index += 1) {
@@ -101,13 +101,13 @@ function cgroupsBelow(folder: string): string[] {
         if (entry.isDirectory()) found.push(path.join(above, entry.name));
       }
     } catch {
-      // Removed meanwhile.
+      // Removed in between.
     }
   }
   return found;
 }
 
-/** Where devwatch may make cgroups: its own one, if that can be written and knows cgroup.kill; else undefined. */
+/** Returns the cgroup in which devwatch may make others: its own, if that is writable; else undefined. */
 export function findCgroup(): string | undefined {
   const own = /^0::(\/.*)$/m.exec(readProc('/proc/self/cgroup') ?? '')?.[1];
   // Fields of mountinfo: the mounted part of the hierarchy is the fourth, the mount point the fifth.
@@ -117,14 +117,14 @@ export function findCgroup(): string | undefined {
   return isWritable(path.join(folder, 'cgroup.procs')) ? folder : undefined;
 }
 
-/** Makes a cgroup; false when the system does not let us or cannot kill it as a whole. */
+/** Makes a cgroup; returns false if that is not allowed, or if the cgroup could not be killed as a whole. */
 export function makeCgroup(folder: string): boolean {
   try {
     fs.mkdirSync(folder);
   } catch {
     return false;
   }
-  // Below a threaded cgroup a new one is `domain invalid`: no process can enter it.
+  // Below a threaded cgroup a new one is `domain invalid`: no process can join it.
   const type = readProc(path.join(folder, 'cgroup.type'))?.trim();
   if (type === 'domain' && fs.existsSync(path.join(folder, 'cgroup.kill'))) return true;
   removeCgroups(folder);
@@ -137,7 +137,7 @@ export function removeCgroups(top: string): void {
     try {
       fs.rmdirSync(folder);
     } catch {
-      // Somebody is still in it, or it is gone already; an empty cgroup left behind costs nothing.
+      // A process is still in it, or it is gone already; an empty cgroup left behind costs nothing.
     }
   }
 }
@@ -155,7 +155,7 @@ function write(file: string, text: string): void {
   try {
     fs.writeFileSync(file, text);
   } catch (error) {
-    // ESRCH and ENOENT: it has just died; what matters is what the next look finds.
+    // ESRCH, ENOENT: the process has just died; only the next scan matters.
     if (codeOf(error) === undefined) throw error;
   }
 }

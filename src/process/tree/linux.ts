@@ -1,13 +1,12 @@
 /**
  * The tree on Linux without a cgroup: the root's descendants by parent, the groups and sessions
- * that members lead, and whatever carries one of the run's two marks, wherever it was reparented to.
+ * that members lead, and every process with one of the run's two marks, whatever its parent is now.
  *
  * The marks: an environment variable, and a soft RLIMIT_RSS. The limit has had no effect since
  * Linux 2.4.30 (setrlimit(2)), is inherited through fork, exec and setsid, survives `env -i` and a
  * program that overwrites its environment, and can be read for every user's processes.
  */
 
-import { codeOf } from '../../shared/errors.ts';
 import type { Survivor } from '../../shared/events.ts';
 import type { Exemptions } from './exemptions.ts';
 import {
@@ -24,15 +23,15 @@ import {
   readProc,
   readStat,
 } from './proc.ts';
-import type { Member, ProcessTree, Scan } from './tree.ts';
+import { type Delivery, type Member, type ProcessTree, type Scan, sendSignal } from './tree.ts';
 
-/** Newborns are chased for at most this many rounds: a machine that forks faster than we look is not proven quiet. */
-const chaseRounds = 64;
+/** Processes born during a scan are looked up in at most this many rounds; if there are still more, the scan proves nothing. */
+const maxChaseRounds = 64;
 
 export interface MarkedTreeOptions {
-  /** The process that was started, not reaped yet; undefined to find what somebody else started. */
+  /** The started process, not reaped yet; undefined to find the processes that another devwatch started. */
   readonly root: number | undefined;
-  /** `NAME=value` and a NUL, or `NAME=` for every run's. */
+  /** `NAME=value` and a NUL, or `NAME=` for those of all runs. */
   readonly variable: string;
   /** The limit in bytes, or its leading digits; empty when none was set. */
   readonly limit: string;
@@ -45,17 +44,17 @@ export function openMarkedTree(options: MarkedTreeOptions): ProcessTree {
 
 class MarkedTree implements ProcessTree {
   readonly #options: MarkedTreeOptions;
-  /** Nothing that is older can belong to the tree: by its start, and by its number as far as that tells. */
+  /** Older processes cannot belong to the tree: by their start time, and by their pid where that allows it. */
   readonly #notBefore: number;
   readonly #birth: Birth | undefined;
   readonly #limitLine: RegExp | undefined;
-  /** Numbers of members seen so far, with their start: what they led stays theirs when they are gone. */
+  /** Start times of the members found so far, by pid: the groups and sessions that they led stay part of the tree. */
   readonly #seen = new Map<number, string>();
 
   constructor(options: MarkedTreeOptions) {
     this.#options = options;
     const { root, limit } = options;
-    // Not reaped yet: even a root that has ended already has its entry.
+    // Not reaped yet: even a root that has already exited has its entry in /proc.
     const start = root === undefined ? '0' : (readStat(root)?.startTime ?? '0');
     this.#notBefore = Number(start);
     this.#birth = root === undefined ? undefined : bornNow(root);
@@ -74,11 +73,11 @@ class MarkedTree implements ProcessTree {
 
     let seenTo = lastPid();
     this.#decide(this.#birth === undefined ? listPids() : listPidsSince(this.#birth), members, found);
-    // Whatever was born meanwhile has a higher number: look at those until there are no more.
-    for (let round = 0; round < chaseRounds; round += 1) {
+    // Processes born since then have higher pids: look at those until there are no more.
+    for (let round = 0; round < maxChaseRounds; round += 1) {
       const now = lastPid();
       if (now === seenTo) return { members: [...members.values()], proven: true };
-      if (now < seenTo) break; // The numbers began anew: only another full look tells.
+      if (now < seenTo) break; // Pids have wrapped around: only another full scan can tell.
       const newborns: number[] = [];
       for (let pid = seenTo + 1; pid <= now; pid += 1) if (!members.has(pid) && isProcess(pid)) newborns.push(pid);
       this.#decide(newborns, members, found);
@@ -87,7 +86,7 @@ class MarkedTree implements ProcessTree {
     return { members: [...members.values()], proven: false };
   }
 
-  signal(member: Member, signal: NodeJS.Signals): 'sent' | 'gone' | 'denied' {
+  signal(member: Member, signal: NodeJS.Signals): Delivery {
     return signalMember(member, signal);
   }
 
@@ -95,7 +94,7 @@ class MarkedTree implements ProcessTree {
     return describeMember(member, denied);
   }
 
-  /** Finds the members among these: by a mark, or by a relation to a member as long as that adds any. */
+  /** Finds the members among these: by a mark, then by a relation to a member, until there are no more. */
   #decide(pids: readonly number[], members: ReadonlyMap<number, Member>, found: (stat: Candidate) => void): void {
     const candidates = pids.flatMap((pid) => this.#candidate(pid) ?? []);
     const isExempt = this.#options.exemptions(candidates);
@@ -117,7 +116,7 @@ class MarkedTree implements ProcessTree {
     if (pid === process.pid) return undefined;
     const candidate = readCandidate(pid, this.#notBefore);
     if (candidate === undefined) return undefined;
-    // A number that a member had and that now belongs to somebody else leads nothing of ours.
+    // A reused pid no longer stands for a member, nor for the group or session that the member led.
     const start = this.#seen.get(pid);
     if (start !== undefined && start !== candidate.startTime) this.#seen.delete(pid);
     return candidate;
@@ -133,16 +132,11 @@ class MarkedTree implements ProcessTree {
   }
 }
 
-/** Signals a process if it is still the one that was found. */
-export function signalMember(member: Member, signal: NodeJS.Signals): 'sent' | 'gone' | 'denied' {
+/** Sends a signal to a process, if it is still the one that was found. */
+export function signalMember(member: Member, signal: NodeJS.Signals): Delivery {
   const stat = readStat(member.pid);
   if (stat === undefined || stat.startTime !== member.startTime || isDead(stat)) return 'gone';
-  try {
-    process.kill(member.pid, signal);
-    return 'sent';
-  } catch (error) {
-    return codeOf(error) === 'EPERM' ? 'denied' : 'gone';
-  }
+  return sendSignal(member.pid, signal);
 }
 
 export function describeMember(member: Member, denied: boolean): Survivor {

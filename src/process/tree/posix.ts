@@ -1,9 +1,8 @@
 /** The tree on macOS and other Unix systems without /proc: by parent and group, from `ps`. */
 
 import { spawnSync } from 'node:child_process';
-import { codeOf } from '../../shared/errors.ts';
 import type { Survivor } from '../../shared/events.ts';
-import type { Member, ProcessTree, Scan } from './tree.ts';
+import { type Delivery, type Member, type ProcessTree, type Scan, sendSignal } from './tree.ts';
 
 export interface PsLine extends Member {
   readonly parent: number;
@@ -60,13 +59,8 @@ class PsTree implements ProcessTree {
     return { members: [...members.values()], proven: true };
   }
 
-  signal(member: Member, signal: NodeJS.Signals): 'sent' | 'gone' | 'denied' {
-    try {
-      process.kill(member.pid, signal);
-      return 'sent';
-    } catch (error) {
-      return codeOf(error) === 'EPERM' ? 'denied' : 'gone';
-    }
+  signal({ pid }: Member, signal: NodeJS.Signals): Delivery {
+    return sendSignal(pid, signal);
   }
 
   describe(member: Member, denied: boolean): Survivor {

@@ -1,11 +1,12 @@
-/** Which processes belong to a program, as every platform answers it. */
+/** The interface of a process tree, which every platform implements, and of containment. */
 
+import { codeOf } from '../../shared/errors.ts';
 import type { Survivor } from '../../shared/events.ts';
 
-/** A process, told apart from a later one with the same number by its start. */
+/** A process, distinguished from a later one with the same pid by its start time. */
 export interface Member {
   readonly pid: number;
-  /** Opaque: equal for the same process, different after the number was given away again. */
+  /** Opaque: equal for the same process, different once the pid has been reused. */
   readonly startTime: string;
   readonly command: string;
 }
@@ -20,43 +21,56 @@ export interface Scan {
   readonly proven: boolean;
 }
 
+/** Result of sending a signal: `denied` if the process belongs to another user. */
+export type Delivery = 'sent' | 'gone' | 'denied';
+
 export interface ProcessTree {
   /** Finds the members. `onFound` is called for each at once, so that it can be stopped before it forks again. */
   scan(onFound?: (member: Member) => void): Scan;
   /** Sends a signal, if the process is still the one that was found. */
-  signal(member: Member, signal: NodeJS.Signals): 'sent' | 'gone' | 'denied';
+  signal(member: Member, signal: NodeJS.Signals): Delivery;
   /** Kills all members in one step that none can escape, where the system has such a step. */
   killAll?(): void;
-  /** Why a member could not be ended, as far as the system tells. */
+  /** Explains why a member could not be ended, as far as the system shows it. */
   describe(member: Member, denied: boolean): Survivor;
-  /** Called when the tree is gone: gives back what it needed. */
+  /** Releases the resources of the tree; called when it is gone. */
   release?(): void;
 }
 
-/** What to execute, and with which variables. */
+/** Sends a signal to a process, whichever has this pid now. */
+export function sendSignal(pid: number, signal: NodeJS.Signals): Delivery {
+  try {
+    process.kill(pid, signal);
+    return 'sent';
+  } catch (error) {
+    return codeOf(error) === 'EPERM' ? 'denied' : 'gone';
+  }
+}
+
+/** A file to execute, with its arguments and environment. */
 export interface Invocation {
   readonly file: string;
   readonly args: readonly string[];
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** An invocation, changed so that whatever it starts can be recognised. */
+/** An invocation, changed so that every process it starts can be recognised. */
 export interface Contained extends Invocation {
-  /** The tree of the process started so; to be called before it can have been reaped. */
+  /** Opens the tree of the process started by this invocation; must be called before that can have been reaped. */
   open(pid: number): ProcessTree;
 }
 
 /** Makes the programs of one devwatch recognisable as its own. */
 export interface Containment {
-  /** How another process finds everything that was contained: for the guardian and for later starts. */
+  /** Lets another process find everything that was contained: the guardian, and later starts of devwatch. */
   readonly record: ContainmentRecord;
-  /** @param joinsCgroupItself it is Node with our preload, which sees to it that nothing begins outside (see preload.cts) */
+  /** @param joinsCgroupItself it is Node with the preload, which starts nothing before it is in the cgroup (see preload.cts) */
   contain(run: number, invocation: Invocation, joinsCgroupItself: boolean): Contained;
-  /** Gives back what all runs shared. */
+  /** Releases the resources shared by all runs. */
   release(): void;
 }
 
-/** The marks that a devwatch puts on its programs; they say nothing about single runs. */
+/** The marks that a devwatch puts on its programs; the same for all runs. */
 export interface ContainmentRecord {
   /** Name of an environment variable that no other devwatch uses. */
   readonly variable: string;

@@ -5,9 +5,9 @@ import { cpuTimeOf, readProc } from './proc.ts';
 import type { ProcessTree } from './tree.ts';
 
 /**
- * Resident memory of a tree's members in bytes, 0 when there are none; undefined where it cannot be
- * known (it is read from Linux's /proc). What several processes share counts once, except for
- * members of other users, which tell no more than what each has.
+ * Returns the resident memory of a tree's members in bytes, 0 when there are none; undefined without
+ * Linux's /proc. Memory that several processes share counts once, except for members of other users,
+ * of which only the total is readable.
  */
 export function treeMemory(tree: ProcessTree): number | undefined {
   if (!platform.hasProc) return undefined;
@@ -16,13 +16,13 @@ export function treeMemory(tree: ProcessTree): number | undefined {
   return kilobytes * 1024;
 }
 
-/** CPU time that a tree's members, and those of their children that have ended, have used so far, in ms; undefined as for memory. */
+/** Returns the CPU time in ms that a tree's members and their exited children have used; undefined without /proc. */
 export function treeCpuTime(tree: ProcessTree): number | undefined {
   if (!platform.hasProc) return undefined;
   return tree.scan().members.reduce((sum, { pid }) => sum + (cpuTimeOf(pid, 'with its ended children') ?? 0), 0);
 }
 
-/** In kB; 0 for a process that has just ended. */
+/** Returns resident memory in kB; 0 for a process that has just exited. */
 function residentOf(pid: number): number {
   return (
     readKilobytes(`/proc/${pid}/smaps_rollup`, /^Pss:\s*(\d+) kB$/m) ??

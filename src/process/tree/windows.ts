@@ -1,13 +1,13 @@
 /**
- * The tree on Windows: `taskkill /T` ends a process and its descendants, and knows them by parent.
- * There is no SIGTERM to send: without /F only programs with a window are asked, so the tree is
- * ended by force at once.
+ * The tree on Windows: `taskkill /T` ends a process and its descendants, which it finds by parent.
+ * There is no SIGTERM: without /F, taskkill asks only programs with a window, so the tree is
+ * killed at once.
  */
 
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import type { Survivor } from '../../shared/events.ts';
-import type { Member, ProcessTree, Scan } from './tree.ts';
+import type { Delivery, Member, ProcessTree, Scan } from './tree.ts';
 
 export function openWindowsTree(root: number): ProcessTree {
   return new WindowsTree(root);
@@ -26,8 +26,8 @@ class WindowsTree implements ProcessTree {
     return { members: [this.#root], proven: true };
   }
 
-  signal(member: Member): 'sent' | 'gone' | 'denied' {
-    // By its full path: a taskkill.exe in the project's folder would be found first.
+  signal(member: Member): Delivery {
+    // By its full path: otherwise a taskkill.exe in the project's folder would be found first.
     const taskkill = path.join(process.env.SystemRoot ?? 'C:\\Windows', 'System32', 'taskkill.exe');
     const { status } = spawnSync(taskkill, ['/T', '/F', '/PID', String(member.pid)], { windowsHide: true });
     return status === 0 ? 'sent' : 'gone';
