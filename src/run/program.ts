@@ -571,7 +571,7 @@ export class App {
     return new QuietWindow({
       clock: this.#clock,
       delay: () => this.#loaded.settings.delay,
-      busy: () => this.#gitIsWriting(),
+      busy: () => this.#gitIsWriting() || this.#lookout?.isResyncing() === true,
       restOfSave: restOfSaveAt,
       onQuiet: (changes) => this.#onQuiet(changes),
     });

@@ -34,6 +34,8 @@ export interface Watcher {
   readonly armed: Promise<Coverage>;
   /** The relevant files that exist now, absolute. */
   files(): Iterable<string>;
+  /** Is everything being compared with the disk again, so that earlier changes may still be reported? */
+  isResyncing(): boolean;
   close(): Promise<void>;
 }
 

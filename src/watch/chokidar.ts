@@ -69,6 +69,10 @@ class ChokidarWatcher implements Watcher {
     }
   }
 
+  isResyncing(): boolean {
+    return false;
+  }
+
   close(): Promise<void> {
     clearTimeout(this.#timer);
     return this.#watcher.close();

@@ -47,6 +47,7 @@ export function openInotify(options: WatchOptions, onExhausted: OnExhausted): Wa
   return {
     armed: tree.arm(),
     files: () => tree.files(),
+    isResyncing: () => tree.isResyncing,
     async close() {
       tree.close();
     },
@@ -70,6 +71,7 @@ class WatchedTree {
   #walks = 0;
   #lastWalk: Promise<void> = Promise.resolve();
   #resyncIsDue = false;
+  isResyncing = false;
   #hasWarned = false;
 
   constructor(options: WatchOptions, onExhausted: OnExhausted) {
@@ -328,6 +330,7 @@ class WatchedTree {
   #resync(): void {
     if (this.#resyncIsDue) return;
     this.#resyncIsDue = true;
+    this.isResyncing = true;
     const since = this.#completeUntil;
     void this.#queue(async () => {
       this.#resyncIsDue = false;
@@ -339,6 +342,7 @@ class WatchedTree {
       for (const file of before) if (!after.has(file)) this.#options.onChange({ kind: 'unlink', path: file });
       for (const file of after) if (!before.has(file)) this.#options.onChange({ kind: 'add', path: file });
       await inSlices(this.#announceSince(since), () => this.#isClosed);
+      this.isResyncing = this.#resyncIsDue;
     });
   }
 

@@ -103,6 +103,11 @@ export class WatchSession {
     return this.#digests === undefined ? changes : this.#digests.changed(changes);
   }
 
+  /** May changes of the past still be reported, because events have been lost? Then a burst is not over. */
+  isResyncing(): boolean {
+    return this.#watcher?.isResyncing() === true || this.#loadWatcher?.isResyncing() === true;
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#cancelLoadTimer?.();

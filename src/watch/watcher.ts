@@ -95,6 +95,7 @@ export function withPollingFallback(options: WatchOptions, openNative: OpenNativ
       return (await polling).armed;
     }),
     files: () => current.files(),
+    isResyncing: () => current.isResyncing(),
     async close() {
       await native.close();
       await (await polling)?.close();

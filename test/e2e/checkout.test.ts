@@ -99,6 +99,25 @@ test('a checkout of 6,000 files, and the way back, are one restart each', async 
   expect(await changesOf(devwatch, project, 4)).toEqual(new Set(edits));
 });
 
+test('a checkout causes one restart when devwatch receives its events so late that some are lost', async () => {
+  await using home = await openHome();
+  await using project = createRepository(['one', 'other']);
+  await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
+  await home.caller();
+  await devwatch.event('watching');
+  process.kill(devwatch.pid, 'SIGSTOP');
+  await gitMeanwhile(project, 'checkout', '-q', 'other');
+  process.kill(devwatch.pid, 'SIGCONT');
+  expect((await home.caller()).says.found).toEqual({ other: 6000 });
+  await changesOf(devwatch, project, 2);
+
+  // A second restart for the same checkout would come before this one.
+  const edits = filesOf('other', folders);
+  for (const file of edits) fs.appendFileSync(project.at(file), '!');
+  expect((await home.caller()).says.found).toEqual({ other: 5700, 'other!': 300 });
+  expect(await changesOf(devwatch, project, 3)).toEqual(new Set(edits));
+});
+
 test('a stash of 200 files, and its return, are one restart each', async () => {
   await using home = await openHome();
   await using project = createRepository(['one'], 200);

@@ -28,6 +28,7 @@ function inject(project: Project, armed: (exhaust: OnExhausted) => Promise<Cover
         return {
           armed: armed(onExhausted),
           files: () => [],
+          isResyncing: () => false,
           async close() {
             state.closed += 1;
           },
@@ -207,6 +208,7 @@ describe('the backend is', () => {
     return {
       armed: opening.then((watcher) => watcher.armed),
       files: () => [],
+      isResyncing: () => false,
       close: async () => (await opening).close(),
     };
   }

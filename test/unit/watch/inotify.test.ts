@@ -5,9 +5,10 @@ import path from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, test, vi } from 'vitest';
 import { systemClock } from '../../../src/shared/clock.ts';
+import type { Watcher, WatchOptions } from '../../../src/watch/backend.ts';
 import { openInotify } from '../../../src/watch/inotify.ts';
 import { createProject, type Project } from '../../support/project.ts';
-import { aged, observe, type Settings } from './observe.ts';
+import { aged, append, observe, type Settings } from './observe.ts';
 
 describe('no watch is left behind', () => {
   /** What the kernel says: each watch is a line about the descriptor. */
@@ -133,4 +134,24 @@ describe('no watch is left behind', () => {
     expect(failures[0]?.since).toBeGreaterThanOrEqual(before);
     expect(failures[0]?.since).toBeLessThanOrEqual(after);
   });
+});
+
+test('the inotify backend is resyncing until it has reported the changes whose events were lost', async () => {
+  await using project = createProject({ 'a.js': '', '0.txt': '', '1.txt': '' });
+  await aged();
+  let watcher: Watcher | undefined;
+  const open = (options: WatchOptions): Watcher => {
+    watcher = openInotify(options, () => {});
+    return watcher;
+  };
+  const states: unknown[] = [];
+  await using observer = observe(open, project, { onChange: () => states.push(watcher?.isResyncing()) });
+  await observer.armed;
+  expect(watcher?.isResyncing()).toBe(false);
+  // The kernel keeps 16,384 events while nobody reads; that of the write is lost.
+  for (let index = 0; index < 20_000; index += 1) fs.chmodSync(project.at(`${index % 2}.txt`), 0o644);
+  append(project, 'a.js');
+  expect(await observer.next()).toEqual({ kind: 'change', path: 'a.js' });
+  await nextTurn();
+  expect([...states, watcher?.isResyncing()]).toEqual([true, false]);
 });
