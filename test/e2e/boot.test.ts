@@ -1,4 +1,4 @@
-/** What V8 has compiled of devwatch itself is kept for the next launch (src/boot.ts). */
+/** V8's code cache of devwatch itself (src/bin.ts). */
 
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -9,18 +9,18 @@ import { start } from '../support/app.ts';
 import { cli, startDevwatch } from '../support/devwatch.ts';
 import { createProject, type Project } from '../support/project.ts';
 
-const kept = (project: Project): string[] => {
+const cachesIn = (project: Project): string[] => {
   const folder = project.at('cache/devwatch/own');
   return fs.existsSync(folder) ? fs.readdirSync(folder).map((name) => path.join(folder, name)) : [];
 };
 
 const envOf = (project: Project): Record<string, string> => ({ XDG_CACHE_HOME: project.at('cache') });
 
-/** Launches it, and waits until something is kept. */
+/** Launches devwatch and waits until there is a code cache. */
 async function launch(project: Project): Promise<void> {
   await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: envOf(project) });
   await devwatch.event('watching');
-  while (kept(project).length === 0) await sleep(20);
+  while (cachesIn(project).length === 0) await sleep(20);
 }
 
 const server = { 'server.js': 'setInterval(() => {}, 1000);' };
@@ -32,10 +32,10 @@ const versionOf = (project: Project, ...nodeArgs: string[]): string =>
     encoding: 'utf8',
   }).stdout;
 
-test('a launch keeps it, for its user alone, and the next one leaves it as it is', async () => {
+test('a launch saves the code cache, readable by its user only, and the next launch leaves it as it is', async () => {
   const project = createProject(server);
   await launch(project);
-  const [file = '', ...others] = kept(project);
+  const [file = '', ...others] = cachesIn(project);
   expect(others).toEqual([]);
   const before = fs.statSync(file);
   expect(before.mode & 0o777).toBe(0o600);
@@ -43,31 +43,31 @@ test('a launch keeps it, for its user alone, and the next one leaves it as it is
 
   await using app = await start({ project, args: ['server.js'], env: envOf(project) });
   await app.event('watching');
-  expect(kept(project)).toEqual([file]);
+  expect(cachesIn(project)).toEqual([file]);
   expect(fs.statSync(file)).toMatchObject({ ino: before.ino, mtimeMs: before.mtimeMs });
 });
 
-test('what an earlier build has kept is replaced, and what another Node has is left', async () => {
+test('a launch replaces the code cache of an earlier build, and leaves that of another Node', async () => {
   const project = createProject(server);
   await launch(project);
-  const [file = ''] = kept(project);
+  const [file = ''] = cachesIn(project);
   fs.renameSync(file, file.replace(/[0-9a-f]{16}$/, '0123456789abcdef'));
   const foreign = path.join(path.dirname(file), 'x64-10.2.154.26-node.36-0123456789abcdef');
   fs.writeFileSync(foreign, '');
   await using app = await start({ project, args: ['server.js'], env: envOf(project) });
   await app.event('watching');
   while (!fs.existsSync(file)) await sleep(20);
-  expect(kept(project).sort()).toEqual([file, foreign].sort());
+  expect(cachesIn(project).sort()).toEqual([file, foreign].sort());
 });
 
-test('devwatch runs when what is kept is spoilt, or may be written by others', async () => {
+test('devwatch runs with a code cache that is damaged or writable by others', async () => {
   await using project = createProject(server);
   const version = versionOf(project);
   await launch(project);
-  const [file = ''] = kept(project);
+  const [file = ''] = cachesIn(project);
   const content = fs.readFileSync(file);
-  for (const spoilt of [content, content.subarray(0, 5000), Buffer.alloc(0), Buffer.alloc(content.length, 'x')]) {
-    fs.writeFileSync(file, spoilt);
+  for (const damaged of [content, content.subarray(0, 5000), Buffer.alloc(0), Buffer.alloc(content.length, 'x')]) {
+    fs.writeFileSync(file, damaged);
     expect(versionOf(project)).toBe(version);
     expect(versionOf(project, '--no-opt')).toBe(version);
   }
@@ -78,7 +78,7 @@ test('devwatch runs when what is kept is spoilt, or may be written by others', a
   expect(versionOf(project)).toBe(version);
 });
 
-test('devwatch runs where nothing can be kept', async () => {
+test('devwatch runs where no code cache can be saved', async () => {
   const project = createProject({ ...server, cache: 'a file' });
   await using app = await start({ project, args: ['server.js'], env: envOf(project) });
   await app.event('watching');

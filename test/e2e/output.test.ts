@@ -1,4 +1,4 @@
-/** What devwatch prints for people, and that it stays out of the program's own output. */
+/** The lines that devwatch prints for people, and the program's own output beside them. */
 
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -20,7 +20,7 @@ interface Pretty extends AsyncDisposable {
   end(): Promise<unknown>;
 }
 
-/** Runs the command line as a pipe sees it, with no word about colours but `env`. */
+/** Runs devwatch with its output into pipes; only `env` sets variables about colours. */
 function start(args: readonly string[], cwd: string, env: Readonly<Record<string, string>> = {}): Pretty {
   const { NO_COLOR: _, FORCE_COLOR: __, ...inherited } = process.env;
   const child = spawn(process.execPath, [cli, ...args], {
@@ -46,11 +46,11 @@ function start(args: readonly string[], cwd: string, env: Readonly<Record<string
 
 const ready = (text: string): string => `console.log('${text}');\nsetInterval(() => {}, 60_000);\n`;
 
-/** Times and pids differ from run to run; nothing else does. */
+/** Replaces times and pids, which differ from run to run. */
 const steady = (text: string): string =>
   text.replaceAll(/\d+(\.\d+)? (ms|s)\b/g, 'TIME').replaceAll(/pid \d+/g, 'pid PID');
 
-test('a start, a restart, a clean end and the end of devwatch are a line each at most', async () => {
+test('devwatch prints at most one line for a start, a restart, a clean exit and its own end', async () => {
   await using project = createProject({ 'server.js': ready('one') });
   await using devwatch = start(['server.js'], project.path);
   await devwatch.stdout.next(/one\n/);
@@ -73,7 +73,7 @@ test('a start, a restart, a clean end and the end of devwatch are a line each at
   expect(devwatch.stdout.all).toBe('one\ntwo\nthree\n');
 });
 
-test('a crash says how it ended and what comes next', async () => {
+test('devwatch prints how a program crashed and what happens next', async () => {
   await using project = createProject({ 'server.js': 'process.exit(3);\n' });
   await using devwatch = start(['--max-restarts', '1', '--min-uptime', '10m', 'server.js'], project.path);
   await devwatch.stderr.next(/waiting for a change\n/);
@@ -85,14 +85,14 @@ test('a crash says how it ended and what comes next', async () => {
   );
 });
 
-test('a crash by a signal names the signal', async () => {
+test('devwatch prints the signal of a crash', async () => {
   await using project = createProject({ 'server.js': "process.kill(process.pid, 'SIGKILL');\n" });
   const { code, stderr } = await runDevwatch(['--exit-on-crash', 'server.js'], { cwd: project.path });
   expect(code).toBe(137);
   expect(steady(stderr)).toContain('[devwatch] crashed (SIGKILL) after TIME · ending\n');
 });
 
-test('the files that changed stand in the line of the restart: the first, and how many more', async () => {
+test('the line of a restart names the first changed file and the number of others', async () => {
   await using project = createProject({ 'server.js': ready('one'), 'lib/a.js': '', 'lib/b.js': '' });
   await using devwatch = start(['--delay', '100', 'server.js'], project.path);
   await devwatch.stderr.next(/3 files\n/);
@@ -104,7 +104,7 @@ test('the files that changed stand in the line of the restart: the first, and ho
   await devwatch.stderr.next(/restarted in [\d.]+ m?s · lib\/b\.js \(deleted\)\n/);
 });
 
-test('--quiet says nothing of starts, restarts and crashes, but still warns', async () => {
+test('--quiet prints warnings, but no starts, restarts and crashes', async () => {
   await using project = createProject({ 'server.js': ready('one'), '.env': '' });
   await using devwatch = start(['--quiet', '--env-file', '.env', '--max-restarts', '1', 'server.js'], project.path);
   await devwatch.stdout.next(/one\n/);
@@ -117,7 +117,7 @@ test('--quiet says nothing of starts, restarts and crashes, but still warns', as
   expect(devwatch.stderr.all).not.toContain('restarted');
 });
 
-test('--verbose also says what changed, which run it is and how the old tree ended', async () => {
+test('--verbose also prints the changes, the run and the end of the old tree', async () => {
   await using project = createProject({ 'server.js': ready('one') });
   await using devwatch = start(['--verbose', 'server.js'], project.path);
   await devwatch.stderr.next(/armed in .*\n/);
@@ -145,7 +145,7 @@ test('--verbose also says what changed, which run it is and how the old tree end
 
 const colour = '\u001b[';
 
-test('a pipe gets no colours', async () => {
+test('devwatch writes no colours to a pipe', async () => {
   await using project = createProject({ 'server.js': 'process.exit(3);\n' });
   await using devwatch = start(['--exit-on-crash', 'server.js'], project.path);
   await once(devwatch.process, 'close');
@@ -154,8 +154,8 @@ test('a pipe gets no colours', async () => {
 });
 
 for (const [name, args, env, coloured] of [
-  ['FORCE_COLOR=1 gives colours to a pipe', [], { FORCE_COLOR: '1' }, true],
-  ['FORCE_COLOR=0 gives none', [], { FORCE_COLOR: '0' }, false],
+  ['FORCE_COLOR=1 makes devwatch write colours to a pipe', [], { FORCE_COLOR: '1' }, true],
+  ['FORCE_COLOR=0 does not', [], { FORCE_COLOR: '0' }, false],
   ['NO_COLOR wins over FORCE_COLOR', [], { FORCE_COLOR: '1', NO_COLOR: '1' }, false],
   ['--no-color wins over FORCE_COLOR', ['--no-color'], { FORCE_COLOR: '1' }, false],
 ] as const) {
@@ -171,7 +171,7 @@ for (const [name, args, env, coloured] of [
   });
 }
 
-test('nothing of ours stands on stdout, whatever happens', async () => {
+test('devwatch prints nothing on stdout', async () => {
   await using project = createProject({ 'server.js': "console.log('mine');\nprocess.exit(3);\n" });
   for (const args of [[], ['--verbose'], ['--log-format', 'json']]) {
     await using devwatch = start([...args, '--exit-on-crash', 'server.js'], project.path);
@@ -181,7 +181,7 @@ test('nothing of ours stands on stdout, whatever happens', async () => {
   }
 });
 
-test('--log-format json states every fact as one line of JSON', async () => {
+test('--log-format json prints each event as one line of JSON', async () => {
   await using project = createProject({ 'server.js': 'process.exit(3);\n' });
   await using devwatch = start(['--log-format', 'json', '--exit-on-crash', 'server.js'], project.path);
   await once(devwatch.process, 'close');
@@ -195,7 +195,7 @@ test('--log-format json states every fact as one line of JSON', async () => {
   for (const { time } of events) expect(new Date(time).toISOString()).toBe(time);
 });
 
-test('a reader that closes stderr early ends neither devwatch nor the program', async () => {
+test('devwatch and the program survive a reader that closes stderr', async () => {
   await using home = await openHome();
   await using project = createProject({ 'server.js': dialHome({ version: 1 }) });
   await using devwatch = start(['--verbose', 'server.js'], project.path, home.env);
@@ -214,7 +214,7 @@ test('a reader that closes stderr early ends neither devwatch nor the program', 
   expect(isAlive(third.pid)).toBe(false);
 });
 
-test('a mistake on the command line is one line on stderr and exit code 2', async () => {
+test('a command line error is one line on stderr and exit code 2', async () => {
   await using project = createProject({ 'server.js': '' });
   for (const [args, message] of [
     [['--wach', 'src', 'server.js'], 'devwatch: unknown option --wach · did you mean --watch?'],
@@ -229,7 +229,7 @@ test('a mistake on the command line is one line on stderr and exit code 2', asyn
   }
 });
 
-test('--help and --version print to stdout and end with 0', async () => {
+test('--help and --version print to stdout and exit with 0', async () => {
   await using project = createProject();
   const help = await runDevwatch(['--help'], { cwd: project.path });
   const short = await runDevwatch(['--version'], { cwd: project.path });

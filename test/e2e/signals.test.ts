@@ -10,7 +10,7 @@ import { dialHome, openHome } from '../support/home.ts';
 import { createProject } from '../support/project.ts';
 
 test.each(['SIGUSR2', 'SIGALRM', 'SIGPWR'] as const)(
-  '%s is passed on to the program and does nothing else',
+  '%s is passed on to the program and has no other effect',
   async (signal) => {
     await using app = await start({
       files: {
@@ -26,7 +26,7 @@ test.each(['SIGUSR2', 'SIGALRM', 'SIGPWR'] as const)(
   },
 );
 
-test('SIGUSR1 opens the inspector of the program, not that of devwatch', async () => {
+test('SIGUSR1 opens the inspector of the program, not the one of devwatch', async () => {
   await using app = await start({
     files: {
       'server.js': `const inspector = require('inspector'); const look = () => inspector.url() ? require(process.env.TEST_DIAL)({ url: inspector.url() }) : setImmediate(look);\nprocess.debugPort = 0;\n${dialHome()}look();`,
@@ -44,7 +44,7 @@ test.each([
   ['SIGHUP', 129],
   ['SIGQUIT', 131],
 ] as const)(
-  'without a terminal the program gets %s itself before it is asked otherwise, and the code is %i',
+  'without a terminal the program gets %s instead of the stop signal, and devwatch exits with %i',
   async (signal, code) => {
     await using app = await start({
       files: {
@@ -59,7 +59,7 @@ test.each([
   },
 );
 
-test('SIGTSTP stops the whole tree with devwatch, SIGCONT goes on with both', async () => {
+test('SIGTSTP stops the process tree and devwatch, and SIGCONT continues both', async () => {
   await using app = await start({ files: { 'server.js': dialHome() }, args: ['server.js'] });
   const program = await app.caller();
   await app.event('watching');
@@ -70,7 +70,7 @@ test('SIGTSTP stops the whole tree with devwatch, SIGCONT goes on with both', as
   expect((await app.caller()).says.version).toBe(2);
 });
 
-test('--signal is how the program is asked to end', async () => {
+test('--signal sets the signal that ends the program', async () => {
   await using app = await start({
     files: {
       'server.js': `process.on('SIGUSR2', () => { require('fs').writeFileSync('got', 'SIGUSR2'); process.exit(0); });\n${dialHome()}`,
@@ -84,7 +84,7 @@ test('--signal is how the program is asked to end', async () => {
   expect(fs.readFileSync(app.at('got'), 'utf8')).toBe('SIGUSR2');
 });
 
-test('--signal message asks a Node program by an IPC message', async () => {
+test('--signal message ends a Node program by an IPC message', async () => {
   const program = (version: number): string =>
     `process.on('message', (message) => { require('fs').writeFileSync('got', message); process.exit(0); });\n${dialHome({ version })}`;
   await using app = await start({ files: { 'server.js': program(1) }, args: ['--signal', 'message', 'server.js'] });
@@ -95,7 +95,7 @@ test('--signal message asks a Node program by an IPC message', async () => {
   expect(fs.readFileSync(app.at('got'), 'utf8')).toBe('shutdown');
 });
 
-test('IPC messages are relayed in both directions, to every run', async () => {
+test('devwatch relays IPC messages in both directions for every run', async () => {
   await using home = await openHome();
   const program = (version: number): string =>
     `process.on('message', (message) => process.send({ version: ${version}, message }));\n${dialHome({ version })}`;
@@ -117,7 +117,7 @@ test('IPC messages are relayed in both directions, to every run', async () => {
   await exited;
 });
 
-test('a program that finds no IPC channel without devwatch finds none with it', async () => {
+test('a program that has no IPC channel without devwatch has none with it', async () => {
   await using app = await start({
     files: {
       'server.js': `require(process.env.TEST_DIAL)({ send: typeof process.send, env: Object.keys(process.env).filter((name) => /CHANNEL|NODE_/.test(name)), execArgv: process.execArgv, cached: Object.keys(require.cache).filter((file) => /preload/.test(file)) });`,
@@ -130,8 +130,8 @@ test('a program that finds no IPC channel without devwatch finds none with it', 
   await app.event('watching');
 });
 
-describe('when the port is taken', () => {
-  test('devwatch says by whom', async () => {
+describe('if the port is taken, devwatch', () => {
+  test('reports the process that listens on it', async () => {
     const server = net.createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as net.AddressInfo;
@@ -144,16 +144,16 @@ describe('when the port is taken', () => {
     const taken = await app.event('portTaken');
     expect(taken).toMatchObject({ port, holders: [{ pid: process.pid, user: expect.any(String) }] });
     expect(taken.holders[0]?.command).toContain('node');
-    // Within a minute of what the runner itself believes: the clock of /proc counts from boot.
+    // The clock of /proc counts from boot; a minute is the tolerance.
     expect(Math.abs((taken.holders[0]?.since ?? 0) - performance.timeOrigin)).toBeLessThan(60_000);
     await app.event('crash');
     server.close();
   });
 
   test.each([
-    ['and ends', 'process.exit(0)', true],
-    ['and listens on another one before it ends', 'server.listen(0, () => process.exit(0))', false],
-  ])('it is said of a program that handles it %s: %s', async (_, reaction, isSaid) => {
+    ['reports', 'exits', 'process.exit(0)', true],
+    ['does not report', 'listens on another port before it exits', 'server.listen(0, () => process.exit(0))', false],
+  ])('%s it for a program that handles the error and %s', async (_, __, reaction, isReported) => {
     const server = net.createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as net.AddressInfo;
@@ -166,12 +166,12 @@ describe('when the port is taken', () => {
       args: ['server.js'],
     });
     await app.event('exit');
-    const told = app.events.filter(({ event }) => event === 'portTaken');
-    expect(told).toMatchObject(isSaid ? [{ port, holders: [{ pid: process.pid }] }] : []);
+    const reported = app.events.filter(({ event }) => event === 'portTaken');
+    expect(reported).toMatchObject(isReported ? [{ port, holders: [{ pid: process.pid }] }] : []);
     server.close();
   });
 
-  test('but a program that handles it hears nothing of us', async () => {
+  test('adds nothing to the output of a program that handles the error', async () => {
     const server = net.createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as net.AddressInfo;

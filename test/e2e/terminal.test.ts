@@ -7,11 +7,11 @@ import { openTerminal, type Terminal } from '../support/terminal.ts';
 
 const devwatch = `${process.execPath} ${cli}`;
 
-/** Counts SIGINT, tells it, and then does what is asked. */
+/** Source code that counts and reports each SIGINT, and then does what is given. */
 const countsInterrupts = (then: string): string =>
   `let n = 0; process.on('SIGINT', () => { console.log('interrupt', ++n); ${then} });\n${dialHome()}console.log('ready');\n`;
 
-test('the program has the terminal: it is one, and can be opened as such', async () => {
+test('the program has the terminal as stdin, stdout and /dev/tty', async () => {
   await using project = createProject({
     'server.js': `console.log(process.stdin.isTTY, process.stdout.isTTY, require('fs').openSync('/dev/tty', 'r+') > 0, 'columns', process.stdout.columns); setInterval(() => {}, 1000);`,
   });
@@ -22,7 +22,7 @@ test('the program has the terminal: it is one, and can be opened as such', async
   await terminal.until(/\$ $/);
 });
 
-test('Ctrl-C reaches the program once, and ends everything with code 130', async () => {
+test('Ctrl-C reaches the program once and ends devwatch with code 130', async () => {
   await using home = await openHome();
   await using project = createProject({ 'server.js': countsInterrupts('process.exit(0);') });
   await using terminal = openTerminal({ cwd: project.path, env: home.env });
@@ -52,7 +52,7 @@ test('Ctrl-C under npm run reaches the program once', async () => {
   expect(terminal.output.match(/interrupt \d/g)).toEqual(['interrupt 1']);
 });
 
-test('a program that takes its time to end on Ctrl-C has the time', async () => {
+test('devwatch waits for a program that ends slowly on Ctrl-C', async () => {
   await using home = await openHome();
   await using project = createProject({
     'server.js': countsInterrupts("setTimeout(() => { console.log('closed'); process.exit(0); }, 700);"),
@@ -66,7 +66,7 @@ test('a program that takes its time to end on Ctrl-C has the time', async () => 
   await terminal.until(/code 130/);
 });
 
-test('a program that ignores Ctrl-C is asked to end by the stop signal', async () => {
+test('devwatch sends the stop signal to a program that ignores Ctrl-C', async () => {
   await using home = await openHome();
   await using project = createProject({
     'server.js': `process.on('SIGTERM', () => { console.log('asked'); process.exit(0); });\n${countsInterrupts('')}`,
@@ -80,7 +80,7 @@ test('a program that ignores Ctrl-C is asked to end by the stop signal', async (
   await terminal.until(/code 130/);
 });
 
-test('a second Ctrl-C kills a program that ignores everything', async () => {
+test('a second Ctrl-C kills a program that ignores all signals', async () => {
   await using home = await openHome();
   await using project = createProject({
     'server.js': `process.on('SIGTERM', () => console.log('term ignored'));\n${countsInterrupts('')}`,
@@ -97,7 +97,7 @@ test('a second Ctrl-C kills a program that ignores everything', async () => {
   await program.gone;
 });
 
-test('Ctrl-Z stops the program and devwatch, fg goes on with both', async () => {
+test('Ctrl-Z stops the program and devwatch, and fg continues both', async () => {
   await using home = await openHome();
   await using project = createProject({ 'server.js': `${dialHome()}console.log('ready');\n` });
   await using terminal = openTerminal({ cwd: project.path, env: home.env });
@@ -115,9 +115,9 @@ test('Ctrl-Z stops the program and devwatch, fg goes on with both', async () => 
   await terminal.until(/\$ $/);
 });
 
-test('Ctrl-Z in a program that reads single keys stops both, fg goes on with both', async () => {
+test('Ctrl-Z in a program that reads single keys stops both, and fg continues both', async () => {
   await using project = createProject({
-    // As readline does it.
+    // As readline does.
     'keys.js': `process.stdin.setRawMode(true);
       process.on('SIGCONT', () => { process.stdin.setRawMode(true); console.log('goes on'); });
       process.stdin.on('data', (key) => {
@@ -125,7 +125,7 @@ test('Ctrl-Z in a program that reads single keys stops both, fg goes on with bot
         else if (String(key) === 'q') process.exit(0);
         else console.log('key ' + key);
       });
-      // It reads by then.
+      // By then the program reads.
       setImmediate(() => console.log('ready'));`,
   });
   await using terminal = openTerminal({ cwd: project.path });
@@ -156,7 +156,7 @@ test('a resize reaches the program', async () => {
   await terminal.until(/\$ $/);
 });
 
-test('a terminal that is closed ends everything', async () => {
+test('closing the terminal ends the program and devwatch', async () => {
   await using home = await openHome();
   await using project = createProject({ 'server.js': `${dialHome()}console.log('ready');\n` });
   await using terminal = openTerminal({ cwd: project.path, env: home.env });
@@ -167,7 +167,7 @@ test('a terminal that is closed ends everything', async () => {
   await program.gone;
 });
 
-test('typed lines are shortcuts while the program does not read: r, rs, h, c, q', async () => {
+test('the shortcuts r, rs, h, c and q work while the program does not read', async () => {
   await using home = await openHome();
   await using project = createProject({ 'server.js': `${dialHome()}console.log('ready');\n` });
   await using terminal = openTerminal({ cwd: project.path, env: home.env });
@@ -187,7 +187,7 @@ test('typed lines are shortcuts while the program does not read: r, rs, h, c, q'
   await Promise.all(home.callers.map((caller) => caller.gone));
 });
 
-test('a program that reads stdin gets every line, those that look like shortcuts, too', async () => {
+test('a program that reads stdin gets every line, including those that look like shortcuts', async () => {
   await using home = await openHome();
   await using project = createProject({
     'server.js': `${dialHome()}let n = 0; require('readline').createInterface({ input: process.stdin }).on('line', (line) => console.log('got', ++n, line)); console.log('ready');\n`,
@@ -199,14 +199,14 @@ test('a program that reads stdin gets every line, those that look like shortcuts
     terminal.line(number % 3 === 0 ? 'rs' : `line ${number}`);
     await terminal.until(new RegExp(`got ${number} (rs|line ${number})\r`));
   }
-  // A run that does not read gives the lines back.
+  // The next run does not read, so lines are shortcuts again.
   project.write('server.js', `${dialHome()}console.log('deaf');\n`);
   await terminal.until(/deaf/);
   terminal.line('q');
   await terminal.until(/code 0/);
 });
 
-test('a shell command keeps the terminal for itself, and gives it back when it ends', async () => {
+test('a shell command has the terminal until it exits', async () => {
   await using project = createProject({
     'ask.sh': 'read answer; echo "answer: $answer"; read answer; echo "then: $answer"',
   });
@@ -222,7 +222,7 @@ test('a shell command keeps the terminal for itself, and gives it back when it e
   await terminal.until(/code 0/);
 });
 
-test('with --stdin pipe shortcuts are taken out, and the rest reaches the program', async () => {
+test('--stdin pipe passes all lines but shortcuts to the program', async () => {
   await using project = createProject({ 'echo.sh': 'while read line; do echo "line: $line"; done; echo over' });
   await using terminal = openTerminal({ cwd: project.path });
   terminal.line(`${devwatch} --stdin pipe sh echo.sh; echo "code $?"`);
@@ -240,7 +240,7 @@ test('with --stdin pipe shortcuts are taken out, and the rest reaches the progra
   expect(terminal.output).not.toMatch(/line: rs/);
 });
 
-test('a standby that was booted while the terminal was raw does not leave it so', async () => {
+test('a standby booted while the terminal was raw does not leave it raw', async () => {
   await using home = await openHome();
   await using project = createProject({
     'server.js': `process.stdin.setRawMode(true); process.stdin.resume();\n${dialHome()}console.log('ready');\n`,
@@ -250,7 +250,7 @@ test('a standby that was booted while the terminal was raw does not leave it so'
   await terminal.until(/standby ready/);
   project.write('server.js', "console.log('plain');\n");
   await terminal.until(/exited cleanly/);
-  // The program may be faster than what devwatch says of it.
+  // The program's output may come before devwatch's line about it.
   expect(terminal.output).toMatch(/from standby/);
   expect(terminal.output).toMatch(/plain/);
   terminal.line('q');
@@ -275,7 +275,7 @@ test('a program killed in raw mode does not leave the terminal raw', async () =>
   await terminal.until(/ icanon .* echo /s);
 });
 
-test('in the background devwatch runs on without being stopped for reading', async () => {
+test('devwatch keeps running as a background job of the shell', async () => {
   await using home = await openHome();
   await using project = createProject({ 'server.js': `${dialHome()}` });
   await using terminal = openTerminal({ cwd: project.path, env: home.env });
@@ -290,7 +290,7 @@ test('in the background devwatch runs on without being stopped for reading', asy
   await second.gone;
 });
 
-test('brought to the foreground, devwatch reads shortcuts again', async () => {
+test('devwatch reads shortcuts again when it comes to the foreground', async () => {
   await using home = await openHome();
   await using project = createProject({ 'server.js': `${dialHome()}console.log('ready');\n` });
   await using terminal = openTerminal({ cwd: project.path, env: home.env });
@@ -299,7 +299,7 @@ test('brought to the foreground, devwatch reads shortcuts again', async () => {
   await terminal.until(/watching/);
   terminal.line('fg');
   await terminal.until(/cli\.cjs server\.js\r\n/);
-  // The line waits in the terminal until devwatch has noticed.
+  // The terminal buffers the line until devwatch notices that it is in the foreground.
   terminal.line('rs');
   await terminal.until(/restarted in[\s\S]*ready/);
   terminal.line('q');
@@ -326,28 +326,28 @@ const lineByLine = `console.log('ready'); let n = 0; const tell = (line) => cons
 
 test.each([
   {
-    how: 'waits for it on descriptor 0',
+    how: 'reads descriptor 0 synchronously',
     script: `${lineByLine}
       const fs = require('fs');
       const bytes = Buffer.alloc(100);
-      // What is no descriptor is an error, as ever.
+      // Invalid descriptors are an error as without devwatch.
       for (const other of [-1, 0.5, 2 ** 31, 2 ** 40, 'x']) try { fs.readSync(other, bytes); } catch {}
       for (;;) tell(bytes.toString('utf8', 0, fs.readSync(0, bytes, 0, bytes.length)));`,
   },
   {
-    how: 'waits for it on the terminal that it has opened, as prompts do',
+    how: 'opens the terminal and reads it synchronously, as prompts do',
     script: `${lineByLine}
       const { openSync, readSync } = require('fs');
       const bytes = Buffer.alloc(100);
       for (;;) tell(bytes.toString('utf8', 0, readSync(openSync('/dev/tty', 'rs'), bytes, { offset: 0 })));`,
   },
   {
-    how: 'opens a stream of its own',
+    how: 'opens a stream of descriptor 0',
     script: `${lineByLine}
       new (require('tty').ReadStream)(0).setEncoding('utf8').on('data', tell);`,
   },
   {
-    how: 'waits for a child that reads it',
+    how: 'waits for a child that reads the terminal',
     script: `require('child_process').execSync(
       'echo ready; n=0; while read -r line; do n=$((n + 1)); echo "got $n $line"; done', { stdio: 'inherit' });`,
   },
@@ -364,19 +364,19 @@ test.each([
   await terminal.until(/\$ $/);
 });
 
-/** Starts server.js, types lines while it does not read, and has it begin to read, which it does on SIGUSR2. */
+/** Starts server.js, types lines while it does not read, and makes it read by SIGUSR2. */
 async function readAfterTyping(terminal: Terminal, home: Home, lines: readonly string[]): Promise<void> {
   terminal.line(`${devwatch} server.js`);
   const { pid } = await home.caller();
   await terminal.until(/watching/);
   for (const line of lines) terminal.line(line);
-  // devwatch has taken all of them when it answers to this.
+  // When devwatch answers this one, it has read all lines.
   terminal.line('h');
   await terminal.until(/rs or r restart/);
   process.kill(pid, 'SIGUSR2');
 }
 
-test('what was typed before a program waits for it is read piece by piece, by an ES module, too', async () => {
+test('a program that starts to read late reads the lines typed before piece by piece, also an ES module', async () => {
   await using home = await openHome();
   await using project = createProject({
     'server.js': `
@@ -397,7 +397,7 @@ test('what was typed before a program waits for it is read piece by piece, by an
   await terminal.until(/\$ $/);
 });
 
-test('what was typed before a child could read it, and was not read, is for whoever reads next', async () => {
+test('lines that a child has left unread are read by the next reader', async () => {
   await using home = await openHome();
   await using project = createProject({
     'server.js': `
@@ -421,7 +421,7 @@ test('what was typed before a child could read it, and was not read, is for whoe
   await terminal.until(/\$ $/);
 });
 
-test('a child that has been waited for gives the terminal back', async () => {
+test('a child that has exited gives the terminal back to devwatch', async () => {
   await using project = createProject({
     'server.js': `
       require('child_process').execSync('echo asks; read -r line; echo "heard $line"', { stdio: 'inherit' });
@@ -437,7 +437,7 @@ test('a child that has been waited for gives the terminal back', async () => {
   await terminal.until(/code 0/);
 });
 
-test('what a command leaves unread is no order to devwatch at the next save', async () => {
+test('lines that a command has left unread are not shortcuts after the next save', async () => {
   await using project = createProject({ 'server.sh': 'echo up\nexec sleep 600', 'a.sh': '' });
   await using terminal = openTerminal({ cwd: project.path });
   terminal.line(`${devwatch} sh server.sh; echo "code $?"`);
