@@ -81,6 +81,7 @@ class Daemon {
       program: request.program,
       nodeArgs: request.nodeArgs,
       reload: request.reload,
+      onEvent: (event) => this.#reporter.report(event),
       output: { stdout: (chunk) => this.#write(this.#out, chunk), stderr: (chunk) => this.#write(this.#err, chunk) },
     });
     this.#reporter = new Reporter({
@@ -95,7 +96,6 @@ class Daemon {
   async start(): Promise<void> {
     const { name, loaded, argv } = this.#request;
     const runner = this.#runner;
-    runner.observe(this.#reporter.report);
     runner.on('settings', (event) => {
       this.#reporter.configure(reporterSettings(event.settings));
       const message = restartNotice(event.changed, 'backgroundStart', [loaded.settings, event.settings]);
@@ -108,7 +108,7 @@ class Daemon {
       name,
       folder: loaded.folder,
       startedIn: process.cwd(),
-      program: runner.program,
+      program: runner.program.display,
       argv,
       token,
       socket: control.path,
@@ -117,7 +117,7 @@ class Daemon {
       version,
     });
     this.#handleSignals();
-    const notified = this.#result(runner.readiness.outcome).then(sendStartResult);
+    const notified = this.#result(runner.program.readiness.outcome).then(sendStartResult);
     runner.on('end', async () => {
       await notified;
       try {
@@ -141,13 +141,19 @@ class Daemon {
     const runner = this.#runner;
     return {
       status: async () => {
-        const { pid, memory, cpu, readiness } = runner;
-        const { killTimeout } = runner.loaded.settings;
-        return { ...readiness.status, pid, memory, cpu, killTimeout } satisfies Status;
+        const { readiness, running, loaded } = runner.program;
+        const { killTimeout } = loaded.settings;
+        return {
+          ...readiness.status,
+          pid: running?.pid,
+          memory: running?.memory(),
+          cpu: running?.cpu(),
+          killTimeout,
+        } satisfies Status;
       },
-      start: () => this.#result(runner.readiness.outcome),
+      start: () => this.#result(runner.program.readiness.outcome),
       restart: () => {
-        const outcome = runner.readiness.nextOutcome();
+        const outcome = runner.program.readiness.nextOutcome();
         runner.restart({ escalates: false });
         return this.#result(outcome);
       },
@@ -161,7 +167,7 @@ class Daemon {
       // Resolves once the program has read the input (back-pressure for `attach`).
       write: async ({ params }) => {
         const taken = createDeferred();
-        runner.write(Buffer.from(String(params.data ?? ''), 'base64'), taken.resolve);
+        runner.program.input.write(Buffer.from(String(params.data ?? ''), 'base64'), taken.resolve);
         await withDeadline(systemClock, writeTimeoutMs, taken.promise);
         return {};
       },
@@ -177,7 +183,7 @@ class Daemon {
     // The rest of the output is read within two turns, in which the next run may start: its outcome counts then.
     await nextTurn();
     await nextTurn();
-    const { latestOutcome, outcome: next } = this.#runner.readiness;
+    const { latestOutcome, outcome: next } = this.#runner.program.readiness;
     return latestOutcome === undefined ? this.#result(next) : { ...outcome, tail: this.#buffer.tail(tailLines) };
   }
 
@@ -189,7 +195,7 @@ class Daemon {
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) {
       process.on(signal, () => void this.#runner.stop({ kind: 'signal', signal }));
     }
-    for (const signal of foreignSignals) process.on(signal, () => this.#runner.signal(signal));
+    for (const signal of foreignSignals) process.on(signal, () => this.#runner.program.signal(signal, 'root'));
   }
 }
 

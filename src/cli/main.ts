@@ -10,7 +10,9 @@ import { type CommandLine, parseArgv, parsePaths } from '../config/argv.ts';
 import type { Described } from '../config/describe.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import { type Settings, specOf } from '../config/options.ts';
-import { Group, type MemberRequest } from '../run/program-set.ts';
+import { isForeground, terminalModes } from '../process/launch/tty.ts';
+import type { RunRequest } from '../run/command-plan.ts';
+import { ProgramSet } from '../run/program-set.ts';
 import { foreignSignals } from '../run/runner.ts';
 import { systemClock } from '../shared/clock.ts';
 import { codeOf, UsageError } from '../shared/errors.ts';
@@ -110,7 +112,7 @@ async function runPrograms(line: CommandLine, keepCompiled: () => void): Promise
     ? (await import('../terminal/shared-terminal.ts')).openSharedTerminal(programs.map(({ app = '' }) => app))
     : undefined;
   const sockets = takeSockets(process.env);
-  const membersOf = (now: readonly NamedProgram[]): readonly MemberRequest[] =>
+  const membersOf = (now: readonly NamedProgram[]): readonly RunRequest[] =>
     now.map((program) => ({
       ...(beside === undefined ? { ...program, app: undefined, relayMessages: true } : beside.member(program)),
       sockets,
@@ -142,7 +144,7 @@ async function runPrograms(line: CommandLine, keepCompiled: () => void): Promise
     clock: systemClock,
     onProblem: (message) => common.report({ type: 'warning', message }),
   });
-  const group = new Group({
+  const group = new ProgramSet({
     members: membersOf(programs),
     observe({ app, loaded }) {
       const reporter = openReporter(loaded, app);
@@ -150,8 +152,7 @@ async function runPrograms(line: CommandLine, keepCompiled: () => void): Promise
       label(loaded.settings);
       const tellManager = notices?.program(loaded.settings.ready !== undefined, app);
       return (event) => {
-        const isCommon = event.type === 'problem' && event.isCommon === true;
-        (isCommon ? common : reporter).report(event);
+        reporter.report(event);
         tellManager?.(event);
         if (event.type === 'settings') {
           const { settings } = event;
@@ -163,6 +164,7 @@ async function runPrograms(line: CommandLine, keepCompiled: () => void): Promise
       };
     },
     reread: () => membersOf(programsNow(line, programs)),
+    onProblem: (message) => common.report({ type: 'problem', message }),
     onEnd: (ending) =>
       void Promise.all([beside?.close(), notices?.stopped()]).then(() => process.exit(exitCodeOf(ending))),
   });
@@ -234,7 +236,7 @@ function exitCodeOf(ending: StopReason): number {
 /** Signals that end everything. */
 const endSignals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'];
 
-function handleSignals(group: Group, reporter: Reporter, notices: ServiceNotices | undefined): void {
+function handleSignals(group: ProgramSet, reporter: Reporter, notices: ServiceNotices | undefined): void {
   const lastAt = new Map<NodeJS.Signals, number>();
   for (const signal of endSignals) {
     process.on(signal, () => {
@@ -269,7 +271,7 @@ const parentCheck = 1000;
  * npm passes SIGTERM on to the shell that runs the script, and that dies of it without telling
  * anybody (npm/cli#5776). Nobody else would end us then, so under npm its death is the order to.
  */
-function endWithNpm(group: Group): void {
+function endWithNpm(group: ProgramSet): void {
   if (process.env.npm_lifecycle_event === undefined) return;
   const parent = process.ppid;
   const timer = setInterval(() => {
@@ -287,23 +289,23 @@ interface Input {
 }
 
 /** Takes shortcuts, and the input of a program whose stdin is a pipe. */
-function openInput(group: Group, reporter: Reporter, { stdin }: Settings): Input {
+function openInput(group: ProgramSet, reporter: Reporter, { stdin }: Settings): Input {
   if (!isatty(0)) {
     if (stdin === 'pipe') {
       process.stdin.on('data', (chunk: Buffer) => {
         // No faster than the program reads: who feeds it is held up as without devwatch.
         process.stdin.pause();
-        group.write(chunk, () => process.stdin.resume());
+        group.single?.program.input.write(chunk, () => process.stdin.resume());
       });
-      process.stdin.on('end', () => group.write(null));
+      process.stdin.on('end', () => group.single?.program.input.write(null));
     }
     return { giveTo() {} };
   }
   const lines = readLines(process.stdin, {
     isSeveral: group.names.length > 0,
     onShortcut: (command) => perform(command, group, reporter),
-    onOther: (line) => group.write(line),
-    onEnd: () => group.write(null),
+    onOther: (line) => group.single?.program.input.write(line),
+    onEnd: () => group.single?.program.input.write(null),
   });
   let ours = true;
   let check: NodeJS.Timeout | undefined;
@@ -311,7 +313,8 @@ function openInput(group: Group, reporter: Reporter, { stdin }: Settings): Input
     clearTimeout(check);
     // Reading in the background would stop devwatch. `fg` sends no SIGCONT to a job that ran on
     // there without having been stopped: so as long as it lasts, it is looked after.
-    const inForeground = group.isForeground();
+    terminalModes().save('wait');
+    const inForeground = isForeground();
     if (ours && inForeground) lines.resume();
     else lines.pause();
     if (!inForeground) check = setTimeout(take, foregroundCheck).unref();
@@ -320,7 +323,7 @@ function openInput(group: Group, reporter: Reporter, { stdin }: Settings): Input
   // A program that reads single keys, as readline does, stops at Ctrl-Z by itself and alone.
   if ('SIGCHLD' in constants.signals) {
     process.on('SIGCHLD', () => {
-      if (!ours && group.isStopped()) process.kill(process.pid, 'SIGSTOP');
+      if (!ours && group.single?.isStopped() === true) process.kill(process.pid, 'SIGSTOP');
     });
   }
   setImmediate(take);
@@ -332,7 +335,7 @@ function openInput(group: Group, reporter: Reporter, { stdin }: Settings): Input
   };
 }
 
-function perform({ action, name }: Command, group: Group, reporter: Reporter): void {
+function perform({ action, name }: Command, group: ProgramSet, reporter: Reporter): void {
   switch (action) {
     case 'restart':
       if (!group.restart(name)) reporter.say(`no program is called ${name} · ${group.names.join(', ')}`);

@@ -24,7 +24,7 @@ import { readDuration } from '../config/values.ts';
 import { terminateStaleOrphans } from '../process/crash-safety/orphans.ts';
 import { livenessOf, type ProcessIdentity } from '../process/tree/identity.ts';
 import { planCommand } from '../run/command-plan.ts';
-import type { Reread } from '../run/program.ts';
+import type { Reread } from '../run/settings.ts';
 import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
 import type { Next } from '../shared/events.ts';
 import { formatTime } from '../terminal/format.ts';

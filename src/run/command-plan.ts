@@ -2,19 +2,61 @@
 
 import path from 'node:path';
 import type { LoadedSettings } from '../config/load.ts';
-import type { Settings } from '../config/options.ts';
+import { isPattern, type Settings } from '../config/options.ts';
 import { type Command, resolveCommand } from '../process/launch/command.ts';
+import { readEnvironment } from '../process/launch/environment.ts';
+import type { LaunchOptions } from '../process/launch/launch-options.ts';
+import type { Output } from '../process/launch/output.ts';
+import type { HeldPort } from '../process/sockets/held-ports.ts';
 import { UsageError } from '../shared/errors.ts';
 import { stateFolder } from '../shared/user-folders.ts';
+import { defaultPolicy, type Policy } from '../supervise/machine.ts';
 
-/** What to run, and where its settings come from. */
+/** A program to run, and its settings. */
 export interface ProgramRequest {
   readonly loaded: LoadedSettings;
-  /** The script or command with its arguments as given; empty: what the settings name. */
+  /** The script or command with its arguments from the command line; empty: the settings name it. */
   readonly program: readonly string[];
-  /** Node's flags as given; they come before those of the settings. */
+  /** Node's flags from the command line; they come before those of the settings. */
   readonly nodeArgs: readonly string[];
 }
+
+/** A program to run, and what surrounds it. */
+export interface RunRequest extends ProgramRequest {
+  /** Name under `apps`, if there are several programs. */
+  readonly app?: string | undefined;
+  /** Relay IPC messages between the parent of this process and the program. */
+  readonly relayMessages?: boolean;
+  /** Destination of the program's output; by default devwatch's own stdout and stderr. */
+  readonly output?: Output;
+  /** Variables that the program has unless they are set elsewhere. */
+  readonly defaultEnv?: (settings: Settings) => Readonly<Record<string, string>>;
+  /** Sockets that a service manager has opened for the program; see systemd/sockets.ts. */
+  readonly sockets?: readonly HeldPort[] | undefined;
+}
+
+/** Valid settings, and what follows from them. */
+export interface RunPlan {
+  readonly loaded: LoadedSettings;
+  readonly command: Command;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+/** @throws UsageError when there is nothing to run, it cannot be run, or a file of variables cannot be read */
+export const planRun = (request: RunRequest): RunPlan => ({
+  loaded: request.loaded,
+  command: planCommand(request),
+  env: readVariables(request),
+});
+
+/** Reads the program's variables, with the files that the settings name. @throws UsageError when one cannot be read */
+export const readVariables = ({ loaded: { folder, settings }, defaultEnv }: RunRequest): NodeJS.ProcessEnv =>
+  readEnvironment({
+    folder,
+    files: settings.envFile,
+    variables: settings.env,
+    defaults: defaultEnv?.(settings),
+  });
 
 /** @throws UsageError when there is nothing to run, or it cannot be run */
 export function planCommand({ loaded, program: given, nodeArgs }: ProgramRequest): Command {
@@ -33,43 +75,73 @@ export function planCommand({ loaded, program: given, nodeArgs }: ProgramRequest
     exec: settings.exec,
     execMap: settings.execMap,
   });
-  if (settings.signal === 'message' && !command.isNode) {
-    throw new UsageError(`signal "message" needs a program that Node runs directly, not: ${command.display}`);
-  }
-  const { health, ready, liveReload } = settings;
-  if (health?.probe === 'event-loop' && !command.isNode) {
-    throw new UsageError(`health "event-loop" needs a program that Node runs directly, not: ${command.display}`);
-  }
-  if ((ready === 'listen' || ready === 'message') && !command.isNode) {
-    throw new UsageError(
-      `ready "${ready}" needs a program that Node runs directly, not: ${command.display} · http://…, tcp://… and /output/ suit all`,
-    );
-  }
-  if (liveReload !== false && ready === undefined && !command.isNode) {
-    throw new UsageError(
-      `"liveReload" needs "ready": when is ${command.display} up? · such as --ready http://localhost:8000`,
-    );
-  }
-  if (settings.deps && !command.isNode) {
-    throw new UsageError(`"deps" needs a program that Node runs directly, not: ${command.display}`);
-  }
+  if (!command.isNode) requireNoNode(settings, command.display);
   return command;
 }
 
-/** Is this read by devwatch, and by nobody else? package.json also says something to the program. */
+/** @throws UsageError when a setting works only for scripts that Node runs directly */
+function requireNoNode({ signal, health, ready, liveReload, deps }: Settings, display: string): void {
+  const fail = (setting: string, advice = ''): never => {
+    throw new UsageError(`${setting} only works for scripts run directly by Node; "${display}" is not${advice}`);
+  };
+  if (signal === 'message') fail('signal "message"');
+  if (health?.probe === 'event-loop') fail('health "event-loop"');
+  if (ready === 'listen' || ready === 'message') {
+    fail(`ready "${ready}"`, ' · use http://…, tcp://… or /output/, which work for every command');
+  }
+  if (liveReload !== false && ready === undefined) {
+    throw new UsageError(
+      `"liveReload" needs "ready" for commands that are not Node scripts, such as "${display}" · for example --ready http://localhost:8000`,
+    );
+  }
+  if (deps) fail('"deps"');
+}
+
+/** Options of the launcher for one run, whose own variables are `variables`. */
+export function launchOptionsFor(
+  { loaded: { settings, folder }, command, env }: RunPlan,
+  { output, relayMessages }: RunRequest,
+  variables: Readonly<Record<string, string>>,
+): LaunchOptions {
+  const { signal, stdin, deps, standby, prewarm, hold, drain, health, ready } = settings;
+  return {
+    command,
+    folder,
+    env,
+    variables,
+    signal,
+    stdin,
+    reportLoads: deps,
+    prewarm: standby ? prewarm : false,
+    standby,
+    hold: hold !== false,
+    drain,
+    isPinged: health?.probe === 'event-loop',
+    sendsReady: ready === 'message',
+    capturesOutput: output !== undefined || (ready !== undefined && isPattern(ready)),
+    relay: relayMessages ?? false,
+  };
+}
+
+export function policyFor(settings: Settings): Policy {
+  const { restart, maxRestarts, minUptime, exitOnCrash, onChangeOnly, killTimeout } = settings;
+  return { ...defaultPolicy, restart, maxRestarts, minUptime, exitOnCrash, onChangeOnly, killTimeout };
+}
+
+/** Whether only devwatch reads this file; the program may read package.json as well. */
 export function isReadByDevwatchAlone(file: string, { settingsFiles, settings }: LoadedSettings): boolean {
   const name = path.basename(file);
   return (settingsFiles.includes(file) && name !== 'package.json') || (settings.gitignore && name === '.gitignore');
 }
 
-/** Files that count wherever they are: what runs, what it is configured with, and what configures us. */
+/** Files that count wherever they are: the script, its files of variables, and devwatch's settings. */
 export function ownFiles({ settings, settingsFiles }: LoadedSettings, { script }: Pick<Command, 'script'>): string[] {
   return [...(script === undefined ? [] : [script]), ...settingsFiles, ...settings.envFile];
 }
 
-/** What devwatch itself writes, its logs with those that were rotated: it would restart because of itself. */
+/** Files and folders that devwatch itself writes: its state and its logs, rotated ones included. They must not cause restarts. */
 export function writtenFiles({ log, logFiles }: Settings): string[] {
   const logs = log === undefined ? [] : [log, ...Array.from({ length: logFiles }, (_, index) => `${log}.${index + 1}`)];
-  const notes = stateFolder(process.env);
-  return notes === undefined ? logs : [notes, ...logs];
+  const state = stateFolder(process.env);
+  return state === undefined ? logs : [state, ...logs];
 }

@@ -1,391 +1,296 @@
-/** One program: what is watched, when it is quiet, and the supervisor that acts on it. */
+/**
+ * One program: wires its watcher, its launcher and its checks to the supervisor, which decides.
+ *
+ * From a change to the next run: ProgramWatcher → #onChange → Changes → Supervisor → #launch.
+ * From the end of a run to its event: Launcher → #onProgramEvent → Supervisor → #onOwnEnd.
+ */
 
-import fs from 'node:fs';
 import path from 'node:path';
 import { affected, restartNotice } from '../config/affects.ts';
 import type { LoadedSettings } from '../config/load.ts';
-import {
-  type Hooks as HookCommands,
-  isPattern,
-  type OptionKey,
-  optionKeys,
-  pageExtensions,
-  type Settings,
-} from '../config/options.ts';
+import { type OptionKey, optionKeys, type Settings } from '../config/options.ts';
 import type { Hooks } from '../process/hooks.ts';
-import type { Command } from '../process/launch/command.ts';
-import { readEnvironment, runVariables } from '../process/launch/environment.ts';
+import { runVariables } from '../process/launch/environment.ts';
 import type { Launcher } from '../process/launch/launcher.ts';
-import type { Output } from '../process/launch/output.ts';
 import type { ProgramEvent } from '../process/launch/program-events.ts';
 import type { RunningProgram } from '../process/launch/running-program.ts';
 import { isDeliveredByTerminal, isForeground, looksInterrupted } from '../process/launch/tty.ts';
 import { probeHttp, probeTcp } from '../process/probe.ts';
-import type { HeldPort } from '../process/sockets/held-ports.ts';
 import { findPortHolders } from '../process/sockets/port-holders.ts';
 import type { CancelTimer, Clock } from '../shared/clock.ts';
-import { CommonMistake, messageOf, UsageError } from '../shared/errors.ts';
+import { messageOf } from '../shared/errors.ts';
 import type { Cause, Change, Emit, EventOf, StopReason } from '../shared/events.ts';
-import { stampOf } from '../shared/file-stamp.ts';
 import { unreachable } from '../shared/unreachable.ts';
-import { defaultPolicy, type Policy } from '../supervise/machine.ts';
 import { type RunListener, Supervisor } from '../supervise/supervisor.ts';
 import { Watchdog } from '../supervise/watchdog.ts';
-import { restOfSaveAt } from '../watch/disk.ts';
-import type { Filter } from '../watch/filter.ts';
-import { QuietWindow } from '../watch/quiet.ts';
-import { createLoopDetector, type LoopDetector } from '../watch/restart-loop.ts';
-import type { WatchSession } from '../watch/session.ts';
-import { isReadByDevwatchAlone, ownFiles, type ProgramRequest, planCommand } from './command-plan.ts';
+import { Changes } from './changes.ts';
+import {
+  isReadByDevwatchAlone,
+  launchOptionsFor,
+  planRun,
+  policyFor,
+  type RunPlan,
+  type RunRequest,
+  readVariables,
+} from './command-plan.ts';
+import { ProgramInput } from './program-input.ts';
+import { ProgramWatcher } from './program-watcher.ts';
 import { Readiness } from './readiness.ts';
+import { RestartTimeline } from './restart-timeline.ts';
+import type { Configurable } from './settings.ts';
 
-export interface AppRequest extends ProgramRequest {
-  /** Relay IPC messages between whoever started this process and the program. */
-  readonly relayMessages?: boolean;
-  /** Where what the program prints goes; by default to devwatch's own stdout and stderr. */
-  readonly output?: Output;
-  /** Variables that the program has where nothing else sets them. */
-  readonly defaultEnv?: (settings: Settings) => Readonly<Record<string, string>>;
-  /** What a service manager has opened for the program; see process/activation.ts. */
-  readonly sockets?: readonly HeldPort[] | undefined;
-  /** Reads the settings again, after their file has changed. Throws UsageError when they are wrong. */
-  readonly reload?: (() => LoadedSettings) | undefined;
-}
-
-export interface AppOptions {
-  readonly request: AppRequest;
+export interface ProgramOptions {
+  readonly request: RunRequest;
   readonly clock: Clock;
   readonly emit: Emit;
-  /** All is over: nothing of it is alive, nothing is watched. */
-  readonly onEnd: (ending: StopReason) => void;
+  /** A settings file changed. */
+  readonly onSettingsChange: (change: Change) => void;
+  /** Called once, when no process of the program is alive and nothing is watched. */
+  readonly onEnd: (reason: StopReason) => void;
 }
 
-/** What came of reading the settings again. */
-export interface Reread {
-  /** The keys that have other values now. */
-  readonly changed: readonly OptionKey[];
-  /** What is wrong with them: all stays as it was. */
-  readonly problem?: string;
-  /** It is about none of several programs. */
-  readonly isCommon?: boolean;
-}
+/** devwatch may learn of a Ctrl-C this much later than of the program's end that it caused. */
+const maxInterruptDelayMs = 50;
 
-/** How much later than the program's end devwatch may hear of the Ctrl-C that caused it, in ms. */
-const interruptOrder = 50;
+/** After this long without a restart, tell the user what devwatch waits for. */
+const slowStopNoticeMs = 1500;
 
-/** Who has saved a file and sees nothing come of it for so long, in ms, wonders. */
-const patience = 1500;
-
-/** A settings file is read this long after the last event about it, in ms: editors write in several steps. */
-const settingsDelay = 50;
-
-/** git may take so long from locking its index to the first file that it writes, in ms. */
-const gitPreparation = 10_000;
-
-/** As much as a terminal's own queue is kept of what is typed before the program reads, in characters. */
-const longestTypedAhead = 4096;
-
-export class App {
+export class Program implements Configurable {
   readonly readiness: Readiness;
-  readonly #request: AppRequest;
-  readonly #clock: Clock;
+  readonly input: ProgramInput;
+  readonly #options: ProgramOptions;
   readonly #emit: Emit;
+  readonly #timeline: RestartTimeline;
+  readonly #watcher: ProgramWatcher;
+  readonly #changes: Changes;
   readonly #supervisor: Supervisor<RunningProgram>;
-  readonly #settingsQuiet: QuietWindow;
+  #plan: RunPlan;
+  #watchdog: Watchdog;
+  /** Set by `start`, before which no run can be requested. */
+  #launcher: Launcher | undefined;
+  #hooks: Hooks | undefined;
   /** The run whose root process is alive. */
   #liveRun: number | undefined;
-  #inputOwner: 'program' | 'devwatch' = 'devwatch';
-  #inputEnded = false;
-  #typedAhead = '';
-  /** Input that came while no program ran, for the next run. */
-  readonly #held: [chunk: string | Buffer, taken: () => void][] = [];
-  /** Set by start(), before which nothing can ask for a run. */
-  #launcher: Launcher | undefined;
-  #loaded: LoadedSettings;
-  #command: Command;
-  #env: NodeJS.ProcessEnv;
-  readonly #quiet: QuietWindow;
-  /** Files that pages load and the program does not (`--live-reload`). */
-  readonly #pageQuiet: QuietWindow;
-  #watchdog: Watchdog;
-  #hooks: Hooks | undefined;
-  /** What caused the latest run, as `#causedAt` is for the next. */
-  #runCausedAt = 0;
-  readonly #loops: LoopDetector = createLoopDetector();
-  #lookout: WatchSession | undefined;
-  #filter: Filter | undefined;
-  /** Done when what is watched now is armed. */
-  #watching: Promise<void> = Promise.resolve();
-  #cancelPatience: CancelTimer = () => {};
-  /** Everything has been asked to end. */
+  /** The changes that lead to the next run. */
+  #pendingChanges: readonly Change[] = [];
+  /** Ignore rules or package.json changed since the watch plan was made. */
+  #isWatchPlanStale = false;
   #isStopping = false;
-  #ended = false;
-  /** The settings' file was empty or gone when it was to be read. */
-  #isSecondLook = false;
-  /** What led to the next run, when the first of it was noticed, and what has come of it since. */
-  #changes: readonly Change[] = [];
-  #causedAt: number | undefined;
-  #goneAt: number | undefined;
-  #quietAt: number | undefined;
-  /** The supervisor knows of the changes that the quiet window holds. */
-  #changeIsAnnounced = false;
+  #cancelStopNotice: CancelTimer = () => {};
 
   /** @throws UsageError when there is nothing to run, or it cannot be run */
-  constructor({ request, clock, emit, onEnd }: AppOptions) {
-    this.#request = request;
-    this.#clock = clock;
-    this.readiness = new Readiness({
-      clock,
-      hasCheck: request.loaded.settings.ready !== undefined,
-      onRunning: emit,
-    });
+  constructor(options: ProgramOptions) {
+    const { request, clock, emit } = options;
+    this.#options = options;
+    this.#plan = planRun(request);
+    const { settings } = request.loaded;
+    this.readiness = new Readiness({ clock, hasCheck: settings.ready !== undefined, onRunning: emit });
     this.#emit = (event) => {
       this.readiness.onEvent(event);
       emit(event);
     };
-    this.#loaded = request.loaded;
-    this.#command = planCommand(request);
-    this.#env = this.#readEnvironment(request.loaded);
-    this.#quiet = this.#openQuiet();
-    this.#watchdog = this.#openWatchdog();
-    this.#pageQuiet = new QuietWindow({
+    this.input = new ProgramInput({ stdin: () => this.loaded.settings.stdin, onOwner: this.#emit });
+    this.#timeline = new RestartTimeline(clock);
+    this.#watcher = new ProgramWatcher({
       clock,
-      delay: () => undefined,
-      busy: () => false,
-      restOfSave: restOfSaveAt,
-      onQuiet: (changes) => this.#onPages(changes.map((change) => change.path)),
+      plan: () => this.#plan,
+      emit: this.#emit,
+      onChange: (change) => this.#onChange(change),
     });
-    this.#settingsQuiet = new QuietWindow({
+    this.#changes = new Changes({
       clock,
-      delay: () => settingsDelay,
-      busy: () => false,
-      restOfSave: () => 0,
-      onQuiet: (changes) => this.#reload(changes),
+      timeline: this.#timeline,
+      loaded: () => this.loaded,
+      script: () => this.#plan.command.script,
+      explain: (file) => this.#watcher.explain(file),
+      isResyncing: () => this.#watcher.isResyncing(),
+      withoutUnchanged: (changes) => this.#watcher.withoutUnchanged(changes),
+      emit: this.#emit,
+      onChanged: () => this.#supervisor.dispatch({ type: 'changed' }),
+      onSettled: (changes) => this.#onSettled(changes),
     });
     this.#supervisor = new Supervisor({
-      policy: policyOf(request.loaded.settings),
+      policy: policyFor(settings),
       clock,
-      launch: (run, cause, listener) => this.#start(run, cause, listener),
-      onStopping: (event) => {
-        this.#onStopping(event);
-        this.#emit(event);
-      },
-      onGone: (event) => {
-        this.#onGone();
-        this.#emit(event);
-      },
-      onOwnEnd: (event) => {
-        this.#onOwnEnd(event);
-        this.#emit(event);
-      },
+      launch: (run, cause, listener) => this.#launch(run, cause, listener),
+      onStopping: (event) => this.#onStopping(event),
+      onGone: (event) => this.#onGone(event),
+      onOwnEnd: (event) => this.#onOwnEnd(event),
       onWait: () => this.#emit({ type: 'wait', reason: 'on-change-only' }),
-      onEnd: (ending) => void this.#end(ending, onEnd),
+      onEnd: (reason) => void this.#end(reason),
     });
+    this.#watchdog = this.#createWatchdog();
   }
 
-  /** The root process, or undefined while none runs. */
-  get pid(): number | undefined {
-    return this.#liveRun === undefined ? undefined : this.#supervisor.program?.pid;
+  /** The process of the live run, or undefined while none runs. */
+  get running(): RunningProgram | undefined {
+    return this.#liveRun === undefined ? undefined : this.#supervisor.program;
   }
 
-  /** Resident memory of the program's processes in bytes; undefined where that cannot be known. */
-  get memory(): number | undefined {
-    return this.#liveRun === undefined ? undefined : this.#supervisor.program?.memory();
-  }
-
-  /** CPU time that the program's processes have used so far, in ms; undefined as for memory. */
-  get cpu(): number | undefined {
-    return this.#liveRun === undefined ? undefined : this.#supervisor.program?.cpu();
-  }
-
-  /** As it is shown to people. */
+  /** The command as it is shown to the user. */
   get display(): string {
-    return this.#command.display;
+    return this.#plan.command.display;
   }
 
   get isNode(): boolean {
-    return this.#command.isNode;
+    return this.#plan.command.isNode;
   }
 
   /** The settings in force. */
   get loaded(): LoadedSettings {
-    return this.#loaded;
+    return this.#plan.loaded;
   }
 
-  /** Starts the program, and then begins to watch; resolves once no save can be missed any more. */
+  /** Starts the program, and then begins to watch. Resolves once no save can be missed any more. */
   async start(launcher: Launcher): Promise<void> {
     this.#launcher = launcher;
     this.#hooks = launcher.openHooks({
-      folder: this.#loaded.folder,
-      commands: () => hooksOf(this.#loaded.settings),
-      env: () => this.#env,
-      onProblem: (message) => this.#emit({ type: 'problem', message }),
+      folder: this.loaded.folder,
+      commands: () => hookCommandsOf(this.loaded.settings),
+      env: () => this.#plan.env,
+      onProblem: (message) => this.reportProblem(message),
     });
     const since = Date.now();
     this.#supervisor.dispatch({ type: 'start' });
-    for (const held of this.#held.splice(0)) this.write(...held);
-    this.#watching = this.#watch(since);
-    await this.#watching;
+    this.input.start();
+    await this.#watcher.start(since);
   }
 
-  /** @param escalates whether a run that is being stopped for a restart already is killed */
+  /** @param escalates whether a run that is already being stopped for a restart is killed */
   restart(cause: Cause, escalates: boolean): void {
-    if (this.#launcher === undefined) return; // It is about to start anyway.
-    this.#causedAt ??= this.#clock.now();
+    if (this.#launcher === undefined) return; // The first start is about to come.
+    this.#timeline.cause();
     this.#supervisor.dispatch({ type: 'restart', cause, escalates });
   }
 
-  /** Reads the settings again; wrong ones leave everything as it is. */
-  reload(): Reread {
-    const reread = this.#readSettings();
-    this.#adapt(reread.changed, false);
-    return reread;
-  }
-
-  /** Ends everything; asked a second time, by force. */
-  stop(ending: StopReason): void {
-    // What a person does to a program reaches it as it would without devwatch; only if it does not
-    // end on that is it asked in devwatch's way. SIGTERM is devwatch's way.
+  /** Stops the program and everything around it; a second request kills. */
+  stop(reason: StopReason): void {
     this.#isStopping = true;
-    this.#cancelPatience();
+    this.#cancelStopNotice();
     this.#launcher?.releasePorts();
-    const polite = ending.kind === 'signal' && ending.signal !== 'SIGTERM' ? ending.signal : undefined;
-    if (polite !== undefined && !isDeliveredByTerminal(polite)) this.#supervisor.program?.signal(polite, 'tree');
-    this.#supervisor.dispatch({ type: 'stop', reason: ending, delivered: polite !== undefined });
+    // A signal from the user reaches the program as it would without devwatch; the stop signal follows only if the
+    // program does not end on that. SIGTERM counts as a request to devwatch alone.
+    const signal = reason.kind === 'signal' && reason.signal !== 'SIGTERM' ? reason.signal : undefined;
+    if (signal !== undefined && !isDeliveredByTerminal(signal)) this.signal(signal, 'tree');
+    this.#supervisor.dispatch({ type: 'stop', reason, delivered: signal !== undefined });
   }
 
-  /** Hands a signal to the program as it is. */
+  /** Sends a signal to the program. */
   signal(name: NodeJS.Signals, to: 'root' | 'tree'): void {
     this.#supervisor.program?.signal(name, to);
   }
 
-  /**
-   * Hands input to the program: to its stdin, if that is a pipe (null ends it, for later runs, too);
-   * else it is kept until the program begins to read the terminal itself.
-   *
-   * @param taken called when more may be written: the program has read, or will not
-   */
-  write(chunk: string | Buffer | null, taken: () => void = () => {}): void {
-    const isPiped = this.#loaded.settings.stdin !== 'inherit';
-    const program = this.#liveRun === undefined ? undefined : this.#supervisor.program;
-    if (chunk === null) {
-      if (isPiped) {
-        this.#inputEnded = true;
-        program?.write(null);
-      }
-      taken();
-    } else if (!isPiped && this.#launcher !== undefined) {
-      if (this.#typedAhead.length < longestTypedAhead) this.#typedAhead += chunk.toString();
-      taken();
-    } else if (program === undefined) {
-      this.#held.push([chunk, taken]);
-    } else {
-      this.#hand(program, chunk, taken);
-    }
+  reportProblem(message: string): void {
+    this.#emit({ type: 'problem', message });
   }
 
-  /** What a run does not live to take is for the next one. */
-  #hand(program: RunningProgram, chunk: string | Buffer, taken: () => void): void {
-    program.write(chunk, (isLost) => {
-      if (!isLost) taken();
-      // That may be heard of late.
-      else if (this.#supervisor.program !== program) this.write(chunk, taken);
-      else this.#held.push([chunk, taken]);
-    });
+  update(plan: RunPlan | undefined): readonly OptionKey[] {
+    const changed = plan === undefined ? [] : this.#putIntoForce(plan);
+    const rewatches = this.#isWatchPlanStale || affected(changed, 'watch');
+    this.#isWatchPlanStale = false;
+    if (this.#launcher === undefined) return changed; // The first start uses them.
+    if (rewatches) this.#watcher.rewatch();
+    if (affected(changed, 'program')) this.restart('settings', false);
+    return changed;
   }
 
-  #start(run: number, cause: Cause, listener: RunListener): RunningProgram {
-    try {
-      this.#env = this.#readEnvironment(this.#loaded);
-    } catch (error) {
-      this.#emit({ type: 'problem', message: `${messageOf(error)} · the variables stay as they were` });
+  #putIntoForce(plan: RunPlan): readonly OptionKey[] {
+    const before = this.loaded.settings;
+    const { settings, file = '' } = plan.loaded;
+    this.#plan = plan;
+    const changed = optionKeys.filter((key) => JSON.stringify(before[key]) !== JSON.stringify(settings[key]));
+    if (changed.length === 0) return changed;
+    this.#emit({ type: 'settings', file, changed, settings });
+    const message = restartNotice(changed, 'start', [before, settings]);
+    if (message !== undefined) this.#emit({ type: 'warning', message });
+    this.#supervisor.policy = policyFor(settings);
+    if (affected(changed, 'watchdog')) {
+      const previous = this.#watchdog;
+      this.#watchdog = this.#createWatchdog();
+      previous.replaceBy(this.#watchdog);
     }
-    const { settings, folder } = this.#loaded;
-    const causedAt = this.#causedAt ?? this.#clock.now();
-    this.#lookout?.begin(Date.now());
-    this.#loops.started(this.#clock.now());
-    const program = (this.#launcher as Launcher).launch(
-      {
-        command: this.#command,
-        folder,
-        env: this.#env,
-        variables: runVariables(run, cause, this.#changes),
-        signal: settings.signal,
-        stdin: settings.stdin,
-        reportLoads: settings.deps,
-        prewarm: settings.standby ? settings.prewarm : false,
-        standby: settings.standby,
-        hold: settings.hold !== false,
-        drain: settings.drain,
-        isPinged: settings.health?.probe === 'event-loop',
-        sendsReady: settings.ready === 'message',
-        capturesOutput:
-          this.#request.output !== undefined || (settings.ready !== undefined && isPattern(settings.ready)),
-        relay: this.#request.relayMessages ?? false,
-      },
-      {
-        onEvent: (event) => this.#onProgramEvent(event, run, causedAt, listener),
-        onReadsInput: () => this.#yieldInput(),
-      },
-    );
-    this.#liveRun = program.pid === undefined ? undefined : run;
-    this.#typedAhead = '';
-    if (settings.stdin !== 'inherit' && this.#liveRun !== undefined) {
-      for (const [chunk, taken] of this.#held.splice(0)) this.#hand(program, chunk, taken);
-      if (this.#inputEnded) program.write(null);
+    return changed;
+  }
+
+  #onChange(change: Change): void {
+    const isForDevwatchAlone = isReadByDevwatchAlone(change.path, this.loaded);
+    if (isForDevwatchAlone || this.loaded.settingsFiles.includes(change.path)) {
+      this.#isWatchPlanStale ||= ['package.json', '.gitignore'].includes(path.basename(change.path));
+      this.#options.onSettingsChange(change);
     }
-    // Other programs than Node cannot tell whether they read: they are left alone with the terminal.
-    this.#setInputOwner(settings.stdin === 'inherit' && !this.#command.isNode ? 'program' : 'devwatch');
-    this.#emit({
-      type: 'start',
-      run,
-      pid: program.pid,
-      cause,
-      changes: this.#changes,
-      standby: program.fromStandby,
-      ...(this.#goneAt !== undefined && this.#goneAt >= causedAt && { gone: this.#goneAt - causedAt }),
-      ...(this.#quietAt !== undefined && { quiet: this.#quietAt - causedAt }),
-      ms: this.#clock.now() - causedAt,
+    if (isForDevwatchAlone) return;
+    if (isReadAtBoot(change.path)) this.#launcher?.discardStandbys();
+    this.#changes.push(change);
+  }
+
+  #onSettled(changes: readonly Change[]): void {
+    this.#pendingChanges = changes;
+    this.#hooks?.run('change', runVariables(this.#supervisor.run, 'change', changes));
+    this.#supervisor.dispatch({ type: 'quiet' });
+  }
+
+  #launch(run: number, cause: Cause, listener: RunListener): RunningProgram {
+    if (this.#launcher === undefined) throw new Error('a run was requested before start()');
+    this.#refreshVariables();
+    this.#timeline.launch();
+    this.#watcher.runStarts();
+    this.#changes.runStarts();
+    const changes = this.#pendingChanges;
+    const variables = runVariables(run, cause, changes);
+    const program = this.#launcher.launch(launchOptionsFor(this.#plan, this.#options.request, variables), {
+      onEvent: (event) => this.#onProgramEvent(event, run, listener),
+      onReadsInput: () => this.input.readsInput(),
     });
-    this.#hooks?.run(run === 1 ? 'start' : 'restart', runVariables(run, cause, this.#changes));
-    this.#runCausedAt = causedAt;
-    this.#changes = [];
-    this.#causedAt = undefined;
-    this.#quietAt = undefined;
-    if (program.pid !== undefined) this.#watchdog.begin(program);
+    const hasStarted = program.pid !== undefined;
+    this.#liveRun = hasStarted ? run : undefined;
+    this.input.begin(hasStarted ? program : undefined, this.isNode);
+    const { pid, fromStandby: standby } = program;
+    this.#emit({ type: 'start', run, pid, cause, changes, standby, ...this.#timeline.start() });
+    this.#hooks?.run(run === 1 ? 'start' : 'restart', variables);
+    this.#pendingChanges = [];
+    if (hasStarted) this.#watchdog.begin(program);
     return program;
   }
 
-  #onProgramEvent(event: ProgramEvent, run: number, causedAt: number, listener: RunListener): void {
+  #refreshVariables(): void {
+    try {
+      this.#plan = { ...this.#plan, env: readVariables({ ...this.#options.request, loaded: this.loaded }) };
+    } catch (error) {
+      this.reportProblem(`${messageOf(error)} · the variables stay as they were`);
+    }
+  }
+
+  #onProgramEvent(event: ProgramEvent, run: number, listener: RunListener): void {
     switch (event.type) {
-      case 'exit':
-        this.#onRootExit(run);
-        // Ctrl-C reaches the program and devwatch at once, and its end may be heard of first: that is no crash,
-        // and no exit of its own. Of two signals that wait, two threads of devwatch may take the second one first.
-        if (looksInterrupted(event.outcome) && isForeground())
-          this.#clock.after(interruptOrder, () => listener.onExit(event.outcome));
-        else listener.onExit(event.outcome);
+      case 'exit': {
+        // The tree may be proven gone before Node reports the exit of its root, and the next run may have begun.
+        if (this.#liveRun === run) this.#onRootExit();
+        // Ctrl-C reaches the program and devwatch at once, and the program's end may be reported first. Such an end
+        // is no crash. When two signals are pending, two threads of devwatch may even take the second one first.
+        const report = (): void => listener.onExit(event.outcome);
+        if (looksInterrupted(event.outcome) && isForeground()) this.#options.clock.after(maxInterruptDelayMs, report);
+        else report();
         return;
+      }
       case 'gone':
         listener.onGone(event.survivors);
         return;
       case 'begin':
-        this.#emit({ type: 'begin', run, ms: this.#clock.now() - causedAt });
+        this.#emit({ type: 'begin', run, ms: this.#timeline.sinceRunCaused });
         return;
       case 'standby':
         this.#emit(event);
         return;
-      case 'prewarmFailed':
-        this.#emit({
-          type: 'warning',
-          message: `${event.file} cannot be loaded ahead of time (${event.message}): --prewarm is off for now`,
-        });
+      case 'prewarmFailed': {
+        const message = `${event.file} cannot be loaded ahead of time (${event.message}): --prewarm is off for now`;
+        this.#emit({ type: 'warning', message });
         return;
+      }
       case 'leavesInput':
-        if (this.#liveRun === run) this.#setInputOwner('devwatch');
+        if (this.#liveRun === run) this.input.leavesInput();
         return;
       case 'load':
-        this.#lookout?.loads(event.file);
+        this.#watcher.loads(event.file);
         return;
       case 'listens':
         this.#watchdog.listens(event.port);
@@ -404,52 +309,38 @@ export class App {
     }
   }
 
-  #openWatchdog(): Watchdog {
-    return new Watchdog({
-      clock: this.#clock,
-      // A program that stands at a breakpoint answers nobody.
-      settings: { ...this.#loaded.settings, ...(this.#isDebugged() && { health: undefined }) },
-      onReady: (port) => {
-        const ms = this.#clock.now() - this.#runCausedAt;
-        const run = this.#supervisor.run;
-        this.#emit({ type: 'ready', run, ms, ...(port !== undefined && { port }) });
-        this.#hooks?.run('ready', {
-          DEVWATCH_RUN: String(run),
-          DEVWATCH_MS: String(Math.round(ms)),
-          DEVWATCH_PORT: String(port ?? ''),
-        });
-      },
-      probe: (target, signal) => (target.kind === 'http' ? probeHttp(target.url, signal) : probeTcp(target, signal)),
-      onUnhealthy: (reason, permanent) => this.#supervisor.reportUnhealthy(reason, permanent),
-    });
+  #onRootExit(): void {
+    this.#liveRun = undefined;
+    this.input.end(this.isNode);
   }
 
-  #isDebugged(): boolean {
-    return [...this.#command.nodeArgs, this.#env.NODE_OPTIONS ?? ''].some((words) => /(?:^|\s)--inspect/.test(words));
-  }
-
-  #onStopping({ run, stage }: EventOf<'stopping'>): void {
+  #onStopping(event: EventOf<'stopping'>): void {
     this.#watchdog.end();
-    this.#cancelPatience();
-    const { killTimeout, signal } = this.#loaded.settings;
-    // Who ends devwatch itself is told by others.
-    if (stage !== 'terminating' || this.#isStopping || killTimeout <= patience) return;
-    this.#cancelPatience = this.#clock.after(patience, () =>
-      this.#emit({ type: 'slowStop', run, signal, killIn: killTimeout - patience }),
-    );
+    this.#cancelStopNotice();
+    const { killTimeout, signal } = this.loaded.settings;
+    // When devwatch itself ends, the command line prints its own notice.
+    if (event.stage === 'terminating' && !this.#isStopping && killTimeout > slowStopNoticeMs) {
+      const { run } = event;
+      this.#cancelStopNotice = this.#options.clock.after(slowStopNoticeMs, () =>
+        this.#emit({ type: 'slowStop', run, signal, killIn: killTimeout - slowStopNoticeMs }),
+      );
+    }
+    this.#emit(event);
   }
 
-  #onGone(): void {
-    this.#cancelPatience();
-    this.#goneAt = this.#clock.now();
+  #onGone(event: EventOf<'gone'>): void {
+    this.#cancelStopNotice();
+    this.#timeline.gone();
+    this.#emit(event);
   }
 
-  #onOwnEnd({ type, run, outcome, next }: EventOf<'crash' | 'exit'>): void {
+  #onOwnEnd(event: EventOf<'crash' | 'exit'>): void {
+    const { type, run, outcome, next } = event;
     this.#watchdog.end();
     if (next.kind !== 'restart') {
-      // Nobody is to wait for an answer that is not about to come.
+      // No run follows soon: nobody should wait for an answer on a held port.
       this.#launcher?.releasePorts();
-      this.#setInputOwner('devwatch');
+      this.input.leavesInput();
     }
     this.#hooks?.run(type, {
       DEVWATCH_RUN: String(run),
@@ -457,274 +348,45 @@ export class App {
       DEVWATCH_SIGNAL: outcome.signal ?? '',
       DEVWATCH_REASON: outcome.reason ?? outcome.error ?? '',
     });
+    this.#emit(event);
   }
 
-  /** The program reads the terminal now; it gets what was typed before, too. */
-  #yieldInput(): string {
-    if (this.#loaded.settings.stdin !== 'inherit') return '';
-    this.#setInputOwner('program');
-    return this.#typedAhead;
-  }
-
-  #onRootExit(run: number): void {
-    // A tree is proven gone by the kernel's word; Node's may come when the next run has begun.
-    if (this.#liveRun !== run) return;
-    this.#liveRun = undefined;
-    // What another command has left unread is for its next run: devwatch would take old lines for new orders.
-    if (this.#command.isNode) this.#setInputOwner('devwatch');
-  }
-
-  #setInputOwner(owner: 'program' | 'devwatch'): void {
-    if (this.#inputOwner === owner) return;
-    this.#inputOwner = owner;
-    this.#emit({ type: 'input', owner });
-  }
-
-  #readEnvironment({ settings, folder }: LoadedSettings): NodeJS.ProcessEnv {
-    const defaults = this.#request.defaultEnv?.(settings);
-    return readEnvironment({ folder, files: settings.envFile, variables: settings.env, defaults });
-  }
-
-  /** Watches with the settings in force; what watched before goes once this has taken over. */
-  async #watch(since: number): Promise<void> {
-    if (this.#loaded.settings.watch.length === 0) {
-      await this.#lookout?.close();
-      this.#lookout = undefined;
-      return;
-    }
-    const began = this.#clock.now();
-    // Loaded only now: the program is already starting.
-    const [{ WatchSession }, { planWatch }] = await Promise.all([
-      import('../watch/session.ts'),
-      import('./watch-plan.ts'),
-    ]);
-    if (this.#ended) return;
-    this.#lookout ??= new WatchSession(
-      {
-        clock: this.#clock,
-        onChange: (change) => this.#onChange(change),
-        onIgnored: (file) => this.#onIgnored(file),
-        onLoadsWatched: (files) => this.#emit({ type: 'watchingLoads', files }),
-        onWarning: (message) => this.#emit({ type: 'warning', message }),
-      },
-      since,
-    );
-    const scope = await planWatch(this.#loaded, this.#command);
-    this.#filter = scope.filter;
-    const coverage = await this.#lookout.watch(scope, since);
-    if (coverage === undefined) return;
-    this.#emit({
-      type: 'watching',
-      program: this.#command.display,
-      patterns: this.#loaded.settings.watch,
-      extensions: scope.filter.extensions,
-      ms: this.#clock.now() - began,
-      ...coverage,
-    });
-    const own = ownFiles(this.#loaded, this.#command);
-    for (const root of scope.filter.roots) {
-      if (!own.includes(root) && !fs.existsSync(root)) {
-        this.#emit({
-          type: 'warning',
-          message: `${path.relative(this.#loaded.folder, root)}: nothing is there to watch yet`,
-        });
-      }
-    }
-  }
-
-  #onChange(change: Change): void {
-    const isForDevwatchAlone = isReadByDevwatchAlone(change.path, this.#loaded);
-    if (isForDevwatchAlone || this.#loaded.settingsFiles.includes(change.path)) this.#settingsQuiet.push(change);
-    if (isForDevwatchAlone) return;
-    if (this.#isPageFile(change.path)) {
-      this.#pageQuiet.push(change);
-      return;
-    }
-    if (isReadAtBoot(change.path)) this.#launcher?.discardStandbys();
-    this.#causedAt ??= this.#clock.now();
-    this.#quiet.push(change);
-    // Whether anything has changed shows once it is quiet: a save may pass through an empty file.
-    if (!this.#loaded.settings.skipUnchanged) this.#announceChange();
-  }
-
-  #isPageFile(file: string): boolean {
-    const { liveReload, ext } = this.#loaded.settings;
-    const extension = path.extname(file).slice(1);
-    return liveReload !== false && pageExtensions.includes(extension) && !ext?.includes(extension);
-  }
-
-  #onPages(paths: readonly string[]): void {
-    this.#emit({ type: 'pages', paths, styles: paths.every((file) => file.endsWith('.css')) });
-  }
-
-  #announceChange(): void {
-    this.#changeIsAnnounced = true;
-    this.#supervisor.dispatch({ type: 'changed' });
-  }
-
-  #onIgnored(file: string): void {
-    const verdict = this.#filter?.explain(file);
-    if (verdict !== undefined) this.#emit({ type: 'ignored', path: file, verdict });
-  }
-
-  #openQuiet(): QuietWindow {
-    return new QuietWindow({
-      clock: this.#clock,
-      delay: () => this.#loaded.settings.delay,
-      busy: () => this.#gitIsWriting() || this.#lookout?.isResyncing() === true,
-      restOfSave: restOfSaveAt,
-      onQuiet: (changes) => this.#onQuiet(changes),
+  #onReady(port: number | undefined): void {
+    const { run } = this.#supervisor;
+    const ms = this.#timeline.sinceRunCaused;
+    this.#emit({ type: 'ready', run, ms, ...(port !== undefined && { port }) });
+    this.#hooks?.run('ready', {
+      DEVWATCH_RUN: String(run),
+      DEVWATCH_MS: String(Math.round(ms)),
+      DEVWATCH_PORT: String(port ?? ''),
     });
   }
 
-  /** Does git hold its lock for what is being written? An old one is left over, or that of an open commit message. */
-  #gitIsWriting(): boolean {
-    let lockedAt: number;
-    try {
-      lockedAt = fs.statSync(path.join(this.#loaded.folder, '.git', 'index.lock')).mtimeMs;
-    } catch {
-      return false; // Also where .git is a file, as in a worktree or a submodule.
-    }
-    const burst = this.#clock.now() - (this.#causedAt ?? this.#clock.now());
-    return Date.now() - lockedAt < burst + gitPreparation;
-  }
-
-  #onQuiet(all: readonly Change[]): void {
-    const changes = this.#lookout?.changed(all) ?? all;
-    for (const { path } of all.filter((change) => !changes.includes(change))) {
-      this.#emit({ type: 'ignored', path, verdict: { watched: false, reason: 'unchanged' } });
-    }
-    if (changes.length > 0 && !this.#changeIsAnnounced) this.#announceChange();
-    if (!this.#changeIsAnnounced) {
-      this.#causedAt = undefined;
-      return;
-    }
-    this.#changeIsAnnounced = false;
-    this.#changes = changes;
-    this.#quietAt = this.#clock.now();
-    this.#emit({ type: 'change', changes: changes.map((change) => ({ ...change, ...this.#ruleFor(change) })) });
-    this.#hooks?.run('change', runVariables(this.#supervisor.run, 'change', changes));
-    this.#warnOfLoop(changes);
-    this.#supervisor.dispatch({ type: 'quiet' });
-  }
-
-  #ruleFor({ path: file }: Change): { rule?: string } {
-    const verdict = this.#loaded.settings.verbose ? this.#filter?.explain(file) : undefined;
-    return verdict?.watched === true ? { rule: verdict.pattern } : {};
-  }
-
-  #warnOfLoop(changes: readonly Change[]): void {
-    const culprit = this.#loops.changed(
-      changes.map((change) => change.path),
-      this.#clock.now(),
-    );
-    // Who saves it quickly is a person; to ignore it would be no advice.
-    if (culprit === undefined || culprit === this.#command.script) return;
-    const name = path.relative(this.#loaded.folder, culprit);
-    this.#emit({
-      type: 'warning',
-      message: `${name} changes right after every start: if the program itself writes it, use --ignore ${name}`,
+  #createWatchdog(): Watchdog {
+    const { env, command, loaded } = this.#plan;
+    const isDebugged = [...command.nodeArgs, env.NODE_OPTIONS ?? ''].some((flags) => /(?:^|\s)--inspect/.test(flags));
+    return new Watchdog({
+      clock: this.#options.clock,
+      // A program at a breakpoint does not answer.
+      settings: isDebugged ? { ...loaded.settings, health: undefined } : loaded.settings,
+      probe: (target, signal) => (target.kind === 'http' ? probeHttp(target.url, signal) : probeTcp(target, signal)),
+      onReady: (port) => this.#onReady(port),
+      onUnhealthy: (reason, permanent) => this.#supervisor.reportUnhealthy(reason, permanent),
     });
   }
 
-  /** Puts new settings into force; wrong ones leave everything as it is. */
-  #reload(changes: readonly Change[]): void {
-    // The next save may have begun since.
-    this.#isSecondLook = !this.#isSecondLook && changes.some((change) => restOfSaveAt(change.path) > 0);
-    if (this.#isSecondLook) {
-      for (const change of changes) this.#settingsQuiet.push(change);
-      return;
-    }
-    const stamps = (): string => changes.map((change) => stampOf(change.path)).join();
-    const before = stamps();
-    const { changed, problem, isCommon } = this.#readSettings();
-    // A save that has begun since is still to be heard of, and what was read may be half of it.
-    if (problem !== undefined && stamps() !== before) return;
-    if (problem !== undefined) {
-      this.#emit({
-        type: 'problem',
-        message: `${problem} · the old settings stay in force`,
-        ...(isCommon && { isCommon }),
-      });
-    }
-    this.#adapt(
-      changed,
-      changes.some(({ path: file }) => ['package.json', '.gitignore'].includes(path.basename(file))),
-    );
-  }
-
-  /** Acts on settings that have other values now. */
-  #adapt(changed: readonly OptionKey[], replans: boolean): void {
-    if (this.#launcher === undefined) return; // It is about to start with them.
-    const since = Date.now();
-    if (affected(changed, 'watch') || replans) {
-      this.#watching = this.#watching
-        .then(() => this.#watch(since))
-        .catch((error: unknown) =>
-          this.#emit({ type: 'problem', message: `the old watcher goes on: ${messageOf(error)}` }),
-        );
-    }
-    // What it takes to ask a program, or to hear that it is up, it gets at its start.
-    if (affected(changed, 'program')) {
-      this.restart('settings', false);
-    }
-  }
-
-  /** Takes what the settings files say now. */
-  #readSettings(): Reread {
-    const { reload } = this.#request;
-    if (reload === undefined) return { changed: [] };
-    let loaded: LoadedSettings;
-    let command: Command;
-    try {
-      loaded = reload();
-      command = planCommand({ ...this.#request, loaded });
-      this.#env = this.#readEnvironment(loaded);
-    } catch (error) {
-      if (!(error instanceof UsageError)) throw error;
-      return { changed: [], problem: error.message, isCommon: error instanceof CommonMistake };
-    }
-    const before = this.#loaded.settings;
-    const changed = changedKeys(before, loaded.settings);
-    this.#loaded = loaded;
-    this.#command = command;
-    if (changed.length > 0) {
-      this.#emit({ type: 'settings', file: loaded.file ?? '', changed, settings: loaded.settings });
-      const message = restartNotice(changed, 'start', [before, loaded.settings]);
-      if (message !== undefined) this.#emit({ type: 'warning', message });
-      this.#supervisor.policy = policyOf(loaded.settings);
-      if (affected(changed, 'watchdog')) {
-        const previous = this.#watchdog;
-        this.#watchdog = this.#openWatchdog();
-        previous.replaceBy(this.#watchdog);
-      }
-    }
-    return { changed };
-  }
-
-  async #end(ending: StopReason, onEnd: (ending: StopReason) => void): Promise<void> {
-    this.#quiet.close();
-    this.#settingsQuiet.close();
-    this.#pageQuiet.close();
+  async #end(reason: StopReason): Promise<void> {
+    this.#changes.close();
     this.#watchdog.end();
-    this.#ended = true;
-    await Promise.all([this.#lookout?.close(), this.#hooks?.close(), this.#launcher?.close()]);
-    this.readiness.onEvent({ type: 'end', reason: ending });
-    onEnd(ending);
+    await Promise.all([this.#watcher.close(), this.#hooks?.close(), this.#launcher?.close()]);
+    this.readiness.onEvent({ type: 'end', reason });
+    this.#options.onEnd(reason);
   }
 }
 
-/** Node and its loaders read these before the program; so may loaders that are configured by `.env`. */
+/** Node and its loaders read these files before the program; some loaders are configured by `.env`. */
 const isReadAtBoot = (file: string): boolean =>
   /^(?:(?:package(?:-lock)?|[tj]sconfig.*)\.json|\.env.*)$/.test(path.basename(file));
 
-const hooksOf = ({ on, onReady }: Settings): HookCommands => (onReady === undefined ? on : { ...on, ready: onReady });
-
-function policyOf(settings: Settings): Policy {
-  const { restart, maxRestarts, minUptime, exitOnCrash, onChangeOnly, killTimeout } = settings;
-  return { ...defaultPolicy, restart, maxRestarts, minUptime, exitOnCrash, onChangeOnly, killTimeout };
-}
-
-function changedKeys(before: Settings, after: Settings): OptionKey[] {
-  return optionKeys.filter((key) => JSON.stringify(before[key]) !== JSON.stringify(after[key]));
-}
+const hookCommandsOf = ({ on, onReady }: Settings): Settings['on'] =>
+  onReady === undefined ? on : { ...on, ready: onReady };

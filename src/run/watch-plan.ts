@@ -1,4 +1,4 @@
-/** From settings to what is watched. Not loaded before the program has been started. */
+/** From settings to what is watched. Loaded only after the program has been started. */
 
 import type { LoadedSettings } from '../config/load.ts';
 import { defaultSettings, pageExtensions } from '../config/options.ts';
@@ -10,7 +10,7 @@ import { toPosix } from '../watch/paths.ts';
 import type { WatchPlan } from '../watch/session.ts';
 import { ownFiles, writtenFiles } from './command-plan.ts';
 
-/** What the settings say is to be watched; the disk is asked for linked packages and for git's rules. */
+/** Returns what to watch. Reads linked packages and git's ignore rules from disk. */
 export async function planWatch(
   loaded: LoadedSettings,
   command: Pick<Command, 'script' | 'extensions'>,
@@ -24,7 +24,7 @@ export async function planWatch(
   const filter = createFilter({
     watch: { patterns: watch, base: bases.watch },
     ignore,
-    // Whoever says what to watch has said it all.
+    // An explicit `watch` replaces the default, linked packages included.
     folders: follow && watch === defaultSettings.watch ? linkedFolders(folder) : [],
     gitIgnores: git?.readGitIgnores(folder),
     extensions: extensions.includes('*') ? null : extensions,

@@ -7,9 +7,6 @@ export class UsageError extends Error {
   override readonly name: string = 'UsageError';
 }
 
-/** One in what several programs have in common: it is about none of them. */
-export class CommonMistake extends UsageError {}
-
 /** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -162,8 +162,8 @@ export type DevwatchEvent =
     }
   /** Something the user should know; the program keeps running. */
   | { readonly type: 'warning'; readonly message: string }
-  /** A configuration error; the program keeps running. `isCommon`: it concerns the whole project, not one program. */
-  | { readonly type: 'problem'; readonly message: string; readonly isCommon?: boolean }
+  /** A configuration error; the program keeps running. */
+  | { readonly type: 'problem'; readonly message: string }
   /** The last event: every process that devwatch started is gone. */
   | { readonly type: 'end'; readonly reason: StopReason };
 

@@ -4,14 +4,14 @@ import fs from 'node:fs';
 import type { NamedProgram } from '../cli/select-programs.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import type { Settings } from '../config/options.ts';
-import type { MemberRequest } from '../run/program-set.ts';
+import type { RunRequest } from '../run/command-plan.ts';
 import { systemClock } from '../shared/clock.ts';
 import { createMultiplexer, type Multiplexer, type OutputChannel } from './multiplexer.ts';
 import { type AppLabel, paintName, wantsColor } from './reporter.ts';
 
 export interface SharedTerminal {
   /** Returns the program with its output channel, and with the settings that sharing requires. */
-  member(program: NamedProgram): MemberRequest;
+  member(program: NamedProgram): RunRequest;
   /** Applies a program's settings to the prefix of its lines. */
   label(app: string, settings: Settings): void;
   labelOf(app: string): AppLabel;

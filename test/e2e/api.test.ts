@@ -12,12 +12,19 @@ import { dialHome, openHome } from '../support/home.ts';
 import { freePort } from '../support/ports.ts';
 import { createProject } from '../support/project.ts';
 
+/** Appends the names of these events to `seen`. */
+function recordEvents(watcher: Runner, seen: string[]): void {
+  for (const type of ['start', 'watching', 'stopping', 'gone', 'crash', 'problem', 'liveReload', 'end'] as const) {
+    watcher.on(type, () => void seen.push(type));
+  }
+}
+
 test('a watcher starts, restarts at a save and by hand, and stops, and tells all of it', async () => {
   await using home = await openHome();
   await using project = createProject({ 'server.js': dialHome({ version: 1 }) });
   const watcher = watch({ script: 'server.js', cwd: project.path, env: { ...home.env } });
-  const told: string[] = [];
-  watcher.observe(({ type }) => void told.push(type));
+  const seen: string[] = [];
+  recordEvents(watcher, seen);
   await home.caller();
   await watcher.ready();
   // The file is so young that the kernel's clock may put it after the start: that is one more restart.
@@ -36,7 +43,7 @@ test('a watcher starts, restarts at a save and by hand, and stops, and tells all
 
   expect(await watcher.stop()).toEqual({ kind: 'requested' });
   expect([isAlive(fourth.pid), watcher.pid]).toEqual([false, undefined]);
-  expect([told[0], told.at(-1)]).toEqual(['start', 'end']);
+  expect([seen[0], seen.at(-1)]).toEqual(['start', 'end']);
 });
 
 test('listeners that are added after the call hear of the first start', async () => {
@@ -61,13 +68,13 @@ test('disposing of a watcher ends its program', async () => {
 test.each([
   ['a port that is held', (port: number) => ({ exec: 'sleep 500', hold: port })],
   ['live reload', (port: number) => ({ script: 'server.js', liveReload: port })],
-])('whenever it is stopped, nothing is left of %s, nor told after the end', async (_, settings) => {
+])('whenever it is stopped, nothing is left of %s, nor seen after the end', async (_, settings) => {
   await using project = createProject({ 'server.js': 'setInterval(() => {}, 1000)' });
   for (let turns = 0; turns < 12; turns += 1) {
     const port = await freePort();
     const watcher = watch({ cwd: project.path, watch: [], standby: false, ...settings(port) });
-    const told: string[] = [];
-    watcher.observe(({ type }) => void told.push(type));
+    const seen: string[] = [];
+    recordEvents(watcher, seen);
     for (let turn = 0; turn < turns; turn += 1) await nextTurn();
     await watcher.stop();
     // What is still being opened is open by then.
@@ -75,11 +82,11 @@ test.each([
     await once(server.listen(port, '127.0.0.1'), 'listening');
     server.close();
     await once(server, 'close');
-    expect(told.at(-1)).toBe('end');
+    expect(seen.at(-1)).toBe('end');
   }
 });
 
-test('a crash and a clean exit are told apart', async () => {
+test('a crash and a clean exit are seen apart', async () => {
   await using home = await openHome();
   await using project = createProject({ 'server.js': dialHome() });
   await using watcher = watch({ script: 'server.js', cwd: project.path, env: { ...home.env } });

@@ -491,7 +491,7 @@ describe('when the settings change', () => {
     await api?.gone;
     expect(await app.event('warning')).toMatchObject({
       app: 'api',
-      message: 'ends, for "apps" names it no longer',
+      message: 'stops, because "apps" no longer names it',
     });
     app.write('.watchrc', settings({ ...inEach('web'), late: { script: 'late.js', watch: ['late.js'], args: ['x'] } }));
     expect(await app.caller()).toMatchObject({ says: { app: 'late', argv: ['x'] } });

@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest';
 import { loadProject } from '../../src/config/load.ts';
-import { Group } from '../../src/run/program-set.ts';
+import { ProgramSet } from '../../src/run/program-set.ts';
 import { UsageError } from '../../src/shared/errors.ts';
 import type { DevwatchEvent, EventOf, EventType } from '../../src/shared/events.ts';
 import { createClock, type VirtualClock } from '../support/clock.ts';
@@ -18,6 +18,8 @@ interface Stated {
 interface Fixture extends AsyncDisposable {
   readonly clock: VirtualClock;
   readonly events: readonly Stated[];
+  /** Errors in settings that concern no single program. */
+  readonly problems: readonly string[];
   /** All of these events of a program so far. */
   of<Type extends EventType>(app: string, type: Type): readonly EventOf<Type>[];
 }
@@ -30,6 +32,7 @@ interface Fixture extends AsyncDisposable {
 function startGroup(home: Home, project: Project, beforeRead = (): void => {}): Fixture {
   const clock = createClock();
   const events: Stated[] = [];
+  const problems: string[] = [];
   const members = loadProject({ given: new Map(), folder: project.path }).apps.map(({ app, ...loaded }) => ({
     app,
     loaded: { ...loaded, settings: { ...loaded.settings, env: { ...home.env } } },
@@ -40,7 +43,7 @@ function startGroup(home: Home, project: Project, beforeRead = (): void => {}): 
   const ended = new Promise<void>((resolve) => {
     finish = resolve;
   });
-  const group = new Group({
+  const group = new ProgramSet({
     members,
     observe:
       ({ app }) =>
@@ -50,6 +53,7 @@ function startGroup(home: Home, project: Project, beforeRead = (): void => {}): 
       beforeRead();
       return members;
     },
+    onProblem: (message) => void problems.push(message),
     onEnd: () => finish(),
     clock,
   });
@@ -57,6 +61,7 @@ function startGroup(home: Home, project: Project, beforeRead = (): void => {}): 
   return {
     clock,
     events,
+    problems,
     of: <Type extends EventType>(app: string, type: Type) =>
       events.flatMap((stated) =>
         stated.app === app && stated.event.type === type ? [stated.event as EventOf<Type>] : [],
@@ -128,7 +133,7 @@ test('a job may take its time, and nobody is told who waits no longer', async ()
   worker.send('exit 0');
   expect((await home.caller()).says.app).toBe('web');
   expect(group.events.filter(({ event }) => event.type === 'warning')).toEqual([]);
-  expect(group.clock.pending).toBe(1);
+  expect(group.clock.pending).toBe(0);
   group.clock.advance(20_000);
   expect(group.events.filter(({ event }) => event.type === 'warning')).toEqual([]);
 });
@@ -149,5 +154,5 @@ test('settings that are saved while they are read are no mistake', async () => {
     group.clock.advance(1_000);
     return reads > 1;
   });
-  expect(group.of('web', 'problem')).toEqual([]);
+  expect([...group.problems, ...group.of('web', 'problem')]).toEqual([]);
 });

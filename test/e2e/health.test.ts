@@ -204,8 +204,11 @@ describe('a program is up', () => {
   });
 
   test.each([
-    [['--ready', 'listen', '--exec', 'sleep 60'], /ready "listen" needs a program that Node runs directly/],
-    [['--health', 'event-loop', '--exec', 'sleep 60'], /health "event-loop" needs a program that Node runs directly/],
+    [['--ready', 'listen', '--exec', 'sleep 60'], /ready "listen" only works for scripts run directly by Node/],
+    [
+      ['--health', 'event-loop', '--exec', 'sleep 60'],
+      /health "event-loop" only works for scripts run directly by Node/,
+    ],
     [['--live-reload', '--exec', 'sleep 60'], /"liveReload" needs "ready"/],
     [['--health', 'localhost', 'server.js'], /--health takes http:\/\/…, https:\/\/…, tcp:\/\/host:port or event-loop/],
     [['--ready', '/(/', 'server.js'], /--ready has a bad pattern/],

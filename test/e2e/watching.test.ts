@@ -100,7 +100,7 @@ describe('with --deps', () => {
     await using project = createProject({ 'run.py': '' });
     const { code, stderr } = await runDevwatch(['--deps', 'run.py'], { cwd: project.path });
     expect(code).toBe(2);
-    expect(stderr).toBe('devwatch: "deps" needs a program that Node runs directly, not: python3 run.py\n');
+    expect(stderr).toBe('devwatch: "deps" only works for scripts run directly by Node; "python3 run.py" is not\n');
   });
 });
 

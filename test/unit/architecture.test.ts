@@ -205,7 +205,6 @@ const unfinishedFunctions = [
   'runPrograms',
   'schemaOf',
   'start',
-  '#start',
 ];
 
 describe('size', () => {

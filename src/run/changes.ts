@@ -1,0 +1,155 @@
+/**
+ * Turns the raw changes of a program's files into two facts: "something changed", at once, and "the changes
+ * are complete", after the debounce. Changes of files that only pages load are kept apart.
+ */
+
+import fs from 'node:fs';
+import path from 'node:path';
+import type { LoadedSettings } from '../config/load.ts';
+import { pageExtensions } from '../config/options.ts';
+import type { Clock } from '../shared/clock.ts';
+import type { Change, Emit, Verdict } from '../shared/events.ts';
+import { restOfSaveAt } from '../watch/disk.ts';
+import { QuietWindow } from '../watch/quiet.ts';
+import { createLoopDetector, type LoopDetector } from '../watch/restart-loop.ts';
+import type { RestartTimeline } from './restart-timeline.ts';
+
+export interface ChangesOptions {
+  readonly clock: Clock;
+  readonly timeline: RestartTimeline;
+  readonly loaded: () => Pick<LoadedSettings, 'settings' | 'folder'>;
+  /** The script that the program runs, an absolute path. */
+  readonly script: () => string | undefined;
+  /** Explains why a file counts; undefined while nothing is watched. */
+  readonly explain: (file: string) => Verdict | undefined;
+  /** Whether changes are missing, because events were lost and the files are being scanned. */
+  readonly isResyncing: () => boolean;
+  /** Leaves out changes after which a file has the same content as before. */
+  readonly withoutUnchanged: (changes: readonly Change[]) => readonly Change[];
+  /** Returns how long, in ms, the rest of a save may take; 0 when the file looks complete. */
+  readonly restOfSave?: (file: string) => number;
+  readonly emit: Emit;
+  /** Something changed: the program can be stopped. */
+  readonly onChanged: () => void;
+  /** The changes are complete: the next run can start. */
+  readonly onSettled: (changes: readonly Change[]) => void;
+}
+
+/** git may take this long from locking its index to the first file that it writes. */
+const maxGitPreparationMs = 10_000;
+
+export class Changes {
+  readonly #options: ChangesOptions;
+  readonly #quiet: QuietWindow;
+  readonly #pageQuiet: QuietWindow;
+  readonly #loops: LoopDetector = createLoopDetector();
+  /** `onChanged` has been called for the changes that the debounce holds. */
+  #isAnnounced = false;
+
+  constructor(options: ChangesOptions) {
+    const { clock, restOfSave = restOfSaveAt } = options;
+    this.#options = options;
+    this.#quiet = new QuietWindow({
+      clock,
+      delay: () => options.loaded().settings.delay,
+      busy: () => this.#isGitWriting() || options.isResyncing(),
+      restOfSave,
+      onQuiet: (changes) => this.#onQuiet(changes),
+    });
+    this.#pageQuiet = new QuietWindow({
+      clock,
+      delay: () => undefined,
+      busy: () => false,
+      restOfSave,
+      onQuiet: (changes) => this.#onPagesQuiet(changes.map((change) => change.path)),
+    });
+  }
+
+  /** Takes a change of a watched file. */
+  push(change: Change): void {
+    if (this.#isPageFile(change.path)) {
+      this.#pageQuiet.push(change);
+      return;
+    }
+    this.#options.timeline.cause();
+    this.#quiet.push(change);
+    // With `skipUnchanged` this is known only after the debounce: a save may pass through an empty file.
+    if (!this.#options.loaded().settings.skipUnchanged) this.#announce();
+  }
+
+  /** A run starts: a change right after it may be the program's own. */
+  runStarts(): void {
+    this.#loops.started(this.#options.clock.now());
+  }
+
+  /** Forgets all changes; no callback is called any more. */
+  close(): void {
+    this.#quiet.close();
+    this.#pageQuiet.close();
+  }
+
+  #announce(): void {
+    this.#isAnnounced = true;
+    this.#options.onChanged();
+  }
+
+  #onQuiet(all: readonly Change[]): void {
+    const { timeline, loaded, explain, withoutUnchanged, emit, onSettled } = this.#options;
+    const changes = withoutUnchanged(all);
+    for (const change of all) {
+      if (changes.includes(change)) continue;
+      emit({ type: 'ignored', path: change.path, verdict: { watched: false, reason: 'unchanged' } });
+    }
+    if (changes.length > 0 && !this.#isAnnounced) this.#announce();
+    if (!this.#isAnnounced) {
+      timeline.dismissCause();
+      return;
+    }
+    this.#isAnnounced = false;
+    timeline.settle();
+    const ruleFor = (file: string): { rule?: string } => {
+      const verdict = loaded().settings.verbose ? explain(file) : undefined;
+      return verdict?.watched === true ? { rule: verdict.pattern } : {};
+    };
+    emit({ type: 'change', changes: changes.map((change) => ({ ...change, ...ruleFor(change.path) })) });
+    this.#warnOfLoop(changes.map((change) => change.path));
+    onSettled(changes);
+  }
+
+  #onPagesQuiet(paths: readonly string[]): void {
+    this.#options.emit({ type: 'pages', paths, styles: paths.every((file) => file.endsWith('.css')) });
+  }
+
+  #isPageFile(file: string): boolean {
+    const { liveReload, ext } = this.#options.loaded().settings;
+    const extension = path.extname(file).slice(1);
+    return liveReload !== false && pageExtensions.includes(extension) && !ext?.includes(extension);
+  }
+
+  /**
+   * Whether git holds its lock for the changes of this burst. An older lock was left by a git that was killed, or
+   * belongs to one that waits for a commit message.
+   */
+  #isGitWriting(): boolean {
+    const { loaded, timeline } = this.#options;
+    let lockedAt: number;
+    try {
+      lockedAt = fs.statSync(path.join(loaded().folder, '.git', 'index.lock')).mtimeMs;
+    } catch {
+      return false; // Also when .git is a file, as in a worktree or a submodule.
+    }
+    return Date.now() - lockedAt < timeline.sinceCaused + maxGitPreparationMs;
+  }
+
+  #warnOfLoop(files: readonly string[]): void {
+    const { clock, loaded, script, emit } = this.#options;
+    const culprit = this.#loops.changed(files, clock.now());
+    // Quick saves of the script itself come from the user, and ignoring it would be wrong advice.
+    if (culprit === undefined || culprit === script()) return;
+    const name = path.relative(loaded().folder, culprit);
+    emit({
+      type: 'warning',
+      message: `${name} changes right after every start: if the program itself writes it, use --ignore ${name}`,
+    });
+  }
+}

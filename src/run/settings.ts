@@ -1,0 +1,149 @@
+/**
+ * Re-reads the settings of all programs when a settings file has changed: once for all of them. Each program is
+ * given its own settings; wrong ones are reported, and the old ones stay in force.
+ */
+
+import type { OptionKey } from '../config/options.ts';
+import type { Clock } from '../shared/clock.ts';
+import { UsageError } from '../shared/errors.ts';
+import type { Change } from '../shared/events.ts';
+import { stampOf } from '../shared/file-stamp.ts';
+import { restOfSaveAt } from '../watch/disk.ts';
+import { QuietWindow } from '../watch/quiet.ts';
+import { planRun, type RunPlan, type RunRequest } from './command-plan.ts';
+
+/** A program, as far as its settings are concerned. */
+export interface Configurable {
+  /** Puts settings into force; undefined leaves the old ones. Returns the keys that have other values now. */
+  update(plan: RunPlan | undefined): readonly OptionKey[];
+  /** Emits an event about settings that cannot be put into force. */
+  reportProblem(message: string): void;
+}
+
+/** Result of reading the settings again. */
+export interface Reread {
+  /** The keys that have other values now. */
+  readonly changed: readonly OptionKey[];
+  /** Why settings stay as they were. */
+  readonly problem?: string;
+}
+
+export interface SettingsReloaderOptions {
+  readonly clock: Clock;
+  /** Returns all programs as the settings files name them now. @throws UsageError */
+  readonly read: () => readonly RunRequest[];
+  /** The programs in use, with the request that each of them is for, if the settings still name it. */
+  readonly match: (requests: readonly RunRequest[]) => ReadonlyMap<Configurable, RunRequest | undefined>;
+  /** Called with valid settings when every program has been given its own: programs can be added and removed. */
+  readonly onRead?: (requests: readonly RunRequest[]) => void;
+  /** Reports an error in settings that concern no single program in use. */
+  readonly onProblem: (message: string) => void;
+}
+
+/** Editors save in several steps: a settings file is read this long after the last event about it. */
+const settingsDelayMs = 50;
+
+interface Problem {
+  readonly message: string;
+  /** Undefined for the whole project. */
+  readonly program?: Configurable;
+}
+
+export class SettingsReloader {
+  readonly #options: SettingsReloaderOptions;
+  readonly #quiet: QuietWindow;
+  /** A file looked half saved, and is given time once. */
+  #hasWaited = false;
+
+  constructor(options: SettingsReloaderOptions) {
+    this.#options = options;
+    this.#quiet = new QuietWindow({
+      clock: options.clock,
+      delay: () => settingsDelayMs,
+      busy: () => false,
+      restOfSave: () => 0,
+      onQuiet: (changes) => this.#onQuiet(changes),
+    });
+  }
+
+  /** A settings file changed. Several programs may report the same change. */
+  push(change: Change): void {
+    this.#quiet.push(change);
+  }
+
+  /** Reads the settings now. A problem is returned and not reported. */
+  reload(): Reread {
+    const { changed, problems } = this.#reload();
+    const problem = problems[0]?.message;
+    return problem === undefined ? { changed } : { changed, problem };
+  }
+
+  /** Forgets changes that have not been acted on. */
+  close(): void {
+    this.#quiet.close();
+  }
+
+  #onQuiet(changes: readonly Change[]): void {
+    // The next save may have begun: an empty file is given time once.
+    this.#hasWaited = !this.#hasWaited && changes.some(({ path }) => restOfSaveAt(path) > 0);
+    if (this.#hasWaited) {
+      for (const change of changes) this.#quiet.push(change);
+      return;
+    }
+    const stamps = (): string => changes.map(({ path }) => stampOf(path)).join();
+    const before = stamps();
+    const { problems } = this.#reload();
+    // A save that has begun since explains the problem, and another change follows.
+    if (problems.length > 0 && stamps() !== before) return;
+    for (const { message, program } of problems) {
+      const text = `${message} · the old settings stay in force`;
+      if (program === undefined) this.#options.onProblem(text);
+      else program.reportProblem(text);
+    }
+  }
+
+  #reload(): { readonly changed: readonly OptionKey[]; readonly problems: readonly Problem[] } {
+    const { read, match, onRead } = this.#options;
+    let requests: readonly RunRequest[] = [];
+    let failure: string | undefined;
+    try {
+      requests = read();
+    } catch (error) {
+      failure = usageMessageOf(error);
+    }
+    const programs = match(requests);
+    const plans = new Map<RunRequest, RunPlan | UsageError>(requests.map((request) => [request, tryToPlan(request)]));
+    const inUse = new Set(programs.values());
+    for (const [request, plan] of plans) {
+      // A new program that cannot be run: nothing is changed.
+      if (plan instanceof UsageError && !inUse.has(request)) failure ??= nameIn(plan.message, request);
+    }
+    const changed = new Set<OptionKey>();
+    const problems: Problem[] = failure === undefined ? [] : [{ message: failure }];
+    for (const [program, request] of programs) {
+      const plan = failure === undefined && request !== undefined ? plans.get(request) : undefined;
+      if (plan instanceof UsageError) problems.push({ message: plan.message, program });
+      for (const key of program.update(plan instanceof UsageError ? undefined : plan)) changed.add(key);
+    }
+    if (failure === undefined) onRead?.(requests);
+    return { changed: [...changed], problems };
+  }
+}
+
+/** Names the program that an error is about, unless there is only one. */
+export const nameIn = (message: string, { app }: RunRequest): string =>
+  app === undefined ? message : `${app}: ${message}`;
+
+function tryToPlan(request: RunRequest): RunPlan | UsageError {
+  try {
+    return planRun(request);
+  } catch (error) {
+    if (error instanceof UsageError) return error;
+    throw error;
+  }
+}
+
+function usageMessageOf(error: unknown): string {
+  if (error instanceof UsageError) return error.message;
+  throw error;
+}
