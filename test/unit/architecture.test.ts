@@ -190,7 +190,7 @@ describe('in one place only', () => {
 });
 
 /** Being cut. Nothing may be added here. */
-const unfinishedFiles = ['control.ts', 'held-ports.cts', 'log-writer.ts', 'manage.ts', 'program.ts', 'registry.ts'];
+const unfinishedFiles = ['control.ts', 'held-ports.cts', 'log-writer.ts', 'manage.ts', 'registry.ts'];
 const unfinishedFunctions = [
   'createLookout',
   'createServiceNotices',
