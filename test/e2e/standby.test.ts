@@ -1,226 +1,183 @@
-/** Restarts by a process that had been booted before. What such a program sees is in standby-semantics.test.ts. */
+/** Restarts by a process that was booted ahead; standby-semantics.test.ts compares what a program sees in it. */
 
 import { once } from 'node:events';
 import fs from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { start } from '../support/app.ts';
+import { type App, start } from '../support/app.ts';
 import { startDevwatch } from '../support/devwatch.ts';
-import { isAlive, until } from '../support/facts.ts';
-import { dialHome, openHome } from '../support/home.ts';
-import { createProject } from '../support/project.ts';
+import { isAlive } from '../support/facts.ts';
+import { dialHome } from '../support/home.ts';
 
-test('a save after the standby is ready is a restart by it, and then there is another', async () => {
-  await using app = await start({ files: { 'server.js': dialHome({ version: 1 }) }, args: ['server.js'] });
-  expect((await app.event('start')).standby).toBe(false);
-  await app.caller();
-  for (let version = 2; version <= 4; version += 1) {
+describe.concurrent('a standby', () => {
+  test('takes over at a save and after a crash, is replaced by another one, and ends with devwatch', async () => {
+    await using app = await start({ files: { 'server.js': dialHome({ version: 1 }) }, args: ['server.js'] });
+    expect((await app.event('start')).standby).toBe(false);
+    let program = await app.caller();
+    for (let version = 2; version <= 3; version += 1) {
+      const { pid } = await app.event('standby');
+      app.write('server.js', dialHome({ version }));
+      program = await app.caller();
+      expect(program.says).toMatchObject({ version, pid });
+      expect(await app.event('start')).toMatchObject({ standby: true, pid });
+    }
     const { pid } = await app.event('standby');
-    app.write('server.js', dialHome({ version }));
-    expect((await app.caller()).says).toMatchObject({ version, pid });
-    expect(await app.event('start')).toMatchObject({ standby: true, pid });
-  }
-  expect(app.mostAlive).toBe(1);
-});
-
-test('by hand and after a crash, too', async () => {
-  await using app = await start({ files: { 'server.js': dialHome() }, args: ['server.js'] });
-  const first = await app.caller();
-  const { pid } = await app.event('standby');
-  first.send('crash');
-  expect((await app.caller()).pid).toBe(pid);
-});
-
-test('with --no-standby there is none', async () => {
-  await using home = await openHome();
-  await using project = createProject({ 'a.js': dialHome({ name: 'a' }), 'b.js': dialHome({ name: 'b' }) });
-  await using without = startDevwatch(['--no-standby', 'a.js'], { cwd: project.path, env: home.env });
-  await home.caller();
-  await using other = startDevwatch(['b.js'], { cwd: project.path, env: home.env });
-  // Started later, it has got its own.
-  await other.event('standby');
-  project.write('a.js', dialHome({ name: 'a', again: true }));
-  await home.caller(({ says }) => says.again === true);
-  expect((await without.event('start', ({ run }) => run === 2)).standby).toBe(false);
-  expect(without.events.map(({ event }) => event)).not.toContain('standby');
-});
-
-test('a program that reads a pipe keeps it as it is: there is no standby then', async () => {
-  await using app = await start({
-    files: {
-      'reads.js': `process.stdin.resume();\n${dialHome({ reads: 1 })}`,
-      'other.js': dialHome({ reads: 0 }),
-    },
-    args: ['reads.js'],
+    program.send('crash');
+    expect((await app.caller()).pid).toBe(pid);
+    expect(app.mostAlive).toBe(1);
+    const { pid: last } = await app.event('standby');
+    await app.end();
+    expect(isAlive(last)).toBe(false);
   });
-  const flagsOf = (pid: number): string => fs.readFileSync(`/proc/${pid}/fdinfo/0`, 'utf8');
-  const { pid } = await app.caller();
-  const flags = flagsOf(pid);
-  await using other = startDevwatch(['other.js'], { cwd: app.path, env: app.env });
-  // Started later, it has got its own.
-  await other.event('standby');
-  expect(flagsOf(pid)).toBe(flags);
-  fs.appendFileSync(app.at('reads.js'), '// saved');
-  await app.caller(({ says }) => says.reads === 1);
-  expect((await app.event('start', ({ run }) => run === 2)).standby).toBe(false);
-});
 
-describe('a standby is given up when what it has read may have changed:', () => {
-  test.each([
-    ['package.json', '{"type": "commonjs"}'],
-    ['tsconfig.json', '{}'],
-  ])('%s', async (file, content) => {
-    await using app = await start({ files: { 'server.js': dialHome(), [file]: '{ }' }, args: ['server.js'] });
+  test('is not prepared with --no-standby, nor for a program that reads a pipe, which keeps its flags', async () => {
+    const files = {
+      'reads.js': `process.stdin.resume();\n${dialHome({ name: 'reads' })}`,
+      'a.js': dialHome({ name: 'a' }),
+      'b.js': dialHome({ name: 'b' }),
+    };
+    await using app = await start({ files, args: ['reads.js'] });
+    const flagsOf = (pid: number): string => fs.readFileSync(`/proc/${pid}/fdinfo/0`, 'utf8');
+    const { pid } = await app.caller();
+    const flags = flagsOf(pid);
+    const options = { cwd: app.path, env: app.env };
+    await using without = startDevwatch(['--no-standby', 'a.js'], options);
     await app.caller();
-    const { pid } = await app.event('standby');
-    app.write(file, content);
-    expect((await app.caller()).pid).not.toBe(pid);
-    expect((await app.event('start', ({ run }) => run === 2)).standby).toBe(false);
-    await until(() => !isAlive(pid));
-    await app.event('standby');
+    // This one starts later: by the time it has its standby, the others would have theirs.
+    await using witness = startDevwatch(['b.js'], options);
+    await witness.event('standby');
+    expect(flagsOf(pid)).toBe(flags);
+    fs.appendFileSync(app.at('a.js'), '// saved');
+    fs.appendFileSync(app.at('reads.js'), '// saved');
+    for (const devwatch of [app, without]) {
+      expect((await devwatch.event('start', ({ run }) => run === 2)).standby).toBe(false);
+      expect(devwatch.events.map(({ event }) => event)).not.toContain('standby');
+    }
   });
 
-  test('an environment file, whose new variables the next run has', async () => {
+  test('is given up when package.json, tsconfig.json or the environment file changes', async () => {
     await using app = await start({
       files: {
         'server.js': 'require(process.env.TEST_DIAL)({ a: process.env.A, b: process.env.B });',
         '.env': 'A=1\nB=1',
+        'package.json': '{ }',
+        'tsconfig.json': '{ }',
       },
       args: ['--env-file', '.env', 'server.js'],
     });
     expect((await app.caller()).says).toMatchObject({ a: '1', b: '1' });
-    const { pid } = await app.event('standby');
-    app.write('.env', 'A=2');
-    const { says } = await app.caller();
+    for (const [file, content] of [
+      ['package.json', '{"type": "commonjs"}'],
+      ['tsconfig.json', '{}'],
+      ['.env', 'A=2'],
+    ] as const) {
+      const { pid } = await app.event('standby', ({ pid }) => isAlive(pid));
+      const { length } = app.events.filter(({ event }) => event === 'start');
+      app.write(file, content);
+      const { says } = await app.caller();
+      expect(says.pid, file).not.toBe(pid);
+      expect(await app.event('start', ({ run }) => run > length), file).toMatchObject({ standby: false });
+      await app.until(`the end of the standby that had read the old ${file}`, () => !isAlive(pid));
+    }
+    const { says } = app.callers.at(-1) ?? { says: {} };
     expect(says).toMatchObject({ a: '2' });
     expect(says).not.toHaveProperty('b');
-    expect(says.pid).not.toBe(pid);
+  });
+
+  test('does not outrun saves in quick succession: the last content runs, in one program at a time', async () => {
+    await using app = await start({ files: { 'server.js': dialHome({ version: 0 }) }, args: ['server.js'] });
+    await app.caller();
+    await app.event('standby');
+    for (let version = 1; version <= 10; version += 1) {
+      app.write('server.js', dialHome({ version }));
+      await app.event('change');
+    }
+    const last = await app.caller(({ says }) => says.version === 10);
+    expect(last.isAlive()).toBe(true);
+    expect(app.mostAlive).toBe(1);
+  });
+
+  test.each(['0', '1'])('does not survive a SIGKILL of devwatch (DEVWATCH_CGROUP=%s)', async (cgroup) => {
+    await using app = await start({
+      files: { 'server.js': dialHome() },
+      args: ['server.js'],
+      env: { DEVWATCH_CGROUP: cgroup },
+    });
+    const { gone } = await app.caller();
+    const { pid } = await app.event('standby');
+    app.process.kill('SIGKILL');
+    await once(app.process, 'exit');
+    await gone;
+    await app.until('the end of the standby', () => !isAlive(pid));
   });
 });
 
-test('ten saves in quick succession end with the last content running, one program at a time', async () => {
-  await using app = await start({ files: { 'server.js': dialHome({ version: 0 }) }, args: ['server.js'] });
-  await app.caller();
-  await app.event('standby');
-  for (let version = 1; version <= 10; version += 1) {
-    app.write('server.js', dialHome({ version }));
-    await app.event('change');
-  }
-  const last = await app.caller(({ says }) => says.version === 10);
-  expect(last.isAlive()).toBe(true);
-  expect(app.mostAlive).toBe(1);
-});
-
-test.each(['0', '1'])('SIGKILL of devwatch leaves nothing of it (DEVWATCH_CGROUP=%s)', async (cgroup) => {
-  await using app = await start({
-    files: { 'server.js': dialHome() },
-    args: ['server.js'],
-    env: { DEVWATCH_CGROUP: cgroup },
-  });
-  const { gone } = await app.caller();
-  const { pid } = await app.event('standby');
-  app.process.kill('SIGKILL');
-  await once(app.process, 'exit');
-  await gone;
-  await until(() => !isAlive(pid));
-});
-
-test('the end of devwatch is the end of the standby', async () => {
-  await using app = await start({ files: { 'server.js': dialHome() }, args: ['server.js'] });
-  await app.caller();
-  const { pid } = await app.event('standby');
-  await app.end();
-  expect(isAlive(pid)).toBe(false);
-});
-
-/** A package that tells when it is loaded, and by whom. */
-const talkative = `
+/** A package whose exports show when it was loaded, and by which module. */
+const reporting = `
 globalThis.loads = (globalThis.loads ?? 0) + 1;
 exports.loadedBeforeBegin = process.env.DEVWATCH_RUN === undefined;
 exports.parent = module.parent?.filename;
 `;
 
-describe('with --prewarm', () => {
-  async function prewarmed(server: string, content: string, packages: Record<string, string>, flags = ['--prewarm']) {
-    const home = await openHome();
-    const project = createProject({ [server]: content, ...packages });
-    const devwatch = startDevwatch([...flags, server], { cwd: project.path, env: home.env });
-    await home.caller();
-    await devwatch.event('standby');
-    return {
-      home,
-      project,
-      devwatch,
-      /** Saves the script again, and returns what its next run says. */
-      async restart() {
-        fs.appendFileSync(project.at(server), '// saved\n');
-        return (await home.caller()).says;
-      },
-      async [Symbol.asyncDispose]() {
-        await devwatch.end();
-        await home[Symbol.asyncDispose]();
-        await project[Symbol.asyncDispose]();
-      },
-    };
-  }
-
+describe.concurrent('--prewarm', () => {
   const packages = {
-    'node_modules/one/index.js': talkative,
-    'node_modules/two/index.js': talkative,
+    'node_modules/one/index.js': reporting,
+    'node_modules/two/index.js': reporting,
     'node_modules/esm/index.mjs': 'export const loadedBeforeBegin = process.env.DEVWATCH_RUN === undefined;',
     'node_modules/esm/package.json': '{"exports": "./index.mjs"}',
     'node_modules/two/package.json': '{"name": "two"}',
-    'own.js': talkative,
+    'own.js': reporting,
   };
   const commonJs = `
     const [one, two, own] = ['one', 'two', './own.js'].map((name) => require(name).loadedBeforeBegin);
     require(process.env.TEST_DIAL)({ one, two, own, loads: globalThis.loads, parent: require('one').parent });\n`;
 
-  test('packages are loaded ahead of time, once, as if by the script; files of the program never', async () => {
-    await using world = await prewarmed('server.js', commonJs, packages);
-    for (let restart = 0; restart < 2; restart += 1) {
-      expect(await world.restart()).toMatchObject({
-        one: true,
-        two: true,
-        own: false,
-        loads: 3,
-        parent: world.project.at('server.js'),
-      });
-      await world.devwatch.event('standby');
+  /** Starts a program, whose standby is then ready. */
+  async function prewarmed(files: Readonly<Record<string, string>>, args = ['--prewarm', 'server.js']): Promise<App> {
+    const app = await start({ files: { 'server.js': commonJs, ...packages, ...files }, args });
+    await app.caller();
+    await app.event('standby');
+    return app;
+  }
+
+  /** Saves the script again, and returns the facts that its next run sends. */
+  async function restart(app: App, script = 'server.js'): Promise<Readonly<Record<string, unknown>>> {
+    fs.appendFileSync(app.at(script), '// saved\n');
+    return (await app.caller()).says;
+  }
+
+  test('loads packages ahead of time, once, as if by the script, unless they have changed; never own files', async () => {
+    await using app = await prewarmed({});
+    for (let run = 0; run < 2; run += 1) {
+      const loads = { one: true, two: true, own: false, loads: 3, parent: app.at('server.js') };
+      expect(await restart(app)).toMatchObject(loads);
+      await app.event('standby');
     }
+    app.write('node_modules/one/index.js', `${reporting}// edited`);
+    expect(await restart(app)).toMatchObject({ one: false, two: false });
   });
 
-  test('of those that are named only those', async () => {
-    await using world = await prewarmed('server.js', commonJs, { ...packages, '.watchrc': '{"prewarm": ["two"]}' }, []);
-    expect(await world.restart()).toMatchObject({ one: false, two: true, own: false });
+  test('loads only the named packages', async () => {
+    await using app = await prewarmed({ '.watchrc': '{"prewarm": ["two"]}' }, ['server.js']);
+    expect(await restart(app)).toMatchObject({ one: false, two: true, own: false });
   });
 
-  test('ES modules are, too', async () => {
-    await using world = await prewarmed(
-      'server.mjs',
-      `import { loadedBeforeBegin } from 'esm';
+  test('loads ES modules', async () => {
+    const script = `import { loadedBeforeBegin } from 'esm';
       import { createRequire } from 'node:module';
-      createRequire(import.meta.url)(process.env.TEST_DIAL)({ loadedBeforeBegin });\n`,
-      packages,
-    );
-    expect(await world.restart()).toMatchObject({ loadedBeforeBegin: true });
+      createRequire(import.meta.url)(process.env.TEST_DIAL)({ loadedBeforeBegin });\n`;
+    await using app = await prewarmed({ 'server.mjs': script }, ['--prewarm', 'server.mjs']);
+    expect(await restart(app, 'server.mjs')).toMatchObject({ loadedBeforeBegin: true });
   });
 
-  test('a package that was edited or installed anew is loaded by the run itself', async () => {
-    await using world = await prewarmed('server.js', commonJs, packages);
-    world.project.write('node_modules/one/index.js', `${talkative}// edited`);
-    expect(await world.restart()).toMatchObject({ one: false, two: false });
-  });
-
-  test('a package that cannot be is named, and processes are prepared without any', async () => {
-    await using world = await prewarmed('server.js', commonJs, {
-      ...packages,
-      'node_modules/one/index.js': `if (!require.main) throw new Error('needs a main module');\n${talkative}`,
+  test('warns of a package that cannot be loaded, and is off from then on', async () => {
+    await using app = await prewarmed({
+      'node_modules/one/index.js': `if (!require.main) throw new Error('needs a main module');\n${reporting}`,
     });
-    const { message } = await world.devwatch.event('warning');
+    const { message } = await app.event('warning');
     expect(message).toBe(
-      `${world.project.at('node_modules/one/index.js')} cannot be loaded ahead of time (needs a main module): --prewarm is off for now`,
+      `${app.at('node_modules/one/index.js')} cannot be loaded ahead of time (needs a main module): --prewarm is off for now`,
     );
-    expect(await world.restart()).toMatchObject({ one: false, two: false });
-    expect((await world.devwatch.event('start', ({ run }) => run === 2)).standby).toBe(true);
+    expect(await restart(app)).toMatchObject({ one: false, two: false });
+    expect((await app.event('start', ({ run }) => run === 2)).standby).toBe(true);
   });
 });

@@ -15,4 +15,7 @@ const { dependencies } = JSON.parse(fs.readFileSync(path.join(here, 'package.jso
 const nodes = Object.keys(dependencies).map((name) => path.join(here, 'node_modules', name, 'bin', 'node'));
 for (const node of nodes) run(node, ['--version'], here);
 const suite = 'test/e2e/standby-semantics.test.ts';
-run('npx', ['vitest', 'run', suite, ...process.argv.slice(2)], path.join(here, '../..'), { NODES: nodes.join(',') });
+run('npx', ['vitest', 'run', suite, ...process.argv.slice(2)], path.join(here, '../..'), {
+  NODES: nodes.join(','),
+  DEVWATCH_EXHAUSTIVE: '1',
+});

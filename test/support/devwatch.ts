@@ -4,9 +4,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import readline from 'node:readline';
-import { onTestFailed } from 'vitest';
 import type { EventOf, EventType } from '../../src/shared/events.ts';
 import { within } from './deadline.ts';
+import { printOnFailure } from './failure.ts';
 
 export const cli = path.resolve('dist/cli.cjs');
 
@@ -93,7 +93,7 @@ export function startDevwatch(args: readonly string[], { cwd, env, via = [] }: D
     ...otherLines,
     `stdout: ${stdout.length > maxReportedChars ? `… ${stdout.slice(-maxReportedChars)}` : stdout}`,
   ];
-  onTestFailed(() => console.error(report().join('\n  ')));
+  printOnFailure(report);
 
   async function nextEvent<Name extends EventType>(
     name: Name,

@@ -1,8 +1,8 @@
 /** A pseudo-terminal with a shell in it: shows what a person would see, and takes what a person would type. */
 
 import { type IPty, spawn } from '@lydell/node-pty';
-import { onTestFailed } from 'vitest';
 import { within } from './deadline.ts';
+import { printOnFailure } from './failure.ts';
 
 export interface Terminal extends AsyncDisposable {
   /** Types text as it is; Enter is `\r`, Ctrl-C `\x03`, Ctrl-Z `\x1a`, Ctrl-D `\x04`, Ctrl-\ `\x1c`. */
@@ -54,7 +54,7 @@ export function openTerminal({ cwd, env }: TerminalOptions): Terminal {
       resolve();
     });
   });
-  onTestFailed(() => console.error(`the terminal showed:\n${output}`));
+  printOnFailure(() => ['the terminal showed:', output]);
 
   async function nextMatch(pattern: RegExp): Promise<RegExpExecArray> {
     for (;;) {
