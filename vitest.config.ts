@@ -1,16 +1,21 @@
-import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     exclude: ['test/stress/**', 'node_modules/**'],
     globalSetup: ['test/support/global.ts'],
     pool: 'forks',
-    // The tests of one file run one after the other and often wait for processes: an extra worker uses that time.
-    maxWorkers: availableParallelism() + 1,
+    maxWorkers: 2,
     // Every wait has a deadline of its own, which comes first and says what it waited for.
     testTimeout: 30_000,
     hookTimeout: 30_000,
+    projects: [
+      { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
+      // Most of these wait for processes most of the time: two at a time use it.
+      {
+        extends: true,
+        test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], sequence: { concurrent: true }, maxConcurrency: 2 },
+      },
+    ],
   },
 });

@@ -717,10 +717,10 @@ describe('after SIGKILL of devwatch', () => {
     const options = { cwd: project.path, env: home.env };
     await using first = startDevwatch([], options);
     const { web, api } = await callersOf(home, 2);
-    await Promise.all([
-      first.event('watching', ({ app }) => app === 'web'),
-      first.event('watching', ({ app }) => app === 'api'),
-    ]);
+    await until(
+      'both programs to be watched',
+      () => first.events.filter(({ event }) => event === 'watching').length === 2,
+    );
     const guardians = childrenOf(first.pid).filter(({ command }) => command.includes('devwatch-guardian'));
     expect(guardians).toHaveLength(2);
     process.kill(first.pid, 'SIGSTOP');

@@ -92,162 +92,161 @@ async function untilConnected(page: Page, act: () => Promise<unknown>): Promise<
   await Promise.all([page.waitForResponse((response) => response.url().includes('/events?')), act()]);
 }
 
-describe.skipIf(!fs.existsSync(executablePath))(
-  `live reload in a browser (needs Debian's chromium at ${executablePath})`,
-  () => {
-    let browser: Browser;
+const describeIfInstalled = fs.existsSync(executablePath) ? describe.sequential : describe.skip;
 
-    beforeAll(async () => {
-      browser = await chromium.launch({
-        executablePath,
-        args: [
-          '--headless',
-          '--no-sandbox',
-          '--disable-gpu',
-          '--disable-quic',
-          '--no-first-run',
-          '--disable-background-networking',
-          '--disable-component-update',
-          '--disable-sync',
-        ],
-      });
+describeIfInstalled(`live reload in a browser (needs Debian's chromium at ${executablePath})`, () => {
+  let browser: Browser;
+
+  beforeAll(async () => {
+    browser = await chromium.launch({
+      executablePath,
+      args: [
+        '--headless',
+        '--no-sandbox',
+        '--disable-gpu',
+        '--disable-quic',
+        '--no-first-run',
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-sync',
+      ],
     });
-    afterAll(() => browser?.close());
+  });
+  afterAll(() => browser?.close());
 
-    async function openPage(): Promise<Page> {
-      const context = await browser.newContext();
-      cleanups.push(() => context.close());
-      return context.newPage();
-    }
+  async function openPage(): Promise<Page> {
+    const context = await browser.newContext();
+    cleanups.push(() => context.close());
+    return context.newPage();
+  }
 
-    test.each([
-      ['a plain script', classic],
-      ['async', (script: string) => `<script async src="${script}"></script>`],
-      ['defer', (script: string) => `<script defer src="${script}"></script>`],
-      ['a module', (script: string) => `<script type="module" src="${script}"></script>`],
-    ])('reloads the page each time, with %s', async (_, head) => {
-      const live = await openLive();
-      const site = await openSite(head, live);
-      const page = await openPage();
-      const noise: string[] = [];
-      page.on('console', (message) => noise.push(message.text()));
-      page.on('pageerror', (error) => noise.push(error.message));
-      await untilConnected(page, () => page.goto(`http://127.0.0.1:${site.port}`));
-      await shows(page, 1);
-      for (const count of [2, 3]) {
-        await untilConnected(page, async () => live.reload());
-        await shows(page, count);
-      }
-      expect(site.served).toBe(3);
-      expect(noise).toEqual([]);
-    });
-
-    test('shows the newest page after two reloads at once', async () => {
-      const live = await openLive();
-      const site = await openSite(classic, live);
-      const page = await openPage();
-      await untilConnected(page, () => page.goto(`http://app.localhost:${site.port}`));
-      live.reload();
-      live.reload();
-      await page.waitForFunction(`document.querySelector("p")?.textContent > 1`);
-      live.reload();
-      await page.waitForFunction(`document.querySelector("p")?.textContent > 2`);
-    });
-
-    test('replaces a style sheet without a reload, and keeps the old one until the new one is loaded', async () => {
-      const live = await openLive();
-      const site = await openSite(classic, live);
-      const page = await openPage();
-      await untilConnected(page, () => page.goto(`http://127.0.0.1:${site.port}`));
-      await page.evaluate('window.mine = 1');
-      expect(await colourOf(page)).toBe(red);
-
-      site.colour = 'green';
-      live.swapStyles(['/x/style.css']);
-      await hasColour(page, green);
-
-      // A second change while the new style sheet is being loaded.
-      const gates = [createGate(), createGate()];
-      for (const [index, gate] of gates.entries()) {
-        site.style = gate.passed;
-        site.colour = ['red', 'blue'][index] ?? '';
-        await Promise.all([page.waitForRequest(/style\.css/), live.swapStyles(['/x/style.css'])]);
-        expect(await colourOf(page)).toBe(green);
-      }
-      expect(await linksIn(page)).toBe(2);
-      for (const gate of gates) gate.open();
-      await hasColour(page, blue);
-      await hasOneLink(page);
-
-      // No link has this name: the file may be the source of any of them.
-      site.colour = 'green';
-      live.swapStyles(['/x/colours.scss']);
-      await hasColour(page, green);
-      await hasOneLink(page);
-      expect(await page.evaluate('window.mine')).toBe(1);
-      expect(await page.evaluate('document.querySelector("link[rel=stylesheet]").href')).toMatch(
-        /\/assets\/style\.css\?v=1&devwatch=\w+\.4$/,
-      );
-      expect(site.served).toBe(1);
-    });
-
-    test('reloads the page when devwatch is back on its port', async () => {
-      const live = await openLive();
-      const site = await openSite(classic, live);
-      const page = await openPage();
-      await untilConnected(page, () => page.goto(`http://localhost:${site.port}`));
-      const refused = page.waitForEvent('requestfailed', (request) => request.url().includes('/events?'));
-      await live.close();
-      await refused;
-      const again = await openLive(live.port);
-      await shows(page, 2);
-      await untilConnected(page, () => page.reload());
-      again.reload();
-      await shows(page, 4);
-    });
-
-    test('reloads a page that was still being loaded', async () => {
-      const live = await openLive();
-      const site = await openSite((script) => `<script defer src="${script}"></script>`, live);
-      const page = await openPage();
-      const gate = createGate();
-      site.end = gate.passed;
-      await Promise.all([
-        page.waitForEvent('requestfinished', (request) => request.url().includes('/client.js')),
-        page.goto(`http://127.0.0.1:${site.port}`, { waitUntil: 'commit' }),
-      ]);
-      live.reload();
-      gate.open();
-      await shows(page, 2);
-    });
-
-    test('does not reload the page again and again because of a cached script', async () => {
-      const live = await openLive();
-      const site = await openSite(classic, live);
-      const kept = await (await fetch(`${live.url}/client.js`)).text();
-      live.reload();
-      const page = await openPage();
-      await page.route('**/client.js', (route) => route.fulfill({ contentType: 'text/javascript', body: kept }));
-      await untilConnected(page, () => page.goto(`http://127.0.0.1:${site.port}`));
+  test.each([
+    ['a plain script', classic],
+    ['async', (script: string) => `<script async src="${script}"></script>`],
+    ['defer', (script: string) => `<script defer src="${script}"></script>`],
+    ['a module', (script: string) => `<script type="module" src="${script}"></script>`],
+  ])('reloads the page each time, with %s', async (_, head) => {
+    const live = await openLive();
+    const site = await openSite(head, live);
+    const page = await openPage();
+    const noise: string[] = [];
+    page.on('console', (message) => noise.push(message.text()));
+    page.on('pageerror', (error) => noise.push(error.message));
+    await untilConnected(page, () => page.goto(`http://127.0.0.1:${site.port}`));
+    await shows(page, 1);
+    for (const count of [2, 3]) {
       await untilConnected(page, async () => live.reload());
-      await shows(page, 2);
-      expect(site.served).toBe(2);
-    });
+      await shows(page, count);
+    }
+    expect(site.served).toBe(3);
+    expect(noise).toEqual([]);
+  });
 
-    test('serves a tenth tab, and updates the first one when it is shown', async () => {
-      const live = await openLive();
-      const site = await openSite(classic, live);
-      const first = await openPage();
-      const pages = [first];
-      for (let count = 1; count < 10; count += 1) pages.push(await first.context().newPage());
-      for (const page of pages) await untilConnected(page, () => page.goto(`http://127.0.0.1:${site.port}`));
-      live.reload();
-      await Promise.all(
-        pages.slice(5).map((page) => page.waitForFunction('document.querySelector("p")?.textContent > 10')),
-      );
-      await shows(first, 1);
-      await first.evaluate('void document.dispatchEvent(new Event("visibilitychange", { bubbles: true }))');
-      await first.waitForFunction('document.querySelector("p")?.textContent > 10');
-    });
-  },
-);
+  test('shows the newest page after two reloads at once', async () => {
+    const live = await openLive();
+    const site = await openSite(classic, live);
+    const page = await openPage();
+    await untilConnected(page, () => page.goto(`http://app.localhost:${site.port}`));
+    live.reload();
+    live.reload();
+    await page.waitForFunction(`document.querySelector("p")?.textContent > 1`);
+    live.reload();
+    await page.waitForFunction(`document.querySelector("p")?.textContent > 2`);
+  });
+
+  test('replaces a style sheet without a reload, and keeps the old one until the new one is loaded', async () => {
+    const live = await openLive();
+    const site = await openSite(classic, live);
+    const page = await openPage();
+    await untilConnected(page, () => page.goto(`http://127.0.0.1:${site.port}`));
+    await page.evaluate('window.mine = 1');
+    expect(await colourOf(page)).toBe(red);
+
+    site.colour = 'green';
+    live.swapStyles(['/x/style.css']);
+    await hasColour(page, green);
+
+    // A second change while the new style sheet is being loaded.
+    const gates = [createGate(), createGate()];
+    for (const [index, gate] of gates.entries()) {
+      site.style = gate.passed;
+      site.colour = ['red', 'blue'][index] ?? '';
+      await Promise.all([page.waitForRequest(/style\.css/), live.swapStyles(['/x/style.css'])]);
+      expect(await colourOf(page)).toBe(green);
+    }
+    expect(await linksIn(page)).toBe(2);
+    for (const gate of gates) gate.open();
+    await hasColour(page, blue);
+    await hasOneLink(page);
+
+    // No link has this name: the file may be the source of any of them.
+    site.colour = 'green';
+    live.swapStyles(['/x/colours.scss']);
+    await hasColour(page, green);
+    await hasOneLink(page);
+    expect(await page.evaluate('window.mine')).toBe(1);
+    expect(await page.evaluate('document.querySelector("link[rel=stylesheet]").href')).toMatch(
+      /\/assets\/style\.css\?v=1&devwatch=\w+\.4$/,
+    );
+    expect(site.served).toBe(1);
+  });
+
+  test('reloads the page when devwatch is back on its port', async () => {
+    const live = await openLive();
+    const site = await openSite(classic, live);
+    const page = await openPage();
+    await untilConnected(page, () => page.goto(`http://localhost:${site.port}`));
+    const refused = page.waitForEvent('requestfailed', (request) => request.url().includes('/events?'));
+    await live.close();
+    await refused;
+    const again = await openLive(live.port);
+    await shows(page, 2);
+    await untilConnected(page, () => page.reload());
+    again.reload();
+    await shows(page, 4);
+  });
+
+  test('reloads a page that was still being loaded', async () => {
+    const live = await openLive();
+    const site = await openSite((script) => `<script defer src="${script}"></script>`, live);
+    const page = await openPage();
+    const gate = createGate();
+    site.end = gate.passed;
+    await Promise.all([
+      page.waitForEvent('requestfinished', (request) => request.url().includes('/client.js')),
+      page.goto(`http://127.0.0.1:${site.port}`, { waitUntil: 'commit' }),
+    ]);
+    live.reload();
+    gate.open();
+    await shows(page, 2);
+  });
+
+  test('does not reload the page again and again because of a cached script', async () => {
+    const live = await openLive();
+    const site = await openSite(classic, live);
+    const kept = await (await fetch(`${live.url}/client.js`)).text();
+    live.reload();
+    const page = await openPage();
+    await page.route('**/client.js', (route) => route.fulfill({ contentType: 'text/javascript', body: kept }));
+    await untilConnected(page, () => page.goto(`http://127.0.0.1:${site.port}`));
+    await untilConnected(page, async () => live.reload());
+    await shows(page, 2);
+    expect(site.served).toBe(2);
+  });
+
+  test('serves a tenth tab, and updates the first one when it is shown', async () => {
+    const live = await openLive();
+    const site = await openSite(classic, live);
+    const first = await openPage();
+    const pages = [first];
+    for (let count = 1; count < 10; count += 1) pages.push(await first.context().newPage());
+    for (const page of pages) await untilConnected(page, () => page.goto(`http://127.0.0.1:${site.port}`));
+    live.reload();
+    await Promise.all(
+      pages.slice(5).map((page) => page.waitForFunction('document.querySelector("p")?.textContent > 10')),
+    );
+    await shows(first, 1);
+    await first.evaluate('void document.dispatchEvent(new Event("visibilitychange", { bubbles: true }))');
+    await first.waitForFunction('document.querySelector("p")?.textContent > 10');
+  });
+});

@@ -1,7 +1,8 @@
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { expect, test } from 'vitest';
 import { start } from '../support/app.ts';
-import { type DevwatchOptions, runDevwatch, startDevwatch } from '../support/devwatch.ts';
+import { cli, type DevwatchOptions, runDevwatch, startDevwatch } from '../support/devwatch.ts';
 import { dialHome, openHome } from '../support/home.ts';
 import { createProject } from '../support/project.ts';
 
@@ -77,19 +78,12 @@ test('what devwatch init wrote is run by devwatch', async () => {
   expect(await runs([], { cwd: project.path })).toMatchObject({ is: 'server' });
 });
 
-test.runIf(process.platform !== 'win32')(
-  'what devwatch init wrote is accepted even if the umask forbids nothing',
-  async () => {
-    await using project = createProject();
-    const before = process.umask(0);
-    try {
-      await runDevwatch(['init'], { cwd: project.path });
-    } finally {
-      process.umask(before);
-    }
-    expect(await settingsIn(project.path)).toHaveProperty('watch', ['.']);
-  },
-);
+test('devwatch accepts the .watchrc that it wrote although the umask forbids nothing', async () => {
+  await using project = createProject();
+  const script = 'umask 0; exec "$0" "$1" init';
+  spawnSync('/bin/sh', ['-c', script, process.execPath, cli], { cwd: project.path });
+  expect(await settingsIn(project.path)).toHaveProperty('watch', ['.']);
+});
 
 test('devwatch init overwrites nothing, be it a file, a folder or a link that leads nowhere', async () => {
   await using project = createProject({ '.watchrc': '{"script": "mine.js"}' });

@@ -57,7 +57,7 @@ async function start(files: Readonly<Record<string, string>>, args: readonly str
 const settings = (probe: string, more: object = {}): string =>
   JSON.stringify({ health: { probe, interval: 100, timeout: 100, failures: 2, grace: 20_000, ...more } });
 
-describe('a server is restarted that', () => {
+describe.sequential('a server is restarted that', () => {
   // On a busy machine the first of the two failures may be that it was too slow.
   test.each([
     ['blocked', 'is blocked', 'http', /no answer from http:\S+ for (2 × )?100 ms$/],
@@ -87,7 +87,7 @@ describe('a server is restarted that', () => {
   });
 });
 
-test('a server that is slow but answers in time is left alone', async () => {
+test.sequential('a server that is slow but answers in time is left alone', async () => {
   const port = await freePort();
   const health = settings(`http://127.0.0.1:${port}/`, { timeout: 20_000 });
   await using session = await start({ 'server.js': server, '.watchrc': health }, ['server.js', String(port)]);

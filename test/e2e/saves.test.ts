@@ -130,7 +130,7 @@ const representativeKinds: readonly string[] = [
   'a tool that keeps an old time of modification',
 ];
 
-describe('a save is one restart when it is made by', () => {
+describe.sequential('a save is one restart when it is made by', () => {
   const kinds: readonly (readonly [string, Save])[] = [
     ['a plain write in place', (file, content) => fs.writeFileSync(file, content)],
     [
@@ -264,14 +264,14 @@ describe('a save is one restart when it is made by', () => {
   );
 });
 
-test('a change of attributes after the write is not a save: vim makes it late where the disk is slow', async () => {
+test.sequential('a change of attributes after the write is not a save: vim makes it late where the disk is slow', async () => {
   const file = await saves.newFile();
   fs.chmodSync(file, 0o600);
   fs.chmodSync(file, 0o644);
   await saves.expectNothingMore();
 });
 
-describe('a save of several files is one restart when it is made by', () => {
+describe.sequential('a save of several files is one restart when it is made by', () => {
   test('a formatter that reads and writes one after the other', async () => {
     const files = Array.from({ length: 20 }, (_, index) => `src/many${index}.js`);
     for (const file of files) saves.app.write(file, content(1));
@@ -348,7 +348,7 @@ const representativeTools = [
   'git checkout of one file',
 ];
 
-describe('a save is one restart when it is made by the real', () => {
+describe.sequential('a save is one restart when it is made by the real', () => {
   const tools: readonly (readonly [string, string, Save])[] = [
     ['vim', 'with backupcopy=yes', vim('set backupcopy=yes')],
     ['vim', 'with backupcopy=no', vim('set backupcopy=no')],

@@ -8,7 +8,7 @@ import { startDevwatch } from '../support/devwatch.ts';
 import { isAlive } from '../support/facts.ts';
 import { dialHome } from '../support/home.ts';
 
-describe.concurrent('a standby', () => {
+describe('a standby', () => {
   test('takes over at a save and after a crash, is replaced by another one, and ends with devwatch', async () => {
     await using app = await start({ files: { 'server.js': dialHome({ version: 1 }) }, args: ['server.js'] });
     expect((await app.event('start')).standby).toBe(false);
@@ -118,7 +118,7 @@ exports.loadedBeforeBegin = process.env.DEVWATCH_RUN === undefined;
 exports.parent = module.parent?.filename;
 `;
 
-describe.concurrent('--prewarm', () => {
+describe('--prewarm', () => {
   const packages = {
     'node_modules/one/index.js': reporting,
     'node_modules/two/index.js': reporting,

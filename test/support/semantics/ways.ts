@@ -1,7 +1,7 @@
 /**
- * Runs a program in three ways, and hands back what it said in each: plainly with `node`, under
- * devwatch without standby, and under devwatch from a standby. All three run the same file in the
- * same folder: one save restarts both devwatches.
+ * Runs a program in three ways and returns the facts that it prints in each: plainly with `node`, under devwatch
+ * without standby, and under devwatch from a standby. All three run the same file in the same folder: one save
+ * restarts both devwatches.
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -10,6 +10,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import readline from 'node:readline';
 import type { EventOf, EventType } from '../../../src/shared/events.ts';
+import { within } from '../deadline.ts';
 import { cli } from '../devwatch.ts';
 import { isAlive } from '../facts.ts';
 import { createProject, type Project } from '../project.ts';
@@ -17,7 +18,7 @@ import { createProject, type Project } from '../project.ts';
 export interface Run {
   /** The line of JSON that it printed. */
   readonly says: Readonly<Record<string, unknown>>;
-  /** What it printed to stdout besides, since the last run. */
+  /** The other lines of stdout since the last run. */
   readonly printed: readonly string[];
   readonly stderr: readonly string[];
   readonly code: number | null;
@@ -28,26 +29,26 @@ export interface Runs {
   readonly plain: Run;
   readonly cold: Run;
   readonly standby: Run;
-  /** How long the standby is known to have waited, in ms: at least. */
+  /** The time that the standby has waited at least, in ms. */
   readonly parked: number;
 }
 
 export interface WaysOptions {
   readonly node: string;
-  /** What devwatch is told to run. */
+  /** The script that devwatch runs. */
   readonly script: string;
   /** Node's own flags. */
   readonly flags?: readonly string[];
-  /** Those that devwatch adds by itself. */
+  /** Node's flags that devwatch adds by itself. */
   readonly impliedFlags?: readonly string[];
   readonly args?: readonly string[];
   /** devwatch's own flags. */
   readonly options?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** What devwatch reads from an environment file. */
+  /** The variables of an environment file. */
   readonly fileEnv?: Readonly<Record<string, string>>;
   readonly files?: Readonly<Record<string, string>>;
-  /** Whoever starts it holds an IPC channel, and answers each message. */
+  /** The parent holds an IPC channel, and answers each message. */
   readonly ipc?: boolean;
   /** A folder's node_modules that the program may load from. */
   readonly modules?: string;
@@ -56,7 +57,7 @@ export interface WaysOptions {
 export interface RunOptions {
   /** Typed into stdin once the run has started. */
   readonly input?: string;
-  /** It stays until the next run. */
+  /** The program stays until the next run. */
   readonly stays?: boolean;
 }
 
@@ -68,7 +69,7 @@ export interface Ways extends AsyncDisposable {
 
 export const fixture = (name: string): string => fs.readFileSync(path.resolve('test/support/semantics', name), 'utf8');
 
-/** Everything that fixtures load. */
+/** All files that fixtures load. */
 const common = ['common.cjs', 'works.cjs', 'child.cjs', 'worker.cjs'];
 
 export function openProject({
@@ -92,8 +93,8 @@ export async function openWays(options: WaysOptions): Promise<Ways> {
         .map(([name, value]) => `${name}=${value}\n`)
         .join(''),
     );
-  const cold = startSession(options, project, ['--no-standby']);
-  const standby = startSession(options, project, []);
+  const cold = startWatched(options, project, ['--no-standby']);
+  const standby = startWatched(options, project, []);
   await Promise.all([cold, standby].map((session) => session.begun('ended')));
   const plains: Plain[] = [];
 
@@ -144,7 +145,11 @@ class Lines {
   }
 
   /** The next line for which this holds, and those before it. */
-  async next(matches: (line: string) => boolean): Promise<{ line: string; before: string[] }> {
+  next(matches: (line: string) => boolean): Promise<{ line: string; before: string[] }> {
+    return within(`a line with ${matches}`, this.#next(matches), () => this.all.slice(-20));
+  }
+
+  async #next(matches: (line: string) => boolean): Promise<{ line: string; before: string[] }> {
     for (let at = this.#taken; ; at += 1) {
       while (at >= this.all.length) {
         if (this.#ended) throw new Error(`it ended after: ${this.all.slice(-5).join('\n')}`);
@@ -225,14 +230,14 @@ class Plain {
   }
 }
 
-function startSession(options: WaysOptions, project: Project, further: readonly string[]): Session {
+function startWatched(options: WaysOptions, project: Project, further: readonly string[]): WatchedProgram {
   const { flags = [], script, args = [], fileEnv, options: own = [], ...rest } = options;
   const envFile = fileEnv === undefined ? [] : ['--env-file', '.env.semantics'];
-  return new Session([...further, ...own, ...envFile, ...flags, script, ...args], { ...rest, project });
+  return new WatchedProgram([...further, ...own, ...envFile, ...flags, script, ...args], { ...rest, project });
 }
 
-/** A devwatch. */
-export class Session implements AsyncDisposable {
+/** A program under devwatch, run after run. */
+export class WatchedProgram implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #stdout: Lines;
   readonly #stderr: Lines;
@@ -261,20 +266,20 @@ export class Session implements AsyncDisposable {
     }
   }
 
-  /** All is watched, and the first run has said that it was there; has it also ended? */
+  /** Resolves when the project is watched, and the first run has printed its line or, if so asked, has ended. */
   async begun(how: 'stays' | 'ended'): Promise<void> {
     await this.#stdout.next(isObject);
     const awaited = new Set<EventType>(how === 'ended' ? ['watching', 'exit'] : ['watching']);
     while (awaited.size > 0) awaited.delete((await this.event(...awaited)).event.event);
   }
 
-  /** A process waits, and has not been given up again. */
+  /** Resolves when a standby is ready and has not been given up again. */
   async prepared(): Promise<void> {
     const waits = (): boolean => [...this.#announced.keys()].some((pid) => !this.#started.has(pid) && isAlive(pid));
     while (!waits()) await this.event('standby');
   }
 
-  /** The next run, which is the outcome of a save that has just been made; `fromStandby` undefined: it may be. */
+  /** Awaits the next run; `fromStandby` is undefined where both are right. */
   async next(fromStandby: boolean | undefined, input: string | undefined, stays: boolean): Promise<Run> {
     // A standby may have written something before devwatch has told that it runs.
     const { event: begun, before: stderr } = await this.event('start');
@@ -302,7 +307,7 @@ export class Session implements AsyncDisposable {
     return [...this.#started].at(-1);
   }
 
-  /** When that was announced to be prepared. */
+  /** The time at which the standby that it runs in was ready. */
   get preparedAt(): number {
     return this.#announced.get(this.program ?? 0) ?? Number.NaN;
   }
