@@ -6,7 +6,7 @@ import { aged } from './observe.ts';
 
 const never = (): boolean => false;
 
-test('a save counts when it leaves another content than was known', async () => {
+test('digests report a save only when it changes the known content', async () => {
   await using project = createProject({ 'a.js': '1', 'b.js': '1' });
   const files = ['a.js', 'b.js'].map((name) => project.at(name));
   const changes = files.map((path): Change => ({ kind: 'change', path }));
@@ -22,7 +22,7 @@ test('a save counts when it leaves another content than was known', async () => 
   expect(digests.changed(changes)).toEqual([changes[0]]);
 });
 
-test('a file that is gone, and one that is new, have changed', async () => {
+test('digests report a deleted file and a new file', async () => {
   await using project = createProject({ 'a.js': '' });
   const [a, b] = [project.at('a.js'), project.at('b.js')];
   await aged();
@@ -37,7 +37,7 @@ test('a file that is gone, and one that is new, have changed', async () => {
   expect(digests.changed(changes)).toEqual(changes);
 });
 
-test('what was saved after the program was started is not taken for known, whatever it holds', async () => {
+test('digests do not know the content of a file saved after the program was started', async () => {
   await using project = createProject({ 'a.js': '1' });
   const file = project.at('a.js');
   await aged();

@@ -11,12 +11,12 @@ test.each([
   [4095, 0],
   [4097, 0],
   [70_000, 0],
-])('the rest of a save that has brought %i bytes may take %i ms', async (size, rest) => {
+])('restOfSaveAt waits, for a file of %i bytes, %i ms', async (size, rest) => {
   await using project = createProject({ 'a.js': 'x'.repeat(size) });
   expect(restOfSaveAt(project.at('a.js'))).toBe(rest);
 });
 
-test('what is missing may come within 100 ms, and a folder is complete', async () => {
+test('restOfSaveAt waits 100 ms for a missing path, and not for a folder', async () => {
   await using project = createProject({ 'folder/a.js': '1' });
   expect(restOfSaveAt(project.at('b.js'))).toBe(100);
   expect(restOfSaveAt(project.at('a.js/b.js'))).toBe(100);

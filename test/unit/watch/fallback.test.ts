@@ -1,4 +1,4 @@
-/** What happens when the kernel's watches run out, and which backend is chosen. */
+/** The choice of a backend, and the fallback to polling when the kernel's watches run out. */
 
 import fs from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -18,7 +18,7 @@ const systemError = (code: string): Error => Object.assign(new Error(`${code}: w
 
 const coverage: Coverage = { backend: 'inotify', directories: 1, files: 1 };
 
-/** A backend that reports nothing, and fails when a test says so. */
+/** Opens a backend that reports nothing, and fails when the test makes it fail. */
 function inject(project: Project, armed: (exhaust: OnExhausted) => Promise<Coverage>) {
   const state = { exhaust: (() => {}) as OnExhausted, closed: 0 };
   const observer = observe(
@@ -39,7 +39,7 @@ function inject(project: Project, armed: (exhaust: OnExhausted) => Promise<Cover
   return { observer, state };
 }
 
-describe('when no watches are left while arming', () => {
+describe('when watches run out while arming, the fallback', () => {
   async function runOut(project: Project, code: string) {
     const since = Date.now();
     return inject(project, async (exhaust) => {
@@ -52,7 +52,7 @@ describe('when no watches are left while arming', () => {
   test.each([
     ['ENOSPC', /max_\w+_watches is \d+, this project needs 2\).* sudo sysctl [a-z._]+_watches=\d+$/],
     ['EMFILE', /max_\w+_instances is \d+\).* sudo sysctl [a-z._]+_instances=\d+$/],
-  ])('%s gives one warning, with the numbers and the command that raises the limit', async (code, message) => {
+  ])('warns once about %s, with the numbers and the command that raises the limit', async (code, message) => {
     await using project = createProject({ 'a.js': '', 'src/b.js': '' });
     const { observer } = await runOut(project, code);
     await using _ = observer;
@@ -61,7 +61,7 @@ describe('when no watches are left while arming', () => {
     expect(observer.warnings[0]).toContain('polling instead');
   });
 
-  test('polling takes over', async () => {
+  test('polls', async () => {
     await using project = createProject({ 'a.js': '', 'src/b.js': '' });
     await aged();
     const { observer } = await runOut(project, 'ENOSPC');
@@ -74,7 +74,7 @@ describe('when no watches are left while arming', () => {
     expect(observer.warnings).toHaveLength(1);
   });
 
-  test('what was saved since the program was started is reported', async () => {
+  test('reports files saved since the program was started', async () => {
     await using project = createProject({ 'a.js': '', 'src/b.js': '' });
     await aged();
     const { observer } = await runOut(project, 'ENOSPC');
@@ -85,25 +85,28 @@ describe('when no watches are left while arming', () => {
   });
 });
 
-describe('when no watches are left later', () => {
-  test.each(['ENOSPC', 'EMFILE'])('%s gives one warning, and what had not been reported is', async (code) => {
-    await using project = createProject({ 'a.js': '', 'b.js': '' });
-    await aged();
-    const { observer, state } = inject(project, async () => coverage);
-    await using _ = observer;
-    expect(await observer.armed).toBe(coverage);
-    const since = Date.now();
-    append(project, 'a.js');
-    await aged();
-    state.exhaust(systemError(code), since);
-    expect(await observer.next()).toEqual({ kind: 'change', path: 'a.js' });
-    append(project, 'b.js');
-    expect(await observer.next()).toEqual({ kind: 'change', path: 'b.js' });
-    expect(observer.warnings).toEqual([expect.stringContaining('sudo sysctl ')]);
-  });
+describe('when watches run out later, the fallback', () => {
+  test.each(['ENOSPC', 'EMFILE'])(
+    'warns once about %s, and reports the changes that were not reported before',
+    async (code) => {
+      await using project = createProject({ 'a.js': '', 'b.js': '' });
+      await aged();
+      const { observer, state } = inject(project, async () => coverage);
+      await using _ = observer;
+      expect(await observer.armed).toBe(coverage);
+      const since = Date.now();
+      append(project, 'a.js');
+      await aged();
+      state.exhaust(systemError(code), since);
+      expect(await observer.next()).toEqual({ kind: 'change', path: 'a.js' });
+      append(project, 'b.js');
+      expect(await observer.next()).toEqual({ kind: 'change', path: 'b.js' });
+      expect(observer.warnings).toEqual([expect.stringContaining('sudo sysctl ')]);
+    },
+  );
 });
 
-test('what else keeps the backend from watching is not hidden', async () => {
+test('the fallback passes on any other error of the backend', async () => {
   await using project = createProject({ 'a.js': '' });
   const { observer } = inject(project, async () => {
     throw systemError('EIO');
@@ -113,7 +116,7 @@ test('what else keeps the backend from watching is not hidden', async () => {
   expect(observer.warnings).toEqual([]);
 });
 
-test('close ends both backends, also when the second is only being opened', async () => {
+test('close closes both backends, even while the second is being opened', async () => {
   await using project = createProject({ 'a.js': '' });
   await aged();
   const { observer, state } = inject(project, async () => coverage);
@@ -128,8 +131,8 @@ test('close ends both backends, also when the second is only being opened', asyn
   expect(observer.changes).toEqual([]);
 });
 
-describe('with the real backend', () => {
-  /** Lets so many watches be made, then none. */
+describe('with the real backend, the fallback', () => {
+  /** Allows this number of watches, then no more. */
   function limitWatches(count: number): Disposable {
     const { watch } = fs;
     let left = count;
@@ -141,7 +144,7 @@ describe('with the real backend', () => {
     return { [Symbol.dispose]: () => spy.mockRestore() };
   }
 
-  test('a tree that is too large from the start is polled', async () => {
+  test('polls a tree that is too large from the start', async () => {
     await using project = createProject({ 'a.js': '', 'src/b.js': '', 'src/x/c.js': '' });
     using _ = limitWatches(2);
     await aged();
@@ -154,7 +157,7 @@ describe('with the real backend', () => {
     expect(observer.warnings).toHaveLength(1);
   });
 
-  test('a tree that grows too large is polled, and the files that made it so are reported', async () => {
+  test('polls a tree that grows too large, and reports the files that it grew by', async () => {
     await using project = createProject({ 'a.js': '' });
     using _ = limitWatches(3);
     await aged();
@@ -175,7 +178,7 @@ test.each([
   [1000, 500],
   [4000, 2000],
   [200_000, 2000],
-])('%i files are looked at every %i ms', (files, interval) => {
+])('%i files are polled every %i ms', (files, interval) => {
   expect(adaptiveInterval(files)).toBe(interval);
 });
 
@@ -203,7 +206,7 @@ describe('the backend is', () => {
     },
   );
 
-  /** A watcher that is still being opened, as one. */
+  /** Wraps a watcher that is still being opened. */
   function deferred(opening: Promise<Watcher>): Watcher {
     return {
       armed: opening.then((watcher) => watcher.armed),

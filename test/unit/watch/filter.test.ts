@@ -29,12 +29,12 @@ function wordFor(settings: Settings, file: string): Word {
   const filter = filterOf(settings);
   const full = path.resolve(base, file);
   const verdict = filter.explain(full);
-  // What decides and what explains must agree, for every row of every table.
+  // The decision and its explanation must agree, for every row of every table.
   expect(filter.accepts(full)).toBe(verdict.watched);
   return verdict.watched ? yes : verdict.reason;
 }
 
-/** Options, a path relative to the base folder, and what the filter says of it. */
+/** Options, a path relative to the base folder, and the verdict on it. */
 type Row = readonly [settings: Settings, file: string, expected: Word];
 
 function table(name: string, rows: readonly Row[]): void {
@@ -73,7 +73,7 @@ table('a folder means everything below it', [
   [{ ignore: ['*.bundle'] }, 'app.bundle/x/a.js', 'ignored'],
 ]);
 
-table('a pattern without a slash stands for every depth', [
+table('a pattern without a slash matches at every depth', [
   [{ watch: ['*.js'] }, 'a.js', yes],
   [{ watch: ['*.js'] }, 'x/y/a.js', yes],
   [{ watch: ['*.test.js'] }, 'x/a.js', 'outside'],
@@ -104,7 +104,7 @@ table('./ anchors', [
   [{ watch: ['./'] }, 'x/a.js', yes],
 ]);
 
-table('of patterns that take back, the last match wins', [
+table('the last match wins among negated patterns', [
   [{ watch: ['src', '!src/gen'] }, 'src/a.js', yes],
   [{ watch: ['src', '!src/gen'] }, 'src/gen/a.js', 'excluded'],
   [{ watch: ['src', '!src/gen', 'src/gen/keep'] }, 'src/gen/keep/a.js', yes],
@@ -147,7 +147,7 @@ table('the default ignores', [
   [{ watch: ['**'] }, '.git/hooks/a.js', 'ignored-by-default'],
 ]);
 
-table('a watch pattern that names what a default hides lifts it', [
+table('a watch pattern lifts a default that it names', [
   [{ watch: ['dist'] }, 'dist/x/a.js', yes],
   [{ watch: ['.', 'dist'] }, 'dist/x/a.js', yes],
   [{ watch: ['dist'] }, 'dist/node_modules/pkg/a.js', 'ignored-by-default'],
@@ -165,7 +165,7 @@ table('a watch pattern that names what a default hides lifts it', [
   [{ watch: ['4913'] }, '4913', yes],
 ]);
 
-table('a pattern of ignore that takes back what a default hides lifts it', [
+table('a negated ignore pattern lifts a default that it names', [
   [{ ignore: ['!node_modules/pkg'] }, 'node_modules/pkg/lib/a.js', yes],
   [{ ignore: ['!node_modules/pkg'] }, 'node_modules/other/a.js', 'ignored-by-default'],
   [{ ignore: ['!node_modules/@scope'] }, 'node_modules/@scope/pkg/a.js', yes],
@@ -184,7 +184,7 @@ table('a pattern of ignore that takes back what a default hides lifts it', [
   [{ ignore: ['*.gen.js', '!a.gen.js'] }, 'node_modules/pkg/a.gen.js', 'ignored-by-default'],
 ]);
 
-table('brackets and parentheses may be meant literally', [
+table('a pattern that is literally the path matches it', [
   [{ watch: ['pages/[id].js'] }, 'pages/[id].js', yes],
   [{ watch: ['pages/[id].js'] }, 'pages/i.js', yes],
   [{ watch: ['pages/[id].js'] }, 'pages/x.js', 'outside'],
@@ -256,7 +256,7 @@ table('extensions', [
   [{ ext: [] }, 'a.js', 'extension'],
 ]);
 
-table('a pattern that says which files it means needs no extension of the list', [
+table('extensions do not apply to a pattern that names an extension', [
   [{ watch: ['config.yml'] }, 'config.yml', yes],
   [{ watch: ['*.yml'] }, 'x/config.yml', yes],
   [{ watch: ['src', 'src/**/*.html'] }, 'src/x/a.html', yes],
@@ -278,7 +278,7 @@ table('files that always count', [
   [{ always: ['*.txt'] }, 'a.txt', 'extension'],
 ]);
 
-describe('a verdict names the deciding pattern as it was written', () => {
+describe('a verdict holds the deciding pattern as the user wrote it', () => {
   test.each([
     [{ watch: ['./src/', 'lib'] }, 'src/a.js', './src/'],
     [{ watch: ['src', 'src/*.js'] }, 'src/a.js', 'src/*.js'],
@@ -315,7 +315,7 @@ describe('the roots are the outermost folders that hold everything relevant', ()
   });
 });
 
-describe('only folders that can hold something relevant are entered', () => {
+describe('mayContain selects the folders that can contain relevant files', () => {
   test.each([
     [{}, 'src/x', true],
     [{}, 'node_modules', false],
@@ -361,7 +361,7 @@ describe('only folders that can hold something relevant are entered', () => {
   });
 });
 
-describe('for any patterns', () => {
+describe('with any patterns', () => {
   const names = ['a', 'b.js', 'c.d', 'src', 'dist', '.x', 'node_modules', '[id].js', '(g)', 'k.swp'];
   const name = fc.constantFrom(...names);
   const segment = fc.oneof(
@@ -388,7 +388,7 @@ describe('for any patterns', () => {
   });
   const runs = { numRuns: 1000 };
 
-  test('what is accepted lies at or below a root, and every folder from there down to it is entered', () => {
+  test('every accepted file lies at or below a root, in folders that mayContain selects', () => {
     fc.assert(
       fc.property(settings, fc.array(file, { minLength: 20, maxLength: 20 }), (chosen, files) => {
         const filter = filterOf(chosen);
@@ -408,7 +408,7 @@ describe('for any patterns', () => {
     );
   });
 
-  test('what decides and what explains agree', () => {
+  test('the decision and its explanation agree', () => {
     fc.assert(
       fc.property(settings, file, (chosen, name) => {
         const filter = filterOf(chosen);

@@ -1,4 +1,4 @@
-/** devwatch ignores what git ignores: git itself is asked. */
+/** Compares the filter with git itself. */
 
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
@@ -8,7 +8,7 @@ import { createFilter } from '../../../src/watch/filter.ts';
 import { gitIgnoreFilesAbove, readGitIgnores } from '../../../src/watch/gitignore.ts';
 import { createProject, type Project } from '../../support/project.ts';
 
-/** No rules of the person who runs the tests. */
+/** Hides the rules of the user who runs the tests. */
 const plain = { ...process.env, GIT_CONFIG_NOSYSTEM: '1', GIT_CONFIG_GLOBAL: '/dev/null', XDG_CONFIG_HOME: '/nowhere' };
 
 const hasGit = spawnSync('git', ['--version']).status === 0;
@@ -17,7 +17,7 @@ function git(project: Project, args: readonly string[], input = ''): string {
   return spawnSync('git', args, { cwd: project.path, env: plain, input, encoding: 'utf8' }).stdout;
 }
 
-/** The files, of these, that git ignores. */
+/** Returns those of these files that git ignores. */
 function ignoredByGit(project: Project, files: readonly string[]): string[] {
   const listed = git(project, ['check-ignore', '--no-index', '--stdin', '-z'], files.join('\0'));
   return listed.split('\0').filter((file) => file !== '');
@@ -60,7 +60,7 @@ const rule = fc.oneof(
 );
 const rules = fc.array(rule, { maxLength: 5 }).map((lines) => lines.join('\n'));
 
-test.runIf(hasGit)('nested .gitignore files and .git/info/exclude mean what they mean to git', async () => {
+test.runIf(hasGit)('the filter reads nested .gitignore files and .git/info/exclude as git does', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.uniqueArray(file, { minLength: 1, maxLength: 12 }),
@@ -71,7 +71,7 @@ test.runIf(hasGit)('nested .gitignore files and .git/info/exclude mean what they
         await using project = createProject();
         git(project, ['init', '--quiet']);
         project.write('.git/info/exclude', exclude);
-        // Some stand in another one's way: a name is a file here and a folder there.
+        // Some names are a file in one case and a folder in another.
         const write = (name: string, text: string): boolean => {
           try {
             project.write(name, text);
@@ -86,7 +86,7 @@ test.runIf(hasGit)('nested .gitignore files and .git/info/exclude mean what they
         const filter = filterOf(project);
         const passedOver = written.filter((name) => filter.explain(project.at(name)).watched === false);
         expect(passedOver.sort()).toEqual(ignoredByGit(project, written).sort());
-        // No folder is left out that holds something that counts.
+        // Every folder that contains a relevant file is entered.
         for (const name of written.filter((name) => !passedOver.includes(name))) {
           for (let folder = path.dirname(name); folder !== '.'; folder = path.dirname(folder)) {
             expect(filter.mayContain(project.at(folder)), folder).toBe(true);
@@ -98,7 +98,7 @@ test.runIf(hasGit)('nested .gitignore files and .git/info/exclude mean what they
   );
 });
 
-test('the rule and its file are named', async () => {
+test('a verdict holds the rule of git and its file', async () => {
   await using project = createProject({ 'src/.gitignore': 'gen/', 'src/gen/a.js': '' });
   expect(filterOf(project).explain(project.at('src/gen/a.js'))).toEqual({
     watched: false,
@@ -108,7 +108,7 @@ test('the rule and its file are named', async () => {
   expect(filterOf(project).mayContain(project.at('src/gen'))).toBe(false);
 });
 
-test('an ignored folder that a pattern names is watched', async () => {
+test('a pattern that names a folder ignored by git watches it', async () => {
   await using project = createProject({ '.gitignore': 'gen\n*.tmp.js', 'gen/a.js': '', 'gen/x/b.js': '' });
   const filter = filterOf(project, ['.', 'gen']);
   expect(filter.accepts(project.at('gen/a.js'))).toBe(true);
@@ -116,13 +116,13 @@ test('an ignored folder that a pattern names is watched', async () => {
   expect(filter.accepts(project.at('c.tmp.js'))).toBe(false);
 });
 
-test('an ignored file that a pattern names is watched', async () => {
+test('a pattern that names a file ignored by git watches it', async () => {
   await using project = createProject({ '.gitignore': '.env', '.env': '' });
   expect(filterOf(project, ['.']).accepts(project.at('.env'))).toBe(false);
   expect(filterOf(project, ['.env']).accepts(project.at('.env'))).toBe(true);
 });
 
-test('"!" in ignore lifts a rule of git', async () => {
+test('a negated ignore pattern lifts a rule of git', async () => {
   await using project = createProject({ '.gitignore': 'gen', 'gen/a.js': '', 'gen/b.js': '' });
   const filter = createFilter({
     watch: { patterns: ['.'], base: project.path },
@@ -134,7 +134,7 @@ test('"!" in ignore lifts a rule of git', async () => {
   expect(filter.mayContain(project.at('gen'))).toBe(true);
 });
 
-test('the files above, up to the repository, are known', async () => {
+test('gitIgnoreFilesAbove finds the .gitignore files up to the repository', async () => {
   await using project = createProject({ '.git/HEAD': '', 'packages/web/a.js': '' });
   expect(gitIgnoreFilesAbove(project.at('packages/web'))).toEqual([
     project.at('packages/.gitignore'),
@@ -142,7 +142,7 @@ test('the files above, up to the repository, are known', async () => {
   ]);
 });
 
-test('rules above the watched folder count up to the repository, and not beyond it', async () => {
+test('the filter applies rules above the watched folder up to the repository, and not beyond', async () => {
   await using project = createProject({
     '.gitignore': '*.js',
     'inner/.git/HEAD': '',

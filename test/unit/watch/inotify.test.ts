@@ -1,4 +1,4 @@
-/** What only shows from inside the process: the watches it holds, and what happens when there are no more. */
+/** Tests of the inotify backend from inside the process: the watches that it holds, and their exhaustion. */
 
 import fs from 'node:fs';
 import path from 'node:path';
@@ -10,8 +10,8 @@ import { openInotify } from '../../../src/watch/inotify.ts';
 import { createProject, type Project } from '../../support/project.ts';
 import { aged, append, observe, type Settings } from './observe.ts';
 
-describe('no watch is left behind', () => {
-  /** What the kernel says: each watch is a line about the descriptor. */
+describe('the inotify backend leaves no watch behind', () => {
+  /** Counts the kernel's watches: each is a line about the descriptor. */
   function watches(): number {
     const descriptors = fs.readdirSync('/proc/self/fdinfo').flatMap((name) => {
       try {
@@ -25,7 +25,7 @@ describe('no watch is left behind', () => {
 
   const exhausted = (code: string) => Object.assign(new Error(`${code}: no more watches`), { code });
 
-  /** Lets so many watches be made, then none. */
+  /** Allows this number of watches, then no more. */
   function limitWatches(count: number, code: string): Disposable {
     const { watch } = fs;
     let left = count;
@@ -37,7 +37,7 @@ describe('no watch is left behind', () => {
     return { [Symbol.dispose]: () => spy.mockRestore() };
   }
 
-  /** Makes walks give way after every folder. */
+  /** Makes walks yield after every folder. */
   function shortSlices(): Disposable {
     let now = 0;
     const spy = vi.spyOn(systemClock, 'now').mockImplementation(() => {
@@ -79,13 +79,13 @@ describe('no watch is left behind', () => {
     expect(watches()).toBe(0);
   });
 
-  test('and nothing said, when it is closed while everything is walked again', async () => {
+  test('and reports nothing when it is closed during a resync', async () => {
     await using project = createProject({ ...tree, '0.txt': '', '1.txt': '' });
     await aged();
     const { watcher } = open(project);
     await watcher.armed;
     using _ = shortSlices();
-    // As many events in one turn as make it suspect that some are lost.
+    // More events in one turn than it trusts to be complete.
     for (let index = 0; index < 5000; index += 1) fs.chmodSync(project.at(`${index % 2}.txt`), 0o644);
     while (watches() === 601) await nextTurn();
     await watcher.close();
@@ -101,12 +101,12 @@ describe('no watch is left behind', () => {
     await watcher.armed;
     for (const file of Object.keys(tree)) project.write(path.join('new', file), '');
     await watcher.next();
-    // The folder whose event it was is let go when all who listen to it have been told.
+    // The kernel releases the folder of this event when its listeners have returned.
     await nextTurn();
     expect(watches()).toBe(0);
   });
 
-  test.each(['ENOSPC', 'EMFILE'])('when %s ends the arming', async (code) => {
+  test.each(['ENOSPC', 'EMFILE'])('when arming fails with %s', async (code) => {
     await using project = createProject(tree);
     using _ = limitWatches(100, code);
     const { watcher, failures, since } = open(project);
@@ -130,7 +130,7 @@ describe('no watch is left behind', () => {
     while (failures.length === 0) await nextTurn();
     expect(watches()).toBe(0);
     expect(failures).toEqual([{ error: expect.objectContaining({ code: 'ENOSPC' }), since: expect.any(Number) }]);
-    // What the edit has told is not asked for again, what came with the folder is.
+    // The edit has been reported; the files of the new folder have not.
     expect(failures[0]?.since).toBeGreaterThanOrEqual(before);
     expect(failures[0]?.since).toBeLessThanOrEqual(after);
   });
@@ -148,7 +148,7 @@ test('the inotify backend is resyncing until it has reported the changes whose e
   await using observer = observe(open, project, { onChange: () => states.push(watcher?.isResyncing()) });
   await observer.armed;
   expect(watcher?.isResyncing()).toBe(false);
-  // The kernel keeps 16,384 events while nobody reads; that of the write is lost.
+  // The kernel queues 16,384 events; that of the write is lost.
   for (let index = 0; index < 20_000; index += 1) fs.chmodSync(project.at(`${index % 2}.txt`), 0o644);
   append(project, 'a.js');
   expect(await observer.next()).toEqual({ kind: 'change', path: 'a.js' });

@@ -21,7 +21,7 @@ function workspace(packages: Readonly<Record<string, object>>): Project {
 }
 
 describe('the folders of linked packages are', () => {
-  test('those of direct and indirect dependencies, and no others', async () => {
+  test('the folders of direct and indirect dependencies, and no others', async () => {
     await using project = workspace({
       web: { dependencies: { '@org/api': '*' } },
       api: { devDependencies: { '@org/db': '*' }, main: 'index.js' },
@@ -31,7 +31,7 @@ describe('the folders of linked packages are', () => {
     expect(linkedFolders(project.at('packages/web'))).toEqual([project.at('packages/api'), project.at('packages/db')]);
   });
 
-  test('none where packages depend on each other in a circle, beyond each once', async () => {
+  test('each once where packages depend on each other in a circle', async () => {
     await using project = workspace({
       web: { dependencies: { '@org/api': '*' } },
       api: { dependencies: { '@org/web': '*', '@org/api': '*' } },
@@ -40,20 +40,20 @@ describe('the folders of linked packages are', () => {
   });
 
   test.each([
-    ['what is built, where only that is loaded', { main: './dist/index.js' }, ['dist']],
+    ['`dist`, where only built files are loaded', { main: './dist/index.js' }, ['dist']],
     [
-      'what is built, by conditions',
+      '`dist`, where conditions select built files',
       { exports: { '.': { import: './dist/a.mjs', require: './dist/a.cjs' } } },
       ['dist'],
     ],
-    ['several such folders', { main: 'dist/a.js', exports: { './x': './build/x.js' } }, ['dist', 'build']],
+    ['several folders of built files', { main: 'dist/a.js', exports: { './x': './build/x.js' } }, ['dist', 'build']],
     [
-      'both, where sources are loaded, too',
+      'sources and `dist`, where both are loaded',
       { exports: { development: './src/a.ts', default: './dist/a.js' } },
       ['', 'dist'],
     ],
     ['the whole package, where sources are loaded', { exports: './lib/a.js' }, ['']],
-    ['the whole package, where nothing is said', {}, ['']],
+    ['the whole package, where it names no entry', {}, ['']],
   ])('%s', async (_, fields, folders) => {
     await using project = workspace({ web: { dependencies: { '@org/api': '*' } }, api: fields });
     expect(linkedFolders(project.at('packages/web'))).toEqual(
@@ -61,7 +61,7 @@ describe('the folders of linked packages are', () => {
     );
   });
 
-  test('none for what is installed, links of a store included', async () => {
+  test('none for installed packages, including links into a store', async () => {
     await using project = createProject({
       'package.json': manifest({ dependencies: { installed: '*', stored: '*', missing: '*' } }),
       'node_modules/installed/package.json': '{}',
@@ -71,7 +71,7 @@ describe('the folders of linked packages are', () => {
     expect(linkedFolders(project.path)).toEqual([]);
   });
 
-  test('none where package.json is missing or no JSON', async () => {
+  test('none where package.json is missing or not JSON', async () => {
     await using project = createProject({ 'broken/package.json': '{' });
     expect(linkedFolders(project.path)).toEqual([]);
     expect(linkedFolders(project.at('broken'))).toEqual([]);

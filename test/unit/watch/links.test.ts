@@ -1,4 +1,4 @@
-/** Links to what lies outside the watched folders, through inotify. */
+/** Links to files and folders outside the watched folders, with the inotify backend. */
 
 import fs from 'node:fs';
 import path from 'node:path';
@@ -22,8 +22,8 @@ async function watching(project: Project, settings?: Settings): Promise<Observer
 
 const pathsOf = (observer: Observer): Set<string> => new Set(observer.changes.map((change) => change.path));
 
-describe('a linked file', () => {
-  test('counts when its target is written in place or renamed over', async () => {
+describe('the inotify backend reports a linked file', () => {
+  test('whose target is written in place or renamed over', async () => {
     await using outside = createProject({ 'x/real.js': '' });
     await using project = createProject({ 'a.js': '' });
     fs.symlinkSync(outside.at('x/real.js'), project.at('linked.js'));
@@ -36,7 +36,7 @@ describe('a linked file', () => {
     await observer.next('linked.js');
   });
 
-  test('counts when it comes later', async () => {
+  test('whose target appears later', async () => {
     await using outside = createProject({ 'real.js': '' });
     await using project = createProject({ 'a.js': '' });
     await using observer = await watching(project);
@@ -46,7 +46,7 @@ describe('a linked file', () => {
     expect(await observer.next()).toEqual({ kind: 'change', path: 'linked.js' });
   });
 
-  test('counts no longer when the link leads elsewhere', async () => {
+  test('no longer for its old target once the link leads elsewhere', async () => {
     await using outside = createProject({ 'old.js': '', 'new.js': '' });
     await using project = createProject({ 'a.js': '' });
     fs.symlinkSync(outside.at('old.js'), project.at('linked.js'));
@@ -61,7 +61,7 @@ describe('a linked file', () => {
     expect(observer.changes.filter(({ kind, path }) => kind === 'change' && path === 'linked.js')).toHaveLength(2);
   });
 
-  test('counts when the folder of its target was removed and made again', async () => {
+  test('whose target folder was removed and made again', async () => {
     await using outside = createProject({ 'x/real.js': '' });
     await using project = createProject({ 'a.js': '' });
     fs.symlinkSync(outside.at('x/real.js'), project.at('linked.js'));
@@ -74,7 +74,7 @@ describe('a linked file', () => {
     await observer.next('linked.js');
   });
 
-  test('counts when a link on the way leads elsewhere, as in a Kubernetes ConfigMap', async () => {
+  test('when a link on the way changes, as in a Kubernetes ConfigMap', async () => {
     await using project = createProject({ '..1/config.js': '1', '..2/config.js': '2', 'a.js': '' });
     fs.symlinkSync('..1', project.at('..data'));
     fs.symlinkSync('..data/config.js', project.at('config.js'));
@@ -95,7 +95,7 @@ describe('a linked file', () => {
     expect(await observer.next()).toEqual({ kind: 'change', path: 'config.js' });
   });
 
-  test('that leads elsewhere or is gone leaves no watch behind', async () => {
+  test('and leaves no watch behind when the link changes or is deleted', async () => {
     await using project = createProject({ '1/a.js': '', '2/a.js': '', '3/a.js': '' });
     const open = new Set<string>();
     const targets = new LinkTargets<string>(
@@ -118,7 +118,7 @@ describe('a linked file', () => {
     await vi.waitFor(() => expect([...open]).toEqual([]));
   });
 
-  test('whose target counts by itself is reported once, under that name', async () => {
+  test('once, under the name of its target, when the target is watched itself', async () => {
     await using project = createProject({ 'src/real.js': '' });
     fs.symlinkSync(project.at('src/real.js'), project.at('linked.js'));
     await using observer = await watching(project);
@@ -129,7 +129,7 @@ describe('a linked file', () => {
   });
 });
 
-test('a second link to a folder counts when the first one goes', async () => {
+test('a second link to a folder takes over when the first one is deleted', async () => {
   await using outside = createProject({ 'a.js': '' });
   await using project = createProject({ 'b.js': '' });
   fs.symlinkSync(outside.path, project.at('first'));
@@ -144,7 +144,7 @@ test('a second link to a folder counts when the first one goes', async () => {
   expect(await observer.next(`${second}/a.js`)).toEqual({ kind: 'change', path: `${second}/a.js` });
 });
 
-test('with follow off neither linked folders nor the targets of linked files are watched', async () => {
+test('without `follow`, neither linked folders nor the targets of linked files are watched', async () => {
   await using outside = createProject({ 'x/a.js': '', 'real.js': '' });
   await using project = createProject({ 'b.js': '' });
   fs.symlinkSync(outside.at('x'), project.at('folder'));
@@ -158,8 +158,8 @@ test('with follow off neither linked folders nor the targets of linked files are
   expect(await observer.next()).toEqual({ kind: 'unlink', path: 'linked.js' });
 });
 
-describe('attributes', () => {
-  test('of a file that was written long ago are no change', async () => {
+describe('the inotify backend', () => {
+  test('ignores changed attributes of a file that was written long ago', async () => {
     await using project = createProject({ 'a.js': '', 'b.js': '' });
     fs.utimesSync(project.at('a.js'), 1, 1);
     await using observer = await watching(project);
@@ -168,26 +168,26 @@ describe('attributes', () => {
     expect((await observer.next()).path).toBe('b.js');
   });
 
-  test('of a file that was just saved are no second change, a write to it is', async () => {
+  test('ignores changed attributes of a file that was just saved, and reports another write', async () => {
     await using project = createProject({ 'a.js': '', 'b.js': '' });
     await using observer = await watching(project);
     for (let round = 0; round < 20; round += 1) {
       project.replace('a.js', `save ${round}`);
       await observer.next('a.js');
-      // A test that answers every event at once would keep the loop in one turn.
+      // Answering every event at once would keep the loop in one turn.
       await nextTurn();
       const before = observer.changes.length;
       fs.chmodSync(project.at('a.js'), round % 2 === 0 ? 0o600 : 0o644);
       append(project, 'b.js');
       expect((await observer.next()).path).toBe('b.js');
       expect(observer.changes.length).toBe(before + 1);
-      // The same size, perhaps in the same tick of the kernel's clock.
+      // Same size, perhaps in the same tick of the kernel's clock.
       fs.writeFileSync(project.at('a.js'), `SAVE ${round}`, { flag: 'r+' });
       await observer.next('a.js');
     }
   });
 
-  test('an old time, given to a copy a while after it was written, is no second change', async () => {
+  test('ignores an old time that a copy gets some time after it was written', async () => {
     await using project = createProject({ 'a.js': '', 'b.js': '' });
     await using observer = await watching(project);
     project.write('a.js', 'copy');
@@ -199,7 +199,7 @@ describe('attributes', () => {
     expect(observer.changes.length).toBe(before + 1);
   });
 
-  test('a touch is a change', async () => {
+  test('reports a touch', async () => {
     await using project = createProject({ 'a.js': '' });
     await using observer = await watching(project);
     fs.utimesSync(project.at('a.js'), 1, 1);
@@ -207,7 +207,7 @@ describe('attributes', () => {
   });
 });
 
-test('a folder that may not be read is named, once', async () => {
+test('the inotify backend warns once about folders that cannot be read', async () => {
   await using project = createProject({ 'a.js': '', 'secret/x/a.js': '', 'other/a.js': '' });
   const { watch } = fs;
   const denied = vi.spyOn(fs, 'watch').mockImplementation(((folder: string) => {
@@ -223,14 +223,14 @@ test('a folder that may not be read is named, once', async () => {
   expect((await observer.next()).path).toBe('a.js');
 });
 
-test('a link that is gone before its folder can be watched does not stand in the way of the next one', async () => {
+test('a link deleted before its folder is watched does not hide the next link', async () => {
   await using outside = createProject({ 'a.js': '' });
   await using project = createProject({ 'b.js': '' });
   await using observer = observe((options) => openInotify(options, (error) => expect.unreachable(`${error}`)), project);
   await observer.armed;
   const watch = fs.watch;
   using spy = vi.spyOn(fs, 'watch').mockImplementation(((file: string) => {
-    // The moment between the look at the link and the subscription.
+    // The moment between reading the link and subscribing.
     if (file === project.at('one')) fs.renameSync(file, project.at('two'));
     return watch(file);
   }) as typeof fs.watch);
@@ -242,14 +242,14 @@ test('a link that is gone before its folder can be watched does not stand in the
   expect(observer.changes.map((change) => change.path)).toContain('two/a.js');
 });
 
-test('a linked folder whose target was removed and made again at once is still watched', async () => {
+test('a linked folder is still watched after its target was removed and made again at once', async () => {
   await using outside = createProject({ 'lib/a.js': '' });
   await using project = createProject({ 'b.js': '' });
   fs.symlinkSync(outside.at('lib'), project.at('linked'));
   await using observer = await watching(project);
   outside.remove('lib');
   outside.write('lib/a.js', '1');
-  // What is done about it may take until after the next event.
+  // The reaction may be complete only after the next event.
   for (let turn = 0; turn < 3; turn += 1) await observer.settle();
   append(outside, 'lib/a.js');
   outside.write('lib/c.js', '');
@@ -257,7 +257,7 @@ test('a linked folder whose target was removed and made again at once is still w
   expect(pathsOf(observer)).toContain('linked/c.js');
 });
 
-test('a write in place that keeps size and time of modification, as of `cp -p`, is reported', async () => {
+test('the inotify backend reports a write in place that keeps size and modification time, as `cp -p` does', async () => {
   await using project = createProject({ 'a.js': '1' });
   fs.utimesSync(project.at('a.js'), 1_000_000_000, 1_000_000_000);
   await using observer = await watching(project);

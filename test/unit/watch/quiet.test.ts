@@ -12,7 +12,7 @@ interface Setup {
 
 function open({ delay, busy = () => false, restOfSave = () => 0 }: Setup = {}) {
   const clock = createClock();
-  /** Each burst with the time, from the start, at which it was delivered. */
+  /** Each burst with the time since the start at which it was delivered. */
   const bursts: { at: number; changes: readonly Change[] }[] = [];
   const start = clock.now();
   const quiet = new QuietWindow({
@@ -47,16 +47,7 @@ describe('the adaptive window', () => {
     expect(adaptiveWindow(files, events, busy, resumed)).toBe(window);
   });
 
-  test('answers a single save after 5 ms', () => {
-    const { clock, push, times } = open();
-    push('/a');
-    clock.advance(4);
-    expect(times()).toEqual([]);
-    clock.advance(1);
-    expect(times()).toEqual([5]);
-  });
-
-  test('is as long as the rest of a save may take, or until that has come', () => {
+  test('waits as long as the rest of a save may take, or until the save is complete', () => {
     let half = true;
     const { clock, push, times } = open({ restOfSave: () => (half ? 25 : 0) });
     push('/a');
@@ -73,7 +64,7 @@ describe('the adaptive window', () => {
     expect(times()).toEqual([25, 1045]);
   });
 
-  test('waits for no rest where one of several files is complete', () => {
+  test('does not wait for the rest of a save when one of several files is complete', () => {
     const { clock, push, times } = open({ restOfSave: (path) => (path === '/half' ? 100 : 0) });
     push('/half');
     push('/complete');
@@ -81,7 +72,7 @@ describe('the adaptive window', () => {
     expect(times()).toEqual([60]);
   });
 
-  test('is 60 ms for what comes less than 100 ms after the end of a burst', () => {
+  test('is 60 ms for a change less than 100 ms after the end of a burst', () => {
     const { clock, push, times } = open();
     push('/a');
     clock.advance(5 + 99);
@@ -110,21 +101,20 @@ describe('the adaptive window', () => {
     expect(times()).toEqual([64]);
   });
 
-  test('waits 60 ms from the ninth event about one file on', () => {
+  test.each([
+    [5, 'a single event', ['/a']],
+    [60, 'nine events of one file', Array<string>(9).fill('/a')],
+    [120, '101 events', several(101)],
+  ])('lasts %i ms after %s', (ms, _, files) => {
     const { clock, push, times } = open();
-    for (let event = 0; event < 9; event += 1) push('/a');
-    clock.advance(1000);
-    expect(times()).toEqual([60]);
+    for (const file of files) push(file);
+    clock.advance(ms - 1);
+    expect(times()).toEqual([]);
+    clock.advance(1);
+    expect(times()).toEqual([ms]);
   });
 
-  test('waits 120 ms from the hundred and first event on', () => {
-    const { clock, push, times } = open();
-    for (const file of several(101)) push(file);
-    clock.advance(1000);
-    expect(times()).toEqual([120]);
-  });
-
-  test('begins anew after each burst', () => {
+  test('is chosen again after each burst', () => {
     const { clock, push, times, paths } = open();
     for (const file of several(101)) push(file);
     clock.advance(120 + 100);
@@ -134,7 +124,7 @@ describe('the adaptive window', () => {
     expect(paths()[1]).toEqual(['/a']);
   });
 
-  test('gives way after 2 s to a program that writes without pause', () => {
+  test('ends after 2 s when a program writes without pause', () => {
     const { clock, push, times } = open();
     for (let ms = 0; ms < 5000; ms += 10) {
       push('/log');
@@ -145,7 +135,7 @@ describe('the adaptive window', () => {
 });
 
 describe('a fixed delay', () => {
-  test('stands in the place of every adaptive window', () => {
+  test('replaces the adaptive window', () => {
     const { clock, push, times } = open({ delay: 300 });
     for (const file of several(200)) push(file);
     clock.advance(299);
@@ -154,7 +144,7 @@ describe('a fixed delay', () => {
     expect(times()).toEqual([300]);
   });
 
-  test('of zero answers in the next turn', () => {
+  test('of zero ends in the next turn', () => {
     const { clock, push, times } = open({ delay: 0 });
     push('/a');
     expect(times()).toEqual([]);
@@ -162,14 +152,14 @@ describe('a fixed delay', () => {
     expect(times()).toEqual([0]);
   });
 
-  test('does not look at locks', () => {
+  test('ignores locks', () => {
     const { clock, push, times } = open({ delay: 50, busy: () => true });
     push('/a');
     clock.advance(5000);
     expect(times()).toEqual([50]);
   });
 
-  test('gives way after 2 s to a program that writes without pause', () => {
+  test('ends after 2 s when a program writes without pause', () => {
     const { clock, push, times } = open({ delay: 500 });
     for (let ms = 0; ms < 3000; ms += 100) {
       push('/log');
@@ -186,8 +176,8 @@ describe('a fixed delay', () => {
   });
 });
 
-describe('the busy lock', () => {
-  test('holds a burst back until it is gone', () => {
+describe('a lock', () => {
+  test('holds back a burst until it is released', () => {
     let locked = true;
     const { clock, push, times } = open({ busy: () => locked });
     push('/a');
@@ -198,7 +188,7 @@ describe('the busy lock', () => {
     expect(times()).toEqual([5 + 5 * 120]);
   });
 
-  test('that nobody takes away counts for 2 s after the last event', () => {
+  test('that is never released counts for 2 s after the last event', () => {
     const { clock, push, times } = open({ busy: () => true });
     push('/a');
     clock.advance(1000);
@@ -210,7 +200,7 @@ describe('the busy lock', () => {
     expect(times()[0]).toBeGreaterThanOrEqual(3000);
   });
 
-  test('that comes after the burst holds nothing back', () => {
+  test('taken after a burst does not hold it back', () => {
     let locked = false;
     const { clock, push, times } = open({ busy: () => locked });
     push('/a');
@@ -222,7 +212,7 @@ describe('the busy lock', () => {
 });
 
 describe('a burst', () => {
-  test('names each path once, with what happened to it last, in the order of their first events', () => {
+  test('holds the latest change of each path, in the order of their first events', () => {
     const { clock, push, bursts } = open();
     push('/a', 'unlink');
     push('/b', 'add');
@@ -250,7 +240,7 @@ describe('a burst', () => {
     expect(clock.pending).toBe(0);
   });
 
-  test('takes in the next one what is pushed while it is delivered', () => {
+  test('does not take in changes pushed while it is delivered; the next one does', () => {
     const clock = createClock();
     const bursts: string[][] = [];
     const quiet = new QuietWindow({
@@ -269,24 +259,13 @@ describe('a burst', () => {
   });
 });
 
-describe('after close', () => {
-  test('what had come in is forgotten', () => {
-    const { clock, quiet, push, times } = open();
-    push('/a');
-    quiet.close();
-    clock.advance(5000);
-    expect(times()).toEqual([]);
-    expect(clock.pending).toBe(0);
-  });
-
-  test('what comes in is not taken', () => {
-    const { clock, quiet, push, times } = open();
-    quiet.close();
-    push('/a');
-    clock.advance(5000);
-    expect(times()).toEqual([]);
-    expect(clock.pending).toBe(0);
-  });
+test('a closed window forgets all changes, and takes no more', () => {
+  const { clock, quiet, push, times } = open();
+  push('/a');
+  quiet.close();
+  push('/b');
+  clock.advance(5000);
+  expect({ times: times(), pending: clock.pending }).toEqual({ times: [], pending: 0 });
 });
 
 test('every pushed change is in exactly one burst, which ends after the last push of its path', () => {
@@ -294,7 +273,7 @@ test('every pushed change is in exactly one burst, which ends after the last pus
     fc.record({
       path: fc.constantFrom('/a', '/b', '/c', '/d'),
       kind: fc.constantFrom<Change['kind']>('add', 'change', 'unlink'),
-      /** What passes before the next push; around the windows, and far beyond. */
+      /** Time before the next push: around the windows, and far beyond. */
       pause: fc.oneof(fc.nat(15), fc.nat(130), fc.nat(3000)),
       locks: fc.boolean(),
     }),

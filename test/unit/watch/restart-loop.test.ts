@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createLoopDetector } from '../../../src/watch/restart-loop.ts';
 
-/** So many starts, each followed by a change of these files after `delay` ms; what is found out. */
+/** Returns what a detector finds in each of several starts, all followed by a change of these files after `delay` ms. */
 function loop(rounds: number, files: readonly string[], delay = 100) {
   const detector = createLoopDetector();
   return Array.from({ length: rounds }, (_, round) => {
@@ -10,7 +10,7 @@ function loop(rounds: number, files: readonly string[], delay = 100) {
   });
 }
 
-test('a file that changes right after five starts in a row is named, once', () => {
+test('the loop detector names once a file that changes right after five starts in a row', () => {
   expect(loop(8, ['/db.json', '/log.json'])).toEqual([
     ...Array(4).fill(undefined),
     '/db.json',
@@ -20,11 +20,11 @@ test('a file that changes right after five starts in a row is named, once', () =
   ]);
 });
 
-test('changes that come later are a person’s', () => {
+test('the loop detector ignores changes that come later than a second after a start', () => {
   expect(loop(8, ['/server.js'], 1001)).toEqual(Array(8).fill(undefined));
 });
 
-test('another file in between is no loop', () => {
+test('the loop detector ignores a file that does not change after every start', () => {
   const detector = createLoopDetector();
   for (let round = 0; round < 20; round += 1) {
     detector.started(round * 1000);

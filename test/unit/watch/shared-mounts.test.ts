@@ -13,7 +13,7 @@ const mounts = (...lines: readonly string[]): Mount[] =>
   });
 
 describe('the mount table', () => {
-  test('is read past its optional fields', () => {
+  test('is read with its optional fields', () => {
     const table = [
       '27 1 254:0 / / rw,relatime - ext4 /dev/vda rw,discard',
       '36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 shared:7 - nfs4 server:/export rw',
@@ -22,18 +22,18 @@ describe('the mount table', () => {
     expect(parseMounts(table)).toEqual(mounts('/ ext4', '/mnt2 nfs4'));
   });
 
-  test('names points with spaces and other characters that it escapes', () => {
+  test('is read with escaped characters in mount points', () => {
     expect(parseMounts(String.raw`1 2 0:5 / /my\040files\011\134x rw - cifs //nas/x rw`)).toEqual([
       { point: '/my files\t\\x', type: 'cifs' },
     ]);
   });
 
-  test.runIf(process.platform === 'linux')('of this machine has a root', () => {
+  test.runIf(process.platform === 'linux')('of this machine contains /', () => {
     expect(parseMounts(fs.readFileSync('/proc/self/mountinfo', 'utf8')).map(({ point }) => point)).toContain('/');
   });
 });
 
-describe('what is polled', () => {
+describe('findSharedMount finds', () => {
   test.each([
     ['NFS', '/srv/code', ['/ ext4', '/srv nfs4'], '/srv'],
     ['SMB', '/media/nas/x', ['/ ext4', '/media/nas cifs'], '/media/nas'],
@@ -41,7 +41,7 @@ describe('what is polled', () => {
     ['a shared folder of VirtualBox', '/vagrant', ['/ ext4', '/vagrant vboxsf'], '/vagrant'],
     ['a folder of the host in Docker Desktop', '/app', ['/ overlay', '/app virtiofs'], '/app'],
     ['sshfs', '/home/u/remote/x', ['/ ext4', '/home/u/remote fuse.sshfs'], '/home/u/remote'],
-    ['a FUSE file system that nobody knows', '/data', ['/ ext4', '/data fuse.own'], '/data'],
+    ['an unknown FUSE file system', '/data', ['/ ext4', '/data fuse.own'], '/data'],
     ['the inner one of nested mounts', '/a/b/c', ['/ ext4', '/a ext4', '/a/b nfs'], '/a/b'],
     ['the later one of two at the same point', '/a/x', ['/ ext4', '/a ext4', '/a nfs'], '/a'],
     ['a mount inside the root', '/app', ['/ ext4', '/app/shared nfs'], '/app/shared'],
@@ -50,7 +50,7 @@ describe('what is polled', () => {
   });
 });
 
-describe('what has events', () => {
+describe('findSharedMount does not find', () => {
   test.each([
     ['a local disk', '/home/u/code', ['/ ext4', '/home btrfs']],
     ['the layers of a container', '/app', ['/ overlay', '/app ext4']],
@@ -64,13 +64,13 @@ describe('what has events', () => {
     expect(findSharedMount([root], everything, mounts(...table))).toBeUndefined();
   });
 
-  test('a root with a network mount in a folder that is not looked into', () => {
+  test('a network mount in an ignored folder', () => {
     const table = mounts('/ ext4', '/app/node_modules nfs');
     expect(findSharedMount(['/app'], (folder) => folder !== '/app/node_modules', table)).toBeUndefined();
   });
 });
 
-test('a backend that is named is used wherever the files lie', () => {
+test('a backend that the settings name is used on every file system', () => {
   const filter = createFilter({
     watch: { patterns: ['.'], base: '/' },
     ignore: { patterns: [], base: '/' },

@@ -7,6 +7,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
+import type { Change } from '../../../src/shared/events.ts';
 import { openChokidar, openPolling } from '../../../src/watch/chokidar.ts';
 import { openInotify } from '../../../src/watch/inotify.ts';
 import { createProject, type Project } from '../../support/project.ts';
@@ -18,7 +19,7 @@ const backends = {
   polling: (options) => openPolling(options, 20),
 } satisfies Readonly<Record<string, Open>>;
 
-/** Opens, for a program that was started after the project was written, and waits until it is armed. */
+/** Opens a watcher for a program that was started after the project was written, and waits until it is armed. */
 async function watching(backend: keyof typeof backends, project: Project, settings?: Settings): Promise<Observer> {
   await aged();
   const observer = observe(backends[backend], project, settings);
@@ -34,34 +35,17 @@ const numbered = (count: number, name: (index: number) => string): string[] =>
 const contents = (files: readonly string[]): Record<string, string> =>
   Object.fromEntries(files.map((file) => [file, '']));
 
-/** What every backend reports. */
 describe.each(['inotify', 'chokidar', 'polling'] as const)('%s', (backend) => {
-  test('reports a write in place', async () => {
-    await using project = createProject({ 'src/a.js': '' });
-    await using observer = await watching(backend, project);
-    project.write('src/a.js', '1');
-    expect(await observer.next()).toEqual({ kind: 'change', path: 'src/a.js' });
-  });
-
-  test('reports a file that is renamed over another, under the name of the other', async () => {
-    await using project = createProject({ 'src/a.js': '' });
-    await using observer = await watching(backend, project);
-    project.replace('src/a.js', '1');
-    expect((await observer.next()).path).toBe('src/a.js');
-  });
-
-  test('reports a new file', async () => {
-    await using project = createProject({ 'src/a.js': '' });
-    await using observer = await watching(backend, project);
-    project.write('src/b.js', '');
-    expect(await observer.next()).toEqual({ kind: 'add', path: 'src/b.js' });
-  });
-
-  test('reports a deleted file', async () => {
+  test.each<[string, (project: Project) => void, Partial<Change>]>([
+    ['a write in place', (project) => project.write('src/a.js', '1'), { kind: 'change', path: 'src/a.js' }],
+    ['a file that is renamed over another', (project) => project.replace('src/a.js', '1'), { path: 'src/a.js' }],
+    ['a new file', (project) => project.write('src/c.js', ''), { kind: 'add', path: 'src/c.js' }],
+    ['a deleted file', (project) => project.remove('src/a.js'), { kind: 'unlink', path: 'src/a.js' }],
+  ])('reports %s', async (_, act, change) => {
     await using project = createProject({ 'src/a.js': '', 'src/b.js': '' });
     await using observer = await watching(backend, project);
-    project.remove('src/a.js');
-    expect(await observer.next()).toEqual({ kind: 'unlink', path: 'src/a.js' });
+    act(project);
+    expect(await observer.next()).toMatchObject(change);
   });
 
   test('reports every file of a deleted folder', async () => {
@@ -73,7 +57,7 @@ describe.each(['inotify', 'chokidar', 'polling'] as const)('%s', (backend) => {
     expect(new Set(observer.changes.map((change) => change.kind))).toEqual(new Set(['unlink']));
   });
 
-  test('says nothing of files that do not count', async () => {
+  test('does not report files that do not count', async () => {
     await using project = createProject({ 'a.js': '', 'a.txt': '', 'node_modules/pkg/a.js': '', 'gen/a.js': '' });
     await using observer = await watching(backend, project, { ignore: ['gen'] });
     for (const file of ['a.txt', 'node_modules/pkg/a.js', 'node_modules/pkg/b.js', 'gen/a.js', 'gen/b.js', 'b.txt']) {
@@ -84,14 +68,14 @@ describe.each(['inotify', 'chokidar', 'polling'] as const)('%s', (backend) => {
     expect((await observer.next()).path).toBe('a.js');
   });
 
-  test('says nothing of what is as old as the program', async () => {
+  test('does not report files that are as old as the program', async () => {
     await using project = createProject({ 'src/a.js': '', 'src/b.js': '' });
     await using observer = await watching(backend, project);
     append(project, 'src/b.js');
     expect((await observer.next()).path).toBe('src/b.js');
   });
 
-  test('reports what was saved after the program was started and before the watcher was armed', async () => {
+  test('reports files saved after the program was started and before the watcher is armed', async () => {
     await using project = createProject({ 'src/a.js': '', 'src/b.js': '' });
     const since = Date.now();
     project.write('src/a.js', '1');
@@ -100,7 +84,7 @@ describe.each(['inotify', 'chokidar', 'polling'] as const)('%s', (backend) => {
     await observer.all(['src/a.js', 'src/b.js']);
   });
 
-  test('tells what it covers', async () => {
+  test('returns the number of files and folders', async () => {
     await using project = createProject({ 'a.js': '', 'src/a.js': '', 'src/x/b.js': '', 'a.txt': '', 'dist/a.js': '' });
     await using observer = observe(backends[backend], project);
     const coverage = await observer.armed;
@@ -108,7 +92,7 @@ describe.each(['inotify', 'chokidar', 'polling'] as const)('%s', (backend) => {
     expect(coverage.directories).toBeGreaterThanOrEqual(3);
   });
 
-  test('watches a single file, and nothing beside it', async () => {
+  test('watches a single file, and no other in its folder', async () => {
     await using project = createProject({ 'src/a.js': '', 'src/b.js': '', 'src/x/a.js': '' });
     await using observer = await watching(backend, project, { watch: ['src/a.js'] });
     append(project, 'src/b.js');
@@ -117,7 +101,7 @@ describe.each(['inotify', 'chokidar', 'polling'] as const)('%s', (backend) => {
     expect(await observer.next()).toEqual({ kind: 'change', path: 'src/a.js' });
   });
 
-  test('says nothing once it is closed', async () => {
+  test('reports no change once it is closed', async () => {
     await using project = createProject({ 'a.js': '' });
     const closed = await watching(backend, project);
     await closed.close();
@@ -128,9 +112,8 @@ describe.each(['inotify', 'chokidar', 'polling'] as const)('%s', (backend) => {
   });
 });
 
-/** What both event backends report. */
 describe.each(['inotify', 'chokidar'] as const)('%s', (backend) => {
-  test('reports a file in a new nested folder that was made at once with it, twenty times', async () => {
+  test('reports a file that is created together with its nested folders, twenty times', async () => {
     await using project = createProject({ 'a.js': '' });
     await using observer = await watching(backend, project);
     for (const file of numbered(20, (index) => `new-${index}/x/y/a.js`)) {
@@ -229,10 +212,10 @@ describe.each(['inotify', 'chokidar'] as const)('%s', (backend) => {
       },
     ],
     ['a temporary file', (project, file, content) => project.replace(file, content)],
-  ])('reports a save through %s, and nothing else', async (_, save) => {
+  ])('reports a save through %s, and no other file', async (_, save) => {
     await using project = createProject({ 'src/a.js': '', 'b.js': '' });
     await using observer = await watching(backend, project);
-    // Of several in quick succession chokidar loses some.
+    // Chokidar loses some of several saves in quick succession.
     for (let round = 0; round < (backend === 'inotify' ? 6 : 1); round += 1) {
       save(project, 'src/a.js', String(round));
       await observer.next('src/a.js');
@@ -242,7 +225,7 @@ describe.each(['inotify', 'chokidar'] as const)('%s', (backend) => {
     expect(others).toEqual([]);
   });
 
-  test('reports what comes to a root that was missing', async () => {
+  test('reports a file in a root that was missing', async () => {
     await using project = createProject({ 'a.js': '' });
     await using observer = await watching(backend, project, { watch: ['src', '*.js'] });
     project.write('src/b.js', '');
@@ -263,7 +246,7 @@ describe.each(['inotify', 'chokidar'] as const)('%s', (backend) => {
 });
 
 describe('inotify', () => {
-  test('watches each folder once, no file, and nothing that is ignored', async () => {
+  test('takes one watch per relevant folder, and none per file', async () => {
     await using project = createProject({ 'a.js': '', 'src/x/a.js': '', 'node_modules/p/a.js': '', 'gen/a.js': '' });
     await using observer = observe(backends.inotify, project, { ignore: ['gen'] });
     expect(await observer.armed).toEqual({ backend: 'inotify', directories: 3, files: 2 });
@@ -295,7 +278,7 @@ describe('inotify', () => {
     expect(observer.changes).toHaveLength(20);
   });
 
-  test('reports a file that is renamed over another again and again', async () => {
+  test('reports a file every time another is renamed over it', async () => {
     await using project = createProject({ 'src/a.js': '' });
     await using observer = await watching('inotify', project);
     for (let save = 0; save < 20; save += 1) {
@@ -305,7 +288,7 @@ describe('inotify', () => {
     expect(observer.changes).toEqual(Array(20).fill({ kind: 'change', path: 'src/a.js' }));
   });
 
-  test('says nothing of a temporary file that is gone at once', async () => {
+  test('does not report a temporary file that is deleted at once', async () => {
     await using project = createProject({ 'a.js': '' });
     await using observer = await watching('inotify', project);
     for (let index = 0; index < 20; index += 1) {
@@ -316,7 +299,7 @@ describe('inotify', () => {
     expect((await observer.next()).path).toBe('a.js');
   });
 
-  test('says nothing of a folder whose attributes change', async () => {
+  test('does not report changed attributes of a folder', async () => {
     await using project = createProject({ 'src/x/a.js': '', 'b.js': '' });
     await using observer = await watching('inotify', project);
     for (const folder of ['src/x', 'src', '.']) {
@@ -347,7 +330,7 @@ describe('inotify', () => {
     await using project = createProject(contents(folders.map((folder) => `${folder}/old.js`)));
     await using observer = await watching('inotify', project);
     for (const folder of folders) {
-      // As git does it: a folder goes with its last file, and comes with its first.
+      // As git does: it removes a folder with its last file, and makes it with its first.
       project.remove(folder);
       project.write(`${folder}/new.js`, '');
     }
@@ -370,7 +353,7 @@ describe('inotify', () => {
     }
   });
 
-  test.each(['src', 'src/x', '.'])('reports what comes to %j, a root that was removed a while ago', async (root) => {
+  test.each(['src', 'src/x', '.'])('reports a file in the root %j, which was removed some time ago', async (root) => {
     await using parent = createProject({ 'app/src/x/a.js': '', 'b.js': '' });
     await using observer = await watching('inotify', parent, { watch: [path.join('app', root)] });
     parent.remove('app');
@@ -403,7 +386,7 @@ describe('inotify', () => {
     expect(await observer.next()).toEqual({ kind: 'add', path: 'src/lib/a.js' });
   });
 
-  test('announces nothing of a root whose neighbour is removed', async () => {
+  test('reports no file of a root when a neighbouring root is removed', async () => {
     await using project = createProject({ 'lib/a.js': '', 'src/b.js': '' });
     await using observer = await watching('inotify', project, { watch: ['lib', 'src'] });
     project.remove('src');
@@ -451,7 +434,7 @@ describe('inotify', () => {
     expect((await observer.next()).path).toBe('two/a.js');
   });
 
-  test('reports the files of a folder that is moved in with all it holds', async () => {
+  test('reports the files of a folder that is moved in', async () => {
     await using outside = createProject({ 'x/y/a.js': '', 'x/b.js': '' });
     await using project = createProject({ 'a.js': '' });
     await using observer = await watching('inotify', project);
@@ -484,7 +467,7 @@ describe('inotify', () => {
     expect(await observer.next()).toEqual({ kind: 'change', path: 'two/a.js' });
   });
 
-  test('follows a link that leads where an ignored link leads, too', async () => {
+  test('follows a link to a folder to which an ignored link leads as well', async () => {
     await using outside = createProject({ 'a.js': '' });
     await using project = createProject({ 'b.js': '' });
     for (const link of ['a-ignored', 'linked', 'z-ignored']) fs.symlinkSync(outside.path, project.at(link));
@@ -493,7 +476,7 @@ describe('inotify', () => {
     expect((await observer.next()).path).toBe('linked/a.js');
   });
 
-  test('follows a link to another place when it is made to lead there', async () => {
+  test('follows a link that is changed to lead to another folder', async () => {
     await using first = createProject({ 'a.js': '' });
     await using second = createProject({ 'b.js': '' });
     await using project = createProject({ 'c.js': '' });
@@ -516,16 +499,16 @@ describe('inotify', () => {
     expect(await observer.armed).toEqual({ backend: 'inotify', directories: 2, files: 1 });
   });
 
-  test('watches a root once that lies below the stand-in of a missing one', async () => {
+  test('watches a root once when it lies below the folder watched for a missing root', async () => {
     await using project = createProject({ 'lib/a.js': '' });
     await using observer = observe(backends.inotify, project, { watch: ['lib', 'src/missing'] });
     expect(await observer.armed).toEqual({ backend: 'inotify', directories: 2, files: 1 });
   });
 
-  test('reports what an overflow of the queue has swallowed', async () => {
+  test('reports the changes whose events were lost in an overflow of the queue', async () => {
     await using project = createProject({ 'a.js': '', 'b.js': '', 'noise/0.txt': '', 'noise/1.txt': '' });
     await using observer = await watching('inotify', project);
-    // The kernel keeps 16,384 events while nobody reads; those of what follows are lost.
+    // The kernel queues 16,384 events; those of the following changes are lost.
     for (let index = 0; index < 20_000; index += 1) fs.chmodSync(project.at(`noise/${index % 2}.txt`), 0o644);
     project.write('new/x/c.js', '');
     append(project, 'a.js');
@@ -540,7 +523,7 @@ describe('inotify', () => {
     const folders = numbered(300, (index) => `f${index}`);
     await using project = createProject(contents(folders.flatMap((folder) => [`${folder}/x/a.js`, `${folder}/b.js`])));
     await using observer = observe(backends.inotify, project);
-    // Let the walk begin, and give way to what follows in the middle.
+    // Let the walk begin, and interrupt it in the middle.
     let armed = false;
     void observer.armed.then(() => {
       armed = true;
@@ -563,11 +546,11 @@ describe('inotify', () => {
   });
 });
 
-/** Why it is not the backend where inotify is to be had. What a race decides is not shown here. */
+/** The reasons why it is not the backend on Linux; losses that depend on a race are not shown. */
 describe('known losses of chokidar 5', () => {
   const settings = { watch: ['src', 'other'] };
 
-  test('of ten files that are written again as soon as the first write is reported, not every second write is', async () => {
+  test('some second writes of ten files, made as soon as the first write is reported, are not reported', async () => {
     const files = numbered(10, (index) => `src/${index}.js`);
     await using project = createProject({ ...contents(files), 'other/a.js': '' });
     await aged();
@@ -590,7 +573,7 @@ describe('known losses of chokidar 5', () => {
     expect(reports.length).toBeLessThan(2 * files.length);
   });
 
-  test('a file that comes to a root that was deleted and made again is not reported', async () => {
+  test('a new file in a root that was deleted and made again is not reported', async () => {
     await using project = createProject({ 'src/a.js': '', 'other/a.js': '' });
     await using observer = await watching('chokidar', project, settings);
     project.remove('src');
@@ -607,7 +590,7 @@ describe('known losses of chokidar 5', () => {
     expect(observer.changes.map((change) => change.path)).not.toContain('src/b.js');
   });
 
-  test('of ten folders that were removed and made again at once, not each edit is reported', async () => {
+  test('some edits in ten folders that were removed and made again at once are not reported', async () => {
     const folders = numbered(10, (index) => `src/${index}`);
     await using project = createProject({ ...contents(folders.map((folder) => `${folder}/a.js`)), 'other/a.js': '' });
     await using observer = await watching('chokidar', project, settings);
