@@ -1,4 +1,4 @@
-/** What git does to a whole tree is one change: the program is replaced once, when git has ended. */
+/** A git command that changes the whole tree causes one restart, after git has exited. */
 
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -12,7 +12,7 @@ import { createProject, type Project } from '../support/project.ts';
 const folders = 300;
 const filesPerFolder = 20;
 
-/** Counts what stands in its files: each holds the name of its branch; and looks whether git is still at it. */
+/** A program that counts its files by their content, the name of a branch, and checks whether git is still running. */
 const program = `
 const fs = require('fs');
 const found = {};
@@ -24,7 +24,7 @@ for (const entry of fs.readdirSync('.', { withFileTypes: true, recursive: true }
 require(process.env.TEST_DIAL)({ found, gitIsBusy: fs.existsSync('.git/index.lock') });
 `;
 
-/** A third of the files is at the same place in both branches, a third of the folders only in one of them. */
+/** A third of the files has the same path in both branches; a third of the folders exists in only one of them. */
 function fileOf(branch: string, index: number): string {
   const folder = index % folders;
   if (folder % 3 === 0) return `${branch}/${folder % 10}/${folder}/${index}.js`;
@@ -44,8 +44,8 @@ function git(project: Project, args: readonly string[], input?: string): void {
   if (status !== 0) throw new Error(`git ${args[0]}: ${stderr}`);
 }
 
-/** As `git`, but leaving the test its turns meanwhile; what devwatch has begun by then is known. */
-async function gitMeanwhile(project: Project, ...args: string[]): Promise<void> {
+/** Runs git without blocking the test, so that calls of programs that devwatch starts during it are recorded. */
+async function gitAsync(project: Project, ...args: string[]): Promise<void> {
   const child = spawn('git', ['-c', 'user.name=test', '-c', 'user.email=test@example.org', ...args], {
     cwd: project.path,
     stdio: 'ignore',
@@ -54,7 +54,7 @@ async function gitMeanwhile(project: Project, ...args: string[]): Promise<void> 
   expect(code).toBe(0);
 }
 
-/** A repository with a commit on each branch, the first of which is checked out. */
+/** Creates a repository with a commit on each branch, and checks out the first branch. */
 function createRepository(branches: readonly string[], count?: number): Project {
   const project = createProject({}, 'large');
   git(project, ['init', '-q']);
@@ -70,29 +70,29 @@ function createRepository(branches: readonly string[], count?: number): Project 
   return project;
 }
 
-/** The paths, relative to the project, because of which this run was started. */
+/** Returns the paths, relative to the project, whose changes caused this run. */
 async function changesOf(devwatch: Devwatch, project: Project, run: number): Promise<Set<string>> {
   const start = await devwatch.event('start', (event) => event.run >= run);
   expect(start.run).toBe(run);
   return new Set(start.changes.map((change) => path.relative(project.path, change.path)));
 }
 
-test('a checkout of 6,000 files, and the way back, are one restart each', async () => {
+test('a checkout of 6,000 files causes one restart, and so does the way back', async () => {
   await using home = await openHome();
   await using project = createRepository(['one', 'other']);
   await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
   expect((await home.caller()).says).toMatchObject({ found: { one: 6000 }, gitIsBusy: false });
   await devwatch.event('watching');
 
-  await gitMeanwhile(project, 'checkout', '-q', 'other');
+  await gitAsync(project, 'checkout', '-q', 'other');
   expect((await home.caller()).says).toMatchObject({ found: { other: 6000 }, gitIsBusy: false });
   expect(await changesOf(devwatch, project, 2)).toEqual(new Set([...filesOf('one'), ...filesOf('other')]));
 
-  await gitMeanwhile(project, 'checkout', '-q', 'one');
+  await gitAsync(project, 'checkout', '-q', 'one');
   expect((await home.caller()).says).toMatchObject({ found: { one: 6000 }, gitIsBusy: false });
   expect(await changesOf(devwatch, project, 3)).toEqual(new Set([...filesOf('one'), ...filesOf('other')]));
 
-  // Nothing of it is still to come, and every folder is watched as before.
+  // No change is reported late, and every folder is still watched.
   const edits = filesOf('one', folders);
   for (const file of edits) fs.appendFileSync(project.at(file), '!');
   expect((await home.caller()).says.found).toEqual({ one: 5700, 'one!': 300 });
@@ -106,7 +106,7 @@ test('a checkout causes one restart when devwatch receives its events so late th
   await home.caller();
   await devwatch.event('watching');
   process.kill(devwatch.pid, 'SIGSTOP');
-  await gitMeanwhile(project, 'checkout', '-q', 'other');
+  await gitAsync(project, 'checkout', '-q', 'other');
   process.kill(devwatch.pid, 'SIGCONT');
   expect((await home.caller()).says.found).toEqual({ other: 6000 });
   await changesOf(devwatch, project, 2);
@@ -118,7 +118,7 @@ test('a checkout causes one restart when devwatch receives its events so late th
   expect(await changesOf(devwatch, project, 3)).toEqual(new Set(edits));
 });
 
-test('a stash of 200 files, and its return, are one restart each', async () => {
+test('a stash of 200 files causes one restart, and so does its return', async () => {
   await using home = await openHome();
   await using project = createRepository(['one'], 200);
   const files = filesOf('one', 200);
@@ -127,11 +127,11 @@ test('a stash of 200 files, and its return, are one restart each', async () => {
   expect((await home.caller()).says).toMatchObject({ found: { edited: 200 } });
   await devwatch.event('watching');
 
-  await gitMeanwhile(project, 'stash');
+  await gitAsync(project, 'stash');
   expect((await home.caller()).says).toMatchObject({ found: { one: 200 }, gitIsBusy: false });
   expect(await changesOf(devwatch, project, 2)).toEqual(new Set(files));
 
-  await gitMeanwhile(project, 'stash', 'pop');
+  await gitAsync(project, 'stash', 'pop');
   expect((await home.caller()).says).toMatchObject({ found: { edited: 200 }, gitIsBusy: false });
   expect(await changesOf(devwatch, project, 3)).toEqual(new Set(files));
 

@@ -7,9 +7,9 @@ import { createProject } from '../support/project.ts';
 
 const folders = 500;
 const files = 10_000;
-const mostEdits = 1000;
+const maxEdits = 1000;
 
-/** Says how many of its files have been edited when it reads them. */
+/** A program that reports how many of its files have been edited when it reads them. */
 const program = `
 const fs = require('fs');
 let edited = 0;
@@ -21,7 +21,7 @@ for (let folder = 0; folder < ${folders}; folder += 1) {
 require(process.env.TEST_DIAL)({ edited });
 `;
 
-test('of the edits that are made while a tree of 10,000 files is being scanned, the program misses none', async () => {
+test('the program misses no edit made while a tree of 10,000 files is being scanned', async () => {
   await using home = await openHome();
   await using project = createProject({ 'server.js': program }, 'large');
   for (let folder = 0; folder < folders; folder += 1) fs.mkdirSync(project.at(`f${folder}`));
@@ -29,11 +29,11 @@ test('of the edits that are made while a tree of 10,000 files is being scanned, 
   await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
   const { time: startedAt } = (await devwatch.event('start')) as unknown as { time: string };
 
-  // The edits are spread over all folders, and go on until the scan is over.
+  // The edits are spread over all folders and continue until the scan is over.
   const editedAt: number[] = [];
   const missing = new Set<string>();
   const isWatching = (): boolean => devwatch.events.some(({ event }) => event === 'watching');
-  while (editedAt.length < 100 || (!isWatching() && editedAt.length < mostEdits)) {
+  while (editedAt.length < 100 || (!isWatching() && editedAt.length < maxEdits)) {
     const number = editedAt.length * 7;
     const isNew = editedAt.length % 4 === 0;
     const file = `f${number % folders}/${isNew ? 'new-' : ''}${number % files}.js`;
@@ -45,7 +45,7 @@ test('of the edits that are made while a tree of 10,000 files is being scanned, 
   }
   const edits = editedAt.length;
 
-  // That they have come too early for the watcher is what it is about.
+  // Some edits must have come before the watcher was armed, or the test proves nothing.
   const { time: watchingAt, files: counted } = (await devwatch.event('watching')) as unknown as {
     time: string;
     files: number;
@@ -55,7 +55,7 @@ test('of the edits that are made while a tree of 10,000 files is being scanned, 
   expect(counted).toBeGreaterThan(files);
   console.log(`${edits} edits, ${early.length} of them before it watched`);
 
-  // A restart for one edit lets the program see all of them: so each has to be reported for itself.
+  // A restart for one edit lets the program see all of them, so each must also be reported.
   while (missing.size > 0) {
     const { changes } = await devwatch.event('change');
     for (const change of changes) missing.delete(change.path);

@@ -1,4 +1,4 @@
-/** Nothing survives devwatch, however it ends; and what is not its own is left alone. */
+/** No process of a program survives devwatch, however it ends; processes of others are left alone. */
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -11,7 +11,7 @@ import { ageOf, childrenOf, isAlive, until } from '../support/facts.ts';
 import { dialHome, type Home, openHome } from '../support/home.ts';
 import { createProject } from '../support/project.ts';
 
-/** Dials home, and so do a plain child and a detached one of it. */
+/** A program that dials home, with a plain child and a detached one that do so as well. */
 const family = `${dialHome({ who: 'root' })}
 const { spawn } = require('child_process');
 const child = (who, options) => spawn(process.execPath, ['-e', 'require(process.env.TEST_DIAL)({ who: process.argv[1] })', who], { stdio: 'ignore', ...options });
@@ -24,9 +24,9 @@ async function familyOf(home: Pick<Home, 'caller'>): Promise<readonly [string, P
 }
 
 describe.each([
-  ['known by its marks', '0'],
-  ['in a cgroup where there can be one', '1'],
-])('after SIGKILL of devwatch nothing is left of a program %s', (_, cgroup) => {
+  ['recognised by its marks', '0'],
+  ['in a cgroup if there can be one', '1'],
+])('after SIGKILL of devwatch no process is left of a program %s', (_, cgroup) => {
   test('while it is idle', async () => {
     await using app = await start({
       files: { 'server.js': family },
@@ -40,7 +40,7 @@ describe.each([
     expect(members.map(([who]) => who).sort()).toEqual(['child', 'daemon', 'root']);
   });
 
-  test('with what NODE_OPTIONS started before it began', async () => {
+  test('including a process that NODE_OPTIONS started before it', async () => {
     await using app = await start({
       files: {
         '.watchrc': '{ "env": { "NODE_OPTIONS": "--require ./early.cjs" } }',
@@ -71,7 +71,7 @@ describe.each([
     await program.gone;
   });
 
-  test('while it ends the old tree', async () => {
+  test('while devwatch terminates the old tree', async () => {
     await using app = await start({
       files: { 'server.js': `process.on('SIGTERM', () => {});\n${family}` },
       args: ['server.js'],
@@ -85,7 +85,7 @@ describe.each([
     await Promise.all(members.map(([, gone]) => gone));
   });
 
-  test('even when the guardian was killed first: another one has taken its place', async () => {
+  test('even when the guardian was killed first, because another one has replaced it', async () => {
     await using app = await start({
       files: { 'server.js': family },
       args: ['server.js'],
@@ -102,7 +102,7 @@ describe.each([
     await Promise.all(members.map(([, gone]) => gone));
   });
 
-  test('when devwatch and its guardian are killed together, the next devwatch in the folder ends what is left', async () => {
+  test('once the next devwatch starts in the folder, when the guardian was killed as well', async () => {
     await using home = await openHome();
     await using project = createProject({ 'server.js': family });
     await using first = startDevwatch(['server.js'], {
@@ -128,7 +128,7 @@ describe.each([
   });
 });
 
-test('a clean end leaves no guardian and no note behind', async () => {
+test('devwatch leaves no guardian and no orphan record behind when it is stopped', async () => {
   await using app = await start({ files: { 'server.js': family }, args: ['server.js'] });
   await familyOf(app);
   const guardian = await guardianOf(app.pid);
@@ -139,7 +139,7 @@ test('a clean end leaves no guardian and no note behind', async () => {
   expect(again.events.map(({ event }) => event)).not.toContain('warning');
 });
 
-test('SIGTERM to npm, which passes it on to its shell alone, ends devwatch and the program', async () => {
+test('devwatch and the program end on SIGTERM to npm, which sends it only to its shell', async () => {
   await using home = await openHome();
   await using project = createProject({
     'server.js': family,
@@ -155,7 +155,7 @@ test('SIGTERM to npm, which passes it on to its shell alone, ends devwatch and t
   await Promise.all(members.map(([, gone]) => gone));
 });
 
-test('the next run waits for a grandchild that is slow to give its port back', async () => {
+test('the next run waits for a grandchild that is slow to release its port', async () => {
   // The grandchild listens, and closes only half a second after it was asked to end.
   const grandchild = `const server = require('net').createServer().listen(Number(process.argv[1]), '127.0.0.1', () => require(process.env.TEST_DIAL)({ who: 'grandchild' }));
 process.on('SIGTERM', () => setTimeout(() => process.exit(0), 500));`;
@@ -173,7 +173,7 @@ process.on('SIGTERM', () => setTimeout(() => process.exit(0), 500));`;
   expect(holder.isAlive()).toBe(false);
 });
 
-test('the next run does not wait for a kept process that holds the output open', async () => {
+test('the next run does not wait for an exempt process that holds the output open', async () => {
   await using app = await start({
     files: {
       'server.js': `${dialHome({ who: 'first' })}require('child_process').spawn(process.execPath, ['-e', 'require(process.env.TEST_DIAL)({ who: "kept" })'], { stdio: 'inherit', env: { ...process.env, DEVWATCH_KEEP: '1' } });`,
@@ -190,7 +190,7 @@ test('the next run does not wait for a kept process that holds the output open',
   await kept.gone;
 });
 
-test.runIf(process.getuid?.() === 0)('a devwatch in another pid namespace is not taken for a dead one', async () => {
+test.runIf(process.getuid?.() === 0)('devwatch does not take one in another pid namespace for dead', async () => {
   await using home = await openHome();
   await using project = createProject({ 'server.js': dialHome() });
   await using first = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
@@ -199,7 +199,7 @@ test.runIf(process.getuid?.() === 0)('a devwatch in another pid namespace is not
   const other = spawn(
     'unshare',
     ['--pid', '--fork', '--mount-proc', '--kill-child', process.execPath, cli, '-q', 'server.js'],
-    // Without a cgroup, which would outlive the namespace.
+    // Without a cgroup, which would survive the namespace.
     { cwd: project.path, env: { ...process.env, ...home.env, DEVWATCH_CGROUP: '0' }, stdio: 'ignore' },
   );
   const exited = once(other, 'exit');
@@ -210,7 +210,7 @@ test.runIf(process.getuid?.() === 0)('a devwatch in another pid namespace is not
   expect(program.isAlive()).toBe(true);
 });
 
-test('a cgroup that somebody removes is made again', async () => {
+test('devwatch makes its cgroup again when it has been removed', async () => {
   await using app = await start({ files: { 'server.js': dialHome({ version: 1 }) }, args: ['server.js'] });
   const first = await app.caller();
   await app.event('watching');
@@ -218,7 +218,7 @@ test('a cgroup that somebody removes is made again', async () => {
   first.send('exit');
   await app.event('exit');
   await until(() => !isAlive(first.pid));
-  // Where there are no cgroups, there is nothing to remove, and the restart must work all the same.
+  // Without cgroups there is nothing to remove, and the restart must work as well.
   if (cgroup !== undefined) for (const folder of [cgroup, path.dirname(cgroup)]) fs.rmdirSync(folder);
   app.write('server.js', dialHome({ version: 2 }));
   expect((await app.caller()).says.version).toBe(2);
@@ -241,7 +241,7 @@ test('two devwatches in one folder leave each other alone', async () => {
   await home.caller((caller) => caller.says.version === 3);
 });
 
-test('a devwatch inside a devwatch keeps its own program, and ends with the outer one', async () => {
+test('a devwatch inside a devwatch restarts its own program, and ends with the outer one', async () => {
   await using app = await start({
     files: { 'inner/server.js': dialHome({ who: 'inner' }), 'outer.js': '' },
     args: ['--exec', `${process.execPath} ${process.cwd()}/dist/cli.cjs -q --cwd inner server.js`, '-w', 'outer.js'],
@@ -256,7 +256,7 @@ test('a devwatch inside a devwatch keeps its own program, and ends with the oute
   await second.gone;
 });
 
-test('what the keep-list names, and what asks for it, outlives the program in a session of its own', async () => {
+test('processes exempted by `keep` and by DEVWATCH_KEEP outlive the program', async () => {
   await using app = await start({
     files: {
       'server.js': `${dialHome({ who: 'root' })}
@@ -280,23 +280,26 @@ child('other', { detached: true }).unref();
   await Promise.all([of('my-daemon')?.gone, of('asks')?.gone]);
 });
 
-test.runIf(process.getuid?.() === 0)('as PID 1 devwatch passes on SIGTERM and ends', async () => {
-  await using home = await openHome();
-  await using project = createProject({ 'server.js': family });
-  const child = spawn(
-    'unshare',
-    ['--pid', '--fork', '--mount-proc', process.execPath, `${process.cwd()}/dist/cli.cjs`, '-q', 'server.js'],
-    { cwd: project.path, env: { ...process.env, ...home.env }, stdio: 'ignore' },
-  );
-  const exited = once(child, 'exit');
-  const members = await familyOf(home);
-  const [devwatch] = fs.readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').split(' ').map(Number);
-  process.kill(devwatch ?? 0, 'SIGTERM');
-  await Promise.all(members.map(([, gone]) => gone));
-  expect(await exited).toEqual([143, null]);
-});
+test.runIf(process.getuid?.() === 0)(
+  'devwatch terminates the program and exits on SIGTERM when it is PID 1',
+  async () => {
+    await using home = await openHome();
+    await using project = createProject({ 'server.js': family });
+    const child = spawn(
+      'unshare',
+      ['--pid', '--fork', '--mount-proc', process.execPath, `${process.cwd()}/dist/cli.cjs`, '-q', 'server.js'],
+      { cwd: project.path, env: { ...process.env, ...home.env }, stdio: 'ignore' },
+    );
+    const exited = once(child, 'exit');
+    const members = await familyOf(home);
+    const [devwatch] = fs.readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').split(' ').map(Number);
+    process.kill(devwatch ?? 0, 'SIGTERM');
+    await Promise.all(members.map(([, gone]) => gone));
+    expect(await exited).toEqual([143, null]);
+  },
+);
 
-/** The guardian of a devwatch, other than `known`, once there is one. */
+/** Waits for the guardian of a devwatch, other than `known`, and returns its pid. */
 async function guardianOf(pid: number, known = 0): Promise<number> {
   for (;;) {
     const guardian = childrenOf(pid).find(
@@ -307,7 +310,7 @@ async function guardianOf(pid: number, known = 0): Promise<number> {
   }
 }
 
-/** The cgroup that devwatch made for a program. */
+/** Returns the cgroup that devwatch made for a program. */
 function cgroupOf(pid: number): string | undefined {
   const own = /^0::(\/.*devwatch-[^\n]*)$/m.exec(readFile(`/proc/${pid}/cgroup`))?.[1];
   const mount = /^\S+ \S+ \S+ \S+ (\S+) .* - cgroup2 /m.exec(readFile('/proc/self/mountinfo'))?.[1];

@@ -1,4 +1,4 @@
-/** What restarts a program, beyond its own files, and what does not. */
+/** Changes that restart a program besides those of its own files, and changes that do not. */
 
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -33,7 +33,7 @@ describe('with --deps', () => {
     ],
   ];
 
-  test.each(entries)('%s restarts when a file changes that it loads from outside', async (_, script, text) => {
+  test.each(entries)('%s restarts when a file outside changes that it has loaded', async (_, script, text) => {
     await using home = await openHome();
     await using project = createProject({ [script]: text, 'shared/lib.cjs': '', 'shared/unused.cjs': '' });
     fs.symlinkSync(`${process.cwd()}/node_modules`, project.at('app/node_modules'));
@@ -48,7 +48,7 @@ describe('with --deps', () => {
     await home.caller();
   });
 
-  test('a file that the program did not find restarts it when it comes', async () => {
+  test('the program restarts when a file appears that it has not found', async () => {
     await using home = await openHome();
     await using project = createProject({
       'app/server.js': `require('../shared/missing');\n${dialHome()}`,
@@ -65,7 +65,7 @@ describe('with --deps', () => {
     expect(await changedBy(devwatch)).toEqual([project.at('shared/missing.js')]);
   });
 
-  test('whatever its name is, and errors are as without', async () => {
+  test('the program restarts for files of any name, and gets the same errors as without', async () => {
     await using home = await openHome();
     const codeOf = (name: string): string =>
       `(() => { try { require('${name}'); } catch ({ code }) { return code; } })()`;
@@ -82,7 +82,7 @@ describe('with --deps', () => {
     expect(await changedBy(devwatch)).toEqual([project.at('shared/b#c.js')]);
   });
 
-  test('the program sees nothing of it', async () => {
+  test('the program finds no trace of devwatch', async () => {
     await using home = await openHome();
     await using project = createProject({
       'server.js': `require(process.env.TEST_DIAL)({
@@ -96,7 +96,7 @@ describe('with --deps', () => {
     expect((await home.caller()).says).toMatchObject({ send: 'undefined', execArgv: [], env: [], cache: [] });
   });
 
-  test('a program that Node does not run is refused', async () => {
+  test('devwatch refuses a program that Node does not run', async () => {
     await using project = createProject({ 'run.py': '' });
     const { code, stderr } = await runDevwatch(['--deps', 'run.py'], { cwd: project.path });
     expect(code).toBe(2);
@@ -118,7 +118,7 @@ describe('a linked workspace package', () => {
     return project;
   }
 
-  test('restarts the program when what is loaded of it changes', async () => {
+  test('restarts the program when a loaded file of it changes', async () => {
     await using home = await openHome();
     await using project = await workspace();
     await using devwatch = startDevwatch(['server.js'], { cwd: project.at('packages/web'), env: home.env });
@@ -132,8 +132,8 @@ describe('a linked workspace package', () => {
 
   test.each([
     ['--no-follow', ['--no-follow']],
-    ['a list of what to watch', ['--watch', '.']],
-  ])('does not with %s', async (_, flags) => {
+    ['a list of watched folders', ['--watch', '.']],
+  ])('does not restart the program with %s', async (_, flags) => {
     await using home = await openHome();
     await using project = await workspace();
     const web = project.at('packages/web');
@@ -147,7 +147,7 @@ describe('a linked workspace package', () => {
   });
 });
 
-test('with --gitignore a changed rule counts at once, and restarts nothing', async () => {
+test('devwatch applies a changed rule of git at once with --gitignore, without a restart', async () => {
   await using app = await start({
     files: { 'server.js': dialHome(), '.gitignore': 'gen\n', 'gen/a.js': '', 'out.js': '' },
     args: ['--gitignore', 'server.js'],
@@ -163,7 +163,7 @@ test('with --gitignore a changed rule counts at once, and restarts nothing', asy
   expect(await changedBy(app)).toEqual([app.at('gen/a.js')]);
 });
 
-test('with --skip-unchanged a save without a change restarts nothing', async () => {
+test('devwatch does not restart for a save without a change with --skip-unchanged', async () => {
   const project = createProject({ 'server.js': dialHome(), 'a.js': '1', 'b.js': '1' });
   fs.utimesSync(project.at('a.js'), 1, 1);
   await using app = await start({ project, args: ['--skip-unchanged', '--verbose', 'server.js'] });
@@ -179,7 +179,7 @@ test('with --skip-unchanged a save without a change restarts nothing', async () 
   expect(app.events.filter(({ event }) => event === 'start')).toHaveLength(3);
 });
 
-test('--verbose tells, once a run, of changes that do not count, and why', async () => {
+test('devwatch reports ignored changes with their reason, once per run, with --verbose', async () => {
   await using app = await start({
     files: { 'server.js': dialHome(), 'notes.txt': '', 'a.test.js': '' },
     args: ['--verbose', '--ignore', '*.test.js', 'server.js'],
@@ -198,7 +198,7 @@ test('--verbose tells, once a run, of changes that do not count, and why', async
   expect((await app.event('change')).changes[0]).toMatchObject({ rule: '.' });
 });
 
-test('a program that writes what is watched at every start is told so', async () => {
+test('devwatch warns about a program that writes a watched file at every start', async () => {
   await using app = await start({
     files: {
       'server.js': `const fs = require('node:fs');
@@ -215,7 +215,7 @@ test('a program that writes what is watched at every start is told so', async ()
   );
 });
 
-test('a run knows its number, why it was started and what changed', async () => {
+test('a run receives its number, its cause and the changed files', async () => {
   const script = `const { DEVWATCH_RUN: run, DEVWATCH_REASON: reason, DEVWATCH_CHANGED: changed } = process.env;
     require(process.env.TEST_DIAL)({ run, reason, changed });`;
   await using app = await start({ files: { 'server.js': script, 'a b.js': '' }, args: ['server.js'] });
@@ -230,7 +230,7 @@ test('a run knows its number, why it was started and what changed', async () => 
   expect((await app.caller()).says).toMatchObject({ run: '3', reason: 'crash', changed: '' });
 });
 
-test('more changed files than fit are counted', async () => {
+test('a run receives the number of changed files when there are too many to list', async () => {
   const files = Array.from({ length: 400 }, (_, index) => `src/some-longer-name-${index}.js`);
   await using app = await start({
     files: {
@@ -247,11 +247,11 @@ test('more changed files than fit are counted', async () => {
   expect(more + lines.length - 1).toBe(files.length);
 });
 
-/** Limits of a user namespace bind nobody else. */
+/** Can this user limit the watches of a user namespace, which limits no other process? */
 const canLimit = spawnSync('unshare', ['--user', '--map-root-user', 'true']).status === 0;
 
 test.runIf(canLimit)(
-  'when inotify runs out, a line says how to raise the limit, and an edit still restarts',
+  'devwatch prints how to raise the limit when inotify runs out, and still restarts on a change',
   async () => {
     const folders = Array.from({ length: 20 }, (_, index) => `src/${index}/a.js`);
     const limited = 'echo 10 > /proc/sys/user/max_inotify_watches && exec "$@"';
@@ -275,7 +275,7 @@ test.runIf(canLimit)(
 );
 
 describe('devwatch explain', () => {
-  test('names the rule, the folder that is not looked into and the backend', async () => {
+  test('prints the rule, the folder that is not entered and the backend', async () => {
     await using project = createProject({
       '.watchrc': '{"script": "server.js", "ignore": ["*.test.js"]}',
       'server.js': '',
@@ -306,7 +306,7 @@ node_modules/x/y.js
 `);
   });
 
-  test('answers in JSON, and with the flags that are given', async () => {
+  test('prints JSON, and applies the given flags', async () => {
     await using project = createProject({ '.gitignore': 'gen', 'gen/a.js': '' });
     const args = ['--log-format', 'json', 'explain', 'gen/a.js', '--gitignore'];
     const { stdout } = await runDevwatch(args, { cwd: project.path });
@@ -319,7 +319,7 @@ node_modules/x/y.js
     });
   });
 
-  test('needs a path', async () => {
+  test('requires a path', async () => {
     await using project = createProject();
     const { code, stderr } = await runDevwatch(['explain'], { cwd: project.path });
     expect(code).toBe(2);
@@ -332,7 +332,7 @@ test.each<[string, (project: Project, outside: Project) => void]>([
   ['a second link to a folder is removed', (project) => fs.unlinkSync(project.at('two'))],
   ['a link to a folder of the project is made', (project) => fs.symlinkSync('src', project.at('inside'))],
   ['a link to a folder of the project is removed', (project) => fs.unlinkSync(project.at('source'))],
-])('when %s, the program comes to see it', async (_, change) => {
+])('the program reads the change when %s', async (_, change) => {
   await using outside = createProject({ 'a.js': '' });
   const project = createProject({
     'src/b.js': '',
@@ -346,14 +346,14 @@ test.each<[string, (project: Project, outside: Project) => void]>([
   await app.event('watching');
   change(project, outside);
   const wanted = fingerprint(app.path);
-  // Whether it has been noticed shows in what led to the run that another save asks for.
+  // The causes of the run after another save show whether devwatch noticed the change.
   app.write('fence.js', '');
   const { changes } = await app.event('start', ({ run }) => run === 2);
   expect(wanted).not.toBe(app.callers[0]?.says.hash);
   expect(changes.map(({ path }) => path)).not.toEqual([app.at('fence.js')]);
 });
 
-test('two files that are saved at once are one restart, also when devwatch is held up between', async () => {
+test('two files saved together cause one restart, even when devwatch is blocked in between', async () => {
   const { watch } = await import(path.resolve('dist/index.js'));
   await using home = await openHome();
   await using project = createProject({ 'main.js': 'require(process.env.TEST_DIAL)();', 'a.js': '', 'b.js': '' });
@@ -368,7 +368,7 @@ test('two files that are saved at once are one restart, also when devwatch is he
     });
   });
   append(project, 'a.js');
-  // Its event is read, then nothing for longer than the window, during which the other one is saved.
+  // The first event is read; then the loop is blocked for longer than the window, and the other file is saved.
   for (let turn = 0; turn < 3; turn += 1) await nextTurn();
   append(project, 'b.js');
   for (const until = performance.now() + 30; performance.now() < until; );

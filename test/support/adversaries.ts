@@ -1,6 +1,6 @@
 /**
- * Programs that try to outlive their end. Each process of theirs that counts registers itself
- * with a line `pid` in a file, so that the tests know them without asking the code under test.
+ * Programs that try to survive their termination. Each of their processes registers itself with a
+ * line `pid` in a file, so that the tests know them without the code under test.
  */
 
 import fs from 'node:fs';
@@ -13,22 +13,22 @@ export interface Adversary {
   readonly name: string;
   /** The command; REG stands for the path of the register, FOLDER for its folder, SLEEPER for a script. */
   readonly command: readonly string[];
-  /** Lines in the register from which on it is ready. */
+  /** Number of lines in the register at which it is ready. */
   readonly ready: number;
-  /** Lines that it adds while it is being ended. */
+  /** Number of lines in the register after it has reacted to the signal. */
   readonly afterwards?: number;
-  /** Does a `kill(-pgid)` leave something of it alive? */
+  /** Does a process of it survive `kill(-pgid)`? */
   readonly escapesGroup: boolean;
-  /** Does one walk by parent, one signal for each found, leave something alive? */
+  /** Does a process of it survive one walk by parents that sends each a signal? */
   readonly escapesWalk: boolean;
-  /** It must be killed. */
+  /** Only SIGKILL ends it. */
   readonly stubborn?: true;
 }
 
 const sh = (script: string): readonly string[] => ['/bin/sh', '-c', script];
 const node = (script: string): readonly string[] => [process.execPath, '-e', script];
 
-/** Registers the shell itself, and so whatever it becomes. */
+/** Registers the shell itself, and therefore also the program that it becomes. */
 const reg = 'echo $$ >>REG;';
 /** A command that registers itself and sleeps; it needs no environment. */
 const sleeper = '/bin/sh SLEEPER REG';
@@ -46,7 +46,7 @@ export const adversaries: readonly Adversary[] = [
     escapesWalk: false,
   },
   {
-    name: 'a shell that ignores every polite signal',
+    name: 'a shell that ignores every signal but SIGKILL',
     command: sh(`trap "" TERM INT HUP; ${reg} exec sleep 500`),
     ready: 1,
     escapesGroup: true,
@@ -89,7 +89,7 @@ export const adversaries: readonly Adversary[] = [
     escapesWalk: true,
   },
   {
-    name: 'a hopper: a process that is always somebody else',
+    name: 'a hopper: a process that is replaced by its child again and again',
     command: sh(
       `${reg} perl -e 'while(-e "FOLDER/on"){ exit if fork(); ${perlReg} select(undef,undef,undef,0.002) }' & exec sleep 500`,
     ),
@@ -128,7 +128,7 @@ export const adversaries: readonly Adversary[] = [
     escapesWalk: false,
   },
   {
-    name: 'a helper that the signal handler starts',
+    name: 'a helper started by the signal handler',
     command: node(`process.on('SIGTERM', () => { ${nodeDaemon} setTimeout(() => process.exit(0), 50); }); ${nodeStay}`),
     ready: 1,
     afterwards: 2,
@@ -166,7 +166,7 @@ export const adversaries: readonly Adversary[] = [
     escapesWalk: false,
   },
   {
-    name: 'a command whose name holds parentheses',
+    name: 'a command with parentheses in its name',
     command: sh(
       `${reg} cp /usr/bin/perl "FOLDER/) (x"; (setsid "FOLDER/) (x" -e '${perlReg} sleep 500' &); exec sleep 500`,
     ),
@@ -196,7 +196,7 @@ export const adversaries: readonly Adversary[] = [
   },
 ];
 
-/** The command of an adversary for one register. */
+/** Returns the command of an adversary for one register. */
 export function commandFor(adversary: Adversary, register: string): { file: string; args: string[] } {
   const [file = '', ...args] = adversary.command.map((word) =>
     word
@@ -208,10 +208,10 @@ export function commandFor(adversary: Adversary, register: string): { file: stri
   return { file, args };
 }
 
-/** Who has registered, and who of them still lives. */
+/** The register of one adversary: its processes, and those still alive. */
 export class Register implements Disposable {
   readonly file: string;
-  /** A hopper goes on only while this file is there. */
+  /** A hopper continues only while this file exists. */
   readonly #leash: string;
   readonly #folder: string;
   readonly #watcher: fs.FSWatcher;
@@ -234,7 +234,7 @@ export class Register implements Disposable {
     return this.pids().filter(isAlive);
   }
 
-  /** Resolves when so many have registered. */
+  /** Resolves when this number of processes has registered. */
   async holds(count: number): Promise<void> {
     while (this.pids().length < count) {
       await new Promise<void>((resolve) => {
@@ -244,7 +244,7 @@ export class Register implements Disposable {
     }
   }
 
-  /** Ends whoever lives. */
+  /** Kills all that are still alive. */
   [Symbol.dispose](): void {
     this.#watcher.close();
     fs.rmSync(this.#leash);
@@ -255,7 +255,7 @@ export class Register implements Disposable {
   }
 }
 
-/** Live processes that work in this folder. */
+/** Returns the live processes whose working folder this is. */
 export function processesIn(folder: string): number[] {
   return fs
     .readdirSync('/proc')

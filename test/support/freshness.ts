@@ -1,8 +1,9 @@
 /**
- * Freshness: after any sequence of changes, at any moment, what runs has seen what is on disk.
+ * Tests freshness: after any sequence of changes, at any moment, the running program has read the
+ * present state of the disk.
  *
- * The program hashes its whole tree at its start and dials home with the hash. A sequence is drawn
- * from its seed alone; its pauses let changes meet devwatch and the program in all their states.
+ * The program hashes its whole tree at its start and dials home with the hash. A sequence depends
+ * only on its seed; its pauses let changes happen in all states of devwatch and the program.
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -20,14 +21,14 @@ import { createProject, type Project } from './project.ts';
 const fingerprintModule = path.resolve('test/support/fingerprint.cjs');
 const fingerprint = createRequire(import.meta.url)(fingerprintModule) as (folder: string) => string;
 
-/** How a sequence went, also when it never came to its end. */
+/** The course of a sequence, even of one that never ends. */
 interface Record {
   readonly steps: string[];
-  /** What devwatch has stated, one line each. */
+  /** The lines that devwatch has printed. */
   readonly events: string[];
 }
 
-/** One test for each seed, side by side; what failed says its seed, its steps and what devwatch stated. */
+/** Declares one test per seed, all concurrent; a failed one prints its seed, its steps and the output of devwatch. */
 export function testSequences(seeds: readonly number[]): void {
   let restarts = 0;
   afterAll(() => console.log(`${seeds.length} sequences, ${restarts} restarts`));
@@ -35,16 +36,16 @@ export function testSequences(seeds: readonly number[]): void {
     const record: Record = { steps: [], events: [] };
     onTestFailed(() => {
       const steps = record.steps.map((step, index) => `${index + 1}. ${step}`);
-      console.error([`sequence ${seed}`, ...steps, 'devwatch stated', ...record.events].join('\n  '));
+      console.error([`sequence ${seed}`, ...steps, 'devwatch printed', ...record.events].join('\n  '));
     });
     const more = await playSequence(seed, record, signal);
     restarts += more;
   });
 }
 
-/** Resolves with the number of restarts once the program is fresh, and every folder is shown to be watched still. */
+/** Resolves with the number of restarts once the program is fresh and every folder has proved to be watched. */
 async function playSequence(seed: number, record: Record, signal: AbortSignal): Promise<number> {
-  // A sequence that never ends must end all the same when its test does: it has to leave nothing behind.
+  // A sequence that never ends must end with its test, and leave nothing behind.
   const aborted = once(signal, 'abort').then(() => Promise.reject(signal.reason));
   aborted.catch(() => {});
   await using home = await openHome();
@@ -58,7 +59,7 @@ async function playSequence(seed: number, record: Record, signal: AbortSignal): 
 
   record.steps.push('wait for the program to be fresh');
   await Promise.race([fresh(home, project), aborted]);
-  // Were a folder no longer watched, nobody would have noticed: one more file in each of them, all at once.
+  // A folder that is no longer watched would go unnoticed, so add one more file to each, all at once.
   const fences = new Set<string>();
   for (const folder of foldersOf(project.path)) {
     const fence = path.join(folder, `fence-${seed}.js`);
@@ -72,7 +73,7 @@ async function playSequence(seed: number, record: Record, signal: AbortSignal): 
   return home.callers.length - 1;
 }
 
-/** The first program, alive now or called later, that has seen what is on disk. */
+/** Waits for a live program that has read the present state of the disk. */
 async function fresh(home: Home, project: Project): Promise<void> {
   const wanted = fingerprint(project.path);
   const hasSeen = (caller: (typeof home.callers)[number]): boolean => caller.says.hash === wanted && caller.isAlive();
@@ -80,7 +81,7 @@ async function fresh(home: Home, project: Project): Promise<void> {
   await home.caller(hasSeen);
 }
 
-/** The real folders below, linked ones included, each once. */
+/** Returns the real paths of all folders below, including linked ones, each once. */
 function foldersOf(top: string): Set<string> {
   const folders = new Set<string>();
   const queue = [top];
@@ -99,9 +100,9 @@ function foldersOf(top: string): Set<string> {
 type State = 'spawned' | 'start' | 'caller' | 'watching';
 
 interface Watched extends AsyncDisposable {
-  /** Resolves once it has come this far for the first time. */
+  /** Resolves once this state has been reached for the first time. */
   untilState(state: State): Promise<void>;
-  /** Resolves with the next thing that it states, whatever it is. */
+  /** Resolves with the next event of this name, or of any. */
   nextEvent(name?: string): Promise<void>;
   /** Resolves when a change of each of these real paths has been reported. */
   untilReported(files: ReadonlySet<string>): Promise<void>;
@@ -113,8 +114,8 @@ interface Event {
 }
 
 /**
- * As startDevwatch does it; but sequences run side by side, where vitest cannot tell of which test
- * a hook is, and they write their own record.
+ * Starts devwatch. Unlike startDevwatch it works in concurrent tests, for which vitest cannot tell
+ * to which test a hook belongs, and it writes the record of its sequence.
  */
 function startWatched(project: Project, home: Home, stopTakes: number, record: Record): Watched {
   const child: ChildProcess = spawn(process.execPath, [cli, '--log-format', 'json', 'main.js'], {
@@ -179,7 +180,7 @@ function startWatched(project: Project, home: Home, stopTakes: number, record: R
   };
 }
 
-/** The real path of a file by the real path of its folder: links that lead to one folder are one. */
+/** Returns the path of a file with the real path of its folder, so that links to one folder are equal. */
 function realPathOf(file: string): string {
   try {
     return path.join(fs.realpathSync(path.dirname(file)), path.basename(file));
@@ -195,7 +196,7 @@ if (stopTakes > 0) process.on('SIGTERM', () => setTimeout(() => process.exit(), 
 require(process.env.TEST_DIAL)({ hash });
 `;
 
-/** Numbers in [0, 1) that depend on the seed alone. */
+/** Returns a source of numbers in [0, 1) that depend only on the seed. */
 function randomFrom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -206,7 +207,7 @@ function randomFrom(seed: number): () => number {
   };
 }
 
-/** The disk of one sequence, and what happens to it. */
+/** The disk of one sequence, and the changes to it. */
 class World {
   readonly #random: () => number;
   readonly #project: Project;
@@ -242,7 +243,7 @@ class World {
     for (let step = 0; step < length; step += 1) {
       await this.#pause(devwatch);
       const change = this.#pick(this.#changes);
-      // Some of them find nothing that they could happen to.
+      // Some changes find no file or folder to apply to.
       const what = change();
       if (what !== undefined) this.#steps.push(what);
     }
@@ -263,10 +264,10 @@ class World {
     }
     const event = this.#pick([undefined, 'stopping', 'gone', 'change', 'start', 'start', 'start'] as const);
     this.#steps.push(`  next ${event ?? 'event'}, if it comes, and ${ms} ms`);
-    // What was done may have been nothing to devwatch.
+    // The last change may have been irrelevant to devwatch.
     const timer = new AbortController();
-    const patience = pause(300, undefined, { signal: timer.signal }).catch(() => undefined);
-    await Promise.race([devwatch.nextEvent(event), patience]);
+    const timeout = pause(300, undefined, { signal: timer.signal }).catch(() => undefined);
+    await Promise.race([devwatch.nextEvent(event), timeout]);
     timer.abort();
     await pause(ms);
   }
@@ -318,7 +319,7 @@ class World {
   #replace(file: string): string {
     const temporary = `${file}.${this.#number()}.tmp`;
     fs.writeFileSync(this.#at(temporary), this.#content());
-    // A file that is older than the one in whose place it comes.
+    // The new file may be older than the one that it replaces.
     if (this.#chance(0.3)) fs.utimesSync(this.#at(temporary), 1_000_000, 1_000_000);
     fs.renameSync(this.#at(temporary), this.#at(file));
     return `rename a temporary file over ${file}`;
@@ -329,7 +330,7 @@ class World {
     fs.rmSync(this.#at(backup), { recursive: true, force: true });
     fs.renameSync(this.#at(file), this.#at(backup));
     fs.writeFileSync(this.#at(file), this.#content());
-    return `rename ${file} to a backup and write it anew`;
+    return `rename ${file} to a backup and write it again`;
   }
 
   #remove(name: string): string {
@@ -397,7 +398,7 @@ class World {
     return `folder ${folder} becomes a file`;
   }
 
-  /** Out of what is watched and back, changed meanwhile. */
+  /** Moves a folder out of the watched tree, changes it there, and moves it back. */
   #swapOut(folder: string): string {
     const away = this.#outside.at(`away-${this.#number()}`);
     fs.renameSync(this.#at(folder), away);
@@ -464,14 +465,14 @@ class World {
     return `link ${link} to a file outside`;
   }
 
-  /** Nothing of this counts. */
+  /** Writes files that do not count. */
   #noise(): string {
     this.#project.write('node_modules/p/a.js', this.#content());
     this.#project.write(`f0-${this.#number()}.txt`, this.#content());
     return 'write files that do not count';
   }
 
-  /** What is there now, without what must stay as it is. Order depends on the names alone. */
+  /** Lists the present entries that may be changed, ordered by their names. */
   #entries(): { files: string[]; folders: string[]; links: string[] } {
     const found = { files: [] as string[], folders: [] as string[], links: [] as string[] };
     const visit = (folder: string): void => {
@@ -500,7 +501,7 @@ class World {
     return this.#numbers;
   }
 
-  /** Of equal length: sizes must not give changes away. */
+  /** Returns a new content of constant length: sizes must not reveal changes. */
   #content(): string {
     return `// ${String(this.#number()).padStart(6, '0')}\n`;
   }

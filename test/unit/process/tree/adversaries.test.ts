@@ -19,8 +19,8 @@ afterAll(async () => {
   await exited;
 });
 
-/** Runs an adversary until it is ready, ends its tree, and returns who of it is alive then. */
-async function endAdversary(
+/** Runs an adversary until it is ready, terminates its tree, and returns the processes still alive then. */
+async function terminateAdversary(
   adversary: Adversary,
   cgroup: boolean,
 ): Promise<{ alive: number[]; survivors: readonly Survivor[] }> {
@@ -49,48 +49,48 @@ function createsCgroups(): boolean {
   return containment.record.cgroup !== '';
 }
 
-describe.each(modes)('a tree that is known $mode is gone when it is said to be:', ({ cgroup }) => {
+describe.each(modes)('a tree that is recognised $mode is gone when its termination reports so:', ({ cgroup }) => {
   test.each(adversaries)('$name', async (adversary) => {
     for (let turn = 0; turn < repeats; turn += 1) {
-      expect(await endAdversary(adversary, cgroup)).toEqual({ alive: [], survivors: [] });
+      expect(await terminateAdversary(adversary, cgroup)).toEqual({ alive: [], survivors: [] });
       expect(isAlive(sentinel.pid ?? 0)).toBe(true);
     }
   });
 });
 
-describe('the adversaries are real:', () => {
+describe('the adversaries escape simpler methods:', () => {
   test.each(adversaries.filter(({ escapesGroup }) => escapesGroup))(
-    '$name escapes a kill of its group',
+    '$name escapes a signal to its group',
     async (adversary) => {
       expect(await escapes(adversary, (root) => kill(-root, 'SIGTERM'))).toBe(true);
     },
   );
 
   test.each(adversaries.filter(({ escapesWalk }) => escapesWalk))(
-    '$name escapes one walk by parent',
+    '$name escapes one walk by parents',
     async (adversary) => {
       expect(await escapes(adversary, endWalk)).toBe(true);
     },
   );
 });
 
-/** Can it outlive the naive way? A hopper is sometimes caught in flight: one escape in twenty is one too many. */
-async function escapes(adversary: Adversary, naive: (root: number) => void): Promise<boolean> {
+/** Can it survive the simpler method? A hopper is sometimes caught in flight, so one escape in twenty counts. */
+async function escapes(adversary: Adversary, simpler: (root: number) => void): Promise<boolean> {
   for (let turn = 0; turn < 20; turn += 1) {
-    if ((await survivorsOf(adversary, naive)).length > 0) return true;
+    if ((await survivorsOf(adversary, simpler)).length > 0) return true;
   }
   return false;
 }
 
-/** Runs an adversary, ends it the naive way, waits until its root is dead, and says who lives. */
-async function survivorsOf(adversary: Adversary, naive: (root: number) => void): Promise<number[]> {
+/** Runs an adversary, ends it by the simpler method, waits until its root is dead, and returns the survivors. */
+async function survivorsOf(adversary: Adversary, simpler: (root: number) => void): Promise<number[]> {
   await using project = createProject();
   using register = new Register(project.path);
   const { file, args } = commandFor(adversary, register.file);
   const child = spawn(file, args, { detached: true, stdio: 'ignore', cwd: project.path });
   const exited = once(child, 'exit');
   await register.holds(adversary.ready);
-  naive(child.pid ?? 0);
+  simpler(child.pid ?? 0);
   if (!adversary.stubborn && !adversary.name.startsWith('a stopped')) await exited;
   await register.holds(adversary.afterwards ?? 0);
   const alive = await stillAlive(register, project.path);
@@ -100,8 +100,8 @@ async function survivorsOf(adversary: Adversary, naive: (root: number) => void):
 }
 
 /**
- * Who lives after a signal has had the time to work, ten looks at all processes: by their working
- * folder, or, where each lives too shortly to be seen, by what they go on registering.
+ * Returns the processes alive after the signal has had time to work (ten scans of all processes): by
+ * their working folder, or, where each lives too briefly to be seen, by their further registrations.
  */
 async function stillAlive(register: Register, folder: string): Promise<number[]> {
   const registered = register.pids().length;

@@ -15,7 +15,7 @@ test.each([
   ['x) S 1 1 1 (y', 'x) S 1 1 1 (y'],
   ['line\nbreak', 'line\nbreak'],
   ['', ''],
-])('a stat line with the command %j is read whole', (command) => {
+])('parseStat reads a line with the command %j', (command) => {
   expect(parseStat(`42 (${command}) ${fields}`)).toEqual({
     pid: 42,
     command,
@@ -28,11 +28,11 @@ test.each([
   });
 });
 
-test.each(['', 'nonsense', '42 (open', ') 42 ('])('%j is no stat line', (text) => {
+test.each(['', 'nonsense', '42 (open', ') 42 ('])('parseStat rejects %j', (text) => {
   expect(parseStat(text)).toBeUndefined();
 });
 
-test('a process is read as it is, and is gone when it is reaped', async () => {
+test('readStat and its like read a live process, and find no reaped one', async () => {
   const child = spawn('/bin/sleep', ['500'], { stdio: 'ignore' });
   const pid = child.pid ?? 0;
   await once(child, 'spawn');
@@ -97,7 +97,7 @@ describe('the listening sockets of a port', () => {
   });
 });
 
-test('the lines of ps are read, zombies left out', () => {
+test('parsePs reads the lines of ps without zombies', () => {
   const output = `    1     0     1 Ss   Sun Nov 22 19:03:12 2026     /sbin/launchd
   501     1   501 S+   Sun Nov 22 20:03:12 2026     /usr/local/bin/node with space
   502   501   501 Z    Sun Nov 22 20:03:13 2026     (gone)

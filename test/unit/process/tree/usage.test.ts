@@ -8,7 +8,7 @@ import { launchTree } from '../../../support/launch.ts';
 const megabyte = 2 ** 20;
 
 describe.runIf(process.platform === 'linux')('the memory of a tree', () => {
-  test('holds what its root and a grandchild have taken, each once', async () => {
+  test('is that of its root and a grandchild, each once', async () => {
     await using home = await openHome();
     const containment = createContainment({ keep: [] });
     let tree: ProcessTree | undefined;
@@ -42,7 +42,7 @@ describe.runIf(process.platform === 'linux')('the memory of a tree', () => {
     expect(bytes).toBeLessThan(600 * megabyte);
   });
 
-  test('is what a process has when what it shares is not told, and nothing of one that has ended', () => {
+  test('is the resident memory of a process whose shared memory is unreadable, and 0 for an exited process', () => {
     const members = [{ pid: 2 ** 22 + 1, startTime: '1', command: 'gone' }];
     const tree = { scan: () => ({ members, proven: true }) } as unknown as ProcessTree;
     expect(treeMemory(tree)).toBe(0);
@@ -51,7 +51,7 @@ describe.runIf(process.platform === 'linux')('the memory of a tree', () => {
   });
 });
 
-/** A program that takes memory, says so, and starts another when it has. */
+/** Returns a program that allocates memory, reports it, and then starts another. */
 function allocate(megabytes: number, next?: string): string {
   const start =
     next === undefined
