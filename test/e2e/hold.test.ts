@@ -1,4 +1,4 @@
-/** Held ports: a connection that is made during a restart waits, and nothing else is different. */
+/** Held ports: connections made during a restart wait for the next run, and nothing else changes for the program. */
 
 import { once } from 'node:events';
 import fs from 'node:fs';
@@ -12,7 +12,7 @@ import { type Home, openHome } from '../support/home.ts';
 import { freePort } from '../support/ports.ts';
 import { createProject, type Project } from '../support/project.ts';
 
-/** Says where it listens; from the second run on it begins to listen when the file `go` is there. */
+/** A server that reports its address. From the second run on it listens once the file `go` exists. */
 const server = (listen: string, version = 1): string => `
 const fs = require('fs');
 const { version, run } = { version: ${version}, run: Number(process.env.DEVWATCH_RUN) };
@@ -60,7 +60,7 @@ class Session implements AsyncDisposable {
       .then((caller) => caller.says);
   }
 
-  /** Saves the server; resolves when the next run has begun, which does not listen before `go`. */
+  /** Saves the server. Resolves when the next run has begun; it listens after `go`. */
   async replace(listen: string): Promise<void> {
     this.#version += 1;
     this.project.write('server.js', server(listen, this.#version));
@@ -80,7 +80,7 @@ class Session implements AsyncDisposable {
 
 type Target = { readonly host: string; readonly port: number } | { readonly path: string };
 
-/** What a raw connection brings until the other side ends it; rejects as the connection does. */
+/** Sends a text over a raw connection. Resolves to the response; rejects if the connection fails. */
 async function talk(
   target: Target,
   text = 'GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n',
@@ -101,7 +101,7 @@ const codeOf = (attempt: Promise<unknown>): Promise<string> =>
 
 const portOf = (says: Readonly<Record<string, unknown>>): number => (says.address as net.AddressInfo).port;
 
-describe('a connection that is made between two runs is answered by the second', () => {
+describe('the next run answers a connection made between two runs', () => {
   test.each([
     ['on a port of the system’s choice', '0', '127.0.0.1'],
     ['on 127.0.0.1', '0, "127.0.0.1"', '127.0.0.1'],
@@ -119,11 +119,11 @@ describe('a connection that is made between two runs is answered by the second',
     const answer = talk({ host, port });
     session.go();
     expect(await answer).toContain('version 2');
-    // What it finds out of its server is what it was before.
+    // The properties of its server are those of the first run.
     expect(await session.says('address', 2)).toEqual({ ...first, run: 2, pid: expect.any(Number) });
   });
 
-  test('by a raw socket server', async () => {
+  test('on a raw socket server', async () => {
     const echo = plain('0', 'net.createServer((socket) => socket.end("version " + version))');
     await using session = await Session.start(server(echo));
     const port = portOf(await session.says('address'));
@@ -133,7 +133,7 @@ describe('a connection that is made between two runs is answered by the second',
     expect(await answer).toBe('version 2');
   });
 
-  test('on a Unix socket, whose file the program was killed without removing', async () => {
+  test('on a Unix socket whose file the killed program has left behind', async () => {
     await using session = await Session.start(server(plain('"app.sock"')));
     await session.says('address');
     await session.replace(plain('"app.sock"'));
@@ -142,7 +142,7 @@ describe('a connection that is made between two runs is answered by the second',
     expect(await answer).toContain('version 2');
   });
 
-  test('on a Unix socket through several runs, without a trace beside it', async () => {
+  test('on a Unix socket through several runs, and leaves no other files', async () => {
     await using session = await Session.start(server(plain('"app.sock"')));
     await session.says('address');
     session.go();
@@ -180,8 +180,8 @@ describe('a connection that is made between two runs is answered by the second',
   });
 });
 
-describe('as without devwatch', () => {
-  test('a port that the program closes is free at once, also for the program itself', async () => {
+describe('a program behaves as without devwatch:', () => {
+  test('a closed port is free at once, also for the program itself', async () => {
     const again = `const http = require('http'); const first = http.createServer().listen(0, '127.0.0.1', () => {
       const { port } = first.address();
       first.close(() => { require('net').connect(port, '127.0.0.1').on('error', ({ code }) => {
@@ -194,13 +194,13 @@ describe('as without devwatch', () => {
     expect(await talk({ host: '127.0.0.1', port: portOf(says) })).toContain('second');
   });
 
-  test('a port that the next run does not listen on is let go', async () => {
+  test('a port that the next run does not use is released', async () => {
     await using session = await Session.start(server(plain('0, "127.0.0.1"')));
     const port = portOf(await session.says('address'));
     await session.replace(plain('0, "::1"'));
     session.go();
     await session.says('address', 2);
-    // Asked again and again: it is let go when no further server has come for a moment.
+    // It is released when no further server has started for a moment.
     let code = '';
     while (code !== 'ECONNREFUSED') code = await codeOf(talk({ host: '127.0.0.1', port }, ''));
   });
@@ -213,7 +213,7 @@ describe('as without devwatch', () => {
     expect((await session.says('address', 2)).address).toMatchObject({ address: '0.0.0.0', port });
   });
 
-  test('a program that waits for a change after its end is not connected to', async () => {
+  test('connections are refused after the program has exited, until a change', async () => {
     const ends = plain('0', 'http.createServer((request, response) => process.exit(0))');
     await using session = await Session.start(server(ends));
     const port = portOf(await session.says('address'));
@@ -222,7 +222,7 @@ describe('as without devwatch', () => {
     expect(await codeOf(talk({ host: '127.0.0.1', port }))).toBe('ECONNREFUSED');
   });
 
-  test('a Unix socket that the program removes before it listens is made again', async () => {
+  test('a Unix socket is created again after the program removes its file', async () => {
     const removes = `require('fs').rmSync('app.sock', { force: true });${plain('"app.sock"')}`;
     await using session = await Session.start(server(removes));
     await session.says('address');
@@ -232,7 +232,7 @@ describe('as without devwatch', () => {
     expect(await talk({ path: session.project.at('app.sock') })).toContain('version 2');
   });
 
-  test('the file of a Unix socket goes when the program closes the server, which an earlier run made', async () => {
+  test('the file of a Unix socket is removed when the program closes its server, even if an earlier run created it', async () => {
     const closes = `${plain('"app.sock"')} server.on('listening', () => run > 1 && server.close());`;
     await using session = await Session.start(server(closes));
     await session.says('address');
@@ -242,7 +242,7 @@ describe('as without devwatch', () => {
     await until(() => !fs.existsSync(session.project.at('app.sock')));
   });
 
-  test('a program that may not make pipes closes its servers', async () => {
+  test('a program whose permissions forbid pipes can close its servers', async () => {
     const name = process.allowedNodeEnvironmentFlags.has('--permission') ? '--permission' : '--experimental-permission';
     const flags = [
       name,
@@ -254,7 +254,7 @@ describe('as without devwatch', () => {
     expect(await session.says('closed')).toMatchObject({ closed: true });
   });
 
-  test('a cluster serves as without devwatch', async () => {
+  test('the workers of a cluster serve connections', async () => {
     const cluster = `const cluster = require('cluster'), http = require('http');
       if (cluster.isPrimary) cluster.fork().on('listening', (worker, address) => say({ address: worker }));
       else http.createServer((request, response) => response.end('version ' + version)).listen(0);`;
@@ -266,7 +266,7 @@ describe('as without devwatch', () => {
     expect(await talk({ host: '127.0.0.1', port: portOf(second) })).toContain('version 2');
   });
 
-  test('deprecations that are printed or thrown are those of the program alone', async () => {
+  test('only its own deprecations are printed or thrown', async () => {
     const flags = ['--pending-deprecation', '--throw-deprecation'];
     await using session = await Session.start(server(plain('0, "127.0.0.1"')), flags);
     const first = portOf(await session.says('address'));
@@ -276,14 +276,14 @@ describe('as without devwatch', () => {
     expect(session.devwatch.otherLines).toEqual([]);
   });
 
-  test('--no-hold: a connection between two runs is refused', async () => {
+  test('with --no-hold connections between two runs are refused', async () => {
     await using session = await Session.start(server(plain('0, "127.0.0.1"')), ['--no-hold']);
     const port = portOf(await session.says('address'));
     await session.replace(plain('0, "127.0.0.1"'));
     expect(await codeOf(talk({ host: '127.0.0.1', port }))).toBe('ECONNREFUSED');
   });
 
-  test('when devwatch ends, nobody is left waiting', async () => {
+  test('connections are refused after devwatch has exited', async () => {
     await using session = await Session.start(server(plain('0, "127.0.0.1"')));
     const port = portOf(await session.says('address'));
     await session.devwatch.end('SIGTERM');
@@ -294,7 +294,7 @@ describe('as without devwatch', () => {
 const clustered = (text: string, version = 1): string =>
   `const version = ${version}; const say = (says) => require(process.env.TEST_DIAL)({ run: version, ...says });\n${text}`;
 
-test('--hold=port: a Python server takes the socket, and connections wait through its restarts', async () => {
+test('a Python server inherits the socket of --hold=<port>, and connections wait during its restarts', async () => {
   const port = await freePort();
   const python = (version: number): string => `
 import os, socket, json
@@ -324,7 +324,7 @@ while True:
   expect(await codeOf(talk({ host: '127.0.0.1', port }, ''))).toBe('ECONNREFUSED');
 });
 
-test('what is piped in before the port is open reaches the program', async () => {
+test('devwatch passes on input that arrives before the port of --hold=<port> is open', async () => {
   await using home = await openHome();
   const reads = `
 import json, os, socket, sys
@@ -341,8 +341,8 @@ home.sendall((json.dumps({'pid': os.getpid(), 'line': sys.stdin.readline()}) + '
   expect((await home.caller()).says.line).toBe('hello\n');
 });
 
-describe('at a restart', () => {
-  /** Answers when the file `answer` is there. */
+describe('a restart', () => {
+  /** Responds once the file `answer` exists. */
   const slow = plain(
     '0, "127.0.0.1"',
     `http.createServer((request, response) => {
@@ -352,7 +352,7 @@ describe('at a restart', () => {
     })`,
   );
 
-  test('a request under way is answered before the program ends', async () => {
+  test('waits until a request in flight has been answered', async () => {
     await using session = await Session.start(server(slow), ['--drain', '20s']);
     const says = await session.says('address');
     const port = portOf(says);
@@ -362,19 +362,19 @@ describe('at a restart', () => {
     });
     await session.says('request');
     session.project.write('server.js', server(slow, 2));
-    // It has been told when it no longer listens itself.
+    // The program stops listening when it drains.
     await until(() => !listPortHolders(port).includes(Number(says.pid)));
     fs.writeFileSync(session.project.at('answer'), '');
     const { headers, statusCode } = await answer;
     expect(statusCode).toBe(200);
-    // What the client wants next it asks of the next run.
+    // The client sends its next request to the next run.
     expect(headers.connection).toBe('close');
     session.go();
     await session.says('address', 2);
     agent.destroy();
   });
 
-  test('one that takes longer than --drain is not waited for', async () => {
+  test('does not wait for a request that takes longer than --drain', async () => {
     await using session = await Session.start(server(slow), ['--drain', '1']);
     const port = portOf(await session.says('address'));
     const answer = talk({ host: '127.0.0.1', port });
@@ -383,7 +383,7 @@ describe('at a restart', () => {
     expect(await answer).toBe('');
   });
 
-  test('the program’s own handler of the signal finds its server as it was', async () => {
+  test('leaves the server unchanged for the signal handler of the program', async () => {
     const tidy = `${plain('0, "127.0.0.1"')}
       process.on('SIGTERM', () => { const address = server.address(); server.close(() => say({ closed: address, listening: server.listening })); });`;
     await using session = await Session.start(server(tidy), ['--kill-timeout', '100']);
@@ -393,7 +393,7 @@ describe('at a restart', () => {
   });
 });
 
-describe('a part of the program that inherits nothing gets the port', () => {
+describe('a part of the program that inherits no sockets can listen on the port:', () => {
   const listens = "require('net').createServer().listen(Number(process.env.WANTED), () => say({ listens: true }));";
 
   test.each([
@@ -403,7 +403,7 @@ describe('a part of the program that inherits nothing gets the port', () => {
       new Worker(${JSON.stringify(`const say = (says) => require(process.env.TEST_DIAL)(says);\n${listens}`)}, { eval: true });`,
     ],
     [
-      'a child, whose failure ends the program',
+      'a child process whose failure ends the program',
       `require('child_process').fork('./child.js').on('exit', (code) => process.exit(code));`,
     ],
   ])('%s', async (_, script) => {
@@ -415,20 +415,20 @@ describe('a part of the program that inherits nothing gets the port', () => {
   });
 });
 
-describe('the program is asked once to end', () => {
-  /** Notes down each time; goes on until it is killed. */
+describe('the program receives one signal', () => {
+  /** Records each signal, and runs until it is killed. */
   const stubborn = (listen: string): string => `
     process.on('SIGUSR2', () => fs.appendFileSync('asked', 'SIGUSR2 '));
     ${listen}`;
-  /** Tells of a request at once, whatever it then does with it. */
+  /** Reports a request before it is handled. */
   const answers = (text: string): string =>
     plain('0, "127.0.0.1"', `http.createServer((_, response) => { fs.writeFileSync('request', ''); ${text} })`);
 
   test.each([
-    ['when nothing is under way', plain('0, "127.0.0.1"'), '20s'],
-    ['when what is under way takes too long', answers(''), '1'],
+    ['when no request is in flight', plain('0, "127.0.0.1"'), '20s'],
+    ['when a request takes too long', answers(''), '1'],
     [
-      'when it hears of that too late',
+      'when it is too busy to be drained in time',
       answers('for (const end = Date.now() + 500; Date.now() < end; ); response.end();'),
       '1',
     ],
@@ -445,7 +445,7 @@ describe('the program is asked once to end', () => {
   });
 });
 
-test('the program sees no channel, and neither do its children', async () => {
+test('neither the program nor its children see an IPC channel', async () => {
   const look = `const { fork } = require('child_process');
     const see = '({ send: typeof process.send, connected: process.connected, channel: typeof process.channel, disconnect: typeof process.disconnect, fd: process.env.NODE_CHANNEL_FD, mode: process.env.NODE_CHANNEL_SERIALIZATION_MODE })';
     ${plain('0')}
@@ -456,7 +456,7 @@ test('the program sees no channel, and neither do its children', async () => {
   expect(await session.says('own')).toMatchObject({ own: nothing, child: nothing, listeners: 0 });
 });
 
-test('nothing of a held port is left to whom it does not belong to', async () => {
+test('child processes of the program do not inherit held ports', async () => {
   const spawns = `${plain('0')}
     say({ descriptors: require('child_process').execFileSync('ls', ['-l', '/proc/self/fd'], { encoding: 'utf8' }) });`;
   await using session = await Session.start(server(spawns));

@@ -1,4 +1,4 @@
-/** What a program prints, where devwatch hears it, goes through a pipe such as a shell makes, and nothing is left of it. */
+/** The output of a program that devwatch captures goes through kernel pipes, as in a shell. */
 
 import fs from 'node:fs';
 import path from 'node:path';
@@ -13,8 +13,8 @@ import { Session } from '../support/session.ts';
 /** A shell script that opens its streams by their names. */
 const byName = 'echo "$1 out" >/dev/stdout\necho "$1 err" >/dev/stderr\n';
 
-describe('streams can be opened by their names', () => {
-  test('side by side', async () => {
+describe('a program can open its streams by name', () => {
+  test('as one of several programs', async () => {
     await using app = await start({
       files: {
         '.watchrc': JSON.stringify({ apps: { web: { exec: 'sh print.sh web' }, api: { exec: 'sh print.sh api' } } }),
@@ -45,7 +45,7 @@ describe('streams can be opened by their names', () => {
   });
 });
 
-test('a Node program that ends at once loses no short lines that a pipe holds, however late they are read', async () => {
+test('a Node program that exits at once loses no lines that fit into a pipe, however late devwatch reads them', async () => {
   const lines = Array.from({ length: 6000 }, (_, index) => String(index));
   await using app = await start({
     files: {
@@ -67,7 +67,7 @@ test('a Node program that ends at once loses no short lines that a pipe holds, h
   expect(app.stdout().trimEnd().split('\n')).toEqual(lines);
 });
 
-test('a program that makes its stdout non-blocking does so for no other one', async () => {
+test('a program that makes its stdout non-blocking does not affect other programs', async () => {
   const flags = "require('fs').readFileSync('/proc/self/fdinfo/1', 'latin1').match(/^flags:\\s*(\\d+)$/m)[1]";
   await using app = await start({
     files: {
@@ -86,7 +86,7 @@ test('a program that makes its stdout non-blocking does so for no other one', as
   expect([blocks(second.before), blocks(second.after)]).toEqual([true, false]);
 });
 
-test('what outlives its run goes on to be heard', async () => {
+test('devwatch reads the output of a process that outlives its run', async () => {
   const kept = "require(process.env.TEST_DIAL)({ who: 'kept' })";
   const spawns = `require('child_process').spawn(process.execPath, ['-e', ${JSON.stringify(kept)}],
     { detached: true, stdio: 'inherit', env: { ...process.env, DEVWATCH_KEEP: '1' } }).unref();`;
@@ -105,8 +105,8 @@ test('what outlives its run goes on to be heard', async () => {
   await daemon?.gone;
 });
 
-describe('nothing is left', () => {
-  /** What the descriptors of a process that are pipes of ours lead to. */
+describe('devwatch closes the pipes', () => {
+  /** The descriptors of a process that lead to devwatch's pipes. */
   function pipesOf(pid: number): { descriptor: number; target: string }[] {
     const folder = `/proc/${pid}/fd`;
     const names = fs.existsSync(folder) ? fs.readdirSync(folder) : [];
@@ -120,22 +120,22 @@ describe('nothing is left', () => {
     });
   }
 
-  /** Does somebody write to each pipe that devwatch reads? Between fork and exec a child has all that devwatch has. */
+  /** Whether each pipe that devwatch reads has a writer. Between fork and exec a child has all descriptors of devwatch. */
   function allAreInUse({ pid }: Devwatch): boolean {
     const written = childrenOf(pid).flatMap((child) => pipesOf(child.pid).filter(({ descriptor }) => descriptor <= 2));
     return pipesOf(pid).every(({ target }) => written.some((pipe) => pipe.target === target));
   }
 
-  const startHeard = (flags: readonly string[], project: Project, env: Readonly<Record<string, string>>): Devwatch =>
+  const startCaptured = (flags: readonly string[], project: Project, env: Readonly<Record<string, string>>): Devwatch =>
     startDevwatch([...flags, '--ready', '/never/', 'server.js'], {
       cwd: project.path,
       env: { ...env, XDG_STATE_HOME: project.at('state') },
     });
 
-  test('of the pipes of runs that have ended', async () => {
+  test('of runs that have ended', async () => {
     await using home = await openHome();
     await using project = createProject({ 'server.js': dialHome({ version: 0 }) });
-    await using devwatch = startHeard(['--no-standby'], project, home.env);
+    await using devwatch = startCaptured(['--no-standby'], project, home.env);
     await devwatch.event('watching');
     for (let version = 1; version <= 5; version += 1) {
       const { pid } = await home.caller();
@@ -146,16 +146,16 @@ describe('nothing is left', () => {
     await until(() => pipesOf(devwatch.pid).length === 2 && allAreInUse(devwatch));
   });
 
-  test('of those of processes that were prepared, taken and given up', async () => {
+  test('of standbys that were taken or discarded', async () => {
     await using home = await openHome();
     const server = (version: number): string => `require('one');${dialHome({ version })}`;
     await using project = createProject({
       'server.js': server(0),
       'package.json': '{}',
-      // Printed while it is prepared: nobody reads it if it is given up.
+      // A discarded standby's output is not read.
       'node_modules/one/index.js': "console.log('loaded');",
     });
-    await using devwatch = startHeard(['--prewarm'], project, home.env);
+    await using devwatch = startCaptured(['--prewarm'], project, home.env);
     await home.caller();
     await devwatch.event('standby');
     expect(pipesOf(devwatch.pid)).toHaveLength(4);
@@ -163,13 +163,13 @@ describe('nothing is left', () => {
     await home.caller();
     expect((await devwatch.event('start', ({ run }) => run === 2)).standby).toBe(true);
     const { pid: old } = await devwatch.event('standby');
-    // It has read this one.
+    // The standby has read this file.
     project.write('package.json', '{ "name": "other" }');
     await home.caller();
     await until(() => stateOf(old) === undefined && allAreInUse(devwatch));
   });
 
-  test('of their names, and whatever else is started inherits none', async () => {
+  test('for hooks, and removes their names', async () => {
     await using home = await openHome();
     const lists =
       "require('fs').readdirSync('/proc/self/fd').map((name) => { try { return require('fs').readlinkSync('/proc/self/fd/' + name) } catch { return '' } })";
@@ -178,7 +178,7 @@ describe('nothing is left', () => {
       'hook.cjs': `require(process.env.TEST_DIAL)({ hook: ${lists} }).end();`,
       '.watchrc': JSON.stringify({ on: { start: ['node', 'hook.cjs'] }, ignore: ['hook.cjs'] }),
     });
-    await using devwatch = startHeard(['--no-standby'], project, home.env);
+    await using devwatch = startCaptured(['--no-standby'], project, home.env);
     const { says } = await home.caller((caller) => caller.says.hook !== undefined);
     expect((says.hook as string[]).filter((target) => target.includes('/pipes-'))).toEqual([]);
     expect(pipesOf(devwatch.pid)).toHaveLength(2);
@@ -188,7 +188,7 @@ describe('nothing is left', () => {
   });
 });
 
-test('where no pipe can be made, what is printed is heard all the same', async () => {
+test('devwatch captures the output even where it cannot create pipes', async () => {
   await using app = await start({
     files: {
       'server.js': `console.log('isFIFO', require('fs').fstatSync(1).isFIFO());${dialHome()}`,
@@ -201,7 +201,7 @@ test('where no pipe can be made, what is printed is heard all the same', async (
   expect(app.stdout()).toBe('isFIFO false\n');
 });
 
-test('with --stdin pipe nobody is read faster than the program reads: the next run gets what is left', async () => {
+test('--stdin pipe reads no faster than the program, and the next run reads the rest', async () => {
   await using app = await start({ files: { 'server.js': dialHome() }, args: ['--stdin', 'pipe', 'server.js'] });
   await app.caller();
   await app.event('watching');
@@ -215,11 +215,11 @@ test('with --stdin pipe nobody is read faster than the program reads: the next r
     });`,
   );
   const { says } = await app.caller();
-  // What the first run had in its pipe is lost, and one chunk.
+  // The content of the first run's pipe is lost, and one chunk.
   expect(Number(says.bytes)).toBeGreaterThan(sent - 1_000_000);
 });
 
-test('with --stdin pipe what comes while no program runs is for the next one', async () => {
+test('--stdin pipe keeps input that arrives while no program runs for the next run', async () => {
   await using app = await start({ files: { 'server.js': '' }, args: ['--stdin', 'pipe', 'server.js'] });
   await app.event('exit');
   await app.event('watching');

@@ -42,7 +42,7 @@ function expectOwn(runs: Runs, pick: Pick, own: (plain: never) => unknown): void
   expect({ cold: pick(runs.cold), standby: pick(runs.standby) }).toEqual({ cold: wanted, standby: wanted });
 }
 
-/** A fact by its path. */
+/** Picks a fact by its path. */
 const fact =
   (...keys: readonly string[]): Pick =>
   ({ says }) =>
@@ -75,7 +75,7 @@ const say = "require('./common.cjs').say({});";
 const sayModule = "import common from './common.cjs';\ncommon.say({});";
 
 /** Programs by the way in which they end. */
-const endings: Readonly<Record<string, string>> = {
+const exits: Readonly<Record<string, string>> = {
   'process.exit(3)': `${say} process.exit(3);`,
   'process.exitCode': `${say} process.exitCode = 4;`,
   'an uncaught exception': `${say}\nfunction thrower() {\n  throw new TypeError('thrown');\n}\nthrower();`,
@@ -87,7 +87,7 @@ const endings: Readonly<Record<string, string>> = {
   SIGTERM: `${say} process.kill(process.pid, 'SIGTERM'); setInterval(() => {}, 60_000);`,
 };
 
-const moduleEndings: Readonly<Record<string, string>> = {
+const moduleExits: Readonly<Record<string, string>> = {
   'an uncaught exception of a module': `${sayModule}\nfunction thrower() {\n  throw new TypeError('thrown');\n}\nthrower();`,
   'a rejected top-level await': `${sayModule}\nawait Promise.reject(new Error('rejected'));`,
   'a top-level await without an end': `${sayModule}\nawait new Promise(() => {});`,
@@ -142,7 +142,7 @@ const preloaded = `
 `;
 
 const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
-/** With types that can be erased only, so that Node itself can run it, too. */
+/** Uses only types that can be erased, so that Node itself can run it. */
 const typescriptFacts = `import common from './common.cjs';
 interface Kind { readonly file: string }
 const kind: Kind = { file: typeof __filename === 'string' ? 'CommonJS' : 'ES module' };
@@ -172,7 +172,7 @@ const groups = {
       facts: fixture('facts.cjs'),
       works: fixture('works.cjs'),
       reader: [reader, { input: 'typed\n' }],
-      ...endings,
+      ...exits,
     },
   },
   module: {
@@ -184,7 +184,7 @@ const groups = {
         `import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);${reader}`,
         { input: 'typed\n' },
       ],
-      ...moduleEndings,
+      ...moduleExits,
     },
   },
   flags: {
@@ -293,13 +293,13 @@ type GroupName = keyof typeof groups;
 
 const sinceOf = (group: GroupName): readonly [number, number] => (groups[group] as Group).options.since ?? [0, 0];
 
-/** Groups that run at the same time: most of their time they wait for a process to be prepared. */
+/** Groups that run at the same time: they spend most of their time waiting for a standby. */
 const lanes = 5;
 
 interface Gathered extends AsyncDisposable {
-  /** What one round has come to. */
+  /** The result of a round. */
   runs(group: GroupName, round: string): Promise<Runs>;
-  /** Resolves when all groups have ended, well or not. */
+  /** Resolves when all groups have ended, with or without errors. */
   readonly over: Promise<unknown>;
 }
 
@@ -467,11 +467,11 @@ const representativeUnprepared = ['--inspect', '--require of its own file in NOD
 /** Flags and commands with which a program has no standby. */
 const unprepared: readonly (readonly [name: string, words: readonly string[], env?: Record<string, string>])[] = [
   ['--inspect', ['--inspect=0', 'main.cjs']],
-  // Sampled seldom: a program that is busy is waited for longer.
+  // A long sampling interval: a busy program delays the standby.
   ['--cpu-prof', ['--cpu-prof', '--cpu-prof-interval=1000000', 'main.cjs']],
   ['--heap-prof', ['--heap-prof', 'main.cjs']],
   ['--test', ['--test', 'main.cjs']],
-  // Loaded before anything that --import names, so before the process could wait.
+  // Loaded before the modules of --import, and so before the standby could wait.
   ['--experimental-loader', ['--no-warnings', '--experimental-loader', './idle.cjs', 'main.mjs']],
   ['--experimental-loader in NODE_OPTIONS', ['main.mjs'], { NODE_OPTIONS: '--experimental-loader ./idle.cjs' }],
   ['--inspect in NODE_OPTIONS', ['main.cjs'], { NODE_OPTIONS: '--inspect=0' }],
@@ -479,7 +479,7 @@ const unprepared: readonly (readonly [name: string, words: readonly string[], en
   ['node -e as a command', ['--', 'node', '-e', 'require("./main.cjs")']],
   ['a shell line', ['--exec', 'node', 'main.cjs']],
   ['--no-standby', ['--no-standby', 'main.cjs']],
-  // Node takes `_` for `-` in its flags.
+  // Node accepts `_` for `-` in its flags.
   ['--heap_prof', ['--config', 'underscores.json']],
 ];
 
@@ -489,7 +489,7 @@ async function startsOf(node: string, ways: typeof unprepared): Promise<(readonl
     'main.cjs': 'setInterval(() => {}, 60_000);',
     'main.mjs': "import './main.cjs';",
     'idle.cjs': '',
-    // Flags with `_` are given so: the command line does not take all of them.
+    // Settings accept flags with `_`; the command line does not accept all of them.
     'underscores.json': '{"script": "main.cjs", "nodeArgs": ["--heap_prof"]}',
   });
   const sessions: WatchedProgram[] = [];
@@ -504,7 +504,7 @@ async function startsOf(node: string, ways: typeof unprepared): Promise<(readonl
   };
   const others = ways.map(([name, words, env]) => [name, open(words, env)] as const);
   await Promise.all(others.map(([, session]) => session.event('watching')));
-  // Begun after all of them, and prepared.
+  // Started after all of them, and has a standby.
   const witness = open(['main.cjs']);
   await witness.event('watching');
   await witness.prepared();
@@ -552,10 +552,10 @@ describe.sequential.each(named)('Node $version', ({ node }) => {
     await terminal.until(/"event":"end"/);
     terminal.line(`${node} ${cli} --log-format json main.cjs`);
     await hear();
-    // That may have been told while the line was typed.
+    // The event may have arrived while the line was typed.
     if (!terminal.output.includes('"event":"standby"')) await terminal.until(/"event":"standby"/);
     project.replace('main.cjs', program);
-    // The program may be faster than what devwatch says of it.
+    // The program may print earlier than devwatch.
     const standby = await hear();
     expect(terminal.output).toMatch(/"event":"start".*"standby":true/);
     terminal.type('\x03');
@@ -567,7 +567,7 @@ describe.sequential.each(named)('Node $version', ({ node }) => {
       expect.soft(standby.facts[name], name).toEqual(plain.facts[name]);
     }
     expect([plain, cold, standby].map(({ typed: { typed } }) => typed)).toEqual(['typed\n', 'typed\n', 'typed\n']);
-    // What notices that the terminal is read.
+    // The function that detects a read from the terminal.
     const ours = ({ facts: { surfaces } }: Told): string[] =>
       Object.entries(surfaces).flatMap(([object, surface]) =>
         Object.keys(surface)
@@ -775,7 +775,7 @@ describe.sequential.each(named)('Node $version', ({ node }) => {
     });
 
     // Only the main thread's process.uptime() is replaced.
-    test.fails('no worker thread is older than its process', async () => {
+    test.fails('worker threads are younger than their process', async () => {
       expectSame(await gathered.runs('commonjs', 'works'), ({ says }) =>
         (says.workers as { olderThanProcess: boolean }[]).map(({ olderThanProcess }) => olderThanProcess),
       );
@@ -839,7 +839,7 @@ describe.sequential.each(named)('Node $version', ({ node }) => {
     // Warnings of Node and of a loader are printed when the process begins to wait: Node 20 begins to do so while it
     // loads the loader.
     (isExhaustive ? (isSince(node, [22, 0]) ? test : test.fails) : test.skip)(
-      'warnings from before the program stand among the lines of its run',
+      'warnings printed before the program starts are part of its run',
       async () => {
         expectSame(await gathered.runs('a loader that warns', 'text'), ({ stderr }) => stderr);
       },

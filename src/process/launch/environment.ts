@@ -1,4 +1,4 @@
-/** The variables that a program is started with. */
+/** The environment variables of a program. */
 
 import fs from 'node:fs';
 import { parseEnv } from 'node:util';
@@ -7,20 +7,20 @@ import type { Cause, Change } from '../../shared/events.ts';
 import { platform } from '../platform.ts';
 
 export interface EnvironmentOptions {
-  /** Where the program runs; PWD follows it, as it does after a `cd`. */
+  /** The program's working folder; PWD is set to it, as after a `cd`. */
   readonly folder: string;
-  /** Absolute paths; later files win over earlier ones, devwatch's own environment over all of them, as in `node --env-file`. */
+  /** Absolute paths. Later files override earlier ones, and devwatch's own environment overrides all, as in `node --env-file`. */
   readonly files: readonly string[];
-  /** Variables from the settings; they win over everything. */
+  /** Variables from the settings; they override everything else. */
   readonly variables: Readonly<Record<string, string>>;
-  /** What holds where nothing else says otherwise. */
+  /** Values for variables that nothing else sets. */
   readonly defaults?: Readonly<Record<string, string>> | undefined;
 }
 
 /**
- * The program's environment, read anew.
+ * Reads the program's environment.
  *
- * @throws UsageError when a file cannot be read
+ * @throws UsageError if a file cannot be read
  */
 export function readEnvironment({ folder, files, variables, defaults }: EnvironmentOptions): NodeJS.ProcessEnv {
   const fromFiles: NodeJS.ProcessEnv = {};
@@ -36,20 +36,20 @@ export function readEnvironment({ folder, files, variables, defaults }: Environm
   return { ...defaults, ...fromFiles, ...inherited, ...moved, ...variables };
 }
 
-/** Beyond this length, in characters, changed paths are counted only: a program's whole environment has a limit. */
-const longestList = 8192;
+/** Characters. Paths beyond this length are only counted, because the size of an environment is limited. */
+const maxListLength = 8192;
 
 /**
- * What a run is told of why it was started: DEVWATCH_RUN counts from 1, DEVWATCH_REASON is the cause,
- * DEVWATCH_CHANGED the changed files, one absolute path a line, with a last line `(n more)` where
- * there are too many.
+ * Returns the variables that describe a run: DEVWATCH_RUN counts from 1, DEVWATCH_REASON is the cause,
+ * DEVWATCH_CHANGED lists the changed files, one absolute path a line, and ends with `(n more)` if there are
+ * too many.
  */
 export function runVariables(run: number, cause: Cause, changes: readonly Change[]): Record<string, string> {
   const lines: string[] = [];
   let length = 0;
   for (const { path } of changes) {
     length += path.length + 1;
-    if (length > longestList) break;
+    if (length > maxListLength) break;
     lines.push(path);
   }
   if (lines.length < changes.length) lines.push(`(${changes.length - lines.length} more)`);
@@ -57,9 +57,9 @@ export function runVariables(run: number, cause: Cause, changes: readonly Change
 }
 
 /**
- * The environment that devwatch was started with. Node (20 to 26) takes an `--env-file` anywhere on
- * the command line, even after the script, for its own and puts the file's variables into
- * `process.env`, where they would outlive their removal from the file. /proc has the original.
+ * Returns the environment with which devwatch was started. Node (20 to 26) applies an `--env-file` anywhere on
+ * the command line, even after the script: it adds the file's variables to `process.env`, where they would
+ * outlive their removal from the file. /proc has the original.
  */
 function ownEnvironment(): NodeJS.ProcessEnv {
   if (!platform.hasProc || !process.argv.some((word) => word.startsWith('--env-file'))) return process.env;
@@ -70,7 +70,7 @@ function ownEnvironment(): NodeJS.ProcessEnv {
         const equals = entry.indexOf('=');
         return [entry.slice(0, equals), entry.slice(equals + 1)] as const;
       })
-      // What was meant for devwatch alone has been removed (cli.ts).
+      // The command line has removed variables that are meant for devwatch alone.
       .filter(([name]) => name in process.env),
   );
 }

@@ -1,8 +1,8 @@
 /**
- * Pipes of the kernel for what a program prints. What Node's spawn calls a pipe is a pair of Unix sockets,
- * and Linux opens no socket by its name: `echo oops >/dev/stderr` fails in a shell script (ENXIO). It also
- * counts what each write takes besides its bytes: a few hundred short lines fill it. Elsewhere /dev/stderr
- * duplicates the descriptor, whatever that is.
+ * Kernel pipes for a program's output. The pipes of Node's spawn are Unix sockets, and Linux cannot open a
+ * socket by its name: `echo oops >/dev/stderr` fails in a shell script (ENXIO). A socket also counts the
+ * overhead of each write, so that a few hundred short lines fill it. Other systems duplicate the descriptor
+ * when /dev/stderr is opened, and need no pipes.
  */
 
 import { type ChildProcess, spawnSync } from 'node:child_process';
@@ -14,12 +14,12 @@ import { platform } from '../platform.ts';
 import type { OutputStreams } from './output.ts';
 
 export interface Pipes {
-  /** Descriptors to write to, for one process. */
+  /** Descriptors of the ends to write to, for one process. */
   readonly stdout: number;
   readonly stderr: number;
-  /** That process has them: only it, and what it starts, keeps them open from now on. */
+  /** Closes our duplicates of those ends, once the process has inherited them, and returns streams to read from. */
   read(child: ChildProcess): OutputStreams;
-  /** Nobody has them. */
+  /** Closes both pipes, when no process was started. */
   close(): void;
 }
 
@@ -31,15 +31,15 @@ interface Pipe {
 const { O_RDONLY, O_WRONLY, O_NONBLOCK } = fs.constants;
 
 /**
- * Opens a pipe for each stream, of which no name is left. Each process has its own, as in a shell: a program
- * that makes its stdout non-blocking, as Node does, makes it so for all that have opened it together; and
- * that nothing more comes of a run is told by the end of its pipe.
+ * Opens a pipe for each stream and removes its name. Each process has its own pair, as in a shell: a program
+ * that makes its stdout non-blocking, as Node does, would do so for all processes that share it; and the end
+ * of the pipe marks the end of a run's output.
  *
- * @returns undefined where there can be none
+ * @returns undefined where kernel pipes are not possible
  */
 export function openPipes(): Pipes | undefined {
   if (!platform.hasProc) return undefined;
-  const pipes = inPassingFolder((folder) => openIn(folder));
+  const pipes = inTemporaryFolder((folder) => openIn(folder));
   const [stdout, stderr] = pipes ?? [];
   if (stdout === undefined || stderr === undefined) return undefined;
   return {
@@ -53,8 +53,8 @@ export function openPipes(): Pipes | undefined {
   };
 }
 
-/** A folder of our own, closed to others, that is never watched (see writtenFiles). Undefined where that fails. */
-function inPassingFolder<Result>(use: (folder: string) => Result): Result | undefined {
+/** Calls `use` with a private folder that is never watched, and removes it. Returns undefined if that fails. */
+function inTemporaryFolder<Result>(use: (folder: string) => Result): Result | undefined {
   const home = stateFolder(process.env);
   if (home === undefined) return undefined;
   let folder: string | undefined;
@@ -69,7 +69,7 @@ function inPassingFolder<Result>(use: (folder: string) => Result): Result | unde
   }
 }
 
-/** Node cannot make a pipe: mkfifo does (2 ms for both). */
+/** Creates the pipes with mkfifo (2 ms for both), because Node has no function for it. */
 function openIn(folder: string): readonly Pipe[] {
   const files = ['stdout', 'stderr'].map((name) => path.join(folder, name));
   const { status } = spawnSync('mkfifo', ['-m', '600', ...files], { stdio: 'ignore' });
@@ -81,7 +81,7 @@ function openIn(folder: string): readonly Pipe[] {
     return descriptor;
   };
   try {
-    // To open an end waits for the other one, save to read without blocking.
+    // Opening one end waits for the other one, unless it is opened to read without blocking.
     return files.map((file) => ({ read: open(file, O_RDONLY | O_NONBLOCK), write: open(file, O_WRONLY) }));
   } catch (error) {
     closeAll(opened);
@@ -91,7 +91,7 @@ function openIn(folder: string): readonly Pipe[] {
 
 function readFrom({ read }: Pipe, child: ChildProcess): Socket {
   const stream = new Socket({ fd: read, readable: true, writable: false });
-  // Its end is read only by who reads all before it: nobody does of a process that was prepared and given up.
+  // The end of a stream is only noticed by reading it, which nothing else does for a discarded standby.
   child.once('exit', () => stream.resume());
   return stream;
 }

@@ -1,4 +1,4 @@
-/** The terminal as the process layer sees it: who is in its foreground, and which modes it is in. */
+/** The terminal's foreground process group and its modes. */
 
 import { spawn, spawnSync } from 'node:child_process';
 import { isatty } from 'node:tty';
@@ -6,43 +6,38 @@ import type { Outcome } from '../../shared/events.ts';
 import { platform } from '../platform.ts';
 import { readStat } from '../tree/proc.ts';
 
-let known: boolean | undefined;
+/** Whether stdin is a terminal. */
+export const stdinIsTerminal = (): boolean => isatty(0);
 
-/** Is stdin a terminal? The stream in `process.stdin`, which could say so, takes 0.24 MB where stdin is none. */
-export function stdinIsTerminal(): boolean {
-  known ??= isatty(0);
-  return known;
-}
-
-/** Whether a signal that devwatch got came from the terminal, which sends it to the program in the same group as well. */
+/** Whether a signal was sent by the terminal, which also sends it to the program in the same process group. */
 export const isDeliveredByTerminal = (signal: NodeJS.Signals): boolean =>
   (signal === 'SIGINT' || signal === 'SIGQUIT') && isForeground();
 
-/** Is this how programs end on Ctrl-C or Ctrl-\: by the signal, or by a handler of their own? Pure. */
+/** Whether programs end like this on Ctrl-C or Ctrl-\: by the signal, or by the exit code of a handler. */
 export const looksInterrupted = ({ code, signal }: Pick<Outcome, 'code' | 'signal'>): boolean =>
   signal === 'SIGINT' || signal === 'SIGQUIT' || code === 0 || code === 130 || code === 131;
 
-/** Is devwatch's process group the one that the terminal on stdin gives its input and its signals? */
+/** Whether devwatch's process group is the foreground one of the terminal on stdin. */
 export function isForeground(): boolean {
   if (!stdinIsTerminal()) return false;
   const stat = readStat(process.pid);
-  // Without /proc: a process that runs on a terminal is nearly always in its foreground.
+  // Without /proc assume so: most processes on a terminal are in its foreground.
   return stat === undefined || stat.foreground === stat.group;
 }
 
 export interface TerminalModes {
   /**
-   * Remembers the modes, once, when devwatch is in the foreground; elsewhere they are the shell's own.
-   * stty takes 2 ms: at the start nobody waits for it, for the program takes longer to come up.
+   * Saves the modes once, while devwatch is in the foreground; in the background they are those of the shell.
+   * stty takes 2 ms. At the start nothing waits for it, because the program takes longer to start.
    */
   save(waiting: 'wait' | 'go on'): void;
-  /** Puts the terminal back into the modes that were saved: a program killed in raw mode leaves it so. */
+  /** Restores the saved modes: a program that is killed in raw mode leaves the terminal in it. */
   restore(): void;
 }
 
 let modes: TerminalModes | undefined;
 
-/** The modes of the terminal that stdin is, one object for all programs; without a terminal nothing is ever done. */
+/** Returns the modes of the terminal on stdin, one object for all programs. Without a terminal it does nothing. */
 export function terminalModes(): TerminalModes {
   modes ??= openTerminalModes();
   return modes;
@@ -50,11 +45,11 @@ export function terminalModes(): TerminalModes {
 
 function openTerminalModes(): TerminalModes {
   let saved = '';
-  let saving = !platform.isPosix;
+  let isSaved = !platform.isPosix;
   return {
     save(waiting) {
-      if (saving || !isForeground()) return;
-      saving = true;
+      if (isSaved || !isForeground()) return;
+      isSaved = true;
       if (waiting === 'wait') {
         saved = spawnSync('stty', ['-g'], { stdio: ['inherit', 'pipe', 'ignore'], encoding: 'utf8' }).stdout ?? '';
         return;
@@ -67,7 +62,7 @@ function openTerminalModes(): TerminalModes {
       stty.unref();
     },
     restore() {
-      // In the background the terminal would stop stty, and us with it.
+      // In the background the terminal would stop stty, and devwatch with it (SIGTTOU).
       if (saved !== '' && isForeground()) spawnSync('stty', [saved.trim()], { stdio: ['inherit', 'ignore', 'ignore'] });
     },
   };

@@ -1,4 +1,4 @@
-/** Who listens on a port, from Linux's /proc. */
+/** Finds the processes that listen on a port, in Linux's /proc. */
 
 import fs from 'node:fs';
 import os from 'node:os';
@@ -9,16 +9,16 @@ import { commandLine, listPids, readProc, readStat } from '../tree/proc.ts';
 const listening = '0A';
 
 /**
- * Who listens on this TCP port, as far as `listPortHolders` finds them. Of a process and the children that
- * have inherited the socket, such as a server and its workers, the process alone.
+ * Describes the processes that listen on this TCP port, as far as `listPortHolders` finds them. Children that
+ * have inherited the socket, such as the workers of a server, are left out.
  */
 export function findPortHolders(port: number): PortHolder[] {
   const holders = new Set(listPortHolders(port));
-  const firsts = [...holders].filter((pid) => !holders.has(readStat(pid)?.parent ?? 0));
-  return firsts.flatMap((pid) => describe(pid) ?? []);
+  const roots = [...holders].filter((pid) => !holders.has(readStat(pid)?.parent ?? 0));
+  return roots.flatMap((pid) => describe(pid) ?? []);
 }
 
-/** All processes that listen on this TCP port; those of other users are only found by root. */
+/** Returns the pids of all processes that listen on this TCP port; those of other users are only visible to root. */
 export function listPortHolders(port: number): number[] {
   const sockets = new Set(
     ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((file) => listeningSockets(readProc(file) ?? '', port)),
@@ -26,7 +26,7 @@ export function listPortHolders(port: number): number[] {
   return sockets.size === 0 ? [] : listPids().filter((pid) => holdsAny(pid, sockets));
 }
 
-/** The inodes of the listening sockets on a port, in the text of /proc/net/tcp. */
+/** Returns the inodes of the listening sockets on a port, from the text of /proc/net/tcp. */
 export function listeningSockets(table: string, port: number): string[] {
   const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
   return table.split('\n').flatMap((line) => {
@@ -42,7 +42,7 @@ function holdsAny(pid: number, sockets: ReadonlySet<string>): boolean {
       return inode !== undefined && sockets.has(inode);
     });
   } catch {
-    return false; // Gone, or another user's.
+    return false; // It has exited, or belongs to another user.
   }
 }
 
@@ -58,7 +58,7 @@ function describe(pid: number): PortHolder | undefined {
   const stat = readStat(pid);
   const uid = /^Uid:\s*(\d+)/m.exec(readProc(`/proc/${pid}/status`) ?? '')?.[1];
   if (stat === undefined || uid === undefined) return undefined;
-  // Linux tells times in hundredths of a second to user space, whatever its own clock ticks.
+  // Linux reports times to user space in hundredths of a second, whatever the kernel's own tick is.
   const since = Date.now() - os.uptime() * 1000 + Number(stat.startTime) * 10;
   return { pid, command: commandLine(pid) ?? stat.command, user: userName(uid), since };
 }

@@ -16,10 +16,10 @@ type Commands = Partial<Record<HookName, HookCommand>>;
 
 interface Setup extends AsyncDisposable {
   readonly hooks: Hooks;
-  /** May be changed. */
+  /** The settings, which a test may change. */
   readonly commands: Commands;
   readonly problems: string[];
-  /** The next problem, from the first on, that has not been asked for. */
+  /** Returns the problems one after the other. */
   nextProblem(): Promise<string>;
 }
 
@@ -65,7 +65,7 @@ function openHooks(commands: Commands, options: SetupOptions = {}): Setup {
   };
 }
 
-/** A Node program that dials home with what these expressions are to it, and stays. */
+/** A Node program that sends the values of these expressions home, and keeps running. */
 function node(says: Readonly<Record<string, string>> = {}, ...args: string[]): string[] {
   const facts = Object.entries(says).map(([name, expression]) => `${name}: ${expression}`);
   return [process.execPath, '-e', `require(process.env.TEST_DIAL)({ ${facts.join(', ')} });`, '--', ...args];
@@ -73,14 +73,14 @@ function node(says: Readonly<Record<string, string>> = {}, ...args: string[]): s
 
 const quote = (words: readonly string[]): string => words.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ');
 
-/** A program that says when it is asked to end, and goes on. */
+/** A program that reports SIGTERM and keeps running. */
 const stubborn = [
   process.execPath,
   '-e',
   `process.on('SIGTERM', () => require(process.env.TEST_DIAL)({ asked: true })); ${dialHome()}`,
 ];
 
-describe('a text is split', () => {
+describe('splitWords', () => {
   test.each<[string, string[]]>([
     ['', []],
     [' \t\n ', []],
@@ -93,11 +93,11 @@ describe('a text is split', () => {
     ['a \\\n b', ['a', 'b']],
     ['a\\', ['a\\']],
     ['$HOME * ~ # `x` a|b; c&', ['$HOME', '*', '~', '#', '`x`', 'a|b;', 'c&']],
-  ])('%j into %j', (text, words) => {
+  ])('splits %j into %j', (text, words) => {
     expect(splitWords(text)).toEqual(words);
   });
 
-  test.each([`it's`, 'say "hello', `"'`, `"\\"`])('not: %j', (text) => {
+  test.each([`it's`, 'say "hello', `"'`, `"\\"`])('rejects %j', (text) => {
     expect(() => splitWords(text)).toThrow(/^a ['"] is not closed in "/);
   });
 
@@ -110,8 +110,8 @@ describe('a text is split', () => {
       fc.constantFrom("'", '"', '\\', '\\\n', "\\'", '\\"', '\\ ', '""', "''", '\\$', '\\a'),
     );
     const texts = fc.array(parts, { maxLength: 8 }).map((all) => all.join(''));
-    // Quotes may come to stand otherwise than meant: what sh would give a meaning of its own is left out,
-    // and a backslash at the end, of which dash and bash think differently.
+    // Random quotes may expose characters with a meaning for sh: skip those texts, and those that end with a
+    // backslash, which dash and bash treat differently.
     const harmless = texts.filter((text) => !/[$`*#;|&~\n]|\\$/.test(withoutQuoted(text)));
     fc.assert(
       fc.property(harmless, (text) => {
@@ -122,7 +122,7 @@ describe('a text is split', () => {
   });
 });
 
-/** What of a text sh looks at for more than quotes. */
+/** The part of a text that is not in quotes. */
 const withoutQuoted = (text: string): string =>
   text.replaceAll(/\\.|'[^']*'|"(?:\\.|[^"\\])*"/gs, (part) =>
     part.startsWith('"') ? part.replaceAll(/\\.|[^$`]/gs, '') : '',
@@ -143,7 +143,7 @@ function splitBySh(text: string): string[] | undefined {
 }
 
 describe('a hook', () => {
-  test('is told what happened, in the folder of the program, and gets no input', async () => {
+  test('receives variables that describe the event, runs in the folder of the program and reads no input', async () => {
     await using project = createProject();
     await using home = await openHome();
     const says = {
@@ -173,7 +173,7 @@ describe('a hook', () => {
     expect(says).toMatchObject({ out: own, error: own });
   });
 
-  test('is a list, a text or a line for a shell', async () => {
+  test('can be a list of words, a text or a line for a shell', async () => {
     await using home = await openHome();
     const words = { words: 'process.argv.slice(1)' };
     await using setup = openHooks(
@@ -217,7 +217,7 @@ describe('a hook', () => {
     ]);
   });
 
-  test('that is not set is nothing; settings are asked each time', async () => {
+  test('that is not set does nothing, and settings are read for each run', async () => {
     await using home = await openHome();
     await using setup = openHooks({}, { home });
     setup.hooks.run('exit', {});
@@ -227,7 +227,7 @@ describe('a hook', () => {
     expect(home.callers.length).toBe(1);
   });
 
-  test('is started when what happens has been dealt with', async () => {
+  test('is started after pending events have been handled', async () => {
     const clock = createClock();
     await using setup = openHooks({ crash: 'no-such-command' }, { clock });
     setup.hooks.run('crash', {});
@@ -237,17 +237,17 @@ describe('a hook', () => {
   });
 });
 
-describe('it is told of a hook that', () => {
+describe('a problem is reported for a hook that', () => {
   test.each<[string, HookCommand, RegExp]>([
     ['was not found', 'no-such-command --now', /^on\.crash: "no-such-command" was not found$/],
     ['was not found by its path', ['./no/such'], /^on\.crash: ".\/no\/such" was not found$/],
-    ['names nothing', [], /^on\.crash: names no command$/],
-    ['is not well written', `say 'it`, /^on\.crash: a ' is not closed in "say 'it"$/],
+    ['is an empty list', [], /^on\.crash: names no command$/],
+    ['has an unclosed quote', `say 'it`, /^on\.crash: a ' is not closed in "say 'it"$/],
     ['cannot be started', [process.execPath, 'a\0b'], /^on\.crash: cannot be started: .+$/],
     ['fails', [process.execPath, '-e', 'process.exit(3)'], /^on\.crash: ended with code 3$/],
     ['fails in the shell', { shell: 'exit 4' }, /^on\.crash: ended with code 4$/],
     ['is killed', [process.execPath, '-e', `process.kill(process.pid, 'SIGKILL')`], /^on\.crash: ended by SIGKILL$/],
-  ])('%s, and it runs again', async (_, command, message) => {
+  ])('%s, and for its next run', async (_, command, message) => {
     await using setup = openHooks({ crash: command });
     setup.hooks.run('crash', {});
     expect(await setup.nextProblem()).toMatch(message);
@@ -255,7 +255,7 @@ describe('it is told of a hook that', () => {
     expect(await setup.nextProblem()).toMatch(message);
   });
 
-  test('has no folder', async () => {
+  test('has no working folder', async () => {
     await using project = createProject();
     await using setup = openHooks({ start: [process.execPath] }, { folder: project.at('none') });
     setup.hooks.run('start', {});
@@ -285,8 +285,8 @@ describe('it is told of a hook that', () => {
   });
 });
 
-describe('two of the same hook never run at once:', () => {
-  test('what comes meanwhile is run after it, once and as it was last', async () => {
+describe('while a hook is running', () => {
+  test('the latest call of the same name is remembered, and runs once after it', async () => {
     await using home = await openHome();
     await using setup = openHooks({ change: node({ value: 'process.env.TEST_VALUE' }) }, { home });
     setup.hooks.run('change', { TEST_VALUE: '1' });
@@ -302,7 +302,7 @@ describe('two of the same hook never run at once:', () => {
     expect(home.mostAlive).toBe(1);
   });
 
-  test('what it left behind belongs to it', async () => {
+  test('processes that it leaves behind belong to its run', async () => {
     await using home = await openHome();
     await using setup = openHooks({ change: { shell: `${quote(node())} & exit 1` } }, { home });
     setup.hooks.run('change', {});
@@ -314,7 +314,7 @@ describe('two of the same hook never run at once:', () => {
     expect(home.mostAlive).toBe(1);
   });
 
-  test('different ones do', async () => {
+  test('hooks of other names can run', async () => {
     await using home = await openHome();
     await using setup = openHooks({ start: node(), ready: node() }, { home });
     setup.hooks.run('start', {});
@@ -326,7 +326,7 @@ describe('two of the same hook never run at once:', () => {
 });
 
 describe('a hook that runs longer than 30 s', () => {
-  /** Runs a hook until it has called. */
+  /** Runs a hook until it has called home. */
   async function begin(home: Home, command: HookCommand) {
     const clock: VirtualClock = createClock();
     const setup = openHooks({ ready: command }, { home, clock });
@@ -335,7 +335,7 @@ describe('a hook that runs longer than 30 s', () => {
     return { clock, setup, caller: await home.next() };
   }
 
-  test('is asked to end, and what came meanwhile is run', async () => {
+  test('is terminated, and the remembered call runs', async () => {
     await using home = await openHome();
     const { clock, setup, caller } = await begin(home, node({ value: 'process.env.TEST_VALUE ?? null' }));
     await using _ = setup;
@@ -345,7 +345,7 @@ describe('a hook that runs longer than 30 s', () => {
     clock.advance(1);
     expect(setup.problems).toEqual(['on.ready: still runs after 30 s · terminating it']);
     await caller.gone;
-    const second = await meanwhile(clock, home.next());
+    const second = await whileTimePasses(clock, home.next());
     expect(second.says.value).toBe('next');
     expect(setup.problems.length).toBe(1);
   });
@@ -362,18 +362,18 @@ describe('a hook that runs longer than 30 s', () => {
     await caller.gone;
   });
 
-  test('leaves nothing waiting when it has ended in time', async () => {
+  test('leaves no timer if it exits in time', async () => {
     await using home = await openHome();
     const { clock, setup, caller } = await begin(home, node());
     caller.send('exit');
     await caller.gone;
-    await meanwhile(clock, setup.hooks.close());
+    await whileTimePasses(clock, setup.hooks.close());
     expect({ problems: setup.problems, pending: clock.pending }).toEqual({ problems: [], pending: 0 });
   });
 });
 
-/** What comes while the virtual time goes on as the real one does. */
-async function meanwhile<Value>(clock: VirtualClock, promise: Promise<Value>): Promise<Value> {
+/** Awaits a promise while the virtual clock follows real time. */
+async function whileTimePasses<Value>(clock: VirtualClock, promise: Promise<Value>): Promise<Value> {
   let isSettled = false;
   void promise.finally(() => {
     isSettled = true;
@@ -387,8 +387,8 @@ async function meanwhile<Value>(clock: VirtualClock, promise: Promise<Value>): P
   return promise;
 }
 
-describe('at the end', () => {
-  test('what runs is ended with all that it started, and what is remembered forgotten', async () => {
+describe('closing the hooks', () => {
+  test('terminates the trees of running hooks and forgets remembered calls', async () => {
     await using home = await openHome();
     const both = `${quote(node({ name: '"helper"' }))} & exec ${quote(node({ name: '"root"' }))}`;
     await using setup = openHooks({ start: { shell: both }, ready: node({ name: '"ready"' }) }, { home });
@@ -402,7 +402,7 @@ describe('at the end', () => {
     expect({ problems: setup.problems, callers: home.callers.length }).toEqual({ problems: [], callers: 3 });
   });
 
-  test('what was left behind is ended as well', async () => {
+  test('terminates processes that hooks have left behind', async () => {
     await using home = await openHome();
     await using setup = openHooks({ start: { shell: `${quote(node())} & exit 1` } }, { home });
     setup.hooks.run('start', {});
@@ -412,7 +412,7 @@ describe('at the end', () => {
     expect(isAlive(helper.pid)).toBe(false);
   });
 
-  test('what does not end is killed after a second', async () => {
+  test('kills processes that ignore the signal after a second', async () => {
     await using home = await openHome();
     const clock = createClock();
     await using setup = openHooks({ start: stubborn }, { home, clock });
@@ -424,11 +424,11 @@ describe('at the end', () => {
     clock.advance(999);
     expect(isAlive(caller.pid)).toBe(true);
     clock.advance(1);
-    await meanwhile(clock, closed);
+    await whileTimePasses(clock, closed);
     expect(isAlive(caller.pid)).toBe(false);
   });
 
-  test('what has not been started is not, nor what comes later', async () => {
+  test('starts no hook any more, not even one that was about to start', async () => {
     const clock = createClock();
     await using setup = openHooks({ start: 'no-such-command' }, { clock });
     setup.hooks.run('start', {});

@@ -1,4 +1,4 @@
-/** One probe against real servers on the loopback, in each way in which a server can hang. */
+/** Single probes of real servers on the loopback, in each way in which a server can hang. */
 
 import fs from 'node:fs';
 import http from 'node:http';
@@ -11,7 +11,7 @@ import { parseProbe } from '../../../src/config/probe-url.ts';
 import { probeHttp, probeTcp } from '../../../src/process/probe.ts';
 import { freePort } from '../../support/ports.ts';
 
-/** For `localhost`, signed by itself; valid for a hundred years, and of no use to anybody. */
+/** A self-signed certificate for `localhost`, valid for a hundred years. */
 const selfSigned = {
   key: `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgeQBd7PlWlMSLq0bm
@@ -47,11 +47,11 @@ async function listen(server: net.Server): Promise<number> {
 
 const address = (port: number) => new URL(`http://127.0.0.1:${port}/health?full`);
 
-/** A server that does this with each connection; `asked` comes once the first request has. */
+/** A server that calls `onRequest` with each connection; `asked` resolves after the first request. */
 async function rawServer(onRequest: (socket: net.Socket) => void) {
-  let tellAsked = (): void => undefined;
+  let onAsked = (): void => undefined;
   const asked = new Promise<void>((resolve) => {
-    tellAsked = resolve;
+    onAsked = resolve;
   });
   let closed = 0;
   const requests: string[] = [];
@@ -63,7 +63,7 @@ async function rawServer(onRequest: (socket: net.Socket) => void) {
     socket.once('data', (data) => {
       requests.push(data.toString());
       onRequest(socket);
-      tellAsked();
+      onAsked();
     });
   });
   return { url: address(await listen(server)), asked, requests, closed: () => closed };
@@ -80,12 +80,12 @@ async function httpServer(onRequest: http.RequestListener) {
 
 const never = (): AbortSignal => new AbortController().signal;
 
-describe('what is asked', () => {
+describe('parseProbe', () => {
   test.each([
     ['http://localhost', 'http://localhost/'],
     ['http://127.0.0.1:3000/health?full=1', 'http://127.0.0.1:3000/health?full=1'],
     ['HTTPS://[::1]:8443/', 'https://[::1]:8443/'],
-  ])('%s', (text, url) => {
+  ])('reads %s', (text, url) => {
     expect(parseProbe(text)).toEqual({ kind: 'http', url: new URL(url) });
   });
 
@@ -93,11 +93,11 @@ describe('what is asked', () => {
     ['tcp://localhost:5432', 'localhost', 5432],
     ['tcp://10.0.0.1:1/', '10.0.0.1', 1],
     ['tcp://[::1]:80', '::1', 80],
-  ])('%s', (text, host, port) => {
+  ])('reads %s', (text, host, port) => {
     expect(parseProbe(text)).toEqual({ kind: 'tcp', host, port });
   });
 
-  test('event-loop', () => {
+  test('reads event-loop', () => {
     expect(parseProbe('event-loop')).toEqual({ kind: 'event-loop' });
   });
 
@@ -117,13 +117,13 @@ describe('what is asked', () => {
     'tcp://localhost:80/path',
     'tcp://user@localhost:80',
     'event-loops',
-  ])('nothing of the kind: %j', (text) => {
+  ])('rejects %j', (text) => {
     expect(parseProbe(text)).toBeUndefined();
   });
 });
 
-describe('over http', () => {
-  test.each([200, 204, 301, 304, 401, 404, 499])('%i is an answer', async (status) => {
+describe('an HTTP probe', () => {
+  test.each([200, 204, 301, 304, 401, 404, 499])('succeeds with status %i', async (status) => {
     const { url, requests } = await httpServer((_, response) => response.writeHead(status).end());
     expect(await probeHttp(url, never())).toEqual({ ok: true, ms: expect.any(Number) });
     const [request] = requests;
@@ -132,12 +132,12 @@ describe('over http', () => {
     expect(request?.headers).toEqual({ host: url.host, 'user-agent': 'devwatch', connection: 'close' });
   });
 
-  test.each([500, 503, 599])('%i is a failure', async (status) => {
+  test.each([500, 503, 599])('fails with status %i', async (status) => {
     const { url } = await httpServer((_, response) => response.writeHead(status).end('wait'));
     expect(await probeHttp(url, never())).toEqual({ ok: false, kind: 'status', detail: String(status) });
   });
 
-  test('a redirect is an answer, and not followed', async () => {
+  test('succeeds with a redirect, and does not follow it', async () => {
     const elsewhere = await httpServer((_, response) => response.end());
     const { url, requests } = await httpServer((_, response) =>
       response.writeHead(302, { location: elsewhere.url.href }).end(),
@@ -148,7 +148,7 @@ describe('over http', () => {
     expect(elsewhere.requests).toHaveLength(0);
   });
 
-  test('the head is the answer, however slow the body is', async () => {
+  test('succeeds with the head of the response, however slow the body is', async () => {
     const { url, closed } = await rawServer((socket) => {
       socket.write('HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nonly the beginning');
     });
@@ -156,7 +156,7 @@ describe('over http', () => {
     await vi.waitFor(() => expect(closed()).toBe(1));
   });
 
-  test('a short answer in two parts is let come to its end', async () => {
+  test('reads a short response in two parts to its end', async () => {
     const seen: string[] = [];
     const { url } = await rawServer(async (socket) => {
       socket.on('end', () => seen.push('hung up'));
@@ -169,7 +169,7 @@ describe('over http', () => {
     await vi.waitFor(() => expect(seen).toEqual(['all sent', 'hung up']));
   });
 
-  test('an abort after the head takes nothing back', async () => {
+  test('keeps its result if it is aborted after the head', async () => {
     const { url, asked, closed } = await rawServer((socket) => {
       socket.write('HTTP/1.1 500 Oh\r\ncontent-length: 1000\r\n\r\n');
     });
@@ -183,18 +183,18 @@ describe('over http', () => {
   });
 
   test.each<[string, (socket: net.Socket) => void]>([
-    ['that accepts and stays silent', () => undefined],
-    ['that stops in the middle of the head', (socket) => socket.write('HTTP/1.1 200 OK\r\nx: ')],
+    ['accepts and stays silent', () => undefined],
+    ['stops in the middle of the head', (socket) => socket.write('HTTP/1.1 200 OK\r\nx: ')],
     [
-      'that drips its head',
+      'sends its head byte by byte',
       (socket) => {
         socket.write('HTTP/1.1 200 OK\r\nx: ');
         const timer = setInterval(() => socket.write('.'), 1);
         socket.on('close', () => clearInterval(timer));
       },
     ],
-    ['that only says that it goes on', (socket) => socket.write('HTTP/1.1 100 Continue\r\n\r\n')],
-  ])('a server %s is given up upon abort', async (_, onRequest) => {
+    ['sends only 100 Continue', (socket) => socket.write('HTTP/1.1 100 Continue\r\n\r\n')],
+  ])('ends on abort when a server %s', async (_, onRequest) => {
     const { url, asked, closed } = await rawServer(onRequest);
     const controller = new AbortController();
     const removed = vi.spyOn(controller.signal, 'removeEventListener');
@@ -215,31 +215,35 @@ describe('over http', () => {
   });
 
   test.each<[string, (socket: net.Socket) => void, object]>([
-    ['ends without an answer', (socket) => socket.end(), { kind: 'closed' }],
-    ['ends in the middle of the head', (socket) => socket.end('HTTP/1.1 200 OK\r\nx: '), { kind: 'closed' }],
-    ['resets', (socket) => socket.resetAndDestroy(), { kind: 'reset' }],
-    ['does not speak http', (socket) => socket.end('220 smtp\r\n'), { kind: 'reset', detail: 'HPE_INVALID_CONSTANT' }],
-  ])('a server that %s', async (_, onRequest, failure) => {
+    ['closes the connection without a response', (socket) => socket.end(), { kind: 'closed' }],
+    [
+      'closes the connection in the middle of the head',
+      (socket) => socket.end('HTTP/1.1 200 OK\r\nx: '),
+      { kind: 'closed' },
+    ],
+    ['resets the connection', (socket) => socket.resetAndDestroy(), { kind: 'reset' }],
+    ['does not speak HTTP', (socket) => socket.end('220 smtp\r\n'), { kind: 'reset', detail: 'HPE_INVALID_CONSTANT' }],
+  ])('fails when a server %s', async (_, onRequest, failure) => {
     const { url } = await rawServer(onRequest);
     expect(await probeHttp(url, never())).toEqual({ ok: false, ...failure });
   });
 
-  test('a port where nobody listens', async () => {
+  test('fails for a port without a listener', async () => {
     expect(await probeHttp(address(await freePort()), never())).toEqual({ ok: false, kind: 'refused' });
   });
 
-  test('a name with several addresses where nobody listens', async () => {
+  test('fails for a name with several addresses and no listener', async () => {
     const url = new URL(`http://localhost:${await freePort()}/`);
     expect(await probeHttp(url, never())).toEqual({ ok: false, kind: 'refused' });
   });
 
-  test('an address that cannot be reached', async () => {
-    // Nobody can connect to all at once: the kernel says so without asking the network.
+  test('fails for an unreachable address', async () => {
+    // The kernel rejects a TCP connection to the broadcast address without using the network.
     const result = await probeHttp(new URL('http://255.255.255.255/'), never());
     expect(result).toEqual({ ok: false, kind: 'unreachable', detail: expect.stringMatching(/^E[A-Z]+$/) });
   });
 
-  test('nothing is contacted when it is aborted beforehand, or at once', async () => {
+  test('contacts nothing if it is aborted before it starts, or at once', async () => {
     const { url, requests } = await httpServer((_, response) => response.end());
     expect(await probeHttp(url, AbortSignal.abort())).toEqual({ ok: false, kind: 'timeout' });
     const controller = new AbortController();
@@ -251,7 +255,7 @@ describe('over http', () => {
   });
 
   test.each([1, 2, 3, 4, 6, 8, 12, 20])(
-    'an abort after %i turns of the loop or promises leaves nothing open',
+    'leaves nothing open if it is aborted after %i turns of the loop or promises',
     async (turns) => {
       const { url } = await rawServer(() => undefined);
       for (const pause of [() => Promise.resolve(), turn]) {
@@ -265,23 +269,23 @@ describe('over http', () => {
   );
 });
 
-describe('over https', () => {
+describe('an HTTPS probe', () => {
   const secureServer = async (onRequest: http.RequestListener): Promise<URL> => {
     const port = await listen(https.createServer(selfSigned, onRequest));
     return new URL(`https://127.0.0.1:${port}/`);
   };
 
-  test('a certificate that nobody has signed is accepted', async () => {
+  test('accepts a self-signed certificate', async () => {
     const url = await secureServer((_, response) => response.end('hello'));
     expect(await probeHttp(url, never())).toMatchObject({ ok: true });
   });
 
-  test('a status of 500 and more is a failure', async () => {
+  test('fails with a status of 500 and more', async () => {
     const url = await secureServer((_, response) => response.writeHead(502).end());
     expect(await probeHttp(url, never())).toEqual({ ok: false, kind: 'status', detail: '502' });
   });
 
-  test('a server that never shakes hands is given up upon abort', async () => {
+  test('ends on abort when the server never completes the handshake', async () => {
     const { url, asked, closed } = await rawServer(() => undefined);
     const controller = new AbortController();
     const result = probeHttp(new URL(`https://${url.host}/`), controller.signal);
@@ -291,28 +295,28 @@ describe('over https', () => {
     await vi.waitFor(() => expect(closed()).toBe(1));
   });
 
-  test('a server that ends instead of shaking hands', async () => {
+  test('fails when the server closes the connection in place of the handshake', async () => {
     const { url } = await rawServer((socket) => socket.end());
     expect(await probeHttp(new URL(`https://${url.host}/`), never())).toEqual({ ok: false, kind: 'closed' });
   });
 
-  test('a server that speaks http', async () => {
+  test('fails when the server speaks HTTP', async () => {
     const { url } = await httpServer((_, response) => response.end());
     expect(await probeHttp(new URL(`https://${url.host}/`), never())).toMatchObject({ ok: false, kind: 'unreachable' });
   });
 });
 
-describe('over tcp', () => {
-  test('a server that listens, even when it says nothing', async () => {
+describe('a TCP probe', () => {
+  test('succeeds when a server listens, even if it sends nothing', async () => {
     const port = await listen(net.createServer((socket) => socket.on('error', () => undefined).resume()));
     expect(await probeTcp({ host: '127.0.0.1', port }, never())).toEqual({ ok: true, ms: expect.any(Number) });
   });
 
-  test.each(['127.0.0.1', 'localhost'])('a port of %s where nobody listens', async (host) => {
+  test.each(['127.0.0.1', 'localhost'])('fails for a port of %s without a listener', async (host) => {
     expect(await probeTcp({ host, port: await freePort() }, never())).toEqual({ ok: false, kind: 'refused' });
   });
 
-  test('aborted beforehand, or at once', async () => {
+  test('contacts nothing if it is aborted before it starts, or at once', async () => {
     const port = await listen(net.createServer((socket) => socket.on('error', () => undefined).resume()));
     const target = { host: '127.0.0.1', port };
     expect(await probeTcp(target, AbortSignal.abort())).toEqual({ ok: false, kind: 'timeout' });
@@ -323,8 +327,8 @@ describe('over tcp', () => {
   });
 });
 
-describe('nothing is left', () => {
-  /** What keeps the process alive, without timers: the test runner's own come and go, and the probe's is none that does. */
+describe('probing', () => {
+  /** Resources that keep the process alive, without timers: the test runner has some, and the probe's is unreferenced. */
   const resources = () =>
     process
       .getActiveResourcesInfo()
@@ -338,18 +342,18 @@ describe('nothing is left', () => {
     for (let pass = 0; pass < 10_000 && !done(); pass += 1) await turn();
   }
 
-  test('a probe under way does not keep the process alive', async () => {
+  test('does not keep the process alive', async () => {
     const server = net.createServer((socket) => {
       socket.unref();
       socket.on('error', () => undefined);
-      socket.once('data', () => tellAsked());
+      socket.once('data', () => onAsked());
     });
-    let tellAsked = (): void => undefined;
+    let onAsked = (): void => undefined;
     const port = await listen(server);
     server.unref();
     for (const scheme of ['http', 'https']) {
       const asked = new Promise<void>((resolve) => {
-        tellAsked = resolve;
+        onAsked = resolve;
       });
       const controller = new AbortController();
       const result = probeHttp(new URL(`${scheme}://127.0.0.1:${port}/`), controller.signal);
@@ -360,13 +364,13 @@ describe('nothing is left', () => {
     }
   });
 
-  test.skipIf(process.platform !== 'linux')('after a thousand probes of all kinds', async () => {
+  test.skipIf(process.platform !== 'linux')('leaves nothing open after a thousand probes of all kinds', async () => {
     const silent = await rawServer(() => undefined);
     const reset = await rawServer((socket) => socket.resetAndDestroy());
     const endless = await rawServer((socket) => socket.write('HTTP/1.1 200 OK\r\n\r\n...'));
     const healthy = await httpServer((_, response) => response.end('fine'));
     const port = await listen(https.createServer(selfSigned, (_, response) => response.end('fine')));
-    const nobody = await freePort();
+    const freed = await freePort();
     const tcp = { host: '127.0.0.1', port: Number(healthy.url.port) };
 
     const abortSoon = async (url: URL, turns: number): Promise<unknown> => {
@@ -380,18 +384,18 @@ describe('nothing is left', () => {
       () => probeHttp(healthy.url, never()),
       () => probeHttp(new URL(`https://127.0.0.1:${port}/`), never()),
       () => probeHttp(reset.url, never()),
-      () => probeHttp(address(nobody), never()),
-      () => probeHttp(new URL(`http://localhost:${nobody}/`), never()),
+      () => probeHttp(address(freed), never()),
+      () => probeHttp(new URL(`http://localhost:${freed}/`), never()),
       (index) => abortSoon(silent.url, index % 7),
       (index) => abortSoon(endless.url, index % 7),
       (index) => abortSoon(new URL(`https://127.0.0.1:${port}/`), index % 7),
       () => probeTcp(tcp, never()),
-      () => probeTcp({ host: '127.0.0.1', port: nobody }, never()),
+      () => probeTcp({ host: '127.0.0.1', port: freed }, never()),
     ];
     const round = async (count: number): Promise<void> => {
       for (let index = 0; index < count; index += 1) await kinds[index % kinds.length]?.(index);
     };
-    // What Node opens once and keeps, such as the threads of its pool, does not count.
+    // Resources that Node opens once and keeps, such as the threads of its pool, do not count.
     await round(70);
     await untilClosed(() => sockets().length === 0);
     for (let pass = 0; pass < 100; pass += 1) await turn();

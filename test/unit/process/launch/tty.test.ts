@@ -10,6 +10,6 @@ test.each([
   [{ code: 1, signal: null }, false],
   [{ code: null, signal: 'SIGSEGV' as const }, false],
   [{ code: null, signal: 'SIGTERM' as const }, false],
-])('an end by %j may come of Ctrl-C: %s', (outcome, may) => {
-  expect(looksInterrupted(outcome)).toBe(may);
+])('looksInterrupted(%j) returns %s', (outcome, expected) => {
+  expect(looksInterrupted(outcome)).toBe(expected);
 });

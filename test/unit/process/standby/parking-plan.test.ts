@@ -12,7 +12,7 @@ function command(
   return { file: process.execPath, nodeArgs, args: ['server.js'], display: '', script, extensions: [], isNode };
 }
 
-/** The plan in short: where, and the flags with the names of our own files only. */
+/** The plan in short: where it waits, and the flags with the base names of devwatch's files. */
 function plan(nodeArgs: readonly string[], env: NodeJS.ProcessEnv = {}, script?: string): unknown {
   const planned = planParking(command(nodeArgs, script), env);
   return planned === undefined
@@ -26,40 +26,40 @@ function plan(nodeArgs: readonly string[], env: NodeJS.ProcessEnv = {}, script?:
 
 const tsx = 'file:///project/node_modules/tsx/dist/loader.mjs';
 
-describe('a process waits', () => {
+describe('a standby waits', () => {
   test.each([
-    ['in the preload, where nothing else is loaded', [], ['here']],
+    ['in the preload if there are no other modules', [], ['here']],
     [
-      'in the preload, other flags or not',
+      'in the preload with flags that load no module',
       ['--enable-source-maps', '-C', 'dev'],
       ['here', '--enable-source-maps', '-C', 'dev'],
     ],
-    ['behind a loader that is imported', ['--import', 'tsx'], ['later', '--import', 'tsx', '--import', 'park.mjs']],
-    ['behind a loader by its file', ['--import', tsx], ['later', '--import', tsx, '--import', 'park.mjs']],
+    ['after an imported loader', ['--import', 'tsx'], ['later', '--import', 'tsx', '--import', 'park.mjs']],
+    ['after a loader that is named by its file', ['--import', tsx], ['later', '--import', tsx, '--import', 'park.mjs']],
     [
-      'behind a loader that is required',
+      'after a required loader',
       ['-r', 'ts-node/register'],
       ['later', '-r', 'ts-node/register', '--require', 'park.cjs'],
     ],
     [
-      'behind a flag with its value attached',
+      'after a flag with its value attached',
       ['--require=@swc-node/register'],
       ['later', '--require=@swc-node/register', '--require', 'park.cjs'],
     ],
     [
-      'behind the last of several loaders',
+      'after the last of several loaders',
       ['--import', 'tsx', '-r', 'tsconfig-paths/register'],
       ['later', '--import', 'tsx', '--import', 'park.mjs', '-r', 'tsconfig-paths/register'],
     ],
-    ['before what the program itself preloads', ['--import', './own.mjs'], ['here', '--import', './own.mjs']],
-    ['before a package that is no loader', ['-r', 'dotenv/config'], ['here', '-r', 'dotenv/config']],
+    ['before a module of the program', ['--import', './own.mjs'], ['here', '--import', './own.mjs']],
+    ['before a package that is not a loader', ['-r', 'dotenv/config'], ['here', '-r', 'dotenv/config']],
     [
-      'between a loader and the program’s own',
+      'between a loader and a module of the program',
       ['--import', 'tsx', '--import', './own.ts'],
       ['later', '--import', 'tsx', '--import', 'park.mjs', '--import', './own.ts'],
     ],
     [
-      'before an own file that is required, for that comes before imports',
+      'before a required module of the program, because Node loads it before imports',
       ['--import', 'tsx', '-r', './own.cjs'],
       ['here', '--import', 'tsx', '-r', './own.cjs'],
     ],
@@ -67,7 +67,7 @@ describe('a process waits', () => {
     expect(plan(nodeArgs)).toEqual(wanted);
   });
 
-  test('as a module where the script is one', async () => {
+  test('in a module if the script is one', async () => {
     await using project = createProject({
       'package.json': '{"type": "module"}',
       'old/package.json': '{}',
@@ -83,7 +83,7 @@ describe('a process waits', () => {
   });
 });
 
-describe('no process is prepared', () => {
+describe('no standby is possible', () => {
   test.each([
     ['--inspect'],
     ['--inspect-brk=0'],
@@ -107,11 +107,11 @@ describe('no process is prepared', () => {
     },
   );
 
-  test('for what Node does not run itself', () => {
+  test('for a script that Node does not run directly', () => {
     expect(planParking(command([], '/project/run.py', false), {})).toBeUndefined();
   });
 });
 
-test('harmless NODE_OPTIONS keep no process from being prepared', () => {
+test('a standby is possible with harmless NODE_OPTIONS', () => {
   expect(plan([], { NODE_OPTIONS: '--max-old-space-size=100 --import tsx' })).toEqual(['here']);
 });
