@@ -1,6 +1,6 @@
 /**
- * The clients of hold.ts, in a process of their own: it forks this one with a `Load` in its only
- * argument, hears of every new version that answers, and asks for the report in the end.
+ * The clients of hold.ts, in a process of their own. hold.ts forks it with a `Load` as its only argument, receives a
+ * message for each new version that answers, and requests the report at the end.
  */
 
 import http from 'node:http';
@@ -8,12 +8,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface Load {
   readonly port: number;
-  /** From one new connection to the next, in ms. */
-  readonly newEvery: number;
-  /** How many connections are kept alive. */
+  /** Interval of new connections. */
+  readonly newEveryMs: number;
+  /** Number of connections that are kept alive. */
   readonly kept: number;
-  /** From an error on one of these to the next request in its place, in ms. */
-  readonly retryAfter: number;
+  /** Time from an error on one of these to the next request in its place. */
+  readonly retryAfterMs: number;
 }
 
 export interface Failure {
@@ -21,36 +21,35 @@ export interface Failure {
   /** Epoch ms with fractions. */
   readonly began: number;
   readonly ended: number;
-  /** How far it had come. */
-  readonly stage: 'connecting' | 'terminating' | 'being answered';
-  /** An earlier request has been answered on the same connection. */
+  readonly stage: 'connecting' | 'waiting for the answer' | 'being answered';
+  /** An earlier request was answered on the same connection. */
   readonly reused: boolean;
 }
 
 export interface Tally {
   readonly answered: number;
   readonly refused: readonly Failure[];
-  /** There was no answer, or not all of it. */
+  /** The connection ended without a complete answer. */
   readonly reset: readonly Failure[];
-  /** From the start of a request to the end of its answer, in ms. */
+  /** The longest time from the start of a request to the end of its answer, in ms. */
   readonly longest: number;
 }
 
 export interface Report {
-  /** A new connection for every request. */
+  /** Requests with a connection of their own. */
   readonly fresh: Tally;
-  /** On connections that are kept alive. */
+  /** Requests on connections that are kept alive. */
   readonly kept: Tally;
 }
 
 export type Notice = { readonly seen: number } | { readonly report: Report };
 
-/** What is not answered so long after the last restart never is, in ms. */
-const patience = 10_000;
+/** Requests that are not answered by this time after the last restart have failed. */
+const answerTimeoutMs = 10_000;
 const resets = new Set(['ECONNRESET', 'EPIPE', 'unanswered']);
 
 const clock = (): number => performance.timeOrigin + performance.now();
-const tell = (notice: Notice): void => void process.send?.(notice);
+const send = (notice: Notice): void => void process.send?.(notice);
 
 let newest = 0;
 
@@ -74,8 +73,8 @@ class Client {
     return this.#underWay.size > 0;
   }
 
-  /** Resolves to whether it was answered. */
-  ask(): Promise<boolean> {
+  /** Sends a request; resolves to whether it was answered. */
+  request(): Promise<boolean> {
     return new Promise((resolve) => {
       const began = clock();
       let stage: Failure['stage'] = 'connecting';
@@ -99,7 +98,7 @@ class Client {
       const fail = ({ code = 'unknown' }: NodeJS.ErrnoException): void => end(code);
       request.on('socket', (socket) => {
         const connect = (): void => {
-          stage = 'terminating';
+          stage = 'waiting for the answer';
         };
         if (socket.connecting) socket.once('connect', connect);
         else connect();
@@ -133,31 +132,31 @@ class Client {
 function see(version: number): void {
   if (version <= newest) return;
   newest = version;
-  tell({ seen: version });
+  send({ seen: version });
 }
 
-const { port, newEvery, kept, retryAfter } = JSON.parse(process.argv[2] ?? '') as Load;
+const { port, newEveryMs, kept, retryAfterMs } = JSON.parse(process.argv[2] ?? '') as Load;
 const target = { host: '127.0.0.1', port };
 const fresh = new Client({ ...target, agent: false, headers: { Connection: 'close' } });
 const keeping = new Client({ ...target, agent: new http.Agent({ keepAlive: true, maxSockets: kept }) });
 let isEnding = false;
 
-async function connectAnew(): Promise<void> {
-  // One that comes late is made up for.
-  for (let due = performance.now(); !isEnding; due += newEvery) {
+async function connectAgainAndAgain(): Promise<void> {
+  // A late connection does not delay the next one.
+  for (let due = performance.now(); !isEnding; due += newEveryMs) {
     const early = due - performance.now();
     if (early > 0) await sleep(early);
-    void fresh.ask();
+    void fresh.request();
   }
 }
 
 async function keepBusy(): Promise<void> {
-  while (!isEnding) if (!(await keeping.ask())) await sleep(retryAfter);
+  while (!isEnding) if (!(await keeping.request())) await sleep(retryAfterMs);
 }
 
 process.once('message', async () => {
   isEnding = true;
-  for (const until = performance.now() + patience; fresh.isBusy || keeping.isBusy; await sleep(5)) {
+  for (const until = performance.now() + answerTimeoutMs; fresh.isBusy || keeping.isBusy; await sleep(5)) {
     if (performance.now() < until) continue;
     fresh.giveUp();
     keeping.giveUp();
@@ -165,8 +164,8 @@ process.once('message', async () => {
   const report = { fresh: fresh.tally, kept: keeping.tally };
   process.send?.({ report } satisfies Notice, () => process.exit());
 });
-// Its parent is gone.
+// The parent is gone.
 process.once('disconnect', () => process.exit());
 
 for (let index = 0; index < kept; index += 1) void keepBusy();
-await connectAnew();
+await connectAgainAndAgain();

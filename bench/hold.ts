@@ -1,14 +1,13 @@
 /**
- * Do clients notice that a server is restarted? What becomes of requests while an express and a
- * fastify server are saved again and again, under devwatch and its peers. Linux only.
+ * Measures whether clients notice restarts: counts the requests that fail while an express and a fastify server are
+ * restarted again and again by devwatch and its peers. Linux only.
  *
  *   npm run bench:hold -- [--restarts 100] [--server express|fastify]… [--tool devwatch|…]…
- *                         [--answer-after 5] [--write]
+ *                         [--answer-after 5] [--against ../other-checkout] [--write]
  *
- * Two clients, in one process of their own: one makes a new connection for every request, the other
- * keeps many connections alive and asks for the next answer as soon as it has one. The next save comes
- * 50 to 150 ms after a client was first answered by the version before. The tools take turns, so that
- * each has the whole machine, and its clients are new.
+ * A process of its own runs two clients: one makes a new connection for each request, the other keeps many connections
+ * alive and sends the next request as soon as one is answered. The next save comes 50 to 150 ms after a client has
+ * received the first answer of the version before. One tool runs at a time, with new clients.
  */
 
 import { type ChildProcess, fork } from 'node:child_process';
@@ -23,15 +22,15 @@ import type { Failure, Load, Notice, Report, Tally } from './hold-client.ts';
 import { drawBars } from './plot.ts';
 import { Running } from './restart-running.ts';
 import { type Tool, tools, useBuilds, type Workload } from './restart-tools.ts';
-import { installPeers, markdownTable, repository, runAndClear, versionOf, writeToReadme } from './support.ts';
+import { installPeers, markdownTable, repository, runAndCleanUp, versionOf, writeToReadme } from './support.ts';
 
-const load: Omit<Load, 'port'> = { newEvery: 5, kept: 50, retryAfter: 50 };
-/** Between a restart and the next save, in ms. */
-const pause = { least: 50, most: 150 };
-/** A version that no client has seen after so long is saved again, in ms. */
-const patience = 10_000;
-/** Failures of devwatch that are told one by one. */
-const told = 20;
+const load: Omit<Load, 'port'> = { newEveryMs: 5, kept: 50, retryAfterMs: 50 };
+/** Time between a restart and the next save. */
+const pauseMs = { min: 50, max: 150 };
+/** If no client has received a version after this time, the file is saved again. */
+const restartTimeoutMs = 10_000;
+/** Failures of devwatch that are printed one by one. */
+const maxPrintedFailures = 20;
 
 const serverOf = (name: string): Workload => ({
   id: name,
@@ -56,8 +55,8 @@ let clients: ChildProcess | undefined;
 let serial = 0;
 
 /**
- * A free port below those that the system gives to clients: one that asks again and again while nobody
- * listens may be given the very port that it asks, and be connected to itself.
+ * Finds a free port below those that the system assigns to clients: a client that connects again and again while the
+ * port is free could be assigned that port, and be connected to itself.
  */
 async function findPort(): Promise<number> {
   for (;;) {
@@ -74,7 +73,7 @@ async function findPort(): Promise<number> {
   }
 }
 
-/** The process of the clients, from here. */
+/** Controls the process of the clients. */
 class Clients {
   readonly #child: ChildProcess;
   readonly #report: Promise<Report>;
@@ -98,9 +97,9 @@ class Clients {
     this.#report.catch(() => {});
   }
 
-  /** Resolves to when one of them was answered by this version or a later one; undefined when none was. */
+  /** Resolves to the time at which a client has received this version or a later one; undefined if none has. */
   async seen(version: number): Promise<number | undefined> {
-    const came = new Promise<true>((resolve) => {
+    const received = new Promise<true>((resolve) => {
       this.#look = () => {
         if (this.#newest >= version) resolve(true);
       };
@@ -108,9 +107,9 @@ class Clients {
     });
     const late = new AbortController();
     const inTime = await Promise.race([
-      came,
+      received,
       this.#report.then(() => true),
-      sleep(patience, false, { signal: late.signal }).catch(() => false),
+      sleep(restartTimeoutMs, false, { signal: late.signal }).catch(() => false),
     ]);
     late.abort();
     return inTime ? performance.timeOrigin + performance.now() : undefined;
@@ -143,13 +142,13 @@ async function measure(tool: Tool, server: Workload, what: Options): Promise<Res
   const saves: { readonly at: number; readonly seen: number }[] = [];
   let missed = 0;
   while (saves.length < what.restarts) {
-    await sleep(pause.least + Math.random() * (pause.most - pause.least));
+    await sleep(pauseMs.min + Math.random() * (pauseMs.max - pauseMs.min));
     const { version, at } = running.save();
     const seen = await clients.seen(version);
     if (seen !== undefined) saves.push({ at, seen });
     else if (++missed > 5) throw new Error(`${tool.name} misses too many saves`);
   }
-  await sleep(pause.most);
+  await sleep(pauseMs.max);
   const report = await clients.end();
   await running.stop();
   if (missed > 0) console.error(`${tool.name} has missed ${missed} saves of ${server.name}`);
@@ -161,21 +160,21 @@ async function measure(tool: Tool, server: Workload, what: Options): Promise<Res
   return { restarts: saves.length, report };
 }
 
-/** What has become of requests that devwatch was to keep. */
+/** Prints the failed requests of devwatch. */
 function explain(server: Workload, { fresh, kept }: Report, saves: readonly { at: number; seen: number }[]): void {
   const all: [string, Failure][] = [
     ...[...fresh.refused, ...fresh.reset].map((one): [string, Failure] => ['new connection', one]),
     ...[...kept.refused, ...kept.reset].map((one): [string, Failure] => ['kept alive', one]),
   ];
-  for (const [client, { code, began, ended, stage, reused }] of all.slice(0, told)) {
+  for (const [client, { code, began, ended, stage, reused }] of all.slice(0, maxPrintedFailures)) {
     const index = saves.findLastIndex(({ at }) => at <= ended);
     const { at = Number.NaN, seen = Number.NaN } = saves[index] ?? {};
     console.error(
       `${server.name}, ${client}: ${code} while ${stage}${reused ? ' on a connection used before' : ''}; save ${index + 1}: ` +
-        `asked at ${(began - at).toFixed(1)} ms, failed at ${(ended - at).toFixed(1)} ms, next version at ${(seen - at).toFixed(1)} ms`,
+        `sent at ${(began - at).toFixed(1)} ms, failed at ${(ended - at).toFixed(1)} ms, next version at ${(seen - at).toFixed(1)} ms`,
     );
   }
-  if (all.length > told) console.error(`… and ${all.length - told} further ones`);
+  if (all.length > maxPrintedFailures) console.error(`… and ${all.length - maxPrintedFailures} further ones`);
 }
 
 interface Options {
@@ -201,10 +200,10 @@ async function main(folder: string): Promise<void> {
   );
   const restarts = Number(values.restarts);
   const answerAfter = Number(values['answer-after']);
-  if (!Number.isInteger(restarts) || restarts < 1) throw new Error('--restarts takes a whole number');
-  if (!Number.isInteger(answerAfter) || answerAfter < 0) throw new Error('--answer-after takes a whole number');
-  if (values.write && values.server.length + values.tool.length > 0) throw new Error('--write takes the whole run');
-  if (process.platform !== 'linux') throw new Error('bench:hold reads /proc: it runs on Linux only');
+  if (!Number.isInteger(restarts) || restarts < 1) throw new Error('--restarts takes a positive integer');
+  if (!Number.isInteger(answerAfter) || answerAfter < 0) throw new Error('--answer-after takes an integer');
+  if (values.write && values.server.length + values.tool.length > 0) throw new Error('--write needs a complete run');
+  if (process.platform !== 'linux') throw new Error('bench:hold runs on Linux only, because it reads /proc');
   useBuilds(values.against);
   installPeers(chosenTools.flatMap((tool: Tool) => tool.peer ?? []));
 
@@ -229,7 +228,7 @@ async function main(folder: string): Promise<void> {
   fs.writeFileSync(path.join(repository, '.github/hold.svg'), draw(results));
 }
 
-/** All of them, unless some are named. */
+/** Returns the named items, or all of them if none is named. */
 function choose<Item extends { readonly name: string }>(
   flag: string,
   given: readonly string[],
@@ -263,8 +262,8 @@ function report(results: Results, answerAfter: number, facts: string): string {
     }
   }
   parts.push(
-    `Requests on new connections, one every ${load.newEvery} ms / on ${load.kept} connections that are kept alive and busy; the server answers after ${answerAfter} ms. ` +
-      `Reset: the connection ended without an answer, or with half of one. Kept connections that fail are tried again after ${load.retryAfter} ms; the longest wait is that of an answered request.`,
+    `Requests on new connections, one every ${load.newEveryMs} ms / on ${load.kept} connections that are kept alive and busy; the server answers after ${answerAfter} ms. ` +
+      `Reset: the connection ended without an answer, or with half of one. Kept connections that fail are tried again after ${load.retryAfterMs} ms; the longest wait is that of an answered request.`,
   );
   if (goals.length > 0) parts.push(markdownTable([['goals of devwatch', 'measured', 'goal', 'met'], ...goals]));
   return [...parts, facts].join('\n\n');
@@ -289,10 +288,10 @@ function draw(results: Results): string {
 }
 
 const temporary = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'bench-hold-')));
-const clear = async (): Promise<void> => {
+const cleanUp = async (): Promise<void> => {
   clients?.kill('SIGKILL');
   await Running.stopAll();
   fs.rmSync(temporary, { recursive: true, force: true, maxRetries: 5 });
 };
 
-await runAndClear(() => main(temporary), clear);
+await runAndCleanUp(() => main(temporary), cleanUp);

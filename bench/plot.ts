@@ -1,8 +1,8 @@
-/** Draws small SVG plots that read well on light and on dark pages. */
+/** Draws small SVG plots that can be read on light and on dark pages. */
 
 export interface Series {
   readonly label: string;
-  /** Both coordinates above zero, from left to right. */
+  /** From left to right; both coordinates are positive. */
   readonly points: readonly (readonly [x: number, y: number])[];
 }
 
@@ -10,20 +10,20 @@ export interface LinePlot {
   readonly title: string;
   readonly xLabel: string;
   readonly yLabel: string;
-  /** The first one stands out. */
+  /** The first one is emphasized. */
   readonly series: readonly Series[];
 }
 
 export interface Bar {
   readonly label: string;
   readonly value: number;
-  /** How the value reads. */
+  /** The value as text. */
   readonly text: string;
 }
 
 export interface BarPlot {
   readonly title: string;
-  /** The first one stands out. */
+  /** The first one is emphasized. */
   readonly bars: readonly Bar[];
 }
 
@@ -32,7 +32,7 @@ const lineHeight = 18;
 const light = ['#0969da', '#1a7f37', '#9a6700', '#bc4c00', '#cf222e', '#8250df', '#57606a'];
 const dark = ['#58a6ff', '#3fb950', '#d29922', '#f0883e', '#ff7b72', '#bc8cff', '#8b949e'];
 
-/** One line a series; both axes are logarithmic. */
+/** Draws a line per series; both axes are logarithmic. */
 export function drawLines({ title, xLabel, yLabel, series }: LinePlot): string {
   const [left, right, top, bottom, height] = [70, width - 190, 56, 372, 430];
   const xs = distinct(series.flatMap(({ points }) => points.map(([x]) => x)));
@@ -49,7 +49,7 @@ export function drawLines({ title, xLabel, yLabel, series }: LinePlot): string {
   }
   let lastTick = Number.NEGATIVE_INFINITY;
   for (const x of xs) {
-    if (xOf(x) - lastTick < 50) continue; // Their numbers would touch.
+    if (xOf(x) - lastTick < 50) continue; // The numbers would touch.
     lastTick = xOf(x);
     grid.push(`<path class="grid" d="M${lastTick} ${bottom}v6"/>`, text(lastTick, bottom + 22, format(x), 'middle'));
   }
@@ -60,7 +60,7 @@ export function drawLines({ title, xLabel, yLabel, series }: LinePlot): string {
     const places = points.map(([x, y]) => `${xOf(x)} ${yOf(y)}`);
     const dots = points.map(([x, y]) => `<circle cx="${xOf(x)}" cy="${yOf(y)}" r="3.5"/>`);
     const y = labels[index] ?? 0;
-    // From the last point to the label, which may have had to move.
+    // From the last point to the label, which may have been moved.
     const lead = `<path class="lead" d="M${places.at(-1) ?? '0 0'}L${right + 4} ${y}"/>`;
     const name = text(right + 10, y + 4, label);
     return `<g class="${classOf(index)}"><path class="line" d="M${places.join('L')}"/>${lead}${dots.join('')}${name}</g>`;
@@ -73,14 +73,14 @@ export function drawLines({ title, xLabel, yLabel, series }: LinePlot): string {
   return svg(title, height, [...grid, axis, ...names, ...lines.reverse()]);
 }
 
-/** One bar a line, from zero. */
+/** Draws a bar per line, from zero. */
 export function drawBars({ title, bars }: BarPlot): string {
   const left = 30 + 7.2 * Math.max(...bars.map(({ label }) => label.length));
   const room = width - left - 30 - 7.2 * Math.max(...bars.map(({ text }) => text.length));
-  const most = Math.max(...bars.map(({ value }) => value));
+  const max = Math.max(...bars.map(({ value }) => value));
   const rows = bars.map((bar, index) => {
     const y = 56 + index * 30;
-    const length = round((bar.value / most) * room);
+    const length = round((bar.value / max) * room);
     const shape = `<rect x="${left}" y="${y}" width="${length}" height="20" rx="2"/>`;
     const words = [text(left - 8, y + 15, bar.label, 'end'), text(left + length + 8, y + 15, bar.text)];
     return `<g class="${index === 0 ? 's0 own' : 's6'}">${shape}${words.join('')}</g>`;
@@ -88,7 +88,7 @@ export function drawBars({ title, bars }: BarPlot): string {
   return svg(title, 76 + bars.length * 30, rows);
 }
 
-/** Moves labels down, and back up from the bottom, until each has a line of its own. */
+/** Moves labels down, and up again from the bottom, until each has a line of its own. */
 function apart(wanted: readonly number[], bottom: number): number[] {
   const order = [...wanted.keys()].sort((one, other) => (wanted[one] ?? 0) - (wanted[other] ?? 0));
   const places = [...wanted];

@@ -1,4 +1,4 @@
-/** What a tool costs while nothing happens: memory and wake-ups of its own processes. Reads /proc. */
+/** Measures the cost of an idle tool: memory and wake-ups of its own processes. Reads /proc. */
 
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -11,14 +11,14 @@ import type { Tool, Workload } from './restart-tools.ts';
 const folders = 500;
 const filesPerFolder = 20;
 export const extraFiles: number = folders * filesPerFolder;
-/** V8 collects garbage up to three times after the last work, 8 s apart: nothing is looked at before this, in ms. */
-const firstLook = 30_000;
-/** It has settled when it has used no CPU time for this long, in ms; that is counted in steps of 10. */
-const calm = 3000;
-const longestSettling = 60_000;
-const idlePeriod = 10_000;
+/** V8 collects garbage up to three times after the last work, 8 s apart; measurements start after that. */
+const garbageCollectionMs = 30_000;
+/** A process has settled when it has used no CPU time for this long. CPU time is counted in steps of 10 ms. */
+const calmMs = 3000;
+const settleTimeoutMs = 60_000;
+const idlePeriodMs = 10_000;
 
-/** Of one process: memory in bytes, wake-ups in 10 s. */
+/** The cost of one process: memory in bytes, wake-ups in 10 s. */
 export interface Cost {
   readonly memory: number;
   readonly wakeups: number;
@@ -26,13 +26,13 @@ export interface Cost {
 
 export interface ToolCost {
   readonly own: Cost;
-  /** Of the process that is prepared for the next run. */
+  /** The standby process. */
   readonly standby?: Cost;
-  /** Of a Node process that does nothing, at the same time: what is shared is shared by as many. */
+  /** A Node process that does nothing, measured at the same time, so that shared memory has as many owners. */
   readonly bare: Cost;
 }
 
-/** The tool in a project with many further files, beside a bare Node process. */
+/** Measures the tool in a project with many further files, beside a bare Node process. */
 export async function measureCost(
   tool: Tool,
   workload: Workload,
@@ -42,11 +42,11 @@ export async function measureCost(
   const running = new Running(tool, workload, place);
   addFiles(running.project);
   try {
-    // The first of all launches may keep something for later ones, such as what is compiled of the tool itself.
+    // The first launch may write caches for later ones, such as the compiled code of the tool itself.
     await running.launch();
     await running.stop();
     await running.launch();
-    // From here on: with the tool's variables, it would end with the first launch.
+    // Not earlier: it has the tool's variables, and would be ended with the first launch.
     const bare = spawn(process.execPath, ['-e', 'setInterval(() => {}, 2 ** 30)'], {
       stdio: 'ignore',
       env: running.env,
@@ -56,7 +56,7 @@ export async function measureCost(
     await settle(pids);
     const memory = pids.map((pid) => (wants.memory ? proportionalSize(pid) : Number.NaN));
     const before = pids.map(switches);
-    if (wants.idle) await sleep(idlePeriod);
+    if (wants.idle) await sleep(idlePeriodMs);
     const costs = pids.map((pid, index) => ({
       memory: memory[index] ?? Number.NaN,
       wakeups: wants.idle ? switches(pid) - (before[index] ?? 0) : Number.NaN,
@@ -82,24 +82,24 @@ function addFiles(project: string): void {
   }
 }
 
-/** Returns when nothing is left that these processes do of their own accord. */
+/** Resolves when these processes have finished all their own work. */
 export async function settle(pids: readonly number[]): Promise<void> {
   const cpu = (): number => pids.reduce((sum, pid) => sum + (cpuTimeOf(pid) ?? 0), 0);
-  const deadline = performance.now() + longestSettling;
-  await sleep(firstLook);
+  const deadline = performance.now() + settleTimeoutMs;
+  await sleep(garbageCollectionMs);
   for (let before = -1, now = cpu(); now !== before && performance.now() < deadline; now = cpu()) {
     before = now;
-    await sleep(calm);
+    await sleep(calmMs);
   }
 }
 
-/** Its own memory, and its share of what it shares, in bytes. */
+/** Returns the private memory of a process plus its part of the shared memory (PSS), in bytes. */
 export function proportionalSize(pid: number): number {
   const text = fs.readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
   return Number(/^Pss:\s+(\d+) kB$/m.exec(text)?.[1]) * 1024;
 }
 
-/** How often its threads have been switched away from, of their own accord or not. */
+/** Returns the number of context switches of all threads, voluntary and not. */
 function switches(pid: number): number {
   const tasks = `/proc/${pid}/task`;
   return fs.readdirSync(tasks).reduce((sum, task) => {

@@ -1,11 +1,11 @@
-/** The tables of restart.ts, and the goals of devwatch. */
+/** Renders the tables of restart.ts and the goals of devwatch. */
 
 import type { ToolCost } from './restart-cost.ts';
 import { extraFiles } from './restart-cost.ts';
 import { type Tool, tools, type Workload } from './restart-tools.ts';
 import { markdownTable } from './support.ts';
 
-/** Medians in ms. What was not measured is not there. */
+/** Medians in ms; only measured tools have entries. */
 export interface Measured {
   readonly restarts: ReadonlyMap<Workload, ReadonlyMap<Tool, number>>;
   readonly quick: ReadonlyMap<Tool, number>;
@@ -48,7 +48,7 @@ function restartTable({ restarts, quick }: Measured): string[] {
 }
 
 function costTable({ launches, costs }: Measured): string[] {
-  const named = new Map<string, readonly string[]>();
+  const rows: string[][] = [];
   const cells = (tool: Tool): string[] => [
     ms(launches.get(tool)),
     size(costs.get(tool)?.own.memory),
@@ -56,21 +56,18 @@ function costTable({ launches, costs }: Measured): string[] {
   ];
   const own = costs.get(devwatch);
   if (launches.has(cold) || own !== undefined) {
-    named.set('bare node', [ms(launches.get(cold)), size(own?.bare.memory), wakeups(own?.bare.wakeups)]);
+    rows.push(['bare node', ms(launches.get(cold)), size(own?.bare.memory), wakeups(own?.bare.wakeups)]);
   }
   for (const tool of Object.values(tools)) {
     if (tool === cold || !(launches.has(tool) || costs.has(tool))) continue;
-    named.set(`${tool.name}${(tool as Tool).isProgram ? ', with the program in it' : ''}`, cells(tool));
+    rows.push([`${tool.name}${(tool as Tool).isProgram ? ', with the program in it' : ''}`, ...cells(tool)]);
     const standby = costs.get(tool)?.standby;
-    if (standby !== undefined) named.set('its prepared process', ['', size(standby.memory), wakeups(standby.wakeups)]);
+    if (standby !== undefined) rows.push(['its standby process', '', size(standby.memory), wakeups(standby.wakeups)]);
   }
-  if (named.size === 0) return [];
+  if (rows.length === 0) return [];
   return [
-    markdownTable([
-      ['', 'launch → first line, ms', 'memory, MB', 'wake-ups in 10 s'],
-      ...[...named].map(([name, row]) => [name, ...row]),
-    ]),
-    `Memory (PSS) and wake-ups (context switches) of the tool's own process, without the program, in a project with ${extraFiles.toLocaleString('en-US')} further files, while nothing happens. The least that there can be is a script that spawns the program, calls \`fs.watch\` for each folder, and does nothing else. What Node processes share is counted in parts: beside its prepared process devwatch counts for about 1.5 MB less than it would alone, and bare node, which is measured beside it, too.`,
+    markdownTable([['', 'launch → first line, ms', 'memory, MB', 'wake-ups in 10 s'], ...rows]),
+    `Memory (PSS) and wake-ups (context switches) of the tool's own process, without the program, in a project with ${extraFiles.toLocaleString('en-US')} further files, while nothing happens. The least reloader is a script that spawns the program, calls \`fs.watch\` for each folder, and does nothing else. Memory that Node processes share is counted in parts: beside its standby process devwatch counts about 1.5 MB less than alone, and so does bare node, which is measured beside it.`,
   ];
 }
 
@@ -127,7 +124,7 @@ function goalsOf({ restarts, quick, launches, costs }: Measured): Goal[] {
       limit: 1.2,
     },
     {
-      what: 'wake-ups of devwatch and its prepared process in 10 s',
+      what: 'wake-ups of devwatch and its standby process in 10 s',
       measured: (own?.own.wakeups ?? Number.NaN) + (own?.standby?.wakeups ?? 0),
       limit: 0,
     },
@@ -143,5 +140,5 @@ function ms(time: number | undefined): string {
 
 const size = (bytes = Number.NaN): string => (Number.isNaN(bytes) ? '–' : (bytes / 2 ** 20).toFixed(0));
 
-/** A thread that has ended meanwhile takes its count with it. */
+/** Negative if a thread has ended in between: its count is lost. */
 const wakeups = (count = Number.NaN): string => (count >= 0 ? String(count) : '–');

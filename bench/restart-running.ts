@@ -1,4 +1,4 @@
-/** A tool at work in a project of its own, for restart.ts. */
+/** Runs a tool in a project of its own, for restart.ts and hold.ts. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -9,24 +9,24 @@ import { listPids, readProc } from '../src/process/tree/proc.ts';
 import type { Tool, Workload } from './restart-tools.ts';
 import { peers } from './support.ts';
 
-/** What has not happened after this long will not, in ms. */
-const patience = 10_000;
-/** From SIGTERM to SIGKILL, in ms. */
-const grace = 3000;
-/** The first version: all have as many digits, so that no save changes the size. */
+/** An event that has not come after this time will not come. */
+const eventTimeoutMs = 10_000;
+/** From SIGTERM to SIGKILL. */
+const graceMs = 3000;
+/** All versions have the same number of digits, so that no save changes the size of the file. */
 const firstVersion = 100_000;
 
-/** A line of the program. Epoch ms with fractions, as all times here: by its own clock, and when it was read. */
+/** A line of the program. Times are epoch ms with fractions: when it was printed, by the program's clock, and read. */
 interface Line {
   readonly version: number;
   readonly at: number;
   readonly readAt: number;
 }
 
-/** Where a tool is put. */
+/** The place in which a tool runs. */
 export interface Place {
   readonly folder: string;
-  /** Variables for it and for its program, beside the few that each gets. */
+  /** Variables for the tool and its program, in addition to the few that each gets. */
   readonly variables?: Readonly<Record<string, string>>;
 }
 
@@ -35,7 +35,7 @@ export interface Save {
   readonly at: number;
 }
 
-/** What devwatch says of a restart, in ms since the save was noticed. */
+/** The steps of a restart as devwatch reports them, in ms since it noticed the save. */
 export interface Steps {
   readonly gone: number;
   readonly quiet: number;
@@ -44,14 +44,14 @@ export interface Steps {
   readonly standby: boolean;
 }
 
-/** The clocks of two processes drift apart: ours is set anew by the system's whenever it matters. */
+/** Returns a clock that is set by the system's clock now, because the clocks of two processes drift apart. */
 function clock(): () => number {
   let origin = Number.NEGATIVE_INFINITY;
   for (let turn = 0; turn < 4; turn += 1) {
     const before = Date.now();
     let now = before;
     while (now === before) now = Date.now();
-    // Whatever comes between the tick and here makes it less.
+    // A delay between the tick and this line makes the value too small.
     origin = Math.max(origin, now - performance.now());
   }
   return () => origin + performance.now();
@@ -62,9 +62,9 @@ export class Running {
 
   readonly tool: Tool;
   readonly #workload: Workload;
-  /** Holds `project`, and a home and a folder for temporary files beside it. */
+  /** Contains `project`, `home` and `tmp`. */
   readonly folder: string;
-  /** None of npm's and tsx's variables that the benchmark itself was started with. */
+  /** Without the variables of npm and tsx that the benchmark itself was started with. */
   readonly env: Readonly<Record<string, string>>;
   readonly #source: string;
   readonly #changed = new Set<() => void>();
@@ -72,11 +72,11 @@ export class Running {
   #child: ChildProcess | undefined;
   #version = firstVersion;
   #lines: Line[] = [];
-  #said = '';
+  #output = '';
   #clock = clock();
   #standby: number | undefined;
   #stopping: Promise<void> | undefined;
-  /** Of all restarts so far. */
+  /** The steps of all restarts so far. */
   readonly steps: Steps[] = [];
 
   constructor(tool: Tool, workload: Workload, { folder, variables = {} }: Place) {
@@ -106,12 +106,12 @@ export class Running {
     return this.#child?.pid ?? 0;
   }
 
-  /** Of the process that is prepared for the next run. */
+  /** The pid of the standby process. */
   get standbyPid(): number | undefined {
     return this.#standby;
   }
 
-  /** From a save, or from a cold start after it, to the first line. Infinite when there is none. */
+  /** Resolves to the time from a save, or from a cold start after it, to the first line; infinite if there is none. */
   async measure(): Promise<number> {
     if (!this.tool.isCold) return this.latencyOf(this.save());
     this.#write();
@@ -120,7 +120,7 @@ export class Running {
     return time;
   }
 
-  /** From the spawn to the first line of the program. */
+  /** Resolves to the time from the spawn to the first line of the program. */
   async launch(): Promise<number> {
     const [file = '', ...args] = this.#command;
     const input = this.tool.input?.(this.#workload);
@@ -133,17 +133,17 @@ export class Running {
       cwd: this.project,
       env: this.env,
       stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
-      // A session of its own: Ctrl-C must reach nobody but us, who then end everything in order.
+      // A session of its own: Ctrl-C must reach the benchmark only, which then ends everything in order.
       detached: true,
     });
     this.#child = child;
     child.on('error', () => {});
     child.stdin?.on('error', () => {}).end(input);
-    this.#readLines(child.stdout, (line) => this.#hearProgram(line));
-    this.#readLines(child.stderr, (line) => this.#hearTool(line));
+    this.#readLines(child.stdout, (line) => this.#onProgramLine(line));
+    this.#readLines(child.stderr, (line) => this.#onToolLine(line));
     const time = await this.latencyOf({ version: this.#version, at });
     if (!Number.isFinite(time))
-      throw new Error(`${this.tool.name} does not start ${this.#workload.name}\n${this.#said}`);
+      throw new Error(`${this.tool.name} does not start ${this.#workload.name}\n${this.#output}`);
     return time;
   }
 
@@ -156,26 +156,26 @@ export class Running {
     return { version: this.#version, at };
   }
 
-  /** Until the first line of a program that is this version, or a later one: a skipped version costs the wait. */
+  /** Resolves to the time to the first line of this version or a later one; a skipped version counts as waiting. */
   async latencyOf({ version, at }: Save): Promise<number> {
     const find = (): Line | undefined => this.#lines.find((line) => line.version >= version);
-    await this.#until(() => find() !== undefined, patience);
+    await this.#until(() => find() !== undefined, eventTimeoutMs);
     const line = find();
     if (line === undefined) return Number.POSITIVE_INFINITY;
-    // A millisecond for what the clocks differ.
+    // The clocks may differ by a millisecond.
     if (line.at < at - 1 || line.at > line.readAt + 1)
       throw new Error(`${this.tool.name}: the clocks differ: ${at}, ${line.at}, ${line.readAt}`);
     return line.at - at;
   }
 
-  /** Returns when what it prepares is prepared. */
+  /** Resolves when the standby process is ready. */
   async settle(): Promise<void> {
     if (!this.tool.prepares) return;
-    await this.#until(() => this.#standby !== undefined, patience);
-    if (this.#standby === undefined) throw new Error(`${this.tool.name} prepares no process\n${this.#said}`);
+    await this.#until(() => this.#standby !== undefined, eventTimeoutMs);
+    if (this.#standby === undefined) throw new Error(`${this.tool.name} has no standby process\n${this.#output}`);
   }
 
-  /** Ends it and whatever it leaves; on Ctrl-C it may be asked twice. */
+  /** Ends the tool and the processes that it leaves behind; may be called twice (Ctrl-C). */
   stop(): Promise<void> {
     this.#stopping ??= this.#end().finally(() => {
       this.#stopping = undefined;
@@ -189,7 +189,7 @@ export class Running {
     if (child !== undefined && child.exitCode === null && child.signalCode === null && child.pid !== undefined) {
       const ended = once(child, 'exit');
       child.kill(this.tool.isCold ? 'SIGKILL' : 'SIGTERM');
-      const inTime = await Promise.race([ended, sleep(grace, 'late', { ref: false })]);
+      const inTime = await Promise.race([ended, sleep(graceMs, 'late', { ref: false })]);
       if (inTime === 'late') child.kill('SIGKILL');
       await ended;
     }
@@ -210,7 +210,7 @@ export class Running {
     fs.writeFileSync(path.join(this.project, this.#workload.file), text);
   }
 
-  /** Who works in our folder, or has our temporary folder in its environment. */
+  /** Returns the processes that run in the folder, or have its `tmp` in their environment. */
   #left(): number[] {
     const mark = `TMPDIR=${path.join(this.folder, 'tmp')}`;
     return listPids().filter(
@@ -218,26 +218,26 @@ export class Running {
     );
   }
 
-  #readLines(stream: NodeJS.ReadableStream | null, hear: (line: string) => void): void {
+  #readLines(stream: NodeJS.ReadableStream | null, onLine: (line: string) => void): void {
     let rest = '';
     stream?.setEncoding('utf8').on('data', (text: string) => {
       const lines = (rest + text).split('\n');
       rest = lines.pop() ?? '';
       for (const line of lines) {
-        this.#said = `${this.#said}${line}\n`.slice(-4000);
-        hear(line);
+        this.#output = `${this.#output}${line}\n`.slice(-4000);
+        onLine(line);
       }
       for (const look of this.#changed) look();
     });
   }
 
-  #hearProgram(line: string): void {
+  #onProgramLine(line: string): void {
     const [, version, at] = /^bench (\d+) ([\d.]+)$/.exec(line) ?? [];
     if (version === undefined) return;
     this.#lines.push({ version: Number(version), at: Number(at), readAt: this.#clock() });
   }
 
-  #hearTool(line: string): void {
+  #onToolLine(line: string): void {
     if (!line.startsWith('{"event":')) return;
     const { event, ...rest } = JSON.parse(line) as { event: string; pid: number } & Steps;
     if (event === 'standby') this.#standby = rest.pid;
@@ -246,7 +246,7 @@ export class Running {
     if (event === 'begin' && last !== undefined) this.steps[this.steps.length - 1] = { ...last, begin: rest.ms };
   }
 
-  /** Looks whenever it has said something. */
+  /** Checks after each line of output; resolves at the latest after `limit` ms. */
   async #until(holds: () => boolean, limit: number): Promise<void> {
     if (holds()) return;
     await new Promise<void>((resolve) => {
@@ -264,7 +264,7 @@ export class Running {
   }
 }
 
-/** Empty for a zombie, and for one that is gone. */
+/** Returns an empty string for a zombie or a process that is gone. */
 function workingFolder(pid: number): string {
   try {
     return fs.readlinkSync(`/proc/${pid}/cwd`);
@@ -277,6 +277,6 @@ function kill(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {
-    // It is gone.
+    // The process is gone.
   }
 }

@@ -8,24 +8,24 @@ import { peers, repository, versionOf } from './support.ts';
 export interface Workload {
   readonly id: string;
   readonly name: string;
-  /** In `workloads`. */
+  /** File name in bench/workloads. */
   readonly template: string;
-  /** What it is called in its project. */
+  /** File name in the project. */
   readonly file: string;
-  /** Of its package.json. */
+  /** `type` in the project's package.json. */
   readonly type: 'commonjs' | 'module';
-  /** Node's flags that it needs. */
+  /** Flags for Node. */
   readonly nodeArgs: readonly string[];
   readonly needsPackages: boolean;
 }
 
 export interface Tool {
   readonly name: string;
-  /** Undefined where it is not installed, or does not run here. */
+  /** Returns undefined if the tool is not installed or does not run on this machine. */
   readonly version: () => string | undefined;
-  /** Undefined for a program that it cannot run. */
+  /** Returns undefined for a program that the tool cannot run. */
   readonly command: (workload: Workload) => readonly string[] | undefined;
-  /** Goes to its stdin, which is /dev/null without it. */
+  /** Text for stdin, which is /dev/null without it. */
   readonly input?: (workload: Workload) => string;
   /** The package of bench/peers that it needs. */
   readonly peer?: string;
@@ -88,7 +88,7 @@ export function useBuilds(against: string | undefined): void {
 }
 
 const bunFile = peer('@oven/bun-linux-x64/bin/bun');
-/** Undefined on another platform than its package is for. */
+/** Returns undefined on a platform that the package is not for. */
 function bunVersion(): string | undefined {
   const { status, stdout } = spawnSync(bunFile, ['--version'], { encoding: 'utf8' });
   return status === 0 ? stdout.trim() : undefined;
@@ -98,7 +98,7 @@ const entrVersion = (): string | undefined =>
   /release: (\S+)/.exec(spawnSync('entr', { encoding: 'utf8' }).stderr ?? '')?.[1];
 
 const devwatchIn = (checkout: string): Pick<Tool, 'command' | 'prepares'> => ({
-  // It finds the project's tsx by itself.
+  // devwatch finds the project's tsx by itself.
   command: ({ id, file }) => [
     node,
     cliOf(checkout),
@@ -150,7 +150,7 @@ export const tools = {
     name: 'node-dev',
     version: peerVersion('node-dev'),
     peer: 'node-dev',
-    // It does not hear of ES modules since Node 20 (its pull request 303), and needs ts-node for TypeScript.
+    // It does not notice ES modules since Node 20 (its pull request 303), and needs ts-node for TypeScript.
     command: ({ type, file }) =>
       type === 'module' ? undefined : [node, peer('node-dev/bin/node-dev'), '--notify=false', file],
   },
@@ -175,7 +175,7 @@ export const tools = {
     command: ({ file }) => [node, peer('tsx/dist/cli.mjs'), 'watch', file],
   },
   least: {
-    name: 'the least that there can be',
+    name: 'least reloader',
     version: nodeVersion,
     command: ({ nodeArgs, file }) => [node, path.join(import.meta.dirname, 'least.cjs'), ...nodeArgs, file],
   },

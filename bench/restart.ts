@@ -1,16 +1,19 @@
 /**
- * What devwatch is for, against its peers: how long it takes from a save to the first line of the
- * restarted program; then from the launch to that line, and what the tool itself costs. Linux only.
+ * Compares devwatch with its peers: the time from a save to the first line of the restarted program, from the launch to
+ * that line, and the cost of the tool itself. Linux only.
  *
  *   npm run bench -- [--rounds 15] [--workload commonjs|esm|typescript|app]…
- *                    [--only restart|quick|launch|memory|idle]… [--env NAME]… [--against ../other-checkout] [--write]
+ *                    [--only restart|quick|launch|memory|idle]… [--tool 'cold start']… [--env NAME]…
+ *                    [--against ../other-checkout] [--write]
  *
- * Every tool starts with three variables (PATH, HOME, TMPDIR) and those of ours that `--env` names.
- * NODE_EXTRA_CA_CERTS, which is set on many machines behind a proxy, doubles the boot of Node 20.
+ * `--against` adds the devwatch of another checkout, which must be built, and goals for the ratio between the two.
  *
- * Every tool has a project of its own and stays running; rounds are interleaved, so that a machine
- * whose speed drifts drifts for all. Nobody is doing anything when a file is saved: what devwatch
- * prepares after a restart is prepared by then, and one more second has passed.
+ * Each tool starts with three variables (PATH, HOME, TMPDIR) and those that `--env` names. NODE_EXTRA_CA_CERTS, which is
+ * set on many machines behind a proxy, doubles the boot time of Node 20.
+ *
+ * Each tool has a project of its own and stays running. Rounds are interleaved, so that a change in the machine's speed
+ * affects all tools alike. All tools are idle when a file is saved: devwatch's standby process is ready by then, and one
+ * more second has passed.
  */
 
 import fs from 'node:fs';
@@ -23,15 +26,15 @@ import { measureCost, type ToolCost } from './restart-cost.ts';
 import { type Measured, report } from './restart-report.ts';
 import { type Place, Running, type Save, type Steps } from './restart-running.ts';
 import { type Tool, tools, useBuilds, type Workload, workloads } from './restart-tools.ts';
-import { installPeers, median, repository, runAndClear, writeToReadme } from './support.ts';
+import { installPeers, median, repository, runAndCleanUp, writeToReadme } from './support.ts';
 
 const measurements = ['restart', 'quick', 'launch', 'memory', 'idle'] as const;
 type Measurement = (typeof measurements)[number];
 
-/** All are idle for at least this long before each measurement, in ms. */
-const pause = 1000;
+/** All tools are idle for at least this long before each measurement. */
+const pauseMs = 1000;
 const warmUps = 2;
-const quick = { gap: 300, saves: 12, counted: 10 };
+const quick = { gapMs: 300, saves: 12, counted: 10 };
 const launches = 11;
 
 const { devwatch, before, noStandby, bun, entr, nodeDev, nodemon, nodeWatch, tsx, least, cold } = tools;
@@ -42,7 +45,7 @@ const resident: readonly Tool[] = [devwatch, before, least, nodemon, nodeWatch, 
 
 let serial = 0;
 
-/** A tool of those that are here, in a new folder. */
+/** Gives an installed tool a new folder. */
 function install(tool: Tool, workload: Workload, place: Place): Running {
   serial += 1;
   return new Running(tool, workload, { ...place, folder: path.join(place.folder, String(serial)) });
@@ -65,7 +68,7 @@ async function startAll(chosen: readonly Tool[], workload: Workload, place: Plac
   return all;
 }
 
-/** Lets the rounds of all go by turns; returns their medians. */
+/** Runs the rounds of all tools by turns; resolves to their medians. */
 async function interleave(
   all: readonly Running[],
   { rounds, warmUp }: { readonly rounds: number; readonly warmUp: number },
@@ -73,9 +76,9 @@ async function interleave(
 ): Promise<Map<Tool, number>> {
   const times = new Map(all.map(({ tool }) => [tool as Tool, [] as number[]]));
   for (let round = -warmUp; round < rounds; round += 1) {
-    // Nobody has always the same one before it.
+    // No tool always follows the same one.
     for (const one of rotated(all, round + warmUp)) {
-      await sleep(pause);
+      await sleep(pauseMs);
       const time = await measure(one);
       if (round >= 0) times.get(one.tool)?.push(time);
     }
@@ -103,25 +106,25 @@ async function measureRestarts(chosen: readonly Tool[], workload: Workload, roun
   return results;
 }
 
-/** Where the time of devwatch's restarts goes, by its own account. */
+/** Prints the steps of devwatch's restarts, from its own events. */
 function explain({ name }: Tool, steps: readonly Steps[], total = Number.NaN): void {
   const of = (value: (step: Steps) => number): string => median(steps.map(value)).toFixed(1);
   const prepared = steps.filter(({ standby }) => standby).length;
   console.error(
-    `${name}, from its notice of the save: old tree gone ${of(({ gone }) => gone)}, quiet ${of(({ quiet }) => quiet)}, ` +
+    `${name}, since it noticed the save: old tree gone ${of(({ gone }) => gone)}, quiet ${of(({ quiet }) => quiet)}, ` +
       `started ${of(({ ms }) => ms)}, begun ${of(({ begin }) => begin)}; in all ${total.toFixed(1)} ms; ` +
-      `${prepared} of ${steps.length} by a prepared process`,
+      `${prepared} of ${steps.length} from standby`,
   );
 }
 
 async function measureQuick(chosen: readonly Tool[], workload: Workload, rounds: number, place: Place) {
-  console.error(`saves ${quick.gap} ms apart`);
+  console.error(`saves ${quick.gapMs} ms apart`);
   const all = await startAll(chosen, workload, place);
   const results = await interleave(all, { rounds: Math.ceil(rounds / 5), warmUp: 0 }, async (one) => {
     if (one.tool.isCold) return one.measure();
     const saves: Save[] = [];
     for (let began = performance.now(), index = 0; index < quick.saves; index += 1) {
-      await sleep(Math.max(0, began + index * quick.gap - performance.now()));
+      await sleep(Math.max(0, began + index * quick.gapMs - performance.now()));
       saves.push(one.save());
     }
     return median(await Promise.all(saves.slice(-quick.counted).map((save) => one.latencyOf(save))));
@@ -153,14 +156,14 @@ async function main(folder: string): Promise<void> {
     },
   });
   const rounds = Number(values.rounds);
-  if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds takes a whole number');
-  refuseOthers(
+  if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds takes a positive integer');
+  refuseUnknown(
     '--workload',
     values.workload,
     workloads.map(({ id }) => id),
   );
-  refuseOthers('--only', values.only, measurements);
-  refuseOthers(
+  refuseUnknown('--only', values.only, measurements);
+  refuseUnknown(
     '--tool',
     values.tool,
     Object.values(tools).map(({ name }) => name),
@@ -174,8 +177,8 @@ async function main(folder: string): Promise<void> {
   );
   const place = { folder, variables };
   if (values.write && values.workload.length + values.only.length + values.env.length + values.tool.length > 0)
-    throw new Error('--write takes the whole run');
-  if (process.platform !== 'linux') throw new Error('bench reads /proc: it runs on Linux only');
+    throw new Error('--write needs a complete run, without other options');
+  if (process.platform !== 'linux') throw new Error('bench runs on Linux only, because it reads /proc');
   useBuilds(values.against);
   const chosen = workloads.filter(({ id }) => values.workload.length === 0 || values.workload.includes(id));
   const all: readonly Tool[] = Object.values(tools);
@@ -226,7 +229,7 @@ async function main(folder: string): Promise<void> {
   fs.writeFileSync(path.join(repository, '.github/restart.svg'), draw(restarts.get(commonjs) ?? new Map()));
 }
 
-function refuseOthers(flag: string, given: readonly string[], known: readonly string[]): void {
+function refuseUnknown(flag: string, given: readonly string[], known: readonly string[]): void {
   const other = given.find((word) => !known.includes(word));
   if (other !== undefined) throw new Error(`${flag} takes ${known.join(', ')}; not ${other}`);
 }
@@ -242,9 +245,9 @@ function draw(times: ReadonlyMap<Tool, number>): string {
 }
 
 const temporary = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'bench-restart-')));
-const clear = async (): Promise<void> => {
+const cleanUp = async (): Promise<void> => {
   await Running.stopAll();
   fs.rmSync(temporary, { recursive: true, force: true, maxRetries: 5 });
 };
 
-await runAndClear(() => main(temporary), clear);
+await runAndCleanUp(() => main(temporary), cleanUp);

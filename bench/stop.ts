@@ -1,7 +1,7 @@
 /**
- * What does it cost to end a default Node program with its tree proven gone, against the bare
- * `child.kill()` and `exit` of the same program? Rounds are interleaved, so that a machine whose
- * speed drifts drifts for all. Usage: tsx bench/stop.ts [rounds] [processes]
+ * Measures the cost of terminating a Node program and proving that its tree is gone, against a bare `child.kill()` and
+ * `exit` of the same program. Rounds are interleaved, so that a change in the machine's speed affects both alike.
+ * Usage: tsx bench/stop.ts [rounds] [processes]
  */
 
 import { spawn } from 'node:child_process';
@@ -60,19 +60,19 @@ try {
   for (let round = -2; round < rounds; round += 1) {
     for (const [index, [, measure]] of ways.entries()) {
       const time = await measure();
-      if (round >= 0) times[index]?.push(time); // The first two warm up.
+      if (round >= 0) times[index]?.push(time); // The first two rounds warm up.
     }
   }
   marks.release();
   cgroup.release();
   const base = median(times[0] ?? []);
-  console.log(`StopReason a Node program, ${processes} further processes, ${rounds} rounds, medians in ms:\n`);
+  console.log(`Terminating a Node program, ${processes} further processes, ${rounds} rounds, medians in ms:\n`);
   console.log('| way | median | over the bare kill |\n|---|---|---|');
   for (const [index, [name]] of ways.entries()) {
     const own = median(times[index] ?? []);
     console.log(`| ${name} | ${own.toFixed(1)} | ${index === 0 ? '' : `+${(own - base).toFixed(1)}`} |`);
   }
-  if (!cgroup.known) console.log('\nThis machine lets devwatch make no cgroup.');
+  if (!cgroup.known) console.log('\ndevwatch cannot create a cgroup on this machine.');
 } finally {
   for (const child of crowd) child.kill('SIGKILL');
 }

@@ -1,6 +1,6 @@
 /**
- * One watcher in a process of its own, measured from inside. watch.ts compiles it together with
- * src/watch, starts it with a request in its only argument, and reads the report from its stdout.
+ * Runs one watcher in a process of its own and measures it from inside. watch.ts compiles this file together with
+ * src/watch, starts it with a request as its only argument, and reads the report from its stdout.
  */
 
 import { spawn } from 'node:child_process';
@@ -15,13 +15,13 @@ export type WatcherId = 'none' | 'devwatch' | 'parcel' | 'recursive' | 'chokidar
 
 export interface Request {
   readonly watcher: WatcherId;
-  /** The tree: absolute, without links. */
+  /** The tree, as an absolute path without symbolic links. */
   readonly folder: string;
-  /** A file in its deepest folder, which is edited when the watcher says that it is ready. */
+  /** A file in the deepest folder; it is edited when the watcher reports that it is ready. */
   readonly edit: string;
-  /** The package whose node_modules hold the peers. */
+  /** The package whose node_modules contains the peers. */
   readonly peers: string;
-  /** Started right before the watcher is opened; then only this program is timed. */
+  /** A program to start right before the watcher is opened; then only this program is timed. */
   readonly program?: string;
 }
 
@@ -31,7 +31,7 @@ export interface ReadyReport {
   readonly cpu: number;
   readonly rss: number;
   readonly watches: number;
-  /** Did it report the edit that came when it was ready? */
+  /** The watcher reported the edit. */
   readonly reported: boolean;
 }
 
@@ -40,21 +40,20 @@ export interface ProgramReport {
   readonly loaded: number;
 }
 
-/** Opens a watcher; resolves when it says that it is ready. */
+/** Opens a watcher; resolves when it reports that it is ready. */
 type Open = (onEvent: (file: string) => void) => Promise<void>;
 
-/** For an event that has not come, in ms. */
-const patience = 5000;
+const eventTimeoutMs = 5000;
 
 const request = JSON.parse(process.argv[2] ?? '') as Request;
 const { folder } = request;
 const requirePeer = createRequire(path.join(request.peers, 'package.json'));
 
-/** Loads a watcher's modules, so that loading is not timed. */
+/** Load each watcher's modules, which is not timed. */
 const loaders: Readonly<Record<WatcherId, () => Promise<Open>>> = {
   none: async () => async () => {},
   async devwatch() {
-    // As cli.ts does.
+    // As the command does.
     v8.setFlagsFromString('--no-opt');
     const { createFilter } = await import('../src/watch/filter.ts');
     const { openWatcher } = await import('../src/watch/watcher.ts');
@@ -86,14 +85,14 @@ const loaders: Readonly<Record<WatcherId, () => Promise<Open>>> = {
         if (error !== null) fail(error.message);
         for (const event of events ?? []) onEvent(event.path);
       };
-      // The one it takes by itself, unless Watchman is installed.
+      // Its default, unless Watchman is installed.
       await subscribe(folder, listener, { backend: 'inotify' });
     };
   },
   recursive: async () => async (onEvent) => {
     fs.watch(folder, { recursive: true }, (_type, name) => onEvent(path.join(folder, String(name))));
   },
-  // A reloader ignores what is there at the start; without that chokidar is slower still.
+  // As reloaders call it: reporting the existing files would make chokidar even slower.
   async chokidar5() {
     const { watch } = await import('chokidar');
     return (onEvent) => readyOf(watch('.', { ignoreInitial: true }), onEvent);
@@ -134,7 +133,7 @@ function fail(message: string): never {
   process.exit(1);
 }
 
-/** The inotify watches of this process. */
+/** Returns the number of inotify watches of this process. */
 function countWatches(): number {
   let count = 0;
   for (const descriptor of fs.readdirSync('/proc/self/fdinfo')) {
@@ -142,7 +141,7 @@ function countWatches(): number {
       const info = fs.readFileSync(`/proc/self/fdinfo/${descriptor}`, 'utf8');
       count += info.match(/^inotify wd:/gm)?.length ?? 0;
     } catch {
-      // The one with which the folder was listed.
+      // The descriptor with which the folder was listed.
     }
   }
   return count;
@@ -166,7 +165,7 @@ async function measureReady(open: Open): Promise<ReadyReport> {
 
   isReady = true;
   fs.writeFileSync(request.edit, `exports.edited = ${Date.now()};\n`);
-  const late = new Promise<'late'>((resolve) => setTimeout(resolve, patience, 'late'));
+  const late = new Promise<'late'>((resolve) => setTimeout(resolve, eventTimeoutMs, 'late'));
   const reported = (await Promise.race([edited, late])) !== 'late';
   return { ready, cpu: (user + system) / 1000, rss, watches: countWatches(), reported };
 }
@@ -188,5 +187,5 @@ async function measureProgram(open: Open, program: string): Promise<ProgramRepor
 process.chdir(folder);
 const open = await loaders[request.watcher]();
 const report = request.program === undefined ? await measureReady(open) : await measureProgram(open, request.program);
-// Closing a watcher takes time that nobody asks for.
+// Exits without closing the watcher, which would take time.
 process.stdout.write(JSON.stringify(report), () => process.exit(0));

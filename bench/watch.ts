@@ -1,12 +1,11 @@
 /**
- * What does it cost to begin to watch a tree: devwatch's inotify backend against the watchers that
- * others use. Linux only.
+ * Measures the cost of starting to watch a tree: devwatch's inotify backend against the watchers of others. Linux only.
  *
- *   npm run bench:watch -- [--rounds 5] [--sizes 1000,10000,50000,200000] [--write]
+ *   npm run bench:watch -- [--rounds 5] [--sizes 1000,10000,50000,200000] [--against ../other-checkout] [--write]
  *
- * Every watcher runs in a process of its own and is timed from the call until it says that it is
- * ready, with its modules loaded before; then the file in the deepest folder is edited to see
- * whether it was. Rounds are interleaved, so that a machine whose speed drifts drifts for all.
+ * Each watcher runs in a process of its own. It is timed from the call until it reports that it is ready, with its
+ * modules loaded before. Then the file in the deepest folder is edited to check that it was ready. Rounds are
+ * interleaved, so that a change in the machine's speed affects all watchers alike.
  */
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
@@ -23,26 +22,30 @@ import type { ProgramReport, ReadyReport, Request, WatcherId } from './watch-chi
 const allSizes = [1000, 10_000, 50_000, 200_000];
 const filesPerFolder = 20;
 const foldersPerFolder = 8;
-/** What takes longer to be ready is left out, in ms. */
-const longest = 60_000;
-/** Of the program that is started just before the watcher. */
+/** A watcher that is not ready after this time is left out. */
+const readyTimeoutMs = 60_000;
+/** Modules of the program that is started just before the watcher. */
 const modules = 1000;
 const programSize = 10_000;
-/** For the kernel to take down the watches of the process before, in ms. */
-const pause = 100;
+/** Time for the kernel to remove the watches of the process before. */
+const pauseMs = 100;
+
+/** `before`: devwatch of the checkout that `--against` names. */
+type Contender = WatcherId | 'before';
 
 interface Watcher {
-  readonly id: WatcherId;
+  readonly id: Contender;
   readonly name: string;
-  /** How many inotify watches it needs, which the system limits. */
+  /** The number of inotify watches that it needs; the system limits them. */
   readonly needs: (tree: Tree) => number;
 }
 
 const perFolder = ({ folders }: Tree): number => folders;
 const perFile = ({ files, folders }: Tree): number => files + folders;
 
-const watchers: readonly Watcher[] = [
+const allWatchers: readonly Watcher[] = [
   { id: 'devwatch', name: 'devwatch', needs: perFolder },
+  { id: 'before', name: 'devwatch before', needs: perFolder },
   { id: 'parcel', name: '@parcel/watcher', needs: perFolder },
   { id: 'recursive', name: 'fs.watch, recursive', needs: perFile },
   { id: 'chokidar5-js', name: 'chokidar 5, only *.js', needs: ({ files, folders }) => files / 10 + folders },
@@ -50,7 +53,7 @@ const watchers: readonly Watcher[] = [
   { id: 'chokidar3', name: 'chokidar 3, as in nodemon', needs: perFile },
 ];
 
-/** Which run beside the program; the first is what the others are compared with. */
+/** Watchers that run beside the program; the others are compared with the first. */
 const companions = [
   { id: 'none', name: 'no watcher' },
   { id: 'devwatch', name: 'devwatch' },
@@ -66,7 +69,7 @@ interface Tree {
   readonly edit: string;
 }
 
-/** Twenty files in every folder, two of them JavaScript, and up to eight folders. */
+/** Makes folders with 20 files each, two of them JavaScript, and up to 8 folders each. */
 function makeTree(folder: string, files: number): Tree {
   const folders = Math.ceil(files / filesPerFolder);
   const paths = [folder];
@@ -82,7 +85,7 @@ function makeTree(folder: string, files: number): Tree {
   return { folder, files: folders * filesPerFolder, folders, edit: path.join(paths.at(-1) ?? '', 'module-0.js') };
 }
 
-/** A program that loads many CommonJS modules and then prints the time. */
+/** Writes a program that loads many CommonJS modules and then prints the time; returns its file. */
 function makeProgram(folder: string): string {
   fs.mkdirSync(folder);
   const names = Array.from({ length: modules }, (_, index) => `module-${index}.cjs`);
@@ -96,22 +99,26 @@ function makeProgram(folder: string): string {
   return file;
 }
 
-/** Compiles the measured process, src/watch included, without checks; returns its file. */
-function buildChild(folder: string): string {
+/** Compiles the measured process of a checkout, with its src/watch, without checks; returns its file. */
+function buildChild(folder: string, checkout: string): string {
+  const source = ['bench/watch-child.ts', 'test/bench/watch-child.ts'].find((file) =>
+    fs.existsSync(path.join(checkout, file)),
+  );
+  if (source === undefined) throw new Error(`${checkout} has no bench/watch-child.ts`);
   fs.mkdirSync(folder);
   fs.writeFileSync(path.join(folder, 'package.json'), '{ "type": "module" }\n');
   fs.symlinkSync(path.join(repository, 'node_modules'), path.join(folder, 'node_modules'));
   const config = {
     extends: path.join(repository, 'tsconfig.json'),
     compilerOptions: {
-      rootDir: repository,
+      rootDir: checkout,
       outDir: folder,
       declaration: false,
       isolatedDeclarations: false,
       noCheck: true,
       typeRoots: [path.join(repository, 'node_modules/@types')],
     },
-    files: [path.join(repository, 'bench/watch-child.ts')],
+    files: [path.join(checkout, source)],
     include: [],
   };
   const project = path.join(folder, 'tsconfig.json');
@@ -119,49 +126,54 @@ function buildChild(folder: string): string {
   const compiler = path.join(repository, 'node_modules/typescript/bin/tsc');
   const { status } = spawnSync(process.execPath, [compiler, '-p', project], { stdio: ['ignore', 2, 2] });
   if (status !== 0) throw new Error('the measured process cannot be compiled');
-  return path.join(folder, 'bench/watch-child.js');
+  return path.join(folder, source.replace(/\.ts$/, '.js'));
 }
 
-/** One line a watcher and size; undefined where it was left out. */
+/** The reports by watcher and size. */
 class Results {
   readonly #reports = new Map<string, ReadyReport[]>();
   readonly #left = new Set<string>();
 
-  static #key(watcher: WatcherId, size: number): string {
+  static #key(watcher: Contender, size: number): string {
     return `${watcher} ${size}`;
   }
 
-  add(watcher: WatcherId, size: number, report: ReadyReport | undefined): void {
+  /** `undefined` leaves the watcher out at this size. */
+  add(watcher: Contender, size: number, report: ReadyReport | undefined): void {
     const key = Results.#key(watcher, size);
     if (report === undefined) this.#left.add(key);
     else this.#reports.set(key, [...this.#of(watcher, size), report]);
   }
 
-  isLeftOut(watcher: WatcherId, size: number): boolean {
+  has(watcher: Contender, size: number): boolean {
+    return this.#of(watcher, size).length > 0;
+  }
+
+  isLeftOut(watcher: Contender, size: number): boolean {
     return this.#left.has(Results.#key(watcher, size));
   }
 
-  #of(watcher: WatcherId, size: number): readonly ReadyReport[] {
+  #of(watcher: Contender, size: number): readonly ReadyReport[] {
     return this.isLeftOut(watcher, size) ? [] : (this.#reports.get(Results.#key(watcher, size)) ?? []);
   }
 
-  /** NaN where it was left out. */
-  median(watcher: WatcherId, size: number, value: (report: ReadyReport) => number): number {
+  /** Returns NaN if the watcher was left out. */
+  median(watcher: Contender, size: number, value: (report: ReadyReport) => number): number {
     return median(this.#of(watcher, size).map(value));
   }
 
-  ready(watcher: WatcherId, size: number): number {
+  ready(watcher: Contender, size: number): number {
     return this.median(watcher, size, (report) => report.ready);
   }
 
-  isHonest(watcher: WatcherId, size: number): boolean {
+  isHonest(watcher: Contender, size: number): boolean {
     return this.#of(watcher, size).every(({ reported }) => reported);
   }
 }
 
 let child: ChildProcess | undefined;
 
-/** Looks at every file: a system that reclaims memory early may have dropped the tree from its caches. */
+/** Brings every file back into the system's caches, which may have dropped some of them. */
 function warm(folder: string): void {
   for (const entry of fs.readdirSync(folder, { withFileTypes: true })) {
     const full = path.join(folder, entry.name);
@@ -170,13 +182,13 @@ function warm(folder: string): void {
   }
 }
 
-/** Undefined when it takes too long or fails; what it says goes to stderr. */
+/** Resolves to undefined if the process takes too long or fails. */
 async function measure<Report>(file: string, request: Request): Promise<Report | undefined> {
-  await sleep(pause);
+  await sleep(pauseMs);
   warm(request.folder);
   const own = spawn(process.execPath, [file, JSON.stringify(request)], {
     stdio: ['ignore', 'pipe', 'inherit'],
-    timeout: longest + 10_000,
+    timeout: readyTimeoutMs + 10_000,
     killSignal: 'SIGKILL',
   });
   child = own;
@@ -189,19 +201,27 @@ async function measure<Report>(file: string, request: Request): Promise<Report |
   return own.exitCode === 0 ? (JSON.parse(output) as Report) : undefined;
 }
 
-async function measureReady(file: string, trees: ReadonlyMap<number, Tree>, rounds: number): Promise<Results> {
+/** @param before the measured process of the checkout to compare with */
+async function measureReady(
+  file: string,
+  before: string | undefined,
+  trees: ReadonlyMap<number, Tree>,
+  rounds: number,
+): Promise<Results> {
   const results = new Results();
   const limit = Number(fs.readFileSync('/proc/sys/fs/inotify/max_user_watches', 'utf8'));
   for (let round = 0; round < rounds; round += 1) {
     for (const [size, tree] of trees) {
       const request = { folder: tree.folder, edit: tree.edit, peers };
-      // Nobody has always the same one before it.
-      for (const { id, name, needs } of rotated(watchers, round)) {
+      // No watcher always follows the same one.
+      for (const { id, name, needs } of rotated(watchersWith(before), round)) {
         if (results.isLeftOut(id, size)) continue;
-        // Others on this machine need watches, too.
+        // Other processes on this machine need watches as well.
         const fits = needs(tree) < limit * 0.9;
-        const report = fits ? await measure<ReadyReport>(file, { ...request, watcher: id }) : undefined;
-        results.add(id, size, report === undefined || report.ready > longest ? undefined : report);
+        const child = id === 'before' ? (before ?? file) : file;
+        const watcher = id === 'before' ? 'devwatch' : id;
+        const report = fits ? await measure<ReadyReport>(child, { ...request, watcher }) : undefined;
+        results.add(id, size, report === undefined || report.ready > readyTimeoutMs ? undefined : report);
         const words = report === undefined ? (fits ? 'left out' : 'too few watches') : `${report.ready.toFixed(1)} ms`;
         console.error(`${round + 1}/${rounds} · ${size} files · ${name}: ${words}`);
       }
@@ -209,6 +229,9 @@ async function measureReady(file: string, trees: ReadonlyMap<number, Tree>, roun
   }
   return results;
 }
+
+const watchersWith = (before: string | undefined): readonly Watcher[] =>
+  allWatchers.filter(({ id }) => id !== 'before' || before !== undefined);
 
 async function measureProgram(file: string, tree: Tree, program: string, rounds: number): Promise<number[]> {
   const times = companions.map((): number[] => []);
@@ -238,7 +261,7 @@ interface Goal {
 
 function goalsOf(results: Results, trees: ReadonlyMap<number, Tree>, program: readonly number[]): Goal[] {
   const own = (size: number): number => results.ready('devwatch', size);
-  const against = (size: number, id: WatcherId, name: string, limit: number): Goal => ({
+  const against = (size: number, id: Contender, name: string, limit: number): Goal => ({
     what: `ready at ${number(size)} files, against ${name}`,
     measured: own(size) / results.ready(id, size),
     limit,
@@ -250,13 +273,14 @@ function goalsOf(results: Results, trees: ReadonlyMap<number, Tree>, program: re
   const goals: Goal[] = [
     ...[10_000, 50_000].map((size) => against(size, 'chokidar5', 'chokidar 5', 0.06)),
     ...[10_000, 50_000].map((size) => against(size, 'parcel', '@parcel/watcher', 1)),
+    ...[...trees.keys()].map((size) => against(size, 'before', 'devwatch before', 1.05)),
     {
       what: `growth from ${number(from)} to ${number(to)} files: time ~ files to the power of`,
       measured: Math.log(own(to) / own(from)) / Math.log(to / from),
       limit: 1.1,
     },
     {
-      what: 'a program that starts meanwhile, against no watcher',
+      what: 'a program that starts at the same time, against no watcher',
       measured: (program[1] ?? Number.NaN) / (program[0] ?? Number.NaN),
       limit: 1.1,
     },
@@ -273,7 +297,7 @@ const number = (value: number): string => value.toLocaleString('en-US', { maximu
 
 const megabytes = (bytes: number): string => number(Math.max(0, bytes) / 2 ** 20);
 
-function cell(results: Results, id: WatcherId, size: number): string {
+function cell(results: Results, id: Contender, size: number): string {
   const ready = results.ready(id, size);
   if (Number.isNaN(ready)) return '–';
   const cpu = results.median(id, size, (report) => report.cpu);
@@ -288,9 +312,11 @@ function report(results: Results, trees: ReadonlyMap<number, Tree>, program: rea
   const parts = [
     markdownTable([
       ['', ...sizes.map((size) => `${number(size)} files`)],
-      ...watchers.map(({ id, name }) => [name, ...sizes.map((size) => cell(results, id, size))]),
+      ...allWatchers
+        .filter(({ id }) => id !== 'before' || sizes.some((size) => results.has(id, size)))
+        .map(({ id, name }) => [name, ...sizes.map((size) => cell(results, id, size))]),
     ]),
-    `Time until ready in ms / CPU time until then in ms / growth of memory in MB / inotify watches. – takes more than a minute, or more watches than the system allows; ✗ has not reported an edit within 5 s of saying that it was ready.`,
+    `Time until ready in ms / CPU time until then in ms / growth of memory in MB / inotify watches. –: takes more than a minute, or more watches than the system allows; ✗: did not report an edit within 5 s after it had reported that it was ready.`,
   ];
   if (program.length > 0) {
     parts.push(
@@ -314,7 +340,7 @@ function report(results: Results, trees: ReadonlyMap<number, Tree>, program: rea
 }
 
 function draw(results: Results, sizes: readonly number[]): string {
-  const series = watchers.map(({ id, name }) => ({
+  const series = watchersWith(undefined).map(({ id, name }) => ({
     label: name,
     points: sizes.map((size) => [size, results.ready(id, size)] as const).filter(([, ready]) => !Number.isNaN(ready)),
   }));
@@ -331,6 +357,7 @@ async function main(folder: string): Promise<void> {
     options: {
       rounds: { type: 'string', default: '5' },
       sizes: { type: 'string', default: allSizes.join() },
+      against: { type: 'string' },
       write: { type: 'boolean', default: false },
     },
   });
@@ -342,14 +369,18 @@ async function main(folder: string): Promise<void> {
   if (process.platform !== 'linux') throw new Error('bench:watch counts inotify watches: it runs on Linux only');
   installPeers(['@parcel/watcher', 'chokidar3']);
 
-  const file = buildChild(path.join(folder, 'build'));
+  const file = buildChild(path.join(folder, 'build'), repository);
+  const before =
+    values.against === undefined
+      ? undefined
+      : buildChild(path.join(folder, 'build-before'), path.resolve(values.against));
   const trees = new Map<number, Tree>();
   for (const size of sizes) {
     console.error(`making ${size} files …`);
     trees.set(size, makeTree(path.join(folder, `tree-${size}`), size));
-    await sleep(0); // For a Ctrl-C.
+    await sleep(0); // Lets a Ctrl-C through.
   }
-  const results = await measureReady(file, trees, rounds);
+  const results = await measureReady(file, before, trees, rounds);
   const programTree = trees.get(programSize);
   const program =
     programTree === undefined
@@ -377,7 +408,7 @@ for (const [name, code] of [
   ['SIGTERM', 143],
   ['SIGHUP', 129],
 ] as const) {
-  // Not once: a second one must not cut the removal short.
+  // Also for a second signal, which must not interrupt the removal.
   process.on(name, () => {
     child?.kill('SIGKILL');
     clear();

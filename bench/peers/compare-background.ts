@@ -15,7 +15,7 @@ import { parseArgs } from 'node:util';
 import { isAlive, parentOf } from '../../test/support/facts.ts';
 import { freePort } from '../../test/support/ports.ts';
 import { proportionalSize, settle } from '../restart-cost.ts';
-import { installPeers, markdownTable, median, repository, runAndClear, writeToReadme } from '../support.ts';
+import { installPeers, markdownTable, median, repository, runAndCleanUp, writeToReadme } from '../support.ts';
 import { type Census, type Outcome, Session, within } from './background-session.ts';
 import { type BackgroundTool, tools } from './background-tools.ts';
 
@@ -265,4 +265,4 @@ async function main(): Promise<void> {
   if (values.write) writeToReadme('background', text);
 }
 
-await runAndClear(main, () => Session.clearAll());
+await runAndCleanUp(main, () => Session.clearAll());
