@@ -16,7 +16,7 @@ import { version } from '../shared/version.ts';
 import { Reporter, type ReporterSettings } from '../terminal/reporter.ts';
 import { AttachBuffer } from './attach-buffer.ts';
 import { type ControlHandler, openControl } from './control.ts';
-import { type Log, openLog } from './log-writer.ts';
+import { Log } from './log-writer.ts';
 import { adoptName, type NameLock } from './name-lock.ts';
 import { defaultLogsOf, deleteRecord, type LogFiles, newToken, writeRecord } from './records.ts';
 import { socketPath } from './socket-path.ts';
@@ -200,7 +200,7 @@ class Daemon {
 }
 
 const openLogFile = (file: string, { logSize, logFiles, logTimestamps }: Settings): Log =>
-  openLog({
+  new Log({
     file,
     maxSize: logSize,
     maxFiles: logFiles,

@@ -6,8 +6,9 @@ import { parseArgs } from 'node:util';
 import { ask, stream } from '../background/control.ts';
 import type { Status } from '../background/daemon.ts';
 import { type Daemon, daemonize } from '../background/daemonize.ts';
-import { followLog, readTail } from '../background/log-reader.ts';
-import { clearLogs } from '../background/log-writer.ts';
+import { clearLogs } from '../background/log-file.ts';
+import { followLog } from '../background/log-follower.ts';
+import { readTail } from '../background/log-reader.ts';
 import { acquireName } from '../background/name-lock.ts';
 import { defaultName } from '../background/names.ts';
 import {

@@ -2,8 +2,10 @@ import fs from 'node:fs';
 import path from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { followLog, readTail } from '../../../src/background/log-reader.ts';
-import { clearLogs, openLog } from '../../../src/background/log-writer.ts';
+import { clearLogs } from '../../../src/background/log-file.ts';
+import { followLog } from '../../../src/background/log-follower.ts';
+import { readTail } from '../../../src/background/log-reader.ts';
+import { Log } from '../../../src/background/log-writer.ts';
 import { systemClock } from '../../../src/shared/clock.ts';
 import { createClock } from '../../support/clock.ts';
 import { until } from '../../support/facts.ts';
@@ -36,8 +38,12 @@ function follow(file: string, { lines = 0, clock = systemClock } = {}) {
 }
 
 const writerOf = (file: string, maxSize?: number, maxFiles?: number) => {
-  const log = openLog({ file, maxSize, maxFiles, timestamps: false, clock: systemClock, onProblem: () => {} });
-  return { write: (text: string) => log.write(Buffer.from(text)), reopen: log.reopen, close: log.close };
+  const log = new Log({ file, maxSize, maxFiles, timestamps: false, clock: systemClock, onProblem: () => {} });
+  return {
+    write: (text: string) => log.write(Buffer.from(text)),
+    reopen: () => log.reopen(),
+    close: () => log.close(),
+  };
 };
 
 test('the tail goes on into rotated files, over gaps, and knows lines that are cut', async () => {

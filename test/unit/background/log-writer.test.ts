@@ -4,7 +4,8 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { clearLogs, type LogOptions, openLog } from '../../../src/background/log-writer.ts';
+import { clearLogs } from '../../../src/background/log-file.ts';
+import { Log, type LogOptions } from '../../../src/background/log-writer.ts';
 import { UsageError } from '../../../src/shared/errors.ts';
 import { createClock } from '../../support/clock.ts';
 import { until } from '../../support/facts.ts';
@@ -15,7 +16,7 @@ const newline = 10;
 function open(file: string, options: Partial<LogOptions> = {}) {
   const clock = createClock();
   const problems: string[] = [];
-  const log = openLog({ file, timestamps: false, clock, onProblem: (message) => problems.push(message), ...options });
+  const log = new Log({ file, timestamps: false, clock, onProblem: (message) => problems.push(message), ...options });
   return { clock, problems, log, write: (text: string) => log.write(Buffer.from(text)) };
 }
 
@@ -355,7 +356,7 @@ test('closing waits a second at most for a disk that does not come back', async 
 
 /** Fills up what the launcher has made small, and makes room by `ROOM`, all in a process of its own. */
 const filler = `
-const { openLog } = await import(${JSON.stringify(pathToFileURL(path.resolve('src/background/log-writer.ts')).href)});
+const { Log } = await import(${JSON.stringify(pathToFileURL(path.resolve('src/background/log-writer.ts')).href)});
 const { systemClock } = await import(${JSON.stringify(pathToFileURL(path.resolve('src/shared/clock.ts')).href)});
 const fs = await import('node:fs');
 const { execSync } = await import('node:child_process');
@@ -363,7 +364,7 @@ const file = process.env.LOG;
 const problems = [];
 let failed;
 const failure = new Promise((resolve) => { failed = resolve; });
-const log = openLog({ file, timestamps: false, clock: systemClock, onProblem: (problem) => { problems.push(problem); failed(); } });
+const log = new Log({ file, timestamps: false, clock: systemClock, onProblem: (problem) => { problems.push(problem); failed(); } });
 const line = 'x'.repeat(1023) + '\\n';
 const numbered = (count) => String(count).padStart(6, '0') + line.slice(6);
 for (let count = 0; count < 512; count += 1) log.write(Buffer.from(numbered(count)));

@@ -1,0 +1,260 @@
+/** Files of a log: the current one, and rotated ones beside it as `file.1` (the newest), `file.2`, … */
+
+import fs from 'node:fs';
+import path from 'node:path';
+import { getSystemErrorMap, promisify } from 'node:util';
+import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
+import { ownershipFlaw } from '../shared/ownership.ts';
+import { maxQueueBytes } from './log-queue.ts';
+
+export interface LogFileOptions {
+  /** Absolute path of the current file. */
+  readonly file: string;
+  /** Bytes after which a file is rotated. Default: 10 MB. */
+  readonly maxSize?: number | undefined;
+  /** Number of files, including the current one. Default: 5. */
+  readonly maxFiles?: number | undefined;
+}
+
+const newline = 10;
+
+// Windows has neither flag. O_NONBLOCK: opening a named pipe would block.
+const guards = (fs.constants.O_NOFOLLOW ?? 0) | (fs.constants.O_NONBLOCK ?? 0);
+const { O_RDONLY, O_WRONLY, O_RDWR, O_APPEND, O_CREAT } = fs.constants;
+const writeFlags = O_RDWR | O_APPEND | O_CREAT | guards;
+
+/** Flags for reading the files. */
+export const readFlags: number = O_RDONLY | guards;
+
+const open = promisify(fs.open);
+const close = promisify(fs.close);
+const write = promisify(fs.write);
+const fstat = promisify(fs.fstat);
+const fchmod = promisify(fs.fchmod);
+
+/** Appends to the current file, and follows it when it is moved, removed or emptied. */
+export class LogFile {
+  readonly #file: string;
+  readonly #maxSize: number;
+  readonly #maxFiles: number;
+  #current: { readonly fd: number; readonly stats: fs.Stats } | undefined;
+  #size = 0;
+  /** Bytes of an unfinished line at the end of the file. */
+  #partialBytes = 0;
+  #isMoved = false;
+
+  /**
+   * Opens the file, and makes it (mode 0600) and its folder (0700) if they are missing.
+   *
+   * @throws UsageError if that fails, or the path is a link or belongs to another user
+   */
+  constructor({ file, maxSize = 10 * 1024 * 1024, maxFiles = 5 }: LogFileOptions) {
+    this.#file = file;
+    this.#maxSize = maxSize;
+    this.#maxFiles = maxFiles;
+    makeFolder(path.dirname(file));
+    const { fd, stats, endsMidLine } = openNow(file);
+    this.#current = { fd, stats };
+    this.#size = stats.size;
+    this.endsMidLine = endsMidLine;
+  }
+
+  /** Whether the file ended in the middle of a line when it was opened. */
+  readonly endsMidLine: boolean;
+
+  get isMoved(): boolean {
+    return this.#isMoved;
+  }
+
+  /** Opens the file again before the next write, because it was moved. */
+  reopenLater(): void {
+    this.#isMoved = true;
+  }
+
+  /** Makes sure that the open file is the one at the path, after it was moved, removed or emptied. */
+  async settle(): Promise<void> {
+    if (this.#current !== undefined) {
+      const stats = await ifExists(fs.promises.lstat(this.#file));
+      if (!this.#isMoved && stats !== undefined && isSameFile(stats, this.#current.stats)) {
+        if (stats.size < this.#size) this.#partialBytes = 0;
+        this.#size = stats.size;
+        return;
+      }
+    }
+    this.#isMoved = false;
+    await this.close();
+    await this.#open();
+  }
+
+  /** Writes the beginning of the bytes; returns how many, or 0 if it has rotated the file instead. */
+  async write(bytes: Buffer): Promise<number> {
+    await this.settle();
+    const length = this.#fittingBytes(bytes);
+    if (length === 0) {
+      await this.#rotate();
+      return 0;
+    }
+    if (this.#current === undefined) throw new Error('the log is not open');
+    const { bytesWritten } = await write(this.#current.fd, bytes, 0, length, null);
+    if (bytesWritten === 0) throw new Error('nothing was written');
+    const end = bytes.subarray(0, bytesWritten).lastIndexOf(newline) + 1;
+    this.#partialBytes = end === 0 ? this.#partialBytes + bytesWritten : bytesWritten - end;
+    this.#size += bytesWritten;
+    return bytesWritten;
+  }
+
+  async close(): Promise<void> {
+    const fd = this.#current?.fd;
+    this.#current = undefined;
+    if (fd !== undefined) await close(fd);
+  }
+
+  async #open(): Promise<void> {
+    await fs.promises.mkdir(path.dirname(this.#file), { recursive: true, mode: 0o700 });
+    const fd = await open(this.#file, writeFlags, 0o600);
+    try {
+      const stats = await fstat(fd);
+      checkLogFile(this.#file, stats);
+      if ((stats.mode & 0o777) !== 0o600) await fchmod(fd, 0o600);
+      this.#current = { fd, stats };
+      this.#size = stats.size;
+      this.#partialBytes = 0;
+    } catch (error) {
+      await close(fd);
+      throw error;
+    }
+  }
+
+  /** Returns how many bytes go into the current file before it is rotated. */
+  #fittingBytes(bytes: Buffer): number {
+    const room = this.#maxSize - this.#size;
+    if (bytes.length <= room) return bytes.length;
+    const lines = room > 0 ? bytes.lastIndexOf(newline, room - 1) + 1 : 0;
+    if (lines > 0) return lines;
+    if (this.#size > 0 && this.#partialBytes === 0) return 0;
+    // A line stays in one file even if it is larger than that, but one without an end must not fill the disk.
+    const line = bytes.indexOf(newline) + 1 || bytes.length;
+    return Math.max(0, Math.min(line, Math.max(this.#maxSize, maxQueueBytes) - this.#partialBytes));
+  }
+
+  async #rotate(): Promise<void> {
+    const file = this.#file;
+    await this.close();
+    const numbers = await rotatedNumbers(file);
+    // A rotation that was killed halfway has left a gap: older files stay where they are.
+    let free = 1;
+    while (numbers.includes(free)) free += 1;
+    for (let number = Math.min(free, this.#maxFiles - 1); number > 1; number -= 1) {
+      await ifExists(fs.promises.rename(`${file}.${number - 1}`, `${file}.${number}`));
+    }
+    if (this.#maxFiles > 1) await ifExists(fs.promises.rename(file, `${file}.1`));
+    else await fs.promises.rm(file, { force: true });
+    for (const number of numbers) {
+      if (number >= this.#maxFiles) await fs.promises.rm(`${file}.${number}`, { force: true });
+    }
+    await this.#open();
+  }
+}
+
+/**
+ * Empties a log and removes its rotated files. A process that writes it continues at the beginning.
+ *
+ * @throws UsageError if the path is a link or belongs to another user
+ */
+export async function clearLogs(file: string): Promise<void> {
+  const fd = await ifExists(open(file, O_WRONLY | guards).catch((error) => rethrowOpenError(file, error)));
+  if (fd !== undefined) {
+    try {
+      checkLogFile(file, await fstat(fd));
+      await promisify(fs.ftruncate)(fd, 0);
+    } finally {
+      await close(fd);
+    }
+  }
+  for (const number of await rotatedNumbers(file)) await fs.promises.rm(`${file}.${number}`, { force: true });
+}
+
+/** Returns the numbers of the rotated files, the newest first. */
+export async function rotatedNumbers(file: string): Promise<number[]> {
+  const names = (await ifExists(fs.promises.readdir(path.dirname(file)))) ?? [];
+  const prefix = `${path.basename(file)}.`;
+  return names
+    .filter((name) => name.startsWith(prefix) && /^[1-9]\d{0,2}$/.test(name.slice(prefix.length)))
+    .map((name) => Number(name.slice(prefix.length)))
+    .sort((one, other) => one - other);
+}
+
+export const isSameFile = (one: fs.Stats, other: fs.Stats): boolean => one.dev === other.dev && one.ino === other.ino;
+
+/** Returns undefined if the operation fails because the file does not exist. */
+export async function ifExists<T>(result: Promise<T>): Promise<T | undefined> {
+  try {
+    return await result;
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** @throws UsageError unless it is a regular file of this user */
+export function checkLogFile(file: string, stats: fs.Stats): void {
+  const flaw = ownershipFlaw(stats, { kind: 'file', forbidden: 0 });
+  if (flaw === 'link') throw linkError(file);
+  if (flaw === 'kind') throw new UsageError(`the log ${file} is not a regular file; choose another`);
+  if (flaw === 'owner') throw new UsageError(`the log ${file} belongs to another user; choose another`);
+}
+
+/** Throws the error again, as a UsageError if the file is a link. */
+export function rethrowOpenError(file: string, error: unknown): never {
+  throw codeOf(error) === 'ELOOP' ? linkError(file) : error;
+}
+
+const linkError = (file: string): UsageError =>
+  new UsageError(`the log ${file} is a symbolic link; remove it or choose another`);
+
+/** Describes an error without its code and system call: `no space left on device`. */
+export function describeError(error: unknown): string {
+  if (codeOf(error) === 'ELOOP') return 'it is a symbolic link';
+  const number = error instanceof Error && 'errno' in error ? Number(error.errno) : 0;
+  return getSystemErrorMap().get(number)?.[1] ?? messageOf(error);
+}
+
+/** An existing folder keeps its mode: it may hold more than logs. */
+function makeFolder(folder: string): void {
+  try {
+    const first = fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+    // The umask may have removed bits.
+    if (first !== undefined) fs.chmodSync(folder, 0o700);
+  } catch (error) {
+    throw new UsageError(`cannot make the folder ${folder} for the log: ${describeError(error)}`);
+  }
+  const stats = fs.statSync(folder);
+  // In a folder with the sticky bit, such as /tmp, others cannot replace this user's files.
+  const forbidden = (stats.mode & 0o1000) === 0 ? 0o002 : 0;
+  const flaw = ownershipFlaw(stats, { kind: 'folder', forbidden, mayBeRoots: true });
+  if (flaw === 'owner') throw new UsageError(`the folder ${folder} belongs to another user`);
+  if (flaw === 'mode')
+    throw new UsageError(`every user may replace the log in ${folder}; chmod o-w it or choose another`);
+}
+
+function openNow(file: string): { fd: number; stats: fs.Stats; endsMidLine: boolean } {
+  const existing = fs.lstatSync(file, { throwIfNoEntry: false });
+  if (existing !== undefined) checkLogFile(file, existing);
+  let fd: number;
+  try {
+    fd = fs.openSync(file, writeFlags, 0o600);
+  } catch (error) {
+    throw new UsageError(`cannot open the log ${file}: ${describeError(error)}`);
+  }
+  try {
+    const stats = fs.fstatSync(fd);
+    checkLogFile(file, stats);
+    if ((stats.mode & 0o777) !== 0o600) fs.fchmodSync(fd, 0o600);
+    const last = Buffer.of(newline);
+    if (stats.size > 0) fs.readSync(fd, last, 0, 1, stats.size - 1);
+    return { fd, stats, endsMidLine: last[0] !== newline };
+  } catch (error) {
+    fs.closeSync(fd);
+    throw error;
+  }
+}

@@ -1,0 +1,133 @@
+/** Output that waits for the disk: in whole lines, with timestamps, and with a count of what was lost. Pure. */
+
+/** Bytes that wait for the disk at most. */
+export const maxQueueBytes: number = 1024 * 1024;
+const newline = 10;
+
+export class LogQueue {
+  readonly #timestamps: boolean;
+  /** Output that is being written. */
+  #flight: Buffer = Buffer.alloc(0);
+  /** Output that waits: the first `#used` bytes. */
+  #pending: Buffer = Buffer.alloc(0);
+  #used = 0;
+  /** Whether the output that waits ends in the middle of a line. */
+  #isMidLine = false;
+  #lostBytes = 0;
+  #lossReason = '';
+
+  constructor(timestamps: boolean) {
+    this.#timestamps = timestamps;
+  }
+
+  /** Bytes that are being written or wait. */
+  get bytes(): number {
+    return this.#flight.length + this.#used;
+  }
+
+  get isHalfFull(): boolean {
+    return this.bytes > maxQueueBytes / 2;
+  }
+
+  /** Bytes that were lost and that the log does not mention yet. */
+  get lostBytes(): number {
+    return this.#lostBytes;
+  }
+
+  get lossReason(): string {
+    return this.#lossReason;
+  }
+
+  /**
+   * Adds the lines that fit, and counts the rest as lost.
+   *
+   * @param lossReason why there may be no room, for the message in the log
+   * @returns the number of lost bytes
+   */
+  add(chunk: Buffer, lossReason: string): number {
+    let added = 0;
+    // Once it was full, the queue has to empty halfway first, or the log would consist of gaps.
+    if (this.#lostBytes === 0 || !this.isHalfFull) {
+      if (this.#lostBytes > 0) this.#noteLoss();
+      added = this.#addLines(chunk);
+    }
+    const lost = chunk.length - added;
+    if (lost > 0 && this.#lostBytes === 0) this.#lossReason = lossReason;
+    this.#lostBytes += lost;
+    return lost;
+  }
+
+  /** Adds a line feed: the last line of the file has none. */
+  endLine(): void {
+    this.#append(Buffer.of(newline));
+  }
+
+  /** Replaces the reason of the current loss, once it is known better. */
+  explainLoss(reason: string): void {
+    if (this.#lostBytes > 0) this.#lossReason = reason;
+  }
+
+  /**
+   * Returns what is to be written next; empty if that is nothing. Lines are written whole, because only whole lines
+   * can be kept in one file, unless the last one has become long.
+   *
+   * @param isPartialDue the beginning of a line is written, too
+   */
+  next(isPartialDue: boolean): Buffer {
+    if (this.#flight.length > 0) return this.#flight;
+    if (this.#lostBytes > 0) this.#noteLoss();
+    const waiting = this.#pending.subarray(0, this.#used);
+    const end = isPartialDue || this.isHalfFull ? this.#used : waiting.lastIndexOf(newline) + 1;
+    if (end > 0) {
+      this.#flight = waiting.subarray(0, end);
+      this.#pending = Buffer.from(waiting.subarray(end));
+      this.#used = this.#pending.length;
+    }
+    return this.#flight;
+  }
+
+  /** Removes bytes that were written from what `next` returns. */
+  written(bytes: number): void {
+    this.#flight = this.#flight.subarray(bytes);
+  }
+
+  /** Adds the lines that fit; returns how many bytes of the chunk they are. */
+  #addLines(chunk: Buffer): number {
+    const time = this.#timestamp();
+    let from = 0;
+    while (from < chunk.length) {
+      const end = chunk.indexOf(newline, from) + 1 || chunk.length;
+      const prefixLength = this.#isMidLine ? 0 : time.length;
+      if (this.bytes + prefixLength + end - from > maxQueueBytes) break;
+      if (prefixLength > 0) this.#append(time);
+      this.#append(chunk.subarray(from, end));
+      from = end;
+    }
+    return from;
+  }
+
+  /** Adds a line that stands where the lost bytes would. */
+  #noteLoss(): void {
+    if (this.#isMidLine) this.endLine();
+    const bytes = this.#lostBytes === 1 ? '1 byte was' : `${this.#lostBytes} bytes were`;
+    this.#append(this.#timestamp());
+    this.#append(Buffer.from(`[devwatch] ${bytes} lost: ${this.#lossReason}\n`));
+    this.#lostBytes = 0;
+  }
+
+  #timestamp(): Buffer {
+    return Buffer.from(this.#timestamps ? `${new Date().toISOString()} ` : '');
+  }
+
+  #append(bytes: Buffer): void {
+    const length = this.#used + bytes.length;
+    if (length > this.#pending.length) {
+      const larger = Buffer.allocUnsafe(Math.max(length, Math.min(maxQueueBytes, 2 * this.#pending.length)));
+      this.#pending.copy(larger, 0, 0, this.#used);
+      this.#pending = larger;
+    }
+    this.#pending.set(bytes, this.#used);
+    this.#used = length;
+    if (bytes.length > 0) this.#isMidLine = bytes.at(-1) !== newline;
+  }
+}
