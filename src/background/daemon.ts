@@ -15,7 +15,7 @@ import { messageOf } from '../shared/errors.ts';
 import { version } from '../shared/version.ts';
 import { Reporter, type ReporterSettings } from '../terminal/reporter.ts';
 import { AttachBuffer } from './attach-buffer.ts';
-import { type ControlHandler, openControl } from './control.ts';
+import { type ControlHandler, ControlServer } from './control-server.ts';
 import { Log } from './log-writer.ts';
 import { adoptName, type NameLock } from './name-lock.ts';
 import { defaultLogsOf, deleteRecord, type LogFiles, newToken, writeRecord } from './records.ts';
@@ -102,7 +102,7 @@ class Daemon {
       if (message !== undefined) this.#reporter.report({ type: 'warning', message });
     });
     const token = newToken();
-    const control = await openControl({ path: socketPath(name), token, handlers: this.#handlers() });
+    const control = await ControlServer.open({ path: socketPath(name), token, handlers: this.#handlers() });
     writeRecord(this.#lock, {
       ...ownIdentity(),
       name,

@@ -3,7 +3,7 @@
 import fs from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { ask, stream } from '../background/control.ts';
+import { request, stream } from '../background/control-client.ts';
 import type { Status } from '../background/daemon.ts';
 import { type Daemon, daemonize } from '../background/daemonize.ts';
 import { clearLogs } from '../background/log-file.ts';
@@ -116,7 +116,7 @@ async function launchOrTell(one: Launch): Promise<Launched> {
 async function isUpAlready(name: string): Promise<boolean> {
   const record = listEntries().find((entry) => entry.name === name && entry.alive)?.record;
   if (record === undefined) return false;
-  const starting = ask(record, 'start', {}, { timeout: patience }) as Promise<StartResult>;
+  const starting = request(record, 'start', {}, { timeoutMs: patience }) as Promise<StartResult>;
   const { state } = await awaitResult(
     name,
     starting.catch(() => ({ state: 'gone' })),
@@ -304,13 +304,13 @@ async function stopOne({ name, record, owner: holder, alive }: BackgroundEntry):
  * @throws when it does not answer
  */
 async function endInOrder(record: BackgroundRecord): Promise<void> {
-  const { killTimeout = defaultSettings.killTimeout } = (await ask(record, 'status')) as Partial<Status>;
+  const { killTimeout = defaultSettings.killTimeout } = (await request(record, 'status')) as Partial<Status>;
   const told = setTimeout(
     () => print(`${record.name} is still ending · it is given ${formatTime(killTimeout)} before SIGKILL`),
     wonder,
   );
   try {
-    await ask(record, 'stop', {}, { timeout: Math.min(killTimeout + grace + patience, longestTimer) });
+    await request(record, 'stop', {}, { timeoutMs: Math.min(killTimeout + grace + patience, longestTimer) });
   } finally {
     clearTimeout(told);
   }
@@ -347,7 +347,7 @@ async function restartOne({ name, record, alive }: BackgroundEntry): Promise<num
     return failedExitCode;
   }
   const abort = new AbortController();
-  const restarting = ask(record, 'restart', {}, { timeout: longestTimer, signal: abort.signal });
+  const restarting = request(record, 'restart', {}, { timeoutMs: longestTimer, signal: abort.signal });
   const result = await awaitResult(name, restarting as Promise<StartResult>);
   abort.abort();
   const { code, lines } = describeResult(name, result, { pid: record.pid, isRestart: true });
@@ -360,7 +360,7 @@ async function reloadOne({ name, record, alive }: BackgroundEntry): Promise<numb
     print(notRunning(name, alive));
     return failedExitCode;
   }
-  const { changed, problem } = (await ask(record, 'reload')) as Reread;
+  const { changed, problem } = (await request(record, 'reload')) as Reread;
   if (problem !== undefined) {
     print(`${name}: ${problem} · the old settings stay in force`);
     return failedExitCode;
@@ -408,7 +408,7 @@ async function rowOf({ name, record, alive, problem }: BackgroundEntry): Promise
     return { ...common, state: 'dead' };
   }
   try {
-    const { state, reason, pid, run, since, memory, cpu, port } = (await ask(record, 'status')) as Status;
+    const { state, reason, pid, run, since, memory, cpu, port } = (await request(record, 'status')) as Status;
     const uptime = pid === undefined ? undefined : Date.now() - since;
     const restarts = Math.max(0, run - 1);
     return { ...common, state, reason, pid, owner: record.pid, uptime, restarts, memory, cpu, port };
@@ -525,7 +525,7 @@ async function attach(words: readonly string[]): Promise<number> {
 /** In pieces that fit into an order, which knows only text. */
 async function handOn(record: BackgroundRecord, bytes: Buffer): Promise<void> {
   for (let at = 0; at < bytes.length; at += mostHandedOn) {
-    await ask(record, 'write', { data: bytes.toString('base64', at, at + mostHandedOn) });
+    await request(record, 'write', { data: bytes.toString('base64', at, at + mostHandedOn) });
   }
 }
 

@@ -1,21 +1,13 @@
-/** Orders reach the one they are for, and nothing else that is sent to it does any harm. */
-
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import {
-  ask,
-  type Control,
-  type ControlHandler,
-  type ControlOptions,
-  type ControlTarget,
-  openControl,
-  stream,
-} from '../../../src/background/control.ts';
+import { type ControlTarget, request, stream } from '../../../src/background/control-client.ts';
+import { type ControlHandler, type ControlOptions, ControlServer } from '../../../src/background/control-server.ts';
 import { newToken } from '../../../src/background/records.ts';
+import { createDeferred } from '../../../src/shared/deferred.ts';
 import { UsageError } from '../../../src/shared/errors.ts';
 import { buildScript, createStateFolder, type StateFolder, startWorker } from '../../support/background.ts';
 import { until } from '../../support/facts.ts';
@@ -23,7 +15,7 @@ import { until } from '../../support/facts.ts';
 const token = newToken();
 let state: StateFolder;
 let target: ControlTarget;
-let control: Control | undefined;
+let server: ControlServer | undefined;
 
 beforeEach(() => {
   state = createStateFolder();
@@ -32,25 +24,12 @@ beforeEach(() => {
   target = { name: 'web', pid: 123, token, socket: path.join(folder, 'web.sock') };
 });
 afterEach(async () => {
-  await control?.close();
-  control = undefined;
+  await server?.close();
+  server = undefined;
   state[Symbol.dispose]();
 });
 
 const never = new Promise<object>(() => {});
-
-interface Deferred<Value> {
-  readonly promise: Promise<Value>;
-  readonly resolve: (value: Value) => void;
-}
-
-function deferred<Value>(): Deferred<Value> {
-  let resolve: (value: Value) => void = () => {};
-  const promise = new Promise<Value>((settle) => {
-    resolve = settle;
-  });
-  return { promise, resolve };
-}
 
 const handlers: Record<string, ControlHandler> = {
   echo: async ({ verb, params }) => ({ verb, params }),
@@ -68,13 +47,13 @@ const handlers: Record<string, ControlHandler> = {
 };
 
 async function open(options: Partial<ControlOptions> = {}): Promise<void> {
-  control = await openControl({ path: target.socket, token, handlers, ...options });
+  server = await ControlServer.open({ path: target.socket, token, handlers, ...options });
 }
 
-/** Sends what it is given, and returns what comes until the other side closes. */
+/** Sends a text; returns the answer when the server has closed the connection. */
 async function send(text: string | Buffer, end = false): Promise<string> {
   const socket = net.connect(target.socket);
-  // It may be closed before all has been sent.
+  // The server may close the connection before everything is sent.
   socket.on('error', () => {});
   let answer = '';
   socket.setEncoding('utf8').on('data', (chunk) => {
@@ -82,12 +61,12 @@ async function send(text: string | Buffer, end = false): Promise<string> {
   });
   if (end) socket.end(text);
   else socket.write(text);
-  // Not by `once`, which fails when the socket does.
+  // `once` would reject if the socket failed.
   await new Promise((resolve) => socket.once('close', resolve));
   return answer;
 }
 
-const request = (fields: object): string => `${JSON.stringify({ token, verb: 'echo', ...fields })}\n`;
+const line = (fields: object): string => `${JSON.stringify({ token, verb: 'echo', ...fields })}\n`;
 
 const all = async (items: AsyncIterable<object>): Promise<object[]> => {
   const found: object[] = [];
@@ -95,15 +74,15 @@ const all = async (items: AsyncIterable<object>): Promise<object[]> => {
   return found;
 };
 
-test('an order is answered', async () => {
+test('a request is answered', async () => {
   await open();
   const params = { text: 'ä\n"', list: [1, { deep: null }] };
-  expect(await ask(target, 'echo', params)).toEqual({ verb: 'echo', params });
-  expect(await ask(target, 'echo')).toEqual({ verb: 'echo', params: {} });
+  expect(await request(target, 'echo', params)).toEqual({ verb: 'echo', params });
+  expect(await request(target, 'echo')).toEqual({ verb: 'echo', params: {} });
   expect(await all(stream(target, 'echo'))).toEqual([{ verb: 'echo', params: {} }]);
 });
 
-test('an order may have many answers, all of which arrive', async () => {
+test('a request may have many answers', async () => {
   await open();
   const numbers = await all(stream(target, 'count', { to: 50_000 }));
   expect(numbers).toHaveLength(50_000);
@@ -111,16 +90,16 @@ test('an order may have many answers, all of which arrive', async () => {
   expect(await all(stream(target, 'count', { to: 0 }))).toEqual([]);
 });
 
-test('what a handler throws is told', async () => {
+test('the message of an error that a handler throws is sent', async () => {
   await open();
-  await expect(ask(target, 'fail')).rejects.toThrow(new UsageError('web: it is too late'));
+  await expect(request(target, 'fail')).rejects.toThrow(new UsageError('web: it is too late'));
   const items = stream(target, 'break');
   expect(await items.next()).toEqual({ value: { number: 1 }, done: false });
   await expect(items.next()).rejects.toThrow(new UsageError('web: the disk is gone'));
 });
 
-test('a stream ends with its reader, and lets go of what it reads', async () => {
-  const over = deferred<string>();
+test('a stream ends when its client leaves, and its handler is ended', async () => {
+  const over = createDeferred<string>();
   await open({
     handlers: {
       async *tail({ signal }) {
@@ -128,7 +107,7 @@ test('a stream ends with its reader, and lets go of what it reads', async () => 
           yield { line: 1 };
           await once(signal, 'abort');
         } finally {
-          over.resolve('let go');
+          over.resolve('ended');
         }
       },
     },
@@ -140,12 +119,12 @@ test('a stream ends with its reader, and lets go of what it reads', async () => 
     leaving.abort();
   }
   expect(seen).toEqual([{ line: 1 }]);
-  expect(await over.promise).toBe('let go');
+  expect(await over.promise).toBe('ended');
 });
 
-test('a reader that stops reading holds a stream up, and not the memory', async () => {
+test('a stream waits for a client that does not read', async () => {
   let given = 0;
-  const over = deferred<string>();
+  const over = createDeferred<string>();
   await open({
     handlers: {
       ...handlers,
@@ -153,88 +132,88 @@ test('a reader that stops reading holds a stream up, and not the memory', async 
         try {
           for (; ; given += 1) yield { text: 'x'.repeat(10_000) };
         } finally {
-          over.resolve('let go');
+          over.resolve('ended');
         }
       },
     },
   });
   const socket = net.connect(target.socket);
-  socket.write(request({ verb: 'flood' }));
+  socket.write(line({ verb: 'flood' }));
   await until(() => given > 0);
-  // Each answer takes several turns of the loop that the flood would use.
-  for (let turn = 0; turn < 20; turn += 1) await ask(target, 'echo');
+  // Each answer takes several turns of the event loop, in which the flood would continue.
+  for (let turn = 0; turn < 20; turn += 1) await request(target, 'echo');
   const held = given;
-  for (let turn = 0; turn < 20; turn += 1) await ask(target, 'echo');
+  for (let turn = 0; turn < 20; turn += 1) await request(target, 'echo');
   expect(given).toBe(held);
   socket.destroy();
-  expect(await over.promise).toBe('let go');
+  expect(await over.promise).toBe('ended');
 });
 
-describe('refused', () => {
+describe('the server refuses', () => {
   test.each<[string, string | Buffer, string]>([
-    ['a wrong token', request({ token: newToken() }), 'the token is wrong'],
-    ['half a token', request({ token: token.slice(0, 32) }), 'the token is wrong'],
-    ['no token', request({ token: undefined }), 'the token is wrong'],
-    ['a token that is no text', request({ token: [token] }), 'the token is wrong'],
-    ['no JSON', 'GET / HTTP/1.1\r\n\r\n', 'a request is JSON'],
-    ['half JSON', '{"token": "\n', 'a request is JSON'],
-    ['nothing', '\n', 'a request is JSON'],
-    ['bytes', Buffer.from([255, 0, 254, 10]), 'a request is JSON'],
+    ['a wrong token', line({ token: newToken() }), 'the token is wrong'],
+    ['half a token', line({ token: token.slice(0, 32) }), 'the token is wrong'],
+    ['no token', line({ token: undefined }), 'the token is wrong'],
+    ['a token that is no text', line({ token: [token] }), 'the token is wrong'],
+    ['text that is not JSON', 'GET / HTTP/1.1\r\n\r\n', 'expected one line of JSON'],
+    ['truncated JSON', '{"token": "\n', 'expected one line of JSON'],
+    ['an empty line', '\n', 'expected one line of JSON'],
+    ['bytes that are not text', Buffer.from([255, 0, 254, 10]), 'expected one line of JSON'],
     ['null', 'null\n', 'the token is wrong'],
     ['an array', '[]\n', 'the token is wrong'],
-    ['a deep one', `${'['.repeat(65_000)}\n`, 'a request is JSON'],
-    ['an unknown verb', request({ verb: 'format' }), 'there is no "format"'],
-    ['a verb of every object', request({ verb: 'constructor' }), 'there is no "constructor"'],
-    ['__proto__', request({ verb: '__proto__' }), 'there is no "__proto__"'],
-    ['no verb', request({ verb: 7 }), 'a request has a "verb", and "params" if any'],
-    ['odd parameters', request({ params: 7 }), 'a request has a "verb", and "params" if any'],
-    ['a long line', `${'x'.repeat(65_536)}\n`, 'a request has 65536 bytes at most'],
-    ['a line without an end', 'x'.repeat(65_537), 'a request has 65536 bytes at most'],
+    ['deeply nested JSON', `${'['.repeat(65_000)}\n`, 'expected one line of JSON'],
+    ['an unknown verb', line({ verb: 'format' }), 'unknown verb "format"'],
+    ['a verb that every object inherits', line({ verb: 'constructor' }), 'unknown verb "constructor"'],
+    ['__proto__', line({ verb: '__proto__' }), 'unknown verb "__proto__"'],
+    ['a request without a verb', line({ verb: 7 }), 'a request needs a "verb", and "params" must be an object'],
+    ['params that are not an object', line({ params: 7 }), 'a request needs a "verb", and "params" must be an object'],
+    ['a line that is too long', `${'x'.repeat(65_536)}\n`, 'a request has 65536 bytes at most'],
+    ['a line that does not end', 'x'.repeat(65_537), 'a request has 65536 bytes at most'],
   ])('%s', async (_, text, error) => {
     await open();
     expect(await send(text)).toBe(`${JSON.stringify({ error })}\n`);
-    expect(await ask(target, 'echo')).toMatchObject({ verb: 'echo' });
+    expect(await request(target, 'echo')).toMatchObject({ verb: 'echo' });
   });
 
-  test('megabytes', async () => {
+  test('20 MB without a line feed', async () => {
     await open();
     await send(Buffer.alloc(20_000_000, 'x'));
-    expect(await ask(target, 'echo')).toMatchObject({ verb: 'echo' });
+    expect(await request(target, 'echo')).toMatchObject({ verb: 'echo' });
   });
 
-  test('half a line, and nothing more to come', async () => {
+  test('an incomplete line', async () => {
     await open();
-    expect(await send('{"token"', true)).toBe('{"error":"a request is a line"}\n');
-    expect(await send('', true)).toBe('{"error":"a request is a line"}\n');
+    expect(await send('{"token"', true)).toBe('{"error":"expected one line of JSON"}\n');
+    expect(await send('', true)).toBe('{"error":"expected one line of JSON"}\n');
   });
 
-  test.each(['', '{"token"'])('%j, and nothing for too long', async (text) => {
-    await open({ patience: 50 });
-    expect(await send(text)).toBe('{"error":"no request came in time"}\n');
-    expect(await ask(target, 'echo')).toMatchObject({ verb: 'echo' });
+  test.each(['', '{"token"'])('a client that sends %j and then waits', async (text) => {
+    await open({ requestTimeoutMs: 50 });
+    expect(await send(text)).toBe('{"error":"no request arrived in time"}\n');
+    expect(await request(target, 'echo')).toMatchObject({ verb: 'echo' });
   });
 
-  test('the thirty-third at once', async () => {
+  test('a 33rd connection', async () => {
     await open();
     const sockets = Array.from({ length: 32 }, () => net.connect(target.socket));
     await Promise.all(sockets.map((socket) => once(socket, 'connect')));
-    await expect(ask(target, 'echo')).rejects.toThrow('web: too many connections');
+    await expect(request(target, 'echo')).rejects.toThrow('web: too many connections');
     const [first, ...others] = sockets;
     first?.end();
     first?.resume();
     if (first !== undefined) await once(first, 'close');
-    expect(await ask(target, 'echo')).toMatchObject({ verb: 'echo' });
+    expect(await request(target, 'echo')).toMatchObject({ verb: 'echo' });
     for (const socket of others) socket.destroy();
   });
 });
 
-test('what comes behind a request does not count', async () => {
+test('the server ignores what follows a request', async () => {
   await open();
-  expect(await send(request({}) + request({ verb: 'fail' }))).toBe('{"result":{"verb":"echo","params":{}}}\n');
+  expect(await send(line({}) + line({ verb: 'fail' }))).toBe('{"result":{"verb":"echo","params":{}}}\n');
 });
 
-test('who has gone is not kept, however long the answer takes', async () => {
-  const asked = deferred<AbortSignal>();
+test('the server drops a client that has left before the answer', async () => {
+  const asked = createDeferred<AbortSignal>();
   await open({
     handlers: {
       wait: ({ signal }) => {
@@ -243,20 +222,20 @@ test('who has gone is not kept, however long the answer takes', async () => {
       },
     },
   });
-  const answer = send(request({ verb: 'wait' }), true);
+  const answer = send(line({ verb: 'wait' }), true);
   const signal = await asked.promise;
   expect(await answer).toBe('');
   await until(() => signal.aborted);
 });
 
-test('a request may come in pieces, and a client that resets harms nothing', async () => {
+test('a request may arrive in pieces, and a client may reset the connection', async () => {
   await open();
   const socket = net.connect(target.socket);
   let answer = '';
   socket.setEncoding('utf8').on('data', (chunk) => {
     answer += chunk;
   });
-  const text = Buffer.from(request({ params: { text: 'ä€' } }));
+  const text = Buffer.from(line({ params: { text: 'ä€' } }));
   for (const byte of text) socket.write(Buffer.from([byte]));
   await once(socket, 'close');
   expect(JSON.parse(answer)).toEqual({ result: { verb: 'echo', params: { text: 'ä€' } } });
@@ -265,56 +244,56 @@ test('a request may come in pieces, and a client that resets harms nothing', asy
     .on('error', () => {})
     .destroy();
   const left = net.connect(target.socket);
-  left.write(request({ verb: 'hang' }), () => left.destroy());
+  left.write(line({ verb: 'hang' }), () => left.destroy());
   await once(left, 'close');
-  expect(await ask(target, 'echo')).toMatchObject({ verb: 'echo' });
+  expect(await request(target, 'echo')).toMatchObject({ verb: 'echo' });
 });
 
-describe('it does not answer', () => {
-  test('when there is nobody', async () => {
-    await expect(ask(target, 'echo')).rejects.toThrow(new UsageError('web does not answer (pid 123): ENOENT'));
+describe('a request fails', () => {
+  test('if there is no socket', async () => {
+    await expect(request(target, 'echo')).rejects.toThrow(new UsageError('web does not answer (pid 123): ENOENT'));
     await expect(stream(target, 'count').next()).rejects.toThrow(
       new UsageError('web does not answer (pid 123): ENOENT'),
     );
   });
 
-  test('when it is busy', async () => {
+  test('if the answer does not come in time', async () => {
     await open();
-    await expect(ask(target, 'hang', {}, { timeout: 20 })).rejects.toThrow(
+    await expect(request(target, 'hang', {}, { timeoutMs: 20 })).rejects.toThrow(
       new UsageError('web does not answer (pid 123) within 0.02 s'),
     );
   });
 
-  test('when it hangs up', async () => {
+  test('if the connection is closed', async () => {
     const server = net.createServer((socket) => socket.resume().end('{"streaming":true}\n'));
     await once(server.listen(target.socket), 'listening');
-    await expect(all(stream(target, 'count'))).rejects.toThrow('web has ended, or hung up (pid 123)');
+    await expect(all(stream(target, 'count'))).rejects.toThrow('web has ended, or closed the connection (pid 123)');
     server.close();
   });
 
-  test('when it talks nonsense', async () => {
+  test('if the answer is not JSON', async () => {
     const server = net.createServer((socket) => socket.resume().end('hello\n'));
     await once(server.listen(target.socket), 'listening');
-    await expect(ask(target, 'echo')).rejects.toThrow(/^web does not answer \(pid 123\): Unexpected token/);
+    await expect(request(target, 'echo')).rejects.toThrow(/^web does not answer \(pid 123\): Unexpected token/);
     server.close();
   });
 
-  test('and is told no token, when others may have put a socket there', async () => {
+  test('and sends no token, if others could have made the socket', async () => {
     await open();
     fs.chmodSync(path.dirname(target.socket), 0o777);
-    await expect(ask(target, 'echo')).rejects.toThrow(/web does not answer \(pid 123\): .* is open to other users/);
+    await expect(request(target, 'echo')).rejects.toThrow(/web does not answer \(pid 123\): .* is open to other users/);
   });
 });
 
 describe('the socket', () => {
-  test('is for its user alone', async () => {
+  test('is closed to other users', async () => {
     const umask = process.umask(0);
     await open();
     expect(process.umask(umask)).toBe(0);
     expect(fs.statSync(target.socket).mode & 0o777).toBe(0o600);
   });
 
-  test.runIf(process.getuid?.() === 0)('refuses other users, even where its folder is open', async () => {
+  test.runIf(process.getuid?.() === 0)('refuses other users even where its folder is open', async () => {
     await open();
     const script = buildScript(
       state.path,
@@ -328,7 +307,7 @@ describe('the socket', () => {
     expect(String(connect().stdout)).toBe('EACCES\n');
   });
 
-  test('of a dead process is replaced, that of a live one is not', async () => {
+  test('is replaced if its process is dead, and kept if it is alive', async () => {
     const script = buildScript(
       state.path,
       'listen',
@@ -337,35 +316,35 @@ describe('the socket', () => {
     );
     await using other = startWorker(process.execPath, [script, target.socket]);
     await other.ask('');
-    await expect(open()).rejects.toThrow(new UsageError(`${target.socket}: somebody already listens there`));
+    await expect(open()).rejects.toThrow(new UsageError(`${target.socket}: another process already listens there`));
     await other.kill();
     expect(fs.existsSync(target.socket)).toBe(true);
     await open();
-    expect(await ask(target, 'echo')).toMatchObject({ verb: 'echo' });
+    expect(await request(target, 'echo')).toMatchObject({ verb: 'echo' });
   });
 
-  test('is refused where something else is, where others may enter, and where the path is too long', async () => {
+  test('is not made in place of a file, in an open folder, or at a path that is too long', async () => {
     fs.writeFileSync(target.socket, 'mine');
-    await expect(open()).rejects.toThrow(/is there and no socket/);
+    await expect(open()).rejects.toThrow(/exists and is not a socket/);
     expect(fs.readFileSync(target.socket, 'utf8')).toBe('mine');
     await expect(open({ path: path.join(state.path, 'web.sock') })).rejects.toThrow(/is open to other users/);
     await expect(open({ path: `/${'x'.repeat(107)}` })).rejects.toThrow(/is too long for a socket \(107 bytes/);
   });
 
-  test('comes back when it is removed, with its folder or without', async () => {
-    await open({ checkEvery: 5 });
+  test('is made again after it was removed, with its folder or without', async () => {
+    await open({ checkIntervalMs: 5 });
     fs.rmSync(target.socket);
     await until(() => fs.existsSync(target.socket));
-    expect(await ask(target, 'echo')).toMatchObject({ verb: 'echo' });
+    expect(await request(target, 'echo')).toMatchObject({ verb: 'echo' });
     fs.rmSync(path.dirname(target.socket), { recursive: true });
     await until(() => fs.existsSync(target.socket));
     expect(fs.statSync(path.dirname(target.socket)).mode & 0o777).toBe(0o700);
-    expect(await ask(target, 'echo')).toMatchObject({ verb: 'echo' });
+    expect(await request(target, 'echo')).toMatchObject({ verb: 'echo' });
   });
 
-  test('is gone after the end; answers under way are given, streams end, others are sent away', async () => {
-    const answer = deferred<object>();
-    const asked = deferred<void>();
+  test('is removed on close: pending requests are answered, streams end, other clients are refused', async () => {
+    const answer = createDeferred<object>();
+    const asked = createDeferred<void>();
     await open({
       handlers: {
         stop: () => {
@@ -378,14 +357,14 @@ describe('the socket', () => {
         },
       },
     });
-    const stopping = ask(target, 'stop');
+    const stopping = request(target, 'stop');
     await asked.promise;
     const tail = stream(target, 'tail');
     await tail.next();
     const silent = net.connect(target.socket);
     await once(silent, 'connect');
     const closed = once(silent.resume(), 'close');
-    const closing = control?.close();
+    const closing = server?.close();
     expect(fs.existsSync(target.socket)).toBe(false);
     answer.resolve({ done: true });
     expect(await stopping).toEqual({ done: true });

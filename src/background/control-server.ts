@@ -1,0 +1,285 @@
+/** Answers requests to a devwatch in the background; see control-protocol.ts. */
+
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { once, setMaxListeners } from 'node:events';
+import fs from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
+import { defaultTimeoutMs, encode, isObject, maxRequestBytes } from './control-protocol.ts';
+import { checkPrivate } from './private-folder.ts';
+import { maxSocketPathBytes } from './socket-path.ts';
+
+export interface ControlRequest {
+  readonly verb: string;
+  readonly params: Readonly<Record<string, unknown>>;
+  /** Aborted when the client is gone, or the server closes: the answer is no longer needed. */
+  readonly signal: AbortSignal;
+}
+
+/** Returns one answer, or a stream of items. The message of what it throws is sent to the client. */
+export type ControlHandler = (request: ControlRequest) => Promise<object> | AsyncIterable<object>;
+
+export interface ControlOptions {
+  /** Path of the socket, in a folder that exists and is closed to others. */
+  readonly path: string;
+  readonly token: string;
+  /** By verb. */
+  readonly handlers: Readonly<Record<string, ControlHandler>>;
+  /** Time for a client to send its request. Default: 5000. */
+  readonly requestTimeoutMs?: number;
+  /** Interval of checks that the socket still exists. Default: 10,000. */
+  readonly checkIntervalMs?: number;
+}
+
+const maxConnections = 32;
+/** Time for answers once the server closes. */
+const closeTimeoutMs = 1000;
+
+export class ControlServer {
+  readonly #options: ControlOptions;
+  readonly #connections = new Set<net.Socket>();
+  readonly #closing = new AbortController();
+  readonly #check: NodeJS.Timeout;
+  #server: net.Server | undefined;
+  #isReopening = false;
+
+  private constructor(options: ControlOptions) {
+    this.#options = options;
+    // One listener per connection; lift Node's limit of 10.
+    setMaxListeners(0, this.#closing.signal);
+    this.#check = setInterval(() => void this.#reopen(), options.checkIntervalMs ?? 10_000);
+    this.#check.unref();
+  }
+
+  /**
+   * Listens for requests. Replaces a socket at the path on which no process listens; the caller must hold the lock of
+   * the name, so that no other process does so at the same time.
+   *
+   * @throws UsageError if another process listens there, the path is too long or its folder is open to others
+   */
+  static async open(options: ControlOptions): Promise<ControlServer> {
+    const { path: file } = options;
+    if (Buffer.byteLength(file) > maxSocketPathBytes) {
+      throw new UsageError(`${file}: is too long for a socket (${maxSocketPathBytes} bytes at most)`);
+    }
+    checkPrivate(path.dirname(file));
+    await removeStale(file);
+    const server = new ControlServer(options);
+    try {
+      await server.#listen();
+    } catch (error) {
+      clearInterval(server.#check);
+      throw error;
+    }
+    return server;
+  }
+
+  get path(): string {
+    return this.#options.path;
+  }
+
+  /**
+   * Removes the socket, ends streams, and resolves when all other requests are answered, after 1 s at the latest. A
+   * handler that awaits this waits for itself.
+   */
+  async close(): Promise<void> {
+    clearInterval(this.#check);
+    this.#closing.abort();
+    this.#server?.close();
+    const timer = setTimeout(() => {
+      for (const socket of this.#connections) socket.destroy();
+    }, closeTimeoutMs);
+    // `once` would reject if a socket failed.
+    const closed = (socket: net.Socket): Promise<void> =>
+      new Promise((resolve) => socket.once('close', () => resolve()));
+    await Promise.all([...this.#connections].map(closed));
+    clearTimeout(timer);
+  }
+
+  async #listen(): Promise<void> {
+    // Half open, because Node would otherwise close the connection before a refusal is sent.
+    const server = net.createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
+    const listening = once(server, 'listening');
+    const umask = process.umask(0o177);
+    try {
+      server.listen(this.path);
+    } finally {
+      process.umask(umask);
+    }
+    try {
+      await listening;
+    } catch (error) {
+      throw new UsageError(`${this.path}: cannot listen there (${codeOf(error)})`);
+    }
+    // Without a free descriptor a connection is lost; later ones may succeed.
+    server.on('error', () => {});
+    if (this.#closing.signal.aborted) server.close();
+    else this.#server = server;
+  }
+
+  /** Listens again if the socket was removed: by systemd with the last login of the user, or by a cleaner of /tmp. */
+  async #reopen(): Promise<void> {
+    if (this.#isReopening || fs.existsSync(this.path)) return;
+    this.#isReopening = true;
+    try {
+      // This comes first, because it removes whatever is at the path.
+      this.#server?.close();
+      fs.mkdirSync(path.dirname(this.path), { mode: 0o700 });
+    } catch {
+      // The folder exists, or cannot be made before the next login.
+    }
+    try {
+      checkPrivate(path.dirname(this.path));
+      await this.#listen();
+    } catch {
+      // The next check tries again.
+    }
+    this.#isReopening = false;
+  }
+
+  #accept(socket: net.Socket): void {
+    // A client that resets the connection is gone like any other.
+    socket.on('error', () => {});
+    if (this.#connections.size >= maxConnections) {
+      refuse(socket, 'too many connections');
+      return;
+    }
+    this.#connections.add(socket);
+    socket.once('close', () => this.#connections.delete(socket));
+    void this.#serve(socket);
+  }
+
+  async #serve(socket: net.Socket): Promise<void> {
+    const { token, handlers, requestTimeoutMs = defaultTimeoutMs } = this.#options;
+    const closing = this.#closing.signal;
+    const leaving = new AbortController();
+    const leave = (): void => leaving.abort();
+    try {
+      const line = await readRequest(socket, requestTimeoutMs, closing);
+      socket.once('close', leave);
+      // A client that is gone looks like one that has finished sending, and would be kept until the answer.
+      socket.once('end', () => socket.destroy());
+      closing.addEventListener('abort', leave);
+      const { verb, params } = parseRequest(line, token);
+      const handler = Object.hasOwn(handlers, verb) ? handlers[verb] : undefined;
+      if (handler === undefined) throw new UsageError(`unknown verb "${verb.slice(0, 80)}"`);
+      const answer = handler({ verb, params, signal: leaving.signal });
+      if (Symbol.asyncIterator in answer) await sendItems(answer, socket, leaving.signal);
+      else socket.write(encode({ result: await answer }));
+      socket.end(() => socket.destroy());
+    } catch (error) {
+      refuse(socket, messageOf(error));
+    } finally {
+      closing.removeEventListener('abort', leave);
+    }
+  }
+}
+
+async function removeStale(file: string): Promise<void> {
+  const stats = fs.lstatSync(file, { throwIfNoEntry: false });
+  if (stats === undefined) return;
+  if (!stats.isSocket()) throw new UsageError(`${file}: exists and is not a socket · remove it`);
+  const socket = net.connect(file);
+  try {
+    await once(socket, 'connect');
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return;
+    if (codeOf(error) !== 'ECONNREFUSED') throw new UsageError(`${file}: ${messageOf(error)}`);
+    return fs.rmSync(file, { force: true });
+  } finally {
+    socket.destroy();
+  }
+  throw new UsageError(`${file}: another process already listens there`);
+}
+
+/** Reads the first line. @throws UsageError if it does not come in time, is too long or incomplete */
+function readRequest(socket: net.Socket, timeoutMs: number, closing: AbortSignal): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    const finish = (): void => {
+      clearTimeout(timer);
+      socket.off('data', onData).off('end', onEnd).off('close', onEnd);
+      closing.removeEventListener('abort', onClosing);
+    };
+    const fail = (reason: string): void => {
+      finish();
+      reject(new UsageError(reason));
+    };
+    const onEnd = (): void => fail('expected one line of JSON');
+    const onClosing = (): void => fail('is stopping');
+    const onData = (chunk: Buffer): void => {
+      const end = chunk.indexOf(10);
+      length += end < 0 ? chunk.length : end + 1;
+      chunks.push(end < 0 ? chunk : chunk.subarray(0, end));
+      if (length > maxRequestBytes) {
+        fail(`a request has ${maxRequestBytes} bytes at most`);
+      } else if (end >= 0) {
+        finish();
+        // Discard further input, but keep reading to notice the disconnect.
+        socket.resume();
+        resolve(Buffer.concat(chunks));
+      }
+    };
+    const timer = setTimeout(() => fail('no request arrived in time'), timeoutMs);
+    socket.on('data', onData).on('end', onEnd).on('close', onEnd);
+    closing.addEventListener('abort', onClosing);
+  });
+}
+
+/** Sends the reason and closes the connection; does not wait until it has been read. */
+function refuse(socket: net.Socket, error: string): void {
+  socket.end(encode({ error }), () => socket.destroy());
+}
+
+/** Sends items as fast as the client reads, until they end or the client leaves. */
+async function sendItems(items: AsyncIterable<object>, socket: net.Socket, leaving: AbortSignal): Promise<void> {
+  socket.write(encode({ streaming: true }));
+  const iterator = items[Symbol.asyncIterator]();
+  for (;;) {
+    const next = await unlessAborted(leaving, iterator.next());
+    if (next === undefined) {
+      // The handler may wait for something else; ask it to end.
+      void iterator.return?.()?.catch(() => {});
+      break;
+    }
+    if (next.done === true) break;
+    if (!socket.write(encode({ item: next.value })))
+      await unlessAborted(leaving, new Promise((resolve) => socket.once('drain', resolve)));
+  }
+  socket.write(encode({ end: true }));
+}
+
+/** Returns the value of the promise, or undefined as soon as the signal is aborted. */
+function unlessAborted<Value>(signal: AbortSignal, promise: Promise<Value>): Promise<Value | undefined> {
+  return new Promise((resolve, reject) => {
+    const leave = (): void => resolve(undefined);
+    if (signal.aborted) leave();
+    signal.addEventListener('abort', leave);
+    // Promise.race would keep a reference to every promise of an endless stream.
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
+  });
+}
+
+function parseRequest(line: Buffer, token: string): Pick<ControlRequest, 'verb' | 'params'> {
+  let request: unknown;
+  try {
+    request = JSON.parse(line.toString('utf8'));
+  } catch {
+    throw new UsageError('expected one line of JSON');
+  }
+  if (!isObject(request) || typeof request.token !== 'string' || !isEqual(request.token, token)) {
+    throw new UsageError('the token is wrong');
+  }
+  const { verb, params = {} } = request;
+  if (typeof verb !== 'string' || !isObject(params))
+    throw new UsageError('a request needs a "verb", and "params" must be an object');
+  return { verb, params };
+}
+
+/** Compares in a time that reveals nothing about either text, lengths included. */
+function isEqual(one: string, other: string): boolean {
+  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+  return timingSafeEqual(digest(one), digest(other));
+}
