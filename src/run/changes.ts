@@ -6,26 +6,24 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { LoadedSettings } from '../config/load.ts';
-import { pageExtensions } from '../config/options.ts';
+import { pageExtensions, type Settings } from '../config/options.ts';
+import type { Command } from '../process/launch/command.ts';
 import type { Clock } from '../shared/clock.ts';
-import type { Change, Emit, Verdict } from '../shared/events.ts';
+import type { Change, Emit } from '../shared/events.ts';
 import { restOfSaveAt } from '../watch/disk.ts';
 import { QuietWindow } from '../watch/quiet.ts';
 import { createLoopDetector, type LoopDetector } from '../watch/restart-loop.ts';
+import type { ProgramWatcher } from './program-watcher.ts';
 import type { RestartTimeline } from './restart-timeline.ts';
 
 export interface ChangesOptions {
   readonly clock: Clock;
   readonly timeline: RestartTimeline;
-  readonly loaded: () => Pick<LoadedSettings, 'settings' | 'folder'>;
-  /** The script that the program runs, an absolute path. */
-  readonly script: () => string | undefined;
-  /** Explains why a file counts; undefined while nothing is watched. */
-  readonly explain: (file: string) => Verdict | undefined;
-  /** Whether changes are missing, because events were lost and the files are being scanned. */
-  readonly isResyncing: () => boolean;
-  /** Leaves out changes after which a file has the same content as before. */
-  readonly withoutUnchanged: (changes: readonly Change[]) => readonly Change[];
+  readonly plan: () => {
+    readonly loaded: Pick<LoadedSettings, 'settings' | 'folder'>;
+    readonly command: Pick<Command, 'script'>;
+  };
+  readonly watcher: Pick<ProgramWatcher, 'explain' | 'isResyncing' | 'withoutUnchanged'>;
   /** Returns how long, in ms, the rest of a save may take; 0 when the file looks complete. */
   readonly restOfSave?: (file: string) => number;
   readonly emit: Emit;
@@ -51,8 +49,8 @@ export class Changes {
     this.#options = options;
     this.#quiet = new QuietWindow({
       clock,
-      delay: () => options.loaded().settings.delay,
-      busy: () => this.#isGitWriting() || options.isResyncing(),
+      delay: () => this.#settings.delay,
+      busy: () => this.#isGitWriting() || options.watcher.isResyncing(),
       restOfSave,
       onQuiet: (changes) => this.#onQuiet(changes),
     });
@@ -74,7 +72,7 @@ export class Changes {
     this.#options.timeline.cause();
     this.#quiet.push(change);
     // With `skipUnchanged` this is known only after the debounce: a save may pass through an empty file.
-    if (!this.#options.loaded().settings.skipUnchanged) this.#announce();
+    if (!this.#settings.skipUnchanged) this.#announce();
   }
 
   /** A run starts: a change right after it may be the program's own. */
@@ -88,14 +86,18 @@ export class Changes {
     this.#pageQuiet.close();
   }
 
+  get #settings(): Settings {
+    return this.#options.plan().loaded.settings;
+  }
+
   #announce(): void {
     this.#isAnnounced = true;
     this.#options.onChanged();
   }
 
   #onQuiet(all: readonly Change[]): void {
-    const { timeline, loaded, explain, withoutUnchanged, emit, onSettled } = this.#options;
-    const changes = withoutUnchanged(all);
+    const { timeline, watcher, emit, onSettled } = this.#options;
+    const changes = watcher.withoutUnchanged(all);
     for (const change of all) {
       if (changes.includes(change)) continue;
       emit({ type: 'ignored', path: change.path, verdict: { watched: false, reason: 'unchanged' } });
@@ -108,7 +110,7 @@ export class Changes {
     this.#isAnnounced = false;
     timeline.settle();
     const ruleFor = (file: string): { rule?: string } => {
-      const verdict = loaded().settings.verbose ? explain(file) : undefined;
+      const verdict = this.#settings.verbose ? watcher.explain(file) : undefined;
       return verdict?.watched === true ? { rule: verdict.pattern } : {};
     };
     emit({ type: 'change', changes: changes.map((change) => ({ ...change, ...ruleFor(change.path) })) });
@@ -121,7 +123,7 @@ export class Changes {
   }
 
   #isPageFile(file: string): boolean {
-    const { liveReload, ext } = this.#options.loaded().settings;
+    const { liveReload, ext } = this.#settings;
     const extension = path.extname(file).slice(1);
     return liveReload !== false && pageExtensions.includes(extension) && !ext?.includes(extension);
   }
@@ -131,10 +133,10 @@ export class Changes {
    * belongs to one that waits for a commit message.
    */
   #isGitWriting(): boolean {
-    const { loaded, timeline } = this.#options;
+    const { plan, timeline } = this.#options;
     let lockedAt: number;
     try {
-      lockedAt = fs.statSync(path.join(loaded().folder, '.git', 'index.lock')).mtimeMs;
+      lockedAt = fs.statSync(path.join(plan().loaded.folder, '.git', 'index.lock')).mtimeMs;
     } catch {
       return false; // Also when .git is a file, as in a worktree or a submodule.
     }
@@ -142,11 +144,12 @@ export class Changes {
   }
 
   #warnOfLoop(files: readonly string[]): void {
-    const { clock, loaded, script, emit } = this.#options;
+    const { clock, plan, emit } = this.#options;
+    const { loaded, command } = plan();
     const culprit = this.#loops.changed(files, clock.now());
     // Quick saves of the script itself come from the user, and ignoring it would be wrong advice.
-    if (culprit === undefined || culprit === script()) return;
-    const name = path.relative(loaded().folder, culprit);
+    if (culprit === undefined || culprit === command.script) return;
+    const name = path.relative(loaded.folder, culprit);
     emit({
       type: 'warning',
       message: `${name} changes right after every start: if the program itself writes it, use --ignore ${name}`,

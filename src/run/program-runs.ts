@@ -1,0 +1,210 @@
+/** The runs of one program: launches each of them, watches it with the checks, and passes on what it reports. */
+
+import { runVariables } from '../process/launch/environment.ts';
+import type { Launcher } from '../process/launch/launcher.ts';
+import type { ProgramEvent } from '../process/launch/program-events.ts';
+import type { RunningProgram } from '../process/launch/running-program.ts';
+import { isForeground, looksInterrupted } from '../process/launch/tty.ts';
+import { probeHttp, probeTcp } from '../process/probe.ts';
+import { findPortHolders } from '../process/sockets/port-holders.ts';
+import type { Clock } from '../shared/clock.ts';
+import { messageOf } from '../shared/errors.ts';
+import type { Cause, Change, Emit, EventOf } from '../shared/events.ts';
+import { unreachable } from '../shared/unreachable.ts';
+import type { RunListener } from '../supervise/supervisor.ts';
+import { Watchdog } from '../supervise/watchdog.ts';
+import { launchOptionsFor, type RunPlan, type RunRequest, readVariables } from './command-plan.ts';
+import { type HookRunner, hookCommandsOf, ProgramHooks } from './program-hooks.ts';
+import type { ProgramInput } from './program-input.ts';
+import type { RestartTimeline } from './restart-timeline.ts';
+
+/** The launcher, as far as one program needs it. */
+export interface ProgramLauncher extends Pick<Launcher, 'launch' | 'discardStandbys' | 'releasePorts' | 'close'> {
+  openHooks(options: Parameters<Launcher['openHooks']>[0]): HookRunner;
+}
+
+export interface ProgramRunsOptions {
+  readonly request: RunRequest;
+  readonly plan: RunPlan;
+  readonly clock: Clock;
+  readonly timeline: RestartTimeline;
+  readonly input: ProgramInput;
+  readonly emit: Emit;
+  /** The program loads this file. */
+  readonly onLoad: (file: string) => void;
+  /** The run fails a check. `permanent`: restarting will not help until a file changes. */
+  readonly onUnhealthy: (reason: string, permanent: boolean) => void;
+}
+
+/** devwatch may learn of a Ctrl-C this much later than of the program's end that it caused. */
+const maxInterruptDelayMs = 50;
+
+export class ProgramRuns {
+  readonly hooks: ProgramHooks = new ProgramHooks();
+  readonly #options: ProgramRunsOptions;
+  #plan: RunPlan;
+  #watchdog: Watchdog;
+  #launcher: ProgramLauncher | undefined;
+  /** The number of the latest run. */
+  #run = 0;
+  /** The latest run while its root process is alive. */
+  #live: RunningProgram | undefined;
+
+  constructor(options: ProgramRunsOptions) {
+    this.#options = options;
+    this.#plan = options.plan;
+    this.#watchdog = this.#createWatchdog();
+  }
+
+  /** Settings, command and variables of the next run. */
+  get plan(): RunPlan {
+    return this.#plan;
+  }
+
+  /** The program whose root process is alive. */
+  get live(): RunningProgram | undefined {
+    return this.#live;
+  }
+
+  /** Sets the launcher, before which no run can be launched. */
+  open(launcher: ProgramLauncher): void {
+    this.#launcher = launcher;
+    const { folder } = this.#plan.loaded;
+    const commands = (): ReturnType<typeof hookCommandsOf> => hookCommandsOf(this.#plan.loaded.settings);
+    const onProblem = (message: string): void => this.#options.emit({ type: 'problem', message });
+    this.hooks.open(launcher.openHooks({ folder, commands, env: () => this.#plan.env, onProblem }));
+  }
+
+  /** Launches a run. `changes` have led to it. */
+  launch(run: number, cause: Cause, changes: readonly Change[], listener: RunListener): RunningProgram {
+    if (this.#launcher === undefined) throw new Error('a run was requested before start()');
+    const { request, timeline, input, emit } = this.#options;
+    this.#refreshVariables();
+    timeline.launch();
+    const variables = runVariables(run, cause, changes);
+    const program = this.#launcher.launch(launchOptionsFor(this.#plan, request, variables), {
+      onEvent: (event) => this.#onProgramEvent(event, run, listener),
+      onReadsInput: () => input.readsInput(),
+    });
+    const { pid, fromStandby: standby } = program;
+    this.#run = run;
+    this.#live = pid === undefined ? undefined : program;
+    input.begin(this.#live, this.#plan.command.isNode);
+    emit({ type: 'start', run, pid, cause, changes, standby, ...timeline.start() });
+    this.hooks.onStart(run, variables);
+    if (this.#live !== undefined) this.#watchdog.begin(this.#live);
+    return program;
+  }
+
+  /** Uses another plan from the next run on. `replacesChecks`: and other checks at once. */
+  setPlan(plan: RunPlan, replacesChecks: boolean): void {
+    this.#plan = plan;
+    if (!replacesChecks) return;
+    const previous = this.#watchdog;
+    this.#watchdog = this.#createWatchdog();
+    previous.replaceBy(this.#watchdog);
+  }
+
+  /** The run has ended by itself, or is being stopped: its checks end. */
+  endChecks(): void {
+    this.#watchdog.end();
+  }
+
+  /** Discards standbys: a file that they have read has changed. */
+  discardStandbys(): void {
+    this.#launcher?.discardStandbys();
+  }
+
+  /** No run follows soon: releases held ports, so that nobody waits for an answer. */
+  releasePorts(): void {
+    this.#launcher?.releasePorts();
+  }
+
+  async close(): Promise<void> {
+    this.endChecks();
+    await Promise.all([this.hooks.close(), this.#launcher?.close()]);
+  }
+
+  #refreshVariables(): void {
+    const { request, emit } = this.#options;
+    try {
+      this.#plan = { ...this.#plan, env: readVariables({ ...request, loaded: this.#plan.loaded }) };
+    } catch (error) {
+      emit({ type: 'problem', message: `${messageOf(error)} · the variables stay as they were` });
+    }
+  }
+
+  #onProgramEvent(event: ProgramEvent, run: number, listener: RunListener): void {
+    const { clock, timeline, input, emit, onLoad } = this.#options;
+    // The next run may have begun: a tree may be proven gone before Node reports the exit of its root.
+    const isLive = this.#live !== undefined && this.#run === run;
+    switch (event.type) {
+      case 'exit': {
+        if (isLive) {
+          this.#live = undefined;
+          input.end(this.#plan.command.isNode);
+        }
+        // Ctrl-C reaches the program and devwatch at once, and the program's end may be reported first. Such an end
+        // is no crash. When two signals are pending, two threads of devwatch may even take the second one first.
+        const report = (): void => listener.onExit(event.outcome);
+        if (looksInterrupted(event.outcome) && isForeground()) clock.after(maxInterruptDelayMs, report);
+        else report();
+        return;
+      }
+      case 'gone':
+        listener.onGone(event.survivors);
+        return;
+      case 'begin':
+        emit({ type: 'begin', run, ms: timeline.sinceRunCaused });
+        return;
+      case 'standby':
+        emit(event);
+        return;
+      case 'prewarmFailed': {
+        const message = `${event.file} cannot be loaded ahead of time (${event.message}): --prewarm is off for now`;
+        emit({ type: 'warning', message });
+        return;
+      }
+      case 'leavesInput':
+        if (isLive) input.leavesInput();
+        return;
+      case 'load':
+        onLoad(event.file);
+        return;
+      case 'listens':
+        this.#watchdog.listens(event.port);
+        return;
+      case 'message':
+        this.#watchdog.receives(event.message);
+        return;
+      case 'output':
+        this.#watchdog.prints(event.chunk);
+        return;
+      case 'portTaken':
+        emit({ type: 'portTaken', port: event.port, holders: findPortHolders(event.port) });
+        return;
+      default:
+        unreachable(event);
+    }
+  }
+
+  #onReady(port: number | undefined): void {
+    const ms = this.#options.timeline.sinceRunCaused;
+    const event: EventOf<'ready'> = { type: 'ready', run: this.#run, ms, ...(port !== undefined && { port }) };
+    this.#options.emit(event);
+    this.hooks.onReady(event);
+  }
+
+  #createWatchdog(): Watchdog {
+    const { env, command, loaded } = this.#plan;
+    const isDebugged = [...command.nodeArgs, env.NODE_OPTIONS ?? ''].some((flags) => /(?:^|\s)--inspect/.test(flags));
+    return new Watchdog({
+      clock: this.#options.clock,
+      // A program at a breakpoint does not answer.
+      settings: isDebugged ? { ...loaded.settings, health: undefined } : loaded.settings,
+      probe: (target, signal) => (target.kind === 'http' ? probeHttp(target.url, signal) : probeTcp(target, signal)),
+      onReady: (port) => this.#onReady(port),
+      onUnhealthy: (reason, permanent) => this.#options.onUnhealthy(reason, permanent),
+    });
+  }
+}

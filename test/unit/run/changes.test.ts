@@ -1,0 +1,187 @@
+/** The way of changes from the watcher to the supervisor, on a virtual clock. */
+
+import { describe, expect, test } from 'vitest';
+import { defaultSettings, type Settings } from '../../../src/config/options.ts';
+import { Changes } from '../../../src/run/changes.ts';
+import { RestartTimeline } from '../../../src/run/restart-timeline.ts';
+import type { Change, DevwatchEvent } from '../../../src/shared/events.ts';
+import { createClock } from '../../support/clock.ts';
+import { createProject } from '../../support/project.ts';
+
+const changed = (path: string): Change => ({ kind: 'change', path });
+
+interface Options extends Partial<Settings> {
+  readonly folder?: string;
+  /** Files whose content does not change. */
+  readonly unchanged?: readonly string[];
+}
+
+function open({ folder = '/project', unchanged = [], ...settings }: Options = {}) {
+  const clock = createClock();
+  const timeline = new RestartTimeline(clock);
+  /** Calls and events, in order. */
+  const seen: string[] = [];
+  const events: DevwatchEvent[] = [];
+  let isResyncing = false;
+  const changes = new Changes({
+    clock,
+    timeline,
+    plan: () => ({
+      loaded: { settings: { ...defaultSettings, ...settings }, folder },
+      command: { script: `${folder}/server.js` },
+    }),
+    watcher: {
+      explain: () => ({ watched: true, pattern: '*.js' }),
+      isResyncing: () => isResyncing,
+      withoutUnchanged: (all) => all.filter(({ path }) => !unchanged.includes(path)),
+    },
+    restOfSave: () => 0,
+    emit(event) {
+      events.push(event);
+      seen.push(event.type);
+    },
+    onChanged: () => void seen.push('→ changed'),
+    onSettled: (all) => void seen.push(`→ settled ${all.map(({ path }) => path).join()}`),
+  });
+  return {
+    clock,
+    timeline,
+    changes,
+    seen,
+    events,
+    resync(isRunning: boolean) {
+      isResyncing = isRunning;
+    },
+  };
+}
+
+describe('a change', () => {
+  test('is announced at once, and settled after the debounce', () => {
+    const { clock, changes, seen, events, timeline } = open();
+    changes.push(changed('/project/a.js'));
+    expect(seen).toEqual(['→ changed']);
+    clock.advance(4);
+    expect(seen).toHaveLength(1);
+    clock.advance(1);
+    expect(seen).toEqual(['→ changed', 'change', '→ settled /project/a.js']);
+    expect(events).toEqual([{ type: 'change', changes: [changed('/project/a.js')] }]);
+    timeline.launch();
+    expect(timeline.start()).toEqual({ quiet: 5, ms: 5 });
+  });
+
+  test('names its pattern with `verbose`', () => {
+    const { clock, changes, events } = open({ verbose: true });
+    changes.push(changed('/project/a.js'));
+    clock.advance(1000);
+    expect(events).toMatchObject([{ changes: [{ rule: '*.js' }] }]);
+  });
+
+  test('settles together with those that follow, after a fixed `delay`', () => {
+    const { clock, changes, seen } = open({ delay: 300 });
+    changes.push(changed('/project/a.js'));
+    clock.advance(200);
+    changes.push(changed('/project/b.js'));
+    clock.advance(299);
+    expect(seen).toEqual(['→ changed', '→ changed']);
+    clock.advance(1);
+    expect(seen.at(-1)).toBe('→ settled /project/a.js,/project/b.js');
+  });
+
+  test('with `skipUnchanged` is announced after the debounce, if contents have changed', () => {
+    const { clock, changes, seen, events } = open({ skipUnchanged: true, unchanged: ['/project/same.js'] });
+    changes.push(changed('/project/same.js'));
+    changes.push(changed('/project/a.js'));
+    expect(seen).toEqual([]);
+    clock.advance(1000);
+    expect(seen).toEqual(['ignored', '→ changed', 'change', '→ settled /project/a.js']);
+    expect(events[0]).toMatchObject({ path: '/project/same.js', verdict: { reason: 'unchanged' } });
+  });
+
+  test('that leaves every content as it was leads to nothing', () => {
+    const { clock, changes, seen, timeline } = open({ skipUnchanged: true, unchanged: ['/project/a.js'] });
+    changes.push(changed('/project/a.js'));
+    clock.advance(1000);
+    expect([seen, timeline.sinceCaused]).toEqual([['ignored'], 0]);
+  });
+
+  test('settles only when the files that lost events hid have been scanned', () => {
+    const { clock, changes, seen, resync } = open();
+    resync(true);
+    changes.push(changed('/project/a.js'));
+    clock.advance(1000);
+    expect(seen).toEqual(['→ changed']);
+    resync(false);
+    clock.advance(1000);
+    expect(seen.at(-1)).toBe('→ settled /project/a.js');
+  });
+
+  test('settles only when git has released its lock', async () => {
+    await using project = createProject({ '.git/index.lock': '' });
+    const { clock, changes, seen } = open({ folder: project.path });
+    changes.push(changed(project.at('a.js')));
+    clock.advance(1000);
+    expect(seen).toEqual(['→ changed']);
+    project.remove('.git/index.lock');
+    clock.advance(1000);
+    expect(seen.at(-1)).toBe(`→ settled ${project.at('a.js')}`);
+  });
+
+  test('is forgotten when the program ends', () => {
+    const { clock, changes, seen } = open();
+    changes.push(changed('/project/a.js'));
+    changes.close();
+    changes.push(changed('/project/b.css'));
+    clock.advance(1000);
+    expect([seen.filter((entry) => entry !== '→ changed'), clock.pending]).toEqual([[], 0]);
+  });
+});
+
+describe('a file that only pages load', () => {
+  test.each([
+    [['/project/a.css', '/project/b.css'], true],
+    [['/project/a.css', '/project/b.html'], false],
+  ])('restarts nothing with live reload: %j', (paths, styles) => {
+    const { clock, changes, seen, events } = open({ liveReload: true });
+    for (const path of paths) changes.push(changed(path));
+    clock.advance(1000);
+    expect(seen).toEqual(['pages']);
+    expect(events).toEqual([{ type: 'pages', paths, styles }]);
+  });
+
+  test.each<Options>([{ liveReload: false }, { liveReload: true, ext: ['css'] }])(
+    'restarts the program with %j',
+    (settings) => {
+      const { clock, changes, seen } = open(settings);
+      changes.push(changed('/project/a.css'));
+      clock.advance(1000);
+      expect(seen.at(-1)).toBe('→ settled /project/a.css');
+    },
+  );
+});
+
+describe('a restart loop', () => {
+  /** Lets a file change right after each of five starts, and returns the warnings. */
+  function warningsAfter(path: string): readonly DevwatchEvent[] {
+    const { clock, changes, events } = open();
+    for (let run = 0; run < 5; run += 1) {
+      changes.runStarts();
+      changes.push(changed(path));
+      clock.advance(500);
+    }
+    return events.filter(({ type }) => type === 'warning');
+  }
+
+  test('is reported once', () => {
+    expect(warningsAfter('/project/out/data.json')).toEqual([
+      {
+        type: 'warning',
+        message:
+          'out/data.json changes right after every start: if the program itself writes it, use --ignore out/data.json',
+      },
+    ]);
+  });
+
+  test('is not suspected when the script itself changes', () => {
+    expect(warningsAfter('/project/server.js')).toEqual([]);
+  });
+});

@@ -1,0 +1,255 @@
+/** One program with a fake launcher on a virtual clock; nothing is watched. */
+
+import { describe, expect, test } from 'vitest';
+import { loadGiven } from '../../../src/config/load.ts';
+import type { SettingsInput } from '../../../src/config/options.ts';
+import type { LaunchOptions } from '../../../src/process/launch/launch-options.ts';
+import type { ProgramEvent, ProgramListener } from '../../../src/process/launch/program-events.ts';
+import { planRun, type RunRequest } from '../../../src/run/command-plan.ts';
+import { Program } from '../../../src/run/program.ts';
+import type { DevwatchEvent, EventType, Outcome, StopReason, StopStage } from '../../../src/shared/events.ts';
+import { createClock } from '../../support/clock.ts';
+
+interface Run {
+  readonly options: LaunchOptions;
+  readonly stages: StopStage[];
+  readonly signals: string[];
+  /** Reports an event of the run. */
+  readonly tell: (event: ProgramEvent) => void;
+}
+
+const clean: Outcome = { code: 0, signal: null };
+const crashed: Outcome = { code: 3, signal: null };
+
+const request = (settings: SettingsInput): RunRequest => ({
+  loaded: loadGiven({ exec: 'sleep 1', watch: [], ...settings }, '/'),
+  program: [],
+  nodeArgs: [],
+});
+
+function open(settings: SettingsInput = {}) {
+  const clock = createClock();
+  const events: DevwatchEvent[] = [];
+  const hooks: [name: string, variables: Readonly<Record<string, string>>][] = [];
+  const runs: Run[] = [];
+  const ends: StopReason[] = [];
+  /** Calls of the launcher besides `launch`. */
+  const calls: string[] = [];
+  const program = new Program({
+    request: request(settings),
+    clock,
+    emit: (event) => void events.push(event),
+    onSettingsChange() {},
+    onEnd: (reason) => void ends.push(reason),
+  });
+
+  function launch(options: LaunchOptions, listener: ProgramListener) {
+    const stages: StopStage[] = [];
+    const signals: string[] = [];
+    runs.push({ options, stages, signals, tell: (event) => listener.onEvent(event) });
+    return {
+      pid: 1000 + runs.length,
+      fromStandby: false,
+      end: (stage: StopStage) => void stages.push(stage),
+      signal: (name: NodeJS.Signals, to: string) => void signals.push(`${name} ${to}`),
+      ping: () => false,
+      memory: () => undefined,
+      cpu: () => undefined,
+      write() {},
+    };
+  }
+
+  const launcher = {
+    launch,
+    openHooks: () => ({ run: (...call: (typeof hooks)[number]) => void hooks.push(call), async close() {} }),
+    discardStandbys() {},
+    releasePorts: () => void calls.push('releasePorts'),
+    close: async () => void calls.push('close'),
+  };
+  const latest = (): Run => {
+    const run = runs.at(-1);
+    if (run === undefined) throw new Error('no run has been launched');
+    return run;
+  };
+  return {
+    clock,
+    events,
+    hooks,
+    runs,
+    ends,
+    calls,
+    program,
+    latest,
+    start: () => void program.start(launcher),
+    types: (): readonly EventType[] => events.map(({ type }) => type),
+    /** The root process of the latest run ends, and its tree is gone. */
+    end(outcome: Outcome): void {
+      const { tell } = latest();
+      tell({ type: 'exit', outcome });
+      tell({ type: 'gone', survivors: [] });
+    },
+  };
+}
+
+describe('a run', () => {
+  test('is up when it listens, and reports when it began', () => {
+    const { clock, program, start, latest, events, hooks } = open();
+    start();
+    clock.advance(20);
+    latest().tell({ type: 'begin' });
+    clock.advance(10);
+    latest().tell({ type: 'listens', port: 3000 });
+    expect(events.slice(1)).toMatchObject([
+      { type: 'start', run: 1, pid: 1001, cause: 'start', ms: 0 },
+      { type: 'begin', run: 1, ms: 20 },
+      { type: 'ready', run: 1, ms: 30, port: 3000 },
+    ]);
+    expect(program.readiness.status).toMatchObject({ state: 'up', port: 3000 });
+    expect(hooks).toMatchObject([
+      ['start', { DEVWATCH_RUN: '1', DEVWATCH_REASON: 'start' }],
+      ['ready', { DEVWATCH_RUN: '1', DEVWATCH_MS: '30', DEVWATCH_PORT: '3000' }],
+    ]);
+  });
+
+  test('that crashes is followed by another one after the backoff', () => {
+    const { clock, program, start, end, runs, types, hooks } = open();
+    start();
+    end(crashed);
+    expect(program.running).toBeUndefined();
+    clock.advance(250);
+    expect(runs).toHaveLength(2);
+    expect(types()).toEqual(['input', 'start', 'crash', 'stopping', 'gone', 'start']);
+    expect(hooks).toMatchObject([
+      ['start', {}],
+      ['crash', { DEVWATCH_CODE: '3' }],
+      ['restart', { DEVWATCH_REASON: 'crash' }],
+    ]);
+  });
+
+  test('that exits leaves the terminal and its ports to devwatch', () => {
+    const { start, end, types, calls } = open();
+    start();
+    end(clean);
+    expect(types()).toEqual(['input', 'start', 'input', 'exit', 'gone']);
+    expect(calls).toEqual(['releasePorts']);
+  });
+
+  test('that fails its check is treated like a crashed one', () => {
+    const { clock, start, latest, events } = open({ timeout: 500 });
+    start();
+    clock.advance(500);
+    expect(events.at(-2)).toMatchObject({ type: 'crash', outcome: { reason: 'it has taken longer than 500 ms' } });
+    expect(latest().stages).toEqual(['terminating']);
+  });
+
+  test('has the variables of before when their file can no longer be read', () => {
+    const { start, latest, events, program } = open({ env: { A: '1' } });
+    program.update({ ...planRun(request({ env: { A: '2' } })), loaded: request({ envFile: ['gone.env'] }).loaded });
+    start();
+    expect(latest().options.env.A).toBe('2');
+    expect(events).toContainEqual({
+      type: 'problem',
+      message: expect.stringMatching(/gone\.env.* · the variables stay as they were$/),
+    });
+  });
+});
+
+describe('a restart', () => {
+  test('stops the old run first, and has its times', () => {
+    const { clock, program, start, latest, runs, events, end } = open();
+    start();
+    program.restart('manual', true);
+    expect([latest().stages, runs.length]).toEqual([['terminating'], 1]);
+    clock.advance(40);
+    end({ code: null, signal: 'SIGTERM' });
+    expect(events.at(-1)).toMatchObject({ type: 'start', run: 2, cause: 'manual', gone: 40, ms: 40 });
+  });
+
+  test('that takes long is explained once', () => {
+    const { clock, program, start, events } = open({ killTimeout: 5000 });
+    start();
+    program.restart('manual', true);
+    clock.advance(1499);
+    expect(events.at(-1)?.type).toBe('stopping');
+    clock.advance(1);
+    expect(events.at(-1)).toEqual({ type: 'slowStop', run: 1, signal: 'SIGTERM', killIn: 3500 });
+    clock.advance(3400);
+    expect(events.filter(({ type }) => type === 'slowStop')).toHaveLength(1);
+  });
+
+  test('before the start does nothing', () => {
+    const { program, runs, events } = open();
+    program.restart('manual', true);
+    expect([runs, events]).toEqual([[], []]);
+  });
+});
+
+describe('changed settings', () => {
+  test.each<[string, SettingsInput, boolean]>([
+    ['that the program is started with restart it', { env: { A: '1' } }, true],
+    ['that only later decisions need do not', { killTimeout: 9000 }, false],
+  ])('%s', (_, settings, restarts) => {
+    const { program, start, latest, types } = open();
+    start();
+    const changed = program.update(planRun(request(settings)));
+    expect(changed).toEqual(Object.keys(settings));
+    expect(types().filter((type) => type === 'settings')).toHaveLength(1);
+    expect(latest().stages).toEqual(restarts ? ['terminating'] : []);
+  });
+
+  test('that are equal, or wrong, change nothing', () => {
+    const { program, start, types } = open();
+    start();
+    expect([program.update(planRun(request({}))), program.update(undefined)]).toEqual([[], []]);
+    expect(types()).toEqual(['input', 'start']);
+  });
+
+  test('replace the checks of the live run, and keep what is known of it', () => {
+    const { clock, program, start, latest, types, events } = open({ ready: 'tcp://localhost:1', timeout: 500 });
+    start();
+    program.update(planRun(request({ ready: 'tcp://localhost:1', timeout: 2000 })));
+    clock.advance(1999);
+    expect(types()).not.toContain('crash');
+    clock.advance(1);
+    expect(events.at(-2)).toMatchObject({ outcome: { reason: 'it has taken longer than 2 s' } });
+    expect(latest().stages).toEqual(['terminating']);
+  });
+
+  test('before the start are used by it', () => {
+    const { program, start, latest, types } = open();
+    program.update(planRun(request({ env: { A: '1' } })));
+    start();
+    expect(latest().options.env.A).toBe('1');
+    expect(types()).toEqual(['settings', 'input', 'start']);
+  });
+});
+
+describe('the end of devwatch', () => {
+  test('stops the program, closes the launcher, and is reported once', async () => {
+    const { clock, program, start, latest, end, ends, calls } = open();
+    start();
+    program.stop({ kind: 'requested' });
+    expect(latest().stages).toEqual(['terminating']);
+    end({ code: null, signal: 'SIGTERM' });
+    for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
+    expect([ends, calls]).toEqual([[{ kind: 'requested' }], ['releasePorts', 'close']]);
+    expect(clock.pending).toBe(0);
+  });
+
+  test('by a signal hands the signal to the whole program, and a second one kills', () => {
+    const { program, start, latest } = open();
+    start();
+    const reason: StopReason = { kind: 'signal', signal: 'SIGINT' };
+    program.stop(reason);
+    expect([latest().signals, latest().stages]).toEqual([['SIGINT tree'], ['delivered']]);
+    program.stop(reason);
+    expect(latest().stages).toEqual(['delivered', 'killing']);
+  });
+
+  test('by SIGTERM is a request to devwatch alone', () => {
+    const { program, start, latest } = open();
+    start();
+    program.stop({ kind: 'signal', signal: 'SIGTERM' });
+    expect([latest().signals, latest().stages]).toEqual([[], ['terminating']]);
+  });
+});
