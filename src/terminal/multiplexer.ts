@@ -3,13 +3,14 @@
 import type { CancelTimer, Clock } from '../shared/clock.ts';
 import { withDeadline } from '../shared/deadline.ts';
 import { createDeferred, type Deferred } from '../shared/deferred.ts';
+import { flushed } from '../shared/flushed.ts';
 import { incompleteSequence, paintAfter, reset } from './paint.ts';
 
 /** Destination of the merged output: process.stdout or process.stderr. */
 export interface Sink {
   readonly isTTY?: boolean;
-  /** Returns false if no more should be written before `drain`. */
-  write(bytes: Uint8Array): boolean;
+  /** Returns false if no more should be written before `drain`. Calls `done` when the bytes have left the process. */
+  write(bytes: Uint8Array, done?: () => void): boolean;
   on(event: 'drain' | 'error' | 'close', listener: () => void): unknown;
 }
 
@@ -84,7 +85,7 @@ export function createMultiplexer({ stdout, stderr, isOnePlace, clock }: Multipl
     },
     async close() {
       for (const source of sources) source.end();
-      await withDeadline(clock, closeTimeoutMs, Promise.all([out.drained, err.drained]));
+      await withDeadline(clock, closeTimeoutMs, Promise.all([flushed(stdout), flushed(stderr)]));
     },
   };
 }

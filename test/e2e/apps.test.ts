@@ -156,6 +156,36 @@ test('what a program prints at its end is shown, also to who reads slowly', asyn
   expect(app.stdout()).toMatch(/^web {3}\| the last line$/m);
 });
 
+describe('the last lines of the output are not lost when they are read late', () => {
+  // 65,536 bytes fill the pipe. The rest is less than a stream of Node takes before it reports that it is full.
+  const script = `
+    let line = 0;
+    const timer = setInterval(() => {
+      console.log('x'.repeat(999 - String(line).length) + line);
+      line += 1;
+      if (line < 72) return;
+      clearInterval(timer);
+      process.kill(process.ppid, 'SIGTERM');
+    }, 1);`;
+
+  test.each<[string, object, string[], RegExp]>([
+    ['with several programs', { apps: ['web.js', 'api.js'] }, [], /^web \| x+71$/],
+    ['with one program whose output devwatch reads', {}, ['--ready', '/never/', 'web.js'], /^x+71$/],
+  ])('%s', async (_, watchrc, args, lastLine) => {
+    await using app = await start({
+      files: { '.watchrc': JSON.stringify(watchrc), 'web.js': script, 'api.js': '' },
+      args,
+      via: ['/bin/sh', '-c', '"$@" | { until [ -e read ]; do sleep 0.02; done; cat; }', 'sh'],
+    });
+    await app.event('gone', ({ run }) => run === 1);
+    // By now devwatch would have ended without them.
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    app.write('read', '');
+    await app.exited;
+    expect(app.stdout().split('\n').slice(-2)).toEqual([expect.stringMatching(lastLine), '']);
+  });
+});
+
 describe('order', () => {
   test('who comes after others is started when they are up', async () => {
     const apps = { web: { script: 'web.js', after: ['db', 'job'] }, db: 'db.js', job: 'job.js' };

@@ -2,6 +2,7 @@
 
 import type { ChildProcess } from 'node:child_process';
 import type { Readable } from 'node:stream';
+import { flushed } from '../../shared/flushed.ts';
 
 /** Receives the output; its functions do not throw. Reading pauses until a returned promise settles. */
 export interface Output {
@@ -14,11 +15,13 @@ export interface Output {
 /** The output streams of a process; null where they are not captured. */
 export type OutputStreams = Pick<ChildProcess, 'stdout' | 'stderr'>;
 
+const names = ['stdout', 'stderr'] as const;
+
 /**
  * Forwards both streams to `output`, by default to devwatch's own stdout and stderr, with back-pressure.
  *
  * @param onChunk called with each chunk of either stream
- * @returns a promise that resolves when both streams have ended
+ * @returns a promise that resolves when both streams have ended and devwatch's own have passed everything on
  */
 export async function forwardOutput(
   streams: OutputStreams,
@@ -26,7 +29,7 @@ export async function forwardOutput(
   output: Output | undefined,
 ): Promise<void> {
   const closed: Promise<unknown>[] = [];
-  for (const name of ['stdout', 'stderr'] as const) {
+  for (const name of names) {
     const stream = streams[name];
     if (stream === null) continue;
     closed.push(new Promise((resolve) => stream.once('close', resolve)));
@@ -39,6 +42,7 @@ export async function forwardOutput(
     }
   }
   await Promise.all(closed);
+  if (output === undefined) await Promise.all(names.map((name) => flushed(process[name])));
 }
 
 function forwardStream(stream: Readable, write: (chunk: Buffer) => Promise<void> | undefined): void {
