@@ -18,7 +18,7 @@ import { systemClock } from '../shared/clock.ts';
 import { codeOf, UsageError } from '../shared/errors.ts';
 import type { StopReason } from '../shared/events.ts';
 import { version } from '../shared/version.ts';
-import { openNotifySocket, type ServiceNotices } from '../systemd/notify.ts';
+import { openNotifySocket, type ServiceNotifier } from '../systemd/notify.ts';
 import { takeSockets } from '../systemd/sockets.ts';
 import { Reporter, type ReporterSettings, wantsColor } from '../terminal/reporter.ts';
 import { type Command, readLines, shortcutHelp } from '../terminal/shortcuts.ts';
@@ -140,17 +140,14 @@ async function runPrograms(line: CommandLine, keepCompiled: () => void): Promise
     keepCompiled();
     frugalize();
   };
-  const notices = openNotifySocket(process.env, {
-    clock: systemClock,
-    onProblem: (message) => common.report({ type: 'warning', message }),
-  });
+  const notices = openNotifySocket(process.env, (message) => common.report({ type: 'warning', message }));
   const group = new ProgramSet({
     members: membersOf(programs),
     observe({ app, loaded }) {
       const reporter = openReporter(loaded, app);
       const label = (settings: Settings): void => void (app !== undefined && beside?.label(app, settings));
       label(loaded.settings);
-      const tellManager = notices?.program(loaded.settings.ready !== undefined, app);
+      const tellManager = notices?.program(app);
       return (event) => {
         reporter.report(event);
         tellManager?.(event);
@@ -166,7 +163,7 @@ async function runPrograms(line: CommandLine, keepCompiled: () => void): Promise
     reread: () => membersOf(programsNow(line, programs)),
     onProblem: (message) => common.report({ type: 'problem', message }),
     onEnd: (ending) =>
-      void Promise.all([beside?.close(), notices?.stopped()]).then(() => process.exit(exitCodeOf(ending))),
+      void Promise.all([beside?.close(), notices?.stop()]).then(() => process.exit(exitCodeOf(ending))),
   });
   const common = openReporter(first.loaded, undefined);
   handleSignals(group, common, notices);
@@ -236,7 +233,7 @@ function exitCodeOf(ending: StopReason): number {
 /** Signals that end everything. */
 const endSignals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'];
 
-function handleSignals(group: ProgramSet, reporter: Reporter, notices: ServiceNotices | undefined): void {
+function handleSignals(group: ProgramSet, reporter: Reporter, notices: ServiceNotifier | undefined): void {
   const lastAt = new Map<NodeJS.Signals, number>();
   for (const signal of endSignals) {
     process.on(signal, () => {
@@ -244,7 +241,7 @@ function handleSignals(group: ProgramSet, reporter: Reporter, notices: ServiceNo
       if (now - (lastAt.get(signal) ?? Number.NEGATIVE_INFINITY) < samePress) return;
       lastAt.set(signal, now);
       setTimeout(() => reporter.say('still ending · a second signal kills'), patience).unref();
-      void notices?.stopped();
+      void notices?.stop();
       group.stop({ kind: 'signal', signal });
     });
   }

@@ -1,205 +1,138 @@
 /**
- * Tells the service manager that started devwatch how its program is: sd_notify(3), for units of `Type=notify`.
+ * Notifies the service manager that started devwatch of the state of its programs: sd_notify(3), for units of
+ * `Type=notify`.
  *
- * The manager reads datagrams from a Unix socket, which Node cannot send: systemd-notify does. That is
- * not the unit's main process, so the unit needs `NotifyAccess=all`. Since systemd 246 it ends only when
- * its message has been read; of an earlier one, which may be gone by then, the manager cannot tell to
- * which unit it belonged.
+ * The manager reads datagrams from a Unix socket, which Node cannot send: systemd-notify does. It is not the main
+ * process of the unit, so the unit needs `NotifyAccess=all`. Since systemd 246 it exits only when its message has been
+ * read; an earlier one may be gone by then, and the manager cannot tell to which unit it belonged.
  */
 
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import type { CancelTimer, Clock } from '../shared/clock.ts';
-import { codeOf, messageOf } from '../shared/errors.ts';
-import { assumedRunningAfterMs, type Emit, type Next, type Outcome } from '../shared/events.ts';
+import { execFile } from 'node:child_process';
+import { type DevwatchEvent, describeOutcome, type Emit, type Next } from '../shared/events.ts';
 
-export interface NotifyOptions {
+export interface NotifierOptions {
   /** Sends one message of `NAME=value` lines; never rejects. */
   readonly send: (lines: readonly string[]) => Promise<void>;
-  readonly clock: Clock;
 }
 
-export interface ServiceNotices {
+/** Sends READY=1 when all programs have been up, STOPPING=1 when devwatch stops, and a STATUS with each change. */
+export class ServiceNotifier {
+  readonly #options: NotifierOptions;
+  /** Programs that have not been up yet. */
+  readonly #awaited = new Set<Emit>();
+  #isReady = false;
+  #isStopping = false;
+  /** Lines that wait until the current message has been sent. */
+  #pending: string[] = [];
+  #sending: Promise<void> | undefined;
+
+  constructor(options: NotifierOptions) {
+    this.#options = options;
+  }
+
   /**
-   * Hears of everything that happens to a program. READY is told when all programs have been up.
+   * Adds a program that has to be up before READY=1 is sent.
    *
-   * @param hasSign the settings name a sign by which it is up
-   * @param name of one of several
+   * @param name of one of several programs
+   * @returns takes every event of the program
    */
-  program(hasSign: boolean, name?: string): Emit;
-  /** devwatch ends. Resolves when that, and all before it, has been sent. */
-  stopped(): Promise<void>;
-}
-
-/** What says that the programs are up, or why they are not, in the order in which it happens. */
-export function createServiceNotices({ send, clock }: NotifyOptions): ServiceNotices {
-  let isReady = false;
-  let isStopping = false;
-  /** Programs that have not been up. */
-  const expected = new Set<Emit>();
-  const proofs = new Set<CancelTimer>();
-  /** Of several messages that wait, the last one is true. */
-  let waiting: string[] | undefined;
-  let sending: Promise<void> | undefined;
-
-  function tell(lines: readonly string[]): void {
-    const kept = waiting?.filter((line) => !line.startsWith('STATUS=')) ?? [];
-    waiting = [...kept, ...lines];
-    sending ??= sendAll();
-  }
-
-  async function sendAll(): Promise<void> {
-    for (let lines = waiting; lines !== undefined; lines = waiting) {
-      waiting = undefined;
-      await send(lines);
-    }
-    sending = undefined;
-  }
-
-  /** @returns what hears of the program */
-  function program(hasSign: boolean, name?: string): Emit {
-    let cancelProof: CancelTimer = () => {};
-    let needsSign = hasSign;
-
-    function status(text: string): void {
-      if (isStopping) return;
-      const isNewlyReady = !isReady && expected.size === 0;
-      isReady ||= isNewlyReady;
-      tell([...(isNewlyReady ? ['READY=1'] : []), statusLine(name === undefined ? text : `${name} ${text}`)]);
-    }
-
-    function up(text: string): void {
-      cancelProof();
-      expected.delete(observe);
-      status(text);
-    }
-
-    function prove(): void {
-      const cancel = clock.after(assumedRunningAfterMs, () => up('is running'));
-      cancelProof = () => {
-        cancel();
-        proofs.delete(cancelProof);
-      };
-      proofs.add(cancelProof);
-    }
-
-    const observe: Emit = (event) => {
-      switch (event.type) {
-        case 'settings':
-          needsSign = event.settings.ready !== undefined;
-          break;
-        case 'stopping':
-          cancelProof();
-          break;
-        case 'start':
-          cancelProof();
-          if (!needsSign) prove();
-          break;
-        case 'ready': {
-          const { port } = event;
-          up(port === undefined ? 'is up' : `is up · port ${port}`);
-          break;
-        }
-        case 'crash': {
-          const { outcome, next } = event;
-          cancelProof();
-          status(`crashed: ${reasonOf(outcome)}${nextText(next)}`);
-          break;
-        }
-        case 'exit': {
-          const { next } = event;
-          cancelProof();
-          // Done, as far as a program that ends can be.
-          if (next.kind === 'wait') up(`has run and ended${nextText(next)}`);
-          else status(`has run and ended${nextText(next)}`);
-          break;
-        }
-        case 'wait':
-          if (event.reason === 'on-change-only') up('waits for a change');
-          break;
-        case 'end':
-          // One that the settings no longer name: nobody waits for it. What ends by itself ends all.
-          if (event.reason.kind === 'requested') up('has been taken out');
-          break;
-        default:
-      }
+  program(name?: string): Emit {
+    const onEvent: Emit = (event) => {
+      const status = statusOf(event);
+      if (status === undefined || this.#isStopping) return;
+      // Only a crash leaves a program not up.
+      if (event.type !== 'crash') this.#awaited.delete(onEvent);
+      const isNewlyReady = !this.#isReady && this.#awaited.size === 0;
+      this.#isReady ||= isNewlyReady;
+      this.#notify(isNewlyReady ? ['READY=1'] : [], name === undefined ? status : `${name} ${status}`);
     };
-    expected.add(observe);
-    return observe;
+    this.#awaited.add(onEvent);
+    return onEvent;
   }
 
-  return {
-    program,
-    async stopped() {
-      for (const cancel of [...proofs]) cancel();
-      if (!isStopping) tell(['STOPPING=1', statusLine('is ending')]);
-      isStopping = true;
-      await sending;
-    },
-  };
+  /** Sends STOPPING=1, once. Resolves when everything has been sent. */
+  async stop(): Promise<void> {
+    if (!this.#isStopping) this.#notify(['STOPPING=1'], 'is stopping');
+    this.#isStopping = true;
+    await this.#sending;
+  }
+
+  #notify(lines: readonly string[], status: string): void {
+    // Of several messages that wait, only the last status is true. A line feed would begin another assignment.
+    const kept = this.#pending.filter((line) => !line.startsWith('STATUS='));
+    this.#pending = [...kept, ...lines, `STATUS=${status.replaceAll(/\p{Cc}/gu, ' ')}`];
+    this.#sending ??= this.#sendAll();
+  }
+
+  async #sendAll(): Promise<void> {
+    while (this.#pending.length > 0) await this.#options.send(this.#pending.splice(0));
+    this.#sending = undefined;
+  }
 }
 
-const reasonOf = ({ reason, error, code, signal }: Outcome): string =>
-  reason ?? error ?? (signal === null ? `exit ${code}` : signal);
+/** Describes the state that a program enters with an event; undefined for other events. */
+function statusOf(event: DevwatchEvent): string | undefined {
+  switch (event.type) {
+    case 'ready':
+      return event.port === undefined ? 'is up' : `is up · port ${event.port}`;
+    case 'running':
+      return 'is running';
+    case 'crash':
+      return `crashed: ${describeOutcome(event.outcome)}${describeNext(event.next)}`;
+    case 'exit':
+      return `has run and ended${describeNext(event.next)}`;
+    case 'wait':
+      return event.reason === 'on-change-only' ? 'waits for a change' : undefined;
+    case 'end':
+      // The settings no longer name the program. A program that ends by itself ends devwatch as well.
+      return event.reason.kind === 'requested' ? 'was removed' : undefined;
+    default:
+      return undefined;
+  }
+}
 
-const nextText = ({ kind }: Next): string =>
+const describeNext = ({ kind }: Next): string =>
   kind === 'restart' ? ' · starts again' : kind === 'wait' ? ' · waits for a change' : '';
 
-/** A line end in it would begin another assignment. */
-const statusLine = (text: string): string => `STATUS=${text.replaceAll(/\p{Cc}/gu, ' ')}`;
-
 /**
- * Notices for the manager whose socket the environment names; undefined without one. The variable is
- * taken out of the environment: the program would speak for devwatch, which runs before and after it.
+ * Returns a notifier for the manager whose socket the environment names; undefined without one. Removes the variable
+ * from the environment, because messages of the program would replace those of devwatch.
  *
- * @param onProblem hears once why the manager cannot be told
+ * @param onProblem called once if the manager cannot be notified
+ * @param timeoutMs time for the manager to read a message, which the end waits for. Default: 5000.
  */
 export function openNotifySocket(
   env: NodeJS.ProcessEnv,
-  options: Omit<NotifyOptions, 'send'> & {
-    readonly onProblem: (message: string) => void;
-    /** A manager that does not read for so long, in ms, is not told: the end waits for it. Default 5 s. */
-    readonly longestNotice?: number;
-  },
-): ServiceNotices | undefined {
-  const { NOTIFY_SOCKET: socket, PATH } = env;
-  if (socket === undefined) return undefined;
+  onProblem: (message: string) => void,
+  timeoutMs = 5000,
+): ServiceNotifier | undefined {
+  const { NOTIFY_SOCKET, PATH } = env;
+  if (NOTIFY_SOCKET === undefined) return undefined;
   delete env.NOTIFY_SOCKET;
   let isBroken = false;
-  return createServiceNotices({
-    ...options,
+  return new ServiceNotifier({
     async send(lines) {
       if (isBroken) return;
-      const problem = await runSystemdNotify(lines, { NOTIFY_SOCKET: socket, PATH }, options.longestNotice ?? 5000);
+      const problem = await runSystemdNotify(lines, { NOTIFY_SOCKET, PATH }, timeoutMs);
       if (problem === undefined) return;
       isBroken = true;
-      options.onProblem(`the service manager is not told that the program is up: ${problem}`);
+      onProblem(`the service manager is not notified that the program is up: ${problem}`);
     },
   });
 }
 
-/** @returns what went wrong, or undefined */
-async function runSystemdNotify(
+/** Returns an error message, or undefined on success. */
+function runSystemdNotify(
   lines: readonly string[],
   env: NodeJS.ProcessEnv,
   timeout: number,
 ): Promise<string | undefined> {
-  try {
-    const child = spawn('systemd-notify', lines, {
-      env,
-      stdio: ['ignore', 'ignore', 'pipe'],
-      timeout,
-      killSignal: 'SIGKILL',
+  return new Promise((resolve) => {
+    execFile('systemd-notify', [...lines], { env, timeout, killSignal: 'SIGKILL' }, (error, _, stderr) => {
+      if (error === null) resolve(undefined);
+      else if (error.code === 'ENOENT')
+        resolve('systemd-notify is not in PATH · install the tools of systemd, or set Type=exec in the unit');
+      else resolve(stderr.trim().split('\n')[0] || `systemd-notify: ${error.signal ?? `exit ${error.code}`}`);
     });
-    let says = '';
-    child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
-      says += chunk;
-    });
-    const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
-    return code === 0 ? undefined : says.trim().split('\n')[0] || `systemd-notify: ${signal ?? `exit ${code}`}`;
-  } catch (error) {
-    return codeOf(error) === 'ENOENT'
-      ? 'systemd-notify is not in PATH · install the tools of systemd, or Type=exec in the unit'
-      : `systemd-notify: ${messageOf(error)}`;
-  }
+  });
 }

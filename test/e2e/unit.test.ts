@@ -235,7 +235,7 @@ describe('NOTIFY_SOCKET', () => {
     expect(await systemd.next()).toEqual(['STATUS=crashed: exit 1 · starts again']);
     expect(await systemd.next()).toEqual([`STATUS=is up · port ${port}`]);
     expect((await devwatch.end('SIGTERM')).code).toBe(143);
-    expect(await systemd.next()).toEqual(['STOPPING=1', 'STATUS=is ending']);
+    expect(await systemd.next()).toEqual(['STOPPING=1', 'STATUS=is stopping']);
     expect(devwatch.events.filter(({ event }) => event === 'warning')).toEqual([]);
   });
 
@@ -244,7 +244,7 @@ describe('NOTIFY_SOCKET', () => {
     await using project = createProject({ 'crashes.js': 'process.exit(7);' });
     await using devwatch = startDevwatch(['--exit-on-crash', 'crashes.js'], { cwd: project.path, env: systemd.env });
     expect(await systemd.next()).toEqual(['STATUS=crashed: exit 7']);
-    expect(await systemd.next()).toEqual(['STOPPING=1', 'STATUS=is ending']);
+    expect(await systemd.next()).toEqual(['STOPPING=1', 'STATUS=is stopping']);
     expect((await devwatch.exited).code).toBe(7);
   });
 
@@ -265,7 +265,7 @@ describe('NOTIFY_SOCKET', () => {
       env: { ...env, NOTIFY_SOCKET: project.at('none') },
     });
     const warning = await devwatch.event('warning');
-    expect(warning.message).toMatch(/^the service manager is not told that the program is up: /);
+    expect(warning.message).toMatch(/^the service manager is not notified that the program is up: /);
     expect(warning.message).toMatch(message);
     await devwatch.event('watching');
     expect((await devwatch.end('SIGTERM')).code).toBe(143);
