@@ -1,4 +1,4 @@
-// Puts the table of options into README.md, between <!-- options --> and <!-- /options -->.
+// Writes the table of options into README.md, between <!-- options --> and <!-- /options -->.
 import fs from 'node:fs';
 import { markdownTable } from '../src/config/describe.ts';
 
@@ -9,6 +9,6 @@ if (!pattern.test(before)) {
   console.error('README.md: has no <!-- options --> … <!-- /options -->, each on a line of its own');
   process.exit(1);
 }
-// As a function: a `$` in the table is only a `$`.
+// A replacement function, because a `$` in a string has a meaning.
 const after = before.replace(pattern, (_all, begin, end) => `${begin}\n${markdownTable()}\n${end}`);
 if (after !== before) fs.writeFileSync(readme, after);

@@ -1,4 +1,4 @@
-// Draws .github/terminal.svg: a real run of the built devwatch on a small server that is edited and that crashes.
+// Draws .github/terminal.svg from a real run of the built devwatch, with a small server that is edited and crashes.
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -25,12 +25,12 @@ const output = await record();
 fs.mkdirSync(path.dirname(picture), { recursive: true });
 fs.writeFileSync(picture, draw(output.trimEnd().split('\n')));
 
-/** Everything that stood on the terminal, and between it, as comments, what was done. */
+/** Resolves to the terminal's content, with comments about the actions in between. */
 async function record() {
   const folder = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'shop-')));
   fs.writeFileSync(path.join(folder, 'package.json'), '{"type": "module"}');
   fs.writeFileSync(path.join(folder, 'server.js'), demo('hello'));
-  // Through the shell, so that both streams are one and keep their order.
+  // Through a shell that merges both streams, so that they keep their order.
   const line = `exec "$0" ${path.join(root, 'dist/cli.cjs')} server.js 2>&1`;
   const { NO_COLOR: _, ...env } = process.env;
   const child = spawn('/bin/sh', ['-c', line, process.execPath], { cwd: folder, env: { ...env, FORCE_COLOR: '1' } });
@@ -74,7 +74,7 @@ function fail(all) {
   throw new Error(`devwatch ended early:\n${all}`);
 }
 
-/** Lines with ANSI colours as an SVG window. */
+/** Returns an SVG of a terminal window with these lines, which contain ANSI colours. */
 function draw(lines) {
   const [charWidth, lineHeight, left, top] = [8.43, 22, 24, 74];
   const styles = { 1: 'bold', 2: 'dim', 31: 'red', 32: 'green', 33: 'yellow', 90: 'note' };
@@ -92,7 +92,7 @@ function draw(lines) {
   };
   const plain = lines.map((line) => line.replaceAll(colour, ''));
   const width = Math.ceil(Math.max(...plain.map((line) => line.length)) * charWidth) + 2 * left;
-  // A little air above what was done.
+  // Some space above each action.
   const gap = (index) => 10 * plain.slice(1, index + 1).filter((line) => line.startsWith('# ')).length;
   const y = (index) => top + index * lineHeight + gap(index);
   const height = y(lines.length - 1) + 30;

@@ -1,4 +1,4 @@
-// A server with one child process. It dials home when it listens, or when it cannot.
+// A server with one child process. Dials home when it listens, or when it cannot listen.
 const { spawn } = require('node:child_process');
 const http = require('node:http');
 const dial = require(process.env.TEST_DIAL);

@@ -1,4 +1,4 @@
-/** A tool at work in a home of its own, for compare-background.ts. Reads /proc. */
+/** Runs a tool in a home folder of its own, for compare-background.ts. Reads /proc. */
 
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -13,24 +13,24 @@ import { isAlive, parentOf } from '../../test/support/facts.ts';
 import { type Caller, type Home, openHome } from '../../test/support/home.ts';
 import type { BackgroundTool } from './background-tools.ts';
 
-/** What has not happened after this long will not, in ms. */
-const patience = 15_000;
-const pause = 20;
+/** An event that has not come after this time will not come. */
+const eventTimeoutMs = 15_000;
+const pollIntervalMs = 20;
 
 export interface Outcome {
   readonly code: number | 'hangs';
   readonly output: string;
-  /** From its launch to its end, in ms. */
+  /** Time from the launch to the end. */
   readonly ms: number;
 }
 
-/** What a tool keeps running, by process number. */
+/** The pids of the processes that a tool keeps running. */
 export interface Census {
   /** Daemons and monitors. */
   readonly managers: readonly number[];
-  /** Of devwatch: what ends the program if its manager is killed. */
+  /** devwatch's guardians, which end a program whose manager was killed. */
   readonly guardians: readonly number[];
-  /** Of devwatch: prepared for the next run. */
+  /** devwatch's standby processes. */
   readonly standbys: readonly number[];
 }
 
@@ -75,7 +75,7 @@ export class Session {
     const began = performance.now();
     const child = spawn(file, args, {
       cwd: path.join(this.#folder, 'project'),
-      // None of npm's and tsx's variables that this script itself was started with.
+      // Without the variables of npm and tsx that this script itself was started with.
       env: {
         PATH: `${path.dirname(process.execPath)}${path.delimiter}${process.env.PATH ?? ''}`,
         HOME: home,
@@ -90,27 +90,27 @@ export class Session {
         ...this.#home.env,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
-      // A session of its own: Ctrl-C must reach nobody but us, who then end everything in order.
+      // A session of its own: Ctrl-C must reach this script only, which then ends everything in order.
       detached: true,
     });
     let output = '';
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
-    // Not `close`: a daemon may have kept its output.
-    const inTime = await within(once(child, 'exit'), patience * 4);
+    // Not `close`: a daemon may keep the output open.
+    const inTime = await within(once(child, 'exit'), eventTimeoutMs * 4);
     const ms = performance.now() - began;
     if (inTime === undefined) child.kill('SIGKILL');
-    // What it said last may still have to be read.
+    // The last output may not have been read yet.
     await within(once(child, 'close'), 100);
     child.stdout.destroy();
     child.stderr.destroy();
     return { code: inTime === undefined ? 'hangs' : (child.exitCode ?? 128), output, ms };
   }
 
-  /** The next program, once it has answered; undefined when none does. */
+  /** Resolves to the next program, once it has answered; undefined if none does. */
   async nextAnswer(): Promise<Caller | undefined> {
     const caller = await within(
       this.#home.until(({ says }) => says.port !== undefined),
-      patience,
+      eventTimeoutMs,
     );
     if (caller === undefined) return undefined;
     const [response] = (await once(http.get({ port: Number(caller.says.port), agent: false }), 'response')) as [
@@ -120,12 +120,12 @@ export class Session {
     return response.statusCode === 200 ? caller : undefined;
   }
 
-  /** What programs that could not listen have told. */
+  /** The errors of programs that could not listen. */
   get errors(): readonly string[] {
     return this.#home.callers.flatMap(({ says }) => (says.error === undefined ? [] : String(says.error)));
   }
 
-  /** Who runs now, without programs and what they have started. */
+  /** Returns the processes that run now, except the programs and their children. */
   census(): Census {
     const marked = this.#marked();
     const managers = new Set(this.programs.map(({ pid }) => parentOf(pid)));
@@ -139,25 +139,25 @@ export class Session {
     };
   }
 
-  /** Ends whatever is left of it, by number. */
+  /** Kills all remaining processes, by pid. */
   clear(): Promise<void> {
     this.#clearing ??= this.#end();
     return this.#clearing;
   }
 
   async #end(): Promise<void> {
-    const deadline = performance.now() + patience;
+    const deadline = performance.now() + eventTimeoutMs;
     for (let left = this.#left(); left.length > 0; left = this.#left()) {
       if (performance.now() > deadline) throw new Error(`cannot be ended: ${left.map(describe).join(', ')}`);
       for (const pid of left) if (!this.#guardians.has(pid)) kill(pid);
-      await sleep(pause);
+      await sleep(pollIntervalMs);
     }
     await this.#home[Symbol.asyncDispose]();
     fs.rmSync(this.#folder, { recursive: true, force: true, maxRetries: 5 });
     Session.#all.delete(this);
   }
 
-  /** Guardians have neither our mark nor our folder; they go by themselves when nobody is left to guard. */
+  /** Guardians have neither the mark nor the folder; they exit once the processes that they guard are gone. */
   #left(): number[] {
     const marked = this.#marked();
     for (const pid of this.#findGuardians(marked)) this.#guardians.add(pid);
@@ -174,10 +174,10 @@ export class Session {
   }
 }
 
-/** A shell, which becomes the sweep that ends what was left. */
+/** A guardian is a shell, which later becomes the sweep. */
 const isGuardian = (pid: number): boolean => /devwatch-guardian|\/sweep\.js /.test(commandLine(pid) ?? '');
 
-/** Undefined when it takes longer. */
+/** Resolves to undefined if the promise takes longer. */
 export async function within<Value>(promise: Promise<Value>, limit: number): Promise<Value | undefined> {
   const aborting = new AbortController();
   try {
@@ -194,6 +194,6 @@ function kill(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {
-    // It is gone.
+    // The process is gone.
   }
 }

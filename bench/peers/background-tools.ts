@@ -1,4 +1,4 @@
-/** Whom `npm run compare:background` compares. */
+/** The tools that `npm run compare:background` compares. */
 
 import path from 'node:path';
 import { cli, tools as own } from '../restart-tools.ts';
@@ -7,16 +7,16 @@ import { peers, versionOf } from '../support.ts';
 export interface BackgroundTool {
   readonly name: string;
   readonly version: () => string;
-  /** Comes before the first start, and is not measured. */
+  /** A command that runs before the first start and is not measured. */
   readonly prepare?: readonly string[];
   /** Starts server.js in the background, under a name. */
   readonly start: (name: string) => readonly string[];
   readonly list: readonly string[];
-  /** What its list says of a program; undefined when it does not show it. */
+  /** Returns the state that the list shows for a program; undefined if the program is not listed. */
   readonly read: (list: string, name: string) => string | undefined;
-  /** How it says that the name is taken. */
+  /** Matches the message that the name is taken. */
   readonly taken: RegExp;
-  /** It keeps a process prepared for the next run, for every program. */
+  /** Keeps a standby process for each program. */
   readonly prepares?: true;
 }
 
@@ -25,7 +25,7 @@ const devwatch = [node, process.env.DEVWATCH_CLI ?? cli];
 const pm2 = [node, path.join(peers, 'node_modules/pm2/bin/pm2')];
 const forever = [node, path.join(peers, 'node_modules/forever/bin/forever')];
 
-/** The word in a line that names the program, wherever its columns are. */
+/** Returns a function that finds a word in the line of the program, in any column. */
 const wordIn =
   (words: RegExp) =>
   (list: string, name: string): string | undefined => {
@@ -67,7 +67,7 @@ export const tools = {
     version: () => versionOf('forever', peers),
     start: (name) => [...forever, 'start', '--no-colors', '--append', '--uid', name, 'server.js'],
     list: [...forever, 'list', '--no-colors'],
-    // A running one has no word for it: its time stands there.
+    // A running program shows its uptime instead of a word.
     read: (list, name) => wordIn(/STOPPED|\d+:\d+:\d+:/)(list, name)?.replace(/^\d.*/, 'running'),
     taken: /already/,
   },

@@ -1,12 +1,12 @@
 /**
- * Programs in the background: what it takes to start, keep and restart them, and what becomes of
- * them when the tool that keeps them is killed. devwatch, pm2 and forever; Linux only.
+ * Compares programs in the background: the cost of starting, keeping and restarting them, and their fate when the
+ * tool that keeps them is killed. devwatch, pm2 and forever; Linux only.
  *
  *   npm run compare:background -- [--write] [--trials 7] [--tool <name>]… [--part times|memory|survival]…
  *
- * Every tool has a home of its own and runs the same server (background-server.cjs), which dials
- * home when it listens. The tools take turns, trial by trial, so that a machine whose speed drifts
- * drifts for all. DEVWATCH_CLI names another devwatch than the one in dist.
+ * Each tool has a home folder of its own and runs the same server (background-server.cjs), which dials home when it
+ * listens. Trials are interleaved, so that a change in the machine's speed affects all tools alike. DEVWATCH_CLI names
+ * another devwatch than the one in dist.
  */
 
 import os from 'node:os';
@@ -19,13 +19,13 @@ import { installPeers, markdownTable, median, repository, runAndCleanUp, writeTo
 import { type Census, type Outcome, Session, within } from './background-session.ts';
 import { type BackgroundTool, tools } from './background-tools.ts';
 
-/** How long a program has run when it is killed, in ms: forever gives up those that live for less than a second. */
-const lead = 3000;
-/** From the end of the manager to the look at what has survived, in ms. */
-const afterKill = 3000;
-/** Nobody starts any more when nobody has for so long, in ms. */
-const calm = 3000;
-/** Programs whose keeping is measured: by every tool, and by devwatch alone. */
+/** A program runs for this time before it is killed: forever gives up programs that live for less than a second. */
+const uptimeMs = 3000;
+/** Survivors are counted this long after the manager was killed. */
+const afterKillMs = 3000;
+/** After this time without a new program no further one will start. */
+const calmMs = 3000;
+/** Numbers of programs for which memory is measured: with each tool, and with devwatch alone. */
 const [one, several, many] = [1, 10, 20];
 const atOnce = 50;
 
@@ -46,7 +46,7 @@ async function measureTimes(tool: BackgroundTool): Promise<Times> {
     const answers = performance.now() - began;
     const outcome = await returning;
     if (program === undefined || outcome.code !== 0) throw new Error(`${tool.name} does not start\n${outcome.output}`);
-    await sleep(lead);
+    await sleep(uptimeMs);
     const killed = performance.now();
     process.kill(program.pid, 'SIGKILL');
     const next = await session.nextAnswer();
@@ -56,10 +56,10 @@ async function measureTimes(tool: BackgroundTool): Promise<Times> {
   }
 }
 
-/** PSS in bytes, of all processes of a kind. */
+/** PSS in bytes of all processes of a kind. */
 type Memory = Readonly<Record<keyof Census, number>>;
 
-/** Of all that the tool keeps, for each of these numbers of programs. */
+/** Measures all processes that the tool keeps, for each of these numbers of programs. */
 async function measureMemory(tool: BackgroundTool, counts: readonly number[]): Promise<Memory[]> {
   const session = await Session.open(tool);
   try {
@@ -86,14 +86,14 @@ async function startAnother(session: Session): Promise<void> {
 function memoryOf(census: Census, tool: BackgroundTool, count: number): Memory {
   const expected = tool.prepares === true ? count : 0;
   if (census.standbys.length !== expected)
-    throw new Error(`${tool.name} has ${census.standbys.length} prepared processes, not ${expected}`);
+    throw new Error(`${tool.name} has ${census.standbys.length} standby processes, not ${expected}`);
   const sum = (pids: readonly number[]): number => pids.reduce((total, pid) => total + proportionalSize(pid), 0);
   return { managers: sum(census.managers), guardians: sum(census.guardians), standbys: sum(census.standbys) };
 }
 
-/** After SIGKILL of what keeps a program. */
+/** The state after a SIGKILL of the process that keeps a program. */
 interface Aftermath {
-  /** How many of the program's two processes have survived. */
+  /** Number of the program's two processes that have survived. */
   readonly alive: number;
   readonly list: string;
   readonly start: string;
@@ -107,9 +107,9 @@ async function killManager(tool: BackgroundTool): Promise<Aftermath> {
     const program = await session.nextAnswer();
     await returning;
     if (program === undefined) throw new Error(`${tool.name} does not start`);
-    await sleep(lead);
+    await sleep(uptimeMs);
     process.kill(parentOf(program.pid), 'SIGKILL');
-    await sleep(afterKill);
+    await sleep(afterKillMs);
     const alive = [program.pid, Number(program.says.child)].filter(isAlive).length;
     const listed = await session.run(tool.list, port);
     const list = listed.code === 'hangs' ? 'hangs' : (tool.read(listed.output, 'app') ?? 'nothing');
@@ -122,7 +122,7 @@ async function killManager(tool: BackgroundTool): Promise<Aftermath> {
 
 async function howItWent(session: Session, { code, output }: Outcome, old: number): Promise<string> {
   const works = (): boolean => session.programs.some(({ pid }) => pid !== old);
-  if (!works() && session.errors.length === 0) await within(session.nextAnswer(), calm);
+  if (!works() && session.errors.length === 0) await within(session.nextAnswer(), calmMs);
   if (works()) return code === 0 ? 'works' : 'works, and says that it does not';
   const reason = session.errors.includes('EADDRINUSE') ? 'port in use' : output.trim().split('\n').at(-1);
   return code === 0 ? `says that it works; ${reason}` : `fails: ${reason}`;
@@ -130,9 +130,9 @@ async function howItWent(session: Session, { code, output }: Outcome, old: numbe
 
 interface Crowd {
   readonly programs: number;
-  /** Commands that ended with an error and said that the name is taken. */
+  /** Number of commands that failed because the name is taken. */
   readonly refused: number;
-  /** Commands that ended with another error, or not within a minute. */
+  /** Number of commands that failed for another reason, or took more than a minute. */
   readonly failed: number;
 }
 
@@ -140,7 +140,7 @@ async function startAtOnce(tool: BackgroundTool): Promise<Crowd> {
   const session = await Session.open(tool);
   try {
     const outcomes = await Promise.all(Array.from({ length: atOnce }, () => session.run(tool.start('app'))));
-    for (let before = -1; before !== session.programs.length; await sleep(calm)) before = session.programs.length;
+    for (let before = -1; before !== session.programs.length; await sleep(calmMs)) before = session.programs.length;
     const errors = outcomes.filter(({ code }) => code !== 0);
     const failed = errors.filter(({ code, output }) => code === 'hangs' || !tool.taken.test(output));
     for (const { code, output } of failed.slice(0, 1)) console.error(`${tool.name}, code ${code}: ${output}`);
@@ -150,7 +150,7 @@ async function startAtOnce(tool: BackgroundTool): Promise<Crowd> {
   }
 }
 
-/** What all trials of a tool have in common, or all that they say. */
+/** Returns the common result of all trials of a tool, or all their results. */
 const distinct = (texts: readonly (string | number)[]): string => [...new Set(texts.map(String))].join(', or ');
 
 const milliseconds = (values: readonly number[]): string => {
@@ -219,7 +219,7 @@ async function survivalTable(chosen: readonly BackgroundTool[], trials: number):
     const crowd = await startAtOnce(tool);
     console.error(`${tool.name}: ${JSON.stringify(crowd)}`);
     const aftermaths: Aftermath[] = [];
-    // From a cold start it is kept by the same daemon.
+    // The same daemon keeps the program from a cold start on.
     for (let trial = 0; trial < trials && tool !== tools.coldPm2; trial += 1) aftermaths.push(await killManager(tool));
     console.error(`${tool.name}: ${JSON.stringify(aftermaths)}`);
     const cells = (['alive', 'list', 'start'] as const).map(
@@ -245,8 +245,8 @@ async function main(): Promise<void> {
       part: { type: 'string', multiple: true, default: [] },
     },
   });
-  if (process.platform !== 'linux') throw new Error('compare:background reads /proc: it runs on Linux only');
-  if (values.write && values.tool.length + values.part.length > 0) throw new Error('--write takes the whole table');
+  if (process.platform !== 'linux') throw new Error('compare:background runs on Linux only, because it reads /proc');
+  if (values.write && values.tool.length + values.part.length > 0) throw new Error('--write needs a complete run');
   process.chdir(repository);
   installPeers(['pm2', 'forever']);
 

@@ -1,13 +1,13 @@
 /**
- * What of a program's tree survives a restart, and the end of the tool: devwatch and its peers,
- * against every adversary of test/support/adversaries.ts. Linux only.
+ * Counts the processes of a program's tree that survive a restart, and the end of the tool: devwatch and its peers with
+ * each adversary of test/support/adversaries.ts. Linux only.
  *
  *   npm run compare:tree -- [--write] [--trials 3] [--jobs 4] [--tool <name>]… [--adversary <part of a name>]…
  *
- * Every tool runs the same launcher (launcher.cjs), which starts the adversary; a save of the
- * launcher's file asks for a restart. The next launcher's first act is to note who of the old tree
- * is alive: no time is allowed for that. Then the tool gets SIGTERM, and what lives three seconds
- * after its end has survived. DEVWATCH_CLI names another devwatch than the one in dist.
+ * Each tool runs the same launcher (launcher.cjs), which starts the adversary. Saving the launcher's file causes a
+ * restart. The next launcher first records which processes of the old tree are alive; there is no tolerance. Then the
+ * tool gets SIGTERM, and processes that live three seconds after its end have survived. DEVWATCH_CLI names another
+ * devwatch than the one in dist.
  */
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
@@ -23,14 +23,14 @@ import { type Adversary, adversaries, commandFor, kill } from '../../test/suppor
 import { isAlive } from '../../test/support/facts.ts';
 import { writeToReadme } from '../support.ts';
 
-/** From the adversary's readiness to the save: every tool watches by then. Milliseconds, as all below. */
-const lead = 1000;
-/** A tool that has not restarted after this long hangs; so does one that has not ended. */
-const patience = 10_000;
-/** From the end of the tool to the last look. */
-const afterEnd = 3000;
-/** A hopper may be missed in one look: it is gone when so many looks in a row find nobody. */
-const quietLooks = 6;
+/** Time from the adversary's readiness to the save: by then each tool watches. */
+const leadMs = 1000;
+/** A tool that has not restarted, or not ended, after this time hangs. */
+const hangTimeoutMs = 10_000;
+/** Survivors are counted this long after the end of the tool. */
+const afterEndMs = 3000;
+/** A hopper can be missed by one scan; it is gone when this many scans in a row find no process. */
+const quietScans = 6;
 const pause = 20;
 
 const repository = path.resolve(import.meta.dirname, '../..');
@@ -38,13 +38,13 @@ const peers = path.join(repository, 'bench/peers');
 
 interface Tool {
   readonly name: string;
-  /** Undefined when it is not installed. */
+  /** Returns undefined if the tool is not installed. */
   version(): string | undefined;
   /** Runs launcher.js in its working folder. */
   readonly start: readonly string[];
-  /** Goes to its stdin; without it stdin stays open and silent. */
+  /** Text for stdin, which otherwise stays open and empty. */
   readonly input?: string;
-  /** It goes into the background; these commands end it. */
+  /** Commands that end a tool which runs in the background. */
   readonly end?: readonly (readonly string[])[];
 }
 
@@ -88,19 +88,19 @@ const tools: readonly Tool[] = [
   },
 ];
 
-/** How many processes survived, or that the tool did not do what it was asked to. */
+/** The number of surviving processes, or the failure of the tool. */
 type Count = number | 'hangs';
 
 interface Result {
   readonly restart: Count;
   readonly end: Count;
-  /** Who they were, and the like. */
+  /** Descriptions of the survivors, and the like. */
   readonly notes: readonly string[];
 }
 
 interface Census {
   readonly generation: number;
-  /** Of the register, in bytes. */
+  /** Size of the register in bytes. */
   readonly length: number;
   readonly alive: readonly string[];
 }
@@ -108,12 +108,12 @@ interface Census {
 interface Generation {
   readonly number: number;
   readonly folder: string;
-  /** The launcher's number. */
+  /** The pid of the launcher. */
   readonly root: number;
   readonly register: string;
 }
 
-/** One tool with one adversary, once. */
+/** Runs one tool with one adversary once. */
 class Trial {
   static readonly running = new Set<Trial>();
 
@@ -134,7 +134,7 @@ class Trial {
     const { file, args } = commandFor(adversary, 'GENERATION/register');
     fs.writeFileSync(path.join(this.#folder, 'state/command'), JSON.stringify([file, ...args]));
     const home = path.join(this.#folder, 'home');
-    // None of npm's and tsx's variables that this script itself was started with.
+    // Without the variables of npm and tsx that this script itself was started with.
     this.#env = {
       PATH: `${path.dirname(node)}${path.delimiter}${process.env.PATH ?? ''}`,
       HOME: home,
@@ -156,23 +156,23 @@ class Trial {
     await this.#start();
     const first = await this.#generationAfter(0);
     if (first === undefined || !(await this.#isReady())) throw new Error(`the adversary does not start\n${this.log()}`);
-    await sleep(lead);
+    await sleep(leadMs);
 
     const old = this.#generations().length;
-    // One write, so one event.
+    // One write causes one event.
     fs.appendFileSync(this.#launcher, '// saved\n');
     const next = await this.#generationAfter(old);
     if (next !== undefined && !(await this.#isReady())) notes.push('the new adversary did not get ready');
 
     const ended = await this.#end();
-    // Nothing of the old tree is counted twice; but when there was no new one, it is the one that was ended.
+    // Processes of the old tree are not counted twice, unless there was no new tree.
     const left = await this.#survivors(next === undefined ? 0 : old);
     notes.push(...left.map((process) => `after the end: ${process}`));
     const restart = next === undefined ? 'hangs' : this.#countAt(next, old, notes);
     return { restart, end: ended ? left.length : 'hangs', notes };
   }
 
-  /** Ends whatever is left of it, by number. */
+  /** Kills all remaining processes, by pid. */
   async clear(): Promise<void> {
     this.kill();
     for (let turn = 0; this.#all().length > 0; turn += 1) {
@@ -184,20 +184,20 @@ class Trial {
     Trial.running.delete(this);
   }
 
-  /** One round: the tool first, so that it starts nothing more. */
+  /** Kills the remaining processes once: the tool first, so that it starts no further ones. */
   kill(): void {
     if (this.#child?.exitCode === null && this.#child.signalCode === null) this.#child.kill('SIGKILL');
     for (const { folder } of this.#generations()) fs.rmSync(path.join(folder, 'on'), { force: true });
     for (const pid of this.#all()) kill(pid, 'SIGKILL');
   }
 
-  /** Like `clear`, when there is no time to wait. */
+  /** Like `clear`, but does not wait. */
   abandon(): void {
     for (let round = 0; round < 3; round += 1) this.kill();
     fs.rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  /** What the tool said. */
+  /** The output of the tool. */
   log(): string {
     return readText(path.join(this.#folder, 'log'));
   }
@@ -207,7 +207,7 @@ class Trial {
     if (this.#tool.end !== undefined) await once(this.#child, 'exit');
   }
 
-  /** False when it does not end. */
+  /** Resolves to false if the tool does not end. */
   async #end(): Promise<boolean> {
     if (this.#tool.end === undefined) {
       this.#child?.kill('SIGTERM');
@@ -217,7 +217,7 @@ class Trial {
     for (const command of this.#tool.end) {
       if (!(await hasEnded(this.#spawn(command)))) return false;
     }
-    return until(() => !isAlive(daemon), patience);
+    return until(() => !isAlive(daemon), hangTimeoutMs);
   }
 
   #spawn([file = '', ...args]: readonly string[], input?: string): ChildProcess {
@@ -226,7 +226,7 @@ class Trial {
       cwd: path.join(this.#folder, 'project'),
       env: this.#env,
       stdio: ['pipe', log, log],
-      // A session of its own: a tool that signals its whole group must not reach us.
+      // A session of its own: a tool that signals its process group must not reach this script.
       detached: true,
     });
     fs.closeSync(log);
@@ -235,21 +235,21 @@ class Trial {
     return child;
   }
 
-  /** The number of the first generation after this one, once it has started. */
+  /** Resolves to the number of the next generation, once it has started. */
   async #generationAfter(old: number): Promise<number | undefined> {
-    const started = await until(() => this.#census(old + 1) !== undefined, patience);
+    const started = await until(() => this.#census(old + 1) !== undefined, hangTimeoutMs);
     return started ? old + 1 : undefined;
   }
 
-  /** Has the adversary of the last generation got ready? */
+  /** Resolves to whether the adversary of the last generation got ready. */
   #isReady(): Promise<boolean> {
     return until(() => {
       const last = this.#generations().at(-1);
       return last !== undefined && last.register.split('\n').length > this.#adversary.ready;
-    }, patience);
+    }, hangTimeoutMs);
   }
 
-  /** What has registered after the new generation's first line was alive at that line, or its parent was. */
+  /** A process that registered after the new generation's first line was alive at that line, or its parent was. */
   #countAt(next: number, old: number, notes: string[]): number {
     const earlier = (this.#census(next) ?? []).filter(({ generation }) => generation <= old);
     const alive = earlier.flatMap((census) => census.alive);
@@ -262,10 +262,10 @@ class Trial {
     return Math.max(alive.length, late ? 1 : 0);
   }
 
-  /** Who of the generations after this one lives on, when the time for it is over. */
+  /** Resolves to the processes of later generations that are alive after the time for ending is over. */
   async #survivors(old: number): Promise<readonly string[]> {
     const looks: { alive: number[]; registered: number }[] = [];
-    const deadline = performance.now() + afterEnd;
+    const deadline = performance.now() + afterEndMs;
     for (;;) {
       const generations = this.#generations().filter(({ number }) => number > old);
       const folders = generations.map(({ folder }) => folder);
@@ -274,12 +274,12 @@ class Trial {
         alive: this.#all().filter((pid) => folders.includes(workingFolder(pid)) || roots.includes(pid)),
         registered: generations.reduce((sum, { register }) => sum + register.length, 0),
       });
-      const last = looks.slice(-quietLooks);
+      const last = looks.slice(-quietScans);
       const grows = last.some(({ registered }) => registered !== last[0]?.registered);
-      const most = last.map(({ alive }) => alive).reduce((one, other) => (other.length > one.length ? other : one));
-      const isQuiet = last.length === quietLooks && !grows && most.length === 0;
+      const largest = last.map(({ alive }) => alive).reduce((one, other) => (other.length > one.length ? other : one));
+      const isQuiet = last.length === quietScans && !grows && largest.length === 0;
       if (isQuiet || performance.now() > deadline) {
-        return most.length === 0 && grows ? ['somebody who still registers'] : most.map(describe);
+        return largest.length === 0 && grows ? ['a process that still registers'] : largest.map(describe);
       }
       await sleep(pause);
     }
@@ -299,7 +299,7 @@ class Trial {
     }
   }
 
-  /** All that are ours: by the working folder or by the mark. A number alone may be somebody else's by now. */
+  /** Returns all processes of the trial, by working folder or mark: a pid may have been reused. */
   #all(): number[] {
     return listPids().filter(
       (pid) =>
@@ -309,7 +309,7 @@ class Trial {
   }
 }
 
-/** Empty for a zombie, and for one that is gone. */
+/** Returns an empty string for a zombie or a process that is gone. */
 function workingFolder(pid: number): string {
   try {
     return fs.readlinkSync(`/proc/${pid}/cwd`);
@@ -319,7 +319,7 @@ function workingFolder(pid: number): string {
 }
 
 async function hasEnded(child: ChildProcess | undefined): Promise<boolean> {
-  return until(() => child === undefined || child.exitCode !== null || child.signalCode !== null, patience);
+  return until(() => child === undefined || child.exitCode !== null || child.signalCode !== null, hangTimeoutMs);
 }
 
 async function until(holds: () => boolean, limit: number): Promise<boolean> {
@@ -369,9 +369,8 @@ async function main(): Promise<number> {
       adversary: { type: 'string', multiple: true, default: [] },
     },
   });
-  if (process.platform !== 'linux') throw new Error('compare:tree reads /proc: it runs on Linux only');
-  if (values.write && values.tool.length + values.adversary.length > 0)
-    throw new Error('--write takes the whole table');
+  if (process.platform !== 'linux') throw new Error('compare:tree runs on Linux only, because it reads /proc');
+  if (values.write && values.tool.length + values.adversary.length > 0) throw new Error('--write needs a complete run');
   process.chdir(repository);
   install();
 
@@ -381,7 +380,7 @@ async function main(): Promise<number> {
   );
   const here = chosenTools.filter((tool) => tool.version() !== undefined);
   for (const { name } of chosenTools.filter((tool) => !here.includes(tool))) {
-    console.error(`${name} is not here${name.startsWith('entr') ? ': apt-get install entr' : ''}`);
+    console.error(`${name} is not installed${name.startsWith('entr') ? ': apt-get install entr' : ''}`);
   }
 
   const sentinel = spawn('/bin/sleep', ['86400'], { stdio: 'ignore', detached: true });
@@ -407,7 +406,7 @@ async function main(): Promise<number> {
         const isClean = result.restart === 0 && result.end === 0;
         if (tool.name === 'devwatch' && !isClean) console.error([...result.notes, trial.log()].join('\n'));
       } catch (error) {
-        queue.length = 0; // The others finish what they have begun.
+        queue.length = 0; // Other jobs finish their current trial.
         throw new Error(`${tool.name} · ${adversary.name}`, { cause: error });
       } finally {
         await trial.clear();
@@ -429,7 +428,7 @@ async function main(): Promise<number> {
   const table = [['', ...chosenTools.map(({ name }) => name)], ['---', ...chosenTools.map(() => '---')], ...rows].map(
     (cells) => `| ${cells.join(' | ')} |`,
   );
-  const text = [...table, '', `${versions.join(', ')}; Linux; the most of ${values.trials} trials.`].join('\n');
+  const text = [...table, '', `${versions.join(', ')}; Linux; the largest of ${values.trials} trials.`].join('\n');
   console.log(text);
   if (values.write) writeToReadme('tree', text);
 

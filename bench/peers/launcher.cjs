@@ -1,5 +1,5 @@
-// What every tool runs: notes who of the earlier generations is alive at its own first line, starts
-// the adversary as its child, and stays. compare-tree.ts copies it into a project of its own.
+// The program that each tool runs: records at its first line which processes of earlier generations are alive, starts
+// the adversary as its child, and keeps running. compare-tree.ts copies it into a project of its own.
 const { spawn } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
@@ -14,7 +14,7 @@ fs.writeFileSync(path.join(folder, 'census.partial'), JSON.stringify(census()));
 fs.writeFileSync(path.join(folder, 'root'), `${process.pid}\n`);
 fs.writeFileSync(path.join(folder, 'register'), '');
 fs.writeFileSync(path.join(folder, 'on'), '');
-// Complete from here on.
+// The record is complete from here on.
 fs.renameSync(path.join(folder, 'census.partial'), path.join(folder, 'census'));
 
 const words = JSON.parse(fs.readFileSync(path.join(state, 'command'), 'utf8'));
@@ -32,8 +32,8 @@ function claim(folder) {
 }
 
 /**
- * For each earlier generation: who of it lives, and how long its register is. Whatever an adversary
- * starts has the generation's folder as its working folder, with whatever environment.
+ * Returns for each earlier generation its live processes and the size of its register. All processes that an adversary
+ * starts have the generation's folder as their working folder, whatever their environment is.
  */
 function census() {
   const processes = fs
@@ -52,7 +52,7 @@ function census() {
   });
 }
 
-/** Empty when the process is gone, or a zombie. */
+/** Returns an empty string for a zombie or a process that is gone. */
 function readLink(file) {
   try {
     return fs.readlinkSync(file);

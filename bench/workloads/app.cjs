@@ -1,7 +1,7 @@
 const express = require('express');
 const { z } = require('zod');
 
-const version = 0; // Each save writes another one.
+const version = 0; // Replaced at each save.
 console.log(`bench ${version} ${performance.timeOrigin + performance.now()}`);
 
 const query = z.object({ name: z.string().default('world') });

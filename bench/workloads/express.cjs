@@ -1,7 +1,7 @@
 const express = require('express');
 const { port, answerAfter } = require('./setup.json');
 
-const version = 0; // Each save writes another one.
+const version = 0; // Replaced at each save.
 console.log(`bench ${version} ${performance.timeOrigin + performance.now()}`);
 
 const app = express();

@@ -1,4 +1,4 @@
-const version = 0; // Each save writes another one.
+const version = 0; // Replaced at each save.
 console.log(`bench ${version} ${performance.timeOrigin + performance.now()}`);
 
 const { createServer } = require('node:http');
