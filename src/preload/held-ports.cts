@@ -112,9 +112,7 @@ class HeldPorts {
     this.#socketActivated = orders.held.filter(({ isSocketActivated }) => isSocketActivated);
     this.#unclaimed = orders.held.filter(({ isSocketActivated }) => !isSocketActivated);
     const { prototype } = this.#net.Server;
-    prototype._listen2 = new Proxy(prototype._listen2, {
-      apply: this.#listen,
-    });
+    prototype._listen2 = new Proxy(prototype._listen2, { apply: this.#listen });
     if (orders.isPinged) this.#openSender();
   }
 

@@ -1,8 +1,6 @@
 import diagnostics from 'node:diagnostics_channel';
-import fs from 'node:fs';
-import { createRequire } from 'node:module';
-import { transformSync } from 'esbuild';
 import { afterEach, expect, test, vi } from 'vitest';
+import { loadPreload } from './load.ts';
 
 interface Traffic {
   begin(): void;
@@ -10,18 +8,7 @@ interface Traffic {
   isBusy(): boolean;
 }
 
-/** Loads the source: in dist/ it is a part of the preload. */
-function loadTraffic(): new () => Traffic {
-  const source = fs.readFileSync('src/preload/traffic.cts', 'utf8');
-  const { code } = transformSync(source, { loader: 'ts', format: 'cjs' });
-  const module: { exports: { Traffic?: new () => Traffic } } = { exports: {} };
-  new Function('module', 'require', code)(module, createRequire(import.meta.url));
-  const { Traffic } = module.exports;
-  if (Traffic === undefined) throw new Error('traffic.cts exports no Traffic');
-  return Traffic;
-}
-
-const Traffic = loadTraffic();
+const { Traffic } = loadPreload('traffic.cts') as { Traffic: new () => Traffic };
 
 afterEach(() => {
   vi.restoreAllMocks();

@@ -1,0 +1,200 @@
+/** The protocol of held ports, without sockets. Connections through restarts: test/e2e/hold.test.ts. */
+
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { PreloadMessage } from '../../../src/preload/messages.ts';
+import type { Drain, HeldSocket } from '../../../src/preload/orders.ts';
+import { loadPreload } from './load.ts';
+
+interface Handle {
+  readonly from: number | 'new';
+  isClosed: boolean;
+  close(): void;
+  hasRef(): boolean;
+  getsockname(into: { port?: number }): number;
+}
+
+interface Server {
+  _handle: Handle | null;
+}
+
+interface Options {
+  readonly held?: readonly Partial<HeldSocket>[];
+  /** Another process listens on the port. */
+  readonly isTaken?: boolean;
+}
+
+/** Opens HeldPorts with a fake `node:net`, whose `_listen2` makes a handle for port 3000. */
+function open({ held = [], isTaken = false }: Options = {}) {
+  const messages: PreloadMessage[] = [];
+  const sent: object[] = [];
+  const closedDescriptors: number[] = [];
+  let isBusy = false;
+  let now = 0;
+  let fromDevwatch = (_message: { drain?: Drain; ping?: number }): void => {};
+  const handleFrom = (from: Handle['from']): Handle => ({
+    from,
+    isClosed: false,
+    close() {
+      this.isClosed = true;
+    },
+    hasRef: () => false,
+    getsockname(into) {
+      into.port = 3000;
+      return 0;
+    },
+  });
+  class FakeServer {
+    _handle: Handle | null = null;
+    once(_event: unknown, listener: (error: object) => void): void {
+      listener({ code: 'EADDRINUSE', port: 3000 });
+    }
+    _listen2(..._args: unknown[]): void {
+      if (!isTaken) this._handle ??= handleFrom('new');
+    }
+  }
+  const { HeldPorts } = loadPreload('held-ports.cts', {
+    'node:net': { Server: FakeServer, _createServerHandle: (...args: number[]) => handleFrom(args[3] ?? -1) },
+    'node:fs': { closeSync: (descriptor: number) => closedDescriptors.push(descriptor) },
+    './traffic.cjs': {
+      Traffic: class {
+        begin(): void {}
+        drain(): void {}
+        isBusy = (): boolean => isBusy;
+      },
+      milliseconds: () => now,
+    },
+    './handle-sender.cjs': {
+      openHandleSender(_descriptor: number, onMessage: typeof fromDevwatch) {
+        fromDevwatch = onMessage;
+        return (message: object) => sent.push(message);
+      },
+    },
+  }) as { HeldPorts: new (orders: object, context: object) => { onBegin(): void } };
+  const kill = vi.spyOn(process, 'kill').mockImplementation(() => true);
+  const send = (message: PreloadMessage): number => messages.push(message);
+  const orders = { descriptor: 4, keeps: true, isPinged: true, held };
+  new HeldPorts(orders, { send, request: send }).onBegin();
+  return {
+    messages,
+    sent,
+    closedDescriptors,
+    kill,
+    listen(port = 3000, address = '::'): Server {
+      const server = new FakeServer();
+      server._listen2(address, port, 6, 511, undefined, 0);
+      return server;
+    },
+    receive: (message: { drain?: Drain; ping?: number }) => fromDevwatch(message),
+    setBusy(value: boolean): void {
+      isBusy = value;
+    },
+    async advance(ms: number): Promise<void> {
+      now += ms;
+      await vi.advanceTimersByTimeAsync(ms);
+    },
+  };
+}
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+const earlier = { id: 'a', key: '6 :: 3000 0', port: 3000, descriptor: 7 };
+
+describe('a program that listens', () => {
+  test('sends a duplicate of its socket and reports the port', () => {
+    const { listen, sent, messages } = open();
+    expect(listen()._handle?.from).toBe('new');
+    expect(sent).toMatchObject([{ hold: { key: '6 :: 3000 0', port: 3000 } }]);
+    expect(messages).toEqual([{ type: 'listens', id: `${process.pid}.1`, port: 3000 }]);
+  });
+
+  test('inherits the socket of the run before for the same address', () => {
+    const { listen, sent, messages } = open({ held: [earlier] });
+    expect(listen()._handle?.from).toBe(7);
+    expect(sent).toEqual([]);
+    expect(messages).toEqual([{ type: 'listens', id: 'a', port: 3000 }]);
+  });
+
+  test('inherits an activated socket on its port, whatever the address', () => {
+    const { listen } = open({ held: [{ ...earlier, key: '', isSocketActivated: true }] });
+    expect(listen(3000, '127.0.0.1')._handle?.from).toBe(7);
+  });
+
+  test('releases an inherited socket on the same port of another address first', () => {
+    const { listen, messages, closedDescriptors } = open({ held: [earlier] });
+    expect(listen(3000, '127.0.0.1')._handle?.from).toBe('new');
+    expect(closedDescriptors).toEqual([7]);
+    expect(messages[0]).toEqual({ type: 'unhold', id: 'a' });
+  });
+
+  test('releases unclaimed sockets 500 ms later', async () => {
+    const { listen, messages, closedDescriptors, advance } = open({ held: [{ ...earlier, port: 4000 }] });
+    listen(5000);
+    await advance(499);
+    expect(closedDescriptors).toEqual([]);
+    await advance(1);
+    expect(closedDescriptors).toEqual([7]);
+    expect(messages.at(-1)).toEqual({ type: 'unclaimed', id: 'a' });
+  });
+
+  test('frees the port when it closes the socket, unless the socket is activated', () => {
+    const { listen, messages } = open();
+    const { _handle: handle } = listen();
+    handle?.close();
+    expect(handle?.isClosed).toBe(true);
+    expect(messages.at(-1)).toEqual({ type: 'unhold', id: `${process.pid}.1` });
+    const activated = open({ held: [{ ...earlier, isSocketActivated: true }] });
+    activated.listen()._handle?.close();
+    expect(activated.messages.map(({ type }) => type)).toEqual(['listens']);
+  });
+
+  test('reports that the port is taken', () => {
+    const { listen, messages } = open({ isTaken: true });
+    listen();
+    expect(messages).toEqual([{ type: 'address-in-use', port: 3000, isHandled: true }]);
+  });
+});
+
+test('a program that does not listen releases inherited sockets after 30 s', async () => {
+  const { messages, advance } = open({ held: [earlier] });
+  await advance(30_000);
+  expect(messages).toEqual([{ type: 'unclaimed', id: 'a' }]);
+});
+
+describe('draining', () => {
+  test('stops accepting at once, and sends the signal when the requests are answered', async () => {
+    const { listen, receive, messages, kill, advance, setBusy } = open();
+    const { _handle: handle } = listen();
+    setBusy(true);
+    receive({ drain: { until: 1000, signal: 'SIGTERM' } });
+    expect(handle?.isClosed).toBe(true);
+    await advance(300);
+    expect(kill).not.toHaveBeenCalled();
+    setBusy(false);
+    await advance(3);
+    expect(messages.at(-1)).toEqual({ type: 'drained', asked: true });
+    expect(kill).toHaveBeenCalledWith(process.pid, 'SIGTERM');
+  });
+
+  test('ends at its deadline without a signal; a second order only changes the deadline', async () => {
+    const { receive, messages, kill, advance, setBusy } = open();
+    setBusy(true);
+    receive({ drain: { until: 1000, signal: 'SIGTERM' } });
+    receive({ drain: { until: 100 } });
+    await advance(102);
+    expect(messages).toEqual([{ type: 'drained', asked: false }]);
+    expect(kill).not.toHaveBeenCalled();
+  });
+});
+
+test('the preload answers pings', () => {
+  const { receive, messages } = open();
+  receive({ ping: 5 });
+  expect(messages).toEqual([{ type: 'pong', ping: 5 }]);
+});
