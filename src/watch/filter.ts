@@ -60,42 +60,31 @@ export interface Filter {
   explain(file: string): Verdict;
 }
 
+/** Reasons why a pattern that matches a file does not select it, the most telling one first. */
+const reasons = ['excluded', 'ignored-by-default', 'gitignored', 'extension'] as const;
+type Reason = (typeof reasons)[number];
+
 /**
  * Compiles the patterns.
  *
  * @throws TypeError when picomatch cannot parse a pattern
  */
 export function createFilter(options: FilterOptions): Filter {
-  const filter = new PatternFilter(options);
-  return {
-    roots: filter.roots,
-    extensions: options.extensions,
-    accepts(file) {
-      const posix = toPosix(file);
-      return filter.mayAccept(nameOf(posix)) && filter.explain(posix).watched;
-    },
-    mayAccept: (name) => filter.mayAccept(name),
-    mayContain: (folder) => filter.mayContain(toPosix(folder)),
-    explain: (file) => filter.explain(toPosix(file)),
-  };
+  return new PatternFilter(options);
 }
 
-/** Reasons why a pattern that matches a file does not select it, the most telling one first. */
-const reasons = ['excluded', 'ignored-by-default', 'gitignored', 'extension'] as const;
-type Reason = (typeof reasons)[number];
-
-/** The filter for absolute POSIX paths. */
-class PatternFilter {
+class PatternFilter implements Filter {
   readonly #watch: readonly Pattern[];
   readonly #always: readonly Pattern[];
   readonly #ignore: readonly Pattern[];
   /** The negated patterns of `ignore`. */
   readonly #lifts: readonly Pattern[];
   readonly #gitIgnores: GitIgnores | undefined;
-  readonly #extensions: ReadonlySet<string> | null;
+  readonly #extensionSet: ReadonlySet<string> | null;
   readonly #literalNames: ReadonlySet<string>;
   readonly #anyNamesFiles: boolean;
   readonly roots: readonly string[];
+  readonly extensions: readonly string[] | null;
 
   constructor(options: FilterOptions) {
     const patterns = options.watch.patterns.map((text) => compile(text, options.watch.base, 'watch'));
@@ -110,24 +99,50 @@ class PatternFilter {
     this.#ignore = compileIgnores(options.ignore, roots);
     this.#lifts = this.#ignore.filter((pattern) => pattern.negated);
     this.#gitIgnores = options.gitIgnores;
-    this.#extensions = options.extensions === null ? null : new Set(options.extensions);
+    this.extensions = options.extensions;
+    this.#extensionSet = options.extensions === null ? null : new Set(options.extensions);
     this.#literalNames = new Set(positive.map((pattern) => nameOf(pattern.literal)));
     this.#anyNamesFiles = positive.some((pattern) => pattern.namesFiles);
     this.roots = roots.map((root) => path.normalize(root));
   }
 
+  accepts(file: string): boolean {
+    const posix = toPosix(file);
+    return this.mayAccept(nameOf(posix)) && this.#explain(posix).watched;
+  }
+
   /** Most files of a project fail here, before any pattern is tried. */
   mayAccept(name: string): boolean {
     return (
-      this.#extensions === null ||
+      this.#extensionSet === null ||
       this.#anyNamesFiles ||
-      hasExtension(name, this.#extensions) ||
+      hasExtension(name, this.#extensionSet) ||
       this.#literalNames.has(name) ||
       this.#hasGitRules(name)
     );
   }
 
   explain(file: string): Verdict {
+    return this.#explain(toPosix(file));
+  }
+
+  mayContain(file: string): boolean {
+    const folder = toPosix(file);
+    const lifting = this.#lifts.filter((lift) => isAtOrBelow(lift.base, folder) || isAtOrBelow(folder, lift.base));
+    if (lifting.length === 0 && lastMatch(this.#ignore, folder)?.negated === false) return false;
+    const excluded = this.#watch.findLastIndex((pattern) => pattern.negated && matches(pattern, folder));
+    if (this.#always.some((pattern) => isBelow(pattern.base, folder))) return true;
+    return this.#watch.some((pattern, index) => {
+      if (pattern.negated || index < excluded) return false;
+      if (isAtOrBelow(pattern.base, folder)) return true;
+      if (!isBelow(folder, pattern.base)) return false;
+      if (hidingDefault(`${folder}/`, pattern, lifting) !== undefined) return false;
+      if (lifting.length === 0 && this.#gitRule(folder, true, pattern) !== undefined) return false;
+      return segmentsBelow(folder, pattern.base) < pattern.depth || matches(pattern, folder);
+    });
+  }
+
+  #explain(file: string): Verdict {
     if (this.#hasGitRules(nameOf(file))) return { watched: true, pattern: gitIgnoreName };
     const ignored = lastMatch(this.#ignore, file);
     if (ignored?.negated === false) return { watched: false, reason: 'ignored', pattern: ignored.text };
@@ -150,21 +165,6 @@ class PatternFilter {
       : { watched: false, reason, pattern: rejections.get(reason) ?? '' };
   }
 
-  mayContain(folder: string): boolean {
-    const lifting = this.#lifts.filter((lift) => isAtOrBelow(lift.base, folder) || isAtOrBelow(folder, lift.base));
-    if (lifting.length === 0 && lastMatch(this.#ignore, folder)?.negated === false) return false;
-    const excluded = this.#watch.findLastIndex((pattern) => pattern.negated && matches(pattern, folder));
-    if (this.#always.some((pattern) => isBelow(pattern.base, folder))) return true;
-    return this.#watch.some((pattern, index) => {
-      if (pattern.negated || index < excluded) return false;
-      if (isAtOrBelow(pattern.base, folder)) return true;
-      if (!isBelow(folder, pattern.base)) return false;
-      if (hidingDefault(`${folder}/`, pattern, lifting) !== undefined) return false;
-      if (lifting.length === 0 && this.#gitRule(folder, true, pattern) !== undefined) return false;
-      return segmentsBelow(folder, pattern.base) < pattern.depth || matches(pattern, folder);
-    });
-  }
-
   /** Returns why a watch pattern that matches the file does not select it; undefined if it does. */
   #rejectionBy(
     pattern: Pattern,
@@ -177,7 +177,7 @@ class PatternFilter {
     const isLiteral = file === pattern.literal;
     const byGit = isLiteral || lifting.length > 0 ? undefined : this.#gitRule(file, false, pattern);
     if (byGit !== undefined) return { reason: 'gitignored', pattern: byGit };
-    if (this.#extensions === null || hasExtension(nameOf(file), this.#extensions)) return undefined;
+    if (this.#extensionSet === null || hasExtension(nameOf(file), this.#extensionSet)) return undefined;
     return isLiteral || (pattern.namesFiles && pattern.matchesItself(file))
       ? undefined
       : { reason: 'extension', pattern: '' };

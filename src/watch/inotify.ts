@@ -43,18 +43,11 @@ const maxEventsWithReads = 64;
  * `armed` also rejects with the error, or later. From then on nothing is watched.
  */
 export function openInotify(options: WatchOptions, onExhausted: OnExhausted): Watcher {
-  const tree = new WatchedTree(options, onExhausted);
-  return {
-    armed: tree.arm(),
-    files: () => tree.files(),
-    isResyncing: () => tree.isResyncing,
-    async close() {
-      tree.close();
-    },
-  };
+  return new InotifyWatcher(options, onExhausted);
 }
 
-class WatchedTree {
+class InotifyWatcher implements Watcher {
+  readonly armed: Promise<Coverage>;
   readonly #options: WatchOptions;
   readonly #onExhausted: OnExhausted;
   readonly #tree = new FolderTree();
@@ -71,7 +64,7 @@ class WatchedTree {
   #walks = 0;
   #lastWalk: Promise<void> = Promise.resolve();
   #resyncIsDue = false;
-  isResyncing = false;
+  #isResyncing = false;
   #hasWarned = false;
 
   constructor(options: WatchOptions, onExhausted: OnExhausted) {
@@ -85,9 +78,10 @@ class WatchedTree {
       onTarget: (type, place) => this.#onTarget(type, place),
       onUncertain: () => this.#resync(),
     });
+    this.armed = this.#arm();
   }
 
-  async arm(): Promise<Coverage> {
+  async #arm(): Promise<Coverage> {
     await this.#queue(async () => {
       await this.#establish({ since: this.#options.since });
     });
@@ -101,7 +95,11 @@ class WatchedTree {
     return this.#tree.files();
   }
 
-  close(): void {
+  isResyncing(): boolean {
+    return this.#isResyncing;
+  }
+
+  async close(): Promise<void> {
     this.#isClosed = true;
     this.#dropAll();
   }
@@ -286,7 +284,7 @@ class WatchedTree {
   #fail(error: unknown): void {
     if (this.#failure !== undefined) return;
     this.#failure = error;
-    this.close();
+    void this.close();
     this.#onExhausted(error, this.#completeUntil);
   }
 
@@ -330,7 +328,7 @@ class WatchedTree {
   #resync(): void {
     if (this.#resyncIsDue) return;
     this.#resyncIsDue = true;
-    this.isResyncing = true;
+    this.#isResyncing = true;
     const since = this.#completeUntil;
     void this.#queue(async () => {
       this.#resyncIsDue = false;
@@ -342,7 +340,7 @@ class WatchedTree {
       for (const file of before) if (!after.has(file)) this.#options.onChange({ kind: 'unlink', path: file });
       for (const file of after) if (!before.has(file)) this.#options.onChange({ kind: 'add', path: file });
       await inSlices(this.#announceSince(since), () => this.#isClosed);
-      this.isResyncing = this.#resyncIsDue;
+      this.#isResyncing = this.#resyncIsDue;
     });
   }
 
