@@ -85,7 +85,7 @@ function compile() {
 
 /** Also removes the JavaScript files, which are bundled from now on. */
 async function writeSchema() {
-  const { jsonSchema } = await import(path.resolve(next, 'config/describe.js'));
+  const { jsonSchema } = await import(path.resolve(next, 'config/json-schema.js'));
   fs.writeFileSync(`${next}/schema.json`, `${JSON.stringify(jsonSchema(), null, 2)}\n`);
   for (const file of fs.readdirSync(next, { recursive: true, encoding: 'utf8' })) {
     if (file.endsWith('.js')) fs.rmSync(path.join(next, file));

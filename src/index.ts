@@ -11,11 +11,11 @@
 
 import process from 'node:process';
 import { loadGiven } from './config/load.ts';
-import type { SettingsInput } from './config/options.ts';
+import type { SettingsInput } from './config/settings-types.ts';
 import { Runner } from './run/runner.ts';
 import { UsageError } from './shared/errors.ts';
 
-export type { Settings, SettingsInput } from './config/options.ts';
+export type { Settings, SettingsInput } from './config/settings-types.ts';
 export type { Runner } from './run/runner.ts';
 export type {
   Cause,

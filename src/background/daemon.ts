@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { restartNotice } from '../config/affects.ts';
 import type { LoadedSettings } from '../config/load.ts';
-import type { Settings } from '../config/options.ts';
+import type { Settings } from '../config/settings-types.ts';
 import { ownIdentity } from '../process/tree/identity.ts';
 import type { ReadinessStatus, StartOutcome } from '../run/readiness.ts';
 import { foreignSignals, Runner } from '../run/runner.ts';

@@ -1,26 +1,27 @@
-/** From a command line, and the settings as they are now, to the programs that it means. */
+/** Selects the programs that a command line means under the settings as they are now. */
 
 import fs from 'node:fs';
 import path from 'node:path';
 import type { CommandLine } from '../config/argv.ts';
-import { nearest } from '../config/did-you-mean.ts';
+import { liveReloadPort } from '../config/defaults.ts';
+import { didYouMean, plain } from '../config/did-you-mean.ts';
 import { type LoadedApp, type LoadedProject, type LoadedSettings, loadProject, packageMain } from '../config/load.ts';
-import { liveReloadPort, type OptionKey } from '../config/options.ts';
+import type { OptionKey } from '../config/options.ts';
 import { type ProgramRequest, planCommand } from '../run/command-plan.ts';
 import { UsageError } from '../shared/errors.ts';
 
 export interface NamedProgram extends ProgramRequest {
-  /** Its name under `apps`; undefined for a program that does not stand there. */
+  /** Its name under `apps`; undefined for a program that is not one of them. */
   readonly app: string | undefined;
 }
 
 export type Programs = readonly [NamedProgram, ...NamedProgram[]];
 
 /**
- * What the command line names; else all under `apps`, or those of `--only`; else what the settings
- * or package.json name.
+ * Returns the program that the command line names; else all of `apps`, or those of `--only`; else the program that the
+ * settings or package.json name.
  *
- * @throws UsageError naming flag, or file, line and column of what is wrong
+ * @throws UsageError with the flag, or the file, line and column of the mistake
  */
 export function programsOf(given: CommandLine): Programs {
   const project = readProject(given);
@@ -29,39 +30,39 @@ export function programsOf(given: CommandLine): Programs {
   if (first === undefined) return [{ ...programOf(line, project.common), app: undefined }];
   const named = (loaded: LoadedApp): NamedProgram => ({ ...programOf(line, loaded), app: loaded.app });
   const programs: Programs = [named(first), ...others.map(named)];
-  for (const program of programs) requireSigns(program, programs);
+  for (const program of programs) requireReadinessChecks(program, programs);
   refuseSharedPorts(programs);
   return programs;
 }
 
-/** `devwatch web` is one of "apps", too, where there is no such file. */
+/** `devwatch web` means the app of that name, unless there is such a file. */
 function namingApp(line: CommandLine, { apps }: LoadedProject): CommandLine {
   const [word = '', ...args] = line.program;
   const isApp = apps.some(({ app }) => app === word) && args.length === 0 && line.only === undefined && !line.literal;
   return isApp && !fs.existsSync(word) ? { ...line, program: [], only: [word] } : line;
 }
 
-/** Whoever is waited for can be seen to be up. Who was not asked to run is not waited for. */
-function requireSigns({ app, loaded }: NamedProgram, programs: Programs): void {
+/** Every dependency must have a readiness check. Dependencies excluded by `--only` are ignored. */
+function requireReadinessChecks({ app, loaded }: NamedProgram, programs: Programs): void {
   for (const name of loaded.settings.after) {
     const awaited = programs.find((program) => program.app === name);
     if (awaited === undefined || awaited.loaded.settings.ready !== undefined) continue;
-    const { isNode, display } = planCommand(awaited);
-    if (isNode) continue;
+    // A Node program is ready when it listens.
+    if (planCommand(awaited).isNode) continue;
     throw new UsageError(
-      `${app} waits for ${name}, but when is ${display} up? · give ${name} a "ready", such as "tcp://localhost:5432" or "exit"`,
+      `${app} depends on ${name}, but ${name} has no readiness check · set "ready" for ${name}, e.g. "tcp://localhost:5432" or "exit"`,
     );
   }
 }
 
-/** What devwatch itself opens for a program is that program's alone. */
+/** Programs cannot share a port that devwatch opens for them. */
 function refuseSharedPorts(programs: Programs): void {
   const owners = new Map<number, string | undefined>();
   for (const program of programs) {
     for (const { port, key } of portsFor(program)) {
       if (owners.has(port)) {
         throw new UsageError(
-          `${owners.get(port)} and ${program.app} would share port ${port} · give "${key}" to one of them alone, or a port of its own to each`,
+          `${owners.get(port)} and ${program.app} would share port ${port} · set "${key}" for one of them only, or a different port for each`,
         );
       }
       owners.set(port, program.app);
@@ -69,7 +70,7 @@ function refuseSharedPorts(programs: Programs): void {
   }
 }
 
-/** The ports that devwatch opens, and the settings that ask for them. */
+/** Returns the ports that devwatch opens for a program, and the settings that request them. */
 function portsFor(program: NamedProgram): readonly { readonly port: number; readonly key: OptionKey }[] {
   const { liveReload, hold } = program.loaded.settings;
   const ports: { port: number; key: OptionKey }[] = [];
@@ -79,33 +80,32 @@ function portsFor(program: NamedProgram): readonly { readonly port: number; read
   return ports;
 }
 
-/** The settings that a command line has in force. Throws as `programsOf` does. */
+/** Reads the settings for a command line. Throws as `programsOf` does. */
 export const readProject = ({ flags, config }: CommandLine): LoadedProject =>
   loadProject({ given: flags, folder: process.cwd(), config });
 
-/** Those of the programs under `apps` that are meant, in their order; none where the command line says what runs. */
+/** Returns the apps that are meant, in the order of the file; none if the command line names a program. */
 export function selectApps(
   { program, flags, only }: CommandLine,
   { common, apps }: LoadedProject,
 ): readonly LoadedApp[] {
   if (program.length > 0 || flags.has('exec')) {
     if (only === undefined) return [];
-    throw new UsageError(`--only chooses among "apps", and ${program[0] ?? '--exec'} is none of them`);
+    throw new UsageError(`--only selects programs of "apps"; ${program[0] ?? '--exec'} is not one of them`);
   }
   if (only === undefined) return apps;
-  if (apps.length === 0) throw new UsageError(`--only chooses among "apps": ${common.file ?? '.watchrc'} has none`);
+  if (apps.length === 0)
+    throw new UsageError(`--only selects programs of "apps", but ${common.file ?? '.watchrc'} has none`);
   const names = apps.map(({ app }) => app);
   const stranger = only.find((name) => !names.includes(name));
   if (stranger !== undefined) {
-    const guess = nearest(stranger, names);
-    throw new UsageError(
-      `"apps" has no ${stranger} · ${guess === undefined ? names.join(', ') : `did you mean ${guess}?`}`,
-    );
+    const hint = didYouMean(stranger, names, plain) || ` · there are ${names.join(', ')}`;
+    throw new UsageError(`"apps" has no ${stranger}${hint}`);
   }
   return apps.filter(({ app }) => only.includes(app));
 }
 
-/** What the command line names; else what the settings do; else the package's entry point. */
+/** Returns the program of the command line; else that of the settings; else the package's entry point. */
 function programOf({ program, nodeArgs }: CommandLine, loaded: LoadedSettings): ProgramRequest {
   const { settings, folder } = loaded;
   if (program.length > 0 || settings.script !== undefined || settings.exec !== undefined) {
@@ -115,8 +115,25 @@ function programOf({ program, nodeArgs }: CommandLine, loaded: LoadedSettings): 
   if (main === undefined) return { loaded, program: [], nodeArgs };
   if (!fs.existsSync(path.resolve(folder, main))) {
     throw new UsageError(
-      `nothing to run: "main" in package.json names ${main}, which is not there · devwatch <script>`,
+      `nothing to run: "main" in package.json names ${main}, which does not exist · devwatch <script>`,
     );
   }
   return { loaded, program: [main], nodeArgs };
+}
+
+/**
+ * Selects the programs again, after the settings have changed. Whether one program has the terminal to itself or
+ * several share it is decided at the start.
+ *
+ * @throws UsageError if that would change, and as `programsOf` does
+ */
+export function selectAgain(line: CommandLine, atStart: Programs): Programs {
+  const now = programsOf(line);
+  if ((now[0].app === undefined) !== (atStart[0].app === undefined)) {
+    throw new UsageError('"apps" was added or removed · restart devwatch to apply this');
+  }
+  if (now.length > 1 && atStart.length === 1) {
+    throw new UsageError('"apps" names several programs now · restart devwatch to apply this');
+  }
+  return now;
 }

@@ -4,10 +4,10 @@ import type { StartResult } from '../background/start-result.ts';
 import { systemClock } from '../shared/clock.ts';
 import { withDeadline } from '../shared/deadline.ts';
 import type { Next } from '../shared/events.ts';
-import { formatTime } from '../terminal/format.ts';
+import { formatTime } from '../shared/format.ts';
 
 /** After this time `start` and `restart` no longer wait for the program to be up. */
-const startTimeoutMs = 30_000;
+export const startTimeoutMs = 30_000;
 /** If starting takes longer, say that we are still waiting. */
 const slowStartNoticeMs = 2000;
 
@@ -27,7 +27,7 @@ export async function awaitResult(name: string, starting: Promise<StartResult>):
   }
 }
 
-export interface StartReport {
+interface StartReport {
   /** Exit code. */
   readonly code: 0 | 1;
   /** Message, and the last output of a program that failed. */
@@ -35,14 +35,15 @@ export interface StartReport {
 }
 
 interface ReportOptions {
-  /** The program ran before: it is up "again". */
+  /** Adds "again": the program ran before. */
   readonly isRestart?: boolean;
   /** pid of devwatch. */
   readonly pid: number;
-  /** What devwatch does next, if that is known. */
+  /** Describes what devwatch does next, if that is known. */
   readonly describeNext?: (next: Next['kind']) => string;
 }
 
+/** Describes the result of a start or restart. */
 export function describeResult(name: string, result: AwaitedResult, options: ReportOptions): StartReport {
   const { isRestart = false, pid, describeNext } = options;
   const again = isRestart ? ' again' : '';
@@ -67,8 +68,8 @@ export function describeResult(name: string, result: AwaitedResult, options: Rep
     case 'failed':
       return report(1, `failed: ${result.reason}`, describeNext?.(result.next), where);
     case 'late':
-      return report(1, `is not up${again} after ${formatTime(startTimeoutMs)}`, 'it goes on', where);
+      return report(1, `is not up${again} after ${formatTime(startTimeoutMs)}`, 'it keeps running', where);
     case 'gone':
-      return report(1, `was ended before it was up${again}`, logs);
+      return report(1, `ended before it was up${again}`, logs);
   }
 }

@@ -1,40 +1,46 @@
-/** `devwatch unit`: has systemd run this devwatch, at boot or at the first connection. */
+/** `devwatch unit`: prints or writes systemd units that run this devwatch at boot or at the first connection. */
 
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { checkName } from '../background/names.ts';
 import { type BackgroundRecord, listEntries } from '../background/records.ts';
-import { parseArgv } from '../config/argv.ts';
+import { type CommandLine, parseArgv } from '../config/argv.ts';
 import { planCommand } from '../run/command-plan.ts';
 import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
 import { version } from '../shared/version.ts';
 import { checkSocket, enablingCommands, type UnitFile, unitFiles, unitMark } from '../systemd/unit-file.ts';
-import { nameOf, type StartRequest } from './manage.ts';
+import { argvFor, nameOf } from './background-programs.ts';
+import { fail, print } from './print.ts';
+import { programsOf } from './select-programs.ts';
+import type { Invocation } from './subcommands.ts';
 
 /**
- * Prints the units of what `devwatch start` would start with these words, one service for each program,
- * or of what runs in the background by that name; with `--write` puts them where systemd looks for them.
+ * Prints the units of the programs that `devwatch start` would start with the same words, one service for each
+ * program, or of the program that has the given name in the background. With `--write`, writes them to the folder of
+ * the user's service manager.
  *
- * @param read what a command line says, in the working folder
- * @throws UsageError when there is nothing that could be run, and when a file is in the way
+ * @throws UsageError if there is nothing that could be run, or a file of another owner is in the way
  */
-export function unit(given: readonly string[], read: (words: readonly string[]) => StartRequest): void {
-  const { words, sockets, write } = takeOwnOptions(given);
-  const record = recordOf(words);
-  if (record !== undefined) enter(record);
-  const { programs, argv, cli } = read(record?.argv ?? words);
+export function execute({ line: given }: Invocation): void {
+  const sockets = given.own.get('--socket') ?? [];
+  sockets.forEach(checkSocket);
+  const record = recordFor(given);
+  if (record !== undefined) enterFolderOf(record);
+  const line = record === undefined ? given : parseArgv(record.argv);
+  const programs = programsOf(line);
   if (programs.length > 1 && sockets.length > 0) {
     throw new UsageError('--socket is for one program · devwatch unit --only <name> --socket <port>');
   }
   const names = new Map(programs.map((program) => [program.app, record?.name ?? nameOf(program)]));
+  for (const name of names.values()) checkName(name);
+  const cli = process.argv[1] ?? '';
   const files = programs.flatMap((program) => {
-    const { app, loaded } = program;
-    const { settings } = loaded;
+    const { settings } = program.loaded;
     planCommand(program);
     return unitFiles({
-      name: checked(names.get(app) ?? ''),
-      command: [process.execPath, cli, ...argv, ...(programs.length === 1 ? [] : ['--only', app ?? ''])],
+      name: names.get(program.app) ?? '',
+      command: [process.execPath, cli, ...argvFor(program, line)],
       folder: process.cwd(),
       path: process.env.PATH,
       after: settings.after.flatMap((awaited) => names.get(awaited) ?? []),
@@ -45,58 +51,25 @@ export function unit(given: readonly string[], read: (words: readonly string[]) 
     });
   });
   if (cli.includes(`${path.sep}_npx${path.sep}`)) {
-    process.stderr.write("devwatch: this one lies in npx's cache, which may be cleared · npm install -D devwatch\n");
+    fail("devwatch runs from npx's cache, which npm may delete · npm install -D devwatch");
   }
-  if (!write) {
+  if (!given.own.has('--write')) {
     process.stdout.write(files.map(({ text }) => text).join('\n'));
     return;
   }
-  for (const file of writeUnits(files)) process.stdout.write(`wrote ${file}\n`);
-  const commands = enablingCommands([...names.values()], sockets.length > 0);
-  process.stdout.write(`now run:\n${commands.map((command) => `  ${command}\n`).join('')}`);
+  for (const file of writeUnits(files)) print(`wrote ${file}`);
+  print(['now run:', ...enablingCommands([...names.values()], sockets.length > 0)].join('\n  '));
 }
 
-function checked(name: string): string {
-  checkName(name);
-  return name;
-}
-
-/** Takes out the options that no other command has; they stand, as all do, before the script. */
-function takeOwnOptions(given: readonly string[]): { words: string[]; sockets: string[]; write: boolean } {
-  const words = [...given];
-  const sockets: string[] = [];
-  let write = false;
-  for (let index = 0; index < words.length; ) {
-    const [, name, attached] = /^--(write|socket)(?:=(.*))?$/s.exec(words[index] ?? '') ?? [];
-    if (name === undefined) {
-      index += 1;
-      continue;
-    }
-    const before = parseArgv(words.slice(0, index));
-    if (before.literal || before.program.length > 0) break;
-    const isWhole = name === 'write' || attached !== undefined;
-    const [, next = ''] = words.splice(index, isWhole ? 1 : 2);
-    if (name === 'write') {
-      if (attached !== undefined) throw new UsageError('--write takes no value');
-      write = true;
-    } else {
-      const address = attached ?? next;
-      checkSocket(address);
-      sockets.push(address);
-    }
-  }
-  return { words, sockets, write };
-}
-
-/** What runs, or has run, in the background by this one word. A file of that name is a script. */
-function recordOf(words: readonly string[]): BackgroundRecord | undefined {
-  const [word = '', ...more] = words;
-  if (more.length > 0 || !/^[\w.]/.test(word) || fs.existsSync(word)) return undefined;
+/** Returns the record of the program that the only word names; a file of that name is a script. */
+function recordFor({ optionWords, program }: CommandLine): BackgroundRecord | undefined {
+  const [word = '', ...more] = program;
+  if (optionWords.length > 0 || more.length > 0 || fs.existsSync(word)) return undefined;
   return listEntries().find(({ name }) => name === word)?.record;
 }
 
-/** What its words say is relative to where they were said. */
-function enter({ name, startedIn }: BackgroundRecord): void {
+/** Enters the folder that the words of the record are relative to. */
+function enterFolderOf({ name, startedIn }: BackgroundRecord): void {
   try {
     process.chdir(startedIn);
   } catch (error) {
@@ -104,7 +77,7 @@ function enter({ name, startedIn }: BackgroundRecord): void {
   }
 }
 
-/** Puts them where the user's service manager looks; returns their paths. */
+/** Writes the units to the folder of the user's service manager; returns their paths. */
 function writeUnits(files: readonly UnitFile[]): string[] {
   const { XDG_CONFIG_HOME = '' } = process.env;
   const config = path.isAbsolute(XDG_CONFIG_HOME) ? XDG_CONFIG_HOME : path.join(os.homedir(), '.config');
@@ -112,7 +85,7 @@ function writeUnits(files: readonly UnitFile[]): string[] {
   const places = files.map(({ name, text }) => ({ file: path.join(folder, name), text }));
   for (const { file } of places) {
     if (!mayReplace(file)) {
-      throw new UsageError(`${file}: is there already, and not devwatch's · remove it, or give --name`);
+      throw new UsageError(`${file}: exists and was not written by devwatch · delete it, or use another --name`);
     }
   }
   try {

@@ -1,6 +1,7 @@
 /** What has to happen when settings change while devwatch runs; the option table holds the facts. */
 
-import { type Effect, type OptionKey, type Settings, specOf } from './options.ts';
+import { type Effect, type OptionKey, specOf } from './options.ts';
+import type { Settings } from './settings-types.ts';
 
 /** Returns whether a change of these settings affects `effect`. */
 export const affected = (changed: readonly OptionKey[], effect: Effect): boolean =>

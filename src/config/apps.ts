@@ -2,31 +2,31 @@
 
 import path from 'node:path';
 import type { UsageError } from '../shared/errors.ts';
-import { nearest } from './did-you-mean.ts';
+import { didYouMean } from './did-you-mean.ts';
 import { type Document, type Layer, layerOf, readAt, readLayer } from './document.ts';
 import { flawOfName } from './names.ts';
 import { show } from './values.ts';
 
-/** One program's own settings; those beside `apps` are the defaults of each. */
+/** A program's own settings; the settings outside of `apps` are its defaults. */
 export interface AppLayer {
   readonly name: string;
   readonly layer: Layer;
 }
 
 /**
- * The programs under `apps`, in the order in which they stand there.
+ * Returns the programs under `apps`, in the order of the file.
  *
  * @param place the value of `apps`
- * @throws UsageError at the first bad name, key or value, and where `after` names nobody or itself, over however many
+ * @throws UsageError at the first bad name, key or value, and for an `after` that names no program or forms a circle
  */
 export function readApps(place: Document): readonly AppLayer[] {
   const apps = Array.isArray(place.value) ? fromList(place) : fromObject(place);
-  if (apps.length === 0) throw place.error('"apps" names no program · such as {"web": {"script": "server.js"}}');
+  if (apps.length === 0) throw place.error('"apps" is empty · example: {"web": {"script": "server.js"}}');
   const byName = new Map<string, Layer>();
   for (const { name, layer, error } of apps) {
     const flaw = flawOfName(name);
-    if (flaw !== undefined) throw error(`${show(name)} cannot be a program's name: ${flaw}`);
-    if (byName.has(name)) throw error(`two programs are called ${show(name)} · give one another "name"`);
+    if (flaw !== undefined) throw error(`${show(name)} is not a valid program name: ${flaw}`);
+    if (byName.has(name)) throw error(`two programs are named ${show(name)} · set a different "name" for one of them`);
     byName.set(name, layer);
   }
   const passed = new Set<string>();
@@ -35,7 +35,7 @@ export function readApps(place: Document): readonly AppLayer[] {
 }
 
 interface Found extends AppLayer {
-  /** An error that points at its name. */
+  /** Returns an error with the line and column of the name. */
   error(message: string): UsageError;
 }
 
@@ -58,15 +58,15 @@ function fromList(place: Document): Found[] {
   });
 }
 
-/** A text is the script. */
+/** Returns the settings of an app; a text is its script. */
 function layerAt(place: Document): Layer {
   if (typeof place.value !== 'string') return readLayer(place);
   return layerOf(place, new Map([['script', readAt('script', place)]]), (key) => key);
 }
 
 /**
- * @param way from a program to one that it waits for, and so on
- * @param passed those from which no way leads back
+ * @param way from a program to one that it depends on, and so on
+ * @param passed programs that are known to be part of no circle
  */
 function refuseCircle(way: readonly string[], apps: ReadonlyMap<string, Layer>, passed: Set<string>): void {
   const name = way.at(-1) ?? '';
@@ -75,14 +75,10 @@ function refuseCircle(way: readonly string[], apps: ReadonlyMap<string, Layer>, 
   for (const next of afterOf(layer)) {
     if (layer === undefined) return;
     if (!apps.has(next)) {
-      const guess = nearest(next, [...apps.keys()]);
-      throw layer.error(
-        'after',
-        `no program is called ${show(next)}${guess === undefined ? '' : ` · did you mean "${guess}"?`}`,
-      );
+      throw layer.error('after', `no program is named ${show(next)}${didYouMean(next, [...apps.keys()])}`);
     }
     if (way.includes(next)) {
-      throw layer.error('after', `these wait for each other: ${[...way.slice(way.indexOf(next)), next].join(', ')}`);
+      throw layer.error('after', `these depend on each other: ${[...way.slice(way.indexOf(next)), next].join(', ')}`);
     }
     refuseCircle([...way, next], apps, passed);
   }

@@ -1,255 +1,238 @@
 /**
- * Splits a command line into devwatch's options, Node's, and the program with its arguments.
- * Everything from the first word that is neither on belongs to the program, untouched; so this
- * has to know which options take a value, which a general parser learns too late.
+ * Reads a command line: devwatch's options, flags of Node, and the program with its arguments. Everything from the
+ * first word that is no option belongs to the program, untouched. So this must know which options take a value, while
+ * general parsers find out only after they have read all words.
  */
 
 import { UsageError } from '../shared/errors.ts';
 import { nearest } from './did-you-mean.ts';
-import { isSwitch, type OptionKey, type OptionSpec, optionKeys, specOf } from './options.ts';
-import { readValue, ValueError } from './values.ts';
+import { kindOf, readValue } from './kinds.ts';
+import { isNodeFlag, nodeFlagNames, takesNextWord } from './node-flags.ts';
+import { type OptionKey, type OptionSpec, optionKeys, specOf } from './options.ts';
+import { ValueError } from './values.ts';
 
 export interface CommandLine {
   /** Values given as flags, checked. */
   readonly flags: ReadonlyMap<OptionKey, unknown>;
-  /** Flags for Node itself, as they stood. */
+  /** Flags for Node itself, as given. */
   readonly nodeArgs: readonly string[];
   /** The script or command and its arguments. */
   readonly program: readonly string[];
-  /** `--`: the first word is a program, even if it is called like a subcommand. */
+  /** All words before the program, as given, except options of one subcommand (`own`). */
+  readonly optionWords: readonly string[];
+  /** `--`: the next word is a program, even if it has the name of a subcommand. */
   readonly literal: boolean;
-  /** `-h` shows the usual options, `--help` all. */
+  /** `-h` shows the most used options, `--help` all. */
   readonly help: 'usual' | 'all' | undefined;
   readonly version: boolean;
   /** `--config`: the settings file to read. */
   readonly config: string | undefined;
-  /** `--only`: the names of the programs under `apps` that are meant; of several such flags the last counts. */
+  /** `--only`: the names of the programs under `apps` to run; the last such flag counts. */
   readonly only: readonly string[] | undefined;
+  /** The values of the options that only one subcommand has, by flag; no values for a switch. */
+  readonly own: ReadonlyMap<string, readonly string[]>;
 }
-
-/**
- * Node's options that take their value as the next word, in 20 to 26. What Node lists for NODE_OPTIONS
- * does not say which do; a test asks each of them.
- */
-const nodeFlagsWithValue: ReadonlySet<string> = new Set([
-  '--allow-fs-read',
-  '--allow-fs-write',
-  '--bench-isolation',
-  '--bench-name-pattern',
-  '--bench-reporter',
-  '--bench-reporter-destination',
-  '--bench-samples',
-  '--bench-warmup',
-  '--conditions',
-  '--cpu-prof-dir',
-  '--cpu-prof-interval',
-  '--cpu-prof-name',
-  '--debug-port',
-  '--diagnostic-dir',
-  '--disable-proto',
-  '--disable-warning',
-  '--dns-result-order',
-  '--env-file-if-exists',
-  '--experimental-config-file',
-  '--experimental-default-type',
-  '--experimental-loader',
-  '--experimental-package-map',
-  '--experimental-policy',
-  '--experimental-test-isolation',
-  '--heap-prof-dir',
-  '--heap-prof-interval',
-  '--heap-prof-name',
-  '--heapsnapshot-near-heap-limit',
-  '--heapsnapshot-signal',
-  '--icu-data-dir',
-  '--import',
-  '--input-type',
-  '--inspect-port',
-  '--inspect-publish-uid',
-  '--loader',
-  '--localstorage-file',
-  '--max-http-header-size',
-  '--max-old-space-size-percentage',
-  '--network-family-autoselection-attempt-timeout',
-  '--openssl-config',
-  '--policy-integrity',
-  '--redirect-warnings',
-  '--report-dir',
-  '--report-directory',
-  '--report-filename',
-  '--report-signal',
-  '--require',
-  '--secure-heap',
-  '--secure-heap-min',
-  '--snapshot-blob',
-  '--stack-trace-limit',
-  '--test-coverage-branches',
-  '--test-coverage-exclude',
-  '--test-coverage-functions',
-  '--test-coverage-include',
-  '--test-coverage-lines',
-  '--test-global-setup',
-  '--test-isolation',
-  '--test-name-pattern',
-  '--test-random-seed',
-  '--test-reporter',
-  '--test-reporter-destination',
-  '--test-rerun-failures',
-  '--test-shard',
-  '--test-skip-pattern',
-  '--title',
-  '--tls-cipher-list',
-  '--tls-keylog',
-  '--trace-event-categories',
-  '--trace-event-file-pattern',
-  '--trace-require-module',
-  '--unhandled-rejections',
-  '--use-largepages',
-  '--v8-pool-size',
-  '--vfs-mount',
-  '--watch-kill-signal',
-  '--watch-path',
-  '-r',
-]);
-
-/** Node's options that NODE_OPTIONS does not take, but a program may need. */
-const furtherNodeFlags: readonly string[] = [
-  '--expose-gc',
-  '--expose_gc',
-  '--cpu-prof',
-  '--heap-prof',
-  '--prof',
-  '--cpu-prof-dir',
-  '--cpu-prof-interval',
-  '--cpu-prof-name',
-  '--env-file-if-exists',
-  '--test',
-];
 
 interface Flag {
   readonly name: string;
-  readonly key: OptionKey | 'config' | 'only' | 'help' | 'version';
+  readonly key: OptionKey | 'config' | 'only' | 'help' | 'version' | 'own';
   readonly spec: OptionSpec | undefined;
   readonly takesValue: boolean;
 }
+
+const isSwitch = (spec: OptionSpec): boolean => kindOf(spec).isSwitch === true;
 
 const flagsByName: ReadonlyMap<string, Flag> = collectFlags();
 
 function collectFlags(): Map<string, Flag> {
   const flags = new Map<string, Flag>();
-  const add = (
-    key: Flag['key'],
-    spec: OptionSpec | undefined,
-    takesValue: boolean,
-    names: readonly (string | undefined)[],
-  ): void => {
-    for (const name of names) if (name !== undefined) flags.set(name, { name, key, spec, takesValue });
+  const add = (key: Flag['key'], spec: OptionSpec | undefined, takesValue: boolean, ...names: string[]): void => {
+    for (const name of names) flags.set(name, { name, key, spec, takesValue });
   };
   for (const key of optionKeys) {
     const spec = specOf(key);
-    if (spec.flag === undefined) continue;
-    const long = [spec.flag, spec.alias].filter((name) => name !== undefined).map((name) => `--${name}`);
-    add(key, spec, !isSwitch(spec), [...long, spec.short && `-${spec.short}`]);
+    const { flag, alias, short } = spec;
+    if (flag === undefined) continue;
+    add(key, spec, !isSwitch(spec), `--${flag}`);
+    if (alias !== undefined) add(key, spec, !isSwitch(spec), `--${alias}`);
+    if (short !== undefined) add(key, spec, !isSwitch(spec), `-${short}`);
   }
-  add('config', undefined, true, ['-c', '--config']);
-  add('only', undefined, true, ['--only']);
-  add('help', undefined, false, ['-h', '--help']);
-  add('version', undefined, false, ['-v', '--version']);
+  add('config', undefined, true, '-c', '--config');
+  add('only', undefined, true, '--only');
+  add('help', undefined, false, '-h', '--help');
+  add('version', undefined, false, '-v', '--version');
   return flags;
 }
 
 /**
- * Reads `argv`, the words after `devwatch`.
+ * Reads the words after `devwatch`, or after a subcommand.
  *
- * @throws UsageError for an unknown option (naming the nearest), a missing or a bad value
+ * @param before what was given before these words; its options stay in force
+ * @param own flags that only one subcommand has, and whether each takes a value
+ * @throws UsageError for an unknown option (with the nearest one), and for a missing or wrong value
  */
-export function parseArgv(argv: readonly string[]): CommandLine {
-  const values = new Map<OptionKey, unknown>();
-  const nodeArgs: string[] = [];
-  let config: string | undefined;
-  let only: readonly string[] | undefined;
-  let help: CommandLine['help'];
-  let version = false;
-  let literal = false;
-
-  let index = 0;
-  for (; index < argv.length; index += 1) {
-    const word = argv[index] ?? '';
-    if (word === '--') {
-      literal = true;
-      index += 1;
-      break;
-    }
-    if (!word.startsWith('-') || word === '-') break;
-    const equals = word.startsWith('--') ? word.indexOf('=') : -1;
-    const name = equals < 0 ? word : word.slice(0, equals);
-    const attached = equals < 0 ? undefined : word.slice(equals + 1);
-    const takeNext = (looksWrong: (next: string) => boolean): string => {
-      index += 1;
-      const next = argv[index];
-      if (next === undefined || looksWrong(next)) throw new UsageError(`${name} needs a value: ${usageOf(name)}`);
-      return next;
-    };
-
-    const flag = flagsByName.get(name);
-    if (flag !== undefined) {
-      if (flag.takesValue) {
-        const text = attached ?? takeNext(isOption);
-        if (flag.key === 'config') config = configFile(name, text);
-        else if (flag.key === 'only') only = programNames(name, text);
-        else if (flag.spec !== undefined) store(values, flag, text);
-      } else if (attached !== undefined) {
-        if (flag.spec === undefined) throw new UsageError(`${name} takes no value`);
-        if (flag.spec.kind === 'port' && /^\d/.test(attached)) store(values, flag, attached);
-        else if (attached !== 'true' && attached !== 'false')
-          throw new UsageError(`${name} takes true or false, not "${attached}"`);
-        else values.set(flag.key as OptionKey, attached === 'true');
-      } else if (flag.key === 'help') help = flag.name === '-h' ? 'usual' : 'all';
-      else if (flag.key === 'version') version = true;
-      else values.set(flag.key as OptionKey, true);
-      continue;
-    }
-    const negated = name.startsWith('--no-') ? flagsByName.get(`--${name.slice(5)}`) : undefined;
-    if (name === '--no-watch') {
-      values.set('watch', []);
-    } else if (negated?.spec !== undefined && isSwitch(negated.spec)) {
-      if (attached !== undefined) throw new UsageError(`${name} takes no value`);
-      values.set(negated.key as OptionKey, false);
-    } else if (isNodeFlag(name)) {
-      nodeArgs.push(word);
-      // Node takes `_` for `-` in its flags.
-      if (attached === undefined && nodeFlagsWithValue.has(name.replaceAll('_', '-')))
-        nodeArgs.push(takeNext(() => false));
-    } else if (!expandCluster(word, values)) {
-      throw unknownOption(name);
-    }
-  }
-  return { flags: values, nodeArgs, program: argv.slice(index), literal, help, version, config, only };
-}
+export const parseArgv = (
+  argv: readonly string[],
+  before?: CommandLine,
+  own: ReadonlyMap<string, boolean> = new Map(),
+): CommandLine => new ArgvReader(argv, own, before).read();
 
 /**
- * Reads the words after a command that takes paths, among which options may stand; `before` is what stood
- * before the command.
+ * Reads the words after a subcommand that takes paths, among which options may stand.
  *
  * @throws UsageError as `parseArgv` does
  */
 export function parsePaths(before: CommandLine, words: readonly string[]): { line: CommandLine; paths: string[] } {
-  let line = before;
+  let line: CommandLine = { ...before, nodeArgs: [] };
   const paths: string[] = [];
   for (let left = words; left.length > 0; ) {
-    const part = parseArgv(left);
-    const { config = line.config, only = line.only } = part;
-    line = { ...line, flags: new Map([...line.flags, ...part.flags]), config, only };
-    const [unfit] = part.nodeArgs;
-    if (unfit !== undefined) throw unknownOption(unfit);
-    const read = part.literal ? part.program : part.program.slice(0, 1);
+    line = parseArgv(left, line);
+    const [stray] = line.nodeArgs;
+    if (stray !== undefined) throw unknownOption(stray);
+    const read = line.literal ? line.program : line.program.slice(0, 1);
     paths.push(...read);
-    left = part.program.slice(read.length);
+    left = line.program.slice(read.length);
   }
-  return { line, paths };
+  return { line: { ...line, nodeArgs: before.nodeArgs, program: [] }, paths };
 }
 
-/** A word that is an option where a value is expected: the value was forgotten. `--watch=--odd` says that it was not. */
+class ArgvReader {
+  readonly #argv: readonly string[];
+  readonly #ownFlags: ReadonlyMap<string, boolean>;
+  readonly #values: Map<OptionKey, unknown>;
+  readonly #nodeArgs: string[];
+  readonly #optionWords: string[];
+  readonly #own = new Map<string, string[]>();
+  #index = 0;
+  #config: string | undefined;
+  #only: readonly string[] | undefined;
+  #help: CommandLine['help'];
+  #version = false;
+
+  constructor(argv: readonly string[], ownFlags: ReadonlyMap<string, boolean>, before: CommandLine | undefined) {
+    this.#argv = argv;
+    this.#ownFlags = ownFlags;
+    this.#values = new Map(before?.flags);
+    this.#nodeArgs = [...(before?.nodeArgs ?? [])];
+    this.#optionWords = [...(before?.optionWords ?? [])];
+    this.#config = before?.config;
+    this.#only = before?.only;
+  }
+
+  read(): CommandLine {
+    let literal = false;
+    for (; this.#index < this.#argv.length && !literal; this.#index += 1) {
+      const word = this.#argv[this.#index] ?? '';
+      if (word !== '--' && (!word.startsWith('-') || word === '-')) break;
+      const begin = this.#index;
+      if (word === '--') literal = true;
+      else if (this.#readOption(word)) continue;
+      this.#optionWords.push(...this.#argv.slice(begin, this.#index + 1));
+    }
+    return {
+      flags: this.#values,
+      nodeArgs: this.#nodeArgs,
+      program: this.#argv.slice(this.#index),
+      optionWords: this.#optionWords,
+      literal,
+      help: this.#help,
+      version: this.#version,
+      config: this.#config,
+      only: this.#only,
+      own: this.#own,
+    };
+  }
+
+  /** Reads one option, with its value. Returns whether only one subcommand has it. */
+  #readOption(word: string): boolean {
+    const equals = word.startsWith('--') ? word.indexOf('=') : -1;
+    const name = equals < 0 ? word : word.slice(0, equals);
+    const attached = equals < 0 ? undefined : word.slice(equals + 1);
+    const ownTakesValue = this.#ownFlags.get(name);
+    const flag = flagsByName.get(name);
+    if (ownTakesValue !== undefined) this.#readOwn(name, ownTakesValue, attached);
+    else if (flag?.takesValue === true) this.#readWithValue(flag, attached ?? this.#takeNext(name, isOption));
+    else if (flag !== undefined) this.#readSwitch(flag, attached);
+    else if (!this.#readNegated(name, attached) && !this.#readNodeFlag(word, name, attached))
+      this.#readCluster(word, name);
+    return ownTakesValue !== undefined;
+  }
+
+  #takeNext(name: string, looksWrong: (next: string) => boolean): string {
+    this.#index += 1;
+    const next = this.#argv[this.#index];
+    if (next === undefined || looksWrong(next)) throw new UsageError(`${name} needs a value: ${usageOf(name)}`);
+    return next;
+  }
+
+  #readOwn(name: string, takesValue: boolean, attached: string | undefined): void {
+    if (!takesValue && attached !== undefined) throw new UsageError(`${name} takes no value`);
+    const values = takesValue ? [attached ?? this.#takeNext(name, isOption)] : [];
+    this.#own.set(name, [...(this.#own.get(name) ?? []), ...values]);
+  }
+
+  #readWithValue(flag: Flag, text: string): void {
+    if (flag.key === 'config') this.#config = configFile(flag.name, text);
+    else if (flag.key === 'only') this.#only = programNames(flag.name, text);
+    else this.#store(flag, text);
+  }
+
+  #readSwitch(flag: Flag, attached: string | undefined): void {
+    if (flag.key === 'help' || flag.key === 'version') {
+      if (attached !== undefined) throw new UsageError(`${flag.name} takes no value`);
+      if (flag.key === 'version') this.#version = true;
+      else this.#help = flag.name === '-h' ? 'usual' : 'all';
+    } else if (flag.spec?.kind === 'port' && /^\d/.test(attached ?? '')) {
+      this.#store(flag, attached ?? '');
+    } else {
+      if (!['true', 'false', undefined].includes(attached)) {
+        throw new UsageError(`${flag.name} takes true or false, not "${attached}"`);
+      }
+      this.#values.set(flag.key as OptionKey, attached !== 'false');
+    }
+  }
+
+  /** `--no-quiet`, and `--no-watch`. */
+  #readNegated(name: string, attached: string | undefined): boolean {
+    if (!name.startsWith('--no-')) return false;
+    const flag = flagsByName.get(`--${name.slice(5)}`);
+    if (name !== '--no-watch' && (flag?.spec === undefined || !isSwitch(flag.spec))) return false;
+    if (attached !== undefined) throw new UsageError(`${name} takes no value`);
+    if (name === '--no-watch') this.#values.set('watch', []);
+    else this.#values.set(flag?.key as OptionKey, false);
+    return true;
+  }
+
+  #readNodeFlag(word: string, name: string, attached: string | undefined): boolean {
+    if (!isNodeFlag(name)) return false;
+    this.#nodeArgs.push(word);
+    if (attached === undefined && takesNextWord(name)) this.#nodeArgs.push(this.#takeNext(name, () => false));
+    return true;
+  }
+
+  /** Several one-letter switches in one word: `-qL`. */
+  #readCluster(word: string, name: string): void {
+    const flags = [...word.slice(1)].map((letter) => flagsByName.get(`-${letter}`));
+    const isCluster = !word.startsWith('--') && flags.every((flag) => flag?.spec !== undefined && isSwitch(flag.spec));
+    if (!isCluster) throw unknownOption(name);
+    for (const flag of flags) this.#values.set(flag?.key as OptionKey, true);
+  }
+
+  #store({ key, name, spec }: Flag, text: string): void {
+    if (spec === undefined) return;
+    let value: unknown;
+    try {
+      value = readValue(spec, text);
+    } catch (error) {
+      throw error instanceof ValueError ? new UsageError(`${name} ${error.message}`) : error;
+    }
+    const earlier = this.#values.get(key as OptionKey);
+    const both = Array.isArray(earlier) && Array.isArray(value) ? Object.freeze([...earlier, ...value]) : value;
+    this.#values.set(key as OptionKey, both);
+  }
+}
+
+/** An option where a value is expected: the value is missing. `--watch=--odd` gives such a value. */
 const isOption = (word: string): boolean => word.startsWith('--') || flagsByName.has(word);
 
 function configFile(name: string, text: string): string {
@@ -263,37 +246,10 @@ function programNames(name: string, text: string): readonly string[] {
   return names;
 }
 
-/** Several one-letter switches in one word: `-qL`. */
-function expandCluster(word: string, values: Map<OptionKey, unknown>): boolean {
-  if (word.startsWith('--') || word.length < 3) return false;
-  const flags = [...word.slice(1)].map((letter) => flagsByName.get(`-${letter}`));
-  if (!flags.every((flag) => flag?.spec !== undefined && isSwitch(flag.spec))) return false;
-  for (const flag of flags) if (flag !== undefined) values.set(flag.key as OptionKey, true);
-  return true;
-}
-
-function store(values: Map<OptionKey, unknown>, flag: Flag, text: string): void {
-  if (flag.spec === undefined) return;
-  const key = flag.key as OptionKey;
-  let value: unknown;
-  try {
-    value = readValue(flag.spec, text);
-  } catch (error) {
-    throw error instanceof ValueError ? new UsageError(`${flag.name} ${error.message}`) : error;
-  }
-  const earlier = values.get(key);
-  values.set(key, Array.isArray(earlier) && Array.isArray(value) ? Object.freeze([...earlier, ...value]) : value);
-}
-
-function isNodeFlag(name: string): boolean {
-  // The set itself ignores the difference between `-` and `_` and resolves `--no-`.
-  return process.allowedNodeEnvironmentFlags.has(name) || furtherNodeFlags.includes(name);
-}
-
 function unknownOption(name: string): UsageError {
   const guess = name.startsWith('--') ? nearestLong(name) : attachedToShort(name);
-  const hint = guess === undefined ? 'see devwatch --help' : `did you mean ${guess}?`;
-  return new UsageError(`unknown option ${name} · ${hint} (the program's own options go after its name)`);
+  const hint = guess === undefined ? ' · see devwatch --help' : ` · did you mean ${guess}?`;
+  return new UsageError(`unknown option ${name}${hint} (the program's own options go after its name)`);
 }
 
 function nearestLong(name: string): string | undefined {
@@ -301,13 +257,10 @@ function nearestLong(name: string): string | undefined {
   const negated = long
     .filter((flag) => flag.spec !== undefined && isSwitch(flag.spec))
     .map((flag) => `--no-${flag.name.slice(2)}`);
-  return (
-    nearest(name, [...long.map((flag) => flag.name), ...negated]) ??
-    nearest(name, [...process.allowedNodeEnvironmentFlags, ...furtherNodeFlags])
-  );
+  return nearest(name, [...long.map((flag) => flag.name), ...negated]) ?? nearest(name, nodeFlagNames());
 }
 
-/** `-wsrc` and `-w=src`: one letter is too little to guess from, but this much is clear. */
+/** `-wsrc` and `-w=src`: there is nothing near one letter, but the intention is clear. */
 function attachedToShort(word: string): string | undefined {
   const flag = flagsByName.get(word.slice(0, 2));
   return flag?.takesValue === true ? `${flag.name} ${word.slice(2).replace(/^=/, '')}` : undefined;

@@ -1,4 +1,4 @@
-/** A settings file: JSON with comments, read so that every complaint names its line and column. */
+/** Settings files: JSON with comments; every error has a line and a column. */
 
 import fs from 'node:fs';
 import path from 'node:path';
@@ -6,17 +6,18 @@ import type { Node, ParseError } from 'jsonc-parser';
 import { codeOf, UsageError } from '../shared/errors.ts';
 import { ownershipFlaw } from '../shared/ownership.ts';
 import { require } from '../shared/require.ts';
-import { nearest } from './did-you-mean.ts';
+import { didYouMean } from './did-you-mean.ts';
+import { readValue } from './kinds.ts';
 import { isOptionKey, type OptionKey, optionKeys, specOf } from './options.ts';
-import { readValue, show, ValueError } from './values.ts';
+import { show, ValueError } from './values.ts';
 
 const parser = (): typeof import('jsonc-parser') => require('jsonc-parser');
 
-/** Checked values, and the folder that paths and patterns among them are relative to. */
+/** Checked values, and the folder that their paths and patterns are relative to. */
 export interface Layer {
   readonly values: ReadonlyMap<OptionKey, unknown>;
   readonly folder: string;
-  /** An error about one of the values that says where it was given. */
+  /** Returns an error about one of the values, with the place where it was given. */
   error(key: OptionKey, message: string): UsageError;
 }
 
@@ -24,22 +25,22 @@ export interface Layer {
 export interface Document {
   readonly file: string;
   readonly value: unknown;
-  /** The value under a key of an object or at an index of a list, or undefined. */
+  /** Returns the value under a key of an object or at an index of a list; undefined if there is none. */
   child(key: string | number): Document | undefined;
   /** The elements of a list. */
   elements(): readonly Document[];
   /** The entries of an object. */
   entries(): readonly { readonly key: string; readonly keyAt: Document; readonly value: Document }[];
   isObject(): boolean;
-  /** An error that points here. */
+  /** Returns an error with the line and column of this place. */
   error(message: string): UsageError;
 }
 
-const largestFile = 1024 * 1024;
-/** Settings need four levels; the parser, and whoever walks what it returns, would run out of stack at thousands. */
-const deepestNesting = 100;
+const maxFileBytes = 1024 * 1024;
+/** Settings need four levels; at thousands the parser and code that walks its result run out of stack. */
+const maxNesting = 100;
 
-/** A file below this folder is shown by its relative path. */
+/** Formats a path: relative if it is below the working folder. */
 const shown = (file: string): string => {
   const relative = path.relative(process.cwd(), file);
   return relative.startsWith('..') ? file : relative;
@@ -48,8 +49,8 @@ const shown = (file: string): string => {
 /**
  * Reads and parses a settings file.
  *
- * @throws UsageError when it cannot be read, is no text, too large, broken, or (on POSIX) could
- *   have been written by somebody else: it names commands
+ * @throws UsageError if it cannot be read, is not a text, too large or broken, or if (on POSIX) another user could have
+ *   written it: it contains commands to run
  */
 export function readDocument(file: string): Document {
   const text = readFile(file);
@@ -58,7 +59,7 @@ export function readDocument(file: string): Document {
   const root = parser().parseTree(text, errors, { allowTrailingComma: true, allowEmptyContent: true });
   const [first] = errors;
   if (first !== undefined) throw errorAt(file, text, first.offset, describe(first, text));
-  if (root === undefined) throw new UsageError(`${shown(file)}: is empty · the least is {}`);
+  if (root === undefined) throw new UsageError(`${shown(file)}: is empty · the minimum is {}`);
   return documentOf(file, text, root);
 }
 
@@ -68,9 +69,9 @@ function readFile(file: string): string {
     const stats = fs.statSync(file);
     if (stats.isDirectory()) throw new UsageError(`${shown(file)}: is a folder, not a settings file`);
     if (!stats.isFile()) throw new UsageError(`${shown(file)}: is not a regular file`);
-    if (stats.size > largestFile) {
+    if (stats.size > maxFileBytes) {
       throw new UsageError(
-        `${shown(file)}: has ${Math.ceil(stats.size / largestFile)} MB; a settings file has at most 1 MB`,
+        `${shown(file)}: has ${Math.ceil(stats.size / maxFileBytes)} MB; a settings file has at most 1 MB`,
       );
     }
     refuseForeign(file, stats);
@@ -78,7 +79,8 @@ function readFile(file: string): string {
   } catch (error) {
     if (error instanceof UsageError) throw error;
     const code = codeOf(error);
-    if (code === 'EACCES' || code === 'EPERM') throw new UsageError(`${shown(file)}: may not be read (${code})`);
+    if (code === 'EACCES' || code === 'EPERM')
+      throw new UsageError(`${shown(file)}: reading is not permitted (${code})`);
     throw new UsageError(`${shown(file)}: cannot be read (${code ?? 'unknown error'})`);
   }
   try {
@@ -97,12 +99,12 @@ function refuseForeign(file: string, stats: fs.Stats): void {
   if (flaw === undefined || hasNoModes(file)) return;
   throw new UsageError(
     flaw === 'owner'
-      ? `${shown(file)}: belongs to another user (uid ${stats.uid}) and names commands · chown it, or use --config with a copy`
-      : `${shown(file)}: may be written by every user and names commands · chmod o-w ${shown(file)}`,
+      ? `${shown(file)}: belongs to another user (uid ${stats.uid}) and contains commands to run · chown it, or use --config with a copy`
+      : `${shown(file)}: is writable by every user and contains commands to run · chmod o-w ${shown(file)}`,
   );
 }
 
-/** File systems that show every file as 777: 9p (WSL's /mnt), FUSE, vboxsf, VMware and Parallels folders, SMB, CIFS. */
+/** File systems on which every file has mode 777: 9p (WSL's /mnt), FUSE, vboxsf, VMware and Parallels folders, SMB, CIFS. */
 const modelessFileSystems: ReadonlySet<number> = new Set([
   0x01021997, 0x65735546, 0x786f4256, 0xbacbacbc, 0x7c7c6673, 0x517b, 0xff534d42, 0xfe534d42,
 ]);
@@ -115,13 +117,13 @@ function refuseDeepNesting(file: string, text: string): void {
   for (let token = scanner.scan(); token !== syntax.end; token = scanner.scan()) {
     if (token === syntax.openBrace || token === syntax.openBracket) depth += 1;
     else if (token === syntax.closeBrace || token === syntax.closeBracket) depth -= 1;
-    if (depth > deepestNesting) {
-      throw errorAt(file, text, scanner.getTokenOffset(), `is nested more than ${deepestNesting} levels deep`);
+    if (depth > maxNesting) {
+      throw errorAt(file, text, scanner.getTokenOffset(), `is nested more than ${maxNesting} levels deep`);
     }
   }
 }
 
-/** Of jsonc-parser's SyntaxKind, a const enum that single-file compilation cannot read. */
+/** Values of jsonc-parser's SyntaxKind, a const enum, which single-file compilation cannot read. */
 const syntax = { openBrace: 1, closeBrace: 2, openBracket: 3, closeBracket: 4, end: 17 } as const;
 
 function documentOf(file: string, text: string, node: Node): Document {
@@ -146,29 +148,27 @@ function documentOf(file: string, text: string, node: Node): Document {
 }
 
 /**
- * The options in an object of a settings file, checked.
+ * Returns the options in an object of a settings file, checked.
  *
- * @param others keys that may stand there, too, and are read elsewhere
- * @throws UsageError at the first unknown key, duplicate key or wrong value
+ * @param others further keys that are allowed, and read elsewhere
+ * @throws UsageError at the first unknown or duplicate key, or wrong value
  */
 export function readLayer(document: Document, others: readonly string[] = []): Layer {
-  if (!document.isObject()) throw document.error(`settings are an object {…}, not ${show(document.value)}`);
+  if (!document.isObject()) throw document.error(`settings must be an object {…}, not ${show(document.value)}`);
   const values = new Map<OptionKey, unknown>();
   for (const { key, keyAt, value } of document.entries()) {
     if (key === '$schema' || others.includes(key)) continue;
     if (!isOptionKey(key)) {
-      const guess = nearest(key, [...optionKeys, ...others]);
-      throw keyAt.error(
-        `unknown key ${show(key)}${guess === undefined ? ' · the README lists them' : ` · did you mean "${guess}"?`}`,
-      );
+      const hint = didYouMean(key, [...optionKeys, ...others]) || ' · the README lists all keys';
+      throw keyAt.error(`unknown key ${show(key)}${hint}`);
     }
-    if (values.has(key)) throw keyAt.error(`"${key}" stands here a second time`);
+    if (values.has(key)) throw keyAt.error(`"${key}" appears twice`);
     values.set(key, readAt(key, value));
   }
   return layerOf(document, values, (key) => key);
 }
 
-/** A layer whose errors point at the keys' values in the file; `nameOf` is the option's name there. */
+/** Returns a layer whose errors have the line and column of the value; `nameOf` returns an option's name in the file. */
 export function layerOf(
   document: Document,
   values: ReadonlyMap<OptionKey, unknown>,
@@ -181,11 +181,11 @@ export function layerOf(
   };
 }
 
-/** One option's value at its place in a file; an error points at the element that is wrong. */
+/** Returns the checked value of an option in a file. @throws UsageError with the line and column of the wrong element */
 export function readAt(key: OptionKey, place: Document): unknown {
   const names = new Set<string>();
   for (const entry of place.entries()) {
-    if (names.has(entry.key)) throw entry.keyAt.error(`${show(entry.key)} stands in "${key}" a second time`);
+    if (names.has(entry.key)) throw entry.keyAt.error(`${show(entry.key)} appears twice in "${key}"`);
     names.add(entry.key);
   }
   try {

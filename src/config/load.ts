@@ -1,35 +1,30 @@
-/** From the command line and the files of a folder to one frozen set of settings. */
+/** Loads settings: command line and files of a folder become one frozen set of settings. */
 
 import fs from 'node:fs';
 import path from 'node:path';
 import { codeOf, UsageError } from '../shared/errors.ts';
 import { type AppLayer, readApps } from './apps.ts';
-import { nearest } from './did-you-mean.ts';
+import { defaultSettings } from './defaults.ts';
+import { didYouMean } from './did-you-mean.ts';
 import { type Document, type Layer, readDocument, readLayer } from './document.ts';
+import { kindOf, readValue } from './kinds.ts';
 import { fromNodemon } from './nodemon.ts';
-import {
-  defaultSettings,
-  isOptionKey,
-  type OptionKey,
-  optionKeys,
-  type Settings,
-  type SettingsInput,
-  specOf,
-} from './options.ts';
-import { readValue, ValueError } from './values.ts';
+import { isOptionKey, type OptionKey, optionKeys, specOf } from './options.ts';
+import type { Settings, SettingsInput } from './settings-types.ts';
+import { ValueError } from './values.ts';
 
-/** Settings together with what they are relative to. */
+/** Settings, and the folders that they are relative to. */
 export interface LoadedSettings {
   readonly settings: Settings;
-  /** Absolute: where the program runs. */
+  /** The folder in which the program runs, absolute. */
   readonly folder: string;
-  /** Absolute: what the patterns of each list are relative to. */
+  /** The folders that the patterns of each list are relative to, absolute. */
   readonly bases: { readonly watch: string; readonly ignore: string };
   /** The settings file in force, absolute, or undefined. */
   readonly file: string | undefined;
-  /** Where settings may stand, absolute: a change of any of these is a reason to read them again. */
+  /** Files that may contain settings, absolute: they are read again when one of these changes. */
   readonly settingsFiles: readonly string[];
-  /** What the user should be told about how the settings came about. */
+  /** Messages for the user about where the settings come from. */
   readonly notes: readonly string[];
 }
 
@@ -39,28 +34,27 @@ export interface LoadedApp extends LoadedSettings {
   readonly app: string;
 }
 
-/** All that a folder's settings say. */
+/** All settings of a folder. */
 export interface LoadedProject {
-  /** What stands outside of `apps`. */
+  /** The settings outside of `apps`. */
   readonly common: LoadedSettings;
-  /** The programs under `apps`, each with its own settings over the common ones; empty where there is no `apps`. */
+  /** The programs under `apps`, with their own settings over the common ones; empty if there is no `apps`. */
   readonly apps: readonly LoadedApp[];
 }
 
 export interface LoadRequest {
-  /** What was given as flags or through the API; wins over every file. */
+  /** Values given as flags or through the API; they override every file. */
   readonly given: ReadonlyMap<OptionKey, unknown>;
-  /** Absolute folder in which it was given. */
+  /** The folder that given paths are relative to, absolute. */
   readonly folder: string;
-  /** A settings file named by the user; without it the folder's own are looked for. */
+  /** A settings file named by the user, instead of those of the folder. */
   readonly config?: string | undefined;
 }
 
 /**
- * Reads `.watchrc`, else `"devwatch"` in package.json, else nodemon's settings, and lays what was
- * given over them.
+ * Reads `.watchrc`, else `"devwatch"` in package.json, else nodemon's settings; the given values override them.
  *
- * @throws UsageError naming file, line and column of what is wrong
+ * @throws UsageError with file, line and column of the mistake
  */
 export function loadProject({ given, folder, config }: LoadRequest): LoadedProject {
   const flags: Layer = {
@@ -77,7 +71,7 @@ export function loadProject({ given, folder, config }: LoadRequest): LoadedProje
     named === undefined ? ['.watchrc', 'package.json', 'nodemon.json'].map((name) => path.join(start, name)) : [named];
   const origin = { file, settingsFiles, notes };
   const files = layer === undefined ? [] : [layer];
-  // Of several programs each has a folder of its own: --cwd says where they all start from.
+  // --cwd names the folder of the settings; each app may have a folder of its own.
   const valuesForApps = new Map(given);
   valuesForApps.delete('cwd');
   const forApps = { ...flags, values: valuesForApps };
@@ -96,32 +90,32 @@ export function loadProject({ given, folder, config }: LoadRequest): LoadedProje
   };
 }
 
-/** A program's variables, hooks and interpreters come to those that all programs have. */
+/** Adds an app's variables, hooks and interpreters to the common ones. */
 function withMapsOf(app: Layer, common: Layer | undefined): Layer {
   const values = new Map(app.values);
   for (const [key, value] of app.values) {
-    if (!['variables', 'hooks', 'commands'].includes(specOf(key).kind)) continue;
+    if (kindOf(specOf(key)).isMap !== true) continue;
     values.set(key, Object.freeze({ ...(common?.values.get(key) as object | undefined), ...(value as object) }));
   }
   return { ...app, values };
 }
 
-/** A script that stands beside `apps` would be appended to a line of a program's own. */
+/** Drops the common `script` for an app with its own `exec`: it would be appended to that line. */
 function withoutScript(common: Layer, app: Layer): Layer {
   if (!app.values.has('exec')) return common;
   return { ...common, values: new Map([...common.values].filter(([key]) => key !== 'script' && key !== 'args')) };
 }
 
-/** The settings of a single program: `apps` is passed over. Throws as `loadProject` does. */
+/** Loads the settings of a single program; ignores `apps`. Throws as `loadProject` does. */
 export const loadSettings = (request: LoadRequest): LoadedSettings => loadProject(request).common;
 
 const startFolder = (given: ReadonlyMap<OptionKey, unknown>, folder: string): string =>
   path.resolve(folder, String(given.get('cwd') ?? '.'));
 
 /**
- * The first layer that has a value for a key wins.
+ * Merges layers; the first one that has a value for a key wins.
  *
- * @param start where the program runs, and what was given as patterns is relative to, unless a file moves that
+ * @param start the folder in which the program runs and that given patterns are relative to, unless a file sets `cwd`
  */
 function merge(
   start: string,
@@ -147,9 +141,9 @@ function merge(
 }
 
 /**
- * Settings that come from code alone; no file is read.
+ * Returns settings that come only from code; reads no file.
  *
- * @throws UsageError naming the option that is wrong
+ * @throws UsageError with the wrong option
  */
 export function loadGiven(input: SettingsInput, folder: string): LoadedSettings {
   const error = (key: OptionKey, message: string): UsageError => new UsageError(`${key}: ${message}`);
@@ -162,10 +156,7 @@ function readInput(input: SettingsInput): Map<OptionKey, unknown> {
   const values = new Map<OptionKey, unknown>();
   for (const [key, raw] of Object.entries(input)) {
     if (raw === undefined) continue;
-    if (!isOptionKey(key)) {
-      const guess = nearest(key, optionKeys);
-      throw new UsageError(`unknown option "${key}"${guess === undefined ? '' : ` · did you mean "${guess}"?`}`);
-    }
+    if (!isOptionKey(key)) throw new UsageError(`unknown option "${key}"${didYouMean(key, optionKeys)}`);
     try {
       values.set(key, readValue(specOf(key), raw));
     } catch (error) {
@@ -178,10 +169,7 @@ function readInput(input: SettingsInput): Map<OptionKey, unknown> {
 }
 
 function absolute(key: OptionKey, value: unknown, folder: string): unknown {
-  const { kind } = specOf(key);
-  if (kind === 'path') return path.resolve(folder, String(value));
-  if (kind === 'paths') return Object.freeze((value as readonly string[]).map((file) => path.resolve(folder, file)));
-  return value;
+  return kindOf(specOf(key)).resolve?.(value, folder) ?? value;
 }
 
 interface FoundLayers {
@@ -194,7 +182,7 @@ function readLayers(document: Document): FoundLayers {
   const layer = readLayer(document, ['apps']);
   const apps = document.child('apps');
   if ((layer.values.get('after') as readonly string[] | undefined)?.length) {
-    throw layer.error('after', 'is for one of several programs: it stands in one of "apps"');
+    throw layer.error('after', 'can only be set for one of the programs in "apps"');
   }
   return { layer, apps: apps === undefined ? [] : readApps(apps), file: document.file };
 }
@@ -216,32 +204,32 @@ function findLayers(folder: string, named: string | undefined, notes: string[]):
   const foreign = fs.existsSync(nodemonFile) ? readDocument(nodemonFile) : document?.child('nodemonConfig');
   if (foreign === undefined) return {};
   const { layer, unsupported } = fromNodemon(foreign);
-  const without = unsupported.length === 0 ? '' : ` · without ${unsupported.join(', ')}`;
+  const without = unsupported.length === 0 ? '' : ` · not supported: ${unsupported.join(', ')}`;
   notes.push(
     `settings from ${path.basename(foreign.file)}${foreign.file === manifest ? ' (nodemonConfig)' : ''}${without}`,
   );
   return { layer, file: foreign.file };
 }
 
-/** The package's entry point, for `devwatch` without a script; undefined when there is none. */
+/** Returns the package's entry point, for `devwatch` without a script; undefined if there is none. */
 export function packageMain(folder: string): string | undefined {
   const main = readPackage(path.join(folder, 'package.json'))?.main;
   if (typeof main !== 'string' || main === '') return undefined;
-  // What Node itself would try for a package's entry point.
+  // Node resolves entry points in this order.
   const tried = [main, `${main}.js`, path.join(main, 'index.js')];
   return tried.find((name) => statsOf(path.resolve(folder, name), fs.statSync)?.isFile() === true) ?? main;
 }
 
-/** package.json, if it has settings for us. */
+/** Reads package.json if it contains settings of devwatch or nodemon. */
 function readManifest(file: string): ReturnType<typeof readDocument> | undefined {
   if (statsOf(file, fs.statSync)?.isFile() !== true) return undefined;
   const fields = readPackage(file);
-  // Most have none, and need no parser that knows lines and columns.
+  // Most contain none, and do not need the parser that knows lines and columns.
   if (fields !== undefined && !('devwatch' in fields) && !('nodemonConfig' in fields)) return undefined;
   return readDocument(file);
 }
 
-/** The fields of a package.json; undefined where it is missing, or is none. */
+/** Returns the fields of a package.json; undefined if it is missing or broken. */
 function readPackage(file: string): Readonly<Record<string, unknown>> | undefined {
   try {
     const fields: unknown = JSON.parse(fs.readFileSync(file, 'utf8'));
@@ -251,18 +239,18 @@ function readPackage(file: string): Readonly<Record<string, unknown>> | undefine
   }
 }
 
-/** Undefined when there is no such thing. */
+/** Returns undefined if the path does not exist. */
 function statsOf(file: string, stat: typeof fs.statSync): fs.Stats | undefined {
   try {
     return stat(file, { throwIfNoEntry: false });
   } catch (error) {
-    // A part of the path is a file. Newer Nodes take this for "no entry", too.
+    // A part of the path is a file; newer versions of Node return undefined for this as well.
     if (codeOf(error) === 'ENOTDIR') return undefined;
     throw new UsageError(`${file}: cannot be read (${codeOf(error) ?? 'unknown error'})`);
   }
 }
 
-/** `named`: the layer that named the folder. */
+/** @throws UsageError from `named`, the layer that set the folder, if the folder cannot be used */
 function requireFolder(folder: string, named: Layer): void {
   let stats: fs.Stats | undefined;
   try {

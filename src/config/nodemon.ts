@@ -1,9 +1,9 @@
-/** Reads nodemon's settings for people who come from there. */
+/** Settings of nodemon, for users who come from it. */
 
 import { type Document, type Layer, layerOf, readAt } from './document.ts';
 import type { OptionKey } from './options.ts';
 
-/** nodemon's keys that mean the same here, by our name. */
+/** nodemon's keys that mean the same as a key of devwatch. */
 const sameMeaning: Readonly<Record<string, OptionKey>> = {
   script: 'script',
   args: 'args',
@@ -26,16 +26,16 @@ const sameMeaning: Readonly<Record<string, OptionKey>> = {
   colours: 'color',
 };
 
-/** Keys whose behaviour is the only one here, or that say nothing: no need to mention them. */
+/** Keys that are ignored without a message: they ask for what devwatch always does, or have no effect. */
 const silent: ReadonlySet<string> = new Set(['$schema', 'restartable', 'stdin', 'stdout', 'dump', 'ignoreRoot']);
 
 /**
- * The layer that nodemon's settings stand for, and the keys that have no counterpart.
+ * Converts nodemon's settings to a layer; also returns the keys that devwatch has no counterpart for.
  *
  * @throws UsageError at a value of the wrong type
  */
 export function fromNodemon(document: Document): { layer: Layer; unsupported: readonly string[] } {
-  if (!document.isObject()) throw document.error('settings are an object {…}');
+  if (!document.isObject()) throw document.error('settings must be an object {…}');
   const values = new Map<OptionKey, unknown>();
   const unsupported: string[] = [];
   for (const { key, value } of document.entries()) {

@@ -1,22 +1,23 @@
 /**
- * The one table of options. The flags, the keys of `.watchrc`, their types, the validation, the
- * JSON Schema, `--help` and the README's table are all made from it.
+ * The table of options. Flags, keys of `.watchrc`, types, validation, JSON Schema, `--help` and the README's table are
+ * made from it.
  */
 
+/** How values of an option are written; `kinds.ts` describes each kind. */
 export type OptionKind =
   | 'switch' // true or false
-  | 'selection' // true for all, false for none, or several; the flag stands for true
+  | 'selection' // true for all, false for none, or a list; the flag means true
   | 'text'
-  | 'texts' // several; the flag may be repeated
-  | 'path' // made absolute against the folder in which it was written
+  | 'texts' // a list; the flag may be repeated
+  | 'path' // made absolute; relative to the folder in which it was written
   | 'paths'
-  | 'globs' // several; the flag may be repeated
-  | 'extensions' // several; the flag also takes `js,ts`
+  | 'globs' // a list; the flag may be repeated
+  | 'extensions' // a list; the flag also takes `js,ts`
   | 'duration' // ms; `250`, `250ms`, `5s`, `1m`
   | 'count' // a whole number ≥ 0
   | 'size' // bytes; `500M`, `2G`
-  | 'port' // true for the usual one, false for none, or a number; the flag stands for true, or takes `=number`
-  | 'health' // what is asked, alone or with when
+  | 'port' // true for the default port, false for none, or a number; the flag means true, or takes `=number`
+  | 'health' // a probe, or an object with a probe and its times
   | 'readiness' // listen, message, exit, http://…, tcp://…, /pattern/
   | 'hooks' // name → command
   | 'choice'
@@ -41,19 +42,19 @@ export interface OptionSpec {
   readonly kind: OptionKind;
   readonly group: OptionGroup;
   readonly default: unknown;
-  /** What happens without it, where no single value says so. */
+  /** The default in words, where the value does not say it. */
   readonly byDefault?: string;
   readonly help: string;
-  /** Left out of `-h`, which shows what fits into a terminal. */
+  /** Omitted by `-h`, whose output fits into a terminal. */
   readonly rare?: boolean;
   /** How devwatch applies a change of the setting while it runs. */
   readonly affects: readonly Effect[];
-  /** The long flag, `--` left out; options without one are keys of the file only. */
+  /** The long flag without `--`; an option without a flag can only be set in a settings file. */
   readonly flag?: string;
   readonly short?: string;
-  /** A second name that peers use for the flag. */
+  /** A second name of the flag, which similar tools use. */
   readonly alias?: string;
-  /** What the flag's value is called in the help. */
+  /** Name of the flag's value in the help. */
   readonly value?: string;
   readonly choices?: readonly string[];
 }
@@ -556,119 +557,14 @@ const options = {
   },
 } as const;
 
-/** When a program counts as healthy; times in ms. */
-export interface Health {
-  /** `http://…`, `https://…`, `tcp://host:port` or `event-loop`. */
-  readonly probe: string;
-  readonly interval: number;
-  readonly timeout: number;
-  /** So many in a row. */
-  readonly failures: number;
-  /** For a run to come up: before its first answer, failures do not count for so long. */
-  readonly grace: number;
-  readonly failOn: readonly FailureKind[];
-}
-
-export type HealthInput = { readonly probe: string; readonly failOn?: readonly FailureKind[] } & {
-  readonly [Key in 'interval' | 'timeout' | 'grace' | 'failures']?: number | string;
-};
-
-export type FailureKind = 'refused' | 'timeout' | 'reset' | 'unreachable' | 'status' | 'closed';
-
-export const healthDefaults: Omit<Health, 'probe'> = {
-  interval: 10_000,
-  timeout: 5000,
-  failures: 2,
-  grace: 10_000,
-  failOn: ['refused', 'timeout', 'reset', 'unreachable', 'status', 'closed'],
-};
-
-export type HookName = 'start' | 'ready' | 'restart' | 'change' | 'crash' | 'exit';
-
-export const hookNames: readonly HookName[] = ['start', 'ready', 'restart', 'change', 'crash', 'exit'];
-
-/** A text is split into words, a list is taken as it is; only `shell` gets a shell. */
-export type HookCommand = string | readonly string[] | { readonly shell: string };
-
-export type Hooks = Readonly<Partial<Record<HookName, HookCommand>>>;
-
-/** `/pattern/flags` */
-export const isPattern = (text: string): boolean => /^\/.+\/[a-z]*$/s.test(text);
-
-/** @throws SyntaxError */
-export function patternOf(text: string): RegExp {
-  const end = text.lastIndexOf('/');
-  return new RegExp(text.slice(1, end), text.slice(end + 1).replace(/[gy]/g, ''));
-}
-
-/** Files that a page loads: with live reload they count, and no program is restarted for them unless `ext` names them. */
-export const pageExtensions: readonly string[] = ['css', 'html'];
-
-/** The port that tools for live reload have long used. */
-export const liveReloadPort = 35_729;
-
-type Table = typeof options;
-export type OptionKey = keyof Table;
-
-/** The value that each kind of option has once it is read. */
-interface KindValues {
-  switch: boolean;
-  selection: boolean | readonly string[];
-  text: string;
-  texts: readonly string[];
-  path: string;
-  paths: readonly string[];
-  globs: readonly string[];
-  extensions: readonly string[];
-  duration: number;
-  count: number;
-  size: number;
-  port: boolean | number;
-  health: Health;
-  readiness: string;
-  hooks: Hooks;
-  signal: NodeJS.Signals | 'message';
-  commands: Readonly<Record<string, string | readonly string[]>>;
-  variables: Readonly<Record<string, string>>;
-}
-
-type ValueOf<Spec extends OptionSpec> = Spec extends { kind: 'choice'; choices: readonly (infer Choice)[] }
-  ? Choice
-  : Spec['kind'] extends keyof KindValues
-    ? KindValues[Spec['kind']]
-    : never;
-
-/** The value, or undefined for an option that has no default. */
-type SettingOf<Spec extends OptionSpec> = Spec['default'] extends undefined ? ValueOf<Spec> | undefined : ValueOf<Spec>;
-
-/** All options with their values; durations are ms. Frozen. */
-export type Settings = { readonly [Key in OptionKey]: SettingOf<Table[Key]> };
-
-/** What a person may write for an option: durations also as text, lists also as one text. */
-type InputOf<Spec extends OptionSpec> = Spec['kind'] extends 'duration' | 'size'
-  ? number | string
-  : Spec['kind'] extends 'health'
-    ? string | HealthInput
-    : Spec['kind'] extends 'texts' | 'paths' | 'globs' | 'extensions'
-      ? string | readonly string[]
-      : ValueOf<Spec>;
-
-/** Any of the options, as `.watchrc` and the API take them. */
-export type SettingsInput = { readonly [Key in OptionKey]?: InputOf<Table[Key]> | undefined };
+export type OptionTable = typeof options;
+export type OptionKey = keyof OptionTable;
 
 export const optionKeys: readonly OptionKey[] = Object.keys(options) as OptionKey[];
 
-/** The same table, its rows as what they have in common. */
+/** The same table, with one type for all of its rows. */
 const specs: Readonly<Record<OptionKey, OptionSpec>> = options;
 
 export const specOf = (key: OptionKey): OptionSpec => specs[key];
 
-/** Does its flag take no value? */
-export const isSwitch = ({ kind }: OptionSpec): boolean => kind === 'switch' || kind === 'selection' || kind === 'port';
-
 export const isOptionKey = (key: string): key is OptionKey => Object.hasOwn(options, key);
-
-/** Every option at its default; frozen, lists and maps included. */
-export const defaultSettings: Settings = Object.freeze(
-  Object.fromEntries(optionKeys.map((key) => [key, Object.freeze(specOf(key).default)])),
-) as Settings;

@@ -1,11 +1,11 @@
-/** What a probe asks, as people write it. */
+/** Addresses of probes. */
 
 export type Probe =
   | { readonly kind: 'http'; readonly url: URL }
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
   | { readonly kind: 'event-loop' };
 
-/** Undefined for what is none of `http://…`, `https://…`, `tcp://host:port` and `event-loop`. */
+/** Parses `http://…`, `https://…`, `tcp://host:port` or `event-loop`; returns undefined for anything else. */
 export function parseProbe(text: string): Probe | undefined {
   if (text === 'event-loop') return { kind: 'event-loop' };
   if (!/^(https?:\/\/|tcp:\/\/[^/?#@]+:\d+\/?$)/i.test(text) || !URL.canParse(text)) return undefined;

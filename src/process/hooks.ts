@@ -6,7 +6,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';
-import type { HookCommand, HookName } from '../config/options.ts';
+import type { HookCommand, HookName } from '../config/settings-types.ts';
 import type { CancelTimer, Clock } from '../shared/clock.ts';
 import { createDeferred, type Deferred } from '../shared/deferred.ts';
 import { codeOf, messageOf } from '../shared/errors.ts';

@@ -5,8 +5,9 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
+import { pageExtensions } from '../config/defaults.ts';
 import type { LoadedSettings } from '../config/load.ts';
-import { pageExtensions, type Settings } from '../config/options.ts';
+import type { Settings } from '../config/settings-types.ts';
 import type { Command } from '../process/launch/command.ts';
 import type { Clock } from '../shared/clock.ts';
 import type { Change, Emit } from '../shared/events.ts';

@@ -2,7 +2,8 @@
 
 import path from 'node:path';
 import type { LoadedSettings } from '../config/load.ts';
-import { isPattern, type Settings } from '../config/options.ts';
+import { isPattern } from '../config/output-pattern.ts';
+import type { Settings } from '../config/settings-types.ts';
 import { type Command, resolveCommand } from '../process/launch/command.ts';
 import { readEnvironment } from '../process/launch/environment.ts';
 import type { LaunchOptions } from '../process/launch/launch-options.ts';

@@ -1,6 +1,6 @@
 /** Runs the user's commands (`on`) at the events of one program, each with variables that describe the event. */
 
-import type { Settings } from '../config/options.ts';
+import type { Settings } from '../config/settings-types.ts';
 import type { Hooks } from '../process/hooks.ts';
 import { runVariables } from '../process/launch/environment.ts';
 import type { Change, EventOf } from '../shared/events.ts';

@@ -1,6 +1,6 @@
 /** Input of a program: who reads the terminal, and what was typed or piped before the program could read it. */
 
-import type { Settings } from '../config/options.ts';
+import type { Settings } from '../config/settings-types.ts';
 import type { EventOf } from '../shared/events.ts';
 
 /** A running program, as far as its input is concerned. */

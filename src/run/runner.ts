@@ -2,8 +2,8 @@
 
 import { EventEmitter } from 'node:events';
 import { constants } from 'node:os';
+import { liveReloadPort } from '../config/defaults.ts';
 import type { LoadedSettings } from '../config/load.ts';
-import { liveReloadPort } from '../config/options.ts';
 import { startGuardian } from '../process/crash-safety/guardian.ts';
 import { type Orphans, recordOrphans, terminateStaleOrphans } from '../process/crash-safety/orphans.ts';
 import { Launcher } from '../process/launch/launcher.ts';

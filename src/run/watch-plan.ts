@@ -1,7 +1,7 @@
 /** From settings to what is watched. Loaded only after the program has been started. */
 
+import { defaultSettings, pageExtensions } from '../config/defaults.ts';
 import type { LoadedSettings } from '../config/load.ts';
-import { defaultSettings, pageExtensions } from '../config/options.ts';
 import type { Command } from '../process/launch/command.ts';
 import { platform } from '../process/platform.ts';
 import { createFilter } from '../watch/filter.ts';

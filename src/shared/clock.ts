@@ -11,6 +11,9 @@ export interface Clock {
   soon(callback: () => void): CancelTimer;
 }
 
+/** The longest timer that Node takes, in ms; a longer one fires at once. */
+export const maxTimerMs: number = 2 ** 31 - 1;
+
 export type CancelTimer = () => void;
 
 /** The process's own clock. Its timers keep the event loop alive. */

@@ -3,7 +3,8 @@
  * events, the API passes them on, the reporter prints them; nothing else prints.
  */
 
-import type { OptionKey, Settings } from '../config/options.ts';
+import type { OptionKey } from '../config/options.ts';
+import type { Settings } from '../config/settings-types.ts';
 
 /** Why a run was started. */
 export type Cause = 'start' | 'change' | 'crash' | 'exit' | 'manual' | 'settings';

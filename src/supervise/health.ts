@@ -5,7 +5,7 @@
  * A program is reported no later than `interval` + `failures` × `timeout` after its first failure.
  */
 
-import type { FailureKind } from '../config/options.ts';
+import type { FailureKind } from '../config/settings-types.ts';
 import type { CancelTimer, Clock } from '../shared/clock.ts';
 
 /** Why a probe failed. `detail`: the status (`503`), or the code of an error that has no kind of its own. */

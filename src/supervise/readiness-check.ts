@@ -1,6 +1,6 @@
 /** Waits in each run for the sign of readiness that `ready` names: by default that the program listens on a port. */
 
-import { isPattern, patternOf } from '../config/options.ts';
+import { isPattern, patternOf } from '../config/output-pattern.ts';
 import { type Probe, parseProbe } from '../config/probe-url.ts';
 import type { CancelTimer, Clock } from '../shared/clock.ts';
 import type { ProbeResult } from './health.ts';

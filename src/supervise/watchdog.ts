@@ -1,7 +1,7 @@
 /** Watches one run: readiness, health, memory and time limits. */
 
-import type { Settings } from '../config/options.ts';
 import { parseProbe } from '../config/probe-url.ts';
+import type { Settings } from '../config/settings-types.ts';
 import type { CancelTimer, Clock } from '../shared/clock.ts';
 import { Health, type ProbeResult } from './health.ts';
 import { MemoryLimit } from './memory-limit.ts';

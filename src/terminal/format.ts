@@ -4,14 +4,6 @@ import path from 'node:path';
 import type { Change, Outcome, Verdict } from '../shared/events.ts';
 import { unreachable } from '../shared/unreachable.ts';
 
-/** Formats a time in ms: `18 ms`, `1.2 s`, `3 min 5 s`. */
-export function formatTime(ms: number): string {
-  if (ms < 999.5) return `${Math.round(ms)} ms`;
-  if (ms < 59_950) return `${(ms / 1000).toFixed(ms < 9950 ? 1 : 0).replace(/\.0$/, '')} s`;
-  const seconds = Math.round(ms / 1000);
-  return seconds % 60 === 0 ? `${Math.floor(seconds / 60)} min` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
-}
-
 /** Formats a count: `1 file`, `2 files`. */
 export const formatCount = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
 

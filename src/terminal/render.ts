@@ -1,16 +1,9 @@
 /** Renders events as lines for people. Pure: the reporter prints them. */
 
 import type { DevwatchEvent, EventOf, Next } from '../shared/events.ts';
+import { formatTime } from '../shared/format.ts';
 import { unreachable } from '../shared/unreachable.ts';
-import {
-  formatChanges,
-  formatClock,
-  formatCount,
-  formatOutcome,
-  formatPath,
-  formatTime,
-  formatVerdict,
-} from './format.ts';
+import { formatChanges, formatClock, formatCount, formatOutcome, formatPath, formatVerdict } from './format.ts';
 
 export type Tone = 'plain' | 'good' | 'bad' | 'warning';
 

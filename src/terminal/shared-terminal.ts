@@ -3,7 +3,7 @@
 import fs from 'node:fs';
 import type { NamedProgram } from '../cli/select-programs.ts';
 import type { LoadedSettings } from '../config/load.ts';
-import type { Settings } from '../config/options.ts';
+import type { Settings } from '../config/settings-types.ts';
 import type { RunRequest } from '../run/command-plan.ts';
 import { systemClock } from '../shared/clock.ts';
 import { createMultiplexer, type Multiplexer, type OutputChannel } from './multiplexer.ts';

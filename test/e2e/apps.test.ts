@@ -302,7 +302,7 @@ describe('order', () => {
     expect(await runDevwatch([], { cwd: project.path })).toMatchObject({
       code: 2,
       stderr:
-        'devwatch: web waits for db, but when is sleep 100 up? · give db a "ready", such as "tcp://localhost:5432" or "exit"\n',
+        'devwatch: web depends on db, but db has no readiness check · set "ready" for db, e.g. "tcp://localhost:5432" or "exit"\n',
     });
   });
 
@@ -344,7 +344,7 @@ test.each([
   expect(await runDevwatch([], { cwd: project.path })).toMatchObject({
     code: 2,
     stdout: '',
-    stderr: `devwatch: web and api would share port ${port} · give "${key}" to one of them alone, or a port of its own to each\n`,
+    stderr: `devwatch: web and api would share port ${port} · set "${key}" for one of them only, or a different port for each\n`,
   });
 });
 

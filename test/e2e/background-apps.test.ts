@@ -54,22 +54,22 @@ test('who waits for one that has failed is not started', async () => {
   await using session = await Session.open({ ...shop, 'api.js': 'throw new Error("on purpose")' });
   const { code, out } = await session.run('start');
   expect(code).toBe(1);
-  expect(out).toMatch(/^api failed: exit 1[\s\S]*Error: on purpose[\s\S]*\nweb is not started: it waits for api\n$/);
+  expect(out).toMatch(/^api failed: exit 1[\s\S]*Error: on purpose[\s\S]*\nweb is not started: it depends on api\n$/);
   expect(session.home.callers).toEqual([]);
 });
 
 test('two programs cannot have one name, one log, or one port', async () => {
   await using session = await Session.open({ 'a.js': '', 'b.js': '' });
   session.project.write('.watchrc', JSON.stringify({ apps: ['a.js', 'b.js'], liveReload: true }));
-  expect((await session.run('start')).err).toMatch(/^devwatch: a and b would share port 35729 · give "liveReload" to /);
+  expect((await session.run('start')).err).toMatch(/^devwatch: a and b would share port 35729 · set "liveReload" for /);
   session.project.write('.watchrc', JSON.stringify({ apps: ['a.js', 'b.js'], log: '1.log' }));
   expect((await session.run('start')).err).toBe(
-    `devwatch: two programs would share the log ${session.project.at('1.log')} · leave out "log"\n`,
+    `devwatch: two programs would share the log ${session.project.at('1.log')} · remove "log", or set a different one for each\n`,
   );
   session.project.write('.watchrc', JSON.stringify({ apps: ['a.js', 'b.js'] }));
   expect(await session.run('start', '--name', 'web')).toMatchObject({
     code: 2,
-    err: 'devwatch: two programs would be called web · give one another "name"\n',
+    err: 'devwatch: two programs would be named web · set a different "name" for one of them\n',
   });
   expect(await session.rows()).toEqual([]);
 });

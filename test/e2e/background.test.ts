@@ -124,11 +124,11 @@ describe('start says', () => {
   });
 
   test.each([
-    ['exit', ['--restart', 'always'], 'web has run and ended · devwatch stays and restarts it · '],
-    ['exit', [], 'web has run and ended · devwatch stays and waits for a change · '],
-    ['exit', ['--no-watch'], 'web has run and ended · devwatch stays and waits for devwatch restart web · '],
-    ['exit 3', ['--max-restarts', '0'], 'web failed: exit 3 · devwatch stays and waits for a change · '],
-    ['exit 3', [], 'web failed: exit 3 · devwatch stays and restarts it · '],
+    ['exit', ['--restart', 'always'], 'web has run and ended · devwatch restarts it · '],
+    ['exit', [], 'web has run and ended · devwatch waits for a change · '],
+    ['exit', ['--no-watch'], 'web has run and ended · devwatch waits for devwatch restart web · '],
+    ['exit 3', ['--max-restarts', '0'], 'web failed: exit 3 · devwatch waits for a change · '],
+    ['exit 3', [], 'web failed: exit 3 · devwatch restarts it · '],
   ])('what devwatch does after %j with %j', async (order, words, says) => {
     await using session = await Session.open({ 'server.js': dialHome() });
     const starting = session.run('start', '--name', 'web', '--ready', 'message', ...words, 'server.js');
@@ -140,7 +140,7 @@ describe('start says', () => {
     await using session = await Session.open({ 'server.js': `throw new Error('no database');` });
     const { code, out } = await session.run('start', '--name', 'web', '--exit-on-crash', 'server.js');
     expect(code).toBe(1);
-    expect(out).toMatch(/^web failed: exit 1 · devwatch has ended, too · /);
+    expect(out).toMatch(/^web failed: exit 1 · devwatch has ended with it · /);
     expect(out).toContain('Error: no database');
   });
 
@@ -172,7 +172,7 @@ describe('start says', () => {
     await session.run('stop', 'web');
     for (const { code, out } of await Promise.all([starting, restarting])) {
       expect(code).toBe(1);
-      expect(out).toMatch(/^web was ended before it was up/);
+      expect(out).toMatch(/^web ended before it was up/);
     }
   });
 
@@ -331,7 +331,7 @@ test('reload reads the settings again, and tells what has changed, or what is wr
   await session.run('start', '--name', 'web', 'server.js');
   expect(await session.run('reload', 'web')).toMatchObject({
     code: 0,
-    out: 'web has read its settings again · as before\n',
+    out: 'web has read its settings again · no changes\n',
   });
   session.project.write('.watchrc', '{"watch": [], "killTimeout": "9s", "minUptime": 5}');
   expect((await session.run('reload', 'web')).out).toBe(
@@ -387,7 +387,7 @@ test('what is wrong with one of several is told of each, and the others hear the
   const { code, out } = await session.run('reload', 'a', 'b', 'c');
   expect([code, out.trim().split('\n').sort()]).toEqual([
     1,
-    [expect.stringMatching(/^a: /), expect.stringMatching(/^b: /), 'c has read its settings again · as before'],
+    [expect.stringMatching(/^a: /), expect.stringMatching(/^b: /), 'c has read its settings again · no changes'],
   ]);
 });
 
@@ -499,7 +499,7 @@ test('stop waits as long as the program may take by the settings in force, and s
     out += chunk;
   });
   await until(() => out !== '');
-  expect(out).toBe('web is still ending · it is given 1 min 30 s before SIGKILL\n');
+  expect(out).toBe('web is still stopping · SIGKILL after 1 min 30 s\n');
   expect([program.isAlive(), fs.readFileSync(session.file('web', 'out.log'), 'utf8')]).toEqual([
     true,
     expect.stringContaining('asked to end'),
@@ -524,7 +524,7 @@ test('who asks twice to stop by no means kills', async () => {
     out += chunk;
   });
   // Long after it has asked.
-  await until(() => out.includes('is still ending'));
+  await until(() => out.includes('is still stopping'));
   expect(program.isAlive()).toBe(true);
   program.send('exit 0');
   expect(await first).toMatchObject({ code: 0, out: expect.stringMatching(/web has been stopped\n$/) });

@@ -49,13 +49,13 @@ test('devwatch init names what package.json does', async () => {
   expect(await runs([], { cwd: project.path })).toMatchObject({ is: 'main' });
 });
 
-test('a flag that changes nothing in the foreground is said to', async () => {
+test('warns of a flag that has no effect in the foreground', async () => {
   await using app = await start({
     files: { '.watchrc': '{ "logSize": "1m" }', 'server.js': '' },
     args: ['--name', 'web', '--log', 'out.log', 'server.js'],
   });
   const warnings = [await app.event('warning'), await app.event('warning')];
-  const only = 'is for devwatch start: here, in the foreground, it changes nothing';
+  const only = 'has no effect in the foreground; it is for devwatch start';
   expect(warnings.map(({ message }) => message)).toEqual([`--name ${only}`, `--log ${only}`]);
   await app.event('exit');
 });
@@ -87,7 +87,7 @@ test('devwatch accepts the .watchrc that it wrote although the umask forbids not
 
 test('devwatch init overwrites nothing, be it a file, a folder or a link that leads nowhere', async () => {
   await using project = createProject({ '.watchrc': '{"script": "mine.js"}' });
-  const refused = { code: 2, signal: null, stdout: '', stderr: 'devwatch: .watchrc: is there already\n' };
+  const refused = { code: 2, signal: null, stdout: '', stderr: 'devwatch: .watchrc: already exists\n' };
 
   expect(await runDevwatch(['init'], { cwd: project.path })).toStrictEqual(refused);
   expect(fs.readFileSync(project.at('.watchrc'), 'utf8')).toBe('{"script": "mine.js"}');
@@ -115,7 +115,7 @@ test('devwatch config says that there is no settings file, or that it is that of
   const said = async (): Promise<string> => (await runDevwatch(['config'], { cwd: project.path })).stderr;
   expect(await said()).toBe('devwatch: no settings file\n');
   project.write('nodemon.json', '{"verbose": true, "events": {}}');
-  expect(await said()).toBe('devwatch: settings from nodemon.json · without "events"\n');
+  expect(await said()).toBe('devwatch: settings from nodemon.json · not supported: "events"\n');
 });
 
 test('what devwatch config prints can stand in a .watchrc and means the same', async () => {

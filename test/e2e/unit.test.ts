@@ -68,7 +68,7 @@ describe('devwatch unit', () => {
     fs.symlinkSync(cli, link);
     const { stdout, stderr } = spawnSync(node, [link, 'unit', 'server.js'], { cwd: project.path, encoding: 'utf8' });
     expect(started(stdout)).toBe(`${node} ${link} server.js`);
-    expect(stderr).toMatch(/^devwatch: .*npx's cache, which may be cleared/);
+    expect(stderr).toMatch(/^devwatch: .*npx's cache, which npm may delete/);
   });
 
   test('--write puts the units where systemd looks, and systemd has nothing to say about them', async () => {
@@ -137,7 +137,7 @@ describe('devwatch unit', () => {
     expect(refused).toMatchObject({
       code: 2,
       stdout: '',
-      stderr: expect.stringContaining('mine.service: is there already'),
+      stderr: expect.stringContaining('mine.service: exists'),
     });
     expect(unit('mine.service')).toBe('[Service]\nExecStart=/bin/true\n');
     expect(fs.readdirSync(project.at('config/systemd/user')).sort()).toEqual(['mine.service', 'web.service']);
@@ -147,7 +147,7 @@ describe('devwatch unit', () => {
     [['unit', 'no-such.js'], /^devwatch: no-such\.js: no such file/],
     [['unit'], /^devwatch: nothing to run/],
     [['unit', '--socket', 'web', 'server.js'], /--socket takes a port.*"web"/],
-    [['unit', '--socket'], /--socket takes a port.*""/],
+    [['unit', '--socket'], /--socket needs a value/],
     [['unit', '--write=yes', 'server.js'], /--write takes no value/],
     [['unit', '--name', '--write', 'server.js'], /--name needs a value/],
     [['unit', '--nmae', 'web', 'server.js'], /did you mean --name\?/],

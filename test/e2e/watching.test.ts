@@ -323,7 +323,7 @@ node_modules/x/y.js
     await using project = createProject();
     const { code, stderr } = await runDevwatch(['explain'], { cwd: project.path });
     expect(code).toBe(2);
-    expect(stderr).toBe('devwatch: explain needs a path: devwatch explain src/server.js\n');
+    expect(stderr).toBe('devwatch: explain needs a path · devwatch explain src/server.js\n');
   });
 });
 

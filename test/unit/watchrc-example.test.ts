@@ -3,8 +3,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
+import { defaultSettings } from '../../src/config/defaults.ts';
 import { loadProject, loadSettings } from '../../src/config/load.ts';
-import { defaultSettings, optionKeys } from '../../src/config/options.ts';
+import { optionKeys } from '../../src/config/options.ts';
 import { createProject } from '../support/project.ts';
 
 const file = path.resolve('.watchrc.example');

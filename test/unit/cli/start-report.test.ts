@@ -14,13 +14,8 @@ test.each<[AwaitedResult, boolean, 0 | 1, readonly string[]]>([
     1,
     [`web failed: exit 1 · next: restart · ${where}`, '  Error: no database'],
   ],
-  [{ state: 'late' }, false, 1, [`web is not up after 30 s · it goes on · ${where}`]],
-  [
-    { state: 'gone', tail: ['bye'] },
-    true,
-    1,
-    ['web was ended before it was up again · logs: devwatch logs web', '  bye'],
-  ],
+  [{ state: 'late' }, false, 1, [`web is not up after 30 s · it keeps running · ${where}`]],
+  [{ state: 'gone', tail: ['bye'] }, true, 1, ['web ended before it was up again · logs: devwatch logs web', '  bye']],
 ])('describeResult describes %j (restart: %j)', (result, isRestart, code, lines) => {
   const options = { isRestart, pid: 7, describeNext: (next: string) => `next: ${next}` };
   expect(describeResult('web', result, options)).toEqual({ code, lines });

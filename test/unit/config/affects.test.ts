@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { affected, restartNotice } from '../../../src/config/affects.ts';
-import { defaultSettings, type OptionKey, optionKeys, specOf } from '../../../src/config/options.ts';
+import { defaultSettings } from '../../../src/config/defaults.ts';
+import { type OptionKey, optionKeys, specOf } from '../../../src/config/options.ts';
 
 describe('a changed setting', () => {
   test.each(optionKeys)('%s has an effect', (key) => {

@@ -84,36 +84,36 @@ test('a single program does not see them', async () => {
 
 test.each([
   ['{"apps": "web.js"}', '1:10: "apps" takes an object of programs by their names, or a list of scripts, not "web.js"'],
-  ['{"apps": {}}', '1:10: "apps" names no program · such as {"web": {"script": "server.js"}}'],
-  ['{"apps": []}', '1:10: "apps" names no program'],
-  ['{"apps": {"web": 5}}', '1:18: settings are an object {…}, not 5'],
+  ['{"apps": {}}', '1:10: "apps" is empty · example: {"web": {"script": "server.js"}}'],
+  ['{"apps": []}', '1:10: "apps" is empty'],
+  ['{"apps": {"web": 5}}', '1:18: settings must be an object {…}, not 5'],
   ['{"apps": {"web": {"scirpt": "a.js"}}}', '1:19: unknown key "scirpt" · did you mean "script"?'],
   ['{"apps": {"web": {"delay": "soon"}}}', '1:28: "delay" takes a duration'],
   ['{"apps": {"web": {"apps": {}}}}', '1:19: unknown key "apps"'],
   [
     '{"apps": {"a b": "x.js"}}',
-    '1:11: "a b" cannot be a program\'s name: 1 to 64 of A-Z a-z 0-9 . _ -, not beginning with .',
+    '1:11: "a b" is not a valid program name: 1 to 64 of A-Z a-z 0-9 . _ -, not beginning with .',
   ],
-  ['{"apps": {"all": "x.js"}}', '1:11: "all" cannot be a program\'s name: it means every program'],
-  ['{"apps": {"web": "x.js", "web": "y.js"}}', '1:26: two programs are called "web" · give one another "name"'],
-  ['{"apps": ["a/x.js", "b/x.js"]}', '1:21: two programs are called "x" · give one another "name"'],
+  ['{"apps": {"all": "x.js"}}', '1:11: "all" is not a valid program name: it means every program'],
+  [
+    '{"apps": {"web": "x.js", "web": "y.js"}}',
+    '1:26: two programs are named "web" · set a different "name" for one of them',
+  ],
+  ['{"apps": ["a/x.js", "b/x.js"]}', '1:21: two programs are named "x" · set a different "name" for one of them'],
   ['{"apps": ["x.js", {"exec": "make"}]}', '1:19: a program in a list needs a "script" or a "name"'],
   ['{"apps": ["x.js", ""]}', '1:19: "script" takes a text, not ""'],
   [
     '{"apps": {"web": {"after": ["bd"]}, "db": "db.js"}}',
-    '1:28: "after": no program is called "bd" · did you mean "db"?',
+    '1:28: "after": no program is named "bd" · did you mean "db"?',
   ],
-  ['{"apps": {"web": {"after": ["web"]}}}', '1:28: "after": these wait for each other: web, web'],
+  ['{"apps": {"web": {"after": ["web"]}}}', '1:28: "after": these depend on each other: web, web'],
   [
     '{"apps": {"a": {"after": "b"}, "b": {"after": "c"}, "c": {"after": "b"}}}',
-    '1:68: "after": these wait for each other: b, c, b',
+    '1:68: "after": these depend on each other: b, c, b',
   ],
-  [
-    '{"after": ["db"], "apps": {"db": "db.js"}}',
-    '1:11: "after": is for one of several programs: it stands in one of "apps"',
-  ],
+  ['{"after": ["db"], "apps": {"db": "db.js"}}', '1:11: "after": can only be set for one of the programs in "apps"'],
   ['{"app": {}}', '1:2: unknown key "app" · did you mean "apps"?'],
-])('a mistake is told with its place: %s', async (text, message) => {
+])('refuses with line and column: %s', async (text, message) => {
   await using project = createProject({ '.watchrc': text });
   expect(refusal(() => load(project)).replaceAll(project.at('.watchrc'), '.watchrc')).toContain(`.watchrc:${message}`);
 });
@@ -153,12 +153,12 @@ test('what --only cannot mean is refused', async () => {
   await using project = createProject({ '.watchrc': json({ apps: { web: 'a.js', worker: 'b.js' } }) });
   await using single = createProject({ '.watchrc': '{}' });
   expect(refusal(() => selected(project, '--only', 'wrker'))).toBe('"apps" has no wrker · did you mean worker?');
-  expect(refusal(() => selected(project, '--only', 'zzzzzzzz'))).toBe('"apps" has no zzzzzzzz · web, worker');
+  expect(refusal(() => selected(project, '--only', 'zzzzzzzz'))).toBe('"apps" has no zzzzzzzz · there are web, worker');
   expect(refusal(() => selected(project, '--only', 'web', 'x.js'))).toBe(
-    '--only chooses among "apps", and x.js is none of them',
+    '--only selects programs of "apps"; x.js is not one of them',
   );
   expect(refusal(() => selected(single, '--only', 'web'))).toBe(
-    `--only chooses among "apps": ${single.at('.watchrc')} has none`,
+    `--only selects programs of "apps", but ${single.at('.watchrc')} has none`,
   );
   expect(refusal(() => parseArgv(['--only', ',']))).toBe('--only takes names of programs, such as web,worker, not ","');
   expect(refusal(() => parseArgv(['--only']))).toBe('--only needs a value: --only <names>');

@@ -2,7 +2,8 @@ import { execFile } from 'node:child_process';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type CommandLine, parseArgv, parsePaths } from '../../../src/config/argv.ts';
-import { isSwitch, optionKeys, specOf } from '../../../src/config/options.ts';
+import { kindOf } from '../../../src/config/kinds.ts';
+import { optionKeys, specOf } from '../../../src/config/options.ts';
 import { UsageError } from '../../../src/shared/errors.ts';
 
 /** Splits a command line as a shell would, without quotes. */
@@ -62,6 +63,8 @@ test('no words are no program', () => {
     flags: new Map(),
     nodeArgs: [],
     program: [],
+    optionWords: [],
+    own: new Map(),
     literal: false,
     help: undefined,
     version: false,
@@ -175,7 +178,7 @@ test('every flag of the table is understood by each of its names', () => {
     const names = [spec.flag, spec.alias].filter((name) => name !== undefined).map((name) => `--${name}`);
     if (spec.short !== undefined) names.push(`-${spec.short}`);
     for (const name of names) {
-      const value = isSwitch(spec) ? [] : [spec.choices?.[0] ?? samples[spec.kind] ?? 'x'];
+      const value = kindOf(spec).isSwitch === true ? [] : [spec.choices?.[0] ?? samples[spec.kind] ?? 'x'];
       expect([...parseArgv([name, ...value, 'server.js']).flags.keys()], name).toStrictEqual([key]);
     }
   }

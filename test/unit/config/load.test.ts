@@ -1,8 +1,10 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
+import { defaultSettings } from '../../../src/config/defaults.ts';
 import { type LoadedSettings, loadGiven, loadSettings, packageMain } from '../../../src/config/load.ts';
-import { defaultSettings, type OptionKey, type SettingsInput } from '../../../src/config/options.ts';
+import type { OptionKey } from '../../../src/config/options.ts';
+import type { SettingsInput } from '../../../src/config/settings-types.ts';
 import { UsageError } from '../../../src/shared/errors.ts';
 import { createProject, type Project } from '../../support/project.ts';
 
@@ -112,7 +114,7 @@ test("nodemon's settings are translated, and a note says where they are from and
     }),
   });
   const { settings, notes } = load(project);
-  expect(notes).toStrictEqual(['settings from nodemon.json · without "events", "spawn"']);
+  expect(notes).toStrictEqual(['settings from nodemon.json · not supported: "events", "spawn"']);
   expect(settings).toStrictEqual({
     ...defaultSettings,
     ext: ['js', 'json'],
@@ -143,7 +145,7 @@ test('a name that every object has is no key of nodemon', async () => {
   await using project = createProject({ 'nodemon.json': '{"toString": "x", "__proto__": {"quiet": true}}' });
   const { settings, notes } = load(project);
   expect(settings.quiet).toBe(false);
-  expect(notes).toStrictEqual(['settings from nodemon.json · without "toString", "__proto__"']);
+  expect(notes).toStrictEqual(['settings from nodemon.json · not supported: "toString", "__proto__"']);
 });
 
 test('settings are frozen to the last list, given or by default', async () => {
@@ -170,13 +172,13 @@ test('comments, trailing commas, a byte order mark, CRLF and a $schema are fine'
 
 test.each<[string, string, string]>([
   ['an unknown key', '{\n  "quiet": true,\n  "wacth": "src"\n}', '3:3: unknown key "wacth" · did you mean "watch"?'],
-  ['an unknown key unlike any', '{"zzzzzzzzz": 1}', '1:2: unknown key "zzzzzzzzz" · the README lists them'],
-  ['a key that every object has', '{"toString": 1}', '1:2: unknown key "toString" · the README lists them'],
-  ['__proto__', '{"__proto__": {"quiet": true}}', '1:2: unknown key "__proto__" · the README lists them'],
+  ['an unknown key unlike any', '{"zzzzzzzzz": 1}', '1:2: unknown key "zzzzzzzzz" · the README lists all keys'],
+  ['a key that every object has', '{"toString": 1}', '1:2: unknown key "toString" · the README lists all keys'],
+  ['__proto__', '{"__proto__": {"quiet": true}}', '1:2: unknown key "__proto__" · the README lists all keys'],
   [
     'an unknown key with line breaks',
     '{"a\\nb\\u001b[2J": 1}',
-    '1:2: unknown key "a\\nb\\u001b[2J" · the README lists them',
+    '1:2: unknown key "a\\nb\\u001b[2J" · the README lists all keys',
   ],
   ['a wrong type', '{\n  "quiet": 1\n}', '2:12: "quiet" takes true or false, not 1'],
   ['null', '{"watch": null}', '1:11: "watch" takes a text or a list of texts, not null'],
@@ -190,10 +192,10 @@ test.each<[string, string, string]>([
     '{"delay": "soon"}',
     '1:11: "delay" takes a duration such as 250, "250ms", "5s" or "1m", not "soon"',
   ],
-  ['a key given twice', '{"quiet": true,\n "quiet": false}', '2:2: "quiet" stands here a second time'],
-  ['a variable given twice', '{"env": {"A": "1",\n "A": "2"}}', '2:2: "A" stands in "env" a second time'],
-  ['a list instead of an object', '["src"]', '1:1: settings are an object {…}, not ["src"]'],
-  ['a text instead of an object', '// hello\n"src"', '2:1: settings are an object {…}, not "src"'],
+  ['a key given twice', '{"quiet": true,\n "quiet": false}', '2:2: "quiet" appears twice'],
+  ['a variable given twice', '{"env": {"A": "1",\n "A": "2"}}', '2:2: "A" appears twice in "env"'],
+  ['a list instead of an object', '["src"]', '1:1: settings must be an object {…}, not ["src"]'],
+  ['a text instead of an object', '// hello\n"src"', '2:1: settings must be an object {…}, not "src"'],
   ['a missing comma', '{\n  "quiet": true\n  "clear": true\n}', '3:3: broken JSON: comma expected at "\\"clear\\""'],
   ['a missing value', '{\n  "quiet": ,\n}', '2:12: broken JSON: value expected at ","'],
   ['a missing colon', '{"quiet" true}', '1:10: broken JSON: colon expected at "true"'],
@@ -216,7 +218,7 @@ test.each([
   ['blanks', ' \n\t\r\n'],
   ['a comment', '// later\n'],
 ])('a .watchrc of nothing but %s is empty', async (_what, content) => {
-  expect(await refusalOf(content)).toBe('.watchrc: is empty · the least is {}');
+  expect(await refusalOf(content)).toBe('.watchrc: is empty · the minimum is {}');
 });
 
 test.each([
@@ -237,7 +239,7 @@ test('a megabyte is read, whatever it is', async () => {
   const megabyte = 1024 * 1024;
   const key = 'x'.repeat(megabyte - 8);
   expect(await refusalOf(`{"${key}": 1}`)).toBe(
-    `.watchrc:1:2: unknown key "${'x'.repeat(56)}… · the README lists them`,
+    `.watchrc:1:2: unknown key "${'x'.repeat(56)}… · the README lists all keys`,
   );
   expect(await refusalOf('x'.repeat(megabyte))).toBe(
     `.watchrc:1:1: broken JSON: invalid symbol at "${'x'.repeat(20)}"`,
@@ -302,7 +304,9 @@ test('a file without read permission is refused, save for root, who can read it'
 test.runIf(isRoot)('a .watchrc of another user is refused', async () => {
   await using project = createProject({ '.watchrc': '{}', 'settings.json': '{}' });
   fs.chownSync(project.at('.watchrc'), nobody, nobody);
-  expect(refusal(() => load(project))).toMatch(/\.watchrc: belongs to another user \(uid 65534\) and names commands/);
+  expect(refusal(() => load(project))).toMatch(
+    /\.watchrc: belongs to another user \(uid 65534\) and contains commands to run/,
+  );
   fs.chownSync(project.at('settings.json'), nobody, nobody);
   expect(refusal(() => load(project, { config: 'settings.json' }))).toMatch(/settings\.json: belongs to another user/);
 });
@@ -318,7 +322,7 @@ test.runIf(process.platform !== 'win32')('a .watchrc that every user may write i
   const file = project.at('.watchrc');
   fs.chmodSync(file, 0o646);
   expect(refusal(() => load(project))).toBe(
-    `${file}: may be written by every user and names commands · chmod o-w ${file}`,
+    `${file}: is writable by every user and contains commands to run · chmod o-w ${file}`,
   );
   fs.chmodSync(file, 0o664);
   expect(load(project).file).toBe(file);

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
+import { readValue } from '../../../src/config/kinds.ts';
 import { type OptionKey, type OptionSpec, specOf } from '../../../src/config/options.ts';
-import { readValue, show, ValueError } from '../../../src/config/values.ts';
+import { show, ValueError } from '../../../src/config/values.ts';
 
 const read = (key: OptionKey, raw: unknown): unknown => readValue(specOf(key), raw);
 
@@ -102,7 +103,7 @@ test.each<[OptionKey, unknown, string]>([
   ['watch', 5, 'takes a text or a list of texts, not 5'],
   ['watch', { a: 1 }, 'takes a text or a list of texts, not {"a":1}'],
   ['watch', ['src', 5], 'takes a text, not 5'],
-  ['watch', 'src\0', 'must not hold a NUL character'],
+  ['watch', 'src\0', 'must not contain a NUL character'],
   ['watch', 'x'.repeat(4097), 'takes globs of at most 4096 characters, not 4097'],
   ['ext', 'js,a/b', 'takes extensions such as "js", not "a/b"'],
   ['ext', ['js,ts'], 'takes extensions such as "js", not "js,ts"'],
@@ -116,7 +117,7 @@ test.each<[OptionKey, unknown, string]>([
   ['execMap', { rb: ['ruby', 5] }, 'takes a text, not 5'],
   ['env', 'A=1', 'takes an object of names and texts, not "A=1"'],
   ['env', { A: true }, 'takes texts and numbers, not true'],
-  ['env', { A: 'a\0b' }, 'must not hold a NUL character'],
+  ['env', { A: 'a\0b' }, 'must not contain a NUL character'],
   ['env', { 'A=B': '1' }, 'has a bad variable name "A=B"'],
   ['env', { '': '1' }, 'has a bad variable name ""'],
   ['args', '', 'takes a text, not ""'],

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { HookCommand, HookName } from '../../../src/config/options.ts';
+import type { HookCommand, HookName } from '../../../src/config/settings-types.ts';
 import { Hooks, splitWords } from '../../../src/process/hooks.ts';
 import { createContainment } from '../../../src/process/tree/containment.ts';
 import { type Clock, systemClock } from '../../../src/shared/clock.ts';

@@ -1,7 +1,8 @@
 /** The way of changes from the watcher to the supervisor, on a virtual clock. */
 
 import { describe, expect, test } from 'vitest';
-import { defaultSettings, type Settings } from '../../../src/config/options.ts';
+import { defaultSettings } from '../../../src/config/defaults.ts';
+import type { Settings } from '../../../src/config/settings-types.ts';
 import { Changes } from '../../../src/run/changes.ts';
 import { RestartTimeline } from '../../../src/run/restart-timeline.ts';
 import type { Change, DevwatchEvent } from '../../../src/shared/events.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Settings } from '../../../src/config/options.ts';
+import type { Settings } from '../../../src/config/settings-types.ts';
 import { type InputSink, ProgramInput } from '../../../src/run/program-input.ts';
 
 /** A program that keeps what it is given until the test lets it read, or end. */

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { loadGiven } from '../../../src/config/load.ts';
-import type { SettingsInput } from '../../../src/config/options.ts';
+import type { SettingsInput } from '../../../src/config/settings-types.ts';
 import type { LaunchOptions } from '../../../src/process/launch/launch-options.ts';
 import type { ProgramEvent, ProgramListener } from '../../../src/process/launch/program-events.ts';
 import { planRun, type RunRequest } from '../../../src/run/command-plan.ts';

@@ -1,7 +1,7 @@
 /** Readiness of one program on a virtual clock. */
 
 import { describe, expect, test } from 'vitest';
-import { defaultSettings } from '../../../src/config/options.ts';
+import { defaultSettings } from '../../../src/config/defaults.ts';
 import { Readiness } from '../../../src/run/readiness.ts';
 import type { DevwatchEvent, EventOf } from '../../../src/shared/events.ts';
 import { createClock } from '../../support/clock.ts';

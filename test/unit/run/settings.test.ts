@@ -2,7 +2,8 @@
 
 import { describe, expect, test } from 'vitest';
 import { loadGiven } from '../../../src/config/load.ts';
-import type { OptionKey, SettingsInput } from '../../../src/config/options.ts';
+import type { OptionKey } from '../../../src/config/options.ts';
+import type { SettingsInput } from '../../../src/config/settings-types.ts';
 import type { RunPlan, RunRequest } from '../../../src/run/command-plan.ts';
 import { type Configurable, SettingsReloader } from '../../../src/run/settings.ts';
 import { UsageError } from '../../../src/shared/errors.ts';

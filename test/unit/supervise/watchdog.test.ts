@@ -1,7 +1,8 @@
 /** The checks of one run on a virtual clock. With real programs: test/e2e/health.test.ts. */
 
 import { describe, expect, test } from 'vitest';
-import { healthDefaults, type Settings } from '../../../src/config/options.ts';
+import { healthDefaults } from '../../../src/config/defaults.ts';
+import type { Settings } from '../../../src/config/settings-types.ts';
 import type { ProbeResult } from '../../../src/supervise/health.ts';
 import { Watchdog, type WatchedRun } from '../../../src/supervise/watchdog.ts';
 import { createClock } from '../../support/clock.ts';

@@ -1,7 +1,8 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import type { DevwatchEvent } from '../../../src/shared/events.ts';
-import { formatChanges, formatClock, formatTime } from '../../../src/terminal/format.ts';
+import { formatTime } from '../../../src/shared/format.ts';
+import { formatChanges, formatClock } from '../../../src/terminal/format.ts';
 import { render } from '../../../src/terminal/render.ts';
 import { paintName, Reporter, wantsColor } from '../../../src/terminal/reporter.ts';
 import { parseShortcut, shortcutHelp } from '../../../src/terminal/shortcuts.ts';

@@ -1,58 +1,10 @@
 import fs from 'node:fs';
 import jsonc from 'jsonc-parser';
-import { expect, test, vi } from 'vitest';
-import { jsonSchema, markdownTable, printHelp } from '../../../src/config/describe.ts';
-import { defaultSettings, type OptionKey, optionKeys, specOf } from '../../../src/config/options.ts';
-import { readValue } from '../../../src/config/values.ts';
-
-/** The lines that `--help` prints, or `-h`. */
-function helpLines(which: 'usual' | 'all' = 'all'): string[] {
-  const print = vi.spyOn(console, 'info').mockImplementation(() => {});
-  printHelp('1.2.3', which);
-  const lines = print.mock.calls.flatMap(([text]) => String(text).split('\n'));
-  print.mockRestore();
-  return lines;
-}
-
-// Help
-
-test('the help fits into a terminal of 80 columns, the short one also of 40 lines', () => {
-  expect(helpLines().filter((line) => line.length > 80)).toStrictEqual([]);
-  expect(helpLines('usual').length).toBeLessThanOrEqual(40);
-});
-
-test('the short help leaves out what is rare, and says where that is', () => {
-  const text = helpLines('usual').join('\n');
-  expect(text).toContain('--watch <glob>');
-  expect(text).not.toContain('--poll-interval');
-  expect(text).toContain('shows all options');
-  expect(helpLines().join('\n')).not.toContain('shows all options');
-});
-
-test('the help has one line for every flag, with its short form, its value and its choices', () => {
-  const rows = helpLines().filter((line) => /^ +-/.test(line));
-  for (const key of optionKeys) {
-    const { flag, short, value, choices = [] } = specOf(key);
-    if (flag === undefined) continue;
-    const matching = rows.filter((row) => new RegExp(`--(no-)?${flag}(?= |$)`).test(row.slice(0, 26)));
-    expect(matching, key).toHaveLength(1);
-    const [row = ''] = matching;
-    for (const part of [short && `-${short},`, value && `<${value}>`, ...choices]) expect(row).toContain(part ?? '');
-  }
-  for (const flag of ['-c, --config <file>', '--only <names>', '-v, --version', '-h, --help']) {
-    expect(rows.filter((row) => row.trim().startsWith(flag))).toHaveLength(1);
-  }
-});
-
-test('the help names defaults in the units that people write', () => {
-  const text = helpLines().join('\n');
-  expect(text).toMatch(/--kill-timeout <time> .*\(5s\)$/m);
-  expect(text).toMatch(/--poll-interval <time> .*\(adaptive\)$/m);
-  expect(text).toMatch(/--no-color +no colours on a terminal$/m);
-  expect(text).not.toContain('default: true');
-});
-
-// JSON Schema
+import { expect, test } from 'vitest';
+import { defaultSettings } from '../../../src/config/defaults.ts';
+import { jsonSchema } from '../../../src/config/json-schema.ts';
+import { readValue } from '../../../src/config/kinds.ts';
+import { type OptionKey, optionKeys, specOf } from '../../../src/config/options.ts';
 
 interface Schema {
   readonly type?: string | readonly string[];
@@ -191,19 +143,4 @@ test('.watchrc.example conforms to the schema', () => {
   const example: unknown = jsonc.parse(fs.readFileSync('.watchrc.example', 'utf8'));
   expect(example).toHaveProperty('$schema');
   expect(conforms(example, schema)).toBe(true);
-});
-
-// README
-
-test('the table has one row for every key, each with as many cells as the head', () => {
-  const [head = '', rule = '', ...rows] = markdownTable().split('\n');
-  const cells = (row: string): number => row.split(/(?<!\\)\|/).length;
-  expect([...rows, rule].map(cells)).toStrictEqual([...rows, rule].map(() => cells(head)));
-  expect(rows.map((row) => /^\|[^|]*\| `(\w+)` \|/.exec(row)?.[1])).toStrictEqual(optionKeys);
-});
-
-test("the README's table is made from the table of options (npm run docs)", () => {
-  const readme = fs.readFileSync('README.md', 'utf8');
-  const table = /<!-- options -->\n([\s\S]*?)\n<!-- \/options -->/.exec(readme)?.[1];
-  expect(table?.trim()).toBe(markdownTable());
 });

@@ -1,0 +1,47 @@
+/** `devwatch attach`: shows the output of a program in the background and sends it what is typed. */
+
+import { request, stream } from '../background/control-client.ts';
+import type { BackgroundRecord } from '../background/records.ts';
+import { UsageError } from '../shared/errors.ts';
+import { notRunning, selectEntries } from './background-programs.ts';
+import { exitCodes } from './print.ts';
+import { abortOnInterrupt } from './signals.ts';
+import type { Invocation } from './subcommands.ts';
+
+/** Bytes of input in one request: a line of the control protocol is limited. */
+const maxRequestBytes = 32 * 1024;
+
+/** Returns the exit code when the program has been stopped, or on Ctrl-C, which leaves the program running. */
+export async function execute({ operands }: Invocation): Promise<number> {
+  const [entry, ...others] = selectEntries(operands);
+  if (entry === undefined || others.length > 0)
+    throw new UsageError('attach takes one program · devwatch attach <name>');
+  const { record, name, alive } = entry;
+  if (record === undefined || !alive) throw new UsageError(notRunning(name, alive));
+  const abort = abortOnInterrupt();
+  process.stdin.on('data', (chunk: Buffer) => {
+    // One request at a time: concurrent ones have no order.
+    process.stdin.pause();
+    sendInput(record, chunk).then(
+      () => void (abort.signal.aborted || process.stdin.resume()),
+      (error) => abort.abort(error),
+    );
+  });
+  process.stderr.write(`attached to ${name} · Ctrl-C leaves it running\n`);
+  try {
+    for await (const item of stream(record, 'attach', {}, abort.signal)) {
+      process.stdout.write(Buffer.from(String((item as { data?: unknown }).data ?? ''), 'base64'));
+    }
+  } finally {
+    process.stdin.pause();
+  }
+  if (abort.signal.reason instanceof UsageError) throw abort.signal.reason;
+  if (!abort.signal.aborted) process.stderr.write(`${name} has been stopped\n`);
+  return exitCodes.ok;
+}
+
+async function sendInput(record: BackgroundRecord, bytes: Buffer): Promise<void> {
+  for (let at = 0; at < bytes.length; at += maxRequestBytes) {
+    await request(record, 'write', { data: bytes.toString('base64', at, at + maxRequestBytes) });
+  }
+}

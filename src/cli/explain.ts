@@ -1,0 +1,96 @@
+/** `devwatch explain`: explains what a change of a path does. */
+
+import fs from 'node:fs';
+import path from 'node:path';
+import { type Command, javascript } from '../process/launch/command.ts';
+import { isReadByDevwatchAlone, type ProgramRequest, planCommand } from '../run/command-plan.ts';
+import { planWatch } from '../run/watch-plan.ts';
+import { UsageError } from '../shared/errors.ts';
+import type { Verdict } from '../shared/events.ts';
+import { formatPath, formatVerdict } from '../terminal/format.ts';
+import { type BackendChoice, chooseBackend } from '../watch/watcher.ts';
+import { fail, print } from './print.ts';
+import { type NamedProgram, programsOf } from './select-programs.ts';
+import type { Invocation } from './subcommands.ts';
+
+/** The effect of a change of one path; `--log-format json` prints it. */
+interface Explanation {
+  /** Name of the program, if there are several. */
+  readonly app: string | undefined;
+  readonly path: string;
+  readonly verdict: Verdict;
+  readonly effect: 'restart' | 'settings' | 'none';
+  /** The outermost of its folders that is not watched; undefined if all are. */
+  readonly pruned: string | undefined;
+  readonly backend: BackendChoice['backend'];
+}
+
+/**
+ * Prints for each path why a change of it restarts the program, or why it does not; with several programs, for each of
+ * them. The answer for a folder is about a file in it with a watched extension.
+ *
+ * @throws UsageError without a path
+ */
+export async function execute({ line, operands }: Invocation): Promise<void> {
+  if (operands.length === 0) throw new UsageError('explain needs a path · devwatch explain src/server.js');
+  const reasons = new Set<string>();
+  for (const program of programsOf(line)) {
+    const explanationOf = await explainer(program, (reason) => {
+      if (!reasons.has(reason)) fail(reason);
+      reasons.add(reason);
+    });
+    for (const given of operands) {
+      const explanation = explanationOf(path.resolve(given));
+      const isJson = program.loaded.settings.logFormat === 'json';
+      print(isJson ? JSON.stringify(explanation) : formatExplanation(given, explanation));
+    }
+  }
+}
+
+async function explainer(
+  request: NamedProgram,
+  onReason: (reason: string) => void,
+): Promise<(full: string) => Explanation> {
+  const { loaded, app } = request;
+  const scope = await planWatch(loaded, commandOrAny(request));
+  const { filter } = scope;
+  const { backend, reason } = chooseBackend(filter, scope);
+  if (reason !== undefined) onReason(reason);
+  return (full) => {
+    const isFolder = fs.statSync(full, { throwIfNoEntry: false })?.isDirectory() === true;
+    const verdict = filter.explain(isFolder ? path.join(full, `any.${filter.extensions?.[0] ?? 'js'}`) : full);
+    const counts = isReadByDevwatchAlone(full, loaded) ? 'settings' : 'restart';
+    const effect = verdict.watched ? counts : 'none';
+    return { app, path: full, verdict, effect, pruned: prunedAt(full, filter), backend };
+  };
+}
+
+/** Returns the command; without one, the extensions of a Node program count. */
+function commandOrAny(request: ProgramRequest): Pick<Command, 'script' | 'extensions'> {
+  const { script, exec } = request.loaded.settings;
+  const isNamed = script !== undefined || exec !== undefined || request.program.length > 0;
+  return isNamed ? planCommand(request) : { script: undefined, extensions: javascript };
+}
+
+function prunedAt(file: string, filter: { roots: readonly string[]; mayContain(folder: string): boolean }) {
+  const root = filter.roots.find((folder) => file.startsWith(folder + path.sep));
+  if (root === undefined) return undefined;
+  const names = path.relative(root, path.dirname(file)).split(path.sep);
+  return names
+    .map((_, index) => path.join(root, ...names.slice(0, index + 1)))
+    .find((folder) => folder !== root && !filter.mayContain(folder));
+}
+
+const effects: Readonly<Record<Explanation['effect'], string>> = {
+  restart: 'restarts the program',
+  settings: 'is read again as settings',
+  none: 'is ignored',
+};
+
+function formatExplanation(given: string, { app, verdict, effect, pruned, backend }: Explanation): string {
+  const where = pruned === undefined ? `watched by ${backend}` : `${formatPath(pruned, process.cwd())} is not watched`;
+  const whose = app === undefined ? '' : `${app}: `;
+  const lines = [`${whose}${given}`, `${effects[effect]} · ${formatVerdict(verdict)}`];
+  if (verdict.watched || pruned !== undefined) lines.push(where);
+  return lines.join('\n  ');
+}

@@ -1,0 +1,78 @@
+/** The help: all options and subcommands, or one subcommand. cac aligns the columns. */
+
+import { cac } from 'cac';
+import { defaultText, flagText, isOnByDefault } from '../config/flag-text.ts';
+import { kindOf } from '../config/kinds.ts';
+import { type OptionGroup, type OptionSpec, optionKeys, specOf } from '../config/options.ts';
+import { describeToCac } from './operands.ts';
+import { type Subcommand, subcommands } from './subcommands.ts';
+
+const groups: readonly OptionGroup[] = ['Program', 'Watching', 'Restarting', 'Health', 'Output'];
+
+type Section = { title?: string; body: string };
+
+/** cac shows a default of `true` for each `--no-…`. */
+const tidy = (row: string): string => row.replace(/ \(default: true\)$/, '').trimEnd();
+
+/** Prints the help of a subcommand to stdout. */
+export function printSubcommandHelp(subcommand: Subcommand): void {
+  const cli = describeToCac(subcommand);
+  cli.help((sections) => {
+    const bodyOf = (title: string): string => sections.find((section) => section.title === title)?.body ?? '';
+    return [
+      { body: bodyOf('Usage').trim().replace('$ ', '') },
+      { body: subcommand.help.join('\n') },
+      { title: 'Options', body: bodyOf('Options').split('\n').map(tidy).join('\n') },
+    ];
+  });
+  cli.parse(['', '', subcommand.name], { run: false });
+  cli.outputHelp();
+}
+
+/** Prints the help to stdout: all options, or those that are used most, which fit into a terminal. */
+export function printHelp(version: string, which: 'usual' | 'all'): void {
+  const cli = cac('devwatch');
+  cli.usage('[options] <script|command> [args...]');
+  const counts = groups.map((group) => {
+    const specs = optionKeys.map(specOf).filter((spec) => spec.group === group && isShown(spec, which));
+    for (const spec of specs) cli.option(flagText(spec) ?? '', helpText(spec));
+    return { title: group, count: specs.length };
+  });
+  cli.option('-c, --config <file>', 'read this settings file');
+  if (which === 'all') cli.option('--only <names>', 'run only these programs of "apps": web,worker');
+  cli.version(version);
+  cli.help((sections) => {
+    const lines = (sections.find(({ title }) => title === 'Options')?.body.split('\n') ?? []).map(tidy);
+    const parts: Section[] = counts.map(({ title, count }) => ({ title, body: lines.splice(0, count).join('\n') }));
+    const more = which === 'usual' ? ['', 'devwatch --help shows all options'] : [];
+    return [{ body: intro() }, ...parts, { title: 'Further', body: [...lines, ...more].join('\n') }];
+  });
+  cli.outputHelp();
+}
+
+const isShown = (spec: OptionSpec, which: 'usual' | 'all'): boolean =>
+  spec.flag !== undefined && (which === 'all' || spec.rare !== true);
+
+function intro(): string {
+  const namesOf = (group: Subcommand['group']): string =>
+    subcommands
+      .filter((subcommand) => subcommand.group === group)
+      .map(({ name }) => name)
+      .join('|');
+  return [
+    'devwatch [options] <script|command> [args...]',
+    `devwatch ${namesOf('settings')}  create, show, explain settings`,
+    `devwatch ${namesOf('background')}  in the background`,
+    "Options go before the script, Node's (--inspect) too; the rest is the program's.",
+  ].join('\n');
+}
+
+function helpText(spec: OptionSpec): string {
+  const text = isOnByDefault(spec) ? `no ${spec.help}` : spec.help;
+  const choices = spec.choices === undefined ? '' : `: ${spec.choices.join(', ')}`;
+  return `${text.replaceAll('`', '')}${choices}${defaultIsLeftOut(spec) ? '' : defaultText(spec)}`;
+}
+
+/** Too long for a line of the help, or obvious from the flag's name. */
+const defaultIsLeftOut = (spec: OptionSpec): boolean =>
+  kindOf(spec).isSwitch === true || (Array.isArray(spec.default) && spec.default.length > 3);

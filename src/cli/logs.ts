@@ -1,0 +1,61 @@
+/** `devwatch logs`: prints, follows or clears the logs of programs in the background. */
+
+import fs from 'node:fs';
+import { clearLogs } from '../background/log-file.ts';
+import { followLog } from '../background/log-follower.ts';
+import { readTail } from '../background/log-reader.ts';
+import { type BackgroundRecord, findEntries, logsOf } from '../background/records.ts';
+import { readDuration } from '../config/values.ts';
+import { UsageError } from '../shared/errors.ts';
+import { exitCodes } from './print.ts';
+import { abortOnInterrupt } from './signals.ts';
+import type { Invocation } from './subcommands.ts';
+
+const defaultLines = 20;
+
+/** @throws UsageError if a word means no program, or an option has a bad value */
+export async function execute({ operands, options }: Invocation): Promise<number> {
+  if (operands.length === 0) throw new UsageError('logs needs a program · devwatch logs <name|folder|all>');
+  const programs = [...new Map(operands.flatMap(programsFor).map((program) => [program.name, program])).values()];
+  const isFollowing = options.follow === true;
+  const files = programs.flatMap(({ name, log }) => {
+    const all = options.err === true || log.out === log.err ? [log.err] : [log.out, log.err];
+    return all.filter((file) => isFollowing || fs.existsSync(file)).map((file) => ({ name, file }));
+  });
+  if (options.clear === true) {
+    await Promise.all(files.map(({ file }) => clearLogs(file)));
+    return exitCodes.ok;
+  }
+  const lines = readLineCount(options.lines);
+  const since = options.since === undefined ? undefined : new Date(Date.now() - readDuration(options.since));
+  const prefixOf = (name: string): string => (programs.length > 1 ? `${name} | ` : '');
+  const write = (name: string, line: Buffer): void =>
+    void process.stdout.write(Buffer.concat([Buffer.from(prefixOf(name)), line, Buffer.from('\n')]));
+  if (!isFollowing) {
+    for (const { name, file } of files) for (const line of await readTail(file, { lines, since })) write(name, line);
+    return exitCodes.ok;
+  }
+  const { signal } = abortOnInterrupt();
+  await Promise.all(
+    files.map(({ name, file }) => followLog(file, { lines, since, signal, onLine: (line) => write(name, line) })),
+  );
+  return exitCodes.ok;
+}
+
+function readLineCount(text: string | boolean | undefined): number {
+  const lines = text === undefined ? defaultLines : Number(text);
+  if (Number.isInteger(lines) && lines >= 0) return lines;
+  throw new UsageError(`--lines takes a whole number from 0, not ${text}`);
+}
+
+/** The logs of a program exist also after it has ended. */
+function programsFor(word: string): Pick<BackgroundRecord, 'name' | 'log'>[] {
+  try {
+    return findEntries(word).flatMap(({ name, record }) => ({ name, log: record?.log ?? logsOf(name) }));
+  } catch (error) {
+    if (error instanceof UsageError && /^[\w.-]+$/.test(word) && fs.existsSync(logsOf(word).out)) {
+      return [{ name: word, log: logsOf(word) }];
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,24 @@
+/** `devwatch restart`: restarts programs in the background. */
+
+import { request } from '../background/control-client.ts';
+import type { BackgroundRecord } from '../background/records.ts';
+import type { StartResult } from '../background/start-result.ts';
+import { maxTimerMs } from '../shared/clock.ts';
+import { forEachRunning } from './background-programs.ts';
+import { print } from './print.ts';
+import { awaitResult, describeResult } from './start-report.ts';
+import type { Invocation } from './subcommands.ts';
+
+/** Returns the exit code once the new runs are up or have failed. */
+export const execute = ({ operands }: Invocation): Promise<number> =>
+  forEachRunning(operands, 'restart', restartProgram);
+
+async function restartProgram(record: BackgroundRecord): Promise<number> {
+  const abort = new AbortController();
+  const restarting = request(record, 'restart', {}, { timeoutMs: maxTimerMs, signal: abort.signal });
+  const result = await awaitResult(record.name, restarting as Promise<StartResult>);
+  abort.abort();
+  const { code, lines } = describeResult(record.name, result, { pid: record.pid, isRestart: true });
+  print(lines.join('\n'));
+  return code;
+}

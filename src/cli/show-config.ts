@@ -1,0 +1,23 @@
+/** `devwatch config`: prints the settings in force, as JSON that could be a `.watchrc`. */
+
+import type { LoadedSettings } from '../config/load.ts';
+import { optionKeys } from '../config/options.ts';
+import { fail, print, refuseOperands } from './print.ts';
+import { readProject } from './select-programs.ts';
+import type { Invocation } from './subcommands.ts';
+
+/** Prints the settings to stdout, and to stderr where they come from. Throws as `programsOf` does. */
+export function execute({ line, operands }: Invocation): void {
+  refuseOperands('config', operands);
+  const { common, apps } = readProject(line);
+  const { file, notes } = common;
+  const valuesOf = ({ settings }: LoadedSettings): object =>
+    Object.fromEntries(optionKeys.map((key) => [key, settings[key]]));
+  const values =
+    apps.length === 0
+      ? valuesOf(common)
+      : { apps: Object.fromEntries(apps.map((loaded) => [loaded.app, valuesOf(loaded)])) };
+  const origin = notes.length > 0 ? notes : [file === undefined ? 'no settings file' : `settings from ${file}`];
+  for (const note of origin) fail(note);
+  print(JSON.stringify(values, null, 2));
+}

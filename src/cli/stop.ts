@@ -1,0 +1,89 @@
+/** `devwatch stop`: stops programs in the background. */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { request } from '../background/control-client.ts';
+import type { Status } from '../background/daemon.ts';
+import { acquireName } from '../background/name-lock.ts';
+import { type BackgroundEntry, type BackgroundRecord, deleteRecord } from '../background/records.ts';
+import { defaultSettings } from '../config/defaults.ts';
+import { livenessOf, type ProcessIdentity } from '../process/tree/identity.ts';
+import { maxTimerMs } from '../shared/clock.ts';
+import { codeOf, UsageError } from '../shared/errors.ts';
+import { formatTime } from '../shared/format.ts';
+import { forEachEntry, terminateOrphansOf } from './background-programs.ts';
+import { exitCodes, print } from './print.ts';
+import { startTimeoutMs } from './start-report.ts';
+import type { Invocation } from './subcommands.ts';
+
+/** If stopping takes longer, say how long it may take. */
+const slowStopNoticeMs = 1500;
+/** Grace period from SIGTERM to SIGKILL for a devwatch that does not answer. */
+const graceMs = 10_000;
+const pollIntervalMs = 20;
+
+/** Returns the exit code once all processes of the programs are gone. */
+export const execute = ({ operands }: Invocation): Promise<number> => forEachEntry(operands, 'stop', stopProgram);
+
+async function stopProgram({ name, record, owner: holder, alive }: BackgroundEntry): Promise<number> {
+  const owner = record ?? holder;
+  if (owner === undefined || !alive) {
+    await terminateOrphansOf(record);
+    removeRecord(name);
+    print(`${name} was not running`);
+    return exitCodes.ok;
+  }
+  try {
+    if (record === undefined) throw new UsageError('there is no record that names its socket');
+    await requestStop(record);
+  } catch {
+    send(owner, 'SIGTERM'); // It does not answer.
+  }
+  const deadline = Date.now() + graceMs;
+  let isKilled = false;
+  while (livenessOf(owner) === 'alive') {
+    if (Date.now() > deadline) {
+      // The guardian terminates the processes that are left.
+      send(owner, 'SIGKILL');
+      isKilled = true;
+    }
+    await sleep(pollIntervalMs);
+  }
+  await terminateOrphansOf(record);
+  if (isKilled) removeRecord(name);
+  print(`${name} has been stopped`);
+  return exitCodes.ok;
+}
+
+/**
+ * Requests a stop and waits as long as the program may take for it. An older devwatch does not report how long that is.
+ *
+ * @throws if it does not answer
+ */
+async function requestStop(record: BackgroundRecord): Promise<void> {
+  const { killTimeout = defaultSettings.killTimeout } = (await request(record, 'status')) as Partial<Status>;
+  const notice = setTimeout(
+    () => print(`${record.name} is still stopping · SIGKILL after ${formatTime(killTimeout)}`),
+    slowStopNoticeMs,
+  );
+  try {
+    await request(record, 'stop', {}, { timeoutMs: Math.min(killTimeout + graceMs + startTimeoutMs, maxTimerMs) });
+  } finally {
+    clearTimeout(notice);
+  }
+}
+
+/** Sends a signal to a process that may exit at any moment. */
+function send(owner: ProcessIdentity, signal: NodeJS.Signals): void {
+  try {
+    if (livenessOf(owner) === 'alive') process.kill(owner.pid, signal);
+  } catch (error) {
+    if (codeOf(error) !== 'ESRCH') throw error;
+  }
+}
+
+/** Deletes the record of a devwatch that is dead. */
+function removeRecord(name: string): void {
+  const lock = acquireName(name, process.cwd());
+  deleteRecord(lock);
+  lock.release();
+}

@@ -1,0 +1,81 @@
+/** Input of devwatch: shortcuts that are typed, and data for the stdin of the program. */
+
+import { constants } from 'node:os';
+import { isatty } from 'node:tty';
+import type { Settings } from '../config/settings-types.ts';
+import { isForeground, terminalModes } from '../process/launch/tty.ts';
+import type { ProgramSet } from '../run/program-set.ts';
+import type { Reporter } from '../terminal/reporter.ts';
+import { type Command, readLines, shortcutHelp } from '../terminal/shortcuts.ts';
+
+/** In the background of a terminal, devwatch looks this often whether it is in the foreground again. */
+const foregroundPollIntervalMs = 1000;
+
+export interface TerminalInput {
+  /** Determines who reads the next line of the terminal. */
+  giveTo(owner: 'program' | 'devwatch'): void;
+}
+
+/** Starts to read shortcuts, or the input of a program whose stdin is a pipe. */
+export function openTerminalInput(group: ProgramSet, reporter: Reporter, { stdin }: Settings): TerminalInput {
+  if (!isatty(0)) {
+    if (stdin === 'pipe') {
+      process.stdin.on('data', (chunk: Buffer) => {
+        // Back-pressure: read no faster than the program does.
+        process.stdin.pause();
+        group.single?.program.input.write(chunk, () => process.stdin.resume());
+      });
+      process.stdin.on('end', () => group.single?.program.input.write(null));
+    }
+    return { giveTo() {} };
+  }
+  const lines = readLines(process.stdin, {
+    isSeveral: group.names.length > 0,
+    onShortcut: (command) => perform(command, group, reporter),
+    onOther: (line) => group.single?.program.input.write(line),
+    onEnd: () => group.single?.program.input.write(null),
+  });
+  let isOurs = true;
+  let poll: NodeJS.Timeout | undefined;
+  const take = (): void => {
+    clearTimeout(poll);
+    // Reading in the background would stop devwatch. `fg` sends no SIGCONT to a job that was running in the
+    // background without having been stopped, so poll until devwatch is in the foreground again.
+    terminalModes().save('wait');
+    const inForeground = isForeground();
+    if (isOurs && inForeground) lines.resume();
+    else lines.pause();
+    if (!inForeground) poll = setTimeout(take, foregroundPollIntervalMs).unref();
+  };
+  process.on('SIGCONT', take);
+  // A program that reads single keys, as readline does, stops only itself at Ctrl-Z.
+  if ('SIGCHLD' in constants.signals) {
+    process.on('SIGCHLD', () => {
+      if (!isOurs && group.single?.isStopped() === true) process.kill(process.pid, 'SIGSTOP');
+    });
+  }
+  setImmediate(take);
+  return {
+    giveTo(owner) {
+      isOurs = owner === 'devwatch';
+      take();
+    },
+  };
+}
+
+function perform({ action, name }: Command, group: ProgramSet, reporter: Reporter): void {
+  switch (action) {
+    case 'restart':
+      if (!group.restart(name)) reporter.say(`no program is named ${name} · there are ${group.names.join(', ')}`);
+      break;
+    case 'quit':
+      group.stop();
+      break;
+    case 'clear':
+      process.stderr.write('\u001b[2J\u001b[H');
+      break;
+    case 'help':
+      reporter.say(shortcutHelp(group.names.length > 0));
+      break;
+  }
+}

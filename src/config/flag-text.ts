@@ -1,0 +1,23 @@
+/** Flags and defaults as `--help` and the README show them. */
+
+import { kindOf } from './kinds.ts';
+import type { OptionSpec } from './options.ts';
+
+export const isOnByDefault = (spec: OptionSpec): boolean => kindOf(spec).isSwitch === true && spec.default === true;
+
+/** Returns a flag as it is typed: `-w, --watch <glob>`; undefined if an option has no flag. */
+export function flagText(spec: OptionSpec): string | undefined {
+  if (spec.flag === undefined) return undefined;
+  const long = isOnByDefault(spec) ? `no-${spec.flag}` : spec.flag;
+  return `${spec.short === undefined ? '' : `-${spec.short}, `}--${long}${spec.value === undefined ? '' : ` <${spec.value}>`}`;
+}
+
+/** Returns the default for people, such as ` (5s)`; empty if there is none to show. */
+export function defaultText(spec: OptionSpec): string {
+  const { default: value, byDefault } = spec;
+  if (byDefault !== undefined) return ` (${byDefault})`;
+  if (value === undefined || value === false || (Array.isArray(value) && value.length === 0)) return '';
+  if (typeof value === 'object' && value !== null && Object.keys(value).length === 0) return '';
+  const format = kindOf(spec).format ?? String;
+  return ` (${Array.isArray(value) ? value.join(', ') : format(value)})`;
+}

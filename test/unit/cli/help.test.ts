@@ -1,0 +1,48 @@
+import { expect, test, vi } from 'vitest';
+import { printHelp } from '../../../src/cli/help.ts';
+import { optionKeys, specOf } from '../../../src/config/options.ts';
+
+/** The lines that `--help` prints, or `-h`. */
+function helpLines(which: 'usual' | 'all' = 'all'): string[] {
+  const print = vi.spyOn(console, 'info').mockImplementation(() => {});
+  printHelp('1.2.3', which);
+  const lines = print.mock.calls.flatMap(([text]) => String(text).split('\n'));
+  print.mockRestore();
+  return lines;
+}
+
+test('the help fits into a terminal of 80 columns, the short one also of 40 lines', () => {
+  expect(helpLines().filter((line) => line.length > 80)).toStrictEqual([]);
+  expect(helpLines('usual').length).toBeLessThanOrEqual(40);
+});
+
+test('the short help leaves out what is rare, and says where that is', () => {
+  const text = helpLines('usual').join('\n');
+  expect(text).toContain('--watch <glob>');
+  expect(text).not.toContain('--poll-interval');
+  expect(text).toContain('shows all options');
+  expect(helpLines().join('\n')).not.toContain('shows all options');
+});
+
+test('the help has one line for every flag, with its short form, its value and its choices', () => {
+  const rows = helpLines().filter((line) => /^ +-/.test(line));
+  for (const key of optionKeys) {
+    const { flag, short, value, choices = [] } = specOf(key);
+    if (flag === undefined) continue;
+    const matching = rows.filter((row) => new RegExp(`--(no-)?${flag}(?= |$)`).test(row.slice(0, 26)));
+    expect(matching, key).toHaveLength(1);
+    const [row = ''] = matching;
+    for (const part of [short && `-${short},`, value && `<${value}>`, ...choices]) expect(row).toContain(part ?? '');
+  }
+  for (const flag of ['-c, --config <file>', '--only <names>', '-v, --version', '-h, --help']) {
+    expect(rows.filter((row) => row.trim().startsWith(flag))).toHaveLength(1);
+  }
+});
+
+test('the help names defaults in the units that people write', () => {
+  const text = helpLines().join('\n');
+  expect(text).toMatch(/--kill-timeout <time> .*\(5s\)$/m);
+  expect(text).toMatch(/--poll-interval <time> .*\(adaptive\)$/m);
+  expect(text).toMatch(/--no-color +no colours on a terminal$/m);
+  expect(text).not.toContain('default: true');
+});

@@ -1,0 +1,17 @@
+import fs from 'node:fs';
+import { expect, test } from 'vitest';
+import { markdownTable } from '../../../src/config/markdown.ts';
+import { optionKeys } from '../../../src/config/options.ts';
+
+test('the table has one row for every key, each with as many cells as the head', () => {
+  const [head = '', rule = '', ...rows] = markdownTable().split('\n');
+  const cells = (row: string): number => row.split(/(?<!\\)\|/).length;
+  expect([...rows, rule].map(cells)).toStrictEqual([...rows, rule].map(() => cells(head)));
+  expect(rows.map((row) => /^\|[^|]*\| `(\w+)` \|/.exec(row)?.[1])).toStrictEqual(optionKeys);
+});
+
+test("the README's table is made from the table of options (npm run docs)", () => {
+  const readme = fs.readFileSync('README.md', 'utf8');
+  const table = /<!-- options -->\n([\s\S]*?)\n<!-- \/options -->/.exec(readme)?.[1];
+  expect(table?.trim()).toBe(markdownTable());
+});
