@@ -28,6 +28,15 @@ export function ageOf(pid: number): number {
   return uptime - Number(statOf(pid)[19]) * 10;
 }
 
+/** Returns the command line of a process, words separated by blanks; empty when there is no such process. */
+export function commandOf(pid: number): string {
+  try {
+    return fs.readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ');
+  } catch {
+    return '';
+  }
+}
+
 /** Lists the live children of a process with their command lines, words separated by blanks. */
 export function childrenOf(pid: number): { pid: number; command: string }[] {
   const children = fs
@@ -35,11 +44,5 @@ export function childrenOf(pid: number): { pid: number; command: string }[] {
     .split(' ')
     .filter(Boolean)
     .map(Number);
-  return children.flatMap((child) => {
-    try {
-      return { pid: child, command: fs.readFileSync(`/proc/${child}/cmdline`, 'latin1').replaceAll('\0', ' ') };
-    } catch {
-      return []; // It has just ended.
-    }
-  });
+  return children.map((child) => ({ pid: child, command: commandOf(child) }));
 }

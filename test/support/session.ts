@@ -1,4 +1,4 @@
-/** The commands for programs in the background, with a state folder, a project and a home of a test's own. */
+/** Runs the commands for programs in the background, with a state folder, a project and a home for each test. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -6,6 +6,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { BackgroundRecord } from '../../src/background/records.ts';
 import { cli } from './devwatch.ts';
+import { commandOf, isAlive, until } from './facts.ts';
 import { dialHome, type Home, openHome } from './home.ts';
 import { createProject, type Project } from './project.ts';
 
@@ -26,7 +27,7 @@ export interface Row {
   readonly folder: string;
 }
 
-/** A project and a home for state of its own; whatever runs at the end is stopped. */
+/** A project and a state folder; all that runs in the background is stopped at the end. */
 export class Session implements AsyncDisposable {
   readonly home: Home;
   readonly project: Project;
@@ -68,7 +69,7 @@ export class Session implements AsyncDisposable {
     return { code, out, err };
   }
 
-  /** What `list` shows. */
+  /** Returns the rows of `list --json`. */
   async rows(): Promise<Row[]> {
     return JSON.parse((await this.run('list', '--json')).out);
   }
@@ -81,14 +82,26 @@ export class Session implements AsyncDisposable {
     return path.join(this.stateHome, 'devwatch', 'background', name, file);
   }
 
+  /** Stops all that runs in the background; faster than `devwatch stop all`. */
+  async #endAll(): Promise<void> {
+    const folder = path.join(this.stateHome, 'devwatch', 'background');
+    const names = fs.existsSync(folder) ? fs.readdirSync(folder) : [];
+    const pids = names
+      .filter((name) => fs.existsSync(this.file(name, 'record.json')))
+      .map((name) => this.record(name).pid)
+      .filter((pid) => commandOf(pid).includes(cli));
+    for (const pid of pids) process.kill(pid);
+    await until('the end of all that runs in the background', () => !pids.some(isAlive));
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.run('stop', 'all');
+    await this.#endAll();
     await this.project[Symbol.asyncDispose]();
     await this.home[Symbol.asyncDispose]();
     await this.#state[Symbol.asyncDispose]();
   }
 }
 
-/** A program that dials home and listens on the port that is its argument, or on any. */
+/** Returns a program that dials home and listens on the port that is its argument, by default on any. */
 export const listens = (says: Readonly<Record<string, unknown>> = {}): string =>
   `${dialHome(says)}require('http').createServer((request, response) => response.end('fine')).listen(Number(process.argv[2] ?? 0), '127.0.0.1');console.log('listening');`;
