@@ -1,4 +1,4 @@
-/** What the operating system offers. This is the only file that asks for `process.platform`. */
+/** The facilities of the operating system. This is the only file that asks for `process.platform`. */
 export interface Platform {
   name: NodeJS.Platform;
   /** Linux: processes, mounts and cgroups can be read below /proc and /sys. */
@@ -7,7 +7,7 @@ export interface Platform {
   isPosix: boolean;
 }
 
-/** Returns what a platform offers, by its name in Node. */
+/** Returns the facilities of a platform by its name in Node. */
 export function platformNamed(name: NodeJS.Platform): Platform {
   return { name, hasProc: name === 'linux', isPosix: name !== 'win32' };
 }

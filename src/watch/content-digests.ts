@@ -1,4 +1,4 @@
-/** Tells a save that changes the content of a file from one that does not. */
+/** Distinguishes saves that change the content of a file from those that do not. */
 
 import fs from 'node:fs';
 import type { Change } from '../shared/events.ts';

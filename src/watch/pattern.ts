@@ -1,4 +1,4 @@
-/** One pattern of `watch` or `ignore`, compiled. For the dialect see filter.ts. */
+/** Compiles the patterns of `watch` and `ignore`. For the dialect see filter.ts. */
 
 import path from 'node:path';
 import picomatch from 'picomatch';

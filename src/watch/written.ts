@@ -1,5 +1,5 @@
 /**
- * Tells a write from a change of mode or owner, which arrives as the same event. A write moves the
+ * Distinguishes a write from a change of mode or owner, which arrives as the same event. A write moves the
  * time of modification or the size.
  */
 

@@ -182,7 +182,7 @@ describe('in one place only', () => {
     expect(filesWith(/from 'kleur'/)).toEqual(['terminal/reporter.ts']);
   });
 
-  test('the platform is asked for: process/platform.ts', () => {
+  test('the platform is determined: process/platform.ts', () => {
     expect(filesWith(/process\.platform/)).toEqual(['process/platform.ts']);
   });
 });

@@ -23,7 +23,7 @@ export function createContainment({
   cgroup = process.env.DEVWATCH_CGROUP !== '0',
 }: ContainmentOptions): Containment {
   if (!platform.hasProc) return plainContainment();
-  // It need not be secret, and node:crypto takes 4 ms to load, before the program starts.
+  // The id need not be secret, and node:crypto would take 4 ms to load before the program starts.
   const id = `${process.pid.toString(36)}_${Date.now().toString(36)}_${randomDigits(1e8)}`;
   return (cgroup ? cgroupContainment(id, keep) : undefined) ?? markedContainment(id, keep);
 }

@@ -1,4 +1,4 @@
-/** Opens a watcher on a project, and keeps what it reports for a test to await. */
+/** Opens a watcher on a project, and records its reports for a test to await. */
 
 import fs from 'node:fs';
 import path from 'node:path';
@@ -17,20 +17,20 @@ export interface Settings {
   readonly follow?: boolean;
   /** Epoch ms; default: now. */
   readonly since?: number;
-  /** Called with each change, before anything else is told of it. */
+  /** Called with each change before it is recorded. */
   readonly onChange?: (change: Change) => void;
 }
 
 export interface Observer extends AsyncDisposable {
   readonly armed: Promise<Coverage>;
-  /** All that was reported, with paths relative to the project. */
+  /** All reported changes, with paths relative to the project. */
   readonly changes: readonly Change[];
   readonly warnings: readonly string[];
-  /** The next change that no earlier call was given; with a path, those of other paths are passed over. */
+  /** Resolves with the next change not returned by an earlier call; with a path, skips those of other paths. */
   next(file?: string): Promise<Change>;
-  /** Resolves when each of these has been reported, in whatever order. */
+  /** Resolves when all of these have been reported, in any order. */
   all(files: Iterable<string>): Promise<void>;
-  /** Takes everything that has come in by now as read: makes one more change, and waits for it. */
+  /** Skips all changes so far: makes one more change, and waits for it. */
   settle(): Promise<void>;
   close(): Promise<void>;
 }
@@ -100,11 +100,11 @@ export function observe(open: Open, project: Project, settings: Settings = {}): 
   return observer;
 }
 
-/** Resolves when what has been written until now counts as older than what is written from then on. */
+/** Resolves when files written until now count as older than those written from then on. */
 export async function aged(): Promise<void> {
   const written = Date.now();
   while (Date.now() <= written + timestampSlackMs) await nextTurn();
 }
 
-/** One event about a file that exists, unlike `write`, which empties it first. */
+/** Causes one event of an existing file, unlike `write`, which empties it first. */
 export const append = (project: Project, file: string): void => fs.appendFileSync(project.at(file), '// more\n');

@@ -28,7 +28,7 @@ describe('the mount table', () => {
     ]);
   });
 
-  test.runIf(process.platform === 'linux')('of this machine contains /', () => {
+  test.runIf(process.platform === 'linux')('contains / on this machine', () => {
     expect(parseMounts(fs.readFileSync('/proc/self/mountinfo', 'utf8')).map(({ point }) => point)).toContain('/');
   });
 });
