@@ -1,4 +1,4 @@
-/** Whom `npm run bench` compares, and the programs that they run. */
+/** The tools that `npm run bench` compares, and the programs that they run. */
 
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -150,7 +150,7 @@ export const tools = {
     name: 'node-dev',
     version: peerVersion('node-dev'),
     peer: 'node-dev',
-    // It does not notice ES modules since Node 20 (its pull request 303), and needs ts-node for TypeScript.
+    // node-dev does not notice ES modules since Node 20 (its pull request 303), and needs ts-node for TypeScript.
     command: ({ type, file }) =>
       type === 'module' ? undefined : [node, peer('node-dev/bin/node-dev'), '--notify=false', file],
   },

@@ -114,18 +114,18 @@ async function killManager(tool: BackgroundTool): Promise<Aftermath> {
     const listed = await session.run(tool.list, port);
     const list = listed.code === 'hangs' ? 'hangs' : (tool.read(listed.output, 'app') ?? 'nothing');
     const outcome = await session.run(tool.start('app'), port);
-    return { alive, list, start: await howItWent(session, outcome, program.pid) };
+    return { alive, list, start: await describeStart(session, outcome, program.pid) };
   } finally {
     await session.clear();
   }
 }
 
-async function howItWent(session: Session, { code, output }: Outcome, old: number): Promise<string> {
+async function describeStart(session: Session, { code, output }: Outcome, old: number): Promise<string> {
   const works = (): boolean => session.programs.some(({ pid }) => pid !== old);
   if (!works() && session.errors.length === 0) await within(session.nextAnswer(), calmMs);
-  if (works()) return code === 0 ? 'works' : 'works, and says that it does not';
+  if (works()) return code === 0 ? 'works' : 'works, but exits with an error';
   const reason = session.errors.includes('EADDRINUSE') ? 'port in use' : output.trim().split('\n').at(-1);
-  return code === 0 ? `says that it works; ${reason}` : `fails: ${reason}`;
+  return code === 0 ? `exits with 0, but ${reason}` : `fails: ${reason}`;
 }
 
 interface Crowd {
@@ -196,7 +196,7 @@ async function memoryTables(chosen: readonly BackgroundTool[]): Promise<string> 
   const text = [
     markdownTable([['memory, MB', `for ${one} program`, `for ${several} programs`], ...rows]),
     '',
-    'Of all that the tool keeps running (PSS), without the programs, while nothing happens; + for processes that are prepared for the next run.',
+    'All processes that the tool keeps running (PSS), without the programs, while nothing happens; + for standby processes.',
   ];
   if (!chosen.includes(tools.devwatch)) return text.join('\n');
   const [memory = { managers: 0, guardians: 0, standbys: 0 }] = await measureMemory(tools.devwatch, [many]);
@@ -205,7 +205,7 @@ async function memoryTables(chosen: readonly BackgroundTool[]): Promise<string> 
   text.push(
     '',
     markdownTable([
-      [`devwatch, ${many} programs, MB`, 'devwatch', 'its guardian', 'prepared process', 'together'],
+      [`devwatch, ${many} programs, MB`, 'devwatch', 'its guardian', 'standby process', 'together'],
       ['per program', ...sums.map((bytes) => megabytes(bytes / many))],
       ['total', ...sums.map(megabytes)],
     ]),
@@ -227,12 +227,12 @@ async function survivalTable(chosen: readonly BackgroundTool[], trials: number):
     );
     rows.push([tool.name, ...cells, `${crowd.programs} / ${crowd.refused} / ${crowd.failed}`]);
   }
-  const head = ['', 'alive after 3 s', 'its list says', 'a new start', `${atOnce} starts of one name at once`];
+  const head = ['', 'alive after 3 s', 'its list shows', 'a new start', `${atOnce} starts of one name at once`];
   return [
     markdownTable([head, ...rows]),
     '',
-    'After SIGKILL of what keeps a server that has one child process: how many of the two are alive, and what the tool makes of it. ' +
-      `${atOnce} starts at once: programs that run afterwards / commands that failed and said that the name is taken / that failed otherwise, or had not ended after a minute.`,
+    "After SIGKILL of the process that keeps a server with one child process: the number of these two that are alive, and the result of the tool's next commands. " +
+      `${atOnce} starts at once: programs that run afterwards / commands that failed because the name is taken / that failed otherwise, or had not ended after a minute.`,
   ].join('\n');
 }
 

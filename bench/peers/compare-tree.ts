@@ -159,7 +159,7 @@ class Trial {
     await sleep(leadMs);
 
     const old = this.#generations().length;
-    // One write causes one event.
+    // A single write causes a single event.
     fs.appendFileSync(this.#launcher, '// saved\n');
     const next = await this.#generationAfter(old);
     if (next !== undefined && !(await this.#isReady())) notes.push('the new adversary did not get ready');
@@ -258,7 +258,7 @@ class Trial {
       ({ number, register }) =>
         register.length > (earlier.find(({ generation }) => generation === number)?.length ?? register.length),
     );
-    if (late) notes.push('at the restart: somebody who registered later');
+    if (late) notes.push('at the restart: a process that registered later');
     return Math.max(alive.length, late ? 1 : 0);
   }
 

@@ -257,9 +257,9 @@ class HeldPorts {
       return;
     }
     // After the deadline devwatch sends the signal itself; it must not arrive twice.
-    const asked = isInTime && signal !== undefined;
-    this.#context.send({ type: 'drained', asked });
-    if (asked) Reflect.apply(this.#kill, process, [process.pid, signal]);
+    const signalsItself = isInTime && signal !== undefined;
+    this.#context.send({ type: 'drained', signalsItself });
+    if (signalsItself) Reflect.apply(this.#kill, process, [process.pid, signal]);
   }
 
   /** Releases inherited sockets that are unclaimed after this time. */

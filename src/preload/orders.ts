@@ -1,4 +1,4 @@
-/** What devwatch passes to the preload in a program: as JSON in the variable DEVWATCH_CHANNEL, or while it runs. */
+/** Orders from devwatch to the preload: as JSON in the variable DEVWATCH_CHANNEL, or sent while the program runs. */
 
 /** A file of a package, with the way in which the program loads it: a package may have a file for each. */
 export interface PackageFile {

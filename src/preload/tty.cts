@@ -43,7 +43,7 @@ interface Context {
 
 /** Claims the terminal before anything in this process, or a child of it, reads from it. */
 function claimTerminal({ claim, giveBack }: Context): void {
-  /** What was typed before the claim and has not been read; undefined before the claim. */
+  /** Text that was typed before the claim and has not been read; undefined before the claim. */
   let typed: Buffer | undefined;
   const claimOnce = (): void => {
     typed ??= Buffer.from(claim());

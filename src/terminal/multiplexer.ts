@@ -97,7 +97,7 @@ class Screen {
   #owner: Source | undefined;
   /** The cursor is at the start of that line, after a carriage return: what follows overwrites the prefix. */
   #isReturned = false;
-  /** The owner has set colours, which anything that others write would have as well. */
+  /** The owner has set colours, which would apply to other programs' output as well. */
   #isPainted = false;
   #isBroken = false;
   #draining: Deferred<void> | undefined;
@@ -171,7 +171,7 @@ class Screen {
   }
 }
 
-/** One stream of one program: buffers an incomplete line for a moment. */
+/** A stream of a program: buffers an incomplete line for a moment. */
 class Source {
   prefix: Buffer;
   /** The sequences that set the colours again with which its last line ended. */
@@ -179,7 +179,7 @@ class Source {
   readonly #screen: Screen;
   readonly #clock: Clock;
   #pending: Buffer = Buffer.alloc(0);
-  /** Runs from the first pending byte, so that output that comes little by little is also shown so. */
+  /** Runs from the first pending byte, so that output that comes little by little is also shown little by little. */
   #timer: CancelTimer | undefined;
 
   constructor(screen: Screen, prefix: string, clock: Clock) {

@@ -31,7 +31,7 @@ export interface ReporterStream {
   on(event: 'error', listener: () => void): unknown;
 }
 
-/** One of several programs. */
+/** The label of one of several programs. */
 export interface AppLabel {
   readonly name: string;
   /** Its place among the programs, from 0; decides the colour of the name. */
@@ -39,8 +39,8 @@ export interface AppLabel {
 }
 
 /**
- * Returns whether to write colours to this stream: as NO_COLOR (https://no-color.org) and FORCE_COLOR
- * (https://force-color.org) say, else if it is a terminal that can show them.
+ * Returns whether to write colours to this stream. NO_COLOR (https://no-color.org) and FORCE_COLOR
+ * (https://force-color.org) decide; without them, whether the stream is a terminal that can show colours.
  */
 export function wantsColor(stream: { readonly isTTY?: boolean }, env: NodeJS.ProcessEnv): boolean {
   if (env.NO_COLOR !== undefined && env.NO_COLOR !== '') return false;

@@ -78,7 +78,7 @@ function withOwnStdin(loaded: LoadedSettings): LoadedSettings {
 
 /** Returns variables that make a program use the terminal's colours although its stdout is a pipe. */
 function colorVariables({ color }: Settings): Readonly<Record<string, string>> {
-  // If the user forces colours, the environment says so already.
+  // A user who forces colours has set the variable already.
   if (!process.stdout.isTTY || !color || !wantsColor(process.stdout, process.env)) return {};
   const depth = process.stdout.getColorDepth();
   return { FORCE_COLOR: depth >= 24 ? '3' : depth >= 8 ? '2' : '1' };

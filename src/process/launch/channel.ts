@@ -56,7 +56,7 @@ const checks: Readonly<Record<PreloadMessage['type'], (fields: Fields) => boolea
     isText(id) && (port === undefined || isNumber(port)) && (path === undefined || isText(path)),
   unclaimed: ({ id }) => isText(id),
   unhold: ({ id }) => isText(id),
-  drained: ({ asked }) => typeof asked === 'boolean',
+  drained: ({ signalsItself }) => typeof signalsItself === 'boolean',
   deaf: () => true,
   pong: ({ ping }) => isNumber(ping),
   'address-in-use': ({ port }) => isNumber(port),

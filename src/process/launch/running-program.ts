@@ -179,7 +179,7 @@ export class ContainedProgram implements RunningProgram {
         void onSocketReleased(message.id);
         return;
       case 'drained':
-        this.#endDrain(message.asked);
+        this.#endDrain(message.signalsItself);
         return;
       case 'deaf':
         this.#cannotReceive = true;

@@ -178,7 +178,7 @@ describe('draining', () => {
     expect(kill).not.toHaveBeenCalled();
     setBusy(false);
     await advance(3);
-    expect(messages.at(-1)).toEqual({ type: 'drained', asked: true });
+    expect(messages.at(-1)).toEqual({ type: 'drained', signalsItself: true });
     expect(kill).toHaveBeenCalledWith(process.pid, 'SIGTERM');
   });
 
@@ -188,7 +188,7 @@ describe('draining', () => {
     receive({ drain: { until: 1000, signal: 'SIGTERM' } });
     receive({ drain: { until: 100 } });
     await advance(102);
-    expect(messages).toEqual([{ type: 'drained', asked: false }]);
+    expect(messages).toEqual([{ type: 'drained', signalsItself: false }]);
     expect(kill).not.toHaveBeenCalled();
   });
 });

@@ -196,7 +196,7 @@ test.each(['error', 'close'])('a sink that is gone (%s) holds no program up', as
 test('closing writes incomplete lines and waits for the sink for at most a second', async () => {
   const { clock, stdout, multiplexer } = open();
   multiplexer.open('web | ').stdout(bytes('half'));
-  // It takes more, and has not passed on what it has.
+  // The sink takes more, but does not pass it on.
   stdout.isStuck = true;
   let isClosed = false;
   const closed = multiplexer.close().then(() => {

@@ -99,14 +99,14 @@ describe('a drain', () => {
       expect.toSatisfy((until: number) => until >= now + 500),
     );
     expect(child.signals).toEqual([]);
-    child.report({ type: 'drained', asked: false });
+    child.report({ type: 'drained', signalsItself: false });
     expect(child.signals).toEqual(['SIGTERM']);
   });
 
   test('spares the root process the signal that it has sent itself', () => {
     const { child, program, types } = serve();
     program.end('terminating');
-    child.report({ type: 'drained', asked: true });
+    child.report({ type: 'drained', signalsItself: true });
     expect(child.signals).toEqual([]);
     child.exit(0);
     expect(types()).toEqual(['listens', 'exit', 'gone']);
