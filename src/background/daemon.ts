@@ -108,7 +108,7 @@ class Daemon {
       name,
       folder: loaded.folder,
       startedIn: process.cwd(),
-      program: runner.program.display,
+      program: runner.program.plan.command.display,
       argv,
       token,
       socket: control.path,
@@ -141,8 +141,8 @@ class Daemon {
     const runner = this.#runner;
     return {
       status: async () => {
-        const { readiness, running, loaded } = runner.program;
-        const { killTimeout } = loaded.settings;
+        const { readiness, running, plan } = runner.program;
+        const { killTimeout } = plan.loaded.settings;
         return {
           ...readiness.status,
           pid: running?.pid,

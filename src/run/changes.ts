@@ -14,6 +14,7 @@ import type { Change, Emit } from '../shared/events.ts';
 import { restOfSaveAt } from '../watch/disk.ts';
 import { QuietWindow } from '../watch/quiet.ts';
 import { createLoopDetector, type LoopDetector } from '../watch/restart-loop.ts';
+import type { WatchSession } from '../watch/session.ts';
 import type { ProgramWatcher } from './program-watcher.ts';
 import type { RestartTimeline } from './restart-timeline.ts';
 
@@ -24,7 +25,9 @@ export interface ChangesOptions {
     readonly loaded: Pick<LoadedSettings, 'settings' | 'folder'>;
     readonly command: Pick<Command, 'script'>;
   };
-  readonly watcher: Pick<ProgramWatcher, 'explain' | 'isResyncing' | 'withoutUnchanged'>;
+  readonly watcher: Pick<ProgramWatcher, 'explain'> & {
+    readonly session: Pick<WatchSession, 'changed' | 'isResyncing'> | undefined;
+  };
   /** Returns how long, in ms, the rest of a save may take; 0 when the file looks complete. */
   readonly restOfSave?: (file: string) => number;
   readonly emit: Emit;
@@ -51,7 +54,7 @@ export class Changes {
     this.#quiet = new QuietWindow({
       clock,
       delay: () => this.#settings.delay,
-      busy: () => this.#isGitWriting() || options.watcher.isResyncing(),
+      busy: () => this.#isGitWriting() || options.watcher.session?.isResyncing() === true,
       restOfSave,
       onQuiet: (changes) => this.#onQuiet(changes),
     });
@@ -98,7 +101,7 @@ export class Changes {
 
   #onQuiet(all: readonly Change[]): void {
     const { timeline, watcher, emit, onSettled } = this.#options;
-    const changes = watcher.withoutUnchanged(all);
+    const changes = watcher.session?.changed(all) ?? all;
     for (const change of all) {
       if (changes.includes(change)) continue;
       emit({ type: 'ignored', path: change.path, verdict: { watched: false, reason: 'unchanged' } });

@@ -135,6 +135,10 @@ export function isReadByDevwatchAlone(file: string, { settingsFiles, settings }:
   return (settingsFiles.includes(file) && name !== 'package.json') || (settings.gitignore && name === '.gitignore');
 }
 
+/** Whether Node or one of its loaders reads this file before the program; some loaders are configured by `.env`. */
+export const isReadAtBoot = (file: string): boolean =>
+  /^(?:(?:package(?:-lock)?|[tj]sconfig.*)\.json|\.env.*)$/.test(path.basename(file));
+
 /** Files that count wherever they are: the script, its files of variables, and devwatch's settings. */
 export function ownFiles({ settings, settingsFiles }: LoadedSettings, { script }: Pick<Command, 'script'>): string[] {
   return [...(script === undefined ? [] : [script]), ...settingsFiles, ...settings.envFile];

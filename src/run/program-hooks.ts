@@ -1,50 +1,41 @@
-/** Runs the user's commands (`on`) at the events of one program, each with variables that describe the event. */
+/** The user's commands (`on`) that events run, and the variables that describe the event to them. */
 
-import type { Settings } from '../config/settings-types.ts';
-import type { Hooks } from '../process/hooks.ts';
+import type { HookName, Settings } from '../config/settings-types.ts';
 import { runVariables } from '../process/launch/environment.ts';
-import type { Change, EventOf } from '../shared/events.ts';
+import type { DevwatchEvent } from '../shared/events.ts';
 
-/** Runs the commands, as far as a program needs it. */
-export type HookRunner = Pick<Hooks, 'run' | 'close'>;
+interface HookCall {
+  readonly name: HookName;
+  readonly variables: Readonly<Record<string, string>>;
+}
 
-export class ProgramHooks {
-  #hooks: HookRunner | undefined;
-
-  /** Before this is called no command runs. */
-  open(hooks: HookRunner): void {
-    this.#hooks = hooks;
-  }
-
-  onChange(run: number, changes: readonly Change[]): void {
-    this.#hooks?.run('change', runVariables(run, 'change', changes));
-  }
-
-  /** @param variables those of the run itself */
-  onStart(run: number, variables: Readonly<Record<string, string>>): void {
-    this.#hooks?.run(run === 1 ? 'start' : 'restart', variables);
-  }
-
-  onReady({ run, ms, port }: EventOf<'ready'>): void {
-    this.#hooks?.run('ready', {
-      DEVWATCH_RUN: String(run),
-      DEVWATCH_MS: String(Math.round(ms)),
-      DEVWATCH_PORT: String(port ?? ''),
-    });
-  }
-
-  onOwnEnd({ type, run, outcome }: EventOf<'crash' | 'exit'>): void {
-    this.#hooks?.run(type, {
-      DEVWATCH_RUN: String(run),
-      DEVWATCH_CODE: String(outcome.code ?? ''),
-      DEVWATCH_SIGNAL: outcome.signal ?? '',
-      DEVWATCH_REASON: outcome.reason ?? outcome.error ?? '',
-    });
-  }
-
-  /** Terminates commands that still run. */
-  async close(): Promise<void> {
-    await this.#hooks?.close();
+/** Returns the hook that an event calls, if any. `latestRun`: the run that a change is about to replace. */
+export function hookFor(event: DevwatchEvent, latestRun: number): HookCall | undefined {
+  switch (event.type) {
+    case 'change':
+      return { name: 'change', variables: runVariables(latestRun, 'change', event.changes) };
+    case 'start': {
+      const { run, cause, changes } = event;
+      return { name: run === 1 ? 'start' : 'restart', variables: runVariables(run, cause, changes) };
+    }
+    case 'ready': {
+      const { run, ms, port = '' } = event;
+      const variables = { DEVWATCH_RUN: `${run}`, DEVWATCH_MS: `${Math.round(ms)}`, DEVWATCH_PORT: `${port}` };
+      return { name: 'ready', variables };
+    }
+    case 'crash':
+    case 'exit': {
+      const { code, signal, reason, error = '' } = event.outcome;
+      const variables = {
+        DEVWATCH_RUN: `${event.run}`,
+        DEVWATCH_CODE: `${code ?? ''}`,
+        DEVWATCH_SIGNAL: signal ?? '',
+        DEVWATCH_REASON: reason ?? error,
+      };
+      return { name: event.type, variables };
+    }
+    default:
+      return undefined;
   }
 }
 

@@ -1,5 +1,6 @@
 /** The runs of one program: launches each of them, watches it with the checks, and passes on what it reports. */
 
+import type { Hooks } from '../process/hooks.ts';
 import { runVariables } from '../process/launch/environment.ts';
 import type { Launcher } from '../process/launch/launcher.ts';
 import type { ProgramEvent } from '../process/launch/program-events.ts';
@@ -9,18 +10,17 @@ import { probeHttp, probeTcp } from '../process/probe.ts';
 import { findPortHolders } from '../process/sockets/port-holders.ts';
 import type { Clock } from '../shared/clock.ts';
 import { messageOf } from '../shared/errors.ts';
-import type { Cause, Change, Emit, EventOf } from '../shared/events.ts';
+import type { Cause, Change, Emit } from '../shared/events.ts';
 import { unreachable } from '../shared/unreachable.ts';
 import type { RunListener } from '../supervise/supervisor.ts';
 import { Watchdog } from '../supervise/watchdog.ts';
 import { launchOptionsFor, type RunPlan, type RunRequest, readVariables } from './command-plan.ts';
-import { type HookRunner, hookCommandsOf, ProgramHooks } from './program-hooks.ts';
 import type { ProgramInput } from './program-input.ts';
 import type { RestartTimeline } from './restart-timeline.ts';
 
-/** The launcher, as far as one program needs it. */
+/** The launcher, as far as a program needs it. */
 export interface ProgramLauncher extends Pick<Launcher, 'launch' | 'discardStandbys' | 'releasePorts' | 'close'> {
-  openHooks(options: Parameters<Launcher['openHooks']>[0]): HookRunner;
+  openHooks(options: Parameters<Launcher['openHooks']>[0]): Pick<Hooks, 'run' | 'close'>;
 }
 
 export interface ProgramRunsOptions {
@@ -40,7 +40,6 @@ export interface ProgramRunsOptions {
 const maxInterruptDelayMs = 50;
 
 export class ProgramRuns {
-  readonly hooks: ProgramHooks = new ProgramHooks();
   readonly #options: ProgramRunsOptions;
   #plan: RunPlan;
   #watchdog: Watchdog;
@@ -69,10 +68,6 @@ export class ProgramRuns {
   /** Sets the launcher, before which no run can be launched. */
   open(launcher: ProgramLauncher): void {
     this.#launcher = launcher;
-    const { folder } = this.#plan.loaded;
-    const commands = (): ReturnType<typeof hookCommandsOf> => hookCommandsOf(this.#plan.loaded.settings);
-    const onProblem = (message: string): void => this.#options.emit({ type: 'problem', message });
-    this.hooks.open(launcher.openHooks({ folder, commands, env: () => this.#plan.env, onProblem }));
   }
 
   /** Launches a run. `changes` have led to it. */
@@ -91,7 +86,6 @@ export class ProgramRuns {
     this.#live = pid === undefined ? undefined : program;
     input.begin(this.#live, this.#plan.command.isNode);
     emit({ type: 'start', run, pid, cause, changes, standby, ...timeline.start() });
-    this.hooks.onStart(run, variables);
     if (this.#live !== undefined) this.#watchdog.begin(this.#live);
     return program;
   }
@@ -122,7 +116,7 @@ export class ProgramRuns {
 
   async close(): Promise<void> {
     this.endChecks();
-    await Promise.all([this.hooks.close(), this.#launcher?.close()]);
+    await this.#launcher?.close();
   }
 
   #refreshVariables(): void {
@@ -190,9 +184,7 @@ export class ProgramRuns {
 
   #onReady(port: number | undefined): void {
     const ms = this.#options.timeline.sinceRunCaused;
-    const event: EventOf<'ready'> = { type: 'ready', run: this.#run, ms, ...(port !== undefined && { port }) };
-    this.#options.emit(event);
-    this.hooks.onReady(event);
+    this.#options.emit({ type: 'ready', run: this.#run, ms, ...(port !== undefined && { port }) });
   }
 
   #createWatchdog(): Watchdog {

@@ -145,8 +145,8 @@ export class ProgramSet {
   /** A run has begun whose readiness other programs may wait for. */
   #awaitReadiness(member: Member): void {
     member.cancelNotice();
-    const { readiness, loaded } = member.runner.program;
-    const { ready } = loaded.settings;
+    const { readiness, plan } = member.runner.program;
+    const { ready } = plan.loaded.settings;
     // Without a readiness check the program counts as running after a while, and a job may take its time.
     if (readiness.hasBeenUp || ready === undefined || ready === 'exit') return;
     member.cancelNotice = this.#clock.after(slowReadinessNoticeMs, () => {
@@ -163,7 +163,7 @@ export class ProgramSet {
   #awaitedBy({ runner }: Member): readonly string[] {
     const hasNotBeenUp = (name: string): boolean =>
       this.#members.get(name)?.runner.program.readiness.hasBeenUp === false;
-    return runner.program.loaded.settings.after.filter(hasNotBeenUp);
+    return runner.program.plan.loaded.settings.after.filter(hasNotBeenUp);
   }
 
   #onMemberEnd(member: Member, reason: StopReason): void {

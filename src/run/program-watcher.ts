@@ -48,29 +48,14 @@ export class ProgramWatcher {
       );
   }
 
-  /** A run begins: the files that it loads are reported by `loads`. */
-  runStarts(): void {
-    this.#session?.begin(Date.now());
-  }
-
-  /** The program loads this file. */
-  loads(file: string): void {
-    this.#session?.loads(file);
-  }
-
-  /** Whether changes are missing, because events were lost and the files are being scanned. */
-  isResyncing(): boolean {
-    return this.#session?.isResyncing() === true;
+  /** What is being watched; undefined before the start, and while nothing is watched. */
+  get session(): WatchSession | undefined {
+    return this.#session;
   }
 
   /** Explains why a file does or does not count; undefined while nothing is watched. */
   explain(file: string): Verdict | undefined {
     return this.#filter?.explain(file);
-  }
-
-  /** Leaves out changes after which a file has the same content as before. */
-  withoutUnchanged(changes: readonly Change[]): readonly Change[] {
-    return this.#session?.changed(changes) ?? changes;
   }
 
   async close(): Promise<void> {

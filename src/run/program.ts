@@ -7,7 +7,6 @@
 
 import path from 'node:path';
 import { affected, restartNotice } from '../config/affects.ts';
-import type { LoadedSettings } from '../config/load.ts';
 import { type OptionKey, optionKeys } from '../config/options.ts';
 import type { RunningProgram } from '../process/launch/running-program.ts';
 import { isDeliveredByTerminal } from '../process/launch/tty.ts';
@@ -15,7 +14,15 @@ import type { CancelTimer, Clock } from '../shared/clock.ts';
 import type { Cause, Change, Emit, EventOf, StopReason } from '../shared/events.ts';
 import { type RunListener, Supervisor } from '../supervise/supervisor.ts';
 import { Changes } from './changes.ts';
-import { isReadByDevwatchAlone, planRun, policyFor, type RunPlan, type RunRequest } from './command-plan.ts';
+import {
+  isReadAtBoot,
+  isReadByDevwatchAlone,
+  planRun,
+  policyFor,
+  type RunPlan,
+  type RunRequest,
+} from './command-plan.ts';
+import { hookCommandsOf, hookFor } from './program-hooks.ts';
 import { ProgramInput } from './program-input.ts';
 import { type ProgramLauncher, ProgramRuns } from './program-runs.ts';
 import { ProgramWatcher } from './program-watcher.ts';
@@ -46,7 +53,8 @@ export class Program implements Configurable {
   readonly #changes: Changes;
   readonly #runs: ProgramRuns;
   readonly #supervisor: Supervisor<RunningProgram>;
-  #hasStarted = false;
+  /** Set by `start`, before which no run can be requested. */
+  #hooks: ReturnType<ProgramLauncher['openHooks']> | undefined;
   #isStopping = false;
   /** The changes that lead to the next run. */
   #pendingChanges: readonly Change[] = [];
@@ -64,19 +72,21 @@ export class Program implements Configurable {
     this.#emit = (event) => {
       this.readiness.onEvent(event);
       emit(event);
+      const hook = hookFor(event, this.#supervisor.run);
+      if (hook !== undefined) this.#hooks?.run(hook.name, hook.variables);
     };
-    this.input = new ProgramInput({ stdin: () => this.loaded.settings.stdin, onOwner: this.#emit });
+    this.input = new ProgramInput({ stdin: () => this.plan.loaded.settings.stdin, onOwner: this.#emit });
     this.#timeline = new RestartTimeline(clock);
     this.#watcher = new ProgramWatcher({
       clock,
-      plan: () => this.#runs.plan,
+      plan: () => this.plan,
       emit: this.#emit,
       onChange: (change) => this.#onChange(change),
     });
     this.#changes = new Changes({
       clock,
       timeline: this.#timeline,
-      plan: () => this.#runs.plan,
+      plan: () => this.plan,
       watcher: this.#watcher,
       emit: this.#emit,
       onChanged: () => this.#supervisor.dispatch({ type: 'changed' }),
@@ -89,7 +99,7 @@ export class Program implements Configurable {
       timeline: this.#timeline,
       input: this.input,
       emit: this.#emit,
-      onLoad: (file) => this.#watcher.loads(file),
+      onLoad: (file) => this.#watcher.session?.loads(file),
       onUnhealthy: (reason, permanent) => this.#supervisor.reportUnhealthy(reason, permanent),
     });
     this.#supervisor = new Supervisor({
@@ -109,24 +119,20 @@ export class Program implements Configurable {
     return this.#runs.live;
   }
 
-  /** The command as it is shown to the user. */
-  get display(): string {
-    return this.#runs.plan.command.display;
-  }
-
-  get isNode(): boolean {
-    return this.#runs.plan.command.isNode;
-  }
-
-  /** The settings in force. */
-  get loaded(): LoadedSettings {
-    return this.#runs.plan.loaded;
+  /** The settings in force, and the command and the variables of the next run. */
+  get plan(): RunPlan {
+    return this.#runs.plan;
   }
 
   /** Starts the program, and then begins to watch. Resolves once no save can be missed any more. */
   async start(launcher: ProgramLauncher): Promise<void> {
-    this.#hasStarted = true;
     this.#runs.open(launcher);
+    this.#hooks = launcher.openHooks({
+      folder: this.plan.loaded.folder,
+      commands: () => hookCommandsOf(this.plan.loaded.settings),
+      env: () => this.plan.env,
+      onProblem: (message) => this.reportProblem(message),
+    });
     const since = Date.now();
     this.#supervisor.dispatch({ type: 'start' });
     this.input.start();
@@ -135,7 +141,7 @@ export class Program implements Configurable {
 
   /** @param escalates whether a run that is already being stopped for a restart is killed */
   restart(cause: Cause, escalates: boolean): void {
-    if (!this.#hasStarted) return; // The first start is about to come.
+    if (this.#hooks === undefined) return; // The first start is about to come.
     this.#timeline.cause();
     this.#supervisor.dispatch({ type: 'restart', cause, escalates });
   }
@@ -165,14 +171,14 @@ export class Program implements Configurable {
     const changed = plan === undefined ? [] : this.#setPlan(plan);
     const rewatches = this.#isWatchPlanStale || affected(changed, 'watch');
     this.#isWatchPlanStale = false;
-    if (!this.#hasStarted) return changed; // The first start uses them.
+    if (this.#hooks === undefined) return changed; // The first start uses them.
     if (rewatches) this.#watcher.rewatch();
     if (affected(changed, 'program')) this.restart('settings', false);
     return changed;
   }
 
   #setPlan(plan: RunPlan): readonly OptionKey[] {
-    const before = this.loaded.settings;
+    const before = this.plan.loaded.settings;
     const { settings, file = '' } = plan.loaded;
     const changed = optionKeys.filter((key) => JSON.stringify(before[key]) !== JSON.stringify(settings[key]));
     this.#runs.setPlan(plan, affected(changed, 'watchdog'));
@@ -185,8 +191,8 @@ export class Program implements Configurable {
   }
 
   #onChange(change: Change): void {
-    const isForDevwatchAlone = isReadByDevwatchAlone(change.path, this.loaded);
-    if (isForDevwatchAlone || this.loaded.settingsFiles.includes(change.path)) {
+    const isForDevwatchAlone = isReadByDevwatchAlone(change.path, this.plan.loaded);
+    if (isForDevwatchAlone || this.plan.loaded.settingsFiles.includes(change.path)) {
       this.#isWatchPlanStale ||= ['package.json', '.gitignore'].includes(path.basename(change.path));
       this.#options.onSettingsChange(change);
     }
@@ -197,12 +203,11 @@ export class Program implements Configurable {
 
   #onSettled(changes: readonly Change[]): void {
     this.#pendingChanges = changes;
-    this.#runs.hooks.onChange(this.#supervisor.run, changes);
     this.#supervisor.dispatch({ type: 'quiet' });
   }
 
   #launch(run: number, cause: Cause, listener: RunListener): RunningProgram {
-    this.#watcher.runStarts();
+    this.#watcher.session?.begin(Date.now());
     this.#changes.runStarts();
     const changes = this.#pendingChanges;
     this.#pendingChanges = [];
@@ -213,7 +218,7 @@ export class Program implements Configurable {
     this.#runs.endChecks();
     this.#cancelStopNotice();
     const { run, stage } = event;
-    const { killTimeout, signal } = this.loaded.settings;
+    const { killTimeout, signal } = this.plan.loaded.settings;
     // When devwatch itself ends, the command line prints its own notice.
     if (stage === 'terminating' && !this.#isStopping && killTimeout > slowStopNoticeMs) {
       const notice = { type: 'slowStop', run, signal, killIn: killTimeout - slowStopNoticeMs } as const;
@@ -234,18 +239,13 @@ export class Program implements Configurable {
       this.#runs.releasePorts();
       this.input.leavesInput();
     }
-    this.#runs.hooks.onOwnEnd(event);
     this.#emit(event);
   }
 
   async #end(reason: StopReason): Promise<void> {
     this.#changes.close();
-    await Promise.all([this.#watcher.close(), this.#runs.close()]);
+    await Promise.all([this.#watcher.close(), this.#hooks?.close(), this.#runs.close()]);
     this.readiness.onEvent({ type: 'end', reason });
     this.#options.onEnd(reason);
   }
 }
-
-/** Node and its loaders read these files before the program; some loaders are configured by `.env`. */
-const isReadAtBoot = (file: string): boolean =>
-  /^(?:(?:package(?:-lock)?|[tj]sconfig.*)\.json|\.env.*)$/.test(path.basename(file));

@@ -80,7 +80,7 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
 
   /** Starts the program and begins to watch. Must be called once. */
   start(): void {
-    for (const message of this.program.loaded.notes) this.#emitEvent({ type: 'warning', message });
+    for (const message of this.program.plan.loaded.notes) this.#emitEvent({ type: 'warning', message });
     this.#started.promise.catch((error: unknown) =>
       this.program.reportProblem(`nothing is watched: ${messageOf(error)}`),
     );
@@ -127,7 +127,8 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
   }
 
   async #start(): Promise<void> {
-    const { isNode, loaded } = this.program;
+    const { command, loaded } = this.program.plan;
+    const { isNode } = command;
     const { settings, folder } = loaded;
     await terminateStaleOrphans(folder, () =>
       this.#emitEvent({ type: 'warning', message: 'an earlier devwatch was killed here: ending what it left running' }),

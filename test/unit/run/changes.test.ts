@@ -33,8 +33,10 @@ function open({ folder = '/project', unchanged = [], ...settings }: Options = {}
     }),
     watcher: {
       explain: () => ({ watched: true, pattern: '*.js' }),
-      isResyncing: () => isResyncing,
-      withoutUnchanged: (all) => all.filter(({ path }) => !unchanged.includes(path)),
+      session: {
+        isResyncing: () => isResyncing,
+        changed: (all) => all.filter(({ path }) => !unchanged.includes(path)),
+      },
     },
     restOfSave: () => 0,
     emit(event) {
