@@ -19,7 +19,7 @@ function recordEvents(watcher: Runner, seen: string[]): void {
   }
 }
 
-test('a watcher starts, restarts at a save and by hand, and stops, and tells all of it', async () => {
+test('a watcher starts, restarts at a save and by hand, and stops, with an event for each', async () => {
   await using home = await openHome();
   await using project = createProject({ 'server.js': dialHome({ version: 1 }) });
   const watcher = watch({ script: 'server.js', cwd: project.path, env: { ...home.env } });
@@ -46,7 +46,7 @@ test('a watcher starts, restarts at a save and by hand, and stops, and tells all
   expect([seen[0], seen.at(-1)]).toEqual(['start', 'end']);
 });
 
-test('listeners that are added after the call hear of the first start', async () => {
+test('listeners that are added after the call receive the first start', async () => {
   await using home = await openHome();
   await using project = createProject({ 'server.js': dialHome() });
   await using watcher = watch({ script: 'server.js', cwd: project.path, env: { ...home.env } });
@@ -54,7 +54,7 @@ test('listeners that are added after the call hear of the first start', async ()
   expect(start).toMatchObject({ run: 1, cause: 'start' });
 });
 
-test('disposing of a watcher ends its program', async () => {
+test('disposing a watcher ends its program', async () => {
   await using home = await openHome();
   await using project = createProject({ 'server.js': dialHome() });
   let program: Awaited<ReturnType<typeof home.next>>;
@@ -68,25 +68,28 @@ test('disposing of a watcher ends its program', async () => {
 test.each([
   ['a port that is held', (port: number) => ({ exec: 'sleep 500', hold: port })],
   ['live reload', (port: number) => ({ script: 'server.js', liveReload: port })],
-])('whenever it is stopped, nothing is left of %s, nor seen after the end', async (_, settings) => {
-  await using project = createProject({ 'server.js': 'setInterval(() => {}, 1000)' });
-  for (let turns = 0; turns < 12; turns += 1) {
-    const port = await freePort();
-    const watcher = watch({ cwd: project.path, watch: [], standby: false, ...settings(port) });
-    const seen: string[] = [];
-    recordEvents(watcher, seen);
-    for (let turn = 0; turn < turns; turn += 1) await nextTurn();
-    await watcher.stop();
-    // What is still being opened is open by then.
-    const server = net.createServer();
-    await once(server.listen(port, '127.0.0.1'), 'listening');
-    server.close();
-    await once(server, 'close');
-    expect(seen.at(-1)).toBe('end');
-  }
-});
+])(
+  'a watcher that is stopped at any time leaves no process of %s, and emits no event after the end',
+  async (_, settings) => {
+    await using project = createProject({ 'server.js': 'setInterval(() => {}, 1000)' });
+    for (let turns = 0; turns < 12; turns += 1) {
+      const port = await freePort();
+      const watcher = watch({ cwd: project.path, watch: [], standby: false, ...settings(port) });
+      const seen: string[] = [];
+      recordEvents(watcher, seen);
+      for (let turn = 0; turn < turns; turn += 1) await nextTurn();
+      await watcher.stop();
+      // What is still being opened is open by then.
+      const server = net.createServer();
+      await once(server.listen(port, '127.0.0.1'), 'listening');
+      server.close();
+      await once(server, 'close');
+      expect(seen.at(-1)).toBe('end');
+    }
+  },
+);
 
-test('a crash and a clean exit are seen apart', async () => {
+test('a crash and a clean exit are different events', async () => {
   await using home = await openHome();
   await using project = createProject({ 'server.js': dialHome() });
   await using watcher = watch({ script: 'server.js', cwd: project.path, env: { ...home.env } });
@@ -98,7 +101,7 @@ test('a crash and a clean exit are seen apart', async () => {
   expect((await exited)[0]).toMatchObject({ outcome: { code: 0 }, next: { kind: 'wait' } });
 });
 
-test('a watcher that is stopped in the tick in which it was made leaves nothing open', async () => {
+test('a watcher that is stopped in the tick of its creation leaves no handle open', async () => {
   await using project = createProject({
     'server.js': dialHome(),
     'api.mjs': `import { watch } from ${JSON.stringify(pathToFileURL(path.resolve('dist/index.js')).href)};
@@ -111,7 +114,7 @@ console.log('stopped');`,
   expect(stdout).toBe('stopped\n');
 });
 
-test('two watchers in one process have nothing to do with each other', async () => {
+test('two watchers in one process are independent', async () => {
   await using home = await openHome();
   await using project = createProject({ 'a/server.js': dialHome({ who: 'a' }), 'b/server.js': dialHome({ who: 'b' }) });
   const start = (folder: string): Runner =>
@@ -133,13 +136,13 @@ test.each([
   [{ script: 'missing.js' }, /missing\.js: no such file/],
   [{ script: 'x', killTimeout: 'soon' }, /killTimeout .*takes a duration/],
   [{ script: 'x', wacth: ['src'] }, /unknown option "wacth" · did you mean "watch"\?/],
-])('a mistake in %j is thrown at once', async (options, message) => {
+])('watch() throws for the mistake in %j at once', async (options, message) => {
   await using project = createProject();
   expect(() => watch({ ...options, cwd: project.path } as Parameters<typeof watch>[0])).toThrow(UsageError);
   expect(() => watch({ ...options, cwd: project.path } as Parameters<typeof watch>[0])).toThrow(message);
 });
 
-test('defineConfig only gives types', () => {
+test('defineConfig returns its argument', () => {
   const settings = { script: 'server.js', killTimeout: '2s' } as const;
   expect(defineConfig(settings)).toBe(settings);
 });

@@ -34,7 +34,7 @@ const inEach = (...apps: readonly string[]): Record<string, object> =>
 const files = (...apps: readonly string[]): Record<string, string> =>
   Object.fromEntries(apps.map((app) => [`${app}.js`, server(app)]));
 
-test('all run, a save restarts the one that it is about, the end is the end of all', async () => {
+test('all programs start, a save restarts the program that it concerns, and stopping devwatch stops all', async () => {
   await using app = await start({ files: { '.watchrc': settings(inEach('web', 'api')), ...files('web', 'api') } });
   const { web, api } = await callersOf(app, 2);
   await Promise.all([app.watches('web'), app.watches('api')]);
@@ -50,7 +50,7 @@ test('all run, a save restarts the one that it is about, the end is the end of a
   expect(app.callers.filter((caller) => caller.isAlive())).toEqual([]);
 });
 
-test('lines are those of their programs, whole, and both streams go where they belong', async () => {
+test('each line of a program appears whole, behind its name and on its own stream', async () => {
   const prints = (app: string): string =>
     `${dialHome({ app })}for (const half of ['${app} one ', '${app} two\\n']) process.stdout.write(half); console.error('${app} oh');`;
   await using app = await start({
@@ -66,7 +66,7 @@ test('lines are those of their programs, whole, and both streams go where they b
   expect([...app.otherLines].sort()).toEqual(['longer | longer oh', 'web    | web oh']);
 });
 
-test('where both streams are one file none breaks into the other’s lines', async () => {
+test('lines of stdout and stderr do not mix where both are one file', async () => {
   await using app = await start({
     files: {
       '.watchrc': settings(inEach('web', 'api')),
@@ -84,7 +84,7 @@ test('where both streams are one file none breaks into the other’s lines', asy
   await app.end();
 });
 
-test('--no-prefix leaves the names out', async () => {
+test('--no-prefix omits the names', async () => {
   await using app = await start({
     files: { '.watchrc': settings(['web.js', 'api.js']), ...files('web', 'api') },
     args: ['--no-prefix'],
@@ -94,7 +94,7 @@ test('--no-prefix leaves the names out', async () => {
   expect(app.stdout().split('\n').sort()).toEqual(['', 'api listens', 'web listens']);
 });
 
-test('programs that print more than is read wait, devwatch does not, and all that is shown is whole lines', async () => {
+test('programs wait while their output is not read, devwatch does not, and no line is lost or mixed', async () => {
   const project = createProject({ '.watchrc': settings(['web.js', 'api.js']) });
   for (const app of ['web', 'api']) {
     project.write(
@@ -125,7 +125,7 @@ test('programs that print more than is read wait, devwatch does not, and all tha
   expect(shown.filter((line) => !/^(?:web|api) \| /.test(line))).toEqual([]);
 });
 
-test('what a program prints at its end is shown, also to who reads slowly', async () => {
+test('the last line that a program prints before it ends reaches a slow reader', async () => {
   const blocking = "const { writeSync } = require('fs');";
   await using app = await start({
     files: {
@@ -187,7 +187,7 @@ describe('the last lines of the output are not lost when they are read late', ()
 });
 
 describe('order', () => {
-  test('who comes after others is started when they are up', async () => {
+  test('a program with `after` starts when the programs that it names are up', async () => {
     const apps = { web: { script: 'web.js', after: ['db', 'job'] }, db: 'db.js', job: 'job.js' };
     await using app = await start({
       files: {
@@ -224,7 +224,7 @@ describe('order', () => {
     expect(app.events.filter(({ event }) => event === 'warning')).toEqual([]);
   });
 
-  test('later restarts are each one’s own', async () => {
+  test('a restart does not restart the programs that come after', async () => {
     const { web, db } = inEach('web', 'db');
     await using app = await start({
       files: {
@@ -240,7 +240,7 @@ describe('order', () => {
     expect([first.isAlive(), second.isAlive(), app.callers.length]).toEqual([false, true, 3]);
   });
 
-  test('a crash is no sign of being up, the run after it may give one', async () => {
+  test('a crash does not count as ready, but the run after it may', async () => {
     const apps = {
       web: { script: 'web.js', after: 'job' },
       job: { exec: `${process.execPath} job.js`, ready: 'exit' },
@@ -260,7 +260,7 @@ describe('order', () => {
     expect(app.events.filter(({ event }) => event === 'crash')).toHaveLength(1);
   });
 
-  test('the end does not wait for those that wait', async () => {
+  test('stopping devwatch does not start a program that still waits', async () => {
     const apps = { web: { script: 'web.js', after: 'db' }, db: 'db.js' };
     await using app = await start({
       files: {
@@ -275,7 +275,7 @@ describe('order', () => {
     expect([app.callers.length, db.isAlive()]).toEqual([1, false]);
   });
 
-  test('one whose folder has gone meanwhile is started when that is back', async () => {
+  test('a program whose folder was removed while it waited starts when the folder is back', async () => {
     const apps = { web: { script: 'web.js', cwd: 'packages/web', after: 'db' }, ...inEach('db') };
     await using app = await start({
       files: {
@@ -294,7 +294,7 @@ describe('order', () => {
     expect((await app.caller()).says.app).toBe('web');
   });
 
-  test('whom nobody can see to be up cannot be waited for', async () => {
+  test('devwatch refuses `after` a program without a readiness check', async () => {
     await using project = createProject({
       '.watchrc': settings({ web: { script: 'web.js', after: 'db' }, db: { exec: 'sleep 100' } }),
       'web.js': '',
@@ -306,7 +306,7 @@ describe('order', () => {
     });
   });
 
-  test('who is left out by --only is not waited for', async () => {
+  test('a program does not wait for a program that --only leaves out', async () => {
     const apps = { web: { script: 'web.js', after: 'db' }, api: 'api.js', db: 'db.js' };
     await using app = await start({
       files: { '.watchrc': settings(apps), ...files('web', 'api', 'db') },
@@ -318,7 +318,7 @@ describe('order', () => {
   });
 });
 
-test('with exitOnCrash the crash of one is the end of all, with its code', async () => {
+test('with exitOnCrash a crash stops all programs, and devwatch exits with its code', async () => {
   await using app = await start({
     files: {
       '.watchrc': settings(['web.js', { script: 'tests.js', exitOnCrash: true }]),
@@ -336,26 +336,29 @@ test.each([
   ['live reload on one port', {}, { liveReload: 4000 }, { liveReload: 4000 }, '4000', 'liveReload'],
   ['held ports', { exec: 'sleep 100' }, { hold: 8000 }, { hold: 8000 }, '8000', 'hold'],
   ['a held port and live reload', {}, { exec: 'sleep 100', hold: 35_729 }, { liveReload: true }, '35729', 'liveReload'],
-])('two programs cannot share a port that devwatch opens: %s', async (_, common, web, api, port, key) => {
-  await using project = createProject({
-    '.watchrc': settings({ web: { script: 'web.js', ...web }, api: { script: 'api.js', ...api } }, common),
-    ...files('web', 'api'),
-  });
-  expect(await runDevwatch([], { cwd: project.path })).toMatchObject({
-    code: 2,
-    stdout: '',
-    stderr: `devwatch: web and api would share port ${port} · set "${key}" for one of them only, or a different port for each\n`,
-  });
-});
+])(
+  'devwatch refuses two programs that would share a port that it opens: %s',
+  async (_, common, web, api, port, key) => {
+    await using project = createProject({
+      '.watchrc': settings({ web: { script: 'web.js', ...web }, api: { script: 'api.js', ...api } }, common),
+      ...files('web', 'api'),
+    });
+    expect(await runDevwatch([], { cwd: project.path })).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: `devwatch: web and api would share port ${port} · set "${key}" for one of them only, or a different port for each\n`,
+    });
+  },
+);
 
-test('a mistake in one of them starts none', async () => {
+test('devwatch starts no program when the settings of one are wrong', async () => {
   await using project = createProject({ '.watchrc': settings({ web: 'web.js', api: 'gone.js' }), 'web.js': '' });
   const { code, stdout, stderr } = await runDevwatch([], { cwd: project.path });
   expect([code, stdout]).toEqual([2, '']);
   expect(stderr).toMatch(/^devwatch: api: .*gone\.js/);
 });
 
-test('one can be named as a script can, and a script beside "apps" is no part of its own line', async () => {
+test('a program is started alone by its name, and does not inherit a script beside "apps"', async () => {
   await using app = await start({
     files: {
       '.watchrc': settings(
@@ -371,7 +374,7 @@ test('one can be named as a script can, and a script beside "apps" is no part of
   expect(app.callers).toHaveLength(1);
 });
 
-test('Python does not hold back what it prints', async () => {
+test('a Python program does not buffer its output', async () => {
   await using app = await start({
     files: {
       '.watchrc': settings({ py: { script: 'run.py' }, web: { script: 'web.js' } }),
@@ -383,7 +386,7 @@ test('Python does not hold back what it prints', async () => {
   await until(() => app.stdout().includes('prints'));
 });
 
-test('one that was chosen alone has the terminal to itself', async () => {
+test('a program that is started alone has the terminal to itself', async () => {
   await using project = createProject({
     '.watchrc': settings(['web.js', 'api.js']),
     'web.js': `console.log('terminal', process.stdin.isTTY, process.stdout.isTTY); setInterval(() => {}, 1000);`,
@@ -397,7 +400,7 @@ test('one that was chosen alone has the terminal to itself', async () => {
 });
 
 describe('in a terminal', () => {
-  test('a shortcut restarts one by its name or all, Ctrl-C ends all', async () => {
+  test('a shortcut restarts a program by its name or all of them, and Ctrl-C stops all', async () => {
     await using home = await openHome();
     await using project = createProject({ '.watchrc': settings(['web.js', 'api.js']), ...files('web', 'api') });
     await using terminal = openTerminal({ cwd: project.path, env: home.env });
@@ -420,7 +423,7 @@ describe('in a terminal', () => {
     expect(home.callers.filter((caller) => caller.isAlive())).toEqual([]);
   });
 
-  test('a shortcut does not start one that waits, and says so', async () => {
+  test('a shortcut does not start a program that waits, and prints so', async () => {
     await using home = await openHome();
     const apps = { web: { script: 'web.js', after: 'db' }, db: 'db.js' };
     await using project = createProject({
@@ -437,7 +440,7 @@ describe('in a terminal', () => {
     expect(home.callers).toHaveLength(1);
   });
 
-  test('what others have printed is not cleared, whatever is read from the settings', async () => {
+  test('the screen is not cleared at a restart, although the settings say so', async () => {
     await using home = await openHome();
     await using project = createProject({
       '.watchrc': settings(inEach('web', 'api'), { clear: true }),
@@ -454,7 +457,7 @@ describe('in a terminal', () => {
     expect(terminal.output).not.toContain('\x1b[2J');
   });
 
-  test('colours are welcome although the programs see a pipe, unless they are not', async () => {
+  test('programs may print colours although they see a pipe, unless the user forbids them', async () => {
     await using home = await openHome();
     const tells = `require(process.env.TEST_DIAL)({ app: 'x', level: process.env.FORCE_COLOR, open: process.stdin.readableEnded });`;
     await using project = createProject({ '.watchrc': settings(['a.js', 'b.js']), 'a.js': tells, 'b.js': tells });
@@ -475,7 +478,7 @@ describe('in a terminal', () => {
   });
 });
 
-test('colours that are forced where there is no terminal are', async () => {
+test('colours are forced without a terminal as well', async () => {
   await using home = await openHome();
   const tells = `require(process.env.TEST_DIAL)({ level: process.env.FORCE_COLOR }); console.log('hello');`;
   await using project = createProject({ '.watchrc': settings(['a.js', 'b.js']), 'a.js': tells, 'b.js': tells });
@@ -486,7 +489,7 @@ test('colours that are forced where there is no terminal are', async () => {
   expect(devwatch.stdout()).toContain('\u001b[36ma\u001b[39m | hello\n');
 });
 
-test('their stdin stays open: a program that ends with it lives', async () => {
+test('stdin stays open: a program that ends with its stdin keeps running', async () => {
   const reads = (app: string): string =>
     `process.stdin.on('end', () => process.exit()).on('pause', () => {}).resume(); setImmediate(() => {${server(app)}});`;
   await using app = await start({
@@ -504,7 +507,7 @@ test('their stdin stays open: a program that ends with it lives', async () => {
 });
 
 describe('when the settings change', () => {
-  test('what is new is started, what is gone is ended, the others go on', async () => {
+  test('added programs start, removed ones stop, and the others keep running', async () => {
     await using app = await start({
       files: {
         '.watchrc': settings(inEach('web', 'api')),
@@ -530,7 +533,7 @@ describe('when the settings change', () => {
     expect(await app.end()).toMatchObject({ code: 143 });
   });
 
-  test('one that watches nothing hears of it through the others', async () => {
+  test('a program that watches nothing gets new settings as well', async () => {
     const apps = (level: string): string =>
       settings({ ...inEach('web'), quiet: { script: 'quiet.js', watch: [], args: [level] } });
     await using app = await start({ files: { '.watchrc': apps('1'), ...files('web', 'quiet') } });
@@ -541,7 +544,7 @@ describe('when the settings change', () => {
     expect([web?.isAlive(), quiet?.isAlive()]).toEqual([true, false]);
   });
 
-  test('what one could not take is offered to it again', async () => {
+  test('settings that failed for a program are applied when they work', async () => {
     const apps = (envFile: readonly string[]): string =>
       settings({ ...inEach('web'), quiet: { script: 'quiet.js', watch: [], envFile } });
     await using app = await start({ files: { '.watchrc': apps([]), ...files('web', 'quiet') } });
@@ -554,7 +557,7 @@ describe('when the settings change', () => {
     expect((await app.caller()).says.app).toBe('quiet');
   });
 
-  test('the names before their lines come and go', async () => {
+  test('the names in front of the lines are turned on and off', async () => {
     await using app = await start({ files: { '.watchrc': settings(inEach('web', 'api')), ...files('web', 'api') } });
     await callersOf(app, 2);
     await Promise.all([app.watches('web'), app.watches('api')]);
@@ -566,7 +569,7 @@ describe('when the settings change', () => {
     expect(app.stdout().split('\n').slice(2)).toEqual(['web listens', '']);
   });
 
-  test('a mistake is told once, and again when it is made again; nothing is lost', async () => {
+  test('a mistake is reported once each time it is made, and all programs keep running', async () => {
     await using app = await start({ files: { '.watchrc': settings(inEach('web', 'api')), ...files('web', 'api') } });
     const { web, api } = await callersOf(app, 2);
     await Promise.all([app.watches('web'), app.watches('api')]);
@@ -588,7 +591,7 @@ describe('when the settings change', () => {
     expect([web?.isAlive(), api?.isAlive(), told().length]).toEqual([true, true, 2]);
   });
 
-  test('one that waits is started with what they say by then', async () => {
+  test('a program that waits starts with the settings of that time', async () => {
     const apps = (web: object): string =>
       settings({ web: { script: 'web.js', watch: ['web.js'], ...web }, ...inEach('db', 'job') });
     await using app = await start({
@@ -608,7 +611,7 @@ describe('when the settings change', () => {
     expect(app.callers).toHaveLength(3);
   });
 
-  test('a new one may wait, and says so', async () => {
+  test('an added program waits for the programs that it comes after', async () => {
     await using app = await start({
       files: {
         '.watchrc': settings(inEach('db', 'api')),
@@ -624,7 +627,7 @@ describe('when the settings change', () => {
     expect((await app.caller()).says.app).toBe('web');
   });
 
-  test('one that comes back before it has ended is started once it has', async () => {
+  test('a program that is added again while it stops starts when it has stopped', async () => {
     await using app = await start({
       files: {
         '.watchrc': settings(inEach('web', 'api')),
@@ -645,7 +648,7 @@ describe('when the settings change', () => {
     await again.gone;
   });
 
-  test('the end of all is no second order to end for one that is leaving', async () => {
+  test('stopping devwatch does not kill a program that is already stopping', async () => {
     await using app = await start({
       files: {
         '.watchrc': settings(inEach('web', 'api')),
@@ -665,7 +668,7 @@ describe('when the settings change', () => {
     expect(stages).toEqual(['terminating', 'terminating']);
   });
 
-  test('a new one that cannot be run changes nothing', async () => {
+  test('an added program that cannot run leaves the settings as they are', async () => {
     await using app = await start({ files: { '.watchrc': settings(inEach('web', 'api')), ...files('web', 'api') } });
     const { web, api } = await callersOf(app, 2);
     await Promise.all([app.watches('web'), app.watches('api')]);
@@ -682,7 +685,7 @@ describe('when the settings change', () => {
     expect([web?.isAlive(), api?.isAlive(), app.callers.length]).toEqual([true, true, 3]);
   });
 
-  test('one that has the terminal to itself gets no company', async () => {
+  test('a single program started alone ignores added apps', async () => {
     await using app = await start({ files: { '.watchrc': settings(inEach('web')), ...files('web', 'api') } });
     const web = await app.caller();
     await app.event('watching');
@@ -693,7 +696,7 @@ describe('when the settings change', () => {
     expect([web.isAlive(), app.callers.length]).toEqual([true, 1]);
   });
 
-  test('"apps" does not come or go', async () => {
+  test('"apps" cannot be added or removed', async () => {
     await using app = await start({ files: { '.watchrc': settings(inEach('web', 'api')), ...files('web', 'api') } });
     const { web } = await callersOf(app, 2);
     await Promise.all([app.watches('web'), app.watches('api')]);
@@ -705,7 +708,7 @@ describe('when the settings change', () => {
   });
 });
 
-test('a folder that several watch has one watch', async () => {
+test('programs share the watch of a folder', async () => {
   const apps = { web: 'web.js', api: 'api.js', job: { script: 'job.js', ext: 'sql' } };
   await using app = await start({
     files: {
@@ -727,7 +730,7 @@ test('a folder that several watch has one watch', async () => {
 });
 
 describe('after SIGKILL of devwatch', () => {
-  test('nothing is left of any of them', async () => {
+  test('no process of any program is left', async () => {
     await using app = await start({ files: { '.watchrc': settings(['web.js', 'api.js']), ...files('web', 'api') } });
     const { web, api } = await callersOf(app, 2);
     await Promise.all([app.watches('web'), app.watches('api')]);
@@ -735,7 +738,7 @@ describe('after SIGKILL of devwatch', () => {
     await Promise.all([web?.gone, api?.gone]);
   });
 
-  test('and of its guardians, the next one ends all of them before it starts any', async () => {
+  test('and of its guardians, the next devwatch kills all programs before it starts them again', async () => {
     await using home = await openHome();
     // They outlive the polite signal: whoever does not wait for them meets them.
     const stubborn = (app: string): string => `process.on('SIGTERM', () => {});${server(app)}`;
@@ -766,7 +769,7 @@ describe('after SIGKILL of devwatch', () => {
   });
 });
 
-test('settings and explanations are given for each of them', async () => {
+test('devwatch config and explain cover each program', async () => {
   await using project = createProject({
     '.watchrc': settings({ web: { script: 'web.js', delay: 100 }, style: { script: 'style.js', ext: 'css' } }),
     ...files('web', 'style'),

@@ -12,7 +12,7 @@ const shop = {
   'api.js': listens({ app: 'api' }),
 };
 
-test('start starts all in their order, each in a devwatch of its own; the folder stands for all of them', async () => {
+test('start starts all programs in order, each in its own devwatch, and the folder selects all of them', async () => {
   await using session = await Session.open(shop);
   const started = await session.run('start');
   expect(started).toMatchObject({ code: 0, out: expect.stringMatching(/^api is up after .*\nweb is up after .*\n$/) });
@@ -38,7 +38,7 @@ test('start starts all in their order, each in a devwatch of its own; the folder
   expect(session.home.callers.filter((caller) => caller.isAlive())).toEqual([]);
 });
 
-test('a name that is taken is an error, the others are started', async () => {
+test('start fails for a name that is taken, and starts the others', async () => {
   await using session = await Session.open(shop);
   expect(await session.run('start', '--only', 'api')).toMatchObject({ code: 0 });
   const { code, out, err } = await session.run('start');
@@ -50,7 +50,7 @@ test('a name that is taken is an error, the others are started', async () => {
   ]);
 });
 
-test('who waits for one that has failed is not started', async () => {
+test('a program does not start after a program that has failed', async () => {
   await using session = await Session.open({ ...shop, 'api.js': 'throw new Error("on purpose")' });
   const { code, out } = await session.run('start');
   expect(code).toBe(1);
@@ -58,7 +58,7 @@ test('who waits for one that has failed is not started', async () => {
   expect(session.home.callers).toEqual([]);
 });
 
-test('two programs cannot have one name, one log, or one port', async () => {
+test('start refuses two programs with the same name, log or port', async () => {
   await using session = await Session.open({ 'a.js': '', 'b.js': '' });
   session.project.write('.watchrc', JSON.stringify({ apps: ['a.js', 'b.js'], liveReload: true }));
   expect((await session.run('start')).err).toMatch(/^devwatch: a and b would share port 35729 · set "liveReload" for /);
@@ -74,7 +74,7 @@ test('two programs cannot have one name, one log, or one port', async () => {
   expect(await session.rows()).toEqual([]);
 });
 
-test('one of several keeps to its own settings', async () => {
+test('each of several programs keeps its own settings', async () => {
   await using session = await Session.open(shop);
   await session.run('start');
   const [api, web] = [await session.home.caller(), await session.home.caller()];

@@ -15,7 +15,7 @@ import { freePort } from '../support/ports.ts';
 import { listens, Session } from '../support/session.ts';
 import { openTerminal } from '../support/terminal.ts';
 
-test('start returns when the program is up, list shows it, stop ends all of it', async () => {
+test('start returns when the program is up, list shows it, and stop ends its processes', async () => {
   const port = await freePort();
   await using session = await Session.open({ 'server.js': listens() });
   const started = await session.run('start', '--name', 'web', 'server.js', String(port));
@@ -45,7 +45,7 @@ test('start returns when the program is up, list shows it, stop ends all of it',
   expect(await session.rows()).toEqual([]);
 });
 
-test('a save restarts it, a crash too, and restart by name', async () => {
+test('a save, a crash and devwatch restart each restart the program', async () => {
   await using session = await Session.open({ 'server.js': listens({ version: 1 }) });
   await session.run('start', '--name', 'web', 'server.js');
   await session.home.caller();
@@ -63,7 +63,7 @@ test('a save restarts it, a crash too, and restart by name', async () => {
   expect((await session.rows())[0]?.restarts).toBe(3);
 });
 
-test('--no-watch only keeps it alive', async () => {
+test('with --no-watch a crash restarts the program and a save does not', async () => {
   await using session = await Session.open({ 'server.js': listens({ version: 1 }) });
   await session.run('start', '--no-watch', '--name', 'web', 'server.js');
   const first = await session.home.caller();
@@ -74,7 +74,7 @@ test('--no-watch only keeps it alive', async () => {
   expect((await session.run('logs', 'web', '--err', '-n', '100')).out).not.toContain('server.js\n');
 });
 
-test('what devwatch writes in the project restarts nothing', async () => {
+test('files that devwatch writes in the project cause no restart', async () => {
   await using session = await Session.open({ 'server.js': listens({ version: 1 }) });
   session.stateHome = session.project.at('kept');
   await session.run('start', '--name', 'web', '--log', 'log.js', '--log-size', '1k', '--watch', '**', 'server.js');
@@ -86,7 +86,7 @@ test('what devwatch writes in the project restarts nothing', async () => {
   expect((await session.home.caller()).says.version).toBe(2);
 });
 
-test('list says why a program has crashed, until it runs again', async () => {
+test('list shows why a program has crashed until it runs again', async () => {
   await using session = await Session.open({ 'server.js': 'process.exit(3);' });
   await session.run('start', '--name', 'web', '--max-restarts', '0', 'server.js');
   expect((await session.run('list')).out).toMatch(/^web +crashed \(exit 3\) +– /m);
@@ -95,8 +95,8 @@ test('list says why a program has crashed, until it runs again', async () => {
   expect((await session.run('list', 'web')).out).toMatch(/^web +(starting|up) +\d+ /m);
 });
 
-describe('start says', () => {
-  test('why it failed, with the last lines of the log', async () => {
+describe('start prints', () => {
+  test('why the program failed, with the last lines of the log', async () => {
     await using session = await Session.open({ 'server.js': `console.log('begun'); throw new Error('no database');` });
     const { code, out } = await session.run('start', '--name', 'web', 'server.js');
     expect(code).toBe(1);
@@ -104,7 +104,7 @@ describe('start says', () => {
     expect(out).toContain('Error: no database');
   });
 
-  test('that it waits, and how to leave', async () => {
+  test('that it waits, and that Ctrl-C leaves the program running', async () => {
     await using session = await Session.open({ 'server.js': dialHome() });
     const starting = session.spawn('start', '--name', 'web', '--ready', 'message', 'server.js');
     const [says] = (await once(starting.stderr as NodeJS.ReadableStream, 'data')) as [Buffer];
@@ -114,7 +114,7 @@ describe('start says', () => {
     expect((await session.rows())[0]?.state).toBe('starting');
   });
 
-  test('that a program without a port runs', async () => {
+  test('that a program without a port is running', async () => {
     await using session = await Session.open({ 'worker.js': dialHome() });
     expect(await session.run('start', 'worker.js')).toMatchObject({
       code: 0,
@@ -129,14 +129,14 @@ describe('start says', () => {
     ['exit', ['--no-watch'], 'web has run and ended · devwatch waits for devwatch restart web · '],
     ['exit 3', ['--max-restarts', '0'], 'web failed: exit 3 · devwatch waits for a change · '],
     ['exit 3', [], 'web failed: exit 3 · devwatch restarts it · '],
-  ])('what devwatch does after %j with %j', async (order, words, says) => {
+  ])('the next step of devwatch after %j with %j', async (order, words, says) => {
     await using session = await Session.open({ 'server.js': dialHome() });
     const starting = session.run('start', '--name', 'web', '--ready', 'message', ...words, 'server.js');
     (await session.home.caller()).send(order);
     expect((await starting).out).toMatch(new RegExp(`^${says}pid \\d+ · logs: devwatch logs web\n`));
   });
 
-  test('that devwatch has ended with the program, if asked to, and why', async () => {
+  test('why devwatch has exited with the program under --exit-on-crash', async () => {
     await using session = await Session.open({ 'server.js': `throw new Error('no database');` });
     const { code, out } = await session.run('start', '--name', 'web', '--exit-on-crash', 'server.js');
     expect(code).toBe(1);
@@ -144,7 +144,7 @@ describe('start says', () => {
     expect(out).toContain('Error: no database');
   });
 
-  test('why it was ended, and not what an earlier one had complained about', async () => {
+  test('why devwatch has exited, without the errors of earlier starts', async () => {
     await using session = await Session.open({ 'server.js': listens() });
     fs.mkdirSync(session.file('web', ''), { recursive: true, mode: 0o700 });
     const own = session.file('web', 'devwatch.log');
@@ -163,7 +163,7 @@ describe('start says', () => {
     expect(fs.readFileSync(`${own}.1`, 'utf8')).toContain('an earlier failure');
   });
 
-  test('that it was stopped meanwhile', async () => {
+  test('that the program was stopped before it was up', async () => {
     await using session = await Session.open({ 'server.js': dialHome() });
     const starting = session.run('start', '--name', 'web', '--ready', 'message', 'server.js');
     await session.home.caller();
@@ -176,7 +176,7 @@ describe('start says', () => {
     }
   });
 
-  test('that the name is taken, by whom', async () => {
+  test('which devwatch has the name', async () => {
     await using session = await Session.open({ 'server.js': listens() });
     await session.run('start', '--name', 'web', 'server.js');
     const { pid } = session.record('web');
@@ -196,7 +196,7 @@ describe('start says', () => {
     [['stop', 'nobody'], /no background program is named nobody/],
     [['logs', 'nobody'], /no background program is named nobody/],
     [['list', '--jason'], /--jason/],
-  ])('%j: what is wrong, and starts nothing', async (words, message) => {
+  ])('the mistake in %j, and starts nothing', async (words, message) => {
     await using session = await Session.open({ 'server.js': '' });
     const { code, err } = await session.run(...words);
     expect(code).toBe(2);
@@ -204,7 +204,7 @@ describe('start says', () => {
     expect(await session.rows()).toEqual([]);
   });
 
-  test('that all but one of many at once have lost the name', async () => {
+  test('for all but one of many at once that the name is taken', async () => {
     const count = isExhaustive ? 50 : 8;
     await using session = await Session.open({ 'server.js': listens() });
     const results = await Promise.all(
@@ -222,7 +222,7 @@ describe('start says', () => {
 });
 
 describe('logs', () => {
-  test('hold all that is printed at once, however much it is', async () => {
+  test('hold any amount of output that is printed at once', async () => {
     const much = `process.stdout.write('x'.repeat(5_000_000) + '\\n');`;
     await using session = await Session.open({ 'server.js': `${much}${listens()}` });
     await session.run('start', '--name', 'web', '--no-watch', 'server.js');
@@ -231,7 +231,7 @@ describe('logs', () => {
     expect(fs.readFileSync(log, 'latin1') === `${'x'.repeat(5_000_000)}\nlistening\n`).toBe(true);
   });
 
-  test('of both streams, of one, the last lines, cleared', async () => {
+  test('show both streams, one stream or the last lines, and can be cleared', async () => {
     const prints = `console.log('to stdout'); console.error('to stderr'); ${listens()}`;
     await using session = await Session.open({ 'server.js': prints });
     await session.run('start', '--name', 'web', 'server.js');
@@ -244,7 +244,7 @@ describe('logs', () => {
     expect((await session.run('logs', 'web')).out).toBe('');
   });
 
-  test('are followed', async () => {
+  test('can be followed', async () => {
     await using session = await Session.open({ 'server.js': listens() });
     await session.run('start', '--name', 'web', 'server.js');
     const program = await session.home.caller();
@@ -263,7 +263,7 @@ describe('logs', () => {
   test.each([
     ['the last ones', 'logs web'],
     ['followed', 'logs -f web'],
-  ])('are read as far as somebody wants them: %s', async (_, words) => {
+  ])('end without an error when the reader closes early: %s', async (_, words) => {
     await using session = await Session.open({ 'server.js': `for (const n of [1, 2, 3]) console.log(n);${listens()}` });
     await session.run('start', '--name', 'web', 'server.js');
     await until(async () => (await session.run('logs', 'web')).out.includes('listening'));
@@ -277,7 +277,7 @@ describe('logs', () => {
     expect(stderr).toBe('code 0\n');
   });
 
-  test('stand in one file with --log, and outlive the program', async () => {
+  test('go to one file with --log, and outlive the program', async () => {
     await using session = await Session.open({ 'server.js': `console.error('to stderr');${listens()}` });
     await session.run('start', '--name', 'web', '--log', '1.log', 'server.js');
     await until(() => fs.readFileSync(session.project.at('1.log'), 'utf8').includes('listening'));
@@ -309,7 +309,7 @@ test('a full disk stops neither the program nor devwatch', async () => {
   expect(program.isAlive()).toBe(true);
 });
 
-test('attach shows what it prints and hands on what is typed', async () => {
+test('attach shows the output and passes input on', async () => {
   const echo = `process.stdin.on('data', (line) => console.log('heard ' + String(line).trim()));${listens()}`;
   await using session = await Session.open({ 'server.js': echo });
   await session.run('start', '--name', 'web', 'server.js');
@@ -326,7 +326,7 @@ test('attach shows what it prints and hands on what is typed', async () => {
   expect((await session.rows())[0]?.state).toBe('up');
 });
 
-test('reload reads the settings again, and tells what has changed, or what is wrong', async () => {
+test('reload applies the settings, and prints the changes or the mistake', async () => {
   await using session = await Session.open({ 'server.js': listens(), '.watchrc': '{"watch": []}' });
   await session.run('start', '--name', 'web', 'server.js');
   expect(await session.run('reload', 'web')).toMatchObject({
@@ -348,7 +348,7 @@ test('reload reads the settings again, and tells what has changed, or what is wr
   expect(await session.run('reload', 'all')).toMatchObject({ code: 0, out: 'nothing runs in the background\n' });
 });
 
-test('what has been read again is in force, or it is told from when on it is', async () => {
+test('reloaded settings take effect, or a warning names those that need a restart of devwatch', async () => {
   const server = `${listens()}setTimeout(() => console.log('it is up'), 1500);`;
   await using session = await Session.open({ 'server.js': server, '.watchrc': '{"watch": []}' });
   await session.run('start', '--name', 'web', 'server.js');
@@ -364,7 +364,7 @@ test('what has been read again is in force, or it is told from when on it is', a
   expect(text).toContain('logTimestamps takes effect when devwatch is restarted');
 });
 
-test('settings that name several programs now are a mistake', async () => {
+test('reload refuses settings that name several programs', async () => {
   await using session = await Session.open({
     'a.js': listens({ who: 'a' }),
     'b.js': listens({ who: 'b' }),
@@ -380,7 +380,7 @@ test('settings that name several programs now are a mistake', async () => {
   expect(program.isAlive()).toBe(true);
 });
 
-test('what is wrong with one of several is told of each, and the others hear the order', async () => {
+test('reload of several programs reports each failure and reloads the others', async () => {
   await using session = await Session.open({ 'server.js': listens(), '.watchrc': '{"watch": []}' });
   for (const name of ['a', 'b', 'c']) await session.run('start', '--name', name, 'server.js');
   for (const name of ['a', 'b']) fs.rmSync(session.record(name).socket);
@@ -391,7 +391,7 @@ test('what is wrong with one of several is told of each, and the others hear the
   ]);
 });
 
-test('attach hands on much at once, as it is and in its order, and tells of the end', async () => {
+test('attach passes a large input on unchanged, and reports the end', async () => {
   const digest = `const hash = require('crypto').createHash('sha256');
     let length = 0;
     process.stdin.on('data', (bytes) => {
@@ -420,7 +420,7 @@ test('attach hands on much at once, as it is and in its order, and tells of the 
 });
 
 describe('the classical steps of a daemon', () => {
-  test('a session without a terminal that it does not lead, no parent, its folder, no descriptors, the user’s umask', async () => {
+  test('give devwatch a session of its own, its folder, the user’s umask, and neither terminal nor parent nor descriptors', async () => {
     await using session = await Session.open({
       'server.js': `require(process.env.TEST_DIAL)({ umask: process.umask() }); require('http').createServer().listen(0);`,
     });
@@ -450,7 +450,7 @@ describe('the classical steps of a daemon', () => {
     }
   });
 
-  test('the terminal in which it was started may close', async () => {
+  test('let the program outlive the terminal in which it was started', async () => {
     await using session = await Session.open({ 'server.js': listens() });
     const program = await (async () => {
       await using terminal = openTerminal({ cwd: session.project.path, env: session.env as Record<string, string> });
@@ -463,7 +463,7 @@ describe('the classical steps of a daemon', () => {
     expect(program.isAlive()).toBe(true);
   });
 
-  test('SIGTERM ends it in order, SIGHUP reopens its logs', async () => {
+  test('include SIGTERM, which stops it, and SIGHUP, which reopens its logs', async () => {
     await using session = await Session.open({ 'server.js': listens() });
     await session.run('start', '--name', 'web', 'server.js');
     const program = await session.home.caller();
@@ -484,7 +484,7 @@ describe('the classical steps of a daemon', () => {
   });
 });
 
-test('stop waits as long as the program may take by the settings in force, and says so', async () => {
+test('stop waits for the kill timeout of the current settings, and prints it', async () => {
   await using session = await Session.open({
     'server.js': `process.on('SIGTERM', () => console.log('asked to end'));${listens()}`,
     '.watchrc': '{"script": "server.js", "killTimeout": "50s", "watch": []}',
@@ -509,7 +509,7 @@ test('stop waits as long as the program may take by the settings in force, and s
   expect(out).toMatch(/\nweb has been stopped\n$/);
 });
 
-test('who asks twice to stop by no means kills', async () => {
+test('a second stop does not kill the program', async () => {
   await using session = await Session.open({
     'server.js': `process.on('SIGTERM', () => console.log('asked to end'));${listens()}`,
   });
@@ -532,7 +532,7 @@ test('who asks twice to stop by no means kills', async () => {
   expect(out).toMatch(/web has been stopped\n$/);
 });
 
-test('the failure of a run is not told of the next one', async () => {
+test('start does not report the failure of a run for the next one', async () => {
   await using session = await Session.open({
     'child.js': `process.on('SIGTERM', () => console.log('the child stays'));${dialHome()}process.send('up');`,
     'server.js': `require('child_process').fork('child.js').on('message', () => process.exit(3));`,
@@ -549,7 +549,7 @@ test('the failure of a run is not told of the next one', async () => {
   expect((await session.rows())[0]).toMatchObject({ state: 'up' });
 });
 
-test('list tells the CPU time of all its processes, those that have ended among them', async () => {
+test('list shows the CPU time of all processes, including those that have ended', async () => {
   await using session = await Session.open({
     'work.js': `while (process.cpuUsage().user < 300_000);`,
     'server.js': `require('child_process').execFileSync(process.execPath, ['work.js']);${listens()}`,
@@ -558,7 +558,7 @@ test('list tells the CPU time of all its processes, those that have ended among 
   expect((await session.rows())[0]?.cpu).toBeGreaterThanOrEqual(200);
 });
 
-test('one of "apps" is started by its name, as --only does it', async () => {
+test('start with the name of one of "apps" starts that program', async () => {
   await using session = await Session.open({
     'web.js': listens({ who: 'web' }),
     'api.js': listens({ who: 'api' }),
@@ -569,7 +569,7 @@ test('one of "apps" is started by its name, as --only does it', async () => {
   expect((await session.rows()).map(({ name, state }) => [name, state])).toEqual([['web', 'up']]);
 });
 
-test('signals for the program reach it', async () => {
+test('signals that devwatch does not handle reach the program', async () => {
   await using session = await Session.open({
     'server.js': `for (const name of ['SIGUSR1', 'SIGUSR2']) process.on(name, () => console.log('heard ' + name));${listens()}`,
   });
@@ -581,7 +581,7 @@ test('signals for the program reach it', async () => {
   expect((await session.rows())[0]).toMatchObject({ state: 'up', restarts: 0 });
 });
 
-test('the end is in order where the folder of its records is gone', async () => {
+test('devwatch stops cleanly although the folder of its records is gone', async () => {
   await using session = await Session.open({ 'server.js': listens() });
   await session.run('start', '--name', 'web', '--no-watch', 'server.js');
   const program = await session.home.caller();
@@ -596,7 +596,7 @@ test('the end is in order where the folder of its records is gone', async () => 
   fs.rmSync(`${folder}.moved`, { recursive: true });
 });
 
-test('SIGKILL of the background devwatch leaves nothing, list says so, start works at once', async () => {
+test('after SIGKILL of devwatch no process is left, list shows it as dead, and start works at once', async () => {
   await using session = await Session.open({ 'server.js': listens() });
   await session.run('start', '--name', 'web', 'server.js');
   const program = await session.home.caller();
@@ -610,7 +610,7 @@ test('SIGKILL of the background devwatch leaves nothing, list says so, start wor
 test.each([
   ['another boot', (record: BackgroundRecord) => ({ ...record, boot: 'another' })],
   ['a number that was given away again', (record: BackgroundRecord) => ({ ...record, startTime: '1' })],
-])('a record of %s is taken for dead, and nothing is killed for it', async (_, change) => {
+])('list shows a record of %s as dead, and kills no process', async (_, change) => {
   await using session = await Session.open({ 'server.js': listens() });
   await session.run('start', '--name', 'web', 'server.js');
   const program = await session.home.caller();
@@ -622,7 +622,7 @@ test.each([
   fs.writeFileSync(session.file('web', 'record.json'), JSON.stringify(record), { mode: 0o600 });
 });
 
-test('a record of another container is neither alive nor dead', async () => {
+test('list shows a record of another container as unknown', async () => {
   await using session = await Session.open({ 'server.js': listens() });
   await session.run('start', '--name', 'web', 'server.js');
   const record = session.record('web');
@@ -631,7 +631,7 @@ test('a record of another container is neither alive nor dead', async () => {
   fs.writeFileSync(session.file('web', 'record.json'), JSON.stringify(record), { mode: 0o600 });
 });
 
-test('what is running stops though its record is damaged, and once though it is named twice', async () => {
+test('stop stops a program once, although its record is damaged and its name is given twice', async () => {
   await using session = await Session.open({ 'server.js': listens() });
   await session.run('start', '--name', 'web', 'server.js');
   const program = await session.home.caller();
@@ -642,20 +642,23 @@ test('what is running stops though its record is damaged, and once though it is 
   expect(await session.rows()).toEqual([]);
 });
 
-test.skipIf(process.getuid?.() !== 0)('another user can neither read the logs nor give orders', async () => {
-  await using session = await Session.open({ 'server.js': listens() });
-  await session.run('start', '--name', 'web', 'server.js');
-  const { socket, log } = session.record('web');
-  const look = `const fs = require('fs'), net = require('net');
+test.skipIf(process.getuid?.() !== 0)(
+  'another user can neither read the logs nor connect to the control socket',
+  async () => {
+    await using session = await Session.open({ 'server.js': listens() });
+    await session.run('start', '--name', 'web', 'server.js');
+    const { socket, log } = session.record('web');
+    const look = `const fs = require('fs'), net = require('net');
     const tries = [${JSON.stringify(log.out)}, ${JSON.stringify(session.file('web', 'record.json'))}].map((file) => { try { fs.readFileSync(file); return 'read'; } catch (error) { return error.code; } });
     net.connect(${JSON.stringify(socket)}).on('connect', () => end('connected')).on('error', (error) => end(error.code));
     const end = (last) => { console.log([...tries, last].join()); process.exit(); };`;
-  const { stdout } = spawnSync(process.execPath, ['-e', look], {
-    uid: 65_534,
-    gid: 65_534,
-    encoding: 'utf8',
-    cwd: '/',
-    env: {},
-  });
-  expect(stdout.trim()).toBe('EACCES,EACCES,EACCES');
-});
+    const { stdout } = spawnSync(process.execPath, ['-e', look], {
+      uid: 65_534,
+      gid: 65_534,
+      encoding: 'utf8',
+      cwd: '/',
+      env: {},
+    });
+    expect(stdout.trim()).toBe('EACCES,EACCES,EACCES');
+  },
+);

@@ -114,7 +114,7 @@ const cases: readonly Case[] = [
   },
 ];
 
-test.each(cases)('$what is an error of one line, and nothing is started', async (bad) => {
+test.each(cases)('$what is an error of one line, and no program starts', async (bad) => {
   await using project = createProject({ 'server.js': traitor, 'app/index.js': traitor });
   if (bad.watchrc !== undefined) fs.writeFileSync(project.at('.watchrc'), bad.watchrc);
   bad.prepare?.(project);
@@ -127,7 +127,7 @@ test.each(cases)('$what is an error of one line, and nothing is started', async 
 });
 
 // Root may read everything.
-test.runIf(!isRoot)('a script without read permission is an error of one line, and nothing is started', async () => {
+test.runIf(!isRoot)('a script without read permission is an error of one line, and no program starts', async () => {
   await using project = createProject({ 'server.js': traitor });
   fs.chmodSync(project.at('server.js'), 0o200);
   const { code, stderr } = await runDevwatch(['server.js'], { cwd: project.path });
@@ -137,13 +137,13 @@ test.runIf(!isRoot)('a script without read permission is an error of one line, a
   });
 });
 
-test('the program that stands for all of these would have been noticed', async () => {
+test('the program of these tests leaves a trace when it runs', async () => {
   await using project = createProject({ 'server.js': traitor });
   const { code } = await runDevwatch(['server.js'], { cwd: project.path });
   expect({ code, ran: fs.existsSync(project.at('ran')) }).toStrictEqual({ code: 143, ran: true });
 });
 
-test.each(['server.js', 'list', 'start server.js'])('in a folder that is gone, devwatch %s says so', async (words) => {
+test.each(['server.js', 'list', 'start server.js'])('devwatch %s reports that its folder is gone', async (words) => {
   await using project = createProject({ 'folder/server.js': traitor });
   const line = `rm server.js && rmdir "$PWD" && exec "$0" "$1" ${words}`;
   const { status, stderr, stdout } = spawnSync('/bin/sh', ['-c', line, process.execPath, cli], {
@@ -155,7 +155,7 @@ test.each(['server.js', 'list', 'start server.js'])('in a folder that is gone, d
   else expect([status, stderr]).toEqual([2, 'devwatch: this folder is gone\n']);
 });
 
-test('broken settings leave the running program alone, and repaired ones come into force', async () => {
+test('broken settings leave the running program alone, and repaired ones take effect', async () => {
   await using app = await start({
     files: {
       'server.js': dialHome({ version: 1 }),
@@ -202,7 +202,7 @@ test('broken settings leave the running program alone, and repaired ones come in
   expect(app.otherLines).toStrictEqual([]);
 });
 
-test('repaired settings that concern the program restart it with them', async () => {
+test('repaired settings restart the program that they concern', async () => {
   await using app = await start({
     files: {
       'old.js': dialHome({ script: 'old' }),

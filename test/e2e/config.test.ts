@@ -39,7 +39,7 @@ test.each([
   expect(await settingsIn(project.path)).toMatchObject({ ...(script && { script }), watch: ['.'], ignore: [] });
 });
 
-test('devwatch init names what package.json does', async () => {
+test('devwatch init writes the script that package.json names', async () => {
   await using project = createProject({
     'package.json': '{ "main": "lib/start.js" }',
     'lib/start.js': dialHome({ is: 'main' }),
@@ -72,7 +72,7 @@ test.each(['init', 'config', 'explain', 'start', 'stop', 'restart', 'reload', 'l
   },
 );
 
-test('what devwatch init wrote is run by devwatch', async () => {
+test('devwatch runs the .watchrc that devwatch init wrote', async () => {
   await using project = createProject({ 'server.js': dialHome({ is: 'server' }) });
   await runDevwatch(['init'], { cwd: project.path });
   expect(await runs([], { cwd: project.path })).toMatchObject({ is: 'server' });
@@ -85,7 +85,7 @@ test('devwatch accepts the .watchrc that it wrote although the umask forbids not
   expect(await settingsIn(project.path)).toHaveProperty('watch', ['.']);
 });
 
-test('devwatch init overwrites nothing, be it a file, a folder or a link that leads nowhere', async () => {
+test('devwatch init overwrites neither a file nor a folder nor a broken link', async () => {
   await using project = createProject({ '.watchrc': '{"script": "mine.js"}' });
   const refused = { code: 2, signal: null, stdout: '', stderr: 'devwatch: .watchrc: already exists\n' };
 
@@ -102,7 +102,7 @@ test('devwatch init overwrites nothing, be it a file, a folder or a link that le
 
 // config
 
-test('devwatch config prints JSON to stdout, and where it comes from to stderr', async () => {
+test('devwatch config prints JSON to stdout, and its sources to stderr', async () => {
   await using project = createProject({ '.watchrc': '{\n  // mine\n  "delay": "2s", "ext": "ts",\n}' });
   const { code, stdout, stderr } = await runDevwatch(['--delay', '3s', '-q', 'config'], { cwd: project.path });
   expect(code).toBe(0);
@@ -110,7 +110,7 @@ test('devwatch config prints JSON to stdout, and where it comes from to stderr',
   expect(stderr).toBe(`devwatch: settings from ${project.at('.watchrc')}\n`);
 });
 
-test('devwatch config says that there is no settings file, or that it is that of nodemon', async () => {
+test('devwatch config reports that there is no settings file, or that it is that of nodemon', async () => {
   await using project = createProject();
   const said = async (): Promise<string> => (await runDevwatch(['config'], { cwd: project.path })).stderr;
   expect(await said()).toBe('devwatch: no settings file\n');
@@ -118,7 +118,7 @@ test('devwatch config says that there is no settings file, or that it is that of
   expect(await said()).toBe('devwatch: settings from nodemon.json · not supported: "events"\n');
 });
 
-test('what devwatch config prints can stand in a .watchrc and means the same', async () => {
+test('devwatch config prints settings that mean the same in a .watchrc', async () => {
   await using project = createProject({
     '.watchrc': JSON.stringify({
       script: 'a.js',
@@ -141,7 +141,7 @@ test('what devwatch config prints can stand in a .watchrc and means the same', a
   expect(first).toMatchObject({ args: ['', '-x'], delay: 1500, signal: 'SIGHUP', env: { A: '', B: '5' } });
 });
 
-test('devwatch config refuses what devwatch would refuse', async () => {
+test('devwatch config refuses the settings that devwatch refuses', async () => {
   await using project = createProject({ '.watchrc': '{"quiet": 1}' });
   const { code, stdout, stderr } = await runDevwatch(['config'], { cwd: project.path });
   expect({ code, stdout, stderr }).toStrictEqual({
@@ -179,7 +179,7 @@ test('devwatch runs the script that "devwatch" in package.json names', async () 
   expect(await runs([], { cwd: project.path })).toMatchObject({ is: 'a' });
 });
 
-test('devwatch runs the script of nodemon.json and says so', async () => {
+test('devwatch runs the script of nodemon.json and prints so', async () => {
   await using app = await start({
     files: {
       'a.js': dialHome({ is: 'a' }),
@@ -199,7 +199,7 @@ test.each(['./lib/main.js', 'lib/main', 'lib/folder'])('devwatch runs the main %
   expect(await runs([], { cwd: project.path })).toMatchObject({ is: 'main' });
 });
 
-test('after -- a program may be called like a command of devwatch', async () => {
+test('after -- a program may have the name of a command of devwatch', async () => {
   await using project = createProject();
   fs.writeFileSync(project.at('config'), `#!${process.execPath}\n${dialHome({ is: 'mine' })}`, { mode: 0o755 });
   expect(await runs(['--', 'config', '-x'], { cwd: project.path })).toMatchObject({ is: 'mine', argv: ['-x'] });

@@ -25,7 +25,7 @@ async function crashesUntilGivenUp(devwatch: Devwatch): Promise<EventOf<'crash'>
 const again = (attempt: number, delay: number, limit: number) => ({ kind: 'restart', attempt, delay, limit });
 const gaveUp = { kind: 'wait', gaveUp: true };
 
-test('a program that crashes at once is started again ever later, and at the cap waits for a change', async () => {
+test('a program that keeps crashing restarts with growing backoff, and after the last attempt waits for a change', async () => {
   const project = projectOf('crash.js');
   await using app = await start({ project, args: [...alwaysQuick, '--max-restarts', '3', 'crash.js'] });
 
@@ -40,7 +40,7 @@ test('a program that crashes at once is started again ever later, and at the cap
   expect(await app.event('start', ({ cause }) => cause === 'change')).toMatchObject({ run: 5 });
 });
 
-test('a change resets the count of crashes, and one that repairs the program keeps it up', async () => {
+test('a change resets the count of crashes', async () => {
   const project = projectOf('crash.js');
   await using app = await start({ project, args: [...alwaysQuick, '--max-restarts', '1', 'crash.js'] });
   await app.event('watching');
@@ -58,7 +58,7 @@ test('a change resets the count of crashes, and one that repairs the program kee
   expect(caller.isAlive()).toBe(true);
 });
 
-test('a change does not wait for the pause after a crash to pass', async () => {
+test('a change restarts the program without waiting for the backoff', async () => {
   const project = projectOf('crash.js');
   await using app = await start({ project, args: [...alwaysQuick, 'crash.js'] });
   await app.event('watching');
@@ -69,7 +69,7 @@ test('a change does not wait for the pause after a crash to pass', async () => {
   expect((await app.event('crash', ({ run }) => run === 5)).next).toEqual(again(1, 250, 5));
 });
 
-test('a program that was up for long enough starts a new series of crashes', async () => {
+test('a program that was up for long enough starts a new count of crashes', async () => {
   const project = projectOf('crash.js');
   await using app = await start({ project, args: ['--min-uptime', '0', '--max-restarts', '1', 'crash.js'] });
 
@@ -78,7 +78,7 @@ test('a program that was up for long enough starts a new series of crashes', asy
   }
 });
 
-test('a program that crashes later is started again with what it was given', async () => {
+test('a program that crashes restarts with the same arguments', async () => {
   await using app = await start({ files: { 'server.js': dialHome() }, args: ['server.js', 'a', 'b'] });
 
   const first = await app.caller();
@@ -91,7 +91,7 @@ test('a program that crashes later is started again with what it was given', asy
   expect(app.mostAlive).toBe(1);
 });
 
-test('a program that a signal ended has crashed', async () => {
+test('a program that a signal ends has crashed', async () => {
   await using app = await start({ files: { 'server.js': dialHome() }, args: ['server.js'] });
 
   const first = await app.caller();
@@ -102,7 +102,7 @@ test('a program that a signal ended has crashed', async () => {
   expect((await app.event('crash')).outcome).toEqual({ code: null, signal: 'SIGKILL' });
 });
 
-test('what a crashed program leaves behind is ended before the next run', async () => {
+test('processes that a crashed program leaves behind end before the next run', async () => {
   await using app = await start({
     files: {
       'helper.js': dialHome({ helper: true }),
@@ -121,7 +121,7 @@ test('what a crashed program leaves behind is ended before the next run', async 
   expect(isAlive(helper?.pid ?? 0)).toBe(false);
 });
 
-test('exit 0 waits, and a change starts the program', async () => {
+test('a program that exits with 0 starts again at a change', async () => {
   await using app = await start({ files: { 'task.js': dialHome({ version: 1 }) }, args: ['task.js'] });
   await app.event('watching');
 
@@ -135,7 +135,7 @@ test('exit 0 waits, and a change starts the program', async () => {
   expect((await app.event('start', ({ run }) => run === 2)).cause).toBe('change');
 });
 
-test('--restart always also starts it again after exit 0, and gives up in the same way', async () => {
+test('--restart always restarts the program after exit 0 as well, and gives up in the same way', async () => {
   await using app = await start({
     files: { 'task.js': '' },
     args: [...alwaysQuick, '--restart', 'always', '--max-restarts', '2', 'task.js'],
@@ -161,7 +161,7 @@ for (const [how, program, code] of [
   ['an exception', 'throw new Error("crashed on purpose")', 1],
   ['a signal', "process.kill(process.pid, 'SIGKILL')", 128 + constants.signals.SIGKILL],
 ] as const) {
-  test(`--exit-on-crash ends with what the program ended with: ${how}`, async () => {
+  test(`--exit-on-crash exits with the status of the program: ${how}`, async () => {
     await using app = await start({ files: { 'task.js': program }, args: ['--exit-on-crash', 'task.js'] });
 
     expect(await app.exited).toEqual({ code, signal: null });
@@ -211,7 +211,7 @@ test('a program that ignores SIGTERM is killed after the kill timeout', async ()
   expect(ms).toBeGreaterThanOrEqual(199);
 });
 
-test('who saves and sees nothing come of it is told what is waited for', async () => {
+test('a save during a slow stop prints what devwatch waits for', async () => {
   const project = projectOf('stubborn.js');
   await using app = await start({ project, args: ['--kill-timeout', '1m', 'stubborn.js'], env: { PORT: '0' } });
   await nextAddress(readText(app.process.stdout));
@@ -233,7 +233,7 @@ test('a program that ignores SIGTERM does not outlive devwatch', async () => {
   expect(isAlive(pid)).toBe(false);
 });
 
-test('a second signal does not wait for the kill timeout', async () => {
+test('a second signal kills the program before the kill timeout', async () => {
   const project = projectOf('stubborn.js');
   await using app = await start({ project, args: ['--kill-timeout', '1m', 'stubborn.js'], env: { PORT: '0' } });
   const stdout = readText(app.process.stdout);
@@ -245,7 +245,7 @@ test('a second signal does not wait for the kill timeout', async () => {
   expect(isAlive(pid)).toBe(false);
 });
 
-test('--signal asks with another signal', async () => {
+test('--signal stops the program with another signal', async () => {
   await using app = await start({
     files: {
       'server.js': `
@@ -264,7 +264,7 @@ test('--signal asks with another signal', async () => {
 /** Takes a moment to end when it is asked to: time enough for somebody hasty to start another one. */
 const endsSlowly = "process.on('SIGTERM', () => setTimeout(() => process.exit(), 100));\n";
 
-test('after several saves at once the last content runs, and there are never two programs', async () => {
+test('after several saves at once the last content runs, in one program at a time', async () => {
   await using app = await start({ files: { 'server.js': endsSlowly + dialHome({ version: 0 }) }, args: ['server.js'] });
   await app.caller();
   await app.event('watching');
@@ -276,7 +276,7 @@ test('after several saves at once the last content runs, and there are never two
   expect(app.mostAlive).toBe(1);
 });
 
-test('after saves at the moment of every start the last content runs, and there are never two programs', async () => {
+test('after saves at the moment of every start the last content runs, in one program at a time', async () => {
   await using app = await start({ files: { 'server.js': endsSlowly + dialHome({ version: 0 }) }, args: ['server.js'] });
 
   // From the first start on, before anything is known to be watched.
@@ -311,7 +311,7 @@ async function wholeFamily(home: Pick<Home, 'caller'>): Promise<Caller[]> {
 }
 
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
-  test(`when ${signal} ends devwatch every process of the program is dead`, async () => {
+  test(`${signal} to devwatch ends every process of the program`, async () => {
     await using app = await start({ files: family, args: ['server.js'] });
     const callers = await wholeFamily(app);
 
@@ -321,7 +321,7 @@ for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
   });
 }
 
-test('a restart replaces the whole family', async () => {
+test('a restart replaces all processes of the program', async () => {
   await using app = await start({ files: family, args: ['server.js'] });
   const before = await wholeFamily(app);
   await app.event('watching');

@@ -81,7 +81,7 @@ const settings = (worker: object): string =>
     },
   });
 
-test('a program that waits for another one is warned once when the `ready` of that one has not come for 10 s', async () => {
+test('a program set warns once when a program has waited 10 s for another one to be ready', async () => {
   await using home = await openHome();
   await using project = createProject({
     '.watchrc': settings({ ready: '/never/' }),
@@ -100,7 +100,7 @@ test('a program that waits for another one is warned once when the `ready` of th
   ]);
 });
 
-test('the 10 s before that warning begin again with each run', async () => {
+test('the 10 s before that warning start again with each run', async () => {
   await using home = await openHome();
   await using project = createProject({
     '.watchrc': settings({ ready: '/never/' }),
@@ -120,7 +120,7 @@ test('the 10 s before that warning begin again with each run', async () => {
   expect(group.of('web', 'warning')).toHaveLength(1);
 });
 
-test('a job may take its time, and nobody is told who waits no longer', async () => {
+test('a program set does not warn about a job, nor once the wait is over', async () => {
   await using home = await openHome();
   await using project = createProject({
     '.watchrc': settings({ ready: 'exit' }),
@@ -138,7 +138,7 @@ test('a job may take its time, and nobody is told who waits no longer', async ()
   expect(group.events.filter(({ event }) => event.type === 'warning')).toEqual([]);
 });
 
-test('settings that are saved while they are read are no mistake', async () => {
+test('settings that are saved while they are read are not a mistake', async () => {
   await using home = await openHome();
   await using project = createProject({ '.watchrc': '{"apps": {"web": "web.js"}}', 'web.js': dialHome() });
   let reads = 0;

@@ -57,7 +57,7 @@ async function start(files: Readonly<Record<string, string>>, args: readonly str
 const settings = (probe: string, more: object = {}): string =>
   JSON.stringify({ health: { probe, interval: 100, timeout: 100, failures: 2, grace: 20_000, ...more } });
 
-describe.sequential('a server is restarted that', () => {
+describe.sequential('a health check restarts a server that', () => {
   // On a busy machine the first of the two failures may be that it was too slow.
   test.each([
     ['blocked', 'is blocked', 'http', /no answer from http:\S+ for (2 × )?100 ms$/],
@@ -87,7 +87,7 @@ describe.sequential('a server is restarted that', () => {
   });
 });
 
-test.sequential('a server that is slow but answers in time is left alone', async () => {
+test.sequential('a health check leaves a server alone that is slow but answers in time', async () => {
   const port = await freePort();
   const health = settings(`http://127.0.0.1:${port}/`, { timeout: 20_000 });
   await using session = await start({ 'server.js': server, '.watchrc': health }, ['server.js', String(port)]);
@@ -99,7 +99,7 @@ test.sequential('a server that is slow but answers in time is left alone', async
   expect(session.devwatch.events.filter(({ event }) => event === 'crash')).toEqual([]);
 });
 
-test('a probe that is set while the program runs is asked of a new run, which can be asked', async () => {
+test('a health check that is added to the settings starts with the next run', async () => {
   await using session = await start({ 'server.js': dialHome(), '.watchrc': '{}' }, ['server.js']);
   await session.home.caller();
   await session.devwatch.event('watching');
@@ -107,7 +107,7 @@ test('a probe that is set while the program runs is asked of a new run, which ca
   expect(await session.devwatch.event('start', ({ run }) => run === 2)).toMatchObject({ cause: 'settings' });
 });
 
-test('a program that is being debugged is not asked', async () => {
+test('a program that is being debugged has no health checks', async () => {
   const asked = `require('http').createServer((request, response) => { require(process.env.TEST_DIAL)({ asked: true }); response.end(); }).listen(Number(process.argv[2]), '127.0.0.1'); ${dialHome({ begins: true })}`;
   const port = await freePort();
   const health = settings(`http://127.0.0.1:${port}/`, { interval: 20, timeout: 20_000 });
@@ -126,7 +126,7 @@ test('a program that is being debugged is not asked', async () => {
   expect(session.home.callers.filter(({ says }) => says.asked === true)).toEqual([]);
 });
 
-test('kinds of failures that are not named in failOn are as good as answers', async () => {
+test('failures that failOn does not name count as answers', async () => {
   const port = await freePort();
   const health = settings(`http://127.0.0.1:${port}/`, { failOn: ['refused'] });
   await using session = await start({ 'server.js': server, '.watchrc': health }, ['server.js', String(port)]);
@@ -138,7 +138,7 @@ test('kinds of failures that are not named in failOn are as good as answers', as
   expect(outcome.reason).toMatch(/refused connections 2 times/);
 });
 
-test('a program whose tree takes more than --max-memory is restarted', async () => {
+test('--max-memory restarts a program whose processes take more', async () => {
   const grows = `const kept = []; for (let i = 0; i < 30; i += 1) kept.push(Buffer.alloc(2 ** 23, 1));
     ${dialHome({ grown: true })} setInterval(() => kept, 1e6);`;
   await using session = await start({ 'server.js': grows }, ['--max-memory', '200M', 'server.js']);
@@ -170,7 +170,7 @@ describe('a program is up', () => {
     expect(await session.devwatch.event('ready')).toMatchObject({ run: 2, port });
   });
 
-  test('when it listens, without held ports, too', async () => {
+  test('when it listens without held ports', async () => {
     const port = await freePort();
     await using session = await start({ 'server.js': listens }, ['--no-hold', 'server.js', String(port)]);
     expect(await session.devwatch.event('ready')).toMatchObject({ run: 1, port });
@@ -194,7 +194,7 @@ describe('a program is up', () => {
     expect(await session.devwatch.event('ready')).toMatchObject({ run: 1 });
   });
 
-  test('when it prints a text, which is passed on, from whatever runs it', async () => {
+  test('when it prints a text, which is passed on', async () => {
     await using session = await start({ '.watchrc': '{ "ready": "/listening on \\\\d+/i" }' }, [
       '--exec',
       'printf "Listening"; printf " on 42\\n"; exec sleep 60',
@@ -212,7 +212,7 @@ describe('a program is up', () => {
     [['--live-reload', '--exec', 'sleep 60'], /"liveReload" needs "ready"/],
     [['--health', 'localhost', 'server.js'], /--health takes http:\/\/…, https:\/\/…, tcp:\/\/host:port or event-loop/],
     [['--ready', '/(/', 'server.js'], /--ready has a bad pattern/],
-  ])('%j is refused in words', async (args, message) => {
+  ])('devwatch refuses %j with an explanation', async (args, message) => {
     await using session = await start({ 'server.js': '' }, args);
     expect(await session.devwatch.exited).toMatchObject({ code: 2 });
     expect(session.devwatch.otherLines.join('\n')).toMatch(message);
@@ -225,7 +225,7 @@ describe('hooks', () => {
   const all = (...names: string[]): string =>
     JSON.stringify({ on: Object.fromEntries(names.map((name) => [name, ['node', 'hook.cjs']])) });
 
-  test('run at their events, with what happened in their environment', async () => {
+  test('run at their events, with the event in their environment', async () => {
     const files = {
       'server.js': `${dialHome({ program: true })}require('http').createServer().listen(0);`,
       'hook.cjs': hook,
@@ -260,7 +260,7 @@ describe('hooks', () => {
     expect((await session.home.caller()).says.hook).toBe('ready');
   });
 
-  test('one that hangs neither holds up a restart nor outlives devwatch', async () => {
+  test('neither delay a restart nor outlive devwatch when they hang', async () => {
     const files = { 'server.js': dialHome({ run: 1 }), 'hook.cjs': dialHome({ hook: true }), '.watchrc': all('start') };
     await using session = await start(files, ['server.js']);
     const callers = [await session.home.caller(), await session.home.caller()];
@@ -273,7 +273,7 @@ describe('hooks', () => {
     await hanging?.gone;
   });
 
-  test('one that cannot be started is told', async () => {
+  test('that cannot be started are reported', async () => {
     await using session = await start(
       { 'server.js': dialHome(), '.watchrc': '{ "on": { "start": "no-such-command" } }' },
       ['server.js'],
@@ -283,7 +283,7 @@ describe('hooks', () => {
   });
 });
 
-test('--live-reload: pages hear of a run that is up, and of style sheets, for which nothing is restarted', async () => {
+test('--live-reload notifies pages of a run that is up, and of style sheets, which cause no restart', async () => {
   const files = { 'server.js': `${dialHome()}require('http').createServer().listen(0);`, 'public/style.css': 'a {}' };
   await using session = await start(files, ['--live-reload=0', 'server.js']);
   const { url } = await session.devwatch.event('liveReload');

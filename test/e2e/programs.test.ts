@@ -52,7 +52,7 @@ const cases: readonly Case[] = [
 ];
 
 for (const { name, fixtures, args, file } of cases) {
-  test(`${name} answers, and after an edit answers with the new content`, async () => {
+  test(`${name} answers, and after an edit with the new content`, async () => {
     const project = projectOf(...fixtures);
     await using app = await start({ project, args: ['--watch', '.', ...args], env: anyPort });
     const stdout = readText(app.process.stdout);
@@ -92,7 +92,7 @@ test('a server gets the same port back at every restart', async () => {
   expect(app.events.filter(({ event }) => event === 'crash')).toEqual([]);
 });
 
-test('a server that closes tidily on SIGTERM is given the time to', async () => {
+test('a server that closes cleanly on SIGTERM has the time to', async () => {
   const project = projectOf('fastify.js');
   await using app = await start({ project, args: ['fastify.js'], env: anyPort });
   const stdout = readText(app.process.stdout);
@@ -104,7 +104,7 @@ test('a server that closes tidily on SIGTERM is given the time to', async () => 
   expect((await ask(await nextAddress(stdout))).greeting).toBe('goodbye');
 });
 
-test('a server that crashes on a request is running again without an edit', async () => {
+test('a server that crashes on a request runs again without an edit', async () => {
   const project = projectOf('server.js');
   await using app = await start({ project, args: ['server.js'], env: anyPort });
   const stdout = readText(app.process.stdout);
@@ -145,7 +145,7 @@ async function reflection(project: Project, devwatch: Devwatch): Promise<Record<
   return { ...given, cwd: given.cwd === project.path ? 'the project' : given.cwd };
 }
 
-test('arguments reach the program as they were given, those that look like our own included', async () => {
+test('arguments reach the program unchanged, including those that look like options of devwatch', async () => {
   const project = projectOf();
   project.write('mirror.js', mirror);
   const args = ['--watch', 'x', '-q', 'two words', '', '*', '--', '"quoted"', '$HOME'];
@@ -154,7 +154,7 @@ test('arguments reach the program as they were given, those that look like our o
   expect(await reflection(project, app)).toMatchObject({ args, execArgv: [], cwd: 'the project' });
 });
 
-test('arguments of a shell line reach the program as they were given', async () => {
+test('arguments of a shell line reach the program unchanged', async () => {
   const project = projectOf();
   project.write('mirror.js', mirror);
   const args = ['two words', '', '*', '"quoted"', "it's", '$HOME', '; exit 1'];
@@ -163,7 +163,7 @@ test('arguments of a shell line reach the program as they were given', async () 
   expect(await reflection(project, app)).toMatchObject({ args });
 });
 
-test("Node's flags before the script go to Node, and those of the settings come after them", async () => {
+test('flags before the script go to Node, followed by those of the settings', async () => {
   const project = projectOf();
   project.write('mirror.js', mirror);
   project.write('first.js', '');
@@ -174,7 +174,7 @@ test("Node's flags before the script go to Node, and those of the settings come 
   expect(await reflection(project, app)).toMatchObject({ execArgv: [...flags, '--no-warnings'], args: ['arg'] });
 });
 
-test('the environment is inherited, and an environment file and the settings add to it', async () => {
+test('the program inherits the environment, with the variables of an environment file and of the settings', async () => {
   const project = projectOf();
   project.write('mirror.js', mirror);
   project.write('.env', 'GIVEN=by the file\nINHERITED=by the file\n');
@@ -205,7 +205,7 @@ test('a change of the environment file restarts the program with the new values'
   await stdout.next(/GIVEN is undefined\n/);
 });
 
-test('what is piped in reaches the program, also after a restart', async () => {
+test('piped input reaches the program, also after a restart', async () => {
   const project = projectOf();
   const echo = (name: string): string =>
     `process.stdin.on('data', (text) => console.log('${name} got ' + String(text).trim()));\nconsole.log('${name} is ready');\n`;
@@ -226,7 +226,7 @@ test('what is piped in reaches the program, also after a restart', async () => {
   expect(await app.event('exit')).toMatchObject({ run: 2, outcome: { code: 0 }, next: { kind: 'wait' } });
 });
 
-test('a program that may read its own folder alone', async () => {
+test('a program runs with permission to read its own folder alone', async () => {
   const isOld = process.allowedNodeEnvironmentFlags.has('--experimental-permission');
   await using project = createProject({ 'server.js': `console.log('version 1'); setInterval(() => {}, 1000);` });
   const flags = [
@@ -245,7 +245,7 @@ const mayEnter = (file: string): boolean =>
   file === path.dirname(file) || ((fs.statSync(file).mode & 0o005) === 0o005 && mayEnter(path.dirname(file)));
 
 test.runIf(process.getuid?.() === 0 && mayEnter(path.dirname(cli)))(
-  'of a user who has neither a name nor a home',
+  'a program runs for a user without a name and a home',
   async () => {
     await using project = createProject({ 'server.js': `console.log('runs'); setInterval(() => {}, 1000);` });
     for (const folder of [project.path, path.dirname(project.path)]) fs.chmodSync(folder, 0o755);

@@ -15,7 +15,7 @@ test('a save replaces the program, and the old one is dead before the new one ru
   expect(app.mostAlive).toBe(1);
 });
 
-test('a change beside a script in a folder that is ignored by default counts', async () => {
+test('a change beside a script counts, although its folder is ignored by default', async () => {
   await using app = await start({
     files: {
       'dist/server.js': `require('./lib');\n${dialHome()}`,
@@ -32,7 +32,7 @@ test('a change beside a script in a folder that is ignored by default counts', a
   expect((await app.event('change')).changes.map(({ path }) => path)).toEqual([app.at('dist/lib.js')]);
 });
 
-test('settings that change what is watched while a restart is under way do not lose it', async () => {
+test('a restart that is under way is not lost when the settings change the watched files', async () => {
   await using app = await start({
     files: {
       '.watchrc': '{"script": "server.js", "delay": 300}',
@@ -53,7 +53,7 @@ test('settings that change what is watched while a restart is under way do not l
   expect(app.mostAlive).toBe(1);
 });
 
-test('settings that are changed several times at once leave one watcher, which follows the last of them', async () => {
+test('settings that change several times at once leave one watcher, for the last of them', async () => {
   await using app = await start({
     files: {
       '.watchrc': '{"script": "server.js"}',
@@ -76,7 +76,7 @@ test('settings that are changed several times at once leave one watcher, which f
   expect(second.changes.map(({ path }) => path)).toEqual([app.at('b.txt')]);
 });
 
-test('a settings file that is deleted and made again is read again', async () => {
+test('a settings file that is deleted and created again is read again', async () => {
   await using app = await start({
     files: {
       '.watchrc': '{"env": {"GREETING": "one"}}',
@@ -92,7 +92,7 @@ test('a settings file that is deleted and made again is read again', async () =>
   expect((await app.caller()).says.greeting).toBe('two');
 });
 
-test('a variable that is taken out of the environment file is gone at the next start', async () => {
+test('a variable that is removed from the environment file is unset at the next start', async () => {
   await using app = await start({
     files: {
       '.env': 'FIRST=1\nSECOND=2\n',
@@ -107,7 +107,7 @@ test('a variable that is taken out of the environment file is gone at the next s
   expect([says.first, says.second]).toEqual(['3', undefined]);
 });
 
-test('a folder to watch that is not there yet is told, and counts once it is', async () => {
+test('a watched folder that does not exist yet is reported, and watched once it exists', async () => {
   await using app = await start({ files: { 'server.js': dialHome() }, args: ['-w', 'src', 'server.js'] });
   await app.caller();
   await app.event('watching');
@@ -116,7 +116,7 @@ test('a folder to watch that is not there yet is told, and counts once it is', a
   await app.caller();
 });
 
-test('a project whose .git is a file, as in a worktree, is restarted like any other', async () => {
+test('a program restarts in a project whose .git is a file, as in a worktree', async () => {
   await using app = await start({
     files: { 'server.js': dialHome({ version: 1 }), '.git': 'gitdir: ../elsewhere' },
     args: ['server.js'],

@@ -18,7 +18,7 @@ describe('devwatch unit', () => {
   const started = (text: string): string | undefined => /^ExecStart=(.*)$/m.exec(text)?.[1];
   const node = process.execPath;
 
-  test('prints what runs the script from this folder, with its words as they are', async () => {
+  test('prints a unit that runs the script in this folder, with its arguments unchanged', async () => {
     await using project = createProject({ 'server.js': '' });
     const words = ['unit', '--name', 'web', '--kill-timeout', '20s', 'server.js', '--write', 'a b'];
     const { code, stdout, stderr } = await runDevwatch(words, { cwd: project.path });
@@ -30,7 +30,7 @@ describe('devwatch unit', () => {
     expect(stdout).not.toContain('ListenStream');
   });
 
-  test('prints what runs what the settings name, by the name of the package', async () => {
+  test('prints a unit for the script of the settings, with the name of the package', async () => {
     await using project = createProject({
       'package.json': '{"name": "@shop/web"}',
       '.watchrc': '{"script": "server.js", "exitOnCrash": true}',
@@ -42,7 +42,7 @@ describe('devwatch unit', () => {
     expect(stdout).not.toContain('RestartPreventExitStatus');
   });
 
-  test('prints what runs again what runs in the background by a name', async () => {
+  test('prints a unit for a program that runs in the background, by its name', async () => {
     await using home = await openHome();
     await using project = createProject({ 'app/server.js': dialHome(), 'app/.watchrc': '{"killTimeout": "8s"}' });
     await using state = createProject({});
@@ -62,7 +62,7 @@ describe('devwatch unit', () => {
     await runDevwatch(['stop', 'web'], options);
   });
 
-  test('names devwatch as it was called, and says where that will not stay', async () => {
+  test('uses the path by which devwatch was called, and warns where that is temporary', async () => {
     await using project = createProject({ 'server.js': '', 'cache/_npx/1/.keep': '' });
     const link = project.at('cache/_npx/1/link');
     fs.symlinkSync(cli, link);
@@ -71,7 +71,7 @@ describe('devwatch unit', () => {
     expect(stderr).toMatch(/^devwatch: .*npx's cache, which npm may delete/);
   });
 
-  test('--write puts the units where systemd looks, and systemd has nothing to say about them', async () => {
+  test('--write writes the units where systemd looks for them, and systemd-analyze accepts them', async () => {
     await using project = createProject({ "it's 100% $a/server.js": '', 'run/.keep': '' });
     fs.chmodSync(project.at('run'), 0o700);
     const env = { XDG_CONFIG_HOME: project.at('config dir'), XDG_RUNTIME_DIR: project.at('run') };
@@ -93,7 +93,7 @@ describe('devwatch unit', () => {
     expect({ status, said: output.join('') }).toEqual({ status: 0, said: '' });
   });
 
-  test('of several programs one each, in their order', async () => {
+  test('prints a unit for each of several programs, in their order', async () => {
     await using project = createProject({
       '.watchrc': '{"apps": {"web": {"script": "web.js", "after": ["db"]}, "db": "db.js"}}',
       'web.js': '',
@@ -121,7 +121,7 @@ describe('devwatch unit', () => {
     });
   });
 
-  test('--write replaces what devwatch has written, and nothing else', async () => {
+  test('--write replaces only units that devwatch has written', async () => {
     await using project = createProject({
       'server.js': '',
       'other.js': '',
@@ -152,7 +152,7 @@ describe('devwatch unit', () => {
     [['unit', '--name', '--write', 'server.js'], /--name needs a value/],
     [['unit', '--nmae', 'web', 'server.js'], /did you mean --name\?/],
     [['unit', '--name', '../web', 'server.js'], /"\.\.\/web" cannot be a name/],
-  ])('%j: says what is wrong, and prints no unit', async (words, message) => {
+  ])('%j prints the mistake and no unit', async (words, message) => {
     await using project = createProject({ 'server.js': '' });
     const { code, stdout, stderr } = await runDevwatch(words, { cwd: project.path });
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
@@ -218,7 +218,7 @@ const listens = (port: number, version = 1): string =>
   require(process.env.TEST_DIAL)({ version: ${version}, seen });`;
 
 describe('NOTIFY_SOCKET', () => {
-  test('is told that the program is up, of what comes then, and of the end; the program does not see it', async () => {
+  test('receives the readiness, the changes and the end of the program, which does not see it', async () => {
     await using home = await openHome();
     await using systemd = await Manager.open();
     const port = await freePort();
@@ -239,7 +239,7 @@ describe('NOTIFY_SOCKET', () => {
     expect(devwatch.events.filter(({ event }) => event === 'warning')).toEqual([]);
   });
 
-  test('is told of the end that the program brings about', async () => {
+  test('receives the end when the program causes it', async () => {
     await using systemd = await Manager.open();
     await using project = createProject({ 'crashes.js': 'process.exit(7);' });
     await using devwatch = startDevwatch(['--exit-on-crash', 'crashes.js'], { cwd: project.path, env: systemd.env });
@@ -248,7 +248,7 @@ describe('NOTIFY_SOCKET', () => {
     expect((await devwatch.exited).code).toBe(7);
   });
 
-  test('is told of a program without a port that it runs', async () => {
+  test('receives that a program without a port is running', async () => {
     await using systemd = await Manager.open();
     await using project = createProject({ 'worker.js': 'setInterval(() => {}, 1e9);' });
     await using _devwatch = startDevwatch(['worker.js'], { cwd: project.path, env: systemd.env });
@@ -258,7 +258,7 @@ describe('NOTIFY_SOCKET', () => {
   test.each([
     ['without systemd-notify', { PATH: '/nowhere' }, /systemd-notify is not in PATH/],
     ['when nobody is there', {}, /Failed to notify/],
-  ])('%s: says that the manager is not told, and goes on', async (_, env, message) => {
+  ])('%s: devwatch warns that it cannot notify the manager, and goes on', async (_, env, message) => {
     await using project = createProject({ 'server.js': `require('http').createServer().listen(0);` });
     await using devwatch = startDevwatch(['server.js'], {
       cwd: project.path,
@@ -404,7 +404,7 @@ describe('LISTEN_FDS', () => {
       expect((await session.devwatch.event('start', ({ run }) => run === 2)).standby).toBe(true);
     });
 
-    test('also after it has tried several times whether the port is free', async () => {
+    test('also after it has tested several times whether the port is free', async () => {
       const port = await freePort();
       const tries = `const wait = server => new Promise((resolve) => server.on('listening', resolve));
         (async () => {
@@ -443,7 +443,7 @@ describe('LISTEN_FDS', () => {
     });
   });
 
-  test('another program gets all sockets with their names, and they block', async () => {
+  test('a program that is not Node gets all sockets with their names, in blocking mode', async () => {
     const python = (version: number): string => `
 import json, os, socket
 assert os.environ['LISTEN_PID'] == str(os.getpid())
@@ -480,7 +480,7 @@ while True:
     expect(await Promise.all(both)).toEqual(['version 2', 'version 2']);
   });
 
-  test('nothing else gets the sockets: no guardian, hook, shell, or child of the program', async () => {
+  test('neither the guardian nor hooks, shells or children of the program get the sockets', async () => {
     const port = await freePort();
     const files = {
       'server.js': `${answers(1, `${port}`)} server.on('listening', () => require('child_process').spawn('sh', ['child.sh']));`,
@@ -508,7 +508,7 @@ while True:
     expect(children.length).toBeGreaterThan(1);
   });
 
-  test('of another process, the variables are none of devwatch’s business', async () => {
+  test('devwatch ignores the variables when they are for another process', async () => {
     await using home = await openHome();
     await using project = createProject({ 'server.js': listens(0) });
     const env = { ...home.env, LISTEN_PID: '1', LISTEN_FDS: '1' };
@@ -516,7 +516,7 @@ while True:
     expect((await home.caller()).says.seen).toEqual(['LISTEN_PID', 'LISTEN_FDS']);
   });
 
-  test('that are not there are a mistake', async () => {
+  test('devwatch refuses sockets that do not exist', async () => {
     await using project = createProject({ 'server.js': '' });
     const line = 'export LISTEN_PID=$$ LISTEN_FDS=1; exec 3</dev/null; exec "$@"';
     const { status, stderr } = spawnSync('/bin/sh', ['-c', line, 'sh', process.execPath, cli, 'server.js'], {
