@@ -24,10 +24,10 @@ await() {
     if "$@"; then return; fi
     sleep 0.1
   done
-  fail "in vain: $*"
+  fail "timed out: $*"
 }
 
-# What the server at its latest address answers.
+# Prints the answer of the server at its latest address.
 answer() {
   local address
   address=$(sed -n 's/^listening on //p' "$project/dev.log" | tail -n 1)
@@ -58,7 +58,7 @@ echo 'it answers'
 sed -i "s/'hello'/'goodbye'/" server.js
 await answers goodbye
 if ! is_gone "$server_pid"; then fail "the old server, pid $server_pid, is alive"; fi
-echo 'it answers anew after an edit'
+echo 'it answers again after an edit'
 
 server_pid=$(answer | sed 's/.* pid //')
 kill -TERM "$devwatch_pid"
@@ -95,7 +95,7 @@ kill -INT "$attach_pid"
 wait "$attach_pid" || fail "attach ends with code $?"
 npx devwatch list | grep -q '^echo  *running ' || fail 'the program ended with attach'
 npx devwatch stop echo >/dev/null
-echo 'it restarts, and shows and takes what is attached'
+echo 'it restarts, and attach shows its output and passes input on'
 
 npx devwatch stop smoke >/dev/null
 if ! is_gone "$server_pid"; then fail "the server, pid $server_pid, is alive after stop"; fi

@@ -24,7 +24,7 @@ export function handleSignals(group: ProgramSet, reporter: Reporter, onStop: () 
       const now = systemClock.now();
       if (now - (lastAt.get(signal) ?? Number.NEGATIVE_INFINITY) < samePressMs) return;
       lastAt.set(signal, now);
-      setTimeout(() => reporter.say('still stopping · press Ctrl-C again to kill'), slowStopNoticeMs).unref();
+      setTimeout(() => reporter.print('still stopping · press Ctrl-C again to kill'), slowStopNoticeMs).unref();
       onStop();
       group.stop({ kind: 'signal', signal });
     });

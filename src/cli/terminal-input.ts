@@ -6,7 +6,7 @@ import type { Settings } from '../config/settings-types.ts';
 import { isForeground, terminalModes } from '../process/launch/tty.ts';
 import type { ProgramSet } from '../run/program-set.ts';
 import type { Reporter } from '../terminal/reporter.ts';
-import { type Command, readLines, shortcutHelp } from '../terminal/shortcuts.ts';
+import { readLines, shortcutHelp, type TypedShortcut } from '../terminal/shortcuts.ts';
 
 /** In the background of a terminal, devwatch looks this often whether it is in the foreground again. */
 const foregroundPollIntervalMs = 1000;
@@ -31,7 +31,7 @@ export function openTerminalInput(group: ProgramSet, reporter: Reporter, { stdin
   }
   const lines = readLines(process.stdin, {
     isSeveral: group.names.length > 0,
-    onShortcut: (command) => perform(command, group, reporter),
+    onShortcut: (shortcut) => perform(shortcut, group, reporter),
     onOther: (line) => group.single?.program.input.write(line),
     onEnd: () => group.single?.program.input.write(null),
   });
@@ -63,10 +63,10 @@ export function openTerminalInput(group: ProgramSet, reporter: Reporter, { stdin
   };
 }
 
-function perform({ action, name }: Command, group: ProgramSet, reporter: Reporter): void {
+function perform({ action, name }: TypedShortcut, group: ProgramSet, reporter: Reporter): void {
   switch (action) {
     case 'restart':
-      if (!group.restart(name)) reporter.say(`no program is named ${name} · there are ${group.names.join(', ')}`);
+      if (!group.restart(name)) reporter.print(`no program is named ${name} · there are ${group.names.join(', ')}`);
       break;
     case 'quit':
       group.stop();
@@ -75,7 +75,7 @@ function perform({ action, name }: Command, group: ProgramSet, reporter: Reporte
       process.stderr.write('\u001b[2J\u001b[H');
       break;
     case 'help':
-      reporter.say(shortcutHelp(group.names.length > 0));
+      reporter.print(shortcutHelp(group.names.length > 0));
       break;
   }
 }

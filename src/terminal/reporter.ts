@@ -87,13 +87,13 @@ export class Reporter {
     if (event.type === 'start' && event.run > 1 && clear && this.#output.isTTY) this.#output.write(clearScreen);
     this.#notify(event);
     for (const line of render(event, this.#options)) {
-      if (ranks[line.level] <= ranks[level]) this.#print(line.text, line.tone);
+      if (ranks[line.level] <= ranks[level]) this.#printLine(line.text, line.tone);
     }
   };
 
   /** Prints a line for people; a JSON stream contains events only. */
-  say(text: string): void {
-    if (this.#options.format === 'pretty') this.#print(text, 'plain');
+  print(text: string): void {
+    if (this.#options.format === 'pretty') this.#printLine(text, 'plain');
   }
 
   /** Applies changed settings. */
@@ -110,7 +110,7 @@ export class Reporter {
     return this.#stream;
   }
 
-  #print(text: string, tone: Tone): void {
+  #printLine(text: string, tone: Tone): void {
     const { app, color } = this.#options;
     const paint = colors(color);
     const painted = { plain: (s: string) => s, good: paint.green, bad: paint.red, warning: paint.yellow }[tone](text);

@@ -4,13 +4,13 @@ import { splitLines } from '../shared/lines.ts';
 
 export type Action = 'restart' | 'quit' | 'clear' | 'help';
 
-interface Shortcut {
+interface ShortcutDefinition {
   readonly lines: readonly string[];
   readonly description: string;
   readonly action: Action;
 }
 
-const shortcuts: readonly Shortcut[] = [
+const shortcuts: readonly ShortcutDefinition[] = [
   { lines: ['rs', 'r'], description: 'restart', action: 'restart' },
   { lines: ['q'], description: 'quit', action: 'quit' },
   { lines: ['c'], description: 'clear the screen', action: 'clear' },
@@ -24,8 +24,8 @@ export function shortcutHelp(isSeveral: boolean): string {
   return `${all.join(' · ')} (then Enter)`;
 }
 
-/** A shortcut that was typed. */
-export interface Command {
+/** A shortcut as it was typed. */
+export interface TypedShortcut {
   readonly action: Action;
   /** The program to restart; undefined for all. */
   readonly name: string | undefined;
@@ -36,7 +36,7 @@ export interface Command {
  *
  * @param isSeveral devwatch runs several programs: a restart may name one
  */
-export function parseShortcut(line: string, isSeveral: boolean): Command | undefined {
+export function parseShortcut(line: string, isSeveral: boolean): TypedShortcut | undefined {
   const [word = '', name, ...more] = line.trim().split(/\s+/);
   const action = shortcuts.find(({ lines }) => lines.includes(word))?.action;
   if (action === undefined || more.length > 0) return undefined;
@@ -45,7 +45,7 @@ export function parseShortcut(line: string, isSeveral: boolean): Command | undef
 
 export interface LineListener {
   readonly isSeveral: boolean;
-  onShortcut(command: Command): void;
+  onShortcut(shortcut: TypedShortcut): void;
   /** @param line any other line, with its line feed */
   onOther(line: string): void;
   /** Called at Ctrl-D. */
@@ -65,9 +65,9 @@ export function readLines(
 ): LineReader {
   let isListening = false;
   const onText = splitLines((line) => {
-    const command = parseShortcut(line, isSeveral);
-    if (command === undefined) onOther(`${line}\n`);
-    else onShortcut(command);
+    const shortcut = parseShortcut(line, isSeveral);
+    if (shortcut === undefined) onOther(`${line}\n`);
+    else onShortcut(shortcut);
   });
   return {
     pause: () => void input.pause(),

@@ -211,9 +211,9 @@ test('paintName gives neighbours different colours', () => {
 test.each([
   ['pretty', '[devwatch] still stopping\n'],
   ['json', ''],
-] as const)('say() between %s lines prints %j', (format, text) => {
+] as const)('print() between %s lines writes %j', (format, text) => {
   const stream = new PassThrough();
   const options = { ...view, format, level: 'normal', color: false, clear: false, notify: false, env: {} } as const;
-  new Reporter({ ...options, stream: () => stream as unknown as NodeJS.WriteStream }).say('still stopping');
+  new Reporter({ ...options, stream: () => stream as unknown as NodeJS.WriteStream }).print('still stopping');
   expect(stream.read()?.toString() ?? '').toBe(text);
 });
