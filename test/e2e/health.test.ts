@@ -148,7 +148,7 @@ test('--max-memory restarts a program whose processes take more', async () => {
   await session.home.caller();
 });
 
-test('--timeout ends a run that takes longer, and a change starts the next', async () => {
+test('--timeout stops a run that takes longer, and a change starts the next run', async () => {
   await using session = await start({ 'server.js': dialHome() }, ['--timeout', '300', 'server.js']);
   const first = await session.home.caller();
   const { outcome, next } = await session.devwatch.event('crash');

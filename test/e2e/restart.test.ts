@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { start } from '../support/app.ts';
 import { dialHome } from '../support/home.ts';
 
-test('a save replaces the program, and the old one is dead before the new one runs', async () => {
+test('a save replaces the program, and the old one has ended before the new one runs', async () => {
   await using app = await start({ files: { 'server.js': dialHome({ version: 1 }) }, args: ['server.js'] });
 
   const first = await app.caller();
