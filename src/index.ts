@@ -1,5 +1,5 @@
 /**
- * devwatch as a library.
+ * The API of devwatch.
  *
  * ```ts
  * import { watch } from 'devwatch';
@@ -9,14 +9,15 @@
  * ```
  */
 
+import type { EventEmitter } from 'node:events';
 import process from 'node:process';
 import { loadGiven } from './config/load.ts';
 import type { SettingsInput } from './config/settings-types.ts';
 import { Runner } from './run/runner.ts';
 import { UsageError } from './shared/errors.ts';
+import type { EventOf, EventType, StopReason } from './shared/events.ts';
 
 export type { Settings, SettingsInput } from './config/settings-types.ts';
-export type { Runner } from './run/runner.ts';
 export type {
   Cause,
   Change,
@@ -32,25 +33,42 @@ export type {
 } from './shared/events.ts';
 export { UsageError };
 
+/** The events of a watcher: each has one argument, whose `type` is the name of the event. */
+export type WatcherEvents = { [Type in EventType]: [event: EventOf<Type>] };
+
+/** A program that is being watched and restarted. `end` is its last event. `await using` stops it. */
+export interface Watcher extends EventEmitter<WatcherEvents>, AsyncDisposable {
+  /** The program's root process; undefined while none runs. */
+  readonly pid: number | undefined;
+  /** Resolves once the program has been started and the watcher is armed. Rejects if nothing can be watched. */
+  ready(): Promise<void>;
+  /** Restarts the program. A second call while the old run is being stopped kills it. */
+  restart(): void;
+  /**
+   * Stops watching, and terminates the program with all of its processes. A second call before that is done kills them.
+   *
+   * @returns why the watcher ended
+   */
+  stop(): Promise<StopReason>;
+}
+
 /**
- * Runs a program, watches its files, and keeps it fresh and alive. Nothing is printed, no settings
- * file is read and no signal is handled: that is the caller's, who hears of everything by events.
- * The program shares the caller's stdin, stdout and stderr.
+ * Runs a program, watches its files, and restarts it at changes and crashes. Prints nothing, reads no settings file and
+ * handles no signals; the caller is notified by events. The program inherits the caller's stdin, stdout and stderr.
  *
  * @param options as in `.watchrc`; durations in ms or as text (`"5s"`); `script` or `exec` is required;
- *   paths and patterns are relative to `cwd`, by default the process's own
- * @returns the running watcher, an event emitter that `await using` stops
- * @throws UsageError when an option is wrong or there is nothing to run
+ *   paths and patterns are relative to `cwd`, by default the working folder
+ * @throws UsageError if an option is wrong or there is nothing to run
  */
-export function watch(options: SettingsInput): Runner {
+export function watch(options: SettingsInput): Watcher {
   if (typeof options !== 'object' || options === null) throw new UsageError('watch() takes an object of options');
   const runner = new Runner({ loaded: loadGiven(options, process.cwd()), program: [], nodeArgs: [] });
-  // Not before the caller has had the chance to listen.
+  // The caller first adds its listeners.
   queueMicrotask(() => runner.start());
   return runner;
 }
 
-/** Returns its argument: gives a settings object its types in an editor. */
+/** Returns its argument; gives an object of settings its type in editors. */
 export function defineConfig(options: SettingsInput): SettingsInput {
   return options;
 }

@@ -11,8 +11,22 @@ const groups: readonly OptionGroup[] = ['Program', 'Watching', 'Restarting', 'He
 
 type Section = { title?: string; body: string };
 
-/** cac shows a default of `true` for each `--no-…`. */
-const tidy = (row: string): string => row.replace(/ \(default: true\)$/, '').trimEnd();
+/** Removes the default of `true` that cac shows for each `--no-…`, and wraps long lines. */
+const tidy = (row: string): string =>
+  wrap(
+    row
+      .replace(/ \(default: true\)$/, '')
+      .replace('Display', 'display')
+      .trimEnd(),
+  );
+
+const maxColumns = 80;
+
+function wrap(row: string, indent: number = /^ +-.*? {2,}/.exec(row)?.[0].length ?? 0): string {
+  if (row.length <= maxColumns) return row;
+  const end = row.lastIndexOf(' ', maxColumns);
+  return `${row.slice(0, end)}\n${wrap(' '.repeat(indent) + row.slice(end + 1), indent)}`;
+}
 
 /** Prints the help of a subcommand to stdout. */
 export function printSubcommandHelp(subcommand: Subcommand): void {
@@ -68,7 +82,7 @@ function intro(): string {
 }
 
 function helpText(spec: OptionSpec): string {
-  const text = isOnByDefault(spec) ? `no ${spec.help}` : spec.help;
+  const text = isOnByDefault(spec) ? `do not ${spec.help}` : spec.help;
   const choices = spec.choices === undefined ? '' : `: ${spec.choices.join(', ')}`;
   return `${text.replaceAll('`', '')}${choices}${defaultIsLeftOut(spec) ? '' : defaultText(spec)}`;
 }

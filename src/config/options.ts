@@ -65,9 +65,9 @@ const options = {
     group: 'Program',
     affects: ['program', 'watch'],
     default: undefined,
-    help: 'the script or command to run, when the command line names none',
+    help: 'script or command to run, if the command line names none',
   },
-  args: { kind: 'texts', group: 'Program', affects: ['program', 'watch'], default: [], help: 'its arguments' },
+  args: { kind: 'texts', group: 'Program', affects: ['program', 'watch'], default: [], help: 'arguments for `script`' },
   nodeArgs: {
     kind: 'texts',
     group: 'Program',
@@ -90,14 +90,14 @@ const options = {
     group: 'Program',
     affects: ['program', 'watch'],
     default: {},
-    help: 'what runs a script, by its extension: `{"rb": "ruby -w"}`',
+    help: 'commands that run scripts, by extension: `{"rb": "ruby -w"}`',
   },
   env: {
     kind: 'variables',
     group: 'Program',
     affects: ['program'],
     default: {},
-    help: 'environment variables for the program',
+    help: 'environment variables of the program',
   },
   envFile: {
     kind: 'paths',
@@ -106,7 +106,7 @@ const options = {
     default: [],
     flag: 'env-file',
     value: 'file',
-    help: 'read environment variables from it at every start',
+    help: 'read environment variables from a file at every start',
   },
   stdin: {
     kind: 'choice',
@@ -117,7 +117,7 @@ const options = {
     flag: 'stdin',
     value: 'how',
     choices: ['inherit', 'pipe', 'ignore'],
-    help: "the program's stdin",
+    help: 'stdin of the program',
   },
   cwd: {
     kind: 'path',
@@ -126,7 +126,7 @@ const options = {
     default: undefined,
     flag: 'cwd',
     value: 'folder',
-    help: 'run and watch in this folder',
+    help: 'run the program and watch in this folder',
   },
   watch: {
     kind: 'globs',
@@ -157,7 +157,7 @@ const options = {
     short: 'e',
     value: 'list',
     byDefault: 'by program',
-    help: 'extensions that count: `js,ts`; `*` is all',
+    help: 'watched extensions: `js,ts`; `*` for all',
   },
   gitignore: {
     kind: 'switch',
@@ -165,7 +165,7 @@ const options = {
     affects: ['watch'],
     default: false,
     flag: 'gitignore',
-    help: 'also ignore what git ignores',
+    help: 'also ignore files that git ignores',
   },
   deps: {
     kind: 'switch',
@@ -182,7 +182,7 @@ const options = {
     rare: true,
     default: true,
     flag: 'follow',
-    help: 'links to outside, linked workspace packages',
+    help: 'follow symlinks out of the watched folders, and linked workspace packages',
   },
   skipUnchanged: {
     kind: 'switch',
@@ -191,7 +191,7 @@ const options = {
     rare: true,
     default: false,
     flag: 'skip-unchanged',
-    help: 'ignore saves that leave the content as it was',
+    help: 'ignore saves that do not change the content',
   },
   delay: {
     kind: 'duration',
@@ -202,7 +202,7 @@ const options = {
     short: 'd',
     value: 'time',
     byDefault: 'adaptive',
-    help: 'act when no change has come for so long',
+    help: 'debounce: wait this long without changes',
   },
   poll: {
     kind: 'switch',
@@ -212,7 +212,7 @@ const options = {
     flag: 'poll',
     short: 'L',
     alias: 'legacy-watch',
-    help: 'look at intervals instead of waiting for events',
+    help: 'poll for changes instead of waiting for events',
   },
   pollInterval: {
     kind: 'duration',
@@ -223,7 +223,7 @@ const options = {
     flag: 'poll-interval',
     value: 'time',
     byDefault: 'adaptive',
-    help: 'how often to look when polling',
+    help: 'time between two polls',
   },
   watcher: {
     kind: 'choice',
@@ -234,7 +234,7 @@ const options = {
     flag: 'watcher',
     value: 'name',
     choices: ['auto', 'inotify', 'chokidar'],
-    help: 'which backend watches',
+    help: 'watching backend',
   },
   restart: {
     kind: 'choice',
@@ -244,7 +244,7 @@ const options = {
     flag: 'restart',
     value: 'when',
     choices: ['on-crash', 'always', 'never'],
-    help: 'restart what ended',
+    help: 'restart policy',
   },
   maxRestarts: {
     kind: 'count',
@@ -254,7 +254,7 @@ const options = {
     default: 5,
     flag: 'max-restarts',
     value: 'n',
-    help: 'quick crashes in a row, then wait for a change',
+    help: 'quick crashes in a row before waiting for a change',
   },
   minUptime: {
     kind: 'duration',
@@ -264,7 +264,7 @@ const options = {
     default: 1000,
     flag: 'min-uptime',
     value: 'time',
-    help: 'a run this long is no quick crash',
+    help: 'a run that lives longer resets the crash count',
   },
   exitOnCrash: {
     kind: 'switch',
@@ -273,7 +273,7 @@ const options = {
     rare: true,
     default: false,
     flag: 'exit-on-crash',
-    help: "end with the program's code when it crashes",
+    help: "exit with the program's exit code when it crashes",
   },
   onChangeOnly: {
     kind: 'switch',
@@ -283,7 +283,7 @@ const options = {
     default: false,
     flag: 'on-change-only',
     short: 'C',
-    help: 'start at the first change, not at once',
+    help: 'start the program at the first change, not at once',
   },
   signal: {
     kind: 'signal',
@@ -293,7 +293,7 @@ const options = {
     flag: 'signal',
     short: 's',
     value: 'name',
-    help: 'how the program is asked to end',
+    help: 'signal that stops the program',
   },
   killTimeout: {
     kind: 'duration',
@@ -302,7 +302,7 @@ const options = {
     default: 5000,
     flag: 'kill-timeout',
     value: 'time',
-    help: 'from that signal to SIGKILL',
+    help: 'grace period between the stop signal and SIGKILL',
   },
   standby: {
     kind: 'switch',
@@ -310,7 +310,7 @@ const options = {
     affects: ['nextUse'],
     default: true,
     flag: 'standby',
-    help: 'process prepared for the next run (Node)',
+    help: 'boot a standby process for the next run (Node)',
   },
   hold: {
     kind: 'port',
@@ -319,7 +319,7 @@ const options = {
     rare: true,
     default: true,
     flag: 'hold',
-    help: 'connections wait through a restart (or `=port`)',
+    help: 'keep ports open during restarts (or `=port`)',
   },
   drain: {
     kind: 'duration',
@@ -329,7 +329,7 @@ const options = {
     default: 100,
     flag: 'drain',
     value: 'time',
-    help: 'time at a restart for requests under way',
+    help: 'time for open requests to finish at a restart',
   },
   prewarm: {
     kind: 'selection',
@@ -337,7 +337,7 @@ const options = {
     affects: ['nextUse'],
     default: false,
     flag: 'prewarm',
-    help: 'packages loaded into that process ahead of time',
+    help: 'load dependencies into the standby process',
   },
   keep: {
     kind: 'texts',
@@ -365,7 +365,7 @@ const options = {
     byDefault: 'browsers, tmux, screen, build daemons',
     flag: 'keep',
     value: 'glob',
-    help: 'commands that may live on in a session of their own',
+    help: 'processes that may outlive the program',
   },
   health: {
     kind: 'health',
@@ -374,7 +374,7 @@ const options = {
     default: undefined,
     flag: 'health',
     value: 'probe',
-    help: 'restart it when this (`http://…`) has no answer',
+    help: 'restart the program when this URL stops answering',
   },
   ready: {
     kind: 'readiness',
@@ -383,16 +383,16 @@ const options = {
     rare: true,
     default: undefined,
     flag: 'ready',
-    value: 'sign',
+    value: 'check',
     byDefault: 'listen',
-    help: '`listen` `message` `exit` `http://…` `tcp://…` `/text/`',
+    help: 'when the program counts as ready: `listen`, `message`, `exit`, `http://…`, `tcp://…` or `/pattern/`',
   },
   after: {
     kind: 'texts',
     group: 'Health',
     affects: ['nextUse'],
     default: [],
-    help: 'programs of `apps` that have to be up before it is started',
+    help: 'programs of `apps` that must be ready before this program starts',
   },
   maxMemory: {
     kind: 'size',
@@ -402,7 +402,7 @@ const options = {
     default: undefined,
     flag: 'max-memory',
     value: 'size',
-    help: 'restart it when its processes take more: `500M`',
+    help: 'restart when the process tree uses more memory: `500M`',
   },
   timeout: {
     kind: 'duration',
@@ -412,7 +412,7 @@ const options = {
     default: undefined,
     flag: 'timeout',
     value: 'time',
-    help: 'end a run that takes longer, and wait for a change',
+    help: 'stop a run that takes longer, and wait for a change',
   },
   on: {
     kind: 'hooks',
@@ -429,7 +429,7 @@ const options = {
     default: undefined,
     flag: 'on-ready',
     value: 'command',
-    help: 'run this command when the program is up',
+    help: 'run this command when the program is ready',
   },
   notify: {
     kind: 'switch',
@@ -438,7 +438,7 @@ const options = {
     rare: true,
     default: false,
     flag: 'notify',
-    help: 'tell the terminal of a crash and of its end',
+    help: 'notify through the terminal of crashes and recovery',
   },
   liveReload: {
     kind: 'port',
@@ -446,7 +446,7 @@ const options = {
     affects: ['start'],
     default: false,
     flag: 'live-reload',
-    help: 'pages reload (script: port 35729, or `=port`)',
+    help: 'live reload of pages (port 35729, or `=port`)',
   },
   name: {
     kind: 'text',
@@ -456,8 +456,8 @@ const options = {
     default: undefined,
     flag: 'name',
     value: 'name',
-    byDefault: 'of the package',
-    help: 'its name in the background',
+    byDefault: 'from package.json',
+    help: "program's name in the background",
   },
   log: {
     kind: 'path',
@@ -467,7 +467,7 @@ const options = {
     default: undefined,
     flag: 'log',
     value: 'file',
-    help: 'one log for all that it prints in the background',
+    help: 'write stdout and stderr to this file (background)',
   },
   logSize: {
     kind: 'size',
@@ -478,7 +478,7 @@ const options = {
     byDefault: '10M',
     flag: 'log-size',
     value: 'size',
-    help: 'begin another log file at this size',
+    help: 'rotate a log at this size (background)',
   },
   logFiles: {
     kind: 'count',
@@ -488,7 +488,7 @@ const options = {
     default: 5,
     flag: 'log-files',
     value: 'n',
-    help: 'keep so many files of a log',
+    help: 'number of rotated log files to keep (background)',
   },
   logTimestamps: {
     kind: 'switch',
@@ -497,7 +497,7 @@ const options = {
     rare: true,
     default: false,
     flag: 'log-timestamps',
-    help: 'begin each line of a log with the time',
+    help: 'prefix each line of a log with the time (background)',
   },
   prefix: {
     kind: 'switch',
@@ -506,7 +506,7 @@ const options = {
     rare: true,
     default: true,
     flag: 'prefix',
-    help: 'names before the lines of several programs',
+    help: 'prefix output of several programs with names',
   },
   clear: {
     kind: 'switch',
@@ -524,7 +524,7 @@ const options = {
     default: false,
     flag: 'quiet',
     short: 'q',
-    help: 'say nothing but warnings and errors',
+    help: 'print only warnings and errors',
   },
   verbose: {
     kind: 'switch',
@@ -533,7 +533,7 @@ const options = {
     default: false,
     flag: 'verbose',
     short: 'V',
-    help: 'also say what changed and how the old tree ended',
+    help: 'also print which files changed and how processes ended',
   },
   logFormat: {
     kind: 'choice',
@@ -544,7 +544,7 @@ const options = {
     flag: 'log-format',
     value: 'format',
     choices: ['pretty', 'json'],
-    help: "devwatch's own lines, on stderr",
+    help: "format of devwatch's own lines",
   },
   color: {
     kind: 'switch',
@@ -553,7 +553,7 @@ const options = {
     rare: true,
     default: true,
     flag: 'color',
-    help: 'colours on a terminal',
+    help: 'use colors on a terminal',
   },
 } as const;
 

@@ -43,6 +43,6 @@ test('the help names defaults in the units that people write', () => {
   const text = helpLines().join('\n');
   expect(text).toMatch(/--kill-timeout <time> .*\(5s\)$/m);
   expect(text).toMatch(/--poll-interval <time> .*\(adaptive\)$/m);
-  expect(text).toMatch(/--no-color +no colours on a terminal$/m);
+  expect(text).toMatch(/--no-color +do not use colors on a terminal$/m);
   expect(text).not.toContain('default: true');
 });
