@@ -6,14 +6,14 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
-import { defineConfig, type Runner, UsageError, watch } from '../../src/index.ts';
+import { defineConfig, UsageError, type Watcher, watch } from '../../src/index.ts';
 import { isAlive } from '../support/facts.ts';
 import { dialHome, openHome } from '../support/home.ts';
 import { freePort } from '../support/ports.ts';
 import { createProject } from '../support/project.ts';
 
 /** Appends the names of these events to `seen`. */
-function recordEvents(watcher: Runner, seen: string[]): void {
+function recordEvents(watcher: Watcher, seen: string[]): void {
   for (const type of ['start', 'watching', 'stopping', 'gone', 'crash', 'problem', 'liveReload', 'end'] as const) {
     watcher.on(type, () => void seen.push(type));
   }
@@ -117,7 +117,7 @@ console.log('stopped');`,
 test('two watchers in one process are independent', async () => {
   await using home = await openHome();
   await using project = createProject({ 'a/server.js': dialHome({ who: 'a' }), 'b/server.js': dialHome({ who: 'b' }) });
-  const start = (folder: string): Runner =>
+  const start = (folder: string): Watcher =>
     watch({ script: 'server.js', cwd: project.at(folder), env: { ...home.env } });
   await using a = start('a');
   const first = await home.caller();
