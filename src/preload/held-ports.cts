@@ -5,7 +5,7 @@
  */
 
 import type { PreloadMessage } from './messages.ts' with { 'resolution-mode': 'import' };
-import type { Drain, HeldSocket, HoldOrders } from './orders.ts' with { 'resolution-mode': 'import' };
+import type { HeldSocket, HoldOrders } from './orders.ts' with { 'resolution-mode': 'import' };
 
 const { Traffic, milliseconds } = require('./traffic.cjs') as TrafficExports;
 const { openHandleSender } = require('./handle-sender.cjs') as HandleSenderExports;
@@ -96,13 +96,11 @@ class HeldPorts {
   readonly #orders: HoldOrders;
   readonly #traffic = new Traffic();
   readonly #live = new Set<LiveSocket>();
-  /** Taken before the program can replace it. */
-  readonly #kill = process.kill;
   #socketActivated: readonly HeldSocket[];
   #unclaimed: readonly HeldSocket[];
   /** Undefined until it is needed: a program that does not listen gets no further handle. */
   #sender: { readonly sendHandle: SendHandle | undefined } | undefined;
-  #drain: Drain | undefined;
+  #isDraining = false;
   #serial = 0;
   #releaseTimer: NodeJS.Timeout | undefined;
 
@@ -218,7 +216,7 @@ class HeldPorts {
       Reflect.deleteProperty(handle, 'close');
       this.#live.delete(socket);
       clearInterval(socket.keepAlive);
-      if (this.#drain === undefined && !isSocketActivated) {
+      if (!this.#isDraining && !isSocketActivated) {
         this.#context.request({ type: 'unhold', id });
         if (file !== undefined && isInherited) removeFile(file);
       }
@@ -235,31 +233,22 @@ class HeldPorts {
     return this.#sender.sendHandle;
   }
 
-  #onMessage({ ping, drain }: { readonly ping?: number; readonly drain?: Drain }): void {
+  #onMessage({ ping, drainMs }: { readonly ping?: number; readonly drainMs?: number }): void {
     if (ping !== undefined) this.#context.send({ type: 'pong', ping });
-    if (drain === undefined) return;
-    const isFirst = this.#drain === undefined;
-    this.#drain = isFirst ? drain : { ...this.#drain, until: drain.until };
-    if (isFirst) this.#beginDrain();
+    if (drainMs !== undefined) this.#drain(milliseconds() + drainMs);
   }
 
-  #beginDrain(): void {
+  /** Stops accepting connections, and reports when the requests in flight have been answered. */
+  #drain(deadline: number): void {
+    this.#isDraining = true;
     for (const socket of this.#live) endAccepting(socket);
     this.#traffic.drain();
-    this.#checkDrain();
+    this.#checkDrain(deadline);
   }
 
-  #checkDrain(): void {
-    const { until, signal } = this.#drain ?? { until: 0 };
-    const isInTime = milliseconds() < until;
-    if (isInTime && this.#traffic.isBusy()) {
-      setTimeout(() => this.#checkDrain(), drainPollIntervalMs);
-      return;
-    }
-    // After the deadline devwatch sends the signal itself; it must not arrive twice.
-    const signalsItself = isInTime && signal !== undefined;
-    this.#context.send({ type: 'drained', signalsItself });
-    if (signalsItself) Reflect.apply(this.#kill, process, [process.pid, signal]);
+  #checkDrain(deadline: number): void {
+    if (!this.#traffic.isBusy()) this.#context.send({ type: 'drained' });
+    else if (milliseconds() < deadline) setTimeout(() => this.#checkDrain(deadline), drainPollIntervalMs);
   }
 
   /** Releases inherited sockets that are unclaimed after this time. */

@@ -22,8 +22,8 @@ export type PreloadMessage =
   | { readonly type: 'unclaimed'; readonly id: string }
   /** The program closes a socket. It waits until devwatch has closed its duplicate. */
   | { readonly type: 'unhold'; readonly id: string }
-  /** The requests in flight have been answered. `signalsItself`: the process sends itself the signal to end. */
-  | { readonly type: 'drained'; readonly signalsItself: boolean }
+  /** The requests in flight have been answered. */
+  | { readonly type: 'drained' }
   /** The program cannot receive messages while it runs. */
   | { readonly type: 'deaf' }
   /** The event loop answers the ping of this number. */

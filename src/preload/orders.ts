@@ -45,17 +45,6 @@ export interface HoldOrders {
   readonly held: readonly HeldSocket[];
 }
 
-/** Stop accepting connections, and answer the requests in flight. A second one only changes the deadline. */
-export interface Drain {
-  /** The deadline, in ms of the system's monotonic clock, as `process.hrtime` counts. */
-  readonly until: number;
-  /**
-   * The signal that the process sends to itself when it is drained before the deadline, which saves the half
-   * millisecond of a message to devwatch. Undefined if devwatch ends the program in another way.
-   */
-  readonly signal?: NodeJS.Signals | undefined;
-}
-
 /** A listening socket that is passed from run to run. */
 export interface HeldSocket {
   readonly id: string;

@@ -56,7 +56,7 @@ const checks: Readonly<Record<PreloadMessage['type'], (fields: Fields) => boolea
     isText(id) && (port === undefined || isNumber(port)) && (path === undefined || isText(path)),
   unclaimed: ({ id }) => isText(id),
   unhold: ({ id }) => isText(id),
-  drained: ({ signalsItself }) => typeof signalsItself === 'boolean',
+  drained: () => true,
   deaf: () => true,
   pong: ({ ping }) => isNumber(ping),
   'address-in-use': ({ port }) => isNumber(port),

@@ -2,8 +2,8 @@
 
 import fs from 'node:fs';
 import type { PreloadMessage } from '../../preload/messages.ts';
-import type { Drain, PackageFile } from '../../preload/orders.ts';
-import { type CancelTimer, type Clock, systemClock } from '../../shared/clock.ts';
+import type { PackageFile } from '../../preload/orders.ts';
+import type { CancelTimer, Clock } from '../../shared/clock.ts';
 import { codeOf, messageOf } from '../../shared/errors.ts';
 import type { StopStage } from '../../shared/events.ts';
 import type { HeldPorts } from '../sockets/held-ports.ts';
@@ -56,9 +56,6 @@ export interface ProgramContext {
   readonly onCapture: (forwarded: Promise<void>) => void;
 }
 
-/** Additional time for a drain, in ms: a program that is busy at its deadline reports late. */
-const drainSlackMs = 30;
-
 export class ContainedProgram implements RunningProgram {
   readonly #context: ProgramContext;
   /** The program may have changed the terminal's modes; programs other than Node do not report that. */
@@ -100,17 +97,10 @@ export class ContainedProgram implements RunningProgram {
   }
 
   end(stage: StopStage): void {
-    const { drain } = this.#context.options;
-    if (this.#cancelDrain !== undefined) {
-      this.#sendDrain(0);
-      this.#endDrain(false);
-    }
-    if (stage === 'terminating' && this.#canDrain() && this.#sendDrain(drain)) {
-      this.#awaitDrain(drain);
-    } else {
-      this.#termination ??= this.#createTermination(false);
-      this.#termination.escalate(stage);
-    }
+    this.#endDrain();
+    if (stage === 'terminating' && this.#beginDrain()) return;
+    this.#termination ??= this.#createTermination();
+    this.#termination.escalate(stage);
   }
 
   signal(name: NodeJS.Signals, to: 'root' | 'tree'): void {
@@ -179,7 +169,7 @@ export class ContainedProgram implements RunningProgram {
         void onSocketReleased(message.id);
         return;
       case 'drained':
-        this.#endDrain(message.signalsItself);
+        this.#endDrain();
         return;
       case 'deaf':
         this.#cannotReceive = true;
@@ -201,7 +191,7 @@ export class ContainedProgram implements RunningProgram {
       heldPorts.runEnded(this.#listened);
     }
     listener.onEvent({ type: 'exit', outcome: { code, signal } });
-    this.#endDrain(false);
+    this.#endDrain();
     this.#termination?.rootExited();
   }
 
@@ -211,49 +201,36 @@ export class ContainedProgram implements RunningProgram {
     if (!heldPorts.closeUnused(port, this.#listened)) listener.onEvent({ type: 'portTaken', port });
   }
 
-  #canDrain(): boolean {
-    const { heldPorts, options } = this.#context;
+  /** Lets the program answer the requests in flight before it is terminated; returns false if that is not possible. */
+  #beginDrain(): boolean {
+    const { child, clock, heldPorts, options } = this.#context;
     if (this.#termination !== undefined || this.#hasExited || this.#listening.size === 0) return false;
-    return options.hold && options.drain > 0 && heldPorts.all.length > 0;
-  }
-
-  #sendDrain(ms: number): boolean {
-    const { child, options } = this.#context;
-    // By the system's clock, which is the program's, whichever clock devwatch has.
-    const until = systemClock.now() + ms;
-    const drain: Drain = { until, signal: options.signal === 'message' ? undefined : options.signal };
-    return child.send({ drain });
-  }
-
-  #awaitDrain(ms: number): void {
-    const { clock } = this.#context;
-    this.#cancelDrain = clock.after(ms + drainSlackMs, () => {
-      // The program's report may have arrived in time, and still be unread.
-      this.#cancelDrain = clock.soon(() => this.#endDrain(false));
-    });
+    if (!options.hold || options.drain === 0 || heldPorts.all.length === 0) return false;
+    if (!child.send({ drainMs: options.drain })) return false;
+    this.#cancelDrain = clock.after(options.drain, () => this.#endDrain());
+    return true;
   }
 
   /** Begins the termination that a drain has delayed. */
-  #endDrain(isRootAsked: boolean): void {
+  #endDrain(): void {
     if (this.#cancelDrain === undefined) return;
     this.#cancelDrain();
     this.#cancelDrain = undefined;
-    this.#termination = this.#createTermination(isRootAsked);
+    this.#termination = this.#createTermination();
     this.#termination.escalate('terminating');
   }
 
-  /** @param isRootAsked the root process sends itself the signal */
-  #createTermination(isRootAsked: boolean): Termination {
+  #createTermination(): Termination {
     const { child, options, clock, listener } = this.#context;
     const { pid, tree, process: root } = child;
     const { signal } = options;
     const ask = (): void => {
-      if (!isRootAsked) root.send('shutdown');
+      root.send('shutdown');
     };
     return new Termination({
       tree,
       signal: signal === 'message' ? 'SIGTERM' : signal,
-      askRoot: isRootAsked || (signal === 'message' && root.connected) ? { pid, ask } : undefined,
+      askRoot: signal === 'message' && root.connected ? { pid, ask } : undefined,
       clock,
       onGone: (survivors) => {
         this.#restoreModes();

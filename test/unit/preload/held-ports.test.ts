@@ -2,7 +2,7 @@
 
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { PreloadMessage } from '../../../src/preload/messages.ts';
-import type { Drain, HeldSocket } from '../../../src/preload/orders.ts';
+import type { HeldSocket } from '../../../src/preload/orders.ts';
 import { loadPreload } from './load.ts';
 
 interface Handle {
@@ -30,7 +30,7 @@ function open({ held = [], isTaken = false }: Options = {}) {
   const closedDescriptors: number[] = [];
   let isBusy = false;
   let now = 0;
-  let fromDevwatch = (_message: { drain?: Drain; ping?: number }): void => {};
+  let fromDevwatch = (_message: { drainMs?: number; ping?: number }): void => {};
   const handleFrom = (from: Handle['from']): Handle => ({
     from,
     isClosed: false,
@@ -70,7 +70,6 @@ function open({ held = [], isTaken = false }: Options = {}) {
       },
     },
   }) as { HeldPorts: new (orders: object, context: object) => { onBegin(): void } };
-  const kill = vi.spyOn(process, 'kill').mockImplementation(() => true);
   const send = (message: PreloadMessage): number => messages.push(message);
   const orders = { descriptor: 4, keeps: true, isPinged: true, held };
   new HeldPorts(orders, { send, request: send }).onBegin();
@@ -78,13 +77,12 @@ function open({ held = [], isTaken = false }: Options = {}) {
     messages,
     sent,
     closedDescriptors,
-    kill,
     listen(port = 3000, address = '::'): Server {
       const server = new FakeServer();
       server._listen2(address, port, 6, 511, undefined, 0);
       return server;
     },
-    receive: (message: { drain?: Drain; ping?: number }) => fromDevwatch(message),
+    receive: (message: { drainMs?: number; ping?: number }) => fromDevwatch(message),
     setBusy(value: boolean): void {
       isBusy = value;
     },
@@ -168,28 +166,36 @@ test('a program that does not listen releases inherited sockets after 30 s', asy
 });
 
 describe('draining', () => {
-  test('stops accepting at once, and sends the signal when the requests are answered', async () => {
-    const { listen, receive, messages, kill, advance, setBusy } = open();
+  test('stops accepting at once, and reports when the requests are answered', async () => {
+    const { listen, receive, messages, advance, setBusy } = open();
     const { _handle: handle } = listen();
     setBusy(true);
-    receive({ drain: { until: 1000, signal: 'SIGTERM' } });
+    receive({ drainMs: 1000 });
     expect(handle?.isClosed).toBe(true);
     await advance(300);
-    expect(kill).not.toHaveBeenCalled();
+    expect(messages.map(({ type }) => type)).toEqual(['listens']);
     setBusy(false);
     await advance(3);
-    expect(messages.at(-1)).toEqual({ type: 'drained', signalsItself: true });
-    expect(kill).toHaveBeenCalledWith(process.pid, 'SIGTERM');
+    expect(messages.at(-1)).toEqual({ type: 'drained' });
   });
 
-  test('ends at its deadline without a signal; a second order only changes the deadline', async () => {
-    const { receive, messages, kill, advance, setBusy } = open();
+  test('reports nothing after its deadline', async () => {
+    const { receive, messages, advance, setBusy } = open();
     setBusy(true);
-    receive({ drain: { until: 1000, signal: 'SIGTERM' } });
-    receive({ drain: { until: 100 } });
+    receive({ drainMs: 100 });
     await advance(102);
-    expect(messages).toEqual([{ type: 'drained', signalsItself: false }]);
-    expect(kill).not.toHaveBeenCalled();
+    setBusy(false);
+    await advance(1000);
+    expect(messages).toEqual([]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test('releases no socket that the program closes', () => {
+    const { listen, receive, messages } = open();
+    const { _handle: handle } = listen();
+    receive({ drainMs: 1000 });
+    handle?.close();
+    expect(messages.map(({ type }) => type)).toEqual(['listens', 'drained']);
   });
 });
 

@@ -5,7 +5,6 @@ import type { LaunchOptions } from '../../../../src/process/launch/launch-option
 import type { ProgramEvent } from '../../../../src/process/launch/program-events.ts';
 import { ContainedProgram } from '../../../../src/process/launch/running-program.ts';
 import { HeldPorts, ipcCommand } from '../../../../src/process/sockets/held-ports.ts';
-import { systemClock } from '../../../../src/shared/clock.ts';
 import { createClock } from '../../../support/clock.ts';
 import { FakeChild, launchOptions } from '../../../support/fake-child.ts';
 
@@ -91,35 +90,21 @@ describe('a running program that is terminated', () => {
 describe('a drain', () => {
   test('precedes the termination while the program listens on a held port', () => {
     const { child, program } = serve();
-    const now = systemClock.now();
     program.end('terminating');
-    expect(child.sent).toEqual([{ drain: { until: expect.any(Number), signal: 'SIGTERM' } }]);
-    expect(child.sent[0]).toHaveProperty(
-      'drain.until',
-      expect.toSatisfy((until: number) => until >= now + 500),
-    );
-    expect(child.signals).toEqual([]);
-    child.report({ type: 'drained', signalsItself: false });
+    expect([child.sent, child.signals]).toEqual([[{ drainMs: 500 }], []]);
+    child.report({ type: 'drained' });
     expect(child.signals).toEqual(['SIGTERM']);
   });
 
-  test('spares the root process the signal that it has sent itself', () => {
-    const { child, program, types } = serve();
-    program.end('terminating');
-    child.report({ type: 'drained', signalsItself: true });
-    expect(child.signals).toEqual([]);
-    child.exit(0);
-    expect(types()).toEqual(['listens', 'exit', 'gone']);
-  });
-
-  test('ends at its deadline, after what has arrived by then was read', () => {
+  test('ends at its deadline', () => {
     const { child, program, clock } = serve();
     program.end('terminating');
-    clock.advance(529);
+    clock.advance(499);
     expect(child.signals).toEqual([]);
     clock.advance(1);
     expect(child.signals).toEqual(['SIGTERM']);
-    expect(clock.pending).toBe(1);
+    child.report({ type: 'drained' });
+    expect(child.signals).toEqual(['SIGTERM']);
   });
 
   test('ends with the program', () => {
@@ -134,7 +119,7 @@ describe('a drain', () => {
     const { child, program, clock } = serve();
     program.end('terminating');
     program.end('killing');
-    expect(child.sent).toHaveLength(2);
+    expect(child.sent).toHaveLength(1);
     expect(child.signals).toEqual(['SIGTERM', 'SIGKILL']);
     await Promise.resolve();
     clock.advance(100);
