@@ -148,21 +148,24 @@ class PatternFilter implements Filter {
     if (ignored?.negated === false) return { watched: false, reason: 'ignored', pattern: ignored.text };
 
     const lifting = this.#lifts.filter((pattern) => matches(pattern, file));
-    const rejections = new Map<Reason, string>();
+    let rejections: Map<Reason, string> | undefined;
     let selecting: Pattern | undefined;
     for (const pattern of this.#watch) {
       if (!matches(pattern, file)) continue;
       const rejection = this.#rejectionBy(pattern, file, lifting);
-      if (rejection !== undefined) rejections.set(rejection.reason, rejection.pattern);
-      if (rejection === undefined) selecting = pattern;
-      else if (pattern.negated) selecting = undefined;
+      if (rejection === undefined) {
+        selecting = pattern;
+        continue;
+      }
+      rejections ??= new Map();
+      rejections.set(rejection.reason, rejection.pattern);
+      if (pattern.negated) selecting = undefined;
     }
     selecting ??= this.#always.find((pattern) => pattern.matchesItself(file));
     if (selecting !== undefined) return { watched: true, pattern: selecting.text };
-    const reason = reasons.find((candidate) => rejections.has(candidate)) ?? 'outside';
-    return reason === 'outside' || reason === 'extension'
-      ? { watched: false, reason }
-      : { watched: false, reason, pattern: rejections.get(reason) ?? '' };
+    const reason = reasons.find((candidate) => rejections?.has(candidate)) ?? 'outside';
+    if (reason === 'outside' || reason === 'extension') return { watched: false, reason };
+    return { watched: false, reason, pattern: rejections?.get(reason) ?? '' };
   }
 
   /** Returns why a watch pattern that matches the file does not select it; undefined if it does. */

@@ -4,6 +4,15 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { realPathOf, statsOf } from './disk.ts';
 
+export interface LinkTargetsOptions<Link> {
+  /** Watches a folder, if that is possible. */
+  readonly open: (folder: string) => fs.FSWatcher | undefined;
+  /** Called for an event, by the names of `fs.watch`, of the target of this link. */
+  readonly onTarget: (type: string, link: Link) => void;
+  /** Called when only another walk can tell where links lead: a folder that holds targets was removed or renamed. */
+  readonly onUncertain: () => void;
+}
+
 interface WatchedFolder<Link> {
   readonly subscription: fs.FSWatcher;
   /** The links, by their paths, that lead to or through each name in the folder. */
@@ -12,26 +21,13 @@ interface WatchedFolder<Link> {
 
 /** Watches the folders that hold the targets of links, and reports nothing in them but the targets. */
 export class LinkTargets<Link> {
-  readonly #open: (folder: string) => fs.FSWatcher | undefined;
-  readonly #onEvent: (type: string, link: Link) => void;
-  readonly #onFolderGone: () => void;
+  readonly #options: LinkTargetsOptions<Link>;
   readonly #folders = new Map<string, WatchedFolder<Link>>();
   /** By the path of the link. */
   readonly #stations = new Map<string, readonly string[]>();
 
-  /**
-   * @param open watches a folder, if that is possible
-   * @param onEvent called for an event, by the names of `fs.watch`, of the target of this link
-   * @param onFolderGone called when a folder that holds targets was removed or renamed
-   */
-  constructor(
-    open: (folder: string) => fs.FSWatcher | undefined,
-    onEvent: (type: string, link: Link) => void,
-    onFolderGone: () => void,
-  ) {
-    this.#open = open;
-    this.#onEvent = onEvent;
-    this.#onFolderGone = onFolderGone;
+  constructor(options: LinkTargetsOptions<Link>) {
+    this.#options = options;
   }
 
   /** Watches the present target of the link at `file`, even if nothing is there. */
@@ -74,7 +70,7 @@ export class LinkTargets<Link> {
   #watch(folder: string): Map<string, Map<string, Link>> | undefined {
     const known = this.#folders.get(folder);
     if (known !== undefined) return known.links;
-    const subscription = this.#open(folder);
+    const subscription = this.#options.open(folder);
     if (subscription === undefined) return undefined;
     const links = new Map<string, Map<string, Link>>();
     subscription.on('change', (type, name) => {
@@ -83,9 +79,9 @@ export class LinkTargets<Link> {
         // By now the link may lead elsewhere, or be gone.
         const leadsHere = stationsOf(file).includes(station);
         if (type === 'rename') this.add(file, link);
-        if (leadsHere) this.#onEvent(type, link);
+        if (leadsHere) this.#options.onTarget(type, link);
       }
-      if (type === 'rename' && name === path.basename(folder)) this.#onFolderGone();
+      if (type === 'rename' && name === path.basename(folder)) this.#options.onUncertain();
     });
     this.#folders.set(folder, { subscription, links });
     return links;

@@ -3,22 +3,16 @@
 import fs from 'node:fs';
 import { realPathOf, statsOf } from './disk.ts';
 import type { Filter } from './filter.ts';
-import { LinkTargets } from './link-targets.ts';
+import { LinkTargets, type LinkTargetsOptions } from './link-targets.ts';
 import { isAtOrBelow } from './paths.ts';
 
-export interface LinksOptions<Place> {
+export interface LinksOptions<Place> extends LinkTargetsOptions<Place> {
   readonly filter: Filter;
   /** Are links to files and folders outside followed? */
   readonly follow: boolean;
-  /** Watches a folder, if that is possible. */
-  readonly open: (folder: string) => fs.FSWatcher | undefined;
-  /** Called for an event, by the names of `fs.watch`, of the target of the link at this place. */
-  readonly onTarget: (type: string, place: Place) => void;
-  /** Called when only another walk can tell which links are to be followed. */
-  readonly onUncertain: () => void;
 }
 
-/** `Place` says where a link stands in the tree. All paths are absolute. */
+/** `Place` is where a link stands in the tree. All paths are absolute. */
 export class Links<Place> {
   readonly #options: LinksOptions<Place>;
   readonly #targets: LinkTargets<Place>;
@@ -29,7 +23,7 @@ export class Links<Place> {
 
   constructor(options: LinksOptions<Place>) {
     this.#options = options;
-    this.#targets = new LinkTargets(options.open, options.onTarget, options.onUncertain);
+    this.#targets = new LinkTargets(options);
   }
 
   /** Watches the target of a link, and returns what the link counts as: `covered` is a folder that is watched elsewhere. */

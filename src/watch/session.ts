@@ -139,7 +139,7 @@ export class WatchSession {
   }
 
   async #open(
-    { watcher, poll, hasInotify, follow, pollInterval, reportIgnored }: WatchPlan,
+    plan: WatchPlan,
     filter: Filter,
     since: number,
     onChange: WatchOptions['onChange'],
@@ -151,13 +151,13 @@ export class WatchSession {
       {
         filter,
         since,
-        follow,
-        pollInterval,
+        follow: plan.follow,
+        pollInterval: plan.pollInterval,
         onChange,
-        onIgnored: reportIgnored ? (file) => this.#ignore(file) : undefined,
+        onIgnored: plan.reportIgnored ? (file) => this.#ignore(file) : undefined,
         onWarning: (message) => this.#warn(message),
       },
-      { watcher, poll, hasInotify },
+      plan,
     );
     if (this.#isClosed) await opened.close();
     return opened;
