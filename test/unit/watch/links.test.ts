@@ -98,16 +98,16 @@ describe('the inotify backend reports a linked file', () => {
   test('and leaves no watch behind when the link changes or is deleted', async () => {
     await using project = createProject({ '1/a.js': '', '2/a.js': '', '3/a.js': '' });
     const open = new Set<string>();
-    const targets = new LinkTargets<string>(
-      (folder) => {
+    const targets = new LinkTargets<string>({
+      open(folder) {
         open.add(path.relative(project.path, folder));
         const watcher = fs.watch(folder);
         watcher.once('close', () => open.delete(path.relative(project.path, folder)));
         return watcher;
       },
-      () => {},
-      () => {},
-    );
+      onTarget: () => {},
+      onUncertain: () => {},
+    });
     for (const folder of ['1', '2', '3']) {
       fs.symlinkSync(`${folder}/a.js`, project.at('next'));
       fs.renameSync(project.at('next'), project.at('link'));
