@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import { Duplex } from 'node:stream';
 import { platform } from '../process/platform.ts';
-import { identityOf, livenessOf, type ProcessIdentity } from '../process/tree/identity.ts';
+import { identityOf, type ProcessIdentity } from '../process/tree/identity.ts';
 import { readStat } from '../process/tree/proc.ts';
 import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
 import { ownershipFlaw } from '../shared/ownership.ts';
@@ -30,7 +30,7 @@ export interface DaemonOptions {
   readonly prepare?: (daemon: ProcessIdentity) => void;
 }
 
-/** A daemon that was alive when its program started. */
+/** A daemon whose program has started; it may have ended since. */
 export interface Daemon {
   readonly identity: ProcessIdentity;
   /** The first line that the daemon writes to descriptor 3; empty if it closes that without a line. */
@@ -120,8 +120,6 @@ async function release(shell: ChildProcess, { file, log, prepare }: DaemonOption
   socket.write('go\n');
   // The report ends when the program replaces the shell.
   await closed;
-  if (livenessOf(identity) !== 'alive')
-    throw new UsageError(`${file} ended as it started (pid ${pid}) · see ${log.err}`);
   return { identity, notification, leave: () => void socket.destroy() };
 }
 

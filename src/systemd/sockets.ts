@@ -1,10 +1,10 @@
 /**
- * Sockets that a service manager has opened before it started devwatch, for the program: sd_listen_fds(3).
- * The manager keeps duplicates, so that connections wait whatever becomes of devwatch.
+ * Sockets for the program that a service manager opened before it started devwatch: sd_listen_fds(3). The manager keeps
+ * duplicates, so that connections wait even while devwatch does not run.
  *
- * They are the descriptors from 3 on, left open for every child. Node undoes that when it begins: it marks
- * the first 16 descriptors, and all that follow without a gap, to be closed in its children
- * (uv_disable_stdio_inheritance), so that they reach only those whom they are given to.
+ * The sockets are the descriptors from 3 on, which every child would inherit. Node prevents that when it starts: it
+ * marks the first 16 descriptors, and those that follow without a gap, as close-on-exec (uv_disable_stdio_inheritance),
+ * so that only processes to which they are passed get them.
  */
 
 import fs from 'node:fs';
@@ -15,9 +15,9 @@ import { UsageError } from '../shared/errors.ts';
 const firstDescriptor = 3;
 
 /**
- * Takes what is meant for this process, and the variables that speak of it out of the environment.
+ * Returns the sockets for this process, and removes the variables about them from the environment.
  *
- * @throws UsageError when there is no socket where the variables promise one
+ * @throws UsageError if the variables promise a socket that does not exist
  */
 export function takeSockets(env: NodeJS.ProcessEnv): HeldPort[] {
   const { LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES = '' } = env;
@@ -28,14 +28,14 @@ export function takeSockets(env: NodeJS.ProcessEnv): HeldPort[] {
     const descriptor = firstDescriptor + index;
     const inode = socketAt(descriptor);
     if (inode === undefined) {
-      throw new UsageError(`LISTEN_FDS is ${LISTEN_FDS}, but descriptor ${descriptor} is no socket`);
+      throw new UsageError(`LISTEN_FDS is ${LISTEN_FDS}, but descriptor ${descriptor} is not a socket`);
     }
     const socket = { id: `handed ${descriptor}`, key: '', isSocketActivated: true, ...addressOf(inode) };
     return { descriptor, socket, name: names[index] || undefined };
   });
 }
 
-/** Its inode; undefined for what is no socket. */
+/** Returns the inode of a socket; undefined if the descriptor is not one. */
 function socketAt(descriptor: number): string | undefined {
   try {
     return /^socket:\[(\d+)\]$/.exec(fs.readlinkSync(`/proc/self/fd/${descriptor}`))?.[1];
@@ -44,13 +44,13 @@ function socketAt(descriptor: number): string | undefined {
   }
 }
 
-/** Where it listens: a Node program gets the socket that it would open, all others get all and choose. */
+/** Returns the address of a socket: a Node program gets the socket that it would open, other programs get all. */
 function addressOf(inode: string): Pick<HeldPort['socket'], 'port' | 'path'> {
   for (const file of ['/proc/net/tcp', '/proc/net/tcp6']) {
     const address = rowsOf(file).find((fields) => fields[9] === inode)?.[1];
     if (address !== undefined) return { port: Number.parseInt(address.slice(address.lastIndexOf(':') + 1), 16) };
   }
-  // The last field, the path, may hold blanks.
+  // The last field, the path, may contain blanks.
   const path = rowsOf('/proc/net/unix')
     .find((fields) => fields[6] === inode)
     ?.slice(7)
@@ -60,7 +60,7 @@ function addressOf(inode: string): Pick<HeldPort['socket'], 'port' | 'path'> {
 
 const rowsOf = (file: string): string[][] => (readProc(file) ?? '').split('\n').map((line) => line.trim().split(/\s+/));
 
-/** As preload/hold.cts tells files apart. */
+/** Identifies a file as preload/held-ports.cts does. */
 function stampOf(file: Buffer): string | undefined {
   const stats = fs.statSync(file, { throwIfNoEntry: false });
   return stats && `${stats.dev}:${stats.ino}`;

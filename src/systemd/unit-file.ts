@@ -1,25 +1,25 @@
-/** The text of systemd units that run a devwatch: systemd.service(5), systemd.socket(5), systemd.syntax(7). */
+/** Text of systemd units that run devwatch: systemd.service(5), systemd.socket(5), systemd.syntax(7). */
 
 import { UsageError } from '../shared/errors.ts';
 
 export interface UnitRequest {
-  /** Of the units, without `.service`; as `checkName` has it. */
+  /** Name of the units without `.service`; valid for `checkName`. */
   readonly name: string;
-  /** What is executed: absolute paths of Node and of devwatch, then what devwatch is told. */
+  /** Command line: absolute paths of Node and of devwatch, then arguments. */
   readonly command: readonly string[];
   /** Absolute working folder. */
   readonly folder: string;
-  /** The program's PATH; what the user's service manager has of its own lacks most. */
+  /** PATH of the program; the PATH of the user's service manager lacks most folders. */
   readonly path: string | undefined;
-  /** Names of others that have to be up before it is started. */
+  /** Names of services that have to be up before this one is started. */
   readonly after: readonly string[];
-  /** From the order to end until devwatch kills the program, in ms. */
+  /** Time that devwatch needs at most to terminate the program, in ms. */
   readonly stopTime: number;
-  /** devwatch ends with the program's own code, which then says nothing about devwatch. */
+  /** devwatch exits with the code of the program, which then says nothing about devwatch. */
   readonly exitsAsProgram: boolean;
-  /** What is listened on by systemd, which starts the service at the first connection: `3000`, `127.0.0.1:3000`, `/run/app.sock`. */
+  /** Addresses on which systemd listens to start the service at the first connection: `3000`, `127.0.0.1:3000`, `/run/app.sock`. */
   readonly sockets: readonly string[];
-  /** Of devwatch. */
+  /** Version of devwatch. */
   readonly version: string;
 }
 
@@ -29,21 +29,21 @@ export interface UnitFile {
   readonly text: string;
 }
 
-/** What a file that devwatch has written begins with, and no other. */
+/** First words of each file that devwatch has written, and of no other. */
 export const unitMark = '# Written by devwatch ';
 
-/** Until systemd starts a devwatch that has failed again, in seconds. */
-const restartPause = 1;
-/** What systemd waits beyond that, in seconds: devwatch gives up 2 after SIGKILL what does not die. */
-const stopSlack = 5;
-/** devwatch's exit codes for a mistake that only people can mend, and for an end by SIGHUP, SIGINT or SIGTERM. */
+/** Time after which systemd restarts a devwatch that has failed. */
+const restartDelaySeconds = 1;
+/** Time that systemd adds to `stopTime`: devwatch gives up 2 s after SIGKILL if a process does not die. */
+const stopMarginSeconds = 5;
+/** devwatch's exit codes after a usage error, which a restart does not fix, and after SIGHUP, SIGINT or SIGTERM. */
 const usageExitCode = 2;
 const signalExitCodes = '129 130 143';
 
 /**
- * The service, and with `sockets` the socket unit that starts it.
+ * Returns the service, and with `sockets` the socket unit that starts it.
  *
- * @throws UsageError when systemd has no way to write a path down
+ * @throws UsageError if a path cannot be written in a unit
  */
 export function unitFiles(request: UnitRequest): UnitFile[] {
   const { name, sockets } = request;
@@ -51,7 +51,7 @@ export function unitFiles(request: UnitRequest): UnitFile[] {
   return sockets.length === 0 ? [service] : [service, { name: `${name}.socket`, text: socketText(request) }];
 }
 
-/** What a person types to have systemd start it at boot. */
+/** Returns the commands that make systemd start the services at boot. */
 export const enablingCommands = (names: readonly string[], isSocket: boolean): string[] => [
   'systemctl --user daemon-reload',
   `systemctl --user enable --now ${names.map((name) => `${name}.${isSocket ? 'socket' : 'service'}`).join(' ')}`,
@@ -76,20 +76,20 @@ function serviceText(request: UnitRequest): string {
     ...after.flatMap((other) => [`Wants=${other}.service`, `After=${other}.service`]),
     '',
     '[Service]',
-    '# Up when the program is up; systemd-notify, which says so, is not the main process.',
+    '# Started when the program is up; systemd-notify, which reports that, is not the main process.',
     'Type=notify',
     'NotifyAccess=all',
     `WorkingDirectory=${folderText(folder)}`,
     ...(path === undefined ? [] : [`Environment=${quote(specifiers(`PATH=${path}`))}`]),
     `ExecStart=${executable(file)}${args.map((word) => ` ${argument(word)}`).join('')}`,
-    '# devwatch restarts the program, and systemd devwatch.',
+    '# devwatch restarts the program, and systemd restarts devwatch.',
     'Restart=on-failure',
-    `RestartSec=${restartPause}`,
+    `RestartSec=${restartDelaySeconds}`,
     ...(exitsAsProgram ? [] : [`RestartPreventExitStatus=${usageExitCode}`]),
     `SuccessExitStatus=${signalExitCodes}`,
-    '# devwatch ends the program; systemd kills what is left then.',
+    '# devwatch terminates the program; systemd kills the processes that are left.',
     'KillMode=mixed',
-    `TimeoutStopSec=${Math.ceil(stopTime / 1000) + stopSlack}`,
+    `TimeoutStopSec=${Math.ceil(stopTime / 1000) + stopMarginSeconds}`,
     '# Each run of the program gets a cgroup below that of the service.',
     'Delegate=yes',
     ...(sockets.length > 0 ? [] : ['', '[Install]', 'WantedBy=default.target']),
@@ -113,11 +113,7 @@ function socketText({ name, sockets, version }: UnitRequest): string {
 
 const lines = (all: readonly string[]): string => `${all.join('\n')}\n`;
 
-/**
- * What systemd listens on: a port, an address with a port, or the absolute path of a Unix socket.
- *
- * @throws UsageError when it is nothing of that
- */
+/** @throws UsageError unless the address is a port, an address with a port, or the absolute path of a Unix socket */
 export function checkSocket(address: string): void {
   const port = /^(?:\d+(?:\.\d+){3}:|\[[0-9a-fA-F:.]+\]:)?(\d{1,5})$/.exec(address)?.[1];
   const isPort = port !== undefined && Number(port) >= 1 && Number(port) <= 65_535;
@@ -127,19 +123,19 @@ export function checkSocket(address: string): void {
   );
 }
 
-/** Some characters begin a specifier: `%h` is the home folder. */
+/** Escapes specifiers: `%h` would be the home folder. */
 const specifiers = (text: string): string => text.replaceAll('%', '%%');
 
-/** The path of what is executed: `$` means nothing in it. */
+/** Writes the path of the executable, in which `$` is an ordinary character. */
 function executable(file: string): string {
   requirePrintable(file);
   return word(specifiers(file));
 }
 
-/** A word after it, in which `${NAME}` would mean a variable, and so would `$NAME` for the whole of it. */
+/** Writes an argument, in which `${NAME}`, or `$NAME` as the whole of it, would be a variable. */
 const argument = (text: string): string => word(specifiers(text).replaceAll('$', '$$$$'));
 
-/** The rest of the line, as it is: there are no quotes, blanks at its end are cut off, and `\` there goes on in the next line. */
+/** Writes a folder, which is the rest of the line without quotes: systemd drops blanks at its end, and `\` there continues the line. */
 function folderText(folder: string): string {
   requirePrintable(folder);
   const text = specifiers(folder);
@@ -147,9 +143,9 @@ function folderText(folder: string): string {
 }
 
 function requirePrintable(path: string): void {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what systemd takes in no path
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: systemd accepts none of these in a path
   if (/[\u0000-\u001f\u007f]/.test(path)) {
-    throw new UsageError(`${JSON.stringify(path)}: systemd takes no path with control characters`);
+    throw new UsageError(`${JSON.stringify(path)}: systemd does not accept paths with control characters`);
   }
 }
 
@@ -157,7 +153,7 @@ const word = (text: string): string => (/^[\w@%+=:,./-]+$/.test(text) ? text : q
 
 const escapes: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t', '"': '\\"', '\\': '\\\\' };
 
-/** In double quotes, with C's escapes. */
+/** Writes a word in double quotes, with the escapes of C. */
 function quote(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these end a line, or a file, for systemd
   const escaped = text.replace(/[\u0000-\u001f\u007f"\\]/g, (character) => {

@@ -23,7 +23,7 @@ test('start starts all programs in order, each in its own devwatch, and the fold
     ['web', 'up', session.project.at('packages/web')],
   ]);
   expect(new Set(rows.map(({ owner }) => owner)).size).toBe(2);
-  // One dies, the other does not.
+  // When a devwatch is killed, the other continues.
   process.kill(session.record('api').pid, 'SIGKILL');
   await session.home.callers[0]?.gone;
   expect((await session.rows()).map(({ name, state }) => [name, state])).toEqual([

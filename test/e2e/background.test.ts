@@ -1,4 +1,4 @@
-/** Programs in the background: start, list, logs, restart, attach, stop, and what is left when something is killed. */
+/** Programs in the background: start, list, logs, restart, reload, attach, stop, and recovery after SIGKILL. */
 
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -68,7 +68,7 @@ test('with --no-watch a crash restarts the program and a save does not', async (
   await session.run('start', '--no-watch', '--name', 'web', 'server.js');
   const first = await session.home.caller();
   session.project.write('server.js', listens({ version: 2 }));
-  // A crash comes later, and brings what has been saved.
+  // The restart after the crash runs the saved version.
   first.send('crash');
   expect((await session.home.caller()).says.version).toBe(2);
   expect((await session.run('logs', 'web', '--err', '-n', '100')).out).not.toContain('server.js\n');
@@ -81,7 +81,7 @@ test('files that devwatch writes in the project cause no restart', async () => {
   const program = await session.home.caller();
   for (let line = 0; line < 40; line += 1) program.send('x'.repeat(100));
   await until(() => fs.existsSync(session.project.at('log.js.2')));
-  // Only what is noticed after all that tells that it was not.
+  // A save that is noticed after all that proves that nothing was restarted before.
   session.project.write('server.js', listens({ version: 2 }));
   expect((await session.home.caller()).says.version).toBe(2);
 });
@@ -107,8 +107,8 @@ describe('start prints', () => {
   test('that it waits, and that Ctrl-C leaves the program running', async () => {
     await using session = await Session.open({ 'server.js': dialHome() });
     const starting = session.spawn('start', '--name', 'web', '--ready', 'message', 'server.js');
-    const [says] = (await once(starting.stderr as NodeJS.ReadableStream, 'data')) as [Buffer];
-    expect(says.toString()).toBe('web is not up yet · Ctrl-C leaves it running\n');
+    const [notice] = (await once(starting.stderr as NodeJS.ReadableStream, 'data')) as [Buffer];
+    expect(notice.toString()).toBe('web is not up yet · Ctrl-C leaves it running\n');
     starting.kill('SIGINT');
     await once(starting, 'close');
     expect((await session.rows())[0]?.state).toBe('starting');
@@ -129,11 +129,11 @@ describe('start prints', () => {
     ['exit', ['--no-watch'], 'web has run and ended · devwatch waits for devwatch restart web · '],
     ['exit 3', ['--max-restarts', '0'], 'web failed: exit 3 · devwatch waits for a change · '],
     ['exit 3', [], 'web failed: exit 3 · devwatch restarts it · '],
-  ])('the next step of devwatch after %j with %j', async (order, words, says) => {
+  ])('the next step of devwatch after %j with %j', async (order, words, message) => {
     await using session = await Session.open({ 'server.js': dialHome() });
     const starting = session.run('start', '--name', 'web', '--ready', 'message', ...words, 'server.js');
     (await session.home.caller()).send(order);
-    expect((await starting).out).toMatch(new RegExp(`^${says}pid \\d+ · logs: devwatch logs web\n`));
+    expect((await starting).out).toMatch(new RegExp(`^${message}pid \\d+ · logs: devwatch logs web\n`));
   });
 
   test('why devwatch has exited with the program under --exit-on-crash', async () => {
@@ -150,7 +150,7 @@ describe('start prints', () => {
     const own = session.file('web', 'devwatch.log');
     fs.writeFileSync(own, 'an earlier failure\n'.repeat(60_000), { mode: 0o600 });
     session.project.write('log', '');
-    // It cannot be made in what is no folder: that shows only in the background.
+    // A folder for the log cannot be made in a file: this fails only in the background.
     const words = ['start', '--name', 'web', '--log', 'log/1.log', 'server.js'];
     for (let failure = 0; failure < 2; failure += 1) {
       const { code, out } = await session.run(...words);
@@ -261,13 +261,13 @@ describe('logs', () => {
   });
 
   test.each([
-    ['the last ones', 'logs web'],
+    ['the last lines', 'logs web'],
     ['followed', 'logs -f web'],
   ])('end without an error when the reader closes early: %s', async (_, words) => {
     await using session = await Session.open({ 'server.js': `for (const n of [1, 2, 3]) console.log(n);${listens()}` });
     await session.run('start', '--name', 'web', 'server.js');
     await until(async () => (await session.run('logs', 'web')).out.includes('listening'));
-    // The reader is gone before the first line comes.
+    // The reader exits before the first line arrives.
     const script = `{ "$0" "$1" ${words}; echo "code $?" >&2; } | :`;
     const { stderr } = spawnSync('/bin/sh', ['-c', script, process.execPath, cli], {
       cwd: session.project.path,
@@ -287,23 +287,23 @@ describe('logs', () => {
     expect((await session.run('logs', 'web')).out).toContain('listening\n');
     await session.run('start', '--name', 'web', 'server.js');
     await session.run('stop', 'web');
-    // The last start counts.
-    fs.writeFileSync(session.file('web', 'out.log'), 'in the usual place\n');
-    expect((await session.run('logs', 'web')).out).toContain('in the usual place\n');
+    // The settings of the last start count.
+    fs.writeFileSync(session.file('web', 'out.log'), 'in the default place\n');
+    expect((await session.run('logs', 'web')).out).toContain('in the default place\n');
   });
 });
 
 test('a full disk stops neither the program nor devwatch', async () => {
   const prints = `const print = () => process.stdout.write('x'.repeat(4096) + '\\n', () => setTimeout(print, 1));print();`;
   await using session = await Session.open({ 'server.js': `${prints}${listens()}` });
-  // A limit on the size of files stands in for the disk, and devwatch's own log is already there.
+  // A limit on the size of files acts like a full disk; devwatch's own log exists already.
   fs.mkdirSync(path.dirname(session.file('web', 'devwatch.log')), { recursive: true, mode: 0o700 });
   fs.writeFileSync(session.file('web', 'devwatch.log'), 'x'.repeat(1024 * 1024), { mode: 0o600 });
   const limited = `ulimit -f 200; exec "$0" "$@"`;
   const words = ['-c', limited, process.execPath, cli, 'start', '--name', 'web', '--no-watch', 'server.js'];
   spawnSync('/bin/sh', words, { cwd: session.project.path, env: session.env });
   const program = await session.home.caller();
-  // From then on nothing more fits, and that is told.
+  // From then on no more output fits.
   await until(() => fs.statSync(session.file('web', 'out.log')).size >= 200 * 512);
   for (let turn = 0; turn < 3; turn += 1) expect((await session.rows())[0]).toMatchObject({ state: 'up', restarts: 0 });
   expect(program.isAlive()).toBe(true);
@@ -355,11 +355,11 @@ test('reloaded settings take effect, or a warning names those that need a restar
   const more = { watch: [], ready: '/it is up/', logFormat: 'json', logTimestamps: true, liveReload: true };
   session.project.write('.watchrc', JSON.stringify(more));
   await session.run('reload', 'web');
-  // It listens long before, and lives for longer than what is a sign of life where there is no other.
+  // It listens long before it prints that it is up: the new readiness check applies.
   expect((await session.run('restart', 'web')).out).toMatch(/^web is up again after 1\.\d s · pid /);
-  const told = fs.readFileSync(session.file('web', 'err.log'), 'utf8').trim().split('\n');
-  expect(JSON.parse(told.at(-1) ?? '')).toMatchObject({ event: 'ready', run: 3 });
-  const text = told.join('\n');
+  const messages = fs.readFileSync(session.file('web', 'err.log'), 'utf8').trim().split('\n');
+  expect(JSON.parse(messages.at(-1) ?? '')).toMatchObject({ event: 'ready', run: 3 });
+  const text = messages.join('\n');
   expect(text).toContain('liveReload takes effect when devwatch is restarted');
   expect(text).toContain('logTimestamps takes effect when devwatch is restarted');
 });
@@ -426,7 +426,7 @@ describe('the classical steps of a daemon', () => {
     });
     const shell = spawnSync(
       '/bin/sh',
-      ['-c', `umask 027; exec "$0" "$@" 7</dev/null`, process.execPath, cli, 'start', '--name', 'web', 'server.js'],
+      ['-c', `umask 027; exec "$0" "$@" 7</dev/zero`, process.execPath, cli, 'start', '--name', 'web', 'server.js'],
       {
         cwd: session.project.path,
         env: session.env,
@@ -443,7 +443,7 @@ describe('the classical steps of a daemon', () => {
     expect(fs.readlinkSync(`/proc/${pid}/cwd`)).toBe(session.project.path);
     expect(fs.readlinkSync(`/proc/${pid}/fd/0`)).toBe('/dev/null');
     const open = fs.readdirSync(`/proc/${pid}/fd`).map((fd) => fs.readlinkSync(`/proc/${pid}/fd/${fd}`));
-    expect(open.filter((target) => target.startsWith('/dev/pts') || target === session.project.path)).toEqual([]);
+    expect(open.filter((target) => /^\/dev\/(pts|zero)/.test(target) || target === session.project.path)).toEqual([]);
     expect((await session.home.caller()).says.umask).toBe(0o027);
     for (const file of ['record.json', 'out.log', 'err.log', 'devwatch.log']) {
       expect(fs.statSync(session.file('web', file)).mode & 0o077, file).toBe(0);
@@ -486,7 +486,7 @@ describe('the classical steps of a daemon', () => {
 
 test('stop waits for the kill timeout of the current settings, and prints it', async () => {
   await using session = await Session.open({
-    'server.js': `process.on('SIGTERM', () => console.log('asked to end'));${listens()}`,
+    'server.js': `process.on('SIGTERM', () => console.log('terminating'));${listens()}`,
     '.watchrc': '{"script": "server.js", "killTimeout": "50s", "watch": []}',
   });
   await session.run('start', '--name', 'web');
@@ -502,7 +502,7 @@ test('stop waits for the kill timeout of the current settings, and prints it', a
   expect(out).toBe('web is still stopping · SIGKILL after 1 min 30 s\n');
   expect([program.isAlive(), fs.readFileSync(session.file('web', 'out.log'), 'utf8')]).toEqual([
     true,
-    expect.stringContaining('asked to end'),
+    expect.stringContaining('terminating'),
   ]);
   program.send('exit 0');
   await once(stopping, 'close');
@@ -511,12 +511,12 @@ test('stop waits for the kill timeout of the current settings, and prints it', a
 
 test('a second stop does not kill the program', async () => {
   await using session = await Session.open({
-    'server.js': `process.on('SIGTERM', () => console.log('asked to end'));${listens()}`,
+    'server.js': `process.on('SIGTERM', () => console.log('terminating'));${listens()}`,
   });
   await session.run('start', '--name', 'web', '--no-watch', '--kill-timeout', '50s', 'server.js');
   const program = await session.home.caller();
   const first = session.run('stop', 'web');
-  await until(() => fs.readFileSync(session.file('web', 'out.log'), 'utf8').includes('asked to end'));
+  await until(() => fs.readFileSync(session.file('web', 'out.log'), 'utf8').includes('terminating'));
   const second = session.spawn('stop', 'web');
   const ended = once(second, 'close');
   let out = '';

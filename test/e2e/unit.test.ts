@@ -1,4 +1,4 @@
-/** Run by systemd: the units, readiness told through NOTIFY_SOCKET, sockets taken from LISTEN_FDS. */
+/** devwatch under systemd: units, readiness through NOTIFY_SOCKET, sockets from LISTEN_FDS. */
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -90,7 +90,7 @@ describe('devwatch unit', () => {
       env: { ...process.env, ...env },
       encoding: 'utf8',
     });
-    expect({ status, said: output.join('') }).toEqual({ status: 0, said: '' });
+    expect({ status, output: output.join('') }).toEqual({ status: 0, output: '' });
   });
 
   test('prints a unit for each of several programs, in their order', async () => {
@@ -114,7 +114,7 @@ describe('devwatch unit', () => {
       env: { ...process.env, ...env },
       encoding: 'utf8',
     });
-    expect({ status, said: output.join('') }).toEqual({ status: 0, said: '' });
+    expect({ status, output: output.join('') }).toEqual({ status: 0, output: '' });
     expect(await runDevwatch(['unit', '--socket', '3000'], { cwd: project.path })).toMatchObject({
       code: 2,
       stderr: 'devwatch: --socket is for one program · devwatch unit --only <name> --socket <port>\n',
@@ -160,7 +160,7 @@ describe('devwatch unit', () => {
   });
 });
 
-/** A service manager's end of NOTIFY_SOCKET: says what comes, one JSON array of lines each; a barrier is a pipe to be closed. */
+/** The service manager's end of NOTIFY_SOCKET: prints each message as a JSON array of lines, and closes the pipe of a barrier. */
 const manager = `
 import json, os, socket, sys
 server = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -195,7 +195,7 @@ class Manager implements AsyncDisposable {
     return opened;
   }
 
-  /** The next message that is no barrier. */
+  /** Returns the next message that is not a barrier. */
   async next(): Promise<string[]> {
     for (;;) {
       const lines = JSON.parse((await this.#messages.next()).value) as string[];
@@ -211,7 +211,7 @@ class Manager implements AsyncDisposable {
   }
 }
 
-/** Listens, and tells which of these variables it sees. */
+/** A server that reports which of these variables it has. */
 const listens = (port: number, version = 1): string =>
   `require('http').createServer((request, response) => response.end('version ${version}')).listen(${port}, '127.0.0.1');
   const seen = Object.keys(process.env).filter((name) => /^(NOTIFY_SOCKET|LISTEN_)/.test(name));
@@ -223,7 +223,7 @@ describe('NOTIFY_SOCKET', () => {
     await using systemd = await Manager.open();
     const port = await freePort();
     await using project = createProject({ 'server.js': listens(port), '.env': 'A=1' });
-    // With --env-file, the variables come from another place (process/environment.ts).
+    // With --env-file, the environment is built in another place (process/launch/environment.ts).
     await using devwatch = startDevwatch(['--env-file', '.env', '--env-file=.env', 'server.js'], {
       cwd: project.path,
       env: { ...home.env, ...systemd.env },
@@ -272,7 +272,7 @@ describe('NOTIFY_SOCKET', () => {
   });
 });
 
-/** devwatch, to be started by systemd-socket-activate at the first connection. */
+/** A devwatch that systemd-socket-activate starts at the first connection. */
 class Activated implements AsyncDisposable {
   readonly home: Home;
   readonly project: Project;
@@ -292,7 +292,7 @@ class Activated implements AsyncDisposable {
   ): Promise<Activated> {
     const home = await openHome();
     const project = createProject(files);
-    // It hands on nothing of its environment that it is not told to.
+    // systemd-socket-activate passes on only the variables that are named.
     const names = Object.keys({ ...process.env, ...home.env }).filter((name) => /^[A-Za-z_]\w*$/.test(name));
     const at = addresses.map((address) =>
       typeof address === 'string' && !/^[\d.:[\]]+$/.test(address) ? project.at(address) : address,
@@ -314,7 +314,7 @@ class Activated implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // One that has not got a connection has not become devwatch, and dies of the signal.
+    // Without a connection it is still systemd-socket-activate, which the signal terminates.
     await this.devwatch[Symbol.asyncDispose]();
     await this.project[Symbol.asyncDispose]();
     await this.home[Symbol.asyncDispose]();
@@ -323,7 +323,7 @@ class Activated implements AsyncDisposable {
 
 type Target = { readonly host: string; readonly port: number } | { readonly path: string };
 
-/** What a connection brings until the other side ends it. */
+/** Connects; returns everything that arrives until the other side closes the connection. */
 async function talk(target: Target): Promise<string> {
   const socket = net.connect(target);
   await once(socket, 'connect');
@@ -332,7 +332,7 @@ async function talk(target: Target): Promise<string> {
   return answer;
 }
 
-/** A server that says its version at every connection; from the second on it listens when told to, or when `go` is there. */
+/** A server that sends its version at every connection. From version 2 on it listens once the file `go` exists. */
 const answers = (version: number, where: string, more = ''): string => `
   const fs = require('fs'), net = require('net');
   const seen = Object.keys(process.env).filter((name) => name.startsWith('LISTEN_'));
@@ -343,7 +343,7 @@ const answers = (version: number, where: string, more = ''): string => `
   begin();
 `;
 
-/** Saves version 2, connects while it does not listen yet, and has it listen. */
+/** Saves version 2, connects before it listens, and lets it listen. */
 async function answerOfNext(session: Activated, target: Target, file: string, text: string): Promise<string> {
   session.project.write(file, text);
   await session.home.caller(({ says }) => says.version === 2);
@@ -353,7 +353,7 @@ async function answerOfNext(session: Activated, target: Target, file: string, te
 }
 
 describe('LISTEN_FDS', () => {
-  describe('a Node program gets the socket, and connections wait for its first run and the next', () => {
+  describe('a Node program gets the socket, and connections wait for its first and its next run:', () => {
     test.each([
       ['a port', (port: number) => `${port}`, (port: number) => `${port}`],
       ['a port, by IPv4', (port: number) => `${port}`, (port: number) => `${port}, '0.0.0.0'`],
@@ -375,7 +375,7 @@ describe('LISTEN_FDS', () => {
       expect((await session.devwatch.end('SIGTERM')).code).toBe(143);
     });
 
-    test('a Unix socket, whose file stays when the program closes a server', async () => {
+    test('a Unix socket, whose file is kept when the program closes a server', async () => {
       const tries = `const trial = net.createServer().listen('app.sock', () => trial.close(() => fs.writeFileSync('tried', '')));`;
       const files = { 'server.js': answers(1, `'app.sock'`, tries) };
       await using session = await Activated.open(files, ['app.sock'], ['server.js']);
@@ -420,7 +420,7 @@ describe('LISTEN_FDS', () => {
       expect(await talk({ host: '127.0.0.1', port })).toBe('at last');
     });
 
-    test('for the workers of a cluster', async () => {
+    test('in the workers of a cluster', async () => {
       const port = await freePort();
       const text = `const cluster = require('cluster');
         if (cluster.isPrimary) cluster.fork();
@@ -429,7 +429,7 @@ describe('LISTEN_FDS', () => {
       expect(await talk({ host: '127.0.0.1', port })).toBe('a worker');
     });
 
-    test('when it has ended, and devwatch waits for a change', async () => {
+    test('after it has exited, and devwatch waits for a change', async () => {
       const port = await freePort();
       const target = { host: '127.0.0.1', port };
       await using session = await Activated.open({ 'server.js': answers(1, `${port}`) }, [port], ['server.js']);
@@ -504,7 +504,7 @@ while True:
     const program = await session.home.caller();
     const children = childrenOf(devwatch.pid);
     expect(children.filter((pid) => descriptorsOf(pid).includes(socket))).toEqual([program.pid]);
-    // The guardian is among them.
+    // The guardian is one of the children.
     expect(children.length).toBeGreaterThan(1);
   });
 
@@ -525,7 +525,7 @@ while True:
     });
     expect({ status, stderr }).toEqual({
       status: 2,
-      stderr: 'devwatch: LISTEN_FDS is 1, but descriptor 3 is no socket\n',
+      stderr: 'devwatch: LISTEN_FDS is 1, but descriptor 3 is not a socket\n',
     });
   });
 });
@@ -536,7 +536,7 @@ const childrenOf = (pid: number): number[] =>
     .map(Number)
     .filter((candidate) => candidate > 0 && parentOf(candidate) === pid);
 
-/** Of a process that has ended meanwhile none. */
+/** Returns the targets of a process's descriptors; none if it has exited. */
 function descriptorsOf(pid: number): string[] {
   try {
     return fs.readdirSync(`/proc/${pid}/fd`).map((descriptor) => fs.readlinkSync(`/proc/${pid}/fd/${descriptor}`));

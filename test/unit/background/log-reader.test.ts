@@ -15,7 +15,7 @@ const texts = (lines: readonly Buffer[]): string[] => lines.map(String);
 const tail = async (file: string, lines: number, since?: Date): Promise<string[]> =>
   texts(await readTail(file, { lines, since }));
 
-/** Follows until it is disposed of. */
+/** Follows a log until it is disposed of. */
 function follow(file: string, { lines = 0, clock = systemClock } = {}) {
   const seen: string[] = [];
   const controller = new AbortController();
@@ -46,7 +46,7 @@ const writerOf = (file: string, maxSize?: number, maxFiles?: number) => {
   };
 };
 
-test('the tail goes on into rotated files, over gaps, and knows lines that are cut', async () => {
+test('readTail continues in rotated files, across gaps, and joins split lines', async () => {
   await using project = createProject({ 'app.log': 'ree\n\nfour\nfi', 'app.log.1': 'two\nth', 'app.log.3': '\none\n' });
   const all = ['', 'one', 'two', 'three', '', 'four', 'fi'];
   for (const lines of [0, 1, 2, 3, 4, 5, 6, 7, 8, Number.POSITIVE_INFINITY]) {
@@ -56,7 +56,7 @@ test('the tail goes on into rotated files, over gaps, and knows lines that are c
   expect(await tail(project.at('nowhere/none.log'), 5)).toEqual([]);
 });
 
-test('any tail of any files is that of all they hold', async () => {
+test('readTail returns the last lines of any files', async () => {
   const content = fc.array(fc.constantFrom('\n', 'a', 'ü', 'long '.repeat(20_000)), { maxLength: 12 });
   await fc.assert(
     fc.asyncProperty(fc.array(content, { minLength: 1, maxLength: 4 }), fc.nat(12), async (contents, lines) => {
@@ -71,22 +71,22 @@ test('any tail of any files is that of all they hold', async () => {
   );
 });
 
-test('bytes come as they are', async () => {
+test('readTail returns bytes unchanged', async () => {
   await using project = createProject();
   const line = Buffer.from([0xff, 0xfe, 13, 0, 0x80]);
   fs.writeFileSync(project.at('app.log'), Buffer.concat([line, Buffer.from('\n')]));
   expect(await readTail(project.at('app.log'), { lines: 1 })).toEqual([line]);
 });
 
-test('only as much is read as it takes', async () => {
+test('readTail reads no more than it needs', async () => {
   await using project = createProject({ 'app.log': '' });
-  // 1 TB that takes no room: nobody reads all of it.
+  // A sparse file of 1 TB.
   fs.truncateSync(project.at('app.log'), 2 ** 40);
   fs.appendFileSync(project.at('app.log'), '\none\ntwo\n');
   expect(await tail(project.at('app.log'), 2)).toEqual(['one', 'two']);
 });
 
-test('earlier lines are left out by their time, or by that of their file', async () => {
+test('readTail omits earlier lines by their timestamp, or by the time of their file', async () => {
   await using project = createProject({
     'app.log': '2026-01-01T12:00:01.000Z c\nno time\n2026-01-01T12:00:02.000Z d\n',
     'app.log.1': '2026-01-01T11:00:00.000Z a\n2026-01-01T12:00:00.000Z b\n',
@@ -100,13 +100,13 @@ test('earlier lines are left out by their time, or by that of their file', async
   expect(await tail(project.at('plain.log'), 9, new Date(2_000_000))).toEqual(['new']);
 });
 
-test('links are refused', async () => {
+test('readTail refuses links', async () => {
   await using project = createProject({ target: 'secret\n' });
   fs.symlinkSync(project.at('target'), project.at('app.log'));
   await expect(readTail(project.at('app.log'), { lines: 1 })).rejects.toThrow(/is a symbolic link/);
 });
 
-test('10,000 lines through rotation come once each and in order', async () => {
+test('followLog passes on 10,000 lines through rotation, once each and in order', async () => {
   await using project = createProject();
   const file = project.at('app.log');
   const log = writerOf(file, 2000, 5);
@@ -117,7 +117,7 @@ test('10,000 lines through rotation come once each and in order', async () => {
   for (let count = 0; count < 10_000; count += 1) {
     log.write(`line ${count}\n`);
     if (count % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
-    // A follower may lag by as many files as there are, and no more.
+    // A follower may lag behind by the configured number of files.
     if (count % 400 === 399) await follower.saw(`line ${count}`);
   }
   await log.close();
@@ -126,7 +126,7 @@ test('10,000 lines through rotation come once each and in order', async () => {
   expect(fs.readdirSync(project.path)).toHaveLength(5);
 });
 
-test('it begins with the last lines, and a line comes when it has ended', async () => {
+test('followLog begins with the last lines, and passes on a line when it is complete', async () => {
   await using project = createProject({ 'app.log': 'two\nthr', 'app.log.1': 'zero\none\n' });
   await using follower = follow(project.at('app.log'), { lines: 2 });
   await follower.saw('two');
@@ -135,7 +135,7 @@ test('it begins with the last lines, and a line comes when it has ended', async 
   expect(follower.seen).toEqual(['one', 'two', 'three', 'four']);
 });
 
-test('it survives clearing, even when as much has been written again', async () => {
+test('followLog survives clearing, even if as much was written again', async () => {
   await using project = createProject({ 'app.log': 'one\n', 'app.log.1': 'zero\n' });
   const file = project.at('app.log');
   const log = writerOf(file);
@@ -151,7 +151,7 @@ test('it survives clearing, even when as much has been written again', async () 
   expect(follower.seen).toEqual(['one', 'two', 'three', 'four']);
 });
 
-test('it survives removal and re-creation, without showing what came before again', async () => {
+test('followLog survives removal and re-creation, without repeating lines', async () => {
   await using project = createProject({ 'app.log.1': 'old\n', 'app.log.2': 'older\n', 'app.log': 'one\n' });
   const file = project.at('app.log');
   const log = writerOf(file);
@@ -170,7 +170,7 @@ test('it survives removal and re-creation, without showing what came before agai
   expect(follower.seen).toEqual(['older', 'old', 'one', 'two', 'three', 'four', 'five']);
 });
 
-test('where nothing can be watched it looks twice a second', async () => {
+test('followLog polls twice a second where the folder cannot be watched', async () => {
   await using project = createProject();
   const clock = createClock();
   await using follower = follow(project.at('logs/app.log'), { clock });
@@ -190,10 +190,14 @@ test('where nothing can be watched it looks twice a second', async () => {
   expect(follower.seen).toEqual(['one', 'two', 'three']);
 });
 
-test('aborted before and while lines are handed over, it ends and leaves no file open', async () => {
+test('followLog ends when it is aborted or its reader fails, and leaves no file open', async () => {
   await using project = createProject({ 'app.log': 'one\ntwo\n', 'app.log.1': 'zero\n' });
   const file = project.at('app.log');
-  await followLog(file, { lines: 9, signal: AbortSignal.abort(), onLine: () => expect.fail('it was aborted') });
+  await followLog(file, {
+    lines: 9,
+    signal: AbortSignal.abort(),
+    onLine: () => expect.fail('followLog was aborted before'),
+  });
   const controller = new AbortController();
   const seen: string[] = [];
   await followLog(file, {

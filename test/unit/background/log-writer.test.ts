@@ -20,7 +20,7 @@ function open(file: string, options: Partial<LogOptions> = {}) {
   return { clock, problems, log, write: (text: string) => log.write(Buffer.from(text)) };
 }
 
-/** Nothing while the file is being rotated. */
+/** Returns an empty text while the file is being rotated. */
 function read(file: string): string {
   try {
     return fs.readFileSync(file, 'latin1');
@@ -31,7 +31,7 @@ function read(file: string): string {
 
 const modeOf = (file: string): number => fs.statSync(file).mode & 0o777;
 
-/** The files of a log, the oldest first. */
+/** Returns the contents of the files of a log, the oldest first. */
 function filesOf(file: string): Buffer[] {
   const numberOf = (name: string): number => Number(name.slice(path.basename(file).length + 1));
   return fs
@@ -41,7 +41,7 @@ function filesOf(file: string): Buffer[] {
     .map((name) => fs.readFileSync(path.join(path.dirname(file), name)));
 }
 
-test('files are closed to others, whatever the umask', async () => {
+test('the files and folders of a log are closed to other users, whatever the umask', async () => {
   await using project = createProject();
   const before = process.umask(0);
   try {
@@ -59,7 +59,7 @@ test('files are closed to others, whatever the umask', async () => {
   }
 });
 
-test('a file that was open to others is closed to them', async () => {
+test('a file that was open to other users is closed', async () => {
   await using project = createProject({ 'app.log': 'before\n' });
   fs.chmodSync(project.at('app.log'), 0o644);
   const { log, write } = open(project.at('app.log'));
@@ -69,7 +69,7 @@ test('a file that was open to others is closed to them', async () => {
   expect(read(project.at('app.log'))).toBe('before\nafter\n');
 });
 
-test('refuses a link, and what is not a regular file', async () => {
+test('a log refuses a link, and what is not a regular file', async () => {
   await using project = createProject({ target: 'precious\n', 'folder/file': '' });
   fs.symlinkSync(project.at('target'), project.at('link'));
   fs.symlinkSync(project.at('nowhere'), project.at('dangling'));
@@ -86,7 +86,7 @@ test('refuses a link, and what is not a regular file', async () => {
 });
 
 test.skipIf(process.geteuid?.() !== 0)(
-  'somebody else’s file or folder is refused (only root can make one)',
+  'a log refuses a file or folder of another user (only root can make one)',
   async () => {
     await using project = createProject({ 'app.log': '', 'theirs/other': '' });
     fs.chownSync(project.at('app.log'), 12345, 12345);
@@ -96,7 +96,7 @@ test.skipIf(process.geteuid?.() !== 0)(
   },
 );
 
-test('refuses a folder in which every user may replace files', async () => {
+test('a log refuses a folder in which every user may replace files', async () => {
   await using project = createProject({ 'open/file': '' });
   fs.chmodSync(project.at('open'), 0o777);
   expect(() => open(project.at('open/app.log'))).toThrow(/every user may replace/);
@@ -104,7 +104,7 @@ test('refuses a folder in which every user may replace files', async () => {
   await open(project.at('open/app.log')).log.close();
 });
 
-test('rotation keeps whole lines: the newest of what was written, in files of the size asked for', async () => {
+test('rotation keeps whole lines, the newest output, and the configured sizes', async () => {
   const byte = fc.oneof({ weight: 3, arbitrary: fc.integer({ min: 0, max: 255 }) }, fc.constant(newline));
   const chunks = fc.array(
     fc
@@ -146,7 +146,7 @@ test('rotation keeps whole lines: the newest of what was written, in files of th
   );
 });
 
-test('a line without an end is cut rather than filling the disk', async () => {
+test('a line without an end is split before it fills the disk', async () => {
   await using project = createProject();
   const file = project.at('app.log');
   const { log } = open(file, { maxSize: 1000, maxFiles: 3 });
@@ -160,7 +160,7 @@ test('a line without an end is cut rather than filling the disk', async () => {
   expect(Math.max(...sizes)).toBeLessThanOrEqual(1024 * 1024);
 });
 
-test('the beginning of a line is written when its end does not come, and the line stays in one file', async () => {
+test('the beginning of a line is written if its end does not come, and the line stays in one file', async () => {
   await using project = createProject();
   const file = project.at('app.log');
   const { log, write, clock } = open(file, { maxSize: 10 });
@@ -173,7 +173,7 @@ test('the beginning of a line is written when its end does not come, and the lin
   expect(filesOf(file).map(String)).toEqual(['one\n', 'Password: hidden\n', 'next\n']);
 });
 
-test('a rotation that was killed halfway costs no file', async () => {
+test('a rotation that was killed halfway loses no file', async () => {
   await using project = createProject({ 'app.log': 'c\n', 'app.log.1': 'b\n', 'app.log.3': 'a\n' });
   const { log, write } = open(project.at('app.log'), { maxSize: 2, maxFiles: 4 });
   write('d\n');
@@ -181,7 +181,7 @@ test('a rotation that was killed halfway costs no file', async () => {
   expect(filesOf(project.at('app.log')).map(String)).toEqual(['a\n', 'b\n', 'c\n', 'd\n']);
 });
 
-test('files beyond the number asked for go with the next rotation, and nothing else', async () => {
+test('the next rotation removes files beyond the configured number, and nothing else', async () => {
   await using project = createProject({ 'app.log': 'b\n', 'app.log.1': 'a\n', 'app.log.7': '', 'app.log.txt': '' });
   const { log, write } = open(project.at('app.log'), { maxSize: 2, maxFiles: 2 });
   write('c\n');
@@ -189,7 +189,7 @@ test('files beyond the number asked for go with the next rotation, and nothing e
   expect(fs.readdirSync(project.path).sort()).toEqual(['app.log', 'app.log.1', 'app.log.txt']);
 });
 
-test('a file that was removed, moved away or replaced is made anew', async () => {
+test('a file that was removed, moved or replaced is opened again', async () => {
   await using project = createProject();
   const file = project.at('logs/app.log');
   const { log, write, problems } = open(file);
@@ -216,7 +216,7 @@ test('a file that was removed, moved away or replaced is made anew', async () =>
   expect(problems).toEqual([]);
 });
 
-test('a link put in the place of the file is not written through; the log goes on when it is gone', async () => {
+test('a log does not write through a link in place of its file, and continues when the link is gone', async () => {
   await using project = createProject({ target: 'precious\n' });
   const file = project.at('app.log');
   const { log, write, problems, clock } = open(file);
@@ -234,7 +234,7 @@ test('a link put in the place of the file is not written through; the log goes o
   expect(read(project.at('target'))).toBe('precious\n');
 });
 
-test('clearing empties the log while it is written', async () => {
+test('clearLogs empties a log while it is written', async () => {
   await using project = createProject();
   const file = project.at('app.log');
   const { log, write } = open(file, { maxSize: 10 });
@@ -248,7 +248,7 @@ test('clearing empties the log while it is written', async () => {
   await clearLogs(project.at('missing/app.log'));
 });
 
-test('each line gets one time, and bytes stay as they are', async () => {
+test('each line gets one timestamp, and bytes are unchanged', async () => {
   await using project = createProject();
   const file = project.at('app.log');
   const { log } = open(file, { timestamps: true });
@@ -269,12 +269,12 @@ test('a line that a killed devwatch left unfinished is ended first', async () =>
   expect(read(project.at('app.log'))).toBe('half\nwhole\n');
 });
 
-test('what comes faster than the disk takes it is dropped and counted where it is missing', async () => {
+test('output that is faster than the disk is dropped, and counted where it is missing', async () => {
   await using project = createProject();
   const file = project.at('app.log');
   const { log, write, problems } = open(file);
   const line = `${'x'.repeat(1023)}\n`;
-  // All in one turn: nothing can be written meanwhile.
+  // All in one turn of the event loop, in which nothing is written.
   for (let count = 0; count < 3000; count += 1) write(line);
   await until(() => read(file).includes('lost'));
   write('after\n');
@@ -284,7 +284,7 @@ test('what comes faster than the disk takes it is dropped and counted where it i
   expect(problems).toEqual([`cannot write the log ${file}: the disk is too slow`]);
 });
 
-test('who waits when asked to loses nothing, however much it is', async () => {
+test('a writer that waits for room loses nothing', async () => {
   await using project = createProject();
   const file = project.at('app.log');
   const { log, problems } = open(file, { maxSize: 100 * 1024 * 1024 });
@@ -300,12 +300,12 @@ test('who waits when asked to loses nothing, however much it is', async () => {
   expect(waits).toBeGreaterThan(0);
 });
 
-test('a disk that takes nothing for a second is waited for no longer, until it takes something', async () => {
+test('a writer waits a second at most for a disk that takes nothing, until it takes something again', async () => {
   await using project = createProject();
   const file = project.at('app.log');
   const { clock, log } = open(file);
   const chunk = Buffer.from(`${'x'.repeat(600 * 1024 - 1)}\n`);
-  // All in one turn: nothing is written meanwhile.
+  // All in one turn of the event loop, in which nothing is written.
   const room = log.write(chunk);
   expect(room).toBeInstanceOf(Promise);
   clock.advance(1000);
@@ -316,7 +316,7 @@ test('a disk that takes nothing for a second is waited for no longer, until it t
   await log.close();
 });
 
-test('a disk that fails is not waited for', async () => {
+test('a writer does not wait for a disk that fails', async () => {
   await using project = createProject();
   const file = project.at('app.log');
   const { log, write, problems } = open(file);
@@ -328,7 +328,7 @@ test('a disk that fails is not waited for', async () => {
   await log.close();
 });
 
-test('a line in the middle of which bytes were lost does not run into the notice', async () => {
+test('the notice about lost bytes begins a line of its own', async () => {
   await using project = createProject();
   const file = project.at('app.log');
   const { log, write } = open(file);
@@ -338,7 +338,7 @@ test('a line in the middle of which bytes were lost does not run into the notice
   expect(read(file)).toBe('begun\n[devwatch] 1048576 bytes were lost: the disk is too slow\n');
 });
 
-test('closing waits a second at most for a disk that does not come back', async () => {
+test('close waits a second at most for a disk that fails', async () => {
   await using project = createProject();
   const file = project.at('app.log');
   const { log, write, problems } = open(file);
@@ -354,7 +354,7 @@ test('closing waits a second at most for a disk that does not come back', async 
   ]);
 });
 
-/** Fills up what the launcher has made small, and makes room by `ROOM`, all in a process of its own. */
+/** Script of a process that fills a small disk, then makes room as `ROOM` says. */
 const filler = `
 const { Log } = await import(${JSON.stringify(pathToFileURL(path.resolve('src/background/log-writer.ts')).href)});
 const { systemClock } = await import(${JSON.stringify(pathToFileURL(path.resolve('src/shared/clock.ts')).href)});
@@ -372,9 +372,9 @@ await failure;
 for (let count = 512; count < 2048; count += 1) log.write(Buffer.from(numbered(count)));
 const full = fs.statSync(file).size;
 let text = '';
-let said = false;
+let isNoticed = false;
 for (let archived = 0; !text.includes('after\\n'); archived += 1) {
-  // What has been written is moved away, or the disk has grown.
+  // The log is moved away, or the disk gets larger.
   if (process.env.ROOM === 'archive') {
     if (fs.existsSync(file)) fs.renameSync(file, file + '-' + archived);
   } else if (archived === 0) execSync(process.env.ROOM, { stdio: 'ignore' });
@@ -384,8 +384,8 @@ for (let archived = 0; !text.includes('after\\n'); archived += 1) {
   text = '';
   for (let count = 0; count <= archived; count += 1) text += read(file + '-' + count);
   text += read(file);
-  if (!said && text.includes('lost')) {
-    said = true;
+  if (!isNoticed && text.includes('lost')) {
+    isNoticed = true;
     log.write(Buffer.from('after\\n'));
   }
 }
@@ -413,7 +413,7 @@ function fill(command: string, folder: string, room: string) {
   return JSON.parse(stdout);
 }
 
-/** What waited was kept in order, and the notice counts the rest of 2048 lines. */
+/** Expects that queued lines were kept in order, and that the notice counts the rest of 2048 lines. */
 function expectLoss(result: { kept: number; whole: boolean; end: string; problems: string[] }, why: string): void {
   expect(result.whole).toBe(true);
   expect(result.end).toBe(`[devwatch] ${2048 * 1024 - result.kept} bytes were lost: ${why}\nafter\n`);
@@ -424,21 +424,21 @@ const canMount =
   process.platform === 'linux' &&
   spawnSync('unshare', ['-Urm', 'sh', '-c', 'mount -t tmpfs -o size=64k tmpfs /mnt']).status === 0;
 
-test.skipIf(!canMount)('a full disk loses what does not fit and says so (needs user namespaces)', async () => {
-  await using project = createProject();
-  // All but 64 kB is taken by something else, until that is removed.
-  const mount = 'mount -t tmpfs -o size=4m,mode=700 tmpfs "$FOLDER"';
-  const inside = `${mount} && head -c ${4032 * 1024} /dev/zero >"$FOLDER/ballast" && NODE`;
-  const room = 'rm "$FOLDER/ballast"';
-  const result = fill(`exec unshare -Urm sh -c '${inside}'`, project.path, room);
-  expect(result.full).toBe(65536);
-  expectLoss(result, 'no space left on device');
-});
-
-test.skipIf(process.platform === 'win32')(
-  'a file that may not grow further is an outage like a full disk',
+test.skipIf(!canMount)(
+  'a full disk loses what does not fit, and the log mentions it (needs user namespaces)',
   async () => {
     await using project = createProject();
-    expectLoss(fill('ulimit -f 256; NODE', project.path, 'archive'), 'file too large');
+    // Another file takes all but 64 kB, until it is removed.
+    const mount = 'mount -t tmpfs -o size=4m,mode=700 tmpfs "$FOLDER"';
+    const inside = `${mount} && head -c ${4032 * 1024} /dev/zero >"$FOLDER/ballast" && NODE`;
+    const room = 'rm "$FOLDER/ballast"';
+    const result = fill(`exec unshare -Urm sh -c '${inside}'`, project.path, room);
+    expect(result.full).toBe(65536);
+    expectLoss(result, 'no space left on device');
   },
 );
+
+test.skipIf(process.platform === 'win32')('a limit on the size of files is handled like a full disk', async () => {
+  await using project = createProject();
+  expectLoss(fill('ulimit -f 256; NODE', project.path, 'archive'), 'file too large');
+});

@@ -1,4 +1,4 @@
-/** The text of systemd's units. Read back by a parser of its own: systemd.syntax(7), systemd.service(5), systemd.unit(5). */
+/** The text of units, read back by a parser: systemd.syntax(7), systemd.service(5), systemd.unit(5). */
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -17,7 +17,7 @@ const plain: UnitRequest = {
   version: '1.2.3',
 };
 
-/** The settings of a unit file in their order, as systemd reads its lines. */
+/** Returns the settings of a unit file in their order, as systemd reads them. */
 function settingsOf(text: string): [name: string, value: string][] {
   const lines = text.split(/[\n\r\0]/);
   const settings: [string, string][] = [];
@@ -108,7 +108,7 @@ function commandOf(text: string): string[] {
 
 const textOf = (request: Partial<UnitRequest>): string => unitFiles({ ...plain, ...request })[0]?.text ?? '';
 
-test('the service', () => {
+test('the service unit has all settings', () => {
   expect(unitFiles(plain)).toEqual([{ name: 'web.service', text: expect.any(String) }]);
   expect(settingsOf(textOf({}))).toEqual([
     ['[Unit]', ''],
@@ -131,14 +131,14 @@ test('the service', () => {
   ]);
 });
 
-test('says where it belongs and how to enable it', () => {
+test('the service unit names its path and the commands that enable it', () => {
   const text = textOf({});
   expect(text).toMatch(/^# Written by devwatch 1\.2\.3 · ~\/\.config\/systemd\/user\/web\.service\n/);
   expect(text).toContain('#   systemctl --user daemon-reload\n#   systemctl --user enable --now web.service\n');
   expect(text).toContain('#   loginctl enable-linger ');
 });
 
-test('with sockets, the socket unit is what is enabled, and starts the service', () => {
+test('with sockets, the socket unit is enabled instead, and starts the service', () => {
   const [service, socket, ...others] = unitFiles({ ...plain, sockets: ['3000', '/run/a%b.sock'] });
   expect(others).toEqual([]);
   expect(settingsOf(service?.text ?? '')).toEqual(
@@ -161,19 +161,19 @@ test('with sockets, the socket unit is what is enabled, and starts the service',
   ]);
 });
 
-test('systemd waits longer than devwatch takes', () => {
+test('systemd waits longer than devwatch needs to stop', () => {
   expect(settingOf(textOf({ stopTime: 60_001 }), 'TimeoutStopSec')).toBe('66');
 });
 
-test('a code of the program’s own is no reason not to start it again', () => {
+test('systemd restarts devwatch after any exit code if that is the program’s', () => {
   expect(textOf({ exitsAsProgram: true })).not.toContain('RestartPreventExitStatus');
 });
 
-test('without a PATH there is none in the unit', () => {
+test('the unit has no PATH if devwatch has none', () => {
   expect(textOf({ path: undefined })).not.toContain('Environment');
 });
 
-describe('what is written is what systemd reads', () => {
+describe('systemd reads back', () => {
   const special = fc.constantFrom(
     '%',
     '%h',
@@ -198,7 +198,7 @@ describe('what is written is what systemd reads', () => {
     .map((parts) => parts.join('').replaceAll('\0', ''));
   const path = text.map((name) => `/${name.replace(/\p{Cc}/gu, '')}`);
 
-  test('of the command', () => {
+  test('any command', () => {
     fc.assert(
       fc.property(path, fc.array(text), (file, args) => {
         expect(commandOf(textOf({ command: [file, ...args] }))).toEqual([file, ...args]);
@@ -206,17 +206,17 @@ describe('what is written is what systemd reads', () => {
     );
   });
 
-  test('of the folder', () => {
+  test('any folder', () => {
     fc.assert(
       fc.property(path, (folder) => {
         const read = unspecify(settingOf(textOf({ folder }), 'WorkingDirectory'));
-        // systemd takes slashes at the end for nothing.
+        // systemd ignores slashes at the end.
         expect(read.replace(/\/+$/, '')).toBe(folder.replace(/\/+$/, ''));
       }),
     );
   });
 
-  test('of PATH', () => {
+  test('any PATH', () => {
     fc.assert(
       fc.property(path, (value) => {
         expect(unquote(settingOf(textOf({ path: value }), 'Environment')).map(unspecify)).toEqual([`PATH=${value}`]);
@@ -226,15 +226,15 @@ describe('what is written is what systemd reads', () => {
 });
 
 test.each([{ folder: '/tmp/a\nb' }, { command: ['/usr/bin/no\x01de'] }])(
-  '%j: systemd has no way to say it',
+  'unitFiles refuses %j, which cannot be written in a unit',
   (request) => {
     expect(() => textOf(request)).toThrow(UsageError);
   },
 );
 
-describe('a socket', () => {
+describe('checkSocket', () => {
   test.each(['3000', '1', '65535', '127.0.0.1:3000', '[::1]:3000', '/run/user/1000/app.sock'])(
-    'may be at %s',
+    'accepts %s',
     (address) => {
       expect(() => checkSocket(address)).not.toThrow();
     },
@@ -253,7 +253,7 @@ describe('a socket', () => {
     '/run/a\nb',
     '-1',
     '3000\n',
-  ])('cannot be at %j', (address) => {
+  ])('refuses %j', (address) => {
     expect(() => checkSocket(address)).toThrow(/^--socket takes a port/);
   });
 });
