@@ -76,12 +76,12 @@ export function planCommand({ loaded, program: given, nodeArgs }: ProgramRequest
     exec: settings.exec,
     execMap: settings.execMap,
   });
-  if (!command.isNode) requireNoNode(settings, command.display);
+  if (!command.isNode) refuseNodeOnlySettings(settings, command.display);
   return command;
 }
 
 /** @throws UsageError when a setting works only for scripts that Node runs directly */
-function requireNoNode({ signal, health, ready, liveReload, deps }: Settings, display: string): void {
+function refuseNodeOnlySettings({ signal, health, ready, liveReload, deps }: Settings, display: string): void {
   const fail = (setting: string, advice = ''): never => {
     throw new UsageError(`${setting} only works for scripts run directly by Node; "${display}" is not${advice}`);
   };

@@ -23,6 +23,14 @@ export interface ProgramLauncher extends Pick<Launcher, 'launch' | 'discardStand
   openHooks(options: Parameters<Launcher['openHooks']>[0]): Pick<Hooks, 'run' | 'close'>;
 }
 
+export interface NextRun {
+  readonly run: number;
+  readonly cause: Cause;
+  /** The changes that have led to the run. */
+  readonly changes: readonly Change[];
+  readonly listener: RunListener;
+}
+
 export interface ProgramRunsOptions {
   readonly request: RunRequest;
   readonly plan: RunPlan;
@@ -43,7 +51,6 @@ export class ProgramRuns {
   readonly #options: ProgramRunsOptions;
   #plan: RunPlan;
   #watchdog: Watchdog;
-  #launcher: ProgramLauncher | undefined;
   /** The number of the latest run. */
   #run = 0;
   /** The latest run while its root process is alive. */
@@ -65,19 +72,13 @@ export class ProgramRuns {
     return this.#live;
   }
 
-  /** Sets the launcher, before which no run can be launched. */
-  open(launcher: ProgramLauncher): void {
-    this.#launcher = launcher;
-  }
-
-  /** Launches a run. `changes` have led to it. */
-  launch(run: number, cause: Cause, changes: readonly Change[], listener: RunListener): RunningProgram {
-    if (this.#launcher === undefined) throw new Error('a run was requested before start()');
+  /** Launches the next run. The tree of the run before must be gone. */
+  launch(launcher: ProgramLauncher, { run, cause, changes, listener }: NextRun): RunningProgram {
     const { request, timeline, input, emit } = this.#options;
     this.#refreshVariables();
     timeline.launch();
     const variables = runVariables(run, cause, changes);
-    const program = this.#launcher.launch(launchOptionsFor(this.#plan, request, variables), {
+    const program = launcher.launch(launchOptionsFor(this.#plan, request, variables), {
       onEvent: (event) => this.#onProgramEvent(event, run, listener),
       onReadsInput: () => input.readsInput(),
     });
@@ -102,21 +103,6 @@ export class ProgramRuns {
   /** The run has ended by itself, or is being stopped: its checks end. */
   endChecks(): void {
     this.#watchdog.end();
-  }
-
-  /** Discards standbys: a file that they have read has changed. */
-  discardStandbys(): void {
-    this.#launcher?.discardStandbys();
-  }
-
-  /** No run follows soon: releases held ports, so that nobody waits for an answer. */
-  releasePorts(): void {
-    this.#launcher?.releasePorts();
-  }
-
-  async close(): Promise<void> {
-    this.endChecks();
-    await this.#launcher?.close();
   }
 
   #refreshVariables(): void {
@@ -166,13 +152,13 @@ export class ProgramRuns {
         onLoad(event.file);
         return;
       case 'listens':
-        this.#watchdog.listens(event.port);
+        this.#watchdog.readiness.listens(event.port);
         return;
       case 'message':
-        this.#watchdog.receives(event.message);
+        this.#watchdog.readiness.receives(event.message);
         return;
       case 'output':
-        this.#watchdog.prints(event.chunk);
+        this.#watchdog.readiness.prints(event.chunk);
         return;
       case 'portTaken':
         emit({ type: 'portTaken', port: event.port, holders: findPortHolders(event.port) });

@@ -54,6 +54,7 @@ export class Program implements Configurable {
   readonly #runs: ProgramRuns;
   readonly #supervisor: Supervisor<RunningProgram>;
   /** Set by `start`, before which no run can be requested. */
+  #launcher: ProgramLauncher | undefined;
   #hooks: ReturnType<ProgramLauncher['openHooks']> | undefined;
   #isStopping = false;
   /** The changes that lead to the next run. */
@@ -90,7 +91,10 @@ export class Program implements Configurable {
       watcher: this.#watcher,
       emit: this.#emit,
       onChanged: () => this.#supervisor.dispatch({ type: 'changed' }),
-      onSettled: (changes) => this.#onSettled(changes),
+      onSettled: (changes) => {
+        this.#pendingChanges = changes;
+        this.#supervisor.dispatch({ type: 'quiet' });
+      },
     });
     this.#runs = new ProgramRuns({
       request,
@@ -107,7 +111,11 @@ export class Program implements Configurable {
       clock,
       launch: (run, cause, listener) => this.#launch(run, cause, listener),
       onStopping: (event) => this.#onStopping(event),
-      onGone: (event) => this.#onGone(event),
+      onGone: (event) => {
+        this.#cancelStopNotice();
+        this.#timeline.gone();
+        this.#emit(event);
+      },
       onOwnEnd: (event) => this.#onOwnEnd(event),
       onWait: () => this.#emit({ type: 'wait', reason: 'on-change-only' }),
       onEnd: (reason) => void this.#end(reason),
@@ -126,7 +134,7 @@ export class Program implements Configurable {
 
   /** Starts the program, and then begins to watch. Resolves once no save can be missed any more. */
   async start(launcher: ProgramLauncher): Promise<void> {
-    this.#runs.open(launcher);
+    this.#launcher = launcher;
     this.#hooks = launcher.openHooks({
       folder: this.plan.loaded.folder,
       commands: () => hookCommandsOf(this.plan.loaded.settings),
@@ -141,7 +149,7 @@ export class Program implements Configurable {
 
   /** @param escalates whether a run that is already being stopped for a restart is killed */
   restart(cause: Cause, escalates: boolean): void {
-    if (this.#hooks === undefined) return; // The first start is about to come.
+    if (this.#launcher === undefined) return; // The first start is about to come.
     this.#timeline.cause();
     this.#supervisor.dispatch({ type: 'restart', cause, escalates });
   }
@@ -150,7 +158,7 @@ export class Program implements Configurable {
   stop(reason: StopReason): void {
     this.#isStopping = true;
     this.#cancelStopNotice();
-    this.#runs.releasePorts();
+    this.#launcher?.releasePorts();
     // A signal from the user reaches the program as it would without devwatch; the stop signal follows only if the
     // program does not end on that. SIGTERM counts as a request to devwatch alone.
     const signal = reason.kind === 'signal' && reason.signal !== 'SIGTERM' ? reason.signal : undefined;
@@ -171,7 +179,7 @@ export class Program implements Configurable {
     const changed = plan === undefined ? [] : this.#setPlan(plan);
     const rewatches = this.#isWatchPlanStale || affected(changed, 'watch');
     this.#isWatchPlanStale = false;
-    if (this.#hooks === undefined) return changed; // The first start uses them.
+    if (this.#launcher === undefined) return changed; // The first start uses them.
     if (rewatches) this.#watcher.rewatch();
     if (affected(changed, 'program')) this.restart('settings', false);
     return changed;
@@ -197,21 +205,17 @@ export class Program implements Configurable {
       this.#options.onSettingsChange(change);
     }
     if (isForDevwatchAlone) return;
-    if (isReadAtBoot(change.path)) this.#runs.discardStandbys();
+    if (isReadAtBoot(change.path)) this.#launcher?.discardStandbys();
     this.#changes.push(change);
   }
 
-  #onSettled(changes: readonly Change[]): void {
-    this.#pendingChanges = changes;
-    this.#supervisor.dispatch({ type: 'quiet' });
-  }
-
   #launch(run: number, cause: Cause, listener: RunListener): RunningProgram {
+    if (this.#launcher === undefined) throw new Error('a run was requested before start()');
     this.#watcher.session?.begin(Date.now());
     this.#changes.runStarts();
     const changes = this.#pendingChanges;
     this.#pendingChanges = [];
-    return this.#runs.launch(run, cause, changes, listener);
+    return this.#runs.launch(this.#launcher, { run, cause, changes, listener });
   }
 
   #onStopping(event: EventOf<'stopping'>): void {
@@ -227,16 +231,11 @@ export class Program implements Configurable {
     this.#emit(event);
   }
 
-  #onGone(event: EventOf<'gone'>): void {
-    this.#cancelStopNotice();
-    this.#timeline.gone();
-    this.#emit(event);
-  }
-
   #onOwnEnd(event: EventOf<'crash' | 'exit'>): void {
     this.#runs.endChecks();
     if (event.next.kind !== 'restart') {
-      this.#runs.releasePorts();
+      // No run follows soon: nobody should wait for an answer on a held port.
+      this.#launcher?.releasePorts();
       this.input.leavesInput();
     }
     this.#emit(event);
@@ -244,7 +243,8 @@ export class Program implements Configurable {
 
   async #end(reason: StopReason): Promise<void> {
     this.#changes.close();
-    await Promise.all([this.#watcher.close(), this.#hooks?.close(), this.#runs.close()]);
+    this.#runs.endChecks();
+    await Promise.all([this.#watcher.close(), this.#hooks?.close(), this.#launcher?.close()]);
     this.readiness.onEvent({ type: 'end', reason });
     this.#options.onEnd(reason);
   }

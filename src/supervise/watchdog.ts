@@ -27,8 +27,9 @@ export interface WatchdogOptions {
 }
 
 export class Watchdog {
+  /** Takes the signs of readiness of the current run. */
+  readonly readiness: ReadinessCheck;
   readonly #options: WatchdogOptions;
-  readonly #readiness: ReadinessCheck;
   readonly #health: Health | undefined;
   readonly #memoryLimit: MemoryLimit;
   #run: WatchedRun | undefined;
@@ -38,7 +39,7 @@ export class Watchdog {
   constructor(options: WatchdogOptions) {
     const { clock, settings, probe } = options;
     this.#options = options;
-    this.#readiness = new ReadinessCheck({
+    this.readiness = new ReadinessCheck({
       clock,
       ready: settings.ready,
       probe,
@@ -62,7 +63,7 @@ export class Watchdog {
     this.#health?.begin();
     this.#memoryLimit.begin();
     if (isUp) this.#health?.up();
-    else this.#readiness.begin();
+    else this.readiness.begin();
     const { clock, settings } = this.#options;
     const { timeout } = settings;
     if (timeout === undefined) return;
@@ -73,7 +74,7 @@ export class Watchdog {
   /** The run is over, or is being stopped. */
   end(): void {
     this.#run = undefined;
-    this.#readiness.end();
+    this.readiness.end();
     this.#health?.end();
     this.#memoryLimit.end();
     this.#cancelTimeout();
@@ -84,21 +85,6 @@ export class Watchdog {
     const run = this.#run;
     this.end();
     if (run !== undefined) next.begin(run, this.#isUp);
-  }
-
-  /** The program listens, on a port or elsewhere. */
-  listens(port: number | undefined): void {
-    this.#readiness.listens(port);
-  }
-
-  /** The program has sent a message over Node's IPC. */
-  receives(message: unknown): void {
-    this.#readiness.receives(message);
-  }
-
-  /** The program has printed something. */
-  prints(chunk: Buffer): void {
-    this.#readiness.prints(chunk);
   }
 
   #onReady(port: number | undefined): void {
