@@ -2,11 +2,10 @@
 
 import fs from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { type Devwatch, startDevwatch } from '../support/devwatch.ts';
+import { start } from '../support/app.ts';
 import { until } from '../support/facts.ts';
-import { dialHome, type Home, openHome } from '../support/home.ts';
+import { dialHome } from '../support/home.ts';
 import { freePort } from '../support/ports.ts';
-import { createProject, type Project } from '../support/project.ts';
 
 /** Answers as the line from home says; says how often it was asked. */
 const server = `
@@ -32,28 +31,6 @@ home.on('data', (lines) => {
 server.listen(Number(process.argv[2]), '127.0.0.1');
 `;
 
-interface Session extends AsyncDisposable {
-  readonly home: Home;
-  readonly project: Project;
-  readonly devwatch: Devwatch;
-}
-
-async function start(files: Readonly<Record<string, string>>, args: readonly string[]): Promise<Session> {
-  const home = await openHome();
-  const project = createProject(files);
-  const devwatch = startDevwatch(args, { cwd: project.path, env: home.env });
-  return {
-    home,
-    project,
-    devwatch,
-    async [Symbol.asyncDispose]() {
-      await devwatch[Symbol.asyncDispose]();
-      await project[Symbol.asyncDispose]();
-      await home[Symbol.asyncDispose]();
-    },
-  };
-}
-
 const settings = (probe: string, more: object = {}): string =>
   JSON.stringify({ health: { probe, interval: 100, timeout: 100, failures: 2, grace: 20_000, ...more } });
 
@@ -71,92 +48,96 @@ describe.sequential('a health check restarts a server that', () => {
   ])('%s: it %s', async (mode, _, kind, reason) => {
     const port = await freePort();
     const probe = kind === 'event-loop' ? kind : `${kind}://127.0.0.1:${port}${kind === 'http' ? '/' : ''}`;
-    await using session = await start({ 'server.js': server, '.watchrc': settings(probe) }, [
-      'server.js',
-      String(port),
-    ]);
-    const first = await session.home.caller();
-    await session.devwatch.event('ready');
+    await using app = await start({
+      files: { 'server.js': server, '.watchrc': settings(probe) },
+      args: ['server.js', String(port)],
+    });
+    const first = await app.caller();
+    await app.event('ready');
     first.send(mode);
-    const { outcome, next } = await session.devwatch.event('crash');
+    const { outcome, next } = await app.event('crash');
     expect(outcome).toMatchObject({ code: null, signal: null, reason: expect.stringMatching(reason) });
     expect(next.kind).toBe('restart');
-    expect((await session.home.caller()).says.run).toBe(2);
+    expect((await app.caller()).says.run).toBe(2);
     await first.gone;
-    await session.devwatch.event('ready');
+    await app.event('ready');
   });
 });
 
 test.sequential('a health check leaves a server alone that is slow but answers in time', async () => {
   const port = await freePort();
   const health = settings(`http://127.0.0.1:${port}/`, { timeout: 20_000 });
-  await using session = await start({ 'server.js': server, '.watchrc': health }, ['server.js', String(port)]);
-  const first = await session.home.caller();
-  await session.devwatch.event('ready');
+  await using app = await start({
+    files: { 'server.js': server, '.watchrc': health },
+    args: ['server.js', String(port)],
+  });
+  const first = await app.caller();
+  await app.event('ready');
   first.send('late');
   // Asked five times meanwhile.
-  await session.home.caller(({ says }) => says.asked === 5);
-  expect(session.devwatch.events.filter(({ event }) => event === 'crash')).toEqual([]);
+  await app.caller(({ says }) => says.asked === 5);
+  expect(app.events.filter(({ event }) => event === 'crash')).toEqual([]);
 });
 
 test('a health check that is added to the settings starts with the next run', async () => {
-  await using session = await start({ 'server.js': dialHome(), '.watchrc': '{}' }, ['server.js']);
-  await session.home.caller();
-  await session.devwatch.event('watching');
-  session.project.write('.watchrc', settings('event-loop', { timeout: 20_000 }));
-  expect(await session.devwatch.event('start', ({ run }) => run === 2)).toMatchObject({ cause: 'settings' });
+  await using app = await start({ files: { 'server.js': dialHome(), '.watchrc': '{}' }, args: ['server.js'] });
+  await app.caller();
+  await app.event('watching');
+  app.write('.watchrc', settings('event-loop', { timeout: 20_000 }));
+  expect(await app.event('start', ({ run }) => run === 2)).toMatchObject({ cause: 'settings' });
 });
 
 test('a program that is being debugged has no health checks', async () => {
   const asked = `require('http').createServer((request, response) => { require(process.env.TEST_DIAL)({ asked: true }); response.end(); }).listen(Number(process.argv[2]), '127.0.0.1'); ${dialHome({ begins: true })}`;
   const port = await freePort();
   const health = settings(`http://127.0.0.1:${port}/`, { interval: 20, timeout: 20_000 });
-  await using session = await start({ 'server.js': asked, '.watchrc': health }, [
-    '--inspect=0',
-    '--no-standby',
-    'server.js',
-    String(port),
-  ]);
-  await session.devwatch.event('ready');
+  await using app = await start({
+    files: { 'server.js': asked, '.watchrc': health },
+    args: ['--inspect=0', '--no-standby', 'server.js', String(port)],
+  });
+  await app.event('ready');
   // Others have been asked many times by the time that the third run is up.
   for (const run of [2, 3]) {
-    session.project.write('server.js', `${asked}// ${run}`);
-    await session.devwatch.event('ready', (ready) => ready.run === run);
+    app.write('server.js', `${asked}// ${run}`);
+    await app.event('ready', (ready) => ready.run === run);
   }
-  expect(session.home.callers.filter(({ says }) => says.asked === true)).toEqual([]);
+  expect(app.callers.filter(({ says }) => says.asked === true)).toEqual([]);
 });
 
 test('failures that failOn does not name count as answers', async () => {
   const port = await freePort();
   const health = settings(`http://127.0.0.1:${port}/`, { failOn: ['refused'] });
-  await using session = await start({ 'server.js': server, '.watchrc': health }, ['server.js', String(port)]);
-  const first = await session.home.caller();
-  await session.devwatch.event('ready');
+  await using app = await start({
+    files: { 'server.js': server, '.watchrc': health },
+    args: ['server.js', String(port)],
+  });
+  const first = await app.caller();
+  await app.event('ready');
   first.send('500');
   first.send('closed');
-  const { outcome } = await session.devwatch.event('crash');
+  const { outcome } = await app.event('crash');
   expect(outcome.reason).toMatch(/refused connections 2 times/);
 });
 
 test('--max-memory restarts a program whose processes take more', async () => {
   const grows = `const kept = []; for (let i = 0; i < 30; i += 1) kept.push(Buffer.alloc(2 ** 23, 1));
     ${dialHome({ grown: true })} setInterval(() => kept, 1e6);`;
-  await using session = await start({ 'server.js': grows }, ['--max-memory', '200M', 'server.js']);
-  await session.home.caller();
-  const { outcome } = await session.devwatch.event('crash');
+  await using app = await start({ files: { 'server.js': grows }, args: ['--max-memory', '200M', 'server.js'] });
+  await app.caller();
+  const { outcome } = await app.event('crash');
   expect(outcome.reason).toMatch(/^it takes \d+ MB of memory, more than 200 MB$/);
-  await session.home.caller();
+  await app.caller();
 });
 
 test('--timeout stops a run that takes longer, and a change starts the next run', async () => {
-  await using session = await start({ 'server.js': dialHome() }, ['--timeout', '300', 'server.js']);
-  const first = await session.home.caller();
-  const { outcome, next } = await session.devwatch.event('crash');
+  await using app = await start({ files: { 'server.js': dialHome() }, args: ['--timeout', '300', 'server.js'] });
+  const first = await app.caller();
+  const { outcome, next } = await app.event('crash');
   expect(outcome.reason).toBe('it has taken longer than 300 ms');
   expect(next).toEqual({ kind: 'wait', gaveUp: false });
   await first.gone;
-  session.project.write('server.js', dialHome({ second: true }));
-  expect((await session.home.caller()).says.second).toBe(true);
+  app.write('server.js', dialHome({ second: true }));
+  expect((await app.caller()).says.second).toBe(true);
 });
 
 describe('a program is up', () => {
@@ -164,43 +145,41 @@ describe('a program is up', () => {
 
   test('when it listens, by default', async () => {
     const port = await freePort();
-    await using session = await start({ 'server.js': listens }, ['server.js', String(port)]);
-    expect(await session.devwatch.event('ready')).toMatchObject({ run: 1, port });
-    session.project.write('server.js', `${listens}\n`);
-    expect(await session.devwatch.event('ready')).toMatchObject({ run: 2, port });
+    await using app = await start({ files: { 'server.js': listens }, args: ['server.js', String(port)] });
+    expect(await app.event('ready')).toMatchObject({ run: 1, port });
+    app.write('server.js', `${listens}\n`);
+    expect(await app.event('ready')).toMatchObject({ run: 2, port });
   });
 
   test('when it listens without held ports', async () => {
     const port = await freePort();
-    await using session = await start({ 'server.js': listens }, ['--no-hold', 'server.js', String(port)]);
-    expect(await session.devwatch.event('ready')).toMatchObject({ run: 1, port });
+    await using app = await start({ files: { 'server.js': listens }, args: ['--no-hold', 'server.js', String(port)] });
+    expect(await app.event('ready')).toMatchObject({ run: 1, port });
   });
 
   test('when it answers at an address', async () => {
     const port = await freePort();
     const later = `setTimeout(() => { ${listens} }, 100);`;
-    await using session = await start({ 'server.js': later }, [
-      '--ready',
-      `http://127.0.0.1:${port}/`,
-      'server.js',
-      String(port),
-    ]);
-    expect(await session.devwatch.event('ready')).toMatchObject({ run: 1, port });
+    await using app = await start({
+      files: { 'server.js': later },
+      args: ['--ready', `http://127.0.0.1:${port}/`, 'server.js', String(port)],
+    });
+    expect(await app.event('ready')).toMatchObject({ run: 1, port });
   });
 
   test('when it sends the message', async () => {
     const sends = `process.send('loading'); process.send({ type: 'ready' });${dialHome()}`;
-    await using session = await start({ 'server.js': sends }, ['--ready', 'message', 'server.js']);
-    expect(await session.devwatch.event('ready')).toMatchObject({ run: 1 });
+    await using app = await start({ files: { 'server.js': sends }, args: ['--ready', 'message', 'server.js'] });
+    expect(await app.event('ready')).toMatchObject({ run: 1 });
   });
 
   test('when it prints a text, which is passed on', async () => {
-    await using session = await start({ '.watchrc': '{ "ready": "/listening on \\\\d+/i" }' }, [
-      '--exec',
-      'printf "Listening"; printf " on 42\\n"; exec sleep 60',
-    ]);
-    expect(await session.devwatch.event('ready')).toMatchObject({ run: 1 });
-    await until(() => session.devwatch.stdout() === 'Listening on 42\n');
+    await using app = await start({
+      files: { '.watchrc': '{ "ready": "/listening on \\\\d+/i" }' },
+      args: ['--exec', 'printf "Listening"; printf " on 42\\n"; exec sleep 60'],
+    });
+    expect(await app.event('ready')).toMatchObject({ run: 1 });
+    await until(() => app.stdout() === 'Listening on 42\n');
   });
 
   test.each([
@@ -213,9 +192,9 @@ describe('a program is up', () => {
     [['--health', 'localhost', 'server.js'], /--health takes http:\/\/…, https:\/\/…, tcp:\/\/host:port or event-loop/],
     [['--ready', '/(/', 'server.js'], /--ready has a bad pattern/],
   ])('devwatch refuses %j with an explanation', async (args, message) => {
-    await using session = await start({ 'server.js': '' }, args);
-    expect(await session.devwatch.exited).toMatchObject({ code: 2 });
-    expect(session.devwatch.otherLines.join('\n')).toMatch(message);
+    await using app = await start({ files: { 'server.js': '' }, args });
+    expect(await app.exited).toMatchObject({ code: 2 });
+    expect(app.otherLines.join('\n')).toMatch(message);
   });
 });
 
@@ -231,14 +210,11 @@ describe('hooks', () => {
       'hook.cjs': hook,
       '.watchrc': all('start', 'ready', 'change', 'restart', 'crash', 'exit'),
     };
-    await using session = await start(files, ['--max-restarts', '0', 'server.js']);
-    const of = (name: string) => session.home.caller(({ says }) => says.hook === name).then(({ says }) => says);
-    const [program] = await Promise.all([
-      session.home.caller(({ says }) => says.program === true),
-      session.devwatch.event('watching'),
-    ]);
-    await until(() => session.home.callers.filter(({ says }) => says.hook !== undefined).length === 2);
-    const early = session.home.callers.map(({ says }) => says).filter(({ hook: name }) => name !== undefined);
+    await using app = await start({ files, args: ['--max-restarts', '0', 'server.js'] });
+    const of = (name: string) => app.caller(({ says }) => says.hook === name).then(({ says }) => says);
+    const [program] = await Promise.all([app.caller(({ says }) => says.program === true), app.event('watching')]);
+    await until(() => app.callers.filter(({ says }) => says.hook !== undefined).length === 2);
+    const early = app.callers.map(({ says }) => says).filter(({ hook: name }) => name !== undefined);
     expect(early.map(({ hook: name }) => name).sort()).toEqual(['ready', 'start']);
     expect(early.find(({ hook: name }) => name === 'ready')).toMatchObject({
       DEVWATCH_RUN: '1',
@@ -246,48 +222,48 @@ describe('hooks', () => {
     });
     program.send('crash');
     expect(await of('crash')).toMatchObject({ DEVWATCH_RUN: '1', DEVWATCH_CODE: '1' });
-    session.project.write('server.js', dialHome({ program: true }));
-    expect(await of('change')).toMatchObject({ DEVWATCH_CHANGED: session.project.at('server.js') });
+    app.write('server.js', dialHome({ program: true }));
+    expect(await of('change')).toMatchObject({ DEVWATCH_CHANGED: app.at('server.js') });
     const again =
-      session.home.callers.find(({ says }) => says.hook === 'restart') ??
-      (await session.home.caller(({ says }) => says.hook === 'restart'));
+      app.callers.find(({ says }) => says.hook === 'restart') ??
+      (await app.caller(({ says }) => says.hook === 'restart'));
     expect(again.says).toMatchObject({ DEVWATCH_RUN: '2', DEVWATCH_REASON: 'change' });
   });
 
   test('--on-ready runs a command when the program is up', async () => {
     const files = { 'server.js': `require('http').createServer().listen(0);`, 'hook.cjs': hook };
-    await using session = await start(files, ['--on-ready', 'node hook.cjs', 'server.js']);
-    expect((await session.home.caller()).says.hook).toBe('ready');
+    await using app = await start({ files, args: ['--on-ready', 'node hook.cjs', 'server.js'] });
+    expect((await app.caller()).says.hook).toBe('ready');
   });
 
   test('neither delay a restart nor outlive devwatch when they hang', async () => {
     const files = { 'server.js': dialHome({ run: 1 }), 'hook.cjs': dialHome({ hook: true }), '.watchrc': all('start') };
-    await using session = await start(files, ['server.js']);
-    const callers = [await session.home.caller(), await session.home.caller()];
-    await session.devwatch.event('watching');
-    session.project.write('server.js', dialHome({ run: 2 }));
-    expect((await session.home.caller(({ says }) => says.run === 2)).says.run).toBe(2);
+    await using app = await start({ files, args: ['server.js'] });
+    const callers = [await app.caller(), await app.caller()];
+    await app.event('watching');
+    app.write('server.js', dialHome({ run: 2 }));
+    expect((await app.caller(({ says }) => says.run === 2)).says.run).toBe(2);
     const hanging = callers.find(({ says }) => says.hook === true);
     expect(hanging?.isAlive()).toBe(true);
-    await session.devwatch.end('SIGTERM');
+    await app.end('SIGTERM');
     await hanging?.gone;
   });
 
   test('that cannot be started are reported', async () => {
-    await using session = await start(
-      { 'server.js': dialHome(), '.watchrc': '{ "on": { "start": "no-such-command" } }' },
-      ['server.js'],
-    );
-    const { message } = await session.devwatch.event('problem');
+    await using app = await start({
+      files: { 'server.js': dialHome(), '.watchrc': '{ "on": { "start": "no-such-command" } }' },
+      args: ['server.js'],
+    });
+    const { message } = await app.event('problem');
     expect(message).toBe('on.start: "no-such-command" was not found');
   });
 });
 
 test('--live-reload notifies pages of a run that is up, and of style sheets, which cause no restart', async () => {
   const files = { 'server.js': `${dialHome()}require('http').createServer().listen(0);`, 'public/style.css': 'a {}' };
-  await using session = await start(files, ['--live-reload=0', 'server.js']);
-  const { url } = await session.devwatch.event('liveReload');
-  await session.devwatch.event('watching');
+  await using app = await start({ files, args: ['--live-reload=0', 'server.js'] });
+  const { url } = await app.event('liveReload');
+  await app.event('watching');
   const response = await fetch(url.replace('client.js', 'events'));
   const reader = (response.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream()).getReader();
   let heard = '';
@@ -295,11 +271,11 @@ test('--live-reload notifies pages of a run that is up, and of style sheets, whi
     while (!heard.includes(`event: ${event}`)) heard += (await reader.read()).value ?? '';
     heard = '';
   };
-  fs.writeFileSync(session.project.at('public/style.css'), 'a { color: red }');
+  fs.writeFileSync(app.at('public/style.css'), 'a { color: red }');
   await hears('styles');
-  expect(await session.devwatch.event('pages')).toMatchObject({ styles: true });
-  session.project.write('server.js', `${files['server.js']}\n`);
+  expect(await app.event('pages')).toMatchObject({ styles: true });
+  app.write('server.js', `${files['server.js']}\n`);
   await hears('reload');
-  expect(session.devwatch.events.filter(({ event }) => event === 'start')).toHaveLength(2);
+  expect(app.events.filter(({ event }) => event === 'start')).toHaveLength(2);
   await reader.cancel();
 });

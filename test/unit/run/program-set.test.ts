@@ -1,14 +1,14 @@
 /** Programs that wait for others, with a clock that stands still for those that wait. */
 
 import { expect, test } from 'vitest';
-import { loadProject } from '../../src/config/load.ts';
-import { ProgramSet } from '../../src/run/program-set.ts';
-import { UsageError } from '../../src/shared/errors.ts';
-import type { DevwatchEvent, EventOf, EventType } from '../../src/shared/events.ts';
-import { createClock, type VirtualClock } from '../support/clock.ts';
-import { until } from '../support/facts.ts';
-import { dialHome, type Home, openHome } from '../support/home.ts';
-import { createProject, type Project } from '../support/project.ts';
+import { loadProject } from '../../../src/config/load.ts';
+import { ProgramSet } from '../../../src/run/program-set.ts';
+import { UsageError } from '../../../src/shared/errors.ts';
+import type { DevwatchEvent, EventOf, EventType } from '../../../src/shared/events.ts';
+import { createClock, type VirtualClock } from '../../support/clock.ts';
+import { until } from '../../support/facts.ts';
+import { dialHome, type Home, openHome } from '../../support/home.ts';
+import { createProject, type Project } from '../../support/project.ts';
 
 interface Stated {
   readonly app: string | undefined;
