@@ -48,7 +48,7 @@ export function formatVerdict(verdict: Verdict | { readonly watched: false; read
     case 'gitignored':
       return `git ignores ${verdict.pattern}`;
     case 'extension':
-      return 'its extension does not count';
+      return 'its extension is not watched';
     case 'outside':
       return 'no pattern matches it';
     case 'unchanged':

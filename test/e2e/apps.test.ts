@@ -411,7 +411,7 @@ describe('in a terminal', () => {
     await terminal.until(/\[devwatch\] web restarted/);
     expect((await home.caller()).says.app).toBe('web');
     terminal.line('r wbe');
-    await terminal.until(/no program is called wbe · web, api/);
+    await terminal.until(/no program is named wbe · there are web, api/);
     expect(api?.isAlive()).toBe(true);
     terminal.line('r');
     expect(Object.keys(await callersOf(home, 2)).sort()).toEqual(['api', 'web']);
@@ -780,5 +780,5 @@ test('devwatch config and explain cover each program', async () => {
     apps: { web: { script: 'web.js', delay: 100 }, style: { ext: ['css'] } },
   });
   const explained = await runDevwatch(['explain', 'a.css'], { cwd: project.path });
-  expect(explained.stdout).toMatch(/^web: a\.css\n {2}does not count[\s\S]*^style: a\.css\n {2}restarts the program/m);
+  expect(explained.stdout).toMatch(/^web: a\.css\n {2}is ignored[\s\S]*^style: a\.css\n {2}restarts the program/m);
 });

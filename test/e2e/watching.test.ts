@@ -292,14 +292,14 @@ src
   restarts the program · watch .
   watched by inotify
 src/a.test.js
-  does not count · ignore *.test.js
+  is ignored · ignore *.test.js
 notes.txt
-  does not count · its extension does not count
+  is ignored · its extension is not watched
 node_modules/x/y.js
-  does not count · node_modules/ is ignored by default
-  node_modules is not looked into
+  is ignored · node_modules/ is ignored by default
+  node_modules is not watched
 ../far.js
-  does not count · no pattern matches it
+  is ignored · no pattern matches it
 .watchrc
   is read again as settings · watch PROJECT/.watchrc
   watched by inotify
