@@ -52,7 +52,7 @@ export class Termination {
     this.#options = options;
   }
 
-  /** Enters a stage, never an earlier one than the present, and scans at once. */
+  /** Enters a stage, which must not be before the present one, and scans at once. */
   escalate(stage: StopStage): void {
     if (stage === 'killing' && this.#stage !== 'killing') this.#killedAt = this.#options.clock.now();
     this.#stage = stage;
