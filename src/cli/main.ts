@@ -1,11 +1,18 @@
 /** The command line: argv → subcommand → exit code. Only this room exits the process. */
 
 import { type CommandLine, parseArgv, parsePaths } from '../config/argv.ts';
+import { didYouMean } from '../config/did-you-mean.ts';
 import { codeOf, UsageError } from '../shared/errors.ts';
 import { version } from '../shared/version.ts';
 import { exitCodes, fail, ignoreClosedPipe, print } from './print.ts';
 import { runPrograms } from './run.ts';
-import { backgroundVariable, findSubcommand, type Invocation, type Subcommand } from './subcommands.ts';
+import {
+  backgroundVariable,
+  findSubcommand,
+  type Invocation,
+  type Subcommand,
+  subcommandNames,
+} from './subcommands.ts';
 
 async function main(argv: readonly string[], keepCompiled: () => void): Promise<void> {
   const { [backgroundVariable]: name } = process.env;
@@ -15,12 +22,18 @@ async function main(argv: readonly string[], keepCompiled: () => void): Promise<
   if (line.version) return print(version);
   const [word = '', ...words] = line.program;
   const subcommand = line.literal ? undefined : findSubcommand(word);
-  if (subcommand === undefined) return runPrograms(line, keepCompiled);
+  if (subcommand === undefined) return runPrograms(line, keepCompiled).catch((error) => suggest(error, line));
   const invocation = await readInvocation(subcommand, { ...line, program: [] }, words);
   if (invocation === undefined) return (await import('./help.ts')).printSubcommandHelp(subcommand);
   ignoreClosedPipe();
   const { execute } = await subcommand.load();
   process.exitCode = (await execute(invocation)) ?? exitCodes.ok;
+}
+
+/** Adds the nearest subcommand to the error about a word that is no script and no command. */
+function suggest(error: unknown, { program: [word = ''] }: CommandLine): never {
+  if (!(error instanceof UsageError) || !error.message.startsWith(`${word}: no such file or command`)) throw error;
+  throw new UsageError(`${error.message}${didYouMean(word, subcommandNames, (name) => `devwatch ${name}`)}`);
 }
 
 /** Returns what a subcommand was called with; undefined if help was requested. */

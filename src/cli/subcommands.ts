@@ -155,5 +155,7 @@ export const subcommands: readonly Subcommand[] = [
   },
 ];
 
+export const subcommandNames: readonly string[] = subcommands.flatMap(({ name, aliases = [] }) => [name, ...aliases]);
+
 export const findSubcommand = (word: string): Subcommand | undefined =>
   subcommands.find(({ name, aliases = [] }) => name === word || aliases.includes(word));
