@@ -22,7 +22,7 @@ export interface ProgramRequest {
   readonly nodeArgs: readonly string[];
 }
 
-/** A program to run, and what surrounds it. */
+/** A program to run, and its connections to devwatch. */
 export interface RunRequest extends ProgramRequest {
   /** Name under `apps`, if there are several programs. */
   readonly app?: string | undefined;
@@ -36,21 +36,21 @@ export interface RunRequest extends ProgramRequest {
   readonly sockets?: readonly HeldPort[] | undefined;
 }
 
-/** Valid settings, and what follows from them. */
+/** Valid settings, with the command and the variables that follow from them. */
 export interface RunPlan {
   readonly loaded: LoadedSettings;
   readonly command: Command;
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** @throws UsageError when there is nothing to run, it cannot be run, or a file of variables cannot be read */
+/** Resolves the command and the variables. @throws UsageError when there is nothing to run, or it cannot be run */
 export const planRun = (request: RunRequest): RunPlan => ({
   loaded: request.loaded,
   command: planCommand(request),
   env: readVariables(request),
 });
 
-/** Reads the program's variables, with the files that the settings name. @throws UsageError when one cannot be read */
+/** Reads the program's variables and their files. @throws UsageError when a file cannot be read */
 export const readVariables = ({ loaded: { folder, settings }, defaultEnv }: RunRequest): NodeJS.ProcessEnv =>
   readEnvironment({
     folder,
@@ -59,7 +59,7 @@ export const readVariables = ({ loaded: { folder, settings }, defaultEnv }: RunR
     defaults: defaultEnv?.(settings),
   });
 
-/** @throws UsageError when there is nothing to run, or it cannot be run */
+/** Resolves the command. @throws UsageError when there is nothing to run, or it cannot be run */
 export function planCommand({ loaded, program: given, nodeArgs }: ProgramRequest): Command {
   const { settings, folder } = loaded;
   const fromSettings = settings.script === undefined ? [] : [settings.script, ...settings.args];
@@ -124,6 +124,7 @@ export function launchOptionsFor(
   };
 }
 
+/** The part of the settings that the supervisor needs. */
 export function policyFor(settings: Settings): Policy {
   const { restart, maxRestarts, minUptime, exitOnCrash, onChangeOnly, killTimeout } = settings;
   return { ...defaultPolicy, restart, maxRestarts, minUptime, exitOnCrash, onChangeOnly, killTimeout };

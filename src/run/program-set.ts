@@ -12,13 +12,13 @@ export interface ProgramSetOptions {
   readonly members: readonly RunRequest[];
   /** Returns the receiver of a program's events. Called once for each program. */
   readonly observe: (member: RunRequest) => Emit;
-  /** Returns all programs as the settings name them now. @throws UsageError */
+  /** Reads all programs that the settings name. @throws UsageError */
   readonly reread: () => readonly RunRequest[];
   /** Reports an error in settings that concern no single program. */
   readonly onProblem: (message: string) => void;
   /** Called once, when no process of any program is alive. */
   readonly onEnd: (reason: StopReason) => void;
-  /** Clock of the set and of its settings; the programs use the system's. */
+  /** Clock of the set and of its settings; the programs use the system clock. */
   readonly clock?: Clock;
 }
 
@@ -78,7 +78,11 @@ export class ProgramSet {
     for (const member of this.#members.values()) this.#reportWait(member);
   }
 
-  /** Restarts one program by its name, or all. Of a program that waits for others, reports that it waits. Returns false for an unknown name. */
+  /**
+   * Restarts a program by its name, or all. A program that waits for others is not started; a `wait` event reports it.
+   *
+   * @returns false for an unknown name
+   */
   restart(name?: string): boolean {
     const members = name === undefined ? [...this.#members.values()] : [this.#members.get(name)];
     for (const member of members) {

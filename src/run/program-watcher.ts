@@ -48,7 +48,7 @@ export class ProgramWatcher {
       );
   }
 
-  /** What is being watched; undefined before the start, and while nothing is watched. */
+  /** The current watch session; undefined before the start, and while no file is watched. */
   get session(): WatchSession | undefined {
     return this.#session;
   }

@@ -1,5 +1,5 @@
 /**
- * One program: wires its files, its settings and its runs to the supervisor, which decides what happens.
+ * A program: wires its files, its settings and its runs to the supervisor, which decides what happens.
  *
  * From a changed file to the next run: ProgramWatcher → #onChange → Changes → Supervisor → #launch → ProgramRuns.
  * From the end of a run to its event: ProgramRuns → Supervisor → #onOwnEnd.
@@ -40,7 +40,7 @@ export interface ProgramOptions {
   readonly onEnd: (reason: StopReason) => void;
 }
 
-/** After this long without a restart, tell the user what devwatch waits for. */
+/** After this long without a restart, the user learns what devwatch waits for. */
 const slowStopNoticeMs = 1500;
 
 export class Program implements Configurable {

@@ -131,7 +131,10 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
     const { isNode } = command;
     const { settings, folder } = loaded;
     await terminateStaleOrphans(folder, () =>
-      this.#emitEvent({ type: 'warning', message: 'an earlier devwatch was killed here: ending what it left running' }),
+      this.#emitEvent({
+        type: 'warning',
+        message: 'an earlier devwatch was killed here: terminating the processes that it left running',
+      }),
     );
     if (this.#hasEnded) return;
     const containment = createContainment({ keep: settings.keep });

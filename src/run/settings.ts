@@ -1,6 +1,6 @@
 /**
- * Re-reads the settings of all programs when a settings file has changed: once for all of them. Each program is
- * given its own settings; wrong ones are reported, and the old ones stay in force.
+ * Reads the settings again when a settings file has changed, once for all programs. Each program gets its own
+ * settings. Errors are reported, and the old settings stay in force.
  */
 
 import type { OptionKey } from '../config/options.ts';
@@ -14,27 +14,27 @@ import { planRun, type RunPlan, type RunRequest } from './command-plan.ts';
 
 /** A program, as far as its settings are concerned. */
 export interface Configurable {
-  /** Puts settings into force; undefined leaves the old ones. Returns the keys that have other values now. */
+  /** Applies settings; undefined keeps the old ones. Returns the keys whose values have changed. */
   update(plan: RunPlan | undefined): readonly OptionKey[];
-  /** Emits an event about settings that cannot be put into force. */
+  /** Emits a `problem` event. */
   reportProblem(message: string): void;
 }
 
 /** Result of reading the settings again. */
 export interface Reread {
-  /** The keys that have other values now. */
+  /** The keys whose values have changed. */
   readonly changed: readonly OptionKey[];
-  /** Why settings stay as they were. */
+  /** The error because of which settings stay as they were. */
   readonly problem?: string;
 }
 
 export interface SettingsReloaderOptions {
   readonly clock: Clock;
-  /** Returns all programs as the settings files name them now. @throws UsageError */
+  /** Reads all programs that the settings files name. @throws UsageError */
   readonly read: () => readonly RunRequest[];
-  /** The programs in use, with the request that each of them is for, if the settings still name it. */
+  /** Returns the programs in use, each with its request if the settings still name the program. */
   readonly match: (requests: readonly RunRequest[]) => ReadonlyMap<Configurable, RunRequest | undefined>;
-  /** Called with valid settings when every program has been given its own: programs can be added and removed. */
+  /** Called with valid settings after every program in use has got its own; adds and removes programs. */
   readonly onRead?: (requests: readonly RunRequest[]) => void;
   /** Reports an error in settings that concern no single program in use. */
   readonly onProblem: (message: string) => void;
@@ -52,7 +52,7 @@ interface Problem {
 export class SettingsReloader {
   readonly #options: SettingsReloaderOptions;
   readonly #quiet: QuietWindow;
-  /** A file looked half saved, and is given time once. */
+  /** A file looked half saved, and reading it was postponed once. */
   #hasWaited = false;
 
   constructor(options: SettingsReloaderOptions) {
@@ -84,7 +84,7 @@ export class SettingsReloader {
   }
 
   #onQuiet(changes: readonly Change[]): void {
-    // The next save may have begun: an empty file is given time once.
+    // The next save may have begun: wait once for the rest of a file that looks half saved.
     this.#hasWaited = !this.#hasWaited && changes.some(({ path }) => restOfSaveAt(path) > 0);
     if (this.#hasWaited) {
       for (const change of changes) this.#quiet.push(change);
@@ -93,7 +93,7 @@ export class SettingsReloader {
     const stamps = (): string => changes.map(({ path }) => stampOf(path)).join();
     const before = stamps();
     const { problems } = this.#reload();
-    // A save that has begun since explains the problem, and another change follows.
+    // The file was saved again while it was read: half of it may have been read, and its change follows.
     if (problems.length > 0 && stamps() !== before) return;
     for (const { message, program } of problems) {
       const text = `${message} · the old settings stay in force`;

@@ -9,7 +9,7 @@ import type { Settings } from '../config/settings-types.ts';
 /** Why a run was started. */
 export type Cause = 'start' | 'change' | 'crash' | 'exit' | 'manual' | 'settings';
 
-/** One file that changed; `path` is absolute. */
+/** A file that changed; `path` is absolute. */
 export interface Change {
   readonly kind: 'add' | 'change' | 'unlink';
   readonly path: string;
@@ -36,7 +36,7 @@ export interface Outcome {
   readonly reason?: string;
 }
 
-/** What happens after a program ended by itself. */
+/** The next step after a program ended by itself. */
 export type Next =
   | { readonly kind: 'restart'; readonly delay: number; readonly attempt: number; readonly limit: number }
   | { readonly kind: 'wait'; readonly gaveUp: boolean }
@@ -115,7 +115,7 @@ export type DevwatchEvent =
       readonly files: number;
       readonly ms: number;
     }
-  /** Files that the program has loaded and no pattern matches are watched, too (`--deps`). */
+  /** Files that the program has loaded and no pattern matches are watched as well (`--deps`). */
   | { readonly type: 'watchingLoads'; readonly files: readonly string[] }
   /** Relevant files changed, and the debounce has ended. */
   | { readonly type: 'change'; readonly changes: readonly Change[] }
@@ -125,7 +125,7 @@ export type DevwatchEvent =
       readonly path: string;
       readonly verdict: Verdict | { readonly watched: false; readonly reason: 'unchanged' };
     }
-  /** Who reads the lines typed into the terminal from now on. */
+  /** The reader of the lines typed into the terminal from now on. */
   | { readonly type: 'input'; readonly owner: 'program' | 'devwatch' }
   /** The program is ending because another process listens on its port; `holders` as far as they are visible. */
   | { readonly type: 'portTaken'; readonly port: number; readonly holders: readonly PortHolder[] }
@@ -145,7 +145,7 @@ export type DevwatchEvent =
       readonly uptime: number;
       readonly next: Next;
     }
-  /** Nothing runs until a relevant file changes, or (one of several programs) until these programs are up. */
+  /** The program is not started before a relevant file changes, or before these programs are up. */
   | { readonly type: 'wait'; readonly reason: 'on-change-only' }
   | { readonly type: 'wait'; readonly reason: 'after'; readonly programs: readonly string[] }
   /** The old process tree enters a stage of stopping; `grace` is how long it had before SIGKILL, or null. */

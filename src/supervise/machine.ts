@@ -49,7 +49,7 @@ export const defaultPolicy: Policy = {
   maxBackoff: 10_000,
 };
 
-/** What follows once the tree is gone. */
+/** The next step once the tree is gone. */
 export type Goal =
   | { readonly kind: 'start'; readonly cause: Cause; readonly quiet: boolean }
   | { readonly kind: 'backoff'; readonly cause: Cause; readonly delay: number; readonly streak: number }
@@ -57,15 +57,15 @@ export type Goal =
   | { readonly kind: 'end'; readonly reason: StopReason };
 
 export type Phase =
-  /** Nothing has been started yet. */
+  /** Before the first start. */
   | { readonly kind: 'idle' }
   /** `streak` counts the quick crashes in a row before this run. */
   | { readonly kind: 'running'; readonly streak: number }
   /** The tree of the latest run is being stopped. */
   | { readonly kind: 'stopping'; readonly stage: StopStage; readonly goal: Goal }
-  /** Nothing is alive; the next run waits for the quiet window. */
+  /** No process is alive; the next run waits for the end of the debounce. */
   | { readonly kind: 'settling'; readonly cause: Cause }
-  /** Nothing is alive; the next run waits for its timer. */
+  /** No process is alive; the next run waits for its timer. */
   | { readonly kind: 'backoff'; readonly cause: Cause; readonly streak: number }
   /** Waits for a change. `leftovers`: the program exited with code 0, and processes that it started may still run. */
   | { readonly kind: 'waiting'; readonly leftovers: boolean }

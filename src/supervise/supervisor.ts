@@ -77,7 +77,7 @@ export class Supervisor<Program extends Stoppable> {
     return kind === 'running' || kind === 'stopping' || kind === 'waiting' ? this.#program : undefined;
   }
 
-  /** Handles an event and everything that follows from it. Events that come in meanwhile are handled after it, in order. */
+  /** Handles an event and everything that follows from it. Events that arrive during that time are handled afterwards, in order. */
   dispatch(event: MachineEvent): void {
     this.#queue.push(event);
     if (this.#isDispatching) return;

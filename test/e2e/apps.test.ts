@@ -42,7 +42,7 @@ test('all programs start, a save restarts the program that it concerns, and stop
   const next = await app.caller();
   await web?.gone;
   expect([next.says.app, api?.isAlive()]).toEqual(['web', true]);
-  // Of several that were named by one file the other would have been restarted by now, too.
+  // If the first save had concerned both programs, the other one would have restarted by now.
   app.write('api.js', `${server('api')}// saved`);
   expect((await app.caller()).says.app).toBe('api');
   expect(app.callers).toHaveLength(4);
@@ -105,7 +105,7 @@ test('programs wait while their output is not read, devwatch does not, and no li
   await using app = await start({ project });
   app.process.stdout?.pause();
   await Promise.all([app.watches('web'), app.watches('api')]);
-  // It is not held up itself: it sees a save, and acts on it.
+  // devwatch is not blocked: it sees a save and acts on it.
   app.write('more.js', '');
   await app.event('start', ({ cause }) => cause === 'change');
   expect(app.events.filter(({ event }) => event === 'exit')).toEqual([]);
@@ -116,7 +116,7 @@ test('programs wait while their output is not read, devwatch does not, and no li
   expect(shown.pop()).toBe('');
   const all = Array.from({ length: 20_000 }, (_, line) => line);
   for (const app of ['web', 'api']) {
-    // A line whose end is late is shown in two, if the other one prints meanwhile.
+    // A line whose end is late is shown in two parts if the other program prints in between.
     const text = shown.map((line) => (line.startsWith(app) ? line.slice(app.length + 3) : '')).join('');
     const numbers = [...text.matchAll(/x{50} (\d+)(?=x|$)/g)].map(([, number]) => Number(number));
     // The last run has printed all of it; the one before ended with the save.
@@ -141,7 +141,7 @@ test('the last line that a program prints before it ends reaches a slow reader',
   const web = await app.caller();
   const { pid } = (await app.event('start', ({ app }) => app === 'flood')) as { pid: number };
   app.process.stdout?.pause();
-  // It sleeps only while its output is not read, and for long when nobody reads devwatch's.
+  // The program sleeps only while its output is not read, which lasts while devwatch's own output is not read.
   let asleep = 0;
   await until(() => {
     asleep = stateOf(pid) === 'S' ? asleep + 1 : 0;
@@ -193,7 +193,7 @@ describe('order', () => {
       files: {
         '.watchrc': settings(apps),
         'web.js': server('web'),
-        // Listens when it is told to.
+        // Listens when it receives a line.
         'db.js': `${dialHome({ app: 'db' }).replace(';', ".on('data', () => require('http').createServer().listen(0, '127.0.0.1'));")}`,
         'job.js': dialHome({ app: 'job' }),
       },
@@ -573,22 +573,21 @@ describe('when the settings change', () => {
     await using app = await start({ files: { '.watchrc': settings(inEach('web', 'api')), ...files('web', 'api') } });
     const { web, api } = await callersOf(app, 2);
     await Promise.all([app.watches('web'), app.watches('api')]);
-    const told = (): string[] => app.events.flatMap((stated) => (stated.event === 'problem' ? stated.message : []));
+    const problems = (): string[] => app.events.flatMap((stated) => (stated.event === 'problem' ? stated.message : []));
     app.write('.watchrc', '{"apps": {"web": {"scirpt": 1}}}');
-    // It is about none of them, whichever has read it first.
+    // The error concerns no single program.
     expect((await app.event('problem')) as { app?: string }).not.toHaveProperty('app');
-    // Both have read it, and one has told, when the next change has come to both of them. In one step: the
-    // other one may be about to read it, and an empty file would be another mistake.
+    // Both programs get the next change. The file is replaced in one step: an empty one would be another error.
     app.replace(
       '.watchrc',
       settings({ web: { ...inEach('web').web, delay: 50 }, api: { ...inEach('api').api, delay: 50 } }),
     );
     await until(() => app.events.filter(({ event }) => event === 'settings').length === 2);
-    expect(told()).toEqual([expect.stringContaining('.watchrc:1:19: unknown key "scirpt"')]);
+    expect(problems()).toEqual([expect.stringContaining('.watchrc:1:19: unknown key "scirpt"')]);
     app.write('.watchrc', '{"apps": {"web": {"scirpt": 1}}}');
-    // It is about none of them, whichever has read it first.
+    // The error concerns no single program.
     expect((await app.event('problem')) as { app?: string }).not.toHaveProperty('app');
-    expect([web?.isAlive(), api?.isAlive(), told().length]).toEqual([true, true, 2]);
+    expect([web?.isAlive(), api?.isAlive(), problems().length]).toEqual([true, true, 2]);
   });
 
   test('a program that waits starts with the settings of that time', async () => {
@@ -740,7 +739,7 @@ describe('after SIGKILL of devwatch', () => {
 
   test('and of its guardians, the next devwatch kills all programs before it starts them again', async () => {
     await using home = await openHome();
-    // They outlive the polite signal: whoever does not wait for them meets them.
+    // They ignore SIGTERM, so they would be alive if the next devwatch did not wait for them.
     const stubborn = (app: string): string => `process.on('SIGTERM', () => {});${server(app)}`;
     await using project = createProject({
       '.watchrc': settings(['web.js', 'api.js'], { killTimeout: 100 }),

@@ -1,4 +1,4 @@
-/** One program with a fake launcher on a virtual clock; nothing is watched. */
+/** A program with a fake launcher on a virtual clock; no file is watched. */
 
 import { describe, expect, test } from 'vitest';
 import { loadGiven } from '../../../src/config/load.ts';
@@ -15,7 +15,7 @@ interface Run {
   readonly stages: StopStage[];
   readonly signals: string[];
   /** Reports an event of the run. */
-  readonly tell: (event: ProgramEvent) => void;
+  readonly report: (event: ProgramEvent) => void;
 }
 
 const clean: Outcome = { code: 0, signal: null };
@@ -46,7 +46,7 @@ function open(settings: SettingsInput = {}) {
   function launch(options: LaunchOptions, listener: ProgramListener) {
     const stages: StopStage[] = [];
     const signals: string[] = [];
-    runs.push({ options, stages, signals, tell: (event) => listener.onEvent(event) });
+    runs.push({ options, stages, signals, report: (event) => listener.onEvent(event) });
     return {
       pid: 1000 + runs.length,
       fromStandby: false,
@@ -84,9 +84,9 @@ function open(settings: SettingsInput = {}) {
     types: (): readonly EventType[] => events.map(({ type }) => type),
     /** The root process of the latest run ends, and its tree is gone. */
     end(outcome: Outcome): void {
-      const { tell } = latest();
-      tell({ type: 'exit', outcome });
-      tell({ type: 'gone', survivors: [] });
+      const { report } = latest();
+      report({ type: 'exit', outcome });
+      report({ type: 'gone', survivors: [] });
     },
   };
 }
@@ -96,9 +96,9 @@ describe('a run', () => {
     const { clock, program, start, latest, events, hooks } = open();
     start();
     clock.advance(20);
-    latest().tell({ type: 'begin' });
+    latest().report({ type: 'begin' });
     clock.advance(10);
-    latest().tell({ type: 'listens', port: 3000 });
+    latest().report({ type: 'listens', port: 3000 });
     expect(events.slice(1)).toMatchObject([
       { type: 'start', run: 1, pid: 1001, cause: 'start', ms: 0 },
       { type: 'begin', run: 1, ms: 20 },

@@ -1,4 +1,4 @@
-/** One reading of the settings for all programs, on a virtual clock. */
+/** Reading changed settings for all programs, on a virtual clock. */
 
 import { describe, expect, test } from 'vitest';
 import { loadGiven } from '../../../src/config/load.ts';

@@ -17,28 +17,28 @@ const defaults: HealthPolicy = {
   failOn: ['refused', 'timeout', 'reset', 'unreachable', 'status', 'closed'],
 };
 
-/** How a probe turns out: after so many ms, or never. */
+/** Result of a probe, after this many ms; or no answer at all. */
 type Turn = { readonly after: number; readonly result: ProbeResult } | 'silence';
 
 const at = (after: number, result: ProbeResult): Turn => ({ after, result });
 
 interface Asked {
   readonly from: number;
-  /** Set when it answered or was aborted. */
+  /** When the probe was answered or aborted. */
   until?: number;
   aborted: boolean;
   readonly answer: (result: ProbeResult) => void;
 }
 
-/** `turns`: of the probes in their order; the last one goes for all further. None: they are answered by hand. */
+/** @param turns results of the probes in order; the last one repeats. Empty: the test answers them. */
 function open(policy: Partial<HealthPolicy> = {}, turns: readonly Turn[] = ['silence']) {
   const clock = createClock();
   const start = clock.now();
-  /** As after a SIGSTOP: time has passed, and every timer is that late. */
+  /** Time that passed while devwatch was suspended, as by SIGSTOP; every timer is this late. */
   let stoodStill = 0;
   const elapsed = () => clock.now() - start;
   const asked: Asked[] = [];
-  const told: { at: number; reason: string }[] = [];
+  const reports: { at: number; reason: string }[] = [];
   const health = new Health({
     clock: { now: () => clock.now() + stoodStill, after: clock.after, soon: clock.soon },
     policy: { ...defaults, ...policy },
@@ -60,9 +60,9 @@ function open(policy: Partial<HealthPolicy> = {}, turns: readonly Turn[] = ['sil
         asked.push(entry);
         if (turn !== undefined && turn !== 'silence') clock.after(turn.after, () => entry.answer(turn.result));
       }),
-    onUnhealthy: (reason) => told.push({ at: elapsed(), reason }),
+    onUnhealthy: (reason) => reports.push({ at: elapsed(), reason }),
   });
-  /** Moves time on in steps. After each, what is promised happens, and what that makes due at once. */
+  /** Advances the clock in steps. After each step pending promises are settled, and timers that are due fire. */
   const advance = async (ms: number, step = ms): Promise<void> => {
     const moves = [0, ...Array.from({ length: Math.floor(ms / step) }, () => step), ms % step];
     for (const move of moves) {
@@ -77,13 +77,13 @@ function open(policy: Partial<HealthPolicy> = {}, turns: readonly Turn[] = ['sil
     clock,
     health,
     asked,
-    told,
+    reports,
     advance,
     standStill(ms: number) {
       stoodStill += ms;
     },
     starts: () => asked.map(({ from }) => from),
-    times: () => told.map((entry) => entry.at),
+    times: () => reports.map((entry) => entry.at),
   };
 }
 
@@ -91,30 +91,30 @@ async function settled(): Promise<void> {
   for (let turn = 0; turn < 5; turn += 1) await Promise.resolve();
 }
 
-describe('every 10 s, with 5 s for an answer, one failure is enough', () => {
+describe('with an interval of 10 s, a timeout of 5 s and one failure', () => {
   test.each<[string, Turn, number, string]>([
     ['ECONNREFUSED', at(0, refused), 30_000, `${url} refused the connection`],
     ['ETIMEDOUT', at(3000, { ok: false, kind: 'timeout' }), 33_000, `no answer from ${url} for 5 s`],
     ['a socket that stays silent', 'silence', 35_000, `no answer from ${url} for 5 s`],
     ['ECONNRESET', at(1, { ok: false, kind: 'reset' }), 30_001, `${url} reset the connection`],
   ])('restarts upon %s', async (_, turn, moment, reason) => {
-    const { clock, health, told, starts, advance } = open({}, [at(20, ok), at(20, ok), turn]);
+    const { clock, health, reports, starts, advance } = open({}, [at(20, ok), at(20, ok), turn]);
     health.begin();
     await advance(100_000, 1);
     expect(starts()).toEqual([10_000, 20_000, 30_000]);
-    expect(told).toEqual([{ at: moment, reason }]);
+    expect(reports).toEqual([{ at: moment, reason }]);
     expect(clock.pending).toBe(0);
   });
 
-  test('an answer after 4.999 s is one', async () => {
-    const { health, told, starts, advance } = open({}, [at(4999, ok)]);
+  test('an answer after 4.999 s counts', async () => {
+    const { health, reports, starts, advance } = open({}, [at(4999, ok)]);
     health.begin();
     await advance(35_000, 1);
     expect(starts()).toEqual([10_000, 20_000, 30_000]);
-    expect(told).toEqual([]);
+    expect(reports).toEqual([]);
   });
 
-  test('what has not answered is aborted', async () => {
+  test('a probe without an answer is aborted', async () => {
     const { health, asked, advance } = open();
     health.begin();
     await advance(14_999);
@@ -125,7 +125,7 @@ describe('every 10 s, with 5 s for an answer, one failure is enough', () => {
 });
 
 describe('a probe begins', () => {
-  test('failures before the first answer count after the grace, or once the run is known to be up', async () => {
+  test('whose failures count after the grace, or once the run is known to be up', async () => {
     const { health, times, advance } = open({ interval: 1000, grace: 5000, failures: 1 }, [at(0, refused)]);
     health.begin();
     await advance(4999, 1);
@@ -187,7 +187,7 @@ describe('failures', () => {
     expect(times()).toEqual([70_000]);
   });
 
-  test('of a kind that does not count are as good as answers', async () => {
+  test('of a kind that does not count are treated as answers', async () => {
     const turns = [refused, unavailable, refused, unavailable, refused, refused].map((result) => at(0, result));
     const { health, times, advance } = open({ failures: 2, grace: 0, failOn: ['refused'] }, turns);
     health.begin();
@@ -195,7 +195,7 @@ describe('failures', () => {
     expect(times()).toEqual([50_000]);
   });
 
-  test('are told once, and nothing is asked until the next run', async () => {
+  test('are reported once, and the next probe belongs to the next run', async () => {
     const { clock, health, starts, times, advance } = open({ failures: 2 }, [at(0, refused)]);
     health.begin();
     await advance(50_000, 1000);
@@ -209,30 +209,30 @@ describe('failures', () => {
     expect(times()).toEqual([20_000, 70_000]);
   });
 
-  test('of a probe that cannot even begin count, too', async () => {
+  test('of a probe that cannot be sent count as well', async () => {
     const clock = createClock();
-    const told: string[] = [];
+    const reports: string[] = [];
     const health = new Health({
       clock,
       policy: defaults,
       probe: () => Promise.reject(new Error('no such thing')),
-      onUnhealthy: (reason) => told.push(reason),
+      onUnhealthy: (reason) => reports.push(reason),
     });
     health.begin();
     clock.advance(10_000);
     await settled();
-    expect(told).toEqual([`${url} could not be reached (Error: no such thing)`]);
+    expect(reports).toEqual([`${url} could not be reached (Error: no such thing)`]);
   });
 
-  test('a new run may begin while one is told of', async () => {
+  test('do not prevent a new run from beginning during the report', async () => {
     const clock = createClock();
-    let told = 0;
+    let reports = 0;
     const health = new Health({
       clock,
       policy: defaults,
       probe: () => Promise.resolve(refused),
       onUnhealthy() {
-        told += 1;
+        reports += 1;
         health.begin();
       },
     });
@@ -240,20 +240,20 @@ describe('failures', () => {
     for (let run = 1; run <= 3; run += 1) {
       clock.advance(10_000);
       await settled();
-      expect(told).toBe(run);
+      expect(reports).toBe(run);
     }
   });
 });
 
 describe('when devwatch itself was held up', () => {
-  test('an answer that has come meanwhile counts, although the time is up', async () => {
+  test('an answer that arrived during the delay counts, although the timeout has passed', async () => {
     const clock = createClock();
-    const told: string[] = [];
+    const reports: string[] = [];
     let read = (): void => undefined;
     const health = new Health({
       clock: {
         ...clock,
-        // As in Node: due timers come first, and then what waits to be read.
+        // As in Node: timers that are due fire before pending input is read.
         soon(callback) {
           read();
           let cancelled = false;
@@ -268,24 +268,24 @@ describe('when devwatch itself was held up', () => {
         new Promise((resolve) => {
           read = () => resolve(ok);
         }),
-      onUnhealthy: (reason) => told.push(reason),
+      onUnhealthy: (reason) => reports.push(reason),
     });
     health.begin();
     clock.advance(15_000);
     await settled();
     await settled();
-    expect(told).toEqual([]);
+    expect(reports).toEqual([]);
     expect(clock.pending).toBe(1);
   });
 
-  test('for long, the program is asked again', async () => {
-    const { health, starts, told, times, advance, standStill } = open({ grace: 0 });
+  test('for long, the program is probed again', async () => {
+    const { health, starts, reports, times, advance, standStill } = open({ grace: 0 });
     health.begin();
     await advance(1);
     standStill(60_000);
     await advance(4999);
     expect(starts()).toEqual([0, 5000]);
-    expect(told).toEqual([]);
+    expect(reports).toEqual([]);
     await advance(5000);
     expect(times()).toEqual([10_000]);
   });
@@ -293,7 +293,7 @@ describe('when devwatch itself was held up', () => {
 
 describe('after the end of a run', () => {
   test('a probe under way is aborted, and its late result ignored', async () => {
-    const { clock, health, asked, told, advance } = open();
+    const { clock, health, asked, reports, advance } = open();
     health.begin();
     await advance(12_000);
     health.end();
@@ -301,12 +301,12 @@ describe('after the end of a run', () => {
     expect(clock.pending).toBe(0);
     asked[0]?.answer(refused);
     await advance(100_000);
-    expect(told).toEqual([]);
+    expect(reports).toEqual([]);
     expect(asked).toHaveLength(1);
   });
 
   test('a late result does not count for the next run', async () => {
-    const { health, asked, told, advance } = open({}, []);
+    const { health, asked, reports, advance } = open({}, []);
     health.begin();
     await advance(10_000);
     health.begin();
@@ -315,22 +315,22 @@ describe('after the end of a run', () => {
     expect(asked).toHaveLength(2);
     asked[0]?.answer(refused);
     await advance(1);
-    expect(told).toEqual([]);
+    expect(reports).toEqual([]);
     asked[1]?.answer(refused);
     await advance(1);
-    expect(told).toHaveLength(1);
+    expect(reports).toHaveLength(1);
   });
 
-  test('a late result of a probe that timed out is ignored, too', async () => {
-    const { health, asked, told, advance } = open({ failures: 2 }, []);
+  test('a late result of a probe that timed out is ignored as well', async () => {
+    const { health, asked, reports, advance } = open({ failures: 2 }, []);
     health.begin();
     await advance(15_000);
     asked[0]?.answer(ok);
     await advance(10_000);
-    expect(told).toEqual([{ at: 25_000, reason: `no answer from ${url} for 2 × 5 s` }]);
+    expect(reports).toEqual([{ at: 25_000, reason: `no answer from ${url} for 2 × 5 s` }]);
   });
 
-  test('the failures of the run before are forgotten', async () => {
+  test('the failures of the previous run are forgotten', async () => {
     const { health, times, advance } = open({ failures: 2 }, [at(0, refused)]);
     health.begin();
     await advance(15_000, 1000);
@@ -342,7 +342,7 @@ describe('after the end of a run', () => {
     expect(times()).toEqual([35_000]);
   });
 
-  test('nothing is left of a run that had not been probed yet', async () => {
+  test('no timer is left of a run that was not probed', async () => {
     const { clock, health, asked, advance } = open();
     health.end();
     health.begin();
@@ -384,17 +384,17 @@ describe('the reason', () => {
     [`3 failures in a row, the last: ${url} refused the connection`, {}, [refused, timeout, refused]],
     [`2 failures in a row, the last: ${url} answered 503`, {}, [{ ...unavailable, detail: '500' }, unavailable]],
   ])('%s', async (reason, policy, results) => {
-    const { health, told, advance } = open(
+    const { health, reports, advance } = open(
       { ...policy, failures: results.length },
       results.map((result) => at(0, result)),
     );
     health.begin();
     await advance(60_000, 1000);
-    expect(told.map((entry) => entry.reason)).toEqual([reason]);
+    expect(reports.map((entry) => entry.reason)).toEqual([reason]);
   });
 });
 
-test('any probes: one at a time, evenly spaced, unhealthy exactly when so many have failed in a row, and soon', async () => {
+test('with any results there is one probe at a time, evenly spaced, and the program is unhealthy exactly after the configured failures in a row', async () => {
   const result = fc.constantFrom<ProbeResult>(
     ok,
     refused,
@@ -427,7 +427,7 @@ test('any probes: one at a time, evenly spaced, unhealthy exactly when so many h
         let earliest = Math.min(grace, interval);
         let isUp = false;
         for (const [index, { from, until }] of run.asked.entries()) {
-          expect(unhealthyAt, 'asked although unhealthy').toBeUndefined();
+          expect(unhealthyAt, 'probed although unhealthy').toBeUndefined();
           expect(from).toBeGreaterThanOrEqual(earliest);
           const turn = turns[Math.min(index, turns.length - 1)] ?? 'silence';
           const timesOut = turn === 'silence' || turn.after >= timeout;
@@ -451,7 +451,7 @@ test('any probes: one at a time, evenly spaced, unhealthy exactly when so many h
           if (inARow === failures) unhealthyAt = end;
           const next = run.asked[index + 1];
           const due = Math.max(end, from + interval);
-          // Only where more than two failures are asked for do the probes ever draw together.
+          // The probes move closer together only when more than two failures are required.
           if (inARow < 2) expect(next?.from ?? due).toBe(due);
           else expect(next?.from ?? due).toBeLessThanOrEqual(due);
           if (next === undefined && unhealthyAt === undefined) expect(due).toBeGreaterThan(runFor - 1);
