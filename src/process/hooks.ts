@@ -146,11 +146,11 @@ interface HookRunContext {
   readonly tree: ProcessTree;
   readonly clock: Clock;
   readonly report: (problem: string) => void;
-  /** Nothing is left of its tree. */
+  /** Called when its tree is gone. */
   readonly onOver: () => void;
 }
 
-/** One run of a hook, from its start until its process tree is gone. */
+/** A run of a hook, from its start until its process tree is gone. */
 class HookRun {
   readonly #context: HookRunContext;
   readonly #cancelDeadline: CancelTimer;

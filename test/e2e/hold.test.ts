@@ -200,7 +200,7 @@ describe('a program behaves as without devwatch:', () => {
     await session.replace(plain('0, "::1"'));
     session.go();
     await session.says('address', 2);
-    // It is released when no further server has started for a moment.
+    // The port is released when no further server has started for a moment.
     let code = '';
     while (code !== 'ECONNREFUSED') code = await codeOf(talk({ host: '127.0.0.1', port }, ''));
   });

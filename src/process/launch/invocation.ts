@@ -27,6 +27,7 @@ export interface InheritedSockets {
  */
 const activatedDuplicates = 8;
 
+/** Chooses the listening sockets that a child process inherits. */
 export function inheritedSockets(options: ChildOptions, heldPorts: HeldPorts): InheritedSockets {
   if (!options.command.isNode) return { byPreload: undefined, byProgram: heldPorts.all };
   if (!canReceive(options)) return { byPreload: undefined, byProgram: [] };
@@ -71,7 +72,7 @@ function withPreload(options: ChildOptions, { byPreload }: InheritedSockets, par
     file: command.file,
     args: ['--require', preloadFile, ...command.nodeArgs, ...command.args],
     env: {
-      // Of two variables with the same name the first one counts: it hides the one that spawn adds from the program's Node.
+      // If two variables have the same name, the first one counts: this one hides the one that spawn adds.
       ...(hasPipe && { NODE_CHANNEL_FD: '' }),
       ...env,
       [channelVariable]: JSON.stringify(orders),

@@ -1,4 +1,4 @@
-/** One run of a program, from its start until its process tree is gone. */
+/** A run of a program, from its start until its process tree is gone. */
 
 import fs from 'node:fs';
 import type { PreloadMessage } from '../../preload/messages.ts';
