@@ -5,6 +5,7 @@ import { type CommandLine, parseArgv, parsePaths } from '../../../src/config/arg
 import { kindOf } from '../../../src/config/kinds.ts';
 import { optionKeys, specOf } from '../../../src/config/options.ts';
 import { UsageError } from '../../../src/shared/errors.ts';
+import { rowsOf } from '../../support/exhaustive.ts';
 
 /** Splits a command line as a shell would, without quotes. */
 const words = (line: string): string[] => line.split(' ').filter(Boolean);
@@ -31,7 +32,7 @@ test.each([
   expect(parse(line).program).toStrictEqual(program);
 });
 
-test('whatever words follow the script, they come back untouched and change nothing else', () => {
+test('the words after the script stay unchanged and have no effect', () => {
   const lead = fc.constantFrom([], ['-q'], ['--watch', 'src', '-e', 'js,ts'], ['--inspect', '--delay=1s'], ['-r', 'x']);
   const odd = fc.constantFrom('--', '-', '', '-q', '-w', '--watch', '--inspect', '--help', '--no-color', '-x=1');
   const rest = fc.array(fc.oneof(fc.string({ unit: 'binary' }), odd));
@@ -45,7 +46,7 @@ test('whatever words follow the script, they come back untouched and change noth
   );
 });
 
-test('after -- the first word is the program, whatever it looks like', () => {
+test('after -- the first word is always the program', () => {
   fc.assert(
     fc.property(fc.array(fc.string()), (program) => {
       expect(parseArgv(['-q', '--', ...program])).toMatchObject({ program, literal: true, nodeArgs: [] });
@@ -105,7 +106,7 @@ test("Node's flags and devwatch's may be mixed, and each goes its way", () => {
   });
 });
 
-test('the word after every flag for which this Node needs one is its value, not the script', async () => {
+test('the word after a flag that requires one is its value, not the script', async () => {
   const needsValue = (flag: string): Promise<boolean> =>
     new Promise((resolve) => {
       execFile(process.execPath, [flag, '--version'], (_error, _stdout, stderr) => {
@@ -113,7 +114,10 @@ test('the word after every flag for which this Node needs one is its value, not 
       });
     });
   // -C is devwatch's: --conditions is the same flag of Node.
-  const flags = [...process.allowedNodeEnvironmentFlags].filter((flag) => flag !== '-C');
+  const flags = rowsOf(
+    [...process.allowedNodeEnvironmentFlags].filter((flag) => flag !== '-C'),
+    (flag) => ['--import', '-r', '--title', '--conditions', '--no-warnings', '--inspect', '--env-file'].includes(flag),
+  );
   const needing: string[] = [];
   const queue = [...flags];
   const work = async (): Promise<void> => {

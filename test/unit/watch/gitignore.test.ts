@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createFilter } from '../../../src/watch/filter.ts';
 import { gitIgnoreFilesAbove, readGitIgnores } from '../../../src/watch/gitignore.ts';
+import { isExhaustive } from '../../support/exhaustive.ts';
 import { createProject, type Project } from '../../support/project.ts';
 
 /** Hides the rules of the user who runs the tests. */
@@ -94,7 +95,7 @@ test.runIf(hasGit)('the filter reads nested .gitignore files and .git/info/exclu
         }
       },
     ),
-    { numRuns: 60 },
+    { numRuns: isExhaustive ? 60 : 15 },
   );
 });
 

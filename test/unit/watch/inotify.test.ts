@@ -58,13 +58,13 @@ describe('the inotify backend leaves no watch behind', () => {
     return { watcher, failures, since };
   }
 
-  const tree = Object.fromEntries(Array.from({ length: 600 }, (_, index) => [`f${index % 300}/x/${index}.js`, '']));
+  const tree = Object.fromEntries(Array.from({ length: 200 }, (_, index) => [`f${index % 100}/x/${index}.js`, '']));
 
   test('when it is closed', async () => {
     await using project = createProject(tree);
     const { watcher } = open(project);
     await watcher.armed;
-    expect(watches()).toBe(601);
+    expect(watches()).toBe(201);
     await watcher.close();
     expect(watches()).toBe(0);
   });
@@ -87,7 +87,7 @@ describe('the inotify backend leaves no watch behind', () => {
     using _ = shortSlices();
     // More events in one turn than it trusts to be complete.
     for (let index = 0; index < 5000; index += 1) fs.chmodSync(project.at(`${index % 2}.txt`), 0o644);
-    while (watches() === 601) await nextTurn();
+    while (watches() === 201) await nextTurn();
     await watcher.close();
     for (let turn = 0; turn < 10; turn += 1) await nextTurn();
     expect(watches()).toBe(0);

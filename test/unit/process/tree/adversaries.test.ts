@@ -6,6 +6,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { createContainment } from '../../../../src/process/tree/containment.ts';
 import type { Survivor } from '../../../../src/shared/events.ts';
 import { type Adversary, adversaries, commandFor, kill, processesIn, Register } from '../../../support/adversaries.ts';
+import { isExhaustive } from '../../../support/exhaustive.ts';
 import { isAlive, parentOf } from '../../../support/facts.ts';
 import { launchTree } from '../../../support/launch.ts';
 import { createProject } from '../../../support/project.ts';
@@ -58,7 +59,8 @@ describe.each(modes)('a tree that is recognised $mode is gone when its terminati
   });
 });
 
-describe('the adversaries escape simpler methods:', () => {
+// A test of the adversaries, not of devwatch.
+describe.runIf(isExhaustive)('the adversaries escape simpler methods:', () => {
   test.each(adversaries.filter(({ escapesGroup }) => escapesGroup))(
     '$name escapes a signal to its group',
     async (adversary) => {
