@@ -46,7 +46,7 @@ export class ControlServer {
 
   private constructor(options: ControlOptions) {
     this.#options = options;
-    // One listener per connection; lift Node's limit of 10.
+    // Each connection adds a listener; lift Node's limit of 10.
     setMaxListeners(0, this.#closing.signal);
     this.#check = setInterval(() => void this.#reopen(), options.checkIntervalMs ?? 10_000);
     this.#check.unref();

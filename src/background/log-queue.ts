@@ -71,7 +71,7 @@ export class LogQueue {
    * Returns what is to be written next; empty if that is nothing. Lines are written whole, because only whole lines
    * can be kept in one file, unless the last one has become long.
    *
-   * @param isPartialDue the beginning of a line is written, too
+   * @param isPartialDue the beginning of a line is due as well
    */
   next(isPartialDue: boolean): Buffer {
     if (this.#flight.length > 0) return this.#flight;

@@ -155,7 +155,7 @@ function removeAbandoned(): void {
   }
 }
 
-/** One or none; two for a moment while the lock is transferred. */
+/** Returns the owner, if there is one; for a moment both owners while the lock is transferred. */
 function ownersOf(lock: string): Owner[] {
   let files: string[];
   try {

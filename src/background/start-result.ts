@@ -5,24 +5,29 @@
  */
 
 import fs from 'node:fs';
+import net from 'node:net';
 import { platform } from '../process/platform.ts';
 import { readProc } from '../process/tree/proc.ts';
 import type { StartOutcome } from '../run/readiness.ts';
+import { systemClock } from '../shared/clock.ts';
+import { withDeadline } from '../shared/deadline.ts';
 
 /** Result of a start. `tail`: the last lines of the program's output, if it failed or ended before it was up. */
 export type StartResult = StartOutcome & { readonly tail?: readonly string[] };
 
 /** Descriptor of the daemon that is connected to `devwatch start`. Node closes it in every child process. */
 const notificationDescriptor = 3;
+/** Time for `devwatch start` to read the result: it may be stopped, and macOS buffers no more than 8 KB. */
+const sendTimeoutMs = 1000;
 
-/** Sends the result to `devwatch start`, which may be gone, and closes the descriptor. */
-export function sendStartResult(result: StartResult): void {
-  try {
-    fs.writeSync(notificationDescriptor, `${JSON.stringify(result)}\n`);
-  } catch {
-    // The user has left with Ctrl-C.
-  }
-  fs.closeSync(notificationDescriptor);
+/** Sends the result to `devwatch start`, and closes the descriptor. Never rejects. */
+export async function sendStartResult(result: StartResult): Promise<void> {
+  const socket = new net.Socket({ fd: notificationDescriptor, readable: false });
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  // The user may have left with Ctrl-C.
+  socket.on('error', () => {});
+  socket.end(`${JSON.stringify(result)}\n`, () => socket.destroy());
+  await withDeadline(systemClock, sendTimeoutMs, closed);
 }
 
 /** Parses the line that a daemon has sent; undefined if it is empty or damaged. */

@@ -4,7 +4,7 @@
  *
  * The manager reads datagrams from a Unix socket, which Node cannot send: systemd-notify does. It is not the main
  * process of the unit, so the unit needs `NotifyAccess=all`. Since systemd 246 it exits only when its message has been
- * read; an earlier one may be gone by then, and the manager cannot tell to which unit it belonged.
+ * read; an earlier one may be gone by then, and the manager cannot find out to which unit it belonged.
  */
 
 import { execFile } from 'node:child_process';
@@ -58,7 +58,7 @@ export class ServiceNotifier {
   }
 
   #notify(lines: readonly string[], status: string): void {
-    // Of several messages that wait, only the last status is true. A line feed would begin another assignment.
+    // Only the last status of the messages that wait is true. A line feed would begin another assignment.
     const kept = this.#pending.filter((line) => !line.startsWith('STATUS='));
     this.#pending = [...kept, ...lines, `STATUS=${status.replaceAll(/\p{Cc}/gu, ' ')}`];
     this.#sending ??= this.#sendAll();

@@ -15,7 +15,7 @@ export interface UnitRequest {
   readonly after: readonly string[];
   /** Time that devwatch needs at most to terminate the program, in ms. */
   readonly stopTime: number;
-  /** devwatch exits with the code of the program, which then says nothing about devwatch. */
+  /** devwatch exits with the code of the program, which does not depend on devwatch then. */
   readonly exitsAsProgram: boolean;
   /** Addresses on which systemd listens to start the service at the first connection: `3000`, `127.0.0.1:3000`, `/run/app.sock`. */
   readonly sockets: readonly string[];

@@ -1,16 +1,11 @@
 /** Formats numbers and names for people. Pure. */
 
 import path from 'node:path';
-import type { Change, Outcome, Verdict } from '../shared/events.ts';
+import type { Change, Verdict } from '../shared/events.ts';
 import { unreachable } from '../shared/unreachable.ts';
 
 /** Formats a count: `1 file`, `2 files`. */
 export const formatCount = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
-
-/** Formats how a process ended: `exit 1` or `SIGSEGV`. */
-export function formatOutcome({ code, signal }: Outcome): string {
-  return signal ?? `exit ${code}`;
-}
 
 /** Returns the path relative to the folder, or the path itself if it is outside. */
 export function formatPath(file: string, folder: string): string {

@@ -1,9 +1,9 @@
 /** Renders events as lines for people. Pure: the reporter prints them. */
 
-import type { DevwatchEvent, EventOf, Next } from '../shared/events.ts';
+import { type DevwatchEvent, describeOutcome, type EventOf, type Next } from '../shared/events.ts';
 import { formatTime } from '../shared/format.ts';
 import { unreachable } from '../shared/unreachable.ts';
-import { formatChanges, formatClock, formatCount, formatOutcome, formatPath, formatVerdict } from './format.ts';
+import { formatChanges, formatClock, formatCount, formatPath, formatVerdict } from './format.ts';
 
 export type Tone = 'plain' | 'good' | 'bad' | 'warning';
 
@@ -108,7 +108,7 @@ export function render(event: DevwatchEvent, { folder, version }: View): readonl
 
 /** Says how a program ended that did not end well. */
 export const describeEnd = ({ outcome, uptime }: EventOf<'crash'>): string =>
-  outcome.reason ?? outcome.error ?? `crashed (${formatOutcome(outcome)}) after ${formatTime(uptime)}`;
+  outcome.reason ?? outcome.error ?? `crashed (${describeOutcome(outcome)}) after ${formatTime(uptime)}`;
 
 function renderStart({ run, pid, cause, changes, standby, gone, quiet, ms }: EventOf<'start'>, folder: string): Line[] {
   const steps = [

@@ -355,7 +355,7 @@ test('reloaded settings take effect, or a warning names those that need a restar
   const more = { watch: [], ready: '/it is up/', logFormat: 'json', logTimestamps: true, liveReload: true };
   session.project.write('.watchrc', JSON.stringify(more));
   await session.run('reload', 'web');
-  // It listens long before it prints that it is up: the new readiness check applies.
+  // The program listens long before it prints that it is up: the new readiness check applies.
   expect((await session.run('restart', 'web')).out).toMatch(/^web is up again after 1\.\d s · pid /);
   const messages = fs.readFileSync(session.file('web', 'err.log'), 'utf8').trim().split('\n');
   expect(JSON.parse(messages.at(-1) ?? '')).toMatchObject({ event: 'ready', run: 3 });

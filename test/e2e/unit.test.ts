@@ -257,7 +257,7 @@ describe('NOTIFY_SOCKET', () => {
 
   test.each([
     ['without systemd-notify', { PATH: '/nowhere' }, /systemd-notify is not in PATH/],
-    ['when nobody is there', {}, /Failed to notify/],
+    ['with a socket on which no process listens', {}, /Failed to notify/],
   ])('%s: devwatch warns that it cannot notify the manager, and goes on', async (_, env, message) => {
     await using project = createProject({ 'server.js': `require('http').createServer().listen(0);` });
     await using devwatch = startDevwatch(['server.js'], {

@@ -6,7 +6,7 @@ import { codeOf, UsageError } from '../../shared/errors.ts';
 import { platform } from '../platform.ts';
 import { isDead, parseStat, readProc } from './proc.ts';
 
-/** One process, and no later one with the same pid. */
+/** Identifies one process, and no later one with the same pid. */
 export interface ProcessIdentity {
   readonly pid: number;
   /** Linux: clock ticks from boot to its start. macOS: seconds since the epoch. As text. */

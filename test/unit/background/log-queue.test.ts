@@ -61,7 +61,7 @@ describe('LogQueue', () => {
     expect(add(queue, `${half}\n`)).toBe(0);
     expect(add(queue, 'begun')).toBe(0);
     expect(add(queue, `${half}\n`)).toBe(half.length + 1);
-    // Nothing is accepted before the queue is half empty.
+    // The queue accepts no output before it is half empty.
     expect(add(queue, 'small\n')).toBe(6);
     expect(queue.lostBytes).toBe(half.length + 7);
     queue.explainLoss('no space left on device');

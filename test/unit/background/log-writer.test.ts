@@ -193,23 +193,23 @@ test('a file that was removed, moved or replaced is opened again', async () => {
   await using project = createProject();
   const file = project.at('logs/app.log');
   const { log, write, problems } = open(file);
-  const says = async (text: string): Promise<void> => {
+  const writes = async (text: string): Promise<void> => {
     write(text);
     await until(() => read(file).endsWith(text));
   };
-  await says('one\n');
+  await writes('one\n');
   project.remove('logs/app.log');
-  await says('two\n');
+  await writes('two\n');
   expect(read(file)).toBe('two\n');
   project.remove('logs');
-  await says('three\n');
+  await writes('three\n');
   project.replace('logs/app.log', 'theirs\n');
-  await says('four\n');
+  await writes('four\n');
   expect(read(file)).toBe('theirs\nfour\n');
   fs.renameSync(file, project.at('archive'));
   log.reopen();
   await until(() => fs.existsSync(file));
-  await says('five\n');
+  await writes('five\n');
   expect(read(project.at('archive'))).toBe('theirs\nfour\n');
   expect(read(file)).toBe('five\n');
   await log.close();

@@ -97,7 +97,7 @@ function unvary(text: string): string {
   return text.replaceAll('$$', '$');
 }
 
-/** What is executed by the unit. */
+/** Returns the command of the unit, as systemd executes it. */
 function commandOf(text: string): string[] {
   const value = settingOf(text, 'ExecStart');
   // A semicolon by itself, where a word begins, begins another command.
