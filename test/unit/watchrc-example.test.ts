@@ -11,7 +11,7 @@ import { createProject } from '../support/project.ts';
 const file = path.resolve('.watchrc.example');
 const text = fs.readFileSync(file, 'utf8');
 
-test('the example is a valid settings file that says what it seems to say', async () => {
+test('the example is valid and sets the values that it shows', async () => {
   await using project = createProject();
   const { settings, notes } = loadSettings({ given: new Map(), folder: project.path, config: file });
 
@@ -31,12 +31,12 @@ test('the example is a valid settings file that says what it seems to say', asyn
   });
 });
 
-test('the example as a project has it, under the name .watchrc, is found and valid', async () => {
+test('a copy of the example named .watchrc is found and valid', async () => {
   await using project = createProject({ '.watchrc': text });
   expect(loadSettings({ given: new Map(), folder: project.path }).file).toBe(project.at('.watchrc'));
 });
 
-test('the lines that are commented out are valid, too', async () => {
+test('the lines in comments are valid', async () => {
   await using project = createProject({ '.watchrc': text.replaceAll(/^( *)\/\/ (".*,)$/gm, '$1$2') });
   fs.mkdirSync(project.at('packages/web'), { recursive: true });
   const { common, apps } = loadProject({ given: new Map(), folder: project.path });

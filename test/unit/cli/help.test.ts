@@ -11,12 +11,12 @@ function helpLines(which: 'usual' | 'all' = 'all'): string[] {
   return lines;
 }
 
-test('the help fits into a terminal of 80 columns, the short one also of 40 lines', () => {
+test('--help fits into 80 columns, -h also into 40 lines', () => {
   expect(helpLines().filter((line) => line.length > 80)).toStrictEqual([]);
   expect(helpLines('usual').length).toBeLessThanOrEqual(40);
 });
 
-test('the short help leaves out what is rare, and says where that is', () => {
+test('-h omits rare options and refers to --help', () => {
   const text = helpLines('usual').join('\n');
   expect(text).toContain('--watch <glob>');
   expect(text).not.toContain('--poll-interval');
@@ -24,7 +24,7 @@ test('the short help leaves out what is rare, and says where that is', () => {
   expect(helpLines().join('\n')).not.toContain('shows all options');
 });
 
-test('the help has one line for every flag, with its short form, its value and its choices', () => {
+test('--help has one row for each flag, with its short form, its value and its choices', () => {
   const rows = helpLines().filter((line) => /^ +-/.test(line));
   for (const key of optionKeys) {
     const { flag, short, value, choices = [] } = specOf(key);
@@ -39,7 +39,7 @@ test('the help has one line for every flag, with its short form, its value and i
   }
 });
 
-test('the help names defaults in the units that people write', () => {
+test('--help shows defaults in the units that users write', () => {
   const text = helpLines().join('\n');
   expect(text).toMatch(/--kill-timeout <time> .*\(5s\)$/m);
   expect(text).toMatch(/--poll-interval <time> .*\(adaptive\)$/m);

@@ -37,7 +37,7 @@ test.each([
   ]);
 });
 
-test('they may stand in package.json', async () => {
+test('programs may be in package.json', async () => {
   await using project = createProject({ 'package.json': json({ devwatch: { apps: { web: 'web.js' } } }) });
   expect(load(project).apps).toMatchObject([{ app: 'web', file: project.at('package.json') }]);
 });
@@ -66,7 +66,7 @@ test('variables, hooks and interpreters add to the common ones', async () => {
   expect(worker?.settings).toMatchObject(common);
 });
 
-test('each has its own folder; --cwd says where they all start from', async () => {
+test('each program has its own folder; --cwd names the folder of the settings', async () => {
   const apps = { web: { cwd: 'packages/web', watch: ['lib'] }, worker: {} };
   await using project = createProject({ 'shop/.watchrc': json({ apps }), 'shop/packages/web/lib/a.js': '' });
   const [web, worker] = load(project, '--cwd', 'shop', '--env-file', 'given.env').apps;
@@ -77,7 +77,7 @@ test('each has its own folder; --cwd says where they all start from', async () =
   expect(web?.settings.envFile).toEqual([project.at('given.env')]);
 });
 
-test('a single program does not see them', async () => {
+test('loadSettings ignores `apps`', async () => {
   await using project = createProject({ '.watchrc': json({ delay: 100, apps: { web: { delay: 200 } } }) });
   expect(load(project).common.settings).toMatchObject({ delay: 100, script: undefined });
 });
@@ -118,7 +118,7 @@ test.each([
   expect(refusal(() => load(project)).replaceAll(project.at('.watchrc'), '.watchrc')).toContain(`.watchrc:${message}`);
 });
 
-test('each may come after all that stand before it, however many these are', async () => {
+test('a program may depend on any number of earlier ones', async () => {
   const names = Array.from({ length: 40 }, (_, index) => `app${index}`);
   const apps = Object.fromEntries(names.map((name, index) => [name, { after: names.slice(0, index) }]));
   await using project = createProject({ '.watchrc': json({ apps }) });
@@ -126,7 +126,7 @@ test('each may come after all that stand before it, however many these are', asy
   expect(load(project).apps.at(-1)?.settings.after).toHaveLength(39);
 });
 
-test('the folder of a program has to be there', async () => {
+test('refuses a program whose folder does not exist', async () => {
   await using project = createProject({ '.watchrc': '{"apps": {"web": {"cwd": "gone"}}}' });
   expect(refusal(() => load(project))).toContain(`.watchrc:1:26: "cwd": there is no folder ${project.at('gone')}`);
 });
@@ -136,20 +136,20 @@ const selected = (project: Project, ...words: readonly string[]): readonly strin
   return selectApps(line, load(project)).map(({ app }) => app);
 };
 
-test('without a program all are meant, with --only some, in their own order', async () => {
+test('selects all programs, or those of --only, in the order of the file', async () => {
   await using project = createProject({ '.watchrc': json({ apps: ['a.js', 'b.js', 'c.js'] }) });
   expect(selected(project)).toEqual(['a', 'b', 'c']);
   expect(selected(project, '--only', 'c,a')).toEqual(['a', 'c']);
   expect(selected(project, '--only', 'a', '--only=b')).toEqual(['b']);
 });
 
-test('a program on the command line is meant alone', async () => {
+test('a program on the command line is selected alone', async () => {
   await using project = createProject({ '.watchrc': json({ apps: ['a.js', 'b.js'] }) });
   expect(selected(project, 'x.js')).toEqual([]);
   expect(selected(project, '--exec', 'make')).toEqual([]);
 });
 
-test('what --only cannot mean is refused', async () => {
+test('refuses --only with an unknown name, without apps and with a script', async () => {
   await using project = createProject({ '.watchrc': json({ apps: { web: 'a.js', worker: 'b.js' } }) });
   await using single = createProject({ '.watchrc': '{}' });
   expect(refusal(() => selected(project, '--only', 'wrker'))).toBe('"apps" has no wrker · did you mean worker?');

@@ -64,7 +64,7 @@ function conforms(value: unknown, to: Schema): boolean {
   );
 }
 
-test('the schema has every key of the table, described, and no others', () => {
+test('the schema has exactly the keys of the table, with descriptions', () => {
   expect(Object.keys(schema.properties ?? {}).sort()).toStrictEqual(['$schema', 'apps', ...optionKeys].sort());
   expect(schema.additionalProperties).toBe(false);
   for (const key of optionKeys) expect(schema.properties?.[key]?.description, key).toMatch(/\w/);
@@ -81,7 +81,7 @@ test.each([
   expect(conforms({ apps }, schema)).toBe(isValid);
 });
 
-test('the schema survives being written to a file', () => {
+test('the schema can be written as JSON', () => {
   expect(JSON.parse(JSON.stringify(schema))).toStrictEqual(schema);
 });
 

@@ -41,7 +41,7 @@ const json = (value: unknown): string => JSON.stringify(value);
 
 // Precedence
 
-test('without any file the defaults are in force', async () => {
+test('the defaults are in force without any file', async () => {
   await using project = createProject();
   expect(load(project)).toStrictEqual({
     settings: { ...defaultSettings },
@@ -82,7 +82,7 @@ test('a flag wins for its own key only, and replaces a list instead of adding to
   expect(settings).toMatchObject({ watch: ['test'], ext: ['ts'], quiet: false });
 });
 
-test('files that lose are not mixed in', async () => {
+test('overridden files contribute nothing', async () => {
   await using project = createProject({
     '.watchrc': json({ quiet: true }),
     'package.json': json({ devwatch: { clear: true } }),
@@ -141,7 +141,7 @@ test("a wrong value in nodemon's settings points at its place", async () => {
   );
 });
 
-test('a name that every object has is no key of nodemon', async () => {
+test('names of Object.prototype are not keys of nodemon', async () => {
   await using project = createProject({ 'nodemon.json': '{"toString": "x", "__proto__": {"quiet": true}}' });
   const { settings, notes } = load(project);
   expect(settings.quiet).toBe(false);
@@ -209,7 +209,7 @@ test.each<[string, string, string]>([
   ['single quotes', "{'quiet': true}", `1:2: broken JSON: invalid symbol at "'quiet'"`],
   ['something after the end', '{} {}', '1:4: broken JSON: end of file expected at "{"'],
   ['YAML', 'watch: src\n', '1:1: broken JSON: invalid symbol at "watch"'],
-])('%s in .watchrc is refused with its line and column', async (_what, content, message) => {
+])('refuses %s in .watchrc with line and column', async (_what, content, message) => {
   expect(await refusalOf(content)).toBe(`.watchrc:${message}`);
 });
 
@@ -217,7 +217,7 @@ test.each([
   ['no bytes', ''],
   ['blanks', ' \n\t\r\n'],
   ['a comment', '// later\n'],
-])('a .watchrc of nothing but %s is empty', async (_what, content) => {
+])('refuses a .watchrc that contains only %s', async (_what, content) => {
   expect(await refusalOf(content)).toBe('.watchrc: is empty · the minimum is {}');
 });
 
@@ -225,17 +225,17 @@ test.each([
   ['bytes that are no UTF-8', Buffer.from([0x7b, 0xff, 0xfe, 0x00, 0x7d])],
   ['an ELF header', Buffer.from('\u007fELF\u0002\u0001\u0001\0\0\0', 'latin1')],
   ['UTF-16', Buffer.from('\uFEFF{"quiet": true}', 'utf16le')],
-])('a .watchrc of %s is no text file', async (_what, content) => {
+])('refuses a .watchrc of %s: it is no text', async (_what, content) => {
   expect(await refusalOf(content)).toBe('.watchrc: is not a text file in UTF-8');
 });
 
-test('10 MB of junk are refused for their size alone', async () => {
+test('refuses 10 MB by their size, without reading them', async () => {
   expect(await refusalOf(Buffer.alloc(10 * 1024 * 1024, 'x'))).toBe(
     '.watchrc: has 10 MB; a settings file has at most 1 MB',
   );
 });
 
-test('a megabyte is read, whatever it is', async () => {
+test('reads files of up to 1 MB', async () => {
   const megabyte = 1024 * 1024;
   const key = 'x'.repeat(megabyte - 8);
   expect(await refusalOf(`{"${key}": 1}`)).toBe(
@@ -246,22 +246,22 @@ test('a megabyte is read, whatever it is', async () => {
   );
 });
 
-test.each([101, 1000, 3000, 3500, 4000, 10_000, 100_000])('%i nested levels are refused', async (depth) => {
+test.each([101, 1000, 3000, 3500, 4000, 10_000, 100_000])('refuses %i nested levels', async (depth) => {
   expect(await refusalOf(`{"env":${'['.repeat(depth - 1)}`)).toMatch(/^\.watchrc:1:107: is nested more than 100/);
   expect(await refusalOf(`{"a":`.repeat(depth))).toMatch(/^\.watchrc:1:501: is nested more than 100 levels deep$/);
 });
 
-test('brackets inside texts and comments are no levels', async () => {
+test('brackets in texts and comments do not count as levels', async () => {
   await using project = createProject({ '.watchrc': `{ // ${'['.repeat(500)}\n "script": "${'{'.repeat(500)}" }` });
   expect(load(project).settings.script).toHaveLength(500);
 });
 
-test('a .watchrc that is a folder is refused', async () => {
+test('refuses a .watchrc that is a folder', async () => {
   await using project = createProject({ '.watchrc/x': '' });
   expect(refusal(() => load(project))).toBe(`${project.at('.watchrc')}: is a folder, not a settings file`);
 });
 
-test('links that lead nowhere or in a circle are refused', async () => {
+test('refuses dangling and circular links', async () => {
   await using project = createProject();
   fs.symlinkSync('nowhere', project.at('.watchrc'));
   expect(refusal(() => load(project))).toBe(`${project.at('.watchrc')}: cannot be read (ENOENT)`);
@@ -273,12 +273,12 @@ test('links that lead nowhere or in a circle are refused', async () => {
   expect(refusal(() => load(project))).toBe(`${project.at('package.json')}: cannot be read (ELOOP)`);
 });
 
-test('a package.json that is a folder is none', async () => {
+test('ignores a package.json that is a folder', async () => {
   await using project = createProject({ 'package.json/x': '' });
   expect(load(project).settings).toStrictEqual(defaultSettings);
 });
 
-test('a broken package.json is refused with its line and column', async () => {
+test('refuses a broken package.json with line and column', async () => {
   await using project = createProject({ 'package.json': '{\n  "name": oops\n}' });
   expect(refusal(() => load(project))).toBe(
     `${project.at('package.json')}:2:11: broken JSON: invalid symbol at "oops"`,
@@ -294,14 +294,14 @@ test('an unknown key below "devwatch" in package.json points into that file', as
 
 // Who may write it
 
-test('a file without read permission is refused, save for root, who can read it', async () => {
+test('refuses a file without read permission, except as root', async () => {
   await using project = createProject({ '.watchrc': json({ quiet: true }) });
   fs.chmodSync(project.at('.watchrc'), 0o200);
   if (isRoot) expect(load(project).settings.quiet).toBe(true);
   else expect(refusal(() => load(project))).toBe(`${project.at('.watchrc')}: may not be read (EACCES)`);
 });
 
-test.runIf(isRoot)('a .watchrc of another user is refused', async () => {
+test.runIf(isRoot)('refuses a .watchrc of another user', async () => {
   await using project = createProject({ '.watchrc': '{}', 'settings.json': '{}' });
   fs.chownSync(project.at('.watchrc'), nobody, nobody);
   expect(refusal(() => load(project))).toMatch(
@@ -311,13 +311,13 @@ test.runIf(isRoot)('a .watchrc of another user is refused', async () => {
   expect(refusal(() => load(project, { config: 'settings.json' }))).toMatch(/settings\.json: belongs to another user/);
 });
 
-test.runIf(isRoot)('a package.json of another user is taken: npm runs what it names as well', async () => {
+test.runIf(isRoot)('accepts a package.json of another user, as npm does', async () => {
   await using project = createProject({ 'package.json': json({ devwatch: { quiet: true } }) });
   fs.chownSync(project.at('package.json'), nobody, nobody);
   expect(load(project).settings.quiet).toBe(true);
 });
 
-test.runIf(process.platform !== 'win32')('a .watchrc that every user may write is refused', async () => {
+test.runIf(process.platform !== 'win32')('refuses a .watchrc that every user can write', async () => {
   await using project = createProject({ '.watchrc': '{}' });
   const file = project.at('.watchrc');
   fs.chmodSync(file, 0o646);
@@ -353,7 +353,7 @@ test('a flag beside --config stays relative to where devwatch was called', async
   });
 });
 
-test('--config takes an absolute path, too, and a missing file is refused', async () => {
+test('--config takes an absolute path, and refuses a missing file', async () => {
   await using project = createProject({ 'a.json': json({ quiet: true }) });
   expect(load(project, { config: project.at('a.json') }).settings.quiet).toBe(true);
   expect(refusal(() => load(project, { config: 'b.json' }))).toBe(`${project.at('b.json')}: no such file (--config)`);
@@ -393,7 +393,7 @@ test('--cwd wins over the cwd key of the file that it leads to', async () => {
   expect(load(project, { given: { cwd: 'app' } }).folder).toBe(project.at('app'));
 });
 
-test('a folder that cannot be run in is refused where it was named', async () => {
+test('refuses an unusable folder at the place that names it', async () => {
   await using project = createProject({ 'a.json': '{\n  "cwd": "nowhere"\n}', 'nodemon.json': '{"cwd": "a.json"}' });
   const given = (cwd: string): string => refusal(() => load(project, { given: { cwd } }));
   expect(given('nowhere')).toBe(`--cwd: there is no folder ${project.at('nowhere')}`);
@@ -412,7 +412,7 @@ test('a folder that cannot be run in is refused where it was named', async () =>
   );
 });
 
-test('a file below the current folder is called by its relative path', () => {
+test('errors show files below the working folder by their relative paths', () => {
   const folder = path.resolve('test/unit/config');
   expect(refusal(() => loadSettings({ given: new Map(), folder, config: 'load.test.ts' }))).toMatch(
     /^test\/unit\/config\/load\.test\.ts:1:1: broken JSON/,
@@ -421,7 +421,7 @@ test('a file below the current folder is called by its relative path', () => {
 
 // Without a file
 
-test('settings from code are checked and laid over the defaults, and no file is read', async () => {
+test('settings from code are checked and override the defaults; no file is read', async () => {
   await using project = createProject({ '.watchrc': 'never read', 'app/x': '' });
   const loaded = loadGiven({ script: 'a.js', delay: '1s', ext: 'js,ts', cwd: 'app', envFile: '.env' }, project.path);
   expect(loaded).toStrictEqual({
@@ -454,7 +454,7 @@ test.each<[object, string]>([
   [{ watch: ['src', 5] }, 'watch[1] takes a text, not 5'],
   [{ env: { A: true } }, 'env.A takes texts and numbers, not true'],
   [{ execMap: { rb: ['ruby', ''] } }, 'execMap.rb[1] takes a text, not ""'],
-])('%j from code is refused: %s', (input, message) => {
+])('refuses %j from code: %s', (input, message) => {
   expect(refusal(() => loadGiven(input as SettingsInput, process.cwd()))).toBe(message);
 });
 

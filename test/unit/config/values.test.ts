@@ -136,25 +136,25 @@ test.each<[OptionKey, unknown, readonly (string | number)[]]>([
   ['env', { A: '1', B: true }, ['B']],
   ['execMap', { rb: ['ruby', 5] }, ['rb', 1]],
   ['watch', 5, []],
-])('an error in %s %j says on which way its culprit is found', (key, raw, way) => {
+])('an error in %s %j has the path of the wrong element', (key, raw, way) => {
   const spec: OptionSpec = specOf(key);
   expect(() => readValue(spec, raw)).toThrowError(expect.objectContaining({ path: way }));
 });
 
-test('lists and maps cannot be changed once they are read', () => {
+test('lists and maps are frozen', () => {
   const execMap = read('execMap', { rb: ['ruby'] }) as Record<string, unknown>;
   expect([read('watch', 'src'), read('watch', ['src']), read('env', {}), execMap, execMap.rb]).toSatisfy(
     (values: unknown[]) => values.every(Object.isFrozen),
   );
 });
 
-test('a list that was handed over can be changed without an effect on the settings', () => {
+test('later changes of a given list do not affect the settings', () => {
   const handed = ['src'];
   const value = read('watch', handed);
   handed.push('lib');
   expect(value).toStrictEqual(['src']);
 });
 
-test('a value that is shown is cut to a readable length', () => {
+test('show cuts a value to a readable length', () => {
   expect(show('x'.repeat(100_000))).toBe(`"${'x'.repeat(56)}…`);
 });
