@@ -9,7 +9,7 @@ import { selectEntries, terminateOrphansOf } from './background-programs.ts';
 import { exitCodes, print, table } from './print.ts';
 import type { Invocation } from './subcommands.ts';
 
-/** One program, as `--json` prints it. */
+/** A program, as `--json` prints it. */
 interface Row {
   readonly name: string;
   readonly state: Status['state'] | 'dead' | 'unknown';

@@ -19,7 +19,7 @@ import { backgroundVariable, type Invocation } from './subcommands.ts';
 /** Size of devwatch's own log above which the next start rotates it. */
 const maxOwnLogBytes = 1024 * 1024;
 
-/** One devwatch in the background that is to be started. */
+/** A devwatch to be started in the background. */
 interface Launch {
   readonly program: NamedProgram;
   /** The program's name in the background. */

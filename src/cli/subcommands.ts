@@ -8,9 +8,9 @@ import type { CommandLine } from '../config/argv.ts';
 /** Environment variable with the name that `devwatch start` gives to the process that it starts. */
 export const backgroundVariable = 'DEVWATCH_BACKGROUND';
 
-/** What a subcommand was called with. */
+/** The arguments of a subcommand. */
 export interface Invocation {
-  /** Options of devwatch on both sides of the subcommand; what it takes as a `line` stands there as `program`. */
+  /** Options of devwatch on both sides of the subcommand; `program` is what follows `start` or `unit`. */
   readonly line: CommandLine;
   /** Words that are no options: names, folders, paths. */
   readonly operands: readonly string[];
@@ -24,9 +24,9 @@ export type Execute = (invocation: Invocation) => Promise<number> | Promise<void
 export interface Subcommand {
   readonly name: string;
   readonly aliases?: readonly string[];
-  /** In `--help`: which line the subcommand stands in. */
+  /** The line of `--help` that names the subcommand. */
   readonly group: 'settings' | 'background';
-  /** What follows the name: `[options] <name|folder|all>...`. */
+  /** The usage after the name: `[options] <name|folder|all>...`. */
   readonly usage: string;
   readonly help: readonly string[];
   /** Flags as in `-f, --follow` and `-n, --lines <n>`, with their help. */
@@ -34,8 +34,8 @@ export interface Subcommand {
   /** Among `options`: the flags that devwatch itself does not have. */
   readonly own?: readonly string[];
   /**
-   * What it takes: operands and its own options; paths, among which options of devwatch may stand; or a line such as
-   * devwatch itself takes, of which everything behind the script is left alone.
+   * The words that it takes: operands and its own options; paths, with options of devwatch among them; or a line as
+   * devwatch itself takes it, of which everything after the script belongs to the program.
    */
   readonly takes: 'operands' | 'paths' | 'line';
   readonly load: () => Promise<{ readonly execute: Execute }>;

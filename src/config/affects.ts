@@ -1,4 +1,4 @@
-/** What has to happen when settings change while devwatch runs; the option table holds the facts. */
+/** Effects of settings that change while devwatch runs, as the table of options names them. */
 
 import { type Effect, type OptionKey, specOf } from './options.ts';
 import type { Settings } from './settings-types.ts';

@@ -27,7 +27,7 @@ export type OptionKind =
 
 export type OptionGroup = 'Program' | 'Watching' | 'Restarting' | 'Health' | 'Output';
 
-/** What a changed setting affects, and so what devwatch does about it. */
+/** Effects of a changed setting; devwatch acts on them. */
 export type Effect =
   | 'program' // the running program: it is restarted
   | 'watch' // what is watched: the watcher is replaced
