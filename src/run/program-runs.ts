@@ -120,10 +120,7 @@ export class ProgramRuns {
     const isLive = this.#live !== undefined && this.#run === run;
     switch (event.type) {
       case 'exit': {
-        if (isLive) {
-          this.#live = undefined;
-          input.end(this.#plan.command.isNode);
-        }
+        if (isLive) this.#endLive();
         // Ctrl-C reaches the program and devwatch at once, and the program's end may be reported first. Such an end
         // is no crash. When two signals are pending, two threads of devwatch may even take the second one first.
         const report = (): void => listener.onExit(event.outcome);
@@ -132,6 +129,7 @@ export class ProgramRuns {
         return;
       }
       case 'gone':
+        if (isLive) this.#endLive();
         listener.onGone(event.survivors);
         return;
       case 'begin':
@@ -166,6 +164,11 @@ export class ProgramRuns {
       default:
         unreachable(event);
     }
+  }
+
+  #endLive(): void {
+    this.#live = undefined;
+    this.#options.input.end(this.#plan.command.isNode);
   }
 
   #onReady(port: number | undefined): void {
