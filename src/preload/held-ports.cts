@@ -137,7 +137,7 @@ class HeldPorts {
 
   /** Returns the inherited socket for this address, if there is one. */
   #claim({ key, address, port, canBeHeld }: Address): HeldSocket | undefined {
-    const isSameFile = ({ path }: HeldSocket): boolean => path !== undefined && path === stampOf(address);
+    const isSameFile = ({ path }: HeldSocket): boolean => path !== undefined && path === fileIdentityOf(address);
     const earlier = canBeHeld
       ? this.#unclaimed.find((one) => one.key === key && (one.path === undefined || isSameFile(one)))
       : undefined;
@@ -184,7 +184,7 @@ class HeldPorts {
     const file = address.isPath ? (address.address ?? undefined) : undefined;
     const sendHandle = this.#orders.keeps ? this.#openSender() : undefined;
     if (sendHandle !== undefined) {
-      const path = address.isPath ? stampOf(address.address) : undefined;
+      const path = address.isPath ? fileIdentityOf(address.address) : undefined;
       const isSocketActivated = inherited?.isSocketActivated === true;
       this.#trackHandle({
         id,
@@ -325,7 +325,7 @@ function portOf(handle: Handle): number | undefined {
 }
 
 /** Returns device and inode, which distinguish a file from a later one of the same name; empty if it is missing. */
-function stampOf(file: string | null): string {
+function fileIdentityOf(file: string | null): string {
   try {
     const { dev, ino } = (require('node:fs') as typeof import('node:fs')).statSync(file ?? '');
     return `${dev}:${ino}`;

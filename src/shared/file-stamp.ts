@@ -1,9 +1,9 @@
 import fs from 'node:fs';
 
-/** Another one whenever a file has been saved; empty for one that is missing, or in a folder that may not be entered. */
+/** Returns a text that changes with every save of the file; empty if the file is missing or its folder cannot be entered. */
 export function stampOf(file: string): string {
   try {
-    // Most are missing, and an error takes longer than all else here: this stands between a save and the run.
+    // Most files are missing, and throwing an error is slow: this runs between a save and the next run.
     const stats = fs.statSync(file, { throwIfNoEntry: false });
     return stats === undefined ? '' : `${stats.mtimeMs} ${stats.size} ${stats.ino}`;
   } catch {

@@ -55,13 +55,13 @@ function addressOf(inode: string): Pick<HeldPort['socket'], 'port' | 'path'> {
     .find((fields) => fields[6] === inode)
     ?.slice(7)
     .join(' ');
-  return path?.startsWith('/') === true ? { path: stampOf(Buffer.from(path, 'latin1')) } : {};
+  return path?.startsWith('/') === true ? { path: fileIdentityOf(Buffer.from(path, 'latin1')) } : {};
 }
 
 const rowsOf = (file: string): string[][] => (readProc(file) ?? '').split('\n').map((line) => line.trim().split(/\s+/));
 
 /** Identifies a file as preload/held-ports.cts does. */
-function stampOf(file: Buffer): string | undefined {
+function fileIdentityOf(file: Buffer): string | undefined {
   const stats = fs.statSync(file, { throwIfNoEntry: false });
   return stats && `${stats.dev}:${stats.ino}`;
 }
