@@ -109,7 +109,8 @@ function goalsOf({ restarts, quick, launches, costs }: Measured): Goal[] {
     [before, 1.05],
   ]);
   against('launch', launches, [[before, 1.05]]);
-  const memory = new Map([...costs].map(([tool, { own }]) => [tool, own.memory]));
+  // Relative to bare node at the same time: shared memory counts less while other Node processes run.
+  const memory = new Map([...costs].map(([tool, { own, bare }]) => [tool, own.memory / bare.memory]));
   against('memory', memory, [[before, 1.05]]);
   const own = costs.get(devwatch);
   goals.push(
