@@ -13,6 +13,7 @@ export class LogQueue {
   #used = 0;
   /** Whether the output that waits ends in the middle of a line. */
   #isMidLine = false;
+  #isPartialReleased = false;
   #lostBytes = 0;
   #lossReason = '';
 
@@ -69,21 +70,25 @@ export class LogQueue {
 
   /**
    * Returns what is to be written next; empty if that is nothing. Lines are written whole, because only whole lines
-   * can be kept in one file, unless the last one has become long.
-   *
-   * @param isPartialDue the beginning of a line is due as well
+   * can be kept in one file, unless the last one has become long or is released.
    */
-  next(isPartialDue: boolean): Buffer {
+  next(): Buffer {
     if (this.#flight.length > 0) return this.#flight;
     if (this.#lostBytes > 0) this.#noteLoss();
     const waiting = this.#pending.subarray(0, this.#used);
-    const end = isPartialDue || this.isHalfFull ? this.#used : waiting.lastIndexOf(newline) + 1;
+    const end = this.#isPartialReleased || this.isHalfFull ? this.#used : waiting.lastIndexOf(newline) + 1;
+    this.#isPartialReleased = false;
     if (end > 0) {
       this.#flight = waiting.subarray(0, end);
       this.#pending = Buffer.from(waiting.subarray(end));
       this.#used = this.#pending.length;
     }
     return this.#flight;
+  }
+
+  /** Lets the next output end with the beginning of a line. */
+  releasePartial(): void {
+    this.#isPartialReleased = true;
   }
 
   /** Removes bytes that were written from what `next` returns. */

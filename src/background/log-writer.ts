@@ -32,7 +32,6 @@ export class Log {
   readonly #queue: LogQueue;
   readonly #file: LogFile;
   #pumping: Promise<void> | undefined;
-  #isPartialDue = false;
   #cancelPartial: CancelTimer | undefined;
   #cancelRetry: CancelTimer | undefined;
   #closing: Promise<void> | undefined;
@@ -91,8 +90,7 @@ export class Log {
     try {
       for (;;) {
         if (this.#file.isMoved) await this.#file.settle();
-        const bytes = this.#queue.next(this.#isPartialDue);
-        this.#isPartialDue = false;
+        const bytes = this.#queue.next();
         if (bytes.length === 0) break;
         this.#stopPartial();
         this.#queue.written(await this.#file.write(bytes));
@@ -108,7 +106,7 @@ export class Log {
 
   #writePartial(): void {
     this.#cancelPartial = undefined;
-    this.#isPartialDue = true;
+    this.#queue.releasePartial();
     this.#start();
   }
 
@@ -179,10 +177,10 @@ export class Log {
   }
 
   async #flush(): Promise<void> {
-    this.#isPartialDue = true;
+    this.#queue.releasePartial();
     await this.#pumping;
     // If that has just failed, try once more: the last output of a program is worth it.
-    this.#isPartialDue = true;
+    this.#queue.releasePartial();
     this.#start();
     await this.#pumping;
   }

@@ -4,9 +4,9 @@ import { LogQueue, maxQueueBytes } from '../../../src/background/log-queue.ts';
 const add = (queue: LogQueue, text: string): number => queue.add(Buffer.from(text), 'the disk is too slow');
 
 /** Writes everything that is due; returns it. */
-function drain(queue: LogQueue, isPartialDue = false): string {
+function drain(queue: LogQueue): string {
   let text = '';
-  for (let bytes = queue.next(isPartialDue); bytes.length > 0; bytes = queue.next(isPartialDue)) {
+  for (let bytes = queue.next(); bytes.length > 0; bytes = queue.next()) {
     text += String(bytes);
     queue.written(bytes.length);
   }
@@ -16,14 +16,15 @@ function drain(queue: LogQueue, isPartialDue = false): string {
 const half = 'x'.repeat(maxQueueBytes / 2);
 
 describe('LogQueue', () => {
-  test('returns whole lines, and the beginning of a line only when it is due', () => {
+  test('returns whole lines, and the beginning of a line only when it is released', () => {
     const queue = new LogQueue(false);
     add(queue, 'one\ntw');
     expect(drain(queue)).toBe('one\n');
     expect(queue.bytes).toBe(2);
     add(queue, 'o\nth');
     expect(drain(queue)).toBe('two\n');
-    expect(drain(queue, true)).toBe('th');
+    queue.releasePartial();
+    expect(drain(queue)).toBe('th');
   });
 
   test('returns the beginning of a line that fills half of the queue', () => {
@@ -36,11 +37,12 @@ describe('LogQueue', () => {
   test('returns what was not written again, before newer output', () => {
     const queue = new LogQueue(false);
     add(queue, 'one\n');
-    expect(String(queue.next(false))).toBe('one\n');
+    expect(String(queue.next())).toBe('one\n');
     queue.written(2);
-    add(queue, 'two\n');
-    expect(String(queue.next(false))).toBe('e\n');
-    expect(drain(queue)).toBe('e\ntwo\n');
+    add(queue, 'two\nthree');
+    queue.releasePartial();
+    expect(String(queue.next())).toBe('e\n');
+    expect(drain(queue)).toBe('e\ntwo\nthree');
   });
 
   test('ends the unfinished line of an earlier process', () => {
