@@ -1,0 +1,31 @@
+import { expect, test } from 'vitest';
+import { hookFor } from '../../../src/run/program-hooks.ts';
+import type { DevwatchEvent } from '../../../src/shared/events.ts';
+
+const change = { kind: 'change', path: '/project/a.js' } as const;
+const start = { type: 'start', pid: 1, changes: [change], standby: false, ms: 5 } as const;
+const own = { run: 2, uptime: 5, next: { kind: 'wait', gaveUp: false } } as const;
+
+test.each<[DevwatchEvent, string | undefined, object]>([
+  [{ type: 'change', changes: [change] }, 'change', { DEVWATCH_RUN: '7', DEVWATCH_CHANGED: '/project/a.js' }],
+  [{ ...start, run: 1, cause: 'start' }, 'start', { DEVWATCH_RUN: '1', DEVWATCH_REASON: 'start' }],
+  [{ ...start, run: 2, cause: 'change' }, 'restart', { DEVWATCH_REASON: 'change', DEVWATCH_CHANGED: '/project/a.js' }],
+  [{ type: 'ready', run: 2, ms: 6.6, port: 80 }, 'ready', { DEVWATCH_RUN: '2', DEVWATCH_MS: '7', DEVWATCH_PORT: '80' }],
+  [{ type: 'ready', run: 2, ms: 6 }, 'ready', { DEVWATCH_PORT: '' }],
+  [{ type: 'exit', ...own, outcome: { code: 0, signal: null } }, 'exit', { DEVWATCH_CODE: '0', DEVWATCH_SIGNAL: '' }],
+  [
+    { type: 'crash', ...own, outcome: { code: null, signal: 'SIGSEGV' } },
+    'crash',
+    { DEVWATCH_CODE: '', DEVWATCH_SIGNAL: 'SIGSEGV', DEVWATCH_REASON: '' },
+  ],
+  [
+    { type: 'crash', ...own, outcome: { code: null, signal: null, error: 'cannot be started' } },
+    'crash',
+    { DEVWATCH_REASON: 'cannot be started' },
+  ],
+  [{ type: 'gone', run: 1, survivors: [], ms: 5 }, undefined, {}],
+])('the event %j calls the hook %s', (event, name, variables) => {
+  const hook = hookFor(event, 7);
+  expect(hook?.name).toBe(name);
+  expect(hook?.variables ?? {}).toMatchObject(variables);
+});
