@@ -20,7 +20,7 @@ const args = ['-e', dialHome()];
 async function bare(): Promise<number> {
   const child = spawn(process.execPath, args, { env, stdio: 'ignore' });
   const exited = once(child, 'exit');
-  await home.next();
+  await home.caller();
   const began = performance.now();
   child.kill();
   await exited;
@@ -34,7 +34,7 @@ function contained(cgroup: boolean): { known: boolean; measure: () => Promise<nu
     async measure() {
       const { program, gone } = launchTree({ containment, file: process.execPath, args, isNode: true, env });
       const ended = gone.then(() => performance.now());
-      await home.next();
+      await home.caller();
       const began = performance.now();
       program.end('terminating');
       return (await ended) - began;

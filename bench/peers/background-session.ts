@@ -109,7 +109,7 @@ export class Session {
   /** Resolves to the next program, once it has answered; undefined if none does. */
   async nextAnswer(): Promise<Caller | undefined> {
     const caller = await within(
-      this.#home.until(({ says }) => says.port !== undefined),
+      this.#home.caller(({ says }) => says.port !== undefined),
       eventTimeoutMs,
     );
     if (caller === undefined) return undefined;

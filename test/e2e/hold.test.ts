@@ -6,11 +6,12 @@ import http from 'node:http';
 import net from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { listPortHolders } from '../../src/process/sockets/port-holders.ts';
-import { type Devwatch, startDevwatch } from '../support/devwatch.ts';
+import { type App, start } from '../support/app.ts';
+import { startDevwatch } from '../support/devwatch.ts';
 import { until } from '../support/facts.ts';
-import { type Home, openHome } from '../support/home.ts';
+import { openHome } from '../support/home.ts';
 import { freePort } from '../support/ports.ts';
-import { createProject, type Project } from '../support/project.ts';
+import { createProject } from '../support/project.ts';
 
 /** A server that reports its address. From the second run on it listens once the file `go` exists. */
 const server = (listen: string, version = 1): string => `
@@ -33,48 +34,40 @@ const plain = (
   const server = ${create};
   server.listen(${where}, () => say({ address: server.address(), key: server._connectionKey, listening: server.listening }));`;
 
-class Session implements AsyncDisposable {
-  readonly project: Project;
-  readonly home: Home;
-  readonly devwatch: Devwatch;
+/** A server that is replaced by its next version, which listens only when it is told to. */
+class Server implements AsyncDisposable {
+  readonly app: App;
   #version = 1;
 
-  constructor(project: Project, home: Home, devwatch: Devwatch) {
-    this.project = project;
-    this.home = home;
-    this.devwatch = devwatch;
+  constructor(app: App) {
+    this.app = app;
   }
 
-  static async start(text: string, flags: readonly string[] = []): Promise<Session> {
-    const home = await openHome();
-    const project = createProject({ 'server.js': text });
-    const devwatch = startDevwatch([...flags, 'server.js'], { cwd: project.path, env: home.env });
-    const session = new Session(project, home, devwatch);
-    await devwatch.event('watching');
-    return session;
+  static async start(text: string, flags: readonly string[] = []): Promise<Server> {
+    const app = await start({ files: { 'server.js': text }, args: [...flags, 'server.js'] });
+    await app.event('watching');
+    return new Server(app);
   }
 
-  says(key: string, run?: number): Promise<Readonly<Record<string, unknown>>> {
-    return this.home
-      .until(({ says }) => key in says && (run === undefined || says.run === run))
-      .then((caller) => caller.says);
+  /** Awaits the facts of the next caller that has sent this key, in this run if one is given. */
+  async says(key: string, run?: number): Promise<Readonly<Record<string, unknown>>> {
+    const { says } = await this.app.caller(({ says }) => key in says && (run === undefined || says.run === run));
+    return says;
   }
 
   /** Saves the server. Resolves when the next run has begun; it listens after `go`. */
   async replace(listen: string): Promise<void> {
     this.#version += 1;
-    this.project.write('server.js', server(listen, this.#version));
+    this.app.write('server.js', server(listen, this.#version));
     await this.says('begins', this.#version);
   }
 
   go(): void {
-    fs.writeFileSync(this.project.at('go'), '');
+    this.app.write('go', '');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.devwatch[Symbol.asyncDispose]();
-    await this.project[Symbol.asyncDispose]();
-    await this.home[Symbol.asyncDispose]();
+    await this.app[Symbol.asyncDispose]();
   }
 }
 
@@ -112,7 +105,7 @@ describe('the next run answers a connection made between two runs', () => {
     ['exclusively', '{ port: 0, exclusive: true }', '127.0.0.1'],
     ['on IPv6 only', '{ port: 0, host: "::", ipv6Only: true }', '::1'],
   ])('%s', async (_, where, host) => {
-    await using session = await Session.start(server(plain(where)));
+    await using session = await Server.start(server(plain(where)));
     const first = await session.says('address');
     const port = portOf(first);
     await session.replace(plain(where));
@@ -125,7 +118,7 @@ describe('the next run answers a connection made between two runs', () => {
 
   test('on a raw socket server', async () => {
     const echo = plain('0', 'net.createServer((socket) => socket.end("version " + version))');
-    await using session = await Session.start(server(echo));
+    await using session = await Server.start(server(echo));
     const port = portOf(await session.says('address'));
     await session.replace(echo);
     const answer = talk({ host: '127.0.0.1', port }, '');
@@ -134,30 +127,30 @@ describe('the next run answers a connection made between two runs', () => {
   });
 
   test('on a Unix socket whose file the killed program has left behind', async () => {
-    await using session = await Session.start(server(plain('"app.sock"')));
+    await using session = await Server.start(server(plain('"app.sock"')));
     await session.says('address');
     await session.replace(plain('"app.sock"'));
-    const answer = talk({ path: session.project.at('app.sock') });
+    const answer = talk({ path: session.app.at('app.sock') });
     session.go();
     expect(await answer).toContain('version 2');
   });
 
   test('on a Unix socket through several runs, and leaves no other files', async () => {
-    await using session = await Session.start(server(plain('"app.sock"')));
+    await using session = await Server.start(server(plain('"app.sock"')));
     await session.says('address');
     session.go();
     for (const run of [2, 3, 4]) {
       await session.replace(plain('"app.sock"'));
       await session.says('address', run);
-      expect(await talk({ path: session.project.at('app.sock') })).toContain(`version ${run}`);
+      expect(await talk({ path: session.app.at('app.sock') })).toContain(`version ${run}`);
     }
-    expect(fs.readdirSync(session.project.path).sort()).toEqual(['app.sock', 'go', 'server.js']);
+    expect(fs.readdirSync(session.app.path).sort()).toEqual(['app.sock', 'go', 'server.js']);
   });
 
   test('on each of several servers', async () => {
     const both = `const http = require('http'); let left = 2; const servers = ['a', 'b'].map((name) => http.createServer((request, response) => response.end(name + version)));
       for (const one of servers) one.listen(0, '127.0.0.1', () => --left === 0 && say({ ports: servers.map((it) => it.address().port) }));`;
-    await using session = await Session.start(server(both));
+    await using session = await Server.start(server(both));
     const { ports } = await session.says('ports');
     await session.replace(both);
     const answers = (ports as number[]).map((port) => talk({ host: '127.0.0.1', port }));
@@ -170,10 +163,10 @@ describe('the next run answers a connection made between two runs', () => {
       '0',
       'http.createServer((request, response) => { if (request.url === "/crash") process.exit(1); response.end("version " + run); })',
     );
-    await using session = await Session.start(server(crashes));
+    await using session = await Server.start(server(crashes));
     const port = portOf(await session.says('address'));
     await codeOf(talk({ host: '127.0.0.1', port }, 'GET /crash HTTP/1.1\r\nHost: x\r\n\r\n'));
-    await session.devwatch.event('crash');
+    await session.app.event('crash');
     const answer = talk({ host: '127.0.0.1', port });
     session.go();
     expect(await answer).toContain('version 2');
@@ -188,14 +181,14 @@ describe('a program behaves as without devwatch:', () => {
         const second = http.createServer((request, response) => response.end('second')).listen(port, '127.0.0.1', () => say({ code, address: second.address() }));
       }); });
     });`;
-    await using session = await Session.start(server(again));
+    await using session = await Server.start(server(again));
     const says = await session.says('address');
     expect(says.code).toBe('ECONNREFUSED');
     expect(await talk({ host: '127.0.0.1', port: portOf(says) })).toContain('second');
   });
 
   test('a port that the next run does not use is released', async () => {
-    await using session = await Session.start(server(plain('0, "127.0.0.1"')));
+    await using session = await Server.start(server(plain('0, "127.0.0.1"')));
     const port = portOf(await session.says('address'));
     await session.replace(plain('0, "::1"'));
     session.go();
@@ -206,7 +199,7 @@ describe('a program behaves as without devwatch:', () => {
   });
 
   test('the next run may listen on the same port of another address', async () => {
-    await using session = await Session.start(server(plain('0, "127.0.0.1"')));
+    await using session = await Server.start(server(plain('0, "127.0.0.1"')));
     const port = portOf(await session.says('address'));
     await session.replace(plain(`${port}, "0.0.0.0"`));
     session.go();
@@ -215,31 +208,31 @@ describe('a program behaves as without devwatch:', () => {
 
   test('connections are refused after the program has exited, until a change', async () => {
     const ends = plain('0', 'http.createServer((request, response) => process.exit(0))');
-    await using session = await Session.start(server(ends));
+    await using session = await Server.start(server(ends));
     const port = portOf(await session.says('address'));
     await codeOf(talk({ host: '127.0.0.1', port }));
-    await session.devwatch.event('exit');
+    await session.app.event('exit');
     expect(await codeOf(talk({ host: '127.0.0.1', port }))).toBe('ECONNREFUSED');
   });
 
   test('a Unix socket is created again after the program removes its file', async () => {
     const removes = `require('fs').rmSync('app.sock', { force: true });${plain('"app.sock"')}`;
-    await using session = await Session.start(server(removes));
+    await using session = await Server.start(server(removes));
     await session.says('address');
     await session.replace(removes);
     session.go();
     await session.says('address', 2);
-    expect(await talk({ path: session.project.at('app.sock') })).toContain('version 2');
+    expect(await talk({ path: session.app.at('app.sock') })).toContain('version 2');
   });
 
   test('the file of a Unix socket is removed when the program closes its server, even if an earlier run created it', async () => {
     const closes = `${plain('"app.sock"')} server.on('listening', () => run > 1 && server.close());`;
-    await using session = await Session.start(server(closes));
+    await using session = await Server.start(server(closes));
     await session.says('address');
     session.go();
     await session.replace(closes);
     await session.says('address', 2);
-    await until(() => !fs.existsSync(session.project.at('app.sock')));
+    await until(() => !fs.existsSync(session.app.at('app.sock')));
   });
 
   test('a program whose permissions forbid pipes can close its servers', async () => {
@@ -250,7 +243,7 @@ describe('a program behaves as without devwatch:', () => {
       ...(process.allowedNodeEnvironmentFlags.has('--allow-net') ? ['--allow-net'] : []),
     ];
     const closes = `${plain('0')} server.on('listening', () => server.close(() => say({ closed: true })));`;
-    await using session = await Session.start(server(closes), flags);
+    await using session = await Server.start(server(closes), flags);
     expect(await session.says('closed')).toMatchObject({ closed: true });
   });
 
@@ -258,35 +251,35 @@ describe('a program behaves as without devwatch:', () => {
     const cluster = `const cluster = require('cluster'), http = require('http');
       if (cluster.isPrimary) cluster.fork().on('listening', (worker, address) => say({ address: worker }));
       else http.createServer((request, response) => response.end('version ' + version)).listen(0);`;
-    await using session = await Session.start(cluster.includes('isPrimary') ? clustered(cluster) : '');
+    await using session = await Server.start(cluster.includes('isPrimary') ? clustered(cluster) : '');
     const first = await session.says('address');
     expect(await talk({ host: '127.0.0.1', port: portOf(first) })).toContain('version 1');
-    session.project.write('server.js', clustered(cluster, 2));
+    session.app.write('server.js', clustered(cluster, 2));
     const second = await session.says('address', 2);
     expect(await talk({ host: '127.0.0.1', port: portOf(second) })).toContain('version 2');
   });
 
   test('only its own deprecations are printed or thrown', async () => {
     const flags = ['--pending-deprecation', '--throw-deprecation'];
-    await using session = await Session.start(server(plain('0, "127.0.0.1"')), flags);
+    await using session = await Server.start(server(plain('0, "127.0.0.1"')), flags);
     const first = portOf(await session.says('address'));
     await session.replace(plain('0, "127.0.0.1"'));
     session.go();
     expect(portOf(await session.says('address', 2))).toBe(first);
-    expect(session.devwatch.otherLines).toEqual([]);
+    expect(session.app.otherLines).toEqual([]);
   });
 
   test('with --no-hold connections between two runs are refused', async () => {
-    await using session = await Session.start(server(plain('0, "127.0.0.1"')), ['--no-hold']);
+    await using session = await Server.start(server(plain('0, "127.0.0.1"')), ['--no-hold']);
     const port = portOf(await session.says('address'));
     await session.replace(plain('0, "127.0.0.1"'));
     expect(await codeOf(talk({ host: '127.0.0.1', port }))).toBe('ECONNREFUSED');
   });
 
   test('connections are refused after devwatch has exited', async () => {
-    await using session = await Session.start(server(plain('0, "127.0.0.1"')));
+    await using session = await Server.start(server(plain('0, "127.0.0.1"')));
     const port = portOf(await session.says('address'));
-    await session.devwatch.end('SIGTERM');
+    await session.app.end('SIGTERM');
     expect(await codeOf(talk({ host: '127.0.0.1', port }))).toBe('ECONNREFUSED');
   });
 });
@@ -353,7 +346,7 @@ describe('a restart', () => {
   );
 
   test('waits until a request in flight has been answered', async () => {
-    await using session = await Session.start(server(slow), ['--drain', '20s']);
+    await using session = await Server.start(server(slow), ['--drain', '20s']);
     const says = await session.says('address');
     const port = portOf(says);
     const agent = new http.Agent({ keepAlive: true });
@@ -361,10 +354,10 @@ describe('a restart', () => {
       http.get({ port, host: '127.0.0.1', agent }, resolve).on('error', reject);
     });
     await session.says('request');
-    session.project.write('server.js', server(slow, 2));
+    session.app.write('server.js', server(slow, 2));
     // The program stops listening when it drains.
     await until(() => !listPortHolders(port).includes(Number(says.pid)));
-    fs.writeFileSync(session.project.at('answer'), '');
+    fs.writeFileSync(session.app.at('answer'), '');
     const { headers, statusCode } = await answer;
     expect(statusCode).toBe(200);
     // The client sends its next request to the next run.
@@ -375,20 +368,20 @@ describe('a restart', () => {
   });
 
   test('does not wait for a request that takes longer than --drain', async () => {
-    await using session = await Session.start(server(slow), ['--drain', '1']);
+    await using session = await Server.start(server(slow), ['--drain', '1']);
     const port = portOf(await session.says('address'));
     const answer = talk({ host: '127.0.0.1', port });
     await session.says('request');
-    session.project.write('server.js', server(slow, 2));
+    session.app.write('server.js', server(slow, 2));
     expect(await answer).toBe('');
   });
 
   test('leaves the server unchanged for the signal handler of the program', async () => {
     const tidy = `${plain('0, "127.0.0.1"')}
       process.on('SIGTERM', () => { const address = server.address(); server.close(() => say({ closed: address, listening: server.listening })); });`;
-    await using session = await Session.start(server(tidy), ['--kill-timeout', '100']);
+    await using session = await Server.start(server(tidy), ['--kill-timeout', '100']);
     const { address } = await session.says('address');
-    session.project.write('server.js', server(tidy, 2));
+    session.app.write('server.js', server(tidy, 2));
     expect(await session.says('closed')).toMatchObject({ closed: address, listening: false });
   });
 });
@@ -407,10 +400,10 @@ describe('a part of the program that inherits no sockets can listen on the port:
       `require('child_process').fork('./child.js').on('exit', (code) => process.exit(code));`,
     ],
   ])('%s', async (_, script) => {
-    await using session = await Session.start(server(plain('0')));
+    await using session = await Server.start(server(plain('0')));
     const port = portOf(await session.says('address'));
-    session.project.write('child.js', `const say = (says) => require(process.env.TEST_DIAL)(says);\n${listens}`);
-    session.project.write('server.js', `process.env.WANTED = '${port}';\n${script}`);
+    session.app.write('child.js', `const say = (says) => require(process.env.TEST_DIAL)(says);\n${listens}`);
+    session.app.write('server.js', `process.env.WANTED = '${port}';\n${script}`);
     expect(await session.says('listens')).toMatchObject({ listens: true });
   });
 });
@@ -434,14 +427,14 @@ describe('the program receives one signal', () => {
     ],
   ])('%s', async (_, listen, drain) => {
     const flags = ['--drain', drain, '--signal', 'SIGUSR2', '--kill-timeout', '1s'];
-    await using session = await Session.start(server(stubborn(listen)), flags);
+    await using session = await Server.start(server(stubborn(listen)), flags);
     const port = portOf(await session.says('address'));
     if (drain === '1') {
       void codeOf(talk({ host: '127.0.0.1', port }));
-      await until(() => fs.existsSync(session.project.at('request')));
+      await until(() => fs.existsSync(session.app.at('request')));
     }
     await session.replace(stubborn(listen));
-    expect(fs.readFileSync(session.project.at('asked'), 'utf8')).toBe('SIGUSR2 ');
+    expect(fs.readFileSync(session.app.at('asked'), 'utf8')).toBe('SIGUSR2 ');
   });
 });
 
@@ -451,7 +444,7 @@ test('neither the program nor its children see an IPC channel', async () => {
     ${plain('0')}
     const child = require('child_process').spawnSync(process.execPath, ['-p', 'JSON.stringify(' + see + ')'], { encoding: 'utf8' });
     say({ own: eval(see), child: JSON.parse(child.stdout), listeners: process.listenerCount('message') });`;
-  await using session = await Session.start(server(look));
+  await using session = await Server.start(server(look));
   const nothing = { send: 'undefined', channel: 'undefined', disconnect: 'undefined' };
   expect(await session.says('own')).toMatchObject({ own: nothing, child: nothing, listeners: 0 });
 });
@@ -459,7 +452,7 @@ test('neither the program nor its children see an IPC channel', async () => {
 test('child processes of the program do not inherit held ports', async () => {
   const spawns = `${plain('0')}
     say({ descriptors: require('child_process').execFileSync('ls', ['-l', '/proc/self/fd'], { encoding: 'utf8' }) });`;
-  await using session = await Session.start(server(spawns));
+  await using session = await Server.start(server(spawns));
   await session.says('address');
   await session.replace(spawns);
   session.go();

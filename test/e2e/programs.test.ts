@@ -121,14 +121,14 @@ test('a server that crashes on a request runs again without an edit', async () =
 });
 
 test('a command is found in node_modules/.bin of a folder above', async () => {
-  await using project = projectOf('server.js');
+  const project = projectOf('server.js');
   project.remove('node_modules');
   project.write('node_modules/.bin/serve', '#!/bin/sh\nexec node ../../server.js\n');
   fs.chmodSync(project.at('node_modules/.bin/serve'), 0o755);
   project.write('packages/web/index.js', '');
-  await using devwatch = startDevwatch(['serve'], { cwd: project.at('packages/web'), env: anyPort });
+  await using app = await start({ project, args: ['serve'], folder: 'packages/web', env: anyPort });
 
-  const { greeting } = await ask(await nextAddress(readText(devwatch.process.stdout)));
+  const { greeting } = await ask(await nextAddress(readText(app.process.stdout)));
   expect(greeting).toBe('hello');
 });
 

@@ -1,8 +1,7 @@
 import fs from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { startDevwatch } from '../support/devwatch.ts';
-import { openHome } from '../support/home.ts';
+import { start } from '../support/app.ts';
 import { createProject } from '../support/project.ts';
 
 const folders = 500;
@@ -22,31 +21,30 @@ require(process.env.TEST_DIAL)({ edited });
 `;
 
 test('the program misses no edit made while a tree of 10,000 files is being scanned', async () => {
-  await using home = await openHome();
-  await using project = createProject({ 'server.js': program }, 'large');
+  const project = createProject({ 'server.js': program }, 'large');
   for (let folder = 0; folder < folders; folder += 1) fs.mkdirSync(project.at(`f${folder}`));
   for (let file = 0; file < files; file += 1) fs.writeFileSync(project.at(`f${file % folders}/${file}.js`), '');
-  await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
-  const { time: startedAt } = (await devwatch.event('start')) as unknown as { time: string };
+  await using app = await start({ project, args: ['server.js'] });
+  const { time: startedAt } = (await app.event('start')) as unknown as { time: string };
 
   // The edits are spread over all folders and continue until the scan is over.
   const editedAt: number[] = [];
   const missing = new Set<string>();
-  const isWatching = (): boolean => devwatch.events.some(({ event }) => event === 'watching');
+  const isWatching = (): boolean => app.events.some(({ event }) => event === 'watching');
   while (editedAt.length < 100 || (!isWatching() && editedAt.length < maxEdits)) {
     const number = editedAt.length * 7;
     const isNew = editedAt.length % 4 === 0;
     const file = `f${number % folders}/${isNew ? 'new-' : ''}${number % files}.js`;
-    if (editedAt.length % 4 === 1) project.replace(file, 'edited');
-    else project.write(file, 'edited');
-    missing.add(project.at(file));
+    if (editedAt.length % 4 === 1) app.replace(file, 'edited');
+    else app.write(file, 'edited');
+    missing.add(app.at(file));
     editedAt.push(Date.now());
     await nextTurn();
   }
   const edits = editedAt.length;
 
   // Some edits must have come before the watcher was armed, or the test proves nothing.
-  const { time: watchingAt, files: counted } = (await devwatch.event('watching')) as unknown as {
+  const { time: watchingAt, files: counted } = (await app.event('watching')) as unknown as {
     time: string;
     files: number;
   };
@@ -57,8 +55,8 @@ test('the program misses no edit made while a tree of 10,000 files is being scan
 
   // A restart for one edit lets the program see all of them, so each must also be reported.
   while (missing.size > 0) {
-    const { changes } = await devwatch.event('change');
+    const { changes } = await app.event('change');
     for (const change of changes) missing.delete(change.path);
   }
-  await home.caller(({ says }) => says.edited === edits);
+  await app.caller(({ says }) => says.edited === edits);
 });

@@ -8,6 +8,7 @@ import path from 'node:path';
 import readline from 'node:readline';
 import { describe, expect, test } from 'vitest';
 import { codeOf } from '../../src/shared/errors.ts';
+import { start } from '../support/app.ts';
 import { cli, type Devwatch, runDevwatch, startDevwatch } from '../support/devwatch.ts';
 import { parentOf, until } from '../support/facts.ts';
 import { dialHome, type Home, openHome } from '../support/home.ts';
@@ -219,33 +220,35 @@ const listens = (port: number, version = 1): string =>
 
 describe('NOTIFY_SOCKET', () => {
   test('receives the readiness, the changes and the end of the program, which does not see it', async () => {
-    await using home = await openHome();
     await using systemd = await Manager.open();
     const port = await freePort();
-    await using project = createProject({ 'server.js': listens(port), '.env': 'A=1' });
     // With --env-file, the environment is built in another place (process/launch/environment.ts).
-    await using devwatch = startDevwatch(['--env-file', '.env', '--env-file=.env', 'server.js'], {
-      cwd: project.path,
-      env: { ...home.env, ...systemd.env },
+    await using app = await start({
+      files: { 'server.js': listens(port), '.env': 'A=1' },
+      args: ['--env-file', '.env', '--env-file=.env', 'server.js'],
+      env: { ...systemd.env },
     });
     expect(await systemd.next()).toEqual(['READY=1', `STATUS=is up · port ${port}`]);
-    const first = await home.caller();
+    const first = await app.caller();
     expect(first.says.seen).toEqual([]);
     first.send('crash');
     expect(await systemd.next()).toEqual(['STATUS=crashed: exit 1 · starts again']);
     expect(await systemd.next()).toEqual([`STATUS=is up · port ${port}`]);
-    expect((await devwatch.end('SIGTERM')).code).toBe(143);
+    expect((await app.end('SIGTERM')).code).toBe(143);
     expect(await systemd.next()).toEqual(['STOPPING=1', 'STATUS=is stopping']);
-    expect(devwatch.events.filter(({ event }) => event === 'warning')).toEqual([]);
+    expect(app.events.filter(({ event }) => event === 'warning')).toEqual([]);
   });
 
   test('receives the end when the program causes it', async () => {
     await using systemd = await Manager.open();
-    await using project = createProject({ 'crashes.js': 'process.exit(7);' });
-    await using devwatch = startDevwatch(['--exit-on-crash', 'crashes.js'], { cwd: project.path, env: systemd.env });
+    await using app = await start({
+      files: { 'crashes.js': 'process.exit(7);' },
+      args: ['--exit-on-crash', 'crashes.js'],
+      env: systemd.env,
+    });
     expect(await systemd.next()).toEqual(['STATUS=crashed: exit 7']);
     expect(await systemd.next()).toEqual(['STOPPING=1', 'STATUS=is stopping']);
-    expect((await devwatch.exited).code).toBe(7);
+    expect((await app.exited).code).toBe(7);
   });
 
   test('receives that a program without a port is running', async () => {
@@ -259,16 +262,16 @@ describe('NOTIFY_SOCKET', () => {
     ['without systemd-notify', { PATH: '/nowhere' }, /systemd-notify is not in PATH/],
     ['with a socket on which no process listens', {}, /Failed to notify/],
   ])('%s: devwatch warns that it cannot notify the manager, and goes on', async (_, env, message) => {
-    await using project = createProject({ 'server.js': `require('http').createServer().listen(0);` });
-    await using devwatch = startDevwatch(['server.js'], {
-      cwd: project.path,
-      env: { ...env, NOTIFY_SOCKET: project.at('none') },
+    await using app = await start({
+      files: { 'server.js': `require('http').createServer().listen(0);` },
+      args: ['server.js'],
+      env: { ...env, NOTIFY_SOCKET: '/nowhere/notify' },
     });
-    const warning = await devwatch.event('warning');
+    const warning = await app.event('warning');
     expect(warning.message).toMatch(/^the service manager is not notified that the program is up: /);
     expect(warning.message).toMatch(message);
-    await devwatch.event('watching');
-    expect((await devwatch.end('SIGTERM')).code).toBe(143);
+    await app.event('watching');
+    expect((await app.end('SIGTERM')).code).toBe(143);
   });
 });
 

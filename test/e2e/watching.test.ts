@@ -34,52 +34,52 @@ describe('with --deps', () => {
   ];
 
   test.each(entries)('%s restarts when a file outside changes that it has loaded', async (_, script, text) => {
-    await using home = await openHome();
-    await using project = createProject({ [script]: text, 'shared/lib.cjs': '', 'shared/unused.cjs': '' });
+    const project = createProject({ [script]: text, 'shared/lib.cjs': '', 'shared/unused.cjs': '' });
     fs.symlinkSync(`${process.cwd()}/node_modules`, project.at('app/node_modules'));
-    await using devwatch = startDevwatch(['--deps', script.slice(4)], { cwd: project.at('app'), env: home.env });
-    await home.caller();
-    await devwatch.event('watchingLoads', ({ files }) => files.includes(project.at('shared/lib.cjs')));
-    project.write('shared/unused.cjs', '// changed');
-    project.write('shared/lib.cjs', '// changed');
-    await home.caller();
-    expect(await changedBy(devwatch)).toEqual([project.at('shared/lib.cjs')]);
-    project.write('shared/lib.cjs', '// changed again');
-    await home.caller();
+    await using app = await start({ project, args: ['--deps', script.slice(4)], folder: 'app' });
+    await app.caller();
+    await app.event('watchingLoads', ({ files }) => files.includes(app.at('shared/lib.cjs')));
+    app.write('shared/unused.cjs', '// changed');
+    app.write('shared/lib.cjs', '// changed');
+    await app.caller();
+    expect(await changedBy(app)).toEqual([app.at('shared/lib.cjs')]);
+    app.write('shared/lib.cjs', '// changed again');
+    await app.caller();
   });
 
   test('the program restarts when a file appears that it has not found', async () => {
-    await using home = await openHome();
-    await using project = createProject({
-      'app/server.js': `require('../shared/missing');\n${dialHome()}`,
-      'shared/other.js': '',
+    await using app = await start({
+      files: {
+        'app/server.js': `require('../shared/missing');\n${dialHome()}`,
+        'shared/other.js': '',
+      },
+      args: ['--deps', '--max-restarts', '0', 'server.js'],
+      folder: 'app',
     });
-    await using devwatch = startDevwatch(['--deps', '--max-restarts', '0', 'server.js'], {
-      cwd: project.at('app'),
-      env: home.env,
-    });
-    await devwatch.event('crash');
-    await devwatch.event('watchingLoads');
-    project.write('shared/missing.js', '');
-    await home.caller();
-    expect(await changedBy(devwatch)).toEqual([project.at('shared/missing.js')]);
+    await app.event('crash');
+    await app.event('watchingLoads');
+    app.write('shared/missing.js', '');
+    await app.caller();
+    expect(await changedBy(app)).toEqual([app.at('shared/missing.js')]);
   });
 
   test('the program restarts for files of any name, and gets the same errors as without', async () => {
-    await using home = await openHome();
     const codeOf = (name: string): string =>
       `(() => { try { require('${name}'); } catch ({ code }) { return code; } })()`;
-    await using project = createProject({
-      'app/server.js': `require(process.env.TEST_DIAL)({ codes: [${['../shared/%zz', '../shared/a%2Fb', '../shared/b#c'].map(codeOf)}] })`,
-      'shared/other.js': '',
+    await using app = await start({
+      files: {
+        'app/server.js': `require(process.env.TEST_DIAL)({ codes: [${['../shared/%zz', '../shared/a%2Fb', '../shared/b#c'].map(codeOf)}] })`,
+        'shared/other.js': '',
+      },
+      args: ['--deps', 'server.js'],
+      folder: 'app',
     });
-    await using devwatch = startDevwatch(['--deps', 'server.js'], { cwd: project.at('app'), env: home.env });
     const missing = 'MODULE_NOT_FOUND';
-    expect((await home.caller()).says.codes).toEqual([missing, missing, missing]);
-    await devwatch.event('watchingLoads');
-    project.write('shared/b#c.js', '');
-    await home.caller();
-    expect(await changedBy(devwatch)).toEqual([project.at('shared/b#c.js')]);
+    expect((await app.caller()).says.codes).toEqual([missing, missing, missing]);
+    await app.event('watchingLoads');
+    app.write('shared/b#c.js', '');
+    await app.caller();
+    expect(await changedBy(app)).toEqual([app.at('shared/b#c.js')]);
   });
 
   test('the program finds no trace of devwatch', async () => {

@@ -6,7 +6,7 @@ import { type Home, openHome } from './home.ts';
 import { createProject, type Project } from './project.ts';
 
 /** All waits have a deadline; their failures list all events, lines and callers so far. */
-export interface App extends Devwatch, Project, Omit<Home, 'next' | 'until'> {
+export interface App extends Devwatch, Project, Home {
   /** Polls until a condition holds. */
   until(what: string, condition: Condition): Promise<void>;
   /** Resolves when devwatch watches; `program` names which of several. */

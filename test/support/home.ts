@@ -30,9 +30,6 @@ export interface Home extends AsyncDisposable {
   readonly callers: readonly Caller[];
   /** The next caller that no earlier call has returned, or the first one from there on that matches. */
   caller(matches?: (caller: Caller) => boolean): Promise<Caller>;
-  /** The same; for tests that have not been converted yet. */
-  next(): Promise<Caller>;
-  until(matches: (caller: Caller) => boolean): Promise<Caller>;
   /** The largest number of callers that were alive at the same time. */
   readonly mostAlive: number;
   /** All callers so far, a line each, for the message of a failure. */
@@ -100,8 +97,6 @@ export async function openHome(report: () => readonly string[] = () => []): Prom
     callers,
     caller: (matches = () => true) =>
       within(`a caller with ${matches}`, nextMatching(matches), () => [...report(), ...home.report()]),
-    next: () => home.caller(),
-    until: (matches) => home.caller(matches),
     get mostAlive() {
       return mostAlive;
     },

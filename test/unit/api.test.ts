@@ -57,7 +57,7 @@ test('listeners that are added after the call receive the first start', async ()
 test('disposing a watcher ends its program', async () => {
   await using home = await openHome();
   await using project = createProject({ 'server.js': dialHome() });
-  let program: Awaited<ReturnType<typeof home.next>>;
+  let program: Awaited<ReturnType<typeof home.caller>>;
   {
     await using _ = watch({ script: 'server.js', cwd: project.path, env: { ...home.env } });
     program = await home.caller();

@@ -156,7 +156,7 @@ describe('a hook', () => {
     const env = { ...process.env, ...home.env, DEVWATCH_KEEP: '1', DEVWATCH_RUN: '1' };
     await using setup = openHooks({ crash: node(says) }, { folder: project.path, env });
     setup.hooks.run('crash', { DEVWATCH_RUN: '7' });
-    const caller = await home.next();
+    const caller = await home.caller();
     expect(caller.says).toMatchObject({ event: 'crash', run: '7', keep: null, folder: project.path, input: '' });
     caller.send('exit');
     await caller.gone;
@@ -168,7 +168,7 @@ describe('a hook', () => {
     const link = (descriptor: number): string => `require('node:fs').readlinkSync('/proc/self/fd/${descriptor}')`;
     await using setup = openHooks({ start: node({ out: link(1), error: link(2) }) }, { home });
     setup.hooks.run('start', {});
-    const { says } = await home.next();
+    const { says } = await home.caller();
     const own = fs.readlinkSync('/proc/self/fd/2');
     expect(says).toMatchObject({ out: own, error: own });
   });
@@ -191,7 +191,7 @@ describe('a hook', () => {
     } as const;
     for (const name of ['start', 'ready', 'change'] as const) {
       setup.hooks.run(name, { TEST_WORD: 'it is' });
-      expect((await home.next()).says.words).toEqual(expected[name]);
+      expect((await home.caller()).says.words).toEqual(expected[name]);
     }
   });
 
@@ -209,7 +209,7 @@ describe('a hook', () => {
       { folder: project.at('app'), env },
     );
     for (const name of ['start', 'ready', 'change'] as const) setup.hooks.run(name, {});
-    const calls = [await home.next(), await home.next(), await home.next()];
+    const calls = [await home.caller(), await home.caller(), await home.caller()];
     expect(calls.map(({ says }) => says.name).sort()).toEqual([
       'app/own.sh',
       'node_modules/.bin/packaged',
@@ -223,7 +223,7 @@ describe('a hook', () => {
     setup.hooks.run('exit', {});
     setup.commands.exit = node({ event: 'process.env.DEVWATCH_EVENT' });
     setup.hooks.run('exit', {});
-    expect((await home.next()).says.event).toBe('exit');
+    expect((await home.caller()).says.event).toBe('exit');
     expect(home.callers.length).toBe(1);
   });
 
@@ -290,15 +290,15 @@ describe('while a hook is running', () => {
     await using home = await openHome();
     await using setup = openHooks({ change: node({ value: 'process.env.TEST_VALUE' }) }, { home });
     setup.hooks.run('change', { TEST_VALUE: '1' });
-    const first = await home.next();
+    const first = await home.caller();
     for (const TEST_VALUE of ['2', '3', '4']) setup.hooks.run('change', { TEST_VALUE });
     first.send('exit');
-    const second = await home.next();
+    const second = await home.caller();
     second.send('exit');
     await second.gone;
     expect([first, second].map(({ says }) => says.value)).toEqual(['1', '4']);
     setup.hooks.run('change', { TEST_VALUE: '5' });
-    expect((await home.next()).says.value).toBe('5');
+    expect((await home.caller()).says.value).toBe('5');
     expect(home.mostAlive).toBe(1);
   });
 
@@ -306,11 +306,11 @@ describe('while a hook is running', () => {
     await using home = await openHome();
     await using setup = openHooks({ change: { shell: `${quote(node())} & exit 1` } }, { home });
     setup.hooks.run('change', {});
-    const first = await home.next();
+    const first = await home.caller();
     expect(await setup.nextProblem()).toBe('on.change: ended with code 1');
     setup.hooks.run('change', {});
     first.send('exit');
-    await home.next();
+    await home.caller();
     expect(home.mostAlive).toBe(1);
   });
 
@@ -319,8 +319,8 @@ describe('while a hook is running', () => {
     await using setup = openHooks({ start: node(), ready: node() }, { home });
     setup.hooks.run('start', {});
     setup.hooks.run('ready', {});
-    await home.next();
-    await home.next();
+    await home.caller();
+    await home.caller();
     expect(home.mostAlive).toBe(2);
   });
 });
@@ -332,7 +332,7 @@ describe('a hook that runs longer than 30 s', () => {
     const setup = openHooks({ ready: command }, { home, clock });
     setup.hooks.run('ready', {});
     clock.advance(0);
-    return { clock, setup, caller: await home.next() };
+    return { clock, setup, caller: await home.caller() };
   }
 
   test('is terminated, and the remembered call runs', async () => {
@@ -345,7 +345,7 @@ describe('a hook that runs longer than 30 s', () => {
     clock.advance(1);
     expect(setup.problems).toEqual(['on.ready: still runs after 30 s · terminating it']);
     await caller.gone;
-    const second = await whileTimePasses(clock, home.next());
+    const second = await whileTimePasses(clock, home.caller());
     expect(second.says.value).toBe('next');
     expect(setup.problems.length).toBe(1);
   });
@@ -355,7 +355,7 @@ describe('a hook that runs longer than 30 s', () => {
     const { clock, setup, caller } = await begin(home, stubborn);
     await using _ = setup;
     clock.advance(30_000);
-    expect((await home.next()).says.asked).toBe(true);
+    expect((await home.caller()).says.asked).toBe(true);
     clock.advance(999);
     expect(isAlive(caller.pid)).toBe(true);
     clock.advance(1);
@@ -394,7 +394,7 @@ describe('closing the hooks', () => {
     await using setup = openHooks({ start: { shell: both }, ready: node({ name: '"ready"' }) }, { home });
     setup.hooks.run('start', {});
     setup.hooks.run('ready', {});
-    const callers = [await home.next(), await home.next(), await home.next()];
+    const callers = [await home.caller(), await home.caller(), await home.caller()];
     expect(callers.map(({ says }) => says.name).sort()).toEqual(['helper', 'ready', 'root']);
     setup.hooks.run('start', {});
     await setup.hooks.close();
@@ -406,7 +406,7 @@ describe('closing the hooks', () => {
     await using home = await openHome();
     await using setup = openHooks({ start: { shell: `${quote(node())} & exit 1` } }, { home });
     setup.hooks.run('start', {});
-    const helper = await home.next();
+    const helper = await home.caller();
     await setup.nextProblem();
     await setup.hooks.close();
     expect(isAlive(helper.pid)).toBe(false);
@@ -418,9 +418,9 @@ describe('closing the hooks', () => {
     await using setup = openHooks({ start: stubborn }, { home, clock });
     setup.hooks.run('start', {});
     clock.advance(0);
-    const caller = await home.next();
+    const caller = await home.caller();
     const closed = setup.hooks.close();
-    expect((await home.next()).says.asked).toBe(true);
+    expect((await home.caller()).says.asked).toBe(true);
     clock.advance(999);
     expect(isAlive(caller.pid)).toBe(true);
     clock.advance(1);

@@ -31,7 +31,7 @@ describe.runIf(process.platform === 'linux')('the memory of a tree', () => {
       args: ['-e', allocate(200, allocate(100))],
       env: { ...process.env, ...home.env },
     });
-    await home.until(({ says }) => says.allocated === 100);
+    await home.caller(({ says }) => says.allocated === 100);
     if (tree === undefined) throw new Error('no tree was opened');
     const bytes = treeMemory(tree) ?? 0;
     program.end('killing');
