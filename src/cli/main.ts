@@ -36,7 +36,7 @@ function suggest(error: unknown, { program: [word = ''] }: CommandLine): never {
   throw new UsageError(`${error.message}${didYouMean(word, subcommandNames, (name) => `devwatch ${name}`)}`);
 }
 
-/** Returns what a subcommand was called with; undefined if help was requested. */
+/** Returns the arguments of a subcommand; undefined if they ask for help. */
 async function readInvocation(
   subcommand: Subcommand,
   before: CommandLine,

@@ -25,7 +25,9 @@ export function readOperands(
 ): Pick<Invocation, 'operands' | 'options'> | undefined {
   const cli = describeToCac(subcommand).option('-h, --help', '');
   const flags = Object.keys(subcommand.options ?? {});
-  cli.parse(['', '', subcommand.name, ...words.flatMap((word) => plainForm(word, flags))], { run: false });
+  const end = words.includes('--') ? words.indexOf('--') : words.length;
+  const head = words.slice(0, end).flatMap((word) => plainForm(word, flags));
+  cli.parse(['', '', subcommand.name, ...head, ...words.slice(end)], { run: false });
   const { '--': rest = [], ...options } = cli.options;
   if (options.help === true) return undefined;
   try {

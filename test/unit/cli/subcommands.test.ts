@@ -62,7 +62,7 @@ describe('operands', () => {
     ['logs', 'web -n5', ['web'], { lines: '5' }],
     ['logs', 'web -n 0', ['web'], { lines: '0' }],
     ['logs', 'web --since=5m', ['web'], { since: '5m' }],
-    ['logs', '-f -- --odd', ['--odd'], { follow: true }],
+    ['logs', '-f -- --odd -f', ['--odd', '-f'], { follow: true }],
     ['list', '--json', [], { json: true }],
     ['stop', 'web . all', ['web', '.', 'all'], {}],
   ])('%s %s', (name, words, operands, options) => {

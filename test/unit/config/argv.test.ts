@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { type CommandLine, parseArgv, parsePaths } from '../../../src/config/argv.ts';
 import { kindOf } from '../../../src/config/kinds.ts';
 import { optionKeys, specOf } from '../../../src/config/options.ts';
@@ -262,4 +262,44 @@ test.each([
   ['a.js --inspect', /^unknown option --inspect/],
 ])('among paths %j is refused', (line, message) => {
   expect(() => parsePaths(parse(''), words(line))).toThrow(message);
+});
+
+describe('after a subcommand', () => {
+  const own = new Map([
+    ['--write', false],
+    ['--socket', true],
+  ]);
+  const read = (before: string, after: string): CommandLine => parseArgv(words(after), parse(before), own);
+
+  test('options on both sides are in force, and lists are joined', () => {
+    const line = read('-q --watch src --inspect', '--watch lib --no-quiet server.js --watch x');
+    expect(Object.fromEntries(line.flags)).toEqual({ watch: ['src', 'lib'], quiet: false });
+    expect([line.nodeArgs, line.program]).toEqual([['--inspect'], ['server.js', '--watch', 'x']]);
+    expect(line.optionWords).toEqual(words('-q --watch src --inspect --watch lib --no-quiet'));
+  });
+
+  test("its own options are separated from devwatch's", () => {
+    const line = read('', '--write --name web --socket=3000 --socket 4000 server.js --write');
+    expect(line.own).toEqual(
+      new Map([
+        ['--write', []],
+        ['--socket', ['3000', '4000']],
+      ]),
+    );
+    expect([line.optionWords, line.program]).toEqual([
+      ['--name', 'web'],
+      ['server.js', '--write'],
+    ]);
+  });
+
+  test.each([
+    ['--socket', '--socket needs a value: --socket <value>'],
+    ['--write=x', '--write takes no value'],
+  ])('refuses %s: %s', (after, message) => {
+    expect(() => read('', after)).toThrow(new UsageError(message));
+  });
+
+  test('-- stays among the words of the options', () => {
+    expect(read('-q', '-- init')).toMatchObject({ optionWords: ['-q', '--'], program: ['init'], literal: true });
+  });
 });
