@@ -221,11 +221,10 @@ export class Program implements Configurable {
   #onStopping(event: EventOf<'stopping'>): void {
     this.#runs.endChecks();
     this.#cancelStopNotice();
-    const { run, stage } = event;
     const { killTimeout, signal } = this.plan.loaded.settings;
     // When devwatch itself ends, the command line prints its own notice.
-    if (stage === 'terminating' && !this.#isStopping && killTimeout > slowStopNoticeMs) {
-      const notice = { type: 'slowStop', run, signal, killIn: killTimeout - slowStopNoticeMs } as const;
+    if (event.stage === 'terminating' && !this.#isStopping && killTimeout > slowStopNoticeMs) {
+      const notice = { type: 'slowStop', run: event.run, signal, killIn: killTimeout - slowStopNoticeMs } as const;
       this.#cancelStopNotice = this.#options.clock.after(slowStopNoticeMs, () => this.#emit(notice));
     }
     this.#emit(event);
