@@ -7,6 +7,7 @@
 
 import type { FailureKind } from '../config/settings-types.ts';
 import type { CancelTimer, Clock } from '../shared/clock.ts';
+import { formatTime } from '../shared/format.ts';
 
 /** Why a probe failed. `detail`: the status (`503`), or the code of an error that has no kind of its own. */
 export type ProbeFailure = {
@@ -151,7 +152,7 @@ function describe(policy: HealthPolicy, failed: readonly ProbeFailure[]): string
 function describeAlike({ target, timeout }: HealthPolicy, { kind, detail }: ProbeFailure, count: number): string {
   const isLoop = target === 'event-loop';
   if (kind === 'timeout') {
-    const time = `${count > 1 ? `${count} × ` : ''}${timeout < 1000 ? `${timeout} ms` : `${timeout / 1000} s`}`;
+    const time = `${count > 1 ? `${count} × ` : ''}${formatTime(timeout)}`;
     return isLoop ? `its event loop has been blocked for ${time}` : `no answer from ${target} for ${time}`;
   }
   const times = count > 1 ? ` ${count} times` : '';

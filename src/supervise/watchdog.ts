@@ -3,6 +3,7 @@
 import { parseProbe } from '../config/probe-url.ts';
 import type { Settings } from '../config/settings-types.ts';
 import type { CancelTimer, Clock } from '../shared/clock.ts';
+import { formatBytes, formatTime } from '../shared/format.ts';
 import { Health, type ProbeResult } from './health.ts';
 import { MemoryLimit } from './memory-limit.ts';
 import { type ProbeAddress, ReadinessCheck } from './readiness-check.ts';
@@ -51,7 +52,10 @@ export class Watchdog {
       limit: settings.maxMemory,
       measure: () => this.#run?.memory(),
       onExceeded: (bytes) =>
-        this.#fail(`it takes ${megabytes(bytes)} of memory, more than ${megabytes(settings.maxMemory ?? 0)}`, false),
+        this.#fail(
+          `it takes ${formatBytes(bytes)} of memory, more than ${formatBytes(settings.maxMemory ?? 0)}`,
+          false,
+        ),
     });
   }
 
@@ -67,8 +71,9 @@ export class Watchdog {
     const { clock, settings } = this.#options;
     const { timeout } = settings;
     if (timeout === undefined) return;
-    const limit = timeout < 1000 ? `${timeout} ms` : `${timeout / 1000} s`;
-    this.#cancelTimeout = clock.after(timeout, () => this.#fail(`it has taken longer than ${limit}`, true));
+    this.#cancelTimeout = clock.after(timeout, () =>
+      this.#fail(`it has taken longer than ${formatTime(timeout)}`, true),
+    );
   }
 
   /** The run is over, or is being stopped. */
@@ -120,5 +125,3 @@ export class Watchdog {
     });
   }
 }
-
-const megabytes = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MB`;
