@@ -187,20 +187,24 @@ describe('start prints', () => {
     });
   });
 
-  test.each([
-    [['start', 'no-such-file.js'], /no-such-file\.js/],
-    [['start', '--name', '../web', 'server.js'], /"\.\.\/web" cannot be a name/],
-    [['start', '--nmae', 'web', 'server.js'], /did you mean --name\?/],
-    [['stop'], /devwatch stop <name\|folder\|all>/],
-    [['stop', ''], /"" is neither a name nor a folder/],
-    [['stop', 'nobody'], /no background program is named nobody/],
-    [['logs', 'nobody'], /no background program is named nobody/],
-    [['list', '--jason'], /--jason/],
-  ])('the mistake in %j, and starts nothing', async (words, message) => {
+  test('the mistake in a command line, and starts no program', async () => {
     await using session = await Session.open({ 'server.js': '' });
-    const { code, err } = await session.run(...words);
-    expect(code).toBe(2);
-    expect(err).toMatch(message);
+    const mistakes: readonly (readonly [string[], RegExp])[] = [
+      [['start', 'no-such-file.js'], /no-such-file\.js/],
+      [['start', '--name', '../web', 'server.js'], /"\.\.\/web" cannot be a name/],
+      [['start', '--nmae', 'web', 'server.js'], /did you mean --name\?/],
+      [['stop'], /devwatch stop <name\|folder\|all>/],
+      [['stop', ''], /"" is neither a name nor a folder/],
+      [['stop', 'nobody'], /no background program is named nobody/],
+      [['logs', 'nobody'], /no background program is named nobody/],
+      [['list', '--jason'], /--jason/],
+    ];
+    for (const [words, message] of mistakes) {
+      expect(await session.run(...words), words.join(' ')).toMatchObject({
+        code: 2,
+        err: expect.stringMatching(message),
+      });
+    }
     expect(await session.rows()).toEqual([]);
   });
 
