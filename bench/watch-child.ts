@@ -55,11 +55,11 @@ const loaders: Readonly<Record<WatcherId, () => Promise<Open>>> = {
   async devwatch() {
     // As the command does.
     v8.setFlagsFromString('--no-opt');
-    const { createFilter } = await import('../src/watch/filter.ts');
+    const { Filter } = await import('../src/watch/filter.ts');
     const { openWatcher } = await import('../src/watch/watcher.ts');
     await import('../src/watch/inotify.ts');
     return async (onEvent) => {
-      const filter = createFilter({
+      const filter = new Filter({
         watch: { patterns: ['.'], base: folder },
         ignore: { patterns: [], base: folder },
         extensions: ['js', 'mjs', 'cjs', 'json'],

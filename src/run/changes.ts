@@ -13,7 +13,7 @@ import type { Clock } from '../shared/clock.ts';
 import type { Change, Emit } from '../shared/events.ts';
 import { restOfSaveAt } from '../watch/disk.ts';
 import { QuietWindow } from '../watch/quiet.ts';
-import { createLoopDetector, type LoopDetector } from '../watch/restart-loop.ts';
+import { LoopDetector } from '../watch/restart-loop.ts';
 import type { WatchSession } from '../watch/session.ts';
 import type { ProgramWatcher } from './program-watcher.ts';
 import type { RestartTimeline } from './restart-timeline.ts';
@@ -44,7 +44,7 @@ export class Changes {
   readonly #options: ChangesOptions;
   readonly #quiet: QuietWindow;
   readonly #pageQuiet: QuietWindow;
-  readonly #loops: LoopDetector = createLoopDetector();
+  readonly #loops = new LoopDetector();
   /** `onChanged` has been called for the changes that the debounce holds. */
   #isAnnounced = false;
 

@@ -4,7 +4,7 @@ import { defaultSettings, pageExtensions } from '../config/defaults.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import type { Command } from '../process/launch/command.ts';
 import { platform } from '../process/platform.ts';
-import { createFilter } from '../watch/filter.ts';
+import { Filter } from '../watch/filter.ts';
 import { linkedFolders } from '../watch/linked-packages.ts';
 import { toPosix } from '../watch/paths.ts';
 import type { WatchPlan } from '../watch/session.ts';
@@ -21,7 +21,7 @@ export async function planWatch(
   const extensions = settings.liveReload === false ? own : [...new Set([...own, ...pageExtensions])];
   const git = settings.gitignore ? await import('../watch/gitignore.ts') : undefined;
   const ignore = { patterns: [...writtenFiles(settings).map(toPosix), ...settings.ignore], base: bases.ignore };
-  const filter = createFilter({
+  const filter = new Filter({
     watch: { patterns: watch, base: bases.watch },
     ignore,
     // An explicit `watch` replaces the default, linked packages included.

@@ -1,5 +1,3 @@
-/** The interface of all watcher backends. */
-
 import { codeOf } from '../shared/errors.ts';
 import type { Change } from '../shared/events.ts';
 import type { Filter } from './filter.ts';
@@ -22,13 +20,14 @@ export interface WatchOptions {
   readonly onWarning: (message: string) => void;
 }
 
-/** The number of watched folders and files at the moment at which the watcher is armed. */
+/** The watched folders and files at the moment at which the watcher is armed. */
 export interface Coverage {
   readonly backend: Backend;
   readonly directories: number;
   readonly files: number;
 }
 
+/** The interface of all backends. */
 export interface Watcher {
   /** Resolves once no save can be missed any more, from `since` on. Rejects when watching is impossible. */
   readonly armed: Promise<Coverage>;

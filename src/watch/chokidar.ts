@@ -3,7 +3,7 @@
  * when it is used, because loading it takes about 20 ms.
  */
 
-import fs from 'node:fs';
+import type fs from 'node:fs';
 import path from 'node:path';
 import { type FSWatcher, watch } from 'chokidar';
 import { codeOf, messageOf } from '../shared/errors.ts';
@@ -17,33 +17,21 @@ import { statsOf, timestampSlackMs } from './disk.ts';
  */
 const firstPollMs = 100;
 
-/** Watches by events. `onExhausted` is called once when there are no watches or descriptors left. */
-export function openChokidar(options: WatchOptions, onExhausted: OnExhausted): Watcher {
-  return new ChokidarWatcher(options, undefined, onExhausted);
-}
-
-/** Compares every file with its last state, once every `intervalMs`. */
-export function openPolling(options: WatchOptions, intervalMs: number): Watcher {
-  return new ChokidarWatcher(options, intervalMs, () => {});
-}
-
 const kinds: Readonly<Record<string, Change['kind']>> = { add: 'add', change: 'change', unlink: 'unlink' };
 
-class ChokidarWatcher implements Watcher {
+/** Watches by events, or with `intervalMs` by comparing every file with its last state, once per interval. */
+export class ChokidarWatcher implements Watcher {
   readonly armed: Promise<Coverage>;
   readonly #options: WatchOptions;
-  readonly #onExhausted: OnExhausted;
   readonly #polls: boolean;
   readonly #watcher: FSWatcher;
   /** ctime of the changes that polling has announced: it may find the same change again. */
   readonly #announced = new Map<string, number>();
-  /** Codes of reported errors: when watches or descriptors run out, every file causes the same error. */
-  readonly #reported = new Set<string | undefined>();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(options: WatchOptions, intervalMs: number | undefined, onExhausted: OnExhausted) {
+  /** @param onExhausted called once when there are no watches or descriptors left, except when polling */
+  constructor(options: WatchOptions, onExhausted: OnExhausted, intervalMs?: number) {
     this.#options = options;
-    this.#onExhausted = onExhausted;
     this.#polls = intervalMs !== undefined;
     this.#watcher = openFor(options, intervalMs);
     this.#watcher.on('all', (event, file, stats) => {
@@ -51,8 +39,17 @@ class ChokidarWatcher implements Watcher {
       const full = path.resolve(file);
       if (kind !== undefined && options.filter.accepts(full)) this.#announce(kind, full, stats);
     });
+    // When watches or descriptors run out, every file causes the same error.
+    const reported = new Set<string | undefined>();
     this.armed = new Promise((resolve, reject) => {
-      this.#watcher.on('error', (error) => this.#onError(error, reject));
+      this.#watcher.on('error', (error) => {
+        if (reported.has(codeOf(error))) return;
+        reported.add(codeOf(error));
+        if (this.#polls || !isExhausted(error)) return options.onWarning(`the watcher reports: ${messageOf(error)}`);
+        void this.close();
+        onExhausted(error, options.since);
+        reject(error);
+      });
       this.#watcher.on('ready', () => {
         this.#timer = setTimeout(() => resolve(this.#announceSince()), this.#polls ? firstPollMs : 0);
       });
@@ -64,7 +61,7 @@ class ChokidarWatcher implements Watcher {
     for (const [folder, names] of Object.entries(this.#watcher.getWatched())) {
       for (const name of names) {
         const full = path.resolve(folder, name);
-        if (filter.accepts(full) && statsOf(full, fs.statSync)?.isFile() === true) yield full;
+        if (filter.accepts(full) && statsOf(full)?.isFile() === true) yield full;
       }
     }
   }
@@ -92,23 +89,11 @@ class ChokidarWatcher implements Watcher {
     let count = 0;
     for (const file of this.files()) {
       count += 1;
-      const stats = statsOf(file, fs.statSync);
+      const stats = statsOf(file);
       if (stats !== undefined && stats.ctimeMs >= since - timestampSlackMs) this.#announce('change', file, stats);
     }
     const directories = Object.keys(this.#watcher.getWatched()).length;
     return { backend: this.#polls ? 'polling' : 'chokidar', directories, files: count };
-  }
-
-  #onError(error: unknown, giveUp: (error: unknown) => void): void {
-    if (this.#reported.has(codeOf(error))) return;
-    this.#reported.add(codeOf(error));
-    if (this.#polls || !isExhausted(error)) {
-      this.#options.onWarning(`the watcher reports: ${messageOf(error)}`);
-      return;
-    }
-    void this.close();
-    this.#onExhausted(error, this.#options.since);
-    giveUp(error);
   }
 }
 

@@ -1,6 +1,4 @@
-/** Names that are not watched unless a pattern names them. */
-
-/** Folders of build output and installed packages, at any depth below a watched folder. */
+/** Folders of build output and installed packages, not watched at any depth unless a pattern names them. */
 export const ignoredFolderNames: ReadonlySet<string> = new Set([
   'node_modules',
   'bower_components',
@@ -16,7 +14,7 @@ export const ignoredFolderNames: ReadonlySet<string> = new Set([
   'venv',
 ]);
 
-/** Temporary files that editors and tools put beside the real ones. */
+/** Temporary files that editors and tools put beside the real ones, ignored unless a pattern names them. */
 const ignoredFiles: readonly string[] = [
   '\\.#.*', // Emacs lock
   '#.*#', // Emacs auto-save

@@ -12,11 +12,8 @@ import { codeOf } from '../shared/errors.ts';
  */
 export const timestampSlackMs = 10;
 
-/** Long work yields to the event loop after this time, so that it does not slow the start of a child process. */
-const sliceMs = 10;
-
-/** Returns the stats of a path; undefined when nothing is there, or it cannot be reached. */
-export function statsOf(file: string, stat: StatSyncFn): Stats | undefined {
+/** Returns the stats of a path, by default of a link's target; undefined when nothing is there, or it cannot be reached. */
+export function statsOf(file: string, stat: StatSyncFn = fs.statSync): Stats | undefined {
   try {
     return stat(file, { throwIfNoEntry: false });
   } catch (error) {
@@ -55,19 +52,16 @@ const restOfSaveMs = { ofNothing: 100, ofChunks: 25 } as const;
  * of whole chunks (true by chance for one file in 4096), else 0.
  */
 export function restOfSaveAt(file: string): number {
-  const stats = statsOf(file, fs.statSync);
+  const stats = statsOf(file);
   if (stats === undefined) return restOfSaveMs.ofNothing;
   if (!stats.isFile() || stats.size % minChunkBytes !== 0) return 0;
   return stats.size === 0 ? restOfSaveMs.ofNothing : restOfSaveMs.ofChunks;
 }
 
-/** Longer contents are represented by a digest. */
+/** Longer contents are represented by a digest; loading node:crypto for it delays the first restart by 5 ms. */
 const maxKeptBytes = 8192;
 
-/**
- * Returns a text that is equal for equal contents; undefined when the file cannot be read. Short contents stand for
- * themselves, because loading node:crypto would delay the first restart by 5 ms.
- */
+/** Returns a text that is equal for equal contents; undefined when the file cannot be read. */
 export function fingerprintOf(file: string): string | undefined {
   try {
     const content = fs.readFileSync(file);
@@ -77,6 +71,9 @@ export function fingerprintOf(file: string): string | undefined {
     return undefined;
   }
 }
+
+/** Long work yields to the event loop after this time, so that it does not slow the start of a child process. */
+const sliceMs = 10;
 
 /** Runs steps until they end or `isCancelled`, and yields to the event loop every few milliseconds. */
 export async function inSlices(steps: Generator<void>, isCancelled: () => boolean): Promise<void> {

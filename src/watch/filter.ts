@@ -46,86 +46,69 @@ export interface FilterOptions {
   readonly script?: string | undefined;
 }
 
-export interface Filter {
+type Rejection = Extract<Verdict, { readonly watched: false }>;
+
+/** Reasons why a pattern that matches a file does not select it, the most telling one first. */
+const reasons: readonly Rejection['reason'][] = [
+  'excluded',
+  'ignored-by-default',
+  'gitignored',
+  'extension',
+  'outside',
+];
+
+const gitIgnoreName = '.gitignore';
+
+/** The compiled patterns. The constructor throws a TypeError when picomatch cannot parse one. */
+export class Filter {
   /** The folders (or single files) from which everything relevant can be reached; none lies inside another. */
   readonly roots: readonly string[];
   readonly extensions: readonly string[] | null;
-  /** Does a change of this file restart the program? Absolute path with the platform's separators. */
-  accepts(file: string): boolean;
-  /** Checks a name without its folder, cheaply: false only if `accepts` is false in every folder. */
-  mayAccept(name: string): boolean;
-  /** Can anything below this folder be relevant? */
-  mayContain(folder: string): boolean;
-  /** Returns the verdict on a file, with its reason. */
-  explain(file: string): Verdict;
-}
-
-/** Reasons why a pattern that matches a file does not select it, the most telling one first. */
-const reasons = ['excluded', 'ignored-by-default', 'gitignored', 'extension'] as const;
-type Reason = (typeof reasons)[number];
-
-/**
- * Compiles the patterns.
- *
- * @throws TypeError when picomatch cannot parse a pattern
- */
-export function createFilter(options: FilterOptions): Filter {
-  return new PatternFilter(options);
-}
-
-class PatternFilter implements Filter {
   readonly #watch: readonly Pattern[];
   readonly #always: readonly Pattern[];
   readonly #ignore: readonly Pattern[];
   /** The negated patterns of `ignore`. */
   readonly #lifts: readonly Pattern[];
   readonly #gitIgnores: GitIgnores | undefined;
-  readonly #extensionSet: ReadonlySet<string> | null;
-  readonly #literalNames: ReadonlySet<string>;
-  readonly #anyNamesFiles: boolean;
-  readonly roots: readonly string[];
-  readonly extensions: readonly string[] | null;
+  readonly #extensionSet: ReadonlySet<string> | undefined;
+  /** Files of these names may count whatever their extension; null means all files. */
+  readonly #names: ReadonlySet<string> | null;
 
-  constructor(options: FilterOptions) {
-    const patterns = options.watch.patterns.map((text) => compile(text, options.watch.base, 'watch'));
-    this.#watch = [
-      ...scriptFolders(options.script, patterns),
-      ...(options.folders ?? []).map((folder) => literalFolder(toPosix(folder))),
-      ...patterns,
-    ];
-    this.#always = (options.always ?? []).map(literalFile);
+  constructor({ watch, ignore, folders = [], gitIgnores, extensions, always = [], script }: FilterOptions) {
+    const patterns = watch.patterns.map((text) => compile(text, watch.base, 'watch'));
+    const linked = folders.map((folder) => literalFolder(toPosix(folder)));
+    this.#watch = [...scriptFolders(script, patterns), ...linked, ...patterns];
+    this.#always = always.map(literalFile);
     const positive = [...this.#watch.filter((pattern) => !pattern.negated), ...this.#always];
     const roots = outermost(positive.map((pattern) => pattern.base));
-    this.#ignore = compileIgnores(options.ignore, roots);
-    this.#lifts = this.#ignore.filter((pattern) => pattern.negated);
-    this.#gitIgnores = options.gitIgnores;
-    this.extensions = options.extensions;
-    this.#extensionSet = options.extensions === null ? null : new Set(options.extensions);
-    this.#literalNames = new Set(positive.map((pattern) => nameOf(pattern.literal)));
-    this.#anyNamesFiles = positive.some((pattern) => pattern.namesFiles);
     this.roots = roots.map((root) => path.normalize(root));
+    this.#ignore = compileIgnores(ignore, roots);
+    this.#lifts = this.#ignore.filter((pattern) => pattern.negated);
+    this.#gitIgnores = gitIgnores;
+    this.extensions = extensions;
+    this.#extensionSet = extensions === null ? undefined : new Set(extensions);
+    const names = positive.map((pattern) => nameOf(pattern.literal));
+    const takesAllNames = extensions === null || positive.some((pattern) => pattern.namesFiles);
+    this.#names = takesAllNames ? null : new Set(gitIgnores === undefined ? names : [...names, gitIgnoreName]);
   }
 
+  /** Does a change of this file restart the program? Absolute path with the platform's separators. */
   accepts(file: string): boolean {
     const posix = toPosix(file);
     return this.mayAccept(nameOf(posix)) && this.#explain(posix).watched;
   }
 
-  /** Most files of a project fail here, before any pattern is tried. */
+  /** Checks a name without its folder, cheaply: false only if `accepts` is false in every folder. Most names fail here. */
   mayAccept(name: string): boolean {
-    return (
-      this.#extensionSet === null ||
-      this.#anyNamesFiles ||
-      hasExtension(name, this.#extensionSet) ||
-      this.#literalNames.has(name) ||
-      this.#hasGitRules(name)
-    );
+    return this.#names === null || hasExtension(name, this.#extensionSet) || this.#names.has(name);
   }
 
+  /** Returns the verdict on a file, with its reason. */
   explain(file: string): Verdict {
     return this.#explain(toPosix(file));
   }
 
+  /** Can anything below this folder be relevant? */
   mayContain(file: string): boolean {
     const folder = toPosix(file);
     const lifting = this.#lifts.filter((lift) => isAtOrBelow(lift.base, folder) || isAtOrBelow(folder, lift.base));
@@ -143,47 +126,37 @@ class PatternFilter implements Filter {
   }
 
   #explain(file: string): Verdict {
-    if (this.#hasGitRules(nameOf(file))) return { watched: true, pattern: gitIgnoreName };
+    if (this.#gitIgnores !== undefined && nameOf(file) === gitIgnoreName)
+      return { watched: true, pattern: gitIgnoreName };
     const ignored = lastMatch(this.#ignore, file);
     if (ignored?.negated === false) return { watched: false, reason: 'ignored', pattern: ignored.text };
 
     const lifting = this.#lifts.filter((pattern) => matches(pattern, file));
-    let rejections: Map<Reason, string> | undefined;
+    let rejection: Rejection = { watched: false, reason: 'outside' };
     let selecting: Pattern | undefined;
     for (const pattern of this.#watch) {
       if (!matches(pattern, file)) continue;
-      const rejection = this.#rejectionBy(pattern, file, lifting);
-      if (rejection === undefined) {
-        selecting = pattern;
-        continue;
-      }
-      rejections ??= new Map();
-      rejections.set(rejection.reason, rejection.pattern);
-      if (pattern.negated) selecting = undefined;
+      const next = this.#rejectionBy(pattern, file, lifting);
+      if (next === undefined) selecting = pattern;
+      else if (pattern.negated) selecting = undefined;
+      if (next !== undefined && isAsTelling(next, rejection)) rejection = next;
     }
     selecting ??= this.#always.find((pattern) => pattern.matchesItself(file));
-    if (selecting !== undefined) return { watched: true, pattern: selecting.text };
-    const reason = reasons.find((candidate) => rejections?.has(candidate)) ?? 'outside';
-    if (reason === 'outside' || reason === 'extension') return { watched: false, reason };
-    return { watched: false, reason, pattern: rejections?.get(reason) ?? '' };
+    return selecting === undefined ? rejection : { watched: true, pattern: selecting.text };
   }
 
   /** Returns why a watch pattern that matches the file does not select it; undefined if it does. */
-  #rejectionBy(
-    pattern: Pattern,
-    file: string,
-    lifting: readonly Pattern[],
-  ): { reason: Reason; pattern: string } | undefined {
-    if (pattern.negated) return { reason: 'excluded', pattern: pattern.text };
+  #rejectionBy(pattern: Pattern, file: string, lifting: readonly Pattern[]): Rejection | undefined {
+    if (pattern.negated) return { watched: false, reason: 'excluded', pattern: pattern.text };
     const byDefault = hidingDefault(file, pattern, lifting);
-    if (byDefault !== undefined) return { reason: 'ignored-by-default', pattern: byDefault };
+    if (byDefault !== undefined) return { watched: false, reason: 'ignored-by-default', pattern: byDefault };
     const isLiteral = file === pattern.literal;
     const byGit = isLiteral || lifting.length > 0 ? undefined : this.#gitRule(file, false, pattern);
-    if (byGit !== undefined) return { reason: 'gitignored', pattern: byGit };
-    if (this.#extensionSet === null || hasExtension(nameOf(file), this.#extensionSet)) return undefined;
-    return isLiteral || (pattern.namesFiles && pattern.matchesItself(file))
+    if (byGit !== undefined) return { watched: false, reason: 'gitignored', pattern: byGit };
+    const isNamed = isLiteral || (pattern.namesFiles && pattern.matchesItself(file));
+    return isNamed || hasExtension(nameOf(file), this.#extensionSet)
       ? undefined
-      : { reason: 'extension', pattern: '' };
+      : { watched: false, reason: 'extension' };
   }
 
   /** Returns git's rule that hides the path, or a folder between it and the pattern's base. */
@@ -195,13 +168,7 @@ class PatternFilter implements Filter {
     }
     return this.#gitIgnores(file, isFolder);
   }
-
-  #hasGitRules(name: string): boolean {
-    return this.#gitIgnores !== undefined && name === gitIgnoreName;
-  }
 }
-
-const gitIgnoreName = '.gitignore';
 
 const nameOf = (file: string): string => file.slice(file.lastIndexOf('/') + 1);
 
@@ -236,10 +203,8 @@ function scriptFolders(script: string | undefined, patterns: readonly Pattern[])
 }
 
 /**
- * Returns the default rule that hides `file` (a folder ends with a slash) from a watch pattern;
- * undefined when none does.
- *
- * @param lifting the patterns of `ignore` that could take the rule back
+ * Returns the default rule that hides `file` (a folder ends with a slash) from a watch pattern, unless the pattern or
+ * one of `lifting` (the patterns of `ignore` that could take the rule back) names it; undefined when none does.
  */
 function hidingDefault(file: string, pattern: Pattern, lifting: readonly Pattern[]): string | undefined {
   let start = lengthOfPrefix(pattern.base);
@@ -258,12 +223,16 @@ function hidingDefault(file: string, pattern: Pattern, lifting: readonly Pattern
 }
 
 /** Compares the text after any dot of the name, because an extension may itself have dots (`d.ts`). */
-function hasExtension(name: string, extensions: ReadonlySet<string>): boolean {
+function hasExtension(name: string, extensions: ReadonlySet<string> | undefined): boolean {
+  if (extensions === undefined) return true;
   for (let dot = name.indexOf('.'); dot >= 0; dot = name.indexOf('.', dot + 1)) {
     if (extensions.has(name.slice(dot + 1))) return true;
   }
   return false;
 }
+
+const isAsTelling = (one: Rejection, other: Rejection): boolean =>
+  reasons.indexOf(one.reason) <= reasons.indexOf(other.reason);
 
 const segmentsBelow = (folder: string, base: string): number => folder.slice(lengthOfPrefix(base)).split('/').length;
 

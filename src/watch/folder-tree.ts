@@ -1,6 +1,4 @@
-/** The watched folders as a tree, with the files known in each. */
-
-import fs from 'node:fs';
+import type fs from 'node:fs';
 import path from 'node:path';
 import { statsOf, timestampSlackMs } from './disk.ts';
 import { isAtOrBelow } from './paths.ts';
@@ -20,6 +18,7 @@ export interface Folder {
   isDropped: boolean;
 }
 
+/** The watched folders as a tree, with the files known in each. */
 export class FolderTree {
   /** The topmost folders, by path: the filter's roots, or the nearest folder above a missing one. */
   readonly tops: Map<string, Folder> = new Map();
@@ -29,7 +28,7 @@ export class FolderTree {
     const folder: Folder = {
       path: folderPath,
       subscription,
-      identity: identityOf(statsOf(folderPath, fs.statSync)),
+      identity: identityOf(statsOf(folderPath)),
       files: new Map(),
       folders: new Map(),
       covered: new Set(),

@@ -9,17 +9,10 @@ import ignore, { type Ignore } from 'ignore';
 import type { GitIgnores } from './filter.ts';
 import { isAtOrBelow, toPosix } from './paths.ts';
 
-interface Matcher {
-  /** The repository's folder, which paths are relative to. */
-  readonly top: string;
-  readonly rules: Ignore;
-}
+/** Rules, and the repository's folder, which paths are relative to. */
+type Matcher = { readonly top: string; readonly rules: Ignore };
 
-/**
- * Returns a function that reads the rules when it first needs them, and keeps them.
- *
- * @param folder absolute; outside a repository its .gitignore is the topmost one
- */
+/** Returns a function that reads and keeps the rules. Outside a repository the topmost .gitignore is that of `folder`. */
 export function readGitIgnores(folder: string): GitIgnores {
   const base = toPosix(folder);
   const matchers = new Map<string, Matcher | undefined>();
@@ -74,10 +67,15 @@ function usersFile(): string {
 
 /** Adds a file's rules; `prefix` is its folder relative to the repository. */
 function add(rules: Ignore, file: string, prefix: string): Ignore {
-  for (const line of linesOf(file)) {
-    if (line.trim() !== '' && !line.startsWith('#')) {
-      rules.add({ pattern: below(prefix, line), mark: `${line} (${file})` });
-    }
+  let text: string;
+  try {
+    text = fs.readFileSync(file, 'utf8');
+  } catch {
+    return rules;
+  }
+  for (const line of text.split(/\r?\n/)) {
+    if (line.trim() === '' || line.startsWith('#')) continue;
+    rules.add({ pattern: below(prefix, line), mark: `${line} (${file})` });
   }
   return rules;
 }
@@ -90,12 +88,4 @@ function below(prefix: string, line: string): string {
   const isAnchored = body.slice(0, -1).includes('/');
   const folder = prefix.replaceAll(/[\\*?[\]!# ]/g, '\\$&');
   return `${negated ? '!' : ''}/${folder}/${isAnchored ? body.replace(/^\//, '') : `**/${body}`}`;
-}
-
-function linesOf(file: string): string[] {
-  try {
-    return fs.readFileSync(file, 'utf8').split(/\r?\n/);
-  } catch {
-    return [];
-  }
 }

@@ -38,22 +38,13 @@ const maxTrustedEvents = 4096;
 /** In a turn with more events than this (a checkout perhaps) no file is read. */
 const maxEventsWithReads = 64;
 
-/**
- * Opens the backend. `onExhausted` is called once when the kernel has no watches left: while arming, in which case
- * `armed` also rejects with the error, or later. From then on nothing is watched.
- */
-export function openInotify(options: WatchOptions, onExhausted: OnExhausted): Watcher {
-  return new InotifyWatcher(options, onExhausted);
-}
-
-class InotifyWatcher implements Watcher {
+export class InotifyWatcher implements Watcher {
   readonly armed: Promise<Coverage>;
   readonly #options: WatchOptions;
   readonly #onExhausted: OnExhausted;
   readonly #tree = new FolderTree();
   readonly #links: Links<Place>;
   readonly #writes = new WriteDetector();
-  #directories = 0;
   #isClosed = false;
   #failure: unknown;
   /** Epoch ms; every change before it has been announced. */
@@ -67,6 +58,10 @@ class InotifyWatcher implements Watcher {
   #isResyncing = false;
   #hasWarned = false;
 
+  /**
+   * @param onExhausted called once when the kernel has no watches left: while arming, in which case `armed` also rejects
+   *   with the error, or later. From then on nothing is watched.
+   */
   constructor(options: WatchOptions, onExhausted: OnExhausted) {
     this.#options = options;
     this.#onExhausted = onExhausted;
@@ -82,13 +77,11 @@ class InotifyWatcher implements Watcher {
   }
 
   async #arm(): Promise<Coverage> {
-    await this.#queue(async () => {
-      await this.#establish({ since: this.#options.since });
-    });
+    await this.#queue(() => this.#establish({ since: this.#options.since }));
     if (this.#failure !== undefined) throw this.#failure;
-    let files = 0;
-    for (const folder of this.#tree.all()) files += folder.files.size;
-    return { backend: 'inotify', directories: this.#directories, files };
+    const folders = [...this.#tree.all()];
+    const files = folders.reduce((count, folder) => count + folder.files.size, 0);
+    return { backend: 'inotify', directories: folders.length, files };
   }
 
   files(): Iterable<string> {
@@ -127,13 +120,8 @@ class InotifyWatcher implements Watcher {
       // An event between two steps may have dropped the parent, or added the folder.
       if (parent?.folders.has(path.basename(folderPath)) === true) continue;
       const folder = parent?.isDropped === true ? undefined : this.#subscribe(folderPath, parent);
-      if (folder === undefined) {
-        this.#links.unfollow(folderPath);
-        continue;
-      }
-      for (const name of this.#list(folder, announced)) {
-        queue.push({ folderPath: joinPath(folderPath, name), parent: folder });
-      }
+      if (folder === undefined) this.#links.unfollow(folderPath);
+      else for (const subfolder of this.#list(folder, announced)) queue.push({ folderPath: subfolder, parent: folder });
       yield;
     }
   }
@@ -144,22 +132,24 @@ class InotifyWatcher implements Watcher {
     if (subscription === undefined) return undefined;
     const folder = this.#tree.add(folderPath, subscription, parent);
     subscription.on('change', (type, name) => this.#onEvent(folder, type, name === null ? null : String(name)));
-    this.#directories += 1;
     return folder;
   }
 
   #open(folderPath: string): fs.FSWatcher | undefined {
     try {
       // A watched folder that vanishes may report an error; what it means arrives as an event as well.
-      return fs.watch(folderPath).on('error', ignore);
+      return fs.watch(folderPath).on('error', () => {});
     } catch (error) {
       if (isExhausted(error)) this.#fail(error);
-      else if (codeOf(error) === 'EACCES') this.#warnUnreadable(folderPath);
+      else if (codeOf(error) === 'EACCES' && !this.#hasWarned) {
+        this.#hasWarned = true;
+        this.#options.onWarning(`${folderPath} cannot be read: changes in it are not seen`);
+      }
       return undefined;
     }
   }
 
-  /** Adds the relevant files of a folder, and returns the names of its relevant subfolders. */
+  /** Adds the relevant files of a folder, and returns its relevant subfolders. */
   #list(folder: Folder, announced: Announced): string[] {
     const { filter, onChange } = this.#options;
     const subfolders: string[] = [];
@@ -167,21 +157,13 @@ class InotifyWatcher implements Watcher {
       // Most names are rejected here, before a path is made of them.
       if (entry.isFile() && !filter.mayAccept(entry.name)) continue;
       const full = joinPath(folder.path, entry.name);
-      switch (this.#kindOf(folder, entry.name, entry)) {
-        case 'folder':
-          if (filter.mayContain(full)) subfolders.push(entry.name);
-          break;
-        case 'file':
-          if (!filter.accepts(full)) break;
-          folder.files.set(entry.name, undefined);
-          if (announced === 'all') onChange({ kind: 'add', path: full });
-          else if (announced !== 'nothing') this.#examineSince(folder, entry.name, announced.since);
-          break;
-        case 'covered':
-          folder.covered.add(entry.name);
-          break;
-        default:
-      }
+      const kind = this.#kindOf(folder, entry.name, entry);
+      if (kind === 'folder' && filter.mayContain(full)) subfolders.push(full);
+      else if (kind === 'covered') folder.covered.add(entry.name);
+      if (kind !== 'file' || !filter.accepts(full)) continue;
+      folder.files.set(entry.name, undefined);
+      if (announced === 'all') onChange({ kind: 'add', path: full });
+      else if (announced !== 'nothing') this.#examineSince(folder, entry.name, announced.since);
     }
     return subfolders;
   }
@@ -201,7 +183,8 @@ class InotifyWatcher implements Watcher {
 
   #onEvent(folder: Folder, type: string, name: string | null): void {
     if (folder.isDropped) return;
-    this.#countEvent();
+    if (this.#events === 0) setImmediate((startedAt) => this.#endTurn(startedAt), Date.now());
+    this.#events += 1;
     if (name === null) this.#resync();
     else if (type === 'change') this.#onWrite(folder, name);
     else this.#onRename(folder, name);
@@ -213,7 +196,7 @@ class InotifyWatcher implements Watcher {
       this.#options.onIgnored?.(full);
       return;
     }
-    const stats = statsOf(full, fs.statSync);
+    const stats = statsOf(full);
     if (!this.#writes.isWritten(full, folder.files.get(name), stats)) return;
     this.#options.onChange({ kind: 'change', path: full });
     this.#examine(folder, name, full, stats);
@@ -223,7 +206,9 @@ class InotifyWatcher implements Watcher {
   #onRename(folder: Folder, name: string): void {
     const { filter, onChange, onIgnored } = this.#options;
     const full = joinPath(folder.path, name);
-    this.#checkTop(folder, name);
+    // A topmost folder may be gone, or be another one by now; for any other folder its parent has the event.
+    const isTop = name === path.basename(folder.path) && this.#tree.tops.get(folder.path) === folder;
+    if (isTop && !isStill(folder, statsOf(folder.path))) this.#resync();
     const stats = statsOf(full, fs.lstatSync);
     const known = folder.folders.get(name);
     if (known !== undefined) {
@@ -235,7 +220,7 @@ class InotifyWatcher implements Watcher {
     const kind = stats === undefined ? 'missing' : this.#kindOf(folder, name, stats);
     if (kind === 'file' && filter.accepts(full)) {
       onChange({ kind: folder.files.has(name) ? 'change' : 'add', path: full });
-      this.#examine(folder, name, full, statsOf(full, fs.statSync));
+      this.#examine(folder, name, full, statsOf(full));
     } else if (kind === 'covered') {
       if (!folder.covered.has(name)) onChange({ kind: 'add', path: full });
       folder.covered.add(name);
@@ -247,12 +232,6 @@ class InotifyWatcher implements Watcher {
     }
   }
 
-  /** A topmost folder may be gone, or be another one by now; for any other folder its parent has the event. */
-  #checkTop(folder: Folder, name: string): void {
-    if (name !== path.basename(folder.path) || this.#tree.tops.get(folder.path) !== folder) return;
-    if (!isStill(folder, statsOf(folder.path, fs.statSync))) this.#resync();
-  }
-
   #examine(folder: Folder, name: string, full: string, stats: fs.Stats | undefined): void {
     folder.files.set(name, baselineOf(full, stats, this.#events <= maxEventsWithReads));
   }
@@ -260,12 +239,9 @@ class InotifyWatcher implements Watcher {
   #drop(folder: Folder, announce: boolean): void {
     folder.isDropped = true;
     folder.subscription.close();
-    this.#directories -= 1;
-    if (announce) {
-      this.#links.unfollow(folder.path);
-      for (const name of folder.files.keys())
-        this.#options.onChange({ kind: 'unlink', path: joinPath(folder.path, name) });
-    }
+    if (announce) this.#links.unfollow(folder.path);
+    const announced = announce ? folder.files.keys() : [];
+    for (const name of announced) this.#options.onChange({ kind: 'unlink', path: joinPath(folder.path, name) });
     for (const subfolder of folder.folders.values()) this.#drop(subfolder, announce);
   }
 
@@ -273,12 +249,6 @@ class InotifyWatcher implements Watcher {
     for (const folder of this.#tree.tops.values()) this.#drop(folder, false);
     this.#tree.tops.clear();
     this.#links.clear();
-  }
-
-  #warnUnreadable(folder: string): void {
-    if (this.#hasWarned) return;
-    this.#hasWarned = true;
-    this.#options.onWarning(`${folder} cannot be read: changes in it are not seen`);
   }
 
   #fail(error: unknown): void {
@@ -291,9 +261,7 @@ class InotifyWatcher implements Watcher {
   /** Announces the known files that were touched at or after `since` (epoch ms), one folder per step. */
   *#announceSince(since: number): Generator<void> {
     for (const folder of [...this.#tree.all()]) {
-      for (const name of folder.files.keys()) {
-        this.#examineSince(folder, name, since);
-      }
+      for (const name of folder.files.keys()) this.#examineSince(folder, name, since);
       yield;
     }
   }
@@ -301,20 +269,11 @@ class InotifyWatcher implements Watcher {
   /** Records the state of a known file, and announces it when it was touched at or after `since` (epoch ms). */
   #examineSince(folder: Folder, name: string, since: number): void {
     const full = joinPath(folder.path, name);
-    const stats = statsOf(full, fs.statSync);
+    const stats = statsOf(full);
     folder.files.set(name, baselineOf(full, stats, false));
     // ctime, unlike mtime, also moves when a rename puts an older file in place.
-    if (stats !== undefined && stats.ctimeMs >= since - timestampSlackMs) {
-      this.#options.onChange({ kind: 'change', path: full });
-    }
-  }
-
-  #countEvent(): void {
-    if (this.#events === 0) {
-      const startedAt = Date.now();
-      setImmediate(() => this.#endTurn(startedAt));
-    }
-    this.#events += 1;
+    if (stats === undefined || stats.ctimeMs < since - timestampSlackMs) return;
+    this.#options.onChange({ kind: 'change', path: full });
   }
 
   #endTurn(startedAt: number): void {
@@ -355,13 +314,10 @@ class InotifyWatcher implements Watcher {
   }
 }
 
-/** Shared by all subscriptions. */
-const ignore = (): void => {};
-
 /** Returns the folder itself, the folder of a file, or the nearest folder above a missing path. */
 function nearestFolder(wanted: string): string {
   for (let folder = wanted; ; folder = path.dirname(folder)) {
-    if (statsOf(folder, fs.statSync)?.isDirectory() === true) return folder;
+    if (statsOf(folder)?.isDirectory() === true) return folder;
     if (folder === path.dirname(folder)) return folder;
   }
 }

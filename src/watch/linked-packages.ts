@@ -8,13 +8,10 @@ import path from 'node:path';
 import { ignoredFolderNames } from './default-ignores.ts';
 import { realPathOf } from './disk.ts';
 
-interface Manifest {
-  readonly [key: string]: unknown;
-}
+type Manifest = Readonly<Record<string, unknown>>;
 
 /** Fields of package.json that name packages. */
 const dependencyFields = ['dependencies', 'devDependencies', 'optionalDependencies', 'peerDependencies'];
-
 /** Fields of package.json that name the files to load. */
 const entryFields = ['main', 'module', 'exports', 'imports'];
 

@@ -1,11 +1,9 @@
-/** Watches for one program: the files that its settings name, and those that it has loaded. */
-
 import type { CancelTimer, Clock } from '../shared/clock.ts';
 import { messageOf } from '../shared/errors.ts';
 import type { Change } from '../shared/events.ts';
-import type { Coverage, Watcher, WatchOptions } from './backend.ts';
-import type { Digests } from './content-digests.ts';
-import { createFilter, type Filter, type PatternList } from './filter.ts';
+import type { Coverage, Watcher } from './backend.ts';
+import { Digests } from './content-digests.ts';
+import { Filter, type PatternList } from './filter.ts';
 import type { BackendPreference } from './watcher.ts';
 
 /** The files to watch, and how to watch them. */
@@ -34,6 +32,7 @@ export interface WatchSessionOptions {
 /** Loaded files are watched once the program has loaded no further one for this long. */
 const loadPauseMs = 50;
 
+/** Watches for one program: the files that its settings name, and those that it has loaded. */
 export class WatchSession {
   readonly #options: WatchSessionOptions;
   readonly #warnings = new Set<string>();
@@ -59,21 +58,21 @@ export class WatchSession {
   }
 
   /**
-   * Watches by a plan. The watcher of an earlier plan is closed once the new one has taken over.
-   *
-   * @param since epoch ms from which on a save counts
-   * @returns undefined when the session has been closed in between
+   * Watches by a plan; a save from `since` (epoch ms) on counts. The watcher of an earlier plan is closed once the new
+   * one has taken over. Resolves to undefined when the session has been closed in between.
    */
   async watch(plan: WatchPlan, since: number): Promise<Coverage | undefined> {
     this.#plan = plan;
-    const watcher = await this.#open(plan, plan.filter, since, (change) => this.#options.onChange(change));
+    const watcher = await this.#open(plan, since, (change) => this.#options.onChange(change));
     const previous = this.#watcher;
     this.#watcher = watcher;
     const coverage = await watcher?.armed;
     await previous?.close();
     if (this.#isClosed || watcher === undefined) return undefined;
-    if (plan.skipUnchanged) await this.#learn(watcher, since);
-    else this.#digests = undefined;
+    // The digests of an earlier watcher stay: a save that is still being handled must not pass for known.
+    this.#digests = plan.skipUnchanged ? (this.#digests ?? new Digests()) : undefined;
+    // Not awaited: it runs beside the program's start, which it must not slow.
+    void this.#digests?.learn([...watcher.files()], since, () => this.#isClosed);
     return coverage;
   }
 
@@ -100,7 +99,7 @@ export class WatchSession {
 
   /** Returns the changes without those that left the content of a file as it was. */
   changed(changes: readonly Change[]): readonly Change[] {
-    return this.#digests === undefined ? changes : this.#digests.changed(changes);
+    return this.#digests?.changed(changes) ?? changes;
   }
 
   /** May changes of the past still be reported, because events have been lost? Then a burst is not over. */
@@ -119,15 +118,11 @@ export class WatchSession {
     const { ignore } = this.#plan;
     const watched = new Set([...this.#loadedBefore, ...this.#loaded]);
     this.#watchedLoads = watched;
-    const filter = createFilter({
-      watch: { patterns: [], base: ignore.base },
-      ignore,
-      extensions: null,
-      always: [...watched],
-    });
+    const nothing = { patterns: [], base: ignore.base };
+    const filter = new Filter({ watch: nothing, ignore, extensions: null, always: [...watched] });
     // Other files in the same folders are of no interest.
-    const plan = { ...this.#plan, reportIgnored: false };
-    const watcher = await this.#open(plan, filter, this.#runSince, (change) => {
+    const plan = { ...this.#plan, filter, reportIgnored: false };
+    const watcher = await this.#open(plan, this.#runSince, (change) => {
       // Runs before the last two may have loaded other files.
       if (this.#loaded.has(change.path) || this.#loadedBefore.has(change.path)) this.#options.onChange(change);
     });
@@ -138,27 +133,13 @@ export class WatchSession {
     if (!this.#isClosed) this.#options.onLoadsWatched([...watched]);
   }
 
-  async #open(
-    plan: WatchPlan,
-    filter: Filter,
-    since: number,
-    onChange: WatchOptions['onChange'],
-  ): Promise<Watcher | undefined> {
+  async #open(plan: WatchPlan, since: number, onChange: (change: Change) => void): Promise<Watcher | undefined> {
     // Loaded only now: the program is already starting.
     const { openWatcher } = await import('./watcher.ts');
     if (this.#isClosed) return undefined;
-    const opened = await openWatcher(
-      {
-        filter,
-        since,
-        follow: plan.follow,
-        pollInterval: plan.pollInterval,
-        onChange,
-        onIgnored: plan.reportIgnored ? (file) => this.#ignore(file) : undefined,
-        onWarning: (message) => this.#warn(message),
-      },
-      plan,
-    );
+    const onIgnored = plan.reportIgnored ? (file: string) => this.#ignore(file) : undefined;
+    const onWarning = (message: string) => this.#warn(message);
+    const opened = await openWatcher({ ...plan, since, onChange, onIgnored, onWarning }, plan);
     if (this.#isClosed) await opened.close();
     return opened;
   }
@@ -174,13 +155,5 @@ export class WatchSession {
     if (this.#ignored.has(file)) return;
     this.#ignored.add(file);
     this.#options.onIgnored(file);
-  }
-
-  async #learn(watcher: Watcher, since: number): Promise<void> {
-    const { createDigests } = await import('./content-digests.ts');
-    // The digests of an earlier watcher stay: a save that is still being handled must not pass for known.
-    this.#digests ??= createDigests();
-    // Not awaited: it runs beside the program's start, which it must not slow.
-    void this.#digests.learn([...watcher.files()], since, () => this.#isClosed);
   }
 }

@@ -16,41 +16,20 @@ export interface Mount {
   readonly type: string;
 }
 
-/** File systems to which others write; FUSE (`fuse.*`) as well. */
-const shared: ReadonlySet<string> = new Set([
-  '9p', // WSL 2: /mnt/c; QEMU
-  'afs',
-  'beegfs',
-  'ceph',
-  'cifs',
-  'coda',
-  'davfs',
-  'drvfs',
-  'fuse',
-  'glusterfs',
-  'gpfs',
-  'lustre',
-  'ncpfs',
-  'nfs',
-  'nfs4',
-  'prl_fs', // Parallels
-  'smb3',
-  'smbfs',
-  'vboxsf', // VirtualBox
-  'virtiofs', // Docker Desktop, Lima
-  'vmhgfs', // VMware
-]);
-
+/** File systems to which other machines write. */
+const network = /^(?:afs|beegfs|ceph|cifs|coda|davfs|glusterfs|gpfs|lustre|ncpfs|nfs4?|smb3|smbfs)$/;
+/** Those to which a host writes: of QEMU and WSL 2 (9p is /mnt/c), Parallels, VirtualBox, Docker Desktop and Lima, VMware. */
+const ofHost = /^(?:9p|drvfs|prl_fs|vboxsf|virtiofs|vmhgfs)$/;
+const fuse = /^fuse(?:\.|$)/;
 /** FUSE file systems whose contents only this machine can change. */
-const localFuse: ReadonlySet<string> = new Set(['fuse.encfs', 'fuse.fuse-overlayfs', 'fuse.gocryptfs', 'fuse.ntfs']);
+const localFuse = /^fuse\.(?:encfs|fuse-overlayfs|gocryptfs|ntfs)$/;
 
-const isShared = ({ type }: Mount): boolean => shared.has(type) || (type.startsWith('fuse.') && !localFuse.has(type));
+const isShared = ({ type }: Mount): boolean =>
+  network.test(type) || ofHost.test(type) || (fuse.test(type) && !localFuse.test(type));
 
 /**
  * Returns a shared file system that holds one of the roots, or lies in one; undefined when there is none.
  *
- * @param roots absolute
- * @param mayContain can anything below this folder be relevant?
  * @param mounts in the order in which they were mounted
  */
 export function findSharedMount(
@@ -64,8 +43,8 @@ export function findSharedMount(
     for (const mount of mounts) {
       // The innermost mount holds the root; if several have the same point, the last one.
       if (isAtOrBelow(place, mount.point) && mount.point.length >= (home?.point.length ?? 0)) home = mount;
-      if (isShared(mount) && isBelow(mount.point, place) && mayContain(root + mount.point.slice(place.length)))
-        return mount;
+      const isInside = isShared(mount) && isBelow(mount.point, place);
+      if (isInside && mayContain(root + mount.point.slice(place.length))) return mount;
     }
     if (home !== undefined && isShared(home)) return home;
   }
@@ -74,13 +53,11 @@ export function findSharedMount(
 
 /** Returns the mounts that this process sees; none where there is no /proc. */
 function readMounts(): Mount[] {
-  let table: string;
   try {
-    table = fs.readFileSync('/proc/self/mountinfo', 'utf8');
+    return parseMounts(fs.readFileSync('/proc/self/mountinfo', 'utf8'));
   } catch {
     return [];
   }
-  return parseMounts(table);
 }
 
 /** Parses /proc/PID/mountinfo (proc(5)). */
@@ -91,9 +68,8 @@ export function parseMounts(table: string): Mount[] {
     const point = before.split(' ')[4];
     const [type] = after.split(' ');
     if (point === undefined || type === undefined) return [];
-    return [
-      { point: point.replaceAll(/\\(\d{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8))), type },
-    ];
+    const unescaped = point.replaceAll(/\\(\d{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8)));
+    return [{ point: unescaped, type }];
   });
 }
 

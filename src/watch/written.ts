@@ -6,7 +6,7 @@
 import type { Stats } from 'node:fs';
 import { fingerprintOf } from './disk.ts';
 
-/** Those properties of a file that a write changes. */
+/** The properties of a file that a write changes. */
 export interface Baseline {
   readonly mtimeMs: number;
   readonly size: number;

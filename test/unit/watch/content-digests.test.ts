@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Change } from '../../../src/shared/events.ts';
-import { createDigests } from '../../../src/watch/content-digests.ts';
+import { Digests } from '../../../src/watch/content-digests.ts';
 import { createProject } from '../../support/project.ts';
 import { aged } from './observe.ts';
 
@@ -11,7 +11,7 @@ test('digests report a save only when it changes the known content', async () =>
   const files = ['a.js', 'b.js'].map((name) => project.at(name));
   const changes = files.map((path): Change => ({ kind: 'change', path }));
   await aged();
-  const digests = createDigests();
+  const digests = new Digests();
   await digests.learn(files, Date.now(), never);
   expect(digests.changed(changes)).toEqual([]);
   project.write('a.js', '2');
@@ -26,7 +26,7 @@ test('digests report a deleted file and a new file', async () => {
   await using project = createProject({ 'a.js': '' });
   const [a, b] = [project.at('a.js'), project.at('b.js')];
   await aged();
-  const digests = createDigests();
+  const digests = new Digests();
   await digests.learn([a], Date.now(), never);
   project.remove('a.js');
   project.write('b.js', '');
@@ -43,7 +43,7 @@ test('digests do not know the content of a file saved after the program was star
   await aged();
   const since = Date.now();
   project.write('a.js', '2');
-  const digests = createDigests();
+  const digests = new Digests();
   await digests.learn([file], since, never);
   expect(digests.changed([{ kind: 'change', path: file }])).toHaveLength(1);
 });

@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, test, vi } from 'vitest';
 import type { Backend, Coverage, OnExhausted, Watcher } from '../../../src/watch/backend.ts';
-import { openInotify } from '../../../src/watch/inotify.ts';
+import { InotifyWatcher } from '../../../src/watch/inotify.ts';
 import {
   adaptiveInterval,
   type BackendPreference,
@@ -124,7 +124,10 @@ test('close closes both backends, even while the second is being opened', async 
   state.exhaust(systemError('ENOSPC'), Date.now());
   await observer.close();
   expect(state.closed).toBe(1);
-  await using other = observe((options) => withPollingFallback(options, openInotify), project);
+  await using other = observe(
+    (options) => withPollingFallback(options, (...args) => new InotifyWatcher(...args)),
+    project,
+  );
   await other.armed;
   append(project, 'a.js');
   await other.next('a.js');
@@ -148,7 +151,10 @@ describe('with the real backend, the fallback', () => {
     await using project = createProject({ 'a.js': '', 'src/b.js': '', 'src/x/c.js': '' });
     using _ = limitWatches(2);
     await aged();
-    await using observer = observe((options) => withPollingFallback(options, openInotify), project);
+    await using observer = observe(
+      (options) => withPollingFallback(options, (...args) => new InotifyWatcher(...args)),
+      project,
+    );
     append(project, 'a.js');
     expect(await observer.armed).toMatchObject({ backend: 'polling', files: 3 });
     await observer.next('a.js');
@@ -161,7 +167,10 @@ describe('with the real backend, the fallback', () => {
     await using project = createProject({ 'a.js': '' });
     using _ = limitWatches(3);
     await aged();
-    await using observer = observe((options) => withPollingFallback(options, openInotify), project);
+    await using observer = observe(
+      (options) => withPollingFallback(options, (...args) => new InotifyWatcher(...args)),
+      project,
+    );
     expect(await observer.armed).toMatchObject({ backend: 'inotify' });
     const files = Array.from({ length: 20 }, (_, index) => `new/f${index}/b.js`);
     for (const file of files) project.write(file, '');

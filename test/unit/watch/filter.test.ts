@@ -2,7 +2,7 @@ import path from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Verdict } from '../../../src/shared/events.ts';
-import { createFilter, type Filter } from '../../../src/watch/filter.ts';
+import { Filter } from '../../../src/watch/filter.ts';
 
 const base = '/home/me/app';
 
@@ -14,7 +14,7 @@ interface Settings {
 }
 
 function filterOf({ watch = ['.'], ignore = [], ext = ['js', 'json'], always = [] }: Settings): Filter {
-  return createFilter({
+  return new Filter({
     watch: { patterns: watch, base },
     ignore: { patterns: ignore, base },
     extensions: ext,
@@ -293,7 +293,7 @@ describe('a verdict holds the deciding pattern as the user wrote it', () => {
 
 test('a relative base folder is taken from the working directory', () => {
   const list = { patterns: ['src'], base: 'x' };
-  const filter = createFilter({ watch: list, ignore: { patterns: [], base: 'x' }, extensions: null });
+  const filter = new Filter({ watch: list, ignore: { patterns: [], base: 'x' }, extensions: null });
   expect(filter.roots).toEqual([path.resolve('x/src')]);
 });
 

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createFilter } from '../../../src/watch/filter.ts';
+import { Filter } from '../../../src/watch/filter.ts';
 import { gitIgnoreFilesAbove, readGitIgnores } from '../../../src/watch/gitignore.ts';
 import { isExhaustive } from '../../support/exhaustive.ts';
 import { createProject, type Project } from '../../support/project.ts';
@@ -25,7 +25,7 @@ function ignoredByGit(project: Project, files: readonly string[]): string[] {
 }
 
 function filterOf(project: Project, watch: readonly string[] = ['.']) {
-  return createFilter({
+  return new Filter({
     watch: { patterns: watch, base: project.path },
     ignore: { patterns: [], base: project.path },
     extensions: null,
@@ -125,7 +125,7 @@ test('a pattern that names a file ignored by git watches it', async () => {
 
 test('a negated ignore pattern lifts a rule of git', async () => {
   await using project = createProject({ '.gitignore': 'gen', 'gen/a.js': '', 'gen/b.js': '' });
-  const filter = createFilter({
+  const filter = new Filter({
     watch: { patterns: ['.'], base: project.path },
     ignore: { patterns: ['!gen'], base: project.path },
     extensions: null,
@@ -150,7 +150,7 @@ test('the filter applies rules above the watched folder up to the repository, an
     'inner/.gitignore': '*.log',
     'inner/packages/web/a.js': '',
   });
-  const filter = createFilter({
+  const filter = new Filter({
     watch: { patterns: ['.'], base: project.at('inner/packages/web') },
     ignore: { patterns: [], base: project.at('inner/packages/web') },
     extensions: null,

@@ -4,15 +4,15 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, test, vi } from 'vitest';
-import { openInotify } from '../../../src/watch/inotify.ts';
-import { LinkTargets } from '../../../src/watch/link-targets.ts';
+import { InotifyWatcher } from '../../../src/watch/inotify.ts';
+import { LinkTargets } from '../../../src/watch/links.ts';
 import { createProject, type Project } from '../../support/project.ts';
 import { aged, append, type Observer, observe, type Settings } from './observe.ts';
 
 async function watching(project: Project, settings?: Settings): Promise<Observer> {
   await aged();
   const observer = observe(
-    (options) => openInotify(options, (error) => expect.unreachable(String(error))),
+    (options) => new InotifyWatcher(options, (error) => expect.unreachable(String(error))),
     project,
     settings,
   );
@@ -226,7 +226,10 @@ test('the inotify backend warns once about folders that cannot be read', async (
 test('a link deleted before its folder is watched does not hide the next link', async () => {
   await using outside = createProject({ 'a.js': '' });
   await using project = createProject({ 'b.js': '' });
-  await using observer = observe((options) => openInotify(options, (error) => expect.unreachable(`${error}`)), project);
+  await using observer = observe(
+    (options) => new InotifyWatcher(options, (error) => expect.unreachable(`${error}`)),
+    project,
+  );
   await observer.armed;
   const watch = fs.watch;
   using spy = vi.spyOn(fs, 'watch').mockImplementation(((file: string) => {

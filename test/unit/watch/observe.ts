@@ -7,7 +7,7 @@ import { onTestFailed } from 'vitest';
 import type { Change } from '../../../src/shared/events.ts';
 import type { Coverage, Watcher, WatchOptions } from '../../../src/watch/backend.ts';
 import { timestampSlackMs } from '../../../src/watch/disk.ts';
-import { createFilter } from '../../../src/watch/filter.ts';
+import { Filter } from '../../../src/watch/filter.ts';
 import type { Project } from '../../support/project.ts';
 
 export interface Settings {
@@ -49,7 +49,7 @@ export function observe(open: Open, project: Project, settings: Settings = {}): 
       wake = resolve;
     });
   const watcher = open({
-    filter: createFilter({
+    filter: new Filter({
       watch: { patterns: watch, base: project.path },
       ignore: { patterns: ignore, base: project.path },
       extensions: ['js'],

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { createLoopDetector } from '../../../src/watch/restart-loop.ts';
+import { LoopDetector } from '../../../src/watch/restart-loop.ts';
 
 /** Returns what a detector finds in each of several starts, all followed by a change of these files after `delay` ms. */
 function loop(rounds: number, files: readonly string[], delay = 100) {
-  const detector = createLoopDetector();
+  const detector = new LoopDetector();
   return Array.from({ length: rounds }, (_, round) => {
     detector.started(round * 10_000);
     return detector.changed(files, round * 10_000 + delay);
@@ -25,7 +25,7 @@ test('the loop detector ignores changes that come later than a second after a st
 });
 
 test('the loop detector ignores a file that does not change after every start', () => {
-  const detector = createLoopDetector();
+  const detector = new LoopDetector();
   for (let round = 0; round < 20; round += 1) {
     detector.started(round * 1000);
     expect(detector.changed([round % 4 === 3 ? '/other.js' : '/db.json'], round * 1000 + 1)).toBeUndefined();

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { createFilter } from '../../../src/watch/filter.ts';
+import { Filter } from '../../../src/watch/filter.ts';
 import { findSharedMount, type Mount, parseMounts } from '../../../src/watch/shared-mounts.ts';
 import { chooseBackend } from '../../../src/watch/watcher.ts';
 
@@ -71,7 +71,7 @@ describe('findSharedMount does not find', () => {
 });
 
 test('a backend that the settings name is used on every file system', () => {
-  const filter = createFilter({
+  const filter = new Filter({
     watch: { patterns: ['.'], base: '/' },
     ignore: { patterns: [], base: '/' },
     extensions: null,

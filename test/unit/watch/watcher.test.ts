@@ -8,16 +8,16 @@ import path from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { Change } from '../../../src/shared/events.ts';
-import { openChokidar, openPolling } from '../../../src/watch/chokidar.ts';
-import { openInotify } from '../../../src/watch/inotify.ts';
+import { ChokidarWatcher } from '../../../src/watch/chokidar.ts';
+import { InotifyWatcher } from '../../../src/watch/inotify.ts';
 import { isExhaustive } from '../../support/exhaustive.ts';
 import { createProject, type Project } from '../../support/project.ts';
 import { aged, append, type Observer, type Open, observe, type Settings } from './observe.ts';
 
 const backends = {
-  inotify: (options) => openInotify(options, (error) => expect.unreachable(String(error))),
-  chokidar: (options) => openChokidar(options, (error) => expect.unreachable(String(error))),
-  polling: (options) => openPolling(options, 20),
+  inotify: (options) => new InotifyWatcher(options, (error) => expect.unreachable(String(error))),
+  chokidar: (options) => new ChokidarWatcher(options, (error) => expect.unreachable(String(error))),
+  polling: (options) => new ChokidarWatcher(options, () => {}, 20),
 } satisfies Readonly<Record<string, Open>>;
 
 /** Opens a watcher for a program that was started after the project was written, and waits until it is armed. */
