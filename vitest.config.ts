@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -5,7 +6,7 @@ export default defineConfig({
     exclude: ['test/stress/**', 'node_modules/**'],
     globalSetup: ['test/support/global.ts'],
     pool: 'forks',
-    maxWorkers: 2,
+    maxWorkers: availableParallelism(),
     // Every wait has a deadline of its own, which comes first and says what it waited for.
     testTimeout: 30_000,
     hookTimeout: 30_000,

@@ -1,4 +1,4 @@
-/** Several programs from one `.watchrc`, side by side in the terminal. */
+/** Several programs of one `.watchrc` in one terminal. */
 
 import { once } from 'node:events';
 import fs from 'node:fs';
@@ -18,7 +18,7 @@ const server = (app: string): string =>
 
 const settings = (apps: unknown, common: object = {}): string => JSON.stringify({ ...common, apps });
 
-/** The next callers, by what they are called. */
+/** Awaits the next callers; returns them by the names of their programs. */
 async function callersOf(home: Pick<Home, 'caller'>, count: number): Promise<Readonly<Record<string, Caller>>> {
   const callers: Record<string, Caller> = {};
   for (let called = 0; called < count; called += 1) {
@@ -131,7 +131,7 @@ test('the last line that a program prints before it ends reaches a slow reader',
     files: {
       '.watchrc': settings(['web.js', 'flood.js']),
       'web.js': `${blocking}${dialHome({ app: 'web' })}process.on('SIGTERM', () => {
-      // No more than its pipe takes while nobody reads: 64 KB.
+      // No more than its pipe takes while it is not read: 64 KB.
       writeSync(1, 'x\\n'.repeat(20_000) + 'the last line\\n');
       process.exit();
     });`,
@@ -147,7 +147,7 @@ test('the last line that a program prints before it ends reaches a slow reader',
     asleep = stateOf(pid) === 'S' ? asleep + 1 : 0;
     return asleep > 50;
   });
-  // From this line on what it prints stays in its pipe.
+  // From this line on the output of the program stays in its pipe.
   web.send('hello');
   app.process.kill();
   await app.event('gone', ({ app }) => app === 'web');
@@ -675,7 +675,7 @@ describe('when the settings change', () => {
     expect(await app.event('problem')).toMatchObject({
       message: expect.stringMatching(/^late: .*late\.js.* · the old settings stay in force$/),
     });
-    // Both have read it when the next change has come to both of them.
+    // Both programs have read the settings when both have reported the next change.
     app.write('.watchrc', settings(inEach('web', 'api'), { killTimeout: 4000 }));
     await until(() => app.events.filter(({ event }) => event === 'settings').length === 2);
     app.write('late.js', server('late'));

@@ -527,7 +527,7 @@ test('a second stop does not kill the program', async () => {
   second.stdout?.on('data', (chunk) => {
     out += chunk;
   });
-  // Long after it has asked.
+  // A long time after the second request.
   await until(() => out.includes('is still stopping'));
   expect(program.isAlive()).toBe(true);
   program.send('exit 0');
@@ -546,7 +546,7 @@ test('start does not report the failure of a run for the next one', async () => 
   const printed = (): string => fs.readFileSync(session.file('web', 'out.log'), 'utf8');
   await until(() => printed().includes('the child stays'));
   session.project.write('server.js', listens());
-  // The next run is due, and waits for the end of the child alone.
+  // The next run is due, and waits only for the end of the child.
   await until(() => fs.readFileSync(session.file('web', 'err.log'), 'utf8').includes('change server.js'));
   child.send('exit 0');
   expect(await starting).toMatchObject({ code: 0, out: expect.stringContaining('web is up') });

@@ -8,7 +8,7 @@ import { createProject, type Project } from '../support/project.ts';
 
 const isRoot = process.geteuid?.() === 0;
 
-/** Leaves a trace when it is run, and then ends devwatch, so that a test fails at once instead of waiting. */
+/** A program that leaves a trace and then ends devwatch, so that a test fails at once instead of waiting. */
 const traitor = `require('node:fs').writeFileSync('ran', '');\nprocess.kill(process.ppid);\n`;
 const binary = Buffer.from([0x7f, 0x45, 0x4c, 0x46, 0x02, 0x00, 0xff, 0xfe]);
 const junk = Buffer.alloc(10 * 1024 * 1024, 'junk ');
@@ -18,7 +18,7 @@ interface Case {
   readonly args?: readonly string[];
   readonly watchrc?: string | Buffer;
   readonly prepare?: (project: Project) => void;
-  /** What stands on stderr after `devwatch: `. */
+  /** The message on stderr after `devwatch: `. */
   readonly says: RegExp;
 }
 
@@ -44,7 +44,7 @@ const cases: readonly Case[] = [
     says: /gone\.json: no such file \(--config\)$/,
   },
   {
-    // By .watchrc: Node itself looks for --env-file in the words after a script as well, and ends with its own code 9.
+    // In .watchrc: Node itself reads --env-file after a script as well, and exits with 9.
     what: 'a missing environment file',
     watchrc: '{"envFile": "gone.env"}',
     says: /gone\.env: .* cannot be read \(ENOENT\)$/,
@@ -150,7 +150,7 @@ test.each(['server.js', 'list', 'start server.js'])('devwatch %s reports that it
     cwd: project.at('folder'),
     encoding: 'utf8',
   });
-  // What needs no folder does its work.
+  // A command that needs no folder works.
   if (words === 'list') expect([status, stdout]).toEqual([0, expect.stringMatching(/^nothing runs/)]);
   else expect([status, stderr]).toEqual([2, 'devwatch: this folder is gone\n']);
 });
@@ -195,7 +195,7 @@ test('broken settings leave the running program alone, and repaired ones take ef
   expect((await app.event('settings')).changed).toStrictEqual(['killTimeout']);
   expect([first.isAlive(), app.callers.length]).toStrictEqual([true, 1]);
 
-  // All that went before has restarted nothing: the second run is the one for this save.
+  // No earlier change has restarted the program: the second run is for this save.
   app.write('server.js', dialHome({ version: 2 }));
   expect((await app.caller()).says.version).toBe(2);
   expect(app.events.filter(({ event }) => event === 'start')).toHaveLength(2);

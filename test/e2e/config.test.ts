@@ -6,14 +6,14 @@ import { cli, type DevwatchOptions, runDevwatch, startDevwatch } from '../suppor
 import { dialHome, openHome } from '../support/home.ts';
 import { createProject } from '../support/project.ts';
 
-/** What `devwatch config` prints. */
+/** Returns the settings that `devwatch config` prints. */
 async function settingsIn(cwd: string, ...args: string[]): Promise<Record<string, unknown>> {
   const { code, stdout } = await runDevwatch([...args, 'config'], { cwd });
   expect(code).toBe(0);
   return JSON.parse(stdout) as Record<string, unknown>;
 }
 
-/** What the program says of itself that `devwatch` runs with these words. */
+/** Runs devwatch with these arguments; returns the facts that its program sends home. */
 async function runs(args: readonly string[], { cwd }: DevwatchOptions): Promise<Readonly<Record<string, unknown>>> {
   await using home = await openHome();
   await using _devwatch = startDevwatch(args, { cwd, env: home.env });
@@ -151,7 +151,7 @@ test('devwatch config refuses the settings that devwatch refuses', async () => {
   });
 });
 
-// What plain devwatch runs
+// devwatch without a command
 
 test('devwatch runs the script of .watchrc, with its arguments', async () => {
   await using project = createProject({

@@ -1,4 +1,4 @@
-/** Programs that end by themselves, that do not end, and what is left when devwatch ends. */
+/** Programs that exit, that do not exit, and processes that are left when devwatch exits. */
 
 import { constants } from 'node:os';
 import { expect, test } from 'vitest';
@@ -10,10 +10,10 @@ import { type Caller, dialHome, type Home } from '../support/home.ts';
 import { ask, edit, nextAddress, projectOf } from '../support/servers.ts';
 import { readText } from '../support/text.ts';
 
-/** However slowly this machine boots Node, such a crash is a quick one. */
+/** Makes each crash a quick one, however slowly this machine boots Node. */
 const alwaysQuick = ['--min-uptime', '10m'];
 
-/** The `crash` events up to the one after which devwatch waits for a change. */
+/** Returns the `crash` events up to the last one, after which devwatch waits for a change. */
 async function crashesUntilGivenUp(devwatch: Devwatch): Promise<EventOf<'crash'>[]> {
   for (const crashes: EventOf<'crash'>[] = []; ; ) {
     const crash = await devwatch.event('crash');
@@ -34,7 +34,7 @@ test('a program that keeps crashing restarts with growing backoff, and after the
   expect(crashes.map(({ run }) => run)).toEqual([1, 2, 3, 4]);
   expect(crashes.map(({ outcome }) => outcome)).toEqual(Array(4).fill({ code: 1, signal: null }));
 
-  // A run that should not be would be number 5; the one that the change starts is.
+  // Run 5 is the one that the change starts: there was no other.
   await app.event('watching');
   edit(project, 'crash.js', 'on purpose', 'again');
   expect(await app.event('start', ({ cause }) => cause === 'change')).toMatchObject({ run: 5 });
@@ -219,7 +219,7 @@ test('a save during a slow stop prints what devwatch waits for', async () => {
   edit(project, 'stubborn.js', 'hello', 'goodbye');
   expect(await app.event('slowStop')).toMatchObject({ run: 1, signal: 'SIGTERM', killIn: 58_500 });
 
-  // Asked to end meanwhile, it goes on to wait; asked again, it kills.
+  // At the first signal devwatch keeps waiting; at the second it kills.
   app.process.kill('SIGTERM');
   await app.end('SIGINT');
 });
@@ -261,7 +261,7 @@ test('--signal stops the program with another signal', async () => {
   expect(stdout.all).toBe('ready\ngot SIGUSR2\n');
 });
 
-/** Takes a moment to end when it is asked to: time enough for somebody hasty to start another one. */
+/** A program that takes a moment to stop: a devwatch that does not wait would start the next run in that time. */
 const endsSlowly = "process.on('SIGTERM', () => setTimeout(() => process.exit(), 100));\n";
 
 test('after several saves at once the last content runs, in one program at a time', async () => {
@@ -279,7 +279,7 @@ test('after several saves at once the last content runs, in one program at a tim
 test('after saves at the moment of every start the last content runs, in one program at a time', async () => {
   await using app = await start({ files: { 'server.js': endsSlowly + dialHome({ version: 0 }) }, args: ['server.js'] });
 
-  // From the first start on, before anything is known to be watched.
+  // From the first start on, before devwatch has reported that it watches.
   for (let version = 1; version <= 10; version += 1) {
     await app.event('start');
     app.replace('server.js', endsSlowly + dialHome({ version }));
@@ -290,7 +290,7 @@ test('after saves at the moment of every start the last content runs, in one pro
   expect(app.mostAlive).toBe(1);
 });
 
-/** A program with a child, a grandchild in a session of its own, and one whose parent has ended. */
+/** A program with a child, a grandchild in a session of its own, and an orphaned grandchild. */
 const family = {
   'server.js': `
     const { spawn } = require('node:child_process');

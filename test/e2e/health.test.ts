@@ -1,4 +1,4 @@
-/** A program that hangs, grows or takes too long is restarted; when it is up, that is told; hooks run. */
+/** Health checks, the limits of memory and time, readiness checks, and hooks. */
 
 import fs from 'node:fs';
 import { describe, expect, test } from 'vitest';
@@ -7,7 +7,7 @@ import { until } from '../support/facts.ts';
 import { dialHome } from '../support/home.ts';
 import { freePort } from '../support/ports.ts';
 
-/** Answers as the line from home says; says how often it was asked. */
+/** A server that answers in the mode that it receives from home, and reports how many requests it has had. */
 const server = `
 const http = require('http');
 let mode = 'fine', asked = 0;
@@ -35,7 +35,7 @@ const settings = (probe: string, more: object = {}): string =>
   JSON.stringify({ health: { probe, interval: 100, timeout: 100, failures: 2, grace: 20_000, ...more } });
 
 describe.sequential('a health check restarts a server that', () => {
-  // On a busy machine the first of the two failures may be that it was too slow.
+  // On a busy machine the first of the two failures may be a slow answer.
   test.each([
     ['blocked', 'is blocked', 'http', /no answer from http:\S+ for (2 × )?100 ms$/],
     ['silent', 'accepts and does not answer', 'http', /no answer from http:\S+ for (2 × )?100 ms$/],
@@ -74,7 +74,7 @@ test.sequential('a health check leaves a server alone that is slow but answers i
   const first = await app.caller();
   await app.event('ready');
   first.send('late');
-  // Asked five times meanwhile.
+  // Five checks have been answered.
   await app.caller(({ says }) => says.asked === 5);
   expect(app.events.filter(({ event }) => event === 'crash')).toEqual([]);
 });
@@ -96,7 +96,7 @@ test('a program that is being debugged has no health checks', async () => {
     args: ['--inspect=0', '--no-standby', 'server.js', String(port)],
   });
   await app.event('ready');
-  // Others have been asked many times by the time that the third run is up.
+  // A program without a debugger gets many checks until its third run is up.
   for (const run of [2, 3]) {
     app.write('server.js', `${asked}// ${run}`);
     await app.event('ready', (ready) => ready.run === run);
@@ -198,7 +198,7 @@ describe('a program is up', () => {
 });
 
 describe('hooks', () => {
-  /** Each hook calls home. */
+  /** A hook that dials home. */
   const hook = `require(process.env.TEST_DIAL)({ ...process.env, hook: process.env.DEVWATCH_EVENT }).end();`;
   const all = (...names: string[]): string =>
     JSON.stringify({ on: Object.fromEntries(names.map((name) => [name, ['node', 'hook.cjs']])) });

@@ -1,4 +1,4 @@
-/** Real programs of many kinds, each run, asked, edited and asked again. */
+/** Real programs of many kinds: each is started, queried, edited and queried again. */
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -111,7 +111,7 @@ test('a server that crashes on a request runs again without an edit', async () =
   const address = await nextAddress(stdout);
   const before = await ask(address);
 
-  // It may crash before its answer is out: that is no concern of ours.
+  // The program may crash before its response is sent.
   await fetch(`${address}/crash`).catch(() => {});
   const after = await ask(await nextAddress(stdout));
 
@@ -132,7 +132,7 @@ test('a command is found in node_modules/.bin of a folder above', async () => {
   expect(greeting).toBe('hello');
 });
 
-/** A program that prints, as one line of JSON, what it was given. */
+/** A program that prints its arguments, flags and variables as one line of JSON. */
 const mirror = `
 const { argv, execArgv, env } = process;
 console.log(JSON.stringify({ args: argv.slice(2), execArgv, given: env.GIVEN, inherited: env.INHERITED, cwd: process.cwd() }));
@@ -240,7 +240,7 @@ test('a program runs with permission to read its own folder alone', async () => 
   await until(() => devwatch.stdout().endsWith('version 2\n'));
 });
 
-/** A checkout in root's own home is closed to others. */
+/** Reports whether other users may enter a folder: a checkout in root's home is closed to them. */
 const mayEnter = (file: string): boolean =>
   file === path.dirname(file) || ((fs.statSync(file).mode & 0o005) === 0o005 && mayEnter(path.dirname(file)));
 

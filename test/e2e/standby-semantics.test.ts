@@ -647,7 +647,7 @@ describe.sequential.each(named)('Node $version', ({ node }) => {
     test.for(fittingGroups)('%s: nothing but the documented traces of devwatch is left', async (group, { expect }) => {
       const runs = await gathered.runs(group, 'facts');
       const { cold, standby } = runs;
-      // One listener, of `uncaughtExceptionMonitor`.
+      // A single listener, for `uncaughtExceptionMonitor`.
       expectOwn(runs, fact('listeners'), (plain: object) => ({ ...plain, uncaughtExceptionMonitor: 1 }));
       // A session of its own.
       for (const { says } of [cold, standby]) {
@@ -686,7 +686,7 @@ describe.sequential.each(named)('Node $version', ({ node }) => {
       expect(cold.says.olderThanItSays).toBeLessThan(standby.says.olderThanItSays as number);
     });
 
-    // It is replaced by a function whose source differs from that of Node's: it has no name in there.
+    // devwatch replaces the function by another one, whose source shows no name.
     test.fails('process.uptime looks like that of Node', async () => {
       expectSame(await gathered.runs('commonjs', 'facts'), fact('surfaces', 'process', 'uptime'));
     });

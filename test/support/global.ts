@@ -1,6 +1,6 @@
 /**
- * Gives the whole run one temporary folder and one mark in the environment, and at the end holds
- * the suite to its own promise: no process and no temporary folder is left behind.
+ * Gives the whole run one temporary folder and one mark in the environment, and fails the suite if it leaves a process
+ * or a temporary folder behind.
  */
 
 import { randomUUID } from 'node:crypto';
@@ -12,7 +12,7 @@ import type { TestProject } from 'vitest/node';
 declare module 'vitest' {
   export interface ProvidedContext {
     temporary: string;
-    /** For large trees: in memory where that is to be had. */
+    /** For large trees: in memory where that is possible. */
     spacious: string;
   }
 }
@@ -23,13 +23,13 @@ export default function setup(project: TestProject): () => void {
   refuseStaleBuild();
   const mark = randomUUID();
   process.env[markName] = mark;
-  // Its real path: what programs report of themselves has no links in it.
+  // The real path: programs report paths without links.
   const temporary = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'devwatch-test-')));
   project.provide('temporary', temporary);
   // ext4 takes up to 0.7 ms for a new file where many have just been deleted.
   const memory = fs.existsSync('/dev/shm') ? fs.mkdtempSync('/dev/shm/devwatch-test-') : undefined;
   project.provide('spacious', memory ?? temporary);
-  // What devwatch writes down about itself goes there, too.
+  // The records and caches of devwatch go there as well.
   process.env.XDG_STATE_HOME = path.join(temporary, 'state');
   process.env.XDG_CACHE_HOME = path.join(temporary, 'cache');
 
@@ -55,7 +55,7 @@ function refuseStaleBuild(): void {
   if (newest > modifiedAt('dist/cli.cjs')) throw new Error('dist/ is older than src/: npm run build');
 }
 
-/** Live processes that a test started: they carry the mark; the runner and its workers have it, too, but are node's own. */
+/** Lists the live processes with the mark in their environment, except for the runner and its workers. */
 function markedProcesses(mark: string): { pid: number; command: string }[] {
   const found: { pid: number; command: string }[] = [];
   for (const name of fs.readdirSync('/proc')) {
@@ -68,7 +68,7 @@ function markedProcesses(mark: string): { pid: number; command: string }[] {
       const state = fs.readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.[0];
       if (state !== 'Z' && !command.includes('vitest')) found.push({ pid, command });
     } catch {
-      // Gone, or somebody else's.
+      // Gone, or of another user.
     }
   }
   return found;

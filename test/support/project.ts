@@ -1,4 +1,4 @@
-/** A folder of files for one test, gone with it. */
+/** A folder of files for one test, removed at its end. */
 
 import fs from 'node:fs';
 import path from 'node:path';
@@ -6,16 +6,16 @@ import { inject } from 'vitest';
 
 export interface Project extends AsyncDisposable {
   readonly path: string;
-  /** The absolute path of a file in it. */
+  /** Returns the absolute path of a file in the project. */
   at(file: string): string;
-  /** Writes a file in place, as most editors' plain saves do, and its folders if they are missing. */
+  /** Writes a file in place, as a plain save of most editors does, and creates missing folders. */
   write(file: string, content: string): void;
-  /** Writes a file beside it and renames it into place, as vim and many tools do. */
+  /** Writes another file and renames it into place, as vim and many tools do. */
   replace(file: string, content: string): void;
   remove(file: string): void;
 }
 
-/** A `large` one lies in memory, where thousands of files are written fast. */
+/** Creates a project; a `large` one in memory, where thousands of files are written fast. */
 export function createProject(files: Readonly<Record<string, string>> = {}, size?: 'large'): Project {
   const folder = fs.mkdtempSync(path.join(inject(size === 'large' ? 'spacious' : 'temporary'), 'project-'));
   const project: Project = {
