@@ -6,7 +6,7 @@ import { isPattern } from '../config/output-pattern.ts';
 import type { Settings } from '../config/settings-types.ts';
 import { type Command, resolveCommand } from '../process/launch/command.ts';
 import { readEnvironment } from '../process/launch/environment.ts';
-import type { LaunchOptions } from '../process/launch/launch-options.ts';
+import type { LaunchOptions } from '../process/launch/invocation.ts';
 import type { Output } from '../process/launch/output.ts';
 import type { HeldPort } from '../process/sockets/held-ports.ts';
 import { UsageError } from '../shared/errors.ts';

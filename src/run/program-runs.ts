@@ -3,8 +3,7 @@
 import type { Hooks } from '../process/hooks.ts';
 import { runVariables } from '../process/launch/environment.ts';
 import type { Launcher } from '../process/launch/launcher.ts';
-import type { ProgramEvent } from '../process/launch/program-events.ts';
-import type { RunningProgram } from '../process/launch/running-program.ts';
+import type { ProgramEvent, RunningProgram } from '../process/launch/running-program.ts';
 import { isForeground, looksInterrupted } from '../process/launch/tty.ts';
 import { probeHttp, probeTcp } from '../process/probe.ts';
 import { findPortHolders } from '../process/sockets/port-holders.ts';
@@ -132,21 +131,21 @@ export class ProgramRuns {
         if (isLive) this.#endLive();
         listener.onGone(event.survivors);
         return;
-      case 'begin':
+      case 'begins':
         emit({ type: 'begin', run, ms: timeline.sinceRunCaused });
         return;
       case 'standby':
         emit(event);
         return;
-      case 'prewarmFailed': {
+      case 'prewarm-failed': {
         const message = `${event.file} cannot be loaded ahead of time (${event.message}): --prewarm is off for now`;
         emit({ type: 'warning', message });
         return;
       }
-      case 'leavesInput':
+      case 'leaves-stdin':
         if (isLive) input.leavesInput();
         return;
-      case 'load':
+      case 'loads':
         onLoad(event.file);
         return;
       case 'listens':

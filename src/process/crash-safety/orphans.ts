@@ -8,7 +8,7 @@ import path from 'node:path';
 import { systemClock } from '../../shared/clock.ts';
 import { ownershipFlaw } from '../../shared/ownership.ts';
 import { stateFolder } from '../../shared/user-folders.ts';
-import type { StopSignal } from '../launch/launch-options.ts';
+import type { StopSignal } from '../launch/invocation.ts';
 import { platform } from '../platform.ts';
 import { openOrphans } from '../tree/containment.ts';
 import { bootId, identityOf, livenessOf, type ProcessIdentity } from '../tree/identity.ts';

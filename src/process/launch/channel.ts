@@ -11,13 +11,9 @@ export const channelDescriptor = 3;
 /** Name of the variable that holds the orders (preload/orders.ts). */
 export const channelVariable = 'DEVWATCH_CHANNEL';
 
-/** The preload's file. Tests of the sources use the built one, because Node 20 does not run TypeScript. */
-export const preloadFile: string = fileURLToPath(
-  new URL(
-    import.meta.url.endsWith('.ts') ? '../../../dist/preload/preload.cjs' : './preload/preload.cjs',
-    import.meta.url,
-  ),
-);
+// Tests of the sources use the built preload, because Node 20 does not run TypeScript.
+const builtFolder = import.meta.url.endsWith('.ts') ? '../../../dist' : '.';
+export const preloadFile: string = fileURLToPath(new URL(`${builtFolder}/preload/preload.cjs`, import.meta.url));
 
 /** Reads the preload's messages; invalid ones are ignored, because the program can write to the descriptor itself. */
 export function readMessages(stream: Duplex, onMessage: (message: PreloadMessage) => void): void {
@@ -38,13 +34,11 @@ function parse(line: string): unknown {
   }
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
 const isText = (value: unknown): value is string => typeof value === 'string';
 const isNumber = (value: unknown): value is number => typeof value === 'number';
 
 /** Checks of each message's fields. */
-const checks: Readonly<Record<PreloadMessage['type'], (fields: Fields) => boolean>> = {
+const checks: Readonly<Record<PreloadMessage['type'], (fields: Readonly<Record<string, unknown>>) => boolean>> = {
   begins: () => true,
   'reads-stdin': () => true,
   'leaves-stdin': () => true,
@@ -62,9 +56,11 @@ const checks: Readonly<Record<PreloadMessage['type'], (fields: Fields) => boolea
   'address-in-use': ({ port }) => isNumber(port),
 };
 
-function isMessage(value: unknown): value is PreloadMessage {
-  if (typeof value !== 'object' || value === null || !('type' in value)) return false;
-  return isType(value.type) && checks[value.type]({ ...value });
-}
-
 const isType = (type: unknown): type is PreloadMessage['type'] => isText(type) && Object.hasOwn(checks, type);
+
+const isMessage = (value: unknown): value is PreloadMessage =>
+  typeof value === 'object' &&
+  value !== null &&
+  'type' in value &&
+  isType(value.type) &&
+  checks[value.type]({ ...value });

@@ -7,14 +7,12 @@ import { Socket } from 'node:net';
 import type { PreloadMessage } from '../../preload/messages.ts';
 import type { ParkOrders } from '../../preload/orders.ts';
 import { platform } from '../platform.ts';
-import { makeBlocking } from '../sockets/handover.ts';
-import { type HeldPorts, ipcCommand } from '../sockets/held-ports.ts';
+import { type HeldPorts, ipcCommand, makeBlocking } from '../sockets/held-ports.ts';
 import type { Containment, Invocation, ProcessTree } from '../tree/tree.ts';
 import { channelDescriptor, readMessages } from './channel.ts';
+import type { ChildOptions } from './invocation.ts';
 import { type InheritedSockets, inheritedSockets, invocationOf, startsWithPreload, stdioOf } from './invocation.ts';
-import type { ChildOptions } from './launch-options.ts';
-import type { OutputStreams } from './output.ts';
-import { openPipes, type Pipes } from './pipes.ts';
+import { type OutputStreams, openPipes, type Pipes } from './output.ts';
 import { isForeground, stdinIsTerminal } from './tty.ts';
 
 /** A started process. */

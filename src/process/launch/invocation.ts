@@ -1,17 +1,52 @@
-/** From the options of a child process to what is executed: arguments, variables, descriptors. */
+/** Options of a program, and what is executed according to them: arguments, variables, descriptors. */
 
 import type { StdioOptions } from 'node:child_process';
 import path from 'node:path';
 import type { LaunchOrders, ParkOrders } from '../../preload/orders.ts';
 import { cacheFolder } from '../../shared/user-folders.ts';
 import { platform } from '../platform.ts';
-import { withSockets } from '../sockets/handover.ts';
-import type { HeldPort, HeldPorts } from '../sockets/held-ports.ts';
+import { type HeldPort, type HeldPorts, withSockets } from '../sockets/held-ports.ts';
 import type { Invocation } from '../tree/tree.ts';
 import { channelDescriptor, channelVariable, preloadFile } from './channel.ts';
-import type { ChildOptions } from './launch-options.ts';
-import type { Pipes } from './pipes.ts';
+import type { Command } from './command.ts';
+import type { Pipes } from './output.ts';
 import { stdinIsTerminal } from './tty.ts';
+
+/** Asks a program to end: a signal, or the message `shutdown` over Node's IPC channel. */
+export type StopSignal = NodeJS.Signals | 'message';
+
+export interface ChildOptions {
+  readonly command: Command;
+  readonly folder: string;
+  /** The variables, without those that were removed. */
+  readonly env: NodeJS.ProcessEnv;
+  readonly signal: StopSignal;
+  /** `pipe`: the program reads the chunks given to `write`; `ignore`: it reads nothing. */
+  readonly stdin: 'inherit' | 'pipe' | 'ignore';
+  /** Relays IPC messages between devwatch's parent and a Node program. */
+  readonly relay: boolean;
+  /** A Node program reports each file of its own that it loads. */
+  readonly reportLoads: boolean;
+  /** A Node program reports the packages it loads (all, or those named), for standbys to load ahead of time. */
+  readonly prewarm: boolean | readonly string[];
+  /** A Node program's listening sockets outlive its runs (sockets/held-ports.ts). */
+  readonly hold: boolean;
+  /** Its event loop is pinged. */
+  readonly isPinged: boolean;
+  /** The program sends `ready` over Node's IPC channel. */
+  readonly sendsReady: boolean;
+  /** devwatch reads its output, so the program sees a pipe. */
+  readonly capturesOutput: boolean;
+}
+
+export interface LaunchOptions extends ChildOptions {
+  /** Variables of this run alone. */
+  readonly variables: Readonly<Record<string, string>>;
+  /** Prepare a standby for the next run when this one has settled, where that is possible. */
+  readonly standby: boolean;
+  /** Time for the requests in flight to be answered before a restart, in ms, where ports are held. */
+  readonly drain: number;
+}
 
 /** Listening sockets that a child process inherits. */
 export interface InheritedSockets {

@@ -4,15 +4,13 @@ import type { ParkOrders } from '../../preload/orders.ts';
 import type { Clock } from '../../shared/clock.ts';
 import { withDeadline } from '../../shared/deadline.ts';
 import { Hooks, type HooksOptions } from '../hooks.ts';
-import { openPort } from '../sockets/handover.ts';
-import { type HeldPort, HeldPorts } from '../sockets/held-ports.ts';
+import { type HeldPort, HeldPorts, openPort } from '../sockets/held-ports.ts';
 import { StandbyPool } from '../standby/pool.ts';
 import type { Containment } from '../tree/tree.ts';
 import { type Child, type StartFailure, startChild } from './child.ts';
-import type { ChildOptions, LaunchOptions } from './launch-options.ts';
+import type { ChildOptions, LaunchOptions } from './invocation.ts';
 import type { Output } from './output.ts';
-import type { ProgramListener } from './program-events.ts';
-import { ContainedProgram, type RunningProgram, unstartedProgram } from './running-program.ts';
+import { ContainedProgram, type ProgramListener, type RunningProgram, unstartedProgram } from './running-program.ts';
 import type { TerminalModes } from './tty.ts';
 
 export interface LauncherOptions {
@@ -37,45 +35,30 @@ export class Launcher {
   /** Captured outputs that have not been forwarded to their end. */
   readonly #outputs = new Set<Promise<void>>();
   #serial = 0;
-  /** The program reads the terminal, and may have changed its modes. */
-  #isTerminalRead = false;
+  #program: ContainedProgram | undefined;
 
   constructor(options: LauncherOptions) {
     this.#options = options;
-    // A standby inherits the sockets that were held when it was started.
-    this.#heldPorts = new HeldPorts(() => this.discardStandbys(), options.activated);
     this.#standbys = new StandbyPool({ start: (child, park) => this.#start(child, park), clock: options.clock });
+    // A standby inherits the sockets that were held when it was started.
+    this.#heldPorts = new HeldPorts(() => this.#standbys.discard(), options.activated);
   }
 
   /** Starts a program, from a standby if there is one. Every process of the run before must be gone. */
   launch(options: LaunchOptions, listener: ProgramListener): RunningProgram {
+    const { clock, modes, output } = this.#options;
     const { variables, ...common } = options;
-    this.#isTerminalRead = false;
+    this.#program = undefined;
     const standby = options.standby ? this.#standbys.take(common, variables) : undefined;
     const child = standby ?? this.#start({ ...common, env: { ...common.env, ...variables } });
     if ('failure' in child) return unstartedProgram(child.failure, options, listener);
-    return new ContainedProgram({
-      child,
-      fromStandby: standby !== undefined,
-      options,
-      listener,
-      clock: this.#options.clock,
-      modes: this.#options.modes,
-      heldPorts: this.#heldPorts,
-      output: this.#options.output,
-      onPackage: options.standby ? this.#standbys.launched(common, child, listener) : () => {},
-      onReadsTerminal: () => {
-        this.#isTerminalRead = true;
-      },
-      onSocketReleased: async (id) => {
-        await this.#heldPorts.release(id, child.process);
-        await this.#standbys.discard();
-      },
-      onCapture: (forwarded) => {
-        this.#outputs.add(forwarded);
-        void forwarded.then(() => this.#outputs.delete(forwarded));
-      },
-    });
+    const onPackage = options.standby ? this.#standbys.launched(common, child, listener) : () => {};
+    const context = { child, options, listener, clock, modes, output, heldPorts: this.#heldPorts, onPackage };
+    const program = new ContainedProgram({ ...context, fromStandby: standby !== undefined });
+    this.#program = program;
+    this.#outputs.add(program.forwarded);
+    void program.forwarded.then(() => this.#outputs.delete(program.forwarded));
+    return program;
   }
 
   /** Replaces the standbys, because files that they have read may have changed. */
@@ -102,16 +85,14 @@ export class Launcher {
   /** Ends all launching. Resolves when no standby is left and the output has been forwarded. */
   async close(): Promise<void> {
     this.#heldPorts.close();
-    await Promise.all([
-      this.#standbys.close(),
-      withDeadline(this.#options.clock, outputTimeoutMs, Promise.all(this.#outputs)),
-    ]);
+    const forwarded = withDeadline(this.#options.clock, outputTimeoutMs, Promise.all(this.#outputs));
+    await Promise.all([this.#standbys.close(), forwarded]);
   }
 
   #start(options: ChildOptions, park?: ParkOrders): Child | StartFailure {
     const { containment, start = startChild } = this.#options;
     const child = start(containment, this.#nextSerial(), options, this.#heldPorts, park);
-    if (this.#isTerminalRead && !('failure' in child)) child.hasDoubtfulModes = true;
+    if (this.#program?.hasReadTerminal && !('failure' in child)) child.hasDoubtfulModes = true;
     return child;
   }
 

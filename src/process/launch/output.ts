@@ -1,8 +1,13 @@
-/** Forwards the output of a program that devwatch captures. */
+/** The output of a program that devwatch captures: pipes for it, and forwarding. */
 
-import type { ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import { Socket } from 'node:net';
+import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { flushed } from '../../shared/flushed.ts';
+import { stateFolder } from '../../shared/user-folders.ts';
+import { platform } from '../platform.ts';
 
 /** Receives the output; its functions do not throw. Reading pauses until a returned promise settles. */
 export interface Output {
@@ -15,13 +20,77 @@ export interface Output {
 /** The output streams of a process; null where they are not captured. */
 export type OutputStreams = Pick<ChildProcess, 'stdout' | 'stderr'>;
 
+/** Kernel pipes for the output of one process. */
+export interface Pipes {
+  /** Descriptors of the ends to write to. */
+  readonly stdout: number;
+  readonly stderr: number;
+  /** Closes our duplicates of those ends, once the process has inherited them, and returns streams to read from. */
+  read(child: ChildProcess): OutputStreams;
+  /** Closes both pipes, when no process was started. */
+  close(): void;
+}
+
 const names = ['stdout', 'stderr'] as const;
+const { O_RDONLY, O_WRONLY, O_NONBLOCK } = fs.constants;
 
 /**
- * Forwards both streams to `output`, by default to devwatch's own stdout and stderr, with back-pressure.
+ * Opens a kernel pipe for each stream; returns undefined where that is not possible.
  *
- * @param onChunk called with each chunk of either stream
- * @returns a promise that resolves when both streams have ended and devwatch's own have passed everything on
+ * The pipes of Node's spawn are Unix sockets, and Linux cannot open a socket by its name: `echo oops >/dev/stderr`
+ * fails in a shell script (ENXIO). A socket also counts the overhead of each write, so that a few hundred short lines
+ * fill it. Other systems duplicate the descriptor when /dev/stderr is opened, and need no pipes.
+ *
+ * Each process has its own pair, as in a shell: a program that makes its stdout non-blocking, as Node does, would do
+ * so for all processes that share it; and the end of the pipe marks the end of a run's output.
+ */
+export function openPipes(): Pipes | undefined {
+  const home = stateFolder(process.env);
+  if (!platform.hasProc || home === undefined) return undefined;
+  const opened: number[] = [];
+  const close = (): void => {
+    for (const descriptor of opened) fs.closeSync(descriptor);
+  };
+  let folder = '';
+  const open = (name: string, flags: number): number => {
+    const descriptor = fs.openSync(path.join(folder, name), flags);
+    opened.push(descriptor);
+    return descriptor;
+  };
+  try {
+    fs.mkdirSync(home, { recursive: true, mode: 0o700 });
+    folder = fs.mkdtempSync(path.join(home, 'pipes-')); // Private, and never watched.
+    // Node has no function for this. It takes 2 ms for both.
+    spawnSync('mkfifo', ['-m', '600', ...names.map((name) => path.join(folder, name))], { stdio: 'ignore' });
+    // Opening one end waits for the other one, unless it is opened to read without blocking.
+    const reads = { stdout: open('stdout', O_RDONLY | O_NONBLOCK), stderr: open('stderr', O_RDONLY | O_NONBLOCK) };
+    const writes = { stdout: open('stdout', O_WRONLY), stderr: open('stderr', O_WRONLY) };
+    return {
+      ...writes,
+      read(child) {
+        for (const name of names) fs.closeSync(writes[name]);
+        return { stdout: readFrom(reads.stdout, child), stderr: readFrom(reads.stderr, child) };
+      },
+      close,
+    };
+  } catch {
+    close();
+    return undefined; // A full or read-only disk, a file system without pipes, no descriptors left.
+  } finally {
+    if (folder !== '') fs.rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function readFrom(fd: number, child: ChildProcess): Socket {
+  const stream = new Socket({ fd, readable: true, writable: false });
+  // The end of a stream is only noticed by reading it, which nothing else does for a discarded standby.
+  child.once('exit', () => stream.resume());
+  return stream;
+}
+
+/**
+ * Forwards both streams to `output`, by default to devwatch's own stdout and stderr, with back-pressure, and calls
+ * `onChunk` with each chunk. Resolves when both have ended and devwatch's own streams have passed everything on.
  */
 export async function forwardOutput(
   streams: OutputStreams,

@@ -1,20 +1,43 @@
 /** A run of a program, from its start until its process tree is gone. */
 
+import type { ChildProcess, SendHandle, Serializable } from 'node:child_process';
 import fs from 'node:fs';
 import type { PreloadMessage } from '../../preload/messages.ts';
 import type { PackageFile } from '../../preload/orders.ts';
 import type { CancelTimer, Clock } from '../../shared/clock.ts';
 import { codeOf, messageOf } from '../../shared/errors.ts';
-import type { StopStage } from '../../shared/events.ts';
+import type { Outcome, StopStage, Survivor } from '../../shared/events.ts';
 import type { HeldPorts } from '../sockets/held-ports.ts';
 import { Termination } from '../tree/terminate.ts';
 import { treeCpuTime, treeMemory } from '../tree/usage.ts';
 import type { Child } from './child.ts';
-import { relayMessages } from './ipc-relay.ts';
-import type { LaunchOptions } from './launch-options.ts';
+import type { LaunchOptions } from './invocation.ts';
 import { forwardOutput, type Output } from './output.ts';
-import type { ProgramListener } from './program-events.ts';
 import type { TerminalModes } from './tty.ts';
+
+/** An event of one run of a program. */
+export type ProgramEvent =
+  | Extract<PreloadMessage, { type: 'begins' | 'leaves-stdin' | 'loads' | 'prewarm-failed' }>
+  /** The program listens; `port` is undefined for a Unix socket. */
+  | { readonly type: 'listens'; readonly port: number | undefined }
+  /** The program is about to end, because another process listens on this port. */
+  | { readonly type: 'portTaken'; readonly port: number }
+  /** The program sent a message over Node's IPC. */
+  | { readonly type: 'message'; readonly message: unknown }
+  /** The program printed something, which has been passed on. */
+  | { readonly type: 'output'; readonly chunk: Buffer }
+  /** The root process ended, or could not be started. Emitted exactly once. */
+  | { readonly type: 'exit'; readonly outcome: Outcome }
+  /** A standby is ready for the next run. */
+  | { readonly type: 'standby'; readonly pid: number }
+  /** After `end`: the tree is gone, except for `survivors`. Emitted at most once. */
+  | { readonly type: 'gone'; readonly survivors: readonly Survivor[] };
+
+export interface ProgramListener {
+  onEvent(event: ProgramEvent): void;
+  /** The program is about to read the terminal, and waits. Returns the text typed before, which it reads first. */
+  onReadsInput(): string;
+}
 
 /** A started program. */
 export interface RunningProgram {
@@ -44,22 +67,19 @@ export interface ProgramContext {
   readonly clock: Clock;
   readonly modes: TerminalModes;
   readonly heldPorts: HeldPorts;
-  /** Receives the captured output. */
   readonly output: Output | undefined;
   /** The program loads a file of a package. */
   readonly onPackage: (item: PackageFile) => void;
-  /** The program begins to read the terminal. */
-  readonly onReadsTerminal: () => void;
-  /** The program does not use a held socket any more. Resolves when no duplicate of it is left. */
-  readonly onSocketReleased: (id: string) => Promise<void>;
-  /** The output is captured; `forwarded` resolves at its end. */
-  readonly onCapture: (forwarded: Promise<void>) => void;
 }
 
 export class ContainedProgram implements RunningProgram {
+  readonly pid: number;
+  readonly fromStandby: boolean;
+  /** Resolves when the captured output has been forwarded to its end. */
+  readonly forwarded: Promise<void>;
+  /** The program has read the terminal, and may have changed its modes. */
+  hasReadTerminal = false;
   readonly #context: ProgramContext;
-  /** The program may have changed the terminal's modes; programs other than Node do not report that. */
-  #mayChangeModes: boolean;
   #hasExited = false;
   #termination: Termination | undefined;
   /** Set while requests in flight are answered, before the termination. */
@@ -73,34 +93,23 @@ export class ContainedProgram implements RunningProgram {
   #ping: { readonly number: number; readonly onAnswer: () => void } | undefined;
 
   constructor(context: ProgramContext) {
-    const { child, options, listener, output, onCapture } = context;
+    const { child, fromStandby, options, listener, output } = context;
     this.#context = context;
-    this.#mayChangeModes = child.hasDoubtfulModes;
+    this.pid = child.pid;
+    this.fromStandby = fromStandby;
     child.receive((message) => this.#onMessage(message));
     child.process.on('message', (message) => listener.onEvent({ type: 'message', message }));
-    if (options.capturesOutput) {
-      onCapture(forwardOutput(child.output, (chunk) => listener.onEvent({ type: 'output', chunk }), output));
-    }
-    const endRelay = options.relay ? relayMessages(child.process) : () => {};
-    child.process.once('exit', (code, signal) => {
-      endRelay();
-      this.#onExit(code, signal);
-    });
-  }
-
-  get pid(): number {
-    return this.#context.child.pid;
-  }
-
-  get fromStandby(): boolean {
-    return this.#context.fromStandby;
+    this.forwarded = options.capturesOutput
+      ? forwardOutput(child.output, (chunk) => listener.onEvent({ type: 'output', chunk }), output)
+      : Promise.resolve();
+    if (options.relay) relayMessages(child.process);
+    child.process.once('exit', (code, signal) => this.#onExit(code, signal));
   }
 
   end(stage: StopStage): void {
     this.#endDrain();
     if (stage === 'terminating' && this.#beginDrain()) return;
-    this.#termination ??= this.#createTermination();
-    this.#termination.escalate(stage);
+    this.#terminate(stage);
   }
 
   signal(name: NodeJS.Signals, to: 'root' | 'tree'): void {
@@ -131,21 +140,16 @@ export class ContainedProgram implements RunningProgram {
   }
 
   #onMessage(message: PreloadMessage): void {
-    const { child, listener, onPackage, onReadsTerminal, onSocketReleased } = this.#context;
+    const { child, heldPorts, listener, onPackage } = this.#context;
     switch (message.type) {
-      case 'reads-stdin':
-        this.#mayChangeModes = true;
-        onReadsTerminal();
-        child.answer(listener.onReadsInput());
-        return;
-      case 'leaves-stdin':
-        listener.onEvent({ type: 'leavesInput' });
-        return;
       case 'begins':
-        listener.onEvent({ type: 'begin' });
-        return;
       case 'loads':
-        listener.onEvent({ type: 'load', file: message.file });
+      case 'leaves-stdin':
+        listener.onEvent(message);
+        return;
+      case 'reads-stdin':
+        this.hasReadTerminal = true;
+        child.answer(listener.onReadsInput());
         return;
       case 'package':
         onPackage({ file: message.file, kind: message.kind });
@@ -163,10 +167,10 @@ export class ContainedProgram implements RunningProgram {
         return;
       case 'unhold':
         this.#listening.delete(message.id);
-        void onSocketReleased(message.id).then(() => child.answer(true));
+        void heldPorts.release(message.id, child.process).then(() => child.answer(true));
         return;
       case 'unclaimed':
-        void onSocketReleased(message.id);
+        void heldPorts.release(message.id, child.process);
         return;
       case 'drained':
         this.#endDrain();
@@ -216,32 +220,51 @@ export class ContainedProgram implements RunningProgram {
     if (this.#cancelDrain === undefined) return;
     this.#cancelDrain();
     this.#cancelDrain = undefined;
-    this.#termination = this.#createTermination();
-    this.#termination.escalate('terminating');
+    this.#terminate('terminating');
   }
 
-  #createTermination(): Termination {
+  #terminate(stage: StopStage): void {
     const { child, options, clock, listener } = this.#context;
     const { pid, tree, process: root } = child;
-    const { signal } = options;
-    const ask = (): void => {
-      root.send('shutdown');
-    };
-    return new Termination({
+    const isAsked = options.signal === 'message' && root.connected;
+    this.#termination ??= new Termination({
       tree,
-      signal: signal === 'message' ? 'SIGTERM' : signal,
-      askRoot: signal === 'message' && root.connected ? { pid, ask } : undefined,
+      signal: options.signal === 'message' ? 'SIGTERM' : options.signal,
+      askRoot: isAsked ? { pid, ask: () => void root.send('shutdown') } : undefined,
       clock,
       onGone: (survivors) => {
         this.#restoreModes();
         listener.onEvent({ type: 'gone', survivors });
       },
     });
+    this.#termination.escalate(stage);
   }
 
   #restoreModes(): void {
-    if (this.#mayChangeModes) this.#context.modes.restore();
+    const { child, modes } = this.#context;
+    // Programs other than Node do not report that they read the terminal.
+    if (child.hasDoubtfulModes || this.hasReadTerminal) modes.restore();
   }
+}
+
+/** Relays messages between devwatch's parent and the program, in both directions. */
+function relayMessages(child: ChildProcess): void {
+  if (process.send === undefined) return;
+  const toProgram = (message: Serializable, handle: SendHandle): void => {
+    if (child.connected) child.send(message, handle);
+  };
+  const disconnect = (): void => {
+    if (child.connected) child.disconnect();
+  };
+  child.on('message', (message, handle) => {
+    if (process.connected) process.send?.(message, handle);
+  });
+  process.on('message', toProgram);
+  process.on('disconnect', disconnect);
+  child.once('exit', () => {
+    process.off('message', toProgram);
+    process.off('disconnect', disconnect);
+  });
 }
 
 /** Stands for a program that could not be started. Its tree is gone as soon as it is terminated. */
@@ -251,8 +274,10 @@ export function unstartedProgram(
   listener: ProgramListener,
 ): RunningProgram {
   void failure.then((error) => {
-    const outcome = { code: null, signal: null, error: describeStartError(error, options) };
-    listener.onEvent({ type: 'exit', outcome });
+    listener.onEvent({
+      type: 'exit',
+      outcome: { code: null, signal: null, error: describeStartError(error, options) },
+    });
   });
   return {
     pid: undefined,

@@ -1,7 +1,10 @@
 /** The program's listening sockets that outlive its runs. The program's side: preload/held-ports.cts. */
 
-import type { ChildProcess } from 'node:child_process';
+import { type ChildProcess, type StdioOptions, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import type { HeldSocket } from '../../preload/orders.ts';
+import { throughShell } from '../tree/containment.ts';
+import type { Invocation } from '../tree/tree.ts';
 
 /** Description of a socket; a program sends it together with the handle. */
 type SocketInfo = Omit<HeldSocket, 'descriptor'>;
@@ -21,6 +24,13 @@ export interface HeldPort {
   readonly name?: string | undefined;
 }
 
+/** A socket that a program handed over. */
+interface ReceivedPort extends HeldPort {
+  readonly handle: NativeHandle;
+  /** Number of consecutive runs that ended by themselves without listening on the socket. */
+  unusedRuns: number;
+}
+
 /** The id of the socket that devwatch opened itself (`--hold=<port>`). */
 export const openedId = 'port';
 
@@ -30,33 +40,25 @@ const maxUnusedRuns = 2;
 /** The command in our messages on Node's IPC. Node never shows programs a message whose `cmd` begins with `NODE_`. */
 export const ipcCommand = 'NODE_DEVWATCH';
 
-interface Entry {
-  readonly socket: SocketInfo;
-  readonly handle: NativeHandle;
-  /** Number of consecutive runs that ended by themselves without listening on the socket. */
-  unusedRuns: number;
-}
-
 export class HeldPorts {
   /** Sockets opened by a service manager (systemd/sockets.ts), which are never closed. */
   readonly activated: readonly HeldPort[];
-  readonly #onChange: () => void;
-  readonly #entries = new Map<string, Entry>();
+  readonly #onChange: () => Promise<void>;
+  readonly #received = new Map<string, ReceivedPort>();
   /** Ids of sockets whose handle has arrived, until the program releases them. */
   readonly #arrived = new Set<string>();
   /** Sockets that a program released before their handle arrived. */
   readonly #earlyReleases = new Map<string, { readonly child: ChildProcess; readonly onClosed: () => void }>();
 
-  /** @param onChange called when a socket was added or closed */
-  constructor(onChange: () => void, activated: readonly HeldPort[] = []) {
+  /** @param onChange ends the processes that have inherited other sockets than `all` */
+  constructor(onChange: () => Promise<void>, activated: readonly HeldPort[] = []) {
     this.#onChange = onChange;
     this.activated = activated;
   }
 
   /** All sockets that a process started now inherits. */
   get all(): readonly HeldPort[] {
-    const received = [...this.#entries.values()];
-    return [...this.activated, ...received.map(({ socket, handle }) => ({ socket, descriptor: handle.fd }))];
+    return [...this.activated, ...this.#received.values()];
   }
 
   /** Receives the sockets that a process hands over through its IPC channel. */
@@ -73,69 +75,112 @@ export class HeldPorts {
     });
   }
 
-  /** Closes a socket that the process no longer uses. Resolves once the handle has arrived and is closed. */
-  release(id: string, child: ChildProcess): Promise<void> {
-    if (!this.#arrived.delete(id)) {
-      return new Promise((onClosed) => this.#earlyReleases.set(id, { child, onClosed }));
-    }
-    this.#close(id);
-    return Promise.resolve();
+  /** Closes a socket that the process no longer uses. Resolves when no duplicate of it is left. */
+  async release(id: string, child: ChildProcess): Promise<void> {
+    if (this.#arrived.delete(id)) this.#close(({ socket }) => socket.id === id);
+    else await new Promise<void>((onClosed) => this.#earlyReleases.set(id, { child, onClosed }));
+    await this.#onChange();
   }
 
   /**
-   * A run ended by itself. A socket that two such runs in a row have not listened on is closed: a part of
-   * the program that inherits nothing (a worker thread, a child process) may need the port.
-   *
-   * @param listened ids of the sockets that the run has listened on
+   * A run that has listened on these sockets ended by itself. A socket that two such runs in a row have not listened
+   * on is closed: a part of the program that inherits nothing (a worker thread, a child process) may need the port.
    */
   runEnded(listened: ReadonlySet<string>): void {
-    for (const [id, entry] of [...this.#entries]) {
-      entry.unusedRuns = listened.has(id) ? 0 : entry.unusedRuns + 1;
-      if (entry.unusedRuns >= maxUnusedRuns && id !== openedId) this.#close(id);
-    }
+    for (const [id, port] of this.#received) port.unusedRuns = listened.has(id) ? 0 : port.unusedRuns + 1;
+    this.#close(({ socket, unusedRuns }) => socket.id !== openedId && unusedRuns >= maxUnusedRuns);
   }
 
   /** Closes the sockets on this port that the run has not listened on; returns whether there were any. */
   closeUnused(port: number, listened: ReadonlySet<string>): boolean {
-    const unused = [...this.#entries].filter(
-      ([id, { socket }]) => id !== openedId && socket.port === port && !listened.has(id),
-    );
-    for (const [id] of unused) this.#close(id);
-    return unused.length > 0;
+    return this.#close(({ socket: { id, port: own } }) => id !== openedId && own === port && !listened.has(id));
   }
 
   /** Closes all sockets that programs handed over. */
   closeReceived(): void {
-    for (const id of [...this.#entries.keys()]) if (id !== openedId) this.#close(id);
+    this.#close(({ socket }) => socket.id !== openedId);
   }
 
   /** Closes all sockets, including the one that devwatch opened. */
   close(): void {
-    for (const id of [...this.#entries.keys()]) this.#close(id);
+    this.#close(() => true);
   }
 
   #receive(socket: SocketInfo, handle: NativeHandle): void {
-    if (this.#earlyReleases.has(socket.id)) {
+    const { id } = socket;
+    if (this.#earlyReleases.has(id)) {
       handle.close();
-      this.#completeRelease(socket.id);
+      this.#completeRelease(id);
       return;
     }
-    this.#arrived.add(socket.id);
-    this.#entries.set(socket.id, { socket, handle, unusedRuns: 0 });
-    this.#onChange();
+    this.#arrived.add(id);
+    this.#received.set(id, { socket, descriptor: handle.fd, handle, unusedRuns: 0 });
+    void this.#onChange();
   }
 
   #completeRelease(id: string): void {
-    const release = this.#earlyReleases.get(id);
+    this.#earlyReleases.get(id)?.onClosed();
     this.#earlyReleases.delete(id);
-    release?.onClosed();
   }
 
-  #close(id: string): void {
-    const entry = this.#entries.get(id);
-    if (entry === undefined) return;
-    this.#entries.delete(id);
-    entry.handle.close();
-    this.#onChange();
+  #close(fits: (port: ReceivedPort) => boolean): boolean {
+    const ports = [...this.#received.values()].filter(fits);
+    for (const { socket, handle } of ports) {
+      this.#received.delete(socket.id);
+      handle.close();
+    }
+    if (ports.length > 0) void this.#onChange();
+    return ports.length > 0;
+  }
+}
+
+/**
+ * A program that listens, hands the socket over and exits. A process of its own, because libuv accepts
+ * connections in the process that begins to listen.
+ */
+const opener = (port: number): string => `
+  const server = require('node:net').createServer().listen(${port});
+  server.on('error', ({ message }) => process.send({ error: message }, () => process.disconnect()));
+  server.on('listening', () => {
+    const hold = { id: '${openedId}', key: '', port: server.address().port };
+    process.send({ cmd: '${ipcCommand}', hold }, server._handle, { keepOpen: true }, () => {
+      server.close();
+      process.disconnect();
+    });
+  });
+`;
+
+/** Opens a port on all addresses and holds it; returns the reason if that fails. */
+export async function openPort(port: number, heldPorts: HeldPorts): Promise<string | undefined> {
+  const stdio: StdioOptions = ['ignore', 'ignore', 'ignore', 'ipc'];
+  const child = spawn(process.execPath, ['-e', opener(port)], { stdio, env: {} });
+  let problem: string | undefined;
+  child.on('message', (message: { error?: string }) => {
+    problem = message.error;
+  });
+  heldPorts.receiveFrom(child);
+  await once(child, 'close');
+  return problem;
+}
+
+/** Adds the variables of a program that takes its sockets from descriptor 3 on; a shell knows the program's own pid. */
+export function withSockets(invocation: Invocation, sockets: readonly HeldPort[]): Invocation {
+  const env = {
+    ...invocation.env,
+    LISTEN_FDS: String(sockets.length),
+    LISTEN_FDNAMES: sockets.map(({ name }) => name ?? 'devwatch').join(':'),
+  };
+  return throughShell('export LISTEN_PID=$$', '', { ...invocation, env });
+}
+
+/**
+ * Makes sockets blocking again. Programs expect blocking ones from systemd; libuv, or an earlier program,
+ * has made these non-blocking. libuv resets descriptors 0 to 2 of a new process, and so does it for every
+ * process that shares them (1.5 ms).
+ */
+export function makeBlocking(sockets: readonly HeldPort[]): void {
+  const descriptors = sockets.map(({ descriptor }) => descriptor);
+  for (let index = 0; index < descriptors.length; index += 3) {
+    spawnSync('/bin/sh', ['-c', ':'], { env: {}, stdio: descriptors.slice(index, index + 3) });
   }
 }

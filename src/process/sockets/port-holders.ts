@@ -5,13 +5,7 @@ import os from 'node:os';
 import type { PortHolder } from '../../shared/events.ts';
 import { commandLine, listPids, readProc, readStat } from '../tree/proc.ts';
 
-/** State 0A of /proc/net/tcp is LISTEN. */
-const listening = '0A';
-
-/**
- * Describes the processes that listen on this TCP port, as far as `listPortHolders` finds them. Children that
- * have inherited the socket, such as the workers of a server, are left out.
- */
+/** Describes the processes that listen on this TCP port, without children that have inherited the socket from them. */
 export function findPortHolders(port: number): PortHolder[] {
   const holders = new Set(listPortHolders(port));
   const roots = [...holders].filter((pid) => !holders.has(readStat(pid)?.parent ?? 0));
@@ -20,10 +14,9 @@ export function findPortHolders(port: number): PortHolder[] {
 
 /** Returns the pids of all processes that listen on this TCP port; those of other users are only visible to root. */
 export function listPortHolders(port: number): number[] {
-  const sockets = new Set(
-    ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((file) => listeningSockets(readProc(file) ?? '', port)),
-  );
-  return sockets.size === 0 ? [] : listPids().filter((pid) => holdsAny(pid, sockets));
+  const tables = ['/proc/net/tcp', '/proc/net/tcp6'].map((file) => readProc(file) ?? '');
+  const links = new Set(tables.flatMap((table) => listeningSockets(table, port)).map((inode) => `socket:[${inode}]`));
+  return links.size === 0 ? [] : listPids().filter((pid) => holdsAny(pid, links));
 }
 
 /** Returns the inodes of the listening sockets on a port, from the text of /proc/net/tcp. */
@@ -31,16 +24,15 @@ export function listeningSockets(table: string, port: number): string[] {
   const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
   return table.split('\n').flatMap((line) => {
     const fields = line.trim().split(/\s+/);
-    return fields[1]?.endsWith(suffix) === true && fields[3] === listening ? [fields[9] ?? ''] : [];
+    // State 0A is LISTEN.
+    return fields[1]?.endsWith(suffix) === true && fields[3] === '0A' ? [fields[9] ?? ''] : [];
   });
 }
 
-function holdsAny(pid: number, sockets: ReadonlySet<string>): boolean {
+function holdsAny(pid: number, links: ReadonlySet<string>): boolean {
   try {
-    return fs.readdirSync(`/proc/${pid}/fd`).some((descriptor) => {
-      const inode = /^socket:\[(\d+)\]$/.exec(readLink(`/proc/${pid}/fd/${descriptor}`))?.[1];
-      return inode !== undefined && sockets.has(inode);
-    });
+    const folder = `/proc/${pid}/fd`;
+    return fs.readdirSync(folder).some((descriptor) => links.has(readLink(`${folder}/${descriptor}`)));
   } catch {
     return false; // It has exited, or belongs to another user.
   }
@@ -64,14 +56,9 @@ function describe(pid: number): PortHolder | undefined {
 }
 
 function userName(uid: string): string {
-  const line = readUsers().find((entry) => entry.split(':')[2] === uid);
-  return line?.split(':')[0] ?? `uid ${uid}`;
-}
-
-function readUsers(): string[] {
+  let name: string | undefined;
   try {
-    return fs.readFileSync('/etc/passwd', 'utf8').split('\n');
-  } catch {
-    return [];
-  }
+    name = new RegExp(`^([^:\n]*):[^:\n]*:${uid}:`, 'm').exec(fs.readFileSync('/etc/passwd', 'utf8'))?.[1];
+  } catch {} // A container may have no such file.
+  return name ?? `uid ${uid}`;
 }

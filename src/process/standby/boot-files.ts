@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { PackageFile } from '../../preload/orders.ts';
 import { stampOf } from '../../shared/file-stamp.ts';
-import type { ChildOptions } from '../launch/launch-options.ts';
+import type { ChildOptions } from '../launch/invocation.ts';
 
 /** Variables that name a file which Node or a loader reads at its start. */
 const fileVariables = ['NODE_EXTRA_CA_CERTS', 'OPENSSL_CONF', 'SSL_CERT_FILE', 'TSX_TSCONFIG_PATH', 'TS_NODE_PROJECT'];

@@ -14,8 +14,8 @@ import type { PackageFile, ParkOrders } from '../../preload/orders.ts';
 import type { CancelTimer, Clock } from '../../shared/clock.ts';
 import { cacheFolder } from '../../shared/user-folders.ts';
 import type { Child, StartFailure } from '../launch/child.ts';
-import type { ChildOptions } from '../launch/launch-options.ts';
-import type { ProgramListener } from '../launch/program-events.ts';
+import type { ChildOptions } from '../launch/invocation.ts';
+import type { ProgramListener } from '../launch/running-program.ts';
 import { stdinIsTerminal } from '../launch/tty.ts';
 import { cpuTimeOf, readProc } from '../tree/proc.ts';
 import { terminateTree } from '../tree/terminate.ts';
@@ -190,7 +190,7 @@ export class StandbyPool {
         this.#onParked(standby, message.files, run);
       } else if (message.type === 'prewarm-failed') {
         this.#prewarmFails = true;
-        run.listener.onEvent({ type: 'prewarmFailed', file: message.file, message: message.message });
+        run.listener.onEvent(message);
         this.#discard(standby);
         if (run === this.#run) this.#prepare(run);
       } else if (message.type === 'reads-stdin') {

@@ -3,8 +3,8 @@
 import { describe, expect, test } from 'vitest';
 import { loadGiven } from '../../../src/config/load.ts';
 import type { SettingsInput } from '../../../src/config/settings-types.ts';
-import type { LaunchOptions } from '../../../src/process/launch/launch-options.ts';
-import type { ProgramEvent, ProgramListener } from '../../../src/process/launch/program-events.ts';
+import type { LaunchOptions } from '../../../src/process/launch/invocation.ts';
+import type { ProgramEvent, ProgramListener } from '../../../src/process/launch/running-program.ts';
 import { planRun, type RunRequest } from '../../../src/run/command-plan.ts';
 import { Program } from '../../../src/run/program.ts';
 import type { DevwatchEvent, EventType, Outcome, StopReason, StopStage } from '../../../src/shared/events.ts';
@@ -96,7 +96,7 @@ describe('a run', () => {
     const { clock, program, start, latest, events, hooks } = open();
     start();
     clock.advance(20);
-    latest().report({ type: 'begin' });
+    latest().report({ type: 'begins' });
     clock.advance(10);
     latest().report({ type: 'listens', port: 3000 });
     expect(events.slice(1)).toMatchObject([

@@ -1,9 +1,9 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import type { ParkOrders } from '../../../../src/preload/orders.ts';
-import type { LaunchOptions } from '../../../../src/process/launch/launch-options.ts';
+import type { LaunchOptions } from '../../../../src/process/launch/invocation.ts';
 import { Launcher, type LauncherOptions } from '../../../../src/process/launch/launcher.ts';
-import type { ProgramEvent } from '../../../../src/process/launch/program-events.ts';
+import type { ProgramEvent } from '../../../../src/process/launch/running-program.ts';
 import type { Containment } from '../../../../src/process/tree/tree.ts';
 import { createClock } from '../../../support/clock.ts';
 import { FakeChild, launchOptions } from '../../../support/fake-child.ts';

@@ -1,8 +1,8 @@
 import type { ChildProcess } from 'node:child_process';
 import { EventEmitter } from 'node:events';
 import { describe, expect, test } from 'vitest';
-import type { LaunchOptions } from '../../../../src/process/launch/launch-options.ts';
-import type { ProgramEvent } from '../../../../src/process/launch/program-events.ts';
+import type { LaunchOptions } from '../../../../src/process/launch/invocation.ts';
+import type { ProgramEvent } from '../../../../src/process/launch/running-program.ts';
 import { ContainedProgram } from '../../../../src/process/launch/running-program.ts';
 import { HeldPorts, ipcCommand } from '../../../../src/process/sockets/held-ports.ts';
 import { createClock } from '../../../support/clock.ts';
@@ -15,16 +15,16 @@ interface World {
   readonly heldPorts: HeldPorts;
   readonly events: ProgramEvent[];
   readonly types: () => string[];
-  /** Calls in their order: `restore`, `reads`, `released <id>`. */
+  /** Calls in their order: `restore`, `held ports changed`. */
   readonly calls: string[];
 }
 
 function run(options: Partial<LaunchOptions> = {}): World {
   const clock = createClock();
   const child = new FakeChild(5_000_000);
-  const heldPorts = new HeldPorts(() => {});
   const events: ProgramEvent[] = [];
   const calls: string[] = [];
+  const heldPorts = new HeldPorts(async () => void calls.push('held ports changed'));
   const program = new ContainedProgram({
     child,
     fromStandby: false,
@@ -35,9 +35,6 @@ function run(options: Partial<LaunchOptions> = {}): World {
     heldPorts,
     output: undefined,
     onPackage: () => {},
-    onReadsTerminal: () => calls.push('reads'),
-    onSocketReleased: async (id) => void calls.push(`released ${id}`),
-    onCapture: () => {},
   });
   return { child, program, clock, heldPorts, events, calls, types: () => events.map(({ type }) => type) };
 }
@@ -177,9 +174,9 @@ describe('a running program', () => {
   test('is answered with the text typed before it reads, and its terminal modes are restored when it exits', () => {
     const { child, calls } = run();
     child.report({ type: 'reads-stdin' });
-    expect([child.answers, calls]).toEqual([['typed'], ['reads']]);
+    expect([child.answers, calls]).toEqual([['typed'], []]);
     child.exit(0);
-    expect(calls).toEqual(['reads', 'restore']);
+    expect(calls).toEqual(['restore']);
   });
 
   test('that has not read the terminal leaves its modes alone', () => {
@@ -189,11 +186,11 @@ describe('a running program', () => {
   });
 
   test('waits for the release of a socket that it closes', async () => {
-    const { child, calls } = serve();
+    const { child, heldPorts } = serve();
     child.report({ type: 'unhold', id: 'a' });
-    expect(child.answers).toEqual([]);
-    await Promise.resolve();
-    expect([calls, child.answers]).toEqual([['released a'], [true]]);
+    expect([heldPorts.all, child.answers]).toEqual([[], []]);
+    await new Promise(setImmediate);
+    expect(child.answers).toEqual([true]);
   });
 
   test('calls back for the latest ping only, and cannot be pinged once it is deaf', () => {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { PackageFile, ParkOrders } from '../../../../src/preload/orders.ts';
 import type { Child } from '../../../../src/process/launch/child.ts';
-import type { ChildOptions } from '../../../../src/process/launch/launch-options.ts';
-import type { ProgramEvent } from '../../../../src/process/launch/program-events.ts';
+import type { ChildOptions } from '../../../../src/process/launch/invocation.ts';
+import type { ProgramEvent } from '../../../../src/process/launch/running-program.ts';
 import { StandbyPool } from '../../../../src/process/standby/pool.ts';
 import { createClock } from '../../../support/clock.ts';
 import { FakeChild, childOptions as options } from '../../../support/fake-child.ts';
@@ -192,7 +192,7 @@ describe('with packages to load ahead of time', () => {
   test('a package that fails to load is reported, and later standbys load none until they are discarded', async () => {
     const { clock, pool, events, packagesOf, standby } = openWithStandby(prewarmed, [express]);
     standby.report({ type: 'prewarm-failed', file: express.file, message: 'broken' });
-    expect(events).toEqual([{ type: 'prewarmFailed', file: express.file, message: 'broken' }]);
+    expect(events).toEqual([{ type: 'prewarm-failed', file: express.file, message: 'broken' }]);
     expect([standby.isAlive, packagesOf]).toEqual([false, [[express], []]]);
     await pool.discard();
     clock.advance(2000);
