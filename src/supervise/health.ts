@@ -10,10 +10,7 @@ import type { CancelTimer, Clock } from '../shared/clock.ts';
 import { formatTime } from '../shared/format.ts';
 
 /** Why a probe failed. `detail`: the status (`503`), or the code of an error that has no kind of its own. */
-export type ProbeFailure = {
-  readonly kind: FailureKind;
-  readonly detail?: string;
-};
+export type ProbeFailure = { readonly kind: FailureKind; readonly detail?: string };
 
 /** Result of one probe. `ms`: time until the answer. */
 export type ProbeResult = { readonly ok: true; readonly ms: number } | ({ readonly ok: false } & ProbeFailure);
@@ -31,7 +28,7 @@ export interface HealthPolicy {
   /** Time that a run has to come up: until its first answer, or until `up()`, failures do not count for this long. */
   readonly grace: number;
   /** Kinds of failures that count; every other kind is treated as an answer. */
-  readonly failOn: readonly ProbeFailure['kind'][];
+  readonly failOn: readonly FailureKind[];
 }
 
 export interface HealthOptions {
@@ -140,33 +137,28 @@ export class Health {
 }
 
 /** Describes failures in a row; when they differ, only the last one is named. */
-function describe(policy: HealthPolicy, failed: readonly ProbeFailure[]): string {
-  const last = failed[failed.length - 1];
+function describe({ target, timeout }: HealthPolicy, failed: readonly ProbeFailure[]): string {
+  const last = failed.at(-1);
   if (last === undefined) return '';
-  const alike = failed.every(({ kind, detail }) => kind === last.kind && detail === last.detail);
-  return alike
-    ? describeAlike(policy, last, failed.length)
-    : `${failed.length} failures in a row, the last: ${describeAlike(policy, last, 1)}`;
-}
-
-function describeAlike({ target, timeout }: HealthPolicy, { kind, detail }: ProbeFailure, count: number): string {
+  const { kind, detail } = last;
+  const areAlike = failed.every((failure) => failure.kind === kind && failure.detail === detail);
+  const count = areAlike ? failed.length : 1;
   const isLoop = target === 'event-loop';
-  if (kind === 'timeout') {
-    const time = `${count > 1 ? `${count} × ` : ''}${formatTime(timeout)}`;
-    return isLoop ? `its event loop has been blocked for ${time}` : `no answer from ${target} for ${time}`;
-  }
   const times = count > 1 ? ` ${count} times` : '';
-  if (kind === 'status') return `${target} answered ${detail}${times}`;
   const code = detail === undefined ? '' : ` (${detail})`;
-  if (isLoop) return `its event loop could not be asked${times}${code}`;
-  switch (kind) {
-    case 'refused':
-      return `${target} refused ${count > 1 ? 'connections' : 'the connection'}${times}${code}`;
-    case 'reset':
-      return `${target} reset the connection${times}${code}`;
-    case 'closed':
-      return `${target} closed the connection without an answer${times}${code}`;
-    case 'unreachable':
-      return `${target} could not be reached${times}${code}`;
-  }
+  const time = `${count > 1 ? `${count} × ` : ''}${formatTime(timeout)}`;
+  const inWords: Readonly<Record<FailureKind, string>> = {
+    timeout: `no answer from ${target} for ${time}`,
+    status: `${target} answered ${detail}${times}`,
+    refused: `${target} refused ${count > 1 ? 'connections' : 'the connection'}${times}${code}`,
+    reset: `${target} reset the connection${times}${code}`,
+    closed: `${target} closed the connection without an answer${times}${code}`,
+    unreachable: `${target} could not be reached${times}${code}`,
+  };
+  const ofLoop =
+    kind === 'timeout'
+      ? `its event loop has been blocked for ${time}`
+      : `its event loop could not be asked${times}${code}`;
+  const text = isLoop ? ofLoop : inWords[kind];
+  return areAlike ? text : `${failed.length} failures in a row, the last: ${text}`;
 }

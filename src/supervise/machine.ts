@@ -4,8 +4,10 @@
  *
  *   idle ──start──▶ running ──changed · restart · stop · crash · unhealthy──▶ stopping
  *     │               ▲  │                                                    │ gone, and the goal is:
- *     │               │  └──exit 0──▶ waiting ◀────────────wait───────────────┤
- *     │         spawn │                  │ changed                            │
+ *     │               │  └──exit 0──▶ exited ──changed · restart · stop──▶ stopping
+ *     │         spawn │                                                       │
+ *     │               │               waiting ◀───────────wait────────────────┤
+ *     │               │                  │ changed                            │
  *     │               ├──timer── backoff ◀─────────────backoff────────────────┤
  *     │               │                  │ changed                            │
  *     └──changed──▶ settling ◀───────────┴──start, not yet quiet──────────────┤
@@ -33,9 +35,6 @@ export interface Policy {
   readonly onChangeOnly: boolean;
   /** Grace period: from the stop signal to SIGKILL, and from a Ctrl-C that the terminal delivered to the stop signal. */
   readonly killTimeout: number;
-  /** Pause after the first crash; doubles with each further crash, up to `maxBackoff`. */
-  readonly initialBackoff: number;
-  readonly maxBackoff: number;
 }
 
 export const defaultPolicy: Policy = {
@@ -45,9 +44,11 @@ export const defaultPolicy: Policy = {
   exitOnCrash: false,
   onChangeOnly: false,
   killTimeout: 5000,
-  initialBackoff: 250,
-  maxBackoff: 10_000,
 };
+
+/** Pause after the first crash; doubles with each further crash, up to the longest one. */
+const initialBackoffMs = 250;
+const maxBackoffMs = 10_000;
 
 /** The next step once the tree is gone. */
 export type Goal =
@@ -61,16 +62,20 @@ export type Phase =
   | { readonly kind: 'idle' }
   /** `streak` counts the quick crashes in a row before this run. */
   | { readonly kind: 'running'; readonly streak: number }
+  /** The program exited with code 0, and processes that it started may still run. Waits for a change. */
+  | { readonly kind: 'exited' }
   /** The tree of the latest run is being stopped. */
   | { readonly kind: 'stopping'; readonly stage: StopStage; readonly goal: Goal }
   /** No process is alive; the next run waits for the end of the debounce. */
-  | { readonly kind: 'settling'; readonly cause: Cause }
+  | { readonly kind: 'settling' }
   /** No process is alive; the next run waits for its timer. */
   | { readonly kind: 'backoff'; readonly cause: Cause; readonly streak: number }
-  /** Waits for a change. `leftovers`: the program exited with code 0, and processes that it started may still run. */
-  | { readonly kind: 'waiting'; readonly leftovers: boolean }
+  /** No process is alive; the next run waits for a change. */
+  | { readonly kind: 'waiting' }
   /** Final. */
   | { readonly kind: 'stopped' };
+
+type PhaseOf<Kind extends Phase['kind']> = Extract<Phase, { readonly kind: Kind }>;
 
 /** `run` numbers the latest run, from 1; 0 before the first. */
 export interface World {
@@ -80,7 +85,8 @@ export interface World {
 
 export const initialWorld: World = { run: 0, phase: { kind: 'idle' } };
 
-export type TimerName = 'delivery' | 'grace' | 'backoff';
+/** A stage of a stop has a timer of its name, which escalates the stop to the next stage. */
+export type TimerName = Exclude<StopStage, 'killing'> | 'backoff';
 
 export type MachineEvent =
   | { readonly type: 'start' }
@@ -130,18 +136,16 @@ export function step(world: World, event: MachineEvent, policy: Policy): Step {
   if ('run' in event && event.run !== world.run) return [world, []];
   const { phase } = world;
   switch (phase.kind) {
-    case 'idle':
-      return fromIdle(world, event, policy);
     case 'running':
-      return fromRunning(world, phase, event, policy);
+    case 'exited':
+      return whileAlive(world, phase, event, policy);
     case 'stopping':
-      return fromStopping(world, phase, event, policy);
+      return whileStopping(world, phase, event, policy);
+    case 'idle':
     case 'settling':
-      return fromSettling(world, phase, event);
     case 'backoff':
-      return fromBackoff(world, phase, event);
     case 'waiting':
-      return fromWaiting(world, phase, event, policy);
+      return atRest(world, phase, event, policy);
     case 'stopped':
       return [world, []];
     default:
@@ -149,46 +153,51 @@ export function step(world: World, event: MachineEvent, policy: Policy): Step {
   }
 }
 
-function fromIdle(world: World, event: MachineEvent, policy: Policy): Step {
+/** No process is alive. */
+function atRest(
+  world: World,
+  phase: PhaseOf<'idle' | 'settling' | 'backoff' | 'waiting'>,
+  event: MachineEvent,
+  policy: Policy,
+): Step {
+  const cancel: Effect[] = phase.kind === 'backoff' ? [{ type: 'clear-timer', name: 'backoff' }] : [];
   switch (event.type) {
     case 'start':
-      return policy.onChangeOnly ? [world, [{ type: 'report-wait' }]] : spawn(world, 'start', 0);
+      if (phase.kind !== 'idle') return [world, []];
+      return policy.onChangeOnly ? [world, [{ type: 'report-wait' }]] : spawn(world, 'start');
     case 'changed':
-      return settle(world, 'change');
+      return [{ ...world, phase: { kind: 'settling' } }, cancel];
+    case 'quiet':
+      return phase.kind === 'settling' ? spawn(world, 'change') : [world, []];
+    case 'timer':
+      return phase.kind === 'backoff' ? spawn(world, phase.cause, [], phase.streak) : [world, []];
     case 'restart':
-      return spawn(world, event.cause, 0);
+      return spawn(world, event.cause, cancel);
     case 'stop':
-      return finish(world, event.reason);
+      return finish(world, event.reason, cancel);
     default:
       return [world, []];
   }
 }
 
-function fromRunning(
-  world: World,
-  phase: Extract<Phase, { kind: 'running' }>,
-  event: MachineEvent,
-  policy: Policy,
-): Step {
+function whileAlive(world: World, phase: PhaseOf<'running' | 'exited'>, event: MachineEvent, policy: Policy): Step {
   switch (event.type) {
     case 'changed':
-      return beginStopping(world, 'terminating', { kind: 'start', cause: 'change', quiet: false }, policy);
+      return stopTree(world, { kind: 'start', cause: 'change', quiet: false }, policy);
     case 'restart':
-      return beginStopping(world, 'terminating', { kind: 'start', cause: event.cause, quiet: true }, policy);
-    case 'stop':
-      return beginStopping(
-        world,
-        event.delivered ? 'delivered' : 'terminating',
-        { kind: 'end', reason: event.reason },
-        policy,
-      );
+      return stopTree(world, { kind: 'start', cause: event.cause, quiet: true }, policy);
+    case 'stop': {
+      const stage = event.delivered && phase.kind === 'running' ? 'delivered' : 'terminating';
+      return stopTree(world, { kind: 'end', reason: event.reason }, policy, { stage });
+    }
     case 'exited':
-      return afterOwnEnd(world, phase.streak, event, policy);
+      return phase.kind === 'running' ? afterOwnEnd(world, phase, event, policy) : [world, []];
     case 'unhealthy': {
+      if (phase.kind !== 'running') return [world, []];
       const outcome: Outcome = { code: null, signal: null, reason: event.reason };
       return afterOwnEnd(
         world,
-        phase.streak,
+        phase,
         { ...event, outcome },
         event.permanent ? { ...policy, restart: 'never' } : policy,
       );
@@ -198,14 +207,11 @@ function fromRunning(
   }
 }
 
-function fromStopping(
-  world: World,
-  phase: Extract<Phase, { kind: 'stopping' }>,
-  event: MachineEvent,
-  policy: Policy,
-): Step {
+function whileStopping(world: World, phase: PhaseOf<'stopping'>, event: MachineEvent, policy: Policy): Step {
   const { stage, goal } = phase;
   const redirect = (next: Goal): Step => [{ ...world, phase: { ...phase, goal: next } }, []];
+  const escalate = (next: StopStage, grace: number | null = null): Step =>
+    stage === 'killing' ? [world, []] : stopTree(world, goal, policy, { stage: next, grace, before: clear(stage) });
   switch (event.type) {
     case 'changed':
       return goal.kind === 'end' ? [world, []] : redirect({ kind: 'start', cause: 'change', quiet: false });
@@ -214,71 +220,14 @@ function fromStopping(
     case 'restart':
       if (goal.kind === 'end') return [world, []];
       if (goal.kind !== 'start') return redirect({ kind: 'start', cause: event.cause, quiet: true });
-      return event.escalates ? escalate(world, phase, 'killing', null, policy) : [world, []];
+      return event.escalates ? escalate('killing') : [world, []];
     case 'stop':
-      if (goal.kind === 'end') return escalate(world, phase, 'killing', null, policy);
-      return redirect({ kind: 'end', reason: event.reason });
+      return goal.kind === 'end' ? escalate('killing') : redirect({ kind: 'end', reason: event.reason });
     case 'timer':
-      if (event.name === 'delivery' && stage === 'delivered')
-        return escalate(world, phase, 'terminating', null, policy);
-      if (event.name === 'grace' && stage === 'terminating')
-        return escalate(world, phase, 'killing', policy.killTimeout, policy);
-      return [world, []];
+      if (event.name !== stage) return [world, []];
+      return stage === 'delivered' ? escalate('terminating') : escalate('killing', policy.killTimeout);
     case 'gone':
       return afterGone(world, phase);
-    default:
-      return [world, []];
-  }
-}
-
-function fromSettling(world: World, phase: Extract<Phase, { kind: 'settling' }>, event: MachineEvent): Step {
-  switch (event.type) {
-    case 'quiet':
-      return spawn(world, phase.cause, 0);
-    case 'restart':
-      return spawn(world, event.cause, 0);
-    case 'stop':
-      return finish(world, event.reason);
-    default:
-      return [world, []];
-  }
-}
-
-function fromBackoff(world: World, phase: Extract<Phase, { kind: 'backoff' }>, event: MachineEvent): Step {
-  const cancel: Effect = { type: 'clear-timer', name: 'backoff' };
-  switch (event.type) {
-    case 'timer':
-      return event.name === 'backoff' ? spawn(world, phase.cause, phase.streak) : [world, []];
-    case 'changed':
-      return settle(world, 'change', cancel);
-    case 'restart':
-      return spawn(world, event.cause, 0, cancel);
-    case 'stop':
-      return finish(world, event.reason, cancel);
-    default:
-      return [world, []];
-  }
-}
-
-function fromWaiting(
-  world: World,
-  phase: Extract<Phase, { kind: 'waiting' }>,
-  event: MachineEvent,
-  policy: Policy,
-): Step {
-  switch (event.type) {
-    case 'changed':
-      return phase.leftovers
-        ? beginStopping(world, 'terminating', { kind: 'start', cause: 'change', quiet: false }, policy)
-        : settle(world, 'change');
-    case 'restart':
-      return phase.leftovers
-        ? beginStopping(world, 'terminating', { kind: 'start', cause: event.cause, quiet: true }, policy)
-        : spawn(world, event.cause, 0);
-    case 'stop':
-      return phase.leftovers
-        ? beginStopping(world, 'terminating', { kind: 'end', reason: event.reason }, policy)
-        : finish(world, event.reason);
     default:
       return [world, []];
   }
@@ -287,111 +236,75 @@ function fromWaiting(
 /** Decides what follows when the program ended by itself, or is unhealthy and therefore treated like a crash. */
 function afterOwnEnd(
   world: World,
-  streak: number,
-  event: Pick<Extract<MachineEvent, { type: 'exited' }>, 'outcome' | 'uptime'>,
+  { streak }: PhaseOf<'running'>,
+  { outcome, uptime }: { readonly outcome: Outcome; readonly uptime: number },
   policy: Policy,
 ): Step {
-  const { outcome, uptime } = event;
   const failed = outcome.code !== 0;
-  const report = (next: Next): Effect => ({ type: 'report-end', run: world.run, outcome, uptime, next });
-
+  const report = (next: Next): Effect[] => [{ type: 'report-end', run: world.run, outcome, uptime, next }];
   if (failed && policy.exitOnCrash) {
-    return beginStopping(
-      world,
-      'terminating',
-      { kind: 'end', reason: { kind: 'program', outcome } },
-      policy,
-      report({ kind: 'end' }),
-    );
+    const reason: StopReason = { kind: 'program', outcome };
+    return stopTree(world, { kind: 'end', reason }, policy, { before: report({ kind: 'end' }) });
   }
   const wanted = outcome.error === undefined && (failed ? policy.restart !== 'never' : policy.restart === 'always');
   const attempt = uptime < policy.minUptime ? streak + 1 : 1;
   if (wanted && attempt <= policy.maxRestarts) {
-    const delay = Math.min(policy.initialBackoff * 2 ** (attempt - 1), policy.maxBackoff);
-    const next: Next = { kind: 'restart', delay, attempt, limit: policy.maxRestarts };
-    const cause: Cause = failed ? 'crash' : 'exit';
-    return beginStopping(
-      world,
-      'terminating',
-      { kind: 'backoff', cause, delay, streak: attempt },
-      policy,
-      report(next),
-    );
+    const delay = Math.min(initialBackoffMs * 2 ** (attempt - 1), maxBackoffMs);
+    const before = report({ kind: 'restart', delay, attempt, limit: policy.maxRestarts });
+    const cause = failed ? 'crash' : 'exit';
+    return stopTree(world, { kind: 'backoff', cause, delay, streak: attempt }, policy, { before });
   }
-  const reported = report({ kind: 'wait', gaveUp: wanted });
+  const before = report({ kind: 'wait', gaveUp: wanted });
   // A program that exits with code 0 may leave a daemon running on purpose: it belongs to the program and
   // lives until the next run starts. Processes that a crash leaves behind are terminated.
-  if (!failed) return [{ ...world, phase: { kind: 'waiting', leftovers: true } }, [reported]];
-  return beginStopping(world, 'terminating', { kind: 'wait' }, policy, reported);
+  return failed
+    ? stopTree(world, { kind: 'wait' }, policy, { before })
+    : [{ ...world, phase: { kind: 'exited' } }, before];
 }
 
-function afterGone(world: World, phase: Extract<Phase, { kind: 'stopping' }>): Step {
-  const clear: Effect[] = clearTimerOf(phase.stage);
-  const { goal } = phase;
+function afterGone(world: World, { stage, goal }: PhaseOf<'stopping'>): Step {
+  const before = clear(stage);
   switch (goal.kind) {
     case 'start':
-      return goal.quiet ? spawn(world, goal.cause, 0, ...clear) : settle(world, goal.cause, ...clear);
-    case 'backoff':
-      return [
-        { ...world, phase: { kind: 'backoff', cause: goal.cause, streak: goal.streak } },
-        [...clear, { type: 'set-timer', run: world.run, name: 'backoff', ms: goal.delay }],
-      ];
+      return goal.quiet ? spawn(world, goal.cause, before) : [{ ...world, phase: { kind: 'settling' } }, before];
+    case 'backoff': {
+      const { cause, delay, streak } = goal;
+      const timer: Effect = { type: 'set-timer', run: world.run, name: 'backoff', ms: delay };
+      return [{ ...world, phase: { kind: 'backoff', cause, streak } }, [...before, timer]];
+    }
     case 'wait':
-      return [{ ...world, phase: { kind: 'waiting', leftovers: false } }, clear];
+      return [{ ...world, phase: { kind: 'waiting' } }, before];
     case 'end':
-      return finish(world, goal.reason, ...clear);
+      return finish(world, goal.reason, before);
     default:
       return unreachable(goal);
   }
 }
 
-function spawn(world: World, cause: Cause, streak: number, ...before: Effect[]): Step {
+function spawn(world: World, cause: Cause, before: readonly Effect[] = [], streak = 0): Step {
   const run = world.run + 1;
   return [{ run, phase: { kind: 'running', streak } }, [...before, { type: 'spawn', run, cause }]];
 }
 
-function settle(world: World, cause: Cause, ...before: Effect[]): Step {
-  return [{ ...world, phase: { kind: 'settling', cause } }, before];
-}
-
-function finish(world: World, reason: StopReason, ...before: Effect[]): Step {
+function finish(world: World, reason: StopReason, before: readonly Effect[]): Step {
   return [{ ...world, phase: { kind: 'stopped' } }, [...before, { type: 'finish', reason }]];
 }
 
-function beginStopping(
-  world: World,
-  stage: 'delivered' | 'terminating',
-  goal: Goal,
-  policy: Policy,
-  ...before: Effect[]
-): Step {
-  return [
-    { ...world, phase: { kind: 'stopping', stage, goal } },
-    [...before, { type: 'stop-tree', run: world.run, stage, grace: null }, timerFor(world.run, stage, policy)],
-  ];
+interface Stop {
+  readonly stage?: StopStage;
+  readonly grace?: number | null;
+  /** Effects to perform before. */
+  readonly before?: readonly Effect[];
 }
 
-function escalate(
-  world: World,
-  phase: Extract<Phase, { kind: 'stopping' }>,
-  stage: 'terminating' | 'killing',
-  grace: number | null,
-  policy: Policy,
-): Step {
-  if (phase.stage === 'killing') return [world, []];
-  const effects: Effect[] = [...clearTimerOf(phase.stage), { type: 'stop-tree', run: world.run, stage, grace }];
-  if (stage === 'terminating') effects.push(timerFor(world.run, stage, policy));
-  return [{ ...world, phase: { ...phase, stage } }, effects];
-}
-
-function timerFor(run: number, stage: 'delivered' | 'terminating', policy: Policy): Effect {
-  return stage === 'delivered'
-    ? { type: 'set-timer', run, name: 'delivery', ms: policy.killTimeout }
-    : { type: 'set-timer', run, name: 'grace', ms: policy.killTimeout };
+function stopTree(world: World, goal: Goal, policy: Policy, options: Stop = {}): Step {
+  const { stage = 'terminating', grace = null, before = [] } = options;
+  const { run } = world;
+  const effects: Effect[] = [...before, { type: 'stop-tree', run, stage, grace }];
+  if (stage !== 'killing') effects.push({ type: 'set-timer', run, name: stage, ms: policy.killTimeout });
+  return [{ ...world, phase: { kind: 'stopping', stage, goal } }, effects];
 }
 
 /** Clears the timer of a stage, if the stage has one. */
-function clearTimerOf(stage: StopStage): Effect[] {
-  if (stage === 'killing') return [];
-  return [{ type: 'clear-timer', name: stage === 'delivered' ? 'delivery' : 'grace' }];
-}
+const clear = (stage: StopStage): readonly Effect[] =>
+  stage === 'killing' ? [] : [{ type: 'clear-timer', name: stage }];

@@ -30,7 +30,6 @@ export class ReadinessCheck {
   readonly #options: ReadinessCheckOptions;
   readonly #sign: string;
   readonly #pattern: RegExp | undefined;
-  readonly #address: ProbeAddress | undefined;
   #isWaiting = false;
   #tail: Buffer = Buffer.alloc(0);
   #request: AbortController | undefined;
@@ -40,8 +39,6 @@ export class ReadinessCheck {
     this.#options = options;
     this.#sign = options.ready ?? 'listen';
     this.#pattern = isPattern(this.#sign) ? patternOf(this.#sign) : undefined;
-    const address = parseProbe(this.#sign);
-    this.#address = address?.kind === 'event-loop' ? undefined : address;
   }
 
   /** A run begins. */
@@ -49,7 +46,8 @@ export class ReadinessCheck {
     this.end();
     this.#isWaiting = true;
     this.#tail = Buffer.alloc(0);
-    if (this.#address !== undefined) this.#probe(this.#address, initialPauseMs);
+    const address = parseProbe(this.#sign);
+    if (address !== undefined && address.kind !== 'event-loop') this.#probe(address, initialPauseMs);
   }
 
   /** The run is over, or its readiness is known. */

@@ -6,15 +6,7 @@
 import type { CancelTimer, Clock } from '../shared/clock.ts';
 import type { Cause, EventOf, Outcome, StopReason, StopStage, Survivor } from '../shared/events.ts';
 import { unreachable } from '../shared/unreachable.ts';
-import {
-  type Effect,
-  initialWorld,
-  type MachineEvent,
-  type Policy,
-  step,
-  type TimerName,
-  type World,
-} from './machine.ts';
+import * as machine from './machine.ts';
 
 /** A started program, as far as the supervisor needs it. */
 export interface Stoppable {
@@ -31,7 +23,7 @@ export interface RunListener {
 }
 
 export interface SupervisorOptions<Program extends Stoppable> {
-  readonly policy: Policy;
+  readonly policy: machine.Policy;
   readonly clock: Clock;
   /** Starts the program for this run. */
   readonly launch: (run: number, cause: Cause, listener: RunListener) => Program;
@@ -47,11 +39,12 @@ export interface SupervisorOptions<Program extends Stoppable> {
 }
 
 export class Supervisor<Program extends Stoppable> {
+  /** Applies from the next event on. */
+  policy: machine.Policy;
   readonly #options: SupervisorOptions<Program>;
-  readonly #queue: MachineEvent[] = [];
-  readonly #timers = new Map<TimerName, CancelTimer>();
-  #world: World = initialWorld;
-  #policy: Policy;
+  readonly #queue: machine.MachineEvent[] = [];
+  readonly #timers = new Map<machine.TimerName, CancelTimer>();
+  #world = machine.initialWorld;
   #program: Program | undefined;
   #isDispatching = false;
   #startedAt = 0;
@@ -59,11 +52,7 @@ export class Supervisor<Program extends Stoppable> {
 
   constructor(options: SupervisorOptions<Program>) {
     this.#options = options;
-    this.#policy = options.policy;
-  }
-
-  set policy(policy: Policy) {
-    this.#policy = policy;
+    this.policy = options.policy;
   }
 
   /** The number of the latest run, from 1; 0 before the first. */
@@ -71,20 +60,19 @@ export class Supervisor<Program extends Stoppable> {
     return this.#world.run;
   }
 
-  /** The program of the latest run while processes of it may be alive. Signals and input go straight to it. */
+  /** The program of the latest run while processes of it may be alive. Signals go straight to it. */
   get program(): Program | undefined {
-    const { kind } = this.#world.phase;
-    return kind === 'running' || kind === 'stopping' || kind === 'waiting' ? this.#program : undefined;
+    return ['running', 'stopping', 'exited'].includes(this.#world.phase.kind) ? this.#program : undefined;
   }
 
   /** Handles an event and everything that follows from it. Events that arrive during that time are handled afterwards, in order. */
-  dispatch(event: MachineEvent): void {
+  dispatch(event: machine.MachineEvent): void {
     this.#queue.push(event);
     if (this.#isDispatching) return;
     this.#isDispatching = true;
     try {
       for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
-        const [world, effects] = step(this.#world, next, this.#policy);
+        const [world, effects] = machine.step(this.#world, next, this.policy);
         this.#world = world;
         for (const effect of effects) this.#perform(effect);
       }
@@ -96,30 +84,32 @@ export class Supervisor<Program extends Stoppable> {
   /** Treats the run like a crashed one. `permanent`: restarting will not help until a file changes. */
   reportUnhealthy(reason: string, permanent: boolean): void {
     const uptime = this.#options.clock.now() - this.#startedAt;
-    this.dispatch({ type: 'unhealthy', run: this.#world.run, reason, uptime, permanent });
+    this.dispatch({ type: 'unhealthy', run: this.run, reason, uptime, permanent });
   }
 
-  #perform(effect: Effect): void {
+  #perform(effect: machine.Effect): void {
     const { clock, onStopping, onOwnEnd, onWait, onEnd } = this.#options;
     switch (effect.type) {
       case 'spawn':
         this.#spawn(effect.run, effect.cause);
         return;
-      case 'stop-tree':
+      case 'stop-tree': {
+        const { run, stage, grace } = effect;
         this.#stopRequestedAt ??= clock.now();
-        onStopping({ type: 'stopping', run: effect.run, stage: effect.stage, grace: effect.grace });
-        this.#program?.end(effect.stage);
+        onStopping({ type: 'stopping', run, stage, grace });
+        this.#program?.end(stage);
         return;
-      case 'set-timer':
-        this.#timers.get(effect.name)?.();
+      }
+      case 'set-timer': {
+        const { run, name, ms } = effect;
         this.#timers.set(
-          effect.name,
-          clock.after(effect.ms, () => this.dispatch({ type: 'timer', run: effect.run, name: effect.name })),
+          name,
+          clock.after(ms, () => this.dispatch({ type: 'timer', run, name })),
         );
         return;
+      }
       case 'clear-timer':
         this.#timers.get(effect.name)?.();
-        this.#timers.delete(effect.name);
         return;
       case 'report-end': {
         const { run, outcome, uptime, next } = effect;

@@ -5,14 +5,13 @@ import type { Settings } from '../config/settings-types.ts';
 import type { CancelTimer, Clock } from '../shared/clock.ts';
 import { formatBytes, formatTime } from '../shared/format.ts';
 import { Health, type ProbeResult } from './health.ts';
-import { MemoryLimit } from './memory-limit.ts';
 import { type ProbeAddress, ReadinessCheck } from './readiness-check.ts';
 
 /** A run, as far as the watchdog needs it. */
 export interface WatchedRun {
   /** Calls back when the program's event loop has answered; false when it cannot be asked. */
   ping(answered: () => void): boolean;
-  /** Resident memory of the process tree in bytes; undefined when it is unknown. */
+  /** Resident memory of the process tree in bytes; undefined when it is unknown, which counts as below the limit. */
   memory(): number | undefined;
 }
 
@@ -27,14 +26,18 @@ export interface WatchdogOptions {
   readonly onUnhealthy: (reason: string, permanent: boolean) => void;
 }
 
+const memoryIntervalMs = 2000;
+/** Samples in a row that must be above the limit, so that a short peak is accepted. */
+const minHighSamples = 2;
+
 export class Watchdog {
   /** Takes the signs of readiness of the current run. */
   readonly readiness: ReadinessCheck;
   readonly #options: WatchdogOptions;
   readonly #health: Health | undefined;
-  readonly #memoryLimit: MemoryLimit;
   #run: WatchedRun | undefined;
   #isUp = false;
+  #cancelSample: CancelTimer = () => {};
   #cancelTimeout: CancelTimer = () => {};
 
   constructor(options: WatchdogOptions) {
@@ -47,16 +50,6 @@ export class Watchdog {
       onReady: (port) => this.#onReady(port),
     });
     this.#health = settings.health && this.#createHealth(settings.health);
-    this.#memoryLimit = new MemoryLimit({
-      clock,
-      limit: settings.maxMemory,
-      measure: () => this.#run?.memory(),
-      onExceeded: (bytes) =>
-        this.#fail(
-          `it takes ${formatBytes(bytes)} of memory, more than ${formatBytes(settings.maxMemory ?? 0)}`,
-          false,
-        ),
-    });
   }
 
   /** A run begins. `isUp`: it began earlier, and `onReady` has been called for it. */
@@ -65,15 +58,14 @@ export class Watchdog {
     this.#run = run;
     this.#isUp = isUp;
     this.#health?.begin();
-    this.#memoryLimit.begin();
     if (isUp) this.#health?.up();
     else this.readiness.begin();
     const { clock, settings } = this.#options;
-    const { timeout } = settings;
+    const { timeout, maxMemory } = settings;
+    if (maxMemory !== undefined) this.#sampleMemory(run, maxMemory);
     if (timeout === undefined) return;
-    this.#cancelTimeout = clock.after(timeout, () =>
-      this.#fail(`it has taken longer than ${formatTime(timeout)}`, true),
-    );
+    const reason = `it has taken longer than ${formatTime(timeout)}`;
+    this.#cancelTimeout = clock.after(timeout, () => this.#fail(reason, true));
   }
 
   /** The run is over, or is being stopped. */
@@ -81,7 +73,7 @@ export class Watchdog {
     this.#run = undefined;
     this.readiness.end();
     this.#health?.end();
-    this.#memoryLimit.end();
+    this.#cancelSample();
     this.#cancelTimeout();
   }
 
@@ -101,6 +93,16 @@ export class Watchdog {
   #fail(reason: string, permanent: boolean): void {
     this.end();
     this.#options.onUnhealthy(reason, permanent);
+  }
+
+  /** Takes a sample after the interval. `highBefore`: the latest samples in a row that were above the limit in bytes. */
+  #sampleMemory(run: WatchedRun, limit: number, highBefore = 0): void {
+    this.#cancelSample = this.#options.clock.after(memoryIntervalMs, () => {
+      const bytes = run.memory() ?? 0;
+      const high = bytes > limit ? highBefore + 1 : 0;
+      if (high < minHighSamples) this.#sampleMemory(run, limit, high);
+      else this.#fail(`it takes ${formatBytes(bytes)} of memory, more than ${formatBytes(limit)}`, false);
+    });
   }
 
   #createHealth({ probe: target, ...policy }: NonNullable<Settings['health']>): Health {

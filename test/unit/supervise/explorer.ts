@@ -100,7 +100,8 @@ function possibleEvents({ world, environment }: Node): MachineEvent[] {
   // Late events of an earlier run.
   if (run > 0) {
     events.push(...ownEnds(run - 1), ...unhealthyEvents(run - 1), { type: 'gone', run: run - 1 });
-    for (const name of ['delivery', 'grace', 'backoff'] as const) events.push({ type: 'timer', run: run - 1, name });
+    for (const name of ['delivered', 'terminating', 'backoff'] as const)
+      events.push({ type: 'timer', run: run - 1, name });
   }
   return events;
 }
@@ -189,8 +190,7 @@ function check(step: StepFunction, node: Node, policy: Policy): void {
   if (phase.kind === 'running')
     require(!environment.unseenSave, 'a program runs that was started before the last save');
   if (phase.kind === 'stopping') {
-    const canEscalate =
-      phase.stage === 'killing' || environment.timers.includes(phase.stage === 'delivered' ? 'delivery' : 'grace');
+    const canEscalate = phase.stage === 'killing' || environment.timers.includes(phase.stage);
     require(canEscalate, 'a stop that cannot escalate');
     require(environment.stage === phase.stage, 'a stop at an earlier stage than the machine assumes');
   } else if (phase.kind === 'backoff') {
@@ -199,7 +199,7 @@ function check(step: StepFunction, node: Node, policy: Policy): void {
     require(environment.timers.length === 0, 'a timer at rest');
   }
   if (environment.treeAlive && phase.kind !== 'running' && phase.kind !== 'stopping') {
-    require(phase.kind === 'waiting' && phase.leftovers, 'a tree that the machine has forgotten');
+    require(phase.kind === 'exited', 'a tree that the machine has forgotten');
   }
   if (phase.kind === 'stopped') return;
 

@@ -93,15 +93,64 @@ describe('a run is ready', () => {
   });
 });
 
-describe('a run is unhealthy', () => {
-  test('when it takes more memory than it may', () => {
-    const { clock, reports, watchdog } = open({ maxMemory: 100 * 2 ** 20 });
-    watchdog.begin({ ...run, memory: () => 150 * 2 ** 20 });
-    clock.advance(4000);
+describe('the memory limit', () => {
+  /** Begins a run whose samples are these values in MB; the last one repeats. */
+  function begin(samples: readonly (number | undefined)[]) {
+    const fixture = open({ maxMemory: 100 * 2 ** 20 });
+    let taken = 0;
+    const next = (): void =>
+      fixture.watchdog.begin({
+        ...run,
+        memory() {
+          taken += 1;
+          const sample = samples[Math.min(taken, samples.length) - 1];
+          return sample === undefined ? undefined : sample * 2 ** 20;
+        },
+      });
+    next();
+    return { ...fixture, next, taken: () => taken };
+  }
+
+  test('is exceeded by two samples in a row above it, and reports that once', () => {
+    const { clock, reports, taken } = begin([101, 150]);
+    clock.advance(3999);
+    expect(reports).toEqual([]);
+    clock.advance(1);
     expect(reports).toEqual(['it takes 150 MB of memory, more than 100 MB']);
-    expect(clock.pending).toBe(0);
+    clock.advance(60_000);
+    expect([reports.length, taken(), clock.pending]).toEqual([1, 2, 0]);
   });
 
+  test.each([[[100]], [[101, 100, 101, 100, 101, 99]], [[undefined]], [[101, undefined, 101, 100]]])(
+    'is not exceeded by reaching it, by a short peak, or by an unknown value: %j',
+    (samples) => {
+      const { clock, reports, taken } = begin(samples);
+      clock.advance(12_000);
+      expect([reports, taken()]).toEqual([[], 6]);
+    },
+  );
+
+  test('counts samples again in the next run', () => {
+    const { clock, next, reports } = begin([101, 102, 103]);
+    clock.advance(2000);
+    next();
+    clock.advance(2000);
+    expect(reports).toEqual([]);
+    clock.advance(2000);
+    expect(reports).toEqual(['it takes 103 MB of memory, more than 100 MB']);
+  });
+
+  test('is not sampled after the end of the run', () => {
+    const { clock, watchdog, reports } = begin([101]);
+    clock.advance(2000);
+    watchdog.end();
+    expect(clock.pending).toBe(0);
+    clock.advance(60_000);
+    expect(reports).toEqual([]);
+  });
+});
+
+describe('a run is unhealthy', () => {
   test.each([
     ['when its event loop does not answer', true, ['its event loop has been blocked for 1 s']],
     ['not when its event loop cannot be asked', false, []],
