@@ -1,7 +1,7 @@
 /** Answers requests to a devwatch in the background; see control-protocol.ts. */
 
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { once, setMaxListeners } from 'node:events';
+import { on, once, setMaxListeners } from 'node:events';
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
@@ -17,7 +17,7 @@ export interface ControlRequest {
   readonly signal: AbortSignal;
 }
 
-/** Returns one answer, or a stream of items. The message of what it throws is sent to the client. */
+/** Returns one answer, or a stream of items that ends when `signal` is aborted. A thrown error's message is sent. */
 export type ControlHandler = (request: ControlRequest) => Promise<object> | AsyncIterable<object>;
 
 export interface ControlOptions {
@@ -155,12 +155,19 @@ export class ControlServer {
     const closing = this.#closing.signal;
     const leaving = new AbortController();
     const leave = (): void => leaving.abort();
+    closing.addEventListener('abort', leave);
+    const timer = setTimeout(leave, requestTimeoutMs);
     try {
-      const line = await readRequest(socket, requestTimeoutMs, closing);
+      const line = await readRequest(socket, leaving.signal).catch((error) => {
+        if (!leaving.signal.aborted) throw error;
+        throw new UsageError(closing.aborted ? 'is stopping' : 'no request arrived in time');
+      });
+      clearTimeout(timer);
+      // Discard further input, but keep reading to notice the disconnect.
+      socket.resume();
       socket.once('close', leave);
       // A client that is gone looks like one that has finished sending, and would be kept until the answer.
       socket.once('end', () => socket.destroy());
-      closing.addEventListener('abort', leave);
       const { verb, params } = parseRequest(line, token);
       const handler = Object.hasOwn(handlers, verb) ? handlers[verb] : undefined;
       if (handler === undefined) throw new UsageError(`unknown verb "${verb.slice(0, 80)}"`);
@@ -171,6 +178,7 @@ export class ControlServer {
     } catch (error) {
       refuse(socket, messageOf(error));
     } finally {
+      clearTimeout(timer);
       closing.removeEventListener('abort', leave);
     }
   }
@@ -193,39 +201,20 @@ async function removeStale(file: string): Promise<void> {
   throw new UsageError(`${file}: another process already listens there`);
 }
 
-/** Reads the first line. @throws UsageError if it does not come in time, is too long or incomplete */
-function readRequest(socket: net.Socket, timeoutMs: number, closing: AbortSignal): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let length = 0;
-    const finish = (): void => {
-      clearTimeout(timer);
-      socket.off('data', onData).off('end', onEnd).off('close', onEnd);
-      closing.removeEventListener('abort', onClosing);
-    };
-    const fail = (reason: string): void => {
-      finish();
-      reject(new UsageError(reason));
-    };
-    const onEnd = (): void => fail('expected one line of JSON');
-    const onClosing = (): void => fail('is stopping');
-    const onData = (chunk: Buffer): void => {
-      const end = chunk.indexOf(10);
-      length += end < 0 ? chunk.length : end + 1;
-      chunks.push(end < 0 ? chunk : chunk.subarray(0, end));
-      if (length > maxRequestBytes) {
-        fail(`a request has ${maxRequestBytes} bytes at most`);
-      } else if (end >= 0) {
-        finish();
-        // Discard further input, but keep reading to notice the disconnect.
-        socket.resume();
-        resolve(Buffer.concat(chunks));
-      }
-    };
-    const timer = setTimeout(() => fail('no request arrived in time'), timeoutMs);
-    socket.on('data', onData).on('end', onEnd).on('close', onEnd);
-    closing.addEventListener('abort', onClosing);
-  });
+/** Reads the first line. @throws UsageError if it is too long or incomplete, and an error when the signal is aborted */
+async function readRequest(socket: net.Socket, signal: AbortSignal): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  // The socket's own iterator would destroy it after the first line.
+  for await (const [data] of on(socket, 'data', { signal, close: ['end', 'close'] })) {
+    const chunk: Buffer = data;
+    const end = chunk.indexOf(10);
+    length += end < 0 ? chunk.length : end + 1;
+    chunks.push(end < 0 ? chunk : chunk.subarray(0, end));
+    if (length > maxRequestBytes) throw new UsageError(`a request has ${maxRequestBytes} bytes at most`);
+    if (end >= 0) return Buffer.concat(chunks);
+  }
+  throw new UsageError('expected one line of JSON');
 }
 
 /** Sends the reason and closes the connection; does not wait until it has been read. */
@@ -236,30 +225,11 @@ function refuse(socket: net.Socket, error: string): void {
 /** Sends items as fast as the client reads, until they end or the client leaves. */
 async function sendItems(items: AsyncIterable<object>, socket: net.Socket, leaving: AbortSignal): Promise<void> {
   socket.write(encode({ streaming: true }));
-  const iterator = items[Symbol.asyncIterator]();
-  for (;;) {
-    const next = await unlessAborted(leaving, iterator.next());
-    if (next === undefined) {
-      // The handler may wait for something else; ask it to end.
-      void iterator.return?.()?.catch(() => {});
-      break;
-    }
-    if (next.done === true) break;
-    if (!socket.write(encode({ item: next.value })))
-      await unlessAborted(leaving, new Promise((resolve) => socket.once('drain', resolve)));
+  for await (const item of items) {
+    if (!socket.write(encode({ item }))) await once(socket, 'drain', { signal: leaving }).catch(() => {});
+    if (leaving.aborted) break;
   }
   socket.write(encode({ end: true }));
-}
-
-/** Returns the value of the promise, or undefined as soon as the signal is aborted. */
-function unlessAborted<Value>(signal: AbortSignal, promise: Promise<Value>): Promise<Value | undefined> {
-  return new Promise((resolve, reject) => {
-    const leave = (): void => resolve(undefined);
-    if (signal.aborted) leave();
-    signal.addEventListener('abort', leave);
-    // Promise.race would keep a reference to every promise of an endless stream.
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
-  });
 }
 
 function parseRequest(line: Buffer, token: string): Pick<ControlRequest, 'verb' | 'params'> {

@@ -6,6 +6,7 @@ import { restartNotice } from '../config/affects.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import type { Settings } from '../config/settings-types.ts';
 import { ownIdentity } from '../process/tree/identity.ts';
+import type { ProgramRequest } from '../run/command-plan.ts';
 import type { ReadinessStatus, StartOutcome } from '../run/readiness.ts';
 import { foreignSignals, Runner } from '../run/runner.ts';
 import { systemClock } from '../shared/clock.ts';
@@ -13,7 +14,7 @@ import { withDeadline } from '../shared/deadline.ts';
 import { createDeferred } from '../shared/deferred.ts';
 import { messageOf } from '../shared/errors.ts';
 import { version } from '../shared/version.ts';
-import { Reporter, type ReporterSettings } from '../terminal/reporter.ts';
+import { Reporter, reporterSettingsOf } from '../terminal/reporter.ts';
 import { AttachBuffer } from './attach-buffer.ts';
 import { type ControlHandler, ControlServer } from './control-server.ts';
 import { Log } from './log-writer.ts';
@@ -22,14 +23,11 @@ import { defaultLogsOf, deleteRecord, type LogFiles, newToken, writeRecord } fro
 import { socketPath } from './socket-path.ts';
 import { closeLeakedDescriptors, type StartResult, sendStartResult } from './start-result.ts';
 
-export interface DaemonRequest {
+export interface DaemonRequest extends ProgramRequest {
   /** Transferred to this process by `devwatch start`. */
   readonly name: string;
   /** Arguments of `devwatch start`. */
   readonly argv: readonly string[];
-  readonly loaded: LoadedSettings;
-  readonly program: readonly string[];
-  readonly nodeArgs: readonly string[];
   readonly reload: () => LoadedSettings;
   /** Called when the program has ended and everything is closed. */
   readonly onEnd: () => void;
@@ -54,56 +52,55 @@ const tailLines = 30;
 /** @throws UsageError if the name was not transferred to this process, or its files cannot be used */
 export async function runInBackground(request: DaemonRequest): Promise<void> {
   closeLeakedDescriptors();
-  await new Daemon(request).start();
+  const { name, loaded } = request;
+  const { log } = loaded.settings;
+  const lock = adoptName(name);
+  const files = log === undefined ? defaultLogsOf(name) : { out: log, err: log };
+  const out = await openLog(files.out, loaded.settings);
+  const err = files.err === files.out ? out : await openLog(files.err, loaded.settings);
+  await new Daemon(request, { out, err }).start(lock, files);
 }
 
 class Daemon {
   readonly #request: DaemonRequest;
-  readonly #lock: NameLock;
-  readonly #files: LogFiles;
-  readonly #out: Log;
-  readonly #err: Log;
+  readonly #logs: { readonly out: Log; readonly err: Log };
   readonly #buffer = new AttachBuffer();
   readonly #runner: Runner;
   readonly #reporter: Reporter;
   #stopping: Promise<unknown> | undefined;
 
-  constructor(request: DaemonRequest) {
-    const { loaded } = request;
-    const { settings } = loaded;
+  constructor(request: DaemonRequest, logs: { readonly out: Log; readonly err: Log }) {
+    const { loaded, program, nodeArgs, reload } = request;
     this.#request = request;
-    this.#lock = adoptName(request.name);
-    this.#files = settings.log === undefined ? defaultLogsOf(request.name) : { out: settings.log, err: settings.log };
-    this.#out = openLogFile(this.#files.out, settings);
-    this.#err = this.#files.err === this.#files.out ? this.#out : openLogFile(this.#files.err, settings);
+    this.#logs = logs;
     this.#runner = new Runner({
       loaded,
-      program: request.program,
-      nodeArgs: request.nodeArgs,
-      reload: request.reload,
+      program,
+      nodeArgs,
+      reload,
       onEvent: (event) => this.#reporter.report(event),
-      output: { stdout: (chunk) => this.#write(this.#out, chunk), stderr: (chunk) => this.#write(this.#err, chunk) },
+      output: { stdout: (chunk) => this.#write(logs.out, chunk), stderr: (chunk) => this.#write(logs.err, chunk) },
     });
     this.#reporter = new Reporter({
-      stream: () => ({ write: (text) => void this.#write(this.#err, Buffer.from(text)), on: () => {} }),
+      stream: () => ({ write: (text) => void this.#write(logs.err, Buffer.from(text)), on: () => {} }),
       folder: loaded.folder,
       version,
       env: {},
-      ...reporterSettings(settings),
+      ...reporterSettingsOf(loaded.settings, false),
     });
   }
 
-  async start(): Promise<void> {
-    const { name, loaded, argv } = this.#request;
+  async start(lock: NameLock, log: LogFiles): Promise<void> {
+    const { name, loaded, argv, onEnd } = this.#request;
     const runner = this.#runner;
-    runner.on('settings', (event) => {
-      this.#reporter.configure(reporterSettings(event.settings));
-      const message = restartNotice(event.changed, 'backgroundStart', [loaded.settings, event.settings]);
+    runner.on('settings', ({ changed, settings }) => {
+      this.#reporter.configure(reporterSettingsOf(settings, false));
+      const message = restartNotice(changed, 'backgroundStart', [loaded.settings, settings]);
       if (message !== undefined) this.#reporter.report({ type: 'warning', message });
     });
     const token = newToken();
     const control = await ControlServer.open({ path: socketPath(name), token, handlers: this.#handlers() });
-    writeRecord(this.#lock, {
+    writeRecord(lock, {
       ...ownIdentity(),
       name,
       folder: loaded.folder,
@@ -112,7 +109,7 @@ class Daemon {
       argv,
       token,
       socket: control.path,
-      log: this.#files,
+      log,
       startedAt: Date.now(),
       version,
     });
@@ -121,13 +118,13 @@ class Daemon {
     runner.on('end', async () => {
       await notified;
       try {
-        deleteRecord(this.#lock);
+        deleteRecord(lock);
       } catch (error) {
         complain(messageOf(error));
       }
-      await Promise.all([control.close(), this.#out.close(), this.#err.close()]);
-      this.#lock.release();
-      this.#request.onEnd();
+      await Promise.all([control.close(), this.#logs.out.close(), this.#logs.err.close()]);
+      lock.release();
+      onEnd();
     });
     runner.start();
   }
@@ -143,13 +140,8 @@ class Daemon {
       status: async () => {
         const { readiness, running, plan } = runner.program;
         const { killTimeout } = plan.loaded.settings;
-        return {
-          ...readiness.status,
-          pid: running?.pid,
-          memory: running?.memory(),
-          cpu: running?.cpu(),
-          killTimeout,
-        } satisfies Status;
+        const usage = { pid: running?.pid, memory: running?.memory(), cpu: running?.cpu() };
+        return { ...readiness.status, ...usage, killTimeout } satisfies Status;
       },
       start: () => this.#result(runner.program.readiness.outcome),
       restart: () => {
@@ -189,8 +181,8 @@ class Daemon {
 
   #handleSignals(): void {
     process.on('SIGHUP', () => {
-      this.#out.reopen();
-      this.#err.reopen();
+      this.#logs.out.reopen();
+      this.#logs.err.reopen();
     });
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) {
       process.on(signal, () => void this.#runner.stop({ kind: 'signal', signal }));
@@ -199,8 +191,8 @@ class Daemon {
   }
 }
 
-const openLogFile = (file: string, { logSize, logFiles, logTimestamps }: Settings): Log =>
-  new Log({
+const openLog = (file: string, { logSize, logFiles, logTimestamps }: Settings): Promise<Log> =>
+  Log.open({
     file,
     maxSize: logSize,
     maxFiles: logFiles,
@@ -208,14 +200,6 @@ const openLogFile = (file: string, { logSize, logFiles, logTimestamps }: Setting
     clock: systemClock,
     onProblem: complain,
   });
-
-const reporterSettings = ({ logFormat, quiet, verbose }: Settings): ReporterSettings => ({
-  format: logFormat,
-  level: quiet ? 'quiet' : verbose ? 'verbose' : 'normal',
-  color: false,
-  clear: false,
-  notify: false,
-});
 
 /** Writes to devwatch's own log, which may be on the very disk that is full. */
 function complain(message: string): void {

@@ -2,7 +2,7 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
-import { getSystemErrorMap, promisify } from 'node:util';
+import { getSystemErrorMap } from 'node:util';
 import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
 import { ownershipFlaw } from '../shared/ownership.ts';
 import { maxQueueBytes } from './log-queue.ts';
@@ -16,86 +16,84 @@ export interface LogFileOptions {
   readonly maxFiles?: number | undefined;
 }
 
+export interface OpenFile {
+  readonly handle: fs.promises.FileHandle;
+  readonly stats: fs.Stats;
+}
+
 const newline = 10;
-
-// Windows has neither flag. O_NONBLOCK: opening a named pipe would block.
-const guards = (fs.constants.O_NOFOLLOW ?? 0) | (fs.constants.O_NONBLOCK ?? 0);
-const { O_RDONLY, O_WRONLY, O_RDWR, O_APPEND, O_CREAT } = fs.constants;
-const writeFlags = O_RDWR | O_APPEND | O_CREAT | guards;
-
-/** Flags for reading the files. */
-export const readFlags: number = O_RDONLY | guards;
-
-const open = promisify(fs.open);
-const close = promisify(fs.close);
-const write = promisify(fs.write);
-const fstat = promisify(fs.fstat);
-const fchmod = promisify(fs.fchmod);
+const { O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_RDWR, O_WRONLY } = fs.constants;
 
 /** Appends to the current file, and follows it when it is moved, removed or emptied. */
 export class LogFile {
   readonly #file: string;
   readonly #maxSize: number;
   readonly #maxFiles: number;
-  #current: { readonly fd: number; readonly stats: fs.Stats } | undefined;
+  #current: OpenFile | undefined;
   #size = 0;
   /** Bytes of an unfinished line at the end of the file. */
   #partialBytes = 0;
-  #isMoved = false;
+  /** Set by the owner when the file was moved: it is opened again before the next write. */
+  isMoved = false;
+
+  private constructor({ file, maxSize = 10 * 1024 * 1024, maxFiles = 5 }: LogFileOptions) {
+    this.#file = file;
+    this.#maxSize = maxSize;
+    this.#maxFiles = maxFiles;
+  }
 
   /**
    * Opens the file, and makes it (mode 0600) and its folder (0700) if they are missing.
    *
    * @throws UsageError if that fails, or the path is a link or belongs to another user
    */
-  constructor({ file, maxSize = 10 * 1024 * 1024, maxFiles = 5 }: LogFileOptions) {
-    this.#file = file;
-    this.#maxSize = maxSize;
-    this.#maxFiles = maxFiles;
+  static async open(options: LogFileOptions): Promise<LogFile> {
+    const { file } = options;
+    const log = new LogFile(options);
     makeFolder(path.dirname(file));
-    const { fd, stats, endsMidLine } = openNow(file);
-    this.#current = { fd, stats };
-    this.#size = stats.size;
-    this.endsMidLine = endsMidLine;
+    try {
+      await checkExisting(file);
+      await log.#open();
+      return log;
+    } catch (error) {
+      throw error instanceof UsageError
+        ? error
+        : new UsageError(`cannot open the log ${file}: ${describeError(error)}`);
+    }
   }
 
-  /** Whether the file ended in the middle of a line when it was opened. */
-  readonly endsMidLine: boolean;
-
-  get isMoved(): boolean {
-    return this.#isMoved;
+  async endsMidLine(): Promise<boolean> {
+    const last = Buffer.of(newline);
+    if (this.#size > 0) await this.#current?.handle.read(last, 0, 1, this.#size - 1);
+    return last[0] !== newline;
   }
 
-  /** Opens the file again before the next write, because it was moved. */
-  reopenLater(): void {
-    this.#isMoved = true;
-  }
-
-  /** Makes sure that the open file is the one at the path, after it was moved, removed or emptied. */
-  async settle(): Promise<void> {
-    if (this.#current !== undefined) {
+  /** Returns the file at the path, after it was moved, removed or emptied as well. */
+  async settle(): Promise<OpenFile> {
+    const current = this.#current;
+    if (current !== undefined && !this.isMoved) {
       const stats = await ifExists(fs.promises.lstat(this.#file));
-      if (!this.#isMoved && stats !== undefined && isSameFile(stats, this.#current.stats)) {
+      if (stats !== undefined && isSameFile(stats, current.stats)) {
         if (stats.size < this.#size) this.#partialBytes = 0;
         this.#size = stats.size;
-        return;
+        return current;
       }
     }
-    this.#isMoved = false;
+    this.isMoved = false;
     await this.close();
-    await this.#open();
+    await fs.promises.mkdir(path.dirname(this.#file), { recursive: true, mode: 0o700 });
+    return this.#open();
   }
 
   /** Writes the beginning of the bytes; returns how many, or 0 if it has rotated the file instead. */
   async write(bytes: Buffer): Promise<number> {
-    await this.settle();
+    const { handle } = await this.settle();
     const length = this.#fittingBytes(bytes);
     if (length === 0) {
       await this.#rotate();
       return 0;
     }
-    if (this.#current === undefined) throw new Error('the log is not open');
-    const { bytesWritten } = await write(this.#current.fd, bytes, 0, length, null);
+    const { bytesWritten } = await handle.write(bytes, 0, length, null);
     if (bytesWritten === 0) throw new Error('nothing was written');
     const end = bytes.subarray(0, bytesWritten).lastIndexOf(newline) + 1;
     this.#partialBytes = end === 0 ? this.#partialBytes + bytesWritten : bytesWritten - end;
@@ -104,25 +102,19 @@ export class LogFile {
   }
 
   async close(): Promise<void> {
-    const fd = this.#current?.fd;
+    const current = this.#current;
     this.#current = undefined;
-    if (fd !== undefined) await close(fd);
+    await current?.handle.close();
   }
 
-  async #open(): Promise<void> {
-    await fs.promises.mkdir(path.dirname(this.#file), { recursive: true, mode: 0o700 });
-    const fd = await open(this.#file, writeFlags, 0o600);
-    try {
-      const stats = await fstat(fd);
-      checkLogFile(this.#file, stats);
-      if ((stats.mode & 0o777) !== 0o600) await fchmod(fd, 0o600);
-      this.#current = { fd, stats };
-      this.#size = stats.size;
-      this.#partialBytes = 0;
-    } catch (error) {
-      await close(fd);
-      throw error;
-    }
+  async #open(): Promise<OpenFile> {
+    const current = await openFile(this.#file, O_RDWR | O_APPEND | O_CREAT);
+    this.#current = current;
+    this.#size = current.stats.size;
+    this.#partialBytes = 0;
+    // The umask may have removed bits.
+    if ((current.stats.mode & 0o777) !== 0o600) await current.handle.chmod(0o600);
+    return current;
   }
 
   /** Returns how many bytes go into the current file before it is rotated. */
@@ -162,15 +154,8 @@ export class LogFile {
  * @throws UsageError if the path is a link or belongs to another user
  */
 export async function clearLogs(file: string): Promise<void> {
-  const fd = await ifExists(open(file, O_WRONLY | guards).catch((error) => rethrowOpenError(file, error)));
-  if (fd !== undefined) {
-    try {
-      checkLogFile(file, await fstat(fd));
-      await promisify(fs.ftruncate)(fd, 0);
-    } finally {
-      await close(fd);
-    }
-  }
+  const handle = (await openExisting(file, O_WRONLY))?.handle;
+  await handle?.truncate().finally(() => handle.close());
   for (const number of await rotatedNumbers(file)) await fs.promises.rm(`${file}.${number}`, { force: true });
 }
 
@@ -186,6 +171,25 @@ export async function rotatedNumbers(file: string): Promise<number[]> {
 
 export const isSameFile = (one: fs.Stats, other: fs.Stats): boolean => one.dev === other.dev && one.ino === other.ino;
 
+/** Opens a file that another process may write; undefined if it is missing. @throws UsageError as clearLogs does */
+export async function openExisting(file: string, flags: number): Promise<OpenFile | undefined> {
+  await checkExisting(file);
+  return ifExists(openFile(file, flags));
+}
+
+async function openFile(file: string, flags: number): Promise<OpenFile> {
+  // O_NONBLOCK: opening a named pipe would block.
+  const handle = await fs.promises.open(file, flags | O_NOFOLLOW | O_NONBLOCK, 0o600);
+  try {
+    const stats = await handle.stat();
+    checkLogFile(file, stats);
+    return { handle, stats };
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
 /** Returns undefined if the operation fails because the file does not exist. */
 export async function ifExists<T>(result: Promise<T>): Promise<T | undefined> {
   try {
@@ -196,21 +200,18 @@ export async function ifExists<T>(result: Promise<T>): Promise<T | undefined> {
   }
 }
 
-/** @throws UsageError unless it is a regular file of this user */
-export function checkLogFile(file: string, stats: fs.Stats): void {
+/** Finds what the errors of `open` do not tell, such as a link. */
+async function checkExisting(file: string): Promise<void> {
+  const stats = await ifExists(fs.promises.lstat(file));
+  if (stats !== undefined) checkLogFile(file, stats);
+}
+
+function checkLogFile(file: string, stats: fs.Stats): void {
   const flaw = ownershipFlaw(stats, { kind: 'file', forbidden: 0 });
-  if (flaw === 'link') throw linkError(file);
+  if (flaw === 'link') throw new UsageError(`the log ${file} is a symbolic link; remove it or choose another`);
   if (flaw === 'kind') throw new UsageError(`the log ${file} is not a regular file; choose another`);
   if (flaw === 'owner') throw new UsageError(`the log ${file} belongs to another user; choose another`);
 }
-
-/** Throws the error again, as a UsageError if the file is a link. */
-export function rethrowOpenError(file: string, error: unknown): never {
-  throw codeOf(error) === 'ELOOP' ? linkError(file) : error;
-}
-
-const linkError = (file: string): UsageError =>
-  new UsageError(`the log ${file} is a symbolic link; remove it or choose another`);
 
 /** Describes an error without its code and system call: `no space left on device`. */
 export function describeError(error: unknown): string {
@@ -235,26 +236,4 @@ function makeFolder(folder: string): void {
   if (flaw === 'owner') throw new UsageError(`the folder ${folder} belongs to another user`);
   if (flaw === 'mode')
     throw new UsageError(`every user may replace the log in ${folder}; chmod o-w it or choose another`);
-}
-
-function openNow(file: string): { fd: number; stats: fs.Stats; endsMidLine: boolean } {
-  const existing = fs.lstatSync(file, { throwIfNoEntry: false });
-  if (existing !== undefined) checkLogFile(file, existing);
-  let fd: number;
-  try {
-    fd = fs.openSync(file, writeFlags, 0o600);
-  } catch (error) {
-    throw new UsageError(`cannot open the log ${file}: ${describeError(error)}`);
-  }
-  try {
-    const stats = fs.fstatSync(fd);
-    checkLogFile(file, stats);
-    if ((stats.mode & 0o777) !== 0o600) fs.fchmodSync(fd, 0o600);
-    const last = Buffer.of(newline);
-    if (stats.size > 0) fs.readSync(fd, last, 0, 1, stats.size - 1);
-    return { fd, stats, endsMidLine: last[0] !== newline };
-  } catch (error) {
-    fs.closeSync(fd);
-    throw error;
-  }
 }

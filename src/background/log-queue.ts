@@ -35,10 +35,6 @@ export class LogQueue {
     return this.#lostBytes;
   }
 
-  get lossReason(): string {
-    return this.#lossReason;
-  }
-
   /**
    * Adds the lines that fit, and counts the rest as lost.
    *

@@ -26,6 +26,7 @@ const retryDelayMs = 1000;
 /** An outage is over after this time without a failure. */
 const calmMs = 2 * retryDelayMs;
 const closeTimeoutMs = 1000;
+const tooSlow = 'the disk is too slow';
 
 export class Log {
   readonly #options: LogOptions;
@@ -44,12 +45,18 @@ export class Log {
   /** Waiting was of no use, and is of none until the disk takes something. */
   #isDiskHanging = false;
 
-  /** @throws UsageError as LogFile does */
-  constructor(options: LogOptions) {
+  private constructor(options: LogOptions, file: LogFile) {
     this.#options = options;
-    this.#file = new LogFile(options);
+    this.#file = file;
     this.#queue = new LogQueue(options.timestamps);
-    if (this.#file.endsMidLine) this.#queue.endLine();
+  }
+
+  /** @throws UsageError as LogFile does */
+  static async open(options: LogOptions): Promise<Log> {
+    const file = await LogFile.open(options);
+    const log = new Log(options, file);
+    if (await file.endsMidLine()) log.#queue.endLine();
+    return log;
   }
 
   /**
@@ -59,8 +66,8 @@ export class Log {
    */
   write(chunk: Buffer): Promise<void> | undefined {
     if (this.#closing !== undefined) return undefined;
-    const lost = this.#queue.add(chunk, this.#failure ?? 'the disk is too slow');
-    if (lost > 0) this.#report(this.#queue.lossReason);
+    const reason = this.#failure ?? tooSlow;
+    if (this.#queue.add(chunk, reason) > 0) this.#report(reason);
     this.#start();
     return this.#waitForRoom();
   }
@@ -68,7 +75,7 @@ export class Log {
   /** Opens the file again, because it was moved away. */
   reopen(): void {
     if (this.#closing !== undefined) return;
-    this.#file.reopenLater();
+    this.#file.isMoved = true;
     this.#stopRetry();
     this.#start();
   }
@@ -98,16 +105,16 @@ export class Log {
         this.#isDiskHanging = false;
         if (!this.#queue.isHalfFull) this.#giveRoom();
       }
-      if (this.#queue.bytes > 0) this.#cancelPartial ??= this.#later(partialDelayMs, () => this.#writePartial());
+      if (this.#queue.bytes > 0) {
+        this.#cancelPartial ??= this.#options.clock.after(partialDelayMs, () => {
+          this.#cancelPartial = undefined;
+          this.#queue.releasePartial();
+          this.#start();
+        });
+      }
     } catch (error) {
       this.#onFailure(describeError(error));
     }
-  }
-
-  #writePartial(): void {
-    this.#cancelPartial = undefined;
-    this.#queue.releasePartial();
-    this.#start();
   }
 
   #onFailure(reason: string): void {
@@ -116,7 +123,7 @@ export class Log {
     this.#queue.explainLoss(reason);
     this.#report(reason);
     if (this.#closing !== undefined) return;
-    this.#cancelRetry = this.#later(retryDelayMs, () => {
+    this.#cancelRetry = this.#options.clock.after(retryDelayMs, () => {
       this.#cancelRetry = undefined;
       this.#start();
     });
@@ -133,7 +140,7 @@ export class Log {
     if (!this.#queue.isHalfFull || this.#failure !== undefined || this.#isDiskHanging) return undefined;
     if (this.#room === undefined) {
       this.#room = createDeferred();
-      this.#cancelHold = this.#later(maxHoldMs, () => {
+      this.#cancelHold = this.#options.clock.after(maxHoldMs, () => {
         this.#isDiskHanging = true;
         this.#giveRoom();
       });
@@ -145,10 +152,6 @@ export class Log {
     this.#cancelHold();
     this.#room?.resolve();
     this.#room = undefined;
-  }
-
-  #later(ms: number, callback: () => void): CancelTimer {
-    return this.#options.clock.after(ms, callback);
   }
 
   #stopPartial(): void {
@@ -169,8 +172,7 @@ export class Log {
     const written = this.#flush();
     await withDeadline(clock, closeTimeoutMs, written);
     const left = this.#queue.bytes + this.#queue.lostBytes;
-    if (left > 0)
-      onProblem(`the last ${left} bytes of the log ${file} are lost: ${this.#failure ?? 'the disk is too slow'}`);
+    if (left > 0) onProblem(`the last ${left} bytes of the log ${file} are lost: ${this.#failure ?? tooSlow}`);
     // A descriptor that is still being written to must not be closed: its number would be reused for another file.
     const closed = written.then(() => this.#file.close()).catch(() => {});
     if (left === 0) await closed;

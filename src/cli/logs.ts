@@ -2,8 +2,7 @@
 
 import fs from 'node:fs';
 import { clearLogs } from '../background/log-file.ts';
-import { followLog } from '../background/log-follower.ts';
-import { readTail } from '../background/log-reader.ts';
+import { followLog, readTail } from '../background/log-reader.ts';
 import { type BackgroundRecord, findEntries, logsOf } from '../background/records.ts';
 import { readDuration } from '../config/values.ts';
 import { UsageError } from '../shared/errors.ts';

@@ -12,7 +12,7 @@ import type { Emit, StopReason } from '../shared/events.ts';
 import { version } from '../shared/version.ts';
 import { openNotifySocket, type ServiceNotifier } from '../systemd/notify.ts';
 import { takeSockets } from '../systemd/sockets.ts';
-import { Reporter, type ReporterSettings, wantsColor } from '../terminal/reporter.ts';
+import { Reporter, type ReporterSettings, reporterSettingsOf, wantsColor } from '../terminal/reporter.ts';
 import type { SharedTerminal } from '../terminal/shared-terminal.ts';
 import { type NamedProgram, type Programs, programsOf, selectAgain } from './select-programs.ts';
 import { handleSignals, stopWithNpm } from './signals.ts';
@@ -104,15 +104,10 @@ class ForegroundRun {
     });
   }
 
-  #reporterSettings({ logFormat, quiet, verbose, color, clear, notify }: Settings): ReporterSettings {
-    return {
-      format: logFormat,
-      level: quiet ? 'quiet' : verbose ? 'verbose' : 'normal',
-      color: color && wantsColor({ isTTY: isatty(2) }, process.env),
-      // Clearing the screen would erase the output of the other programs.
-      clear: clear && this.#shared === undefined,
-      notify,
-    };
+  #reporterSettings(settings: Settings): ReporterSettings {
+    const own = reporterSettingsOf(settings, wantsColor({ isTTY: isatty(2) }, process.env));
+    // Clearing the screen would erase the output of the other programs.
+    return { ...own, clear: own.clear && this.#shared === undefined };
   }
 
   /** Work that no program has to wait for. */

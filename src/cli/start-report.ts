@@ -8,8 +8,8 @@ import { formatTime } from '../shared/format.ts';
 
 /** After this time `start` and `restart` no longer wait for the program to be up. */
 export const startTimeoutMs = 30_000;
-/** If starting takes longer, say that we are still waiting. */
-const slowStartNoticeMs = 2000;
+/** If a start takes longer, a notice is printed. A program without a port counts as running after 3 s. */
+const slowStartNoticeMs = 5000;
 
 /** `late`: the result was not known in time. */
 export type AwaitedResult = StartResult | { readonly state: 'late' };

@@ -1,6 +1,7 @@
 /** Prints events, as lines for people or as JSON. Only this room prints them, and only this file uses colours. */
 
 import type kleur from 'kleur';
+import type { Settings } from '../config/settings-types.ts';
 import type { DevwatchEvent, Emit } from '../shared/events.ts';
 import { require } from '../shared/require.ts';
 import { notification } from './desktop-notification.ts';
@@ -24,6 +25,15 @@ export interface ReporterOptions extends ReporterSettings, View {
   /** The program that the events are about, if devwatch runs several. */
   readonly app?: AppLabel | undefined;
 }
+
+/** Returns the reporter's part of a program's settings, for an output that can show colours or cannot. */
+export const reporterSettingsOf = (settings: Settings, canColor: boolean): ReporterSettings => ({
+  format: settings.logFormat,
+  level: settings.quiet ? 'quiet' : settings.verbose ? 'verbose' : 'normal',
+  color: settings.color && canColor,
+  clear: settings.clear,
+  notify: settings.notify,
+});
 
 export interface ReporterStream {
   readonly isTTY?: boolean;

@@ -3,8 +3,7 @@ import path from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { clearLogs } from '../../../src/background/log-file.ts';
-import { followLog } from '../../../src/background/log-follower.ts';
-import { readTail } from '../../../src/background/log-reader.ts';
+import { followLog, readTail } from '../../../src/background/log-reader.ts';
 import { Log } from '../../../src/background/log-writer.ts';
 import { systemClock } from '../../../src/shared/clock.ts';
 import { createClock } from '../../support/clock.ts';
@@ -37,8 +36,8 @@ function follow(file: string, { lines = 0, clock = systemClock } = {}) {
   };
 }
 
-const writerOf = (file: string, maxSize?: number, maxFiles?: number) => {
-  const log = new Log({ file, maxSize, maxFiles, timestamps: false, clock: systemClock, onProblem: () => {} });
+const writerOf = async (file: string, maxSize?: number, maxFiles?: number) => {
+  const log = await Log.open({ file, maxSize, maxFiles, timestamps: false, clock: systemClock, onProblem: () => {} });
   return {
     write: (text: string) => log.write(Buffer.from(text)),
     reopen: () => log.reopen(),
@@ -109,7 +108,7 @@ test('readTail refuses links', async () => {
 test('followLog passes on 10,000 lines through rotation, once each and in order', async () => {
   await using project = createProject();
   const file = project.at('app.log');
-  const log = writerOf(file, 2000, 5);
+  const log = await writerOf(file, 2000, 5);
   log.write('start\n');
   await until(() => fs.statSync(file).size > 0);
   await using follower = follow(file, { lines: 1 });
@@ -138,7 +137,7 @@ test('followLog begins with the last lines, and passes on a line when it is comp
 test('followLog survives clearing, even if as much was written again', async () => {
   await using project = createProject({ 'app.log': 'one\n', 'app.log.1': 'zero\n' });
   const file = project.at('app.log');
-  const log = writerOf(file);
+  const log = await writerOf(file);
   await using follower = follow(file, { lines: 1 });
   await follower.saw('one');
   await clearLogs(file);
@@ -154,7 +153,7 @@ test('followLog survives clearing, even if as much was written again', async () 
 test('followLog survives removal and re-creation, without repeating lines', async () => {
   await using project = createProject({ 'app.log.1': 'old\n', 'app.log.2': 'older\n', 'app.log': 'one\n' });
   const file = project.at('app.log');
-  const log = writerOf(file);
+  const log = await writerOf(file);
   await using follower = follow(file, { lines: 3 });
   await follower.saw('one');
   for (const line of ['two', 'three', 'four']) {

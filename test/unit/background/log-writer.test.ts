@@ -13,10 +13,16 @@ import { createProject } from '../../support/project.ts';
 
 const newline = 10;
 
-function open(file: string, options: Partial<LogOptions> = {}) {
+async function open(file: string, options: Partial<LogOptions> = {}) {
   const clock = createClock();
   const problems: string[] = [];
-  const log = new Log({ file, timestamps: false, clock, onProblem: (message) => problems.push(message), ...options });
+  const log = await Log.open({
+    file,
+    timestamps: false,
+    clock,
+    onProblem: (message) => problems.push(message),
+    ...options,
+  });
   return { clock, problems, log, write: (text: string) => log.write(Buffer.from(text)) };
 }
 
@@ -48,7 +54,7 @@ test('the files and folders of a log are closed to other users, whatever the uma
     for (const umask of [0, 0o777]) {
       process.umask(umask);
       const file = project.at(`logs-${umask}/app.log`);
-      const { log, write } = open(file, { maxSize: 4 });
+      const { log, write } = await open(file, { maxSize: 4 });
       write('one\ntwo\n');
       await log.close();
       expect([file, `${file}.1`].map(modeOf)).toEqual([0o600, 0o600]);
@@ -62,7 +68,7 @@ test('the files and folders of a log are closed to other users, whatever the uma
 test('a file that was open to other users is closed', async () => {
   await using project = createProject({ 'app.log': 'before\n' });
   fs.chmodSync(project.at('app.log'), 0o644);
-  const { log, write } = open(project.at('app.log'));
+  const { log, write } = await open(project.at('app.log'));
   write('after\n');
   await log.close();
   expect(modeOf(project.at('app.log'))).toBe(0o600);
@@ -74,13 +80,13 @@ test('a log refuses a link, and what is not a regular file', async () => {
   fs.symlinkSync(project.at('target'), project.at('link'));
   fs.symlinkSync(project.at('nowhere'), project.at('dangling'));
   for (const name of ['link', 'dangling']) {
-    expect(() => open(project.at(name))).toThrow(UsageError);
-    expect(() => open(project.at(name))).toThrow(/is a symbolic link/);
+    await expect(open(project.at(name))).rejects.toThrow(UsageError);
+    await expect(open(project.at(name))).rejects.toThrow(/is a symbolic link/);
   }
   await expect(clearLogs(project.at('link'))).rejects.toThrow(/is a symbolic link/);
-  expect(() => open(project.at('folder'))).toThrow(/is not a regular file/);
-  expect(() => open('/dev/full')).toThrow(/is not a regular file/);
-  expect(() => open(project.at('target/app.log'))).toThrow(/cannot make the folder .*target/);
+  await expect(open(project.at('folder'))).rejects.toThrow(/is not a regular file/);
+  await expect(open('/dev/full')).rejects.toThrow(/is not a regular file/);
+  await expect(open(project.at('target/app.log'))).rejects.toThrow(/cannot make the folder .*target/);
   expect(read(project.at('target'))).toBe('precious\n');
   expect(fs.existsSync(project.at('nowhere'))).toBe(false);
 });
@@ -91,17 +97,17 @@ test.skipIf(process.geteuid?.() !== 0)(
     await using project = createProject({ 'app.log': '', 'theirs/other': '' });
     fs.chownSync(project.at('app.log'), 12345, 12345);
     fs.chownSync(project.at('theirs'), 12345, 12345);
-    expect(() => open(project.at('app.log'))).toThrow(/belongs to another user/);
-    expect(() => open(project.at('theirs/app.log'))).toThrow(/belongs to another user/);
+    await expect(open(project.at('app.log'))).rejects.toThrow(/belongs to another user/);
+    await expect(open(project.at('theirs/app.log'))).rejects.toThrow(/belongs to another user/);
   },
 );
 
 test('a log refuses a folder in which every user may replace files', async () => {
   await using project = createProject({ 'open/file': '' });
   fs.chmodSync(project.at('open'), 0o777);
-  expect(() => open(project.at('open/app.log'))).toThrow(/every user may replace/);
+  await expect(open(project.at('open/app.log'))).rejects.toThrow(/every user may replace/);
   fs.chmodSync(project.at('open'), 0o1777);
-  await open(project.at('open/app.log')).log.close();
+  await (await open(project.at('open/app.log'))).log.close();
 });
 
 test('rotation keeps whole lines, the newest output, and the configured sizes', async () => {
@@ -122,7 +128,7 @@ test('rotation keeps whole lines, the newest output, and the configured sizes', 
       async (bursts, maxSize, maxFiles) => {
         await using project = createProject({}, 'large');
         const file = project.at('app.log');
-        const { log, problems } = open(file, { maxSize, maxFiles });
+        const { log, problems } = await open(file, { maxSize, maxFiles });
         for (const burst of bursts) {
           for (const chunk of burst) log.write(chunk);
           await new Promise((resolve) => setImmediate(resolve));
@@ -149,7 +155,7 @@ test('rotation keeps whole lines, the newest output, and the configured sizes', 
 test('a line without an end is split before it fills the disk', async () => {
   await using project = createProject();
   const file = project.at('app.log');
-  const { log } = open(file, { maxSize: 1000, maxFiles: 3 });
+  const { log } = await open(file, { maxSize: 1000, maxFiles: 3 });
   for (let round = 0; round < 40; round += 1) {
     log.write(Buffer.alloc(128 * 1024, 'x'));
     await new Promise((resolve) => setImmediate(resolve));
@@ -163,7 +169,7 @@ test('a line without an end is split before it fills the disk', async () => {
 test('the beginning of a line is written if its end does not come, and the line stays in one file', async () => {
   await using project = createProject();
   const file = project.at('app.log');
-  const { log, write, clock } = open(file, { maxSize: 10 });
+  const { log, write, clock } = await open(file, { maxSize: 10 });
   write('one\nPassword: ');
   await until(() => read(file) === 'one\n' && clock.pending === 1);
   clock.advance(200);
@@ -175,7 +181,7 @@ test('the beginning of a line is written if its end does not come, and the line 
 
 test('a rotation that was killed halfway loses no file', async () => {
   await using project = createProject({ 'app.log': 'c\n', 'app.log.1': 'b\n', 'app.log.3': 'a\n' });
-  const { log, write } = open(project.at('app.log'), { maxSize: 2, maxFiles: 4 });
+  const { log, write } = await open(project.at('app.log'), { maxSize: 2, maxFiles: 4 });
   write('d\n');
   await log.close();
   expect(filesOf(project.at('app.log')).map(String)).toEqual(['a\n', 'b\n', 'c\n', 'd\n']);
@@ -183,7 +189,7 @@ test('a rotation that was killed halfway loses no file', async () => {
 
 test('the next rotation removes files beyond the configured number, and nothing else', async () => {
   await using project = createProject({ 'app.log': 'b\n', 'app.log.1': 'a\n', 'app.log.7': '', 'app.log.txt': '' });
-  const { log, write } = open(project.at('app.log'), { maxSize: 2, maxFiles: 2 });
+  const { log, write } = await open(project.at('app.log'), { maxSize: 2, maxFiles: 2 });
   write('c\n');
   await log.close();
   expect(fs.readdirSync(project.path).sort()).toEqual(['app.log', 'app.log.1', 'app.log.txt']);
@@ -192,7 +198,7 @@ test('the next rotation removes files beyond the configured number, and nothing 
 test('a file that was removed, moved or replaced is opened again', async () => {
   await using project = createProject();
   const file = project.at('logs/app.log');
-  const { log, write, problems } = open(file);
+  const { log, write, problems } = await open(file);
   const writes = async (text: string): Promise<void> => {
     write(text);
     await until(() => read(file).endsWith(text));
@@ -219,7 +225,7 @@ test('a file that was removed, moved or replaced is opened again', async () => {
 test('a log does not write through a link in place of its file, and continues when the link is gone', async () => {
   await using project = createProject({ target: 'precious\n' });
   const file = project.at('app.log');
-  const { log, write, problems, clock } = open(file);
+  const { log, write, problems, clock } = await open(file);
   project.remove('app.log');
   fs.symlinkSync(project.at('target'), file);
   write('one\n');
@@ -237,7 +243,7 @@ test('a log does not write through a link in place of its file, and continues wh
 test('clearLogs empties a log while it is written', async () => {
   await using project = createProject();
   const file = project.at('app.log');
-  const { log, write } = open(file, { maxSize: 10 });
+  const { log, write } = await open(file, { maxSize: 10 });
   write('one\ntwo\nthree\nfour\n');
   await until(() => read(file) === 'four\n');
   await clearLogs(file);
@@ -251,7 +257,7 @@ test('clearLogs empties a log while it is written', async () => {
 test('each line gets one timestamp, and bytes are unchanged', async () => {
   await using project = createProject();
   const file = project.at('app.log');
-  const { log } = open(file, { timestamps: true });
+  const { log } = await open(file, { timestamps: true });
   const line = Buffer.concat([Buffer.from([0xff, 0xfe, 0x80, 0, 13]), Buffer.from('grüße')]);
   const input = Buffer.concat([line, Buffer.from('\n\n'), line, Buffer.from('\n')]);
   for (const byte of input) log.write(Buffer.of(byte));
@@ -263,7 +269,7 @@ test('each line gets one timestamp, and bytes are unchanged', async () => {
 
 test('a line that a killed devwatch left unfinished is ended first', async () => {
   await using project = createProject({ 'app.log': 'half' });
-  const { log, write } = open(project.at('app.log'));
+  const { log, write } = await open(project.at('app.log'));
   write('whole\n');
   await log.close();
   expect(read(project.at('app.log'))).toBe('half\nwhole\n');
@@ -272,7 +278,7 @@ test('a line that a killed devwatch left unfinished is ended first', async () =>
 test('output that is faster than the disk is dropped, and counted where it is missing', async () => {
   await using project = createProject();
   const file = project.at('app.log');
-  const { log, write, problems } = open(file);
+  const { log, write, problems } = await open(file);
   const line = `${'x'.repeat(1023)}\n`;
   // All in one turn of the event loop, in which nothing is written.
   for (let count = 0; count < 3000; count += 1) write(line);
@@ -287,7 +293,7 @@ test('output that is faster than the disk is dropped, and counted where it is mi
 test('a writer that waits for room loses nothing', async () => {
   await using project = createProject();
   const file = project.at('app.log');
-  const { log, problems } = open(file, { maxSize: 100 * 1024 * 1024 });
+  const { log, problems } = await open(file, { maxSize: 100 * 1024 * 1024 });
   const chunk = Buffer.from(`${'x'.repeat(65_535)}\n`);
   let waits = 0;
   for (let count = 0; count < 160; count += 1) {
@@ -303,7 +309,7 @@ test('a writer that waits for room loses nothing', async () => {
 test('a writer waits a second at most for a disk that takes nothing, until it takes something again', async () => {
   await using project = createProject();
   const file = project.at('app.log');
-  const { clock, log } = open(file);
+  const { clock, log } = await open(file);
   const chunk = Buffer.from(`${'x'.repeat(600 * 1024 - 1)}\n`);
   // All in one turn of the event loop, in which nothing is written.
   const room = log.write(chunk);
@@ -319,7 +325,7 @@ test('a writer waits a second at most for a disk that takes nothing, until it ta
 test('a writer does not wait for a disk that fails', async () => {
   await using project = createProject();
   const file = project.at('app.log');
-  const { log, write, problems } = open(file);
+  const { log, write, problems } = await open(file);
   project.remove('app.log');
   fs.mkdirSync(file);
   write('first\n');
@@ -331,7 +337,7 @@ test('a writer does not wait for a disk that fails', async () => {
 test('the notice about lost bytes begins a line of its own', async () => {
   await using project = createProject();
   const file = project.at('app.log');
-  const { log, write } = open(file);
+  const { log, write } = await open(file);
   write('begun');
   log.write(Buffer.alloc(1024 * 1024, 'x'));
   await log.close();
@@ -341,7 +347,7 @@ test('the notice about lost bytes begins a line of its own', async () => {
 test('close waits a second at most for a disk that fails', async () => {
   await using project = createProject();
   const file = project.at('app.log');
-  const { log, write, problems } = open(file);
+  const { log, write, problems } = await open(file);
   project.remove('app.log');
   fs.mkdirSync(file);
   write('one\n');
@@ -364,7 +370,7 @@ const file = process.env.LOG;
 const problems = [];
 let failed;
 const failure = new Promise((resolve) => { failed = resolve; });
-const log = new Log({ file, timestamps: false, clock: systemClock, onProblem: (problem) => { problems.push(problem); failed(); } });
+const log = await Log.open({ file, timestamps: false, clock: systemClock, onProblem: (problem) => { problems.push(problem); failed(); } });
 const line = 'x'.repeat(1023) + '\\n';
 const numbered = (count) => String(count).padStart(6, '0') + line.slice(6);
 for (let count = 0; count < 512; count += 1) log.write(Buffer.from(numbered(count)));
