@@ -182,7 +182,7 @@ class HookRun {
   #onExit(code: number | null, signal: NodeJS.Signals | null): void {
     const { report } = this.#context;
     if (this.#termination !== undefined) {
-      this.#termination.rootExited();
+      this.#termination.scanNow();
       return;
     }
     if (signal !== null) report(`ended by ${signal}`);

@@ -137,7 +137,7 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
       }),
     );
     if (this.#hasEnded) return;
-    const containment = createContainment({ keep: settings.keep });
+    const containment = createContainment(settings.keep);
     const modes = terminalModes();
     modes.save('go on');
     const { output, sockets: activated } = this.#options;
@@ -204,11 +204,11 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
 
 /** Makes sure that the program is terminated even if devwatch is killed. Returns a function that undoes this. */
 function guardAgainstCrash(folder: string, containment: { release(): void }, orphans: Orphans): () => void {
-  const guardian = startGuardian(orphans);
+  const dismissGuardian = startGuardian(orphans);
   const deleteRecord = recordOrphans(folder, orphans);
   return () => {
     containment.release();
-    guardian.dismiss();
+    dismissGuardian();
     deleteRecord();
   };
 }

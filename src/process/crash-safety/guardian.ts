@@ -10,21 +10,18 @@ import { systemClock } from '../../shared/clock.ts';
 import { platform } from '../platform.ts';
 import type { Orphans } from './orphans.ts';
 
-export interface Guardian {
-  /** Ends the guardian, because devwatch exits in order. */
-  dismiss(): void;
-}
-
 const script = 'trap "" HUP INT QUIT TERM; while read -r line; do [ "$line" = bye ] && exit 0; done; exec "$@"';
 
 /** A guardian that dies is replaced, unless it died sooner than this after its start. */
 const minLifeMs = 1000;
 
-/** Starts a guardian, and a new one whenever it dies. Linux only; does nothing elsewhere. */
-export function startGuardian(orphans: Orphans): Guardian {
-  const sweep = fileURLToPath(
-    new URL(import.meta.url.endsWith('.ts') ? '../../../dist/sweep.js' : './sweep.js', import.meta.url),
-  );
+/**
+ * Starts a guardian, and a new one whenever it dies. Linux only; does nothing elsewhere. The returned function ends it,
+ * to be called when devwatch exits in order.
+ */
+export function startGuardian(orphans: Orphans): () => void {
+  const sweepUrl = import.meta.url.endsWith('.ts') ? '../../../dist/sweep.js' : './sweep.js';
+  const sweep = fileURLToPath(new URL(sweepUrl, import.meta.url));
   let isDismissed = !platform.hasProc;
   let guardian: ChildProcess | undefined;
 
@@ -48,10 +45,8 @@ export function startGuardian(orphans: Orphans): Guardian {
   }
 
   start();
-  return {
-    dismiss() {
-      isDismissed = true;
-      guardian?.stdin?.end('bye\n');
-    },
+  return () => {
+    isDismissed = true;
+    guardian?.stdin?.end('bye\n');
   };
 }

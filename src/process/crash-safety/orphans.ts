@@ -40,28 +40,24 @@ let recordCount = 0;
 
 /** Records what this devwatch would leave behind in the folder; the returned function deletes the record. */
 export function recordOrphans(folder: string, orphans: Orphans): () => void {
-  const state = recordFolder();
   const prefix = prefixOf(folder);
-  if (state === undefined || prefix === undefined) return () => {};
+  if (prefix === undefined) return () => {};
   recordCount += 1;
-  const file = path.join(state, `${prefix}${process.pid}-${recordCount}.json`);
+  const file = `${prefix}${process.pid}-${recordCount}.json`;
   try {
-    const record = { ...orphans, ...identityOf(process.pid) };
-    fs.writeFileSync(file, JSON.stringify(record), { mode: 0o600 });
+    fs.writeFileSync(file, JSON.stringify({ ...orphans, ...identityOf(process.pid) }), { mode: 0o600 });
   } catch {
     return () => {}; // The disk is full or read-only: only the guardian is left.
   }
   return () => fs.rmSync(file, { force: true });
 }
 
-/** Terminations under way, by the folder's prefix. */
+/** Terminations under way, by the prefix of the folder's records. */
 const terminations = new Map<string, Promise<unknown>>();
 
 /**
- * Terminates what killed devwatches left running in a folder, before a program is started there. All
- * programs that start in the folder at the same time wait for all of it.
- *
- * @param onFound called once if anything is left
+ * Terminates the orphans in a folder, before a program is started there; all programs that start in it at the same time
+ * wait for all of them. `onFound` is called once if there are any.
  */
 export async function terminateStaleOrphans(folder: string, onFound: () => void = () => {}): Promise<void> {
   const prefix = prefixOf(folder);
@@ -80,12 +76,10 @@ export async function terminateStaleOrphans(folder: string, onFound: () => void 
 
 /** Deletes the records of dead devwatches in the folder, and returns those that left anything alive. */
 function takeStaleRecords(prefix: string): Orphans[] {
-  const state = recordFolder();
-  if (state === undefined) return [];
   const stale: Orphans[] = [];
-  for (const name of fs.readdirSync(state)) {
-    if (!name.startsWith(prefix)) continue;
-    const file = path.join(state, name);
+  for (const name of fs.readdirSync(path.dirname(prefix))) {
+    const file = path.join(path.dirname(prefix), name);
+    if (!file.startsWith(prefix)) continue;
     const record = readRecord(file);
     if (record !== undefined && mayBeAlive(record)) continue;
     fs.rmSync(file, { force: true });
@@ -120,28 +114,19 @@ function readRecord(file: string): OrphanRecord | undefined {
 }
 
 /**
- * Returns the start of the names of a folder's records; undefined when the folder is gone. It is made of device and
- * inode, because a folder can have several paths, and because a hash would need node:crypto, which takes 4 ms to load.
+ * Returns the start of the paths of a folder's records; undefined when the folder is gone, or there can be no records.
+ * It is made of device and inode, because a folder can have several paths, and because a hash would need node:crypto,
+ * which takes 4 ms to load. Other users cannot enter the folder of the records.
  */
 function prefixOf(folder: string): string | undefined {
+  const home = platform.hasProc ? stateFolder(process.env) : undefined;
+  if (home === undefined) return undefined;
+  const trees = path.join(home, 'trees');
   try {
     const { dev, ino } = fs.statSync(folder);
-    return `${dev.toString(36)}-${ino.toString(36)}-`;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Returns the folder of the records, which is closed to other users; undefined where there can be none. */
-function recordFolder(): string | undefined {
-  if (!platform.hasProc) return undefined;
-  const home = stateFolder(process.env);
-  if (home === undefined) return undefined;
-  const folder = path.join(home, 'trees');
-  try {
-    fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const flaw = ownershipFlaw(fs.lstatSync(folder), { kind: 'folder', forbidden: 0o077 });
-    return flaw === undefined ? folder : undefined;
+    fs.mkdirSync(trees, { recursive: true, mode: 0o700 });
+    const flaw = ownershipFlaw(fs.lstatSync(trees), { kind: 'folder', forbidden: 0o077 });
+    return flaw === undefined ? path.join(trees, `${dev.toString(36)}-${ino.toString(36)}-`) : undefined;
   } catch {
     return undefined;
   }

@@ -196,7 +196,7 @@ export class ContainedProgram implements RunningProgram {
     }
     listener.onEvent({ type: 'exit', outcome: { code, signal } });
     this.#endDrain();
-    this.#termination?.rootExited();
+    this.#termination?.scanNow();
   }
 
   /** devwatch itself may hold the port: it closes its socket, and the next run can listen. */

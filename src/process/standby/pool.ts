@@ -220,8 +220,8 @@ export class StandbyPool {
   #discard(standby: Standby): void {
     this.#remove(standby);
     const { tree, process } = standby.child;
-    const { gone, rootExited } = terminateTree(tree, { signal: 'SIGKILL', graceMs: 0, clock: this.#clock });
-    process.once('exit', rootExited);
+    const { gone, scanNow } = terminateTree(tree, { signal: 'SIGKILL', graceMs: 0, clock: this.#clock });
+    process.once('exit', scanNow);
     this.#terminations.add(gone);
     void gone.then(() => this.#terminations.delete(gone));
   }

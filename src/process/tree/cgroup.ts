@@ -8,24 +8,20 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
-import { codeOf } from '../../shared/errors.ts';
-import type { Survivor } from '../../shared/events.ts';
 import type { Exemptions } from './exemptions.ts';
-import { describeMember, signalMember } from './linux.ts';
+import { LinuxTree } from './linux.ts';
 import { type Candidate, type ProcessStat, readCandidate, readProc, readStat } from './proc.ts';
-import type { Delivery, Member, ProcessTree, Scan } from './tree.ts';
+import type { Member, Scan } from './tree.ts';
 
-/** Opens the tree in an existing cgroup; `root` belongs to it even before it has joined the cgroup. */
-export function openCgroupTree(folder: string, exemptions: Exemptions, root?: number): ProcessTree {
-  return new CgroupTree(folder, exemptions, root);
-}
-
-class CgroupTree implements ProcessTree {
+/** The tree in an existing cgroup. */
+export class CgroupTree extends LinuxTree {
   readonly #folder: string;
   readonly #exemptions: Exemptions;
   readonly #root: ProcessStat | undefined;
 
-  constructor(folder: string, exemptions: Exemptions, root: number | undefined) {
+  /** @param root belongs to the tree even before it has joined the cgroup */
+  constructor(folder: string, exemptions: Exemptions, root?: number) {
+    super();
     this.#folder = folder;
     this.#exemptions = exemptions;
     this.#root = root === undefined ? undefined : readStat(root);
@@ -40,11 +36,10 @@ class CgroupTree implements ProcessTree {
     for (const candidate of candidates) {
       if (isExempt(candidate)) {
         this.#moveOut(candidate.pid);
-        continue;
+      } else {
+        members.push(candidate);
+        onFound?.(candidate);
       }
-      const member = { pid: candidate.pid, startTime: candidate.startTime, command: candidate.command };
-      members.push(member);
-      onFound?.(member);
     }
     return { members, proven: root === undefined && this.#isEmpty() };
   }
@@ -55,16 +50,8 @@ class CgroupTree implements ProcessTree {
     return events === undefined ? !fs.existsSync(this.#folder) : /^populated 0$/m.test(events);
   }
 
-  signal(member: Member, signal: NodeJS.Signals): Delivery {
-    return signalMember(member, signal);
-  }
-
   killAll(): void {
     write(path.join(this.#folder, 'cgroup.kill'), '1');
-  }
-
-  describe(member: Member, denied: boolean): Survivor {
-    return describeMember(member, denied);
   }
 
   release(): void {
@@ -114,7 +101,12 @@ export function findCgroup(): string | undefined {
   const mount = /^\S+ \S+ \S+ (\S+) (\S+) .* - cgroup2 /m.exec(readProc('/proc/self/mountinfo') ?? '');
   if (own === undefined || mount?.[1] === undefined || mount[2] === undefined) return undefined;
   const folder = path.join(mount[2], path.relative(mount[1], own));
-  return isWritable(path.join(folder, 'cgroup.procs')) ? folder : undefined;
+  try {
+    fs.accessSync(path.join(folder, 'cgroup.procs'), fs.constants.W_OK);
+    return folder;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Makes a cgroup; returns false if that is not allowed, or if the cgroup could not be killed as a whole. */
@@ -142,20 +134,10 @@ export function removeCgroups(top: string): void {
   }
 }
 
-function isWritable(file: string): boolean {
-  try {
-    fs.accessSync(file, fs.constants.W_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 function write(file: string, text: string): void {
   try {
     fs.writeFileSync(file, text);
-  } catch (error) {
+  } catch {
     // ESRCH, ENOENT: the process has just died; only the next scan matters.
-    if (codeOf(error) === undefined) throw error;
   }
 }

@@ -3,29 +3,27 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { platform } from '../platform.ts';
-import { findCgroup, makeCgroup, openCgroupTree, removeCgroups } from './cgroup.ts';
+import { CgroupTree, findCgroup, makeCgroup, removeCgroups } from './cgroup.ts';
 import { createExemptions, type Exemptions } from './exemptions.ts';
-import { openMarkedTree } from './linux.ts';
-import { openPsTree } from './posix.ts';
+import { MarkedTree } from './linux.ts';
+import { PsTree } from './posix.ts';
 import { readProc, readStat } from './proc.ts';
 import type { Containment, ContainmentRecord, Invocation, ProcessTree } from './tree.ts';
-import { openWindowsTree } from './windows.ts';
+import { WindowsTree } from './windows.ts';
 
-export interface ContainmentOptions {
-  /** Globs of processes that may outlive the program; see exemptions.ts. */
-  readonly keep: readonly string[];
-  /** Uses a cgroup where that is possible. Defaults to true, unless DEVWATCH_CGROUP is `0`. */
-  readonly cgroup?: boolean;
-}
-
-export function createContainment({
-  keep,
-  cgroup = process.env.DEVWATCH_CGROUP !== '0',
-}: ContainmentOptions): Containment {
+/**
+ * Returns the containment for the programs of this devwatch: by a cgroup, where that is possible and allowed.
+ *
+ * @param keep globs of processes that may outlive the program; see exemptions.ts
+ */
+export function createContainment(
+  keep: readonly string[],
+  mayUseCgroup: boolean = process.env.DEVWATCH_CGROUP !== '0',
+): Containment {
   if (!platform.hasProc) return plainContainment();
   // The id need not be secret, and node:crypto would take 4 ms to load before the program starts.
   const id = `${process.pid.toString(36)}_${Date.now().toString(36)}_${randomDigits(1e8)}`;
-  return (cgroup ? cgroupContainment(id, keep) : undefined) ?? markedContainment(id, keep);
+  return (mayUseCgroup ? cgroupContainment(id, keep) : undefined) ?? markedContainment(id, keep);
 }
 
 /** Opens everything that another devwatch, dead by now, contained. */
@@ -33,19 +31,16 @@ export function openOrphans(record: ContainmentRecord, keep: readonly string[]):
   if (!platform.hasProc) return [];
   const exemptions = exemptionsOf(keep);
   const trees: ProcessTree[] = [];
-  if (record.cgroup !== '' && fs.existsSync(record.cgroup)) trees.push(openCgroupTree(record.cgroup, exemptions));
+  if (record.cgroup !== '' && fs.existsSync(record.cgroup)) trees.push(new CgroupTree(record.cgroup, exemptions));
   if (record.variable !== '') {
-    trees.push(openMarkedTree({ root: undefined, variable: `${record.variable}=`, limit: record.limit, exemptions }));
+    trees.push(new MarkedTree({ root: undefined, variable: `${record.variable}=`, limit: record.limit, exemptions }));
   }
   return trees;
 }
 
 function exemptionsOf(patterns: readonly string[], root?: number): Exemptions {
   const own = readStat(process.pid)?.session;
-  return createExemptions(
-    patterns,
-    [own, root].filter((session) => session !== undefined),
-  );
+  return createExemptions(patterns, [own, root]);
 }
 
 function cgroupContainment(id: string, keep: readonly string[]): Containment | undefined {
@@ -59,24 +54,19 @@ function cgroupContainment(id: string, keep: readonly string[]): Containment | u
     contain(run, invocation, joinsCgroupItself) {
       const folder = path.join(all, String(run));
       // Another process may have removed the outer cgroup. Where neither can be made, marks must do.
-      if (!makeCgroup(folder) && !(makeCgroup(all) && makeCgroup(folder)))
-        return marked.contain(run, invocation, joinsCgroupItself);
+      const isMade = makeCgroup(folder) || (makeCgroup(all) && makeCgroup(folder));
+      if (!isMade) return marked.contain(run, invocation, joinsCgroupItself);
       const cgroupProcsFile = path.join(folder, 'cgroup.procs');
-      const open = (pid: number): ProcessTree => openCgroupTree(folder, exemptionsOf(keep, pid), pid);
-      if (joinsCgroupItself) {
-        return {
-          ...invocation,
-          env: { ...invocation.env, [cgroupVariable]: cgroupProcsFile },
-          open(pid) {
-            joinCgroup(pid, cgroupProcsFile);
-            return open(pid);
-          },
-        };
-      }
+      // The shell joins the cgroup before it becomes the program: none of its children is born outside.
+      const joining = joinsCgroupItself
+        ? { ...invocation, env: { ...invocation.env, [cgroupVariable]: cgroupProcsFile } }
+        : throughShell('echo 0 >"$0" || exit 126', cgroupProcsFile, invocation);
       return {
-        // The process joins the cgroup before it becomes the program: none of its children is born outside.
-        ...throughShell('echo 0 >"$0" || exit 126', cgroupProcsFile, invocation),
-        open,
+        ...joining,
+        open(pid) {
+          if (joinsCgroupItself) joinCgroup(pid, cgroupProcsFile);
+          return new CgroupTree(folder, exemptionsOf(keep, pid), pid);
+        },
       };
     },
     release: () => removeCgroups(all),
@@ -111,19 +101,12 @@ function markedContainment(id: string, keep: readonly string[]): Containment {
   return {
     record: { variable, limit, cgroup: '' },
     contain(run, { file, args, env }) {
-      const bytes = `${limit}${String(run % 1_000_000).padStart(6, '0')}`;
-      const limited =
-        prlimit === undefined ? { file, args } : { file: prlimit, args: [`--rss=${bytes}:`, file, ...args] };
+      const bytes = limit === '' ? '' : `${limit}${String(run % 1_000_000).padStart(6, '0')}`;
+      const mark = `${variable}=${run}\0`;
       return {
-        ...limited,
+        ...(prlimit === undefined ? { file, args } : { file: prlimit, args: [`--rss=${bytes}:`, file, ...args] }),
         env: { [variable]: String(run), ...env },
-        open: (pid) =>
-          openMarkedTree({
-            root: pid,
-            variable: `${variable}=${run}\0`,
-            limit: limit === '' ? '' : bytes,
-            exemptions: exemptionsOf(keep, pid),
-          }),
+        open: (root) => new MarkedTree({ root, variable: mark, limit: bytes, exemptions: exemptionsOf(keep, root) }),
       };
     },
     release: () => {},
@@ -140,7 +123,7 @@ const findPrlimit = (): string | undefined => ['/usr/bin/prlimit', '/bin/prlimit
 
 /** Containment without marks: the system finds the members of a tree by their parents. */
 function plainContainment(): Containment {
-  const open = platform.isPosix ? openPsTree : openWindowsTree;
+  const open = (pid: number): ProcessTree => (platform.isPosix ? new PsTree(pid) : new WindowsTree(pid));
   return {
     record: { variable: '', limit: '', cgroup: '' },
     contain: (_run, invocation) => ({ ...invocation, open }),

@@ -14,28 +14,19 @@ export type Exemptions = (candidates: readonly Candidate[]) => (candidate: Candi
  * @param patterns globs for names and whole command lines, in which `*` also matches `/`
  * @param ownSessions sessions of devwatch and of the program, which no name exempts
  */
-export function createExemptions(patterns: readonly string[], ownSessions: readonly number[]): Exemptions {
+export function createExemptions(
+  patterns: readonly string[],
+  ownSessions: readonly (number | undefined)[],
+): Exemptions {
+  let matches: ((text: string) => boolean) | undefined;
   return (candidates) => {
     const sessions = new Set<number>();
     for (const { pid, session, command } of candidates) {
       if (ownSessions.includes(session) || sessions.has(session) || patterns.length === 0) continue;
-      const matches = matcherOf(patterns);
+      // Loaded only now: picomatch takes 7 ms to load, and most programs start no other session.
+      matches ??= (require('picomatch') as typeof import('picomatch'))([...patterns], { dot: true, bash: true });
       if (matches(command) || matches(commandLine(pid) ?? '')) sessions.add(session);
     }
     return ({ session, environment }) => sessions.has(session) || environment.includes('\0DEVWATCH_KEEP=1\0');
   };
-}
-
-type Matcher = (text: string) => boolean;
-
-const matchers = new WeakMap<readonly string[], Matcher>();
-
-/** Compiled once and only when needed: picomatch takes 7 ms to load, and most programs start no other session. */
-function matcherOf(patterns: readonly string[]): Matcher {
-  const known = matchers.get(patterns);
-  if (known !== undefined) return known;
-  const picomatch = require('picomatch') as typeof import('picomatch');
-  const matches = picomatch([...patterns], { dot: true, bash: true });
-  matchers.set(patterns, matches);
-  return matches;
 }

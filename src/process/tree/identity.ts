@@ -65,45 +65,39 @@ export function bootId(): string {
 let knownNamespace: string | undefined;
 
 function pidNamespace(): string {
-  knownNamespace ??= readNamespace();
-  return knownNamespace;
-}
-
-function readNamespace(): string {
+  if (knownNamespace !== undefined) return knownNamespace;
   try {
-    return fs.readlinkSync('/proc/self/ns/pid').replaceAll(/\D/g, '');
+    knownNamespace = fs.readlinkSync('/proc/self/ns/pid').replaceAll(/\D/g, '');
   } catch {
-    return '';
+    knownNamespace = '';
   }
+  return knownNamespace;
 }
 
 /** Undefined if there is no such process, or only a zombie. Throws if that cannot be determined. */
 function startTimeOf(pid: number): string | undefined {
   if (!platform.hasProc) return startTimeByPs(pid);
-  let text: string;
   try {
-    text = fs.readFileSync(`/proc/${pid}/stat`, 'latin1');
+    const stat = parseStat(fs.readFileSync(`/proc/${pid}/stat`, 'latin1'));
+    return stat === undefined || isDead(stat) ? undefined : stat.startTime;
   } catch (error) {
     if (['ENOENT', 'ESRCH'].includes(codeOf(error) ?? '')) return undefined;
     throw error;
   }
-  const stat = parseStat(text);
-  return stat === undefined || isDead(stat) ? undefined : stat.startTime;
 }
 
 function startTimeByPs(pid: number): string | undefined {
-  let line: string;
   try {
-    line = execFileSync('/bin/ps', ['-o', 'stat=,lstart=', '-p', String(pid)], {
+    const line = execFileSync('/bin/ps', ['-o', 'stat=,lstart=', '-p', String(pid)], {
       encoding: 'utf8',
       env: { LC_ALL: 'C', TZ: 'UTC' },
       stdio: ['ignore', 'pipe', 'ignore'],
     }).trim();
+    const [state = '', ...started] = line.split(/\s+/);
+    return state.startsWith('Z') ? undefined : String(Date.parse(`${started.join(' ')} UTC`) / 1000);
   } catch (error) {
     // ps exits with 1 if there is no such process.
     if (error instanceof Error && 'status' in error && error.status === 1) return undefined;
     throw error;
   }
-  const [state = '', ...started] = line.split(/\s+/);
-  return state.startsWith('Z') ? undefined : String(Date.parse(`${started.join(' ')} UTC`) / 1000);
 }

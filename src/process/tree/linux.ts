@@ -10,15 +10,13 @@
 import type { Survivor } from '../../shared/events.ts';
 import type { Exemptions } from './exemptions.ts';
 import {
-  type Birth,
-  bornNow,
   type Candidate,
   commandLine,
   isDead,
   isProcess,
   lastPid,
+  listerSince,
   listPids,
-  listPidsSince,
   readCandidate,
   readProc,
   readStat,
@@ -38,41 +36,53 @@ export interface MarkedTreeOptions {
   readonly exemptions: Exemptions;
 }
 
-export function openMarkedTree(options: MarkedTreeOptions): ProcessTree {
-  return new MarkedTree(options);
+/** A tree whose members are found below /proc. */
+export abstract class LinuxTree implements ProcessTree {
+  abstract scan(onFound?: (member: Member) => void): Scan;
+
+  signal(member: Member, signal: NodeJS.Signals): Delivery {
+    const stat = readStat(member.pid);
+    if (stat === undefined || stat.startTime !== member.startTime || isDead(stat)) return 'gone';
+    return sendSignal(member.pid, signal);
+  }
+
+  describe(member: Member, denied: boolean): Survivor {
+    const stuck = readStat(member.pid)?.state === 'D';
+    const reason = denied ? 'belongs to another user' : stuck ? 'is stuck in a system call' : 'does not end on SIGKILL';
+    return { pid: member.pid, command: commandLine(member.pid) ?? member.command, reason };
+  }
 }
 
-class MarkedTree implements ProcessTree {
+export class MarkedTree extends LinuxTree {
   readonly #options: MarkedTreeOptions;
   /** Older processes cannot belong to the tree: by their start time, and by their pid where that allows it. */
   readonly #notBefore: number;
-  readonly #birth: Birth | undefined;
+  readonly #listPids: () => number[];
   readonly #limitLine: RegExp | undefined;
   /** Start times of the members found so far, by pid: the groups and sessions that they led stay part of the tree. */
   readonly #seen = new Map<number, string>();
 
   constructor(options: MarkedTreeOptions) {
+    super();
     this.#options = options;
     const { root, limit } = options;
     // Not reaped yet: even a root that has already exited has its entry in /proc.
     const start = root === undefined ? '0' : (readStat(root)?.startTime ?? '0');
     this.#notBefore = Number(start);
-    this.#birth = root === undefined ? undefined : bornNow(root);
+    this.#listPids = root === undefined ? listPids : listerSince(root);
     this.#limitLine = limit === '' ? undefined : new RegExp(`^Max resident set +${limit}\\d* `, 'm');
     if (root !== undefined) this.#seen.set(root, start);
   }
 
   scan(onFound?: (member: Member) => void): Scan {
     const members = new Map<number, Member>();
-    const found = (stat: Candidate): void => {
-      const member = { pid: stat.pid, startTime: stat.startTime, command: stat.command };
-      members.set(stat.pid, member);
-      this.#seen.set(stat.pid, stat.startTime);
+    const found = (member: Member): void => {
+      members.set(member.pid, member);
+      this.#seen.set(member.pid, member.startTime);
       onFound?.(member);
     };
-
     let seenTo = lastPid();
-    this.#decide(this.#birth === undefined ? listPids() : listPidsSince(this.#birth), members, found);
+    this.#decide(this.#listPids(), members, found);
     // Processes born since then have higher pids: look at those until there are no more.
     for (let round = 0; round < maxChaseRounds; round += 1) {
       const now = lastPid();
@@ -86,30 +96,16 @@ class MarkedTree implements ProcessTree {
     return { members: [...members.values()], proven: false };
   }
 
-  signal(member: Member, signal: NodeJS.Signals): Delivery {
-    return signalMember(member, signal);
-  }
-
-  describe(member: Member, denied: boolean): Survivor {
-    return describeMember(member, denied);
-  }
-
   /** Finds the members among these: by a mark, then by a relation to a member, until there are no more. */
-  #decide(pids: readonly number[], members: ReadonlyMap<number, Member>, found: (stat: Candidate) => void): void {
+  #decide(pids: readonly number[], members: ReadonlyMap<number, Member>, found: (member: Member) => void): void {
     const candidates = pids.flatMap((pid) => this.#candidate(pid) ?? []);
     const isExempt = this.#options.exemptions(candidates);
-    let rest = candidates.filter((candidate) => !isExempt(candidate));
-    const take = (belongs: (candidate: Candidate) => boolean): boolean => {
-      const before = rest.length;
-      rest = rest.filter((candidate) => {
-        if (!belongs(candidate)) return true;
-        found(candidate);
-        return false;
-      });
-      return rest.length < before;
-    };
-    take((candidate) => this.#isMarked(candidate));
-    while (take((candidate) => this.#isRelated(candidate, members)));
+    const others = candidates.filter((candidate) => !isExempt(candidate));
+    for (const candidate of others) if (this.#isMarked(candidate)) found(candidate);
+    for (let known = -1; known < members.size; ) {
+      known = members.size;
+      for (const stat of others) if (!members.has(stat.pid) && this.#isRelated(stat, members)) found(stat);
+    }
   }
 
   #candidate(pid: number): Candidate | undefined {
@@ -130,17 +126,4 @@ class MarkedTree implements ProcessTree {
     if (this.#seen.get(pid) === startTime || environment.includes(`\0${this.#options.variable}`)) return true;
     return this.#limitLine?.test(readProc(`/proc/${pid}/limits`) ?? '') === true;
   }
-}
-
-/** Sends a signal to a process, if it is still the one that was found. */
-export function signalMember(member: Member, signal: NodeJS.Signals): Delivery {
-  const stat = readStat(member.pid);
-  if (stat === undefined || stat.startTime !== member.startTime || isDead(stat)) return 'gone';
-  return sendSignal(member.pid, signal);
-}
-
-export function describeMember(member: Member, denied: boolean): Survivor {
-  const stuck = readStat(member.pid)?.state === 'D';
-  const reason = denied ? 'belongs to another user' : stuck ? 'is stuck in a system call' : 'does not end on SIGKILL';
-  return { pid: member.pid, command: commandLine(member.pid) ?? member.command, reason };
 }

@@ -9,28 +9,19 @@ export interface PsLine extends Member {
   readonly group: number;
 }
 
-export function openPsTree(root: number): ProcessTree {
-  return new PsTree(root);
-}
-
 /** Parses `ps -A -o pid=,ppid=,pgid=,stat=,lstart=,comm=`; `lstart` is five words. */
 export function parsePs(output: string): PsLine[] {
   const lines: PsLine[] = [];
   for (const line of output.split('\n')) {
     const match = /^\s*(\d+)\s+(\d+)\s+(\d+)\s+(\S+)\s+(\S+\s+\S+\s+\S+\s+\S+\s+\S+)\s+(.*)$/.exec(line);
-    if (match === null || match[4]?.startsWith('Z') === true) continue;
-    lines.push({
-      pid: Number(match[1]),
-      parent: Number(match[2]),
-      group: Number(match[3]),
-      startTime: match[5] ?? '',
-      command: match[6] ?? '',
-    });
+    const [, pid, parent, group, state = '', startTime = '', command = ''] = match ?? [];
+    if (match === null || state.startsWith('Z')) continue;
+    lines.push({ pid: Number(pid), parent: Number(parent), group: Number(group), startTime, command });
   }
   return lines;
 }
 
-class PsTree implements ProcessTree {
+export class PsTree implements ProcessTree {
   readonly #seen = new Map<number, string>();
 
   constructor(root: number) {
@@ -39,22 +30,17 @@ class PsTree implements ProcessTree {
 
   scan(onFound?: (member: Member) => void): Scan {
     const members = new Map<number, Member>();
-    let rest = readPs();
-    for (let added = true; added; ) {
-      added = false;
-      const next: PsLine[] = [];
-      for (const line of rest) {
-        const known = this.#seen.get(line.pid) === line.startTime;
-        if (!(known || members.has(line.parent) || this.#seen.has(line.group))) {
-          next.push(line);
-          continue;
-        }
+    const lines = readPs();
+    for (let known = -1; known < members.size; ) {
+      known = members.size;
+      for (const line of lines) {
+        const isSeen = this.#seen.get(line.pid) === line.startTime;
+        const belongs = isSeen || members.has(line.parent) || this.#seen.has(line.group);
+        if (!belongs || members.has(line.pid)) continue;
         members.set(line.pid, line);
         this.#seen.set(line.pid, line.startTime);
         onFound?.(line);
-        added = true;
       }
-      rest = next;
     }
     return { members: [...members.values()], proven: true };
   }
@@ -64,11 +50,8 @@ class PsTree implements ProcessTree {
   }
 
   describe(member: Member, denied: boolean): Survivor {
-    return {
-      pid: member.pid,
-      command: member.command,
-      reason: denied ? 'belongs to another user' : 'does not end on SIGKILL',
-    };
+    const reason = denied ? 'belongs to another user' : 'does not end on SIGKILL';
+    return { pid: member.pid, command: member.command, reason };
   }
 }
 

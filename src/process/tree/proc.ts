@@ -47,12 +47,10 @@ export function readProc(file: string): string | undefined {
 
 /** Returns the pids of all processes; threads are not listed. */
 export function listPids(): number[] {
-  const pids: number[] = [];
-  for (const name of fs.readdirSync('/proc')) {
-    const pid = Number(name);
-    if (pid > 0) pids.push(pid);
-  }
-  return pids;
+  return fs
+    .readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => pid > 0);
 }
 
 export function readStat(pid: number): ProcessStat | undefined {
@@ -60,12 +58,15 @@ export function readStat(pid: number): ProcessStat | undefined {
   return text === undefined ? undefined : parseStat(text);
 }
 
+/** The fields that follow the command (proc(5)). The command may itself contain anything. */
+const fieldsOf = (stat: string): string[] => stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+
 /** Parses `/proc/PID/stat`. The command is in parentheses and may itself contain `) (`: the last parenthesis closes it. */
 export function parseStat(text: string): ProcessStat | undefined {
   const open = text.indexOf('(');
   const close = text.lastIndexOf(')');
   if (open < 0 || close < open) return undefined;
-  const fields = text.slice(close + 2).split(' ');
+  const fields = fieldsOf(text);
   const number = (index: number): number => Number(fields[index]);
   return {
     pid: Number(text.slice(0, open)),
@@ -83,11 +84,8 @@ export function parseStat(text: string): ProcessStat | undefined {
 export function cpuTimeOf(pid: number, whose: 'its own' | 'with its ended children' = 'its own'): number | undefined {
   const stat = readProc(`/proc/${pid}/stat`);
   if (stat === undefined) return undefined;
-  // utime, stime, cutime and cstime, counted from after the command, which may contain anything (proc(5)).
-  const times = stat
-    .slice(stat.lastIndexOf(')') + 2)
-    .split(' ')
-    .slice(11, whose === 'its own' ? 13 : 15);
+  // utime, stime, cutime and cstime.
+  const times = fieldsOf(stat).slice(11, whose === 'its own' ? 13 : 15);
   return times.reduce((sum, ticks) => sum + Number(ticks), 0) * 10;
 }
 
@@ -104,28 +102,22 @@ function forkCount(): number {
   return Number(/^processes (\d+)$/m.exec(readProc('/proc/stat') ?? '')?.[1]);
 }
 
-/** A moment at which a process was the youngest, or nearly. */
-export interface Birth {
-  readonly pid: number;
-  readonly forks: number;
-}
-
-export const bornNow = (pid: number): Birth => ({ pid, forks: forkCount() });
-
 /**
- * Returns the pids of all processes that may be younger than this one. Pids ascend and wrap around
- * at pid_max: as long as they cannot have wrapped, only processes with higher pids are younger.
+ * Returns a function that lists the pids of all processes that may be younger than this one, which has just been born.
+ * Pids ascend and wrap around at pid_max: as long as they cannot have wrapped, only processes with higher pids are younger.
  */
-export function listPidsSince({ pid, forks }: Birth): number[] {
-  const numbers = Number(readProc('/proc/sys/kernel/pid_max'));
-  const ascending = lastPid() >= pid && forkCount() - forks < numbers / 2;
-  return ascending ? listPids().filter((candidate) => candidate >= pid) : listPids();
+export function listerSince(pid: number): () => number[] {
+  const forks = forkCount();
+  return () => {
+    const numbers = Number(readProc('/proc/sys/kernel/pid_max'));
+    const ascending = lastPid() >= pid && forkCount() - forks < numbers / 2;
+    return ascending ? listPids().filter((candidate) => candidate >= pid) : listPids();
+  };
 }
 
 /** Is this a process, not one of its threads? Threads have files in /proc as well. */
 export function isProcess(pid: number): boolean {
-  const match = /^Tgid:\s*(\d+)$/m.exec(readProc(`/proc/${pid}/status`) ?? '');
-  return match !== null && Number(match[1]) === pid;
+  return Number(/^Tgid:\s*(\d+)$/m.exec(readProc(`/proc/${pid}/status`) ?? '')?.[1]) === pid;
 }
 
 /** Returns the command line with spaces between its words; undefined when there is none. */

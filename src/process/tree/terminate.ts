@@ -56,15 +56,11 @@ export class Termination {
   escalate(stage: StopStage): void {
     if (stage === 'killing' && this.#stage !== 'killing') this.#killedAt = this.#options.clock.now();
     this.#stage = stage;
-    this.#scanSoon();
+    this.scanNow();
   }
 
-  /** Scans at once, because the root has exited. */
-  rootExited(): void {
-    this.#scanSoon();
-  }
-
-  #scanSoon(): void {
+  /** Scans at once, as after the exit of the root. */
+  scanNow(): void {
     this.#pauseMs = minPauseMs;
     this.#scan();
   }
@@ -121,31 +117,16 @@ export class Termination {
 }
 
 /**
- * Sends a tree the stop signal, and SIGKILL to what is left of it after a grace period.
- *
- * @param options.graceMs 0 sends SIGKILL at once
- * @returns `gone` resolves to the members that could not be ended; call `rootExited` for a shorter wait
+ * Sends a tree the stop signal, and SIGKILL to what is left of it after a grace period; 0 sends SIGKILL at once.
+ * `gone` resolves to the members that could not be ended; call `scanNow` after the root's exit for a shorter wait.
  */
 export function terminateTree(
   tree: ProcessTree,
   { signal, graceMs, clock }: { readonly signal: NodeJS.Signals; readonly graceMs: number; readonly clock: Clock },
-): { readonly gone: Promise<readonly Survivor[]>; readonly rootExited: () => void } {
+): { readonly gone: Promise<readonly Survivor[]>; readonly scanNow: () => void } {
   const gone = createDeferred<readonly Survivor[]>();
-  let cancelKill = (): void => {};
-  const termination = new Termination({
-    tree,
-    signal,
-    clock,
-    onGone(survivors) {
-      cancelKill();
-      gone.resolve(survivors);
-    },
-  });
-  if (graceMs === 0) {
-    termination.escalate('killing');
-  } else {
-    cancelKill = clock.after(graceMs, () => termination.escalate('killing'));
-    termination.escalate('terminating');
-  }
-  return { gone: gone.promise, rootExited: () => termination.rootExited() };
+  const termination = new Termination({ tree, signal, clock, onGone: gone.resolve });
+  const cancelKill = graceMs === 0 ? undefined : clock.after(graceMs, () => termination.escalate('killing'));
+  termination.escalate(graceMs === 0 ? 'killing' : 'terminating');
+  return { gone: gone.promise.finally(cancelKill), scanNow: () => termination.scanNow() };
 }

@@ -37,8 +37,8 @@ export interface ProcessTree {
   release?(): void;
 }
 
-/** Sends a signal to a process, whichever has this pid now. */
-export function sendSignal(pid: number, signal: NodeJS.Signals): Delivery {
+/** Sends a signal, or with 0 none, to a process, whichever has this pid now. */
+export function sendSignal(pid: number, signal: NodeJS.Signals | 0): Delivery {
   try {
     process.kill(pid, signal);
     return 'sent';

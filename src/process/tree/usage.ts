@@ -11,9 +11,7 @@ import type { ProcessTree } from './tree.ts';
  */
 export function treeMemory(tree: ProcessTree): number | undefined {
   if (!platform.hasProc) return undefined;
-  let kilobytes = 0;
-  for (const { pid } of tree.scan().members) kilobytes += residentOf(pid);
-  return kilobytes * 1024;
+  return tree.scan().members.reduce((sum, { pid }) => sum + residentOf(pid), 0);
 }
 
 /** Returns the CPU time in ms that a tree's members and their exited children have used; undefined without /proc. */
@@ -22,16 +20,9 @@ export function treeCpuTime(tree: ProcessTree): number | undefined {
   return tree.scan().members.reduce((sum, { pid }) => sum + (cpuTimeOf(pid, 'with its ended children') ?? 0), 0);
 }
 
-/** Returns resident memory in kB; 0 for a process that has just exited. */
+/** Returns resident memory in bytes; 0 for a process that has just exited. */
 function residentOf(pid: number): number {
-  return (
-    readKilobytes(`/proc/${pid}/smaps_rollup`, /^Pss:\s*(\d+) kB$/m) ??
-    readKilobytes(`/proc/${pid}/status`, /^VmRSS:\s*(\d+) kB$/m) ??
-    0
-  );
-}
-
-function readKilobytes(file: string, line: RegExp): number | undefined {
-  const text = line.exec(readProc(file) ?? '')?.[1];
-  return text === undefined ? undefined : Number(text);
+  const proportional = /^Pss:\s*(\d+) kB$/m.exec(readProc(`/proc/${pid}/smaps_rollup`) ?? '');
+  const total = proportional ?? /^VmRSS:\s*(\d+) kB$/m.exec(readProc(`/proc/${pid}/status`) ?? '');
+  return Number(total?.[1] ?? 0) * 1024;
 }

@@ -7,13 +7,9 @@
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import type { Survivor } from '../../shared/events.ts';
-import type { Delivery, Member, ProcessTree, Scan } from './tree.ts';
+import { type Delivery, type Member, type ProcessTree, type Scan, sendSignal } from './tree.ts';
 
-export function openWindowsTree(root: number): ProcessTree {
-  return new WindowsTree(root);
-}
-
-class WindowsTree implements ProcessTree {
+export class WindowsTree implements ProcessTree {
   readonly #root: Member;
 
   constructor(root: number) {
@@ -21,7 +17,7 @@ class WindowsTree implements ProcessTree {
   }
 
   scan(onFound?: (member: Member) => void): Scan {
-    if (!isAlive(this.#root.pid)) return { members: [], proven: true };
+    if (sendSignal(this.#root.pid, 0) !== 'sent') return { members: [], proven: true };
     onFound?.(this.#root);
     return { members: [this.#root], proven: true };
   }
@@ -35,14 +31,5 @@ class WindowsTree implements ProcessTree {
 
   describe(member: Member): Survivor {
     return { pid: member.pid, command: member.command, reason: 'does not end' };
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
   }
 }

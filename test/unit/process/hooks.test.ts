@@ -32,7 +32,7 @@ interface SetupOptions {
 
 function openHooks(commands: Commands, options: SetupOptions = {}): Setup {
   const { home, clock = systemClock, folder = process.cwd(), env = { ...process.env, ...home?.env } } = options;
-  const containment = createContainment({ keep: [] });
+  const containment = createContainment([]);
   const problems: string[] = [];
   const waiting: (() => void)[] = [];
   let serial = 0;
@@ -265,7 +265,7 @@ describe('a problem is reported for a hook that', () => {
   test('has no environment', async () => {
     const clock = createClock();
     const problems: string[] = [];
-    const containment = createContainment({ keep: [] });
+    const containment = createContainment([]);
     const hooks = new Hooks({
       containment,
       serial: () => 1,

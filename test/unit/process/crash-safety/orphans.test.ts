@@ -29,7 +29,7 @@ const records = (): string[] =>
 
 /** Starts a process as a devwatch would, and records it. */
 async function startRecorded(): Promise<{ pid: number; exited: Promise<unknown>; deleteRecord: () => void }> {
-  const containment = createContainment({ keep: [], cgroup: false });
+  const containment = createContainment([], false);
   const orphans = { record: containment.record, keep: [], signal: 'SIGTERM' } as const;
   const deleteRecord = recordOrphans(project.path, orphans);
   const invocation = { file: '/bin/sleep', args: ['500'], env: {} };

@@ -27,7 +27,7 @@ async function terminateAdversary(
 ): Promise<{ alive: number[]; survivors: readonly Survivor[] }> {
   await using project = createProject();
   using register = new Register(project.path);
-  const containment = createContainment({ keep: [], cgroup });
+  const containment = createContainment([], cgroup);
   const { file, args } = commandFor(adversary, register.file);
   const { program, gone } = launchTree({ containment, file, args, folder: project.path });
   await register.holds(adversary.ready);
@@ -45,7 +45,7 @@ const modes = [
 ];
 
 function createsCgroups(): boolean {
-  const containment = createContainment({ keep: [] });
+  const containment = createContainment([]);
   containment.release();
   return containment.record.cgroup !== '';
 }

@@ -10,17 +10,17 @@ afterEach(() => void Object.assign(platform, platformNamed(process.platform)));
 describe.each(['darwin', 'win32'] as const)('on %s', (name) => {
   test('containment leaves the invocation as it is, and no orphans can be found', () => {
     Object.assign(platform, platformNamed(name));
-    const containment = createContainment({ keep: [] });
+    const containment = createContainment([]);
     expect(containment.contain(1, invocation, false)).toMatchObject(invocation);
     expect(openOrphans({ variable: 'A', limit: '1', cgroup: '/' }, [])).toEqual([]);
   });
 });
 
 test.runIf(process.platform === 'linux')('containment marks each run with a variable of this devwatch', () => {
-  const containment = createContainment({ keep: [], cgroup: false });
+  const containment = createContainment([], false);
   const { variable } = containment.record;
   expect([1, 2].map((run) => containment.contain(run, invocation, false).env[variable])).toEqual(['1', '2']);
-  expect(createContainment({ keep: [], cgroup: false }).record.variable).not.toBe(variable);
+  expect(createContainment([], false).record.variable).not.toBe(variable);
 });
 
 test('throughShell runs the command, and keeps variables with names that the shell does not accept', () => {

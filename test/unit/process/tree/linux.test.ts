@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterEach, expect, test } from 'vitest';
-import { openMarkedTree } from '../../../../src/process/tree/linux.ts';
+import { MarkedTree } from '../../../../src/process/tree/linux.ts';
 import { listPids, readStat } from '../../../../src/process/tree/proc.ts';
 import { terminateTree } from '../../../../src/process/tree/terminate.ts';
 import { systemClock } from '../../../../src/shared/clock.ts';
@@ -25,7 +25,7 @@ afterEach(async () => {
 });
 
 const openTree = (root: number) =>
-  openMarkedTree({ root, variable: 'NOBODY_HAS_THIS=1\0', limit: '', exemptions: () => () => false });
+  new MarkedTree({ root, variable: 'NOBODY_HAS_THIS=1\0', limit: '', exemptions: () => () => false });
 
 test('a tree sends no signal to a process that has reused the pid of a member', async () => {
   const pid = await start('/bin/sleep', '500');

@@ -77,7 +77,7 @@ describe('a termination', () => {
     termination.escalate('terminating');
     tree.alive.clear();
     expect(reports).toEqual([]);
-    termination.rootExited();
+    termination.scanNow();
     expect(reports).toEqual([[]]);
   });
 
@@ -143,7 +143,7 @@ describe('a termination', () => {
     clock.advance(1900);
     expect(reports).toEqual([]);
     clock.advance(5000);
-    termination.rootExited();
+    termination.scanNow();
     termination.escalate('killing');
     expect(reports).toEqual([
       [
@@ -194,9 +194,9 @@ describe('terminateTree', () => {
   test('leaves no timer when the tree is gone before the grace period is over', async () => {
     const tree = fakeTree(1);
     const clock = createClock();
-    const { gone, rootExited } = terminateTree(tree, { signal: 'SIGTERM', graceMs: 300, clock });
+    const { gone, scanNow } = terminateTree(tree, { signal: 'SIGTERM', graceMs: 300, clock });
     tree.alive.clear();
-    rootExited();
+    scanNow();
     expect(await gone).toEqual([]);
     expect(clock.pending).toBe(0);
   });

@@ -10,7 +10,7 @@ const megabyte = 2 ** 20;
 describe.runIf(process.platform === 'linux')('the memory of a tree', () => {
   test('is that of its root and a grandchild, each once', async () => {
     await using home = await openHome();
-    const containment = createContainment({ keep: [] });
+    const containment = createContainment([]);
     let tree: ProcessTree | undefined;
     const { program, gone } = launchTree({
       containment: {
