@@ -4,8 +4,7 @@
  * announces the end of this run, and reports when the requests in flight have been answered.
  */
 
-import type { PreloadMessage } from './messages.ts' with { 'resolution-mode': 'import' };
-import type { HeldSocket, HoldOrders } from './orders.ts' with { 'resolution-mode': 'import' };
+import type { HeldSocket, HoldOrders, PreloadMessage } from './protocol.ts' with { 'resolution-mode': 'import' };
 
 const { Traffic, milliseconds } = require('./traffic.cjs') as TrafficExports;
 const { openHandleSender } = require('./handle-sender.cjs') as HandleSenderExports;

@@ -1,7 +1,7 @@
 /** The part of loads.cts that runs in the thread of Node's module hooks, for Node before 22.15. */
 
 import { createRequire } from 'node:module';
-import type { LaunchOrders } from './orders.ts';
+import type { LaunchOrders } from './protocol.ts';
 
 interface Reporter {
   url(url: string, context: Context): void;

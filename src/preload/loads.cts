@@ -3,8 +3,7 @@
  * (`--prewarm`). Node's own WATCH_REPORT_DEPENDENCIES needs an IPC channel, which the program would see.
  */
 
-import type { PreloadMessage } from './messages.ts' with { 'resolution-mode': 'import' };
-import type { LaunchOrders } from './orders.ts' with { 'resolution-mode': 'import' };
+import type { LaunchOrders, PreloadMessage } from './protocol.ts' with { 'resolution-mode': 'import' };
 
 const { writeSync } = require('node:fs') as typeof import('node:fs');
 const nodeModule = require('node:module') as typeof import('node:module') & ModuleInternals;

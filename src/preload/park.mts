@@ -1,7 +1,7 @@
 /** Runs after the loaders that `--import` names, and waits there (see parking.cts). */
 
 import { pathToFileURL } from 'node:url';
-import type { PackageFile } from './orders.ts';
+import type { PackageFile } from './protocol.ts';
 
 interface Parking {
   readonly packages: readonly PackageFile[];

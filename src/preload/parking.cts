@@ -3,8 +3,7 @@
  * program itself has been loaded by then.
  */
 
-import type { PreloadMessage } from './messages.ts' with { 'resolution-mode': 'import' };
-import type { PackageFile, ParkOrders } from './orders.ts' with { 'resolution-mode': 'import' };
+import type { PackageFile, ParkOrders, PreloadMessage } from './protocol.ts' with { 'resolution-mode': 'import' };
 
 const { mkdirSync, writeFileSync } = require('node:fs') as typeof import('node:fs');
 const { createRequire } = require('node:module') as typeof import('node:module');

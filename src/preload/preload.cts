@@ -4,8 +4,7 @@
  * waits for it. Its messages go through one pipe, as a JSON object per line (see process/launch/channel.ts).
  */
 
-import type { PreloadMessage } from './messages.ts' with { 'resolution-mode': 'import' };
-import type { HoldOrders, LaunchOrders } from './orders.ts' with { 'resolution-mode': 'import' };
+import type { HoldOrders, LaunchOrders, PreloadMessage } from './protocol.ts' with { 'resolution-mode': 'import' };
 
 const { readFileSync, readSync, writeFileSync, writeSync } = require('node:fs') as typeof import('node:fs');
 

@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { EventEmitter } from 'node:events';
-import type { PreloadMessage } from '../../src/preload/messages.ts';
+import type { PreloadMessage } from '../../src/preload/protocol.ts';
 import type { Child } from '../../src/process/launch/child.ts';
 import type { ChildOptions, LaunchOptions } from '../../src/process/launch/invocation.ts';
 

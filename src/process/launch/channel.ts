@@ -2,13 +2,13 @@
 
 import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import type { PreloadMessage } from '../../preload/messages.ts';
+import type { PreloadMessage } from '../../preload/protocol.ts';
 import { splitLines } from '../../shared/lines.ts';
 
 /** The channel's descriptor in the program: the first after stdin, stdout and stderr. */
 export const channelDescriptor = 3;
 
-/** Name of the variable that holds the orders (preload/orders.ts). */
+/** Name of the variable that holds the orders (preload/protocol.ts). */
 export const channelVariable = 'DEVWATCH_CHANNEL';
 
 // Tests of the sources use the built preload, because Node 20 does not run TypeScript.

@@ -2,7 +2,7 @@
 
 import type { StdioOptions } from 'node:child_process';
 import path from 'node:path';
-import type { LaunchOrders, ParkOrders } from '../../preload/orders.ts';
+import type { LaunchOrders, ParkOrders } from '../../preload/protocol.ts';
 import { cacheFolder } from '../../shared/user-folders.ts';
 import { platform } from '../platform.ts';
 import { type HeldPort, type HeldPorts, withSockets } from '../sockets/held-ports.ts';

@@ -1,6 +1,6 @@
 /** Starts programs, each as a process tree that can be terminated as a whole. */
 
-import type { ParkOrders } from '../../preload/orders.ts';
+import type { ParkOrders } from '../../preload/protocol.ts';
 import type { Clock } from '../../shared/clock.ts';
 import { withDeadline } from '../../shared/deadline.ts';
 import { Hooks, type HooksOptions } from '../hooks.ts';

@@ -2,8 +2,7 @@
 
 import type { ChildProcess, SendHandle, Serializable } from 'node:child_process';
 import fs from 'node:fs';
-import type { PreloadMessage } from '../../preload/messages.ts';
-import type { PackageFile } from '../../preload/orders.ts';
+import type { PackageFile, PreloadMessage } from '../../preload/protocol.ts';
 import type { CancelTimer, Clock } from '../../shared/clock.ts';
 import { codeOf, messageOf } from '../../shared/errors.ts';
 import type { Outcome, StopStage, Survivor } from '../../shared/events.ts';

@@ -2,7 +2,7 @@
 
 import { type ChildProcess, type StdioOptions, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import type { HeldSocket } from '../../preload/orders.ts';
+import type { HeldSocket } from '../../preload/protocol.ts';
 import { throughShell } from '../tree/containment.ts';
 import type { Invocation } from '../tree/tree.ts';
 

@@ -2,7 +2,7 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
-import type { PackageFile } from '../../preload/orders.ts';
+import type { PackageFile } from '../../preload/protocol.ts';
 import { stampOf } from '../../shared/file-stamp.ts';
 import type { ChildOptions } from '../launch/invocation.ts';
 

@@ -3,7 +3,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { ParkOrders } from '../../preload/orders.ts';
+import type { ParkOrders } from '../../preload/protocol.ts';
 import { preloadFile } from '../launch/channel.ts';
 import type { Command } from '../launch/command.ts';
 

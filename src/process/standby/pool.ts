@@ -10,7 +10,7 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
-import type { PackageFile, ParkOrders } from '../../preload/orders.ts';
+import type { PackageFile, ParkOrders } from '../../preload/protocol.ts';
 import type { CancelTimer, Clock } from '../../shared/clock.ts';
 import { cacheFolder } from '../../shared/user-folders.ts';
 import type { Child, StartFailure } from '../launch/child.ts';

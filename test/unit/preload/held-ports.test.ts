@@ -1,8 +1,7 @@
 /** The protocol of held ports, without sockets. Connections through restarts: test/e2e/hold.test.ts. */
 
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { PreloadMessage } from '../../../src/preload/messages.ts';
-import type { HeldSocket } from '../../../src/preload/orders.ts';
+import type { HeldSocket, PreloadMessage } from '../../../src/preload/protocol.ts';
 import { loadPreload } from './load.ts';
 
 interface Handle {

@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';
-import type { PreloadMessage } from '../../../../src/preload/messages.ts';
+import type { PreloadMessage } from '../../../../src/preload/protocol.ts';
 import { readMessages } from '../../../../src/process/launch/channel.ts';
 
 test('a channel passes on valid messages and ignores everything else', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { PackageFile, ParkOrders } from '../../../../src/preload/orders.ts';
+import type { PackageFile, ParkOrders } from '../../../../src/preload/protocol.ts';
 import type { Child } from '../../../../src/process/launch/child.ts';
 import type { ChildOptions } from '../../../../src/process/launch/invocation.ts';
 import type { ProgramEvent } from '../../../../src/process/launch/running-program.ts';

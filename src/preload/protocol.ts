@@ -1,4 +1,7 @@
-/** Orders from devwatch to the preload: as JSON in the variable DEVWATCH_CHANNEL, or sent while the program runs. */
+/**
+ * The protocol between devwatch and the preload inside a Node program. Orders are JSON in the variable DEVWATCH_CHANNEL,
+ * or are sent while the program runs; messages are JSON objects, one per line, on the channel.
+ */
 
 /** A file of a package, with the way in which the program loads it: a package may have a file for each. */
 export interface PackageFile {
@@ -61,3 +64,34 @@ export interface HeldSocket {
   /** The inherited descriptor. */
   readonly descriptor: number;
 }
+
+/** A message from the preload to devwatch. */
+export type PreloadMessage =
+  /** The program's own code begins. */
+  | { readonly type: 'begins' }
+  /** The program is about to read the terminal. It waits for the text that was typed before. */
+  | { readonly type: 'reads-stdin' }
+  /** The program no longer reads the terminal: a child of it did, and has exited. */
+  | { readonly type: 'leaves-stdin' }
+  /** The program loads this file (absolute), or would if the file existed. */
+  | { readonly type: 'loads'; readonly file: string }
+  /** A file of the program's own loads this file of a package (absolute). */
+  | ({ readonly type: 'package' } & PackageFile)
+  /** The process is booted and waits for its release; it has loaded these files (absolute). */
+  | { readonly type: 'parked'; readonly files: readonly string[] }
+  /** A package could not be loaded ahead of time; the process ends. */
+  | { readonly type: 'prewarm-failed'; readonly file: string; readonly message: string }
+  /** The program listens on the socket `id`: on a port, or at the path of a Unix socket. */
+  | { readonly type: 'listens'; readonly id: string; readonly port?: number; readonly path?: string }
+  /** The program has no use for an inherited socket. */
+  | { readonly type: 'unclaimed'; readonly id: string }
+  /** The program closes a socket. It waits until devwatch has closed its duplicate. */
+  | { readonly type: 'unhold'; readonly id: string }
+  /** The requests in flight have been answered. */
+  | { readonly type: 'drained' }
+  /** The program cannot receive messages while it runs. */
+  | { readonly type: 'deaf' }
+  /** The event loop answers the ping of this number. */
+  | { readonly type: 'pong'; readonly ping: number }
+  /** Another process listens on this port. The program crashes from that, unless it handles the error. */
+  | { readonly type: 'address-in-use'; readonly port: number; readonly isHandled?: boolean };
