@@ -2,8 +2,8 @@
 
 import fs from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { restartNotice } from '../config/affects.ts';
 import type { LoadedSettings } from '../config/load.ts';
+import { restartNotice } from '../config/options.ts';
 import type { Settings } from '../config/settings-types.ts';
 import { ownIdentity } from '../process/tree/identity.ts';
 import type { ProgramRequest } from '../run/command-plan.ts';

@@ -3,11 +3,9 @@
 import { cac } from 'cac';
 import { defaultText, flagText, isOnByDefault } from '../config/flag-text.ts';
 import { kindOf } from '../config/kinds.ts';
-import { type OptionGroup, type OptionSpec, optionKeys, specOf } from '../config/options.ts';
+import { type OptionSpec, optionGroups, optionKeys, specOf } from '../config/options.ts';
 import { describeToCac } from './operands.ts';
 import { type Subcommand, subcommands } from './subcommands.ts';
-
-const groups: readonly OptionGroup[] = ['Program', 'Watching', 'Restarting', 'Health', 'Output'];
 
 type Section = { title?: string; body: string };
 
@@ -47,7 +45,7 @@ export function printSubcommandHelp(subcommand: Subcommand): void {
 export function printHelp(version: string, which: 'usual' | 'all'): void {
   const cli = cac('devwatch');
   cli.usage('[options] <script|command> [args...]');
-  const counts = groups.map((group) => {
+  const counts = optionGroups.map((group) => {
     const specs = optionKeys.map(specOf).filter((spec) => spec.group === group && isShown(spec, which));
     for (const spec of specs) cli.option(flagText(spec) ?? '', helpText(spec));
     return { title: group, count: specs.length };

@@ -1,6 +1,6 @@
 /** The types of settings, derived from the table of options. */
 
-import type { OptionKey, OptionSpec, OptionTable } from './options.ts';
+import type { KindWithDefault, OptionKey, OptionRow, OptionTable } from './options.ts';
 
 /** When a program counts as healthy; times in ms. */
 export interface Health {
@@ -50,20 +50,22 @@ interface KindValues {
   variables: Readonly<Record<string, string>>;
 }
 
-type ValueOf<Spec extends OptionSpec> = Spec extends { kind: 'choice'; choices: readonly (infer Choice)[] }
+type ValueOf<Spec extends OptionRow> = Spec extends { kind: 'choice'; choices: readonly (infer Choice)[] }
   ? Choice
   : Spec['kind'] extends keyof KindValues
     ? KindValues[Spec['kind']]
     : never;
 
 /** The value, or undefined for an option that has no default. */
-type SettingOf<Spec extends OptionSpec> = Spec['default'] extends undefined ? ValueOf<Spec> | undefined : ValueOf<Spec>;
+type SettingOf<Spec extends OptionRow> = Spec extends { default: unknown } | { kind: KindWithDefault }
+  ? ValueOf<Spec>
+  : ValueOf<Spec> | undefined;
 
 /** All options with their values; durations are in ms, sizes in bytes. Frozen. */
 export type Settings = { readonly [Key in OptionKey]: SettingOf<OptionTable[Key]> };
 
 /** The values that users may write for an option: durations also as text, lists also as one text. */
-type InputOf<Spec extends OptionSpec> = Spec['kind'] extends 'duration' | 'size'
+type InputOf<Spec extends OptionRow> = Spec['kind'] extends 'duration' | 'size'
   ? number | string
   : Spec['kind'] extends 'health'
     ? string | HealthInput

@@ -6,8 +6,7 @@
  */
 
 import path from 'node:path';
-import { affected, restartNotice } from '../config/affects.ts';
-import { type OptionKey, optionKeys } from '../config/options.ts';
+import { affected, type OptionKey, optionKeys, restartNotice } from '../config/options.ts';
 import type { RunningProgram } from '../process/launch/running-program.ts';
 import { isDeliveredByTerminal } from '../process/launch/tty.ts';
 import type { CancelTimer, Clock } from '../shared/clock.ts';

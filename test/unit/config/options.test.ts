@@ -1,8 +1,20 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { affected, restartNotice } from '../../../src/config/affects.ts';
 import { defaultSettings } from '../../../src/config/defaults.ts';
-import { type OptionKey, optionKeys, specOf } from '../../../src/config/options.ts';
+import { affected, type OptionKey, optionKeys, restartNotice, specOf } from '../../../src/config/options.ts';
+
+test('the flags are these, and the other options can only be set in a settings file', () => {
+  const flags = `
+    exec env-file stdin cwd watch ignore ext gitignore deps follow skip-unchanged delay poll poll-interval
+    watcher restart max-restarts min-uptime exit-on-crash on-change-only signal kill-timeout standby hold drain
+    prewarm keep health ready max-memory timeout on-ready notify live-reload name log log-size log-files
+    log-timestamps prefix clear quiet verbose log-format color
+  `;
+  expect(optionKeys.flatMap((key) => specOf(key).flag ?? [])).toEqual(flags.trim().split(/\s+/));
+  expect(optionKeys.filter((key) => specOf(key).flag === undefined)).toEqual(
+    'script args nodeArgs execMap env after on'.split(' '),
+  );
+});
 
 describe('a changed setting', () => {
   test.each(optionKeys)('%s has an effect', (key) => {
