@@ -8,8 +8,8 @@ import path from 'node:path';
 import { type FSWatcher, watch } from 'chokidar';
 import { codeOf, messageOf } from '../shared/errors.ts';
 import type { Change } from '../shared/events.ts';
-import { type Coverage, isExhausted, type OnExhausted, type Watcher, type WatchOptions } from './backend.ts';
-import { statsOf, timestampSlackMs } from './disk.ts';
+import { isExhausted, statsOf, timestampSlackMs } from './disk.ts';
+import type { Coverage, Watcher, WatchOptions } from './watcher.ts';
 
 /**
  * Polling is not ready when chokidar emits `ready`: the states to compare with are still being read in the thread
@@ -29,8 +29,7 @@ export class ChokidarWatcher implements Watcher {
   readonly #announced = new Map<string, number>();
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param onExhausted called once when there are no watches or descriptors left, except when polling */
-  constructor(options: WatchOptions, onExhausted: OnExhausted, intervalMs?: number) {
+  constructor(options: WatchOptions, intervalMs?: number) {
     this.#options = options;
     this.#polls = intervalMs !== undefined;
     this.#watcher = openFor(options, intervalMs);
@@ -47,7 +46,7 @@ export class ChokidarWatcher implements Watcher {
         reported.add(codeOf(error));
         if (this.#polls || !isExhausted(error)) return options.onWarning(`the watcher reports: ${messageOf(error)}`);
         void this.close();
-        onExhausted(error, options.since);
+        options.onExhausted?.(error, options.since);
         reject(error);
       });
       this.#watcher.on('ready', () => {

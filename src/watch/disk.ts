@@ -12,6 +12,9 @@ import { codeOf } from '../shared/errors.ts';
  */
 export const timestampSlackMs = 10;
 
+/** Has inotify reached a limit? ENOSPC: watches (fs.inotify.max_user_watches); EMFILE: instances. */
+export const isExhausted = (error: unknown): boolean => codeOf(error) === 'ENOSPC' || codeOf(error) === 'EMFILE';
+
 /** Returns the stats of a path, by default of a link's target; undefined when nothing is there, or it cannot be reached. */
 export function statsOf(file: string, stat: StatSyncFn = fs.statSync): Stats | undefined {
   try {

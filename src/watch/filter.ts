@@ -1,17 +1,16 @@
 /**
- * Decides which paths matter: watch globs, ignore globs, extensions and default ignores, compiled
- * once. Pure: it considers names only, never the disk.
+ * Decides which paths matter: watch globs, ignore globs, extensions and default ignores, compiled once. Pure: it
+ * considers names only, never the disk.
  *
  * The dialect, the same for `watch` and `ignore`:
- * - Patterns are relative to their base folder, with `/`; a leading `./` is removed; `..` and
- *   absolute paths reach outside.
+ * - Patterns are relative to their base folder, with `/`; a leading `./` is removed; `..` and absolute paths reach
+ *   outside.
  * - A folder means everything below it.
- * - A pattern without a slash matches at every depth (`*.test.js`; in `ignore` also plain names,
- *   `dist`), as in .gitignore; in `ignore` also in watched folders outside its base. A plain name
- *   in `watch` is a path: `src`, `server.js`.
- * - `!pattern` takes back what earlier patterns of the list matched; the last match wins. In
- *   `ignore` it also lifts a default that it names: `!dist`, `!.github`, `!node_modules/pkg`, but
- *   not `!keep.js`.
+ * - A pattern without a slash matches at every depth (`*.test.js`; in `ignore` also plain names, `dist`), as in
+ *   .gitignore; in `ignore` also in watched folders outside its base. A plain name in `watch` is a path: `src`,
+ *   `server.js`.
+ * - `!pattern` takes back what earlier patterns of the list matched; the last match wins. In `ignore` it also lifts a
+ *   default that it names: `!dist`, `!.github`, `!node_modules/pkg`, but not `!keep.js`.
  * - A pattern that is literally the path matches it, so `pages/[id].js` needs no escapes.
  * - Names that start with a dot are names like any other.
  */

@@ -18,11 +18,11 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { codeOf } from '../shared/errors.ts';
-import { type Coverage, isExhausted, type OnExhausted, type Watcher, type WatchOptions } from './backend.ts';
-import { entriesOf, inSlices, statsOf, timestampSlackMs } from './disk.ts';
+import { entriesOf, inSlices, isExhausted, statsOf, timestampSlackMs } from './disk.ts';
 import { type Folder, FolderTree, isStill, joinPath } from './folder-tree.ts';
 import { Links } from './links.ts';
-import { baselineOf, WriteDetector } from './written.ts';
+import type { Coverage, Watcher, WatchOptions } from './watcher.ts';
+import { baselineOf, isWritten } from './written.ts';
 
 /** The place of a link in the tree. */
 interface Place {
@@ -41,10 +41,10 @@ const maxEventsWithReads = 64;
 export class InotifyWatcher implements Watcher {
   readonly armed: Promise<Coverage>;
   readonly #options: WatchOptions;
-  readonly #onExhausted: OnExhausted;
   readonly #tree = new FolderTree();
   readonly #links: Links<Place>;
-  readonly #writes = new WriteDetector();
+  /** See `isWritten`; emptied after each turn of the loop. */
+  readonly #suspects = new Set<string>();
   #isClosed = false;
   #failure: unknown;
   /** Epoch ms; every change before it has been announced. */
@@ -58,17 +58,11 @@ export class InotifyWatcher implements Watcher {
   #isResyncing = false;
   #hasWarned = false;
 
-  /**
-   * @param onExhausted called once when the kernel has no watches left: while arming, in which case `armed` also rejects
-   *   with the error, or later. From then on nothing is watched.
-   */
-  constructor(options: WatchOptions, onExhausted: OnExhausted) {
+  constructor(options: WatchOptions) {
     this.#options = options;
-    this.#onExhausted = onExhausted;
     this.#completeUntil = options.since;
     this.#links = new Links({
-      filter: options.filter,
-      follow: options.follow,
+      ...options,
       open: (folder) => this.#open(folder),
       onTarget: (type, place) => this.#onTarget(type, place),
       onUncertain: () => this.#resync(),
@@ -197,7 +191,7 @@ export class InotifyWatcher implements Watcher {
       return;
     }
     const stats = statsOf(full);
-    if (!this.#writes.isWritten(full, folder.files.get(name), stats)) return;
+    if (!isWritten(full, folder.files.get(name), stats, this.#suspects)) return;
     this.#options.onChange({ kind: 'change', path: full });
     this.#examine(folder, name, full, stats);
   }
@@ -255,7 +249,7 @@ export class InotifyWatcher implements Watcher {
     if (this.#failure !== undefined) return;
     this.#failure = error;
     void this.close();
-    this.#onExhausted(error, this.#completeUntil);
+    this.#options.onExhausted?.(error, this.#completeUntil);
   }
 
   /** Announces the known files that were touched at or after `since` (epoch ms), one folder per step. */
@@ -279,7 +273,7 @@ export class InotifyWatcher implements Watcher {
   #endTurn(startedAt: number): void {
     if (this.#events > maxTrustedEvents) this.#resync();
     this.#events = 0;
-    this.#writes.endTurn();
+    this.#suspects.clear();
     if (this.#walks === 0) this.#completeUntil = startedAt;
   }
 

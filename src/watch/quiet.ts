@@ -1,8 +1,7 @@
 /**
- * Decides when a burst of changes is over. One save spans at most 0.6 ms of events, `sed -i` leaves
- * gaps of 11 ms, a checkout 24, a formatter run 28 (measured on ext4). So the window adapts to the
- * changes so far: a single complete file is answered fast, one that may be half saved a little
- * later, and a burst is left to finish.
+ * Decides when a burst of changes is over. One save spans at most 0.6 ms of events, `sed -i` leaves gaps of 11 ms, a
+ * checkout 24, a formatter run 28 (measured on ext4). So the window adapts to the changes so far: a single complete
+ * file is answered fast, one that may be half saved a little later, and a burst is left to finish.
  */
 
 import type { CancelTimer, Clock } from '../shared/clock.ts';

@@ -1,10 +1,9 @@
 import type { CancelTimer, Clock } from '../shared/clock.ts';
 import { messageOf } from '../shared/errors.ts';
 import type { Change } from '../shared/events.ts';
-import type { Coverage, Watcher } from './backend.ts';
 import { Digests } from './content-digests.ts';
 import { Filter, type PatternList } from './filter.ts';
-import type { BackendPreference } from './watcher.ts';
+import type { BackendPreference, Coverage, Watcher } from './watcher.ts';
 
 /** The files to watch, and how to watch them. */
 export interface WatchPlan extends BackendPreference {
@@ -35,7 +34,8 @@ const loadPauseMs = 50;
 /** Watches for one program: the files that its settings name, and those that it has loaded. */
 export class WatchSession {
   readonly #options: WatchSessionOptions;
-  readonly #warnings = new Set<string>();
+  /** Passes on each warning once: both watchers warn about the same system. */
+  readonly #warn: (message: string) => void;
   readonly #ignored = new Set<string>();
   #plan: WatchPlan | undefined;
   #watcher: Watcher | undefined;
@@ -54,6 +54,7 @@ export class WatchSession {
   /** @param since epoch ms at which the first run began */
   constructor(options: WatchSessionOptions, since: number) {
     this.#options = options;
+    this.#warn = once(new Set(), options.onWarning);
     this.#runSince = since;
   }
 
@@ -137,23 +138,18 @@ export class WatchSession {
     // Loaded only now: the program is already starting.
     const { openWatcher } = await import('./watcher.ts');
     if (this.#isClosed) return undefined;
-    const onIgnored = plan.reportIgnored ? (file: string) => this.#ignore(file) : undefined;
-    const onWarning = (message: string) => this.#warn(message);
-    const opened = await openWatcher({ ...plan, since, onChange, onIgnored, onWarning }, plan);
+    const onIgnored = plan.reportIgnored ? once(this.#ignored, this.#options.onIgnored) : undefined;
+    const opened = await openWatcher({ ...plan, since, onChange, onIgnored, onWarning: this.#warn }, plan);
     if (this.#isClosed) await opened.close();
     return opened;
   }
+}
 
-  /** Passes on each warning once: both watchers warn about the same system. */
-  #warn(message: string): void {
-    if (this.#warnings.has(message)) return;
-    this.#warnings.add(message);
-    this.#options.onWarning(message);
-  }
-
-  #ignore(file: string): void {
-    if (this.#ignored.has(file)) return;
-    this.#ignored.add(file);
-    this.#options.onIgnored(file);
-  }
+/** Returns a function that passes on each text once. */
+function once(seen: Set<string>, callback: (text: string) => void): (text: string) => void {
+  return (text) => {
+    if (seen.has(text)) return;
+    seen.add(text);
+    callback(text);
+  };
 }

@@ -3,10 +3,51 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { codeOf } from '../shared/errors.ts';
-import type { Backend, Coverage, OnExhausted, Watcher, WatchOptions } from './backend.ts';
+import type { Change } from '../shared/events.ts';
 import { entriesOf, inSlices } from './disk.ts';
 import type { Filter } from './filter.ts';
 import { findSharedMount } from './shared-mounts.ts';
+
+export type Backend = 'inotify' | 'chokidar' | 'polling';
+
+export interface WatchOptions {
+  readonly filter: Filter;
+  /** Epoch ms from which on a save counts, even before the watcher is armed: the time at which the program was started. */
+  readonly since: number;
+  /** Are links to folders and files outside followed? */
+  readonly follow: boolean;
+  /** Interval of the polling backend, in ms; undefined chooses one by the number of files. */
+  readonly pollInterval: number | undefined;
+  /** Called for every relevant change, at once; the quiet window merges them. */
+  readonly onChange: (change: Change) => void;
+  /** Called for changes that do not count, where the backend receives them. */
+  readonly onIgnored?: ((file: string) => void) | undefined;
+  /** Called with a message for the user; watching goes on. */
+  readonly onWarning: (message: string) => void;
+  /**
+   * Called once when no watches are left, while arming (then `armed` also rejects with the error) or later, except when
+   * polling. From then on nothing is watched; changes from `since` (epoch ms) on may not have been reported.
+   */
+  readonly onExhausted?: ((error: unknown, since: number) => void) | undefined;
+}
+
+/** The watched folders and files at the moment at which the watcher is armed. */
+export interface Coverage {
+  readonly backend: Backend;
+  readonly directories: number;
+  readonly files: number;
+}
+
+/** The interface of all backends. */
+export interface Watcher {
+  /** Resolves once no save can be missed any more, from `since` on. Rejects when watching is impossible. */
+  readonly armed: Promise<Coverage>;
+  /** The relevant files that exist now, absolute. */
+  files(): Iterable<string>;
+  /** Is everything being compared with the disk again, so that earlier changes may still be reported? */
+  isResyncing(): boolean;
+  close(): Promise<void>;
+}
 
 /** The settings and the facts that decide on the backend. */
 export interface BackendPreference {
@@ -50,7 +91,7 @@ export async function openWatcher(options: WatchOptions, preference: BackendPref
     backend === 'inotify'
       ? (await import('./inotify.ts')).InotifyWatcher
       : (await import('./chokidar.ts')).ChokidarWatcher;
-  return withPollingFallback(options, (...args) => new Native(...args));
+  return withPollingFallback(options, (native) => new Native(native));
 }
 
 /** Counts the relevant folders and files on the disk, before anything is watched; links are not followed. */
@@ -88,14 +129,11 @@ export const adaptiveInterval = (files: number): number =>
 async function poll(options: WatchOptions): Promise<Watcher> {
   const { ChokidarWatcher } = await import('./chokidar.ts');
   const intervalMs = options.pollInterval ?? adaptiveInterval((await countTree(options.filter)).files);
-  return new ChokidarWatcher(options, () => {}, intervalMs);
+  return new ChokidarWatcher(options, intervalMs);
 }
 
 /** Exported for the tests, which inject a backend that runs out of watches. */
-export function withPollingFallback(
-  options: WatchOptions,
-  openNative: (options: WatchOptions, onExhausted: OnExhausted) => Watcher,
-): Watcher {
+export function withPollingFallback(options: WatchOptions, openNative: (options: WatchOptions) => Watcher): Watcher {
   let polling: Promise<Watcher> | undefined;
 
   async function takeOver(error: unknown, since: number): Promise<Watcher> {
@@ -104,9 +142,10 @@ export function withPollingFallback(
     return current;
   }
 
-  const native = openNative(options, (error, since) => {
+  const onExhausted = (error: unknown, since: number) => {
     polling = takeOver(error, since);
-  });
+  };
+  const native = openNative({ ...options, onExhausted });
   let current = native;
   return {
     armed: native.armed.catch(async (error: unknown) => {

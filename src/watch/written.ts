@@ -31,24 +31,22 @@ export function baselineOf(file: string, stats: Stats | undefined, readsContent:
   return { mtimeMs, size, fingerprint: isSettled ? undefined : fingerprintOf(file) };
 }
 
-/** Decides for each event of a known file whether the file was written. */
-export class WriteDetector {
-  /** Files that had an event this turn, but seem not to have been written. */
-  readonly #suspects = new Set<string>();
-
-  /** @param before undefined when too little is known about the file: then it counts as written */
-  isWritten(file: string, before: Baseline | undefined, stats: Stats | undefined): boolean {
-    if (differs(file, before, stats)) return true;
-    // A copy that keeps the times (`cp -p`) causes at least two events: a write, and a change of attributes.
-    if (before?.fingerprint === undefined && this.#suspects.has(file)) return true;
-    this.#suspects.add(file);
-    return false;
-  }
-
-  /** To be called when all events of a turn of the event loop have been handled. */
-  endTurn(): void {
-    this.#suspects.clear();
-  }
+/**
+ * Decides for an event of a known file whether the file was written; true when too little is known (`before` undefined).
+ *
+ * @param suspects files that had an event in this turn of the event loop, but seem not to have been written; kept up here
+ */
+export function isWritten(
+  file: string,
+  before: Baseline | undefined,
+  stats: Stats | undefined,
+  suspects: Set<string>,
+): boolean {
+  if (differs(file, before, stats)) return true;
+  // A copy that keeps the times (`cp -p`) causes at least two events: a write, and a change of attributes.
+  if (before?.fingerprint === undefined && suspects.has(file)) return true;
+  suspects.add(file);
+  return false;
 }
 
 function differs(file: string, before: Baseline | undefined, stats: Stats | undefined): boolean {

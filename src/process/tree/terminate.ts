@@ -2,15 +2,13 @@
  * Terminates a process tree, and proves that it is gone.
  *
  * - `delivered`: the terminal has already sent SIGINT to every member; only wait for them to exit.
- * - `terminating`: send the stop signal once to every member, also to those that appear later (a
- *   helper started by a signal handler). SIGCONT follows, because a stopped process only queues a
- *   signal.
- * - `killing`: SIGKILL, in one step where the tree has one; else stop every member as soon as it is
- *   found, so that it cannot fork, then kill; repeat until nothing is left.
+ * - `terminating`: send the stop signal once to every member, also to those that appear later (a helper started by a
+ *   signal handler). SIGCONT follows, because a stopped process only queues a signal.
+ * - `killing`: SIGKILL, in one step where the tree has one; else stop every member as soon as it is found, so that it
+ *   cannot fork, then kill; repeat until nothing is left.
  *
- * The tree is gone when a scan finds no member and no process was born unseen during the scan. The
- * root's `exit` is only a reason to scan: a grandchild may live on, and `close` may never come while
- * one holds the output open.
+ * The tree is gone when a scan finds no member and no process was born unseen during the scan. The root's `exit` is
+ * only a reason to scan: a grandchild may live on, and `close` may never come while one holds the output open.
  */
 
 import type { CancelTimer, Clock } from '../../shared/clock.ts';
@@ -117,8 +115,8 @@ export class Termination {
 }
 
 /**
- * Sends a tree the stop signal, and SIGKILL to what is left of it after a grace period; 0 sends SIGKILL at once.
- * `gone` resolves to the members that could not be ended; call `scanNow` after the root's exit for a shorter wait.
+ * Sends a tree the stop signal, and SIGKILL to what is left of it after a grace period; 0 sends SIGKILL at once. `gone`
+ * resolves to the members that could not be ended; call `scanNow` after the root's exit for a shorter wait.
  */
 export function terminateTree(
   tree: ProcessTree,

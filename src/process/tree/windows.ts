@@ -1,7 +1,6 @@
 /**
- * The tree on Windows: `taskkill /T` ends a process and its descendants, which it finds by parent.
- * There is no SIGTERM: without /F, taskkill asks only programs with a window, so the tree is
- * killed at once.
+ * The tree on Windows: `taskkill /T` ends a process and its descendants, which it finds by parent. There is no SIGTERM:
+ * without /F, taskkill asks only programs with a window, so the tree is killed at once.
  */
 
 import { spawnSync } from 'node:child_process';

@@ -3,12 +3,14 @@
 import fs from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, test, vi } from 'vitest';
-import type { Backend, Coverage, OnExhausted, Watcher } from '../../../src/watch/backend.ts';
 import { InotifyWatcher } from '../../../src/watch/inotify.ts';
 import {
   adaptiveInterval,
+  type Backend,
   type BackendPreference,
+  type Coverage,
   openWatcher,
+  type Watcher,
   withPollingFallback,
 } from '../../../src/watch/watcher.ts';
 import { createProject, type Project } from '../../support/project.ts';
@@ -18,12 +20,14 @@ const systemError = (code: string): Error => Object.assign(new Error(`${code}: w
 
 const coverage: Coverage = { backend: 'inotify', directories: 1, files: 1 };
 
+type Exhaust = (error: unknown, since: number) => void;
+
 /** Opens a backend that reports nothing, and fails when the test makes it fail. */
-function inject(project: Project, armed: (exhaust: OnExhausted) => Promise<Coverage>) {
-  const state = { exhaust: (() => {}) as OnExhausted, closed: 0 };
+function inject(project: Project, armed: (exhaust: Exhaust) => Promise<Coverage>) {
+  const state = { exhaust: (() => {}) as Exhaust, closed: 0 };
   const observer = observe(
     (options) =>
-      withPollingFallback(options, (_, onExhausted): Watcher => {
+      withPollingFallback(options, ({ onExhausted = () => {} }): Watcher => {
         state.exhaust = onExhausted;
         return {
           armed: armed(onExhausted),
@@ -125,7 +129,7 @@ test('close closes both backends, even while the second is being opened', async 
   await observer.close();
   expect(state.closed).toBe(1);
   await using other = observe(
-    (options) => withPollingFallback(options, (...args) => new InotifyWatcher(...args)),
+    (options) => withPollingFallback(options, (native) => new InotifyWatcher(native)),
     project,
   );
   await other.armed;
@@ -152,7 +156,7 @@ describe('with the real backend, the fallback', () => {
     using _ = limitWatches(2);
     await aged();
     await using observer = observe(
-      (options) => withPollingFallback(options, (...args) => new InotifyWatcher(...args)),
+      (options) => withPollingFallback(options, (native) => new InotifyWatcher(native)),
       project,
     );
     append(project, 'a.js');
@@ -168,7 +172,7 @@ describe('with the real backend, the fallback', () => {
     using _ = limitWatches(3);
     await aged();
     await using observer = observe(
-      (options) => withPollingFallback(options, (...args) => new InotifyWatcher(...args)),
+      (options) => withPollingFallback(options, (native) => new InotifyWatcher(native)),
       project,
     );
     expect(await observer.armed).toMatchObject({ backend: 'inotify' });

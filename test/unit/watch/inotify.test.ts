@@ -5,8 +5,8 @@ import path from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, test, vi } from 'vitest';
 import { systemClock } from '../../../src/shared/clock.ts';
-import type { Watcher, WatchOptions } from '../../../src/watch/backend.ts';
 import { InotifyWatcher } from '../../../src/watch/inotify.ts';
+import type { Watcher, WatchOptions } from '../../../src/watch/watcher.ts';
 import { createProject, type Project } from '../../support/project.ts';
 import { aged, append, observe, type Settings } from './observe.ts';
 
@@ -51,7 +51,7 @@ describe('the inotify backend leaves no watch behind', () => {
     const failures: { error: unknown; since: number }[] = [];
     const since = Date.now();
     const watcher = observe(
-      (options) => new InotifyWatcher(options, (error, since) => failures.push({ error, since })),
+      (options) => new InotifyWatcher({ ...options, onExhausted: (error, since) => failures.push({ error, since }) }),
       project,
       { since, ...settings },
     );
@@ -141,7 +141,7 @@ test('the inotify backend is resyncing until it has reported the changes whose e
   await aged();
   let watcher: Watcher | undefined;
   const open = (options: WatchOptions): Watcher => {
-    watcher = new InotifyWatcher(options, () => {});
+    watcher = new InotifyWatcher(options);
     return watcher;
   };
   const states: unknown[] = [];

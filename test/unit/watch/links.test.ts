@@ -12,7 +12,7 @@ import { aged, append, type Observer, observe, type Settings } from './observe.t
 async function watching(project: Project, settings?: Settings): Promise<Observer> {
   await aged();
   const observer = observe(
-    (options) => new InotifyWatcher(options, (error) => expect.unreachable(String(error))),
+    (options) => new InotifyWatcher({ ...options, onExhausted: (error) => expect.unreachable(String(error)) }),
     project,
     settings,
   );
@@ -227,7 +227,7 @@ test('a link deleted before its folder is watched does not hide the next link', 
   await using outside = createProject({ 'a.js': '' });
   await using project = createProject({ 'b.js': '' });
   await using observer = observe(
-    (options) => new InotifyWatcher(options, (error) => expect.unreachable(`${error}`)),
+    (options) => new InotifyWatcher({ ...options, onExhausted: (error) => expect.unreachable(`${error}`) }),
     project,
   );
   await observer.armed;

@@ -5,9 +5,9 @@ import path from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { onTestFailed } from 'vitest';
 import type { Change } from '../../../src/shared/events.ts';
-import type { Coverage, Watcher, WatchOptions } from '../../../src/watch/backend.ts';
 import { timestampSlackMs } from '../../../src/watch/disk.ts';
 import { Filter } from '../../../src/watch/filter.ts';
+import type { Coverage, Watcher, WatchOptions } from '../../../src/watch/watcher.ts';
 import type { Project } from '../../support/project.ts';
 
 export interface Settings {

@@ -14,10 +14,12 @@ import { isExhaustive } from '../../support/exhaustive.ts';
 import { createProject, type Project } from '../../support/project.ts';
 import { aged, append, type Observer, type Open, observe, type Settings } from './observe.ts';
 
+const onExhausted = (error: unknown): never => expect.unreachable(String(error));
+
 const backends = {
-  inotify: (options) => new InotifyWatcher(options, (error) => expect.unreachable(String(error))),
-  chokidar: (options) => new ChokidarWatcher(options, (error) => expect.unreachable(String(error))),
-  polling: (options) => new ChokidarWatcher(options, () => {}, 20),
+  inotify: (options) => new InotifyWatcher({ ...options, onExhausted }),
+  chokidar: (options) => new ChokidarWatcher({ ...options, onExhausted }),
+  polling: (options) => new ChokidarWatcher(options, 20),
 } satisfies Readonly<Record<string, Open>>;
 
 /** Opens a watcher for a program that was started after the project was written, and waits until it is armed. */
