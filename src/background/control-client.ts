@@ -17,11 +17,7 @@ interface RequestOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/**
- * Sends a request that has one answer.
- *
- * @throws UsageError if there is no answer in time, or the answer is an error
- */
+/** Sends a request that has one answer. @throws UsageError if there is no answer in time, or the answer is an error */
 export async function request(
   target: ControlTarget,
   verb: string,
@@ -51,9 +47,8 @@ export async function* stream(
     if (isObject(message.item)) yield message.item;
     if (message.end === true) return;
   }
-  if (!isAborted(signal)) {
-    throw new UsageError(`${target.name} has ended, or closed the connection (pid ${target.pid})`);
-  }
+  if (signal?.aborted) return;
+  throw new UsageError(`${target.name} has ended, or closed the connection (pid ${target.pid})`);
 }
 
 async function* exchange(
@@ -62,7 +57,7 @@ async function* exchange(
   params: object,
   { timeoutMs = defaultTimeoutMs, signal }: RequestOptions,
 ): AsyncGenerator<Record<string, unknown>, void> {
-  if (isAborted(signal)) return;
+  if (signal?.aborted) return;
   const silent = `${name} does not answer (pid ${pid})`;
   try {
     // The token must not be sent to a socket of another user.
@@ -85,7 +80,7 @@ async function* exchange(
       yield message;
     }
   } catch (error) {
-    if (isAborted(signal)) return;
+    if (signal?.aborted) return;
     throw error instanceof UsageError ? error : new UsageError(`${silent}: ${codeOf(error) ?? messageOf(error)}`);
   } finally {
     clearTimeout(timer);
@@ -93,8 +88,6 @@ async function* exchange(
     socket.destroy();
   }
 }
-
-const isAborted = (signal: AbortSignal | undefined): boolean => signal?.aborted === true;
 
 async function* linesOf(socket: net.Socket): AsyncGenerator<string, void> {
   let rest = '';

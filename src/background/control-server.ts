@@ -5,10 +5,11 @@ import { on, once, setMaxListeners } from 'node:events';
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
+import { systemClock } from '../shared/clock.ts';
+import { withDeadline } from '../shared/deadline.ts';
 import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
 import { defaultTimeoutMs, encode, isObject, maxRequestBytes } from './control-protocol.ts';
-import { checkPrivate } from './private-folder.ts';
-import { maxSocketPathBytes } from './socket-path.ts';
+import { checkPrivate, maxSocketPathBytes } from './private-folder.ts';
 
 export interface ControlRequest {
   readonly verb: string;
@@ -24,7 +25,6 @@ export interface ControlOptions {
   /** Path of the socket, in a folder that exists and is closed to others. */
   readonly path: string;
   readonly token: string;
-  /** By verb. */
   readonly handlers: Readonly<Record<string, ControlHandler>>;
   /** Time for a client to send its request. Default: 5000. */
   readonly requestTimeoutMs?: number;
@@ -40,7 +40,7 @@ export class ControlServer {
   readonly #options: ControlOptions;
   readonly #connections = new Set<net.Socket>();
   readonly #closing = new AbortController();
-  readonly #check: NodeJS.Timeout;
+  #check: NodeJS.Timeout | undefined;
   #server: net.Server | undefined;
   #isReopening = false;
 
@@ -48,8 +48,6 @@ export class ControlServer {
     this.#options = options;
     // Each connection adds a listener; lift Node's limit of 10.
     setMaxListeners(0, this.#closing.signal);
-    this.#check = setInterval(() => void this.#reopen(), options.checkIntervalMs ?? 10_000);
-    this.#check.unref();
   }
 
   /**
@@ -66,17 +64,9 @@ export class ControlServer {
     checkPrivate(path.dirname(file));
     await removeStale(file);
     const server = new ControlServer(options);
-    try {
-      await server.#listen();
-    } catch (error) {
-      clearInterval(server.#check);
-      throw error;
-    }
+    await server.#listen();
+    server.#check = setInterval(() => void server.#reopen(), options.checkIntervalMs ?? 10_000).unref();
     return server;
-  }
-
-  get path(): string {
-    return this.#options.path;
   }
 
   /**
@@ -87,14 +77,10 @@ export class ControlServer {
     clearInterval(this.#check);
     this.#closing.abort();
     this.#server?.close();
-    const timer = setTimeout(() => {
-      for (const socket of this.#connections) socket.destroy();
-    }, closeTimeoutMs);
     // `once` would reject if a socket failed.
-    const closed = (socket: net.Socket): Promise<void> =>
-      new Promise((resolve) => socket.once('close', () => resolve()));
-    await Promise.all([...this.#connections].map(closed));
-    clearTimeout(timer);
+    const closed = [...this.#connections].map((socket) => new Promise((resolve) => socket.once('close', resolve)));
+    await withDeadline(systemClock, closeTimeoutMs, Promise.all(closed));
+    for (const socket of this.#connections) socket.destroy();
   }
 
   async #listen(): Promise<void> {
@@ -103,14 +89,14 @@ export class ControlServer {
     const listening = once(server, 'listening');
     const umask = process.umask(0o177);
     try {
-      server.listen(this.path);
+      server.listen(this.#options.path);
     } finally {
       process.umask(umask);
     }
     try {
       await listening;
     } catch (error) {
-      throw new UsageError(`${this.path}: cannot listen there (${codeOf(error)})`);
+      throw new UsageError(`${this.#options.path}: cannot listen there (${codeOf(error)})`);
     }
     // Without a free descriptor a connection is lost; later ones may succeed.
     server.on('error', () => {});
@@ -120,17 +106,18 @@ export class ControlServer {
 
   /** Listens again if the socket was removed: by systemd with the last login of the user, or by a cleaner of /tmp. */
   async #reopen(): Promise<void> {
-    if (this.#isReopening || fs.existsSync(this.path)) return;
+    const { path: file } = this.#options;
+    if (this.#isReopening || fs.existsSync(file)) return;
     this.#isReopening = true;
     try {
       // This comes first, because it removes whatever is at the path.
       this.#server?.close();
-      fs.mkdirSync(path.dirname(this.path), { mode: 0o700 });
+      fs.mkdirSync(path.dirname(file), { mode: 0o700 });
     } catch {
       // The folder exists, or cannot be made before the next login.
     }
     try {
-      checkPrivate(path.dirname(this.path));
+      checkPrivate(path.dirname(file));
       await this.#listen();
     } catch {
       // The next check tries again.

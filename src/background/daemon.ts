@@ -19,8 +19,8 @@ import { AttachBuffer } from './attach-buffer.ts';
 import { type ControlHandler, ControlServer } from './control-server.ts';
 import { Log } from './log-writer.ts';
 import { adoptName, type NameLock } from './name-lock.ts';
+import { socketPath } from './private-folder.ts';
 import { defaultLogsOf, deleteRecord, type LogFiles, newToken, writeRecord } from './records.ts';
-import { socketPath } from './socket-path.ts';
 import { closeLeakedDescriptors, type StartResult, sendStartResult } from './start-result.ts';
 
 export interface DaemonRequest extends ProgramRequest {
@@ -99,7 +99,8 @@ class Daemon {
       if (message !== undefined) this.#reporter.report({ type: 'warning', message });
     });
     const token = newToken();
-    const control = await ControlServer.open({ path: socketPath(name), token, handlers: this.#handlers() });
+    const socket = socketPath(name);
+    const control = await ControlServer.open({ path: socket, token, handlers: this.#handlers() });
     writeRecord(lock, {
       ...ownIdentity(),
       name,
@@ -108,7 +109,7 @@ class Daemon {
       program: runner.program.plan.command.display,
       argv,
       token,
-      socket: control.path,
+      socket,
       log,
       startedAt: Date.now(),
       version,

@@ -16,8 +16,7 @@ export interface DaemonOptions {
   readonly file: string;
   readonly args: readonly string[];
   /** The complete environment. */
-  readonly env: Readonly<Record<string, string | undefined>>;
-  /** Working folder. */
+  readonly env: NodeJS.ProcessEnv;
   readonly folder: string;
   /** Files for stdout and stderr; appended to, made (mode 0600) if they are missing. Both may be the same. */
   readonly log: { readonly out: string; readonly err: string };
@@ -74,8 +73,7 @@ export async function daemonize(options: DaemonOptions): Promise<Daemon> {
   const logs: number[] = [];
   let shell: ChildProcess;
   try {
-    logs.push(openOutputFile(log.out));
-    logs.push(openOutputFile(log.err));
+    for (const output of [log.out, log.err]) logs.push(openOutputFile(output));
     shell = startShell(options, logs);
   } finally {
     for (const descriptor of logs) fs.closeSync(descriptor);

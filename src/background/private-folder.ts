@@ -1,11 +1,15 @@
-/** The folders of background programs: they belong to this user and are closed to others. */
+/** The folders of background programs and their sockets: they belong to this user and are closed to others. */
 
+import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { platform } from '../process/platform.ts';
-import { codeOf, UsageError } from '../shared/errors.ts';
+import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
 import { ownershipFlaw } from '../shared/ownership.ts';
 import { stateFolder } from '../shared/user-folders.ts';
+
+/** Longest path of a socket in bytes (size of `sun_path`, less the final NUL). Node 20 truncates longer ones silently. */
+export const maxSocketPathBytes: number = platform.name === 'linux' ? 107 : 103;
 
 /** Throws a UsageError on Windows, where programs cannot run in the background. */
 export function requirePosix(): void {
@@ -25,30 +29,60 @@ export function backgroundFolder(): string {
   }
   // Users who can write here could replace the folder below; reading gains them nothing.
   checkPrivate(devwatch, 0o022);
-  const folder = path.join(devwatch, 'background');
-  makePrivate(folder);
-  return folder;
+  return makePrivate(path.join(devwatch, 'background'));
 }
 
 /** Returns the folder of one name; makes it if it is missing. */
-export function programFolder(name: string): string {
-  const folder = path.join(backgroundFolder(), name);
-  makePrivate(folder);
-  return folder;
-}
+export const programFolder = (name: string): string => makePrivate(path.join(backgroundFolder(), name));
 
 /**
- * Makes a folder (mode 0700) if it is missing.
+ * Returns the path of the control socket of a name, in a folder that exists and is closed to others: below
+ * $XDG_RUNTIME_DIR if that belongs to the user, else in the folder of the name, or in /tmp/devwatch-<uid> where those
+ * paths are too long for a socket.
  *
- * @throws UsageError as checkPrivate does
+ * @throws UsageError if the folder in /tmp cannot be trusted
  */
-export function makePrivate(folder: string): void {
+export function socketPath(name: string): string {
+  const folder = programFolder(name);
+  // Several state folders may share one runtime folder.
+  const hash = createHash('sha256').update(folder).digest('hex');
+  const runtime = runtimeFolder();
+  const inRuntime = runtime === undefined ? [] : [path.join(runtime, `${name}-${hash.slice(0, 8)}.sock`)];
+  const candidates = [...inRuntime, path.join(folder, 'control.sock')];
+  const fitting = candidates.find((file) => Buffer.byteLength(file) <= maxSocketPathBytes);
+  if (fitting !== undefined) return fitting;
+  try {
+    return path.join(makePrivate(`/tmp/devwatch-${process.geteuid?.()}`), `${hash.slice(0, 24)}.sock`);
+  } catch (error) {
+    throw new UsageError(
+      `no place for a socket: ${folder} is too long (${maxSocketPathBytes} bytes at most), and ${messageOf(error)}`,
+    );
+  }
+}
+
+/** Often unusable (containers, su, cron); undefined then. */
+function runtimeFolder(): string | undefined {
+  const { XDG_RUNTIME_DIR: base = '' } = process.env;
+  try {
+    if (!path.isAbsolute(base)) return undefined;
+    checkPrivate(base);
+    const folder = makePrivate(path.join(base, 'devwatch'));
+    fs.accessSync(folder, fs.constants.W_OK);
+    return folder;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Makes a folder (mode 0700) if it is missing, and returns its path. @throws UsageError as checkPrivate does */
+function makePrivate(folder: string): string {
   try {
     fs.mkdirSync(folder, { mode: 0o700 });
   } catch (error) {
     if (codeOf(error) !== 'EEXIST') throw new UsageError(`${folder}: cannot be made (${codeOf(error)})`);
   }
   checkPrivate(folder);
+  return folder;
 }
 
 /**

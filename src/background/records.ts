@@ -14,6 +14,7 @@ import { everything } from '../config/names.ts';
 import { livenessOf, type ProcessIdentity } from '../process/tree/identity.ts';
 import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
 import { ownershipFlaw } from '../shared/ownership.ts';
+import { isObject } from './control-protocol.ts';
 import { type NameLock, ownerOf } from './name-lock.ts';
 import { checkName } from './names.ts';
 import { backgroundFolder } from './private-folder.ts';
@@ -24,12 +25,12 @@ export interface LogFiles {
   readonly err: string;
 }
 
-/** Describes a devwatch in the background and its program. */
+/** Describes a devwatch in the background and its program. Paths are absolute. */
 export interface BackgroundRecord extends ProcessIdentity {
   readonly name: string;
-  /** Working folder of the program. Absolute. */
+  /** Working folder of the program. */
   readonly folder: string;
-  /** Folder in which `devwatch start` was called. Absolute. */
+  /** Folder in which `devwatch start` was called. */
   readonly startedIn: string;
   /** The program as it is shown to people. */
   readonly program: string;
@@ -41,7 +42,6 @@ export interface BackgroundRecord extends ProcessIdentity {
   readonly log: LogFiles;
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
-  /** Version of devwatch. */
   readonly version: string;
 }
 
@@ -145,11 +145,12 @@ export function findEntries(word: string): BackgroundEntry[] {
 
 function entryOf(name: string): BackgroundEntry | undefined {
   try {
-    const { record, problem } = readRecord(name);
-    if (record !== undefined) {
-      const liveness = livenessOf(record);
+    const file = recordFileOf(name);
+    const { value, problem = value === undefined ? undefined : `${file}: is damaged` } = readJson(file);
+    if (isRecord(value) && value.name === name) {
+      const liveness = livenessOf(value);
       const foreign = liveness === 'foreign' ? { problem: 'belongs to another container: its state is unknown' } : {};
-      return { name, record, alive: liveness === 'alive', ...foreign };
+      return { name, record: value, alive: liveness === 'alive', ...foreign };
     }
     const owner = ownerOf(name);
     if (owner !== undefined)
@@ -158,15 +159,6 @@ function entryOf(name: string): BackgroundEntry | undefined {
   } catch (error) {
     return { name, alive: false, problem: messageOf(error) };
   }
-}
-
-/** A missing record is not a problem; a damaged one is. */
-function readRecord(name: string): { record?: BackgroundRecord; problem?: string } {
-  const file = recordFileOf(name);
-  const { value, problem } = readJson(file);
-  if (problem !== undefined) return { problem };
-  if (value === undefined) return {};
-  return isRecord(value) && value.name === name ? { record: value } : { problem: `${file}: is damaged` };
 }
 
 /** Reads a JSON file that this user has written; any value is possible. */
@@ -193,21 +185,21 @@ function readJson(file: string): { value?: unknown; problem?: string } {
 
 const isText = (value: unknown): value is string => typeof value === 'string';
 
-const isLogFiles = (value: unknown): value is LogFiles =>
-  typeof value === 'object' && value !== null && ['out', 'err'].every((key) => isText((value as never)[key]));
+const isLogFiles = (value: unknown): value is LogFiles => isObject(value) && isText(value.out) && isText(value.err);
+
+const textFields = 'name startTime boot namespace program folder startedIn token socket version'.split(' ');
 
 function isRecord(value: unknown): value is BackgroundRecord {
-  if (typeof value !== 'object' || value === null) return false;
-  const fields = value as { [Key in keyof BackgroundRecord]?: unknown };
+  if (!isObject(value)) return false;
+  const { pid, startedAt, argv, log } = value;
   return (
-    [fields.name, fields.startTime, fields.boot, fields.namespace, fields.program].every(isText) &&
-    [fields.folder, fields.startedIn, fields.token, fields.socket, fields.version].every(isText) &&
-    isLogFiles(fields.log) &&
-    Number.isSafeInteger(fields.pid) &&
-    Number(fields.pid) > 0 &&
-    Number.isFinite(fields.startedAt) &&
-    Array.isArray(fields.argv) &&
-    fields.argv.every(isText)
+    textFields.every((field) => isText(value[field])) &&
+    Number.isSafeInteger(pid) &&
+    Number(pid) > 0 &&
+    Number.isFinite(startedAt) &&
+    Array.isArray(argv) &&
+    argv.every(isText) &&
+    isLogFiles(log)
   );
 }
 
