@@ -20,7 +20,7 @@ export async function execute({ operands }: Invocation): Promise<number> {
   if (record === undefined || !alive) throw new UsageError(notRunning(name, alive));
   const abort = abortOnInterrupt();
   process.stdin.on('data', (chunk: Buffer) => {
-    // One request at a time: concurrent ones have no order.
+    // Requests go one at a time: concurrent ones have no order.
     process.stdin.pause();
     sendInput(record, chunk).then(
       () => void (abort.signal.aborted || process.stdin.resume()),

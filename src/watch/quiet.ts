@@ -68,7 +68,7 @@ export class QuietWindow {
     if (this.#events === 0) this.#firstAt = this.#lastAt;
     this.#events += 1;
     this.#changes.set(change.path, change);
-    // One timer for the whole burst: it compares the clock when it fires, and waits on.
+    // A single timer serves the whole burst: it compares the clock when it fires, and waits on.
     if (this.#cancelTimer === undefined) this.#wait(Math.max(0, this.#dueAt() - this.#lastAt));
   }
 

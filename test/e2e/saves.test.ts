@@ -1,4 +1,4 @@
-/** Whatever an editor or a tool does to save a file, the program is restarted once and runs what was saved. */
+/** Every way of saving a file restarts the program once, with the saved content. */
 
 import { type SpawnSyncOptionsWithStringEncoding, spawnSync } from 'node:child_process';
 import fs from 'node:fs';

@@ -1,4 +1,4 @@
-// What a program that reads its whole tree has seen: names and contents of all .js files, as one hash.
+// Hash over the names and contents of all .js files of a tree.
 const { createHash } = require('node:crypto');
 const fs = require('node:fs');
 const path = require('node:path');

@@ -79,7 +79,7 @@ test.each([
       recordEvents(watcher, seen);
       for (let turn = 0; turn < turns; turn += 1) await nextTurn();
       await watcher.stop();
-      // What is still being opened is open by then.
+      // Ports that were still being opened are open by then.
       const server = net.createServer();
       await once(server.listen(port, '127.0.0.1'), 'listening');
       server.close();

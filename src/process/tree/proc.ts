@@ -8,7 +8,7 @@ import fs from 'node:fs';
 export interface ProcessStat {
   readonly pid: number;
   readonly command: string;
-  /** One letter: R, S, D, Z (zombie), X (dead), T (stopped), … */
+  /** State as a letter: R, S, D, Z (zombie), X (dead), T (stopped), … */
   readonly state: string;
   readonly parent: number;
   readonly group: number;

@@ -1,4 +1,4 @@
-// What works.cjs starts, in all ways there are.
+// The child process that works.cjs starts in every possible way.
 const net = require('node:net');
 const { names, openDescriptors } = require('./common.cjs');
 

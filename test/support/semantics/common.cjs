@@ -1,10 +1,10 @@
-// What the programs of the semantics suite say about themselves. No pids, no times: what is left must be the
+// Facts that the programs of the semantics suite report about themselves. Without pids and times they must be the
 // same, however the program was started.
 const { createHash } = require('node:crypto');
 const fs = require('node:fs');
 const os = require('node:os');
 
-/** One line, at once, whatever happens next: the suite waits for it. */
+/** Writes one line synchronously, because the suite waits for it whatever happens next. */
 function say(facts) {
   fs.writeSync(1, `${JSON.stringify(facts)}\n`);
 }
@@ -35,7 +35,7 @@ function flagsOf(fd) {
   return Number.parseInt(flags, 8) & (fs.constants.O_NONBLOCK | fs.constants.O_APPEND);
 }
 
-/** What each own property is, without reading it: a patched function shows by its source. */
+/** Describes each own property without reading it: a patched function is recognized by its source. */
 function surfaceOf(object) {
   return Object.fromEntries(
     Reflect.ownKeys(object).map((key) => {
@@ -170,7 +170,7 @@ function aboutProcess() {
   };
 }
 
-/** What a CommonJS entry knows of itself. */
+/** Facts that a CommonJS entry can find out about itself. */
 function aboutModule(module, require) {
   return {
     isMain: require.main === module,

@@ -71,7 +71,7 @@ test('each program has its own folder; --cwd names the folder of the settings', 
   await using project = createProject({ 'shop/.watchrc': json({ apps }), 'shop/packages/web/lib/a.js': '' });
   const [web, worker] = load(project, '--cwd', 'shop', '--env-file', 'given.env').apps;
   expect([web?.folder, worker?.folder]).toEqual([project.at('shop/packages/web'), project.at('shop')]);
-  // What stands in the file is relative to the file, what is not given to the program's folder.
+  // Paths in the file are relative to the file; a default is relative to the program's folder.
   expect(web?.bases).toEqual({ watch: project.at('shop'), ignore: project.at('shop/packages/web') });
   // A path on the command line is relative to where that was typed.
   expect(web?.settings.envFile).toEqual([project.at('given.env')]);

@@ -163,7 +163,7 @@ test.each([
   expect(parse(line).program).toStrictEqual(['server.js']);
 });
 
-test('one shell line is one value', () => {
+test('a shell line is a single value', () => {
   expect(parseArgv(['-x', 'npm run build && node .', 'a']).flags.get('exec')).toBe('npm run build && node .');
 });
 

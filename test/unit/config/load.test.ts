@@ -161,7 +161,7 @@ test('settings are frozen to the last list, given or by default', async () => {
   expect(Object.entries(settings).filter(([, value]) => unfrozen(value))).toStrictEqual([]);
 });
 
-// What a file may look like
+// Syntax of settings files
 
 test('comments, trailing commas, a byte order mark, CRLF and a $schema are fine', async () => {
   await using project = createProject({
@@ -292,7 +292,7 @@ test('an unknown key below "devwatch" in package.json points into that file', as
   );
 });
 
-// Who may write it
+// Ownership of settings files
 
 test('refuses a file without read permission, except as root', async () => {
   await using project = createProject({ '.watchrc': json({ quiet: true }) });

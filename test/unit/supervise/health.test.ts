@@ -125,7 +125,7 @@ describe('with an interval of 10 s, a timeout of 5 s and one failure', () => {
 });
 
 describe('a probe begins', () => {
-  test('whose failures count after the grace, or once the run is known to be up', async () => {
+  test('after the grace, or once the run is known to be up', async () => {
     const { health, times, advance } = open({ interval: 1000, grace: 5000, failures: 1 }, [at(0, refused)]);
     health.begin();
     await advance(4999, 1);
