@@ -52,7 +52,11 @@ function refuseStaleBuild(): void {
   // Folders, too: their times tell that a file was added, renamed or removed.
   const sources = fs.readdirSync('src', { recursive: true, encoding: 'utf8' }).map((file) => path.join('src', file));
   const newest = Math.max(...[...sources, 'scripts/build.mjs', 'package.json'].map(modifiedAt));
-  if (newest > modifiedAt('dist/cli.cjs')) throw new Error('dist/ is older than src/: npm run build');
+  if (newest > modifiedAt('dist/cli.cjs')) {
+    const error = new Error('dist/ is older than src/: npm run build');
+    error.stack = error.message;
+    throw error;
+  }
 }
 
 /** Lists the live processes with the mark in their environment, except for the runner and its workers. */
