@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import { clearLogs } from '../background/log-file.ts';
 import { followLog, readTail } from '../background/log-reader.ts';
 import { type BackgroundRecord, findEntries, logsOf } from '../background/records.ts';
-import { readDuration } from '../config/values.ts';
+import { readDuration } from '../config/kinds.ts';
 import { UsageError } from '../shared/errors.ts';
 import { exitCodes } from './print.ts';
 import { abortOnInterrupt } from './signals.ts';

@@ -4,8 +4,8 @@ import path from 'node:path';
 import type { UsageError } from '../shared/errors.ts';
 import { didYouMean } from './did-you-mean.ts';
 import { type Document, type Layer, layerOf, readAt, readLayer } from './document.ts';
+import { show } from './kinds.ts';
 import { flawOfName } from './names.ts';
-import { show } from './values.ts';
 
 /** A program's own settings; the settings outside of `apps` are its defaults. */
 export interface AppLayer {

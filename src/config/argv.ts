@@ -6,10 +6,9 @@
 
 import { UsageError } from '../shared/errors.ts';
 import { nearest } from './did-you-mean.ts';
-import { kindOf, readValue } from './kinds.ts';
+import { kindOf, readValue, ValueError } from './kinds.ts';
 import { isNodeFlag, nodeFlagNames, takesNextWord } from './node-flags.ts';
 import { type OptionKey, type OptionSpec, optionKeys, specOf } from './options.ts';
-import { ValueError } from './values.ts';
 
 export interface CommandLine {
   /** Values given as flags, checked. */
@@ -35,7 +34,7 @@ export interface CommandLine {
 
 interface Flag {
   readonly name: string;
-  readonly key: OptionKey | 'config' | 'only' | 'help' | 'version' | 'own';
+  readonly key: OptionKey | 'config' | 'only' | 'help' | 'version';
   readonly spec: OptionSpec | undefined;
   readonly takesValue: boolean;
 }
@@ -46,21 +45,19 @@ const flagsByName: ReadonlyMap<string, Flag> = collectFlags();
 
 function collectFlags(): Map<string, Flag> {
   const flags = new Map<string, Flag>();
-  const add = (key: Flag['key'], spec: OptionSpec | undefined, takesValue: boolean, ...names: string[]): void => {
+  const add = (key: Flag['key'], takesValue: boolean, names: readonly string[], spec?: OptionSpec): void => {
     for (const name of names) flags.set(name, { name, key, spec, takesValue });
   };
   for (const key of optionKeys) {
     const spec = specOf(key);
     const { flag, alias, short } = spec;
-    if (flag === undefined) continue;
-    add(key, spec, !isSwitch(spec), `--${flag}`);
-    if (alias !== undefined) add(key, spec, !isSwitch(spec), `--${alias}`);
-    if (short !== undefined) add(key, spec, !isSwitch(spec), `-${short}`);
+    const long = [flag, alias].flatMap((name) => (name === undefined ? [] : [`--${name}`]));
+    add(key, !isSwitch(spec), short === undefined ? long : [...long, `-${short}`], spec);
   }
-  add('config', undefined, true, '-c', '--config');
-  add('only', undefined, true, '--only');
-  add('help', undefined, false, '-h', '--help');
-  add('version', undefined, false, '-v', '--version');
+  add('config', true, ['-c', '--config']);
+  add('only', true, ['--only']);
+  add('help', false, ['-h', '--help']);
+  add('version', false, ['-v', '--version']);
   return flags;
 }
 
@@ -73,7 +70,7 @@ function collectFlags(): Map<string, Flag> {
  */
 export const parseArgv = (
   argv: readonly string[],
-  before?: CommandLine,
+  before: CommandLine = emptyLine,
   own: ReadonlyMap<string, boolean> = new Map(),
 ): CommandLine => new ArgvReader(argv, own, before).read();
 
@@ -96,30 +93,36 @@ export function parsePaths(before: CommandLine, words: readonly string[]): { lin
   return { line: { ...line, nodeArgs: before.nodeArgs, program: [] }, paths };
 }
 
+const emptyLine: CommandLine = {
+  flags: new Map(),
+  nodeArgs: [],
+  program: [],
+  optionWords: [],
+  literal: false,
+  help: undefined,
+  version: false,
+  config: undefined,
+  only: undefined,
+  own: new Map(),
+};
+
 class ArgvReader {
   readonly #argv: readonly string[];
   readonly #ownFlags: ReadonlyMap<string, boolean>;
   readonly #values: Map<OptionKey, unknown>;
-  readonly #nodeArgs: string[];
-  readonly #optionWords: string[];
   readonly #own = new Map<string, string[]>();
+  #line: CommandLine;
   #index = 0;
-  #config: string | undefined;
-  #only: readonly string[] | undefined;
-  #help: CommandLine['help'];
-  #version = false;
 
-  constructor(argv: readonly string[], ownFlags: ReadonlyMap<string, boolean>, before: CommandLine | undefined) {
+  constructor(argv: readonly string[], ownFlags: ReadonlyMap<string, boolean>, before: CommandLine) {
     this.#argv = argv;
     this.#ownFlags = ownFlags;
-    this.#values = new Map(before?.flags);
-    this.#nodeArgs = [...(before?.nodeArgs ?? [])];
-    this.#optionWords = [...(before?.optionWords ?? [])];
-    this.#config = before?.config;
-    this.#only = before?.only;
+    this.#values = new Map(before.flags);
+    this.#line = { ...before, literal: false, help: undefined, version: false };
   }
 
   read(): CommandLine {
+    const optionWords = [...this.#line.optionWords];
     let literal = false;
     for (; this.#index < this.#argv.length && !literal; this.#index += 1) {
       const word = this.#argv[this.#index] ?? '';
@@ -127,20 +130,10 @@ class ArgvReader {
       const begin = this.#index;
       if (word === '--') literal = true;
       else if (this.#readOption(word)) continue;
-      this.#optionWords.push(...this.#argv.slice(begin, this.#index + 1));
+      optionWords.push(...this.#argv.slice(begin, this.#index + 1));
     }
-    return {
-      flags: this.#values,
-      nodeArgs: this.#nodeArgs,
-      program: this.#argv.slice(this.#index),
-      optionWords: this.#optionWords,
-      literal,
-      help: this.#help,
-      version: this.#version,
-      config: this.#config,
-      only: this.#only,
-      own: this.#own,
-    };
+    const program = this.#argv.slice(this.#index);
+    return { ...this.#line, flags: this.#values, program, optionWords, literal, own: this.#own };
   }
 
   /** Reads one option, with its value. Returns whether only one subcommand has it. */
@@ -158,6 +151,10 @@ class ArgvReader {
     return ownTakesValue !== undefined;
   }
 
+  #set(change: Partial<CommandLine>): void {
+    this.#line = { ...this.#line, ...change };
+  }
+
   #takeNext(name: string, looksWrong: (next: string) => boolean): string {
     this.#index += 1;
     const next = this.#argv[this.#index];
@@ -172,16 +169,15 @@ class ArgvReader {
   }
 
   #readWithValue(flag: Flag, text: string): void {
-    if (flag.key === 'config') this.#config = configFile(flag.name, text);
-    else if (flag.key === 'only') this.#only = programNames(flag.name, text);
+    if (flag.key === 'config') this.#set({ config: configFile(flag.name, text) });
+    else if (flag.key === 'only') this.#set({ only: programNames(flag.name, text) });
     else this.#store(flag, text);
   }
 
   #readSwitch(flag: Flag, attached: string | undefined): void {
     if (flag.key === 'help' || flag.key === 'version') {
       if (attached !== undefined) throw new UsageError(`${flag.name} takes no value`);
-      if (flag.key === 'version') this.#version = true;
-      else this.#help = flag.name === '-h' ? 'usual' : 'all';
+      this.#set(flag.key === 'version' ? { version: true } : { help: flag.name === '-h' ? 'usual' : 'all' });
     } else if (flag.spec?.kind === 'port' && /^\d/.test(attached ?? '')) {
       this.#store(flag, attached ?? '');
     } else {
@@ -205,8 +201,8 @@ class ArgvReader {
 
   #readNodeFlag(word: string, name: string, attached: string | undefined): boolean {
     if (!isNodeFlag(name)) return false;
-    this.#nodeArgs.push(word);
-    if (attached === undefined && takesNextWord(name)) this.#nodeArgs.push(this.#takeNext(name, () => false));
+    const value = attached === undefined && takesNextWord(name) ? [this.#takeNext(name, () => false)] : [];
+    this.#set({ nodeArgs: [...this.#line.nodeArgs, word, ...value] });
     return true;
   }
 

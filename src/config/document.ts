@@ -7,9 +7,8 @@ import { codeOf, UsageError } from '../shared/errors.ts';
 import { ownershipFlaw } from '../shared/ownership.ts';
 import { require } from '../shared/require.ts';
 import { didYouMean } from './did-you-mean.ts';
-import { readValue } from './kinds.ts';
+import { readValue, show, ValueError } from './kinds.ts';
 import { isOptionKey, type OptionKey, optionKeys, specOf } from './options.ts';
-import { show, ValueError } from './values.ts';
 
 const parser = (): typeof import('jsonc-parser') => require('jsonc-parser');
 

@@ -7,11 +7,10 @@ import { type AppLayer, readApps } from './apps.ts';
 import { defaultSettings } from './defaults.ts';
 import { didYouMean } from './did-you-mean.ts';
 import { type Document, type Layer, readDocument, readLayer } from './document.ts';
-import { kindOf, readValue } from './kinds.ts';
+import { kindOf, readValue, ValueError } from './kinds.ts';
 import { fromNodemon } from './nodemon.ts';
 import { isOptionKey, type OptionKey, optionKeys, specOf } from './options.ts';
 import type { Settings, SettingsInput } from './settings-types.ts';
-import { ValueError } from './values.ts';
 
 /** Settings, and the folders that they are relative to. */
 export interface LoadedSettings {

@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
-import { readValue } from '../../../src/config/kinds.ts';
+import { readValue, show, ValueError } from '../../../src/config/kinds.ts';
 import { type OptionKey, type OptionSpec, specOf } from '../../../src/config/options.ts';
-import { show, ValueError } from '../../../src/config/values.ts';
 
 const read = (key: OptionKey, raw: unknown): unknown => readValue(specOf(key), raw);
 
