@@ -41,9 +41,8 @@ interface Found extends AppLayer {
 
 function fromObject(place: Document): Found[] {
   if (!place.isObject()) {
-    throw place.error(
-      `"apps" takes an object of programs by their names, or a list of scripts, not ${show(place.value)}`,
-    );
+    const given = show(place.value);
+    throw place.error(`"apps" takes an object of programs by their names, or a list of scripts, not ${given}`);
   }
   return place.entries().map(({ key, keyAt, value }) => ({ name: key, layer: layerAt(value), error: keyAt.error }));
 }
@@ -70,10 +69,9 @@ function layerAt(place: Document): Layer {
  */
 function refuseCircle(way: readonly string[], apps: ReadonlyMap<string, Layer>, passed: Set<string>): void {
   const name = way.at(-1) ?? '';
-  if (passed.has(name)) return;
   const layer = apps.get(name);
-  for (const next of afterOf(layer)) {
-    if (layer === undefined) return;
+  if (layer === undefined || passed.has(name)) return;
+  for (const next of (layer.values.get('after') ?? []) as readonly string[]) {
     if (!apps.has(next)) {
       throw layer.error('after', `no program is named ${show(next)}${didYouMean(next, [...apps.keys()])}`);
     }
@@ -84,6 +82,3 @@ function refuseCircle(way: readonly string[], apps: ReadonlyMap<string, Layer>, 
   }
   passed.add(name);
 }
-
-const afterOf = (layer: Layer | undefined): readonly string[] =>
-  (layer?.values.get('after') as readonly string[] | undefined) ?? [];

@@ -39,7 +39,8 @@ interface Flag {
   readonly takesValue: boolean;
 }
 
-const isSwitch = (spec: OptionSpec): boolean => kindOf(spec).isSwitch === true;
+/** Returns whether this is the flag of an option that takes no value. */
+const isSwitch = (flag: Flag | undefined): boolean => flag?.spec !== undefined && !flag.takesValue;
 
 const flagsByName: ReadonlyMap<string, Flag> = collectFlags();
 
@@ -52,7 +53,7 @@ function collectFlags(): Map<string, Flag> {
     const spec = specOf(key);
     const { flag, alias, short } = spec;
     const long = [flag, alias].flatMap((name) => (name === undefined ? [] : [`--${name}`]));
-    add(key, !isSwitch(spec), short === undefined ? long : [...long, `-${short}`], spec);
+    add(key, kindOf(spec).isSwitch !== true, short === undefined ? long : [...long, `-${short}`], spec);
   }
   add('config', true, ['-c', '--config']);
   add('only', true, ['--only']);
@@ -192,10 +193,9 @@ class ArgvReader {
   #readNegated(name: string, attached: string | undefined): boolean {
     if (!name.startsWith('--no-')) return false;
     const flag = flagsByName.get(`--${name.slice(5)}`);
-    if (name !== '--no-watch' && (flag?.spec === undefined || !isSwitch(flag.spec))) return false;
+    if (name !== '--no-watch' && !isSwitch(flag)) return false;
     if (attached !== undefined) throw new UsageError(`${name} takes no value`);
-    if (name === '--no-watch') this.#values.set('watch', []);
-    else this.#values.set(flag?.key as OptionKey, false);
+    this.#values.set(flag?.key as OptionKey, name === '--no-watch' ? [] : false);
     return true;
   }
 
@@ -209,8 +209,7 @@ class ArgvReader {
   /** Several one-letter switches in one word: `-qL`. */
   #readCluster(word: string, name: string): void {
     const flags = [...word.slice(1)].map((letter) => flagsByName.get(`-${letter}`));
-    const isCluster = !word.startsWith('--') && flags.every((flag) => flag?.spec !== undefined && isSwitch(flag.spec));
-    if (!isCluster) throw unknownOption(name);
+    if (word.startsWith('--') || !flags.every(isSwitch)) throw unknownOption(name);
     for (const flag of flags) this.#values.set(flag?.key as OptionKey, true);
   }
 
@@ -250,9 +249,7 @@ function unknownOption(name: string): UsageError {
 
 function nearestLong(name: string): string | undefined {
   const long = [...flagsByName.values()].filter((flag) => flag.name.startsWith('--'));
-  const negated = long
-    .filter((flag) => flag.spec !== undefined && isSwitch(flag.spec))
-    .map((flag) => `--no-${flag.name.slice(2)}`);
+  const negated = long.filter(isSwitch).map((flag) => `--no-${flag.name.slice(2)}`);
   return nearest(name, [...long.map((flag) => flag.name), ...negated]) ?? nearest(name, nodeFlagNames());
 }
 

@@ -26,9 +26,7 @@ export interface Document {
   readonly value: unknown;
   /** Returns the value under a key of an object or at an index of a list; undefined if there is none. */
   child(key: string | number): Document | undefined;
-  /** The elements of a list. */
   elements(): readonly Document[];
-  /** The entries of an object. */
   entries(): readonly { readonly key: string; readonly keyAt: Document; readonly value: Document }[];
   isObject(): boolean;
   /** Returns an error with the line and column of this place. */
@@ -63,24 +61,21 @@ export function readDocument(file: string): Document {
 }
 
 function readFile(file: string): string {
+  const problem = (text: string): UsageError => new UsageError(`${shown(file)}: ${text}`);
   let bytes: Buffer;
   try {
     const stats = fs.statSync(file);
-    if (stats.isDirectory()) throw new UsageError(`${shown(file)}: is a folder, not a settings file`);
-    if (!stats.isFile()) throw new UsageError(`${shown(file)}: is not a regular file`);
-    if (stats.size > maxFileBytes) {
-      throw new UsageError(
-        `${shown(file)}: has ${Math.ceil(stats.size / maxFileBytes)} MB; a settings file has at most 1 MB`,
-      );
-    }
+    if (stats.isDirectory()) throw problem('is a folder, not a settings file');
+    if (!stats.isFile()) throw problem('is not a regular file');
+    const size = Math.ceil(stats.size / maxFileBytes);
+    if (size > 1) throw problem(`has ${size} MB; a settings file has at most 1 MB`);
     refuseForeign(file, stats);
     bytes = fs.readFileSync(file);
   } catch (error) {
     if (error instanceof UsageError) throw error;
     const code = codeOf(error);
-    if (code === 'EACCES' || code === 'EPERM')
-      throw new UsageError(`${shown(file)}: reading is not permitted (${code})`);
-    throw new UsageError(`${shown(file)}: cannot be read (${code ?? 'unknown error'})`);
+    if (code === 'EACCES' || code === 'EPERM') throw problem(`reading is not permitted (${code})`);
+    throw problem(`cannot be read (${code ?? 'unknown error'})`);
   }
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
@@ -88,7 +83,7 @@ function readFile(file: string): string {
   } catch {
     // Not UTF-8: the same message.
   }
-  throw new UsageError(`${shown(file)}: is not a text file in UTF-8`);
+  throw problem('is not a text file in UTF-8');
 }
 
 /** Checks the owner of a `.watchrc`, but not of package.json: if that can be written, npm can be made to run anything. */
@@ -126,21 +121,20 @@ function refuseDeepNesting(file: string, text: string): void {
 const syntax = { openBrace: 1, closeBrace: 2, openBracket: 3, closeBracket: 4, end: 17 } as const;
 
 function documentOf(file: string, text: string, node: Node): Document {
-  const entries: Document['entries'] = () =>
-    (node.type === 'object' ? (node.children ?? []) : []).flatMap((property) => {
-      const [key, value] = property.children ?? [];
-      if (key === undefined || value === undefined) return [];
-      return [{ key: String(key.value), keyAt: documentOf(file, text, key), value: documentOf(file, text, value) }];
-    });
+  const at = (child: Node): Document => documentOf(file, text, child);
+  const childrenOf = (type: Node['type']): readonly Node[] => (node.type === type ? (node.children ?? []) : []);
   return {
     file,
     value: parser().getNodeValue(node),
     child(key) {
       const found = parser().findNodeAtLocation(node, [key]);
-      return found === undefined ? undefined : documentOf(file, text, found);
+      return found && at(found);
     },
-    elements: () => (node.type === 'array' ? (node.children ?? []) : []).map((child) => documentOf(file, text, child)),
-    entries,
+    elements: () => childrenOf('array').map(at),
+    entries: () =>
+      childrenOf('object').flatMap(({ children: [key, value] = [] }) =>
+        key === undefined || value === undefined ? [] : [{ key: String(key.value), keyAt: at(key), value: at(value) }],
+      ),
     isObject: () => node.type === 'object',
     error: (message) => errorAt(file, text, node.offset, message),
   };

@@ -1,7 +1,7 @@
-/** Flags and defaults as `--help` and the README show them. */
+/** Flags and defaults as `--help` and the README show them, and the README's table of options. */
 
 import { kindOf } from './kinds.ts';
-import type { OptionSpec } from './options.ts';
+import { type OptionSpec, optionKeys, specOf } from './options.ts';
 
 export const isOnByDefault = (spec: OptionSpec): boolean => kindOf(spec).isSwitch === true && spec.default === true;
 
@@ -16,8 +16,24 @@ export function flagText(spec: OptionSpec): string | undefined {
 export function defaultText(spec: OptionSpec): string {
   const { default: value, byDefault } = spec;
   if (byDefault !== undefined) return ` (${byDefault})`;
-  if (value === undefined || value === false || (Array.isArray(value) && value.length === 0)) return '';
+  if (value === undefined || value === false) return '';
   if (typeof value === 'object' && value !== null && Object.keys(value).length === 0) return '';
   const format = kindOf(spec).format ?? String;
   return ` (${Array.isArray(value) ? value.join(', ') : format(value)})`;
+}
+
+/** Returns the README's table of options. */
+export function markdownTable(): string {
+  const rows = optionKeys.map((key) => {
+    const spec = specOf(key);
+    const flag = flagText(spec);
+    const alias = spec.alias === undefined ? '' : `, \`--${spec.alias}\``;
+    const choices = spec.choices === undefined ? '' : `: ${spec.choices.map((choice) => `\`${choice}\``).join(', ')}`;
+    const help = `${spec.help}${choices}`.replaceAll('|', '\\|');
+    const byDefault = defaultText(spec)
+      .trim()
+      .replace(/^\((.*)\)$/, '`$1`');
+    return `| ${flag === undefined ? '' : `\`${flag}\`${alias}`} | \`${key}\` | ${help} | ${byDefault} |`;
+  });
+  return ['| flag | key in `.watchrc` | what it does | default |', '|---|---|---|---|', ...rows].join('\n');
 }

@@ -12,19 +12,10 @@ export function jsonSchema(): object {
       return [key, { description: spec.help, ...kindOf(spec).schema(spec), ...byDefault }];
     }),
   );
-  const program = {
-    anyOf: [
-      { type: 'string', minLength: 1 },
-      { type: 'object', properties, additionalProperties: false },
-    ],
-  };
-  const apps = {
-    description: appsHelp,
-    anyOf: [
-      { type: 'object', additionalProperties: program },
-      { type: 'array', items: program, minItems: 1 },
-    ],
-  };
+  const settings = { type: 'object', properties, additionalProperties: false };
+  const program = { anyOf: [{ type: 'string', minLength: 1 }, settings] };
+  const named = { type: 'object', additionalProperties: program };
+  const apps = { description: appsHelp, anyOf: [named, { type: 'array', items: program, minItems: 1 }] };
   return {
     $schema: 'http://json-schema.org/draft-07/schema#',
     title: 'devwatch settings',

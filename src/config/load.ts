@@ -65,36 +65,28 @@ export function loadProject({ given, folder, config }: LoadRequest): LoadedProje
   requireFolder(start, flags);
   const notes: string[] = [];
   const named = config === undefined ? undefined : path.resolve(folder, config);
-  const { layer, apps = [], file } = findLayers(start, named, notes);
+  const { layer: common = { ...flags, values: new Map() }, apps = [], file } = findLayers(start, named, notes);
   const settingsFiles =
     named === undefined ? ['.watchrc', 'package.json', 'nodemon.json'].map((name) => path.join(start, name)) : [named];
   const origin = { file, settingsFiles, notes };
-  const files = layer === undefined ? [] : [layer];
   // --cwd names the folder of the settings; each app may have a folder of its own.
-  const valuesForApps = new Map(given);
-  valuesForApps.delete('cwd');
-  const forApps = { ...flags, values: valuesForApps };
+  const forApps = { ...flags, values: new Map([...given].filter(([key]) => key !== 'cwd')) };
   return {
-    common: { ...merge(start, flags, ...files), ...origin },
-    apps: apps.map((app) => ({
-      ...merge(
-        start,
-        forApps,
-        withMapsOf(app.layer, layer),
-        ...files.map((common) => withoutScript(common, app.layer)),
-      ),
+    common: { ...merge(start, flags, common), ...origin },
+    apps: apps.map(({ name, layer }) => ({
+      ...merge(start, forApps, withMapsOf(layer, common), withoutScript(common, layer)),
       ...origin,
-      app: app.name,
+      app: name,
     })),
   };
 }
 
 /** Adds an app's variables, hooks and interpreters to the common ones. */
-function withMapsOf(app: Layer, common: Layer | undefined): Layer {
+function withMapsOf(app: Layer, common: Layer): Layer {
   const values = new Map(app.values);
   for (const [key, value] of app.values) {
     if (kindOf(specOf(key)).isMap !== true) continue;
-    values.set(key, Object.freeze({ ...(common?.values.get(key) as object | undefined), ...(value as object) }));
+    values.set(key, Object.freeze({ ...(common.values.get(key) as object | undefined), ...(value as object) }));
   }
   return { ...app, values };
 }
@@ -126,7 +118,9 @@ function merge(
   const values: Partial<Record<OptionKey, unknown>> = {};
   for (const key of optionKeys) {
     const layer = layerOf(key);
-    values[key] = layer === undefined ? defaultSettings[key] : absolute(key, layer.values.get(key), layer.folder);
+    const value = layer?.values.get(key);
+    values[key] =
+      layer === undefined ? defaultSettings[key] : (kindOf(specOf(key)).resolve?.(value, layer.folder) ?? value);
   }
   const settings = Object.freeze(values) as Settings;
   const folder = settings.cwd ?? start;
@@ -165,10 +159,6 @@ function readInput(input: SettingsInput): Map<OptionKey, unknown> {
     }
   }
   return values;
-}
-
-function absolute(key: OptionKey, value: unknown, folder: string): unknown {
-  return kindOf(specOf(key)).resolve?.(value, folder) ?? value;
 }
 
 interface FoundLayers {

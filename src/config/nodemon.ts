@@ -1,30 +1,20 @@
 /** Settings of nodemon, for users who come from it. */
 
 import { type Document, type Layer, layerOf, readAt } from './document.ts';
-import type { OptionKey } from './options.ts';
+import { isOptionKey, type OptionKey } from './options.ts';
 
-/** nodemon's keys that mean the same as a key of devwatch. */
-const sameMeaning: Readonly<Record<string, OptionKey>> = {
-  script: 'script',
-  args: 'args',
-  nodeArgs: 'nodeArgs',
-  exec: 'exec',
-  execMap: 'execMap',
-  env: 'env',
-  cwd: 'cwd',
-  watch: 'watch',
-  ignore: 'ignore',
-  ext: 'ext',
-  delay: 'delay',
-  legacyWatch: 'poll',
-  pollingInterval: 'pollInterval',
-  exitcrash: 'exitOnCrash',
-  runOnChangeOnly: 'onChangeOnly',
-  signal: 'signal',
-  quiet: 'quiet',
-  verbose: 'verbose',
-  colours: 'color',
-};
+/** Keys that mean the same as a key of devwatch with the same name. */
+const shared: readonly string[] =
+  'script args nodeArgs exec execMap env cwd watch ignore ext delay signal quiet verbose'.split(' ');
+
+/** Keys that mean the same as a key of devwatch with another name. */
+const renamed: ReadonlyMap<string, OptionKey> = new Map([
+  ['legacyWatch', 'poll'],
+  ['pollingInterval', 'pollInterval'],
+  ['exitcrash', 'exitOnCrash'],
+  ['runOnChangeOnly', 'onChangeOnly'],
+  ['colours', 'color'],
+]);
 
 /** Keys that are ignored without a message: they ask for what devwatch always does, or have no effect. */
 const silent: ReadonlySet<string> = new Set(['$schema', 'restartable', 'stdin', 'stdout', 'dump', 'ignoreRoot']);
@@ -39,10 +29,10 @@ export function fromNodemon(document: Document): { layer: Layer; unsupported: re
   const values = new Map<OptionKey, unknown>();
   const unsupported: string[] = [];
   for (const { key, value } of document.entries()) {
-    const ours = Object.hasOwn(sameMeaning, key) ? sameMeaning[key] : undefined;
-    if (ours !== undefined) values.set(ours, readAt(ours, value));
+    const ours = shared.includes(key) ? key : (renamed.get(key) ?? '');
+    if (isOptionKey(ours)) values.set(ours, readAt(ours, value));
     else if (!silent.has(key)) unsupported.push(`"${key}"`);
   }
-  const nameOf = (key: OptionKey): string => Object.keys(sameMeaning).find((name) => sameMeaning[name] === key) ?? key;
+  const nameOf = (key: OptionKey): string => [...renamed].find(([, ours]) => ours === key)?.[0] ?? key;
   return { layer: layerOf(document, values, nameOf), unsupported };
 }

@@ -59,8 +59,6 @@ export interface OptionRow {
   readonly help: string;
   /** Omitted by `-h`, whose output fits into a terminal. */
   readonly rare?: boolean;
-  /** How devwatch applies a change of the setting while it runs; by default as for most of the group. */
-  readonly affects?: Effect | readonly Effect[];
   /** The option has no flag, and can only be set in a settings file. The others have a flag named after the key. */
   readonly fileOnly?: true;
   readonly short?: string;
@@ -74,6 +72,7 @@ export interface OptionRow {
 /** All about one option. */
 export interface OptionSpec extends OptionRow {
   readonly group: OptionGroup;
+  /** How devwatch applies a change of the setting while it runs. */
   readonly affects: readonly Effect[];
   /** The long flag without `--`. */
   readonly flag: string | undefined;
@@ -89,7 +88,7 @@ const table = {
     nodeArgs: { kind: 'texts', fileOnly: true, help: 'flags for Node itself, such as `--inspect`' },
     exec: { kind: 'text', short: 'x', value: 'line', help: 'run this shell line; script and arguments are appended' },
     execMap: { kind: 'commands', fileOnly: true, help: 'commands that run scripts, by extension: `{"rb": "ruby -w"}`' },
-    env: { kind: 'variables', fileOnly: true, affects: 'program', help: 'environment variables of the program' },
+    env: { kind: 'variables', fileOnly: true, help: 'environment variables of the program' },
     envFile: { kind: 'paths', help: 'read environment variables from a file at every start' },
     stdin: {
       kind: 'choice',
@@ -97,7 +96,6 @@ const table = {
       choices: ['inherit', 'pipe', 'ignore'],
       default: 'inherit',
       rare: true,
-      affects: 'program',
       help: 'stdin of the program',
     },
     cwd: { kind: 'path', value: 'folder', help: 'run the program and watch in this folder' },
@@ -144,84 +142,40 @@ const table = {
       rare: true,
       help: 'start the program at the first change, not at once',
     },
-    signal: {
-      kind: 'signal',
-      short: 's',
-      default: 'SIGTERM',
-      affects: 'nextUse',
-      help: 'signal that stops the program',
-    },
+    signal: { kind: 'signal', short: 's', default: 'SIGTERM', help: 'signal that stops the program' },
     killTimeout: { kind: 'duration', default: 5000, help: 'grace period between the stop signal and SIGKILL' },
-    standby: {
-      kind: 'switch',
-      default: true,
-      affects: 'nextUse',
-      help: 'boot a standby process for the next run (Node)',
-    },
-    hold: {
-      kind: 'port',
-      default: true,
-      rare: true,
-      affects: ['nextUse', 'start'],
-      help: 'keep ports open during restarts (or `=port`)',
-    },
-    drain: {
-      kind: 'duration',
-      default: 100,
-      rare: true,
-      affects: 'nextUse',
-      help: 'time for open requests to finish at a restart',
-    },
-    prewarm: { kind: 'selection', affects: 'nextUse', help: 'load dependencies into the standby process' },
+    standby: { kind: 'switch', default: true, help: 'boot a standby process for the next run (Node)' },
+    hold: { kind: 'port', default: true, rare: true, help: 'keep ports open during restarts (or `=port`)' },
+    drain: { kind: 'duration', default: 100, rare: true, help: 'time for open requests to finish at a restart' },
+    prewarm: { kind: 'selection', help: 'load dependencies into the standby process' },
     keep: {
       kind: 'texts',
       value: 'glob',
       default: longLived.split(/\s+/) as readonly string[],
       byDefault: 'browsers, tmux, screen, build daemons',
       rare: true,
-      affects: 'start',
       help: 'processes that may outlive the program',
     },
   },
   Health: {
-    health: {
-      kind: 'health',
-      affects: ['program', 'watchdog'],
-      help: 'restart the program when this URL stops answering',
-    },
+    health: { kind: 'health', help: 'restart the program when this URL stops answering' },
     ready: {
       kind: 'readiness',
       byDefault: 'listen',
       rare: true,
-      affects: ['program', 'watchdog'],
       help: 'when the program counts as ready: `listen`, `message`, `exit`, `http://…`, `tcp://…` or `/pattern/`',
     },
     after: { kind: 'texts', fileOnly: true, help: 'programs of `apps` that must be ready before this program starts' },
-    maxMemory: {
-      kind: 'size',
-      rare: true,
-      affects: 'watchdog',
-      help: 'restart when the process tree uses more memory: `500M`',
-    },
-    timeout: {
-      kind: 'duration',
-      rare: true,
-      affects: 'watchdog',
-      help: 'stop a run that takes longer, and wait for a change',
-    },
+    maxMemory: { kind: 'size', rare: true, help: 'restart when the process tree uses more memory: `500M`' },
+    timeout: { kind: 'duration', rare: true, help: 'stop a run that takes longer, and wait for a change' },
     on: {
       kind: 'hooks',
       fileOnly: true,
       help: 'commands to run at `start`, `ready`, `restart`, `change`, `crash`, `exit`',
     },
     onReady: { kind: 'text', value: 'command', rare: true, help: 'run this command when the program is ready' },
-    notify: {
-      kind: 'switch',
-      rare: true,
-      affects: 'output',
-      help: 'notify through the terminal of crashes and recovery',
-    },
-    liveReload: { kind: 'port', affects: 'start', help: 'live reload of pages (port 35729, or `=port`)' },
+    notify: { kind: 'switch', rare: true, help: 'notify through the terminal of crashes and recovery' },
+    liveReload: { kind: 'port', help: 'live reload of pages (port 35729, or `=port`)' },
   },
   Output: {
     name: {
@@ -229,45 +183,22 @@ const table = {
       value: 'name',
       byDefault: 'from package.json',
       rare: true,
-      affects: 'backgroundStart',
       help: "program's name in the background",
     },
-    log: {
-      kind: 'path',
-      rare: true,
-      affects: 'backgroundStart',
-      help: 'write stdout and stderr to this file (background)',
-    },
+    log: { kind: 'path', rare: true, help: 'write stdout and stderr to this file (background)' },
     logSize: {
       kind: 'size',
       default: 10_485_760,
       byDefault: '10M',
       rare: true,
-      affects: 'backgroundStart',
       help: 'rotate a log at this size (background)',
     },
-    logFiles: {
-      kind: 'count',
-      default: 5,
-      rare: true,
-      affects: 'backgroundStart',
-      help: 'number of rotated log files to keep (background)',
-    },
-    logTimestamps: {
-      kind: 'switch',
-      rare: true,
-      affects: 'backgroundStart',
-      help: 'prefix each line of a log with the time (background)',
-    },
+    logFiles: { kind: 'count', default: 5, rare: true, help: 'number of rotated log files to keep (background)' },
+    logTimestamps: { kind: 'switch', rare: true, help: 'prefix each line of a log with the time (background)' },
     prefix: { kind: 'switch', default: true, rare: true, help: 'prefix output of several programs with names' },
     clear: { kind: 'switch', rare: true, help: 'clear the screen at every restart' },
     quiet: { kind: 'switch', short: 'q', help: 'print only warnings and errors' },
-    verbose: {
-      kind: 'switch',
-      short: 'V',
-      affects: ['output', 'watch'],
-      help: 'also print which files changed and how processes ended',
-    },
+    verbose: { kind: 'switch', short: 'V', help: 'also print which files changed and how processes ended' },
     logFormat: {
       kind: 'choice',
       value: 'format',
@@ -289,7 +220,8 @@ export type OptionTable = Table['Program'] &
   Table['Output'];
 export type OptionKey = keyof OptionTable;
 
-const affectsByDefault: Readonly<Record<OptionGroup, readonly Effect[]>> = {
+/** Effects of the options of a group. */
+const groupEffects: Readonly<Record<OptionGroup, readonly Effect[]>> = {
   Program: ['program', 'watch'],
   Watching: ['watch'],
   Restarting: ['policy'],
@@ -297,18 +229,34 @@ const affectsByDefault: Readonly<Record<OptionGroup, readonly Effect[]>> = {
   Output: ['output'],
 };
 
+/** Effects that differ from those of the group, and the options that have them. */
+const otherEffects: readonly (readonly [readonly Effect[], readonly OptionKey[]])[] = [
+  [['program'], ['env', 'stdin']],
+  [['output', 'watch'], ['verbose']],
+  [['nextUse'], ['signal', 'standby', 'drain', 'prewarm']],
+  [['nextUse', 'start'], ['hold']],
+  [['start'], ['keep', 'liveReload']],
+  [['backgroundStart'], ['name', 'log', 'logSize', 'logFiles', 'logTimestamps']],
+  [
+    ['program', 'watchdog'],
+    ['health', 'ready'],
+  ],
+  [['watchdog'], ['maxMemory', 'timeout']],
+  [['output'], ['notify']],
+];
+
 export const optionGroups: readonly OptionGroup[] = Object.keys(table) as OptionGroup[];
 
 const specs = Object.fromEntries(
   optionGroups.flatMap((group) =>
-    Object.entries<OptionRow>(table[group]).map(([key, row]) => [key, complete(group, key, row)]),
+    Object.entries<OptionRow>(table[group]).map(([key, row]) => [key, complete(group, key as OptionKey, row)]),
   ),
 ) as Readonly<Record<OptionKey, OptionSpec>>;
 
-function complete(group: OptionGroup, key: string, row: OptionRow): OptionSpec {
+function complete(group: OptionGroup, key: OptionKey, row: OptionRow): OptionSpec {
   const flag = row.fileOnly ? undefined : key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
   const defaults: Pick<OptionRow, 'default' | 'value'> = kindDefaults[row.kind];
-  const affects = [row.affects ?? affectsByDefault[group]].flat();
+  const [affects] = otherEffects.find(([, keys]) => keys.includes(key)) ?? [groupEffects[group]];
   return { ...defaults, ...row, group, flag, affects };
 }
 
