@@ -6,15 +6,14 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { pageExtensions } from '../config/defaults.ts';
-import type { LoadedSettings } from '../config/load.ts';
 import type { Settings } from '../config/settings-types.ts';
-import type { Command } from '../process/launch/command.ts';
 import type { Clock } from '../shared/clock.ts';
 import type { Change, Emit } from '../shared/events.ts';
 import { restOfSaveAt } from '../watch/disk.ts';
 import { QuietWindow } from '../watch/quiet.ts';
 import { LoopDetector } from '../watch/restart-loop.ts';
 import type { WatchSession } from '../watch/session.ts';
+import type { RunPlan } from './command-plan.ts';
 import type { ProgramWatcher } from './program-watcher.ts';
 import type { RestartTimeline } from './restart-timeline.ts';
 
@@ -22,12 +21,13 @@ export interface ChangesOptions {
   readonly clock: Clock;
   readonly timeline: RestartTimeline;
   readonly plan: () => {
-    readonly loaded: Pick<LoadedSettings, 'settings' | 'folder'>;
-    readonly command: Pick<Command, 'script'>;
+    readonly loaded: Pick<RunPlan['loaded'], 'settings' | 'folder'>;
+    readonly command: Pick<RunPlan['command'], 'script'>;
   };
-  readonly watcher: Pick<ProgramWatcher, 'explain'> & {
-    readonly session: Pick<WatchSession, 'changed' | 'isResyncing'> | undefined;
-  };
+  /** Undefined while no file is watched. */
+  readonly watcher: () =>
+    | (Pick<ProgramWatcher, 'explain'> & { readonly session: Pick<WatchSession, 'changed' | 'isResyncing'> })
+    | undefined;
   /** Returns how long, in ms, the rest of a save may take; 0 when the file looks complete. */
   readonly restOfSave?: (file: string) => number;
   readonly emit: Emit;
@@ -54,7 +54,7 @@ export class Changes {
     this.#quiet = new QuietWindow({
       clock,
       delay: () => this.#settings.delay,
-      busy: () => this.#isGitWriting() || options.watcher.session?.isResyncing() === true,
+      busy: () => this.#isGitWriting() || options.watcher()?.session.isResyncing() === true,
       restOfSave,
       onQuiet: (changes) => this.#onQuiet(changes),
     });
@@ -63,7 +63,10 @@ export class Changes {
       delay: () => undefined,
       busy: () => false,
       restOfSave,
-      onQuiet: (changes) => this.#onPagesQuiet(changes.map((change) => change.path)),
+      onQuiet: (changes) => {
+        const paths = changes.map((change) => change.path);
+        options.emit({ type: 'pages', paths, styles: paths.every((file) => file.endsWith('.css')) });
+      },
     });
   }
 
@@ -100,11 +103,11 @@ export class Changes {
   }
 
   #onQuiet(all: readonly Change[]): void {
-    const { timeline, watcher, emit, onSettled } = this.#options;
-    const changes = watcher.session?.changed(all) ?? all;
-    for (const change of all) {
-      if (changes.includes(change)) continue;
-      emit({ type: 'ignored', path: change.path, verdict: { watched: false, reason: 'unchanged' } });
+    const { timeline, emit, onSettled } = this.#options;
+    const watcher = this.#options.watcher();
+    const changes = watcher?.session.changed(all) ?? all;
+    for (const { path: file } of all.filter((change) => !changes.includes(change))) {
+      emit({ type: 'ignored', path: file, verdict: { watched: false, reason: 'unchanged' } });
     }
     if (changes.length > 0 && !this.#isAnnounced) this.#announce();
     if (!this.#isAnnounced) {
@@ -113,17 +116,13 @@ export class Changes {
     }
     this.#isAnnounced = false;
     timeline.settle();
-    const ruleFor = (file: string): { rule?: string } => {
-      const verdict = this.#settings.verbose ? watcher.explain(file) : undefined;
-      return verdict?.watched === true ? { rule: verdict.pattern } : {};
+    const withRule = (change: Change): Change => {
+      const verdict = this.#settings.verbose ? watcher?.explain(change.path) : undefined;
+      return verdict?.watched === true ? { ...change, rule: verdict.pattern } : change;
     };
-    emit({ type: 'change', changes: changes.map((change) => ({ ...change, ...ruleFor(change.path) })) });
+    emit({ type: 'change', changes: changes.map(withRule) });
     this.#warnOfLoop(changes.map((change) => change.path));
     onSettled(changes);
-  }
-
-  #onPagesQuiet(paths: readonly string[]): void {
-    this.#options.emit({ type: 'pages', paths, styles: paths.every((file) => file.endsWith('.css')) });
   }
 
   #isPageFile(file: string): boolean {

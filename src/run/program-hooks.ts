@@ -4,35 +4,28 @@ import type { HookName, Settings } from '../config/settings-types.ts';
 import { runVariables } from '../process/launch/environment.ts';
 import type { DevwatchEvent } from '../shared/events.ts';
 
-interface HookCall {
-  readonly name: HookName;
-  readonly variables: Readonly<Record<string, string>>;
-}
+type HookCall = readonly [name: HookName, variables: Readonly<Record<string, string>>];
 
 /** Returns the hook that an event calls, if any. `latestRun`: the run that a change is about to replace. */
 export function hookFor(event: DevwatchEvent, latestRun: number): HookCall | undefined {
   switch (event.type) {
     case 'change':
-      return { name: 'change', variables: runVariables(latestRun, 'change', event.changes) };
-    case 'start': {
-      const { run, cause, changes } = event;
-      return { name: run === 1 ? 'start' : 'restart', variables: runVariables(run, cause, changes) };
-    }
+      return ['change', runVariables(latestRun, 'change', event.changes)];
+    case 'start':
+      return [event.run === 1 ? 'start' : 'restart', runVariables(event.run, event.cause, event.changes)];
     case 'ready': {
       const { run, ms, port = '' } = event;
-      const variables = { DEVWATCH_RUN: `${run}`, DEVWATCH_MS: `${Math.round(ms)}`, DEVWATCH_PORT: `${port}` };
-      return { name: 'ready', variables };
+      return ['ready', { DEVWATCH_RUN: `${run}`, DEVWATCH_MS: `${Math.round(ms)}`, DEVWATCH_PORT: `${port}` }];
     }
     case 'crash':
     case 'exit': {
       const { code, signal, reason, error = '' } = event.outcome;
-      const variables = {
-        DEVWATCH_RUN: `${event.run}`,
+      const ending = {
         DEVWATCH_CODE: `${code ?? ''}`,
         DEVWATCH_SIGNAL: signal ?? '',
         DEVWATCH_REASON: reason ?? error,
       };
-      return { name: event.type, variables };
+      return [event.type, { DEVWATCH_RUN: `${event.run}`, ...ending }];
     }
     default:
       return undefined;

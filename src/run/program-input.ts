@@ -9,18 +9,14 @@ export interface InputSink {
   write(chunk: string | Buffer | null, done?: (isLost: boolean) => void): void;
 }
 
-export interface ProgramInputOptions {
-  readonly stdin: () => Settings['stdin'];
-  readonly onOwner: (event: EventOf<'input'>) => void;
-}
-
 /** Text typed before the program reads is kept up to the size of a terminal's own queue, in characters. */
 const maxTypedAhead = 4096;
 
 type PendingInput = readonly [chunk: string | Buffer, taken: () => void];
 
 export class ProgramInput {
-  readonly #options: ProgramInputOptions;
+  readonly #stdin: () => Settings['stdin'];
+  readonly #emit: (event: EventOf<'input'>) => void;
   #owner: EventOf<'input'>['owner'] = 'devwatch';
   /** The program whose root process is alive. */
   #sink: InputSink | undefined;
@@ -28,10 +24,11 @@ export class ProgramInput {
   #hasEnded = false;
   #typedAhead = '';
   /** Input that came while no program ran; the next run gets it. */
-  #pendingInput: PendingInput[] = [];
+  readonly #pendingInput: PendingInput[] = [];
 
-  constructor(options: ProgramInputOptions) {
-    this.#options = options;
+  constructor(stdin: () => Settings['stdin'], emit: (event: EventOf<'input'>) => void) {
+    this.#stdin = stdin;
+    this.#emit = emit;
   }
 
   /** The first run has begun, or waits for a change: from now on text typed into a terminal is no longer pending. */
@@ -42,12 +39,10 @@ export class ProgramInput {
 
   /**
    * Writes to the program's stdin if it is a pipe; null ends it, for later runs as well. Otherwise keeps the text
-   * until the program begins to read the terminal.
-   *
-   * @param taken called when more may be written: the program has read the chunk, or never will
+   * until the program begins to read the terminal. `taken` is called when more may be written.
    */
   write(chunk: string | Buffer | null, taken: () => void = () => {}): void {
-    const isPiped = this.#options.stdin() !== 'inherit';
+    const isPiped = this.#stdin() !== 'inherit';
     if (chunk === null) {
       if (isPiped) {
         this.#hasEnded = true;
@@ -64,14 +59,9 @@ export class ProgramInput {
     }
   }
 
-  /**
-   * A run has begun.
-   *
-   * @param sink undefined when it could not be started
-   * @param announcesReading whether it reports when it reads the terminal, as Node programs do
-   */
+  /** A run has begun, or could not be started (no sink). `announcesReading`: it reports when it reads the terminal. */
   begin(sink: InputSink | undefined, announcesReading: boolean): void {
-    const isPiped = this.#options.stdin() !== 'inherit';
+    const isPiped = this.#stdin() !== 'inherit';
     this.#sink = sink;
     this.#typedAhead = '';
     if (isPiped && sink !== undefined) {
@@ -84,7 +74,7 @@ export class ProgramInput {
 
   /** The program begins to read the terminal. Returns the text typed before. */
   readsInput(): string {
-    if (this.#options.stdin() !== 'inherit') return '';
+    if (this.#stdin() !== 'inherit') return '';
     this.#giveTo('program');
     return this.#typedAhead;
   }
@@ -94,20 +84,14 @@ export class ProgramInput {
     this.#giveTo('devwatch');
   }
 
-  /**
-   * The root process has ended.
-   *
-   * @param announcesReading false: input that it has left unread is for its next run, not a shortcut for devwatch
-   */
+  /** The root process has ended. Input that it has left unread is for its next run, unless it `announcesReading`. */
   end(announcesReading: boolean): void {
     this.#sink = undefined;
     if (announcesReading) this.#giveTo('devwatch');
   }
 
   #handPending(): void {
-    const pending = this.#pendingInput;
-    this.#pendingInput = [];
-    for (const [chunk, taken] of pending) this.write(chunk, taken);
+    for (const [chunk, taken] of this.#pendingInput.splice(0)) this.write(chunk, taken);
   }
 
   /** Input that a run does not live to take is for the next run. */
@@ -123,6 +107,6 @@ export class ProgramInput {
   #giveTo(owner: EventOf<'input'>['owner']): void {
     if (this.#owner === owner) return;
     this.#owner = owner;
-    this.#options.onOwner({ type: 'input', owner });
+    this.#emit({ type: 'input', owner });
   }
 }

@@ -1,36 +1,41 @@
 /**
  * A program: wires its files, its settings and its runs to the supervisor, which decides what happens.
  *
- * From a changed file to the next run: ProgramWatcher → #onChange → Changes → Supervisor → #launch → ProgramRuns.
- * From the end of a run to its event: ProgramRuns → Supervisor → #onOwnEnd.
+ * From a changed file to the next run: #onChange → Changes → Supervisor → #launch.
+ * From the end of a run to its event: #onProgramEvent → Supervisor → #onOwnEnd.
  */
 
 import path from 'node:path';
 import { affected, type OptionKey, optionKeys, restartNotice } from '../config/options.ts';
-import type { RunningProgram } from '../process/launch/running-program.ts';
-import { isDeliveredByTerminal } from '../process/launch/tty.ts';
+import type { Hooks } from '../process/hooks.ts';
+import { runVariables } from '../process/launch/environment.ts';
+import type { Launcher } from '../process/launch/launcher.ts';
+import type { ProgramEvent, RunningProgram } from '../process/launch/running-program.ts';
+import { isDeliveredByTerminal, isForeground, looksInterrupted } from '../process/launch/tty.ts';
+import { probeHttp, probeTcp } from '../process/probe.ts';
+import { findPortHolders } from '../process/sockets/port-holders.ts';
 import type { CancelTimer, Clock } from '../shared/clock.ts';
+import { messageOf } from '../shared/errors.ts';
 import type { Cause, Change, Emit, EventOf, StopReason } from '../shared/events.ts';
+import { unreachable } from '../shared/unreachable.ts';
 import { type RunListener, Supervisor } from '../supervise/supervisor.ts';
+import { Watchdog } from '../supervise/watchdog.ts';
 import { Changes } from './changes.ts';
-import {
-  isReadAtBoot,
-  isReadByDevwatchAlone,
-  planRun,
-  policyFor,
-  type RunPlan,
-  type RunRequest,
-} from './command-plan.ts';
+import * as plans from './command-plan.ts';
 import { hookCommandsOf, hookFor } from './program-hooks.ts';
 import { ProgramInput } from './program-input.ts';
-import { type ProgramLauncher, ProgramRuns } from './program-runs.ts';
-import { ProgramWatcher } from './program-watcher.ts';
+import type { ProgramWatcher } from './program-watcher.ts';
 import { Readiness } from './readiness.ts';
 import { RestartTimeline } from './restart-timeline.ts';
 import type { Configurable } from './settings.ts';
 
+/** The launcher, as far as a program needs it. */
+export interface ProgramLauncher extends Pick<Launcher, 'launch' | 'discardStandbys' | 'releasePorts' | 'close'> {
+  openHooks(options: Parameters<Launcher['openHooks']>[0]): Pick<Hooks, 'run' | 'close'>;
+}
+
 export interface ProgramOptions {
-  readonly request: RunRequest;
+  readonly request: plans.RunRequest;
   readonly clock: Clock;
   readonly emit: Emit;
   /** A settings file changed. */
@@ -41,6 +46,8 @@ export interface ProgramOptions {
 
 /** After this long without a restart, the user learns what devwatch waits for. */
 const slowStopNoticeMs = 1500;
+/** devwatch may learn of a Ctrl-C this much later than of the program's end that it caused. */
+const maxInterruptDelayMs = 50;
 
 export class Program implements Configurable {
   readonly readiness: Readiness;
@@ -48,46 +55,48 @@ export class Program implements Configurable {
   readonly #options: ProgramOptions;
   readonly #emit: Emit;
   readonly #timeline: RestartTimeline;
-  readonly #watcher: ProgramWatcher;
   readonly #changes: Changes;
-  readonly #runs: ProgramRuns;
   readonly #supervisor: Supervisor<RunningProgram>;
+  #plan: plans.RunPlan;
+  #watchdog: Watchdog;
+  /** The latest run while its root process is alive. */
+  #live: RunningProgram | undefined;
   /** Set by `start`, before which no run can be requested. */
   #launcher: ProgramLauncher | undefined;
   #hooks: ReturnType<ProgramLauncher['openHooks']> | undefined;
-  #isStopping = false;
-  /** The changes that lead to the next run. */
-  #pendingChanges: readonly Change[] = [];
+  /** Undefined before the start, and while no file is watched. */
+  #watcher: ProgramWatcher | undefined;
+  /** Settles when the latest settings are watched. */
+  #watching: Promise<void> = Promise.resolve();
   /** Ignore rules or package.json have changed since the watch plan was made. */
   #isWatchPlanStale = false;
+  /** The changes that lead to the next run. */
+  #pendingChanges: readonly Change[] = [];
+  #isStopping = false;
+  #hasEnded = false;
   #cancelStopNotice: CancelTimer = () => {};
 
   /** @throws UsageError when there is nothing to run, or it cannot be run */
   constructor(options: ProgramOptions) {
     const { request, clock, emit } = options;
-    const plan = planRun(request);
-    const { settings } = plan.loaded;
     this.#options = options;
+    this.#plan = plans.planRun(request);
+    const { settings } = this.#plan.loaded;
     this.readiness = new Readiness({ clock, hasCheck: settings.ready !== undefined, onRunning: emit });
     this.#emit = (event) => {
       this.readiness.onEvent(event);
       emit(event);
       const hook = hookFor(event, this.#supervisor.run);
-      if (hook !== undefined) this.#hooks?.run(hook.name, hook.variables);
+      if (hook !== undefined) this.#hooks?.run(...hook);
     };
-    this.input = new ProgramInput({ stdin: () => this.plan.loaded.settings.stdin, onOwner: this.#emit });
+    this.input = new ProgramInput(() => this.#plan.loaded.settings.stdin, this.#emit);
     this.#timeline = new RestartTimeline(clock);
-    this.#watcher = new ProgramWatcher({
-      clock,
-      plan: () => this.plan,
-      emit: this.#emit,
-      onChange: (change) => this.#onChange(change),
-    });
+    this.#watchdog = this.#createWatchdog();
     this.#changes = new Changes({
       clock,
       timeline: this.#timeline,
-      plan: () => this.plan,
-      watcher: this.#watcher,
+      plan: () => this.#plan,
+      watcher: () => this.#watcher,
       emit: this.#emit,
       onChanged: () => this.#supervisor.dispatch({ type: 'changed' }),
       onSettled: (changes) => {
@@ -95,18 +104,8 @@ export class Program implements Configurable {
         this.#supervisor.dispatch({ type: 'quiet' });
       },
     });
-    this.#runs = new ProgramRuns({
-      request,
-      plan,
-      clock,
-      timeline: this.#timeline,
-      input: this.input,
-      emit: this.#emit,
-      onLoad: (file) => this.#watcher.session?.loads(file),
-      onUnhealthy: (reason, permanent) => this.#supervisor.reportUnhealthy(reason, permanent),
-    });
     this.#supervisor = new Supervisor({
-      policy: policyFor(settings),
+      policy: plans.policyFor(settings),
       clock,
       launch: (run, cause, listener) => this.#launch(run, cause, listener),
       onStopping: (event) => this.#onStopping(event),
@@ -123,27 +122,28 @@ export class Program implements Configurable {
 
   /** The running program, or undefined while no root process is alive. */
   get running(): RunningProgram | undefined {
-    return this.#runs.live;
+    return this.#live;
   }
 
   /** The settings in force, and the command and the variables of the next run. */
-  get plan(): RunPlan {
-    return this.#runs.plan;
+  get plan(): plans.RunPlan {
+    return this.#plan;
   }
 
   /** Starts the program, and then begins to watch. Resolves once no save can be missed any more. */
   async start(launcher: ProgramLauncher): Promise<void> {
     this.#launcher = launcher;
     this.#hooks = launcher.openHooks({
-      folder: this.plan.loaded.folder,
-      commands: () => hookCommandsOf(this.plan.loaded.settings),
-      env: () => this.plan.env,
+      folder: this.#plan.loaded.folder,
+      commands: () => hookCommandsOf(this.#plan.loaded.settings),
+      env: () => this.#plan.env,
       onProblem: (message) => this.reportProblem(message),
     });
     const since = Date.now();
     this.#supervisor.dispatch({ type: 'start' });
     this.input.start();
-    await this.#watcher.start(since);
+    this.#watching = this.#watch(since);
+    await this.#watching;
   }
 
   /** @param escalates whether a run that is already being stopped for a restart is killed */
@@ -174,22 +174,27 @@ export class Program implements Configurable {
     this.#emit({ type: 'problem', message });
   }
 
-  update(plan: RunPlan | undefined): readonly OptionKey[] {
+  update(plan: plans.RunPlan | undefined): readonly OptionKey[] {
     const changed = plan === undefined ? [] : this.#setPlan(plan);
     const rewatches = this.#isWatchPlanStale || affected(changed, 'watch');
     this.#isWatchPlanStale = false;
     if (this.#launcher === undefined) return changed; // The first start uses them.
-    if (rewatches) this.#watcher.rewatch();
+    if (rewatches) this.#rewatch();
     if (affected(changed, 'program')) this.restart('settings', false);
     return changed;
   }
 
-  #setPlan(plan: RunPlan): readonly OptionKey[] {
-    const before = this.plan.loaded.settings;
+  #setPlan(plan: plans.RunPlan): readonly OptionKey[] {
+    const before = this.#plan.loaded.settings;
     const { settings, file = '' } = plan.loaded;
     const changed = optionKeys.filter((key) => JSON.stringify(before[key]) !== JSON.stringify(settings[key]));
-    this.#runs.setPlan(plan, affected(changed, 'watchdog'));
-    this.#supervisor.policy = policyFor(settings);
+    this.#plan = plan;
+    if (affected(changed, 'watchdog')) {
+      const previous = this.#watchdog;
+      this.#watchdog = this.#createWatchdog();
+      previous.replaceBy(this.#watchdog);
+    }
+    this.#supervisor.policy = plans.policyFor(settings);
     if (changed.length === 0) return changed;
     this.#emit({ type: 'settings', file, changed, settings });
     const message = restartNotice(changed, 'start', [before, settings]);
@@ -197,30 +202,133 @@ export class Program implements Configurable {
     return changed;
   }
 
+  /** @param since epoch ms from which on a save counts */
+  async #watch(since: number): Promise<void> {
+    const { clock } = this.#options;
+    const startedAt = clock.now();
+    if (this.#plan.loaded.settings.watch.length === 0) {
+      await this.#watcher?.session.close();
+      this.#watcher = undefined;
+      return;
+    }
+    // Loaded only now: the program is already starting.
+    const { ProgramWatcher } = await import('./program-watcher.ts');
+    if (this.#hasEnded) return;
+    this.#watcher ??= new ProgramWatcher(clock, this.#emit, (change) => this.#onChange(change), since);
+    await this.#watcher.watch(this.#plan, since, startedAt);
+  }
+
+  /** Watches by changed settings; the old watcher stays until the new one has taken over. */
+  #rewatch(): void {
+    const since = Date.now();
+    this.#watching = this.#watching
+      .then(() => this.#watch(since))
+      .catch((error: unknown) => this.reportProblem(`the old watcher stays in use: ${messageOf(error)}`));
+  }
+
   #onChange(change: Change): void {
-    const isForDevwatchAlone = isReadByDevwatchAlone(change.path, this.plan.loaded);
-    if (isForDevwatchAlone || this.plan.loaded.settingsFiles.includes(change.path)) {
+    const { loaded } = this.#plan;
+    const isForDevwatchAlone = plans.isReadByDevwatchAlone(change.path, loaded);
+    if (isForDevwatchAlone || loaded.settingsFiles.includes(change.path)) {
       this.#isWatchPlanStale ||= ['package.json', '.gitignore'].includes(path.basename(change.path));
       this.#options.onSettingsChange(change);
     }
     if (isForDevwatchAlone) return;
-    if (isReadAtBoot(change.path)) this.#launcher?.discardStandbys();
+    if (plans.isReadAtBoot(change.path)) this.#launcher?.discardStandbys();
     this.#changes.push(change);
   }
 
+  /** Launches the next run. The tree of the run before is gone. */
   #launch(run: number, cause: Cause, listener: RunListener): RunningProgram {
     if (this.#launcher === undefined) throw new Error('a run was requested before start()');
-    this.#watcher.session?.begin(Date.now());
+    this.#watcher?.session.begin(Date.now());
     this.#changes.runStarts();
     const changes = this.#pendingChanges;
     this.#pendingChanges = [];
-    return this.#runs.launch(this.#launcher, { run, cause, changes, listener });
+    this.#refreshVariables();
+    this.#timeline.launch();
+    const variables = runVariables(run, cause, changes);
+    const program = this.#launcher.launch(plans.launchOptionsFor(this.#plan, this.#options.request, variables), {
+      onEvent: (event) => this.#onProgramEvent(event, run, listener),
+      onReadsInput: () => this.input.readsInput(),
+    });
+    const { pid, fromStandby: standby } = program;
+    this.#live = pid === undefined ? undefined : program;
+    this.input.begin(this.#live, this.#plan.command.isNode);
+    this.#emit({ type: 'start', run, pid, cause, changes, standby, ...this.#timeline.start() });
+    if (this.#live !== undefined) this.#watchdog.begin(this.#live);
+    return program;
+  }
+
+  #refreshVariables(): void {
+    try {
+      const env = plans.readVariables({ ...this.#options.request, loaded: this.#plan.loaded });
+      this.#plan = { ...this.#plan, env };
+    } catch (error) {
+      this.reportProblem(`${messageOf(error)} · the variables stay as they were`);
+    }
+  }
+
+  #onProgramEvent(event: ProgramEvent, run: number, listener: RunListener): void {
+    // The next run may have begun: a tree may be proven gone before Node reports the exit of its root.
+    const isLive = this.#live !== undefined && this.#supervisor.run === run;
+    switch (event.type) {
+      case 'exit': {
+        if (isLive) this.#endLive();
+        // Ctrl-C reaches the program and devwatch at once, and the program's end may be reported first. Such an end
+        // is no crash. When two signals are pending, two threads of devwatch may even take the second one first.
+        const report = (): void => listener.onExit(event.outcome);
+        if (looksInterrupted(event.outcome) && isForeground()) this.#options.clock.after(maxInterruptDelayMs, report);
+        else report();
+        return;
+      }
+      case 'gone':
+        if (isLive) this.#endLive();
+        listener.onGone(event.survivors);
+        return;
+      case 'begins':
+        this.#emit({ type: 'begin', run, ms: this.#timeline.sinceRunCaused });
+        return;
+      case 'standby':
+        this.#emit(event);
+        return;
+      case 'prewarm-failed': {
+        const message = `${event.file} cannot be loaded ahead of time (${event.message}): --prewarm is off for now`;
+        this.#emit({ type: 'warning', message });
+        return;
+      }
+      case 'leaves-stdin':
+        if (isLive) this.input.leavesInput();
+        return;
+      case 'loads':
+        this.#watcher?.session.loads(event.file);
+        return;
+      case 'listens':
+        this.#watchdog.readiness.listens(event.port);
+        return;
+      case 'message':
+        this.#watchdog.readiness.receives(event.message);
+        return;
+      case 'output':
+        this.#watchdog.readiness.prints(event.chunk);
+        return;
+      case 'portTaken':
+        this.#emit({ type: 'portTaken', port: event.port, holders: findPortHolders(event.port) });
+        return;
+      default:
+        unreachable(event);
+    }
+  }
+
+  #endLive(): void {
+    this.#live = undefined;
+    this.input.end(this.#plan.command.isNode);
   }
 
   #onStopping(event: EventOf<'stopping'>): void {
-    this.#runs.endChecks();
+    this.#watchdog.end();
     this.#cancelStopNotice();
-    const { killTimeout, signal } = this.plan.loaded.settings;
+    const { killTimeout, signal } = this.#plan.loaded.settings;
     // When devwatch itself ends, the command line prints its own notice.
     if (event.stage === 'terminating' && !this.#isStopping && killTimeout > slowStopNoticeMs) {
       const notice = { type: 'slowStop', run: event.run, signal, killIn: killTimeout - slowStopNoticeMs } as const;
@@ -230,7 +338,7 @@ export class Program implements Configurable {
   }
 
   #onOwnEnd(event: EventOf<'crash' | 'exit'>): void {
-    this.#runs.endChecks();
+    this.#watchdog.end();
     if (event.next.kind !== 'restart') {
       // No run follows soon: nobody should wait for an answer on a held port.
       this.#launcher?.releasePorts();
@@ -240,10 +348,27 @@ export class Program implements Configurable {
   }
 
   async #end(reason: StopReason): Promise<void> {
+    this.#hasEnded = true;
     this.#changes.close();
-    this.#runs.endChecks();
-    await Promise.all([this.#watcher.close(), this.#hooks?.close(), this.#launcher?.close()]);
+    this.#watchdog.end();
+    await Promise.all([this.#watcher?.session.close(), this.#hooks?.close(), this.#launcher?.close()]);
     this.readiness.onEvent({ type: 'end', reason });
     this.#options.onEnd(reason);
+  }
+
+  #createWatchdog(): Watchdog {
+    const { env, command, loaded } = this.#plan;
+    const isDebugged = [...command.nodeArgs, env.NODE_OPTIONS ?? ''].some((flags) => /(?:^|\s)--inspect/.test(flags));
+    return new Watchdog({
+      clock: this.#options.clock,
+      // A program at a breakpoint does not answer.
+      settings: isDebugged ? { ...loaded.settings, health: undefined } : loaded.settings,
+      probe: (target, signal) => (target.kind === 'http' ? probeHttp(target.url, signal) : probeTcp(target, signal)),
+      onReady: (port) => {
+        const ms = this.#timeline.sinceRunCaused;
+        this.#emit({ type: 'ready', run: this.#supervisor.run, ms, ...(port !== undefined && { port }) });
+      },
+      onUnhealthy: (reason, permanent) => this.#supervisor.reportUnhealthy(reason, permanent),
+    });
   }
 }

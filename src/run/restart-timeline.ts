@@ -44,15 +44,12 @@ export class RestartTimeline {
 
   /** The run has been launched: returns the times for its `start` event. */
   start(): Pick<EventOf<'start'>, 'gone' | 'quiet' | 'ms'> {
-    const causedAt = this.#runCausedAt;
-    const times = {
-      ...(this.#goneAt !== undefined && this.#goneAt >= causedAt && { gone: this.#goneAt - causedAt }),
-      ...(this.#settledAt !== undefined && { quiet: this.#settledAt - causedAt }),
-      ms: this.sinceRunCaused,
-    };
+    const from = this.#runCausedAt;
+    const gone = this.#goneAt !== undefined && this.#goneAt >= from ? { gone: this.#goneAt - from } : {};
+    const quiet = this.#settledAt === undefined ? {} : { quiet: this.#settledAt - from };
     this.#causedAt = undefined;
     this.#settledAt = undefined;
-    return times;
+    return { ...gone, ...quiet, ms: this.sinceRunCaused };
   }
 
   /** Time since the cause of the next run in ms; 0 while there is none. */

@@ -31,13 +31,13 @@ function open({ folder = '/project', unchanged = [], ...settings }: Options = {}
       loaded: { settings: { ...defaultSettings, ...settings }, folder },
       command: { script: `${folder}/server.js` },
     }),
-    watcher: {
+    watcher: () => ({
       explain: () => ({ watched: true, pattern: '*.js' }),
       session: {
         isResyncing: () => isResyncing,
         changed: (all) => all.filter(({ path }) => !unchanged.includes(path)),
       },
-    },
+    }),
     restOfSave: () => 0,
     emit(event) {
       events.push(event);

@@ -20,7 +20,10 @@ function createSink() {
 
 function open(stdin: Settings['stdin']) {
   const owners: string[] = [];
-  const input = new ProgramInput({ stdin: () => stdin, onOwner: ({ owner }) => void owners.push(owner) });
+  const input = new ProgramInput(
+    () => stdin,
+    ({ owner }) => void owners.push(owner),
+  );
   return { input, owners };
 }
 

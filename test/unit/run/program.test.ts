@@ -80,6 +80,8 @@ function open(settings: SettingsInput = {}) {
     calls,
     program,
     latest,
+    /** Resolves once the files are watched. */
+    watching: () => program.start(launcher),
     start: () => void program.start(launcher),
     types: (): readonly EventType[] => events.map(({ type }) => type),
     /** The root process of the latest run ends, and its tree is gone. */
@@ -152,6 +154,12 @@ describe('a run', () => {
       message: expect.stringMatching(/gone\.env.* · the variables stay as they were$/),
     });
   });
+});
+
+test('a program without patterns is not watched', async () => {
+  const { watching, types } = open();
+  await watching();
+  expect(types()).toEqual(['input', 'start']);
 });
 
 describe('a restart', () => {
