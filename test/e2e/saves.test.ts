@@ -79,7 +79,18 @@ class Saves implements AsyncDisposable {
 type Save = (file: string, content: string) => void | Promise<void>;
 
 /** Saves a file twice, the second time beside what the first one has left, and expects a restart for each. */
-async function expectOneRestartEach(saves: Saves, save: Save): Promise<void> {
+async function expectOneRestartEach(save: Save): Promise<void> {
+  try {
+    await saveTwice(save);
+  } catch (error) {
+    // Its late changes would be those of the next test.
+    await saves[Symbol.asyncDispose]();
+    saves = await Saves.start();
+    throw error;
+  }
+}
+
+async function saveTwice(save: Save): Promise<void> {
   const file = await saves.newFile();
   for (const mark of [2, 3]) {
     await save(file, content(mark));
@@ -260,7 +271,7 @@ describe.sequential('a save is one restart when it is made by', () => {
     ],
   ];
   test.each(rowsOf(kinds, ([kind]) => representativeKinds.includes(kind)))('%s', (_, save) =>
-    expectOneRestartEach(saves, save),
+    expectOneRestartEach(save),
   );
 });
 
@@ -385,6 +396,6 @@ describe.sequential('a save is one restart when it is made by the real', () => {
   const rows = rowsOf(tools, ([command, how]) => representativeTools.includes(`${command} ${how}`));
   test.for(rows)('%s %s', async ([command, , save], { skip }) => {
     skip(spawnSync(command, ['--version']).error !== undefined, `${command} is not installed`);
-    await expectOneRestartEach(saves, save);
+    await expectOneRestartEach(save);
   });
 });
