@@ -106,7 +106,8 @@ async function bundleModules() {
 async function bundlePreload() {
   const { metafile } = await build({
     ...commonjs,
-    entryPoints: { preload: 'src/preload/preload.cts' },
+    // Of tsc's output: esbuild takes a file with `export type` for an ES module.
+    entryPoints: { preload: `${next}/preload/preload.cjs` },
     outdir: `${next}/preload`,
     allowOverwrite: true,
     metafile: true,

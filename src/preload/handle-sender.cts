@@ -4,9 +4,10 @@
  * opened for IPC; `process.binding` makes one. Where that is forbidden (`--permission`), nothing can be sent.
  */
 
-const { reach } = require('./node-bindings.cjs') as Reach;
+import type { reach as Reach } from './node-bindings.cts';
 
-type Reach = { reach<Binding, Parts>(pick: (binding: Binding) => Parts): Parts | undefined };
+const { reach } = require('./node-bindings.cjs') as { reach: typeof Reach };
+
 type OnMessage = (message: object) => void;
 type SendHandle = (message: object, handle: object) => void;
 
@@ -14,9 +15,8 @@ type SendHandle = (message: object, handle: object) => void;
 const command = 'NODE_DEVWATCH';
 
 /**
- * @param descriptor of the pipe to devwatch; undefined to use the program's own IPC channel
- * @param onMessage called with each message from devwatch
- * @returns undefined if there is no way to send handles
+ * Opens the pipe with this descriptor, or without one the program's own IPC channel. Calls back with each message from
+ * devwatch. Returns undefined if there is no way to send handles.
  */
 function openHandleSender(descriptor: number | undefined, onMessage: OnMessage): SendHandle | undefined {
   return descriptor === undefined ? openIpc(onMessage) : openPipe(descriptor, onMessage);
@@ -68,5 +68,7 @@ function openPipe(descriptor: number, onMessage: OnMessage): SendHandle | undefi
     pipe.writeUtf8String(request, `${JSON.stringify(envelope)}\n`, handle);
   };
 }
+
+export type { openHandleSender, SendHandle };
 
 module.exports = { openHandleSender };

@@ -1,23 +1,14 @@
 /** The part of loads.cts that runs in the thread of Node's module hooks, for Node before 22.15. */
 
 import { createRequire } from 'node:module';
+import type { Context, LoadReporter } from './loads.cts';
 import type { LaunchOrders } from './protocol.ts';
 
-interface Reporter {
-  url(url: string, context: Context): void;
-  missing(specifier: string, context: Context): void;
-}
+let reporter: LoadReporter | undefined;
 
-interface Context {
-  readonly parentURL?: string | undefined;
-  readonly conditions?: readonly string[] | undefined;
-}
-
-let report: Reporter | undefined;
-
-export function initialize({ orders, reporter }: { orders: LaunchOrders; reporter: string }): void {
-  const loads = createRequire(import.meta.url)(reporter) as { createReporter(orders: LaunchOrders): Reporter };
-  report = loads.createReporter(orders);
+export function initialize({ orders, file }: { orders: LaunchOrders; file: string }): void {
+  const loads = createRequire(import.meta.url)(file) as { LoadReporter: typeof LoadReporter };
+  reporter = new loads.LoadReporter(orders);
 }
 
 export async function resolve(
@@ -30,7 +21,7 @@ export async function resolve(
     resolved = await next(specifier, context);
     return resolved;
   } finally {
-    if (resolved === undefined) report?.missing(specifier, context);
-    else report?.url(resolved.url, context);
+    if (resolved === undefined) reporter?.missing(specifier, context);
+    else reporter?.url(resolved.url, context);
   }
 }

@@ -23,12 +23,17 @@ interface Context {
 
 type Next = (specifier: string, context: Context) => { url: string };
 
+/** Only paths are reported as missing: a package is installed with a change of package.json. */
+const isPath = /^(?:\.{0,2}\/|file:)/;
 /** Names under which a missing file may appear, as suffixes of the requested one. */
 const suffixes = ['', '.js', '.json', '.node', '.ts', '/index.js'];
 
+const isInstalled = (name: string): boolean => name.includes(`${path.sep}node_modules${path.sep}`);
+const isRequired = ({ conditions }: Context): boolean => conditions?.includes('require') === true;
+
 /** Starts to report. Node has synchronous hooks for that since 22.15. */
-function reportLoads(orders: LaunchOrders): void {
-  const report = createReporter(orders);
+function reportLoads(orders: Partial<LaunchOrders>): void {
+  const reporter = new LoadReporter(orders);
   if (nodeModule.registerHooks !== undefined) {
     nodeModule.registerHooks({
       resolve(specifier, context, next) {
@@ -38,8 +43,8 @@ function reportLoads(orders: LaunchOrders): void {
           return resolved;
         } finally {
           // Rethrowing would make Node print this line as the source of the error.
-          if (resolved === undefined) report.missing(specifier, context);
-          else report.url(resolved.url, context);
+          if (resolved === undefined) reporter.missing(specifier, context);
+          else reporter.url(resolved.url, context);
         }
       },
     });
@@ -53,72 +58,68 @@ function reportLoads(orders: LaunchOrders): void {
       file = resolve.call(this, request, parent, ...rest);
       return file;
     } finally {
-      if (file === undefined) report.missingFile(request, name);
+      if (file === undefined) reporter.missingFile(request, name);
       // Without a parent an ES module loads the file, which the hooks of loads-hooks.mjs report.
-      else if (name !== undefined) report.file(file, name, 'require');
+      else if (name !== undefined) reporter.file(file, name, 'require');
     }
   };
   // These hooks run in a thread of their own, in which the descriptor is open as well.
-  nodeModule.register(pathToFileURL(path.join(__dirname, 'loads-hooks.mjs')), {
-    data: { orders, reporter: __filename },
-  });
+  const hooks = pathToFileURL(path.join(__dirname, 'loads-hooks.mjs'));
+  nodeModule.register(hooks, { data: { orders, file: __filename } });
 }
 
 /** Reports each file once, for both kinds of hooks. */
-function createReporter({ channel, reportLoads, reportPackages }: LaunchOrders) {
-  const reported = new Set<string>();
-  const isInstalled = (name: string): boolean => name.includes(`${path.sep}node_modules${path.sep}`);
+class LoadReporter {
+  readonly #orders: Partial<LaunchOrders>;
+  readonly #reported = new Set<string>();
 
-  function send(key: string, message: PreloadMessage): void {
-    if (reported.has(key)) return;
-    reported.add(key);
+  constructor(orders: Partial<LaunchOrders>) {
+    this.#orders = orders;
+  }
+
+  url(url: string, context: Context): void {
+    if (!url.startsWith('file:')) return;
+    const parent = context.parentURL?.startsWith('file:') === true ? fileURLToPath(context.parentURL) : undefined;
+    this.file(fileURLToPath(url.replace(/[?#].*$/, '')), parent, isRequired(context) ? 'require' : 'import');
+  }
+
+  /** Packages load further packages; only those that the program itself loads are reported. */
+  file(name: string, parent: string | undefined, kind: 'require' | 'import'): void {
+    if (!path.isAbsolute(name) || name.startsWith(__dirname)) return;
+    if (!isInstalled(name)) {
+      if (this.#orders.reportLoads) this.#send(name, { type: 'loads', file: name });
+    } else if (this.#orders.reportPackages && parent !== undefined && !isInstalled(parent)) {
+      this.#send(`${kind} ${name}`, { type: 'package', file: name, kind });
+    }
+  }
+
+  missing(specifier: string, context: Context): void {
+    const { parentURL = pathToFileURL(`${process.cwd()}/`).href } = context;
     try {
-      writeSync(channel, `${JSON.stringify(message)}\n`);
+      if (isRequired(context)) this.missingFile(specifier, fileURLToPath(parentURL));
+      else if (isPath.test(specifier)) this.missingFile(fileURLToPath(new URL(specifier, parentURL)), undefined);
+    } catch {
+      // No file can have this name.
+    }
+  }
+
+  missingFile(name: string, parent: string | undefined): void {
+    if (!isPath.test(name)) return;
+    const wanted = path.resolve(parent === undefined ? process.cwd() : path.dirname(parent), name);
+    for (const suffix of suffixes) this.file(wanted + suffix, undefined, 'import');
+  }
+
+  #send(key: string, message: PreloadMessage): void {
+    if (this.#reported.has(key)) return;
+    this.#reported.add(key);
+    try {
+      writeSync(this.#orders.channel ?? -1, `${JSON.stringify(message)}\n`);
     } catch {
       // devwatch is gone.
     }
   }
-
-  /** Packages load further packages; only those that the program itself loads are reported. */
-  function file(name: string, parent: string | undefined, kind: 'require' | 'import'): void {
-    if (!path.isAbsolute(name) || name.startsWith(__dirname)) return;
-    if (!isInstalled(name)) {
-      if (reportLoads) send(name, { type: 'loads', file: name });
-    } else if (reportPackages && parent !== undefined && !isInstalled(parent)) {
-      send(`${kind} ${name}`, { type: 'package', file: name, kind });
-    }
-  }
-
-  function missingFile(name: string, parent: string | undefined): void {
-    if (!isPath.test(name)) return;
-    const wanted = path.resolve(parent === undefined ? process.cwd() : path.dirname(parent), name);
-    for (const suffix of suffixes) file(wanted + suffix, undefined, 'import');
-  }
-
-  return {
-    file,
-    url(url: string, { parentURL, conditions }: Context): void {
-      if (!url.startsWith('file:')) return;
-      const parent = parentURL?.startsWith('file:') === true ? fileURLToPath(parentURL) : undefined;
-      file(
-        fileURLToPath(url.replace(/[?#].*$/, '')),
-        parent,
-        conditions?.includes('require') === true ? 'require' : 'import',
-      );
-    },
-    missing(specifier: string, { parentURL = pathToFileURL(`${process.cwd()}/`).href, conditions }: Context): void {
-      try {
-        if (conditions?.includes('require') === true) missingFile(specifier, fileURLToPath(parentURL));
-        else if (isPath.test(specifier)) missingFile(fileURLToPath(new URL(specifier, parentURL)), undefined);
-      } catch {
-        // No file can have this name.
-      }
-    },
-    missingFile,
-  };
 }
 
-/** Only paths are reported as missing: a package is installed with a change of package.json. */
-const isPath = /^(?:\.{0,2}\/|file:)/;
+export type { Context, LoadReporter, reportLoads };
 
-module.exports = { reportLoads, createReporter };
+module.exports = { LoadReporter, reportLoads };

@@ -1,7 +1,6 @@
-/** Access to the internal bindings of Node, for what its modules do not offer. */
-
 /**
- * Returns what `pick` takes from `process.binding`, or undefined where that is forbidden (`--permission`).
+ * Returns what `pick` takes from `process.binding`, Node's internals, or undefined where that is forbidden
+ * (`--permission`).
  *
  * `process.binding` is deprecated in the documentation only: --pending-deprecation prints a warning, which
  * --throw-deprecation throws. Both are switched off for the call.
@@ -18,5 +17,7 @@ function reach<Binding, Parts>(pick: (binding: Binding) => Parts): Parts | undef
     else process.noDeprecation = noDeprecation;
   }
 }
+
+export type { reach };
 
 module.exports = { reach };

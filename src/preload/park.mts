@@ -1,15 +1,7 @@
 /** Runs after the loaders that `--import` names, and waits there (see parking.cts). */
 
 import { pathToFileURL } from 'node:url';
-import type { PackageFile } from './protocol.ts';
-
-interface Parking {
-  readonly packages: readonly PackageFile[];
-  makeSamples(): readonly string[];
-  requireFromScript(file: string): unknown;
-  fail(item: PackageFile, error: unknown): never;
-  park(): void;
-}
+import type { Parking } from './parking.cts';
 
 const key: unique symbol = Symbol.for('devwatch.park');
 const { [key]: parking } = globalThis as { [key]?: Parking };
@@ -21,12 +13,8 @@ if (parking !== undefined) {
     await import(pathToFileURL(sample).href).catch(() => {});
   }
   for (const item of parking.packages) {
-    try {
-      if (item.kind === 'require') parking.requireFromScript(item.file);
-      else await import(pathToFileURL(item.file).href);
-    } catch (error) {
-      parking.fail(item, error);
-    }
+    if (item.kind === 'require') parking.requirePackage(item);
+    else await import(pathToFileURL(item.file).href).catch((error) => parking.fail(item, error));
   }
   parking.park();
 }

@@ -3,33 +3,19 @@
  * program itself has been loaded by then.
  */
 
-import type { PackageFile, ParkOrders, PreloadMessage } from './protocol.ts' with { 'resolution-mode': 'import' };
+import type { Channel, PackageFile, ParkOrders } from './protocol.ts' with { 'resolution-mode': 'import' };
 
 const { mkdirSync, writeFileSync } = require('node:fs') as typeof import('node:fs');
 const { createRequire } = require('node:module') as typeof import('node:module');
 const path = require('node:path') as typeof import('node:path');
 
-/** Modules of Node that most programs load. Loading them has no visible effect (`node:dns` would read resolv.conf). */
-const builtins = [
-  'node:http',
-  'node:https',
-  'node:crypto',
-  'node:zlib',
-  'node:child_process',
-  'node:fs/promises',
-  'node:os',
-  // Also for the global `performance`: 0.9 ms.
-  'node:perf_hooks',
-  'node:tty',
-];
+/**
+ * Modules of Node that most programs load. Loading them has no visible effect (`dns` would read resolv.conf).
+ * `perf_hooks` is also behind the global `performance` (0.9 ms).
+ */
+const builtins = ['http', 'https', 'crypto', 'zlib', 'child_process', 'fs/promises', 'os', 'perf_hooks', 'tty'];
 
-/** Where park.cjs and park.mjs find the `Parking`. */
-const key = Symbol.for('devwatch.park');
-
-interface Context {
-  send(message: PreloadMessage): void;
-  /** Waits for the release; returns undefined if devwatch is gone. */
-  readAnswer(): { variables: Record<string, string> } | undefined;
+interface Context extends Channel {
   /** Makes Node forget the files of the preload. */
   forgetPaths(): void;
   /** Called when the program's own code is about to begin. */
@@ -37,14 +23,22 @@ interface Context {
 }
 
 class Parking {
-  readonly packages: readonly PackageFile[];
-  readonly #samples: readonly string[];
+  readonly #orders: ParkOrders;
   readonly #context: Context;
 
-  constructor({ samples, packages }: ParkOrders, context: Context) {
-    this.packages = packages;
-    this.#samples = samples;
+  constructor(orders: ParkOrders, context: Context) {
+    this.#orders = orders;
     this.#context = context;
+  }
+
+  /** Waits here, or leaves itself to park.cjs or park.mjs. */
+  prepare(): void {
+    if (this.#orders.where === 'here') this.parkWith(require);
+    else Object.defineProperty(globalThis, Symbol.for('devwatch.park'), { value: this, configurable: true });
+  }
+
+  get packages(): readonly PackageFile[] {
+    return this.#orders.packages;
   }
 
   /** Does everything that needs no promise, and waits. */
@@ -56,13 +50,7 @@ class Parking {
         // Some Node versions cannot compile the sample; only its side effect matters.
       }
     }
-    for (const item of this.packages) {
-      try {
-        if (item.kind === 'require') this.requireFromScript(item.file);
-      } catch (error) {
-        this.fail(item, error);
-      }
-    }
+    for (const item of this.packages) if (item.kind === 'require') this.requirePackage(item);
     this.park();
   }
 
@@ -72,20 +60,25 @@ class Parking {
    * The content is new each time, because loaders cache their output.
    */
   makeSamples(): readonly string[] {
+    const { samples } = this.#orders;
     try {
-      for (const file of this.#samples) {
+      for (const file of samples) {
         mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
         writeFileSync(file, `export const n: number = ${process.hrtime.bigint()};\n`);
       }
-      return this.#samples;
+      return samples;
     } catch {
       return [];
     }
   }
 
-  /** Loads a file as the program's script would: packages are found from there, and may look at their parent module. */
-  requireFromScript(file: string): unknown {
-    return createRequire(process.argv[1] ?? __filename)(file);
+  /** Loads a package as the program's script would: from there it is found, and it may look at its parent module. */
+  requirePackage(item: PackageFile): void {
+    try {
+      createRequire(process.argv[1] ?? __filename)(item.file);
+    } catch (error) {
+      this.fail(item, error);
+    }
   }
 
   /** Ends the process, because a half loaded package is of no use: devwatch boots another one without packages. */
@@ -97,32 +90,25 @@ class Parking {
 
   /** Returns at the release. Ends the process when devwatch ends or discards it. */
   park(): void {
-    const { send, readAnswer, forgetPaths, onBegin } = this.#context;
-    for (const name of builtins) require(name);
-    forgetPaths();
+    for (const name of builtins) require(`node:${name}`);
+    this.#context.forgetPaths();
     // Some loaders append something to the names of the samples.
     for (const name of Object.keys(require.cache)) {
-      if (this.#samples.some((file) => name.startsWith(file))) delete require.cache[name];
+      if (this.#orders.samples.some((file) => name.startsWith(file))) delete require.cache[name];
     }
     // The first timer of a process takes 0.3 ms.
     clearTimeout(setTimeout(() => {}, 0));
     const parkedAt = process.uptime();
-    send({ type: 'parked', files: Object.keys(require.cache) });
-    const release = readAnswer();
+    const files = Object.keys(require.cache);
+    const release = this.#context.request<{ variables: Record<string, string> }>({ type: 'parked', files });
     if (release === undefined) kill();
     Object.assign(process.env, release.variables);
     // Programs report their uptime; this process was booted two saves ago.
     const parkedFor = process.uptime() - parkedAt;
     const { uptime } = process;
     process.uptime = new Proxy(uptime, { apply: () => uptime() - parkedFor });
-    onBegin();
+    this.#context.onBegin();
   }
-}
-
-function prepare(orders: ParkOrders, context: Context): void {
-  const parking = new Parking(orders, context);
-  if (orders.where === 'here') parking.parkWith(require);
-  else Object.defineProperty(globalThis, key, { value: parking, configurable: true });
 }
 
 /** Ends the process at once: there is nothing to clean up, and Node would reset the terminal's modes. */
@@ -131,4 +117,6 @@ function kill(): never {
   throw new Error('killing');
 }
 
-module.exports = { prepare };
+export type { Parking };
+
+module.exports = { Parking };

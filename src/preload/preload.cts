@@ -4,23 +4,17 @@
  * waits for it. Its messages go through one pipe, as a JSON object per line (see process/launch/channel.ts).
  */
 
-import type { HoldOrders, LaunchOrders, PreloadMessage } from './protocol.ts' with { 'resolution-mode': 'import' };
+import type { HeldPorts } from './held-ports.cts';
+import type { reportLoads } from './loads.cts';
+import type { Parking } from './parking.cts';
+import type { LaunchOrders, PreloadMessage } from './protocol.ts' with { 'resolution-mode': 'import' };
+import type { claimTerminal } from './tty.cts';
 
 const { readFileSync, readSync, writeFileSync, writeSync } = require('node:fs') as typeof import('node:fs');
 
-interface HeldPortsExports {
-  readonly HeldPorts: new (orders: HoldOrders, context: object) => { onBegin(): void };
-}
-
-interface TtyExports {
-  claimTerminal(context: { claim(): string; giveBack(): void }): void;
-}
-
 const own = `${__dirname}/`;
-
 /** Long enough for the modules that a program loads at its start. */
 const startUpMs = 1500;
-
 /** The export of `node:module`, which `require` would load five more modules for (0.5 ms). */
 const Module = module.constructor as unknown as {
   readonly _pathCache?: Record<string, string>;
@@ -48,53 +42,39 @@ const orders: Partial<LaunchOrders> = text === undefined ? {} : JSON.parse(text)
 const { channel = -1 } = orders;
 
 if (channel >= 0) {
+  const { hold, park, compileCache } = orders;
   if (cgroupProcsFile !== undefined) joinCgroup(cgroupProcsFile);
   // devwatch was killed before it could make sure that this process ends with it.
   if (process.ppid !== orders.parent) process.kill(process.pid, 'SIGKILL');
   if (orders.sharesTerminal === true) {
-    // devwatch stops reading, and answers with what was typed before.
-    (require('./tty.cjs') as TtyExports).claimTerminal({
-      claim() {
-        send({ type: 'reads-stdin' });
-        return readAnswer<string>() ?? '';
-      },
-      giveBack: () => send({ type: 'leaves-stdin' }),
-    });
+    (require('./tty.cjs') as { claimTerminal: typeof claimTerminal }).claimTerminal({ send, request });
   }
   if (orders.reportLoads === true || orders.reportPackages === true) {
-    requireOnce<{ reportLoads(orders: Partial<LaunchOrders>): void }>('./loads.cjs').reportLoads(orders);
+    requireOnce<{ reportLoads: typeof reportLoads }>('./loads.cjs').reportLoads(orders);
   }
-  const saveCompiled = orders.compileCache === undefined ? () => {} : enableCompileCache(orders.compileCache);
-  const { hold } = orders;
-  const heldPorts =
-    hold === undefined
-      ? undefined
-      : new (require('./held-ports.cjs') as HeldPortsExports).HeldPorts(hold, {
-          send,
-          request(message: PreloadMessage) {
-            send(message);
-            return readAnswer();
-          },
-        });
+  // With Node's compile cache (since 22.8) modules load a third faster.
+  if (compileCache !== undefined) Module.enableCompileCache?.(compileCache);
+  const { flushCompileCache } = Module;
+  let heldPorts: HeldPorts | undefined;
+  if (hold !== undefined) {
+    const loaded = require('./held-ports.cjs') as { HeldPorts: typeof HeldPorts };
+    heldPorts = new loaded.HeldPorts(hold, { send, request });
+  }
   const onBegin = (): void => {
     heldPorts?.onBegin();
-    saveCompiled();
+    // Node itself would write the cache at a normal exit only, which is rare for a program that each save replaces.
+    if (compileCache !== undefined && flushCompileCache) setTimeout(flushCompileCache, startUpMs).unref();
     send({ type: 'begins' });
   };
-  process.on(
-    'uncaughtExceptionMonitor',
-    (error: Partial<NodeJS.ErrnoException & { port: number; address: string }> | undefined) => {
-      if (error?.code === 'EADDRINUSE' && error.port !== undefined) {
-        send({ type: 'address-in-use', port: error.port });
-      }
-    },
-  );
-  if (orders.park === undefined) {
+  process.on('uncaughtExceptionMonitor', (error: Partial<NodeJS.ErrnoException & { port: number }> | undefined) => {
+    if (error?.code === 'EADDRINUSE' && error.port !== undefined) send({ type: 'address-in-use', port: error.port });
+  });
+  if (park === undefined) {
     forgetPaths();
     onBegin();
   } else {
-    const { prepare } = requireOnce<{ prepare(orders: object, context: object): void }>('./parking.cjs');
-    prepare(orders.park, { send, readAnswer, forgetPaths, onBegin });
+    const exports = requireOnce<{ Parking: typeof Parking }>('./parking.cjs');
+    new exports.Parking(park, { send, request, forgetPaths, onBegin }).prepare();
   }
 }
 
@@ -106,10 +86,8 @@ function joinCgroup(procs: string): void {
 
 /** Removes the preload's files from the list of files that Node has looked up. */
 function forgetPaths(): void {
-  const { _pathCache } = Module;
-  for (const [key, file] of Object.entries(_pathCache ?? {})) {
-    if (file.startsWith(own)) delete _pathCache?.[key];
-  }
+  const { _pathCache = {} } = Module;
+  for (const [key, file] of Object.entries(_pathCache)) if (file.startsWith(own)) delete _pathCache[key];
 }
 
 /** Loads a file of the preload so that the program finds no trace of it. */
@@ -127,8 +105,9 @@ function send(message: PreloadMessage): void {
   }
 }
 
-/** Waits for devwatch's answer, a JSON value on a line. Returns undefined if devwatch is gone. */
-function readAnswer<Answer>(): Answer | undefined {
+/** Sends a message, and waits for the answer, a JSON value on a line. Returns undefined if devwatch is gone. */
+function request<Answer>(message: PreloadMessage): Answer | undefined {
+  send(message);
   let bytes = Buffer.allocUnsafe(4096);
   let end = 0;
   try {
@@ -141,21 +120,6 @@ function readAnswer<Answer>(): Answer | undefined {
       if (end === bytes.length) bytes = Buffer.concat([bytes, Buffer.allocUnsafe(end)]);
     }
   } catch {
-    // devwatch is gone.
+    return undefined;
   }
-  return undefined;
-}
-
-/**
- * Enables Node's compile cache (since 22.8), with which modules load a third faster. Node would write it at a normal
- * exit only, which is rare for a program that is replaced at each save.
- *
- * @returns a function that schedules the write, to be called when the program begins
- */
-function enableCompileCache(folder: string): () => void {
-  Module.enableCompileCache?.(folder);
-  const { flushCompileCache } = Module;
-  return () => {
-    if (flushCompileCache !== undefined) setTimeout(flushCompileCache, startUpMs).unref();
-  };
 }

@@ -16,9 +16,8 @@ export interface LaunchOrders {
   readonly parent: number;
   /** stdin is the terminal that devwatch reads as well. */
   readonly sharesTerminal: boolean;
-  /** Report which of the program's own files it loads. */
+  /** Report which of its own files, and which packages, the program loads. */
   readonly reportLoads: boolean;
-  /** Report which packages the program loads. */
   readonly reportPackages: boolean;
   /** A folder for Node's compile cache; undefined if the program has its own, or Node has none. */
   readonly compileCache?: string | undefined;
@@ -61,37 +60,44 @@ export interface HeldSocket {
   readonly port?: number | undefined;
   /** Opened by a service manager: for any server on this port or path, and never released. */
   readonly isSocketActivated?: boolean | undefined;
-  /** The inherited descriptor. */
   readonly descriptor: number;
 }
 
 /** A message from the preload to devwatch. */
-export type PreloadMessage =
+export type PreloadMessage = Readonly<
   /** The program's own code begins. */
-  | { readonly type: 'begins' }
+  | { type: 'begins' }
   /** The program is about to read the terminal. It waits for the text that was typed before. */
-  | { readonly type: 'reads-stdin' }
+  | { type: 'reads-stdin' }
   /** The program no longer reads the terminal: a child of it did, and has exited. */
-  | { readonly type: 'leaves-stdin' }
+  | { type: 'leaves-stdin' }
   /** The program loads this file (absolute), or would if the file existed. */
-  | { readonly type: 'loads'; readonly file: string }
+  | { type: 'loads'; file: string }
   /** A file of the program's own loads this file of a package (absolute). */
-  | ({ readonly type: 'package' } & PackageFile)
+  | ({ type: 'package' } & PackageFile)
   /** The process is booted and waits for its release; it has loaded these files (absolute). */
-  | { readonly type: 'parked'; readonly files: readonly string[] }
+  | { type: 'parked'; files: readonly string[] }
   /** A package could not be loaded ahead of time; the process ends. */
-  | { readonly type: 'prewarm-failed'; readonly file: string; readonly message: string }
+  | { type: 'prewarm-failed'; file: string; message: string }
   /** The program listens on the socket `id`: on a port, or at the path of a Unix socket. */
-  | { readonly type: 'listens'; readonly id: string; readonly port?: number; readonly path?: string }
+  | { type: 'listens'; id: string; port?: number | undefined; path?: string | undefined }
   /** The program has no use for an inherited socket. */
-  | { readonly type: 'unclaimed'; readonly id: string }
+  | { type: 'unclaimed'; id: string }
   /** The program closes a socket. It waits until devwatch has closed its duplicate. */
-  | { readonly type: 'unhold'; readonly id: string }
+  | { type: 'unhold'; id: string }
   /** The requests in flight have been answered. */
-  | { readonly type: 'drained' }
+  | { type: 'drained' }
   /** The program cannot receive messages while it runs. */
-  | { readonly type: 'deaf' }
+  | { type: 'deaf' }
   /** The event loop answers the ping of this number. */
-  | { readonly type: 'pong'; readonly ping: number }
+  | { type: 'pong'; ping: number }
   /** Another process listens on this port. The program crashes from that, unless it handles the error. */
-  | { readonly type: 'address-in-use'; readonly port: number; readonly isHandled?: boolean };
+  | { type: 'address-in-use'; port: number; isHandled?: boolean }
+>;
+
+/** The channel to devwatch, for the parts of the preload. */
+export interface Channel {
+  send(message: PreloadMessage): void;
+  /** Sends a message, and waits for the answer. Returns undefined if devwatch is gone. */
+  request<Answer>(message: PreloadMessage): Answer | undefined;
+}

@@ -1,9 +1,10 @@
 /** Knows which HTTP connections of this process are busy, or may become busy at any moment. */
 
+const diagnostics = require('node:diagnostics_channel') as typeof import('node:diagnostics_channel');
+
 type Socket = import('node:net').Socket;
 type ServerResponse = import('node:http').ServerResponse;
-
-const diagnostics = require('node:diagnostics_channel') as typeof import('node:diagnostics_channel');
+type Exchange = { readonly socket: Socket; readonly response: ServerResponse };
 
 /**
  * For this long after a connection was made, or after its last answer, the client may be about to send a request. On a
@@ -12,37 +13,40 @@ const diagnostics = require('node:diagnostics_channel') as typeof import('node:d
 const freshMs = 100;
 /** With more connections than this, stale ones are removed from time to time. */
 const maxFresh = 256;
+const drainPollIntervalMs = 3;
 
 class Traffic {
   readonly #answering = new Set<ServerResponse>();
   /** The time at which the connection was made, or at which its last answer was complete. */
   readonly #fresh = new Map<Socket, number>();
-  #hasBegun = false;
   #isDraining = false;
   #tidiedAt = 0;
 
-  /** Starts to watch. To be called for each server; only the first call has an effect. */
-  begin(): void {
-    if (this.#hasBegun) return;
-    this.#hasBegun = true;
-    diagnostics.subscribe('net.server.socket', (message) => this.#refresh((message as { socket: Socket }).socket));
+  constructor() {
+    diagnostics.subscribe('net.server.socket', (message) => this.#refresh((message as Exchange).socket));
     diagnostics.subscribe('http.server.request.start', (message) => {
-      const { response, socket } = message as { response: ServerResponse; socket: Socket };
+      const { response, socket } = message as Exchange;
       this.#answering.add(response);
       this.#fresh.delete(socket);
       if (this.#isDraining) closeAfter(response);
     });
     diagnostics.subscribe('http.server.response.finish', (message) => {
-      const { response, socket } = message as { response: ServerResponse; socket: Socket };
+      const { response, socket } = message as Exchange;
       this.#answering.delete(response);
       this.#refresh(socket);
     });
   }
 
-  /** From now on each connection is closed after its answer. */
-  drain(): void {
+  /** Closes each connection after its answer, and calls back once none is busy, unless that takes longer than `ms`. */
+  drain(ms: number, onDrained: () => void): void {
     this.#isDraining = true;
     for (const response of this.#answering) closeAfter(response);
+    const deadline = milliseconds() + ms;
+    const check = (): void => {
+      if (!this.isBusy()) onDrained();
+      else if (milliseconds() < deadline) setTimeout(check, drainPollIntervalMs);
+    };
+    check();
   }
 
   isBusy(): boolean {
@@ -69,13 +73,12 @@ function closeAfter(response: ServerResponse): void {
   if (!response.headersSent) response.shouldKeepAlive = false;
 }
 
-/**
- * Returns a monotonic time, as `process.hrtime` counts. `performance` would load nine modules of Node, while the
- * program is being stopped.
- */
+/** Returns a monotonic time. `performance` would load nine modules of Node while the program is being stopped. */
 function milliseconds(): number {
   const [seconds, nanoseconds] = process.hrtime();
   return seconds * 1000 + nanoseconds / 1e6;
 }
 
-module.exports = { Traffic, milliseconds };
+export type { Traffic };
+
+module.exports = { Traffic };

@@ -3,21 +3,15 @@
  * would reach one of them, and neither could know that the other waits for it.
  */
 
-const { reach } = require('./node-bindings.cjs') as Reach;
+import type { reach as Reach } from './node-bindings.cts';
+import type { Channel } from './protocol.ts' with { 'resolution-mode': 'import' };
 
-type Reach = { reach<Binding, Parts>(pick: (binding: Binding) => Parts): Parts | undefined };
+const { reach } = require('./node-bindings.cjs') as { reach: typeof Reach };
+
 type SpawnOptions = { readonly stdio?: readonly ({ readonly fd?: number } | undefined)[] };
-
-interface Spawning {
-  spawn(options: SpawnOptions): unknown;
-}
-
+type Spawning = { spawn(options: SpawnOptions): unknown };
+type Reading = { readStart(): number; [key: symbol]: unknown };
 type Readable = import('node:stream').Readable;
-
-interface Reading {
-  readStart(): number;
-  [key: symbol]: unknown;
-}
 
 interface Bindings {
   (name: 'process_wrap'): { Process: { prototype: Spawning } };
@@ -34,24 +28,16 @@ type ReadArguments = [
   length?: number,
 ];
 
-interface Context {
-  /** Makes the terminal the program's; returns what was typed before and has not been read. */
-  claim(): string;
-  /** Gives the terminal back to devwatch, as if it had not been claimed. */
-  giveBack(): void;
-}
-
 /** Claims the terminal before anything in this process, or a child of it, reads from it. */
-function claimTerminal({ claim, giveBack }: Context): void {
+function claimTerminal({ send, request }: Channel): void {
+  // devwatch stops reading, and answers with what was typed before.
+  const claim = (): string => request<string>({ type: 'reads-stdin' }) ?? '';
   /** Text that was typed before the claim and has not been read; undefined before the claim. */
   let typed: Buffer | undefined;
-  const claimOnce = (): void => {
-    typed ??= Buffer.from(claim());
-  };
   const take = (maxBytes: number): Buffer => {
-    claimOnce();
-    const taken = typed?.subarray(0, maxBytes) ?? Buffer.alloc(0);
-    typed = typed?.subarray(taken.length);
+    typed ??= Buffer.from(claim());
+    const taken = typed.subarray(0, maxBytes);
+    typed = typed.subarray(taken.length);
     return taken;
   };
   reach((binding: Bindings) => {
@@ -63,7 +49,7 @@ function claimTerminal({ claim, giveBack }: Context): void {
     const { prototype } = binding('process_wrap').Process;
     const { spawn } = prototype;
     prototype.spawn = function (options) {
-      if (readsTerminal(options)) claimOnce();
+      if (readsTerminal(options)) take(0);
       return spawn.call(this, options);
     };
     const sync = binding('spawn_sync');
@@ -75,7 +61,7 @@ function claimTerminal({ claim, giveBack }: Context): void {
         return spawnSync.call(this, options);
       } finally {
         // The child has exited, and this process itself has not read yet.
-        giveBack();
+        send({ type: 'leaves-stdin' });
       }
     };
     claimOnStart(TTY.prototype, take);
@@ -118,5 +104,7 @@ function claimOnReadSync(isTerminal: (value: unknown) => boolean, take: (maxByte
     },
   });
 }
+
+export type { claimTerminal };
 
 module.exports = { claimTerminal };

@@ -1,30 +1,22 @@
 import diagnostics from 'node:diagnostics_channel';
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { Traffic as TrafficClass } from '../../../src/preload/traffic.cts';
 import { loadPreload } from './load.ts';
 
-interface Traffic {
-  begin(): void;
-  drain(): void;
-  isBusy(): boolean;
-}
+const { Traffic } = loadPreload('traffic.cts') as { Traffic: typeof TrafficClass };
 
-const { Traffic } = loadPreload('traffic.cts') as { Traffic: new () => Traffic };
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['hrtime', 'setTimeout'] });
+});
 
 afterEach(() => {
-  vi.restoreAllMocks();
+  vi.useRealTimers();
 });
 
 function open() {
-  let now = 0;
-  const clock = (): [number, number] => [Math.floor(now / 1000), (now % 1000) * 1e6];
-  vi.spyOn(process, 'hrtime').mockImplementation(Object.assign(clock, { bigint: process.hrtime.bigint }));
-  const traffic = new Traffic();
-  traffic.begin();
   return {
-    traffic,
-    advance(ms: number): void {
-      now += ms;
-    },
+    traffic: new Traffic(),
+    advance: (ms: number) => vi.advanceTimersByTime(ms),
     /** Calls Node's diagnostics channels as an HTTP server does. */
     connect(): { destroyed: boolean } {
       const socket = { destroyed: false };
@@ -84,7 +76,26 @@ test('draining closes each connection after its answer', () => {
   const sent = request(connect()).response;
   sent.headersSent = true;
   expect(before.shouldKeepAlive).toBe(true);
-  traffic.drain();
+  traffic.drain(1000, () => {});
   const after = request(connect()).response;
   expect([before, sent, after].map(({ shouldKeepAlive }) => shouldKeepAlive)).toEqual([false, true, false]);
+});
+
+test('draining calls back when no connection is busy, but not after its deadline', () => {
+  const { traffic, connect, request, advance } = open();
+  const { answer } = request(connect());
+  const onDrained = vi.fn();
+  traffic.drain(1000, onDrained);
+  advance(300);
+  answer();
+  advance(99);
+  expect(onDrained).not.toHaveBeenCalled();
+  advance(6);
+  expect(onDrained).toHaveBeenCalledOnce();
+  request(connect());
+  const onLate = vi.fn();
+  traffic.drain(100, onLate);
+  advance(10_000);
+  expect(onLate).not.toHaveBeenCalled();
+  expect(vi.getTimerCount()).toBe(0);
 });
