@@ -41,7 +41,7 @@ export function openTerminalInput(group: ProgramSet, reporter: Reporter, { stdin
     clearTimeout(poll);
     // Reading in the background would stop devwatch. `fg` sends no SIGCONT to a job that was running in the
     // background without having been stopped, so poll until devwatch is in the foreground again.
-    terminalModes().save('wait');
+    terminalModes.save('wait');
     const inForeground = isForeground();
     if (isOurs && inForeground) lines.resume();
     else lines.pause();

@@ -138,10 +138,9 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
     );
     if (this.#hasEnded) return;
     const containment = createContainment(settings.keep);
-    const modes = terminalModes();
-    modes.save('go on');
+    terminalModes.save('go on');
     const { output, sockets: activated } = this.#options;
-    const launcher = new Launcher({ containment, clock: this.#clock, modes, output, activated });
+    const launcher = new Launcher({ containment, clock: this.#clock, modes: terminalModes, output, activated });
     if (typeof settings.hold === 'number' && !isNode) {
       const problem = await launcher.openPort(settings.hold);
       if (this.#hasEnded) {

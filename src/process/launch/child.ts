@@ -1,6 +1,6 @@
 /** A child process of devwatch, contained and with its channel open. */
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import { Socket } from 'node:net';
@@ -10,8 +10,8 @@ import { type HeldPorts, ipcCommand, makeBlocking } from '../sockets/held-ports.
 import type { Containment, Invocation, ProcessTree } from '../tree/tree.ts';
 import { channelDescriptor, readMessages } from './channel.ts';
 import type { ChildOptions } from './invocation.ts';
-import { type InheritedSockets, inheritedSockets, invocationOf, startsWithPreload, stdioOf } from './invocation.ts';
-import { type OutputStreams, openPipes, type Pipes } from './output.ts';
+import { inheritedSockets, invocationOf, startsWithPreload, stdioOf } from './invocation.ts';
+import { type OutputStreams, openPipes } from './output.ts';
 import { isForeground, stdinIsTerminal } from './tty.ts';
 
 /** A started process. */
@@ -36,13 +36,7 @@ export interface StartFailure {
   readonly failure: Promise<unknown>;
 }
 
-/**
- * Starts a process.
- *
- * @param serial distinguishes its tree from all others of this devwatch
- * @param heldPorts sockets that it inherits
- * @param park orders to wait for a release before it becomes the program
- */
+/** Starts a process. `serial` distinguishes its tree from all others of this devwatch; with `park` it is a standby. */
 export function startChild(
   containment: Containment,
   serial: number,
@@ -56,7 +50,8 @@ export function startChild(
   const pipes = options.capturesOutput ? openPipes() : undefined;
   let child: ChildProcess;
   try {
-    child = spawnContained(contained, options, sockets, pipes);
+    makeBlocking(sockets.byProgram);
+    child = spawnContained(contained, options, stdioOf(options, sockets, pipes));
   } catch (error) {
     // The file is missing, or the arguments are bad (a NUL byte, E2BIG).
     pipes?.close();
@@ -78,28 +73,24 @@ export function startChild(
     output: pipes?.read(child) ?? child,
     // At its exit Node restores the modes that it found at its start: in the background, those of the shell.
     hasDoubtfulModes: stdinIsTerminal() && (!options.command.isNode || !isForeground()),
-    ...openChannel(child, options),
+    ...openChannel(child),
     send: (message) => hasIpc && child.connected && child.send({ cmd: ipcCommand, ...message }, () => {}),
   };
 }
 
-function spawnContained(
-  contained: Invocation,
-  options: ChildOptions,
-  sockets: InheritedSockets,
-  pipes: Pipes | undefined,
-): ChildProcess {
-  const { file } = options.command;
+function spawnContained({ file, args, env }: Invocation, options: ChildOptions, stdio: StdioOptions): ChildProcess {
+  const { command, folder } = options;
   // The wrapper of the program would report this only on the program's stderr.
-  if (platform.isPosix) fs.accessSync(file, fs.constants.X_OK);
-  makeBlocking(sockets.byProgram);
-  const child = spawn(contained.file, contained.args, {
-    cwd: options.folder,
-    env: contained.env,
-    stdio: stdioOf(options, sockets, pipes),
-    detached: isDetached(),
+  if (platform.isPosix) fs.accessSync(command.file, fs.constants.X_OK);
+  const child = spawn(file, args, {
+    cwd: folder,
+    env,
+    stdio,
+    // On a terminal the program stays in devwatch's process group, the foreground one: it may read, and receives
+    // Ctrl-C, Ctrl-Z and resizes. Elsewhere it gets a session of its own.
+    detached: platform.isPosix && !stdinIsTerminal(),
     windowsHide: true,
-    windowsVerbatimArguments: file.toLowerCase().endsWith('cmd.exe'),
+    windowsVerbatimArguments: command.file.toLowerCase().endsWith('cmd.exe'),
   });
   // A signal or message could not be sent; the termination of the tree does not depend on it.
   if (child.pid !== undefined) child.on('error', () => {});
@@ -108,15 +99,9 @@ function spawnContained(
   return child;
 }
 
-/**
- * On a terminal the program stays in devwatch's process group, the foreground one: it may read, and receives
- * Ctrl-C, Ctrl-Z and resizes. Elsewhere it gets a session of its own.
- */
-const isDetached = (): boolean => platform.isPosix && !stdinIsTerminal();
-
-function openChannel(child: ChildProcess, { command }: ChildOptions): Pick<Child, 'receive' | 'answer'> {
+function openChannel(child: ChildProcess): Pick<Child, 'receive' | 'answer'> {
   const stream = child.stdio[channelDescriptor];
-  if (!command.isNode || !(stream instanceof Socket)) return { receive: () => {}, answer: () => {} };
+  if (!(stream instanceof Socket)) return { receive: () => {}, answer: () => {} };
   let receiver = (_: PreloadMessage): void => {};
   readMessages(stream, (message) => receiver(message));
   stream.unref();

@@ -53,16 +53,7 @@ const extensionsByCommand: Readonly<Record<string, readonly string[]>> = {
   make: ['c', 'h', 'cc', 'cpp', 'hpp', 'mk'],
 };
 
-/** Interpreters of scripts in other languages than Node's, by extension. */
-const interpreters: Readonly<Record<string, readonly string[]>> = {
-  py: [platform.isPosix ? 'python3' : 'python'],
-};
-
-/**
- * Resolves the script or command to run.
- *
- * @throws UsageError if there is no such script or command, or it cannot be run
- */
+/** Resolves the script or command to run. @throws UsageError if there is no such thing, or it cannot be run */
 export function resolveCommand(request: CommandRequest): Command {
   const command = resolve(request);
   // With permissions the preload can neither be read nor join the cgroup: such a program runs like any other command.
@@ -82,16 +73,11 @@ function resolve(request: CommandRequest): Command {
   const file = findOnPath(word, folder);
   if (file === undefined) throw missing(folder, word);
   if (path.basename(file) !== 'node') rejectNodeArgs(nodeArgs, word);
-  return {
-    file,
-    nodeArgs: [],
-    args: [...nodeArgs, ...args],
-    display: program.join(' '),
-    script: undefined,
-    extensions: extensionsFor(word, args),
-    isNode: false,
-  };
+  const extensions = extensionsFor(word, args);
+  return { ...notNode, file, args: [...nodeArgs, ...args], display: program.join(' '), script: undefined, extensions };
 }
+
+const notNode = { nodeArgs: [], isNode: false } as const;
 
 interface Script {
   /** Absolute path. */
@@ -103,45 +89,41 @@ interface Script {
 
 function resolveScript(request: CommandRequest, script: Script): Command {
   const { nodeArgs, execMap } = request;
-  requireReadable(script);
-  const extension = path.extname(script.script).slice(1);
-  const mapped = Object.hasOwn(execMap, extension) ? execMap[extension] : undefined;
-  const interpreter = typeof mapped === 'string' ? mapped.split(/\s+/).filter(Boolean) : mapped;
-  if (interpreter !== undefined) return viaInterpreter(request, script, extension, interpreter);
-  const builtIn = Object.hasOwn(interpreters, extension) ? interpreters[extension] : undefined;
-  if (builtIn !== undefined) return viaInterpreter(request, script, extension, builtIn);
-  switch (extension) {
-    case 'js':
-    case 'mjs':
-    case 'cjs':
-      return viaNode(script, nodeArgs, [], javascript);
-    case 'ts':
-    case 'mts':
-    case 'cts':
-    case 'tsx':
-      return viaNode(script, nodeArgs, typescriptLoader(script), typescript);
-    default:
-      return asExecutable(script, nodeArgs, extension);
+  const { script: file, word } = script;
+  try {
+    fs.accessSync(file, fs.constants.R_OK);
+  } catch {
+    throw new UsageError(`${word}: may not be read · chmod +r ${word}`);
   }
+  const extension = path.extname(file).slice(1);
+  const interpreters: CommandRequest['execMap'] = { py: platform.isPosix ? 'python3' : 'python', ...execMap };
+  const interpreter = Object.hasOwn(interpreters, extension) ? interpreters[extension] : undefined;
+  if (interpreter !== undefined) return viaInterpreter(request, script, extension, interpreter);
+  if (/^[mc]?js$/.test(extension)) return viaNode(script, nodeArgs, [], javascript);
+  if (/^(?:[mc]?ts|tsx)$/.test(extension)) return viaNode(script, nodeArgs, typescriptLoader(script), typescript);
+  rejectNodeArgs(nodeArgs, word);
+  return asExecutable(script, extension);
 }
 
 function viaInterpreter(
   { folder, nodeArgs }: CommandRequest,
   { script, word, args }: Script,
   extension: string,
-  [interpreter = '', ...flags]: readonly string[],
+  line: string | readonly string[],
 ): Command {
+  const [interpreter = '', ...flags] = typeof line === 'string' ? line.split(/\s+/).filter(Boolean) : line;
   const file = findOnPath(interpreter, folder);
   if (file === undefined) throw new UsageError(`${word}: needs ${show(interpreter)}, which is not installed`);
   if (interpreter !== 'node') rejectNodeArgs(nodeArgs, interpreter);
+  const rest = [...flags, word, ...args];
+  const extensions = [...new Set([extension, ...extensionsFor(interpreter, [])])];
   return {
+    ...notNode,
     script,
     file,
-    nodeArgs: [],
-    args: [...nodeArgs, ...flags, word, ...args],
-    display: [interpreter, ...flags, word, ...args].join(' '),
-    extensions: [...new Set([extension, ...extensionsFor(interpreter, [])])],
-    isNode: false,
+    args: [...nodeArgs, ...rest],
+    display: [interpreter, ...rest].join(' '),
+    extensions,
   };
 }
 
@@ -160,50 +142,35 @@ const viaNode = (
   isNode: true,
 });
 
-function asExecutable({ script, word, args }: Script, nodeArgs: readonly string[], extension: string): Command {
-  rejectNodeArgs(nodeArgs, word);
+function asExecutable({ script, word, args }: Script, extension: string): Command {
   if (!isExecutable(script)) {
-    const remedy =
+    const [kind, remedy] =
       extension === ''
-        ? 'make it executable (chmod +x)'
-        : `name what runs it: "execMap": {"${extension}": "…"} in .watchrc, or make it executable`;
-    const kind = extension === '' ? 'it' : `.${extension}`;
+        ? ['it', 'make it executable (chmod +x)']
+        : [`.${extension}`, `name what runs it: "execMap": {"${extension}": "…"} in .watchrc, or make it executable`];
     throw new UsageError(`${word}: no interpreter is known for ${kind} · ${remedy}`);
   }
-  return {
-    script,
-    file: script,
-    nodeArgs: [],
-    args,
-    display: [word, ...args].join(' '),
-    extensions: extension === '' ? typescript : [extension],
-    isNode: false,
-  };
+  const extensions = extension === '' ? typescript : [extension];
+  return { ...notNode, script, file: script, args, display: [word, ...args].join(' '), extensions };
 }
 
-function viaShell(request: CommandRequest, line: string): Command {
-  const { folder, program, nodeArgs } = request;
-  if (nodeArgs.length > 0)
-    throw new UsageError(`${nodeArgs[0]}: with --exec, Node's flags belong into the line itself`);
-  const [word = '', ...args] = program;
-  const words = line.trim().split(/\s+/);
+function viaShell({ folder, program, nodeArgs: [flag] }: CommandRequest, line: string): Command {
+  if (flag !== undefined) throw new UsageError(`${flag}: with --exec, Node's flags belong into the line itself`);
+  const [word = ''] = program;
+  const [command = '', ...words] = line.trim().split(/\s+/);
   const base = {
+    ...notNode,
     display: [line, ...program].join(' '),
     script: word === '' ? undefined : findScript(folder, word),
-    extensions: extensionsFor(words[0] ?? '', [...words.slice(1), ...program]),
-    nodeArgs: [],
-    isNode: false,
+    extensions: extensionsFor(command, [...words, ...program]),
   };
   if (!platform.isPosix) {
     const quoted = program.map((text) => `"${text.replaceAll('"', '\\"')}"`).join(' ');
     return { ...base, file: process.env.ComSpec ?? 'cmd.exe', args: ['/d', '/s', '/c', `"${line} ${quoted}"`] };
   }
   // The program's words are passed as parameters, and need no quoting.
-  return {
-    ...base,
-    file: '/bin/sh',
-    args: program.length === 0 ? ['-c', line] : ['-c', `${line} "$@"`, 'sh', word, ...args],
-  };
+  const args = program.length === 0 ? ['-c', line] : ['-c', `${line} "$@"`, 'sh', ...program];
+  return { ...base, file: '/bin/sh', args };
 }
 
 function findScript(folder: string, word: string): string | undefined {
@@ -220,32 +187,26 @@ function findScript(folder: string, word: string): string | undefined {
   if (!stats.isDirectory()) throw new UsageError(`${word}: is neither a file nor a command`);
   if (findOnPath(word, folder) !== undefined) return undefined;
   const index = ['index.js', 'server.js', 'index.ts'].find((name) => fs.existsSync(path.join(file, name)));
-  throw new UsageError(
-    `${word}: is a folder · name a script${index === undefined ? '' : `, such as ${path.join(word, index)}`}`,
-  );
+  const example = index === undefined ? '' : `, such as ${path.join(word, index)}`;
+  throw new UsageError(`${word}: is a folder · name a script${example}`);
 }
 
 /** Finds the executable of this name in `node_modules/.bin`, from the folder upward, or on the environment's PATH. */
 export function findOnPath(word: string, folder: string, env: NodeJS.ProcessEnv = process.env): string | undefined {
   if (word === '') return undefined;
-  if (word.includes('/') || word.includes(path.sep)) {
-    const file = path.resolve(folder, word);
-    return isExecutable(file) ? file : undefined;
-  }
-  const bins: string[] = [];
-  for (let above = folder; ; above = path.dirname(above)) {
-    bins.push(path.join(above, 'node_modules', '.bin'));
-    if (above === path.dirname(above)) break;
-  }
+  if (word.includes('/') || word.includes(path.sep)) return [path.resolve(folder, word)].find(isExecutable);
+  const bins = foldersAbove(folder).map((above) => path.join(above, 'node_modules', '.bin'));
   const suffixes = platform.isPosix ? [''] : (env.PATHEXT ?? '.EXE;.CMD').split(';');
-  for (const bin of [...bins, ...(env.PATH ?? '').split(path.delimiter)]) {
-    for (const suffix of suffixes) {
-      // An empty element of PATH means the current folder.
-      const file = path.resolve(folder, bin, word + suffix);
-      if (isExecutable(file)) return file;
-    }
-  }
-  return undefined;
+  // An empty element of PATH means the current folder.
+  return [...bins, ...(env.PATH ?? '').split(path.delimiter)]
+    .flatMap((bin) => suffixes.map((suffix) => path.resolve(folder, bin, word + suffix)))
+    .find(isExecutable);
+}
+
+/** The folder and all above it. */
+export function foldersAbove(folder: string): string[] {
+  const above = path.dirname(folder);
+  return above === folder ? [folder] : [folder, ...foldersAbove(above)];
 }
 
 function isExecutable(file: string): boolean {
@@ -257,45 +218,31 @@ function isExecutable(file: string): boolean {
   }
 }
 
-/** @throws UsageError if the script cannot be read */
-function requireReadable({ script, word }: Script): void {
-  try {
-    fs.accessSync(script, fs.constants.R_OK);
-  } catch {
-    throw new UsageError(`${word}: may not be read · chmod +r ${word}`);
-  }
-}
-
 /** Flags that load the project's own tsx; none where Node strips types by default. */
 function typescriptLoader({ script, word }: Script): string[] {
   try {
     return ['--import', pathToFileURL(createRequire(script).resolve('tsx')).href];
   } catch {
-    if (stripsTypes() && !word.endsWith('.tsx')) return [];
+    // Node runs TypeScript whose syntax can be erased from 22.18 and 23.6 on.
+    const { typescript: stripsTypes } = process.features as { typescript?: string | false };
+    if (stripsTypes && !word.endsWith('.tsx')) return [];
     throw new UsageError(`${word}: running TypeScript needs tsx in the project · npm install --save-dev tsx`);
   }
 }
 
-/** Whether Node runs TypeScript whose syntax can be erased: from 22.18 and 23.6 on. */
-const stripsTypes = (): boolean => Boolean((process.features as { typescript?: string | false }).typescript);
-
 function extensionsFor(command: string, words: readonly string[]): readonly string[] {
   const name = path.basename(command).replace(/\.exe$/i, '');
   const known = Object.hasOwn(extensionsByCommand, name) ? extensionsByCommand[name] : undefined;
-  if (known !== undefined) return known;
-  const named = words
-    .map((word) => /^[^-].*\.(\w{1,5})$/.exec(word)?.[1])
-    .filter((extension) => extension !== undefined);
-  return [...new Set([...typescript, ...named])];
+  const named = words.flatMap((word) => /^[^-].*\.(\w{1,5})$/.exec(word)?.[1] ?? []);
+  return known ?? [...new Set([...typescript, ...named])];
 }
 
 function missing(folder: string, word: string): UsageError {
-  const looksLikeFile = word.includes('/') || /\.\w{1,4}$/.test(word);
-  const guess = ['.js', '.ts', '.mjs', '.cjs', '.py'].find((extension) =>
-    fs.existsSync(path.resolve(folder, word + extension)),
-  );
+  const kind = word.includes('/') || /\.\w{1,4}$/.test(word) ? 'file' : 'file or command';
+  const extensions = ['.js', '.ts', '.mjs', '.cjs', '.py'];
+  const guess = extensions.find((extension) => fs.existsSync(path.resolve(folder, word + extension)));
   const hint = guess === undefined ? '' : ` · did you mean ${word}${guess}?`;
-  return new UsageError(`${word}: no such ${looksLikeFile ? 'file' : 'file or command'} in ${folder}${hint}`);
+  return new UsageError(`${word}: no such ${kind} in ${folder}${hint}`);
 }
 
 /** @throws UsageError if there are flags for Node, which does not run this program */

@@ -17,11 +17,7 @@ export interface EnvironmentOptions {
   readonly defaults?: Readonly<Record<string, string>> | undefined;
 }
 
-/**
- * Reads the program's environment.
- *
- * @throws UsageError if a file cannot be read
- */
+/** Reads the program's environment. @throws UsageError if a file cannot be read */
 export function readEnvironment({ folder, files, variables, defaults }: EnvironmentOptions): NodeJS.ProcessEnv {
   const fromFiles: NodeJS.ProcessEnv = {};
   for (const file of files) {
@@ -64,13 +60,10 @@ export function runVariables(run: number, cause: Cause, changes: readonly Change
 function ownEnvironment(): NodeJS.ProcessEnv {
   if (!platform.hasProc || !process.argv.some((word) => word.startsWith('--env-file'))) return process.env;
   const original = fs.readFileSync('/proc/self/environ', 'utf8').split('\0');
-  return Object.fromEntries(
-    original
-      .map((entry) => {
-        const equals = entry.indexOf('=');
-        return [entry.slice(0, equals), entry.slice(equals + 1)] as const;
-      })
-      // The command line has removed variables that are meant for devwatch alone.
-      .filter(([name]) => name in process.env),
-  );
+  const entries = original.map((entry): [string, string] => {
+    const equals = entry.indexOf('=');
+    return [entry.slice(0, equals), entry.slice(equals + 1)];
+  });
+  // The command line has removed variables that are meant for devwatch alone.
+  return Object.fromEntries(entries.filter(([name]) => name in process.env));
 }

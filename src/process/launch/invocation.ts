@@ -63,11 +63,12 @@ export interface InheritedSockets {
 const activatedDuplicates = 8;
 
 /** Chooses the listening sockets that a child process inherits. */
-export function inheritedSockets(options: ChildOptions, heldPorts: HeldPorts): InheritedSockets {
-  if (!options.command.isNode) return { byPreload: undefined, byProgram: heldPorts.all };
-  if (!canReceive(options)) return { byPreload: undefined, byProgram: [] };
-  const sockets = options.hold ? heldPorts.all : heldPorts.activated;
-  const byPreload = sockets.flatMap((held) =>
+export function inheritedSockets(options: ChildOptions, { all, activated }: HeldPorts): InheritedSockets {
+  if (!options.command.isNode) return { byPreload: undefined, byProgram: all };
+  // A program that does not start with the preload is started by a shell, which drops one of two variables with
+  // the same name (NODE_CHANNEL_FD): its preload can receive no messages.
+  if (!startsWithPreload(options) || !platform.isPosix) return { byPreload: undefined, byProgram: [] };
+  const byPreload = (options.hold ? all : activated).flatMap((held) =>
     held.socket.isSocketActivated ? Array<HeldPort>(activatedDuplicates).fill(held) : [held],
   );
   return { byPreload, byProgram: [] };
@@ -75,13 +76,13 @@ export function inheritedSockets(options: ChildOptions, heldPorts: HeldPorts): I
 
 /** The command with the preload and its orders, before it is contained. */
 export function invocationOf(options: ChildOptions, sockets: InheritedSockets, park?: ParkOrders): Invocation {
-  const { command } = options;
+  const { file, args, isNode } = options.command;
   // Meant for single processes; if all inherited it, it would exempt them all.
   const { DEVWATCH_KEEP: _, ...env } = options.env;
-  if (command.isNode) return withPreload({ ...options, env }, sockets, park);
+  if (isNode) return withPreload({ ...options, env }, sockets, park);
   // With a pipe as stdout, Python buffers output, and loses it when it is killed.
   const unbuffered = options.capturesOutput ? { PYTHONUNBUFFERED: '1' } : {};
-  const invocation = { file: command.file, args: command.args, env: { ...unbuffered, ...env } };
+  const invocation = { file, args, env: { ...unbuffered, ...env } };
   return sockets.byProgram.length === 0 ? invocation : withSockets(invocation, sockets.byProgram);
 }
 
@@ -129,15 +130,9 @@ export function stdioOf(options: ChildOptions, sockets: InheritedSockets, pipes:
 }
 
 /** Whether none of the user's code runs before the preload, as code preloaded through NODE_OPTIONS does. */
-export const startsWithPreload = ({ command, env }: Pick<ChildOptions, 'command' | 'env'>): boolean =>
+export const startsWithPreload = ({ command, env }: ChildOptions): boolean =>
   command.isNode &&
   !/(?:^|\s)["']?(?:-r|--require|--import|--loader|--experimental-loader)\b/.test(env.NODE_OPTIONS ?? '');
-
-/**
- * Whether the preload can receive messages. A program that does not start with the preload is started by a
- * shell, which drops one of two variables with the same name (NODE_CHANNEL_FD).
- */
-const canReceive = (options: ChildOptions): boolean => startsWithPreload(options) && platform.isPosix;
 
 /** The descriptor of Node's IPC, or of our own pipe in its place. */
 const ipcDescriptor = channelDescriptor + 1;

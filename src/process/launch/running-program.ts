@@ -225,17 +225,14 @@ export class ContainedProgram implements RunningProgram {
   #terminate(stage: StopStage): void {
     const { child, options, clock, listener } = this.#context;
     const { pid, tree, process: root } = child;
-    const isAsked = options.signal === 'message' && root.connected;
-    this.#termination ??= new Termination({
-      tree,
-      signal: options.signal === 'message' ? 'SIGTERM' : options.signal,
-      askRoot: isAsked ? { pid, ask: () => void root.send('shutdown') } : undefined,
-      clock,
-      onGone: (survivors) => {
-        this.#restoreModes();
-        listener.onEvent({ type: 'gone', survivors });
-      },
-    });
+    const onGone = (survivors: readonly Survivor[]): void => {
+      this.#restoreModes();
+      listener.onEvent({ type: 'gone', survivors });
+    };
+    const signal = options.signal === 'message' ? 'SIGTERM' : options.signal;
+    const ask = (): void => void root.send('shutdown');
+    const askRoot = options.signal === 'message' && root.connected ? { pid, ask } : undefined;
+    this.#termination ??= new Termination({ tree, signal, askRoot, clock, onGone });
     this.#termination.escalate(stage);
   }
 
@@ -273,10 +270,8 @@ export function unstartedProgram(
   listener: ProgramListener,
 ): RunningProgram {
   void failure.then((error) => {
-    listener.onEvent({
-      type: 'exit',
-      outcome: { code: null, signal: null, error: describeStartError(error, options) },
-    });
+    const outcome = { code: null, signal: null, error: describeStartError(error, options) };
+    listener.onEvent({ type: 'exit', outcome });
   });
   return {
     pid: undefined,
@@ -291,12 +286,8 @@ export function unstartedProgram(
 }
 
 function describeStartError(error: unknown, { command: { file }, folder }: LaunchOptions): string {
-  switch (codeOf(error)) {
-    case 'ENOENT':
-      return `cannot be started: ${fs.existsSync(file) ? folder : file} is missing`;
-    case 'EACCES':
-      return `cannot be started: ${file} may not be executed`;
-    default:
-      return `cannot be started: ${messageOf(error)}`;
-  }
+  const code = codeOf(error);
+  if (code === 'ENOENT') return `cannot be started: ${fs.existsSync(file) ? folder : file} is missing`;
+  if (code === 'EACCES') return `cannot be started: ${file} may not be executed`;
+  return `cannot be started: ${messageOf(error)}`;
 }

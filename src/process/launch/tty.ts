@@ -35,35 +35,27 @@ export interface TerminalModes {
   restore(): void;
 }
 
-let modes: TerminalModes | undefined;
+let saved = '';
+let isSaved = false;
 
-/** Returns the modes of the terminal on stdin, one object for all programs. Without a terminal it does nothing. */
-export function terminalModes(): TerminalModes {
-  modes ??= openTerminalModes();
-  return modes;
-}
-
-function openTerminalModes(): TerminalModes {
-  let saved = '';
-  let isSaved = !platform.isPosix;
-  return {
-    save(waiting) {
-      if (isSaved || !isForeground()) return;
-      isSaved = true;
-      if (waiting === 'wait') {
-        saved = spawnSync('stty', ['-g'], { stdio: ['inherit', 'pipe', 'ignore'], encoding: 'utf8' }).stdout ?? '';
-        return;
-      }
-      const stty = spawn('stty', ['-g'], { stdio: ['inherit', 'pipe', 'ignore'] });
-      stty.stdout.setEncoding('utf8').on('data', (text: string) => {
-        saved += text;
-      });
-      stty.on('error', () => {});
-      stty.unref();
-    },
-    restore() {
-      // In the background the terminal would stop stty, and devwatch with it (SIGTTOU).
-      if (saved !== '' && isForeground()) spawnSync('stty', [saved.trim()], { stdio: ['inherit', 'ignore', 'ignore'] });
-    },
-  };
-}
+/** The modes of the terminal on stdin, for all programs. Without a terminal nothing is done. */
+export const terminalModes: TerminalModes = {
+  save(waiting) {
+    if (isSaved || !platform.isPosix || !isForeground()) return;
+    isSaved = true;
+    if (waiting === 'wait') {
+      saved = spawnSync('stty', ['-g'], { stdio: ['inherit', 'pipe', 'ignore'], encoding: 'utf8' }).stdout ?? '';
+      return;
+    }
+    const stty = spawn('stty', ['-g'], { stdio: ['inherit', 'pipe', 'ignore'] });
+    stty.stdout.setEncoding('utf8').on('data', (text: string) => {
+      saved += text;
+    });
+    stty.on('error', () => {});
+    stty.unref();
+  },
+  restore() {
+    // In the background the terminal would stop stty, and devwatch with it (SIGTTOU).
+    if (saved !== '' && isForeground()) spawnSync('stty', [saved.trim()], { stdio: ['inherit', 'ignore', 'ignore'] });
+  },
+};
