@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { PackageFile } from '../../preload/protocol.ts';
 import { stampOf } from '../../shared/file-stamp.ts';
+import { foldersAbove } from '../launch/command.ts';
 import type { ChildOptions } from '../launch/invocation.ts';
 
 /** Variables that name a file which Node or a loader reads at its start. */
@@ -29,11 +30,7 @@ export class BootFiles {
     for (const { file } of packages) this.#stamp([file, ...manifestOf(file)]);
   }
 
-  /**
-   * Adds files that the standby has loaded.
-   *
-   * @returns false if one was saved since the standby was started: it may have read the old content
-   */
+  /** Adds files that the standby has loaded. Returns false if it may have read an older content of one of them. */
   add(files: readonly string[]): boolean {
     this.#stamp(files);
     return !files.some((file) => changedAt(file) >= this.#startedAt - maxTickMs);
@@ -41,10 +38,8 @@ export class BootFiles {
 
   /** Whether no file has changed, and the working folder is still the same one. */
   areUnchanged(): boolean {
-    return (
-      this.#folderIdentity === identityOf(this.#folder) &&
-      [...this.#stamps].every(([file, stamp]) => stampOf(file) === stamp)
-    );
+    const isSameFolder = this.#folderIdentity === identityOf(this.#folder);
+    return isSameFolder && [...this.#stamps].every(([file, stamp]) => stampOf(file) === stamp);
   }
 
   #stamp(files: readonly string[]): void {
@@ -108,10 +103,4 @@ function basesOf(file: string): string[] {
       .flatMap((base) => [base, `${base}.json`, path.join(base, 'tsconfig.json')])
       .filter((base) => stampOf(base) !== '');
   });
-}
-
-/** The folder and all above it. */
-function foldersAbove(folder: string): string[] {
-  const above = path.dirname(folder);
-  return above === folder ? [folder] : [folder, ...foldersAbove(above)];
 }

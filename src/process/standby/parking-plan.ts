@@ -5,7 +5,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { ParkOrders } from '../../preload/protocol.ts';
 import { preloadFile } from '../launch/channel.ts';
-import type { Command } from '../launch/command.ts';
+import { type Command, foldersAbove } from '../launch/command.ts';
 
 export interface ParkingPlan {
   /** The command's flags, with the module that waits among them. */
@@ -19,9 +19,9 @@ export interface ParkingPlan {
 const loaders =
   'tsx|ts-node|ts-node-dev|tsconfig-paths|esbuild-register|@swc-node/register|@swc/register|@babel/register|@oxc-node/core|@esbuild-kit/[a-z-]+|jiti|sucrase|source-map-support';
 
-const isLoader = (name: string): boolean =>
-  new RegExp(`^(?:${loaders})(?:/|$)`).test(name) ||
-  new RegExp(`[/\\\\]node_modules[/\\\\](?:${loaders})[/\\\\]`).test(name.replaceAll('%20', ' '));
+const loaderPattern = new RegExp(`^(?:${loaders})(?:/|$)|[/\\\\]node_modules[/\\\\](?:${loaders})[/\\\\]`);
+
+const isLoader = (name: string): boolean => loaderPattern.test(name.replaceAll('%20', ' '));
 
 /**
  * Flags with which a process does something of its own at its start, such as opening a port or beginning a
@@ -42,11 +42,9 @@ interface Preload {
 }
 
 /**
- * Plans the wait for a command. Node loads the modules of `--require` first, then those of `--import`, and
- * then the script. A standby waits after the loaders that come first; any other module belongs to the program,
- * and is loaded after the release.
- *
- * @returns undefined if the command cannot have standbys
+ * Plans the wait for a command; returns undefined if it cannot have standbys. Node loads the modules of `--require`
+ * first, then those of `--import`, and then the script. A standby waits after the loaders that come first; any other
+ * module belongs to the program, and is loaded after the release.
  */
 export function planParking(command: Command, env: NodeJS.ProcessEnv): ParkingPlan | undefined {
   const { nodeArgs, script } = command;
@@ -54,12 +52,9 @@ export function planParking(command: Command, env: NodeJS.ProcessEnv): ParkingPl
   if (nodeArgs.some(isIncompatible) || !isCompatible(env.NODE_OPTIONS ?? '')) return undefined;
 
   const preloads = preloadsIn(nodeArgs);
-  const requires = preloads.filter(({ kind }) => kind === 'require');
-  const imports = preloads.filter(({ kind }) => kind === 'import');
-  const ordered = [...requires, ...imports];
+  const ordered = ['require', 'import'].flatMap((kind) => preloads.filter((preload) => preload.kind === kind));
   const firstForeign = ordered.findIndex(({ name }) => !isLoader(name));
-  const before = firstForeign < 0 ? ordered : ordered.slice(0, firstForeign);
-  const last = before.at(-1);
+  const last = ordered.slice(0, firstForeign < 0 ? undefined : firstForeign).at(-1);
   const isTypeScript = /\.[cm]?tsx?$/.test(script);
   if (last === undefined) {
     // With a .cts or .mts sample, Node's own compiler would print its warning that it is experimental.
@@ -102,14 +97,12 @@ function preloadsIn(words: readonly string[]): Preload[] {
 /** Whether Node runs the script as an ES module, by its extension or by the `type` of its package. */
 function isModule(script: string): boolean {
   const extension = path.extname(script);
-  if (extension === '.mjs' || extension === '.mts') return true;
-  if (extension !== '.js' && extension !== '.ts') return false;
-  for (let folder = path.dirname(script); ; folder = path.dirname(folder)) {
-    const manifest = path.join(folder, 'package.json');
-    try {
-      return (JSON.parse(fs.readFileSync(manifest, 'utf8')) as { type?: unknown }).type === 'module';
-    } catch {
-      if (fs.existsSync(manifest) || folder === path.dirname(folder)) return false;
-    }
+  if (!/^\.[jt]s$/.test(extension)) return /^\.m[jt]s$/.test(extension);
+  const manifests = foldersAbove(path.dirname(script)).map((folder) => path.join(folder, 'package.json'));
+  const manifest = manifests.find((file) => fs.existsSync(file));
+  try {
+    return manifest !== undefined && (JSON.parse(fs.readFileSync(manifest, 'utf8')) as { type?: unknown }).type === 'module';
+  } catch {
+    return false;
   }
 }
