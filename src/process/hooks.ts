@@ -10,11 +10,10 @@ import type { HookCommand, HookName } from '../config/settings-types.ts';
 import type { CancelTimer, Clock } from '../shared/clock.ts';
 import { createDeferred, type Deferred } from '../shared/deferred.ts';
 import { codeOf, messageOf } from '../shared/errors.ts';
-import type { Survivor } from '../shared/events.ts';
 import { findOnPath } from './launch/command.ts';
 import { platform } from './platform.ts';
 import { terminateTree } from './tree/terminate.ts';
-import type { Containment, ProcessTree } from './tree/tree.ts';
+import type { Containment, Invocation, ProcessTree } from './tree/tree.ts';
 
 export interface HooksOptions {
   readonly containment: Containment;
@@ -63,14 +62,15 @@ export class Hooks {
    */
   run(name: HookName, variables: Variables): void {
     const { commands, clock } = this.#options;
-    if (this.#closed !== undefined || commands()[name] === undefined) return;
+    const command = commands()[name];
+    if (this.#closed !== undefined || command === undefined) return;
     const running = this.#active.get(name);
     if (running !== undefined) {
       running.next = variables;
       return;
     }
     // Starting a process takes a millisecond or two. The program's own start comes first.
-    const cancel = clock.soon(() => this.#start(name, variables));
+    const cancel = clock.soon(() => this.#start(name, command, variables));
     const terminate = (): void => {
       cancel();
       this.#onOver(name);
@@ -86,14 +86,8 @@ export class Hooks {
     return this.#closed.promise;
   }
 
-  #start(name: HookName, variables: Variables): void {
-    const { folder, clock, commands, env, onProblem } = this.#options;
-    const hook = this.#active.get(name);
-    const command = commands()[name];
-    if (hook === undefined || command === undefined) {
-      this.#onOver(name);
-      return;
-    }
+  #start(name: HookName, command: HookCommand, variables: Variables): void {
+    const { folder, clock, env, onProblem } = this.#options;
     const report = (problem: string): void => onProblem(`on.${name}: ${problem}`);
     const onOver = (): void => this.#onOver(name);
     const onFailure = (error: unknown): void => {
@@ -102,12 +96,9 @@ export class Hooks {
     };
     try {
       const { open, child } = this.#spawn(command, { ...env(), ...variables, DEVWATCH_EVENT: name });
-      if (child.pid === undefined) {
-        child.once('error', onFailure);
-      } else {
-        const run = new HookRun({ child, tree: open(child.pid), clock, report, onOver });
-        hook.terminate = () => run.terminate();
-      }
+      const hook = this.#active.get(name);
+      if (child.pid === undefined) child.once('error', onFailure);
+      else if (hook !== undefined) hook.terminate = followRun(child, open(child.pid), clock, report, onOver);
     } catch (error) {
       onFailure(error);
     }
@@ -115,11 +106,10 @@ export class Hooks {
 
   #spawn(
     command: HookCommand,
-    { DEVWATCH_KEEP: _, ...variables }: NodeJS.ProcessEnv,
+    { DEVWATCH_KEEP: _, ...env }: NodeJS.ProcessEnv,
   ): { open(pid: number): ProcessTree; child: ChildProcess } {
     const { containment, serial, folder } = this.#options;
-    const { file, args, verbatim } = executableOf(command, folder, variables);
-    const { open, ...contained } = containment.contain(serial(), { file, args, env: variables }, false);
+    const { open, ...contained } = containment.contain(serial(), { ...executableOf(command, folder, env), env }, false);
     const child = spawn(contained.file, contained.args, {
       cwd: folder,
       env: contained.env,
@@ -128,7 +118,7 @@ export class Hooks {
       // In a session of its own: Ctrl-C in the terminal does not reach it.
       detached: platform.isPosix,
       windowsHide: true,
-      windowsVerbatimArguments: verbatim,
+      windowsVerbatimArguments: isShellLine(command),
     });
     return { open, child };
   }
@@ -141,102 +131,74 @@ export class Hooks {
   }
 }
 
-interface HookRunContext {
-  readonly child: ChildProcess;
-  readonly tree: ProcessTree;
-  readonly clock: Clock;
-  readonly report: (problem: string) => void;
-  /** Called when its tree is gone. */
-  readonly onOver: () => void;
-}
+/** Follows a run of a hook until its process tree is gone. Returns a function that terminates it. */
+function followRun(
+  child: ChildProcess,
+  tree: ProcessTree,
+  clock: Clock,
+  report: (problem: string) => void,
+  onOver: () => void,
+): () => void {
+  let cancelScan: CancelTimer = () => {};
+  let termination: ReturnType<typeof terminateTree> | undefined;
+  const cancelDeadline = clock.after(maxRunMs, () => {
+    report(`still runs after ${maxRunMs / 1000} s · terminating it`);
+    terminate();
+  });
 
-/** A run of a hook, from its start until its process tree is gone. */
-class HookRun {
-  readonly #context: HookRunContext;
-  readonly #cancelDeadline: CancelTimer;
-  #cancelScan: CancelTimer = () => {};
-  #termination: ReturnType<typeof terminateTree> | undefined;
-  #isOver = false;
-
-  constructor(context: HookRunContext) {
-    const { child, clock, report } = context;
-    this.#context = context;
-    this.#cancelDeadline = clock.after(maxRunMs, () => {
-      report(`still runs after ${maxRunMs / 1000} s · terminating it`);
-      this.terminate();
+  const terminate = (): void => {
+    if (termination !== undefined) return;
+    cancelDeadline();
+    cancelScan();
+    termination = terminateTree(tree, { signal: 'SIGTERM', graceMs, clock });
+    void termination.gone.then((survivors) => {
+      for (const { pid, command, reason } of survivors) report(`left running: pid ${pid} (${command}) ${reason}`);
+      onOver();
     });
-    // A signal could not be sent; the termination of the tree does not depend on it.
-    child.on('error', () => {});
-    child.once('exit', (code, signal) => this.#onExit(code, signal));
-  }
+  };
 
-  terminate(): void {
-    const { tree, clock } = this.#context;
-    if (this.#termination !== undefined || this.#isOver) return;
-    this.#cancelDeadline();
-    this.#cancelScan();
-    this.#termination = terminateTree(tree, { signal: 'SIGTERM', graceMs, clock });
-    void this.#termination.gone.then((survivors) => this.#onGone(survivors));
-  }
+  /** Waits for processes that the command left behind (`paplay alarm.wav &`): they belong to the run. */
+  const awaitRest = (pauseMs: number): void => {
+    const { members, proven } = tree.scan();
+    if (members.length > 0 || !proven) {
+      cancelScan = clock.after(pauseMs, () => awaitRest(Math.min(pauseMs * 1.5, maxPauseMs)));
+      return;
+    }
+    tree.release?.();
+    cancelDeadline();
+    onOver();
+  };
 
-  #onExit(code: number | null, signal: NodeJS.Signals | null): void {
-    const { report } = this.#context;
-    if (this.#termination !== undefined) {
-      this.#termination.scanNow();
+  // A signal could not be sent; the termination of the tree does not depend on it.
+  child.on('error', () => {});
+  child.once('exit', (code, signal) => {
+    if (termination !== undefined) {
+      termination.scanNow();
       return;
     }
     if (signal !== null) report(`ended by ${signal}`);
     else if (code !== 0) report(`ended with code ${code}`);
-    this.#awaitRest(minPauseMs);
-  }
-
-  /** Waits for processes that the command left behind (`paplay alarm.wav &`): they belong to the run. */
-  #awaitRest(pauseMs: number): void {
-    const { tree, clock } = this.#context;
-    const { members, proven } = tree.scan();
-    if (members.length === 0 && proven) {
-      tree.release?.();
-      this.#finish();
-    } else {
-      this.#cancelScan = clock.after(pauseMs, () => this.#awaitRest(Math.min(pauseMs * 1.5, maxPauseMs)));
-    }
-  }
-
-  #onGone(survivors: readonly Survivor[]): void {
-    for (const { pid, command, reason } of survivors) {
-      this.#context.report(`left running: pid ${pid} (${command}) ${reason}`);
-    }
-    this.#finish();
-  }
-
-  #finish(): void {
-    this.#isOver = true;
-    this.#cancelDeadline();
-    this.#context.onOver();
-  }
+    awaitRest(minPauseMs);
+  });
+  return terminate;
 }
 
-interface Executable {
-  readonly file: string;
-  readonly args: readonly string[];
-  /** On Windows: the arguments are already quoted. */
-  readonly verbatim: boolean;
-}
+const isShellLine = (command: HookCommand): command is Extract<HookCommand, { shell: string }> =>
+  typeof command === 'object' && 'shell' in command;
 
 /** @throws Error if there is no such command */
-function executableOf(command: HookCommand, folder: string, env: NodeJS.ProcessEnv): Executable {
-  if (typeof command === 'object' && 'shell' in command) {
-    const { shell } = command;
+function executableOf(command: HookCommand, folder: string, env: NodeJS.ProcessEnv): Omit<Invocation, 'env'> {
+  if (isShellLine(command)) {
     return platform.isPosix
-      ? { file: '/bin/sh', args: ['-c', shell], verbatim: false }
-      : { file: process.env.ComSpec ?? 'cmd.exe', args: ['/d', '/s', '/c', `"${shell}"`], verbatim: true };
+      ? { file: '/bin/sh', args: ['-c', command.shell] }
+      : { file: process.env.ComSpec ?? 'cmd.exe', args: ['/d', '/s', '/c', `"${command.shell}"`] };
   }
   const [word = '', ...args] = typeof command === 'string' ? splitWords(command) : command;
   if (word === '') throw new Error('names no command');
   // The wrapper that contains it would report this only on stderr.
   const file = findOnPath(word, folder, env);
   if (file === undefined) throw new Error(`${JSON.stringify(word)} was not found`);
-  return { file, args, verbatim: false };
+  return { file, args };
 }
 
 function describeStartError(error: unknown, folder: string): string {
@@ -244,6 +206,9 @@ function describeStartError(error: unknown, folder: string): string {
   if (!fs.existsSync(folder)) return `cannot be started: ${folder} is missing`;
   return `cannot be started: ${messageOf(error)}`;
 }
+
+/** Matches a blank, a line feed that joins two lines, a text in quotes, or a single character. */
+const tokens = /([ \t\n])|\\\n|'([^']*)'|"((?:\\.|[^"\\])*)"|\\?(.)/gs;
 
 /**
  * Splits a text into words by the rules of sh for quotes and backslashes. Variables, patterns, comments and
@@ -255,37 +220,13 @@ export function splitWords(text: string): string[] {
   const words: string[] = [];
   /** Undefined between two words; empty for empty quotes. */
   let word: string | undefined;
-  for (let index = 0; index < text.length; index += 1) {
-    const character = text.charAt(index);
-    if (/[ \t\n]/.test(character)) {
-      if (word !== undefined) words.push(word);
-      word = undefined;
-    } else if (character === "'" || character === '"') {
-      const close = closingQuote(text, index);
-      const quoted = text.slice(index + 1, close);
-      word = (word ?? '') + (character === "'" ? quoted : quoted.replace(/\\([$`"\\]|\n)/g, unescaped));
-      index = close;
-    } else if (character === '\\' && index + 1 < text.length) {
-      index += 1;
-      const next = text.charAt(index);
-      // A backslash before a line feed joins two lines.
-      if (next !== '\n') word = (word ?? '') + next;
-    } else {
-      word = (word ?? '') + character;
-    }
+  for (const [token, blank, single, double, character] of text.matchAll(tokens)) {
+    if (token === "'" || token === '"') throw new Error(`a ${token} is not closed in ${JSON.stringify(text)}`);
+    const part = single ?? double?.replace(/\\(?:\n|([$`"\\]))/g, '$1') ?? character;
+    if (part !== undefined) word = (word ?? '') + part;
+    if (blank !== undefined && word !== undefined) words.push(word);
+    if (blank !== undefined) word = undefined;
   }
   if (word !== undefined) words.push(word);
   return words;
-}
-
-const unescaped = (_: string, character: string): string => (character === '\n' ? '' : character);
-
-/** Index of the closing quote. Within `"`, a backslash escapes the next character. */
-function closingQuote(text: string, open: number): number {
-  const quote = text.charAt(open);
-  for (let index = open + 1; index < text.length; index += 1) {
-    if (text.charAt(index) === quote) return index;
-    if (quote === '"' && text.charAt(index) === '\\') index += 1;
-  }
-  throw new Error(`a ${quote} is not closed in ${JSON.stringify(text)}`);
 }

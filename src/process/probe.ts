@@ -6,7 +6,6 @@
 import type { Socket } from 'node:net';
 import type { ProbeFailure, ProbeResult } from '../supervise/health.ts';
 
-const timedOut: ProbeResult = { ok: false, kind: 'timeout' };
 const closed: ProbeResult = { ok: false, kind: 'closed' };
 
 /** Time to read the body, in ms: a program may log an error if its client disconnects within a short response. */
@@ -20,24 +19,19 @@ export async function probeHttp(url: URL, signal: AbortSignal): Promise<ProbeRes
   const secure = url.protocol === 'https:';
   const request: typeof import('node:https').request = (await (secure ? import('node:https') : import('node:http')))
     .request;
-  if (signal.aborted) return timedOut;
   return new Promise((resolve) => {
     const startedAt = performance.now();
     let result: ProbeResult | undefined;
     let bodyTimer: NodeJS.Timeout | undefined;
+    const headers = { 'user-agent': 'devwatch' };
     // Without an agent nothing is kept open, and the environment's proxies, which the global agent uses, are ignored.
-    const client = request(url, { agent: false, rejectUnauthorized: false, headers: { 'user-agent': 'devwatch' } });
-
-    function finish(fallback: ProbeResult): void {
+    const client = request(url, { agent: false, rejectUnauthorized: false, headers, signal });
+    const finish = (fallback: ProbeResult): void => {
       clearTimeout(bodyTimer);
-      signal.removeEventListener('abort', onAbort);
       client.destroy();
       resolve(result ?? fallback);
-    }
-    const onAbort = (): void => finish(timedOut);
+    };
     const onClose = (): void => finish(closed);
-
-    signal.addEventListener('abort', onAbort);
     client.on('socket', releaseLoop);
     client.on('error', (error) => finish(failureOf(error)));
     client.on('close', onClose);
@@ -58,23 +52,17 @@ export async function probeHttp(url: URL, signal: AbortSignal): Promise<ProbeRes
 
 /** Connects. This only shows that the program listens: the kernel accepts connections for a blocked program. */
 export async function probeTcp(
-  address: { readonly host: string; readonly port: number },
+  { host, port }: { readonly host: string; readonly port: number },
   signal: AbortSignal,
 ): Promise<ProbeResult> {
   const { connect } = await import('node:net');
-  if (signal.aborted) return timedOut;
   return new Promise((resolve) => {
     const startedAt = performance.now();
-    const socket = connect({ host: address.host, port: address.port });
-
-    function finish(result: ProbeResult): void {
-      signal.removeEventListener('abort', onAbort);
+    const socket = connect({ host, port, signal });
+    const finish = (result: ProbeResult): void => {
       socket.destroy();
       resolve(result);
-    }
-    const onAbort = (): void => finish(timedOut);
-
-    signal.addEventListener('abort', onAbort);
+    };
     releaseLoop(socket);
     socket.on('connect', () => finish({ ok: true, ms: performance.now() - startedAt }));
     socket.on('error', (error) => finish(failureOf(error)));
@@ -97,7 +85,7 @@ function failureOf(error: NodeJS.ErrnoException): ProbeResult {
 
 function failureOfAddress({ code, syscall, message }: NodeJS.ErrnoException): ProbeFailure {
   if (code === 'ECONNREFUSED') return { kind: 'refused' };
-  if (code === 'ETIMEDOUT') return { kind: 'timeout' };
+  if (code === 'ETIMEDOUT' || code === 'ABORT_ERR') return { kind: 'timeout' };
   // Node uses the same code for an orderly close before the response, but then without a failed system call.
   if (code === 'ECONNRESET') return { kind: syscall === undefined ? 'closed' : 'reset' };
   if (code === 'EPIPE') return { kind: 'reset' };

@@ -18,14 +18,14 @@ const maxTickMs = 10;
 export class BootFiles {
   readonly #startedAt = Date.now();
   readonly #folder: string;
-  readonly #folderIdentity: string;
+  readonly #folderStats: fs.Stats | undefined;
   /** Stamps of the files by path, those of missing files included. */
   readonly #stamps = new Map<string, string>();
 
   /** To be created just before the standby is started. */
   constructor(options: ChildOptions, packages: readonly PackageFile[]) {
     this.#folder = options.folder;
-    this.#folderIdentity = identityOf(options.folder);
+    this.#folderStats = statsOf(options.folder);
     this.#stamp(filesReadAtStart(options));
     for (const { file } of packages) this.#stamp([file, ...manifestOf(file)]);
   }
@@ -33,12 +33,13 @@ export class BootFiles {
   /** Adds files that the standby has loaded. Returns false if it may have read an older content of one of them. */
   add(files: readonly string[]): boolean {
     this.#stamp(files);
-    return !files.some((file) => changedAt(file) >= this.#startedAt - maxTickMs);
+    return !files.some((file) => (statsOf(file)?.ctimeMs ?? 0) >= this.#startedAt - maxTickMs);
   }
 
   /** Whether no file has changed, and the working folder is still the same one. */
   areUnchanged(): boolean {
-    const isSameFolder = this.#folderIdentity === identityOf(this.#folder);
+    const stats = statsOf(this.#folder);
+    const isSameFolder = stats?.ino === this.#folderStats?.ino && stats?.dev === this.#folderStats?.dev;
     return isSameFolder && [...this.#stamps].every(([file, stamp]) => stampOf(file) === stamp);
   }
 
@@ -47,22 +48,12 @@ export class BootFiles {
   }
 }
 
-/** Distinguishes a folder from another one that has its path later. */
-function identityOf(folder: string): string {
+/** Returns undefined for a name that is not a file: loaders give modules such names. */
+function statsOf(file: string): fs.Stats | undefined {
   try {
-    const { dev, ino } = fs.statSync(folder);
-    return `${dev} ${ino}`;
+    return fs.statSync(file);
   } catch {
-    return '';
-  }
-}
-
-/** Epoch ms of the last change; 0 for a name that is not a file, because loaders give modules such names. */
-function changedAt(file: string): number {
-  try {
-    return fs.statSync(file).ctimeMs;
-  } catch {
-    return 0;
+    return undefined;
   }
 }
 

@@ -36,8 +36,7 @@ const isIncompatible = (flag: string): boolean => incompatibleFlags.test(flag.re
 interface Preload {
   readonly kind: 'require' | 'import';
   readonly name: string;
-  /** Indices of its first word, and of the word after its last one. */
-  readonly start: number;
+  /** Index of the word after its last one. */
   readonly end: number;
 }
 
@@ -90,7 +89,7 @@ function preloadsIn(words: readonly string[]): Preload[] {
     if (flag === '') return [];
     const kind = flag === '--import' ? 'import' : 'require';
     const name = attached ?? words[start + 1];
-    return name === undefined ? [] : [{ kind, name, start, end: start + (attached === undefined ? 2 : 1) }];
+    return name === undefined ? [] : [{ kind, name, end: start + (attached === undefined ? 2 : 1) }];
   });
 }
 
@@ -100,8 +99,9 @@ function isModule(script: string): boolean {
   if (!/^\.[jt]s$/.test(extension)) return /^\.m[jt]s$/.test(extension);
   const manifests = foldersAbove(path.dirname(script)).map((folder) => path.join(folder, 'package.json'));
   const manifest = manifests.find((file) => fs.existsSync(file));
+  if (manifest === undefined) return false;
   try {
-    return manifest !== undefined && (JSON.parse(fs.readFileSync(manifest, 'utf8')) as { type?: unknown }).type === 'module';
+    return (JSON.parse(fs.readFileSync(manifest, 'utf8')) as { type?: unknown }).type === 'module';
   } catch {
     return false;
   }

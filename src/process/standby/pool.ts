@@ -28,9 +28,8 @@ export interface StandbyContext {
   readonly cpuTime?: (pid: number) => number | undefined;
 }
 
-/** Time from a launch to the first check whether the program has settled. */
+/** Time from a launch to the first check whether the program has settled; less while restarts follow each other quickly. */
 const firstCheckMs = 1000;
-/** The same while restarts follow each other quickly. */
 const firstQuickCheckMs = 100;
 const checkIntervalMs = 100;
 /** A program that uses less CPU time between two checks has settled. The kernel counts in steps of 10 ms. */
@@ -115,7 +114,7 @@ export class StandbyPool {
   /** Discards all standbys; new ones are prepared as after a launch. Resolves when the old ones are gone. */
   async discard(): Promise<void> {
     this.#prewarmFails = false;
-    this.#discardAll();
+    for (const standby of this.#standbys) this.#discard(standby);
     if (this.#run !== undefined) this.#awaitSettled();
     await Promise.all(this.#terminations);
   }
@@ -126,8 +125,7 @@ export class StandbyPool {
     this.#run = undefined;
     this.#cancelCheck();
     this.#cancelCalm?.();
-    this.#discardAll();
-    await Promise.all(this.#terminations);
+    await this.discard();
   }
 
   #beginQuickPeriod(): void {
@@ -207,10 +205,6 @@ export class StandbyPool {
     process.once('exit', scanNow);
     this.#terminations.add(gone);
     void gone.then(() => this.#terminations.delete(gone));
-  }
-
-  #discardAll(): void {
-    for (const standby of this.#standbys) this.#discard(standby);
   }
 }
 

@@ -1,5 +1,6 @@
 /** Single probes of real servers on the loopback, in each way in which a server can hang. */
 
+import { getEventListeners } from 'node:events';
 import fs from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
@@ -197,8 +198,6 @@ describe('an HTTP probe', () => {
   ])('ends on abort when a server %s', async (_, onRequest) => {
     const { url, asked, closed } = await rawServer(onRequest);
     const controller = new AbortController();
-    const removed = vi.spyOn(controller.signal, 'removeEventListener');
-    const added = vi.spyOn(controller.signal, 'addEventListener');
     const result = probeHttp(url, controller.signal);
     let settled = false;
     result.finally(() => {
@@ -210,8 +209,7 @@ describe('an HTTP probe', () => {
     controller.abort();
     expect(await result).toEqual({ ok: false, kind: 'timeout' });
     await vi.waitFor(() => expect(closed()).toBe(1));
-    expect(added).toHaveBeenCalledTimes(1);
-    expect(removed).toHaveBeenCalledWith(...(added.mock.calls[0] ?? []));
+    expect(getEventListeners(controller.signal, 'abort')).toEqual([]);
   });
 
   test.each<[string, (socket: net.Socket) => void, object]>([
