@@ -17,8 +17,6 @@ import type { Coverage, Watcher, WatchOptions } from './watcher.ts';
  */
 const firstPollMs = 100;
 
-const kinds: Readonly<Record<string, Change['kind']>> = { add: 'add', change: 'change', unlink: 'unlink' };
-
 /** Watches by events, or with `intervalMs` by comparing every file with its last state, once per interval. */
 export class ChokidarWatcher implements Watcher {
   readonly armed: Promise<Coverage>;
@@ -34,9 +32,9 @@ export class ChokidarWatcher implements Watcher {
     this.#polls = intervalMs !== undefined;
     this.#watcher = openFor(options, intervalMs);
     this.#watcher.on('all', (event, file, stats) => {
-      const kind = kinds[event];
+      if (event !== 'add' && event !== 'change' && event !== 'unlink') return;
       const full = path.resolve(file);
-      if (kind !== undefined && options.filter.accepts(full)) this.#announce(kind, full, stats);
+      if (options.filter.accepts(full)) this.#announce(event, full, stats);
     });
     // When watches or descriptors run out, every file causes the same error.
     const reported = new Set<string | undefined>();

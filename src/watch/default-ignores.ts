@@ -1,18 +1,7 @@
 /** Folders of build output and installed packages, not watched at any depth unless a pattern names them. */
-export const ignoredFolderNames: ReadonlySet<string> = new Set([
-  'node_modules',
-  'bower_components',
-  'jspm_packages',
-  'dist',
-  'build',
-  'out',
-  'coverage',
-  'logs',
-  'tmp',
-  'temp',
-  '__pycache__',
-  'venv',
-]);
+export const ignoredFolderNames: ReadonlySet<string> = new Set(
+  'node_modules bower_components jspm_packages dist build out coverage logs tmp temp __pycache__ venv'.split(' '),
+);
 
 /** Temporary files that editors and tools put beside the real ones, ignored unless a pattern names them. */
 const ignoredFiles: readonly string[] = [

@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import fs, { type StatSyncFn, type Stats } from 'node:fs';
+import path from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { systemClock } from '../shared/clock.ts';
 import { codeOf } from '../shared/errors.ts';
@@ -33,6 +34,12 @@ export function entriesOf(folder: string): fs.Dirent[] {
   } catch {
     return [];
   }
+}
+
+/** A folder, and all folders above it. */
+export function* upwards(folder: string): Generator<string> {
+  yield folder;
+  if (path.dirname(folder) !== folder) yield* upwards(path.dirname(folder));
 }
 
 /** Returns the path with all links resolved; undefined when nothing is there. */

@@ -48,13 +48,7 @@ export interface FilterOptions {
 type Rejection = Extract<Verdict, { readonly watched: false }>;
 
 /** Reasons why a pattern that matches a file does not select it, the most telling one first. */
-const reasons: readonly Rejection['reason'][] = [
-  'excluded',
-  'ignored-by-default',
-  'gitignored',
-  'extension',
-  'outside',
-];
+const reasons: readonly string[] = ['excluded', 'ignored-by-default', 'gitignored', 'extension', 'outside'];
 
 const gitIgnoreName = '.gitignore';
 
@@ -120,7 +114,8 @@ export class Filter {
       if (!isBelow(folder, pattern.base)) return false;
       if (hidingDefault(`${folder}/`, pattern, lifting) !== undefined) return false;
       if (lifting.length === 0 && this.#gitRule(folder, true, pattern) !== undefined) return false;
-      return segmentsBelow(folder, pattern.base) < pattern.depth || matches(pattern, folder);
+      const segments = folder.slice(lengthOfPrefix(pattern.base)).split('/');
+      return segments.length < pattern.depth || matches(pattern, folder);
     });
   }
 
@@ -171,9 +166,8 @@ export class Filter {
 
 const nameOf = (file: string): string => file.slice(file.lastIndexOf('/') + 1);
 
-function lastMatch(patterns: readonly Pattern[], file: string): Pattern | undefined {
-  return patterns.findLast((pattern) => matches(pattern, file));
-}
+const lastMatch = (patterns: readonly Pattern[], file: string): Pattern | undefined =>
+  patterns.findLast((pattern) => matches(pattern, file));
 
 /** Compiles the patterns of `ignore`. Those that match at any depth also apply in every watched folder outside the base. */
 function compileIgnores({ patterns, base }: PatternList, roots: readonly string[]): Pattern[] {
@@ -232,8 +226,6 @@ function hasExtension(name: string, extensions: ReadonlySet<string> | undefined)
 
 const isAsTelling = (one: Rejection, other: Rejection): boolean =>
   reasons.indexOf(one.reason) <= reasons.indexOf(other.reason);
-
-const segmentsBelow = (folder: string, base: string): number => folder.slice(lengthOfPrefix(base)).split('/').length;
 
 function outermost(folders: readonly string[]): string[] {
   const sorted = [...new Set(folders)].sort();

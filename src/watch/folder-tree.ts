@@ -7,7 +7,6 @@ import type { Baseline } from './written.ts';
 export interface Folder {
   readonly path: string;
   readonly subscription: fs.FSWatcher;
-  /** See `identityOf`. */
   readonly identity: string | undefined;
   /** The relevant files in it by name, each with its state when it was last examined. */
   readonly files: Map<string, Baseline | undefined>;

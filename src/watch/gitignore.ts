@@ -6,6 +6,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import ignore, { type Ignore } from 'ignore';
+import { upwards } from './disk.ts';
 import type { GitIgnores } from './filter.ts';
 import { isAtOrBelow, toPosix } from './paths.ts';
 
@@ -52,12 +53,9 @@ export function readGitIgnores(folder: string): GitIgnores {
 
 /** Returns the .gitignore files above a folder that apply to it, absolute. */
 export function gitIgnoreFilesAbove(folder: string): string[] {
-  const files: string[] = [];
-  for (let place = folder; ; place = path.dirname(place)) {
-    if (fs.existsSync(path.join(place, '.git'))) return files;
-    if (place === path.dirname(place)) return [];
-    files.push(path.join(path.dirname(place), '.gitignore'));
-  }
+  const folders = [...upwards(folder)];
+  const top = folders.findIndex((place) => fs.existsSync(path.join(place, '.git')));
+  return folders.slice(1, top + 1).map((place) => path.join(place, '.gitignore'));
 }
 
 function usersFile(): string {

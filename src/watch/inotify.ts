@@ -18,7 +18,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { codeOf } from '../shared/errors.ts';
-import { entriesOf, inSlices, isExhausted, statsOf, timestampSlackMs } from './disk.ts';
+import { entriesOf, inSlices, isExhausted, statsOf, timestampSlackMs, upwards } from './disk.ts';
 import { type Folder, FolderTree, isStill, joinPath } from './folder-tree.ts';
 import { Links } from './links.ts';
 import type { Coverage, Watcher, WatchOptions } from './watcher.ts';
@@ -309,9 +309,5 @@ export class InotifyWatcher implements Watcher {
 }
 
 /** Returns the folder itself, the folder of a file, or the nearest folder above a missing path. */
-function nearestFolder(wanted: string): string {
-  for (let folder = wanted; ; folder = path.dirname(folder)) {
-    if (statsOf(folder)?.isDirectory() === true) return folder;
-    if (folder === path.dirname(folder)) return folder;
-  }
-}
+const nearestFolder = (wanted: string): string =>
+  [...upwards(wanted)].find((folder) => statsOf(folder)?.isDirectory() === true) ?? path.parse(wanted).root;

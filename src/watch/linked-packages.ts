@@ -1,12 +1,7 @@
-/**
- * Finds the packages of a workspace (or of `npm link`) that a program uses: in node_modules they are
- * links, and their sources lie elsewhere, often outside the watched folders.
- */
-
 import fs from 'node:fs';
 import path from 'node:path';
 import { ignoredFolderNames } from './default-ignores.ts';
-import { realPathOf } from './disk.ts';
+import { realPathOf, upwards } from './disk.ts';
 
 type Manifest = Readonly<Record<string, unknown>>;
 
@@ -16,9 +11,10 @@ const dependencyFields = ['dependencies', 'devDependencies', 'optionalDependenci
 const entryFields = ['main', 'module', 'exports', 'imports'];
 
 /**
- * Returns the folders to watch for the linked packages on which the package in `folder` depends, directly
- * or through another linked package; absolute real paths. A package whose entry points lie in a folder that
- * is ignored by default is watched there: a change of its sources takes effect only once `dist` is rebuilt.
+ * Returns the folders to watch (absolute real paths) for the packages of a workspace, or of `npm link`, on which the
+ * package in `folder` depends, directly or through another one: in node_modules they are links, and their sources lie
+ * elsewhere. A package whose entry points lie in a folder that is ignored by default is watched there: a change of its
+ * sources takes effect only once `dist` is rebuilt.
  */
 export function linkedFolders(folder: string): string[] {
   const seen = new Set<string>([realPathOf(folder) ?? folder]);
@@ -39,15 +35,14 @@ export function linkedFolders(folder: string): string[] {
 
 /** Returns the real path of a dependency to which node_modules only links. */
 function findLinked(name: string, from: string): string | undefined {
-  for (let place = from; ; place = path.dirname(place)) {
-    const entry = path.join(place, 'node_modules', name);
-    if (fs.existsSync(entry)) {
-      const target = realPathOf(entry);
-      // pnpm links into its own store, below a node_modules.
-      return target === undefined || target.split(path.sep).includes('node_modules') ? undefined : target;
-    }
-    if (place === path.dirname(place)) return undefined;
+  for (const folder of upwards(from)) {
+    const entry = path.join(folder, 'node_modules', name);
+    if (!fs.existsSync(entry)) continue;
+    const target = realPathOf(entry);
+    // pnpm links into its own store, below a node_modules.
+    return target?.split(path.sep).includes('node_modules') === true ? undefined : target;
   }
+  return undefined;
 }
 
 function entryFolders(folder: string, manifest: Manifest): string[] {

@@ -6,19 +6,16 @@ import { realPathOf, statsOf } from './disk.ts';
 import type { Filter } from './filter.ts';
 import { isAtOrBelow } from './paths.ts';
 
-export interface LinkTargetsOptions<Link> {
+export interface LinksOptions<Link> {
+  readonly filter: Filter;
+  /** Are links to files and folders outside followed? */
+  readonly follow: boolean;
   /** Watches a folder, if that is possible. */
   readonly open: (folder: string) => fs.FSWatcher | undefined;
   /** Called for an event, by the names of `fs.watch`, of the target of this link. */
   readonly onTarget: (type: string, link: Link) => void;
   /** Called when only another walk can tell where links lead: a folder that holds targets was removed or renamed. */
   readonly onUncertain: () => void;
-}
-
-export interface LinksOptions<Link> extends LinkTargetsOptions<Link> {
-  readonly filter: Filter;
-  /** Are links to files and folders outside followed? */
-  readonly follow: boolean;
 }
 
 /** `Link` is the place of a link in the tree. All paths are absolute. */
@@ -79,6 +76,8 @@ export class Links<Link> {
     return first === link;
   }
 }
+
+type LinkTargetsOptions<Link> = Omit<LinksOptions<Link>, 'filter' | 'follow'>;
 
 /** A folder that holds targets. */
 interface WatchedFolder<Link> {

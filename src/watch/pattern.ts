@@ -25,12 +25,6 @@ export interface Pattern {
   matchesBelow(file: string): boolean;
 }
 
-const globstar = '**';
-
-function regexOf(glob: string): RegExp {
-  return picomatch.makeRe(glob, { dot: true, posix: true });
-}
-
 /**
  * Splits a pattern into its literal part and the rest. Most patterns are plain paths: for those picomatch, which takes
  * 3 ms to load, is not needed.
@@ -55,21 +49,14 @@ export function matchesAnyDepth(text: string, list: List): boolean {
   return !anchored && !body.includes('/') && !/^\.{0,2}$/.test(body) && (list === 'ignore' || !isPlain(body));
 }
 
-/**
- * Compiles a pattern.
- *
- * @param base absolute folder that the pattern is relative to
- * @throws TypeError when picomatch cannot parse it
- */
+/** Compiles a pattern that is relative to `base` (absolute). Throws a TypeError when picomatch cannot parse it. */
 export function compile(text: string, base: string, list: List): Pattern {
   const { negated, body } = parse(text);
-  const parts = matchesAnyDepth(text, list) ? { base: '', glob: `${globstar}/${body}` } : scan(body);
-  const folder = toPosix(path.resolve(base, parts.base));
+  const { base: start, glob } = matchesAnyDepth(text, list) ? { base: '', glob: `**/${body}` } : scan(body);
+  const folder = toPosix(path.resolve(base, start));
   const literal = toPosix(path.resolve(base, body));
-  const { glob } = parts;
-  const itself = glob === '' ? undefined : regexOf(glob);
+  const itself = glob === '' ? undefined : picomatch.makeRe(glob, { dot: true, posix: true });
   const prefix = lengthOfPrefix(folder);
-
   return {
     text,
     negated,
@@ -117,7 +104,7 @@ export const matches = (pattern: Pattern, file: string): boolean =>
 
 /** Returns an upper bound: a globstar matches at any depth, and a group with slashes may repeat. */
 function depthOf(glob: string): number {
-  return glob.includes(globstar) || glob.includes('(') ? Number.POSITIVE_INFINITY : glob.split('/').length;
+  return glob.includes('**') || glob.includes('(') ? Number.POSITIVE_INFINITY : glob.split('/').length;
 }
 
 function namesIn(body: string): ReadonlySet<string> {

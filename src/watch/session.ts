@@ -3,15 +3,12 @@ import { messageOf } from '../shared/errors.ts';
 import type { Change } from '../shared/events.ts';
 import { Digests } from './content-digests.ts';
 import { Filter, type PatternList } from './filter.ts';
-import type { BackendPreference, Coverage, Watcher } from './watcher.ts';
+import type { BackendPreference, Coverage, Watcher, WatchOptions } from './watcher.ts';
 
 /** The files to watch, and how to watch them. */
-export interface WatchPlan extends BackendPreference {
-  readonly filter: Filter;
+export interface WatchPlan extends BackendPreference, Pick<WatchOptions, 'filter' | 'follow' | 'pollInterval'> {
   /** Patterns of files that are ignored even when the program loads them. */
   readonly ignore: PatternList;
-  readonly follow: boolean;
-  readonly pollInterval: number | undefined;
   /** Ignore changes that leave the content of a file as it was. */
   readonly skipUnchanged: boolean;
   /** Report changes that do not count. */
@@ -38,14 +35,14 @@ export class WatchSession {
   readonly #warn: (message: string) => void;
   readonly #ignored = new Set<string>();
   #plan: WatchPlan | undefined;
-  #watcher: Watcher | undefined;
+  /** For the files of the plan, and for those that the program has loaded. */
+  readonly #watchers = new Map<'plan' | 'loads', Watcher>();
   #digests: Digests | undefined;
   /** Files outside the plan that the latest run has loaded, and the one before it. */
   #loaded = new Set<string>();
   #loadedBefore = new Set<string>();
   /** Those of them that are watched. */
   #watchedLoads = new Set<string>();
-  #loadWatcher: Watcher | undefined;
   #cancelLoadTimer: CancelTimer | undefined;
   /** Epoch ms of the latest run's start. */
   #runSince: number;
@@ -64,17 +61,13 @@ export class WatchSession {
    */
   async watch(plan: WatchPlan, since: number): Promise<Coverage | undefined> {
     this.#plan = plan;
-    const watcher = await this.#open(plan, since, (change) => this.#options.onChange(change));
-    const previous = this.#watcher;
-    this.#watcher = watcher;
-    const coverage = await watcher?.armed;
-    await previous?.close();
+    const watcher = await this.#open('plan', plan, since, this.#options.onChange);
     if (this.#isClosed || watcher === undefined) return undefined;
     // The digests of an earlier watcher stay: a save that is still being handled must not pass for known.
     this.#digests = plan.skipUnchanged ? (this.#digests ?? new Digests()) : undefined;
     // Not awaited: it runs beside the program's start, which it must not slow.
     void this.#digests?.learn([...watcher.files()], since, () => this.#isClosed);
-    return coverage;
+    return watcher.armed;
   }
 
   /** Begins a new run, whose loaded files are reported by `loads`. */
@@ -92,9 +85,9 @@ export class WatchSession {
     if (this.#watchedLoads.has(file)) return;
     this.#cancelLoadTimer?.();
     this.#cancelLoadTimer = this.#options.clock.after(loadPauseMs, () => {
-      this.#watchLoads().catch((error: unknown) =>
-        this.#warn(`the files that the program loads are not watched: ${messageOf(error)}`),
-      );
+      const warn = (error: unknown) =>
+        this.#warn(`the files that the program loads are not watched: ${messageOf(error)}`);
+      this.#watchLoads().catch(warn);
     });
   }
 
@@ -105,13 +98,13 @@ export class WatchSession {
 
   /** May changes of the past still be reported, because events have been lost? Then a burst is not over. */
   isResyncing(): boolean {
-    return this.#watcher?.isResyncing() === true || this.#loadWatcher?.isResyncing() === true;
+    return [...this.#watchers.values()].some((watcher) => watcher.isResyncing());
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#cancelLoadTimer?.();
-    await Promise.all([this.#watcher?.close(), this.#loadWatcher?.close()]);
+    await Promise.all([...this.#watchers.values()].map((watcher) => watcher.close()));
   }
 
   async #watchLoads(): Promise<void> {
@@ -123,24 +116,30 @@ export class WatchSession {
     const filter = new Filter({ watch: nothing, ignore, extensions: null, always: [...watched] });
     // Other files in the same folders are of no interest.
     const plan = { ...this.#plan, filter, reportIgnored: false };
-    const watcher = await this.#open(plan, this.#runSince, (change) => {
+    await this.#open('loads', plan, this.#runSince, (change) => {
       // Runs before the last two may have loaded other files.
       if (this.#loaded.has(change.path) || this.#loadedBefore.has(change.path)) this.#options.onChange(change);
     });
-    const previous = this.#loadWatcher;
-    this.#loadWatcher = watcher;
-    await watcher?.armed;
-    await previous?.close();
     if (!this.#isClosed) this.#options.onLoadsWatched([...watched]);
   }
 
-  async #open(plan: WatchPlan, since: number, onChange: (change: Change) => void): Promise<Watcher | undefined> {
+  /** Opens a watcher, waits until it is armed, and only then closes the one whose place it takes. */
+  async #open(
+    place: 'plan' | 'loads',
+    plan: WatchPlan,
+    since: number,
+    onChange: (change: Change) => void,
+  ): Promise<Watcher | undefined> {
     // Loaded only now: the program is already starting.
     const { openWatcher } = await import('./watcher.ts');
     if (this.#isClosed) return undefined;
     const onIgnored = plan.reportIgnored ? once(this.#ignored, this.#options.onIgnored) : undefined;
     const opened = await openWatcher({ ...plan, since, onChange, onIgnored, onWarning: this.#warn }, plan);
     if (this.#isClosed) await opened.close();
+    const previous = this.#watchers.get(place);
+    this.#watchers.set(place, opened);
+    await opened.armed;
+    await previous?.close();
     return opened;
   }
 }

@@ -5,7 +5,7 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
-import { realPathOf } from './disk.ts';
+import { realPathOf, upwards } from './disk.ts';
 import { isAtOrBelow, isBelow } from './paths.ts';
 
 /** A mounted file system. */
@@ -75,9 +75,9 @@ export function parseMounts(table: string): Mount[] {
 
 /** Returns the real path of a root; of a missing root, the real path of its nearest folder and the rest as written. */
 function placeOf(root: string): string {
-  for (let folder = root; ; folder = path.dirname(folder)) {
+  for (const folder of upwards(root)) {
     const real = realPathOf(folder);
     if (real !== undefined) return path.join(real, path.relative(folder, root));
-    if (folder === path.dirname(folder)) return root;
   }
+  return root;
 }

@@ -42,17 +42,12 @@ export function isWritten(
   stats: Stats | undefined,
   suspects: Set<string>,
 ): boolean {
-  if (differs(file, before, stats)) return true;
-  // A copy that keeps the times (`cp -p`) causes at least two events: a write, and a change of attributes.
-  if (before?.fingerprint === undefined && suspects.has(file)) return true;
-  suspects.add(file);
-  return false;
-}
-
-function differs(file: string, before: Baseline | undefined, stats: Stats | undefined): boolean {
   if (before === undefined || stats === undefined || before.size !== stats.size) return true;
   // A write and a `touch` move the time forwards. A copy in progress gets the older time of its source last.
   if (stats.mtimeMs > before.mtimeMs) return true;
-  if (stats.mtimeMs < before.mtimeMs && before.fingerprint === undefined) return true;
-  return before.fingerprint !== undefined && before.fingerprint !== fingerprintOf(file);
+  if (before.fingerprint !== undefined) return before.fingerprint !== fingerprintOf(file);
+  // A copy that keeps the times (`cp -p`) causes at least two events: a write, and a change of attributes.
+  if (stats.mtimeMs < before.mtimeMs || suspects.has(file)) return true;
+  suspects.add(file);
+  return false;
 }

@@ -28,7 +28,9 @@ export class CgroupTree extends LinuxTree {
   }
 
   scan(onFound?: (member: Member) => void): Scan {
-    const candidates = this.#pids().flatMap((pid) => readCandidate(pid, 0) ?? []);
+    const lists = cgroupsBelow(this.#folder).map((folder) => readProc(path.join(folder, 'cgroup.procs')) ?? '');
+    const pids = lists.flatMap((list) => list.split('\n').filter(Boolean).map(Number));
+    const candidates = pids.flatMap((pid) => readCandidate(pid, 0) ?? []);
     const root = this.#rootOutside(candidates);
     if (root !== undefined) candidates.push(root);
     const isExempt = this.#exemptions(candidates);
@@ -65,13 +67,6 @@ export class CgroupTree extends LinuxTree {
     return now?.startTime === this.#root.startTime ? now : undefined;
   }
 
-  #pids(): number[] {
-    return cgroupsBelow(this.#folder).flatMap((folder) => {
-      const text = readProc(path.join(folder, 'cgroup.procs')) ?? '';
-      return text.split('\n').filter(Boolean).map(Number);
-    });
-  }
-
   /** Moves an exempt process to devwatch's own cgroup, so that cgroup.kill does not reach it. */
   #moveOut(pid: number): void {
     write(path.join(path.dirname(path.dirname(this.#folder)), 'cgroup.procs'), String(pid));
@@ -80,18 +75,12 @@ export class CgroupTree extends LinuxTree {
 
 /** Returns the cgroup and those that its members made inside, parents first. */
 function cgroupsBelow(folder: string): string[] {
-  const found = [folder];
-  for (let index = 0; index < found.length; index += 1) {
-    const above = found[index] ?? '';
-    try {
-      for (const entry of fs.readdirSync(above, { withFileTypes: true })) {
-        if (entry.isDirectory()) found.push(path.join(above, entry.name));
-      }
-    } catch {
-      // Removed in between.
-    }
+  try {
+    const inside = fs.readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+    return [folder, ...inside.flatMap((entry) => cgroupsBelow(path.join(folder, entry.name)))];
+  } catch {
+    return [folder]; // Removed in between.
   }
-  return found;
 }
 
 /** Returns the cgroup in which devwatch may make others: its own, if that is writable; else undefined. */
