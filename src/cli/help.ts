@@ -4,19 +4,12 @@ import { cac } from 'cac';
 import { defaultText, flagText, isOnByDefault } from '../config/flag-text.ts';
 import { kindOf } from '../config/kinds.ts';
 import { type OptionSpec, optionGroups, optionKeys, specOf } from '../config/options.ts';
-import { describeToCac } from './operands.ts';
 import { type Subcommand, subcommands } from './subcommands.ts';
 
 type Section = { title?: string; body: string };
 
 /** Removes the default of `true` that cac shows for each `--no-…`, and wraps long lines. */
-const tidy = (row: string): string =>
-  wrap(
-    row
-      .replace(/ \(default: true\)$/, '')
-      .replace('Display', 'display')
-      .trimEnd(),
-  );
+const tidy = (row: string): string => wrap(row.replace(/ \(default: true\)$|\s+$/, '').replace('Display', 'display'));
 
 const maxColumns = 80;
 
@@ -27,17 +20,19 @@ function wrap(row: string, indent: number = /^ +-.*? {2,}/.exec(row)?.[0].length
 }
 
 /** Prints the help of a subcommand to stdout. */
-export function printSubcommandHelp(subcommand: Subcommand): void {
-  const cli = describeToCac(subcommand);
+export function printSubcommandHelp({ name, usage = '', help, options = {} }: Subcommand): void {
+  const cli = cac('devwatch');
+  const command = cli.command(`${name} [...operands]`).usage(`${name} ${usage}`.trimEnd());
+  for (const [flag, text] of Object.entries(options)) command.option(flag, text);
   cli.help((sections) => {
     const bodyOf = (title: string): string => sections.find((section) => section.title === title)?.body ?? '';
     return [
       { body: bodyOf('Usage').trim().replace('$ ', '') },
-      { body: subcommand.help.join('\n') },
+      { body: [help].flat().join('\n') },
       { title: 'Options', body: bodyOf('Options').split('\n').map(tidy).join('\n') },
     ];
   });
-  cli.parse(['', '', subcommand.name], { run: false });
+  cli.parse(['', '', name], { run: false });
   cli.outputHelp();
 }
 
@@ -67,10 +62,7 @@ const isShown = (spec: OptionSpec, which: 'usual' | 'all'): boolean =>
 
 function intro(): string {
   const namesOf = (group: Subcommand['group']): string =>
-    subcommands
-      .filter((subcommand) => subcommand.group === group)
-      .map(({ name }) => name)
-      .join('|');
+    subcommands.flatMap((subcommand) => (subcommand.group === group ? subcommand.name : [])).join('|');
   return [
     'devwatch [options] <script|command> [args...]',
     `devwatch ${namesOf('settings')}  create, show, explain settings`,

@@ -5,7 +5,7 @@ import { didYouMean } from '../config/did-you-mean.ts';
 import { codeOf, UsageError } from '../shared/errors.ts';
 import { version } from '../shared/version.ts';
 import { exitCodes, fail, ignoreClosedPipe, print } from './print.ts';
-import { runPrograms } from './run.ts';
+import { runAsDaemon, runPrograms } from './run.ts';
 import {
   backgroundVariable,
   findSubcommand,
@@ -16,7 +16,7 @@ import {
 
 async function main(argv: readonly string[], keepCompiled: () => void): Promise<void> {
   const { [backgroundVariable]: name } = process.env;
-  if (name !== undefined) return (await import('./daemon.ts')).runAsDaemon(name, argv);
+  if (name !== undefined) return runAsDaemon(name, argv);
   const line = parseArgv(argv);
   if (line.help !== undefined) return (await import('./help.ts')).printHelp(version, line.help);
   if (line.version) return print(version);
@@ -42,37 +42,31 @@ async function readInvocation(
   before: CommandLine,
   words: readonly string[],
 ): Promise<Invocation | undefined> {
-  if (subcommand.takes === 'operands') {
-    const read = (await import('./operands.ts')).readOperands(subcommand, words);
-    return read && { line: before, ...read };
-  }
   if (subcommand.takes === 'paths') {
     const { line, paths } = parsePaths(before, words);
     return line.help === undefined ? { line, operands: paths, options: {} } : undefined;
   }
-  const line = parseArgv(words, before, ownFlags(subcommand));
-  return line.help === undefined ? { line, operands: [], options: {} } : undefined;
+  if (subcommand.takes === 'line') {
+    const line = parseArgv(words, before, ownFlags(subcommand));
+    return line.help === undefined ? { line, operands: [], options: {} } : undefined;
+  }
+  const read = (await import('./operands.ts')).readOperands(subcommand, words);
+  return read && { line: before, ...read };
 }
 
-/** The flags that only this subcommand has, and whether each takes a value. */
-const ownFlags = ({ own = [] }: Subcommand): ReadonlyMap<string, boolean> =>
-  new Map(own.map((flag) => [flag.replace(/ <.*/, ''), flag.includes('<')]));
+/** Returns the flags that only this subcommand has, and whether each takes a value. */
+const ownFlags = ({ options = {}, hasOwnFlags }: Subcommand): ReadonlyMap<string, boolean> =>
+  new Map(Object.keys(hasOwnFlags ? options : {}).map((flag) => [flag.replace(/ <.*/, ''), flag.includes('<')]));
 
 /** `process.cwd()` throws this if the working folder has been deleted. */
 const isFolderGone = (error: unknown): boolean =>
   codeOf(error) === 'ENOENT' && (error as NodeJS.ErrnoException).syscall === 'uv_cwd';
 
-/**
- * Runs the command.
- *
- * @param keepCompiled saves V8's code cache for later launches; called once
- */
+/** Runs the command. `keepCompiled` saves V8's code cache for later launches, and is called once. */
 export function run(argv: readonly string[], keepCompiled: () => void): void {
   main(argv, keepCompiled).catch((error: unknown) => {
-    const problem =
-      error instanceof UsageError ? error.message : isFolderGone(error) ? 'this folder is gone' : undefined;
-    if (problem === undefined) throw error;
-    fail(problem);
+    if (!(error instanceof UsageError) && !isFolderGone(error)) throw error;
+    fail(error instanceof UsageError ? error.message : 'this folder is gone');
     process.exitCode = exitCodes.usage;
   });
 }

@@ -11,13 +11,11 @@ import { readLines, shortcutHelp, type TypedShortcut } from '../terminal/shortcu
 /** In the background of a terminal, devwatch looks this often whether it is in the foreground again. */
 const foregroundPollIntervalMs = 1000;
 
-export interface TerminalInput {
-  /** Determines who reads the next line of the terminal. */
-  giveTo(owner: 'program' | 'devwatch'): void;
-}
+/** Determines which process reads the next line of the terminal. */
+type GiveTo = (owner: 'program' | 'devwatch') => void;
 
 /** Starts to read shortcuts, or the input of a program whose stdin is a pipe. */
-export function openTerminalInput(group: ProgramSet, reporter: Reporter, { stdin }: Settings): TerminalInput {
+export function openTerminalInput(group: ProgramSet, reporter: Reporter, { stdin }: Settings): GiveTo {
   if (!isatty(0)) {
     if (stdin === 'pipe') {
       process.stdin.on('data', (chunk: Buffer) => {
@@ -27,7 +25,7 @@ export function openTerminalInput(group: ProgramSet, reporter: Reporter, { stdin
       });
       process.stdin.on('end', () => group.single?.program.input.write(null));
     }
-    return { giveTo() {} };
+    return () => {};
   }
   const lines = readLines(process.stdin, {
     isSeveral: group.names.length > 0,
@@ -55,11 +53,9 @@ export function openTerminalInput(group: ProgramSet, reporter: Reporter, { stdin
     });
   }
   setImmediate(take);
-  return {
-    giveTo(owner) {
-      isOurs = owner === 'devwatch';
-      take();
-    },
+  return (owner) => {
+    isOurs = owner === 'devwatch';
+    take();
   };
 }
 

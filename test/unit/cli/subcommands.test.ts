@@ -77,9 +77,11 @@ describe('operands', () => {
 
   test.each([
     ['logs', '--folow web', 'unknown option --folow · did you mean --follow?'],
-    ['logs', 'web --no-such-thing', 'unknown option --such-thing'],
+    ['logs', 'web --no-such-thing', 'unknown option --no-such-thing'],
     ['stop', '-x web', 'unknown option -x'],
     ['logs', 'web --lines', '-n, --lines <n> needs a value'],
+    ['logs', '-n -5 web', '-n, --lines <n> needs a value'],
+    ['list', '--json=yes', '--json takes no value'],
   ])('%s %s is refused: %s', (name, words, message) => {
     expect(() => readOperands(find(name), words.split(' '))).toThrow(message);
   });
