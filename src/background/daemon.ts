@@ -17,11 +17,11 @@ import { version } from '../shared/version.ts';
 import { Reporter, reporterSettingsOf } from '../terminal/reporter.ts';
 import { AttachBuffer } from './attach-buffer.ts';
 import { type ControlHandler, ControlServer } from './control-server.ts';
+import { closeLeakedDescriptors, type StartResult, sendStartResult } from './daemonize.ts';
 import { Log } from './log-writer.ts';
 import { adoptName, type NameLock } from './name-lock.ts';
 import { socketPath } from './private-folder.ts';
 import { defaultLogsOf, deleteRecord, type LogFiles, newToken, writeRecord } from './records.ts';
-import { closeLeakedDescriptors, type StartResult, sendStartResult } from './start-result.ts';
 
 export interface DaemonRequest extends ProgramRequest {
   /** Transferred to this process by `devwatch start`. */

@@ -1,12 +1,20 @@
-/** Starts a process that depends neither on the terminal nor on the caller. */
+/**
+ * Starts a process that depends neither on the terminal nor on the caller, and passes on how its program starts, as
+ * s6's notification-fd does: on a descriptor that `devwatch start` leaves it, the daemon writes one line of JSON when
+ * the result of the first start is known. If it closes the descriptor without a line, it failed before that.
+ */
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
+import net from 'node:net';
 import { Duplex } from 'node:stream';
 import { platform } from '../process/platform.ts';
 import { identityOf, type ProcessIdentity } from '../process/tree/identity.ts';
-import { readStat } from '../process/tree/proc.ts';
+import { readProc, readStat } from '../process/tree/proc.ts';
+import type { StartOutcome } from '../run/readiness.ts';
+import { systemClock } from '../shared/clock.ts';
+import { withDeadline } from '../shared/deadline.ts';
 import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
 import { ownershipFlaw } from '../shared/ownership.ts';
 import { requirePosix } from './private-folder.ts';
@@ -18,40 +26,44 @@ export interface DaemonOptions {
   /** The complete environment. */
   readonly env: NodeJS.ProcessEnv;
   readonly folder: string;
-  /** Files for stdout and stderr; appended to, made (mode 0600) if they are missing. Both may be the same. */
-  readonly log: { readonly out: string; readonly err: string };
-  /** Default: 0o077. */
-  readonly umask?: number;
-  /**
-   * Called when the process exists, under its final pid, and before the program starts: to transfer a name to it. If
-   * it throws, the program is not started.
-   */
+  /** File for stdout and stderr; appended to, made (mode 0600) if it is missing. */
+  readonly log: string;
+  /** Called with the final process before the program starts, to transfer a name to it; not started if this throws. */
   readonly prepare?: (daemon: ProcessIdentity) => void;
 }
 
 /** A daemon whose program has started; it may have ended since. */
 export interface Daemon {
   readonly identity: ProcessIdentity;
-  /** The first line that the daemon writes to descriptor 3; empty if it closes that without a line. */
-  readonly notification: Promise<string>;
-  /** Stops waiting for the notification; until then, waiting keeps this process alive. */
+  /** Result of the first start; undefined if the daemon ended without one. */
+  readonly result: Promise<StartResult | undefined>;
+  /** Stops waiting for the result; until then, waiting keeps this process alive. */
   leave(): void;
 }
 
 /** Time for the shell to fork and to report. */
 const forkTimeoutMs = 10_000;
 
+/** Result of a start. `tail`: the last lines of the program's output, if it failed or ended before it was up. */
+export type StartResult = StartOutcome & { readonly tail?: readonly string[] };
+
+/** Time for `devwatch start` to read the result: it may be stopped, and macOS buffers no more than 8 KB. */
+const sendTimeoutMs = 1000;
+/** Connects `devwatch start` and the daemon. Node closes it in every child process. */
+const notificationDescriptor = 3;
+/** O_CLOEXEC on all of Node's Linux platforms. */
+const closeOnExecFlag = 0o2000000;
+
 /**
- * Descriptors: 1 reports the pid, 2 and 3 are the logs, 4 is a socket on which the order to go comes and the daemon
- * answers later, as its descriptor 3. (Node would close stdin itself when the shell exits.)
+ * Descriptors: 1 reports the pid, 2 is the log, 3 is a socket on which the order to go comes and the daemon answers
+ * later. (Node would close stdin itself when the shell exits.)
  *
  * The shell leads the session (setsid) and forks: the daemon is not the leader, so that no terminal that it opens
  * becomes its controlling terminal. The fork waits for the order, and exits if the caller dies before. Processes that
  * a shell starts in the background ignore SIGINT and SIGQUIT, which not every shell can undo: the program must do so.
  */
-const script = (umask: number): string => `
-  umask ${umask.toString(8).padStart(4, '0')}
-  { read -r go <&4 && [ "$go" = go ] && exec "$@" </dev/null >&3 3>&4 4>&-; } &
+const script = `
+  { read -r go <&3 && [ "$go" = go ] && exec "$@" </dev/null >&2; } &
   echo "$!"`;
 
 /** Variables that some shell sets or changes by itself. */
@@ -60,7 +72,7 @@ const shellVariables: readonly string[] =
 
 /**
  * Starts a daemon: in a session without a terminal that it does not lead, without its parent, with /dev/null as stdin,
- * the logs as stdout and stderr, and a socket to this process as descriptor 3.
+ * the log as stdout and stderr, and a socket to this process as descriptor 3.
  *
  * @throws UsageError if it cannot be started, and what `prepare` throws
  */
@@ -70,13 +82,12 @@ export async function daemonize(options: DaemonOptions): Promise<Daemon> {
   check(folder, () => fs.accessSync(`${folder}/.`, fs.constants.X_OK));
   check(file, () => fs.accessSync(file, fs.constants.X_OK));
   if (file.includes('=')) throw new UsageError(`${file}: env would take it for a variable · use a path without =`);
-  const logs: number[] = [];
+  const output = openOutputFile(log);
   let shell: ChildProcess;
   try {
-    for (const output of [log.out, log.err]) logs.push(openOutputFile(output));
-    shell = startShell(options, logs);
+    shell = startShell(options, output);
   } finally {
-    for (const descriptor of logs) fs.closeSync(descriptor);
+    fs.closeSync(output);
   }
   const giveUp = (): void => {
     shell.kill('SIGKILL');
@@ -111,18 +122,18 @@ async function release(shell: ChildProcess, { file, log, prepare }: DaemonOption
   const identity = pid > 0 ? identityOf(pid) : undefined;
   // A process that has reused the pid would be in another session.
   if (identity === undefined || (platform.hasProc && readStat(pid)?.session !== shell.pid)) {
-    throw new UsageError(`${file} cannot be started in the background · see ${log.err}`);
+    throw new UsageError(`${file} cannot be started in the background · see ${log}`);
   }
   prepare?.(identity);
-  const notification = firstLine(socket);
+  const result = firstLine(socket).then(parseStartResult);
   socket.write('go\n');
   // The report ends when the program replaces the shell.
   await closed;
-  return { identity, notification, leave: () => void socket.destroy() };
+  return { identity, result, leave: () => void socket.destroy() };
 }
 
 function socketOf(shell: ChildProcess): Duplex | undefined {
-  const stream = shell.stdio?.[4];
+  const stream = shell.stdio?.[notificationDescriptor];
   return stream instanceof Duplex ? stream : undefined;
 }
 
@@ -138,17 +149,17 @@ function firstLine(stream: NodeJS.ReadableStream): Promise<string> {
   });
 }
 
-function startShell({ file, args, env, folder, umask = 0o077 }: DaemonOptions, logs: readonly number[]): ChildProcess {
+function startShell({ file, args, env, folder }: DaemonOptions, log: number): ChildProcess {
   // dash drops variables whose names it does not accept (`a-b`, `npm.x`), and shells have some of their own: `env`
   // restores them. Their values are visible in the process list for that moment.
   const unset = shellVariables.filter((name) => env[name] === undefined).flatMap((name) => ['-u', name]);
   const set = Object.entries(env)
     .filter(([name, value]) => value !== undefined && (!/^[A-Za-z_]\w*$/.test(name) || shellVariables.includes(name)))
     .map(([name, value]) => `${name}=${value}`);
-  return spawn('/bin/sh', ['-c', script(umask), 'devwatch-start', '/usr/bin/env', ...unset, ...set, file, ...args], {
+  return spawn('/bin/sh', ['-c', script, 'devwatch-start', '/usr/bin/env', ...unset, ...set, file, ...args], {
     cwd: folder,
     env,
-    stdio: ['ignore', 'pipe', logs[1], logs[0], 'pipe'],
+    stdio: ['ignore', 'pipe', log, 'pipe'],
     detached: true,
   });
 }
@@ -169,5 +180,38 @@ function check<Result>(file: string, act: () => Result): Result {
     return act();
   } catch (error) {
     throw error instanceof UsageError ? error : new UsageError(`${file}: ${codeOf(error) ?? messageOf(error)}`);
+  }
+}
+
+/** Sends the result to `devwatch start`, and closes the descriptor. Never rejects. */
+export async function sendStartResult(result: StartResult): Promise<void> {
+  const socket = new net.Socket({ fd: notificationDescriptor, readable: false });
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  // The user may have left with Ctrl-C.
+  socket.on('error', () => {});
+  socket.end(`${JSON.stringify(result)}\n`, () => socket.destroy());
+  await withDeadline(systemClock, sendTimeoutMs, closed);
+}
+
+/** Parses the line that a daemon has sent; undefined if it is empty or damaged. */
+function parseStartResult(line: string): StartResult | undefined {
+  try {
+    return JSON.parse(line) as StartResult;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Closes descriptors that the caller of `devwatch start` leaked into it: a pipe that the daemon kept open would never
+ * end for its reader. Node itself marks the first 16 descriptors, and those that follow without a gap, as
+ * close-on-exec when it starts, and opens its own with that flag; all others are inherited. Only Linux lists them.
+ */
+export function closeLeakedDescriptors(): void {
+  if (!platform.hasProc) return;
+  for (const descriptor of fs.readdirSync('/proc/self/fd').map(Number)) {
+    const flags = /^flags:\s*([0-7]+)$/m.exec(readProc(`/proc/self/fdinfo/${descriptor}`) ?? '')?.[1];
+    if (descriptor <= notificationDescriptor || flags === undefined) continue;
+    if ((Number.parseInt(flags, 8) & closeOnExecFlag) === 0) fs.closeSync(descriptor);
   }
 }

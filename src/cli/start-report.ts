@@ -1,6 +1,6 @@
 /** Waits for the result of a start or restart in the background, and describes it. */
 
-import type { StartResult } from '../background/start-result.ts';
+import type { StartResult } from '../background/daemonize.ts';
 import { systemClock } from '../shared/clock.ts';
 import { withDeadline } from '../shared/deadline.ts';
 import type { Next } from '../shared/events.ts';

@@ -2,10 +2,9 @@
 
 import fs from 'node:fs';
 import { request } from '../background/control-client.ts';
-import { type Daemon, daemonize } from '../background/daemonize.ts';
+import { type Daemon, daemonize, type StartResult } from '../background/daemonize.ts';
 import { acquireName } from '../background/name-lock.ts';
 import { listEntries } from '../background/records.ts';
-import { parseStartResult, type StartResult } from '../background/start-result.ts';
 import type { Settings } from '../config/settings-types.ts';
 import { planCommand } from '../run/command-plan.ts';
 import { UsageError } from '../shared/errors.ts';
@@ -118,24 +117,20 @@ async function launch({ program, name, argv }: Launch): Promise<number> {
       args: [process.argv[1] ?? '', ...argv],
       env: { ...process.env, [backgroundVariable]: name },
       folder: process.cwd(),
-      log: { out: ownLog, err: ownLog },
-      // For the program's files, which are the user's; devwatch sets the modes of its own files.
-      umask: process.umask(),
+      log: ownLog,
       prepare: (identity) => lock.transferTo(identity),
     });
   } catch (error) {
     lock.release();
     throw error;
   }
-  let isSilent = false;
-  const starting = daemon.notification.then((line): StartResult => {
-    const result = parseStartResult(line);
-    isSilent = result === undefined;
-    return result ?? { state: 'gone' };
-  });
-  const result = await awaitResult(name, starting);
+  const silent: StartResult = { state: 'gone' };
+  const result = await awaitResult(
+    name,
+    daemon.result.then((known) => known ?? silent),
+  );
   daemon.leave();
-  const errors = isSilent ? textAfter(ownLog, ownSize) : [];
+  const errors = result === silent ? textAfter(ownLog, ownSize) : [];
   if (errors.length > 0) {
     print([`${name} could not be started: ${display}`, ...errors].join('\n  '));
     return exitCodes.failed;

@@ -6,19 +6,18 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Daemon, type DaemonOptions, daemonize } from '../../../src/background/daemonize.ts';
 import { acquireName } from '../../../src/background/name-lock.ts';
 import { listEntries } from '../../../src/background/records.ts';
-import { parseStartResult } from '../../../src/background/start-result.ts';
 import { livenessOf, type ProcessIdentity } from '../../../src/process/tree/identity.ts';
 import { UsageError } from '../../../src/shared/errors.ts';
 import { buildScript, createStateFolder, type StateFolder } from '../../support/background.ts';
 import { isAlive, parentOf, until } from '../../support/facts.ts';
 
 let state: StateFolder;
-let log: DaemonOptions['log'];
+let log: string;
 const started: number[] = [];
 
 beforeEach(() => {
   state = createStateFolder();
-  log = { out: path.join(state.path, 'out.log'), err: path.join(state.path, 'err.log') };
+  log = path.join(state.path, 'devwatch.log');
 });
 afterEach(async () => {
   for (const pid of started.splice(0)) {
@@ -49,7 +48,7 @@ const startDaemon = (options: Partial<DaemonOptions> = {}): Promise<Daemon> =>
   });
 
 const read = (file: string): string => fs.readFileSync(file, 'utf8');
-const output = (): string => (fs.existsSync(log.out) ? read(log.out) : '');
+const output = (): string => (fs.existsSync(log) ? read(log) : '');
 const becomes = (pid: number, command: string): Promise<void> =>
   until(() => read(`/proc/${pid}/cmdline`) === `${command.replaceAll(' ', '\0')}\0`);
 
@@ -67,11 +66,11 @@ const descriptorsOf = (pid: number): Record<string, string> =>
     }),
   );
 
-/** Descriptors that each daemon has: stdin, its logs, and the notification. */
+/** Descriptors that each daemon has: stdin, its log, and the socket for its result. */
 const ownDescriptors = (): Record<string, unknown> => ({
   0: '/dev/null',
-  1: log.out,
-  2: log.err,
+  1: log,
+  2: log,
   3: expect.stringMatching(/^socket:/),
 });
 
@@ -95,7 +94,7 @@ test('a daemon leads no session, and has no terminal and no parent', async () =>
   expect(isAlive(session ?? 0)).toBe(false);
   expect(terminal).toBe(0);
   expect(fs.readlinkSync(`/proc/${pid}/cwd`)).toBe(state.path);
-  expect(read(`/proc/${pid}/status`)).toMatch(/^Umask:\t0077$/m);
+  expect(read(`/proc/${pid}/status`)).toContain(`Umask:\t${process.umask().toString(8).padStart(4, '0')}\n`);
   expect(descriptorsOf(pid)).toMatchObject(ownDescriptors());
 });
 
@@ -113,29 +112,33 @@ test('daemonize returns the identity under which the program runs', async () => 
   expect(livenessOf(daemon)).toBe('alive');
 });
 
-describe('the notification of a daemon', () => {
+describe('the result of a daemon', () => {
   const node = (script: string): Promise<Daemon> => startDaemon({ file: process.execPath, args: ['-e', script] });
 
   test('is the first line that it writes to descriptor 3', async () => {
     const daemon = await node('require("fs").writeSync(3, "{}\\nmore"); setInterval(() => {}, 1e6)');
-    expect(await daemon.notification).toBe('{}');
+    expect(await daemon.result).toEqual({});
     daemon.leave();
   });
 
-  test('is empty if the daemon exits without a line', async () => {
-    expect(await (await node('process.exit()')).notification).toBe('');
-  });
+  test.each(['process.exit()', 'require("fs").writeSync(3, "{\\"state\\"\\n")'])(
+    'is missing after %s',
+    async (script) => {
+      expect(await (await node(script)).result).toBeUndefined();
+    },
+  );
 
-  test('is empty if the daemon closes the descriptor', async () => {
+  test('is missing if the daemon closes the descriptor', async () => {
     const daemon = await node('require("fs").closeSync(3); setInterval(() => {}, 1e6)');
-    expect(await daemon.notification).toBe('');
+    expect(await daemon.result).toBeUndefined();
+    daemon.leave();
   });
 
   test('cannot be sent by a child of the daemon', async () => {
     const daemon = await node(`
-      require('child_process').spawnSync('/bin/sh', ['-c', 'echo no >&3']);
-      require('fs').writeSync(3, 'yes\\n');`);
-    expect(await daemon.notification).toBe('yes');
+      require('child_process').spawnSync('/bin/sh', ['-c', 'echo 1 >&3']);
+      require('fs').writeSync(3, '2\\n');`);
+    expect(await daemon.result).toBe(2);
   });
 
   /** A daemon that sends a result when a file is made in its folder. */
@@ -144,7 +147,7 @@ describe('the notification of a daemon', () => {
       state.path,
       'sender',
       `import fs from 'node:fs';
-       import { sendStartResult } from './start-result.ts';
+       import { sendStartResult } from './daemonize.ts';
        const watcher = fs.watch('.', async (_, name) => {
          if (name !== 'go') return;
          watcher.close();
@@ -163,7 +166,7 @@ describe('the notification of a daemon', () => {
     fs.writeFileSync(path.join(state.path, 'go'), '');
     await until(() => output() === 'watching\nsent false\n');
     if (caller === 'has left') return;
-    expect(parseStartResult(await daemon.notification)).toEqual({ state: 'gone', tail: ['x'.repeat(8000)] });
+    expect(await daemon.result).toEqual({ state: 'gone', tail: ['x'.repeat(8000)] });
   });
 });
 
@@ -172,13 +175,13 @@ describe('a daemon', () => {
     import fs from 'node:fs';
     import { daemonize } from './daemonize.ts';
     const [folder, file, ...args] = process.argv.slice(2);
-    const log = { out: folder + '/out.log', err: folder + '/err.log' };
+    const log = folder + '/devwatch.log';
     const { identity, leave } = await daemonize({ file, args, env: process.env, folder, log });
     console.log(identity.pid);
     leave();`;
 
   const daemon = `
-    import { closeLeakedDescriptors } from './start-result.ts';
+    import { closeLeakedDescriptors } from './daemonize.ts';
     closeLeakedDescriptors();
     console.log('closed');
     setInterval(() => {}, 1e6);`;
@@ -245,23 +248,14 @@ test('a daemon gets its arguments unchanged', async () => {
   expect(JSON.parse(output())).toEqual(args);
 });
 
-test('the logs of a daemon are closed to other users, and appended to', async () => {
-  fs.writeFileSync(log.err, 'before\n');
+test('the log of a daemon is closed to other users, and appended to', async () => {
   const umask = process.umask(0);
-  await start({ file: process.execPath, args: ['-e', 'console.log(1); console.error(2)'] });
+  for (const expected of ['1\n2\n', '1\n2\n1\n2\n']) {
+    await start({ file: process.execPath, args: ['-e', 'console.log(1); console.error(2)'] });
+    await until(() => output() === expected);
+  }
   process.umask(umask);
-  await until(() => output() !== '' && read(log.err) === 'before\n2\n');
-  expect(output()).toBe('1\n');
-  expect(fs.statSync(log.out).mode & 0o777).toBe(0o600);
-});
-
-test('both logs of a daemon may be one file', async () => {
-  await start({
-    file: process.execPath,
-    args: ['-e', 'console.log(1); console.error(2)'],
-    log: { out: log.out, err: log.out },
-  });
-  await until(() => output() === '1\n2\n');
+  expect(fs.statSync(log).mode & 0o777).toBe(0o600);
 });
 
 describe('daemonize does not start the program', () => {
@@ -272,7 +266,7 @@ describe('daemonize does not start the program', () => {
     await expect(start({ prepare: fail })).rejects.toThrow('another process was faster');
     const [pid = 0] = started;
     await until(() => !isAlive(pid));
-    expect(read(log.err)).toBe('');
+    expect(output()).toBe('');
   });
 
   test('if the caller dies before it has given the order', async () => {
@@ -283,7 +277,7 @@ describe('daemonize does not start the program', () => {
        import fs from 'node:fs';
        const [folder] = process.argv.slice(2);
        await daemonize({
-         file: '/bin/touch', args: ['begun'], env: {}, folder, log: { out: folder + '/out.log', err: folder + '/err.log' },
+         file: '/bin/touch', args: ['begun'], env: {}, folder, log: folder + '/devwatch.log',
          prepare({ pid }) { fs.writeFileSync(folder + '/pid', String(pid)); process.kill(process.pid, 'SIGKILL'); },
        });`,
     );
@@ -298,13 +292,9 @@ describe('daemonize does not start the program', () => {
     ['if its folder is a file', () => ({ folder: '/etc/passwd' }), /passwd: ENOTDIR/],
     ['if its file is missing', (at) => ({ file: at('gone') }), /gone: ENOENT/],
     ['if its file is not executable', () => ({ file: '/etc/passwd' }), /passwd: EACCES/],
-    [
-      'if the folder of its logs is missing',
-      (at) => ({ log: { out: at('gone/out'), err: at('err') } }),
-      /gone\/out: ENOENT/,
-    ],
-    ['if its log is a folder', (at) => ({ log: { out: at('.'), err: at('err') } }), /: EISDIR/],
-    ['if its log is a device', (at) => ({ log: { out: at('out'), err: '/dev/full' } }), /full: is not a file/],
+    ['if the folder of its log is missing', (at) => ({ log: at('gone/log') }), /gone\/log: ENOENT/],
+    ['if its log is a folder', (at) => ({ log: at('.') }), /: EISDIR/],
+    ['if its log is a device', () => ({ log: '/dev/full' }), /full: is not a file/],
     ['if env would take its path for a variable', () => ({ file: '/proc/self/exe=' }), /=/],
   ])('%s', async (_, options, message) => {
     const starting = start(options((name) => path.join(state.path, name)));
@@ -314,8 +304,8 @@ describe('daemonize does not start the program', () => {
   });
 
   test('if its log is a link', async () => {
-    fs.symlinkSync(path.join(state.path, 'elsewhere'), log.out);
-    await expect(start()).rejects.toThrow(/out\.log: ELOOP/);
+    fs.symlinkSync(path.join(state.path, 'elsewhere'), log);
+    await expect(start()).rejects.toThrow(/devwatch\.log: ELOOP/);
     expect(fs.existsSync(path.join(state.path, 'elsewhere'))).toBe(false);
   });
 });
