@@ -42,11 +42,7 @@ export class LogFile {
     this.#maxFiles = maxFiles;
   }
 
-  /**
-   * Opens the file, and makes it (mode 0600) and its folder (0700) if they are missing.
-   *
-   * @throws UsageError if that fails, or the path is a link or belongs to another user
-   */
+  /** Opens the file, and makes it (mode 0600) and its folder (0700) if they are missing. @throws UsageError */
   static async open(options: LogFileOptions): Promise<LogFile> {
     const { file } = options;
     const log = new LogFile(options);
@@ -148,11 +144,7 @@ export class LogFile {
   }
 }
 
-/**
- * Empties a log and removes its rotated files. A process that writes it continues at the beginning.
- *
- * @throws UsageError if the path is a link or belongs to another user
- */
+/** Empties a log, which its writer continues, and removes its rotated files. @throws UsageError if it is not this user's file */
 export async function clearLogs(file: string): Promise<void> {
   const handle = (await openExisting(file, O_WRONLY))?.handle;
   await handle?.truncate().finally(() => handle.close());

@@ -35,12 +35,7 @@ export class LogQueue {
     return this.#lostBytes;
   }
 
-  /**
-   * Adds the lines that fit, and counts the rest as lost.
-   *
-   * @param lossReason why there may be no room, for the message in the log
-   * @returns the number of lost bytes
-   */
+  /** Adds the lines that fit; returns the number of bytes that are lost, for the reason that the log mentions. */
   add(chunk: Buffer, lossReason: string): number {
     let added = 0;
     // Once it was full, the queue has to empty halfway first, or the log would consist of gaps.
@@ -54,7 +49,7 @@ export class LogQueue {
     return lost;
   }
 
-  /** Adds a line feed: the last line of the file has none. */
+  /** Adds a line feed, which the last line of the file lacks. */
   endLine(): void {
     this.#append(Buffer.of(newline));
   }

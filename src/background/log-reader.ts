@@ -31,8 +31,7 @@ const contextBytes = 256;
 const pollIntervalMs = 500;
 
 /**
- * Returns the last lines of a log and its rotated files, without line feeds, the oldest first. Reads no more than is
- * needed for that. A log that does not exist has no lines.
+ * Returns the last lines of a log and its rotated files, without line feeds, the oldest first; none if it is missing.
  *
  * @throws UsageError if a file is a link or belongs to another user
  */
@@ -48,10 +47,8 @@ export async function readTail(file: string, options: TailOptions): Promise<Buff
 }
 
 /**
- * Passes on the last lines, and then each line that is added, until it is aborted: through rotation, clearing,
- * removal and re-creation. A line is passed on when it is complete.
- *
- * @throws UsageError if a file is a link or belongs to another user
+ * Passes on the last lines, and then each added line once it is complete, until it is aborted: through rotation,
+ * clearing, removal and re-creation. @throws UsageError as readTail does
  */
 export const followLog = (file: string, options: FollowOptions): Promise<void> => new LogFollower(file, options).run();
 

@@ -60,9 +60,8 @@ export class Log {
   }
 
   /**
-   * Queues the bytes; never throws. Output that does not fit into the queue is dropped, and the log mentions it.
-   *
-   * @returns if the queue is half full, a promise that resolves when there is room again or waiting is of no use
+   * Queues the bytes; those that do not fit are dropped, and the log mentions it. Never throws. If the queue is half
+   * full, returns a promise that resolves when there is room again or waiting is of no use.
    */
   write(chunk: Buffer): Promise<void> | undefined {
     if (this.#closing !== undefined) return undefined;

@@ -34,18 +34,15 @@ export class NameLock {
     this.#file = path.join(this.folder, 'lock', file);
   }
 
-  /** Throws a UsageError if the name no longer belongs to this process. */
-  check(): void {
-    this.#heldFile();
+  /** Returns the file of this process. @throws UsageError if the name no longer belongs to it */
+  check(): string {
+    if (this.#file !== undefined && fs.existsSync(this.#file)) return this.#file;
+    throw new UsageError(`${this.name} no longer belongs to this process (pid ${process.pid})`);
   }
 
-  /**
-   * Transfers the name to another live process, which takes it over with `adoptName`.
-   *
-   * @throws UsageError if the name no longer belongs to this process
-   */
+  /** Transfers the name to another live process, which takes it over with `adoptName`. @throws UsageError as check does */
   transferTo(process: ProcessIdentity): void {
-    const file = this.#heldFile();
+    const file = this.check();
     fs.renameSync(file, path.join(path.dirname(file), fileNameOf(process)));
     this.#file = undefined;
   }
@@ -54,11 +51,6 @@ export class NameLock {
   release(): void {
     if (this.#file !== undefined) fs.rmSync(this.#file, { force: true });
     this.#file = undefined;
-  }
-
-  #heldFile(): string {
-    if (this.#file !== undefined && fs.existsSync(this.#file)) return this.#file;
-    throw new UsageError(`${this.name} no longer belongs to this process (pid ${process.pid})`);
   }
 }
 
@@ -93,11 +85,7 @@ export function acquireName(name: string, project: string): NameLock {
   return new NameLock(name, file);
 }
 
-/**
- * Takes over a name that another process transferred to this one.
- *
- * @throws UsageError if no process did, or another process owns it now
- */
+/** Takes over a name that another process transferred to this one. @throws UsageError if none did, or it is lost again */
 export function adoptName(name: string): NameLock {
   checkName(name);
   const self = ownIdentity();
@@ -127,10 +115,7 @@ function rename(prepared: string, lock: string): boolean {
 function removeDead(name: string, lock: string, owner: Owner): void {
   const file = path.join(lock, owner.file);
   const liveness = livenessOf(owner);
-  if (liveness === 'dead') {
-    fs.rmSync(file, { force: true });
-    return;
-  }
+  if (liveness === 'dead') return void fs.rmSync(file, { force: true });
   let project: string;
   try {
     project = fs.readFileSync(file, 'utf8');

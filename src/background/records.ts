@@ -82,14 +82,8 @@ export function deleteRecord(lock: NameLock): void {
 function writeJson(file: string, value: object): void {
   const next = `${file}.${process.pid}`;
   fs.rmSync(next, { force: true });
-  const descriptor = fs.openSync(next, 'wx', 0o600);
-  try {
-    fs.writeFileSync(descriptor, JSON.stringify(value));
-    // Otherwise a power cut may leave an empty file under the new name.
-    fs.fsyncSync(descriptor);
-  } finally {
-    fs.closeSync(descriptor);
-  }
+  // Flushed, because a power cut could leave an empty file under the new name.
+  fs.writeFileSync(next, JSON.stringify(value), { mode: 0o600, flag: 'wx', flush: true });
   fs.renameSync(next, file);
 }
 
@@ -110,10 +104,7 @@ const fileOf = (name: string, file: string): string => path.join(backgroundFolde
 const recordFileOf = (name: string): string => fileOf(name, 'record.json');
 const logsFileOf = (name: string): string => fileOf(name, 'logs.json');
 
-/**
- * Returns all names that have a record or an owner, in alphabetical order. Damaged records are returned with a
- * `problem`; this never throws because of them.
- */
+/** Returns all names that have a record or an owner, in alphabetical order; damaged records with a `problem`. */
 export function listEntries(): BackgroundEntry[] {
   return fs
     .readdirSync(backgroundFolder())
@@ -122,11 +113,7 @@ export function listEntries(): BackgroundEntry[] {
     .flatMap((name) => entryOf(name) ?? []);
 }
 
-/**
- * Finds background programs: one by its name, those that run or were started in a folder, or `all`.
- *
- * @throws UsageError if there is none; `all` may be none
- */
+/** Finds programs by name, by the folder they run or were started in, or `all`. @throws UsageError unless `all` or one is found */
 export function findEntries(word: string): BackgroundEntry[] {
   // An empty word, from a variable that is not set, would mean the working folder and all programs in it.
   if (word === '') throw new UsageError('"" is neither a name nor a folder · use . for this folder');
@@ -161,25 +148,20 @@ function entryOf(name: string): BackgroundEntry | undefined {
   }
 }
 
-/** Reads a JSON file that this user has written; any value is possible. */
+/** Reads a JSON file, which may hold any value. It is checked before, because only this user can replace it. */
 function readJson(file: string): { value?: unknown; problem?: string } {
-  let descriptor: number;
   try {
-    // O_NONBLOCK: opening a named pipe that nobody writes to would block.
-    descriptor = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK);
-  } catch (error) {
-    return codeOf(error) === 'ENOENT' ? {} : { problem: `${file}: cannot be read (${codeOf(error)})` };
-  }
-  try {
-    const stats = fs.fstatSync(descriptor);
+    const stats = fs.lstatSync(file);
     const flaw = ownershipFlaw(stats, { kind: 'file', forbidden: 0 });
     if (flaw === 'owner') return { problem: `${file}: belongs to another user (uid ${stats.uid})` };
     if (flaw !== undefined || stats.size > maxRecordBytes) return { problem: `${file}: is not a devwatch record` };
-    return { value: JSON.parse(fs.readFileSync(descriptor, 'utf8')) };
+    return { value: JSON.parse(fs.readFileSync(file, 'utf8')) };
   } catch (error) {
-    return { problem: `${file}: is damaged (${messageOf(error)})` };
-  } finally {
-    fs.closeSync(descriptor);
+    const code = codeOf(error);
+    if (code === 'ENOENT') return {};
+    return {
+      problem: `${file}: ${code === undefined ? `is damaged (${messageOf(error)})` : `cannot be read (${code})`}`,
+    };
   }
 }
 

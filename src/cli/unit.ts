@@ -8,7 +8,6 @@ import { type BackgroundRecord, listEntries } from '../background/records.ts';
 import { type CommandLine, parseArgv } from '../config/argv.ts';
 import { planCommand } from '../run/command-plan.ts';
 import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
-import { version } from '../shared/version.ts';
 import { checkSocket, enablingCommands, type UnitFile, unitFiles, unitMark } from '../systemd/unit-file.ts';
 import { argvFor, nameOf } from './background-programs.ts';
 import { fail, print } from './print.ts';
@@ -47,7 +46,6 @@ export function execute({ line: given }: Invocation): void {
       stopTime: settings.killTimeout + settings.drain,
       exitsAsProgram: settings.exitOnCrash,
       sockets,
-      version,
     });
   });
   if (cli.includes(`${path.sep}_npx${path.sep}`)) {

@@ -4,10 +4,7 @@ export interface Clock {
   now(): number;
   /** Calls `callback` once after `ms` milliseconds, unless the returned function is called first. */
   after(ms: number, callback: () => void): CancelTimer;
-  /**
-   * Calls `callback` once all events that have come in by now have been handled. A timer alone does
-   * not see to that: after the loop was held up, timers come before what waits to be read.
-   */
+  /** Calls `callback` once all events that have come in are handled; after a delay of the loop, timers come before them. */
   soon(callback: () => void): CancelTimer;
 }
 

@@ -1,7 +1,6 @@
 /**
- * A mistake in what the user gave us: a flag, a settings file, a script that is not there.
- * Its message says what is wrong, where, and what to do, in one or two lines; it is shown
- * without a stack trace, and the command line ends with exit code 2.
+ * A mistake in what the user gave us: a flag, a settings file, a missing script. Its message names what is wrong, where,
+ * and what to do; it is shown without a stack trace, and the command line ends with exit code 2.
  */
 export class UsageError extends Error {
   override readonly name: string = 'UsageError';

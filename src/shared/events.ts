@@ -1,7 +1,4 @@
-/**
- * Everything that devwatch reports, as one discriminated union. The supervisor and the watcher emit
- * events, the API passes them on, the reporter prints them; nothing else prints.
- */
+/** Everything that devwatch reports, as one discriminated union: emitted here and there, printed by the reporter alone. */
 
 import type { OptionKey } from '../config/options.ts';
 import type { Settings } from '../config/settings-types.ts';
@@ -41,6 +38,14 @@ export type Next =
   | { readonly kind: 'restart'; readonly delay: number; readonly attempt: number; readonly limit: number }
   | { readonly kind: 'wait'; readonly gaveUp: boolean }
   | { readonly kind: 'end' };
+
+/** A run that ended by itself. */
+interface RunEnd {
+  readonly run: number;
+  readonly outcome: Outcome;
+  readonly uptime: number;
+  readonly next: Next;
+}
 
 /** Why devwatch ends: the user or the API asked for it, a signal came, or the program itself ended. */
 export type StopReason =
@@ -130,21 +135,9 @@ export type DevwatchEvent =
   /** The program is ending because another process listens on its port; `holders` as far as they are visible. */
   | { readonly type: 'portTaken'; readonly port: number; readonly holders: readonly PortHolder[] }
   /** The program ended by itself with a non-zero code or by a signal, or could not be started. */
-  | {
-      readonly type: 'crash';
-      readonly run: number;
-      readonly outcome: Outcome;
-      readonly uptime: number;
-      readonly next: Next;
-    }
+  | ({ readonly type: 'crash' } & RunEnd)
   /** The program ended by itself with code 0. */
-  | {
-      readonly type: 'exit';
-      readonly run: number;
-      readonly outcome: Outcome;
-      readonly uptime: number;
-      readonly next: Next;
-    }
+  | ({ readonly type: 'exit' } & RunEnd)
   /** The program is not started before a relevant file changes, or before these programs are up. */
   | { readonly type: 'wait'; readonly reason: 'on-change-only' }
   | { readonly type: 'wait'; readonly reason: 'after'; readonly programs: readonly string[] }

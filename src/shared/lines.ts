@@ -1,9 +1,4 @@
-/**
- * Splits text that arrives in chunks into lines.
- *
- * @param onLine called with each complete line, without its line feed
- * @returns a function that takes the next chunk
- */
+/** Returns a function that takes text in chunks, and calls `onLine` with each complete line, without its line feed. */
 export function splitLines(onLine: (line: string) => void): (chunk: string) => void {
   let rest = '';
   return (chunk) => {

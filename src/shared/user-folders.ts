@@ -10,11 +10,8 @@ export const stateFolder = ({ XDG_STATE_HOME }: NodeJS.ProcessEnv): string | und
   ownFolder(XDG_STATE_HOME, path.join('.local', 'state'));
 
 /**
- * devwatch's folder inside a base folder of the XDG specification, which must be absolute.
- *
- * @param base value of the XDG variable; ignored unless absolute
- * @param fallback path of the base folder below the user's home folder
- * @returns undefined for a user without a home folder, such as a bare user id in a container
+ * Returns devwatch's folder in a base folder of the XDG specification, which is ignored unless absolute, or else in
+ * `fallback` below the home folder; undefined for a user without one, such as a bare user id in a container.
  */
 function ownFolder(base: string | undefined, fallback: string): string | undefined {
   if (base !== undefined && path.isAbsolute(base)) return path.join(base, 'devwatch');

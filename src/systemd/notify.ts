@@ -10,14 +10,9 @@
 import { execFile } from 'node:child_process';
 import { type DevwatchEvent, describeOutcome, type Emit, type Next } from '../shared/events.ts';
 
-export interface NotifierOptions {
-  /** Sends one message of `NAME=value` lines; never rejects. */
-  readonly send: (lines: readonly string[]) => Promise<void>;
-}
-
 /** Sends READY=1 when all programs have been up, STOPPING=1 when devwatch stops, and a STATUS with each change. */
 export class ServiceNotifier {
-  readonly #options: NotifierOptions;
+  readonly #send: (lines: string[]) => Promise<void>;
   /** Programs that have not been up yet. */
   readonly #awaited = new Set<Emit>();
   #isReady = false;
@@ -26,16 +21,12 @@ export class ServiceNotifier {
   #pending: string[] = [];
   #sending: Promise<void> | undefined;
 
-  constructor(options: NotifierOptions) {
-    this.#options = options;
+  /** @param send sends one message of `NAME=value` lines; never rejects */
+  constructor(send: (lines: string[]) => Promise<void>) {
+    this.#send = send;
   }
 
-  /**
-   * Adds a program that has to be up before READY=1 is sent.
-   *
-   * @param name of one of several programs
-   * @returns takes every event of the program
-   */
+  /** Adds a program, one of several if it has a name, to be up before READY=1; returns a function that takes its events. */
   program(name?: string): Emit {
     const onEvent: Emit = (event) => {
       const status = statusOf(event);
@@ -65,7 +56,7 @@ export class ServiceNotifier {
   }
 
   async #sendAll(): Promise<void> {
-    while (this.#pending.length > 0) await this.#options.send(this.#pending.splice(0));
+    while (this.#pending.length > 0) await this.#send(this.#pending.splice(0));
     this.#sending = undefined;
   }
 }
@@ -96,10 +87,8 @@ const describeNext = ({ kind }: Next): string =>
 
 /**
  * Returns a notifier for the manager whose socket the environment names; undefined without one. Removes the variable
- * from the environment, because messages of the program would replace those of devwatch.
- *
- * @param onProblem called once if the manager cannot be notified
- * @param timeoutMs time for the manager to read a message, which the end waits for. Default: 5000.
+ * from the environment, because messages of the program would replace those of devwatch. Calls `onProblem` once if the
+ * manager cannot be notified, or does not read a message in time, for which the end waits.
  */
 export function openNotifySocket(
   env: NodeJS.ProcessEnv,
@@ -110,25 +99,18 @@ export function openNotifySocket(
   if (NOTIFY_SOCKET === undefined) return undefined;
   delete env.NOTIFY_SOCKET;
   let isBroken = false;
-  return new ServiceNotifier({
-    async send(lines) {
-      if (isBroken) return;
-      const problem = await runSystemdNotify(lines, { NOTIFY_SOCKET, PATH }, timeoutMs);
-      if (problem === undefined) return;
-      isBroken = true;
-      onProblem(`the service manager is not notified that the program is up: ${problem}`);
-    },
+  return new ServiceNotifier(async (lines) => {
+    const problem = isBroken ? undefined : await runSystemdNotify(lines, { NOTIFY_SOCKET, PATH }, timeoutMs);
+    if (problem === undefined) return;
+    isBroken = true;
+    onProblem(`the service manager is not notified that the program is up: ${problem}`);
   });
 }
 
 /** Returns an error message, or undefined on success. */
-function runSystemdNotify(
-  lines: readonly string[],
-  env: NodeJS.ProcessEnv,
-  timeout: number,
-): Promise<string | undefined> {
+function runSystemdNotify(lines: string[], env: NodeJS.ProcessEnv, timeout: number): Promise<string | undefined> {
   return new Promise((resolve) => {
-    execFile('systemd-notify', [...lines], { env, timeout, killSignal: 'SIGKILL' }, (error, _, stderr) => {
+    execFile('systemd-notify', lines, { env, timeout, killSignal: 'SIGKILL' }, (error, _, stderr) => {
       if (error === null) resolve(undefined);
       else if (error.code === 'ENOENT')
         resolve('systemd-notify is not in PATH · install the tools of systemd, or set Type=exec in the unit');

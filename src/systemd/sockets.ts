@@ -14,11 +14,7 @@ import { UsageError } from '../shared/errors.ts';
 
 const firstDescriptor = 3;
 
-/**
- * Returns the sockets for this process, and removes the variables about them from the environment.
- *
- * @throws UsageError if the variables promise a socket that does not exist
- */
+/** Returns the sockets for this process, and removes their variables. @throws UsageError if a promised socket is missing */
 export function takeSockets(env: NodeJS.ProcessEnv): HeldPort[] {
   const { LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES = '' } = env;
   if (LISTEN_PID !== String(process.pid)) return [];
@@ -50,12 +46,10 @@ function addressOf(inode: string): Pick<HeldPort['socket'], 'port' | 'path'> {
     const address = rowsOf(file).find((fields) => fields[9] === inode)?.[1];
     if (address !== undefined) return { port: Number.parseInt(address.slice(address.lastIndexOf(':') + 1), 16) };
   }
+  const row = rowsOf('/proc/net/unix').find((fields) => fields[6] === inode);
   // The last field, the path, may contain blanks.
-  const path = rowsOf('/proc/net/unix')
-    .find((fields) => fields[6] === inode)
-    ?.slice(7)
-    .join(' ');
-  return path?.startsWith('/') === true ? { path: fileIdentityOf(Buffer.from(path, 'latin1')) } : {};
+  const path = row?.slice(7).join(' ') ?? '';
+  return path.startsWith('/') ? { path: fileIdentityOf(Buffer.from(path, 'latin1')) } : {};
 }
 
 const rowsOf = (file: string): string[][] => (readProc(file) ?? '').split('\n').map((line) => line.trim().split(/\s+/));

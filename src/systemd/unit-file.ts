@@ -1,6 +1,7 @@
 /** Text of systemd units that run devwatch: systemd.service(5), systemd.socket(5), systemd.syntax(7). */
 
 import { UsageError } from '../shared/errors.ts';
+import { version } from '../shared/version.ts';
 
 export interface UnitRequest {
   /** Name of the units without `.service`; valid for `checkName`. */
@@ -19,12 +20,10 @@ export interface UnitRequest {
   readonly exitsAsProgram: boolean;
   /** Addresses on which systemd listens to start the service at the first connection: `3000`, `127.0.0.1:3000`, `/run/app.sock`. */
   readonly sockets: readonly string[];
-  /** Version of devwatch. */
-  readonly version: string;
 }
 
+/** The file name of a unit, such as `web.service`, and its text. */
 export interface UnitFile {
-  /** `web.service` */
   readonly name: string;
   readonly text: string;
 }
@@ -40,11 +39,7 @@ const stopMarginSeconds = 5;
 const usageExitCode = 2;
 const signalExitCodes = '129 130 143';
 
-/**
- * Returns the service, and with `sockets` the socket unit that starts it.
- *
- * @throws UsageError if a path cannot be written in a unit
- */
+/** Returns the service, and with `sockets` the socket unit. @throws UsageError if a path cannot be written in a unit */
 export function unitFiles(request: UnitRequest): UnitFile[] {
   const { name, sockets } = request;
   const service = { name: `${name}.service`, text: serviceText(request) };
@@ -59,7 +54,7 @@ export const enablingCommands = (names: readonly string[], isSocket: boolean): s
 ];
 
 function serviceText(request: UnitRequest): string {
-  const { name, command, folder, path, after, stopTime, exitsAsProgram, sockets, version } = request;
+  const { name, command, folder, path, after, stopTime, exitsAsProgram, sockets } = request;
   const [file = '', ...args] = command;
   const [reload, enable, linger] = enablingCommands([name], sockets.length > 0);
   return lines([
@@ -96,7 +91,7 @@ function serviceText(request: UnitRequest): string {
   ]);
 }
 
-function socketText({ name, sockets, version }: UnitRequest): string {
+function socketText({ name, sockets }: UnitRequest): string {
   return lines([
     `${unitMark}${version} · ~/.config/systemd/user/${name}.socket`,
     '',
@@ -116,8 +111,7 @@ const lines = (all: readonly string[]): string => `${all.join('\n')}\n`;
 /** @throws UsageError unless the address is a port, an address with a port, or the absolute path of a Unix socket */
 export function checkSocket(address: string): void {
   const port = /^(?:\d+(?:\.\d+){3}:|\[[0-9a-fA-F:.]+\]:)?(\d{1,5})$/.exec(address)?.[1];
-  const isPort = port !== undefined && Number(port) >= 1 && Number(port) <= 65_535;
-  if (isPort || /^\/[^\s\p{Cc}\\]+$/u.test(address)) return;
+  if ((Number(port) >= 1 && Number(port) <= 65_535) || /^\/[^\s\p{Cc}\\]+$/u.test(address)) return;
   throw new UsageError(
     `--socket takes a port, an address such as 127.0.0.1:3000, or an absolute path, not ${JSON.stringify(address)}`,
   );
@@ -127,26 +121,21 @@ export function checkSocket(address: string): void {
 const specifiers = (text: string): string => text.replaceAll('%', '%%');
 
 /** Writes the path of the executable, in which `$` is an ordinary character. */
-function executable(file: string): string {
-  requirePrintable(file);
-  return word(specifiers(file));
-}
+const executable = (file: string): string => word(printablePath(file));
 
 /** Writes an argument, in which `${NAME}`, or `$NAME` as the whole of it, would be a variable. */
 const argument = (text: string): string => word(specifiers(text).replaceAll('$', '$$$$'));
 
 /** Writes a folder, which is the rest of the line without quotes: systemd drops blanks at its end, and `\` there continues the line. */
 function folderText(folder: string): string {
-  requirePrintable(folder);
-  const text = specifiers(folder);
+  const text = printablePath(folder);
   return /[\s\\]$/.test(text) ? `${text}/` : text;
 }
 
-function requirePrintable(path: string): void {
+function printablePath(path: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: systemd accepts none of these in a path
-  if (/[\u0000-\u001f\u007f]/.test(path)) {
-    throw new UsageError(`${JSON.stringify(path)}: systemd does not accept paths with control characters`);
-  }
+  if (!/[\u0000-\u001f\u007f]/.test(path)) return specifiers(path);
+  throw new UsageError(`${JSON.stringify(path)}: systemd does not accept paths with control characters`);
 }
 
 const word = (text: string): string => (/^[\w@%+=:,./-]+$/.test(text) ? text : quote(text));

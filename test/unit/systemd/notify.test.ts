@@ -28,11 +28,9 @@ const removed: EventOf<'end'> = { type: 'end', reason: { kind: 'requested' } };
 function open({ isSlow = false } = {}) {
   const sent: string[][] = [];
   const reads: (() => void)[] = [];
-  const notifier = new ServiceNotifier({
-    send(lines) {
-      sent.push([...lines]);
-      return isSlow ? new Promise((resolve) => reads.push(resolve)) : Promise.resolve();
-    },
+  const notifier = new ServiceNotifier((lines) => {
+    sent.push([...lines]);
+    return isSlow ? new Promise((resolve) => reads.push(resolve)) : Promise.resolve();
   });
   return { sent, notifier, read: () => reads.shift()?.() };
 }
