@@ -26,7 +26,7 @@ export async function runPrograms(line: CommandLine, keepCompiled: () => void): 
   // Loaded only for several programs: a single one starts earlier without it.
   const shared =
     programs.length > 1
-      ? (await import('../terminal/shared-terminal.ts')).openSharedTerminal(programs.map(({ app = '' }) => app))
+      ? new (await import('../terminal/shared-terminal.ts')).SharedTerminal(programs.map(({ app = '' }) => app))
       : undefined;
   const [{ loaded }] = programs;
   /** Prints lines that are not about one of several programs. */

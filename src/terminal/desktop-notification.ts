@@ -15,10 +15,7 @@ const bell = '\u0007';
 
 /**
  * Returns the sequences for a notification and a bell, or the bell alone if the terminal (`TERM` is `dumb` or `linux`)
- * has no notifications. tmux passes them on if `allow-passthrough` is on.
- *
- * @param title any text, as is `body`: characters that a terminal interprets are removed
- * @param env names the terminal
+ * has no notifications. tmux passes them on if `allow-passthrough` is on. The texts may contain any characters.
  */
 export function notification(title: string, body: string, env: NodeJS.ProcessEnv): string {
   if (env.TERM === 'dumb' || env.TERM === 'linux') return bell;

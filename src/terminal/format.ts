@@ -2,7 +2,6 @@
 
 import path from 'node:path';
 import type { Change, Verdict } from '../shared/events.ts';
-import { unreachable } from '../shared/unreachable.ts';
 
 /** Formats a count: `1 file`, `2 files`. */
 export const formatCount = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
@@ -48,7 +47,5 @@ export function formatVerdict(verdict: Verdict | { readonly watched: false; read
       return 'no pattern matches it';
     case 'unchanged':
       return 'its content is unchanged';
-    default:
-      return unreachable(verdict);
   }
 }

@@ -1,5 +1,6 @@
 /** Merges the output of several programs into one terminal: whole lines, each behind the name of its program. */
 
+import type { Output } from '../process/launch/output.ts';
 import type { CancelTimer, Clock } from '../shared/clock.ts';
 import { withDeadline } from '../shared/deadline.ts';
 import { createDeferred, type Deferred } from '../shared/deferred.ts';
@@ -22,12 +23,8 @@ export interface MultiplexerOptions {
   readonly clock: Clock;
 }
 
-/** The output of one program. A returned promise resolves when more output is welcome (back-pressure). */
-export interface OutputChannel {
-  stdout(chunk: Buffer): Promise<void> | undefined;
-  stderr(chunk: Buffer): Promise<void> | undefined;
-  /** Ends the line that this run has begun on the stream; the run writes no more to it. */
-  ended(name: 'stdout' | 'stderr'): void;
+/** The output of one program. */
+export interface OutputChannel extends Required<Output> {
   /** Replaces the prefix of the lines to come. */
   label(prefix: string): void;
 }
@@ -55,16 +52,12 @@ const escapeByte = 27;
 export function createMultiplexer({ stdout, stderr, isOnePlace, clock }: MultiplexerOptions): Multiplexer {
   const out = new Screen(stdout);
   const err = isOnePlace ? out : new Screen(stderr);
-  const sources: Source[] = [];
-  const open = (screen: Screen, prefix: string): Source => {
-    const source = new Source(screen, prefix, clock);
-    sources.push(source);
-    return source;
-  };
-  const own = open(err, '');
+  const own = new Source(err, '', clock);
+  const sources = [own];
   return {
     open(prefix) {
-      const both = { stdout: open(out, prefix), stderr: open(err, prefix) };
+      const both = { stdout: new Source(out, prefix, clock), stderr: new Source(err, prefix, clock) };
+      sources.push(both.stdout, both.stderr);
       return {
         stdout: (chunk) => both.stdout.write(chunk),
         stderr: (chunk) => both.stderr.write(chunk),
@@ -115,25 +108,23 @@ class Screen {
     return this.#draining?.promise;
   }
 
-  /** Writes pieces of lines of one source. Each ends with its newline or carriage returns; the last one may have none. */
-  write(source: Source, pieces: readonly Buffer[]): void {
+  /** Writes pieces of lines of one source. The last one may have no end. */
+  write(source: Source, pieces: readonly Piece[]): void {
     const parts: Buffer[] = [];
-    for (const piece of pieces) {
-      const length = lengthWithoutEnd(piece);
-      const isTaken = this.isTakenFrom(source);
-      if (isTaken) parts.push(...this.#lineEnd(Buffer.of(newline)));
-      if (this.#owner !== source || (this.#isReturned && piece[0] !== newline)) {
-        parts.push(source.prefix);
-        if (length > 0) parts.push(Buffer.from(source.paint));
-      }
-      parts.push(piece.subarray(0, length));
-      if (length > 0) {
-        if (piece.includes(escapeByte)) source.paint = paintAfter(source.paint, piece.toString('latin1'));
+    for (const { text, end } of pieces) {
+      if (this.isTakenFrom(source)) parts.push(...this.#lineEnd(Buffer.of(newline)));
+      const isOverwriting = this.#isReturned && (text.length > 0 || end[0] !== newline);
+      const hasPrefix = this.#owner !== source || isOverwriting;
+      if (hasPrefix) parts.push(source.prefix);
+      if (text.length > 0) {
+        if (hasPrefix) parts.push(Buffer.from(source.paint));
+        if (text.includes(escapeByte)) source.paint = paintAfter(source.paint, text.toString('latin1'));
         this.#isPainted = source.paint !== '';
+        parts.push(text);
       }
-      if (length < piece.length) parts.push(...this.#lineEnd(piece.subarray(length)));
-      this.#owner = piece.at(-1) === newline ? undefined : source;
-      this.#isReturned = piece.at(-1) === carriageReturn;
+      if (end.length > 0) parts.push(...this.#lineEnd(end));
+      this.#owner = end.at(-1) === newline ? undefined : source;
+      this.#isReturned = end.at(-1) === carriageReturn;
     }
     this.writeRaw(Buffer.concat(parts));
   }
@@ -222,13 +213,6 @@ class Source {
   }
 }
 
-/** Returns the length of a piece without the newline or the carriage returns at its end. */
-function lengthWithoutEnd(piece: Buffer): number {
-  let length = piece.length;
-  while (length > 0 && (piece[length - 1] === newline || piece[length - 1] === carriageReturn)) length -= 1;
-  return length;
-}
-
 /** Returns how many bytes at the end may be the beginning of a character or sequence that cannot be shown in parts. */
 const incompletePart = (bytes: Buffer): number =>
   incompleteCharacter(bytes) || incompleteSequence(bytes.subarray(-80).toString('latin1'));
@@ -251,12 +235,17 @@ function withoutClearing(bytes: Buffer): Buffer {
   return bytes.includes(escapeByte) ? Buffer.from(bytes.toString('latin1').replaceAll(clearing, ''), 'latin1') : bytes;
 }
 
+/** Part of a line, and the newline or the carriage returns that end it. */
+interface Piece {
+  readonly text: Buffer;
+  readonly end: Buffer;
+}
+
 /** Splits after each newline, and after each carriage return, where a line is overwritten from its start. */
-function piecesOf(bytes: Buffer): Buffer[] {
-  let from = 0;
-  const pieces = bytes.toString('latin1').match(/[^\r\n]*(?:\r*\n|\r+)|[^\r\n]+$/g) ?? [];
-  return pieces.map(({ length }) => {
-    from += length;
-    return bytes.subarray(from - length, from);
-  });
+function piecesOf(bytes: Buffer): Piece[] {
+  const pieces = bytes.toString('latin1').matchAll(/([^\r\n]*)(\r*\n|\r+)|[^\r\n]+$/g);
+  return Array.from(pieces, ([piece, text = piece, end = '']) => ({
+    text: Buffer.from(text, 'latin1'),
+    end: Buffer.from(end, 'latin1'),
+  }));
 }

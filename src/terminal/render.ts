@@ -2,11 +2,9 @@
 
 import { type DevwatchEvent, describeOutcome, type EventOf, type Next } from '../shared/events.ts';
 import { formatTime } from '../shared/format.ts';
-import { unreachable } from '../shared/unreachable.ts';
 import { formatChanges, formatClock, formatCount, formatPath, formatVerdict } from './format.ts';
 
 export type Tone = 'plain' | 'good' | 'bad' | 'warning';
-
 export type Level = 'quiet' | 'normal' | 'verbose';
 
 export interface Line {
@@ -22,6 +20,8 @@ export interface View {
 }
 
 const line = (text: string, tone: Tone = 'plain', level: Level = 'normal'): Line[] => [{ text, tone, level }];
+const detail = (text: string): Line[] => line(text, 'plain', 'verbose');
+const warning = (text: string): Line[] => line(text, 'warning', 'quiet');
 
 /** Returns the lines that show an event, each with the least verbose level at which it is printed. */
 export function render(event: DevwatchEvent, { folder, version }: View): readonly Line[] {
@@ -30,50 +30,42 @@ export function render(event: DevwatchEvent, { folder, version }: View): readonl
       const { program, patterns, extensions, files, backend, directories, ms } = event;
       const what = extensions === null ? 'all files' : extensions.join(' ');
       const how = backend === 'inotify' ? '' : ` · by ${backend}`;
+      const found = `${formatCount(files, 'file')}${how}`;
       return [
-        ...line(
-          `${version} · ${program} · watching ${patterns.join(' ')} (${what}) · ${formatCount(files, 'file')}${how}`,
-        ),
-        ...line(`armed in ${formatTime(ms)} · ${formatCount(directories, 'folder')} · ${backend}`, 'plain', 'verbose'),
+        ...line(`${version} · ${program} · watching ${patterns.join(' ')} (${what}) · ${found}`),
+        ...detail(`armed in ${formatTime(ms)} · ${formatCount(directories, 'folder')} · ${backend}`),
       ];
     }
     case 'watchingLoads':
-      return line(
-        `also watching ${formatCount(event.files.length, 'file')} that the program loads`,
-        'plain',
-        'verbose',
-      );
+      return detail(`also watching ${formatCount(event.files.length, 'file')} that the program loads`);
     case 'start':
       return renderStart(event, folder);
-    case 'ready':
-      return line(
-        `answering in ${formatTime(event.ms)}${event.port === undefined ? '' : ` · port ${event.port}`}`,
-        'good',
-        event.run === 1 ? 'verbose' : 'normal',
-      );
+    case 'ready': {
+      const where = event.port === undefined ? '' : ` · port ${event.port}`;
+      return line(`answering in ${formatTime(event.ms)}${where}`, 'good', event.run === 1 ? 'verbose' : 'normal');
+    }
     case 'running':
-      return line(`counts as running after ${formatTime(event.ms)} · not ready yet`, 'plain', 'verbose');
-    case 'pages':
-      return line(
-        `${event.styles ? 'styles' : 'pages'} reloaded · ${event.paths.map((file) => formatPath(file, folder)).join(' ')}`,
-        'good',
-      );
+      return detail(`counts as running after ${formatTime(event.ms)} · not ready yet`);
+    case 'pages': {
+      const files = event.paths.map((file) => formatPath(file, folder)).join(' ');
+      return line(`${event.styles ? 'styles' : 'pages'} reloaded · ${files}`, 'good');
+    }
     case 'liveReload':
       return line(`live reload · <script src="${event.url}"></script>`);
     case 'begin':
-      return line(`the program's own code begins after ${formatTime(event.ms)}`, 'plain', 'verbose');
+      return detail(`the program's own code begins after ${formatTime(event.ms)}`);
     case 'change':
       return event.changes.flatMap(({ kind, path, rule }) =>
-        line(`${kind} ${formatPath(path, folder)}${rule === undefined ? '' : ` · watch ${rule}`}`, 'plain', 'verbose'),
+        detail(`${kind} ${formatPath(path, folder)}${rule === undefined ? '' : ` · watch ${rule}`}`),
       );
     case 'ignored':
-      return line(`ignored ${formatPath(event.path, folder)} · ${formatVerdict(event.verdict)}`, 'plain', 'verbose');
+      return detail(`ignored ${formatPath(event.path, folder)} · ${formatVerdict(event.verdict)}`);
     case 'crash':
       return line(`${describeEnd(event)} · ${formatNext(event.next)}`, 'bad');
     case 'exit':
       return line(`exited cleanly · ${formatNext(event.next)}`, 'good');
     case 'standby':
-      return line(`standby ready · pid ${event.pid}`, 'plain', 'verbose');
+      return detail(`standby ready · pid ${event.pid}`);
     case 'input':
       return [];
     case 'portTaken':
@@ -89,20 +81,18 @@ export function render(event: DevwatchEvent, { folder, version }: View): readonl
     case 'gone':
       return [
         ...event.survivors.flatMap(({ pid, command, reason }) =>
-          line(`left running: pid ${pid} (${command}) ${reason}`, 'warning', 'quiet'),
+          warning(`left running: pid ${pid} (${command}) ${reason}`),
         ),
-        ...line(`the old tree is gone after ${formatTime(event.ms)}`, 'plain', 'verbose'),
+        ...detail(`the old tree is gone after ${formatTime(event.ms)}`),
       ];
     case 'settings':
       return line(`${formatPath(event.file, folder)} changed: ${event.changed.join(', ')}`);
     case 'warning':
-      return line(event.message, 'warning', 'quiet');
+      return warning(event.message);
     case 'problem':
       return line(event.message, 'bad', 'quiet');
     case 'end':
-      return line('ended', 'plain', 'verbose');
-    default:
-      return unreachable(event);
+      return detail('ended');
   }
 }
 
@@ -112,14 +102,14 @@ export const describeEnd = ({ outcome, uptime }: EventOf<'crash'>): string =>
 
 function renderStart({ run, pid, cause, changes, standby, gone, quiet, ms }: EventOf<'start'>, folder: string): Line[] {
   const steps = [
-    gone === undefined ? '' : ` · old tree gone after ${formatTime(gone)}`,
-    quiet === undefined ? '' : ` · quiet after ${formatTime(quiet)}`,
-  ].join('');
-  const details = line(
-    `run ${run}${pid === undefined ? '' : ` · pid ${pid}`} · ${cause}${standby ? ' · from standby' : ''}${steps}`,
-    'plain',
-    'verbose',
-  );
+    `run ${run}`,
+    pid !== undefined && `pid ${pid}`,
+    cause,
+    standby && 'from standby',
+    gone !== undefined && `old tree gone after ${formatTime(gone)}`,
+    quiet !== undefined && `quiet after ${formatTime(quiet)}`,
+  ];
+  const details = detail(steps.filter(Boolean).join(' · '));
   // The line about the watched files reports the first start, the line of the crash the start after it.
   if (cause === 'start' || cause === 'crash' || cause === 'exit') return details;
   const files = changes.length === 0 ? '' : ` · ${formatChanges(changes, folder)}`;
@@ -128,20 +118,14 @@ function renderStart({ run, pid, cause, changes, standby, gone, quiet, ms }: Eve
 }
 
 function renderStopping({ run, stage, grace }: EventOf<'stopping'>): Line[] {
-  if (stage !== 'killing') return line(`stopping run ${run}`, 'plain', 'verbose');
+  if (stage !== 'killing') return detail(`stopping run ${run}`);
   return line(grace === null ? 'killing it' : `still running after ${formatTime(grace)} · killing it`, 'warning');
 }
 
 function renderPortTaken({ port, holders }: EventOf<'portTaken'>): Line[] {
-  if (holders.length === 0) {
-    return line(`port ${port} is taken by a process that is not visible from here`, 'warning', 'quiet');
-  }
+  if (holders.length === 0) return warning(`port ${port} is taken by a process that is not visible from here`);
   return holders.flatMap(({ pid, command, user, since }) =>
-    line(
-      `port ${port} is taken by pid ${pid} (${command}) of ${user}, since ${formatClock(since)}`,
-      'warning',
-      'quiet',
-    ),
+    warning(`port ${port} is taken by pid ${pid} (${command}) of ${user}, since ${formatClock(since)}`),
   );
 }
 
@@ -153,7 +137,5 @@ function formatNext(next: Next): string {
       return next.gaveUp ? 'too many times in a row · waiting for a change' : 'waiting for a change';
     case 'end':
       return 'ending';
-    default:
-      return unreachable(next);
   }
 }

@@ -18,22 +18,19 @@ export interface ReporterSettings {
   readonly notify: boolean;
 }
 
-export interface ReporterOptions extends ReporterSettings, View {
+/** Returns the reporter's part of a program's settings, for an output that can show colours or cannot. */
+export function reporterSettingsOf(settings: Settings, canColor: boolean): ReporterSettings {
+  const { logFormat: format, quiet, verbose, color, clear, notify } = settings;
+  return { format, level: quiet ? 'quiet' : verbose ? 'verbose' : 'normal', color: color && canColor, clear, notify };
+}
+
+interface ReporterOptions extends ReporterSettings, View {
   /** Called once, at the first output: opening process.stderr takes 2.5 ms, for which no program should wait. */
   readonly stream: () => ReporterStream;
   readonly env: NodeJS.ProcessEnv;
   /** The program that the events are about, if devwatch runs several. */
   readonly app?: AppLabel | undefined;
 }
-
-/** Returns the reporter's part of a program's settings, for an output that can show colours or cannot. */
-export const reporterSettingsOf = (settings: Settings, canColor: boolean): ReporterSettings => ({
-  format: settings.logFormat,
-  level: settings.quiet ? 'quiet' : settings.verbose ? 'verbose' : 'normal',
-  color: settings.color && canColor,
-  clear: settings.clear,
-  notify: settings.notify,
-});
 
 export interface ReporterStream {
   readonly isTTY?: boolean;
@@ -53,10 +50,9 @@ export interface AppLabel {
  * (https://force-color.org) decide; without them, whether the stream is a terminal that can show colours.
  */
 export function wantsColor(stream: { readonly isTTY?: boolean }, env: NodeJS.ProcessEnv): boolean {
-  if (env.NO_COLOR !== undefined && env.NO_COLOR !== '') return false;
-  if (env.FORCE_COLOR !== undefined && env.FORCE_COLOR !== '')
-    return env.FORCE_COLOR !== '0' && env.FORCE_COLOR !== 'false';
-  return stream.isTTY === true && env.TERM !== 'dumb';
+  const { NO_COLOR, FORCE_COLOR, TERM } = env;
+  if (NO_COLOR) return false;
+  return FORCE_COLOR ? FORCE_COLOR !== '0' && FORCE_COLOR !== 'false' : stream.isTTY === true && TERM !== 'dumb';
 }
 
 /** kleur is loaded with the first line that is printed, so that the program starts before. */
@@ -70,9 +66,8 @@ function colors(enabled: boolean): typeof kleur {
 const nameColors = ['cyan', 'magenta', 'blue', 'white', 'gray'] as const;
 
 /** Returns a program's name in a colour that distinguishes it from its neighbours. */
-export function paintName({ name, index }: AppLabel, color: boolean): string {
-  return colors(color)[nameColors[index % nameColors.length] ?? 'cyan'](name);
-}
+export const paintName = ({ name, index }: AppLabel, color: boolean): string =>
+  colors(color)[nameColors[index % nameColors.length] ?? 'cyan'](name);
 
 const ranks: Readonly<Record<Level, number>> = { quiet: 0, normal: 1, verbose: 2 };
 /** Clears the screen, but not the scrollback. */
@@ -90,10 +85,7 @@ export class Reporter {
 
   readonly report: Emit = (event) => {
     const { format, clear, level } = this.#options;
-    if (format === 'json') {
-      this.#writeJson(event);
-      return;
-    }
+    if (format === 'json') return this.#writeJson(event);
     if (event.type === 'start' && event.run > 1 && clear && this.#output.isTTY) this.#output.write(clearScreen);
     this.#notify(event);
     for (const line of render(event, this.#options)) {

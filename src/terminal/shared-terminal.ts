@@ -9,59 +9,54 @@ import { systemClock } from '../shared/clock.ts';
 import { createMultiplexer, type Multiplexer, type OutputChannel } from './multiplexer.ts';
 import { type AppLabel, paintName, wantsColor } from './reporter.ts';
 
-export interface SharedTerminal {
-  /** Returns the program with its output channel, and with the settings that sharing requires. */
-  member(program: NamedProgram): RunRequest;
-  /** Applies a program's settings to the prefix of its lines. */
-  label(app: string, settings: Settings): void;
-  labelOf(app: string): AppLabel;
+const { stdout, stderr } = process;
+
+export class SharedTerminal {
+  readonly #multiplexer = createMultiplexer({ stdout, stderr, isOnePlace: isOnePlace(), clock: systemClock });
   /** For devwatch's own lines. */
-  readonly messages: Multiplexer['messages'];
-  /** Resolves when all output is written, or after a second. */
-  close(): Promise<void>;
-}
+  readonly messages: Multiplexer['messages'] = this.#multiplexer.messages;
+  readonly #width: number;
+  readonly #labels = new Map<string, AppLabel>();
+  readonly #channels = new Map<string, OutputChannel>();
 
-/** @param names of the programs at the start; others may be added later */
-export function openSharedTerminal(names: readonly string[]): SharedTerminal {
-  const { stdout, stderr } = process;
-  const multiplexer = createMultiplexer({ stdout, stderr, isOnePlace: isOnePlace(), clock: systemClock });
-  const width = Math.max(...names.map((name) => name.length));
-  const labels = new Map<string, AppLabel>();
-  const channels = new Map<string, OutputChannel>();
+  /** @param names of the programs at the start; others may be added later */
+  constructor(names: readonly string[]) {
+    this.#width = Math.max(...names.map((name) => name.length));
+  }
 
-  function labelOf(name: string): AppLabel {
-    const label = labels.get(name) ?? { name, index: labels.size };
-    labels.set(name, label);
+  /** Returns the program with its output channel, and with the settings that sharing requires. */
+  member(program: NamedProgram): RunRequest {
+    const { app = '', loaded } = program;
+    return { ...program, loaded: withOwnStdin(loaded), defaultEnv: colorVariables, output: this.#channelOf(app) };
+  }
+
+  /** Applies a program's settings to the prefix of its lines. */
+  label(app: string, { prefix, color }: Settings): void {
+    const paint = (): string => paintName(this.labelOf(app), color && wantsColor(stdout, process.env));
+    this.#channelOf(app).label(prefix ? `${paint()}${''.padEnd(this.#width - app.length)} | ` : '');
+  }
+
+  labelOf(name: string): AppLabel {
+    const label = this.#labels.get(name) ?? { name, index: this.#labels.size };
+    this.#labels.set(name, label);
     return label;
   }
 
-  function prefixOf(name: string, { prefix, color }: Settings): string {
-    if (!prefix) return '';
-    const painted = paintName(labelOf(name), color && wantsColor(stdout, process.env));
-    return `${painted}${''.padEnd(width - name.length)} | `;
+  /** Resolves when all output is written, or after a second. */
+  close(): Promise<void> {
+    return this.#multiplexer.close();
   }
 
-  function channelOf(name: string): OutputChannel {
-    const channel = channels.get(name) ?? multiplexer.open('');
-    channels.set(name, channel);
+  #channelOf(name: string): OutputChannel {
+    const channel = this.#channels.get(name) ?? this.#multiplexer.open('');
+    this.#channels.set(name, channel);
     return channel;
   }
-
-  return {
-    member(program) {
-      const { app = '', loaded } = program;
-      return { ...program, loaded: withOwnStdin(loaded), defaultEnv: colorVariables, output: channelOf(app) };
-    },
-    label: (app, settings) => channelOf(app).label(prefixOf(app, settings)),
-    labelOf,
-    messages: multiplexer.messages,
-    close: () => multiplexer.close(),
-  };
 }
 
 /** Returns whether stdout and stderr are the same terminal, pipe or file (`2>&1`). */
 function isOnePlace(): boolean {
-  if (process.stdout.isTTY && process.stderr.isTTY) return true;
+  if (stdout.isTTY && stderr.isTTY) return true;
   const [out, err] = [fs.fstatSync(1), fs.fstatSync(2)];
   // Pipes have no inode numbers on Windows.
   return out.ino !== 0 && out.ino === err.ino && out.dev === err.dev;
@@ -79,7 +74,7 @@ function withOwnStdin(loaded: LoadedSettings): LoadedSettings {
 /** Returns variables that make a program use the terminal's colours although its stdout is a pipe. */
 function colorVariables({ color }: Settings): Readonly<Record<string, string>> {
   // A user who forces colours has set the variable already.
-  if (!process.stdout.isTTY || !color || !wantsColor(process.stdout, process.env)) return {};
-  const depth = process.stdout.getColorDepth();
+  if (!stdout.isTTY || !color || !wantsColor(stdout, process.env)) return {};
+  const depth = stdout.getColorDepth();
   return { FORCE_COLOR: depth >= 24 ? '3' : depth >= 8 ? '2' : '1' };
 }

@@ -2,15 +2,9 @@
 
 import { splitLines } from '../shared/lines.ts';
 
-export type Action = 'restart' | 'quit' | 'clear' | 'help';
+type Action = 'restart' | 'quit' | 'clear' | 'help';
 
-interface ShortcutDefinition {
-  readonly lines: readonly string[];
-  readonly description: string;
-  readonly action: Action;
-}
-
-const shortcuts: readonly ShortcutDefinition[] = [
+const shortcuts: readonly { lines: readonly string[]; description: string; action: Action }[] = [
   { lines: ['rs', 'r'], description: 'restart', action: 'restart' },
   { lines: ['q'], description: 'quit', action: 'quit' },
   { lines: ['c'], description: 'clear the screen', action: 'clear' },
@@ -31,11 +25,7 @@ export interface TypedShortcut {
   readonly name: string | undefined;
 }
 
-/**
- * Parses a typed line; returns undefined if it is not a shortcut.
- *
- * @param isSeveral devwatch runs several programs: a restart may name one
- */
+/** Parses a typed line; returns undefined if it is not a shortcut. `isSeveral` as in `shortcutHelp`. */
 export function parseShortcut(line: string, isSeveral: boolean): TypedShortcut | undefined {
   const [word = '', name, ...more] = line.trim().split(/\s+/);
   const action = shortcuts.find(({ lines }) => lines.includes(word))?.action;
@@ -52,17 +42,11 @@ export interface LineListener {
   onEnd(): void;
 }
 
-export interface LineReader {
-  /** Leaves what is typed to other processes. */
-  pause(): void;
-  resume(): void;
-}
-
-/** Reads lines from the terminal; starts paused. */
+/** Reads lines from the terminal; starts paused. While it is paused, other processes read what is typed. */
 export function readLines(
   input: NodeJS.ReadStream,
   { isSeveral, onShortcut, onOther, onEnd }: LineListener,
-): LineReader {
+): Record<'pause' | 'resume', () => void> {
   let isListening = false;
   const onText = splitLines((line) => {
     const shortcut = parseShortcut(line, isSeveral);
@@ -74,10 +58,12 @@ export function readLines(
     resume() {
       if (!isListening) {
         isListening = true;
-        input.setEncoding('utf8').on('data', onText);
-        input.on('end', onEnd);
         // A terminal that is closed ends the input with EIO; devwatch then ends by SIGHUP.
-        input.on('error', () => {});
+        input
+          .on('error', () => {})
+          .on('end', onEnd)
+          .setEncoding('utf8')
+          .on('data', onText);
       }
       input.resume();
     },
