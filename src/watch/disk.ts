@@ -5,7 +5,7 @@ import fs, { type StatSyncFn, type Stats } from 'node:fs';
 import path from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { systemClock } from '../shared/clock.ts';
-import { codeOf } from '../shared/errors.ts';
+import { attempt, codeOf } from '../shared/errors.ts';
 
 /**
  * The kernel stamps files with the time of its last tick (up to 10 ms ago at 100 Hz), so a save
@@ -28,13 +28,8 @@ export function statsOf(file: string, stat: StatSyncFn = fs.statSync): Stats | u
 }
 
 /** Returns the entries of a folder; none when it is gone or cannot be read. */
-export function entriesOf(folder: string): fs.Dirent[] {
-  try {
-    return fs.readdirSync(folder, { withFileTypes: true });
-  } catch {
-    return [];
-  }
-}
+export const entriesOf = (folder: string): fs.Dirent[] =>
+  attempt(() => fs.readdirSync(folder, { withFileTypes: true })) ?? [];
 
 /** A folder, and all folders above it. */
 export function* upwards(folder: string): Generator<string> {
@@ -43,13 +38,7 @@ export function* upwards(folder: string): Generator<string> {
 }
 
 /** Returns the path with all links resolved; undefined when nothing is there. */
-export function realPathOf(file: string): string | undefined {
-  try {
-    return fs.realpathSync(file);
-  } catch {
-    return undefined;
-  }
-}
+export const realPathOf = (file: string): string | undefined => attempt(() => fs.realpathSync(file));
 
 /** Programs write in chunks of 8 KB (C, Python), 64 KB or 512 KB (Node); all are multiples of this. */
 const minChunkBytes = 4096;
@@ -73,13 +62,10 @@ const maxKeptBytes = 8192;
 
 /** Returns a text that is equal for equal contents; undefined when the file cannot be read. */
 export function fingerprintOf(file: string): string | undefined {
-  try {
-    const content = fs.readFileSync(file);
-    if (content.length <= maxKeptBytes) return `content ${content.toString('latin1')}`;
-    return createHash('sha1').update(content).digest('base64');
-  } catch {
-    return undefined;
-  }
+  const content = attempt(() => fs.readFileSync(file));
+  if (content === undefined) return undefined;
+  if (content.length <= maxKeptBytes) return `content ${content.toString('latin1')}`;
+  return createHash('sha1').update(content).digest('base64');
 }
 
 /** Long work yields to the event loop after this time, so that it does not slow the start of a child process. */

@@ -87,18 +87,12 @@ export class Filter {
 
   /** Does a change of this file restart the program? Absolute path with the platform's separators. */
   accepts(file: string): boolean {
-    const posix = toPosix(file);
-    return this.mayAccept(nameOf(posix)) && this.#explain(posix).watched;
+    return this.mayAccept(nameOf(toPosix(file))) && this.explain(file).watched;
   }
 
   /** Checks a name without its folder, cheaply: false only if `accepts` is false in every folder. Most names fail here. */
   mayAccept(name: string): boolean {
     return this.#names === null || hasExtension(name, this.#extensionSet) || this.#names.has(name);
-  }
-
-  /** Returns the verdict on a file, with its reason. */
-  explain(file: string): Verdict {
-    return this.#explain(toPosix(file));
   }
 
   /** Can anything below this folder be relevant? */
@@ -119,12 +113,13 @@ export class Filter {
     });
   }
 
-  #explain(file: string): Verdict {
-    if (this.#gitIgnores !== undefined && nameOf(file) === gitIgnoreName)
-      return { watched: true, pattern: gitIgnoreName };
+  /** Returns the verdict on a file, with its reason. */
+  explain(nativeFile: string): Verdict {
+    const file = toPosix(nativeFile);
+    const isGitIgnore = this.#gitIgnores !== undefined && nameOf(file) === gitIgnoreName;
+    if (isGitIgnore) return { watched: true, pattern: gitIgnoreName };
     const ignored = lastMatch(this.#ignore, file);
     if (ignored?.negated === false) return { watched: false, reason: 'ignored', pattern: ignored.text };
-
     const lifting = this.#lifts.filter((pattern) => matches(pattern, file));
     let rejection: Rejection = { watched: false, reason: 'outside' };
     let selecting: Pattern | undefined;

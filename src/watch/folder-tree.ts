@@ -59,15 +59,11 @@ export class FolderTree {
 
   /** Is this folder in the tree? */
   covers(wanted: string): boolean {
-    for (const top of this.tops.values()) {
-      if (!isAtOrBelow(wanted, top.path)) continue;
-      let folder: Folder | undefined = top;
-      for (const name of path.relative(top.path, wanted).split(path.sep)) {
-        if (name !== '') folder = folder?.folders.get(name);
-      }
-      if (folder !== undefined) return true;
-    }
-    return false;
+    return [...this.tops.values()].some((top) => {
+      if (!isAtOrBelow(wanted, top.path)) return false;
+      const names = path.relative(top.path, wanted).split(path.sep).filter(Boolean);
+      return names.reduce<Folder | undefined>((folder, name) => folder?.folders.get(name), top) !== undefined;
+    });
   }
 }
 

@@ -6,6 +6,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import ignore, { type Ignore } from 'ignore';
+import { attempt } from '../shared/errors.ts';
 import { upwards } from './disk.ts';
 import type { GitIgnores } from './filter.ts';
 import { isAtOrBelow, toPosix } from './paths.ts';
@@ -65,12 +66,7 @@ function usersFile(): string {
 
 /** Adds a file's rules; `prefix` is its folder relative to the repository. */
 function add(rules: Ignore, file: string, prefix: string): Ignore {
-  let text: string;
-  try {
-    text = fs.readFileSync(file, 'utf8');
-  } catch {
-    return rules;
-  }
+  const text = attempt(() => fs.readFileSync(file, 'utf8')) ?? '';
   for (const line of text.split(/\r?\n/)) {
     if (line.trim() === '' || line.startsWith('#')) continue;
     rules.add({ pattern: below(prefix, line), mark: `${line} (${file})` });

@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
+import { attempt } from '../shared/errors.ts';
 import { ignoredFolderNames } from './default-ignores.ts';
 import { realPathOf, upwards } from './disk.ts';
 
@@ -61,10 +62,5 @@ function textsIn(value: unknown): string[] {
 
 const objectOf = (value: unknown): object => (typeof value === 'object' && value !== null ? value : {});
 
-function readManifest(folder: string): Manifest {
-  try {
-    return objectOf(JSON.parse(fs.readFileSync(path.join(folder, 'package.json'), 'utf8'))) as Manifest;
-  } catch {
-    return {};
-  }
-}
+const readManifest = (folder: string): Manifest =>
+  objectOf(attempt(() => JSON.parse(fs.readFileSync(path.join(folder, 'package.json'), 'utf8')))) as Manifest;

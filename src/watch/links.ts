@@ -2,6 +2,7 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
+import { attempt } from '../shared/errors.ts';
 import { realPathOf, statsOf } from './disk.ts';
 import type { Filter } from './filter.ts';
 import { isAtOrBelow } from './paths.ts';
@@ -187,10 +188,4 @@ function stationsOf(link: string): string[] {
 const namesOf = (absolute: string): string[] => absolute.split('/').filter(Boolean);
 
 /** Returns undefined where there is no link. */
-function readLink(file: string): string | undefined {
-  try {
-    return fs.readlinkSync(file);
-  } catch {
-    return undefined;
-  }
-}
+const readLink = (file: string): string | undefined => attempt(() => fs.readlinkSync(file));

@@ -5,6 +5,7 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
+import { attempt } from '../shared/errors.ts';
 import { realPathOf, upwards } from './disk.ts';
 import { isAtOrBelow, isBelow } from './paths.ts';
 
@@ -52,13 +53,7 @@ export function findSharedMount(
 }
 
 /** Returns the mounts that this process sees; none where there is no /proc. */
-function readMounts(): Mount[] {
-  try {
-    return parseMounts(fs.readFileSync('/proc/self/mountinfo', 'utf8'));
-  } catch {
-    return [];
-  }
-}
+const readMounts = (): Mount[] => parseMounts(attempt(() => fs.readFileSync('/proc/self/mountinfo', 'utf8')) ?? '');
 
 /** Parses /proc/PID/mountinfo (proc(5)). */
 export function parseMounts(table: string): Mount[] {

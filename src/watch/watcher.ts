@@ -2,7 +2,7 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
-import { codeOf } from '../shared/errors.ts';
+import { attempt, codeOf } from '../shared/errors.ts';
 import type { Change } from '../shared/events.ts';
 import { entriesOf, inSlices } from './disk.ts';
 import type { Filter } from './filter.ts';
@@ -185,10 +185,5 @@ function exhaustedMessage(error: unknown, needed: number): string {
 }
 
 /** Returns the value of a limit of the kernel; Infinity where it cannot be read. */
-function sysctlOf(name: string): number {
-  try {
-    return Number(fs.readFileSync(`/proc/sys/${name.replaceAll('.', '/')}`, 'utf8'));
-  } catch {
-    return Number.POSITIVE_INFINITY;
-  }
-}
+const sysctlOf = (name: string): number =>
+  Number(attempt(() => fs.readFileSync(`/proc/sys/${name.replaceAll('.', '/')}`, 'utf8')) ?? Number.POSITIVE_INFINITY);

@@ -6,6 +6,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { systemClock } from '../../shared/clock.ts';
+import { attempt } from '../../shared/errors.ts';
 import { ownershipFlaw } from '../../shared/ownership.ts';
 import { stateFolder } from '../../shared/user-folders.ts';
 import type { StopSignal } from '../launch/invocation.ts';
@@ -81,20 +82,13 @@ function takeStaleRecords(prefix: string): Orphans[] {
     const file = path.join(path.dirname(prefix), name);
     if (!file.startsWith(prefix)) continue;
     const record = readRecord(file);
-    if (record !== undefined && mayBeAlive(record)) continue;
+    // Unknown counts as alive.
+    if (record !== undefined && attempt(() => livenessOf(record)) !== 'dead') continue;
     fs.rmSync(file, { force: true });
     // No process outlives a boot.
     if (record?.boot === bootId() && isAnythingLeft(record)) stale.push(record);
   }
   return stale;
-}
-
-function mayBeAlive(record: OrphanRecord): boolean {
-  try {
-    return livenessOf(record) !== 'dead';
-  } catch {
-    return true;
-  }
 }
 
 function isAnythingLeft({ record, keep }: Orphans): boolean {
@@ -105,13 +99,8 @@ function isAnythingLeft({ record, keep }: Orphans): boolean {
   });
 }
 
-function readRecord(file: string): OrphanRecord | undefined {
-  try {
-    return (JSON.parse(fs.readFileSync(file, 'utf8')) as OrphanRecord | null) ?? undefined;
-  } catch {
-    return undefined;
-  }
-}
+const readRecord = (file: string): OrphanRecord | undefined =>
+  attempt(() => JSON.parse(fs.readFileSync(file, 'utf8')) as OrphanRecord | null) ?? undefined;
 
 /**
  * Returns the start of the paths of a folder's records; undefined when the folder is gone, or there can be no records.

@@ -8,6 +8,7 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
+import { attempt } from '../../shared/errors.ts';
 import type { Exemptions } from './exemptions.ts';
 import { LinuxTree } from './linux.ts';
 import { type Candidate, type ProcessStat, readCandidate, readProc, readStat } from './proc.ts';
@@ -75,12 +76,10 @@ export class CgroupTree extends LinuxTree {
 
 /** Returns the cgroup and those that its members made inside, parents first. */
 function cgroupsBelow(folder: string): string[] {
-  try {
-    const inside = fs.readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory());
-    return [folder, ...inside.flatMap((entry) => cgroupsBelow(path.join(folder, entry.name)))];
-  } catch {
-    return [folder]; // Removed in between.
-  }
+  // It may have been removed in between.
+  const entries = attempt(() => fs.readdirSync(folder, { withFileTypes: true })) ?? [];
+  const inside = entries.filter((entry) => entry.isDirectory());
+  return [folder, ...inside.flatMap((entry) => cgroupsBelow(path.join(folder, entry.name)))];
 }
 
 /** Returns the cgroup in which devwatch may make others: its own, if that is writable; else undefined. */
@@ -90,12 +89,10 @@ export function findCgroup(): string | undefined {
   const mount = /^\S+ \S+ \S+ (\S+) (\S+) .* - cgroup2 /m.exec(readProc('/proc/self/mountinfo') ?? '');
   if (own === undefined || mount?.[1] === undefined || mount[2] === undefined) return undefined;
   const folder = path.join(mount[2], path.relative(mount[1], own));
-  try {
+  return attempt(() => {
     fs.accessSync(path.join(folder, 'cgroup.procs'), fs.constants.W_OK);
     return folder;
-  } catch {
-    return undefined;
-  }
+  });
 }
 
 /** Makes a cgroup; returns false if that is not allowed, or if the cgroup could not be killed as a whole. */
@@ -115,18 +112,10 @@ export function makeCgroup(folder: string): boolean {
 /** Removes a cgroup with those inside it. */
 export function removeCgroups(top: string): void {
   for (const folder of cgroupsBelow(top).reverse()) {
-    try {
-      fs.rmdirSync(folder);
-    } catch {
-      // A process is still in it, or it is gone already; an empty cgroup left behind costs nothing.
-    }
+    // If a process is still in it, or it is gone already: an empty cgroup left behind costs nothing.
+    attempt(() => fs.rmdirSync(folder));
   }
 }
 
-function write(file: string, text: string): void {
-  try {
-    fs.writeFileSync(file, text);
-  } catch {
-    // ESRCH, ENOENT: the process has just died; only the next scan matters.
-  }
-}
+/** ESRCH, ENOENT: the process has just died; only the next scan matters. */
+const write = (file: string, text: string): void => attempt(() => fs.writeFileSync(file, text));

@@ -2,7 +2,7 @@
 
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
-import { codeOf, UsageError } from '../../shared/errors.ts';
+import { attempt, codeOf, UsageError } from '../../shared/errors.ts';
 import { platform } from '../platform.ts';
 import { isDead, parseStat, readProc } from './proc.ts';
 
@@ -65,12 +65,7 @@ export function bootId(): string {
 let knownNamespace: string | undefined;
 
 function pidNamespace(): string {
-  if (knownNamespace !== undefined) return knownNamespace;
-  try {
-    knownNamespace = fs.readlinkSync('/proc/self/ns/pid').replaceAll(/\D/g, '');
-  } catch {
-    knownNamespace = '';
-  }
+  knownNamespace ??= attempt(() => fs.readlinkSync('/proc/self/ns/pid').replaceAll(/\D/g, '')) ?? '';
   return knownNamespace;
 }
 
