@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
-import { transformSync } from 'esbuild';
+import { stop, transformSync } from 'esbuild';
 
 const realRequire = createRequire(import.meta.url);
 
@@ -13,6 +13,8 @@ const realRequire = createRequire(import.meta.url);
 export function loadPreload(name: string, fakes: Readonly<Record<string, unknown>> = {}): unknown {
   const source = fs.readFileSync(`src/preload/${name}`, 'utf8');
   const { code } = transformSync(source, { loader: 'ts', format: 'cjs' });
+  // Its service would outlive the tests.
+  void stop();
   const module = { exports: {} };
   new Function('module', 'require', code)(module, (file: string) => fakes[file] ?? realRequire(file));
   return module.exports;

@@ -3,7 +3,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { describe, expect, test, vi } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { systemClock } from '../../../src/shared/clock.ts';
 import { InotifyWatcher } from '../../../src/watch/inotify.ts';
 import type { Watcher, WatchOptions } from '../../../src/watch/watcher.ts';
@@ -11,7 +11,14 @@ import { createProject, type Project } from '../../support/project.ts';
 import { aged, append, observe, type Settings } from './observe.ts';
 
 describe('the inotify backend leaves no watch behind', () => {
-  /** Counts the kernel's watches: each is a line about the descriptor. */
+  /** Watches that this process has had before a test. */
+  let earlier = 0;
+  beforeEach(() => {
+    earlier = 0;
+    earlier = watches();
+  });
+
+  /** Counts the kernel's watches of a test: each is a line about the descriptor. */
   function watches(): number {
     const descriptors = fs.readdirSync('/proc/self/fdinfo').flatMap((name) => {
       try {
@@ -20,7 +27,7 @@ describe('the inotify backend leaves no watch behind', () => {
         return []; // that of the listing itself
       }
     });
-    return descriptors.filter((line) => line.startsWith('inotify wd:')).length;
+    return descriptors.filter((line) => line.startsWith('inotify wd:')).length - earlier;
   }
 
   const exhausted = (code: string) => Object.assign(new Error(`${code}: no more watches`), { code });
