@@ -1,8 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { EventEmitter } from 'node:events';
 import type { PreloadMessage } from '../../src/preload/protocol.ts';
-import type { Child } from '../../src/process/launch/child.ts';
-import type { ChildOptions, LaunchOptions } from '../../src/process/launch/invocation.ts';
+import type { Child, ChildOptions, LaunchOptions } from '../../src/process/launch/child.ts';
 
 /** A child process without a process: it does what a test calls, and records what is done to it. */
 export class FakeChild implements Child {

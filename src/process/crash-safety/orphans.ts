@@ -9,7 +9,7 @@ import { systemClock } from '../../shared/clock.ts';
 import { attempt } from '../../shared/errors.ts';
 import { ownershipFlaw } from '../../shared/ownership.ts';
 import { stateFolder } from '../../shared/user-folders.ts';
-import type { StopSignal } from '../launch/invocation.ts';
+import type { StopSignal } from '../launch/child.ts';
 import { platform } from '../platform.ts';
 import { openOrphans } from '../tree/containment.ts';
 import { bootId, identityOf, livenessOf, type ProcessIdentity } from '../tree/identity.ts';

@@ -18,7 +18,12 @@ export const preloadFile: string = fileURLToPath(new URL(`${builtFolder}/preload
 /** Reads the preload's messages; invalid ones are ignored, because the program can write to the descriptor itself. */
 export function readMessages(stream: Duplex, onMessage: (message: PreloadMessage) => void): void {
   const onLine = (line: string): void => {
-    const message = parse(line);
+    let message: unknown;
+    try {
+      message = JSON.parse(line);
+    } catch {
+      return;
+    }
     if (isMessage(message)) onMessage(message);
   };
   stream.setEncoding('utf8').on('data', splitLines(onLine));
@@ -26,18 +31,9 @@ export function readMessages(stream: Duplex, onMessage: (message: PreloadMessage
   stream.on('error', () => {});
 }
 
-function parse(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined;
-  }
-}
-
 const isText = (value: unknown): value is string => typeof value === 'string';
 const isNumber = (value: unknown): value is number => typeof value === 'number';
 
-/** Checks of each message's fields. */
 const checks: Readonly<Record<PreloadMessage['type'], (fields: Readonly<Record<string, unknown>>) => boolean>> = {
   begins: () => true,
   'reads-stdin': () => true,

@@ -1,20 +1,55 @@
-/** A child process of devwatch, contained and with its channel open. */
+/** A child process of devwatch: from its options to what is executed, contained and with its channel open. */
 
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import { Socket } from 'node:net';
-import type { ParkOrders, PreloadMessage } from '../../preload/protocol.ts';
+import path from 'node:path';
+import type { LaunchOrders, ParkOrders, PreloadMessage } from '../../preload/protocol.ts';
+import { cacheFolder } from '../../shared/user-folders.ts';
 import { platform } from '../platform.ts';
-import { type HeldPorts, ipcCommand, makeBlocking } from '../sockets/held-ports.ts';
+import { type HeldPort, type HeldPorts, ipcCommand, makeBlocking, withSockets } from '../sockets/held-ports.ts';
 import type { Containment, Invocation, ProcessTree } from '../tree/tree.ts';
-import { channelDescriptor, readMessages } from './channel.ts';
-import type { ChildOptions } from './invocation.ts';
-import { inheritedSockets, invocationOf, startsWithPreload, stdioOf } from './invocation.ts';
-import { type OutputStreams, openPipes } from './output.ts';
+import { channelDescriptor, channelVariable, preloadFile, readMessages } from './channel.ts';
+import type { Command } from './command.ts';
+import { type OutputStreams, openPipes, type Pipes } from './output.ts';
 import { isForeground, stdinIsTerminal } from './tty.ts';
 
-/** A started process. */
+/** Asks a program to end: a signal, or the message `shutdown` over Node's IPC channel. */
+export type StopSignal = NodeJS.Signals | 'message';
+
+export interface ChildOptions {
+  readonly command: Command;
+  readonly folder: string;
+  /** The variables, without those that were removed. */
+  readonly env: NodeJS.ProcessEnv;
+  readonly signal: StopSignal;
+  /** `pipe`: the program reads the chunks given to `write`; `ignore`: it reads nothing. */
+  readonly stdin: 'inherit' | 'pipe' | 'ignore';
+  /** Relays IPC messages between devwatch's parent and a Node program. */
+  readonly relay: boolean;
+  /** A Node program reports each file of its own that it loads. */
+  readonly reportLoads: boolean;
+  /** A Node program reports the packages it loads (all, or those named), for standbys to load ahead of time. */
+  readonly prewarm: boolean | readonly string[];
+  /** A Node program's listening sockets outlive its runs (sockets/held-ports.ts). */
+  readonly hold: boolean;
+  readonly isPinged: boolean;
+  /** The program sends `ready` over Node's IPC channel. */
+  readonly sendsReady: boolean;
+  /** devwatch reads its output, so the program sees a pipe. */
+  readonly capturesOutput: boolean;
+}
+
+export interface LaunchOptions extends ChildOptions {
+  /** Variables of this run alone. */
+  readonly variables: Readonly<Record<string, string>>;
+  /** Prepare a standby for the next run when this one has settled, where that is possible. */
+  readonly standby: boolean;
+  /** Time for the requests in flight to be answered before a restart, in ms, where ports are held. */
+  readonly drain: number;
+}
+
 export interface Child {
   readonly process: ChildProcess;
   readonly pid: number;
@@ -31,10 +66,8 @@ export interface Child {
   send(message: object): boolean;
 }
 
-/** The reason why a process could not be started. */
-export interface StartFailure {
-  readonly failure: Promise<unknown>;
-}
+/** A started process, or the reason why it could not be started. */
+export type StartedChild = Child | { readonly failure: Promise<unknown> };
 
 /** Starts a process. `serial` distinguishes its tree from all others of this devwatch; with `park` it is a standby. */
 export function startChild(
@@ -43,7 +76,7 @@ export function startChild(
   options: ChildOptions,
   heldPorts: HeldPorts,
   park?: ParkOrders,
-): Child | StartFailure {
+): StartedChild {
   const sockets = inheritedSockets(options, heldPorts);
   const invocation = invocationOf(options, sockets, park);
   const { open, ...contained } = containment.contain(serial, invocation, startsWithPreload(options));
@@ -111,4 +144,97 @@ function openChannel(child: ChildProcess): Pick<Child, 'receive' | 'answer'> {
     },
     answer: (value) => stream.write(`${JSON.stringify(value)}\n`),
   };
+}
+
+/** Listening sockets that a child process inherits. */
+interface InheritedSockets {
+  /** For the preload of a Node program, which takes the socket that a server asks for. Undefined without a preload. */
+  readonly byPreload: readonly HeldPort[] | undefined;
+  /** For any other program, which looks for them as sd_listen_fds(3) says. */
+  readonly byProgram: readonly HeldPort[];
+}
+
+/**
+ * A descriptor is closed together with the server that listens on it, and Node cannot duplicate one. Several
+ * duplicates are passed, because a program that probes a port by listening on it closes one each time.
+ */
+const activatedDuplicates = 8;
+
+/** Chooses the listening sockets that a child process inherits. */
+function inheritedSockets(options: ChildOptions, { all, activated }: HeldPorts): InheritedSockets {
+  if (!options.command.isNode) return { byPreload: undefined, byProgram: all };
+  // A program that does not start with the preload is started by a shell, which drops one of two variables with
+  // the same name (NODE_CHANNEL_FD): its preload can receive no messages.
+  if (!startsWithPreload(options) || !platform.isPosix) return { byPreload: undefined, byProgram: [] };
+  const byPreload = (options.hold ? all : activated).flatMap((held) =>
+    held.socket.isSocketActivated ? Array<HeldPort>(activatedDuplicates).fill(held) : [held],
+  );
+  return { byPreload, byProgram: [] };
+}
+
+/** The command with the preload and its orders, before it is contained. */
+function invocationOf(options: ChildOptions, sockets: InheritedSockets, park?: ParkOrders): Invocation {
+  const { file, args, isNode } = options.command;
+  // Meant for single processes; if all inherited it, it would exempt them all.
+  const { DEVWATCH_KEEP: _, ...env } = options.env;
+  if (isNode) return withPreload({ ...options, env }, sockets, park);
+  // With a pipe as stdout, Python buffers output, and loses it when it is killed.
+  const unbuffered = options.capturesOutput ? { PYTHONUNBUFFERED: '1' } : {};
+  const invocation = { file, args, env: { ...unbuffered, ...env } };
+  return sockets.byProgram.length === 0 ? invocation : withSockets(invocation, sockets.byProgram);
+}
+
+function withPreload(options: ChildOptions, { byPreload }: InheritedSockets, park?: ParkOrders): Invocation {
+  const { command, env, stdin, reportLoads, prewarm } = options;
+  const hasPipe = byPreload !== undefined && !hasOwnIpc(options);
+  const orders: LaunchOrders = {
+    channel: channelDescriptor,
+    parent: process.pid,
+    sharesTerminal: stdin === 'inherit' && stdinIsTerminal(),
+    reportLoads,
+    reportPackages: prewarm !== false,
+    compileCache: compileCacheFor(env),
+    hold: byPreload && {
+      ...(hasPipe && { descriptor: ipcDescriptor }),
+      keeps: options.hold,
+      isPinged: options.isPinged,
+      held: byPreload.map(({ socket }, index) => ({ ...socket, descriptor: ipcDescriptor + 1 + index })),
+    },
+    park,
+  };
+  const args = ['--require', preloadFile, ...command.nodeArgs, ...command.args];
+  // If two variables have the same name, the first one counts: this one hides the one that spawn adds.
+  const hiding = hasPipe ? { NODE_CHANNEL_FD: '' } : {};
+  return { file: command.file, args, env: { ...hiding, ...env, [channelVariable]: JSON.stringify(orders) } };
+}
+
+/** The descriptors of the child, in the order of the orders. */
+function stdioOf(options: ChildOptions, { byPreload, byProgram }: InheritedSockets, pipes?: Pipes): StdioOptions {
+  const output = options.capturesOutput ? 'pipe' : 'inherit';
+  const stdio: StdioOptions = [options.stdin, pipes?.stdout ?? output, pipes?.stderr ?? output];
+  if (!options.command.isNode) return [...stdio, ...byProgram.map(({ descriptor }) => descriptor)];
+  stdio[channelDescriptor] = 'pipe';
+  if (hasOwnIpc(options) || byPreload !== undefined) stdio.push('ipc');
+  for (const { descriptor } of byPreload ?? []) stdio.push(descriptor);
+  return stdio;
+}
+
+/** Whether none of the user's code runs before the preload, as code preloaded through NODE_OPTIONS does. */
+const startsWithPreload = ({ command, env }: ChildOptions): boolean =>
+  command.isNode &&
+  !/(?:^|\s)["']?(?:-r|--require|--import|--loader|--experimental-loader)\b/.test(env.NODE_OPTIONS ?? '');
+
+/** The descriptor of Node's IPC, or of our own pipe in its place. */
+const ipcDescriptor = channelDescriptor + 1;
+
+/** Whether the program sees Node's IPC channel. */
+const hasOwnIpc = ({ signal, relay, sendsReady }: ChildOptions): boolean =>
+  signal === 'message' || sendsReady || (relay && process.send !== undefined);
+
+/** devwatch's folder, unless the program has its own, turns the cache off, or measures its code coverage. */
+function compileCacheFor(env: NodeJS.ProcessEnv): string | undefined {
+  const { NODE_COMPILE_CACHE, NODE_DISABLE_COMPILE_CACHE, NODE_V8_COVERAGE } = env;
+  if (NODE_COMPILE_CACHE || NODE_DISABLE_COMPILE_CACHE || NODE_V8_COVERAGE) return undefined;
+  const folder = cacheFolder(env);
+  return folder && path.join(folder, 'compiled');
 }

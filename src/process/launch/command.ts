@@ -99,8 +99,7 @@ function resolveScript(request: CommandRequest, script: Script): Command {
   const interpreters: CommandRequest['execMap'] = { py: platform.isPosix ? 'python3' : 'python', ...execMap };
   const interpreter = Object.hasOwn(interpreters, extension) ? interpreters[extension] : undefined;
   if (interpreter !== undefined) return viaInterpreter(request, script, extension, interpreter);
-  if (/^[mc]?js$/.test(extension)) return viaNode(script, nodeArgs, [], javascript);
-  if (/^(?:[mc]?ts|tsx)$/.test(extension)) return viaNode(script, nodeArgs, typescriptLoader(script), typescript);
+  if (/^(?:[mc]?[jt]s|tsx)$/.test(extension)) return viaNode(script, nodeArgs, extension);
   rejectNodeArgs(nodeArgs, word);
   return asExecutable(script, extension);
 }
@@ -127,20 +126,19 @@ function viaInterpreter(
   };
 }
 
-const viaNode = (
-  { script, word, args }: Script,
-  nodeArgs: readonly string[],
-  loader: readonly string[],
-  extensions: readonly string[],
-): Command => ({
-  script,
-  file: process.execPath,
-  nodeArgs: [...nodeArgs, ...loader],
-  args: [word, ...args],
-  display: ['node', ...nodeArgs, word, ...args].join(' '),
-  extensions,
-  isNode: true,
-});
+function viaNode(script: Script, nodeArgs: readonly string[], extension: string): Command {
+  const isTypeScript = extension.includes('t');
+  const program = [script.word, ...script.args];
+  return {
+    script: script.script,
+    file: process.execPath,
+    nodeArgs: [...nodeArgs, ...(isTypeScript ? typescriptLoader(script) : [])],
+    args: program,
+    display: ['node', ...nodeArgs, ...program].join(' '),
+    extensions: isTypeScript ? typescript : javascript,
+    isNode: true,
+  };
+}
 
 function asExecutable({ script, word, args }: Script, extension: string): Command {
   if (!isExecutable(script)) {

@@ -13,7 +13,6 @@ export interface EnvironmentOptions {
   readonly files: readonly string[];
   /** Variables from the settings; they override everything else. */
   readonly variables: Readonly<Record<string, string>>;
-  /** Values for variables that nothing else sets. */
   readonly defaults?: Readonly<Record<string, string>> | undefined;
 }
 
@@ -36,9 +35,8 @@ export function readEnvironment({ folder, files, variables, defaults }: Environm
 const maxListLength = 8192;
 
 /**
- * Returns the variables that describe a run: DEVWATCH_RUN counts from 1, DEVWATCH_REASON is the cause,
- * DEVWATCH_CHANGED lists the changed files, one absolute path a line, and ends with `(n more)` if there are
- * too many.
+ * Returns the variables that describe a run: DEVWATCH_RUN counts from 1, DEVWATCH_REASON is the cause, DEVWATCH_CHANGED
+ * lists the changed files, one absolute path a line, and ends with `(n more)` if there are too many.
  */
 export function runVariables(run: number, cause: Cause, changes: readonly Change[]): Record<string, string> {
   const lines: string[] = [];
@@ -53,9 +51,9 @@ export function runVariables(run: number, cause: Cause, changes: readonly Change
 }
 
 /**
- * Returns the environment with which devwatch was started. Node (20 to 26) applies an `--env-file` anywhere on
- * the command line, even after the script: it adds the file's variables to `process.env`, where they would
- * outlive their removal from the file. /proc has the original.
+ * Returns the environment with which devwatch was started. Node (20 to 26) applies an `--env-file` anywhere on the
+ * command line, even after the script: it adds the file's variables to `process.env`, where they would outlive their
+ * removal from the file. /proc has the original.
  */
 function ownEnvironment(): NodeJS.ProcessEnv {
   if (!platform.hasProc || !process.argv.some((word) => word.startsWith('--env-file'))) return process.env;

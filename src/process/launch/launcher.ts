@@ -7,8 +7,7 @@ import { Hooks, type HooksOptions } from '../hooks.ts';
 import { type HeldPort, HeldPorts, openPort } from '../sockets/held-ports.ts';
 import { StandbyPool } from '../standby/pool.ts';
 import type { Containment } from '../tree/tree.ts';
-import { type Child, type StartFailure, startChild } from './child.ts';
-import type { ChildOptions, LaunchOptions } from './invocation.ts';
+import { type ChildOptions, type LaunchOptions, type StartedChild, startChild } from './child.ts';
 import type { Output } from './output.ts';
 import { ContainedProgram, type ProgramListener, type RunningProgram, unstartedProgram } from './running-program.ts';
 import type { TerminalModes } from './tty.ts';
@@ -46,15 +45,14 @@ export class Launcher {
 
   /** Starts a program, from a standby if there is one. Every process of the run before must be gone. */
   launch(options: LaunchOptions, listener: ProgramListener): RunningProgram {
-    const { clock, modes, output } = this.#options;
     const { variables, ...common } = options;
     this.#program = undefined;
     const standby = options.standby ? this.#standbys.take(common, variables) : undefined;
     const child = standby ?? this.#start({ ...common, env: { ...common.env, ...variables } });
     if ('failure' in child) return unstartedProgram(child.failure, options, listener);
     const onPackage = options.standby ? this.#standbys.launched(common, child, listener) : () => {};
-    const context = { child, options, listener, clock, modes, output, heldPorts: this.#heldPorts, onPackage };
-    const program = new ContainedProgram({ ...context, fromStandby: standby !== undefined });
+    const context = { child, fromStandby: standby !== undefined, options, listener, heldPorts: this.#heldPorts };
+    const program = new ContainedProgram({ ...this.#options, ...context, onPackage });
     this.#program = program;
     this.#outputs.add(program.forwarded);
     void program.forwarded.then(() => this.#outputs.delete(program.forwarded));
@@ -89,7 +87,7 @@ export class Launcher {
     await Promise.all([this.#standbys.close(), forwarded]);
   }
 
-  #start(options: ChildOptions, park?: ParkOrders): Child | StartFailure {
+  #start(options: ChildOptions, park?: ParkOrders): StartedChild {
     const { containment, start = startChild } = this.#options;
     const child = start(containment, this.#nextSerial(), options, this.#heldPorts, park);
     if (this.#program?.hasReadTerminal && !('failure' in child)) child.hasDoubtfulModes = true;

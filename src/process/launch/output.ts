@@ -4,7 +4,6 @@ import { type ChildProcess, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { Socket } from 'node:net';
 import path from 'node:path';
-import type { Readable } from 'node:stream';
 import { flushed } from '../../shared/flushed.ts';
 import { stateFolder } from '../../shared/user-folders.ts';
 import { platform } from '../platform.ts';
@@ -106,19 +105,15 @@ export async function forwardOutput(
     if (output === undefined) {
       stream.pipe(process[name], { end: false });
     } else {
-      forwardStream(stream, (chunk) => output[name](chunk));
+      stream.on('data', (chunk: Buffer) => {
+        const written = output[name](chunk);
+        if (written === undefined) return;
+        stream.pause();
+        void written.then(() => stream.resume());
+      });
       stream.once('close', () => output.ended?.(name));
     }
   }
   await Promise.all(closed);
   if (output === undefined) await Promise.all(names.map((name) => flushed(process[name])));
-}
-
-function forwardStream(stream: Readable, write: (chunk: Buffer) => Promise<void> | undefined): void {
-  stream.on('data', (chunk: Buffer) => {
-    const written = write(chunk);
-    if (written === undefined) return;
-    stream.pause();
-    void written.then(() => stream.resume());
-  });
 }

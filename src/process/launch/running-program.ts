@@ -3,16 +3,15 @@
 import type { ChildProcess, SendHandle, Serializable } from 'node:child_process';
 import fs from 'node:fs';
 import type { PackageFile, PreloadMessage } from '../../preload/protocol.ts';
-import type { CancelTimer, Clock } from '../../shared/clock.ts';
+import type { CancelTimer } from '../../shared/clock.ts';
 import { codeOf, messageOf } from '../../shared/errors.ts';
 import type { Outcome, StopStage, Survivor } from '../../shared/events.ts';
 import type { HeldPorts } from '../sockets/held-ports.ts';
 import { Termination } from '../tree/terminate.ts';
 import { treeCpuTime, treeMemory } from '../tree/usage.ts';
-import type { Child } from './child.ts';
-import type { LaunchOptions } from './invocation.ts';
-import { forwardOutput, type Output } from './output.ts';
-import type { TerminalModes } from './tty.ts';
+import type { Child, LaunchOptions } from './child.ts';
+import type { LauncherOptions } from './launcher.ts';
+import { forwardOutput } from './output.ts';
 
 /** An event of one run of a program. */
 export type ProgramEvent =
@@ -38,7 +37,6 @@ export interface ProgramListener {
   onReadsInput(): string;
 }
 
-/** A started program. */
 export interface RunningProgram {
   /** Undefined when it could not be started. */
   readonly pid: number | undefined;
@@ -58,15 +56,12 @@ export interface RunningProgram {
   write(chunk: string | Buffer | null, done?: (isLost: boolean) => void): void;
 }
 
-export interface ProgramContext {
+export interface ProgramContext extends Pick<LauncherOptions, 'clock' | 'modes' | 'output'> {
   readonly child: Child;
   readonly fromStandby: boolean;
   readonly options: LaunchOptions;
   readonly listener: ProgramListener;
-  readonly clock: Clock;
-  readonly modes: TerminalModes;
   readonly heldPorts: HeldPorts;
-  readonly output: Output | undefined;
   /** The program loads a file of a package. */
   readonly onPackage: (item: PackageFile) => void;
 }

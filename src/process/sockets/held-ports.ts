@@ -64,14 +64,12 @@ export class HeldPorts {
   /** Receives the sockets that a process hands over through its IPC channel. */
   receiveFrom(child: ChildProcess): void {
     const emitter: NodeJS.EventEmitter = child;
-    emitter.on('internalMessage', (message: { cmd?: string; hold?: SocketInfo }, handle: NativeHandle | undefined) => {
-      if (message.cmd === ipcCommand && message.hold !== undefined && handle !== undefined) {
-        this.#receive(message.hold, handle);
-      }
+    emitter.on('internalMessage', ({ cmd, hold }: { cmd?: string; hold?: SocketInfo }, handle?: NativeHandle) => {
+      if (cmd === ipcCommand && hold !== undefined && handle !== undefined) this.#receive(hold, handle);
     });
     // Handles of a process that has exited no longer arrive.
     child.once('close', () => {
-      for (const [id, release] of this.#earlyReleases) if (release.child === child) this.#completeRelease(id);
+      for (const release of this.#earlyReleases.values()) if (release.child === child) release.onClosed();
     });
   }
 
@@ -79,6 +77,7 @@ export class HeldPorts {
   async release(id: string, child: ChildProcess): Promise<void> {
     if (this.#arrived.delete(id)) this.#close(({ socket }) => socket.id === id);
     else await new Promise<void>((onClosed) => this.#earlyReleases.set(id, { child, onClosed }));
+    this.#earlyReleases.delete(id);
     await this.#onChange();
   }
 
@@ -108,19 +107,15 @@ export class HeldPorts {
 
   #receive(socket: SocketInfo, handle: NativeHandle): void {
     const { id } = socket;
-    if (this.#earlyReleases.has(id)) {
+    const release = this.#earlyReleases.get(id);
+    if (release !== undefined) {
       handle.close();
-      this.#completeRelease(id);
+      release.onClosed();
       return;
     }
     this.#arrived.add(id);
     this.#received.set(id, { socket, descriptor: handle.fd, handle, unusedRuns: 0 });
     void this.#onChange();
-  }
-
-  #completeRelease(id: string): void {
-    this.#earlyReleases.get(id)?.onClosed();
-    this.#earlyReleases.delete(id);
   }
 
   #close(fits: (port: ReceivedPort) => boolean): boolean {
@@ -165,18 +160,14 @@ export async function openPort(port: number, heldPorts: HeldPorts): Promise<stri
 
 /** Adds the variables of a program that takes its sockets from descriptor 3 on; a shell knows the program's own pid. */
 export function withSockets(invocation: Invocation, sockets: readonly HeldPort[]): Invocation {
-  const env = {
-    ...invocation.env,
-    LISTEN_FDS: String(sockets.length),
-    LISTEN_FDNAMES: sockets.map(({ name }) => name ?? 'devwatch').join(':'),
-  };
+  const names = sockets.map(({ name }) => name ?? 'devwatch').join(':');
+  const env = { ...invocation.env, LISTEN_FDS: String(sockets.length), LISTEN_FDNAMES: names };
   return throughShell('export LISTEN_PID=$$', '', { ...invocation, env });
 }
 
 /**
- * Makes sockets blocking again. Programs expect blocking ones from systemd; libuv, or an earlier program,
- * has made these non-blocking. libuv resets descriptors 0 to 2 of a new process, and so does it for every
- * process that shares them (1.5 ms).
+ * Makes sockets blocking again. Programs expect blocking ones from systemd; libuv, or an earlier program, has made these
+ * non-blocking. libuv resets descriptors 0 to 2 of a new process, and so for every process that shares them (1.5 ms).
  */
 export function makeBlocking(sockets: readonly HeldPort[]): void {
   const descriptors = sockets.map(({ descriptor }) => descriptor);

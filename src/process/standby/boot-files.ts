@@ -4,8 +4,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { PackageFile } from '../../preload/protocol.ts';
 import { stampOf } from '../../shared/file-stamp.ts';
+import type { ChildOptions } from '../launch/child.ts';
 import { foldersAbove } from '../launch/command.ts';
-import type { ChildOptions } from '../launch/invocation.ts';
 
 /** Variables that name a file which Node or a loader reads at its start. */
 const fileVariables = ['NODE_EXTRA_CA_CERTS', 'OPENSSL_CONF', 'SSL_CERT_FILE', 'TSX_TSCONFIG_PATH', 'TS_NODE_PROJECT'];
@@ -66,9 +66,8 @@ function manifestOf(file: string): string[] {
 /** Files that Node, loaders and packages such as dotenv read at their start, watched or not, existing or not. */
 function filesReadAtStart({ command, folder, env }: ChildOptions): string[] {
   const files = environmentFiles.map((name) => path.join(folder, name));
-  for (const start of new Set([folder, path.dirname(command.script ?? folder)])) {
-    for (const above of foldersAbove(start)) files.push(...projectFiles.map((name) => path.join(above, name)));
-  }
+  const folders = new Set([folder, path.dirname(command.script ?? folder)].flatMap(foldersAbove));
+  for (const above of folders) files.push(...projectFiles.map((name) => path.join(above, name)));
   for (const name of fileVariables) if (env[name]) files.push(path.resolve(folder, env[name]));
   // A Set visits what is added to it during the loop: bases may have bases.
   const configs = new Set(files.filter((file) => /[tj]sconfig[^\\/]*$/.test(file)));
@@ -90,8 +89,7 @@ function basesOf(file: string): string[] {
     const paths = /^\.{0,2}\//.test(name)
       ? [path.resolve(path.dirname(file), name)]
       : foldersAbove(path.dirname(file)).map((folder) => path.join(folder, 'node_modules', name));
-    return paths
-      .flatMap((base) => [base, `${base}.json`, path.join(base, 'tsconfig.json')])
-      .filter((base) => stampOf(base) !== '');
+    const files = paths.flatMap((base) => [base, `${base}.json`, path.join(base, 'tsconfig.json')]);
+    return files.filter((base) => stampOf(base) !== '');
   });
 }

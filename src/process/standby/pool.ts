@@ -12,8 +12,7 @@ import path from 'node:path';
 import type { PackageFile, ParkOrders } from '../../preload/protocol.ts';
 import type { CancelTimer, Clock } from '../../shared/clock.ts';
 import { cacheFolder } from '../../shared/user-folders.ts';
-import type { Child, StartFailure } from '../launch/child.ts';
-import type { ChildOptions } from '../launch/invocation.ts';
+import type { Child, ChildOptions, StartedChild } from '../launch/child.ts';
 import type { ProgramListener } from '../launch/running-program.ts';
 import { stdinIsTerminal } from '../launch/tty.ts';
 import { cpuTimeOf, readProc } from '../tree/proc.ts';
@@ -22,7 +21,7 @@ import { BootFiles } from './boot-files.ts';
 import { planParking } from './parking-plan.ts';
 
 export interface StandbyContext {
-  readonly start: (options: ChildOptions, park: ParkOrders) => Child | StartFailure;
+  readonly start: (options: ChildOptions, park: ParkOrders) => StartedChild;
   readonly clock: Clock;
   /** CPU time used by a process so far, in ms; undefined when the process is gone or the time is unknown. */
   readonly cpuTime?: (pid: number) => number | undefined;
@@ -43,7 +42,6 @@ const quickPeriodMs = 3000;
 
 type EventListener = Pick<ProgramListener, 'onEvent'>;
 
-/** The latest run. */
 interface Run {
   readonly options: ChildOptions;
   readonly pid: number;
@@ -64,7 +62,7 @@ interface Standby {
 
 export class StandbyPool {
   readonly #context: StandbyContext;
-  #standbys: Standby[] = [];
+  readonly #standbys = new Set<Standby>();
   readonly #terminations = new Set<Promise<unknown>>();
   #run: Run | undefined;
   /** The standby that became a run last. The run does not report the packages that it has loaded ahead of time. */
@@ -88,13 +86,13 @@ export class StandbyPool {
       const isLoading = !standby.isReady && standby.packages.length > 0;
       if (isLoading || !standby.files.areUnchanged()) this.#discard(standby);
     }
-    const [first, ...others] = this.#standbys.filter((standby) => standby.key === key);
-    if (first === undefined) return undefined;
-    this.#standbys = others;
-    this.#taken = first;
-    first.child.answer({ variables });
-    first.child.process.ref();
-    return first.child;
+    const fitting = [...this.#standbys].find((standby) => standby.key === key);
+    if (fitting === undefined) return undefined;
+    this.#standbys.delete(fitting);
+    this.#taken = fitting;
+    fitting.child.answer({ variables });
+    fitting.child.process.ref();
+    return fitting.child;
   }
 
   /** Prepares standbys for runs like this one, once it has settled. The returned function takes the packages it loads. */
@@ -132,7 +130,7 @@ export class StandbyPool {
     this.#cancelCalm?.();
     this.#cancelCalm = this.#context.clock.after(quickPeriodMs, () => {
       this.#cancelCalm = undefined;
-      for (const standby of this.#standbys.slice(1)) this.#discard(standby);
+      for (const standby of [...this.#standbys].slice(1)) this.#discard(standby);
     });
   }
 
@@ -156,22 +154,22 @@ export class StandbyPool {
     const { options } = run;
     const key = keyOf(options);
     for (const standby of this.#standbys) if (standby.key !== key) this.#discard(standby);
-    if (this.#standbys.length >= (this.#cancelCalm === undefined ? 1 : 2)) return;
+    if (this.#standbys.size >= (this.#cancelCalm === undefined ? 1 : 2)) return;
     const plan = planParking(options.command, options.env);
     if (plan === undefined || (options.stdin === 'inherit' && isStdinNonBlocking())) return;
     const packages = this.#prewarmFails ? [] : run.packages.filter(({ file }) => isSelected(file, options.prewarm));
     const files = new BootFiles(options, packages);
-    const child = this.#context.start(
-      { ...options, command: { ...options.command, nodeArgs: plan.nodeArgs } },
-      { where: plan.where, packages, samples: samplesOf(plan.samples, options.env) },
-    );
+    const cache = cacheFolder(options.env);
+    const samples = cache === undefined ? [] : plan.samples.map((name) => path.join(cache, 'samples', name));
+    const command = { ...options.command, nodeArgs: plan.nodeArgs };
+    const child = this.#context.start({ ...options, command }, { where: plan.where, packages, samples });
     if (!('failure' in child)) this.#add({ child, key, packages, files, isReady: false }, run);
   }
 
   #add(standby: Standby, run: Run): void {
     const { child, files } = standby;
-    this.#standbys.push(standby);
-    child.process.once('exit', () => this.#remove(standby));
+    this.#standbys.add(standby);
+    child.process.once('exit', () => this.#standbys.delete(standby));
     child.receive((message) => {
       if (message.type === 'reads-stdin') {
         child.answer('');
@@ -194,12 +192,8 @@ export class StandbyPool {
     child.process.unref();
   }
 
-  #remove(standby: Standby): void {
-    this.#standbys = this.#standbys.filter((other) => other !== standby);
-  }
-
   #discard(standby: Standby): void {
-    this.#remove(standby);
+    this.#standbys.delete(standby);
     const { tree, process } = standby.child;
     const { gone, scanNow } = terminateTree(tree, { signal: 'SIGKILL', graceMs: 0, clock: this.#context.clock });
     process.once('exit', scanNow);
@@ -212,17 +206,9 @@ export class StandbyPool {
 const keyOf = ({ command: { file, nodeArgs, args }, ...rest }: ChildOptions): string =>
   JSON.stringify([file, nodeArgs, args, rest]);
 
-/** Paths of the samples to compile; none for a user without a home folder. */
-function samplesOf(names: readonly string[], env: NodeJS.ProcessEnv): string[] {
-  const folder = cacheFolder(env);
-  return folder === undefined ? [] : names.map((name) => path.join(folder, 'samples', name));
-}
-
 /** Whether a file belongs to a package that is loaded ahead of time. */
-function isSelected(file: string, prewarm: ChildOptions['prewarm']): boolean {
-  if (typeof prewarm === 'boolean') return prewarm;
-  return prewarm.some((name) => file.includes(`/node_modules/${name}/`));
-}
+const isSelected = (file: string, prewarm: ChildOptions['prewarm']): boolean =>
+  typeof prewarm === 'boolean' ? prewarm : prewarm.some((name) => file.includes(`/node_modules/${name}/`));
 
 /**
  * Whether stdin is a non-blocking pipe. libuv makes descriptors 0 to 2 of a new process blocking, and so for

@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { loadGiven } from '../../../src/config/load.ts';
 import type { SettingsInput } from '../../../src/config/settings-types.ts';
-import type { LaunchOptions } from '../../../src/process/launch/invocation.ts';
+import type { LaunchOptions } from '../../../src/process/launch/child.ts';
 import type { ProgramEvent, ProgramListener } from '../../../src/process/launch/running-program.ts';
 import { planRun, type RunRequest } from '../../../src/run/command-plan.ts';
 import { Program } from '../../../src/run/program.ts';

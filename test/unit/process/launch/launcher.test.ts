@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import type { ParkOrders } from '../../../../src/preload/protocol.ts';
-import type { LaunchOptions } from '../../../../src/process/launch/invocation.ts';
+import type { LaunchOptions } from '../../../../src/process/launch/child.ts';
 import { Launcher, type LauncherOptions } from '../../../../src/process/launch/launcher.ts';
 import type { ProgramEvent } from '../../../../src/process/launch/running-program.ts';
 import type { Containment } from '../../../../src/process/tree/tree.ts';

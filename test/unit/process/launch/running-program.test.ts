@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { EventEmitter } from 'node:events';
 import { describe, expect, test } from 'vitest';
-import type { LaunchOptions } from '../../../../src/process/launch/invocation.ts';
+import type { LaunchOptions } from '../../../../src/process/launch/child.ts';
 import type { ProgramEvent } from '../../../../src/process/launch/running-program.ts';
 import { ContainedProgram } from '../../../../src/process/launch/running-program.ts';
 import { HeldPorts, ipcCommand } from '../../../../src/process/sockets/held-ports.ts';

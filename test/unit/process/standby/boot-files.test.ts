@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import type { ChildOptions } from '../../../../src/process/launch/invocation.ts';
+import type { ChildOptions } from '../../../../src/process/launch/child.ts';
 import { BootFiles } from '../../../../src/process/standby/boot-files.ts';
 import { childOptions } from '../../../support/fake-child.ts';
 import { createProject, type Project } from '../../../support/project.ts';

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { PackageFile, ParkOrders } from '../../../../src/preload/protocol.ts';
-import type { Child } from '../../../../src/process/launch/child.ts';
-import type { ChildOptions } from '../../../../src/process/launch/invocation.ts';
+import type { Child, ChildOptions } from '../../../../src/process/launch/child.ts';
 import type { ProgramEvent } from '../../../../src/process/launch/running-program.ts';
 import { StandbyPool } from '../../../../src/process/standby/pool.ts';
 import { createClock } from '../../../support/clock.ts';
