@@ -14,57 +14,45 @@ import { cacheFolder } from './shared/user-folders.ts';
 declare const build: string;
 
 const main = path.join(import.meta.dirname, 'main.cjs');
-/**
- * The cache is only valid for the V8 that wrote it. V8 itself checks its flags. `node:v8` has one number for both, but
- * takes 2 ms to load.
- */
+/** The cache's V8; V8 itself checks its flags. `node:v8` has one number for both, but takes 2 ms to load. */
 const tag = `${process.arch}-${process.versions.v8}`;
 
-interface Main {
-  exports: { run?: (argv: readonly string[], keepCompiled: () => void) => void };
-}
-
+type Main = { exports: { run?: (argv: readonly string[], keepCompiled: () => void) => void } };
 /** The value of main.cjs, which is one function expression. */
 type Wrapper = (module: Main, require: NodeJS.Require, filename: string, dirname: string) => void;
 
-function boot(): void {
-  const folder = cacheFolder(process.env);
-  const cache = folder === undefined ? undefined : path.join(folder, 'own', `${tag}-${build}`);
-  const cachedData = cache === undefined ? undefined : readTrusted(cache);
-  // The bundle is ASCII, and latin1 is decoded fastest.
-  const script = new Script(fs.readFileSync(main, 'latin1'), {
-    // The name is stored in the cache, which all installations share, and appears in stack traces.
-    filename: 'devwatch/dist/main.cjs',
-    ...(cachedData !== undefined && { cachedData }),
-  });
-  const isCached = cachedData !== undefined && script.cachedDataRejected !== true;
-  const module: Main = { exports: {} };
-  (script.runInThisContext() as Wrapper)(module, require, main, path.dirname(main));
-  module.exports.run?.(process.argv.slice(2), () => {
-    if (cache !== undefined && !isCached) saveCodeCache(script, cache);
-  });
-}
+const folder = cacheFolder(process.env);
+const cache = folder && path.join(folder, 'own', `${tag}-${build}`);
+const cachedData = cache ? readTrusted(cache) : undefined;
+// The bundle is ASCII, and latin1 is decoded fastest.
+const script = new Script(fs.readFileSync(main, 'latin1'), {
+  // The name is stored in the cache, which all installations share, and appears in stack traces.
+  filename: 'devwatch/dist/main.cjs',
+  ...(cachedData && { cachedData }),
+});
+const isCached = cachedData !== undefined && script.cachedDataRejected !== true;
+const loaded: Main = { exports: {} };
+(script.runInThisContext() as Wrapper)(loaded, require, main, import.meta.dirname);
+loaded.exports.run?.(process.argv.slice(2), () => {
+  if (cache && !isCached) saveCodeCache(cache);
+});
 
-/** Reads a file that no other user can have written: its content is executed. */
+/** Reads a file that no other user can have written, because its content is executed. */
 function readTrusted(file: string): Buffer | undefined {
-  let descriptor: number;
+  let descriptor: number | undefined;
   try {
     descriptor = fs.openSync(file, 'r');
-  } catch {
-    return undefined;
-  }
-  try {
     const flaw = ownershipFlaw(fs.fstatSync(descriptor), { kind: 'file', forbidden: 0o022 });
     return flaw === undefined ? fs.readFileSync(descriptor) : undefined;
   } catch {
     return undefined;
   } finally {
-    fs.closeSync(descriptor);
+    if (descriptor !== undefined) fs.closeSync(descriptor);
   }
 }
 
 /** Saves the code of all functions that have run so far, and removes the caches of earlier builds. */
-function saveCodeCache(script: Script, cache: string): void {
+function saveCodeCache(cache: string): void {
   try {
     const folder = path.dirname(cache);
     fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -78,5 +66,3 @@ function saveCodeCache(script: Script, cache: string): void {
     // The disk is full or read-only: each launch compiles.
   }
 }
-
-boot();

@@ -10,7 +10,6 @@
  */
 
 import type { EventEmitter } from 'node:events';
-import process from 'node:process';
 import { loadGiven } from './config/load.ts';
 import type { SettingsInput } from './config/settings-types.ts';
 import { Runner } from './run/runner.ts';

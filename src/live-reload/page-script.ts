@@ -1,11 +1,8 @@
 /**
- * The script that a page loads, ES2017 and at most 1 kB. It is a template because the server fills in the address and
- * the time of the request: `document.currentScript` is null in modules, and `import.meta` is a syntax error elsewhere.
- */
-
-/**
  * Returns the script for a page that has requested it at `base` (`http://localhost:35729`) at the time `now`, in epoch
- * ms, when `last` was the id of the latest event. `base` and `last` must not need escapes in a JavaScript string.
+ * ms, when `last` was the id of the latest event: ES2017 and at most 1 kB. It is a template because
+ * `document.currentScript` is null in modules, and `import.meta` is a syntax error elsewhere. `base` and `last` must not
+ * need escapes in a JavaScript string.
  *
  * The page asks for the events since `last`, because with `defer` the script may run long after it was fetched. A
  * script that is older than the page (a service worker has cached it) does not ask: the answer would be to reload,

@@ -1,13 +1,15 @@
 /**
- * Reloads the pages that a browser shows: they hold a stream of server-sent events open, on loopback only.
- * While no page connects and no file changes, the process does not wake up.
+ * Reloads the pages that a browser shows: they hold a stream of server-sent events open, on loopback only. While no page
+ * connects and no file changes, the process does not wake up.
  */
 
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import http from 'node:http';
 import type net from 'node:net';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { maxTimerMs } from '../shared/clock.ts';
 import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
 import { clientScript } from './page-script.ts';
 
@@ -23,13 +25,8 @@ const maxUnsentBytes = 64 * 1024;
 const maxNamedStyles = 100;
 /** A pattern that matches every address. */
 const allStyles = '/';
-/**
- * Browsers open 6 connections to a server for all tabs together, and each stream occupies one. One must stay free, or
- * the next tab waits for the client script for ever.
- */
+/** Browsers open 6 connections to a server for all tabs; one must stay free, or the next tab waits for its script. */
 const maxStreamsPerBrowser = 5;
-/** The longest interval that Node can time. */
-const neverMs = 2 ** 31 - 1;
 
 type EventType = 'hello' | 'reload' | 'styles' | 'rest';
 
@@ -43,12 +40,11 @@ export class LiveReloadServer {
   readonly #instance = randomBytes(4).toString('hex');
   #latest = 0;
   #latestReload = 0;
-  #closing: Promise<void> | undefined;
+  #closing: Promise<unknown> | undefined;
 
   /**
-   * Listens on 127.0.0.1, and on ::1 if the machine has it.
+   * Listens on 127.0.0.1, and on ::1 if the machine has it. Port 0 is any free port.
    *
-   * @param port 0 for any free port
    * @throws UsageError if the port is taken or forbidden
    */
   static async open(port: number): Promise<LiveReloadServer> {
@@ -83,10 +79,8 @@ export class LiveReloadServer {
   }
 
   /**
-   * Replaces style sheets without a reload: those links of each page that end with the name of one of the files, or all
-   * its links if none does.
-   *
-   * @param files absolute paths
+   * Replaces style sheets without a reload: those links of each page that end with the name of one of the files
+   * (absolute paths), or all its links if none does.
    */
   swapStyles(files: readonly string[]): void {
     this.#latest += 1;
@@ -94,29 +88,28 @@ export class LiveReloadServer {
   }
 
   /** Ends all streams; resolves once the port is free. */
-  close(): Promise<void> {
+  close(): Promise<unknown> {
     for (const stream of this.#streams.keys()) stream.end();
-    this.#closing ??= Promise.all(this.#servers.map(closeServer)).then(() => {});
+    this.#closing ??= Promise.all(this.#servers.map(closeServer));
     return this.#closing;
   }
 
   /** @throws UsageError whose cause is the system's error */
-  #listen(host: string, port: number): Promise<void> {
+  async #listen(host: string, port: number): Promise<void> {
     // By default Node wakes up every 30 s to look for incomplete requests.
-    const options = { connectionsCheckingInterval: neverMs };
+    const options = { connectionsCheckingInterval: maxTimerMs };
     const server = http.createServer(options, (request, response) => this.#answer(request, response));
     server.on('connection', (socket) => socket.unref());
-    return new Promise((resolve, reject) => {
-      server.once('error', (error) => reject(cannotListen(host, port, error)));
-      server.listen(port, host, () => {
-        // Later errors are connections that could not be accepted; their pages reconnect.
-        server.on('error', () => {});
-        server.unref();
-        this.#servers.push(server);
-        this.#port = (server.address() as net.AddressInfo).port;
-        resolve();
-      });
-    });
+    try {
+      await once(server.listen(port, host), 'listening');
+    } catch (error) {
+      throw cannotListen(host, port, error);
+    }
+    // Later errors are connections that could not be accepted; their pages reconnect.
+    server.on('error', () => {});
+    server.unref();
+    this.#servers.push(server);
+    this.#port = (server.address() as net.AddressInfo).port;
   }
 
   get #latestId(): string {
@@ -130,11 +123,11 @@ export class LiveReloadServer {
 
   #sendAll(event: string): void {
     for (const stream of [...this.#streams.keys()]) {
-      if (stream.writableLength > maxUnsentBytes) {
+      if (stream.writableLength <= maxUnsentBytes) {
+        stream.write(event);
+      } else {
         this.#streams.delete(stream);
         stream.destroy();
-      } else {
-        stream.write(event);
       }
     }
   }
@@ -156,12 +149,9 @@ export class LiveReloadServer {
       response.setHeader('allow', 'GET');
       refuse(response, 405, 'Only GET is allowed.');
     } else if (file === '/client.js') {
-      response.writeHead(200, {
-        'content-type': 'text/javascript; charset=utf-8',
-        'cache-control': 'no-store',
-        // For pages that are isolated from other origins (COEP).
-        'cross-origin-resource-policy': 'cross-origin',
-      });
+      // For pages that are isolated from other origins (COEP).
+      response.setHeader('cross-origin-resource-policy', 'cross-origin');
+      response.writeHead(200, { 'content-type': 'text/javascript; charset=utf-8', 'cache-control': 'no-store' });
       response.end(clientScript(`http://${host}`, this.#latestId, Date.now()));
     } else if (!isAllowed) {
       refuse(response, 403, 'Only pages with a loopback origin receive events.');
@@ -195,7 +185,7 @@ export class LiveReloadServer {
   }
 }
 
-function cannotListen(host: string, port: number, cause: Error): UsageError {
+function cannotListen(host: string, port: number, cause: unknown): UsageError {
   const message =
     codeOf(cause) === 'EADDRINUSE'
       ? `port ${port} for live reload is taken · stop the process that listens there, perhaps another devwatch, or choose another port`
@@ -203,11 +193,10 @@ function cannotListen(host: string, port: number, cause: Error): UsageError {
   return new UsageError(message, { cause });
 }
 
-function closeServer(server: http.Server): Promise<void> {
-  return new Promise((resolve) => {
-    server.close(() => resolve());
-    server.closeAllConnections();
-  });
+function closeServer(server: http.Server): Promise<unknown> {
+  const closed = once(server.close(), 'close');
+  server.closeAllConnections();
+  return closed;
 }
 
 function refuse(response: http.ServerResponse, status: number, reason: string): void {
