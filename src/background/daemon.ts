@@ -147,7 +147,7 @@ class Daemon {
       start: () => this.#result(runner.program.readiness.outcome),
       restart: () => {
         const outcome = runner.program.readiness.nextOutcome();
-        runner.restart({ escalates: false });
+        runner.program.restart('manual', false);
         return this.#result(outcome);
       },
       reload: async () => runner.reload(),

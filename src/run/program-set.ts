@@ -2,11 +2,10 @@
 
 import { type CancelTimer, type Clock, systemClock } from '../shared/clock.ts';
 import { UsageError } from '../shared/errors.ts';
-import type { Emit, StopReason } from '../shared/events.ts';
+import type { Change, Emit, StopReason } from '../shared/events.ts';
 import type { RunRequest } from './command-plan.ts';
-import type { Program } from './program.ts';
 import { Runner } from './runner.ts';
-import { type Configurable, nameIn, SettingsReloader } from './settings.ts';
+import { attempt, type Configurable, nameIn, SettingsReloader } from './settings.ts';
 
 export interface ProgramSetOptions {
   readonly members: readonly RunRequest[];
@@ -78,11 +77,7 @@ export class ProgramSet {
     for (const member of this.#members.values()) this.#reportWait(member);
   }
 
-  /**
-   * Restarts a program by its name, or all. A program that waits for others is not started; a `wait` event reports it.
-   *
-   * @returns false for an unknown name
-   */
+  /** Restarts a program by its name, or all; false for an unknown name. A program that waits for others only reports that. */
   restart(name?: string): boolean {
     const members = name === undefined ? [...this.#members.values()] : [this.#members.get(name)];
     for (const member of members) {
@@ -109,7 +104,10 @@ export class ProgramSet {
 
   #add(request: RunRequest): Member {
     let emit: Emit = () => {};
-    const runner = this.#createRunner(request, (event) => emit(event));
+    const onEvent: Emit = (event) => emit(event);
+    const onSettingsChange = (change: Change): void => this.#settings.push(change);
+    const runner = attempt(() => new Runner({ ...request, onEvent, onSettingsChange }));
+    if (runner instanceof UsageError) throw new UsageError(nameIn(runner.message, request));
     emit = this.#options.observe(request);
     const member: Member = { request, runner, emit, hasStarted: false, cancelNotice() {}, isLeaving: false };
     runner.on('start', () => this.#awaitReadiness(member));
@@ -123,14 +121,6 @@ export class ProgramSet {
     runner.on('end', ({ reason }) => this.#onMemberEnd(member, reason));
     this.#members.set(keyOf(request), member);
     return member;
-  }
-
-  #createRunner(request: RunRequest, onEvent: Emit): Runner {
-    try {
-      return new Runner({ ...request, onEvent, onSettingsChange: (change) => this.#settings.push(change) });
-    } catch (error) {
-      throw error instanceof UsageError ? new UsageError(nameIn(error.message, request)) : error;
-    }
   }
 
   #startDue(): void {
@@ -165,9 +155,8 @@ export class ProgramSet {
 
   /** The programs that a program has to wait for. A program that is not part of the set is not awaited. */
   #awaitedBy({ runner }: Member): readonly string[] {
-    const hasNotBeenUp = (name: string): boolean =>
-      this.#members.get(name)?.runner.program.readiness.hasBeenUp === false;
-    return runner.program.plan.loaded.settings.after.filter(hasNotBeenUp);
+    const { after } = runner.program.plan.loaded.settings;
+    return after.filter((name) => this.#members.get(name)?.runner.program.readiness.hasBeenUp === false);
   }
 
   #onMemberEnd(member: Member, reason: StopReason): void {
@@ -188,10 +177,8 @@ export class ProgramSet {
 
   #match(requests: readonly RunRequest[]): ReadonlyMap<Configurable, RunRequest | undefined> {
     const byKey = new Map(requests.map((request) => [keyOf(request), request]));
-    const matches = new Map<Program, RunRequest | undefined>();
-    for (const [key, { runner, isLeaving }] of this.#members)
-      if (!isLeaving) matches.set(runner.program, byKey.get(key));
-    return matches;
+    const members = [...this.#members].filter(([, { isLeaving }]) => !isLeaving);
+    return new Map(members.map(([key, { runner }]) => [runner.program, byKey.get(key)]));
   }
 
   /** Starts programs that the settings name now, and stops those that they no longer name. */
@@ -205,21 +192,17 @@ export class ProgramSet {
       member.emit({ type: 'warning', message: 'stops, because "apps" no longer names it' });
       void member.runner.stop();
     }
-    const added = requests
-      .filter((request) => !this.#members.has(keyOf(request)))
-      .flatMap((request) => this.#tryToAdd(request));
+    const isNew = (request: RunRequest): boolean => !this.#members.has(keyOf(request));
+    const added = requests.filter(isNew).flatMap((request) => this.#tryToAdd(request));
     this.#startDue();
     for (const member of added) this.#reportWait(member);
   }
 
   /** Adds a program; reports it when it cannot be run. */
   #tryToAdd(request: RunRequest): Member[] {
-    try {
-      return [this.#add(request)];
-    } catch (error) {
-      if (!(error instanceof UsageError)) throw error;
-      this.#options.onProblem(error.message);
-      return [];
-    }
+    const member = attempt(() => this.#add(request));
+    if (!(member instanceof UsageError)) return [member];
+    this.#options.onProblem(member.message);
+    return [];
   }
 }

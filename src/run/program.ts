@@ -82,7 +82,7 @@ export class Program implements Configurable {
     this.#options = options;
     this.#plan = plans.planRun(request);
     const { settings } = this.#plan.loaded;
-    this.readiness = new Readiness({ clock, hasCheck: settings.ready !== undefined, onRunning: emit });
+    this.readiness = new Readiness(clock, settings.ready !== undefined, emit);
     this.#emit = (event) => {
       this.readiness.onEvent(event);
       emit(event);

@@ -45,16 +45,9 @@ export type StartOutcome =
   /** devwatch ended before the result was known. */
   | { readonly state: 'gone' };
 
-export interface ReadinessOptions {
-  readonly clock: Clock;
-  /** Whether the settings name a readiness check (`ready`). A `settings` event updates this. */
-  readonly hasCheck: boolean;
-  /** Called once in a run that has lived for `assumedRunningAfterMs` without a readiness check. */
-  readonly onRunning: (event: EventOf<'running'>) => void;
-}
-
 export class Readiness {
-  readonly #options: ReadinessOptions;
+  readonly #clock: Clock;
+  readonly #onRunning: (event: EventOf<'running'>) => void;
   #hasCheck: boolean;
   #status: ReadinessStatus = { state: 'starting', run: 0, since: Date.now(), port: undefined };
   #hasBeenUp = false;
@@ -65,9 +58,14 @@ export class Readiness {
   #outcome: Deferred<StartOutcome> = createDeferred();
   #nextStart: Deferred<void> = createDeferred();
 
-  constructor(options: ReadinessOptions) {
-    this.#options = options;
-    this.#hasCheck = options.hasCheck;
+  /**
+   * @param hasCheck whether the settings name a readiness check (`ready`), until a `settings` event updates it
+   * @param onRunning called once in a run that has lived for `assumedRunningAfterMs` without a readiness check
+   */
+  constructor(clock: Clock, hasCheck: boolean, onRunning: (event: EventOf<'running'>) => void) {
+    this.#clock = clock;
+    this.#hasCheck = hasCheck;
+    this.#onRunning = onRunning;
   }
 
   get status(): ReadinessStatus {
@@ -139,11 +137,11 @@ export class Readiness {
     this.#cancelTimer();
     this.#status = { state: 'starting', run, since: Date.now(), port: undefined };
     if (!this.#hasCheck) {
-      this.#cancelTimer = this.#options.clock.after(assumedRunningAfterMs, () => {
+      this.#cancelTimer = this.#clock.after(assumedRunningAfterMs, () => {
         const event: EventOf<'running'> = { type: 'running', run, ms: ms + assumedRunningAfterMs };
         this.#enter('running');
         this.#settle({ state: 'running', ms: event.ms });
-        this.#options.onRunning(event);
+        this.#onRunning(event);
       });
     }
     const waiting = this.#nextStart;

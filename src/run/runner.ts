@@ -5,12 +5,12 @@ import { constants } from 'node:os';
 import { liveReloadPort } from '../config/defaults.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import { startGuardian } from '../process/crash-safety/guardian.ts';
-import { type Orphans, recordOrphans, terminateStaleOrphans } from '../process/crash-safety/orphans.ts';
+import { recordOrphans, terminateStaleOrphans } from '../process/crash-safety/orphans.ts';
 import { Launcher } from '../process/launch/launcher.ts';
 import { terminalModes } from '../process/launch/tty.ts';
 import { createContainment } from '../process/tree/containment.ts';
 import { readStat } from '../process/tree/proc.ts';
-import { type Clock, systemClock } from '../shared/clock.ts';
+import { systemClock } from '../shared/clock.ts';
 import { createDeferred, type Deferred } from '../shared/deferred.ts';
 import { messageOf } from '../shared/errors.ts';
 import type { Change, DevwatchEvent, Emit, EventOf, EventType, StopReason } from '../shared/events.ts';
@@ -24,7 +24,6 @@ export const foreignSignals: readonly NodeJS.Signals[] = (
 ).filter((signal) => signal in constants.signals);
 
 export interface RunnerOptions extends RunRequest {
-  readonly clock?: Clock;
   /** Receives every event, before the listeners of the event emitter do. */
   readonly onEvent?: Emit;
   /** Reads the settings again after a change of their files. Without it the settings never change. @throws UsageError */
@@ -42,7 +41,6 @@ type Listeners = { [Type in EventType]: [event: EventOf<Type>] };
 export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
   readonly program: Program;
   readonly #options: RunnerOptions;
-  readonly #clock: Clock;
   readonly #settings: SettingsReloader | undefined;
   readonly #started: Deferred<void> = createDeferred();
   readonly #ended: Deferred<StopReason> = createDeferred();
@@ -54,19 +52,18 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
   /** @throws UsageError when there is nothing to run, or it cannot be run */
   constructor(options: RunnerOptions) {
     super();
-    const { clock = systemClock, reload } = options;
+    const { reload, onSettingsChange } = options;
     this.#options = options;
-    this.#clock = clock;
     this.program = new Program({
       request: options,
-      clock,
+      clock: systemClock,
       emit: (event) => this.#emitEvent(event),
-      onSettingsChange: (change) => (options.onSettingsChange ?? this.#onSettingsChange)(change),
+      onSettingsChange: onSettingsChange ?? ((change) => this.#settings?.push(change)),
       onEnd: (reason) => this.#onEnd(reason),
     });
     if (reload === undefined) return;
     this.#settings = new SettingsReloader({
-      clock,
+      clock: systemClock,
       read: () => [{ ...options, loaded: reload() }],
       match: ([request]) => new Map([[this.program, request]]),
       onProblem: (message) => this.program.reportProblem(message),
@@ -81,9 +78,8 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
   /** Starts the program and begins to watch. Must be called once. */
   start(): void {
     for (const message of this.program.plan.loaded.notes) this.#emitEvent({ type: 'warning', message });
-    this.#started.promise.catch((error: unknown) =>
-      this.program.reportProblem(`nothing is watched: ${messageOf(error)}`),
-    );
+    const report = (error: unknown): void => this.program.reportProblem(`nothing is watched: ${messageOf(error)}`);
+    this.#started.promise.catch(report);
     this.#start().then(this.#started.resolve, this.#started.reject);
   }
 
@@ -92,13 +88,9 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
     await this.#started.promise;
   }
 
-  /**
-   * Replaces the program by a new run in every state. A second call while the old run is being stopped kills it.
-   *
-   * @param escalates false: such a second call does nothing
-   */
-  restart({ escalates = true }: { readonly escalates?: boolean } = {}): void {
-    this.program.restart('manual', escalates);
+  /** Replaces the program by a new run in every state. A second call while the old run is being stopped kills it. */
+  restart(): void {
+    this.program.restart('manual', true);
   }
 
   /** Reads the settings again, as after a change of their file. With wrong settings the old ones stay in force. */
@@ -106,12 +98,7 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
     return this.#settings?.reload() ?? { changed: [] };
   }
 
-  /**
-   * Stops the program's whole process tree and the watcher. A second call before both are done kills the rest.
-   *
-   * @param reason reason for the `end` event; `requested` by default
-   * @returns the reason of the first call
-   */
+  /** Stops the whole process tree and the watcher; a second call before both are done kills the rest. Resolves to the first reason. */
   async stop(reason: StopReason = { kind: 'requested' }): Promise<StopReason> {
     this.program.stop(reason);
     return this.#ended.promise;
@@ -130,32 +117,33 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
     const { command, loaded } = this.program.plan;
     const { isNode } = command;
     const { settings, folder } = loaded;
-    await terminateStaleOrphans(folder, () =>
-      this.#emitEvent({
-        type: 'warning',
-        message: 'an earlier devwatch was killed here: terminating the processes that it left running',
-      }),
-    );
+    const { hold, keep, signal } = settings;
+    const notice = 'an earlier devwatch was killed here: terminating the processes that it left running';
+    await terminateStaleOrphans(folder, () => this.#emitEvent({ type: 'warning', message: notice }));
     if (this.#hasEnded) return;
-    const containment = createContainment(settings.keep);
+    const containment = createContainment(keep);
     terminalModes.save('go on');
     const { output, sockets: activated } = this.#options;
-    const launcher = new Launcher({ containment, clock: this.#clock, modes: terminalModes, output, activated });
-    if (typeof settings.hold === 'number' && !isNode) {
-      const problem = await launcher.openPort(settings.hold);
+    const launcher = new Launcher({ containment, clock: systemClock, modes: terminalModes, output, activated });
+    if (typeof hold === 'number' && !isNode) {
+      const problem = await launcher.openPort(hold);
       if (this.#hasEnded) {
         await launcher.close();
         containment.release();
         return;
       }
-      if (problem !== undefined) this.program.reportProblem(`port ${settings.hold} cannot be held: ${problem}`);
+      if (problem !== undefined) this.program.reportProblem(`port ${hold} cannot be held: ${problem}`);
     }
+    /** Makes sure that the program is terminated even if devwatch is killed. */
     const guard = (): void => {
-      this.#release = guardAgainstCrash(folder, containment, {
-        record: containment.record,
-        keep: settings.keep,
-        signal: settings.signal,
-      });
+      const orphans = { record: containment.record, keep, signal };
+      const dismissGuardian = startGuardian(orphans);
+      const deleteRecord = recordOrphans(folder, orphans);
+      this.#release = () => {
+        containment.release();
+        dismissGuardian();
+        deleteRecord();
+      };
     };
     // A Node program checks at its start that devwatch is alive (preload.cts), so the guardian need not be there yet.
     if (!isNode) guard();
@@ -184,8 +172,6 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
     }
   }
 
-  readonly #onSettingsChange = (change: Change): void => this.#settings?.push(change);
-
   #onEnd(reason: StopReason): void {
     this.#hasEnded = true;
     this.#settings?.close();
@@ -199,15 +185,4 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
     this.#options.onEvent?.(event);
     (this.emit as (type: EventType, event: DevwatchEvent) => boolean).call(this, event.type, event);
   }
-}
-
-/** Makes sure that the program is terminated even if devwatch is killed. Returns a function that undoes this. */
-function guardAgainstCrash(folder: string, containment: { release(): void }, orphans: Orphans): () => void {
-  const dismissGuardian = startGuardian(orphans);
-  const deleteRecord = recordOrphans(folder, orphans);
-  return () => {
-    containment.release();
-    dismissGuardian();
-    deleteRecord();
-  };
 }

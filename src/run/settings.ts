@@ -45,8 +45,7 @@ const settingsDelayMs = 50;
 
 interface Problem {
   readonly message: string;
-  /** Undefined for the whole project. */
-  readonly program?: Configurable;
+  readonly report: (message: string) => void;
 }
 
 export class SettingsReloader {
@@ -95,35 +94,28 @@ export class SettingsReloader {
     const { problems } = this.#reload();
     // The file was saved again while it was read: half of it may have been read, and its change follows.
     if (problems.length > 0 && stamps() !== before) return;
-    for (const { message, program } of problems) {
-      const text = `${message} · the old settings stay in force`;
-      if (program === undefined) this.#options.onProblem(text);
-      else program.reportProblem(text);
-    }
+    for (const { message, report } of problems) report(`${message} · the old settings stay in force`);
   }
 
   #reload(): { readonly changed: readonly OptionKey[]; readonly problems: readonly Problem[] } {
-    const { read, match, onRead } = this.#options;
-    let requests: readonly RunRequest[] = [];
-    let failure: string | undefined;
-    try {
-      requests = read();
-    } catch (error) {
-      failure = usageMessageOf(error);
-    }
+    const { match, onRead, onProblem } = this.#options;
+    const read = attempt(this.#options.read);
+    const requests = read instanceof UsageError ? [] : read;
+    let failure = read instanceof UsageError ? read.message : undefined;
     const programs = match(requests);
-    const plans = new Map<RunRequest, RunPlan | UsageError>(requests.map((request) => [request, tryToPlan(request)]));
     const inUse = new Set(programs.values());
+    const plans = new Map(requests.map((request) => [request, attempt(() => planRun(request))]));
     for (const [request, plan] of plans) {
       // A new program that cannot be run: nothing is changed.
       if (plan instanceof UsageError && !inUse.has(request)) failure ??= nameIn(plan.message, request);
     }
     const changed = new Set<OptionKey>();
-    const problems: Problem[] = failure === undefined ? [] : [{ message: failure }];
+    const problems: Problem[] = failure === undefined ? [] : [{ message: failure, report: onProblem }];
     for (const [program, request] of programs) {
       const plan = failure === undefined && request !== undefined ? plans.get(request) : undefined;
-      if (plan instanceof UsageError) problems.push({ message: plan.message, program });
-      for (const key of program.update(plan instanceof UsageError ? undefined : plan)) changed.add(key);
+      const isWrong = plan instanceof UsageError;
+      if (isWrong) problems.push({ message: plan.message, report: (message) => program.reportProblem(message) });
+      for (const key of program.update(isWrong ? undefined : plan)) changed.add(key);
     }
     if (failure === undefined) onRead?.(requests);
     return { changed: [...changed], problems };
@@ -134,16 +126,12 @@ export class SettingsReloader {
 export const nameIn = (message: string, { app }: RunRequest): string =>
   app === undefined ? message : `${app}: ${message}`;
 
-function tryToPlan(request: RunRequest): RunPlan | UsageError {
+/** Returns what `action` returns, or the UsageError that it throws. */
+export function attempt<Value>(action: () => Value): Value | UsageError {
   try {
-    return planRun(request);
+    return action();
   } catch (error) {
     if (error instanceof UsageError) return error;
     throw error;
   }
-}
-
-function usageMessageOf(error: unknown): string {
-  if (error instanceof UsageError) return error.message;
-  throw error;
 }

@@ -37,7 +37,7 @@ const end: DevwatchEvent = { type: 'end', reason: { kind: 'requested' } };
 function open({ hasCheck = false } = {}) {
   const clock = createClock();
   const running: EventOf<'running'>[] = [];
-  const readiness = new Readiness({ clock, hasCheck, onRunning: (event) => void running.push(event) });
+  const readiness = new Readiness(clock, hasCheck, (event) => void running.push(event));
   const feed = (...events: readonly DevwatchEvent[]): void => {
     for (const event of events) readiness.onEvent(event);
   };
