@@ -11,7 +11,6 @@ import type { Output } from '../process/launch/output.ts';
 import type { HeldPort } from '../process/sockets/held-ports.ts';
 import { UsageError } from '../shared/errors.ts';
 import { stateFolder } from '../shared/user-folders.ts';
-import { defaultPolicy, type Policy } from '../supervise/machine.ts';
 
 /** A program to run, and its settings. */
 export interface ProgramRequest {
@@ -44,20 +43,13 @@ export interface RunPlan {
 }
 
 /** Resolves the command and the variables. @throws UsageError when there is nothing to run, or it cannot be run */
-export const planRun = (request: RunRequest): RunPlan => ({
-  loaded: request.loaded,
-  command: planCommand(request),
-  env: readVariables(request),
-});
+export function planRun(request: RunRequest): RunPlan {
+  return { loaded: request.loaded, command: planCommand(request), env: readVariables(request) };
+}
 
 /** Reads the program's variables and their files. @throws UsageError when a file cannot be read */
 export const readVariables = ({ loaded: { folder, settings }, defaultEnv }: RunRequest): NodeJS.ProcessEnv =>
-  readEnvironment({
-    folder,
-    files: settings.envFile,
-    variables: settings.env,
-    defaults: defaultEnv?.(settings),
-  });
+  readEnvironment({ folder, files: settings.envFile, variables: settings.env, defaults: defaultEnv?.(settings) });
 
 /** Resolves the command. @throws UsageError when there is nothing to run, or it cannot be run */
 export function planCommand({ loaded, program: given, nodeArgs }: ProgramRequest): Command {
@@ -69,13 +61,8 @@ export function planCommand({ loaded, program: given, nodeArgs }: ProgramRequest
       'nothing to run · devwatch <script>, or "script" in .watchrc, or "main" in package.json (devwatch --help)',
     );
   }
-  const command = resolveCommand({
-    folder,
-    program,
-    nodeArgs: [...nodeArgs, ...settings.nodeArgs],
-    exec: settings.exec,
-    execMap: settings.execMap,
-  });
+  const { exec, execMap } = settings;
+  const command = resolveCommand({ folder, program, nodeArgs: [...nodeArgs, ...settings.nodeArgs], exec, execMap });
   if (!command.isNode) refuseNodeOnlySettings(settings, command.display);
   return command;
 }
@@ -101,33 +88,19 @@ function refuseNodeOnlySettings({ signal, health, ready, liveReload, deps }: Set
 /** Options of the launcher for one run, whose own variables are `variables`. */
 export function launchOptionsFor(
   { loaded: { settings, folder }, command, env }: RunPlan,
-  { output, relayMessages }: RunRequest,
+  { output, relayMessages = false }: RunRequest,
   variables: Readonly<Record<string, string>>,
 ): LaunchOptions {
-  const { signal, stdin, deps, standby, prewarm, hold, drain, health, ready } = settings;
+  const { signal, stdin, standby, drain, ready } = settings;
   return {
-    command,
-    folder,
-    env,
-    variables,
-    signal,
-    stdin,
-    reportLoads: deps,
-    prewarm: standby ? prewarm : false,
-    standby,
-    hold: hold !== false,
-    drain,
-    isPinged: health?.probe === 'event-loop',
+    ...{ command, folder, env, variables, signal, stdin, standby, drain, relay: relayMessages },
+    reportLoads: settings.deps,
+    prewarm: standby ? settings.prewarm : false,
+    hold: settings.hold !== false,
+    isPinged: settings.health?.probe === 'event-loop',
     sendsReady: ready === 'message',
     capturesOutput: output !== undefined || (ready !== undefined && isPattern(ready)),
-    relay: relayMessages ?? false,
   };
-}
-
-/** The part of the settings that the supervisor needs. */
-export function policyFor(settings: Settings): Policy {
-  const { restart, maxRestarts, minUptime, exitOnCrash, onChangeOnly, killTimeout } = settings;
-  return { ...defaultPolicy, restart, maxRestarts, minUptime, exitOnCrash, onChangeOnly, killTimeout };
 }
 
 /** Whether only devwatch reads this file; the program may read package.json as well. */

@@ -18,7 +18,7 @@ import type { CancelTimer, Clock } from '../shared/clock.ts';
 import { messageOf } from '../shared/errors.ts';
 import type { Cause, Change, Emit, EventOf, StopReason } from '../shared/events.ts';
 import { unreachable } from '../shared/unreachable.ts';
-import { type RunListener, Supervisor } from '../supervise/supervisor.ts';
+import { Supervisor, type SupervisorEvent } from '../supervise/supervisor.ts';
 import { Watchdog } from '../supervise/watchdog.ts';
 import { Changes } from './changes.ts';
 import * as plans from './command-plan.ts';
@@ -105,17 +105,10 @@ export class Program implements Configurable {
       },
     });
     this.#supervisor = new Supervisor({
-      policy: plans.policyFor(settings),
+      policy: settings,
       clock,
-      launch: (run, cause, listener) => this.#launch(run, cause, listener),
-      onStopping: (event) => this.#onStopping(event),
-      onGone: (event) => {
-        this.#cancelStopNotice();
-        this.#timeline.gone();
-        this.#emit(event);
-      },
-      onOwnEnd: (event) => this.#onOwnEnd(event),
-      onWait: () => this.#emit({ type: 'wait', reason: 'on-change-only' }),
+      launch: (run, cause) => this.#launch(run, cause),
+      emit: (event) => this.#onSupervisorEvent(event),
       onEnd: (reason) => void this.#end(reason),
     });
   }
@@ -194,7 +187,7 @@ export class Program implements Configurable {
       this.#watchdog = this.#createWatchdog();
       previous.replaceBy(this.#watchdog);
     }
-    this.#supervisor.policy = plans.policyFor(settings);
+    this.#supervisor.policy = settings;
     if (changed.length === 0) return changed;
     this.#emit({ type: 'settings', file, changed, settings });
     const message = restartNotice(changed, 'start', [before, settings]);
@@ -239,7 +232,7 @@ export class Program implements Configurable {
   }
 
   /** Launches the next run. The tree of the run before is gone. */
-  #launch(run: number, cause: Cause, listener: RunListener): RunningProgram {
+  #launch(run: number, cause: Cause): RunningProgram {
     if (this.#launcher === undefined) throw new Error('a run was requested before start()');
     this.#watcher?.session.begin(Date.now());
     this.#changes.runStarts();
@@ -249,7 +242,7 @@ export class Program implements Configurable {
     this.#timeline.launch();
     const variables = runVariables(run, cause, changes);
     const program = this.#launcher.launch(plans.launchOptionsFor(this.#plan, this.#options.request, variables), {
-      onEvent: (event) => this.#onProgramEvent(event, run, listener),
+      onEvent: (event) => this.#onProgramEvent(event, run),
       onReadsInput: () => this.input.readsInput(),
     });
     const { pid, fromStandby: standby } = program;
@@ -269,7 +262,7 @@ export class Program implements Configurable {
     }
   }
 
-  #onProgramEvent(event: ProgramEvent, run: number, listener: RunListener): void {
+  #onProgramEvent(event: ProgramEvent, run: number): void {
     // The next run may have begun: a tree may be proven gone before Node reports the exit of its root.
     const isLive = this.#live !== undefined && this.#supervisor.run === run;
     switch (event.type) {
@@ -277,14 +270,14 @@ export class Program implements Configurable {
         if (isLive) this.#endLive();
         // Ctrl-C reaches the program and devwatch at once, and the program's end may be reported first. Such an end
         // is no crash. When two signals are pending, two threads of devwatch may even take the second one first.
-        const report = (): void => listener.onExit(event.outcome);
+        const report = (): void => this.#supervisor.reportExit(run, event.outcome);
         if (looksInterrupted(event.outcome) && isForeground()) this.#options.clock.after(maxInterruptDelayMs, report);
         else report();
         return;
       }
       case 'gone':
         if (isLive) this.#endLive();
-        listener.onGone(event.survivors);
+        this.#supervisor.reportGone(run, event.survivors);
         return;
       case 'begins':
         this.#emit({ type: 'begin', run, ms: this.#timeline.sinceRunCaused });
@@ -304,13 +297,9 @@ export class Program implements Configurable {
         this.#watcher?.session.loads(event.file);
         return;
       case 'listens':
-        this.#watchdog.readiness.listens(event.port);
-        return;
       case 'message':
-        this.#watchdog.readiness.receives(event.message);
-        return;
       case 'output':
-        this.#watchdog.readiness.prints(event.chunk);
+        this.#watchdog.readiness.onSign(event);
         return;
       case 'portTaken':
         this.#emit({ type: 'portTaken', port: event.port, holders: findPortHolders(event.port) });
@@ -325,26 +314,37 @@ export class Program implements Configurable {
     this.input.end(this.#plan.command.isNode);
   }
 
-  #onStopping(event: EventOf<'stopping'>): void {
-    this.#watchdog.end();
-    this.#cancelStopNotice();
-    const { killTimeout, signal } = this.#plan.loaded.settings;
-    // When devwatch itself ends, the command line prints its own notice.
-    if (event.stage === 'terminating' && !this.#isStopping && killTimeout > slowStopNoticeMs) {
-      const notice = { type: 'slowStop', run: event.run, signal, killIn: killTimeout - slowStopNoticeMs } as const;
-      this.#cancelStopNotice = this.#options.clock.after(slowStopNoticeMs, () => this.#emit(notice));
+  #onSupervisorEvent(event: SupervisorEvent): void {
+    switch (event.type) {
+      case 'stopping':
+        this.#watchdog.end();
+        this.#scheduleStopNotice(event);
+        break;
+      case 'gone':
+        this.#cancelStopNotice();
+        this.#timeline.gone();
+        break;
+      case 'crash':
+      case 'exit':
+        this.#watchdog.end();
+        if (event.next.kind === 'restart') break;
+        // No run follows soon: nobody should wait for an answer on a held port.
+        this.#launcher?.releasePorts();
+        this.input.leavesInput();
+        break;
+      default:
     }
     this.#emit(event);
   }
 
-  #onOwnEnd(event: EventOf<'crash' | 'exit'>): void {
-    this.#watchdog.end();
-    if (event.next.kind !== 'restart') {
-      // No run follows soon: nobody should wait for an answer on a held port.
-      this.#launcher?.releasePorts();
-      this.input.leavesInput();
-    }
-    this.#emit(event);
+  #scheduleStopNotice({ run, stage }: EventOf<'stopping'>): void {
+    this.#cancelStopNotice();
+    const { killTimeout, signal } = this.#plan.loaded.settings;
+    // When devwatch itself ends, the command line prints its own notice.
+    if (stage !== 'terminating' || this.#isStopping || killTimeout <= slowStopNoticeMs) return;
+    this.#cancelStopNotice = this.#options.clock.after(slowStopNoticeMs, () =>
+      this.#emit({ type: 'slowStop', run, signal, killIn: killTimeout - slowStopNoticeMs }),
+    );
   }
 
   async #end(reason: StopReason): Promise<void> {

@@ -20,31 +20,15 @@
  * at rest; `stop` reaches `stopped` from any phase; a change is never forgotten.
  */
 
+import type { Settings } from '../config/settings-types.ts';
 import type { Cause, Next, Outcome, StopReason, StopStage } from '../shared/events.ts';
 import { unreachable } from '../shared/unreachable.ts';
 
-/** The part of the user's settings that the machine needs. Times are in ms. */
-export interface Policy {
-  readonly restart: 'on-crash' | 'always' | 'never';
-  /** Quick crashes in a row after which devwatch waits for a change. */
-  readonly maxRestarts: number;
-  /** A run that lives this long resets the count of quick crashes. */
-  readonly minUptime: number;
-  readonly exitOnCrash: boolean;
-  /** The first run also waits for a change. */
-  readonly onChangeOnly: boolean;
-  /** Grace period: from the stop signal to SIGKILL, and from a Ctrl-C that the terminal delivered to the stop signal. */
-  readonly killTimeout: number;
-}
-
-export const defaultPolicy: Policy = {
-  restart: 'on-crash',
-  maxRestarts: 5,
-  minUptime: 1000,
-  exitOnCrash: false,
-  onChangeOnly: false,
-  killTimeout: 5000,
-};
+/** The settings that the machine needs. Times are in ms. */
+export type Policy = Pick<
+  Settings,
+  'restart' | 'maxRestarts' | 'minUptime' | 'exitOnCrash' | 'onChangeOnly' | 'killTimeout'
+>;
 
 /** Pause after the first crash; doubles with each further crash, up to the longest one. */
 const initialBackoffMs = 250;

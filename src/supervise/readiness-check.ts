@@ -8,6 +8,12 @@ import type { ProbeResult } from './health.ts';
 /** An address that can be probed from outside of the program. */
 export type ProbeAddress = Exclude<Probe, { kind: 'event-loop' }>;
 
+/** The program listens on a port or elsewhere, has sent a message over Node's IPC, or has printed something. */
+export type ReadinessSign =
+  | { readonly type: 'listens'; readonly port: number | undefined }
+  | { readonly type: 'message'; readonly message: unknown }
+  | { readonly type: 'output'; readonly chunk: Buffer };
+
 export interface ReadinessCheckOptions {
   readonly clock: Clock;
   /** The setting `ready`; undefined stands for `listen`. */
@@ -58,21 +64,20 @@ export class ReadinessCheck {
     this.#request = undefined;
   }
 
-  /** The program listens, on a port or elsewhere. */
-  listens(port: number | undefined): void {
-    if (this.#sign === 'listen') this.#ready(port);
-  }
-
-  /** The program has sent a message over Node's IPC. */
-  receives(message: unknown): void {
-    if (this.#sign === 'message' && isReadyMessage(message)) this.#ready();
-  }
-
-  /** The program has printed something. */
-  prints(chunk: Buffer): void {
-    if (this.#pattern === undefined || !this.#isWaiting) return;
-    this.#tail = Buffer.concat([this.#tail, chunk]).subarray(-maxTailBytes);
-    if (this.#pattern.test(this.#tail.toString())) this.#ready();
+  /** Takes what the current run does. */
+  onSign(sign: ReadinessSign): void {
+    switch (sign.type) {
+      case 'listens':
+        if (this.#sign === 'listen') this.#ready(sign.port);
+        return;
+      case 'message':
+        if (this.#sign === 'message' && isReadyMessage(sign.message)) this.#ready();
+        return;
+      case 'output':
+        if (this.#pattern === undefined || !this.#isWaiting) return;
+        this.#tail = Buffer.concat([this.#tail, sign.chunk]).subarray(-maxTailBytes);
+        if (this.#pattern.test(this.#tail.toString())) this.#ready();
+    }
   }
 
   #ready(port?: number): void {

@@ -14,26 +14,16 @@ export interface Stoppable {
   end(stage: StopStage): void;
 }
 
-/** Receives what the supervisor needs to know about a run. */
-export interface RunListener {
-  /** The root process ended, or could not be started. Called exactly once. */
-  onExit(outcome: Outcome): void;
-  /** After `end`: the whole tree is gone, except for the survivors. Called at most once. */
-  onGone(survivors: readonly Survivor[]): void;
-}
+/** An event of the supervisor; `crash` and `exit` report that the program ended by itself, or was found unhealthy. */
+export type SupervisorEvent = EventOf<'stopping' | 'gone' | 'crash' | 'exit' | 'wait'>;
 
 export interface SupervisorOptions<Program extends Stoppable> {
   readonly policy: machine.Policy;
   readonly clock: Clock;
   /** Starts the program for this run. */
-  readonly launch: (run: number, cause: Cause, listener: RunListener) => Program;
-  /** Called before the tree is moved to the stage. */
-  readonly onStopping: (event: EventOf<'stopping'>) => void;
-  readonly onGone: (event: EventOf<'gone'>) => void;
-  /** The program ended by itself, or was found unhealthy. */
-  readonly onOwnEnd: (event: EventOf<'crash' | 'exit'>) => void;
-  /** The first run waits for a change (`onChangeOnly`). */
-  readonly onWait: () => void;
+  readonly launch: (run: number, cause: Cause) => Program;
+  /** Called with `stopping` before the tree is moved to the stage. */
+  readonly emit: (event: SupervisorEvent) => void;
   /** Called once, when nothing runs and nothing will be started any more. */
   readonly onEnd: (reason: StopReason) => void;
 }
@@ -81,22 +71,40 @@ export class Supervisor<Program extends Stoppable> {
     }
   }
 
+  /** The root process ended, or could not be started. To be called exactly once for each run. */
+  reportExit(run: number, outcome: Outcome): void {
+    this.dispatch({ type: 'exited', run, outcome, uptime: this.#uptime });
+  }
+
+  /** After `end`: the whole tree is gone, except for the survivors. To be called at most once for each run. */
+  reportGone(run: number, survivors: readonly Survivor[]): void {
+    const now = this.#options.clock.now();
+    const ms = now - (this.#stopRequestedAt ?? now);
+    this.#stopRequestedAt = undefined;
+    this.#options.emit({ type: 'gone', run, survivors, ms });
+    this.dispatch({ type: 'gone', run });
+  }
+
   /** Treats the run like a crashed one. `permanent`: restarting will not help until a file changes. */
   reportUnhealthy(reason: string, permanent: boolean): void {
-    const uptime = this.#options.clock.now() - this.#startedAt;
-    this.dispatch({ type: 'unhealthy', run: this.run, reason, uptime, permanent });
+    this.dispatch({ type: 'unhealthy', run: this.run, reason, uptime: this.#uptime, permanent });
+  }
+
+  get #uptime(): number {
+    return this.#options.clock.now() - this.#startedAt;
   }
 
   #perform(effect: machine.Effect): void {
-    const { clock, onStopping, onOwnEnd, onWait, onEnd } = this.#options;
+    const { clock, launch, emit, onEnd } = this.#options;
     switch (effect.type) {
       case 'spawn':
-        this.#spawn(effect.run, effect.cause);
+        this.#startedAt = clock.now();
+        this.#program = launch(effect.run, effect.cause);
         return;
       case 'stop-tree': {
         const { run, stage, grace } = effect;
         this.#stopRequestedAt ??= clock.now();
-        onStopping({ type: 'stopping', run, stage, grace });
+        emit({ type: 'stopping', run, stage, grace });
         this.#program?.end(stage);
         return;
       }
@@ -113,11 +121,11 @@ export class Supervisor<Program extends Stoppable> {
         return;
       case 'report-end': {
         const { run, outcome, uptime, next } = effect;
-        onOwnEnd({ type: outcome.code === 0 ? 'exit' : 'crash', run, outcome, uptime, next });
+        emit({ type: outcome.code === 0 ? 'exit' : 'crash', run, outcome, uptime, next });
         return;
       }
       case 'report-wait':
-        onWait();
+        emit({ type: 'wait', reason: 'on-change-only' });
         return;
       case 'finish':
         onEnd(effect.reason);
@@ -125,20 +133,5 @@ export class Supervisor<Program extends Stoppable> {
       default:
         unreachable(effect);
     }
-  }
-
-  #spawn(run: number, cause: Cause): void {
-    const { clock, launch, onGone } = this.#options;
-    const startedAt = clock.now();
-    this.#startedAt = startedAt;
-    this.#program = launch(run, cause, {
-      onExit: (outcome) => this.dispatch({ type: 'exited', run, outcome, uptime: clock.now() - startedAt }),
-      onGone: (survivors) => {
-        const ms = clock.now() - (this.#stopRequestedAt ?? clock.now());
-        this.#stopRequestedAt = undefined;
-        onGone({ type: 'gone', run, survivors, ms });
-        this.dispatch({ type: 'gone', run });
-      },
-    });
   }
 }

@@ -3,9 +3,9 @@
  * process tree, its root, the timers, the debounce. The rules of the machine are checked in each world.
  */
 
+import { defaultSettings } from '../../../src/config/defaults.ts';
 import type { StopStage } from '../../../src/shared/events.ts';
 import {
-  defaultPolicy,
   type Effect,
   initialWorld,
   type MachineEvent,
@@ -14,6 +14,9 @@ import {
   type TimerName,
   type World,
 } from '../../../src/supervise/machine.ts';
+
+/** The settings of a user who sets nothing. */
+export const defaultPolicy: Policy = defaultSettings;
 
 type StepFunction = (world: World, event: MachineEvent, policy: Policy) => Step;
 

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
 import {
-  defaultPolicy,
   type Effect,
   initialWorld,
   type MachineEvent,
@@ -8,7 +7,7 @@ import {
   step,
   type World,
 } from '../../../src/supervise/machine.ts';
-import { explore } from './explorer.ts';
+import { defaultPolicy, explore } from './explorer.ts';
 
 const policies: Readonly<Record<string, Partial<Policy>>> = {
   'the default': {},

@@ -2,12 +2,12 @@
 
 import { expect, test } from 'vitest';
 import type { DevwatchEvent, EventOf, EventType, StopReason, StopStage } from '../../../src/shared/events.ts';
-import { defaultPolicy, type Policy } from '../../../src/supervise/machine.ts';
-import { type RunListener, type Stoppable, Supervisor } from '../../../src/supervise/supervisor.ts';
+import type { Policy } from '../../../src/supervise/machine.ts';
+import { type Stoppable, Supervisor } from '../../../src/supervise/supervisor.ts';
 import { createClock } from '../../support/clock.ts';
+import { defaultPolicy } from './explorer.ts';
 
 interface Run extends Stoppable {
-  readonly listener: RunListener;
   readonly stages: StopStage[];
 }
 
@@ -16,20 +16,16 @@ function supervise(policy: Partial<Policy> = {}) {
   const runs: Run[] = [];
   const events: DevwatchEvent[] = [];
   const endings: StopReason[] = [];
-  const record = (event: DevwatchEvent): void => void events.push(event);
   const supervisor = new Supervisor<Run>({
     policy: { ...defaultPolicy, ...policy },
     clock,
-    launch(run, _cause, listener) {
+    launch(run) {
       const stages: StopStage[] = [];
-      const program = { listener, stages, end: (stage: StopStage) => void stages.push(stage) };
+      const program = { stages, end: (stage: StopStage) => void stages.push(stage) };
       runs[run] = program;
       return program;
     },
-    onStopping: record,
-    onGone: record,
-    onOwnEnd: record,
-    onWait: () => record({ type: 'wait', reason: 'on-change-only' }),
+    emit: (event) => void events.push(event),
     onEnd: (reason) => void endings.push(reason),
   });
   const of = <Type extends EventType>(type: Type) =>
@@ -43,8 +39,8 @@ test('the supervisor restarts a crashed program after the backoff, and not befor
   const { clock, supervisor, runs, of } = supervise();
   supervisor.dispatch({ type: 'start' });
   clock.advance(400);
-  runs[1]?.listener.onExit(crashed);
-  runs[1]?.listener.onGone([]);
+  supervisor.reportExit(1, crashed);
+  supervisor.reportGone(1, []);
   clock.advance(249);
   expect(runs[2]).toBeUndefined();
   clock.advance(1);
@@ -66,8 +62,8 @@ test('the supervisor kills a tree after the grace period, and starts the next ru
   expect(of('stopping').at(-1)).toMatchObject({ run: 1, stage: 'killing', grace: 1000 });
   clock.advance(60_000);
   expect(runs[2]).toBeUndefined();
-  runs[1]?.listener.onExit({ code: null, signal: 'SIGKILL' });
-  runs[1]?.listener.onGone([]);
+  supervisor.reportExit(1, { code: null, signal: 'SIGKILL' });
+  supervisor.reportGone(1, []);
   expect(runs[2]).toBeDefined();
   expect(of('crash')).toEqual([]);
 });
@@ -76,7 +72,7 @@ test('the supervisor reports survivors and starts the next run nevertheless', ()
   const { supervisor, runs, of } = supervise();
   supervisor.dispatch({ type: 'start' });
   supervisor.dispatch({ type: 'restart', cause: 'manual', escalates: true });
-  runs[1]?.listener.onGone([{ pid: 7, command: 'su', reason: 'belongs to another user' }]);
+  supervisor.reportGone(1, [{ pid: 7, command: 'su', reason: 'belongs to another user' }]);
   expect(of('gone')).toMatchObject([{ run: 1, survivors: [{ pid: 7 }] }]);
   expect(runs[2]).toBeDefined();
 });
@@ -86,7 +82,7 @@ test('the supervisor handles an event that comes during another one after it', (
   supervisor.dispatch({ type: 'start' });
   supervisor.dispatch({ type: 'restart', cause: 'manual', escalates: true });
   supervisor.dispatch({ type: 'stop', reason: { kind: 'requested' }, delivered: false });
-  runs[1]?.listener.onGone([]);
+  supervisor.reportGone(1, []);
   expect(runs[2]).toBeUndefined();
   expect(endings).toEqual([{ kind: 'requested' }]);
 });
@@ -94,8 +90,8 @@ test('the supervisor handles an event that comes during another one after it', (
 test('the supervisor starts nothing after its end', () => {
   const { clock, supervisor, runs, endings } = supervise();
   supervisor.dispatch({ type: 'start' });
-  runs[1]?.listener.onExit(crashed);
-  runs[1]?.listener.onGone([]);
+  supervisor.reportExit(1, crashed);
+  supervisor.reportGone(1, []);
   supervisor.dispatch({ type: 'stop', reason: { kind: 'requested' }, delivered: false });
   expect(endings).toHaveLength(1);
   clock.advance(100_000);
@@ -107,9 +103,9 @@ test('the supervisor gives access to the program while processes of it may be al
   expect(supervisor.program).toBeUndefined();
   supervisor.dispatch({ type: 'start' });
   expect(supervisor.program).toBe(runs[1]);
-  runs[1]?.listener.onExit(crashed);
+  supervisor.reportExit(1, crashed);
   expect(supervisor.program).toBe(runs[1]);
-  runs[1]?.listener.onGone([]);
+  supervisor.reportGone(1, []);
   expect(supervisor.program).toBeUndefined();
 });
 

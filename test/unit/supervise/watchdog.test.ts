@@ -39,15 +39,15 @@ function open(
 
 describe('a run is ready', () => {
   test.each<[string | undefined, (watchdog: Watchdog) => void, readonly string[]]>([
-    [undefined, (watchdog) => watchdog.readiness.listens(3000), ['ready on 3000']],
-    ['listen', (watchdog) => watchdog.readiness.listens(undefined), ['ready']],
-    ['message', (watchdog) => watchdog.readiness.receives('ready'), ['ready']],
-    ['message', (watchdog) => watchdog.readiness.receives({ type: 'ready' }), ['ready']],
-    ['message', (watchdog) => watchdog.readiness.receives({ type: 'hello' }), []],
-    ['message', (watchdog) => watchdog.readiness.listens(3000), []],
-    ['/up/', (watchdog) => watchdog.readiness.prints(Buffer.from('it is up')), ['ready']],
-    ['/up/', (watchdog) => watchdog.readiness.receives('ready'), []],
-    ['exit', (watchdog) => watchdog.readiness.listens(3000), []],
+    [undefined, (watchdog) => watchdog.readiness.onSign({ type: 'listens', port: 3000 }), ['ready on 3000']],
+    ['listen', (watchdog) => watchdog.readiness.onSign({ type: 'listens', port: undefined }), ['ready']],
+    ['message', (watchdog) => watchdog.readiness.onSign({ type: 'message', message: 'ready' }), ['ready']],
+    ['message', (watchdog) => watchdog.readiness.onSign({ type: 'message', message: { type: 'ready' } }), ['ready']],
+    ['message', (watchdog) => watchdog.readiness.onSign({ type: 'message', message: { type: 'hello' } }), []],
+    ['message', (watchdog) => watchdog.readiness.onSign({ type: 'listens', port: 3000 }), []],
+    ['/up/', (watchdog) => watchdog.readiness.onSign({ type: 'output', chunk: Buffer.from('it is up') }), ['ready']],
+    ['/up/', (watchdog) => watchdog.readiness.onSign({ type: 'message', message: 'ready' }), []],
+    ['exit', (watchdog) => watchdog.readiness.onSign({ type: 'listens', port: 3000 }), []],
   ])('with `ready` %s by its sign alone (%s)', (ready, act, expected) => {
     const { reports, watchdog } = open({ ready });
     watchdog.begin(run);
@@ -61,8 +61,8 @@ describe('a run is ready', () => {
     for (let cut = 0; cut <= text.length; cut += 1) {
       const { reports, watchdog } = open({ ready: '/läuft/' });
       watchdog.begin(run);
-      watchdog.readiness.prints(text.subarray(0, cut));
-      watchdog.readiness.prints(text.subarray(cut));
+      watchdog.readiness.onSign({ type: 'output', chunk: text.subarray(0, cut) });
+      watchdog.readiness.onSign({ type: 'output', chunk: text.subarray(cut) });
       expect(reports).toEqual(['ready']);
     }
   });
@@ -81,14 +81,14 @@ describe('a run is ready', () => {
   test('not after its end, nor a second time when a new watchdog takes the run over', () => {
     const first = open({ timeout: 500 });
     first.watchdog.begin(run);
-    first.watchdog.readiness.listens(3000);
+    first.watchdog.readiness.onSign({ type: 'listens', port: 3000 });
     const second = open({ timeout: 800 });
     first.watchdog.replaceBy(second.watchdog);
-    second.watchdog.readiness.listens(3000);
+    second.watchdog.readiness.onSign({ type: 'listens', port: 3000 });
     expect([first.clock.pending, first.reports, second.reports]).toEqual([0, ['ready on 3000'], []]);
     second.clock.advance(800);
     expect(second.reports).toEqual(['it has taken longer than 800 ms · permanent']);
-    second.watchdog.readiness.listens(3000);
+    second.watchdog.readiness.onSign({ type: 'listens', port: 3000 });
     expect(second.reports).toHaveLength(1);
   });
 });
