@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { type Command, javascript } from '../process/launch/command.ts';
 import { isReadByDevwatchAlone, type ProgramRequest, planCommand } from '../run/command-plan.ts';
-import { planWatch } from '../run/program-watcher.ts';
+import { planWatch } from '../run/watch-plan.ts';
 import { UsageError } from '../shared/errors.ts';
 import type { Verdict } from '../shared/events.ts';
 import { formatPath, formatVerdict } from '../terminal/format.ts';

@@ -3,18 +3,16 @@
  * are complete", after the debounce. Changes of files that only pages load are kept apart.
  */
 
-import fs from 'node:fs';
 import path from 'node:path';
 import { pageExtensions } from '../config/defaults.ts';
 import type { Settings } from '../config/settings-types.ts';
 import type { Clock } from '../shared/clock.ts';
 import type { Change, Emit } from '../shared/events.ts';
-import { restOfSaveAt } from '../watch/disk.ts';
+import { restOfSaveAt, statsOf } from '../watch/disk.ts';
 import { QuietWindow } from '../watch/quiet.ts';
 import { LoopDetector } from '../watch/restart-loop.ts';
 import type { WatchSession } from '../watch/session.ts';
 import type { RunPlan } from './command-plan.ts';
-import type { ProgramWatcher } from './program-watcher.ts';
 import type { RestartTimeline } from './restart-timeline.ts';
 
 export interface ChangesOptions {
@@ -25,9 +23,7 @@ export interface ChangesOptions {
     readonly command: Pick<RunPlan['command'], 'script'>;
   };
   /** Undefined while no file is watched. */
-  readonly watcher: () =>
-    | (Pick<ProgramWatcher, 'explain'> & { readonly session: Pick<WatchSession, 'changed' | 'isResyncing'> })
-    | undefined;
+  readonly session: () => Pick<WatchSession, 'changed' | 'explain' | 'isResyncing'> | undefined;
   /** Returns how long, in ms, the rest of a save may take; 0 when the file looks complete. */
   readonly restOfSave?: (file: string) => number;
   readonly emit: Emit;
@@ -54,7 +50,7 @@ export class Changes {
     this.#quiet = new QuietWindow({
       clock,
       delay: () => this.#settings.delay,
-      busy: () => this.#isGitWriting() || options.watcher()?.session.isResyncing() === true,
+      busy: () => this.#isGitWriting() || options.session()?.isResyncing() === true,
       restOfSave,
       onQuiet: (changes) => this.#onQuiet(changes),
     });
@@ -104,8 +100,8 @@ export class Changes {
 
   #onQuiet(all: readonly Change[]): void {
     const { timeline, emit, onSettled } = this.#options;
-    const watcher = this.#options.watcher();
-    const changes = watcher?.session.changed(all) ?? all;
+    const session = this.#options.session();
+    const changes = session?.changed(all) ?? all;
     for (const { path: file } of all.filter((change) => !changes.includes(change))) {
       emit({ type: 'ignored', path: file, verdict: { watched: false, reason: 'unchanged' } });
     }
@@ -117,7 +113,7 @@ export class Changes {
     this.#isAnnounced = false;
     timeline.settle();
     const withRule = (change: Change): Change => {
-      const verdict = this.#settings.verbose ? watcher?.explain(change.path) : undefined;
+      const verdict = this.#settings.verbose ? session?.explain(change.path) : undefined;
       return verdict?.watched === true ? { ...change, rule: verdict.pattern } : change;
     };
     emit({ type: 'change', changes: changes.map(withRule) });
@@ -137,13 +133,9 @@ export class Changes {
    */
   #isGitWriting(): boolean {
     const { plan, timeline } = this.#options;
-    let lockedAt: number;
-    try {
-      lockedAt = fs.statSync(path.join(plan().loaded.folder, '.git', 'index.lock')).mtimeMs;
-    } catch {
-      return false; // Also when .git is a file, as in a worktree or a submodule.
-    }
-    return Date.now() - lockedAt < timeline.sinceCaused + maxGitPreparationMs;
+    // Also undefined when .git is a file, as in a worktree or a submodule.
+    const lock = statsOf(path.join(plan().loaded.folder, '.git', 'index.lock'));
+    return lock !== undefined && Date.now() - lock.mtimeMs < timeline.sinceCaused + maxGitPreparationMs;
   }
 
   #warnOfLoop(files: readonly string[]): void {
@@ -153,9 +145,7 @@ export class Changes {
     // Quick saves of the script itself come from the user, and ignoring it would be wrong advice.
     if (culprit === undefined || culprit === command.script) return;
     const name = path.relative(loaded.folder, culprit);
-    emit({
-      type: 'warning',
-      message: `${name} changes right after every start: if the program itself writes it, use --ignore ${name}`,
-    });
+    const message = `${name} changes right after every start: if the program itself writes it, use --ignore ${name}`;
+    emit({ type: 'warning', message });
   }
 }

@@ -20,11 +20,11 @@ import type { Cause, Change, Emit, EventOf, StopReason } from '../shared/events.
 import { unreachable } from '../shared/unreachable.ts';
 import { Supervisor, type SupervisorEvent } from '../supervise/supervisor.ts';
 import { Watchdog } from '../supervise/watchdog.ts';
+import type { WatchSession } from '../watch/session.ts';
 import { Changes } from './changes.ts';
 import * as plans from './command-plan.ts';
 import { hookCommandsOf, hookFor } from './program-hooks.ts';
 import { ProgramInput } from './program-input.ts';
-import type { ProgramWatcher } from './program-watcher.ts';
 import { Readiness } from './readiness.ts';
 import { RestartTimeline } from './restart-timeline.ts';
 import type { Configurable } from './settings.ts';
@@ -65,7 +65,7 @@ export class Program implements Configurable {
   #launcher: ProgramLauncher | undefined;
   #hooks: ReturnType<ProgramLauncher['openHooks']> | undefined;
   /** Undefined before the start, and while no file is watched. */
-  #watcher: ProgramWatcher | undefined;
+  #session: WatchSession | undefined;
   /** Settles when the latest settings are watched. */
   #watching: Promise<void> = Promise.resolve();
   /** Ignore rules or package.json have changed since the watch plan was made. */
@@ -96,7 +96,7 @@ export class Program implements Configurable {
       clock,
       timeline: this.#timeline,
       plan: () => this.#plan,
-      watcher: () => this.#watcher,
+      session: () => this.#session,
       emit: this.#emit,
       onChanged: () => this.#supervisor.dispatch({ type: 'changed' }),
       onSettled: (changes) => {
@@ -195,20 +195,31 @@ export class Program implements Configurable {
     return changed;
   }
 
-  /** @param since epoch ms from which on a save counts */
+  /** Watches by the settings in force. `since`: epoch ms from which on a save counts. */
   async #watch(since: number): Promise<void> {
     const { clock } = this.#options;
-    const startedAt = clock.now();
-    if (this.#plan.loaded.settings.watch.length === 0) {
-      await this.#watcher?.session.close();
-      this.#watcher = undefined;
+    const { loaded, command } = this.#plan;
+    const { watch: patterns } = loaded.settings;
+    if (patterns.length === 0) {
+      await this.#session?.close();
+      this.#session = undefined;
       return;
     }
+    const startedAt = clock.now();
     // Loaded only now: the program is already starting.
-    const { ProgramWatcher } = await import('./program-watcher.ts');
+    const [watching, { WatchSession }] = await Promise.all([import('./watch-plan.ts'), import('../watch/session.ts')]);
     if (this.#hasEnded) return;
-    this.#watcher ??= new ProgramWatcher(clock, this.#emit, (change) => this.#onChange(change), since);
-    await this.#watcher.watch(this.#plan, since, startedAt);
+    const onChange = (change: Change): void => this.#onChange(change);
+    this.#session ??= new WatchSession({ clock, onChange, emit: this.#emit }, since);
+    const plan = await watching.planWatch(loaded, command);
+    const coverage = await this.#session.watch(plan, since);
+    if (coverage === undefined) return;
+    const { extensions } = plan.filter;
+    const ms = clock.now() - startedAt;
+    this.#emit({ type: 'watching', program: command.display, patterns, extensions, ms, ...coverage });
+    for (const name of watching.missingRoots(plan.filter, this.#plan)) {
+      this.#emit({ type: 'warning', message: `${name}: nothing is there to watch yet` });
+    }
   }
 
   /** Watches by changed settings; the old watcher stays until the new one has taken over. */
@@ -234,7 +245,7 @@ export class Program implements Configurable {
   /** Launches the next run. The tree of the run before is gone. */
   #launch(run: number, cause: Cause): RunningProgram {
     if (this.#launcher === undefined) throw new Error('a run was requested before start()');
-    this.#watcher?.session.begin(Date.now());
+    this.#session?.begin(Date.now());
     this.#changes.runStarts();
     const changes = this.#pendingChanges;
     this.#pendingChanges = [];
@@ -294,7 +305,7 @@ export class Program implements Configurable {
         if (isLive) this.input.leavesInput();
         return;
       case 'loads':
-        this.#watcher?.session.loads(event.file);
+        this.#session?.loads(event.file);
         return;
       case 'listens':
       case 'message':
@@ -351,7 +362,7 @@ export class Program implements Configurable {
     this.#hasEnded = true;
     this.#changes.close();
     this.#watchdog.end();
-    await Promise.all([this.#watcher?.session.close(), this.#hooks?.close(), this.#launcher?.close()]);
+    await Promise.all([this.#session?.close(), this.#hooks?.close(), this.#launcher?.close()]);
     this.readiness.onEvent({ type: 'end', reason });
     this.#options.onEnd(reason);
   }

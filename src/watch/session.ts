@@ -1,6 +1,6 @@
 import type { CancelTimer, Clock } from '../shared/clock.ts';
 import { messageOf } from '../shared/errors.ts';
-import type { Change } from '../shared/events.ts';
+import type { Change, Emit, Verdict } from '../shared/events.ts';
 import { Digests } from './content-digests.ts';
 import { Filter, type PatternList } from './filter.ts';
 import type { BackendPreference, Coverage, Watcher, WatchOptions } from './watcher.ts';
@@ -18,11 +18,8 @@ export interface WatchPlan extends BackendPreference, Pick<WatchOptions, 'filter
 export interface WatchSessionOptions {
   readonly clock: Clock;
   readonly onChange: (change: Change) => void;
-  /** Called when a file that does not count changed, at most once per file and run. */
-  readonly onIgnored: (file: string) => void;
-  /** Called with all files that are watched, from now on, only because the program has loaded them. */
-  readonly onLoadsWatched: (files: readonly string[]) => void;
-  readonly onWarning: (message: string) => void;
+  /** Receives `ignored` (once per file and run), `watchingLoads` and `warning`. */
+  readonly emit: Emit;
 }
 
 /** Loaded files are watched once the program has loaded no further one for this long. */
@@ -51,7 +48,7 @@ export class WatchSession {
   /** @param since epoch ms at which the first run began */
   constructor(options: WatchSessionOptions, since: number) {
     this.#options = options;
-    this.#warn = once(new Set(), options.onWarning);
+    this.#warn = once(new Set(), (message) => options.emit({ type: 'warning', message }));
     this.#runSince = since;
   }
 
@@ -91,6 +88,11 @@ export class WatchSession {
     });
   }
 
+  /** Explains why a file does or does not count; undefined while nothing is watched. */
+  explain(file: string): Verdict | undefined {
+    return this.#plan?.filter.explain(file);
+  }
+
   /** Returns the changes without those that left the content of a file as it was. */
   changed(changes: readonly Change[]): readonly Change[] {
     return this.#digests?.changed(changes) ?? changes;
@@ -120,7 +122,7 @@ export class WatchSession {
       // Runs before the last two may have loaded other files.
       if (this.#loaded.has(change.path) || this.#loadedBefore.has(change.path)) this.#options.onChange(change);
     });
-    if (!this.#isClosed) this.#options.onLoadsWatched([...watched]);
+    if (!this.#isClosed) this.#options.emit({ type: 'watchingLoads', files: [...watched] });
   }
 
   /** Opens a watcher, waits until it is armed, and only then closes the one whose place it takes. */
@@ -133,7 +135,11 @@ export class WatchSession {
     // Loaded only now: the program is already starting.
     const { openWatcher } = await import('./watcher.ts');
     if (this.#isClosed) return undefined;
-    const onIgnored = plan.reportIgnored ? once(this.#ignored, this.#options.onIgnored) : undefined;
+    const report = (file: string): void => {
+      const verdict = this.explain(file);
+      if (verdict !== undefined) this.#options.emit({ type: 'ignored', path: file, verdict });
+    };
+    const onIgnored = plan.reportIgnored ? once(this.#ignored, report) : undefined;
     const opened = await openWatcher({ ...plan, since, onChange, onIgnored, onWarning: this.#warn }, plan);
     if (this.#isClosed) await opened.close();
     const previous = this.#watchers.get(place);

@@ -31,12 +31,10 @@ function open({ folder = '/project', unchanged = [], ...settings }: Options = {}
       loaded: { settings: { ...defaultSettings, ...settings }, folder },
       command: { script: `${folder}/server.js` },
     }),
-    watcher: () => ({
+    session: () => ({
       explain: () => ({ watched: true, pattern: '*.js' }),
-      session: {
-        isResyncing: () => isResyncing,
-        changed: (all) => all.filter(({ path }) => !unchanged.includes(path)),
-      },
+      isResyncing: () => isResyncing,
+      changed: (all) => all.filter(({ path }) => !unchanged.includes(path)),
     }),
     restOfSave: () => 0,
     emit(event) {

@@ -1,0 +1,45 @@
+/** From settings to what is watched. Loaded only after the program has been started. */
+
+import fs from 'node:fs';
+import path from 'node:path';
+import { defaultSettings, pageExtensions } from '../config/defaults.ts';
+import type { LoadedSettings } from '../config/load.ts';
+import type { Command } from '../process/launch/command.ts';
+import { platform } from '../process/platform.ts';
+import { Filter } from '../watch/filter.ts';
+import { linkedFolders } from '../watch/linked-packages.ts';
+import { toPosix } from '../watch/paths.ts';
+import type { WatchPlan } from '../watch/session.ts';
+import { ownFiles, type RunPlan, writtenFiles } from './command-plan.ts';
+
+/** Returns what to watch. Reads linked packages and git's ignore rules from disk. */
+export async function planWatch(
+  loaded: LoadedSettings,
+  command: Pick<Command, 'script' | 'extensions'>,
+): Promise<WatchPlan> {
+  const { settings, bases, folder } = loaded;
+  const { watch, watcher, poll, pollInterval, follow, skipUnchanged, verbose: reportIgnored } = settings;
+  const own = settings.ext ?? command.extensions;
+  const extensions = settings.liveReload === false ? own : [...new Set([...own, ...pageExtensions])];
+  const git = settings.gitignore ? await import('../watch/gitignore.ts') : undefined;
+  const ignore = { patterns: [...writtenFiles(settings).map(toPosix), ...settings.ignore], base: bases.ignore };
+  const filter = new Filter({
+    watch: { patterns: watch, base: bases.watch },
+    ignore,
+    // An explicit `watch` replaces the default, linked packages included.
+    folders: follow && watch === defaultSettings.watch ? linkedFolders(folder) : [],
+    gitIgnores: git?.readGitIgnores(folder),
+    extensions: extensions.includes('*') ? null : extensions,
+    always: [...ownFiles(loaded, command), ...(git?.gitIgnoreFilesAbove(folder) ?? [])],
+    script: command.script,
+  });
+  const options = { watcher, poll, pollInterval, follow, skipUnchanged, reportIgnored };
+  return { filter, ignore, hasInotify: platform.hasProc, ...options };
+}
+
+/** Returns the files and folders, relative to the working folder, that are to be watched and do not exist yet. */
+export function missingRoots({ roots }: Filter, { loaded, command }: RunPlan): string[] {
+  const own = ownFiles(loaded, command);
+  const missing = roots.filter((root) => !own.includes(root) && !fs.existsSync(root));
+  return missing.map((root) => path.relative(loaded.folder, root));
+}
