@@ -56,8 +56,6 @@ export class Changes {
     });
     this.#pageQuiet = new QuietWindow({
       clock,
-      delay: () => undefined,
-      busy: () => false,
       restOfSave,
       onQuiet: (changes) => {
         const paths = changes.map((change) => change.path);

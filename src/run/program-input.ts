@@ -1,18 +1,14 @@
 /** Input of a program: who reads the terminal, and what was typed or piped before the program could read it. */
 
 import type { Settings } from '../config/settings-types.ts';
+import type { RunningProgram } from '../process/launch/running-program.ts';
 import type { EventOf } from '../shared/events.ts';
 
 /** A running program, as far as its input is concerned. */
-export interface InputSink {
-  /** Writes to a piped stdin; null ends it. `done`: the pipe has taken the chunk, or has lost it because the program ended. */
-  write(chunk: string | Buffer | null, done?: (isLost: boolean) => void): void;
-}
+export type InputSink = Pick<RunningProgram, 'write'>;
 
 /** Text typed before the program reads is kept up to the size of a terminal's own queue, in characters. */
 const maxTypedAhead = 4096;
-
-type PendingInput = readonly [chunk: string | Buffer, taken: () => void];
 
 export class ProgramInput {
   readonly #stdin: () => Settings['stdin'];
@@ -24,7 +20,7 @@ export class ProgramInput {
   #hasEnded = false;
   #typedAhead = '';
   /** Input that came while no program ran; the next run gets it. */
-  readonly #pendingInput: PendingInput[] = [];
+  readonly #pendingInput: (readonly [chunk: string | Buffer, taken: () => void])[] = [];
 
   constructor(stdin: () => Settings['stdin'], emit: (event: EventOf<'input'>) => void) {
     this.#stdin = stdin;
@@ -55,7 +51,13 @@ export class ProgramInput {
     } else if (this.#sink === undefined) {
       this.#pendingInput.push([chunk, taken]);
     } else {
-      this.#hand(this.#sink, chunk, taken);
+      const sink = this.#sink;
+      sink.write(chunk, (isLost) => {
+        if (!isLost) taken();
+        // Input that a run does not live to take is for the next run, which may have begun before the loss is reported.
+        else if (this.#sink !== sink) this.write(chunk, taken);
+        else this.#pendingInput.push([chunk, taken]);
+      });
     }
   }
 
@@ -92,16 +94,6 @@ export class ProgramInput {
 
   #handPending(): void {
     for (const [chunk, taken] of this.#pendingInput.splice(0)) this.write(chunk, taken);
-  }
-
-  /** Input that a run does not live to take is for the next run. */
-  #hand(sink: InputSink, chunk: string | Buffer, taken: () => void): void {
-    sink.write(chunk, (isLost) => {
-      if (!isLost) taken();
-      // The loss may be reported after the next run has begun.
-      else if (this.#sink !== sink) this.write(chunk, taken);
-      else this.#pendingInput.push([chunk, taken]);
-    });
   }
 
   #giveTo(owner: EventOf<'input'>['owner']): void {

@@ -111,13 +111,10 @@ export class ProgramSet {
     emit = this.#options.observe(request);
     const member: Member = { request, runner, emit, hasStarted: false, cancelNotice() {}, isLeaving: false };
     runner.on('start', () => this.#awaitReadiness(member));
-    for (const type of ['stopping', 'crash', 'end'] as const) runner.on(type, () => member.cancelNotice());
-    for (const type of ['ready', 'running', 'exit'] as const) {
-      runner.on(type, () => {
-        member.cancelNotice();
-        this.#startDue();
-      });
+    for (const type of ['ready', 'running', 'exit', 'stopping', 'crash', 'end'] as const) {
+      runner.on(type, () => member.cancelNotice());
     }
+    for (const type of ['ready', 'running', 'exit'] as const) runner.on(type, () => this.#startDue());
     runner.on('end', ({ reason }) => this.#onMemberEnd(member, reason));
     this.#members.set(keyOf(request), member);
     return member;

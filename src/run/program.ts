@@ -182,14 +182,13 @@ export class Program implements Configurable {
     const { settings, file = '' } = plan.loaded;
     const changed = optionKeys.filter((key) => JSON.stringify(before[key]) !== JSON.stringify(settings[key]));
     this.#plan = plan;
+    this.#supervisor.policy = settings;
     if (affected(changed, 'watchdog')) {
       const previous = this.#watchdog;
       this.#watchdog = this.#createWatchdog();
       previous.replaceBy(this.#watchdog);
     }
-    this.#supervisor.policy = settings;
-    if (changed.length === 0) return changed;
-    this.#emit({ type: 'settings', file, changed, settings });
+    if (changed.length > 0) this.#emit({ type: 'settings', file, changed, settings });
     const message = restartNotice(changed, 'start', [before, settings]);
     if (message !== undefined) this.#emit({ type: 'warning', message });
     return changed;

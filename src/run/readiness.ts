@@ -9,18 +9,9 @@
 
 import type { CancelTimer, Clock } from '../shared/clock.ts';
 import { createDeferred, type Deferred } from '../shared/deferred.ts';
-import {
-  assumedRunningAfterMs,
-  type DevwatchEvent,
-  describeOutcome,
-  type EventOf,
-  type Next,
-} from '../shared/events.ts';
+import { assumedRunningAfterMs, type DevwatchEvent, describeOutcome, type Emit, type Next } from '../shared/events.ts';
 
-/**
- * State of the latest run. `running`: it lives, has no explicit readiness check and does not listen on a port, so
- * whether it is up cannot be known.
- */
+/** `running`: it lives, has no explicit readiness check and does not listen on a port: whether it is up cannot be known. */
 export type ReadinessState = 'starting' | 'up' | 'running' | 'ended' | 'crashed' | 'stopping';
 
 /** The latest run as `status` shows it. */
@@ -47,7 +38,7 @@ export type StartOutcome =
 
 export class Readiness {
   readonly #clock: Clock;
-  readonly #onRunning: (event: EventOf<'running'>) => void;
+  readonly #emit: Emit;
   #hasCheck: boolean;
   #status: ReadinessStatus = { state: 'starting', run: 0, since: Date.now(), port: undefined };
   #hasBeenUp = false;
@@ -60,12 +51,12 @@ export class Readiness {
 
   /**
    * @param hasCheck whether the settings name a readiness check (`ready`), until a `settings` event updates it
-   * @param onRunning called once in a run that has lived for `assumedRunningAfterMs` without a readiness check
+   * @param emit receives `running` from a run that has lived for `assumedRunningAfterMs` without a readiness check
    */
-  constructor(clock: Clock, hasCheck: boolean, onRunning: (event: EventOf<'running'>) => void) {
+  constructor(clock: Clock, hasCheck: boolean, emit: Emit) {
     this.#clock = clock;
     this.#hasCheck = hasCheck;
-    this.#onRunning = onRunning;
+    this.#emit = emit;
   }
 
   get status(): ReadinessStatus {
@@ -100,48 +91,53 @@ export class Readiness {
         this.#hasCheck = event.settings.ready !== undefined;
         break;
       case 'start':
-        this.#onStart(event);
+        this.#onStart(event.run, event.ms);
         break;
-      case 'ready':
-        this.#enter('up', { port: event.port });
-        this.#settle({ state: 'up', ms: event.ms, port: event.port });
+      case 'ready': {
+        const { port, ms } = event;
+        this.#enter({ state: 'up', port });
+        this.#settle({ state: 'up', ms, port });
         break;
+      }
       case 'crash': {
         const reason = describeOutcome(event.outcome);
-        this.#enter('crashed', { reason });
+        this.#enter({ state: 'crashed', reason });
         this.#failure = { state: 'failed', reason, next: event.next.kind };
         break;
       }
       case 'exit':
-        this.#enter('ended');
+        this.#enter({ state: 'ended' });
         this.#settle({ state: 'ended', next: event.next.kind });
         break;
       case 'stopping':
         // After a crash or an exit devwatch ends what the program left behind: its result stays on display.
-        if (this.#status.state !== 'crashed' && this.#status.state !== 'ended') this.#enter('stopping');
+        if (this.#status.state !== 'crashed' && this.#status.state !== 'ended') this.#enter({ state: 'stopping' });
         break;
       case 'gone':
         if (this.#failure !== undefined) this.#settle(this.#failure);
         break;
       case 'end':
-        this.#onEnd();
+        this.#cancelTimer();
+        if (this.#latest !== undefined) this.#outcome = createDeferred();
+        this.#outcome.resolve({ state: 'gone' });
+        this.#nextStart.resolve();
         break;
       default:
     }
   }
 
-  #onStart({ run, ms }: EventOf<'start'>): void {
+  #onStart(run: number, startMs: number): void {
     if (this.#latest !== undefined) this.#outcome = createDeferred();
     this.#latest = undefined;
     this.#failure = undefined;
     this.#cancelTimer();
     this.#status = { state: 'starting', run, since: Date.now(), port: undefined };
     if (!this.#hasCheck) {
+      const ms = startMs + assumedRunningAfterMs;
       this.#cancelTimer = this.#clock.after(assumedRunningAfterMs, () => {
-        const event: EventOf<'running'> = { type: 'running', run, ms: ms + assumedRunningAfterMs };
-        this.#enter('running');
-        this.#settle({ state: 'running', ms: event.ms });
-        this.#onRunning(event);
+        this.#enter({ state: 'running' });
+        this.#settle({ state: 'running', ms });
+        this.#emit({ type: 'running', run, ms });
       });
     }
     const waiting = this.#nextStart;
@@ -149,22 +145,15 @@ export class Readiness {
     waiting.resolve();
   }
 
-  #enter(state: ReadinessState, details: Partial<Pick<ReadinessStatus, 'port' | 'reason'>> = {}): void {
+  #enter(change: Pick<ReadinessStatus, 'state'> & Partial<ReadinessStatus>): void {
     this.#cancelTimer();
-    this.#status = { ...this.#status, state, ...details };
-    if (state === 'up' || state === 'running' || state === 'ended') this.#hasBeenUp = true;
+    this.#status = { ...this.#status, ...change };
+    this.#hasBeenUp ||= ['up', 'running', 'ended'].includes(change.state);
   }
 
   #settle(outcome: StartOutcome): void {
     this.#failure = undefined;
     this.#latest = outcome;
     this.#outcome.resolve(outcome);
-  }
-
-  #onEnd(): void {
-    this.#cancelTimer();
-    if (this.#latest !== undefined) this.#outcome = createDeferred();
-    this.#outcome.resolve({ state: 'gone' });
-    this.#nextStart.resolve();
   }
 }

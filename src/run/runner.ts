@@ -45,9 +45,8 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
   readonly #started: Deferred<void> = createDeferred();
   readonly #ended: Deferred<StopReason> = createDeferred();
   #hasEnded = false;
-  /** Releases the containment, the guardian and the record of orphans. */
-  #release: () => void = () => {};
-  #closeLiveReload: () => void = () => {};
+  /** Calls for the end, when no process of the program is alive. */
+  readonly #cleanups: (() => void)[] = [];
 
   /** @throws UsageError when there is nothing to run, or it cannot be run */
   constructor(options: RunnerOptions) {
@@ -137,13 +136,7 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
     /** Makes sure that the program is terminated even if devwatch is killed. */
     const guard = (): void => {
       const orphans = { record: containment.record, keep, signal };
-      const dismissGuardian = startGuardian(orphans);
-      const deleteRecord = recordOrphans(folder, orphans);
-      this.#release = () => {
-        containment.release();
-        dismissGuardian();
-        deleteRecord();
-      };
+      this.#cleanups.push(() => containment.release(), startGuardian(orphans), recordOrphans(folder, orphans));
     };
     // A Node program checks at its start that devwatch is alive (preload.cts), so the guardian need not be there yet.
     if (!isNode) guard();
@@ -163,7 +156,7 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
         live.close();
         return;
       }
-      this.#closeLiveReload = () => live.close();
+      this.#cleanups.push(() => live.close());
       this.on('ready', () => live.reload());
       this.on('pages', ({ paths, styles }) => (styles ? live.swapStyles(paths) : live.reload()));
       this.#emitEvent({ type: 'liveReload', url: `${live.url}/client.js` });
@@ -175,8 +168,7 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
   #onEnd(reason: StopReason): void {
     this.#hasEnded = true;
     this.#settings?.close();
-    this.#release();
-    this.#closeLiveReload();
+    for (const cleanUp of this.#cleanups) cleanUp();
     this.#emitEvent({ type: 'end', reason });
     this.#ended.resolve(reason);
   }

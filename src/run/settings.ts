@@ -20,11 +20,9 @@ export interface Configurable {
   reportProblem(message: string): void;
 }
 
-/** Result of reading the settings again. */
+/** Keys whose values have changed since the settings were read before, or the error because of which they stay. */
 export interface Reread {
-  /** The keys whose values have changed. */
   readonly changed: readonly OptionKey[];
-  /** The error because of which settings stay as they were. */
   readonly problem?: string;
 }
 
@@ -59,7 +57,6 @@ export class SettingsReloader {
     this.#quiet = new QuietWindow({
       clock: options.clock,
       delay: () => settingsDelayMs,
-      busy: () => false,
       restOfSave: () => 0,
       onQuiet: (changes) => this.#onQuiet(changes),
     });

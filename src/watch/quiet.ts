@@ -10,9 +10,9 @@ import type { Change } from '../shared/events.ts';
 export interface QuietOptions {
   readonly clock: Clock;
   /** A fixed window in ms; undefined lets it adapt. Called each time, because settings may change. */
-  readonly delay: () => number | undefined;
+  readonly delay?: () => number | undefined;
   /** Is something known to be still writing, such as a git operation that holds its lock? */
-  readonly busy: () => boolean;
+  readonly busy?: () => boolean;
   /** Estimates how long, in ms, the rest of a save of this path may take; 0 where it looks complete. */
   readonly restOfSave: (path: string) => number;
   /** Called when a burst is over, with the latest change of each path. */
@@ -80,7 +80,7 @@ export class QuietWindow {
 
   #dueAt(): number {
     const hasResumed = this.#firstAt - this.#endedAt < resumptionMs;
-    const window = this.#options.delay() ?? adaptiveWindow(this.#changes.size, this.#events, false, hasResumed);
+    const window = this.#options.delay?.() ?? adaptiveWindow(this.#changes.size, this.#events, false, hasResumed);
     return Math.min(this.#lastAt + window, this.#firstAt + Math.max(window, maxBurstMs));
   }
 
@@ -104,13 +104,14 @@ export class QuietWindow {
 
   #isLocked(now: number): boolean {
     const { delay, busy } = this.#options;
-    return delay() === undefined && now - this.#lastAt < maxLockMs && now - this.#firstAt < maxLockedBurstMs && busy();
+    if (busy === undefined || delay?.() !== undefined) return false;
+    return now - this.#lastAt < maxLockMs && now - this.#firstAt < maxLockedBurstMs && busy();
   }
 
   /** Returns how much longer, after a pause in ms, half-saved files may take. One complete file shows that none is half saved. */
   #restOfSaves(pauseMs: number): number {
     const { delay, restOfSave } = this.#options;
-    if (delay() !== undefined) return 0;
+    if (delay?.() !== undefined) return 0;
     let rest = Number.POSITIVE_INFINITY;
     for (const path of this.#changes.keys()) {
       rest = Math.min(rest, restOfSave(path) - pauseMs);

@@ -36,7 +36,7 @@ const end: DevwatchEvent = { type: 'end', reason: { kind: 'requested' } };
 
 function open({ hasCheck = false } = {}) {
   const clock = createClock();
-  const running: EventOf<'running'>[] = [];
+  const running: DevwatchEvent[] = [];
   const readiness = new Readiness(clock, hasCheck, (event) => void running.push(event));
   const feed = (...events: readonly DevwatchEvent[]): void => {
     for (const event of events) readiness.onEvent(event);
