@@ -30,7 +30,17 @@ export class ChokidarWatcher implements Watcher {
   constructor(options: WatchOptions, intervalMs?: number) {
     this.#options = options;
     this.#polls = intervalMs !== undefined;
-    this.#watcher = openFor(options, intervalMs);
+    this.#watcher = watch([...options.filter.roots], {
+      ignored: (file, stats) => !this.#mayMatter(path.resolve(file), stats),
+      ignoreInitial: true,
+      // Both would delay events; the quiet window merges the events of one save.
+      atomic: false,
+      awaitWriteFinish: false,
+      ignorePermissionErrors: true,
+      followSymlinks: options.follow,
+      usePolling: this.#polls,
+      ...(intervalMs !== undefined && { interval: intervalMs, binaryInterval: intervalMs }),
+    });
     this.#watcher.on('all', (event, file, stats) => {
       if (event !== 'add' && event !== 'change' && event !== 'unlink') return;
       const full = path.resolve(file);
@@ -72,6 +82,12 @@ export class ChokidarWatcher implements Watcher {
     return this.#watcher.close();
   }
 
+  /** Is called first without stats (could it be a folder to enter?), then with them. */
+  #mayMatter(file: string, stats: fs.Stats | undefined): boolean {
+    const { filter } = this.#options;
+    return filter.accepts(file) || (stats?.isFile() !== true && filter.mayContain(file));
+  }
+
   #announce(kind: Change['kind'], file: string, stats: fs.Stats | undefined): void {
     if (this.#polls && kind === 'change' && stats !== undefined) {
       if (this.#announced.get(file) === stats.ctimeMs) return;
@@ -92,23 +108,4 @@ export class ChokidarWatcher implements Watcher {
     const directories = Object.keys(this.#watcher.getWatched()).length;
     return { backend: this.#polls ? 'polling' : 'chokidar', directories, files: count };
   }
-}
-
-function openFor({ filter, follow }: WatchOptions, intervalMs: number | undefined): FSWatcher {
-  return watch([...filter.roots], {
-    ignored: (file, stats) => {
-      // Called first without stats (could it be a folder to enter?), then with them.
-      const full = path.resolve(file);
-      if (stats?.isFile() === true) return !filter.accepts(full);
-      return !(filter.mayContain(full) || filter.accepts(full));
-    },
-    ignoreInitial: true,
-    // Both would delay events; the quiet window merges the events of one save.
-    atomic: false,
-    awaitWriteFinish: false,
-    ignorePermissionErrors: true,
-    followSymlinks: follow,
-    usePolling: intervalMs !== undefined,
-    ...(intervalMs !== undefined && { interval: intervalMs, binaryInterval: intervalMs }),
-  });
 }

@@ -25,10 +25,7 @@ import type { Coverage, Watcher, WatchOptions } from './watcher.ts';
 import { baselineOf, isWritten } from './written.ts';
 
 /** The place of a link in the tree. */
-interface Place {
-  readonly folder: Folder;
-  readonly name: string;
-}
+type Place = { readonly folder: Folder; readonly name: string };
 
 /** The files that a walk announces: none, all as added, or as changed those touched since a time (epoch ms). */
 type Announced = 'nothing' | 'all' | { readonly since: number };

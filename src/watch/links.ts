@@ -80,17 +80,14 @@ export class Links<Link> {
 
 type LinkTargetsOptions<Link> = Omit<LinksOptions<Link>, 'filter' | 'follow'>;
 
-/** A folder that holds targets. */
-interface WatchedFolder<Link> {
-  readonly subscription: fs.FSWatcher;
-  /** The links, by their paths, that lead to or through each name in the folder. */
-  readonly links: Map<string, Map<string, Link>>;
-}
+/** The links, by their paths, that lead to or through each name in a folder. */
+type LinksByName<Link> = Map<string, Map<string, Link>>;
 
 /** Watches the targets of links, because a change there causes no event where the link is; exported for its test. */
 export class LinkTargets<Link> {
   readonly #options: LinkTargetsOptions<Link>;
-  readonly #folders = new Map<string, WatchedFolder<Link>>();
+  /** The folders that hold targets. */
+  readonly #folders = new Map<string, { readonly subscription: fs.FSWatcher; readonly links: LinksByName<Link> }>();
   /** By the path of the link; see `stationsOf`. */
   readonly #stations = new Map<string, readonly string[]>();
 
@@ -133,12 +130,12 @@ export class LinkTargets<Link> {
     this.#folders.delete(folder);
   }
 
-  #watch(folder: string): WatchedFolder<Link>['links'] | undefined {
+  #watch(folder: string): LinksByName<Link> | undefined {
     const known = this.#folders.get(folder);
     if (known !== undefined) return known.links;
     const subscription = this.#options.open(folder);
     if (subscription === undefined) return undefined;
-    const links: WatchedFolder<Link>['links'] = new Map();
+    const links: LinksByName<Link> = new Map();
     subscription.on('change', (type, name) => {
       const station = path.join(folder, String(name));
       for (const [file, link] of [...(links.get(String(name)) ?? [])]) {

@@ -7,7 +7,6 @@ export const toPosix: (file: string) => string =
 
 export const isBelow = (file: string, folder: string): boolean =>
   file.length > folder.length && file.startsWith(folder) && (folder.endsWith('/') || file[folder.length] === '/');
-
 export const isAtOrBelow = (file: string, folder: string): boolean => file === folder || isBelow(file, folder);
 
 /** Length of a folder's path together with the slash that follows it. */

@@ -38,10 +38,8 @@ export function openOrphans(record: ContainmentRecord, keep: readonly string[]):
   return trees;
 }
 
-function exemptionsOf(patterns: readonly string[], root?: number): Exemptions {
-  const own = readStat(process.pid)?.session;
-  return createExemptions(patterns, [own, root]);
-}
+const exemptionsOf = (patterns: readonly string[], root?: number): Exemptions =>
+  createExemptions(patterns, [readStat(process.pid)?.session, root]);
 
 function cgroupContainment(id: string, keep: readonly string[]): Containment | undefined {
   const own = findCgroup();

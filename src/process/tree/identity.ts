@@ -45,10 +45,7 @@ export function ownIdentity(): ProcessIdentity {
 }
 
 export const isSameProcess = (one: ProcessIdentity, other: ProcessIdentity): boolean =>
-  one.pid === other.pid &&
-  one.startTime === other.startTime &&
-  one.boot === other.boot &&
-  one.namespace === other.namespace;
+  (['pid', 'startTime', 'boot', 'namespace'] as const).every((key) => one[key] === other[key]);
 
 let knownBoot: string | undefined;
 
