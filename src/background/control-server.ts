@@ -9,7 +9,7 @@ import { systemClock } from '../shared/clock.ts';
 import { withDeadline } from '../shared/deadline.ts';
 import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
 import { defaultTimeoutMs, encode, isObject, maxRequestBytes } from './control-protocol.ts';
-import { checkPrivate, maxSocketPathBytes } from './private-folder.ts';
+import { checkPrivate } from './private-folder.ts';
 
 export interface ControlRequest {
   readonly verb: string;
@@ -54,25 +54,18 @@ export class ControlServer {
    * Listens for requests. Replaces a socket at the path on which no process listens; the caller must hold the lock of
    * the name, so that no other process does so at the same time.
    *
-   * @throws UsageError if another process listens there, the path is too long or its folder is open to others
+   * @throws UsageError if another process listens there, or the folder is open to others
    */
   static async open(options: ControlOptions): Promise<ControlServer> {
-    const { path: file } = options;
-    if (Buffer.byteLength(file) > maxSocketPathBytes) {
-      throw new UsageError(`${file}: is too long for a socket (${maxSocketPathBytes} bytes at most)`);
-    }
-    checkPrivate(path.dirname(file));
-    await removeStale(file);
+    checkPrivate(path.dirname(options.path));
+    await removeStale(options.path);
     const server = new ControlServer(options);
     await server.#listen();
     server.#check = setInterval(() => void server.#reopen(), options.checkIntervalMs ?? 10_000).unref();
     return server;
   }
 
-  /**
-   * Removes the socket, ends streams, and resolves when all other requests are answered, after 1 s at the latest. A
-   * handler that awaits this waits for itself.
-   */
+  /** Removes the socket, ends streams, and resolves when all other requests are answered, after 1 s at the latest. */
   async close(): Promise<void> {
     clearInterval(this.#check);
     this.#closing.abort();
@@ -86,18 +79,12 @@ export class ControlServer {
   async #listen(): Promise<void> {
     // Half open, because Node would otherwise close the connection before a refusal is sent.
     const server = net.createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
-    const listening = once(server, 'listening');
     const umask = process.umask(0o177);
-    try {
-      server.listen(this.#options.path);
-    } finally {
-      process.umask(umask);
-    }
-    try {
-      await listening;
-    } catch (error) {
+    server.listen(this.#options.path);
+    process.umask(umask);
+    await once(server, 'listening').catch((error) => {
       throw new UsageError(`${this.#options.path}: cannot listen there (${codeOf(error)})`);
-    }
+    });
     // Without a free descriptor a connection is lost; later ones may succeed.
     server.on('error', () => {});
     if (this.#closing.signal.aborted) server.close();
@@ -107,20 +94,17 @@ export class ControlServer {
   /** Listens again if the socket was removed: by systemd with the last login of the user, or by a cleaner of /tmp. */
   async #reopen(): Promise<void> {
     const { path: file } = this.#options;
+    const folder = path.dirname(file);
     if (this.#isReopening || fs.existsSync(file)) return;
     this.#isReopening = true;
     try {
       // This comes first, because it removes whatever is at the path.
       this.#server?.close();
-      fs.mkdirSync(path.dirname(file), { mode: 0o700 });
-    } catch {
-      // The folder exists, or cannot be made before the next login.
-    }
-    try {
-      checkPrivate(path.dirname(file));
+      if (!fs.existsSync(folder)) fs.mkdirSync(folder, { mode: 0o700 });
+      checkPrivate(folder);
       await this.#listen();
     } catch {
-      // The next check tries again.
+      // The next check tries again: the folder may not be made before the next login.
     }
     this.#isReopening = false;
   }

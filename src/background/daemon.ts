@@ -38,7 +38,7 @@ export interface Status extends ReadinessStatus {
   readonly pid: number | undefined;
   /** Memory of the program's process tree, in bytes. */
   readonly memory: number | undefined;
-  /** CPU time that the tree has used so far, in ms. */
+  /** CPU time of the tree, in ms. */
   readonly cpu: number | undefined;
   /** Grace period between the stop signal and SIGKILL, in ms. */
   readonly killTimeout: number;
@@ -63,13 +63,13 @@ export async function runInBackground(request: DaemonRequest): Promise<void> {
 
 class Daemon {
   readonly #request: DaemonRequest;
-  readonly #logs: { readonly out: Log; readonly err: Log };
+  readonly #logs: Readonly<Record<'out' | 'err', Log>>;
   readonly #buffer = new AttachBuffer();
   readonly #runner: Runner;
   readonly #reporter: Reporter;
   #stopping: Promise<unknown> | undefined;
 
-  constructor(request: DaemonRequest, logs: { readonly out: Log; readonly err: Log }) {
+  constructor(request: DaemonRequest, logs: Readonly<Record<'out' | 'err', Log>>) {
     const { loaded, program, nodeArgs, reload } = request;
     this.#request = request;
     this.#logs = logs;
@@ -101,19 +101,9 @@ class Daemon {
     const token = newToken();
     const socket = socketPath(name);
     const control = await ControlServer.open({ path: socket, token, handlers: this.#handlers() });
-    writeRecord(lock, {
-      ...ownIdentity(),
-      name,
-      folder: loaded.folder,
-      startedIn: process.cwd(),
-      program: runner.program.plan.command.display,
-      argv,
-      token,
-      socket,
-      log,
-      startedAt: Date.now(),
-      version,
-    });
+    const program = runner.program.plan.command.display;
+    const places = { folder: loaded.folder, startedIn: process.cwd(), socket, log };
+    writeRecord(lock, { ...ownIdentity(), ...places, name, program, argv, token, startedAt: Date.now(), version });
     this.#handleSignals();
     const notified = this.#result(runner.program.readiness.outcome).then(sendStartResult);
     runner.on('end', async () => {
@@ -181,10 +171,8 @@ class Daemon {
   }
 
   #handleSignals(): void {
-    process.on('SIGHUP', () => {
-      this.#logs.out.reopen();
-      this.#logs.err.reopen();
-    });
+    const { out, err } = this.#logs;
+    for (const log of [out, err]) process.on('SIGHUP', () => log.reopen());
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) {
       process.on(signal, () => void this.#runner.stop({ kind: 'signal', signal }));
     }
@@ -192,15 +180,10 @@ class Daemon {
   }
 }
 
-const openLog = (file: string, { logSize, logFiles, logTimestamps }: Settings): Promise<Log> =>
-  Log.open({
-    file,
-    maxSize: logSize,
-    maxFiles: logFiles,
-    timestamps: logTimestamps,
-    clock: systemClock,
-    onProblem: complain,
-  });
+function openLog(file: string, settings: Settings): Promise<Log> {
+  const { logSize: maxSize, logFiles: maxFiles, logTimestamps: timestamps } = settings;
+  return Log.open({ file, maxSize, maxFiles, timestamps, clock: systemClock, onProblem: complain });
+}
 
 /** Writes to devwatch's own log, which may be on the very disk that is full. */
 function complain(message: string): void {

@@ -125,7 +125,10 @@ async function release(shell: ChildProcess, { file, log, prepare }: DaemonOption
     throw new UsageError(`${file} cannot be started in the background · see ${log}`);
   }
   prepare?.(identity);
-  const result = firstLine(socket).then(parseStartResult);
+  // No line, or half of one: the daemon has ended.
+  const result = firstLine(socket)
+    .then((line): StartResult => JSON.parse(line))
+    .catch(() => undefined);
   socket.write('go\n');
   // The report ends when the program replaces the shell.
   await closed;
@@ -156,12 +159,8 @@ function startShell({ file, args, env, folder }: DaemonOptions, log: number): Ch
   const set = Object.entries(env)
     .filter(([name, value]) => value !== undefined && (!/^[A-Za-z_]\w*$/.test(name) || shellVariables.includes(name)))
     .map(([name, value]) => `${name}=${value}`);
-  return spawn('/bin/sh', ['-c', script, 'devwatch-start', '/usr/bin/env', ...unset, ...set, file, ...args], {
-    cwd: folder,
-    env,
-    stdio: ['ignore', 'pipe', log, 'pipe'],
-    detached: true,
-  });
+  const words = ['-c', script, 'devwatch-start', '/usr/bin/env', ...unset, ...set, file, ...args];
+  return spawn('/bin/sh', words, { cwd: folder, env, stdio: ['ignore', 'pipe', log, 'pipe'], detached: true });
 }
 
 function openOutputFile(file: string): number {
@@ -191,15 +190,6 @@ export async function sendStartResult(result: StartResult): Promise<void> {
   socket.on('error', () => {});
   socket.end(`${JSON.stringify(result)}\n`, () => socket.destroy());
   await withDeadline(systemClock, sendTimeoutMs, closed);
-}
-
-/** Parses the line that a daemon has sent; undefined if it is empty or damaged. */
-function parseStartResult(line: string): StartResult | undefined {
-  try {
-    return JSON.parse(line) as StartResult;
-  } catch {
-    return undefined;
-  }
 }
 
 /**

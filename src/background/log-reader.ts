@@ -276,37 +276,33 @@ async function tailOf(
   { lines, since }: TailOptions,
 ): Promise<{ lines: Buffer[]; rest: Buffer }> {
   const found: Buffer[] = [];
-  let rest: Buffer | undefined;
   for await (const line of linesBackwards(files, since)) {
-    if (rest === undefined) rest = line;
-    else if (found.length >= lines || !isRecent(line, since)) break;
-    else found.push(line);
-    if (found.length >= lines) break;
+    if (found.length > 0 && !isRecent(line, since)) break;
+    found.push(line);
+    if (found.length > lines) break;
   }
-  return { lines: found.reverse(), rest: rest ?? Buffer.alloc(0) };
+  const [rest = Buffer.alloc(0), ...complete] = found;
+  return { lines: complete.reverse(), rest };
 }
 
 /** Yields lines from the last one back; the first is what follows the last line feed, and may be empty. */
 async function* linesBackwards(files: readonly OpenFile[], since: Date | undefined): AsyncGenerator<Buffer> {
   /** Known parts of the current line. */
   let parts: Buffer[] = [];
-  let isEmpty = true;
   for (const opened of files) {
     if (since !== undefined && opened.stats.mtimeMs < since.getTime()) break;
     for (let end = opened.stats.size; end > 0; ) {
       const start = Math.max(0, end - blockBytes);
-      let bytes = await readAt(opened, start, end - start);
-      isEmpty = false;
-      for (let at = bytes.lastIndexOf(newline); at >= 0; at = bytes.lastIndexOf(newline)) {
-        yield Buffer.concat([bytes.subarray(at + 1), ...parts]);
+      const [first = Buffer.alloc(0), ...lines] = splitBytes(await readAt(opened, start, end - start));
+      for (const line of lines.reverse()) {
+        yield Buffer.concat([line, ...parts]);
         parts = [];
-        bytes = bytes.subarray(0, at);
       }
-      if (bytes.length > 0) parts.unshift(bytes);
+      parts.unshift(first);
       end = start;
     }
   }
-  if (!isEmpty) yield Buffer.concat(parts);
+  yield Buffer.concat(parts);
 }
 
 /** Returns whether a line has no timestamp, or one that is not too early. */

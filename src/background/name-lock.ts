@@ -20,7 +20,6 @@ import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
 import { checkName } from './names.ts';
 import { backgroundFolder, programFolder } from './private-folder.ts';
 
-/** Exclusive ownership of a name; released when the owning process exits. */
 export class NameLock {
   readonly name: string;
   /** Folder of the name: its record, its logs and the lock. */
@@ -60,8 +59,7 @@ interface Owner extends ProcessIdentity {
 }
 
 /**
- * Acquires a name for this process. Of many processes that try at the same moment, one succeeds. The name of a dead
- * process is free.
+ * Acquires a name for this process. Of many that try at the same moment, one succeeds; the name of a dead one is free.
  *
  * @param project folder of the program, for the message that other processes show
  * @throws UsageError that names the owner, and where state cannot be kept
@@ -142,14 +140,8 @@ function removeAbandoned(): void {
 
 /** Returns the owner, if there is one; for a moment both owners while the lock is transferred. */
 function ownersOf(lock: string): Owner[] {
-  let files: string[];
-  try {
-    files = fs.readdirSync(lock);
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return [];
-    throw error;
-  }
-  return files.map((file) => {
+  if (!fs.existsSync(lock)) return [];
+  return fs.readdirSync(lock).map((file) => {
     const owner = parseFileName(file);
     if (owner === undefined) throw new UsageError(`${path.join(lock, file)}: is not devwatch's · remove it`);
     return owner;
