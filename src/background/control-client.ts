@@ -11,6 +11,7 @@ import type { BackgroundRecord } from './records.ts';
 export type ControlTarget = Pick<BackgroundRecord, 'name' | 'pid' | 'socket' | 'token'>;
 
 interface RequestOptions {
+  readonly params?: object;
   /** Time until the first message. Default: 5000. */
   readonly timeoutMs?: number;
   /** Closes the connection when it is aborted. */
@@ -18,44 +19,33 @@ interface RequestOptions {
 }
 
 /** Sends a request that has one answer. @throws UsageError if there is no answer in time, or the answer is an error */
-export async function request(
-  target: ControlTarget,
-  verb: string,
-  params: object = {},
-  options: RequestOptions = {},
-): Promise<object> {
-  for await (const message of exchange(target, verb, params, options)) {
+export async function request(target: ControlTarget, verb: string, options?: RequestOptions): Promise<object> {
+  for await (const message of exchange(target, verb, options)) {
     if (isObject(message.result)) return message.result;
     throw new UsageError(`${target.name}: "${verb}" has no single answer`);
   }
   throw new UsageError(`${target.name} closed the connection without an answer (pid ${target.pid})`);
 }
 
-/**
- * Sends a request that has any number of answers. Ends without an error when the signal is aborted.
- *
- * @throws UsageError if there is no message within 5 s, the connection is closed, or an answer is an error
- */
+/** Sends a request that has any number of answers. Ends when the signal is aborted. @throws UsageError on other ends */
 export async function* stream(
   target: ControlTarget,
   verb: string,
-  params: object = {},
-  signal?: AbortSignal,
+  options?: RequestOptions,
 ): AsyncGenerator<object, void> {
-  for await (const message of exchange(target, verb, params, { signal })) {
+  for await (const message of exchange(target, verb, options)) {
     if (isObject(message.result)) return yield message.result;
     if (isObject(message.item)) yield message.item;
     if (message.end === true) return;
   }
-  if (signal?.aborted) return;
+  if (options?.signal?.aborted) return;
   throw new UsageError(`${target.name} has ended, or closed the connection (pid ${target.pid})`);
 }
 
 async function* exchange(
   { name, pid, socket: file, token }: ControlTarget,
   verb: string,
-  params: object,
-  { timeoutMs = defaultTimeoutMs, signal }: RequestOptions,
+  { params = {}, timeoutMs = defaultTimeoutMs, signal }: RequestOptions = {},
 ): AsyncGenerator<Record<string, unknown>, void> {
   if (signal?.aborted) return;
   const silent = `${name} does not answer (pid ${pid})`;
@@ -65,10 +55,8 @@ async function* exchange(
   } catch (error) {
     throw new UsageError(`${silent}: ${messageOf(error)}`);
   }
-  const socket = net.connect(file);
+  const socket = net.connect({ path: file, ...(signal && { signal }) });
   const timer = setTimeout(() => socket.destroy(new UsageError(`${silent} within ${timeoutMs / 1000} s`)), timeoutMs);
-  const leave = (): void => void socket.destroy();
-  signal?.addEventListener('abort', leave);
   try {
     socket.setEncoding('utf8');
     socket.write(encode({ token, verb, params }));
@@ -84,7 +72,6 @@ async function* exchange(
     throw error instanceof UsageError ? error : new UsageError(`${silent}: ${codeOf(error) ?? messageOf(error)}`);
   } finally {
     clearTimeout(timer);
-    signal?.removeEventListener('abort', leave);
     socket.destroy();
   }
 }

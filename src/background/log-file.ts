@@ -10,10 +10,10 @@ import { maxQueueBytes } from './log-queue.ts';
 export interface LogFileOptions {
   /** Absolute path of the current file. */
   readonly file: string;
-  /** Bytes after which a file is rotated. Default: 10 MB. */
-  readonly maxSize?: number | undefined;
-  /** Number of files, including the current one. Default: 5. */
-  readonly maxFiles?: number | undefined;
+  /** Bytes after which a file is rotated. */
+  readonly maxSize: number;
+  /** Number of files, including the current one. */
+  readonly maxFiles: number;
 }
 
 export interface OpenFile {
@@ -24,11 +24,9 @@ export interface OpenFile {
 const newline = 10;
 const { O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_RDWR, O_WRONLY } = fs.constants;
 
-/** Appends to the current file, and follows it when it is moved, removed or emptied. */
+/** Appends to the current file, and opens it again when it is moved or removed. */
 export class LogFile {
-  readonly #file: string;
-  readonly #maxSize: number;
-  readonly #maxFiles: number;
+  readonly #options: LogFileOptions;
   #current: OpenFile | undefined;
   #size = 0;
   /** Bytes of an unfinished line at the end of the file. */
@@ -36,10 +34,8 @@ export class LogFile {
   /** Set by the owner when the file was moved: it is opened again before the next write. */
   isMoved = false;
 
-  private constructor({ file, maxSize = 10 * 1024 * 1024, maxFiles = 5 }: LogFileOptions) {
-    this.#file = file;
-    this.#maxSize = maxSize;
-    this.#maxFiles = maxFiles;
+  private constructor(options: LogFileOptions) {
+    this.#options = options;
   }
 
   /** Opens the file, and makes it (mode 0600) and its folder (0700) if they are missing. @throws UsageError */
@@ -66,9 +62,10 @@ export class LogFile {
 
   /** Returns the file at the path, after it was moved, removed or emptied as well. */
   async settle(): Promise<OpenFile> {
+    const { file } = this.#options;
     const current = this.#current;
     if (current !== undefined && !this.isMoved) {
-      const stats = await ifExists(fs.promises.lstat(this.#file));
+      const stats = await ifExists(fs.promises.lstat(file));
       if (stats !== undefined && isSameFile(stats, current.stats)) {
         if (stats.size < this.#size) this.#partialBytes = 0;
         this.#size = stats.size;
@@ -77,7 +74,7 @@ export class LogFile {
     }
     this.isMoved = false;
     await this.close();
-    await fs.promises.mkdir(path.dirname(this.#file), { recursive: true, mode: 0o700 });
+    await fs.promises.mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
     return this.#open();
   }
 
@@ -104,7 +101,7 @@ export class LogFile {
   }
 
   async #open(): Promise<OpenFile> {
-    const current = await openFile(this.#file, O_RDWR | O_APPEND | O_CREAT);
+    const current = await openFile(this.#options.file, O_RDWR | O_APPEND | O_CREAT);
     this.#current = current;
     this.#size = current.stats.size;
     this.#partialBytes = 0;
@@ -115,31 +112,30 @@ export class LogFile {
 
   /** Returns how many bytes go into the current file before it is rotated. */
   #fittingBytes(bytes: Buffer): number {
-    const room = this.#maxSize - this.#size;
+    const { maxSize } = this.#options;
+    const room = maxSize - this.#size;
     if (bytes.length <= room) return bytes.length;
     const lines = room > 0 ? bytes.lastIndexOf(newline, room - 1) + 1 : 0;
     if (lines > 0) return lines;
     if (this.#size > 0 && this.#partialBytes === 0) return 0;
     // A line stays in one file even if it is larger than that, but one without an end must not fill the disk.
     const line = bytes.indexOf(newline) + 1 || bytes.length;
-    return Math.max(0, Math.min(line, Math.max(this.#maxSize, maxQueueBytes) - this.#partialBytes));
+    return Math.max(0, Math.min(line, Math.max(maxSize, maxQueueBytes) - this.#partialBytes));
   }
 
   async #rotate(): Promise<void> {
-    const file = this.#file;
+    const { file, maxFiles } = this.#options;
     await this.close();
     const numbers = await rotatedNumbers(file);
     // A rotation that was killed halfway has left a gap: older files stay where they are.
     let free = 1;
     while (numbers.includes(free)) free += 1;
-    for (let number = Math.min(free, this.#maxFiles - 1); number > 1; number -= 1) {
+    for (let number = Math.min(free, maxFiles - 1); number > 1; number -= 1) {
       await ifExists(fs.promises.rename(`${file}.${number - 1}`, `${file}.${number}`));
     }
-    if (this.#maxFiles > 1) await ifExists(fs.promises.rename(file, `${file}.1`));
-    else await fs.promises.rm(file, { force: true });
-    for (const number of numbers) {
-      if (number >= this.#maxFiles) await fs.promises.rm(`${file}.${number}`, { force: true });
-    }
+    if (maxFiles > 1) await ifExists(fs.promises.rename(file, `${file}.1`));
+    else await remove(file);
+    for (const number of numbers) if (number >= maxFiles) await remove(`${file}.${number}`);
     await this.#open();
   }
 }
@@ -148,16 +144,19 @@ export class LogFile {
 export async function clearLogs(file: string): Promise<void> {
   const handle = (await openExisting(file, O_WRONLY))?.handle;
   await handle?.truncate().finally(() => handle.close());
-  for (const number of await rotatedNumbers(file)) await fs.promises.rm(`${file}.${number}`, { force: true });
+  for (const number of await rotatedNumbers(file)) await remove(`${file}.${number}`);
 }
+
+const remove = (file: string): Promise<void> => fs.promises.rm(file, { force: true });
 
 /** Returns the numbers of the rotated files, the newest first. */
 export async function rotatedNumbers(file: string): Promise<number[]> {
   const names = (await ifExists(fs.promises.readdir(path.dirname(file)))) ?? [];
   const prefix = `${path.basename(file)}.`;
-  return names
-    .filter((name) => name.startsWith(prefix) && /^[1-9]\d{0,2}$/.test(name.slice(prefix.length)))
-    .map((name) => Number(name.slice(prefix.length)))
+  const endings = names.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
+  return endings
+    .filter((ending) => /^[1-9]\d{0,2}$/.test(ending))
+    .map(Number)
     .sort((one, other) => one - other);
 }
 

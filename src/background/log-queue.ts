@@ -30,9 +30,9 @@ export class LogQueue {
     return this.bytes > maxQueueBytes / 2;
   }
 
-  /** Bytes that were lost and that the log does not mention yet. */
-  get lostBytes(): number {
-    return this.#lostBytes;
+  /** Bytes that are not in the log, including those that were lost and that it does not mention yet. */
+  get unwrittenBytes(): number {
+    return this.bytes + this.#lostBytes;
   }
 
   /** Adds the lines that fit; returns the number of bytes that are lost, for the reason that the log mentions. */
@@ -59,10 +59,7 @@ export class LogQueue {
     if (this.#lostBytes > 0) this.#lossReason = reason;
   }
 
-  /**
-   * Returns what is to be written next; empty if that is nothing. Lines are written whole, because only whole lines
-   * can be kept in one file, unless the last one has become long or is released.
-   */
+  /** Returns the lines to be written next; half a line only if it is long or released, because lines are kept in one file. */
   next(): Buffer {
     if (this.#flight.length > 0) return this.#flight;
     if (this.#lostBytes > 0) this.#noteLoss();
@@ -87,7 +84,7 @@ export class LogQueue {
     this.#flight = this.#flight.subarray(bytes);
   }
 
-  /** Adds the lines that fit; returns how many bytes of the chunk they are. */
+  /** Returns how many bytes of the chunk fit. */
   #addLines(chunk: Buffer): number {
     const time = this.#timestamp();
     let from = 0;

@@ -71,7 +71,7 @@ export class Log {
     return this.#waitForRoom();
   }
 
-  /** Opens the file again, because it was moved away. */
+  /** Opens the file again after it was moved. */
   reopen(): void {
     if (this.#closing !== undefined) return;
     this.#file.isMoved = true;
@@ -170,10 +170,10 @@ export class Log {
     this.#stopRetry();
     const written = this.#flush();
     await withDeadline(clock, closeTimeoutMs, written);
-    const left = this.#queue.bytes + this.#queue.lostBytes;
+    const left = this.#queue.unwrittenBytes;
     if (left > 0) onProblem(`the last ${left} bytes of the log ${file} are lost: ${this.#failure ?? tooSlow}`);
-    // A descriptor that is still being written to must not be closed: its number would be reused for another file.
-    const closed = written.then(() => this.#file.close()).catch(() => {});
+    // A file handle is closed when its pending write has ended.
+    const closed = this.#file.close().catch(() => {});
     if (left === 0) await closed;
   }
 

@@ -29,7 +29,7 @@ export async function execute({ operands }: Invocation): Promise<number> {
   });
   process.stderr.write(`attached to ${name} · Ctrl-C leaves it running\n`);
   try {
-    for await (const item of stream(record, 'attach', {}, abort.signal)) {
+    for await (const item of stream(record, 'attach', { signal: abort.signal })) {
       process.stdout.write(Buffer.from(String((item as { data?: unknown }).data ?? ''), 'base64'));
     }
   } finally {
@@ -42,6 +42,7 @@ export async function execute({ operands }: Invocation): Promise<number> {
 
 async function sendInput(record: BackgroundRecord, bytes: Buffer): Promise<void> {
   for (let at = 0; at < bytes.length; at += maxRequestBytes) {
-    await request(record, 'write', { data: bytes.toString('base64', at, at + maxRequestBytes) });
+    const data = bytes.toString('base64', at, at + maxRequestBytes);
+    await request(record, 'write', { params: { data } });
   }
 }

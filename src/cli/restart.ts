@@ -15,7 +15,7 @@ export const execute = ({ operands }: Invocation): Promise<number> =>
 
 async function restartProgram(record: BackgroundRecord): Promise<number> {
   const abort = new AbortController();
-  const restarting = request(record, 'restart', {}, { timeoutMs: maxTimerMs, signal: abort.signal });
+  const restarting = request(record, 'restart', { timeoutMs: maxTimerMs, signal: abort.signal });
   const result = await awaitResult(record.name, restarting as Promise<StartResult>);
   abort.abort();
   const { code, lines } = describeResult(record.name, result, { pid: record.pid, isRestart: true });

@@ -79,7 +79,7 @@ async function tryLaunch(one: Launch): Promise<Launched> {
 async function isUpAlready(name: string): Promise<boolean> {
   const record = listEntries().find((entry) => entry.name === name && entry.alive)?.record;
   if (record === undefined) return false;
-  const starting = request(record, 'start', {}, { timeoutMs: startTimeoutMs }) as Promise<StartResult>;
+  const starting = request(record, 'start', { timeoutMs: startTimeoutMs }) as Promise<StartResult>;
   const { state } = await awaitResult(
     name,
     starting.catch(() => ({ state: 'gone' })),

@@ -66,7 +66,7 @@ async function requestStop(record: BackgroundRecord): Promise<void> {
     slowStopNoticeMs,
   );
   try {
-    await request(record, 'stop', {}, { timeoutMs: Math.min(killTimeout + graceMs + startTimeoutMs, maxTimerMs) });
+    await request(record, 'stop', { timeoutMs: Math.min(killTimeout + graceMs + startTimeoutMs, maxTimerMs) });
   } finally {
     clearTimeout(notice);
   }

@@ -77,17 +77,17 @@ const all = async (items: AsyncIterable<object>): Promise<object[]> => {
 test('a request is answered', async () => {
   await open();
   const params = { text: 'ä\n"', list: [1, { deep: null }] };
-  expect(await request(target, 'echo', params)).toEqual({ verb: 'echo', params });
+  expect(await request(target, 'echo', { params })).toEqual({ verb: 'echo', params });
   expect(await request(target, 'echo')).toEqual({ verb: 'echo', params: {} });
   expect(await all(stream(target, 'echo'))).toEqual([{ verb: 'echo', params: {} }]);
 });
 
 test('a request may have many answers', async () => {
   await open();
-  const numbers = await all(stream(target, 'count', { to: 50_000 }));
+  const numbers = await all(stream(target, 'count', { params: { to: 50_000 } }));
   expect(numbers).toHaveLength(50_000);
   expect(numbers.at(-1)).toEqual({ number: 50_000 });
-  expect(await all(stream(target, 'count', { to: 0 }))).toEqual([]);
+  expect(await all(stream(target, 'count', { params: { to: 0 } }))).toEqual([]);
 });
 
 test('the message of an error that a handler throws is sent', async () => {
@@ -114,7 +114,7 @@ test('a stream ends when its client leaves, and its handler is ended', async () 
   });
   const leaving = new AbortController();
   const seen: object[] = [];
-  for await (const item of stream(target, 'tail', {}, leaving.signal)) {
+  for await (const item of stream(target, 'tail', { signal: leaving.signal })) {
     seen.push(item);
     leaving.abort();
   }
@@ -259,7 +259,7 @@ describe('a request fails', () => {
 
   test('if the answer does not come in time', async () => {
     await open();
-    await expect(request(target, 'hang', {}, { timeoutMs: 20 })).rejects.toThrow(
+    await expect(request(target, 'hang', { timeoutMs: 20 })).rejects.toThrow(
       new UsageError('web does not answer (pid 123) within 0.02 s'),
     );
   });

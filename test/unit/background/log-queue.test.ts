@@ -65,11 +65,11 @@ describe('LogQueue', () => {
     expect(add(queue, `${half}\n`)).toBe(half.length + 1);
     // The queue accepts no output before it is half empty.
     expect(add(queue, 'small\n')).toBe(6);
-    expect(queue.lostBytes).toBe(half.length + 7);
+    expect(queue.unwrittenBytes - queue.bytes).toBe(half.length + 7);
     queue.explainLoss('no space left on device');
     const notice = `[devwatch] ${half.length + 7} bytes were lost: no space left on device`;
     expect(drain(queue) === `${half}\nbegun\n${notice}\n`).toBe(true);
-    expect([queue.lostBytes, queue.bytes]).toEqual([0, 0]);
+    expect([queue.unwrittenBytes, queue.bytes]).toEqual([0, 0]);
     add(queue, 'after\n');
     expect(drain(queue)).toBe('after\n');
   });

@@ -36,7 +36,7 @@ function follow(file: string, { lines = 0, clock = systemClock } = {}) {
   };
 }
 
-const writerOf = async (file: string, maxSize?: number, maxFiles?: number) => {
+const writerOf = async (file: string, maxSize = 10_485_760, maxFiles = 5) => {
   const log = await Log.open({ file, maxSize, maxFiles, timestamps: false, clock: systemClock, onProblem: () => {} });
   return {
     write: (text: string) => log.write(Buffer.from(text)),

@@ -18,6 +18,8 @@ async function open(file: string, options: Partial<LogOptions> = {}) {
   const problems: string[] = [];
   const log = await Log.open({
     file,
+    maxSize: 10_485_760,
+    maxFiles: 5,
     timestamps: false,
     clock,
     onProblem: (message) => problems.push(message),
@@ -370,7 +372,7 @@ const file = process.env.LOG;
 const problems = [];
 let failed;
 const failure = new Promise((resolve) => { failed = resolve; });
-const log = await Log.open({ file, timestamps: false, clock: systemClock, onProblem: (problem) => { problems.push(problem); failed(); } });
+const log = await Log.open({ file, maxSize: 10_485_760, maxFiles: 5, timestamps: false, clock: systemClock, onProblem: (problem) => { problems.push(problem); failed(); } });
 const line = 'x'.repeat(1023) + '\\n';
 const numbered = (count) => String(count).padStart(6, '0') + line.slice(6);
 for (let count = 0; count < 512; count += 1) log.write(Buffer.from(numbered(count)));
