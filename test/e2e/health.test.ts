@@ -31,8 +31,12 @@ home.on('data', (lines) => {
 server.listen(Number(process.argv[2]), '127.0.0.1');
 `;
 
+// Without a standby, which inherits the socket: until it is gone, a server that closes still accepts connections.
 const settings = (probe: string, more: object = {}): string =>
-  JSON.stringify({ health: { probe, interval: 100, timeout: 100, failures: 2, grace: 20_000, ...more } });
+  JSON.stringify({
+    standby: false,
+    health: { probe, interval: 100, timeout: 100, failures: 2, grace: 20_000, ...more },
+  });
 
 describe.sequential('a health check restarts a server that', () => {
   // On a busy machine the first of the two failures may be a slow answer.

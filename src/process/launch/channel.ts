@@ -3,6 +3,7 @@
 import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { PreloadMessage } from '../../preload/protocol.ts';
+import { attempt } from '../../shared/errors.ts';
 import { splitLines } from '../../shared/lines.ts';
 
 /** The channel's descriptor in the program: the first after stdin, stdout and stderr. */
@@ -18,12 +19,7 @@ export const preloadFile: string = fileURLToPath(new URL(`${builtFolder}/preload
 /** Reads the preload's messages; invalid ones are ignored, because the program can write to the descriptor itself. */
 export function readMessages(stream: Duplex, onMessage: (message: PreloadMessage) => void): void {
   const onLine = (line: string): void => {
-    let message: unknown;
-    try {
-      message = JSON.parse(line);
-    } catch {
-      return;
-    }
+    const message = attempt((): unknown => JSON.parse(line));
     if (isMessage(message)) onMessage(message);
   };
   stream.setEncoding('utf8').on('data', splitLines(onLine));

@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { codeOf, messageOf, UsageError } from '../../shared/errors.ts';
+import { attempt, codeOf, messageOf, UsageError } from '../../shared/errors.ts';
 import { platform } from '../platform.ts';
 
 export interface CommandRequest {
@@ -207,25 +207,20 @@ export function foldersAbove(folder: string): string[] {
   return above === folder ? [folder] : [folder, ...foldersAbove(above)];
 }
 
-function isExecutable(file: string): boolean {
-  try {
+const isExecutable = (file: string): boolean =>
+  attempt(() => {
     fs.accessSync(file, fs.constants.X_OK);
     return fs.statSync(file).isFile();
-  } catch {
-    return false;
-  }
-}
+  }) === true;
 
 /** Flags that load the project's own tsx; none where Node strips types by default. */
 function typescriptLoader({ script, word }: Script): string[] {
-  try {
-    return ['--import', pathToFileURL(createRequire(script).resolve('tsx')).href];
-  } catch {
-    // Node runs TypeScript whose syntax can be erased from 22.18 and 23.6 on.
-    const { typescript: stripsTypes } = process.features as { typescript?: string | false };
-    if (stripsTypes && !word.endsWith('.tsx')) return [];
-    throw new UsageError(`${word}: running TypeScript needs tsx in the project · npm install --save-dev tsx`);
-  }
+  const tsx = attempt(() => createRequire(script).resolve('tsx'));
+  if (tsx !== undefined) return ['--import', pathToFileURL(tsx).href];
+  // Node runs TypeScript whose syntax can be erased from 22.18 and 23.6 on.
+  const { typescript: stripsTypes } = process.features as { typescript?: string | false };
+  if (stripsTypes && !word.endsWith('.tsx')) return [];
+  throw new UsageError(`${word}: running TypeScript needs tsx in the project · npm install --save-dev tsx`);
 }
 
 function extensionsFor(command: string, words: readonly string[]): readonly string[] {

@@ -73,7 +73,10 @@ export class HeldPorts {
     });
   }
 
-  /** Closes a socket that the process no longer uses. Resolves when no duplicate of it is left. */
+  /**
+   * Closes a socket that the process no longer uses. Resolves when no duplicate of it is left, which takes 10 ms with a
+   * standby. Until then the kernel accepts connections on it, and resets them when the process closes its own one.
+   */
   async release(id: string, child: ChildProcess): Promise<void> {
     if (this.#arrived.delete(id)) this.#close(({ socket }) => socket.id === id);
     else await new Promise<void>((onClosed) => this.#earlyReleases.set(id, { child, onClosed }));

@@ -2,6 +2,7 @@
 
 import fs from 'node:fs';
 import os from 'node:os';
+import { attempt } from '../../shared/errors.ts';
 import type { PortHolder } from '../../shared/events.ts';
 import { commandLine, listPids, readProc, readStat } from '../tree/proc.ts';
 
@@ -30,20 +31,10 @@ export function listeningSockets(table: string, port: number): string[] {
 }
 
 function holdsAny(pid: number, links: ReadonlySet<string>): boolean {
-  try {
-    const folder = `/proc/${pid}/fd`;
-    return fs.readdirSync(folder).some((descriptor) => links.has(readLink(`${folder}/${descriptor}`)));
-  } catch {
-    return false; // It has exited, or belongs to another user.
-  }
-}
-
-function readLink(file: string): string {
-  try {
-    return fs.readlinkSync(file);
-  } catch {
-    return '';
-  }
+  const folder = `/proc/${pid}/fd`;
+  // Fails if the process has exited, or belongs to another user.
+  const descriptors = attempt(() => fs.readdirSync(folder)) ?? [];
+  return descriptors.some((descriptor) => links.has(attempt(() => fs.readlinkSync(`${folder}/${descriptor}`)) ?? ''));
 }
 
 function describe(pid: number): PortHolder | undefined {
@@ -56,9 +47,6 @@ function describe(pid: number): PortHolder | undefined {
 }
 
 function userName(uid: string): string {
-  let name: string | undefined;
-  try {
-    name = new RegExp(`^([^:\n]*):[^:\n]*:${uid}:`, 'm').exec(fs.readFileSync('/etc/passwd', 'utf8'))?.[1];
-  } catch {} // A container may have no such file.
-  return name ?? `uid ${uid}`;
+  const users = attempt(() => fs.readFileSync('/etc/passwd', 'utf8')) ?? '';
+  return new RegExp(`^([^:\\n]*):[^:\\n]*:${uid}:`, 'm').exec(users)?.[1] ?? `uid ${uid}`;
 }

@@ -3,6 +3,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { PackageFile } from '../../preload/protocol.ts';
+import { attempt } from '../../shared/errors.ts';
 import { stampOf } from '../../shared/file-stamp.ts';
 import type { ChildOptions } from '../launch/child.ts';
 import { foldersAbove } from '../launch/command.ts';
@@ -49,13 +50,7 @@ export class BootFiles {
 }
 
 /** Returns undefined for a name that is not a file: loaders give modules such names. */
-function statsOf(file: string): fs.Stats | undefined {
-  try {
-    return fs.statSync(file);
-  } catch {
-    return undefined;
-  }
-}
+const statsOf = (file: string): fs.Stats | undefined => attempt(() => fs.statSync(file));
 
 /** Node reads the manifest of a package to find its files. */
 function manifestOf(file: string): string[] {
@@ -77,12 +72,7 @@ function filesReadAtStart({ command, folder, env }: ChildOptions): string[] {
 
 /** The files that a tsconfig extends: https://www.typescriptlang.org/tsconfig/#extends. */
 function basesOf(file: string): string[] {
-  let text: string;
-  try {
-    text = fs.readFileSync(file, 'utf8');
-  } catch {
-    return [];
-  }
+  const text = attempt(() => fs.readFileSync(file, 'utf8')) ?? '';
   const value = /"extends"\s*:\s*(?:"[^"]*"|\[[^\]]*\])/.exec(text)?.[0] ?? '';
   const names = [...value.slice('"extends"'.length).matchAll(/"([^"]+)"/g)].map(([, name = '']) => name);
   return names.flatMap((name) => {

@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { ParkOrders } from '../../preload/protocol.ts';
+import { attempt } from '../../shared/errors.ts';
 import { preloadFile } from '../launch/channel.ts';
 import { type Command, foldersAbove } from '../launch/command.ts';
 
@@ -99,10 +100,6 @@ function isModule(script: string): boolean {
   if (!/^\.[jt]s$/.test(extension)) return /^\.m[jt]s$/.test(extension);
   const manifests = foldersAbove(path.dirname(script)).map((folder) => path.join(folder, 'package.json'));
   const manifest = manifests.find((file) => fs.existsSync(file));
-  if (manifest === undefined) return false;
-  try {
-    return (JSON.parse(fs.readFileSync(manifest, 'utf8')) as { type?: unknown }).type === 'module';
-  } catch {
-    return false;
-  }
+  const read = (file: string): unknown => (JSON.parse(fs.readFileSync(file, 'utf8')) as { type?: unknown }).type;
+  return manifest !== undefined && attempt(() => read(manifest)) === 'module';
 }
