@@ -28,9 +28,8 @@ function openIpc(onMessage: OnMessage): SendHandle | undefined {
   (process as NodeJS.EventEmitter).on('internalMessage', (message: { cmd?: string }) => {
     if (message.cmd === command) onMessage(message);
   });
-  return (message, handle) => {
+  return (message, handle) =>
     Reflect.apply(send, process, [{ cmd: command, ...message }, handle, { keepOpen: true }, () => {}]);
-  };
 }
 
 interface Bindings {

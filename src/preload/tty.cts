@@ -20,13 +20,9 @@ interface Bindings {
   (name: 'tty_wrap'): { isTTY(descriptor: number): boolean; TTY: { prototype: Reading } };
 }
 
+type Range = { offset?: number; length?: number };
 /** Either `offset`, `length` and `position`, or one object with these. */
-type ReadArguments = [
-  descriptor: number,
-  buffer: NodeJS.ArrayBufferView,
-  third?: number | { offset?: number; length?: number } | null,
-  length?: number,
-];
+type ReadArgs = [descriptor: number, buffer: NodeJS.ArrayBufferView, third?: number | Range | null, length?: number];
 
 /** Claims the terminal before anything in this process, or a child of it, reads from it. */
 function claimTerminal({ send, request }: Channel): void {
@@ -93,7 +89,7 @@ function claimOnStart(handle: Reading, take: (maxBytes: number) => Buffer): void
 function claimOnReadSync(isTerminal: (value: unknown) => boolean, take: (maxBytes: number) => Buffer): void {
   const fs = require('node:fs') as typeof import('node:fs');
   fs.readSync = new Proxy(fs.readSync, {
-    apply(readSync, self, args: ReadArguments) {
+    apply(readSync, self, args: ReadArgs) {
       const [descriptor, buffer, third, fourth] = args;
       if (!isTerminal(descriptor)) return Reflect.apply(readSync, self, args);
       const { offset, length } =

@@ -16,8 +16,7 @@ export class SharedTerminal {
   /** For devwatch's own lines. */
   readonly messages: Multiplexer['messages'] = this.#multiplexer.messages;
   readonly #width: number;
-  readonly #labels = new Map<string, AppLabel>();
-  readonly #channels = new Map<string, OutputChannel>();
+  readonly #members = new Map<string, { readonly label: AppLabel; readonly channel: OutputChannel }>();
 
   /** @param names of the programs at the start; others may be added later */
   constructor(names: readonly string[]) {
@@ -27,19 +26,18 @@ export class SharedTerminal {
   /** Returns the program with its output channel, and with the settings that sharing requires. */
   member(program: NamedProgram): RunRequest {
     const { app = '', loaded } = program;
-    return { ...program, loaded: withOwnStdin(loaded), defaultEnv: colorVariables, output: this.#channelOf(app) };
+    return { ...program, loaded: withOwnStdin(loaded), defaultEnv: colorVariables, output: this.#member(app).channel };
   }
 
   /** Applies a program's settings to the prefix of its lines. */
   label(app: string, { prefix, color }: Settings): void {
-    const paint = (): string => paintName(this.labelOf(app), color && wantsColor(stdout, process.env));
-    this.#channelOf(app).label(prefix ? `${paint()}${''.padEnd(this.#width - app.length)} | ` : '');
+    const { label, channel } = this.#member(app);
+    const paint = (): string => paintName(label, color && wantsColor(stdout, process.env));
+    channel.label(prefix ? `${paint()}${''.padEnd(this.#width - app.length)} | ` : '');
   }
 
-  labelOf(name: string): AppLabel {
-    const label = this.#labels.get(name) ?? { name, index: this.#labels.size };
-    this.#labels.set(name, label);
-    return label;
+  labelOf(app: string): AppLabel {
+    return this.#member(app).label;
   }
 
   /** Resolves when all output is written, or after a second. */
@@ -47,10 +45,11 @@ export class SharedTerminal {
     return this.#multiplexer.close();
   }
 
-  #channelOf(name: string): OutputChannel {
-    const channel = this.#channels.get(name) ?? this.#multiplexer.open('');
-    this.#channels.set(name, channel);
-    return channel;
+  #member(name: string): { readonly label: AppLabel; readonly channel: OutputChannel } {
+    const { size: index } = this.#members;
+    const member = this.#members.get(name) ?? { label: { name, index }, channel: this.#multiplexer.open('') };
+    this.#members.set(name, member);
+    return member;
   }
 }
 

@@ -58,12 +58,9 @@ export function readLines(
     resume() {
       if (!isListening) {
         isListening = true;
+        input.setEncoding('utf8').on('data', onText).on('end', onEnd);
         // A terminal that is closed ends the input with EIO; devwatch then ends by SIGHUP.
-        input
-          .on('error', () => {})
-          .on('end', onEnd)
-          .setEncoding('utf8')
-          .on('data', onText);
+        input.on('error', () => {});
       }
       input.resume();
     },
