@@ -179,7 +179,7 @@ describe('the last lines of the output are not lost when they are read late', ()
     });
     await app.event('gone', ({ run }) => run === 1);
     // By now devwatch would have ended without them.
-    await new Promise((resolve) => setTimeout(resolve, 150));
+    await new Promise((resolve) => setTimeout(resolve, 50));
     app.write('read', '');
     await app.exited;
     expect(app.stdout().split('\n').slice(-2)).toEqual([expect.stringMatching(lastLine), '']);

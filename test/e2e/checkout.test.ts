@@ -77,7 +77,7 @@ async function changesOf(devwatch: Devwatch, project: Project, run: number): Pro
   return new Set(start.changes.map((change) => path.relative(project.path, change.path)));
 }
 
-test('a checkout of 6,000 files causes one restart, and so does the way back', async () => {
+test.sequential('a checkout of 6,000 files causes one restart, and so does the way back', async () => {
   await using home = await openHome();
   await using project = createRepository(['one', 'other']);
   await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
@@ -99,7 +99,7 @@ test('a checkout of 6,000 files causes one restart, and so does the way back', a
   expect(await changesOf(devwatch, project, 4)).toEqual(new Set(edits));
 });
 
-test('a checkout causes one restart when devwatch receives its events so late that some are lost', async () => {
+test.sequential('a checkout causes one restart when devwatch receives its events so late that some are lost', async () => {
   await using home = await openHome();
   await using project = createRepository(['one', 'other']);
   await using devwatch = startDevwatch(['server.js'], { cwd: project.path, env: home.env });
@@ -118,7 +118,7 @@ test('a checkout causes one restart when devwatch receives its events so late th
   expect(await changesOf(devwatch, project, 3)).toEqual(new Set(edits));
 });
 
-test('a stash of 200 files causes one restart, and so does its return', async () => {
+test.sequential('a stash of 200 files causes one restart, and so does its return', async () => {
   await using home = await openHome();
   await using project = createRepository(['one'], 200);
   const files = filesOf('one', 200);

@@ -3,12 +3,12 @@
 import { once } from 'node:events';
 import net from 'node:net';
 
-/** Below the range that the kernel takes ports for outgoing connections from. */
-const first = 20_000;
-const count = 10_000;
-let next = (process.pid * 61) % count;
+const count = 2500;
+/** Below the range that the kernel takes ports for outgoing connections from; each worker has a part of its own. */
+const first = 20_000 + (Number(process.env.VITEST_POOL_ID ?? 0) % 4) * count;
+let next = Math.floor(Math.random() * count);
 
-/** Returns a port that is free now and that no other test of this process gets. */
+/** Returns a port that is free now and that no other test of this run gets. */
 export async function freePort(): Promise<number> {
   for (;;) {
     next = (next + 1) % count;
