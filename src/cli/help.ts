@@ -4,6 +4,7 @@ import { cac } from 'cac';
 import { defaultText, flagText, isOnByDefault } from '../config/flag-text.ts';
 import { kindOf } from '../config/kinds.ts';
 import { type OptionSpec, optionGroups, optionKeys, specOf } from '../config/options.ts';
+import { describeToCac } from './operands.ts';
 import { type Subcommand, subcommands } from './subcommands.ts';
 
 type Section = { title?: string; body: string };
@@ -20,19 +21,17 @@ function wrap(row: string, indent: number = /^ +-.*? {2,}/.exec(row)?.[0].length
 }
 
 /** Prints the help of a subcommand to stdout. */
-export function printSubcommandHelp({ name, usage = '', help, options = {} }: Subcommand): void {
-  const cli = cac('devwatch');
-  const command = cli.command(`${name} [...operands]`).usage(`${name} ${usage}`.trimEnd());
-  for (const [flag, text] of Object.entries(options)) command.option(flag, text);
+export function printSubcommandHelp(subcommand: Subcommand): void {
+  const cli = describeToCac(subcommand);
   cli.help((sections) => {
     const bodyOf = (title: string): string => sections.find((section) => section.title === title)?.body ?? '';
     return [
       { body: bodyOf('Usage').trim().replace('$ ', '') },
-      { body: [help].flat().join('\n') },
+      { body: [subcommand.help].flat().join('\n') },
       { title: 'Options', body: bodyOf('Options').split('\n').map(tidy).join('\n') },
     ];
   });
-  cli.parse(['', '', name], { run: false });
+  cli.parse(['', '', subcommand.name], { run: false });
   cli.outputHelp();
 }
 
