@@ -27,10 +27,8 @@ export interface ChangesOptions {
   /** Returns how long, in ms, the rest of a save may take; 0 when the file looks complete. */
   readonly restOfSave?: (file: string) => number;
   readonly emit: Emit;
-  /** Something changed: the program can be stopped. */
-  readonly onChanged: () => void;
-  /** The changes are complete: the next run can start. */
-  readonly onSettled: (changes: readonly Change[]) => void;
+  /** `changed`: something has, and the program can be stopped. `quiet`: the changes are complete, the next run can start. */
+  readonly dispatch: (type: 'changed' | 'quiet') => void;
 }
 
 /** git may take this long from locking its index to the first file that it writes. */
@@ -41,8 +39,10 @@ export class Changes {
   readonly #quiet: QuietWindow;
   readonly #pageQuiet: QuietWindow;
   readonly #loops = new LoopDetector();
-  /** `onChanged` has been called for the changes that the debounce holds. */
+  /** `changed` has been dispatched for the changes that the debounce holds. */
   #isAnnounced = false;
+  /** The changes that lead to the next run. */
+  #settled: readonly Change[] = [];
 
   constructor(options: ChangesOptions) {
     const { clock, restOfSave = restOfSaveAt } = options;
@@ -76,9 +76,12 @@ export class Changes {
     if (!this.#settings.skipUnchanged) this.#announce();
   }
 
-  /** A run starts: a change right after it may be the program's own. */
-  runStarts(): void {
+  /** A run starts: returns the changes that have led to it. A change right after it may be the program's own. */
+  runStarts(): readonly Change[] {
     this.#loops.started(this.#options.clock.now());
+    const changes = this.#settled;
+    this.#settled = [];
+    return changes;
   }
 
   /** Forgets all changes; no callback is called any more. */
@@ -93,11 +96,11 @@ export class Changes {
 
   #announce(): void {
     this.#isAnnounced = true;
-    this.#options.onChanged();
+    this.#options.dispatch('changed');
   }
 
   #onQuiet(all: readonly Change[]): void {
-    const { timeline, emit, onSettled } = this.#options;
+    const { timeline, emit, dispatch } = this.#options;
     const session = this.#options.session();
     const changes = session?.changed(all) ?? all;
     for (const { path: file } of all.filter((change) => !changes.includes(change))) {
@@ -116,7 +119,8 @@ export class Changes {
     };
     emit({ type: 'change', changes: changes.map(withRule) });
     this.#warnOfLoop(changes.map((change) => change.path));
-    onSettled(changes);
+    this.#settled = changes;
+    dispatch('quiet');
   }
 
   #isPageFile(file: string): boolean {

@@ -70,8 +70,6 @@ export class Program implements Configurable {
   #watching: Promise<void> = Promise.resolve();
   /** Ignore rules or package.json have changed since the watch plan was made. */
   #isWatchPlanStale = false;
-  /** The changes that lead to the next run. */
-  #pendingChanges: readonly Change[] = [];
   #isStopping = false;
   #hasEnded = false;
   #cancelStopNotice: CancelTimer = () => {};
@@ -98,11 +96,7 @@ export class Program implements Configurable {
       plan: () => this.#plan,
       session: () => this.#session,
       emit: this.#emit,
-      onChanged: () => this.#supervisor.dispatch({ type: 'changed' }),
-      onSettled: (changes) => {
-        this.#pendingChanges = changes;
-        this.#supervisor.dispatch({ type: 'quiet' });
-      },
+      dispatch: (type) => this.#supervisor.dispatch({ type }),
     });
     this.#supervisor = new Supervisor({
       policy: settings,
@@ -245,9 +239,7 @@ export class Program implements Configurable {
   #launch(run: number, cause: Cause): RunningProgram {
     if (this.#launcher === undefined) throw new Error('a run was requested before start()');
     this.#session?.begin(Date.now());
-    this.#changes.runStarts();
-    const changes = this.#pendingChanges;
-    this.#pendingChanges = [];
+    const changes = this.#changes.runStarts();
     this.#refreshVariables();
     this.#timeline.launch();
     const variables = runVariables(run, cause, changes);

@@ -49,10 +49,7 @@ export class Readiness {
   #outcome: Deferred<StartOutcome> = createDeferred();
   #nextStart: Deferred<void> = createDeferred();
 
-  /**
-   * @param hasCheck whether the settings name a readiness check (`ready`), until a `settings` event updates it
-   * @param emit receives `running` from a run that has lived for `assumedRunningAfterMs` without a readiness check
-   */
+  /** `hasCheck`: the settings name a readiness check (`ready`). `emit` receives `running` of a run without one. */
   constructor(clock: Clock, hasCheck: boolean, emit: Emit) {
     this.#clock = clock;
     this.#hasCheck = hasCheck;

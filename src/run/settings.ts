@@ -70,8 +70,7 @@ export class SettingsReloader {
   /** Reads the settings now. A problem is returned and not reported. */
   reload(): Reread {
     const { changed, problems } = this.#reload();
-    const problem = problems[0]?.message;
-    return problem === undefined ? { changed } : { changed, problem };
+    return { changed, ...(problems[0] !== undefined && { problem: problems[0].message }) };
   }
 
   /** Forgets changes that have not been acted on. */

@@ -41,8 +41,7 @@ function open({ folder = '/project', unchanged = [], ...settings }: Options = {}
       events.push(event);
       seen.push(event.type);
     },
-    onChanged: () => void seen.push('→ changed'),
-    onSettled: (all) => void seen.push(`→ settled ${all.map(({ path }) => path).join()}`),
+    dispatch: (type) => void seen.push(`→ ${type}`),
   });
   return {
     clock,
@@ -64,7 +63,7 @@ describe('a change', () => {
     clock.advance(4);
     expect(seen).toHaveLength(1);
     clock.advance(1);
-    expect(seen).toEqual(['→ changed', 'change', '→ settled /project/a.js']);
+    expect(seen).toEqual(['→ changed', 'change', '→ quiet']);
     expect(events).toEqual([{ type: 'change', changes: [changed('/project/a.js')] }]);
     timeline.launch();
     expect(timeline.start()).toEqual({ quiet: 5, ms: 5 });
@@ -85,7 +84,9 @@ describe('a change', () => {
     clock.advance(299);
     expect(seen).toEqual(['→ changed', '→ changed']);
     clock.advance(1);
-    expect(seen.at(-1)).toBe('→ settled /project/a.js,/project/b.js');
+    expect(seen.at(-1)).toBe('→ quiet');
+    expect(changes.runStarts()).toEqual([changed('/project/a.js'), changed('/project/b.js')]);
+    expect(changes.runStarts()).toEqual([]);
   });
 
   test('with `skipUnchanged` is announced after the debounce, if contents have changed', () => {
@@ -94,7 +95,7 @@ describe('a change', () => {
     changes.push(changed('/project/a.js'));
     expect(seen).toEqual([]);
     clock.advance(1000);
-    expect(seen).toEqual(['ignored', '→ changed', 'change', '→ settled /project/a.js']);
+    expect(seen).toEqual(['ignored', '→ changed', 'change', '→ quiet']);
     expect(events[0]).toMatchObject({ path: '/project/same.js', verdict: { reason: 'unchanged' } });
   });
 
@@ -113,7 +114,7 @@ describe('a change', () => {
     expect(seen).toEqual(['→ changed']);
     resync(false);
     clock.advance(1000);
-    expect(seen.at(-1)).toBe('→ settled /project/a.js');
+    expect(seen.at(-1)).toBe('→ quiet');
   });
 
   test('settles only when git has released its lock', async () => {
@@ -124,7 +125,7 @@ describe('a change', () => {
     expect(seen).toEqual(['→ changed']);
     project.remove('.git/index.lock');
     clock.advance(1000);
-    expect(seen.at(-1)).toBe(`→ settled ${project.at('a.js')}`);
+    expect(seen.at(-1)).toBe('→ quiet');
   });
 
   test('is forgotten when the program ends', () => {
@@ -155,7 +156,7 @@ describe('a file that only pages load', () => {
       const { clock, changes, seen } = open(settings);
       changes.push(changed('/project/a.css'));
       clock.advance(1000);
-      expect(seen.at(-1)).toBe('→ settled /project/a.css');
+      expect(seen.at(-1)).toBe('→ quiet');
     },
   );
 });
