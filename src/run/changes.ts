@@ -18,10 +18,7 @@ import type { RestartTimeline } from './restart-timeline.ts';
 export interface ChangesOptions {
   readonly clock: Clock;
   readonly timeline: RestartTimeline;
-  readonly plan: () => {
-    readonly loaded: Pick<RunPlan['loaded'], 'settings' | 'folder'>;
-    readonly command: Pick<RunPlan['command'], 'script'>;
-  };
+  readonly plan: () => RunPlan;
   /** Undefined while no file is watched. */
   readonly session: () => Pick<WatchSession, 'changed' | 'explain' | 'isResyncing'> | undefined;
   /** Returns how long, in ms, the rest of a save may take; 0 when the file looks complete. */

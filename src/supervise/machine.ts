@@ -4,7 +4,7 @@
  *
  *   idle ──start──▶ running ──changed · restart · stop · crash · unhealthy──▶ stopping
  *     │               ▲  │                                                    │ gone, and the goal is:
- *     │               │  └──exit 0──▶ exited ──changed · restart · stop──▶ stopping
+ *     │               │  └──exit 0──▶ exited (its tree may be alive: then like `running`)
  *     │         spawn │                                                       │
  *     │               │               waiting ◀───────────wait────────────────┤
  *     │               │                  │ changed                            │

@@ -2,8 +2,10 @@
 
 import { describe, expect, test } from 'vitest';
 import { defaultSettings } from '../../../src/config/defaults.ts';
+import { loadGiven } from '../../../src/config/load.ts';
 import type { Settings } from '../../../src/config/settings-types.ts';
 import { Changes } from '../../../src/run/changes.ts';
+import { planRun } from '../../../src/run/command-plan.ts';
 import { RestartTimeline } from '../../../src/run/restart-timeline.ts';
 import type { Change, DevwatchEvent } from '../../../src/shared/events.ts';
 import { createClock } from '../../support/clock.ts';
@@ -24,13 +26,13 @@ function open({ folder = '/project', unchanged = [], ...settings }: Options = {}
   const seen: string[] = [];
   const events: DevwatchEvent[] = [];
   let isResyncing = false;
+  const given = loadGiven({ exec: 'node server.js' }, folder);
+  const { command, env } = planRun({ loaded: given, program: [], nodeArgs: [] });
+  const loaded = { ...given, settings: { ...defaultSettings, ...settings } };
   const changes = new Changes({
     clock,
     timeline,
-    plan: () => ({
-      loaded: { settings: { ...defaultSettings, ...settings }, folder },
-      command: { script: `${folder}/server.js` },
-    }),
+    plan: () => ({ loaded, command: { ...command, script: `${folder}/server.js` }, env }),
     session: () => ({
       explain: () => ({ watched: true, pattern: '*.js' }),
       isResyncing: () => isResyncing,
