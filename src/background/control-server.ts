@@ -51,10 +51,8 @@ export class ControlServer {
   }
 
   /**
-   * Listens for requests. Replaces a socket at the path on which no process listens; the caller must hold the lock of
-   * the name, so that no other process does so at the same time.
-   *
-   * @throws UsageError if another process listens there, or the folder is open to others
+   * Listens for requests. Replaces a socket on which no process listens; the caller must hold the lock of the name, so
+   * that no other process does. @throws UsageError if another process listens there, or the folder is open to others
    */
   static async open(options: ControlOptions): Promise<ControlServer> {
     checkPrivate(path.dirname(options.path));

@@ -17,7 +17,6 @@ import { systemClock } from '../shared/clock.ts';
 import { withDeadline } from '../shared/deadline.ts';
 import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
 import { ownershipFlaw } from '../shared/ownership.ts';
-import { requirePosix } from './private-folder.ts';
 
 export interface DaemonOptions {
   /** A program that resets its signals to their defaults, as Node does when it starts; see `script`. */
@@ -71,14 +70,11 @@ const shellVariables: readonly string[] =
   '_ PWD OLDPWD SHLVL IFS OPTIND OPTARG PPID LINENO PS1 PS2 PS4 SHELLOPTS BASHOPTS RANDOM SECONDS'.split(' ');
 
 /**
- * Starts a daemon: in a session without a terminal that it does not lead, without its parent, with /dev/null as stdin,
- * the log as stdout and stderr, and a socket to this process as descriptor 3.
- *
- * @throws UsageError if it cannot be started, and what `prepare` throws
+ * Starts a daemon: in a session without a terminal that it does not lead, without its parent, with /dev/null as stdin
+ * and the log as stdout and stderr. @throws UsageError if it cannot be started, and what `prepare` throws
  */
 export async function daemonize(options: DaemonOptions): Promise<Daemon> {
   const { file, folder, log } = options;
-  requirePosix();
   check(folder, () => fs.accessSync(`${folder}/.`, fs.constants.X_OK));
   check(file, () => fs.accessSync(file, fs.constants.X_OK));
   if (file.includes('=')) throw new UsageError(`${file}: env would take it for a variable · use a path without =`);

@@ -32,7 +32,6 @@ const pollIntervalMs = 500;
 
 /**
  * Returns the last lines of a log and its rotated files, without line feeds, the oldest first; none if it is missing.
- *
  * @throws UsageError if a file is a link or belongs to another user
  */
 export async function readTail(file: string, options: TailOptions): Promise<Buffer[]> {
@@ -55,7 +54,6 @@ export const followLog = (file: string, options: FollowOptions): Promise<void> =
 class LogFollower {
   readonly #file: string;
   readonly #options: FollowOptions;
-  readonly #signal: AbortSignal;
   readonly #changes: FileChanges;
   #source: OpenFile | undefined;
   /** The source and older files, the newest first. Kept open, so that their inode numbers are not reused. */
@@ -69,12 +67,11 @@ class LogFollower {
   constructor(file: string, options: FollowOptions) {
     this.#file = file;
     this.#options = options;
-    this.#signal = options.signal;
     this.#changes = new FileChanges(file, options.clock ?? systemClock);
   }
 
   async run(): Promise<void> {
-    const signal = this.#signal;
+    const { signal } = this.#options;
     const stop = (): void => this.#changes.notify();
     signal.addEventListener('abort', stop);
     try {
@@ -106,7 +103,7 @@ class LogFollower {
 
   async #pass(lines: readonly Buffer[]): Promise<void> {
     for (const line of lines) {
-      if (this.#signal.aborted) return;
+      if (this.#options.signal.aborted) return;
       await this.#options.onLine(line);
     }
   }
@@ -116,7 +113,11 @@ class LogFollower {
     for (;;) {
       const stats = await ifExists(fs.promises.lstat(this.#file));
       const source = this.#source;
-      if (stats === undefined || this.#signal.aborted || (source !== undefined && isSameFile(stats, source.stats))) {
+      if (
+        stats === undefined ||
+        this.#options.signal.aborted ||
+        (source !== undefined && isSameFile(stats, source.stats))
+      ) {
         await this.#drain();
         return stats !== undefined;
       }
@@ -126,7 +127,7 @@ class LogFollower {
 
   /** Reads to the end of the current file. */
   async #drain(): Promise<void> {
-    while (this.#source !== undefined && !this.#signal.aborted) {
+    while (this.#source !== undefined && !this.#options.signal.aborted) {
       const known = this.#context.length;
       const bytes = await readAt(this.#source, this.#offset - known, known + blockBytes);
       if (!bytes.subarray(0, known).equals(this.#context)) {
@@ -271,10 +272,8 @@ async function closeAll(files: readonly OpenFile[]): Promise<void> {
 }
 
 /** Returns the last complete lines, the oldest first, and the unfinished line after them. */
-async function tailOf(
-  files: readonly OpenFile[],
-  { lines, since }: TailOptions,
-): Promise<{ lines: Buffer[]; rest: Buffer }> {
+async function tailOf(files: readonly OpenFile[], options: TailOptions): Promise<{ lines: Buffer[]; rest: Buffer }> {
+  const { lines, since } = options;
   const found: Buffer[] = [];
   for await (const line of linesBackwards(files, since)) {
     if (found.length > 0 && !isRecent(line, since)) break;

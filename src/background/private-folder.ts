@@ -11,15 +11,11 @@ import { stateFolder } from '../shared/user-folders.ts';
 /** Longest path of a socket in bytes (size of `sun_path`, less the final NUL). Node 20 truncates longer ones silently. */
 export const maxSocketPathBytes: number = platform.name === 'linux' ? 107 : 103;
 
-/** Throws a UsageError on Windows, where programs cannot run in the background. */
-export function requirePosix(): void {
-  if (platform.isPosix) return;
-  throw new UsageError('devwatch cannot run programs in the background on Windows yet · run it in a terminal');
-}
-
-/** Returns the folder that holds one folder per name; makes it if it is missing. */
+/** Returns the folder that holds one folder per name; makes it if it is missing. @throws UsageError, on Windows always */
 export function backgroundFolder(): string {
-  requirePosix();
+  if (!platform.isPosix) {
+    throw new UsageError('devwatch cannot run programs in the background on Windows yet · run it in a terminal');
+  }
   const devwatch = stateFolder(process.env);
   if (devwatch === undefined) throw new UsageError('this user has no home folder · set HOME or XDG_STATE_HOME');
   try {

@@ -23,9 +23,8 @@ export function takeSockets(env: NodeJS.ProcessEnv): HeldPort[] {
   return Array.from({ length: Number(LISTEN_FDS) || 0 }, (_, index) => {
     const descriptor = firstDescriptor + index;
     const inode = socketAt(descriptor);
-    if (inode === undefined) {
+    if (inode === undefined)
       throw new UsageError(`LISTEN_FDS is ${LISTEN_FDS}, but descriptor ${descriptor} is not a socket`);
-    }
     const socket = { id: `handed ${descriptor}`, key: '', isSocketActivated: true, ...addressOf(inode) };
     return { descriptor, socket, name: names[index] || undefined };
   });
@@ -49,13 +48,10 @@ function addressOf(inode: string): Pick<HeldPort['socket'], 'port' | 'path'> {
   const row = rowsOf('/proc/net/unix').find((fields) => fields[6] === inode);
   // The last field, the path, may contain blanks.
   const path = row?.slice(7).join(' ') ?? '';
-  return path.startsWith('/') ? { path: fileIdentityOf(Buffer.from(path, 'latin1')) } : {};
+  const file = path.startsWith('/') ? Buffer.from(path, 'latin1') : undefined;
+  const stats = file && fs.statSync(file, { throwIfNoEntry: false });
+  // Identified as in preload/held-ports.cts.
+  return stats === undefined ? {} : { path: `${stats.dev}:${stats.ino}` };
 }
 
 const rowsOf = (file: string): string[][] => (readProc(file) ?? '').split('\n').map((line) => line.trim().split(/\s+/));
-
-/** Identifies a file as preload/held-ports.cts does. */
-function fileIdentityOf(file: Buffer): string | undefined {
-  const stats = fs.statSync(file, { throwIfNoEntry: false });
-  return stats && `${stats.dev}:${stats.ino}`;
-}

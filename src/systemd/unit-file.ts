@@ -57,7 +57,7 @@ function serviceText(request: UnitRequest): string {
   const { name, command, folder, path, after, stopTime, exitsAsProgram, sockets } = request;
   const [file = '', ...args] = command;
   const [reload, enable, linger] = enablingCommands([name], sockets.length > 0);
-  return lines([
+  const lines = [
     `${unitMark}${version} · ~/.config/systemd/user/${name}.service`,
     '#',
     `#   ${reload}`,
@@ -88,25 +88,24 @@ function serviceText(request: UnitRequest): string {
     '# Each run of the program gets a cgroup below that of the service.',
     'Delegate=yes',
     ...(sockets.length > 0 ? [] : ['', '[Install]', 'WantedBy=default.target']),
-  ]);
+  ];
+  return `${lines.join('\n')}\n`;
 }
 
-function socketText({ name, sockets }: UnitRequest): string {
-  return lines([
-    `${unitMark}${version} · ~/.config/systemd/user/${name}.socket`,
-    '',
-    '[Unit]',
-    `Description=Starts ${name} at the first connection`,
-    '',
-    '[Socket]',
-    ...sockets.map((address) => `ListenStream=${specifiers(address)}`),
-    '',
-    '[Install]',
-    'WantedBy=sockets.target',
-  ]);
-}
+const socketText = ({
+  name,
+  sockets,
+}: UnitRequest): string => `${unitMark}${version} · ~/.config/systemd/user/${name}.socket
 
-const lines = (all: readonly string[]): string => `${all.join('\n')}\n`;
+[Unit]
+Description=Starts ${name} at the first connection
+
+[Socket]
+${sockets.map((address) => `ListenStream=${specifiers(address)}`).join('\n')}
+
+[Install]
+WantedBy=sockets.target
+`;
 
 /** @throws UsageError unless the address is a port, an address with a port, or the absolute path of a Unix socket */
 export function checkSocket(address: string): void {
