@@ -26,9 +26,9 @@ function open({ folder = '/project', unchanged = [], ...settings }: Options = {}
   const seen: string[] = [];
   const events: DevwatchEvent[] = [];
   let isResyncing = false;
-  const given = loadGiven({ exec: 'node server.js' }, folder);
+  const given = loadGiven({ exec: 'node server.js' }, '/');
   const { command, env } = planRun({ loaded: given, program: [], nodeArgs: [] });
-  const loaded = { ...given, settings: { ...defaultSettings, ...settings } };
+  const loaded = { ...given, folder, settings: { ...defaultSettings, ...settings } };
   const changes = new Changes({
     clock,
     timeline,
