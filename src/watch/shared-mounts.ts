@@ -19,7 +19,7 @@ export interface Mount {
 
 /** File systems to which other machines write. */
 const network = /^(?:afs|beegfs|ceph|cifs|coda|davfs|glusterfs|gpfs|lustre|ncpfs|nfs4?|smb3|smbfs)$/;
-/** Those to which a host writes: of QEMU and WSL 2 (9p is /mnt/c), Parallels, VirtualBox, Docker Desktop and Lima, VMware. */
+/** File systems of a host: QEMU and WSL 2 (9p: /mnt/c), Parallels, VirtualBox, Docker Desktop and Lima (virtiofs), VMware. */
 const ofHost = /^(?:9p|drvfs|prl_fs|vboxsf|virtiofs|vmhgfs)$/;
 const fuse = /^fuse(?:\.|$)/;
 /** FUSE file systems whose contents only this machine can change. */
