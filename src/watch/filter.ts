@@ -47,6 +47,8 @@ export interface FilterOptions {
 
 type Rejection = Extract<Verdict, { readonly watched: false }>;
 
+const outside: Rejection = { watched: false, reason: 'outside' };
+
 /** Reasons why a pattern that matches a file does not select it, the most telling one first. */
 const reasons: readonly string[] = ['excluded', 'ignored-by-default', 'gitignored', 'extension', 'outside'];
 
@@ -120,8 +122,8 @@ export class Filter {
     if (isGitIgnore) return { watched: true, pattern: gitIgnoreName };
     const ignored = lastMatch(this.#ignore, file);
     if (ignored?.negated === false) return { watched: false, reason: 'ignored', pattern: ignored.text };
-    const lifting = this.#lifts.filter((pattern) => matches(pattern, file));
-    let rejection: Rejection = { watched: false, reason: 'outside' };
+    const lifting = this.#lifts.length === 0 ? this.#lifts : this.#lifts.filter((pattern) => matches(pattern, file));
+    let rejection = outside;
     let selecting: Pattern | undefined;
     for (const pattern of this.#watch) {
       if (!matches(pattern, file)) continue;
