@@ -2,7 +2,7 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
-import { everything, flawOfName } from '../config/names.ts';
+import { everything, flawOfName } from '../config/apps.ts';
 import { UsageError } from '../shared/errors.ts';
 
 /** Throws a UsageError unless the text can be the name of a background program. */

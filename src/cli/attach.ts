@@ -4,18 +4,16 @@ import { request, stream } from '../background/control-client.ts';
 import type { BackgroundRecord } from '../background/records.ts';
 import { UsageError } from '../shared/errors.ts';
 import { notRunning, selectEntries } from './background-programs.ts';
-import { exitCodes } from './print.ts';
 import { abortOnInterrupt } from './signals.ts';
 import type { Invocation } from './subcommands.ts';
 
 /** Bytes of input in one request: a line of the control protocol is limited. */
 const maxRequestBytes = 32 * 1024;
 
-/** Returns the exit code when the program has been stopped, or on Ctrl-C, which leaves the program running. */
-export async function execute({ operands }: Invocation): Promise<number> {
+/** Returns when the program has been stopped, or on Ctrl-C, which leaves the program running. */
+export async function execute({ operands }: Invocation): Promise<void> {
   const [entry, ...others] = selectEntries(operands);
-  if (entry === undefined || others.length > 0)
-    throw new UsageError('attach takes one program · devwatch attach <name>');
+  if (!entry || others.length > 0) throw new UsageError('attach takes one program · devwatch attach <name>');
   const { record, name, alive } = entry;
   if (record === undefined || !alive) throw new UsageError(notRunning(name, alive));
   const abort = abortOnInterrupt();
@@ -37,7 +35,6 @@ export async function execute({ operands }: Invocation): Promise<number> {
   }
   if (abort.signal.reason instanceof UsageError) throw abort.signal.reason;
   if (!abort.signal.aborted) process.stderr.write(`${name} has been stopped\n`);
-  return exitCodes.ok;
 }
 
 async function sendInput(record: BackgroundRecord, bytes: Buffer): Promise<void> {

@@ -1,11 +1,16 @@
-/** Programs in the background that a command is about. */
+/** Programs in the background that a command is about, and the results of their starts. */
 
 import fs from 'node:fs';
+import type { StartResult } from '../background/daemonize.ts';
 import { defaultName } from '../background/names.ts';
 import { type BackgroundEntry, type BackgroundRecord, findEntries } from '../background/records.ts';
 import type { CommandLine } from '../config/argv.ts';
 import { terminateStaleOrphans } from '../process/crash-safety/orphans.ts';
+import { systemClock } from '../shared/clock.ts';
+import { withDeadline } from '../shared/deadline.ts';
 import { UsageError } from '../shared/errors.ts';
+import type { Next } from '../shared/events.ts';
+import { formatTime } from '../shared/format.ts';
 import { exitCodes, print } from './print.ts';
 import type { NamedProgram } from './select-programs.ts';
 
@@ -71,4 +76,71 @@ export function argvFor({ app }: NamedProgram, { optionWords, program, only }: C
 /** Terminates processes that a killed devwatch has left in the program's folder. */
 export async function terminateOrphansOf(record: BackgroundRecord | undefined): Promise<void> {
   if (record !== undefined && fs.existsSync(record.folder)) await terminateStaleOrphans(record.folder);
+}
+
+/** After this time `start` and `restart` no longer wait for the program to be up. */
+export const startTimeoutMs = 30_000;
+/** If a start takes longer, a notice is printed. A program without a port counts as running after 3 s. */
+const slowStartNoticeMs = 5000;
+
+/** `late`: the result was not known in time. */
+export type AwaitedResult = StartResult | { readonly state: 'late' };
+
+/** Waits for the result, for 30 s at most. */
+export async function awaitResult(name: string, starting: Promise<StartResult>): Promise<AwaitedResult> {
+  const cancelNotice = systemClock.after(
+    slowStartNoticeMs,
+    () => void process.stderr.write(`${name} is not up yet · Ctrl-C leaves it running\n`),
+  );
+  try {
+    return (await withDeadline(systemClock, startTimeoutMs, starting)) ?? { state: 'late' };
+  } finally {
+    cancelNotice();
+  }
+}
+
+/** `pid` is that of devwatch; `describeNext` describes what devwatch does next, if that is known. */
+interface ReportOptions {
+  readonly isRestart?: boolean;
+  readonly pid: number;
+  readonly describeNext?: (next: Next['kind']) => string;
+}
+
+/** Prints the result of a start or restart, with the last output of a program that failed; returns the exit code. */
+export function printResult(name: string, result: AwaitedResult, options: ReportOptions): 0 | 1 {
+  const { code, lines } = describeResult(name, result, options);
+  print(lines.join('\n'));
+  return code;
+}
+
+/** Describes the result of a start or restart. */
+export function describeResult(
+  name: string,
+  result: AwaitedResult,
+  { isRestart = false, pid, describeNext }: ReportOptions,
+): { readonly code: 0 | 1; readonly lines: readonly string[] } {
+  const again = isRestart ? ' again' : '';
+  const logs = `logs: devwatch logs ${name}`;
+  const tail = 'tail' in result ? (result.tail ?? []) : [];
+  const report = <Code extends 0 | 1>(code: Code, ...parts: readonly (string | undefined)[]) => ({
+    code,
+    lines: [`${name} ${parts.filter((part) => part !== undefined).join(' · ')}`, ...tail.map((line) => `  ${line}`)],
+  });
+  const where = `pid ${pid} · ${logs}`;
+  switch (result.state) {
+    case 'up': {
+      const port = result.port === undefined ? undefined : `port ${result.port}`;
+      return report(0, `is up${again} after ${formatTime(result.ms)}`, port, where);
+    }
+    case 'running':
+      return report(0, `is running${again}`, where);
+    case 'ended':
+      return report(0, `has run${again} and ended`, describeNext?.(result.next), where);
+    case 'failed':
+      return report(1, `failed: ${result.reason}`, describeNext?.(result.next), where);
+    case 'late':
+      return report(1, `is not up${again} after ${formatTime(startTimeoutMs)}`, 'it keeps running', where);
+    case 'gone':
+      return report(1, `ended before it was up${again}`, logs);
+  }
 }

@@ -10,7 +10,7 @@ import type { Verdict } from '../shared/events.ts';
 import { formatPath, formatVerdict } from '../terminal/format.ts';
 import { type BackendChoice, chooseBackend } from '../watch/watcher.ts';
 import { fail, print } from './print.ts';
-import { type NamedProgram, programsOf } from './select-programs.ts';
+import { programsOf } from './select-programs.ts';
 import type { Invocation } from './subcommands.ts';
 
 /** The effect of a change of one path; `--log-format json` prints it. */
@@ -35,34 +35,23 @@ export async function execute({ line, operands }: Invocation): Promise<void> {
   if (operands.length === 0) throw new UsageError('explain needs a path · devwatch explain src/server.js');
   const reasons = new Set<string>();
   for (const program of programsOf(line)) {
-    const explanationOf = await explainer(program, (reason) => {
-      if (!reasons.has(reason)) fail(reason);
-      reasons.add(reason);
-    });
+    const { loaded, app } = program;
+    const scope = await planWatch(loaded, commandOrAny(program));
+    const { filter } = scope;
+    const { backend, reason } = chooseBackend(filter, scope);
+    if (reason !== undefined && !reasons.has(reason)) fail(reason);
+    reasons.add(reason ?? '');
     for (const given of operands) {
-      const explanation = explanationOf(path.resolve(given));
-      const isJson = program.loaded.settings.logFormat === 'json';
+      const full = path.resolve(given);
+      const isFolder = fs.statSync(full, { throwIfNoEntry: false })?.isDirectory() === true;
+      const verdict = filter.explain(isFolder ? path.join(full, `any.${filter.extensions?.[0] ?? 'js'}`) : full);
+      const counts = isReadByDevwatchAlone(full, loaded) ? 'settings' : 'restart';
+      const effect = verdict.watched ? counts : 'none';
+      const explanation = { app, path: full, verdict, effect, pruned: prunedAt(full, filter), backend } as const;
+      const isJson = loaded.settings.logFormat === 'json';
       print(isJson ? JSON.stringify(explanation) : formatExplanation(given, explanation));
     }
   }
-}
-
-async function explainer(
-  request: NamedProgram,
-  onReason: (reason: string) => void,
-): Promise<(full: string) => Explanation> {
-  const { loaded, app } = request;
-  const scope = await planWatch(loaded, commandOrAny(request));
-  const { filter } = scope;
-  const { backend, reason } = chooseBackend(filter, scope);
-  if (reason !== undefined) onReason(reason);
-  return (full) => {
-    const isFolder = fs.statSync(full, { throwIfNoEntry: false })?.isDirectory() === true;
-    const verdict = filter.explain(isFolder ? path.join(full, `any.${filter.extensions?.[0] ?? 'js'}`) : full);
-    const counts = isReadByDevwatchAlone(full, loaded) ? 'settings' : 'restart';
-    const effect = verdict.watched ? counts : 'none';
-    return { app, path: full, verdict, effect, pruned: prunedAt(full, filter), backend };
-  };
 }
 
 /** Returns the command; without one, the extensions of a Node program count. */

@@ -30,10 +30,8 @@ export function execute({ operands }: Invocation): void {
   try {
     fs.writeFileSync(file, template.replace('SCRIPT', line), { flag: 'wx', mode: 0o644 });
   } catch (error) {
-    const code = codeOf(error);
-    throw new UsageError(
-      code === 'EEXIST' ? '.watchrc: already exists' : `.watchrc: cannot be written (${code ?? 'unknown error'})`,
-    );
+    const code = codeOf(error) ?? 'unknown error';
+    throw new UsageError(`.watchrc: ${code === 'EEXIST' ? 'already exists' : `cannot be written (${code})`}`);
   }
   print('wrote .watchrc · now run: devwatch');
 }

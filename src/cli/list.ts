@@ -6,37 +6,26 @@ import { type BackgroundEntry, listEntries } from '../background/records.ts';
 import { messageOf } from '../shared/errors.ts';
 import { formatBytes, formatTime } from '../shared/format.ts';
 import { selectEntries, terminateOrphansOf } from './background-programs.ts';
-import { exitCodes, print, table } from './print.ts';
+import { print, table } from './print.ts';
 import type { Invocation } from './subcommands.ts';
 
-/** A program, as `--json` prints it. */
-interface Row {
-  readonly name: string;
-  readonly state: Status['state'] | 'dead' | 'unknown';
-  readonly reason?: string | undefined;
-  readonly pid?: number | undefined;
-  /** Pid of the devwatch that runs the program. */
-  readonly owner?: number | undefined;
-  /** Time since the start of the current run, in ms. */
-  readonly uptime?: number | undefined;
-  readonly restarts?: number | undefined;
-  /** In bytes. */
-  readonly memory?: number | undefined;
-  /** CPU time in ms. */
-  readonly cpu?: number | undefined;
-  readonly port?: number | undefined;
-  readonly folder?: string | undefined;
-  readonly problem?: string | undefined;
-}
+/**
+ * A program, as `--json` prints it. `owner` is the pid of the devwatch that runs the program; `uptime`, since the start
+ * of the current run, and `cpu` are in ms, `memory` is in bytes.
+ */
+type Row = { readonly name: string; readonly state: Status['state'] | 'dead' | 'unknown' } & {
+  readonly [Key in 'reason' | 'folder' | 'problem']?: string | undefined;
+} & {
+  readonly [Key in 'pid' | 'owner' | 'uptime' | 'restarts' | 'memory' | 'cpu' | 'port']?: number | undefined;
+};
 
 /** Prints the programs that are named, or all. */
-export async function execute({ operands, options }: Invocation): Promise<number> {
+export async function execute({ operands, options }: Invocation): Promise<void> {
   const entries = operands.length === 0 ? listEntries() : selectEntries(operands);
   const rows = await Promise.all(entries.map(rowOf));
   if (options.json === true) print(JSON.stringify(rows, null, 2));
   else if (rows.length === 0) print('nothing runs in the background · devwatch start <script>');
   else print(table([head, ...rows.map(cellsOf)]));
-  return exitCodes.ok;
 }
 
 async function rowOf({ name, record, alive, problem }: BackgroundEntry): Promise<Row> {
@@ -60,16 +49,15 @@ async function rowOf({ name, record, alive, problem }: BackgroundEntry): Promise
 
 const head = ['name', 'state', 'pid', 'uptime', 'restarts', 'memory', 'cpu', 'port', 'folder'];
 
-function cellsOf(row: Row): readonly string[] {
-  return [
-    row.name,
-    row.reason === undefined ? row.state : `${row.state} (${row.reason})`,
-    String(row.pid ?? '–'),
-    row.uptime === undefined ? '–' : formatTime(row.uptime),
-    String(row.restarts ?? '–'),
-    row.memory === undefined ? '–' : formatBytes(row.memory),
-    row.cpu === undefined ? '–' : formatTime(row.cpu),
-    String(row.port ?? '–'),
-    row.problem ?? row.folder ?? '–',
+function cellsOf({ name, state, reason, pid, uptime, restarts, memory, cpu, port, ...row }: Row): readonly string[] {
+  const shown = [
+    pid,
+    uptime === undefined ? undefined : formatTime(uptime),
+    restarts,
+    memory === undefined ? undefined : formatBytes(memory),
+    cpu === undefined ? undefined : formatTime(cpu),
+    port,
+    row.problem ?? row.folder,
   ];
+  return [name, reason === undefined ? state : `${state} (${reason})`, ...shown.map((cell) => String(cell ?? '–'))];
 }

@@ -6,14 +6,13 @@ import { followLog, readTail } from '../background/log-reader.ts';
 import { type BackgroundRecord, findEntries, logsOf } from '../background/records.ts';
 import { readDuration } from '../config/kinds.ts';
 import { UsageError } from '../shared/errors.ts';
-import { exitCodes } from './print.ts';
 import { abortOnInterrupt } from './signals.ts';
 import type { Invocation } from './subcommands.ts';
 
 const defaultLines = 20;
 
 /** @throws UsageError if a word means no program, or an option has a bad value */
-export async function execute({ operands, options }: Invocation): Promise<number> {
+export async function execute({ operands, options }: Invocation): Promise<void> {
   if (operands.length === 0) throw new UsageError('logs needs a program · devwatch logs <name|folder|all>');
   const programs = [...new Map(operands.flatMap(programsFor).map((program) => [program.name, program])).values()];
   const isFollowing = options.follow === true;
@@ -21,24 +20,21 @@ export async function execute({ operands, options }: Invocation): Promise<number
     const all = options.err === true || log.out === log.err ? [log.err] : [log.out, log.err];
     return all.filter((file) => isFollowing || fs.existsSync(file)).map((file) => ({ name, file }));
   });
-  if (options.clear === true) {
-    await Promise.all(files.map(({ file }) => clearLogs(file)));
-    return exitCodes.ok;
-  }
+  if (options.clear === true) return void (await Promise.all(files.map(({ file }) => clearLogs(file))));
   const lines = readLineCount(options.lines);
   const since = options.since === undefined ? undefined : new Date(Date.now() - readDuration(options.since));
-  const prefixOf = (name: string): string => (programs.length > 1 ? `${name} | ` : '');
-  const write = (name: string, line: Buffer): void =>
-    void process.stdout.write(Buffer.concat([Buffer.from(prefixOf(name)), line, Buffer.from('\n')]));
+  const write = (name: string, line: Buffer): void => {
+    const prefix = Buffer.from(programs.length > 1 ? `${name} | ` : '');
+    process.stdout.write(Buffer.concat([prefix, line, Buffer.from('\n')]));
+  };
   if (!isFollowing) {
     for (const { name, file } of files) for (const line of await readTail(file, { lines, since })) write(name, line);
-    return exitCodes.ok;
+    return;
   }
   const { signal } = abortOnInterrupt();
   await Promise.all(
     files.map(({ name, file }) => followLog(file, { lines, since, signal, onLine: (line) => write(name, line) })),
   );
-  return exitCodes.ok;
 }
 
 function readLineCount(text: string | boolean | undefined): number {
@@ -52,9 +48,8 @@ function programsFor(word: string): Pick<BackgroundRecord, 'name' | 'log'>[] {
   try {
     return findEntries(word).flatMap(({ name, record }) => ({ name, log: record?.log ?? logsOf(name) }));
   } catch (error) {
-    if (error instanceof UsageError && /^[\w.-]+$/.test(word) && fs.existsSync(logsOf(word).out)) {
-      return [{ name: word, log: logsOf(word) }];
-    }
-    throw error;
+    const isName = error instanceof UsageError && /^[\w.-]+$/.test(word);
+    if (!isName || !fs.existsSync(logsOf(word).out)) throw error;
+    return [{ name: word, log: logsOf(word) }];
   }
 }

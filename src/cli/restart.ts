@@ -4,9 +4,7 @@ import { request } from '../background/control-client.ts';
 import type { StartResult } from '../background/daemonize.ts';
 import type { BackgroundRecord } from '../background/records.ts';
 import { maxTimerMs } from '../shared/clock.ts';
-import { forEachRunning } from './background-programs.ts';
-import { print } from './print.ts';
-import { awaitResult, describeResult } from './start-report.ts';
+import { awaitResult, forEachRunning, printResult } from './background-programs.ts';
 import type { Invocation } from './subcommands.ts';
 
 /** Returns the exit code once the new runs are up or have failed. */
@@ -18,7 +16,5 @@ async function restartProgram(record: BackgroundRecord): Promise<number> {
   const restarting = request(record, 'restart', { timeoutMs: maxTimerMs, signal: abort.signal });
   const result = await awaitResult(record.name, restarting as Promise<StartResult>);
   abort.abort();
-  const { code, lines } = describeResult(record.name, result, { pid: record.pid, isRestart: true });
-  print(lines.join('\n'));
-  return code;
+  return printResult(record.name, result, { pid: record.pid, isRestart: true });
 }

@@ -6,7 +6,6 @@ import type { CommandLine } from '../config/argv.ts';
 import { liveReloadPort } from '../config/defaults.ts';
 import { didYouMean, plain } from '../config/did-you-mean.ts';
 import { type LoadedApp, type LoadedProject, type LoadedSettings, loadProject, packageMain } from '../config/load.ts';
-import type { OptionKey } from '../config/options.ts';
 import { type ProgramRequest, planCommand } from '../run/command-plan.ts';
 import { UsageError } from '../shared/errors.ts';
 
@@ -59,7 +58,11 @@ function requireReadinessChecks({ app, loaded }: NamedProgram, programs: Program
 function refuseSharedPorts(programs: Programs): void {
   const owners = new Map<number, string | undefined>();
   for (const program of programs) {
-    for (const { port, key } of portsFor(program)) {
+    const { liveReload, hold } = program.loaded.settings;
+    const ports = { liveReload: liveReload === true ? liveReloadPort : liveReload, hold };
+    for (const [key, port] of Object.entries(ports)) {
+      // A Node program opens its ports itself.
+      if (typeof port !== 'number' || (key === 'hold' && planCommand(program).isNode)) continue;
       if (owners.has(port)) {
         throw new UsageError(
           `${owners.get(port)} and ${program.app} would share port ${port} · set "${key}" for one of them only, or a different port for each`,
@@ -68,16 +71,6 @@ function refuseSharedPorts(programs: Programs): void {
       owners.set(port, program.app);
     }
   }
-}
-
-/** Returns the ports that devwatch opens for a program, and the settings that request them. */
-function portsFor(program: NamedProgram): readonly { readonly port: number; readonly key: OptionKey }[] {
-  const { liveReload, hold } = program.loaded.settings;
-  const ports: { port: number; key: OptionKey }[] = [];
-  if (liveReload !== false) ports.push({ port: liveReload === true ? liveReloadPort : liveReload, key: 'liveReload' });
-  // A Node program opens its ports itself.
-  if (typeof hold === 'number' && !planCommand(program).isNode) ports.push({ port: hold, key: 'hold' });
-  return ports;
 }
 
 /** Reads the settings for a command line. Throws as `programsOf` does. */
@@ -108,17 +101,13 @@ export function selectApps(
 /** Returns the program of the command line; else that of the settings; else the package's entry point. */
 function programOf({ program, nodeArgs }: CommandLine, loaded: LoadedSettings): ProgramRequest {
   const { settings, folder } = loaded;
-  if (program.length > 0 || settings.script !== undefined || settings.exec !== undefined) {
-    return { loaded, program, nodeArgs };
-  }
-  const main = packageMain(folder);
-  if (main === undefined) return { loaded, program: [], nodeArgs };
-  if (!fs.existsSync(path.resolve(folder, main))) {
-    throw new UsageError(
-      `nothing to run: "main" in package.json names ${main}, which does not exist · devwatch <script>`,
-    );
-  }
-  return { loaded, program: [main], nodeArgs };
+  const isNamed = program.length > 0 || settings.script !== undefined || settings.exec !== undefined;
+  const main = isNamed ? undefined : packageMain(folder);
+  if (main === undefined) return { loaded, program, nodeArgs };
+  if (fs.existsSync(path.resolve(folder, main))) return { loaded, program: [main], nodeArgs };
+  throw new UsageError(
+    `nothing to run: "main" in package.json names ${main}, which does not exist · devwatch <script>`,
+  );
 }
 
 /**

@@ -13,10 +13,8 @@ export function execute({ line, operands }: Invocation): void {
   const { file, notes } = common;
   const valuesOf = ({ settings }: LoadedSettings): object =>
     Object.fromEntries(optionKeys.map((key) => [key, settings[key]]));
-  const values =
-    apps.length === 0
-      ? valuesOf(common)
-      : { apps: Object.fromEntries(apps.map((loaded) => [loaded.app, valuesOf(loaded)])) };
+  const own = apps.map((loaded) => [loaded.app, valuesOf(loaded)]);
+  const values = apps.length === 0 ? valuesOf(common) : { apps: Object.fromEntries(own) };
   const origin = notes.length > 0 ? notes : [file === undefined ? 'no settings file' : `settings from ${file}`];
   for (const note of origin) fail(note);
   print(JSON.stringify(values, null, 2));

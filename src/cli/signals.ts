@@ -51,8 +51,7 @@ export function stopWithNpm(group: ProgramSet): void {
     if (process.ppid === parent) return;
     clearInterval(timer);
     group.stop({ kind: 'signal', signal: 'SIGTERM' });
-  }, parentPollIntervalMs);
-  timer.unref();
+  }, parentPollIntervalMs).unref();
 }
 
 /** Returns a controller that is aborted by Ctrl-C, and when the reader of stdout has closed it. */

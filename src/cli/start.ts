@@ -9,21 +9,18 @@ import type { Settings } from '../config/settings-types.ts';
 import { planCommand } from '../run/command-plan.ts';
 import { UsageError } from '../shared/errors.ts';
 import type { Next } from '../shared/events.ts';
-import { argvFor, nameOf } from './background-programs.ts';
+import { argvFor, awaitResult, nameOf, printResult, startTimeoutMs } from './background-programs.ts';
 import { exitCodes, fail, print } from './print.ts';
 import { type NamedProgram, programsOf } from './select-programs.ts';
-import { awaitResult, describeResult, startTimeoutMs } from './start-report.ts';
 import { backgroundVariable, type Invocation } from './subcommands.ts';
 
 /** Size of devwatch's own log above which the next start rotates it. */
 const maxOwnLogBytes = 1024 * 1024;
 
-/** A devwatch to be started in the background. */
+/** A devwatch to be started in the background: its program, the program's name there, and its own arguments. */
 interface Launch {
   readonly program: NamedProgram;
-  /** The program's name in the background. */
   readonly name: string;
-  /** Arguments of that devwatch. */
   readonly argv: readonly string[];
 }
 
@@ -80,11 +77,8 @@ async function isUpAlready(name: string): Promise<boolean> {
   const record = listEntries().find((entry) => entry.name === name && entry.alive)?.record;
   if (record === undefined) return false;
   const starting = request(record, 'start', { timeoutMs: startTimeoutMs }) as Promise<StartResult>;
-  const { state } = await awaitResult(
-    name,
-    starting.catch(() => ({ state: 'gone' })),
-  );
-  return state === 'up' || state === 'running' || state === 'ended';
+  const { state } = await awaitResult(name, starting).catch(() => ({ state: 'gone' }));
+  return ['up', 'running', 'ended'].includes(state);
 }
 
 /** Each program needs a name and logs of its own. */
@@ -125,22 +119,16 @@ async function launch({ program, name, argv }: Launch): Promise<number> {
     throw error;
   }
   const silent: StartResult = { state: 'gone' };
-  const result = await awaitResult(
-    name,
-    daemon.result.then((known) => known ?? silent),
-  );
+  const starting = daemon.result.then((known) => known ?? silent);
+  const result = await awaitResult(name, starting);
   daemon.leave();
   const errors = result === silent ? textAfter(ownLog, ownSize) : [];
   if (errors.length > 0) {
     print([`${name} could not be started: ${display}`, ...errors].join('\n  '));
     return exitCodes.failed;
   }
-  const { code, lines } = describeResult(name, result, {
-    pid: daemon.identity.pid,
-    describeNext: (next) => describeNext(next, name, loaded.settings),
-  });
-  print(lines.join('\n'));
-  return code;
+  const describe = (next: Next['kind']): string => describeNext(next, name, loaded.settings);
+  return printResult(name, result, { pid: daemon.identity.pid, describeNext: describe });
 }
 
 /** Returns 0 if there is no log or it cannot be read: opening it will report that. */

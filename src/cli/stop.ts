@@ -8,11 +8,10 @@ import { type BackgroundEntry, type BackgroundRecord, deleteRecord } from '../ba
 import { defaultSettings } from '../config/defaults.ts';
 import { livenessOf, type ProcessIdentity } from '../process/tree/identity.ts';
 import { maxTimerMs } from '../shared/clock.ts';
-import { codeOf, UsageError } from '../shared/errors.ts';
+import { codeOf } from '../shared/errors.ts';
 import { formatTime } from '../shared/format.ts';
-import { forEachEntry, terminateOrphansOf } from './background-programs.ts';
+import { forEachEntry, startTimeoutMs, terminateOrphansOf } from './background-programs.ts';
 import { exitCodes, print } from './print.ts';
-import { startTimeoutMs } from './start-report.ts';
 import type { Invocation } from './subcommands.ts';
 
 /** If stopping takes longer, say how long it may take. */
@@ -32,12 +31,9 @@ async function stopProgram({ name, record, owner: holder, alive }: BackgroundEnt
     print(`${name} was not running`);
     return exitCodes.ok;
   }
-  try {
-    if (record === undefined) throw new UsageError('there is no record that names its socket');
-    await requestStop(record);
-  } catch {
-    send(owner, 'SIGTERM'); // It does not answer.
-  }
+  // Without a record there is no socket for a request.
+  const hasAnswered = record !== undefined && (await requestStop(record));
+  if (!hasAnswered) send(owner, 'SIGTERM');
   const deadline = Date.now() + graceMs;
   let isKilled = false;
   while (livenessOf(owner) === 'alive') {
@@ -54,19 +50,18 @@ async function stopProgram({ name, record, owner: holder, alive }: BackgroundEnt
   return exitCodes.ok;
 }
 
-/**
- * Requests a stop and waits as long as the program may take for it. An older devwatch does not report how long that is.
- *
- * @throws if it does not answer
- */
-async function requestStop(record: BackgroundRecord): Promise<void> {
-  const { killTimeout = defaultSettings.killTimeout } = (await request(record, 'status')) as Partial<Status>;
-  const notice = setTimeout(
-    () => print(`${record.name} is still stopping · SIGKILL after ${formatTime(killTimeout)}`),
-    slowStopNoticeMs,
-  );
+/** Requests a stop and waits as long as the program may take for it. Returns false if devwatch does not answer. */
+async function requestStop(record: BackgroundRecord): Promise<boolean> {
+  let notice: NodeJS.Timeout | undefined;
   try {
+    // An older devwatch does not report how long a stop may take.
+    const { killTimeout = defaultSettings.killTimeout } = (await request(record, 'status')) as Partial<Status>;
+    const message = `${record.name} is still stopping · SIGKILL after ${formatTime(killTimeout)}`;
+    notice = setTimeout(() => print(message), slowStopNoticeMs);
     await request(record, 'stop', { timeoutMs: Math.min(killTimeout + graceMs + startTimeoutMs, maxTimerMs) });
+    return true;
+  } catch {
+    return false;
   } finally {
     clearTimeout(notice);
   }

@@ -23,7 +23,7 @@ export type Execute = (invocation: Invocation) => Promise<number> | Promise<void
 
 interface Row {
   readonly aliases?: readonly string[];
-  /** The usage after the name: `[options] <name|folder|all>...`. */
+  /** The usage after the name; by default `<name|folder|all>...`. */
   readonly usage?: string;
   readonly help: string | readonly string[];
   /** Flags as in `-f, --follow` and `-n, --lines <n>`, with their help. */
@@ -44,12 +44,11 @@ export interface Subcommand extends Row {
   readonly group: 'settings' | 'background';
 }
 
-const anyPrograms = '<name|folder|all>...';
-
 const table: Readonly<Record<Subcommand['group'], Readonly<Record<string, Row>>>> = {
   settings: {
-    init: { help: 'Writes a .watchrc to start from.', load: () => import('./init.ts') },
+    init: { usage: '', help: 'Writes a .watchrc to start from.', load: () => import('./init.ts') },
     config: {
+      usage: '',
       help: 'Shows the settings in force, in the form of a .watchrc, and where they come from.',
       load: () => import('./show-config.ts'),
     },
@@ -76,21 +75,9 @@ const table: Readonly<Record<Subcommand['group'], Readonly<Record<string, Row>>>
       takes: 'line',
       load: () => import('./start.ts'),
     },
-    stop: {
-      usage: anyPrograms,
-      help: 'Stops programs; returns when all of their processes are gone.',
-      load: () => import('./stop.ts'),
-    },
-    restart: {
-      usage: anyPrograms,
-      help: 'Restarts programs; returns when they are up again.',
-      load: () => import('./restart.ts'),
-    },
-    reload: {
-      usage: anyPrograms,
-      help: 'Makes programs read their settings again.',
-      load: () => import('./reload.ts'),
-    },
+    stop: { help: 'Stops programs; returns when all of their processes are gone.', load: () => import('./stop.ts') },
+    restart: { help: 'Restarts programs; returns when they are up again.', load: () => import('./restart.ts') },
+    reload: { help: 'Makes programs read their settings again.', load: () => import('./reload.ts') },
     list: {
       aliases: ['ls', 'status'],
       usage: '[options] [name|folder]...',
@@ -99,7 +86,7 @@ const table: Readonly<Record<Subcommand['group'], Readonly<Record<string, Row>>>
       load: () => import('./list.ts'),
     },
     logs: {
-      usage: `[options] ${anyPrograms}`,
+      usage: '[options] <name|folder|all>...',
       help: 'Prints the last lines of the logs of programs.',
       options: {
         '-f, --follow': 'also print new lines as they come',

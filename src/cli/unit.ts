@@ -51,10 +51,7 @@ export function execute({ line: given }: Invocation): void {
   if (cli.includes(`${path.sep}_npx${path.sep}`)) {
     fail("devwatch runs from npx's cache, which npm may delete · npm install -D devwatch");
   }
-  if (!given.own.has('--write')) {
-    process.stdout.write(files.map(({ text }) => text).join('\n'));
-    return;
-  }
+  if (!given.own.has('--write')) return void process.stdout.write(files.map(({ text }) => text).join('\n'));
   for (const file of writeUnits(files)) print(`wrote ${file}`);
   print(['now run:', ...enablingCommands([...names.values()], sockets.length > 0)].join('\n  '));
 }
@@ -81,10 +78,9 @@ function writeUnits(files: readonly UnitFile[]): string[] {
   const config = path.isAbsolute(XDG_CONFIG_HOME) ? XDG_CONFIG_HOME : path.join(os.homedir(), '.config');
   const folder = path.join(config, 'systemd', 'user');
   const places = files.map(({ name, text }) => ({ file: path.join(folder, name), text }));
-  for (const { file } of places) {
-    if (!mayReplace(file)) {
-      throw new UsageError(`${file}: exists and was not written by devwatch · delete it, or use another --name`);
-    }
+  const foreign = places.find(({ file }) => !mayReplace(file))?.file;
+  if (foreign !== undefined) {
+    throw new UsageError(`${foreign}: exists and was not written by devwatch · delete it, or use another --name`);
   }
   try {
     fs.mkdirSync(folder, { recursive: true });

@@ -1,11 +1,20 @@
-/** Several programs in one settings file: `"apps": {"web": {…}, "worker": {…}}`, or a list of scripts. */
+/** Several programs in one settings file, and their names: `"apps": {"web": {…}, "worker": {…}}`, or a list of scripts. */
 
 import path from 'node:path';
 import type { UsageError } from '../shared/errors.ts';
 import { didYouMean } from './did-you-mean.ts';
 import { type Document, type Layer, layerOf, readAt, readLayer } from './document.ts';
 import { show } from './kinds.ts';
-import { flawOfName } from './names.ts';
+
+/** Stands for every program, where a name is expected. */
+export const everything = 'all';
+
+/** Returns why this cannot be the name of a program; undefined if it can. */
+export function flawOfName(name: string): string | undefined {
+  if (name === everything) return 'it means every program';
+  // The name is used as a folder's name, in commands and as a prefix of lines.
+  return /^(?!\.)[A-Za-z0-9._-]{1,64}$/.test(name) ? undefined : '1 to 64 of A-Z a-z 0-9 . _ -, not beginning with .';
+}
 
 /** A program's own settings; the settings outside of `apps` are its defaults. */
 export interface AppLayer {

@@ -27,17 +27,14 @@ export interface LoadedSettings {
   readonly notes: readonly string[];
 }
 
-/** The settings of one of several programs. */
+/** The settings of the program that has the name `app` under `apps`. */
 export interface LoadedApp extends LoadedSettings {
-  /** Its name under `apps`. */
   readonly app: string;
 }
 
-/** All settings of a folder. */
+/** All settings of a folder: those outside of `apps`, and those of each program under `apps`, over the common ones. */
 export interface LoadedProject {
-  /** The settings outside of `apps`. */
   readonly common: LoadedSettings;
-  /** The programs under `apps`, with their own settings over the common ones; empty if there is no `apps`. */
   readonly apps: readonly LoadedApp[];
 }
 

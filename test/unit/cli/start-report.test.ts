@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type AwaitedResult, describeResult } from '../../../src/cli/start-report.ts';
+import { type AwaitedResult, describeResult } from '../../../src/cli/background-programs.ts';
 
 const where = 'pid 7 · logs: devwatch logs web';
 
