@@ -28,27 +28,21 @@ export type HookCommand = string | readonly string[] | { readonly shell: string 
 
 export type Hooks = Readonly<Partial<Record<HookName, HookCommand>>>;
 
+type ListKind = 'texts' | 'paths' | 'globs' | 'extensions';
+
 /** The value that each kind of option has once it has been read. */
-interface KindValues {
-  switch: boolean;
-  selection: boolean | readonly string[];
-  text: string;
-  texts: readonly string[];
-  path: string;
-  paths: readonly string[];
-  globs: readonly string[];
-  extensions: readonly string[];
-  duration: number;
-  count: number;
-  size: number;
-  port: boolean | number;
-  health: Health;
-  readiness: string;
-  hooks: Hooks;
-  signal: NodeJS.Signals | 'message';
-  commands: Readonly<Record<string, string | readonly string[]>>;
-  variables: Readonly<Record<string, string>>;
-}
+type KindValues = Record<'text' | 'path' | 'readiness', string> &
+  Record<ListKind, readonly string[]> &
+  Record<'duration' | 'count' | 'size', number> & {
+    switch: boolean;
+    selection: boolean | readonly string[];
+    port: boolean | number;
+    health: Health;
+    hooks: Hooks;
+    signal: NodeJS.Signals | 'message';
+    commands: Readonly<Record<string, string | readonly string[]>>;
+    variables: Readonly<Record<string, string>>;
+  };
 
 type ValueOf<Spec extends OptionRow> = Spec extends { kind: 'choice'; choices: readonly (infer Choice)[] }
   ? Choice
@@ -69,7 +63,7 @@ type InputOf<Spec extends OptionRow> = Spec['kind'] extends 'duration' | 'size'
   ? number | string
   : Spec['kind'] extends 'health'
     ? string | HealthInput
-    : Spec['kind'] extends 'texts' | 'paths' | 'globs' | 'extensions'
+    : Spec['kind'] extends ListKind
       ? string | readonly string[]
       : ValueOf<Spec>;
 
