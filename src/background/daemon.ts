@@ -12,7 +12,7 @@ import { foreignSignals, Runner } from '../run/runner.ts';
 import { systemClock } from '../shared/clock.ts';
 import { withDeadline } from '../shared/deadline.ts';
 import { createDeferred } from '../shared/deferred.ts';
-import { messageOf } from '../shared/errors.ts';
+import { attempt, messageOf } from '../shared/errors.ts';
 import { version } from '../shared/version.ts';
 import { Reporter, reporterSettingsOf } from '../terminal/reporter.ts';
 import { AttachBuffer } from './attach-buffer.ts';
@@ -185,11 +185,6 @@ function openLog(file: string, settings: Settings): Promise<Log> {
   return Log.open({ file, maxSize, maxFiles, timestamps, clock: systemClock, onProblem: complain });
 }
 
-/** Writes to devwatch's own log, which may be on the very disk that is full. */
-function complain(message: string): void {
-  try {
-    fs.writeSync(process.stderr.fd, `devwatch: ${message}\n`);
-  } catch {
-    // There is no other place to report to.
-  }
-}
+/** Writes to devwatch's own log. That may be on the very disk that is full, but there is no other place to report to. */
+const complain = (message: string): void =>
+  void attempt(() => fs.writeSync(process.stderr.fd, `devwatch: ${message}\n`));

@@ -16,7 +16,7 @@ import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { isSameProcess, livenessOf, ownIdentity, type ProcessIdentity } from '../process/tree/identity.ts';
-import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
+import { attempt, codeOf, messageOf, UsageError } from '../shared/errors.ts';
 import { checkName } from './names.ts';
 import { backgroundFolder, programFolder } from './private-folder.ts';
 
@@ -114,12 +114,8 @@ function removeDead(name: string, lock: string, owner: Owner): void {
   const file = path.join(lock, owner.file);
   const liveness = livenessOf(owner);
   if (liveness === 'dead') return void fs.rmSync(file, { force: true });
-  let project: string;
-  try {
-    project = fs.readFileSync(file, 'utf8');
-  } catch {
-    return; // Released or transferred at this moment: the next attempt will show.
-  }
+  const project = attempt(() => fs.readFileSync(file, 'utf8'));
+  if (project === undefined) return; // Released or transferred at this moment: the next attempt will show.
   throw new UsageError(
     liveness === 'alive'
       ? `${name} is already running in ${project} (pid ${owner.pid}) · devwatch stop ${name}, or --name for another one`

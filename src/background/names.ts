@@ -3,7 +3,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { everything, flawOfName } from '../config/apps.ts';
-import { UsageError } from '../shared/errors.ts';
+import { attempt, UsageError } from '../shared/errors.ts';
 
 /** Throws a UsageError unless the text can be the name of a background program. */
 export function checkName(name: string): void {
@@ -24,10 +24,6 @@ const fitName = (text: string): string =>
     .slice(0, 64);
 
 function packageName(folder: string): string {
-  try {
-    const { name } = JSON.parse(fs.readFileSync(path.join(folder, 'package.json'), 'utf8')) as { name?: unknown };
-    return typeof name === 'string' ? name : '';
-  } catch {
-    return '';
-  }
+  const { name } = attempt(() => JSON.parse(fs.readFileSync(path.join(folder, 'package.json'), 'utf8'))) ?? {};
+  return typeof name === 'string' ? name : '';
 }

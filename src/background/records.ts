@@ -12,7 +12,7 @@ import path from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { everything } from '../config/apps.ts';
 import { livenessOf, type ProcessIdentity } from '../process/tree/identity.ts';
-import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
+import { attempt, codeOf, messageOf, UsageError } from '../shared/errors.ts';
 import { ownershipFlaw } from '../shared/ownership.ts';
 import { isObject } from './control-protocol.ts';
 import { type NameLock, ownerOf } from './name-lock.ts';
@@ -185,10 +185,4 @@ function isRecord(value: unknown): value is BackgroundRecord {
   );
 }
 
-function realPath(file: string): string {
-  try {
-    return fs.realpathSync(file);
-  } catch {
-    return file;
-  }
-}
+const realPath = (file: string): string => attempt(() => fs.realpathSync(file)) ?? file;

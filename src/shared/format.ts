@@ -1,6 +1,4 @@
-/** Times and sizes as people read them. Pure. */
-
-/** Formats a time in ms: `18 ms`, `1.2 s`, `3 min 5 s`. */
+/** Formats a time in ms for people: `18 ms`, `1.2 s`, `3 min 5 s`. */
 export function formatTime(ms: number): string {
   if (ms < 999.5) return `${Math.round(ms)} ms`;
   if (ms < 59_950) return `${(ms / 1000).toFixed(ms < 9950 ? 1 : 0).replace(/\.0$/, '')} s`;

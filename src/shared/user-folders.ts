@@ -1,5 +1,6 @@
 import os from 'node:os';
 import path from 'node:path';
+import { attempt } from './errors.ts';
 
 /** devwatch's cache folder, whose content may be lost; undefined for a user without a home folder. */
 export const cacheFolder = ({ XDG_CACHE_HOME }: NodeJS.ProcessEnv): string | undefined =>
@@ -15,9 +16,5 @@ export const stateFolder = ({ XDG_STATE_HOME }: NodeJS.ProcessEnv): string | und
  */
 function ownFolder(base: string | undefined, fallback: string): string | undefined {
   if (base !== undefined && path.isAbsolute(base)) return path.join(base, 'devwatch');
-  try {
-    return path.join(os.homedir(), fallback, 'devwatch');
-  } catch {
-    return undefined;
-  }
+  return attempt(() => path.join(os.homedir(), fallback, 'devwatch'));
 }

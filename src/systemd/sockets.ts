@@ -10,7 +10,7 @@
 import fs from 'node:fs';
 import type { HeldPort } from '../process/sockets/held-ports.ts';
 import { readProc } from '../process/tree/proc.ts';
-import { UsageError } from '../shared/errors.ts';
+import { attempt, UsageError } from '../shared/errors.ts';
 
 const firstDescriptor = 3;
 
@@ -31,13 +31,8 @@ export function takeSockets(env: NodeJS.ProcessEnv): HeldPort[] {
 }
 
 /** Returns the inode of a socket; undefined if the descriptor is not one. */
-function socketAt(descriptor: number): string | undefined {
-  try {
-    return /^socket:\[(\d+)\]$/.exec(fs.readlinkSync(`/proc/self/fd/${descriptor}`))?.[1];
-  } catch {
-    return undefined;
-  }
-}
+const socketAt = (descriptor: number): string | undefined =>
+  /^socket:\[(\d+)\]$/.exec(attempt(() => fs.readlinkSync(`/proc/self/fd/${descriptor}`)) ?? '')?.[1];
 
 /** Returns the address of a socket: a Node program gets the socket that it would open, other programs get all. */
 function addressOf(inode: string): Pick<HeldPort['socket'], 'port' | 'path'> {
