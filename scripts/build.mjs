@@ -1,12 +1,12 @@
 // Builds dist/, in dist.next/ first so that a failed build leaves the last good one in place.
 //
-//   cli.cjs         the package's bin (src/bin.ts): runs main.cjs from V8's code cache
-//   main.cjs        the command (src/cli) and all that it loads; not a module, but one function expression
-//   index.js        the API (src/index.ts) as ES modules, with chunks that are loaded on demand
-//   sweep.js        runs when devwatch has been killed, and ends what it has left
-//   preload/        runs inside the user's programs
-//   schema.json     the JSON Schema of .watchrc
-//   **/*.d.ts       declarations
+//   cli.cjs           the package's bin (src/bin.ts): runs main.cjs from V8's code cache
+//   main.cjs          the command (src/cli) and all that it loads; not a module, but one function expression
+//   index.js          the API (src/index.ts) as ES modules, with chunks that are loaded on demand
+//   guardian-main.js  runs when devwatch has been killed, and ends what it has left
+//   preload/          runs inside the user's programs
+//   schema.json       the JSON Schema of .watchrc
+//   **/*.d.ts         declarations
 //
 // Source files are bundled because each module that is loaded costs 0.5 ms of a launch. The command is CommonJS
 // because ES modules take 10 ms longer from launch to spawn. dist/ contains no package of node_modules.
@@ -95,7 +95,7 @@ async function writeSchema() {
 async function bundleModules() {
   await build({
     ...common,
-    entryPoints: { index: 'src/index.ts', sweep: 'src/process/crash-safety/sweep.ts' },
+    entryPoints: { index: 'src/index.ts', 'guardian-main': 'src/process/crash-safety/guardian-main.ts' },
     format: 'esm',
     splitting: true,
     chunkNames: '[name]-[hash]',

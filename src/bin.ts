@@ -7,7 +7,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { Script } from 'node:vm';
-import { ownershipFlaw } from './shared/ownership.ts';
+import { ownershipFlaw } from './shared/file-ownership.ts';
 import { cacheFolder } from './shared/user-folders.ts';
 
 /** Hash of main.cjs; set by the build. */

@@ -174,8 +174,8 @@ export class Session {
   }
 }
 
-/** A guardian is a shell, which later becomes the sweep. */
-const isGuardian = (pid: number): boolean => /devwatch-guardian|\/sweep\.js /.test(commandLine(pid) ?? '');
+/** A guardian is a shell, which later becomes guardian-main.js. */
+const isGuardian = (pid: number): boolean => /devwatch-guardian|\/guardian-main\.js /.test(commandLine(pid) ?? '');
 
 /** Resolves to undefined if the promise takes longer. */
 export async function within<Value>(promise: Promise<Value>, limit: number): Promise<Value | undefined> {

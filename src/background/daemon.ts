@@ -8,7 +8,7 @@ import type { Settings } from '../config/settings-types.ts';
 import { ownIdentity } from '../process/tree/identity.ts';
 import type { ProgramRequest } from '../run/command-plan.ts';
 import type { ReadinessStatus, StartOutcome } from '../run/readiness.ts';
-import { foreignSignals, Runner } from '../run/runner.ts';
+import { forwardedSignals, Runner } from '../run/runner.ts';
 import { systemClock } from '../shared/clock.ts';
 import { withDeadline } from '../shared/deadline.ts';
 import { createDeferred } from '../shared/deferred.ts';
@@ -17,11 +17,11 @@ import { version } from '../shared/version.ts';
 import { Reporter, reporterSettingsOf } from '../terminal/reporter.ts';
 import { AttachBuffer } from './attach-buffer.ts';
 import { type ControlHandler, ControlServer } from './control-server.ts';
-import { closeLeakedDescriptors, type StartResult, sendStartResult } from './daemonize.ts';
 import { Log } from './log-writer.ts';
 import { adoptName, type NameLock } from './name-lock.ts';
 import { socketPath } from './private-folder.ts';
 import { defaultLogsOf, deleteRecord, type LogFiles, newToken, writeRecord } from './records.ts';
+import { closeLeakedDescriptors, type StartResult, sendStartResult } from './spawn-daemon.ts';
 
 export interface DaemonRequest extends ProgramRequest {
   /** Transferred to this process by `devwatch start`. */
@@ -176,7 +176,7 @@ class Daemon {
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) {
       process.on(signal, () => void this.#runner.stop({ kind: 'signal', signal }));
     }
-    for (const signal of foreignSignals) process.on(signal, () => this.#runner.program.signal(signal, 'root'));
+    for (const signal of forwardedSignals) process.on(signal, () => this.#runner.program.signal(signal, 'root'));
   }
 }
 

@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { type Clock, systemClock } from '../shared/clock.ts';
 import { createDeferred } from '../shared/deferred.ts';
-import { ifExists, isSameFile, type OpenFile, openExisting, rotatedNumbers } from './log-file.ts';
+import { ifExists, isSameFile, type OpenFile, openExisting, rotatedNumbers } from './rotating-log-file.ts';
 
 export interface TailOptions {
   /** Maximum number of lines; Infinity for all. */

@@ -6,10 +6,10 @@
 import type { CancelTimer, Clock } from '../shared/clock.ts';
 import { withDeadline } from '../shared/deadline.ts';
 import { createDeferred, type Deferred } from '../shared/deferred.ts';
-import { describeError, LogFile, type LogFileOptions } from './log-file.ts';
 import { LogQueue } from './log-queue.ts';
+import { describeError, RotatingLogFile, type RotatingLogFileOptions } from './rotating-log-file.ts';
 
-export interface LogOptions extends LogFileOptions {
+export interface LogOptions extends RotatingLogFileOptions {
   /** Whether each line begins with the time at which it arrived, such as `2026-01-31T12:00:00.000Z`. */
   readonly timestamps: boolean;
   readonly clock: Clock;
@@ -31,7 +31,7 @@ const tooSlow = 'the disk is too slow';
 export class Log {
   readonly #options: LogOptions;
   readonly #queue: LogQueue;
-  readonly #file: LogFile;
+  readonly #file: RotatingLogFile;
   #pumping: Promise<void> | undefined;
   #cancelPartial: CancelTimer | undefined;
   #cancelRetry: CancelTimer | undefined;
@@ -45,15 +45,15 @@ export class Log {
   /** Waiting was of no use, and is of none until the disk takes something. */
   #isDiskHanging = false;
 
-  private constructor(options: LogOptions, file: LogFile) {
+  private constructor(options: LogOptions, file: RotatingLogFile) {
     this.#options = options;
     this.#file = file;
     this.#queue = new LogQueue(options.timestamps);
   }
 
-  /** @throws UsageError as LogFile does */
+  /** @throws UsageError as RotatingLogFile does */
   static async open(options: LogOptions): Promise<Log> {
-    const file = await LogFile.open(options);
+    const file = await RotatingLogFile.open(options);
     const log = new Log(options, file);
     if (await file.endsMidLine()) log.#queue.endLine();
     return log;

@@ -17,8 +17,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { isSameProcess, livenessOf, ownIdentity, type ProcessIdentity } from '../process/tree/identity.ts';
 import { attempt, codeOf, messageOf, UsageError } from '../shared/errors.ts';
-import { checkName } from './names.ts';
 import { backgroundFolder, programFolder } from './private-folder.ts';
+import { checkName } from './program-names.ts';
 
 export class NameLock {
   readonly name: string;

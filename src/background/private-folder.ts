@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { platform } from '../process/platform.ts';
 import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
-import { ownershipFlaw } from '../shared/ownership.ts';
+import { ownershipFlaw } from '../shared/file-ownership.ts';
 import { stateFolder } from '../shared/user-folders.ts';
 
 /** Longest path of a socket in bytes (size of `sun_path`, less the final NUL). Node 20 truncates longer ones silently. */

@@ -13,11 +13,11 @@ import { isDeepStrictEqual } from 'node:util';
 import { everything } from '../config/apps.ts';
 import { livenessOf, type ProcessIdentity } from '../process/tree/identity.ts';
 import { attempt, codeOf, messageOf, UsageError } from '../shared/errors.ts';
-import { ownershipFlaw } from '../shared/ownership.ts';
+import { ownershipFlaw } from '../shared/file-ownership.ts';
 import { isObject } from './control-protocol.ts';
 import { type NameLock, ownerOf } from './name-lock.ts';
-import { checkName } from './names.ts';
 import { backgroundFolder } from './private-folder.ts';
+import { checkName } from './program-names.ts';
 
 /** Files that hold the output of a program. Absolute paths; both may be the same. */
 export interface LogFiles {

@@ -1,9 +1,9 @@
 /** Programs in the background that a command is about, and the results of their starts. */
 
 import fs from 'node:fs';
-import type { StartResult } from '../background/daemonize.ts';
-import { defaultName } from '../background/names.ts';
+import { defaultName } from '../background/program-names.ts';
 import { type BackgroundEntry, type BackgroundRecord, findEntries } from '../background/records.ts';
+import type { StartResult } from '../background/spawn-daemon.ts';
 import type { CommandLine } from '../config/argv.ts';
 import { terminateStaleOrphans } from '../process/crash-safety/orphans.ts';
 import { systemClock } from '../shared/clock.ts';

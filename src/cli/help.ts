@@ -2,7 +2,7 @@
 
 import { cac } from 'cac';
 import { defaultText, flagText, isOnByDefault } from '../config/flag-text.ts';
-import { kindOf } from '../config/kinds.ts';
+import { kindOf } from '../config/option-kinds.ts';
 import { type OptionSpec, optionGroups, optionKeys, specOf } from '../config/options.ts';
 import { describeToCac } from './operands.ts';
 import { type Subcommand, subcommands } from './subcommands.ts';

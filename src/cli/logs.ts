@@ -1,10 +1,10 @@
 /** `devwatch logs`: prints, follows or clears the logs of programs in the background. */
 
 import fs from 'node:fs';
-import { clearLogs } from '../background/log-file.ts';
 import { followLog, readTail } from '../background/log-reader.ts';
 import { type BackgroundRecord, findEntries, logsOf } from '../background/records.ts';
-import { readDuration } from '../config/kinds.ts';
+import { clearLogs } from '../background/rotating-log-file.ts';
+import { readDuration } from '../config/option-kinds.ts';
 import { UsageError } from '../shared/errors.ts';
 import { abortOnInterrupt } from './signals.ts';
 import type { Invocation } from './subcommands.ts';

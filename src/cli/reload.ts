@@ -2,7 +2,7 @@
 
 import { request } from '../background/control-client.ts';
 import type { BackgroundRecord } from '../background/records.ts';
-import type { Reread } from '../run/settings.ts';
+import type { Reread } from '../run/settings-reloader.ts';
 import { forEachRunning } from './background-programs.ts';
 import { exitCodes, print } from './print.ts';
 import type { Invocation } from './subcommands.ts';

@@ -1,8 +1,8 @@
 /** `devwatch restart`: restarts programs in the background. */
 
 import { request } from '../background/control-client.ts';
-import type { StartResult } from '../background/daemonize.ts';
 import type { BackgroundRecord } from '../background/records.ts';
+import type { StartResult } from '../background/spawn-daemon.ts';
 import { maxTimerMs } from '../shared/clock.ts';
 import { awaitResult, forEachRunning, printResult } from './background-programs.ts';
 import type { Invocation } from './subcommands.ts';

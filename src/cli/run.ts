@@ -12,7 +12,7 @@ import { ProgramSet } from '../run/program-set.ts';
 import type { Emit, StopReason } from '../shared/events.ts';
 import { version } from '../shared/version.ts';
 import { openNotifySocket } from '../systemd/notify.ts';
-import { takeSockets } from '../systemd/sockets.ts';
+import { takeSockets } from '../systemd/socket-activation.ts';
 import { Reporter, type ReporterSettings, reporterSettingsOf, wantsColor } from '../terminal/reporter.ts';
 import type { SharedTerminal } from '../terminal/shared-terminal.ts';
 import { type NamedProgram, type Programs, programsOf, selectAgain } from './select-programs.ts';

@@ -3,7 +3,7 @@
 import { constants } from 'node:os';
 import { isatty } from 'node:tty';
 import type { ProgramSet } from '../run/program-set.ts';
-import { foreignSignals } from '../run/runner.ts';
+import { forwardedSignals } from '../run/runner.ts';
 import { systemClock } from '../shared/clock.ts';
 import type { Reporter } from '../terminal/reporter.ts';
 
@@ -29,7 +29,7 @@ export function handleSignals(group: ProgramSet, reporter: Reporter, onStop: () 
       group.stop({ kind: 'signal', signal });
     });
   }
-  for (const signal of foreignSignals) process.on(signal, () => group.signal(signal));
+  for (const signal of forwardedSignals) process.on(signal, () => group.signal(signal));
   // On a terminal the program is in devwatch's process group: the terminal sends it these signals.
   if (isatty(0) || !('SIGTSTP' in constants.signals)) return;
   process.on('SIGWINCH', () => group.signal('SIGWINCH'));

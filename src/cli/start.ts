@@ -2,9 +2,9 @@
 
 import fs from 'node:fs';
 import { request } from '../background/control-client.ts';
-import { type Daemon, daemonize, type StartResult } from '../background/daemonize.ts';
 import { acquireName } from '../background/name-lock.ts';
 import { listEntries } from '../background/records.ts';
+import { type Daemon, type StartResult, spawnDaemon } from '../background/spawn-daemon.ts';
 import type { Settings } from '../config/settings-types.ts';
 import { planCommand } from '../run/command-plan.ts';
 import { UsageError } from '../shared/errors.ts';
@@ -106,7 +106,7 @@ async function launch({ program, name, argv }: Launch): Promise<number> {
   const ownSize = sizeOf(ownLog);
   let daemon: Daemon;
   try {
-    daemon = await daemonize({
+    daemon = await spawnDaemon({
       file: process.execPath,
       args: [process.argv[1] ?? '', ...argv],
       env: { ...process.env, [backgroundVariable]: name },

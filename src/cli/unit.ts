@@ -3,7 +3,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { checkName } from '../background/names.ts';
+import { checkName } from '../background/program-names.ts';
 import { type BackgroundRecord, listEntries } from '../background/records.ts';
 import { type CommandLine, parseArgv } from '../config/argv.ts';
 import { planCommand } from '../run/command-plan.ts';

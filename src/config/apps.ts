@@ -3,8 +3,8 @@
 import path from 'node:path';
 import type { UsageError } from '../shared/errors.ts';
 import { didYouMean } from './did-you-mean.ts';
-import { type Document, type Layer, layerOf, readAt, readLayer } from './document.ts';
-import { show } from './kinds.ts';
+import { show } from './option-kinds.ts';
+import { type Document, type Layer, layerOf, readAt, readLayer } from './settings-file.ts';
 
 /** Stands for every program, where a name is expected. */
 export const everything = 'all';

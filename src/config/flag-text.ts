@@ -1,6 +1,6 @@
 /** Flags and defaults as `--help` and the README show them, and the README's table of options. */
 
-import { kindOf } from './kinds.ts';
+import { kindOf } from './option-kinds.ts';
 import { type OptionSpec, optionKeys, specOf } from './options.ts';
 
 export const isOnByDefault = (spec: OptionSpec): boolean => kindOf(spec).isSwitch === true && spec.default === true;

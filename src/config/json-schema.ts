@@ -1,6 +1,6 @@
 /** The JSON Schema of `.watchrc`, which editors use. */
 
-import { kindOf } from './kinds.ts';
+import { kindOf } from './option-kinds.ts';
 import { optionKeys, specOf } from './options.ts';
 
 /** Returns the JSON Schema of `.watchrc`. */

@@ -6,10 +6,10 @@ import { codeOf, UsageError } from '../shared/errors.ts';
 import { type AppLayer, readApps } from './apps.ts';
 import { defaultSettings } from './defaults.ts';
 import { didYouMean } from './did-you-mean.ts';
-import { type Document, type Layer, readDocument, readLayer } from './document.ts';
-import { kindOf, readValue, ValueError } from './kinds.ts';
 import { fromNodemon } from './nodemon.ts';
+import { kindOf, readValue, ValueError } from './option-kinds.ts';
 import { isOptionKey, type OptionKey, optionKeys, specOf } from './options.ts';
+import { type Document, type Layer, readDocument, readLayer } from './settings-file.ts';
 import type { Settings, SettingsInput } from './settings-types.ts';
 
 /** Settings, and the folders that they are relative to. */

@@ -1,7 +1,7 @@
 /** Settings of nodemon, for users who come from it. */
 
-import { type Document, type Layer, layerOf, readAt } from './document.ts';
 import { isOptionKey, type OptionKey } from './options.ts';
+import { type Document, type Layer, layerOf, readAt } from './settings-file.ts';
 
 /** Keys that mean the same as a key of devwatch with the same name. */
 const shared: readonly string[] =

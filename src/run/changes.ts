@@ -8,10 +8,10 @@ import { pageExtensions } from '../config/defaults.ts';
 import type { Settings } from '../config/settings-types.ts';
 import type { Clock } from '../shared/clock.ts';
 import type { Change, Emit } from '../shared/events.ts';
+import { QuietWindow } from '../watch/debounce.ts';
 import { restOfSaveAt, statsOf } from '../watch/disk.ts';
-import { QuietWindow } from '../watch/quiet.ts';
-import { LoopDetector } from '../watch/restart-loop.ts';
-import type { WatchSession } from '../watch/session.ts';
+import { LoopDetector } from '../watch/loop-detector.ts';
+import type { WatchSession } from '../watch/watch-session.ts';
 import type { RunPlan } from './command-plan.ts';
 import type { RestartTimeline } from './restart-timeline.ts';
 

@@ -31,7 +31,7 @@ export interface RunRequest extends ProgramRequest {
   readonly output?: Output;
   /** Variables that the program has unless they are set elsewhere. */
   readonly defaultEnv?: (settings: Settings) => Readonly<Record<string, string>>;
-  /** Sockets that a service manager has opened for the program; see systemd/sockets.ts. */
+  /** Sockets that a service manager has opened for the program; see systemd/socket-activation.ts. */
   readonly sockets?: readonly HeldPort[] | undefined;
 }
 

@@ -5,7 +5,7 @@ import { UsageError } from '../shared/errors.ts';
 import type { Change, Emit, StopReason } from '../shared/events.ts';
 import type { RunRequest } from './command-plan.ts';
 import { Runner } from './runner.ts';
-import { attempt, type Configurable, nameIn, SettingsReloader } from './settings.ts';
+import { attempt, type Configurable, nameIn, SettingsReloader } from './settings-reloader.ts';
 
 export interface ProgramSetOptions {
   readonly members: readonly RunRequest[];

@@ -20,14 +20,14 @@ import type { Cause, Change, Emit, EventOf, StopReason } from '../shared/events.
 import { unreachable } from '../shared/unreachable.ts';
 import { Supervisor, type SupervisorEvent } from '../supervise/supervisor.ts';
 import { Watchdog } from '../supervise/watchdog.ts';
-import type { WatchSession } from '../watch/session.ts';
+import type { WatchSession } from '../watch/watch-session.ts';
 import { Changes } from './changes.ts';
 import * as plans from './command-plan.ts';
 import { hookCommandsOf, hookFor } from './program-hooks.ts';
 import { ProgramInput } from './program-input.ts';
 import { Readiness } from './readiness.ts';
 import { RestartTimeline } from './restart-timeline.ts';
-import type { Configurable } from './settings.ts';
+import type { Configurable } from './settings-reloader.ts';
 
 /** The launcher, as far as a program needs it. */
 export interface ProgramLauncher extends Pick<Launcher, 'launch' | 'discardStandbys' | 'releasePorts' | 'close'> {
@@ -200,7 +200,10 @@ export class Program implements Configurable {
     }
     const startedAt = clock.now();
     // Loaded only now: the program is already starting.
-    const [watching, { WatchSession }] = await Promise.all([import('./watch-plan.ts'), import('../watch/session.ts')]);
+    const [watching, { WatchSession }] = await Promise.all([
+      import('./watch-plan.ts'),
+      import('../watch/watch-session.ts'),
+    ]);
     if (this.#hasEnded) return;
     const onChange = (change: Change): void => this.#onChange(change);
     this.#session ??= new WatchSession({ clock, onChange, emit: this.#emit }, since);

@@ -16,10 +16,10 @@ import { messageOf } from '../shared/errors.ts';
 import type { Change, DevwatchEvent, Emit, EventOf, EventType, StopReason } from '../shared/events.ts';
 import type { RunRequest } from './command-plan.ts';
 import { Program } from './program.ts';
-import { type Reread, SettingsReloader } from './settings.ts';
+import { type Reread, SettingsReloader } from './settings-reloader.ts';
 
 /** Signals without a meaning for devwatch, which it passes on to the program. */
-export const foreignSignals: readonly NodeJS.Signals[] = (
+export const forwardedSignals: readonly NodeJS.Signals[] = (
   ['SIGUSR1', 'SIGUSR2', 'SIGALRM', 'SIGIO', 'SIGPWR'] as const
 ).filter((signal) => signal in constants.signals);
 

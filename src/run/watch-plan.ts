@@ -9,7 +9,7 @@ import { platform } from '../process/platform.ts';
 import { Filter } from '../watch/filter.ts';
 import { linkedFolders } from '../watch/linked-packages.ts';
 import { toPosix } from '../watch/paths.ts';
-import type { WatchPlan } from '../watch/session.ts';
+import type { WatchPlan } from '../watch/watch-session.ts';
 import { ownFiles, type RunPlan, writtenFiles } from './command-plan.ts';
 
 /** Returns what to watch. Reads linked packages and git's ignore rules from disk. */

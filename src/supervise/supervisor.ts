@@ -6,7 +6,7 @@
 import type { CancelTimer, Clock } from '../shared/clock.ts';
 import type { Cause, EventOf, Outcome, StopReason, StopStage, Survivor } from '../shared/events.ts';
 import { unreachable } from '../shared/unreachable.ts';
-import * as machine from './machine.ts';
+import * as machine from './state-machine.ts';
 
 /** A started program, as far as the supervisor needs it. */
 export interface Stoppable {

@@ -4,7 +4,7 @@ import type { Output } from '../process/launch/output.ts';
 import type { CancelTimer, Clock } from '../shared/clock.ts';
 import { withDeadline } from '../shared/deadline.ts';
 import { createDeferred, type Deferred } from '../shared/deferred.ts';
-import { flushed } from '../shared/flushed.ts';
+import { flushed } from '../shared/flush-stream.ts';
 import { incompleteSequence, paintAfter, reset } from './paint.ts';
 
 /** Destination of the merged output: process.stdout or process.stderr. */

@@ -146,7 +146,7 @@ describe('imports', () => {
     expect(circles).toEqual([]);
   });
 
-  test.each(['supervise/machine.ts', 'watch/filter.ts', 'watch/pattern.ts', 'watch/quiet.ts'])(
+  test.each(['supervise/state-machine.ts', 'watch/filter.ts', 'watch/pattern.ts', 'watch/debounce.ts'])(
     'of %s have no effects',
     (file) => {
       const pure = [

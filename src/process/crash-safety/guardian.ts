@@ -1,7 +1,7 @@
 /**
  * The guardian terminates the programs when devwatch itself is killed with SIGKILL, or crashes. It is a
  * shell that waits on a pipe which only devwatch holds. When the pipe ends without a `bye`, the shell
- * becomes a Node that terminates everything devwatch had started (sweep.ts). Until then it takes 1.6 MB.
+ * becomes a Node that terminates everything devwatch had started (guardian-main.ts). Until then it takes 1.6 MB.
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -20,16 +20,16 @@ const minLifeMs = 1000;
  * to be called when devwatch exits in order.
  */
 export function startGuardian(orphans: Orphans): () => void {
-  const sweepUrl = import.meta.url.endsWith('.ts') ? '../../../dist/sweep.js' : './sweep.js';
-  const sweep = fileURLToPath(new URL(sweepUrl, import.meta.url));
+  const mainUrl = import.meta.url.endsWith('.ts') ? '../../../dist/guardian-main.js' : './guardian-main.js';
+  const main = fileURLToPath(new URL(mainUrl, import.meta.url));
   let isDismissed = !platform.hasProc;
   let guardian: ChildProcess | undefined;
 
   function start(): void {
     if (isDismissed) return;
     const startedAt = systemClock.now();
-    guardian = spawn('/bin/sh', ['-c', script, 'devwatch-guardian', process.execPath, sweep, JSON.stringify(orphans)], {
-      // Neither the user's environment, whose NODE_OPTIONS would reach the sweep, nor a working folder to keep busy.
+    guardian = spawn('/bin/sh', ['-c', script, 'devwatch-guardian', process.execPath, main, JSON.stringify(orphans)], {
+      // Neither the user's environment, whose NODE_OPTIONS would reach its Node process, nor a working folder to keep busy.
       env: {},
       cwd: '/',
       stdio: ['pipe', 'ignore', 'ignore'],

@@ -7,7 +7,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { systemClock } from '../../shared/clock.ts';
 import { attempt } from '../../shared/errors.ts';
-import { ownershipFlaw } from '../../shared/ownership.ts';
+import { ownershipFlaw } from '../../shared/file-ownership.ts';
 import { stateFolder } from '../../shared/user-folders.ts';
 import type { StopSignal } from '../launch/child.ts';
 import { platform } from '../platform.ts';

@@ -4,7 +4,7 @@ import { type ChildProcess, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { Socket } from 'node:net';
 import path from 'node:path';
-import { flushed } from '../../shared/flushed.ts';
+import { flushed } from '../../shared/flush-stream.ts';
 import { stateFolder } from '../../shared/user-folders.ts';
 import { platform } from '../platform.ts';
 

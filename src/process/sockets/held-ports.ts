@@ -41,7 +41,7 @@ const maxUnusedRuns = 2;
 export const ipcCommand = 'NODE_DEVWATCH';
 
 export class HeldPorts {
-  /** Sockets opened by a service manager (systemd/sockets.ts), which are never closed. */
+  /** Sockets opened by a service manager (systemd/socket-activation.ts), which are never closed. */
   readonly activated: readonly HeldPort[];
   readonly #onChange: () => Promise<void>;
   readonly #received = new Map<string, ReceivedPort>();

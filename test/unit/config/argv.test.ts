@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type CommandLine, parseArgv, parsePaths } from '../../../src/config/argv.ts';
-import { kindOf } from '../../../src/config/kinds.ts';
+import { kindOf } from '../../../src/config/option-kinds.ts';
 import { optionKeys, specOf } from '../../../src/config/options.ts';
 import { UsageError } from '../../../src/shared/errors.ts';
 import { rowsOf } from '../../support/exhaustive.ts';

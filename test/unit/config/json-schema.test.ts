@@ -3,7 +3,7 @@ import jsonc from 'jsonc-parser';
 import { expect, test } from 'vitest';
 import { defaultSettings } from '../../../src/config/defaults.ts';
 import { jsonSchema } from '../../../src/config/json-schema.ts';
-import { readValue } from '../../../src/config/kinds.ts';
+import { readValue } from '../../../src/config/option-kinds.ts';
 import { type OptionKey, optionKeys, specOf } from '../../../src/config/options.ts';
 
 interface Schema {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { readValue, show, ValueError } from '../../../src/config/kinds.ts';
+import { readValue, show, ValueError } from '../../../src/config/option-kinds.ts';
 import { type OptionKey, type OptionSpec, specOf } from '../../../src/config/options.ts';
 
 const read = (key: OptionKey, raw: unknown): unknown => readValue(specOf(key), raw);

@@ -13,7 +13,7 @@ import {
   type Step,
   type TimerName,
   type World,
-} from '../../../src/supervise/machine.ts';
+} from '../../../src/supervise/state-machine.ts';
 
 /** The settings of a user who sets nothing. */
 export const defaultPolicy: Policy = defaultSettings;

@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest';
 import type { DevwatchEvent, EventOf, EventType, StopReason, StopStage } from '../../../src/shared/events.ts';
-import type { Policy } from '../../../src/supervise/machine.ts';
+import type { Policy } from '../../../src/supervise/state-machine.ts';
 import { type Stoppable, Supervisor } from '../../../src/supervise/supervisor.ts';
 import { createClock } from '../../support/clock.ts';
 import { defaultPolicy } from './explorer.ts';

@@ -16,7 +16,7 @@ import type { StartOutcome } from '../run/readiness.ts';
 import { systemClock } from '../shared/clock.ts';
 import { withDeadline } from '../shared/deadline.ts';
 import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
-import { ownershipFlaw } from '../shared/ownership.ts';
+import { ownershipFlaw } from '../shared/file-ownership.ts';
 
 export interface DaemonOptions {
   /** A program that resets its signals to their defaults, as Node does when it starts; see `script`. */
@@ -73,7 +73,7 @@ const shellVariables: readonly string[] =
  * Starts a daemon: in a session without a terminal that it does not lead, without its parent, with /dev/null as stdin
  * and the log as stdout and stderr. @throws UsageError if it cannot be started, and what `prepare` throws
  */
-export async function daemonize(options: DaemonOptions): Promise<Daemon> {
+export async function spawnDaemon(options: DaemonOptions): Promise<Daemon> {
   const { file, folder, log } = options;
   check(folder, () => fs.accessSync(`${folder}/.`, fs.constants.X_OK));
   check(file, () => fs.accessSync(file, fs.constants.X_OK));

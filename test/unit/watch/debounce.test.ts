@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Change } from '../../../src/shared/events.ts';
-import { adaptiveWindow, QuietWindow } from '../../../src/watch/quiet.ts';
+import { adaptiveWindow, QuietWindow } from '../../../src/watch/debounce.ts';
 import { createClock } from '../../support/clock.ts';
 
 interface Setup {

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { checkName, defaultName } from '../../../src/background/names.ts';
+import { checkName, defaultName } from '../../../src/background/program-names.ts';
 import { UsageError } from '../../../src/shared/errors.ts';
 import { createProject } from '../../support/project.ts';
 

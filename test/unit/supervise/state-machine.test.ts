@@ -6,7 +6,7 @@ import {
   type Policy,
   step,
   type World,
-} from '../../../src/supervise/machine.ts';
+} from '../../../src/supervise/state-machine.ts';
 import { defaultPolicy, explore } from './explorer.ts';
 
 const policies: Readonly<Record<string, Partial<Policy>>> = {

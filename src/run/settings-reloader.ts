@@ -8,8 +8,8 @@ import type { Clock } from '../shared/clock.ts';
 import { UsageError } from '../shared/errors.ts';
 import type { Change } from '../shared/events.ts';
 import { stampOf } from '../shared/file-stamp.ts';
+import { QuietWindow } from '../watch/debounce.ts';
 import { restOfSaveAt } from '../watch/disk.ts';
-import { QuietWindow } from '../watch/quiet.ts';
 import { planRun, type RunPlan, type RunRequest } from './command-plan.ts';
 
 /** A program, as far as its settings are concerned. */

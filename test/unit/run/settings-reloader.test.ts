@@ -5,7 +5,7 @@ import { loadGiven } from '../../../src/config/load.ts';
 import type { OptionKey } from '../../../src/config/options.ts';
 import type { SettingsInput } from '../../../src/config/settings-types.ts';
 import type { RunPlan, RunRequest } from '../../../src/run/command-plan.ts';
-import { type Configurable, SettingsReloader } from '../../../src/run/settings.ts';
+import { type Configurable, SettingsReloader } from '../../../src/run/settings-reloader.ts';
 import { UsageError } from '../../../src/shared/errors.ts';
 import { createClock } from '../../support/clock.ts';
 import { createProject } from '../../support/project.ts';

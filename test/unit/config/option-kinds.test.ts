@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { kindOf, readValue } from '../../../src/config/kinds.ts';
+import { kindOf, readValue } from '../../../src/config/option-kinds.ts';
 import { optionKeys, specOf } from '../../../src/config/options.ts';
 
 test.each(optionKeys)('the kind of %s reads its default and has a schema', (key) => {

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Daemon, type DaemonOptions, daemonize } from '../../../src/background/daemonize.ts';
 import { acquireName } from '../../../src/background/name-lock.ts';
 import { listEntries } from '../../../src/background/records.ts';
+import { type Daemon, type DaemonOptions, spawnDaemon } from '../../../src/background/spawn-daemon.ts';
 import { livenessOf, type ProcessIdentity } from '../../../src/process/tree/identity.ts';
 import { UsageError } from '../../../src/shared/errors.ts';
 import { buildScript, createStateFolder, type StateFolder } from '../../support/background.ts';
@@ -34,7 +34,7 @@ async function start(options: Partial<DaemonOptions> = {}): Promise<ProcessIdent
 }
 
 const startDaemon = (options: Partial<DaemonOptions> = {}): Promise<Daemon> =>
-  daemonize({
+  spawnDaemon({
     file: '/bin/sleep',
     args: ['500'],
     env: process.env,
@@ -147,7 +147,7 @@ describe('the result of a daemon', () => {
       state.path,
       'sender',
       `import fs from 'node:fs';
-       import { sendStartResult } from './daemonize.ts';
+       import { sendStartResult } from './spawn-daemon.ts';
        const watcher = fs.watch('.', async (_, name) => {
          if (name !== 'go') return;
          watcher.close();
@@ -173,15 +173,15 @@ describe('the result of a daemon', () => {
 describe('a daemon', () => {
   const launcher = `
     import fs from 'node:fs';
-    import { daemonize } from './daemonize.ts';
+    import { spawnDaemon } from './spawn-daemon.ts';
     const [folder, file, ...args] = process.argv.slice(2);
     const log = folder + '/devwatch.log';
-    const { identity, leave } = await daemonize({ file, args, env: process.env, folder, log });
+    const { identity, leave } = await spawnDaemon({ file, args, env: process.env, folder, log });
     console.log(identity.pid);
     leave();`;
 
   const daemon = `
-    import { closeLeakedDescriptors } from './daemonize.ts';
+    import { closeLeakedDescriptors } from './spawn-daemon.ts';
     closeLeakedDescriptors();
     console.log('closed');
     setInterval(() => {}, 1e6);`;
@@ -258,7 +258,7 @@ test('the log of a daemon is closed to other users, and appended to', async () =
   expect(fs.statSync(log).mode & 0o777).toBe(0o600);
 });
 
-describe('daemonize does not start the program', () => {
+describe('spawnDaemon does not start the program', () => {
   test('if `prepare` throws', async () => {
     const fail = () => {
       throw new UsageError('another process was faster');
@@ -273,10 +273,10 @@ describe('daemonize does not start the program', () => {
     const script = buildScript(
       state.path,
       'launcher',
-      `import { daemonize } from './daemonize.ts';
+      `import { spawnDaemon } from './spawn-daemon.ts';
        import fs from 'node:fs';
        const [folder] = process.argv.slice(2);
-       await daemonize({
+       await spawnDaemon({
          file: '/bin/touch', args: ['begun'], env: {}, folder, log: folder + '/devwatch.log',
          prepare({ pid }) { fs.writeFileSync(folder + '/pid', String(pid)); process.kill(process.pid, 'SIGKILL'); },
        });`,

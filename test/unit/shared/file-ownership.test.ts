@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { type OwnershipRule, ownershipFlaw } from '../../../src/shared/ownership.ts';
+import { type OwnershipRule, ownershipFlaw } from '../../../src/shared/file-ownership.ts';
 import { createProject } from '../../support/project.ts';
 
 const user = process.geteuid?.() ?? 0;

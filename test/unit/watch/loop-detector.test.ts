@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { LoopDetector } from '../../../src/watch/restart-loop.ts';
+import { LoopDetector } from '../../../src/watch/loop-detector.ts';
 
 /** Returns what a detector finds in each of several starts, all followed by a change of these files after `delay` ms. */
 function loop(rounds: number, files: readonly string[], delay = 100) {

@@ -4,10 +4,10 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { getSystemErrorMap } from 'node:util';
 import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
-import { ownershipFlaw } from '../shared/ownership.ts';
+import { ownershipFlaw } from '../shared/file-ownership.ts';
 import { maxQueueBytes } from './log-queue.ts';
 
-export interface LogFileOptions {
+export interface RotatingLogFileOptions {
   /** Absolute path of the current file. */
   readonly file: string;
   /** Bytes after which a file is rotated. */
@@ -25,8 +25,8 @@ const newline = 10;
 const { O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_RDWR, O_WRONLY } = fs.constants;
 
 /** Appends to the current file, and opens it again when it is moved or removed. */
-export class LogFile {
-  readonly #options: LogFileOptions;
+export class RotatingLogFile {
+  readonly #options: RotatingLogFileOptions;
   #current: OpenFile | undefined;
   #size = 0;
   /** Bytes of an unfinished line at the end of the file. */
@@ -34,14 +34,14 @@ export class LogFile {
   /** Set by the owner when the file was moved: it is opened again before the next write. */
   isMoved = false;
 
-  private constructor(options: LogFileOptions) {
+  private constructor(options: RotatingLogFileOptions) {
     this.#options = options;
   }
 
   /** Opens the file, and makes it (mode 0600) and its folder (0700) if they are missing. @throws UsageError */
-  static async open(options: LogFileOptions): Promise<LogFile> {
+  static async open(options: RotatingLogFileOptions): Promise<RotatingLogFile> {
     const { file } = options;
-    const log = new LogFile(options);
+    const log = new RotatingLogFile(options);
     makeFolder(path.dirname(file));
     try {
       await checkExisting(file);
