@@ -1,11 +1,11 @@
 /**
  * Makes connections wait during a restart instead of being refused: devwatch gets a duplicate of each socket that the
  * program listens on, never accepts on it, and passes it on to the next run. Also stops accepting when devwatch
- * announces the end of this run, and reports when the requests in flight have been answered.
+ * announces the end of this run, and sends itself the stop signal when the requests in flight have been answered.
  */
 
 import type { openHandleSender as OpenHandleSender, SendHandle } from './handle-sender.cts';
-import type { Channel, HeldSocket, HoldOrders } from './protocol.ts' with { 'resolution-mode': 'import' };
+import type { Channel, Drain, HeldSocket, HoldOrders } from './protocol.ts' with { 'resolution-mode': 'import' };
 import type { Traffic as TrafficClass } from './traffic.cts';
 
 const fs = require('node:fs') as typeof import('node:fs');
@@ -57,6 +57,8 @@ const maxTimerMs = 2 ** 31 - 1;
 class HeldPorts {
   readonly #channel: Channel;
   readonly #orders: HoldOrders;
+  /** Taken before the program can replace it. */
+  readonly #kill = process.kill;
   /** Stops accepting, for each socket that the program listens on and devwatch holds. */
   readonly #live = new Set<() => void>();
   /** Undefined while the program has no server. */
@@ -187,18 +189,21 @@ class HeldPorts {
     return this.#sender.sendHandle;
   }
 
-  #onMessage({ ping, drainMs }: { readonly ping?: number; readonly drainMs?: number }): void {
+  #onMessage({ ping, drain }: { readonly ping?: number; readonly drain?: Drain }): void {
     if (ping !== undefined) this.#channel.send({ type: 'pong', ping });
-    if (drainMs !== undefined) this.#drain(drainMs);
+    if (drain !== undefined) this.#drain(drain);
   }
 
-  /** Stops accepting connections, and reports when the requests in flight have been answered. */
-  #drain(ms: number): void {
+  #drain({ until, signal }: Drain): void {
+    if (!this.#isDraining) for (const endAccepting of this.#live) endAccepting();
     this.#isDraining = true;
-    for (const endAccepting of this.#live) endAccepting();
-    const onDrained = (): void => this.#channel.send({ type: 'drained' });
-    if (this.#traffic === undefined) onDrained();
-    else this.#traffic.drain(ms, onDrained);
+    this.#traffic ??= new Traffic();
+    this.#traffic.drain(until, (isInTime) => {
+      // After the deadline devwatch sends the signal; the program must not receive it twice.
+      const signalsItself = isInTime && signal !== undefined;
+      this.#channel.send({ type: 'drained', signalsItself });
+      if (signalsItself) Reflect.apply(this.#kill, process, [process.pid, signal]);
+    });
   }
 
   /** Releases inherited sockets that are unclaimed after this time. */

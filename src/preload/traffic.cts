@@ -20,6 +20,7 @@ class Traffic {
   /** The time at which the connection was made, or at which its last answer was complete. */
   readonly #fresh = new Map<Socket, number>();
   #isDraining = false;
+  #drainsUntil = 0;
   #tidiedAt = 0;
 
   constructor() {
@@ -37,14 +38,19 @@ class Traffic {
     });
   }
 
-  /** Closes each connection after its answer, and calls back once none is busy, unless that takes longer than `ms`. */
-  drain(ms: number, onDrained: () => void): void {
+  /**
+   * Closes each connection after its answer, and calls back once none is busy, or at the deadline. A second call only
+   * changes the deadline.
+   */
+  drain(until: number, onEnd: (isInTime: boolean) => void): void {
+    this.#drainsUntil = until;
+    if (this.#isDraining) return;
     this.#isDraining = true;
     for (const response of this.#answering) closeAfter(response);
-    const deadline = milliseconds() + ms;
     const check = (): void => {
-      if (!this.isBusy()) onDrained();
-      else if (milliseconds() < deadline) setTimeout(check, drainPollIntervalMs);
+      const isInTime = milliseconds() < this.#drainsUntil;
+      if (isInTime && this.isBusy()) setTimeout(check, drainPollIntervalMs);
+      else onEnd(isInTime);
     };
     check();
   }

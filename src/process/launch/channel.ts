@@ -42,7 +42,7 @@ const checks: Readonly<Record<PreloadMessage['type'], (fields: Readonly<Record<s
     isText(id) && (port === undefined || isNumber(port)) && (path === undefined || isText(path)),
   unclaimed: ({ id }) => isText(id),
   unhold: ({ id }) => isText(id),
-  drained: () => true,
+  drained: ({ signalsItself }) => typeof signalsItself === 'boolean',
   deaf: () => true,
   pong: ({ ping }) => isNumber(ping),
   'address-in-use': ({ port }) => isNumber(port),

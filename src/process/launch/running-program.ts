@@ -2,8 +2,8 @@
 
 import type { ChildProcess, SendHandle, Serializable } from 'node:child_process';
 import fs from 'node:fs';
-import type { PackageFile, PreloadMessage } from '../../preload/protocol.ts';
-import type { CancelTimer } from '../../shared/clock.ts';
+import type { Drain, PackageFile, PreloadMessage } from '../../preload/protocol.ts';
+import { type CancelTimer, systemClock } from '../../shared/clock.ts';
 import { codeOf, messageOf } from '../../shared/errors.ts';
 import type { Outcome, StopStage, Survivor } from '../../shared/events.ts';
 import type { HeldPorts } from '../sockets/held-ports.ts';
@@ -66,6 +66,9 @@ export interface ProgramContext extends Pick<LauncherOptions, 'clock' | 'modes' 
   readonly onPackage: (item: PackageFile) => void;
 }
 
+/** Additional time for a drain, in ms: the report of a program that was drained just in time arrives later. */
+const drainSlackMs = 30;
+
 export class ContainedProgram implements RunningProgram {
   readonly pid: number;
   readonly fromStandby: boolean;
@@ -101,6 +104,7 @@ export class ContainedProgram implements RunningProgram {
   }
 
   end(stage: StopStage): void {
+    if (this.#cancelDrain !== undefined) this.#sendDrain(0);
     this.#endDrain();
     if (stage === 'terminating' && this.#beginDrain()) return;
     this.#terminate(stage);
@@ -167,7 +171,7 @@ export class ContainedProgram implements RunningProgram {
         void heldPorts.release(message.id, child.process);
         return;
       case 'drained':
-        this.#endDrain();
+        this.#endDrain(message.signalsItself);
         return;
       case 'deaf':
         this.#cannotReceive = true;
@@ -201,23 +205,35 @@ export class ContainedProgram implements RunningProgram {
 
   /** Lets the program answer the requests in flight before it is terminated; returns false if that is not possible. */
   #beginDrain(): boolean {
-    const { child, clock, heldPorts, options } = this.#context;
+    const { clock, heldPorts, options } = this.#context;
     if (this.#termination !== undefined || this.#hasExited || this.#listening.size === 0) return false;
     if (!options.hold || options.drain === 0 || heldPorts.all.length === 0) return false;
-    if (!child.send({ drainMs: options.drain })) return false;
-    this.#cancelDrain = clock.after(options.drain, () => this.#endDrain());
+    if (!this.#sendDrain(options.drain)) return false;
+    this.#cancelDrain = clock.after(options.drain + drainSlackMs, () => {
+      // The report may have arrived in time and not been read.
+      this.#cancelDrain = clock.soon(() => this.#endDrain());
+    });
     return true;
   }
 
+  #sendDrain(ms: number): boolean {
+    const { child, options } = this.#context;
+    // The program uses the system's clock, whichever clock devwatch has.
+    const until = systemClock.now() + ms;
+    const drain: Drain = { until, signal: options.signal === 'message' ? undefined : options.signal };
+    return child.send({ drain });
+  }
+
   /** Begins the termination that a drain has delayed. */
-  #endDrain(): void {
+  #endDrain(signalsItself = false): void {
     if (this.#cancelDrain === undefined) return;
     this.#cancelDrain();
     this.#cancelDrain = undefined;
-    this.#terminate('terminating');
+    this.#terminate('terminating', signalsItself);
   }
 
-  #terminate(stage: StopStage): void {
+  /** @param isRootAsked the root process sends itself the signal */
+  #terminate(stage: StopStage, isRootAsked = false): void {
     const { child, options, clock, listener } = this.#context;
     const { pid, tree, process: root } = child;
     const onGone = (survivors: readonly Survivor[]): void => {
@@ -225,8 +241,8 @@ export class ContainedProgram implements RunningProgram {
       listener.onEvent({ type: 'gone', survivors });
     };
     const signal = options.signal === 'message' ? 'SIGTERM' : options.signal;
-    const ask = (): void => void root.send('shutdown');
-    const askRoot = options.signal === 'message' && root.connected ? { pid, ask } : undefined;
+    const ask = (): void => void (isRootAsked || root.send('shutdown'));
+    const askRoot = isRootAsked || (options.signal === 'message' && root.connected) ? { pid, ask } : undefined;
     this.#termination ??= new Termination({ tree, signal, askRoot, clock, onGone });
     this.#termination.escalate(stage);
   }

@@ -1,7 +1,7 @@
 /** The protocol of held ports, without sockets. Connections through restarts: test/e2e/hold.test.ts. */
 
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { HeldSocket, PreloadMessage } from '../../../src/preload/protocol.ts';
+import type { Drain, HeldSocket, PreloadMessage } from '../../../src/preload/protocol.ts';
 import { loadPreload } from './load.ts';
 
 interface Handle {
@@ -27,8 +27,9 @@ function open({ held = [], isTaken = false }: Options = {}) {
   const messages: PreloadMessage[] = [];
   const sent: object[] = [];
   const closedDescriptors: number[] = [];
-  let onDrained: (() => void) | undefined;
-  let fromDevwatch = (_message: { drainMs?: number; ping?: number }): void => {};
+  const drains: number[] = [];
+  let onDrainEnd: ((isInTime: boolean) => void) | undefined;
+  let fromDevwatch = (_message: { drain?: Drain; ping?: number }): void => {};
   const handleFrom = (from: Handle['from']): Handle => ({
     from,
     isClosed: false,
@@ -55,8 +56,9 @@ function open({ held = [], isTaken = false }: Options = {}) {
     'node:fs': { closeSync: (descriptor: number) => closedDescriptors.push(descriptor) },
     './traffic.cjs': {
       Traffic: class {
-        drain(_ms: number, onEnd: () => void): void {
-          onDrained = onEnd;
+        drain(until: number, onEnd: (isInTime: boolean) => void): void {
+          drains.push(until);
+          onDrainEnd = onEnd;
         }
       },
     },
@@ -67,6 +69,7 @@ function open({ held = [], isTaken = false }: Options = {}) {
       },
     },
   }) as { HeldPorts: new (orders: object, context: object) => { onBegin(): void } };
+  const kill = vi.spyOn(process, 'kill').mockImplementation(() => true);
   const send = (message: PreloadMessage): number => messages.push(message);
   const orders = { descriptor: 4, keeps: true, isPinged: true, held };
   new HeldPorts(orders, { send, request: send }).onBegin();
@@ -74,14 +77,15 @@ function open({ held = [], isTaken = false }: Options = {}) {
     messages,
     sent,
     closedDescriptors,
+    drains,
+    kill,
     listen(port = 3000, address = '::'): Server {
       const server = new FakeServer();
       server._listen2(address, port, 6, 511, undefined, 0);
       return server;
     },
-    receive: (message: { drainMs?: number; ping?: number }) => fromDevwatch(message),
-    /** All requests have been answered. */
-    endRequests: () => onDrained?.(),
+    receive: (message: { drain?: Drain; ping?: number }) => fromDevwatch(message),
+    endDrain: (isInTime: boolean) => onDrainEnd?.(isInTime),
     advance: (ms: number) => vi.advanceTimersByTimeAsync(ms),
   };
 }
@@ -159,26 +163,41 @@ test('a program that does not listen releases inherited sockets after 30 s', asy
 });
 
 describe('draining', () => {
-  test('stops accepting at once, and reports when the requests are answered', () => {
-    const { listen, receive, messages, endRequests } = open();
+  test('stops accepting at once, and sends itself the signal when the requests are answered', () => {
+    const { listen, receive, messages, kill, endDrain } = open();
     const { _handle: handle } = listen();
-    receive({ drainMs: 1000 });
+    receive({ drain: { until: 1000, signal: 'SIGTERM' } });
     expect(handle?.isClosed).toBe(true);
     expect(messages.map(({ type }) => type)).toEqual(['listens']);
-    endRequests();
-    expect(messages.at(-1)).toEqual({ type: 'drained' });
+    endDrain(true);
+    expect(messages.at(-1)).toEqual({ type: 'drained', signalsItself: true });
+    expect(kill.mock.calls).toEqual([[process.pid, 'SIGTERM']]);
   });
 
-  test('is done at once without a server', () => {
-    const { receive, messages } = open();
-    receive({ drainMs: 1000 });
-    expect(messages).toEqual([{ type: 'drained' }]);
+  test.each<[string, boolean, Drain]>([
+    ['after the deadline', false, { until: 1000, signal: 'SIGTERM' }],
+    ['if devwatch terminates the program in another way', true, { until: 1000 }],
+  ])('sends no signal %s', (_, isInTime, drain) => {
+    const { receive, messages, kill, endDrain } = open();
+    receive({ drain });
+    endDrain(isInTime);
+    expect(messages).toEqual([{ type: 'drained', signalsItself: false }]);
+    expect(kill).not.toHaveBeenCalled();
+  });
+
+  test('stops accepting only once when the deadline changes', () => {
+    const { listen, receive, drains } = open();
+    const { _handle: handle } = listen();
+    receive({ drain: { until: 1000 } });
+    Object.assign(handle ?? {}, { isClosed: false });
+    receive({ drain: { until: 0 } });
+    expect([drains, handle?.isClosed]).toEqual([[1000, 0], false]);
   });
 
   test('releases no socket that the program closes', () => {
     const { listen, receive, messages } = open();
     const { _handle: handle } = listen();
-    receive({ drainMs: 1000 });
+    receive({ drain: { until: 1000 } });
     handle?.close();
     expect(messages.map(({ type }) => type)).toEqual(['listens']);
   });

@@ -1,6 +1,7 @@
 import diagnostics from 'node:diagnostics_channel';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Traffic as TrafficClass } from '../../../src/preload/traffic.cts';
+import { systemClock } from '../../../src/shared/clock.ts';
 import { loadPreload } from './load.ts';
 
 const { Traffic } = loadPreload('traffic.cts') as { Traffic: typeof TrafficClass };
@@ -12,6 +13,8 @@ beforeEach(() => {
 afterEach(() => {
   vi.useRealTimers();
 });
+
+const { now } = systemClock;
 
 function open() {
   return {
@@ -76,26 +79,34 @@ test('draining closes each connection after its answer', () => {
   const sent = request(connect()).response;
   sent.headersSent = true;
   expect(before.shouldKeepAlive).toBe(true);
-  traffic.drain(1000, () => {});
+  traffic.drain(now() + 1000, () => {});
   const after = request(connect()).response;
   expect([before, sent, after].map(({ shouldKeepAlive }) => shouldKeepAlive)).toEqual([false, true, false]);
 });
 
-test('draining calls back when no connection is busy, but not after its deadline', () => {
+test('draining ends when no connection is busy', () => {
   const { traffic, connect, request, advance } = open();
   const { answer } = request(connect());
-  const onDrained = vi.fn();
-  traffic.drain(1000, onDrained);
+  const onEnd = vi.fn();
+  traffic.drain(now() + 1000, onEnd);
   advance(300);
   answer();
   advance(99);
-  expect(onDrained).not.toHaveBeenCalled();
+  expect(onEnd).not.toHaveBeenCalled();
   advance(6);
-  expect(onDrained).toHaveBeenCalledOnce();
+  expect(onEnd.mock.calls).toEqual([[true]]);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test('draining ends at its deadline, which a second call changes', () => {
+  const { traffic, connect, request, advance } = open();
   request(connect());
-  const onLate = vi.fn();
-  traffic.drain(100, onLate);
-  advance(10_000);
-  expect(onLate).not.toHaveBeenCalled();
+  const onEnd = vi.fn();
+  traffic.drain(now() + 10_000, onEnd);
+  traffic.drain(now() + 100, onEnd);
+  advance(99);
+  expect(onEnd).not.toHaveBeenCalled();
+  advance(4);
+  expect(onEnd.mock.calls).toEqual([[false]]);
   expect(vi.getTimerCount()).toBe(0);
 });

@@ -5,6 +5,7 @@ import type { LaunchOptions } from '../../../../src/process/launch/child.ts';
 import type { ProgramEvent } from '../../../../src/process/launch/running-program.ts';
 import { ContainedProgram } from '../../../../src/process/launch/running-program.ts';
 import { HeldPorts, ipcCommand } from '../../../../src/process/sockets/held-ports.ts';
+import { systemClock } from '../../../../src/shared/clock.ts';
 import { createClock } from '../../../support/clock.ts';
 import { FakeChild, launchOptions } from '../../../support/fake-child.ts';
 
@@ -87,20 +88,44 @@ describe('a running program that is terminated', () => {
 describe('a drain', () => {
   test('precedes the termination while the program listens on a held port', () => {
     const { child, program } = serve();
+    const now = systemClock.now();
     program.end('terminating');
-    expect([child.sent, child.signals]).toEqual([[{ drainMs: 500 }], []]);
-    child.report({ type: 'drained' });
+    expect(child.sent).toEqual([{ drain: { until: expect.any(Number), signal: 'SIGTERM' } }]);
+    expect(child.sent[0]).toHaveProperty(
+      'drain.until',
+      expect.toSatisfy((until: number) => until >= now + 500),
+    );
+    expect(child.signals).toEqual([]);
+    child.report({ type: 'drained', signalsItself: false });
     expect(child.signals).toEqual(['SIGTERM']);
   });
 
-  test('ends at its deadline', () => {
+  test('spares the root process the signal that it sends itself', () => {
+    const { child, program, clock, types } = serve();
+    program.end('terminating');
+    child.report({ type: 'drained', signalsItself: true });
+    clock.advance(1000);
+    expect(child.signals).toEqual([]);
+    child.exit(0);
+    expect(types()).toEqual(['listens', 'exit', 'gone']);
+  });
+
+  test('leaves the message `shutdown` to devwatch', () => {
+    const { child, program } = serve({ signal: 'message' });
+    program.end('terminating');
+    expect(child.sent).toEqual([{ drain: { until: expect.any(Number), signal: undefined } }]);
+    child.report({ type: 'drained', signalsItself: false });
+    expect([child.sent.at(-1), child.signals]).toEqual(['shutdown', []]);
+  });
+
+  test('ends 30 ms after its deadline, once the messages that have arrived are read', () => {
     const { child, program, clock } = serve();
     program.end('terminating');
-    clock.advance(499);
+    clock.advance(529);
     expect(child.signals).toEqual([]);
     clock.advance(1);
     expect(child.signals).toEqual(['SIGTERM']);
-    child.report({ type: 'drained' });
+    child.report({ type: 'drained', signalsItself: false });
     expect(child.signals).toEqual(['SIGTERM']);
   });
 
@@ -116,7 +141,11 @@ describe('a drain', () => {
     const { child, program, clock } = serve();
     program.end('terminating');
     program.end('killing');
-    expect(child.sent).toHaveLength(1);
+    expect(child.sent).toHaveLength(2);
+    expect(child.sent[1]).toHaveProperty(
+      'drain.until',
+      expect.toSatisfy((until: number) => until <= systemClock.now()),
+    );
     expect(child.signals).toEqual(['SIGTERM', 'SIGKILL']);
     await Promise.resolve();
     clock.advance(100);
