@@ -1,6 +1,6 @@
 // Writes the table of options into README.md, between <!-- options --> and <!-- /options -->.
 import fs from 'node:fs';
-import { markdownTable } from '../src/config/flag-text.ts';
+import { markdownTable } from '../src/config/option-text.ts';
 
 const readme = new URL('../README.md', import.meta.url);
 const before = fs.readFileSync(readme, 'utf8');

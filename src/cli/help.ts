@@ -1,8 +1,8 @@
 /** The help: all options and subcommands, or one subcommand. cac aligns the columns. */
 
 import { cac } from 'cac';
-import { defaultText, flagText, isOnByDefault } from '../config/flag-text.ts';
 import { kindOf } from '../config/option-kinds.ts';
+import { defaultText, flagText, isOnByDefault } from '../config/option-text.ts';
 import { type OptionSpec, optionGroups, optionKeys, specOf } from '../config/options.ts';
 import { describeToCac } from './operands.ts';
 import { type Subcommand, subcommands } from './subcommands.ts';

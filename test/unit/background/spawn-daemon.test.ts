@@ -98,7 +98,7 @@ test('a daemon leads no session, and has no terminal and no parent', async () =>
   expect(descriptorsOf(pid)).toMatchObject(ownDescriptors());
 });
 
-test('daemonize returns the identity under which the program runs', async () => {
+test('spawnDaemon returns the identity under which the program runs', async () => {
   let prepared: ProcessIdentity | undefined;
   const daemon = await start({
     prepare(identity) {

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { expect, test } from 'vitest';
-import { markdownTable } from '../../../src/config/flag-text.ts';
+import { markdownTable } from '../../../src/config/option-text.ts';
 import { optionKeys } from '../../../src/config/options.ts';
 
 test('the table has one row for every key, each with as many cells as the head', () => {
