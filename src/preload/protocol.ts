@@ -52,7 +52,7 @@ export interface Drain {
   /** The deadline, in ms of the system's monotonic clock, as `process.hrtime` counts. */
   readonly until: number;
   /**
-   * The signal that the process sends to itself when it is drained before the deadline, which saves 0.2 to 1 ms for a
+   * The signal that the process sends to itself when it is drained before the deadline, which saves the 0.2 to 1 ms of a
    * message to devwatch. Undefined if devwatch terminates the program in another way.
    */
   readonly signal?: NodeJS.Signals | undefined;
