@@ -1,6 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
+/** These tests wait for timers of devwatch most of the time, and need little CPU time. */
+const waiting = 'test/e2e/{apps,background,background-apps,crash,unit}.test.ts';
+
 export default defineConfig({
   test: {
     exclude: ['test/stress/**', 'node_modules/**'],
@@ -14,9 +17,9 @@ export default defineConfig({
     hookTimeout: 30_000,
     projects: [
       { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
-      // Most of these wait for processes most of the time. `npm test` runs two at a time in each worker, which vitest
-      // can be told on the command line only: a project cannot set `sequence.concurrent`.
-      { extends: true, test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'] } },
+      { extends: true, test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], exclude: [waiting] } },
+      // `npm test` runs three tests of such a file at a time. Vitest accepts this on the command line only.
+      { extends: true, test: { name: 'e2e-waiting', include: [waiting] } },
     ],
   },
 });
