@@ -9,6 +9,7 @@ import net from 'node:net';
 import path from 'node:path';
 import readline from 'node:readline';
 import { within } from './deadline.ts';
+import { isAlive } from './facts.ts';
 
 /** A program that has called. */
 export interface Caller {
@@ -17,7 +18,7 @@ export interface Caller {
   readonly says: Readonly<Record<string, unknown>>;
   /** Resolves when the program is dead. */
   readonly gone: Promise<void>;
-  /** Reports whether the connection still stands. */
+  /** Reports whether the program lives. The close of its connection may be read later than its death is known to /proc. */
   isAlive(): boolean;
   /** Sends the program an order; `dialHome` lists them. */
   send(message: 'crash' | 'exit' | string): void;
@@ -58,11 +59,12 @@ export async function openHome(report: () => readonly string[] = () => []): Prom
     });
     readline.createInterface({ input: socket }).once('line', (line) => {
       const says = JSON.parse(line) as Record<string, unknown>;
+      const pid = Number(says.pid);
       caller = {
-        pid: Number(says.pid),
+        pid,
         says,
         gone,
-        isAlive: () => sockets.has(socket),
+        isAlive: () => sockets.has(socket) && isAlive(pid),
         send: (text) => socket.write(`${text}\n`),
       };
       alive += 1;
