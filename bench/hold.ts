@@ -22,7 +22,7 @@ import type { Failure, Load, Notice, Report, Tally } from './hold-client.ts';
 import { drawBars } from './plot.ts';
 import { Running } from './restart-running.ts';
 import { type Tool, tools, useBuilds, type Workload } from './restart-tools.ts';
-import { installPeers, markdownTable, repository, runAndCleanUp, versionOf, writeToReadme } from './support.ts';
+import { installPeers, markdownTable, repository, runAndCleanUp, versionOf, writeToBenchmarks } from './support.ts';
 
 const load: Omit<Load, 'port'> = { newEveryMs: 5, kept: 50, retryAfterMs: 50 };
 /** Time between a restart and the next save. */
@@ -224,8 +224,8 @@ async function main(folder: string): Promise<void> {
   const text = report(results, answerAfter, facts);
   console.log(text);
   if (!values.write) return;
-  writeToReadme('hold', text);
-  fs.writeFileSync(path.join(repository, '.github/hold.svg'), draw(results));
+  writeToBenchmarks('hold', text);
+  fs.writeFileSync(path.join(repository, 'docs/images/hold.svg'), draw(results));
 }
 
 /** Returns the named items, or all of them if none is named. */

@@ -26,7 +26,7 @@ import { measureCost, type ToolCost } from './restart-cost.ts';
 import { type Measured, report } from './restart-report.ts';
 import { type Place, Running, type Save, type Steps } from './restart-running.ts';
 import { type Tool, tools, useBuilds, type Workload, workloads } from './restart-tools.ts';
-import { installPeers, median, repository, runAndCleanUp, writeToReadme } from './support.ts';
+import { installPeers, median, repository, runAndCleanUp, writeToBenchmarks } from './support.ts';
 
 const measurements = ['restart', 'quick', 'launch', 'memory', 'idle'] as const;
 type Measurement = (typeof measurements)[number];
@@ -225,8 +225,8 @@ async function main(folder: string): Promise<void> {
   const text = report(measured, facts);
   console.log(text);
   if (!values.write) return;
-  writeToReadme('restart', text);
-  fs.writeFileSync(path.join(repository, '.github/restart.svg'), draw(restarts.get(commonjs) ?? new Map()));
+  writeToBenchmarks('restart', text);
+  fs.writeFileSync(path.join(repository, 'docs/images/restart.svg'), draw(restarts.get(commonjs) ?? new Map()));
 }
 
 function refuseUnknown(flag: string, given: readonly string[], known: readonly string[]): void {

@@ -1,4 +1,4 @@
-/** Shared by the benchmarks and comparisons: medians, tables, the README, the peers. */
+/** Shared by the benchmarks and comparisons: medians, tables, docs/benchmarks.md, the peers. */
 
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -20,15 +20,15 @@ export function markdownTable([head = [], ...rows]: readonly (readonly string[])
   return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
-/** Writes `text` into README.md, between <!-- mark --> and <!-- /mark -->. */
-export function writeToReadme(mark: string, text: string): void {
-  const readme = path.join(repository, 'README.md');
-  const before = fs.readFileSync(readme, 'utf8');
+/** Writes `text` into docs/benchmarks.md, between <!-- mark --> and <!-- /mark -->. */
+export function writeToBenchmarks(mark: string, text: string): void {
+  const page = path.join(repository, 'docs/benchmarks.md');
+  const before = fs.readFileSync(page, 'utf8');
   const pattern = new RegExp(`(<!-- ${mark} -->\n)[\\s\\S]*?(\n<!-- /${mark} -->)`);
-  if (!pattern.test(before)) throw new Error(`README.md: <!-- ${mark} --> … <!-- /${mark} --> is missing`);
+  if (!pattern.test(before)) throw new Error(`docs/benchmarks.md: <!-- ${mark} --> … <!-- /${mark} --> is missing`);
   // A replacement function, because a `$` in a string has a meaning.
   const after = before.replace(pattern, (_all, begin, end) => `${begin}\n${text}\n${end}`);
-  fs.writeFileSync(readme, after);
+  fs.writeFileSync(page, after);
 }
 
 /** Returns the version of an installed package. */

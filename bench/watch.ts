@@ -16,7 +16,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { drawLines } from './plot.ts';
-import { installPeers, markdownTable, median, peers, repository, versionOf, writeToReadme } from './support.ts';
+import { installPeers, markdownTable, median, peers, repository, versionOf, writeToBenchmarks } from './support.ts';
 import type { ProgramReport, ReadyReport, Request, WatcherId } from './watch-child.ts';
 
 const allSizes = [1000, 10_000, 50_000, 200_000];
@@ -396,8 +396,8 @@ async function main(folder: string): Promise<void> {
   const text = report(results, trees, program, facts);
   console.log(text);
   if (!values.write) return;
-  writeToReadme('watch', text);
-  fs.writeFileSync(path.join(repository, '.github/watch.svg'), draw(results, sizes));
+  writeToBenchmarks('watch', text);
+  fs.writeFileSync(path.join(repository, 'docs/images/watch.svg'), draw(results, sizes));
 }
 
 const temporary = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'bench-watch-')));

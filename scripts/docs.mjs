@@ -1,14 +1,14 @@
-// Writes the table of options into README.md, between <!-- options --> and <!-- /options -->.
+// Writes the table of options into docs/options.md, between <!-- options --> and <!-- /options -->.
 import fs from 'node:fs';
 import { markdownTable } from '../src/config/option-text.ts';
 
-const readme = new URL('../README.md', import.meta.url);
-const before = fs.readFileSync(readme, 'utf8');
+const page = new URL('../docs/options.md', import.meta.url);
+const before = fs.readFileSync(page, 'utf8');
 const pattern = /(<!-- options -->\n)[\s\S]*?(\n<!-- \/options -->)/;
 if (!pattern.test(before)) {
-  console.error('README.md: has no <!-- options --> … <!-- /options -->, each on a line of its own');
+  console.error('docs/options.md: has no <!-- options --> … <!-- /options -->, each on a line of its own');
   process.exit(1);
 }
 // A replacement function, because a `$` in a string has a meaning.
 const after = before.replace(pattern, (_all, begin, end) => `${begin}\n${markdownTable()}\n${end}`);
-if (after !== before) fs.writeFileSync(readme, after);
+if (after !== before) fs.writeFileSync(page, after);

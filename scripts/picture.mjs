@@ -1,4 +1,4 @@
-// Draws .github/terminal.svg from a real run of the built devwatch, with a small server that is edited and crashes.
+// Draws docs/images/terminal.svg from a real run of the built devwatch, with a small server that is edited and crashes.
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -7,7 +7,7 @@ import path from 'node:path';
 const root = path.resolve(import.meta.dirname, '..');
 const esc = String.fromCharCode(27);
 const colour = new RegExp(`${esc}\\[(\\d+)m`, 'g');
-const picture = path.join(root, '.github/terminal.svg');
+const picture = path.join(root, 'docs/images/terminal.svg');
 const demo = (greeting) => `import http from 'node:http';
 
 http

@@ -15,7 +15,7 @@ import { parseArgs } from 'node:util';
 import { isAlive, parentOf } from '../../test/support/facts.ts';
 import { freePort } from '../../test/support/ports.ts';
 import { proportionalSize, settle } from '../restart-cost.ts';
-import { installPeers, markdownTable, median, repository, runAndCleanUp, writeToReadme } from '../support.ts';
+import { installPeers, markdownTable, median, repository, runAndCleanUp, writeToBenchmarks } from '../support.ts';
 import { type Census, type Outcome, Session, within } from './background-session.ts';
 import { type BackgroundTool, tools } from './background-tools.ts';
 
@@ -262,7 +262,7 @@ async function main(): Promise<void> {
   const facts = `${versions.join(', ')}, Node ${process.versions.node}; Linux, ${os.availableParallelism()} cores; medians of ${trials} trials, memory once.`;
   const text = [...texts, facts].join('\n\n');
   console.log(text);
-  if (values.write) writeToReadme('background', text);
+  if (values.write) writeToBenchmarks('background', text);
 }
 
 await runAndCleanUp(main, () => Session.clearAll());

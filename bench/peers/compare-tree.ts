@@ -21,7 +21,7 @@ import { parseArgs } from 'node:util';
 import { listPids, readProc } from '../../src/process/tree/proc.ts';
 import { type Adversary, adversaries, commandFor, kill } from '../../test/support/adversaries.ts';
 import { isAlive } from '../../test/support/facts.ts';
-import { writeToReadme } from '../support.ts';
+import { writeToBenchmarks } from '../support.ts';
 
 /** Time from the adversary's readiness to the save: by then each tool watches. */
 const leadMs = 1000;
@@ -430,7 +430,7 @@ async function main(): Promise<number> {
   );
   const text = [...table, '', `${versions.join(', ')}; Linux; the largest of ${values.trials} trials.`].join('\n');
   console.log(text);
-  if (values.write) writeToReadme('tree', text);
+  if (values.write) writeToBenchmarks('tree', text);
 
   const own = chosen.flatMap((adversary) => results.get(adversary)?.get(tools[0] as Tool) ?? []);
   return own.every(({ restart, end }) => restart === 0 && end === 0) ? 0 : 1;

@@ -1,4 +1,4 @@
-/** Flags and defaults as `--help` and the README show them, and the README's table of options. */
+/** Flags and defaults as `--help` and docs/options.md show them, and the table of options in docs/options.md. */
 
 import { kindOf } from './option-kinds.ts';
 import { type OptionSpec, optionKeys, specOf } from './options.ts';
@@ -22,7 +22,7 @@ export function defaultText(spec: OptionSpec): string {
   return ` (${Array.isArray(value) ? value.join(', ') : format(value)})`;
 }
 
-/** Returns the README's table of options. */
+/** Returns the table of options in docs/options.md. */
 export function markdownTable(): string {
   const rows = optionKeys.map((key) => {
     const spec = specOf(key);

@@ -1,6 +1,6 @@
 /**
- * The table of options. Flags, keys of `.watchrc`, types, validation, JSON Schema, `--help` and the README's table are
- * made from it.
+ * The table of options. Flags, keys of `.watchrc`, types, validation, JSON Schema, `--help` and the table in
+ * docs/options.md are made from it.
  */
 
 import type { Settings } from './settings-types.ts';

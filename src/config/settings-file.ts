@@ -152,7 +152,7 @@ export function readLayer(document: Document, others: readonly string[] = []): L
   for (const { key, keyAt, value } of document.entries()) {
     if (key === '$schema' || others.includes(key)) continue;
     if (!isOptionKey(key)) {
-      const hint = didYouMean(key, [...optionKeys, ...others]) || ' · the README lists all keys';
+      const hint = didYouMean(key, [...optionKeys, ...others]) || ' · docs/options.md lists all keys';
       throw keyAt.error(`unknown key ${show(key)}${hint}`);
     }
     if (values.has(key)) throw keyAt.error(`"${key}" appears twice`);

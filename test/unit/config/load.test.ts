@@ -172,13 +172,13 @@ test('comments, trailing commas, a byte order mark, CRLF and a $schema are fine'
 
 test.each<[string, string, string]>([
   ['an unknown key', '{\n  "quiet": true,\n  "wacth": "src"\n}', '3:3: unknown key "wacth" · did you mean "watch"?'],
-  ['an unknown key unlike any', '{"zzzzzzzzz": 1}', '1:2: unknown key "zzzzzzzzz" · the README lists all keys'],
-  ['a key that every object has', '{"toString": 1}', '1:2: unknown key "toString" · the README lists all keys'],
-  ['__proto__', '{"__proto__": {"quiet": true}}', '1:2: unknown key "__proto__" · the README lists all keys'],
+  ['an unknown key unlike any', '{"zzzzzzzzz": 1}', '1:2: unknown key "zzzzzzzzz" · docs/options.md lists all keys'],
+  ['a key that every object has', '{"toString": 1}', '1:2: unknown key "toString" · docs/options.md lists all keys'],
+  ['__proto__', '{"__proto__": {"quiet": true}}', '1:2: unknown key "__proto__" · docs/options.md lists all keys'],
   [
     'an unknown key with line breaks',
     '{"a\\nb\\u001b[2J": 1}',
-    '1:2: unknown key "a\\nb\\u001b[2J" · the README lists all keys',
+    '1:2: unknown key "a\\nb\\u001b[2J" · docs/options.md lists all keys',
   ],
   ['a wrong type', '{\n  "quiet": 1\n}', '2:12: "quiet" takes true or false, not 1'],
   ['null', '{"watch": null}', '1:11: "watch" takes a text or a list of texts, not null'],
@@ -239,7 +239,7 @@ test('reads files of up to 1 MB', async () => {
   const megabyte = 1024 * 1024;
   const key = 'x'.repeat(megabyte - 8);
   expect(await refusalOf(`{"${key}": 1}`)).toBe(
-    `.watchrc:1:2: unknown key "${'x'.repeat(56)}… · the README lists all keys`,
+    `.watchrc:1:2: unknown key "${'x'.repeat(56)}… · docs/options.md lists all keys`,
   );
   expect(await refusalOf('x'.repeat(megabyte))).toBe(
     `.watchrc:1:1: broken JSON: invalid symbol at "${'x'.repeat(20)}"`,
