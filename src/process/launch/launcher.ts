@@ -8,7 +8,7 @@ import { type HeldPort, HeldPorts, openPort } from '../sockets/held-ports.ts';
 import { StandbyPool } from '../standby/pool.ts';
 import type { Containment } from '../tree/tree.ts';
 import { type ChildOptions, type LaunchOptions, type StartedChild, startChild } from './child.ts';
-import type { Output } from './output.ts';
+import type { Output, OutputStreams } from './output.ts';
 import { ContainedProgram, type ProgramListener, type RunningProgram, unstartedProgram } from './running-program.ts';
 import type { TerminalModes } from './tty.ts';
 
@@ -35,6 +35,8 @@ export class Launcher {
   readonly #outputs = new Set<Promise<void>>();
   #serial = 0;
   #program: ContainedProgram | undefined;
+  /** Captured output of the latest run. */
+  #output: OutputStreams | undefined;
 
   constructor(options: LauncherOptions) {
     this.#options = options;
@@ -51,9 +53,14 @@ export class Launcher {
     const child = standby ?? this.#start({ ...common, env: { ...common.env, ...variables } });
     if ('failure' in child) return unstartedProgram(child.failure, options, listener);
     const onPackage = options.standby ? this.#standbys.launched(common, child, listener) : () => {};
-    const context = { child, fromStandby: standby !== undefined, options, listener, heldPorts: this.#heldPorts };
-    const program = new ContainedProgram({ ...this.#options, ...context, onPackage });
+    const program = new ContainedProgram({
+      ...this.#options,
+      ...{ child, fromStandby: standby !== undefined, options, listener, onPackage },
+      heldPorts: this.#heldPorts,
+      previousOutput: this.#output,
+    });
     this.#program = program;
+    this.#output = options.capturesOutput ? child.output : undefined;
     this.#outputs.add(program.forwarded);
     void program.forwarded.then(() => this.#outputs.delete(program.forwarded));
     return program;

@@ -1,9 +1,12 @@
 /** The output of a program that devwatch captures: pipes for it, and forwarding. */
 
 import { type ChildProcess, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import fs from 'node:fs';
 import { Socket } from 'node:net';
 import path from 'node:path';
+import type { Readable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import { flushed } from '../../shared/flush-stream.ts';
 import { stateFolder } from '../../shared/user-folders.ts';
 import { platform } from '../platform.ts';
@@ -83,37 +86,70 @@ export function openPipes(): Pipes | undefined {
 function readFrom(fd: number, child: ChildProcess): Socket {
   const stream = new Socket({ fd, readable: true, writable: false });
   // The end of a stream is only noticed by reading it, which nothing else does for a discarded standby.
-  child.once('exit', () => stream.resume());
+  child.once('exit', () => {
+    if (stream.readableFlowing === null) stream.resume();
+  });
   return stream;
 }
 
 /**
  * Forwards both streams to `output`, by default to devwatch's own stdout and stderr, with back-pressure, and calls
  * `onChunk` with each chunk. Resolves when both have ended and devwatch's own streams have passed everything on.
+ *
+ * @param previous the streams of the run before: the rest of its output comes first
  */
 export async function forwardOutput(
   streams: OutputStreams,
   onChunk: (chunk: Buffer) => void,
   output: Output | undefined,
+  previous?: OutputStreams,
 ): Promise<void> {
   const closed: Promise<unknown>[] = [];
   for (const name of names) {
     const stream = streams[name];
     if (stream === null) continue;
-    closed.push(new Promise((resolve) => stream.once('close', resolve)));
-    stream.on('data', onChunk);
-    if (output === undefined) {
-      stream.pipe(process[name], { end: false });
-    } else {
-      stream.on('data', (chunk: Buffer) => {
-        const written = output[name](chunk);
-        if (written === undefined) return;
-        stream.pause();
-        void written.then(() => stream.resume());
-      });
-      stream.once('close', () => output.ended?.(name));
-    }
+    const begin = (): void => {
+      stream.on('data', onChunk);
+      if (output === undefined) stream.pipe(process[name], { end: false });
+      else stream.on('data', (chunk: Buffer) => holdWhile(stream, output[name](chunk)));
+    };
+    const whenClosed = new Promise((resolve) => stream.once('close', resolve));
+    closed.push(whenClosed.then(() => output?.ended?.(name)));
+    // On other systems Node resumes the streams of a process that has exited, whoever has paused them.
+    const before = platform.hasProc ? previous?.[name] : undefined;
+    if (before === undefined || before === null || before.closed) begin();
+    else holdWhile(stream, readToItsEnd(before).then(begin));
   }
   await Promise.all(closed);
   if (output === undefined) await Promise.all(names.map((name) => flushed(process[name])));
+}
+
+/** Stops reading until the promise settles. */
+function holdWhile(stream: Readable, until: Promise<void> | undefined): void {
+  if (until === undefined) return;
+  stream.pause();
+  void until.then(() => stream.resume());
+}
+
+/** A pipe of Linux holds this much. */
+const pipeBytes = 64 * 1024;
+
+/**
+ * Resolves when the output that a run left in its pipe has been read. It may take as long as nobody reads devwatch's own
+ * output. The end of the stream does not tell: an exempted process may keep it open, and print for ever.
+ */
+async function readToItsEnd(stream: Readable): Promise<void> {
+  let bytes = 0;
+  const count = (chunk: Buffer): void => {
+    bytes += chunk.length;
+  };
+  stream.on('data', count);
+  for (let before = -1; !stream.closed && bytes > before && bytes <= pipeBytes; ) {
+    while (stream.isPaused() && !stream.closed) await Promise.race([once(stream, 'resume'), once(stream, 'close')]);
+    before = bytes;
+    // The event loop polls between these two.
+    await setImmediate();
+    await setImmediate();
+  }
+  stream.off('data', count);
 }

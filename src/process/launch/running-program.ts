@@ -11,7 +11,7 @@ import { Termination } from '../tree/terminate.ts';
 import { treeCpuTime, treeMemory } from '../tree/usage.ts';
 import type { Child, LaunchOptions } from './child.ts';
 import type { LauncherOptions } from './launcher.ts';
-import { forwardOutput } from './output.ts';
+import { forwardOutput, type OutputStreams } from './output.ts';
 
 /** An event of one run of a program. */
 export type ProgramEvent =
@@ -62,6 +62,8 @@ export interface ProgramContext extends Pick<LauncherOptions, 'clock' | 'modes' 
   readonly options: LaunchOptions;
   readonly listener: ProgramListener;
   readonly heldPorts: HeldPorts;
+  /** Captured output of the run before. */
+  readonly previousOutput?: OutputStreams | undefined;
   /** The program loads a file of a package. */
   readonly onPackage: (item: PackageFile) => void;
 }
@@ -90,14 +92,14 @@ export class ContainedProgram implements RunningProgram {
   #ping: { readonly number: number; readonly onAnswer: () => void } | undefined;
 
   constructor(context: ProgramContext) {
-    const { child, fromStandby, options, listener, output } = context;
+    const { child, fromStandby, options, listener, output, previousOutput } = context;
     this.#context = context;
     this.pid = child.pid;
     this.fromStandby = fromStandby;
     child.receive((message) => this.#onMessage(message));
     child.process.on('message', (message) => listener.onEvent({ type: 'message', message }));
     this.forwarded = options.capturesOutput
-      ? forwardOutput(child.output, (chunk) => listener.onEvent({ type: 'output', chunk }), output)
+      ? forwardOutput(child.output, (chunk) => listener.onEvent({ type: 'output', chunk }), output, previousOutput)
       : Promise.resolve();
     if (options.relay) relayMessages(child.process);
     child.process.once('exit', (code, signal) => this.#onExit(code, signal));
