@@ -8,6 +8,7 @@ import { pageExtensions } from '../config/defaults.ts';
 import type { Settings } from '../config/settings-types.ts';
 import type { Clock } from '../shared/clock.ts';
 import type { Change, Emit } from '../shared/events.ts';
+import { cpuQueue as readCpuQueue } from '../watch/cpu-queue.ts';
 import { QuietWindow } from '../watch/debounce.ts';
 import { restOfSaveAt, statsOf } from '../watch/disk.ts';
 import { LoopDetector } from '../watch/loop-detector.ts';
@@ -23,6 +24,8 @@ export interface ChangesOptions {
   readonly session: () => Pick<WatchSession, 'changed' | 'explain' | 'isResyncing'> | undefined;
   /** Returns how long, in ms, the rest of a save may take; 0 when the file looks complete. */
   readonly restOfSave?: (file: string) => number;
+  /** Returns how many threads share a CPU. */
+  readonly cpuQueue?: () => number;
   readonly emit: Emit;
   /** `changed`: something has, and the program can be stopped. `quiet`: the changes are complete, the next run can start. */
   readonly dispatch: (type: 'changed' | 'quiet') => void;
@@ -42,13 +45,14 @@ export class Changes {
   #settled: readonly Change[] = [];
 
   constructor(options: ChangesOptions) {
-    const { clock, restOfSave = restOfSaveAt } = options;
+    const { clock, restOfSave = restOfSaveAt, cpuQueue = readCpuQueue } = options;
     this.#options = options;
     this.#quiet = new QuietWindow({
       clock,
       delay: () => this.#settings.delay,
       busy: () => this.#isGitWriting() || options.session()?.isResyncing() === true,
       restOfSave,
+      cpuQueue,
       onQuiet: (changes) => this.#onQuiet(changes),
     });
     this.#pageQuiet = new QuietWindow({

@@ -39,6 +39,7 @@ function open({ folder = '/project', unchanged = [], ...settings }: Options = {}
       changed: (all) => all.filter(({ path }) => !unchanged.includes(path)),
     }),
     restOfSave: () => 0,
+    cpuQueue: () => 1,
     emit(event) {
       events.push(event);
       seen.push(event.type);

@@ -8,9 +8,10 @@ interface Setup {
   readonly delay?: number;
   readonly busy?: () => boolean;
   readonly restOfSave?: (path: string) => number;
+  readonly cpuQueue?: () => number;
 }
 
-function open({ delay, busy = () => false, restOfSave = () => 0 }: Setup = {}) {
+function open({ delay, busy = () => false, restOfSave = () => 0, cpuQueue = () => 1 }: Setup = {}) {
   const clock = createClock();
   /** Each burst with the time since the start at which it was delivered. */
   const bursts: { at: number; changes: readonly Change[] }[] = [];
@@ -20,6 +21,7 @@ function open({ delay, busy = () => false, restOfSave = () => 0 }: Setup = {}) {
     delay: () => delay,
     busy,
     restOfSave,
+    cpuQueue,
     onQuiet: (changes) => bursts.push({ at: clock.now() - start, changes }),
   });
   const push = (path: string, kind: Change['kind'] = 'change') => quiet.push({ kind, path });
@@ -32,19 +34,35 @@ const several = (count: number) => Array.from({ length: count }, (_, index) => `
 
 describe('the adaptive window', () => {
   test.each([
-    [1, 1, false, false, 5],
-    [1, 8, false, false, 5],
-    [1, 9, false, false, 60],
-    [2, 2, false, false, 60],
-    [100, 100, false, false, 60],
-    [1, 101, false, false, 120],
-    [101, 101, false, false, 120],
-    [1, 1, true, false, 120],
-    [2, 2, true, false, 120],
-    [1, 1, false, true, 60],
-    [101, 101, false, true, 120],
-  ])('for %i files in %i events, busy: %s, resumed: %s, is %i ms', (files, events, busy, resumed, window) => {
-    expect(adaptiveWindow(files, events, busy, resumed)).toBe(window);
+    [1, 1, {}, 5],
+    [1, 8, {}, 5],
+    [1, 9, {}, 60],
+    [2, 2, {}, 60],
+    [100, 100, {}, 60],
+    [1, 101, {}, 120],
+    [101, 101, {}, 120],
+    [1, 1, { isBusy: true }, 120],
+    [2, 2, { isBusy: true }, 120],
+    [1, 1, { hasResumed: true }, 60],
+    [101, 101, { hasResumed: true }, 120],
+    [1, 1, { cpuQueue: 3 }, 15],
+    [1, 1, { cpuQueue: 30 }, 60],
+    [2, 2, { cpuQueue: 3 }, 60],
+  ])('for %i files in %i events with %j is %i ms', (files, events, state, window) => {
+    expect(adaptiveWindow(files, events, state)).toBe(window);
+  });
+
+  test('grows with the threads that share a CPU at the first change', () => {
+    const queues = [2, 9, 1];
+    const { clock, push, times } = open({ cpuQueue: () => queues.shift() ?? 0 });
+    push('/a');
+    clock.advance(9);
+    push('/a');
+    clock.advance(9);
+    expect(times()).toEqual([]);
+    clock.advance(1);
+    expect(times()).toEqual([19]);
+    expect(queues).toEqual([9, 1]);
   });
 
   test('waits as long as the rest of a save may take, or until the save is complete', () => {
