@@ -37,7 +37,7 @@ function suggest(error: unknown, { program: [word = ''] }: CommandLine): never {
 }
 
 /** Returns the arguments of a subcommand; undefined if they ask for help. */
-async function readInvocation(
+export async function readInvocation(
   subcommand: Subcommand,
   before: CommandLine,
   words: readonly string[],
