@@ -12,6 +12,7 @@ import {
   Visitor,
 } from 'oxc-parser';
 import { describe, expect, test } from 'vitest';
+import { allowedImports } from '../support/rooms.ts';
 
 interface Source {
   readonly file: string;
@@ -99,34 +100,16 @@ function isFlat({ body }: FunctionNode | ArrowFunctionExpression, linesOf: (node
 /** The room of a file: the first folder of its path, or the file itself at the root of src. */
 const roomOf = (file: string): string => (file.includes('/') ? file.slice(0, file.indexOf('/')) : file);
 
-/** The rooms from which each room may import at run time, besides itself and `shared`. */
-const allowed: Readonly<Record<string, readonly string[]>> = {
-  'bin.ts': [],
-  'index.ts': ['run', 'config'],
-  cli: ['background', 'run', 'systemd', 'terminal', 'watch', 'process', 'config'],
-  background: ['run', 'systemd', 'terminal', 'process', 'config'],
-  run: ['supervise', 'watch', 'process', 'live-reload', 'config'],
-  systemd: ['process'],
-  supervise: ['config'],
-  watch: [],
-  process: [],
-  'live-reload': [],
-  terminal: [],
-  config: [],
-  preload: [],
-  shared: [],
-};
-
 const isSource = (name: string): boolean => sources.some(({ file }) => file === name);
 
 describe('imports', () => {
   test('go one way, from room to room', () => {
     const wrong = sources.flatMap(({ file, imports, lazyImports }) => {
       const room = roomOf(file);
-      expect(allowed, `${file} is in no known room`).toHaveProperty([room]);
+      expect(allowedImports, `${file} is in no known room`).toHaveProperty([room]);
       return [...imports, ...lazyImports]
         .filter(isSource)
-        .filter((target) => ![room, 'shared', ...(allowed[room] ?? [])].includes(roomOf(target)))
+        .filter((target) => ![room, 'shared', ...(allowedImports[room] ?? [])].includes(roomOf(target)))
         .map((target) => `${file} imports ${target}`);
     });
     expect(wrong).toEqual([]);
