@@ -15,6 +15,12 @@ export default defineConfig({
     // Every wait has a deadline of its own, which comes first and says what it waited for.
     testTimeout: 30_000,
     hookTimeout: 30_000,
+    coverage: {
+      include: ['src/**'],
+      // Tests load these files as they are built, and Vitest cannot parse their sources.
+      exclude: ['src/preload/*.cts'],
+      reporter: ['text-summary', 'html', 'json-summary'],
+    },
     projects: [
       { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
       { extends: true, test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], exclude: [waiting] } },
