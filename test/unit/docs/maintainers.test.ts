@@ -15,8 +15,9 @@ const contributing = fs.readFileSync('CONTRIBUTING.md', 'utf8');
 /** Returns the names that a page gives and the source does not have, each with its line. */
 function mistakesIn(text: string): string[] {
   return text.split('\n').flatMap((line, index) => {
-    const spans = [...line.matchAll(/`([^`]+)`/g)].map(([, span = '']) => span);
-    const paths = [...spans, ...line.matchAll(/"([^"]*)"/g)].flatMap((span) => pathsIn(String(span)));
+    const spans = textsIn(line, /`([^`]+)`/g);
+    // Labels in diagrams stand between quotes.
+    const paths = [...spans, ...textsIn(line, /"([^"]+)"/g)].flatMap(pathsIn);
     const files = paths.map(resolveFile);
     const missing = paths.filter((_, at) => files[at] === undefined).map((name) => `${name}: no such file`);
     const sources = files.flatMap((file) => (file !== undefined && isCode.test(file) ? [namesIn(file)] : []));
@@ -27,6 +28,8 @@ function mistakesIn(text: string): string[] {
     return [...missing, ...unknown].map((mistake) => `${index + 1}: ${mistake}`);
   });
 }
+
+const textsIn = (line: string, pattern: RegExp): string[] => [...line.matchAll(pattern)].map(([, text = '']) => text);
 
 const isCode = /\.[cm]?[jt]s$/;
 
