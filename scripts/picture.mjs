@@ -1,14 +1,22 @@
-// Draws docs/images/terminal.svg from a real run of the built devwatch, with a small server that is edited and crashes.
-import { spawn } from 'node:child_process';
+// Draws docs/images/terminal.svg from a real run of the built devwatch in a terminal: a server that is edited, crashes,
+// and is asked by a client all the time, and a .watchrc with a mistake.
 import fs from 'node:fs';
+import http from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pty from '@lydell/node-pty';
 
 const root = path.resolve(import.meta.dirname, '..');
 const esc = String.fromCharCode(27);
 const colour = new RegExp(`${esc}\\[(\\d+)m`, 'g');
 const picture = path.join(root, 'docs/images/terminal.svg');
-const demo = (greeting) => `import http from 'node:http';
+const port = 3000;
+/** A number that no style of a terminal has: that of the comments. */
+const noteStyle = 1000;
+/** The standby process of the next run is ready by then. */
+const calmMs = 3000;
+const server = (greeting) => `import http from 'node:http';
 
 http
   .createServer((request, response) => {
@@ -18,7 +26,7 @@ http
     }
     response.end('${greeting}');
   })
-  .listen(3000, () => console.log('listening on http://localhost:3000'));
+  .listen(${port}, () => console.log('listening on http://localhost:${port}'));
 `;
 
 const output = await record();
@@ -28,56 +36,95 @@ fs.writeFileSync(picture, draw(output.trimEnd().split('\n')));
 /** Resolves to the terminal's content, with comments about the actions in between. */
 async function record() {
   const folder = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'shop-')));
-  fs.writeFileSync(path.join(folder, 'package.json'), '{"type": "module"}');
-  fs.writeFileSync(path.join(folder, 'server.js'), demo('hello'));
-  // Through a shell that merges both streams, so that they keep their order.
-  const line = `exec "$0" ${path.join(root, 'dist/cli.cjs')} server.js 2>&1`;
+  const write = (file, text) => fs.writeFileSync(path.join(folder, file), text);
+  write('package.json', '{"type": "module"}');
+  write('server.js', server('hello'));
+  write('.watchrc', '{ "script": "server.js" }\n');
   const { NO_COLOR: _, ...env } = process.env;
-  const child = spawn('/bin/sh', ['-c', line, process.execPath], { cwd: folder, env: { ...env, FORCE_COLOR: '1' } });
-  let all = `${esc}[1m$ devwatch server.js${esc}[22m\n`;
+  const terminal = pty.spawn(process.execPath, [path.join(root, 'dist/cli.cjs')], {
+    cwd: folder,
+    cols: 100,
+    rows: 40,
+    env: { ...env, TERM: 'xterm-256color' },
+  });
+  let all = `${esc}[1m$ npx devwatch${esc}[22m\n`;
   let seen = 0;
   let wake = () => {};
-  child.stdout.setEncoding('utf8').on('data', (text) => {
-    all += text;
+  let hasEnded = false;
+  const ended = new Promise((resolve) => terminal.onExit(resolve)).then(() => {
+    hasEnded = true;
+  });
+  terminal.onData((text) => {
+    all += text.replaceAll('\r', '');
     wake();
   });
-  const ended = new Promise((resolve) => child.once('close', resolve));
   const until = async (pattern) => {
     for (let match = null; match === null; ) {
       match = pattern.exec(all.slice(seen));
       if (match !== null) seen += match.index + match[0].length;
-      else await Promise.race([new Promise((resolve) => (wake = resolve)), ended.then(() => fail(all))]);
+      else if (hasEnded) throw new Error(`devwatch ended early:\n${all}`);
+      else await Promise.race([new Promise((resolve) => (wake = resolve)), ended]);
     }
   };
   const note = (text) => {
-    all += `${esc}[90m# ${text}${esc}[39m\n`;
+    all += `${esc}[${noteStyle}m# ${text}${esc}[39m\n`;
     seen = all.length;
   };
 
   try {
-    await until(/(watching|listening)[\s\S]*(watching|listening).*\n/);
-    note('server.js is saved');
-    fs.writeFileSync(path.join(folder, 'server.js'), demo('good morning'));
     await until(/listening.*\n/);
+    const client = startClient();
+    await sleep(calmMs);
+    note('server.js is saved, while a client keeps asking');
+    write('server.js', server('good morning'));
+    await until(/answering[\s\S]*listening.*\n/);
+    await sleep(calmMs);
+    const { answered, failed } = await client.stop();
+    note(`the client: ${answered.toLocaleString('en-US')} requests answered, ${failed} refused or reset`);
     note('a request that the server cannot handle');
-    await fetch('http://localhost:3000/orders').catch(() => {});
-    await until(/listening.*\n/);
+    await fetch(`http://localhost:${port}/orders`).catch(() => {});
+    await until(/answering[\s\S]*listening.*\n/);
+    note('.watchrc is saved with a mistake');
+    write('.watchrc', '{ "script": "server.js", "wach": ["src"] }\n');
+    await until(/old settings.*\n/);
   } finally {
-    child.kill('SIGTERM');
+    terminal.kill('SIGTERM');
     await ended;
     fs.rmSync(folder, { recursive: true });
   }
   return all.replaceAll(folder, '/home/me/shop');
 }
 
-function fail(all) {
-  throw new Error(`devwatch ended early:\n${all}`);
+/** Sends one request after the other, each on a new connection, and counts them. */
+function startClient() {
+  let answered = 0;
+  let failed = 0;
+  let isStopped = false;
+  const ask = () =>
+    new Promise((resolve) => {
+      const request = http.get({ port, agent: false }, (response) => {
+        response.resume().once('close', () => resolve(response.complete));
+      });
+      request.once('error', () => resolve(false));
+    });
+  const loop = (async () => {
+    while (!isStopped) {
+      if (await ask()) answered += 1;
+      else failed += 1;
+    }
+  })();
+  const stop = async () => {
+    isStopped = true;
+    await loop;
+    return { answered, failed };
+  };
+  return { stop };
 }
 
 /** Returns an SVG of a terminal window with these lines, which contain ANSI colours. */
 function draw(lines) {
   const [charWidth, lineHeight, left, top] = [8.43, 22, 24, 74];
-  const styles = { 1: 'bold', 2: 'dim', 31: 'red', 32: 'green', 33: 'yellow', 90: 'note' };
+  const styles = { 1: 'bold', 2: 'dim', 31: 'red', 32: 'green', 33: 'yellow', 90: 'dim', [noteStyle]: 'note' };
   const escaped = (text) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
   const spans = (line) => {
     let style = '';
@@ -98,7 +145,7 @@ function draw(lines) {
   const height = y(lines.length - 1) + 30;
   const texts = lines.map((line, index) => `<text x="${left}" y="${y(index)}">${spans(line)}</text>`);
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img">
-<title>devwatch in a terminal: it restarts a server after a save, and again after a crash</title>
+<title>devwatch in a terminal: it restarts a server after a save and after a crash, and points at a mistake in .watchrc</title>
 <style>
 text { font: 14px ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace; fill: #d7dce5; white-space: pre }
 .bold { font-weight: bold; fill: #ffffff }

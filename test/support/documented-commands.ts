@@ -46,7 +46,9 @@ async function mistakeIn(words: readonly string[], names: ReadonlySet<string>): 
     const subcommand = line.literal ? undefined : findSubcommand(word);
     if (subcommand === undefined) return mistakeInProgram(line.program, names);
     const invocation = await readInvocation(subcommand, { ...line, program: [] }, rest);
-    return mistakeInProgram(invocation?.line.program ?? [], names);
+    const program = invocation?.line.program ?? [];
+    // `start web` and `unit web` name a program of the background.
+    return mistakeInProgram(program, new Set([...names, ...program.slice(0, 1)]));
   } catch (error) {
     if (error instanceof UsageError) return error.message;
     throw error;
