@@ -1,6 +1,6 @@
-// Writes the table of options into docs/options.md, between <!-- options --> and <!-- /options -->.
+// Writes the tables of options into docs/options.md, between <!-- options --> and <!-- /options -->.
 import fs from 'node:fs';
-import { markdownTable } from '../src/config/option-text.ts';
+import { optionTables } from '../src/config/option-text.ts';
 
 const page = new URL('../docs/options.md', import.meta.url);
 const before = fs.readFileSync(page, 'utf8');
@@ -10,5 +10,5 @@ if (!pattern.test(before)) {
   process.exit(1);
 }
 // A replacement function, because a `$` in a string has a meaning.
-const after = before.replace(pattern, (_all, begin, end) => `${begin}\n${markdownTable()}\n${end}`);
+const after = before.replace(pattern, (_all, begin, end) => `${begin}\n${optionTables()}\n${end}`);
 if (after !== before) fs.writeFileSync(page, after);

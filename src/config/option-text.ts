@@ -1,7 +1,7 @@
-/** Flags and defaults as `--help` and docs/options.md show them, and the table of options in docs/options.md. */
+/** Flags and defaults as `--help` and docs/options.md show them, and the tables of that page. */
 
 import { kindOf } from './option-kinds.ts';
-import { type OptionSpec, optionKeys, specOf } from './options.ts';
+import { type OptionKey, type OptionSpec, optionGroups, optionKeys, specOf } from './options.ts';
 
 export const isOnByDefault = (spec: OptionSpec): boolean => kindOf(spec).isSwitch === true && spec.default === true;
 
@@ -22,14 +22,20 @@ export function defaultText(spec: OptionSpec): string {
   return ` (${Array.isArray(value) ? value.join(', ') : format(value)})`;
 }
 
-/** Returns the table of options in docs/options.md. */
-export function markdownTable(): string {
-  const rows = optionKeys.map((key) => {
+/** Returns the part of docs/options.md that lists the options: a table for each group. */
+export const optionTables = (): string =>
+  optionGroups
+    .map((group) => `## ${group}\n\n${tableOf(optionKeys.filter((key) => specOf(key).group === group))}`)
+    .join('\n\n');
+
+function tableOf(keys: readonly OptionKey[]): string {
+  const rows = keys.map((key) => {
     const spec = specOf(key);
     const flag = flagText(spec);
     const alias = spec.alias === undefined ? '' : `, \`--${spec.alias}\``;
     const choices = spec.choices === undefined ? '' : `: ${spec.choices.map((choice) => `\`${choice}\``).join(', ')}`;
-    const help = `${spec.help}${choices}`.replaceAll('|', '\\|');
+    const off = flag !== undefined && isOnByDefault(spec) ? '; the flag turns this off' : '';
+    const help = `${spec.help}${choices}${off}`.replaceAll('|', '\\|');
     const byDefault = defaultText(spec)
       .trim()
       .replace(/^\((.*)\)$/, '`$1`');

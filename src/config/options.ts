@@ -1,5 +1,5 @@
 /**
- * The table of options. Flags, keys of `.watchrc`, types, validation, JSON Schema, `--help` and the table in
+ * The table of options. Flags, keys of `.watchrc`, types, validation, JSON Schema, `--help` and the tables in
  * docs/options.md are made from it.
  */
 
