@@ -44,6 +44,14 @@ JSON
 cd "$project"
 npm install --silent --no-audit --no-fund "./${tarball##*$'\n'}"
 
+# npm warns of packages that run scripts when they are installed; from a clone, `prepare` would be one.
+node -e '
+  const { scripts } = require("devwatch/package.json");
+  const found = ["preinstall", "install", "postinstall", "prepare"].filter((name) => name in scripts);
+  if (found.length > 0) throw new Error(`the package runs scripts when it is installed: ${found}`);
+'
+echo 'it is installed without running scripts'
+
 # With job control on, npm leads a group of its own, which the clean-up can end as a whole.
 set -m
 PORT=0 npm run dev >dev.log 2>&1 </dev/null &
