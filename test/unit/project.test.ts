@@ -99,6 +99,15 @@ test('the jobs of ci.yml run every step of `npm run check`', () => {
   expect(new Set(checkedBy(lines))).toEqual(new Set(steps.keys()));
 });
 
+test('the other files for GitHub are YAML', () => {
+  const files = fs
+    .readdirSync('.github', { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.yml'));
+  expect(files.length).toBeGreaterThan(workflows.length);
+  for (const name of files)
+    expect(parse(fs.readFileSync(path.join('.github', name), 'utf8')), name).toBeTypeOf('object');
+});
+
 test('.ci/run runs `npm run check` after a clean install', () => {
   expect(fs.readFileSync('.ci/run', 'utf8')).toMatch(/^npm ci\nexec npm run check -- "\$@"\n$/m);
 });
