@@ -44,7 +44,9 @@ export interface RunPlan {
 
 /** Resolves the command and the variables. @throws UsageError when there is nothing to run, or it cannot be run */
 export function planRun(request: RunRequest): RunPlan {
-  return { loaded: request.loaded, command: planCommand(request), env: readVariables(request) };
+  const env = readVariables(request);
+  const command = planCommand(request, env);
+  return { loaded: request.loaded, command, env: { ...env, ...command.variables } };
 }
 
 /** Reads the program's variables and their files. @throws UsageError when a file cannot be read */
@@ -52,7 +54,8 @@ export const readVariables = ({ loaded: { folder, settings }, defaultEnv }: RunR
   readEnvironment({ folder, files: settings.envFile, variables: settings.env, defaults: defaultEnv?.(settings) });
 
 /** Resolves the command. @throws UsageError when there is nothing to run, or it cannot be run */
-export function planCommand({ loaded, program: given, nodeArgs }: ProgramRequest): Command {
+export function planCommand(request: ProgramRequest, env: NodeJS.ProcessEnv = readVariables(request)): Command {
+  const { loaded, program: given, nodeArgs } = request;
   const { settings, folder } = loaded;
   const fromSettings = settings.script === undefined ? [] : [settings.script, ...settings.args];
   const program = given.length > 0 ? given : fromSettings;
@@ -62,7 +65,8 @@ export function planCommand({ loaded, program: given, nodeArgs }: ProgramRequest
     );
   }
   const { exec, execMap } = settings;
-  const command = resolveCommand({ folder, program, nodeArgs: [...nodeArgs, ...settings.nodeArgs], exec, execMap });
+  const flags = [...nodeArgs, ...settings.nodeArgs];
+  const command = resolveCommand({ folder, program, nodeArgs: flags, exec, execMap, env });
   if (!command.isNode) refuseNodeOnlySettings(settings, command.display);
   return command;
 }

@@ -260,8 +260,9 @@ export class Program implements Configurable {
 
   #refreshVariables(): void {
     try {
-      const env = plans.readVariables({ ...this.#options.request, loaded: this.#plan.loaded });
-      this.#plan = { ...this.#plan, env };
+      const { loaded, command } = this.#plan;
+      const env = plans.readVariables({ ...this.#options.request, loaded });
+      this.#plan = { ...this.#plan, env: { ...env, ...command.variables } };
     } catch (error) {
       this.reportProblem(`${messageOf(error)} · the variables stay as they were`);
     }

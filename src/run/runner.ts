@@ -76,7 +76,8 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
 
   /** Starts the program and begins to watch. Must be called once. */
   start(): void {
-    for (const message of this.program.plan.loaded.notes) this.#emitEvent({ type: 'warning', message });
+    const { loaded, command } = this.program.plan;
+    for (const message of [...loaded.notes, ...command.notes]) this.#emitEvent({ type: 'warning', message });
     const report = (error: unknown): void => this.program.reportProblem(`nothing is watched: ${messageOf(error)}`);
     this.#started.promise.catch(report);
     this.#start().then(this.#started.resolve, this.#started.reject);

@@ -89,6 +89,8 @@ export const childOptions: ChildOptions = {
     script: '/project/server.cjs',
     extensions: ['js'],
     isNode: true,
+    variables: {},
+    notes: [],
   },
   folder: '/project',
   env: { PATH: '/bin' },

@@ -26,7 +26,17 @@ export interface Launched {
 
 export function launchTree(request: LaunchRequest): Launched {
   const { containment, file, args, isNode = false, folder = process.cwd(), env = process.env } = request;
-  const command: Command = { file, nodeArgs: [], args, display: '', script: undefined, extensions: [], isNode };
+  const command: Command = {
+    file,
+    nodeArgs: [],
+    args,
+    display: '',
+    script: undefined,
+    extensions: [],
+    isNode,
+    variables: {},
+    notes: [],
+  };
   const launcher = new Launcher({ containment, clock: systemClock, modes: terminalModes });
   const gone = createDeferred<readonly Survivor[]>();
   const program = launcher.launch(

@@ -1,11 +1,11 @@
 /** Resolves the user's script or command to the file, flags and arguments to execute. */
 
 import fs from 'node:fs';
-import { createRequire } from 'node:module';
 import path from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { attempt, codeOf, messageOf, UsageError } from '../../shared/errors.ts';
 import { platform } from '../platform.ts';
+import { foldersAbove, type Host, realHost } from './host.ts';
+import { namesLoader, planLoader } from './loaders.ts';
 
 export interface CommandRequest {
   /** Absolute path of the folder in which the program runs. */
@@ -18,10 +18,16 @@ export interface CommandRequest {
   readonly exec: string | undefined;
   /** Interpreters of scripts by extension; they override the built-in table. */
   readonly execMap: Readonly<Record<string, string | readonly string[]>>;
+  /** The program's variables. */
+  readonly env: NodeJS.ProcessEnv;
 }
 
 export interface Command {
   readonly file: string;
+  /** Variables that the program has in addition to its own. */
+  readonly variables: Readonly<Record<string, string>>;
+  /** Messages for the user about how the program is run. */
+  readonly notes: readonly string[];
   /** Flags for Node, loaders included; empty unless `isNode`. */
   readonly nodeArgs: readonly string[];
   /** The arguments after those flags. */
@@ -54,21 +60,21 @@ const extensionsByCommand: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Resolves the script or command to run. @throws UsageError if there is no such thing, or it cannot be run */
-export function resolveCommand(request: CommandRequest): Command {
-  const command = resolve(request);
+export function resolveCommand(request: CommandRequest, host: Host = realHost): Command {
+  const command = resolve(request, host);
   // With permissions the preload can neither be read nor join the cgroup: such a program runs like any other command.
   return command.nodeArgs.some((flag) => /^--(?:experimental[-_])?permission\b/.test(flag))
     ? { ...command, nodeArgs: [], args: [...command.nodeArgs, ...command.args], isNode: false }
     : command;
 }
 
-function resolve(request: CommandRequest): Command {
+function resolve(request: CommandRequest, host: Host): Command {
   const { folder, program, nodeArgs, exec } = request;
   if (exec !== undefined) return viaShell(request, exec);
   const [word = '', ...args] = program;
   if (word === '') throw new UsageError('the script is an empty text');
   const script = findScript(folder, word);
-  if (script !== undefined) return resolveScript(request, { script, word, args });
+  if (script !== undefined) return resolveScript(request, { script, word, args }, host);
 
   const file = findOnPath(word, folder);
   if (file === undefined) throw missing(folder, word);
@@ -77,7 +83,7 @@ function resolve(request: CommandRequest): Command {
   return { ...notNode, file, args: [...nodeArgs, ...args], display: program.join(' '), script: undefined, extensions };
 }
 
-const notNode = { nodeArgs: [], isNode: false } as const;
+const notNode = { nodeArgs: [], isNode: false, variables: {}, notes: [] } as const;
 
 interface Script {
   /** Absolute path. */
@@ -87,7 +93,7 @@ interface Script {
   readonly args: readonly string[];
 }
 
-function resolveScript(request: CommandRequest, script: Script): Command {
+function resolveScript(request: CommandRequest, script: Script, host: Host): Command {
   const { nodeArgs, execMap } = request;
   const { script: file, word } = script;
   try {
@@ -99,7 +105,7 @@ function resolveScript(request: CommandRequest, script: Script): Command {
   const interpreters: CommandRequest['execMap'] = { py: platform.isPosix ? 'python3' : 'python', ...execMap };
   const interpreter = Object.hasOwn(interpreters, extension) ? interpreters[extension] : undefined;
   if (interpreter !== undefined) return viaInterpreter(request, script, extension, interpreter);
-  if (/^(?:[mc]?[jt]s|tsx)$/.test(extension)) return viaNode(script, nodeArgs, extension);
+  if (/^(?:[mc]?[jt]s|tsx)$/.test(extension)) return viaNode(request, script, host);
   rejectNodeArgs(nodeArgs, word);
   return asExecutable(script, extension);
 }
@@ -126,16 +132,20 @@ function viaInterpreter(
   };
 }
 
-function viaNode(script: Script, nodeArgs: readonly string[], extension: string): Command {
-  const isTypeScript = extension.includes('t');
-  const program = [script.word, ...script.args];
+function viaNode({ folder, nodeArgs, env }: CommandRequest, { script, word, args }: Script, host: Host): Command {
+  const isTypeScript = /\.(?:[mc]?ts|tsx)$/.test(script);
+  const request = { script, word, folder, nodeArgs, env };
+  const loader = isTypeScript ? planLoader(request, host) : undefined;
   return {
-    script: script.script,
+    script,
     file: process.execPath,
-    nodeArgs: [...nodeArgs, ...(isTypeScript ? typescriptLoader(script) : [])],
-    args: program,
-    display: ['node', ...nodeArgs, ...program].join(' '),
-    extensions: isTypeScript ? typescript : javascript,
+    nodeArgs: [...nodeArgs, ...(loader?.nodeArgs ?? [])],
+    args: [word, ...args],
+    display: ['node', ...nodeArgs, word, ...args].join(' '),
+    variables: loader?.variables ?? {},
+    notes: loader?.note === undefined ? [] : [loader.note],
+    // A loader lets a script in JavaScript load TypeScript.
+    extensions: isTypeScript || namesLoader(request, host) ? typescript : javascript,
     isNode: true,
   };
 }
@@ -201,27 +211,11 @@ export function findOnPath(word: string, folder: string, env: NodeJS.ProcessEnv 
     .find(isExecutable);
 }
 
-/** The folder and all above it. */
-export function foldersAbove(folder: string): string[] {
-  const above = path.dirname(folder);
-  return above === folder ? [folder] : [folder, ...foldersAbove(above)];
-}
-
 const isExecutable = (file: string): boolean =>
   attempt(() => {
     fs.accessSync(file, fs.constants.X_OK);
     return fs.statSync(file).isFile();
   }) === true;
-
-/** Flags that load the project's own tsx; none where Node strips types by default. */
-function typescriptLoader({ script, word }: Script): string[] {
-  const tsx = attempt(() => createRequire(script).resolve('tsx'));
-  if (tsx !== undefined) return ['--import', pathToFileURL(tsx).href];
-  // Node runs TypeScript whose syntax can be erased from 22.18 and 23.6 on.
-  const { typescript: stripsTypes } = process.features as { typescript?: string | false };
-  if (stripsTypes && !word.endsWith('.tsx')) return [];
-  throw new UsageError(`${word}: running TypeScript needs tsx in the project · npm install --save-dev tsx`);
-}
 
 function extensionsFor(command: string, words: readonly string[]): readonly string[] {
   const name = path.basename(command).replace(/\.exe$/i, '');

@@ -6,7 +6,8 @@ import type { PackageFile } from '../../preload/protocol.ts';
 import { attempt } from '../../shared/errors.ts';
 import { stampOf } from '../../shared/file-stamp.ts';
 import type { ChildOptions } from '../launch/child.ts';
-import { foldersAbove } from '../launch/command.ts';
+import { foldersAbove, realHost } from '../launch/host.ts';
+import { basesOf } from '../launch/packages.ts';
 
 /** Variables that name a file which Node or a loader reads at its start. */
 const fileVariables = ['NODE_EXTRA_CA_CERTS', 'OPENSSL_CONF', 'SSL_CERT_FILE', 'TSX_TSCONFIG_PATH', 'TS_NODE_PROJECT'];
@@ -66,20 +67,6 @@ function filesReadAtStart({ command, folder, env }: ChildOptions): string[] {
   for (const name of fileVariables) if (env[name]) files.push(path.resolve(folder, env[name]));
   // A Set visits what is added to it during the loop: bases may have bases.
   const configs = new Set(files.filter((file) => /[tj]sconfig[^\\/]*$/.test(file)));
-  for (const config of configs) for (const base of basesOf(config)) configs.add(base);
+  for (const config of configs) for (const base of basesOf(config, realHost)) configs.add(base);
   return [...files, ...configs];
-}
-
-/** The files that a tsconfig extends: https://www.typescriptlang.org/tsconfig/#extends. */
-function basesOf(file: string): string[] {
-  const text = attempt(() => fs.readFileSync(file, 'utf8')) ?? '';
-  const value = /"extends"\s*:\s*(?:"[^"]*"|\[[^\]]*\])/.exec(text)?.[0] ?? '';
-  const names = [...value.slice('"extends"'.length).matchAll(/"([^"]+)"/g)].map(([, name = '']) => name);
-  return names.flatMap((name) => {
-    const paths = /^\.{0,2}\//.test(name)
-      ? [path.resolve(path.dirname(file), name)]
-      : foldersAbove(path.dirname(file)).map((folder) => path.join(folder, 'node_modules', name));
-    const files = paths.flatMap((base) => [base, `${base}.json`, path.join(base, 'tsconfig.json')]);
-    return files.filter((base) => stampOf(base) !== '');
-  });
 }

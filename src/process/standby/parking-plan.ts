@@ -1,12 +1,13 @@
 /** Plans where in the start of a program a standby waits for its release. */
 
-import fs from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { ParkOrders } from '../../preload/protocol.ts';
-import { attempt } from '../../shared/errors.ts';
 import { preloadFile } from '../launch/channel.ts';
-import { type Command, foldersAbove } from '../launch/command.ts';
+import type { Command } from '../launch/command.ts';
+import { realHost } from '../launch/host.ts';
+import { isLoader, preloadsIn, wordsOfOptions } from '../launch/loaders.ts';
+import { isModule } from '../launch/packages.ts';
 
 export interface ParkingPlan {
   /** The command's flags, with the module that waits among them. */
@@ -15,14 +16,6 @@ export interface ParkingPlan {
   /** Names of samples for the compiler of TypeScript to compile ahead of time. */
   readonly samples: readonly string[];
 }
-
-/** Loaders of other languages. They may run before a release, because they do nothing by themselves. */
-const loaders =
-  'tsx|ts-node|ts-node-dev|tsconfig-paths|esbuild-register|@swc-node/register|@swc/register|@babel/register|@oxc-node/core|@esbuild-kit/[a-z-]+|jiti|sucrase|source-map-support';
-
-const loaderPattern = new RegExp(`^(?:${loaders})(?:/|$)|[/\\\\]node_modules[/\\\\](?:${loaders})[/\\\\]`);
-
-const isLoader = (name: string): boolean => loaderPattern.test(name.replaceAll('%20', ' '));
 
 /**
  * Flags with which a process does something of its own at its start, such as opening a port or beginning a
@@ -33,13 +26,6 @@ const incompatibleFlags =
 
 /** Node accepts `_` for `-` in its flags. */
 const isIncompatible = (flag: string): boolean => incompatibleFlags.test(flag.replaceAll('_', '-'));
-
-interface Preload {
-  readonly kind: 'require' | 'import';
-  readonly name: string;
-  /** Index of the word after its last one. */
-  readonly end: number;
-}
 
 /**
  * Plans the wait for a command; returns undefined if it cannot have standbys. Node loads the modules of `--require`
@@ -60,7 +46,7 @@ export function planParking(command: Command, env: NodeJS.ProcessEnv): ParkingPl
     // With a .cts or .mts sample, Node's own compiler would print its warning that it is experimental.
     const ownSamples = isTypeScript ? ['sample.ts'] : [];
     // Waiting in a module initialises the loader of ES modules, which a CommonJS script does not need.
-    return ordered.length === 0 && isModule(script)
+    return ordered.length === 0 && isModule(script, realHost)
       ? { nodeArgs: [...nodeArgs, '--import', parkModule], where: 'later', samples: ownSamples }
       : { nodeArgs, where: 'here', samples: ownSamples };
   }
@@ -78,28 +64,6 @@ const parkModule = pathToFileURL(path.join(path.dirname(preloadFile), 'park.mjs'
 
 /** Whether the flags in NODE_OPTIONS allow standbys. The modules that they preload are loaded first. */
 function isCompatible(options: string): boolean {
-  // Node has rules of its own for quotes.
-  if (options.includes('"')) return false;
-  const words = options.split(/\s+/).filter((word) => word !== '');
+  const words = wordsOfOptions(options);
   return !words.some(isIncompatible) && preloadsIn(words).every(({ name }) => isLoader(name));
-}
-
-function preloadsIn(words: readonly string[]): Preload[] {
-  return words.flatMap((word, start): Preload[] => {
-    const [, flag = '', attached] = /^(--require|-r|--import)(?:=(.*))?$/s.exec(word) ?? [];
-    if (flag === '') return [];
-    const kind = flag === '--import' ? 'import' : 'require';
-    const name = attached ?? words[start + 1];
-    return name === undefined ? [] : [{ kind, name, end: start + (attached === undefined ? 2 : 1) }];
-  });
-}
-
-/** Whether Node runs the script as an ES module, by its extension or by the `type` of its package. */
-function isModule(script: string): boolean {
-  const extension = path.extname(script);
-  if (!/^\.[jt]s$/.test(extension)) return /^\.m[jt]s$/.test(extension);
-  const manifests = foldersAbove(path.dirname(script)).map((folder) => path.join(folder, 'package.json'));
-  const manifest = manifests.find((file) => fs.existsSync(file));
-  const read = (file: string): unknown => (JSON.parse(fs.readFileSync(file, 'utf8')) as { type?: unknown }).type;
-  return manifest !== undefined && attempt(() => read(manifest)) === 'module';
 }

@@ -22,7 +22,7 @@ function open() {
   const project = createProject(files);
   for (const name of ['run.sh', 'node_modules/.bin/vite']) fs.chmodSync(project.at(name), 0o755);
   const resolve = (program: readonly string[], request: Partial<CommandRequest> = {}) =>
-    resolveCommand({ folder: project.path, program, nodeArgs: [], exec: undefined, execMap: {}, ...request });
+    resolveCommand({ folder: project.path, program, nodeArgs: [], exec: undefined, execMap: {}, env: {}, ...request });
   return Object.assign(project, { resolve });
 }
 

@@ -9,7 +9,17 @@ function command(
   script: string | undefined = '/project/server.js',
   isNode = true,
 ): Command {
-  return { file: process.execPath, nodeArgs, args: ['server.js'], display: '', script, extensions: [], isNode };
+  return {
+    file: process.execPath,
+    nodeArgs,
+    args: ['server.js'],
+    display: '',
+    script,
+    extensions: [],
+    isNode,
+    variables: {},
+    notes: [],
+  };
 }
 
 /** The plan in short: where it waits, and the flags with the base names of devwatch's files. */
