@@ -48,11 +48,17 @@ function escaped(text: string): string {
 const value =
   /^(?:v?\d+\.\d+\.\d+|[\d.,]+(?: [a-z]+)?|(?:[\w@-]*[./][\w./*@:-]*)(?: \+\d+)?(?: \(deleted\))?|(?:node|npm|tsx|python3?) .+|https?:.+)$/;
 
+/** Matches the place of a mistake, before the text: `.watchrc:3:3: `. */
+const place = /^[\w./-]+:\d+:\d+: /;
+
 /** Returns the parts of a line that devwatch does not print. `names` are the programs of the page. */
 export function unknownParts(line: string, names: ReadonlySet<string> = new Set()): string[] {
   const [first = '', ...rest] = line.split(' ');
   const text = names.has(first) ? rest.join(' ') : line;
-  return text.split(separator).filter((part) => !isKnown(part.trim(), names));
+  return text
+    .replace(place, '')
+    .split(separator)
+    .filter((part) => !isKnown(part.trim(), names));
 }
 
 const isKnown = (part: string, names: ReadonlySet<string>): boolean =>
