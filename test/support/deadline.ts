@@ -1,7 +1,7 @@
 /** Waits with a deadline of their own, so that a failure names what was awaited and what was there instead. */
 
-/** Below vitest's own time-out of a test, which would name neither. */
-const deadlineMs = 20_000;
+/** Below vitest's own time-out of a test, which would name neither. Longer for the recipes, which compile with frameworks. */
+const deadlineMs = Number(process.env.DEVWATCH_TEST_DEADLINE_MS ?? 20_000);
 
 const pollIntervalMs = 4;
 

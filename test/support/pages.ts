@@ -14,6 +14,8 @@ export interface Block extends Part {
   readonly language: string;
   /** The word after the language: the file that the block shows. */
   readonly title: string;
+  /** The heading of the second level that it stands below; empty above the first. */
+  readonly section: string;
 }
 
 /** A piece of code in a line of text. */
@@ -77,8 +79,14 @@ function takeBlocks(text: string): { readonly blocks: readonly Block[]; readonly
   const rest = text.replaceAll(
     /^([ \t]*)(`{3,}|~{3,})[ ]*([^\s`]*)[ ]*([^\n]*)\n([\s\S]*?)^[ \t]*\2[ \t]*$/gm,
     (all, indent: string, _fence, language: string, title: string, body: string, at: number) => {
-      const line = text.slice(0, at).split('\n').length + 1;
-      blocks.push({ line, language, title: title.trim(), text: body.replaceAll(new RegExp(`^${indent}`, 'gm'), '') });
+      const above = text.slice(0, at);
+      blocks.push({
+        line: above.split('\n').length + 1,
+        language,
+        title: title.trim(),
+        section: [...above.matchAll(/^## +(.+?) *$/gm)].at(-1)?.[1] ?? '',
+        text: body.replaceAll(new RegExp(`^${indent}`, 'gm'), ''),
+      });
       return all.replaceAll(/[^\n]/g, '');
     },
   );

@@ -1,0 +1,22 @@
+/** Packs devwatch once for all recipes, as it would be published. */
+
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import type { TestProject } from 'vitest/node';
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    /** The packed package. */
+    tarball: string;
+  }
+}
+
+export default function setup(project: TestProject): () => void {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'devwatch-recipes-'));
+  const packing = ['pack', '--silent', '--ignore-scripts', '--pack-destination', folder];
+  const name = execFileSync('npm', packing, { encoding: 'utf8' }).trim();
+  project.provide('tarball', path.join(folder, name));
+  return () => fs.rmSync(folder, { recursive: true });
+}

@@ -1,0 +1,14 @@
+import { test } from 'vitest';
+import { follow } from '../support/recipe.ts';
+
+test.each(['With tsx'])('%s', async (section) => {
+  await follow({
+    page: 'typescript',
+    section,
+    command: 'npm run dev',
+    first: 'Hello, world!',
+    edit: { file: 'src/greeting.ts', from: 'Hello', to: 'Welcome' },
+    second: 'Welcome, world!',
+    broken: 'export const = ;\n',
+  });
+});
