@@ -16,6 +16,9 @@ const port = 3000;
 const noteStyle = 1000;
 /** The standby process of the next run is ready by then. */
 const calmMs = 3000;
+/** Lines of devwatch and of the program, in either order. */
+const isUp = /answering[\s\S]*listening.*\n|listening[\s\S]*answering.*\n/;
+const timeoutMs = 60_000;
 const server = (greeting) => `import http from 'node:http';
 
 http
@@ -58,10 +61,16 @@ async function record() {
     all += text.replaceAll('\r', '');
     wake();
   });
+  let isLate = false;
+  const timer = setTimeout(() => {
+    isLate = true;
+    wake();
+  }, timeoutMs);
   const until = async (pattern) => {
     for (let match = null; match === null; ) {
       match = pattern.exec(all.slice(seen));
       if (match !== null) seen += match.index + match[0].length;
+      else if (isLate) throw new Error(`still waiting for ${pattern} after ${timeoutMs} ms:\n${all}`);
       else if (hasEnded) throw new Error(`devwatch ended early:\n${all}`);
       else await Promise.race([new Promise((resolve) => (wake = resolve)), ended]);
     }
@@ -77,17 +86,18 @@ async function record() {
     await sleep(calmMs);
     note('server.js is saved, while a client keeps asking');
     write('server.js', server('good morning'));
-    await until(/answering[\s\S]*listening.*\n/);
+    await until(isUp);
     await sleep(calmMs);
     const { answered, failed } = await client.stop();
     note(`the client: ${answered.toLocaleString('en-US')} requests answered, ${failed} refused or reset`);
     note('a request that the server cannot handle');
     await fetch(`http://localhost:${port}/orders`).catch(() => {});
-    await until(/answering[\s\S]*listening.*\n/);
+    await until(isUp);
     note('.watchrc is saved with a mistake');
     write('.watchrc', '{ "script": "server.js", "wach": ["src"] }\n');
     await until(/old settings.*\n/);
   } finally {
+    clearTimeout(timer);
     terminal.kill('SIGTERM');
     await ended;
     fs.rmSync(folder, { recursive: true });
