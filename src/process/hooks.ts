@@ -14,6 +14,7 @@ import { findOnPath } from './launch/command.ts';
 import { platform } from './platform.ts';
 import { terminateTree } from './tree/terminate.ts';
 import type { Containment, Invocation, ProcessTree } from './tree/tree.ts';
+import { TreeWrites } from './tree/usage.ts';
 
 export interface HooksOptions {
   readonly containment: Containment;
@@ -37,6 +38,8 @@ interface ActiveHook {
   /** Variables of the run that follows. */
   next: Variables | undefined;
   terminate(): void;
+  /** Set once it has been started. */
+  writes?: TreeWrites;
 }
 
 /** A hook that runs longer is terminated, … */
@@ -78,6 +81,11 @@ export class Hooks {
     this.#active.set(name, { next: undefined, terminate });
   }
 
+  /** Returns the bytes that the commands which run now have written to files, as `TreeWrites` counts them. */
+  written(): number {
+    return [...this.#active.values()].reduce((sum, { writes }) => sum + (writes?.read() ?? 0), 0);
+  }
+
   /** Terminates all hooks and forgets remembered calls. Resolves when their process trees are gone. */
   close(): Promise<void> {
     this.#closed ??= createDeferred();
@@ -98,7 +106,11 @@ export class Hooks {
       const { open, child } = this.#spawn(command, { ...env(), ...variables, DEVWATCH_EVENT: name });
       const hook = this.#active.get(name);
       if (child.pid === undefined) child.once('error', onFailure);
-      else if (hook !== undefined) hook.terminate = followRun(child, open(child.pid), clock, report, onOver);
+      else if (hook !== undefined) {
+        const tree = open(child.pid);
+        hook.writes = new TreeWrites(tree, clock);
+        hook.terminate = followRun(child, tree, clock, report, onOver);
+      }
     } catch (error) {
       onFailure(error);
     }

@@ -6,12 +6,13 @@
 import path from 'node:path';
 import { pageExtensions } from '../config/defaults.ts';
 import type { Settings } from '../config/settings-types.ts';
-import type { Clock } from '../shared/clock.ts';
+import type { CancelTimer, Clock } from '../shared/clock.ts';
 import type { Change, Emit } from '../shared/events.ts';
 import { cpuQueue as readCpuQueue } from '../watch/cpu-queue.ts';
 import { QuietWindow } from '../watch/debounce.ts';
 import { restOfSaveAt, statsOf } from '../watch/disk.ts';
 import { LoopDetector } from '../watch/loop-detector.ts';
+import { type OwnWriteNotice, OwnWrites, patternOf } from '../watch/own-writes.ts';
 import type { WatchSession } from '../watch/watch-session.ts';
 import type { RunPlan } from './command-plan.ts';
 import type { RestartTimeline } from './restart-timeline.ts';
@@ -26,6 +27,10 @@ export interface ChangesOptions {
   readonly restOfSave?: (file: string) => number;
   /** Returns how many threads share a CPU. */
   readonly cpuQueue?: () => number;
+  /** Returns the bytes that the program and its hooks have written to files so far; by default unknown. */
+  readonly written?: () => number | undefined;
+  /** Returns the size of a file in bytes; undefined when it does not exist. */
+  readonly sizeOf?: (file: string) => number | undefined;
   readonly emit: Emit;
   /** `changed`: something has, and the program can be stopped. `quiet`: the changes are complete, the next run can start. */
   readonly dispatch: (type: 'changed' | 'quiet') => void;
@@ -39,6 +44,10 @@ export class Changes {
   readonly #quiet: QuietWindow;
   readonly #pageQuiet: QuietWindow;
   readonly #loops = new LoopDetector();
+  readonly #ownWrites: OwnWrites;
+  /** Changes that the program itself seems to have caused. They count with the next change, or after a pause. */
+  #held: readonly Change[] = [];
+  #cancelHeld: CancelTimer = () => {};
   /** `changed` has been dispatched for the changes that the debounce holds. */
   #isAnnounced = false;
   /** The changes that lead to the next run. */
@@ -47,6 +56,8 @@ export class Changes {
   constructor(options: ChangesOptions) {
     const { clock, restOfSave = restOfSaveAt, cpuQueue = readCpuQueue } = options;
     this.#options = options;
+    const { written = () => undefined, sizeOf = (file) => statsOf(file)?.size } = options;
+    this.#ownWrites = new OwnWrites({ clock, written, sizeOf });
     this.#quiet = new QuietWindow({
       clock,
       delay: () => this.#settings.delay,
@@ -71,22 +82,32 @@ export class Changes {
       this.#pageQuiet.push(change);
       return;
     }
+    const awaitsJudgement = this.#ownWrites.notice(change.path);
     this.#options.timeline.cause();
     this.#quiet.push(change);
     // With `skipUnchanged` this is known only after the debounce: a save may pass through an empty file.
-    if (!this.#settings.skipUnchanged) this.#announce();
+    if (!this.#settings.skipUnchanged && !awaitsJudgement) this.#announce();
   }
 
-  /** A run starts: returns the changes that have led to it. A change right after it may be the program's own. */
+  /** A run is about to be launched: returns the changes since the latest run. */
   runStarts(): readonly Change[] {
-    this.#loops.started(this.#options.clock.now());
-    const changes = this.#settled;
+    this.#cancelHeld();
+    const changes = merged(this.#held, this.#settled);
+    this.#held = [];
     this.#settled = [];
     return changes;
   }
 
+  /** A run has been launched. A change after it may be the program's own. */
+  runStarted(): void {
+    this.#loops.started(this.#options.clock.now());
+    this.#ownWrites.started();
+  }
+
   /** Forgets all changes; no callback is called any more. */
   close(): void {
+    this.#cancelHeld();
+    this.#ownWrites.stop();
     this.#quiet.close();
     this.#pageQuiet.close();
   }
@@ -101,26 +122,50 @@ export class Changes {
   }
 
   #onQuiet(all: readonly Change[]): void {
-    const { timeline, emit, dispatch } = this.#options;
-    const session = this.#options.session();
-    const changes = session?.changed(all) ?? all;
+    const { timeline, emit, session } = this.#options;
+    const changes = session()?.changed(all) ?? all;
     for (const { path: file } of all.filter((change) => !changes.includes(change))) {
       emit({ type: 'ignored', path: file, verdict: { watched: false, reason: 'unchanged' } });
     }
-    if (changes.length > 0 && !this.#isAnnounced) this.#announce();
-    if (!this.#isAnnounced) {
-      timeline.dismissCause();
-      return;
+    if (changes.length > 0 && !this.#holdsBack(changes) && !this.#isAnnounced) this.#announce();
+    if (this.#isAnnounced) this.#settle(changes);
+    else timeline.dismissCause();
+  }
+
+  /** Takes note of these changes' author; keeps them if they are to have no consequence now. */
+  #holdsBack(changes: readonly Change[]): boolean {
+    const { judgement, notices } = this.#ownWrites.judge(changes);
+    for (const notice of notices) this.#warnOfOwnWrites(notice);
+    if (judgement.kind === 'save') this.#warnOfLoop(changes.map((change) => change.path));
+    if (judgement.kind === 'save' || this.#isAnnounced) return false;
+    this.#held = merged(this.#held, changes);
+    this.#cancelHeld();
+    if (judgement.kind === 'postponed') {
+      this.#cancelHeld = this.#options.clock.after(judgement.pauseMs, () => {
+        this.#options.timeline.cause();
+        this.#announce();
+        this.#settle([]);
+      });
     }
+    return true;
+  }
+
+  /** Passes these changes on, and those that were held back. */
+  #settle(changes: readonly Change[]): void {
+    const { timeline, emit, dispatch } = this.#options;
+    this.#cancelHeld();
     this.#isAnnounced = false;
     timeline.settle();
+    const session = this.#options.session();
     const withRule = (change: Change): Change => {
       const verdict = this.#settings.verbose ? session?.explain(change.path) : undefined;
       return verdict?.watched === true ? { ...change, rule: verdict.pattern } : change;
     };
-    emit({ type: 'change', changes: changes.map(withRule) });
-    this.#warnOfLoop(changes.map((change) => change.path));
-    this.#settled = changes;
+    const all = merged(this.#held, changes);
+    this.#held = [];
+    emit({ type: 'change', changes: all.map(withRule) });
+    // The run before may still be ending, and the next one has not learnt of the earlier changes.
+    this.#settled = merged(this.#settled, all);
     dispatch('quiet');
   }
 
@@ -143,12 +188,36 @@ export class Changes {
 
   #warnOfLoop(files: readonly string[]): void {
     const { clock, plan, emit } = this.#options;
-    const { loaded, command } = plan();
     const culprit = this.#loops.changed(files, clock.now());
     // Quick saves of the script itself come from the user, and ignoring it would be wrong advice.
-    if (culprit === undefined || culprit === command.script) return;
-    const name = path.relative(loaded.folder, culprit);
-    const message = `${name} changes right after every start: if the program itself writes it, use --ignore ${name}`;
+    const { script } = plan().command;
+    if (culprit === undefined || (script !== undefined && culprit === patternOf(script, 'change'))) return;
+    const name = this.#nameOf(culprit);
+    const message = `${name} changes after every start: if the program itself writes it, use --ignore ${quoted(name)}`;
     emit({ type: 'warning', message });
   }
+
+  #warnOfOwnWrites({ pattern, isFinal }: OwnWriteNotice): void {
+    const name = this.#nameOf(pattern);
+    const author = Object.keys(this.#settings.on ?? {}).length > 0 ? 'the program or a hook' : 'the program itself';
+    const message = isFinal
+      ? `${name} no longer restarts the program, because every run writes it · save another file to restart`
+      : `${name} restarts the program, and is written by ${author} · use --ignore ${quoted(ignorable(name))}`;
+    this.#options.emit({ type: 'warning', message });
+  }
+
+  #nameOf(file: string): string {
+    return path.relative(this.#options.plan().loaded.folder, file);
+  }
 }
+
+/** The latest change of each path. */
+const merged = (earlier: readonly Change[], later: readonly Change[]): readonly Change[] =>
+  earlier.length === 0 ? later : [...new Map([...earlier, ...later].map((change) => [change.path, change])).values()];
+
+/** Returns the folder in place of all its files with one extension. */
+const ignorable = (pattern: string): string =>
+  path.basename(pattern).startsWith('*.') && path.dirname(pattern) !== '.' ? path.dirname(pattern) : pattern;
+
+/** A pattern as a shell takes it. */
+const quoted = (pattern: string): string => (/^[\w./-]+$/.test(pattern) ? pattern : `'${pattern}'`);

@@ -1,5 +1,6 @@
 /** From settings to what runs. */
 
+import fs from 'node:fs';
 import path from 'node:path';
 import type { LoadedSettings } from '../config/load.ts';
 import { isPattern } from '../config/output-pattern.ts';
@@ -9,8 +10,8 @@ import { type Command, resolveCommand } from '../process/launch/command.ts';
 import { readEnvironment } from '../process/launch/environment.ts';
 import type { Output } from '../process/launch/output.ts';
 import type { HeldPort } from '../process/sockets/held-ports.ts';
-import { UsageError } from '../shared/errors.ts';
-import { stateFolder } from '../shared/user-folders.ts';
+import { attempt, UsageError } from '../shared/errors.ts';
+import { cacheFolder, stateFolder } from '../shared/user-folders.ts';
 
 /** A program to run, and its settings. */
 export interface ProgramRequest {
@@ -122,9 +123,19 @@ export function ownFiles({ settings, settingsFiles }: LoadedSettings, { script }
   return [...(script === undefined ? [] : [script]), ...settingsFiles, ...settings.envFile];
 }
 
-/** Files and folders that devwatch itself writes: its state and its logs, rotated ones included. They must not cause restarts. */
+/**
+ * Files and folders that devwatch itself writes: its state, its cache, its logs, rotated ones included, and the files that its
+ * own output is redirected to. They must not cause restarts.
+ */
 export function writtenFiles({ log, logFiles }: Settings): string[] {
   const logs = log === undefined ? [] : [log, ...Array.from({ length: logFiles }, (_, index) => `${log}.${index + 1}`)];
-  const state = stateFolder(process.env);
-  return state === undefined ? logs : [state, ...logs];
+  const folders = [stateFolder(process.env), cacheFolder(process.env)];
+  return [...folders.filter((folder) => folder !== undefined), ...logs, ...redirectedOutput()];
 }
+
+/** Regular files to which the shell redirected stdout and stderr; none without /proc. */
+const redirectedOutput = (): string[] =>
+  [1, 2].flatMap((descriptor) => {
+    const file = attempt(() => fs.readlinkSync(`/proc/self/fd/${descriptor}`));
+    return file !== undefined && attempt(() => fs.statSync(file).isFile()) ? [file] : [];
+  });

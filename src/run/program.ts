@@ -14,6 +14,7 @@ import type { ProgramEvent, RunningProgram } from '../process/launch/running-pro
 import { isDeliveredByTerminal, isForeground, looksInterrupted } from '../process/launch/tty.ts';
 import { probeHttp, probeTcp } from '../process/probe.ts';
 import { findPortHolders } from '../process/sockets/port-holders.ts';
+import { writtenByOwnProcess } from '../process/tree/usage.ts';
 import type { CancelTimer, Clock } from '../shared/clock.ts';
 import { messageOf } from '../shared/errors.ts';
 import type { Cause, Change, Emit, EventOf, StopReason } from '../shared/events.ts';
@@ -31,7 +32,7 @@ import type { Configurable } from './settings-reloader.ts';
 
 /** The launcher, as far as a program needs it. */
 export interface ProgramLauncher extends Pick<Launcher, 'launch' | 'discardStandbys' | 'releasePorts' | 'close'> {
-  openHooks(options: Parameters<Launcher['openHooks']>[0]): Pick<Hooks, 'run' | 'close'>;
+  openHooks(options: Parameters<Launcher['openHooks']>[0]): Pick<Hooks, 'run' | 'close' | 'written'>;
 }
 
 export interface ProgramOptions {
@@ -95,6 +96,7 @@ export class Program implements Configurable {
       timeline: this.#timeline,
       plan: () => this.#plan,
       session: () => this.#session,
+      written: () => this.#written(),
       emit: this.#emit,
       dispatch: (type) => this.#supervisor.dispatch({ type }),
     });
@@ -255,7 +257,14 @@ export class Program implements Configurable {
     this.input.begin(this.#live, this.#plan.command.isNode);
     this.#emit({ type: 'start', run, pid, cause, changes, standby, ...this.#timeline.start() });
     if (this.#live !== undefined) this.#watchdog.begin(this.#live);
+    this.#changes.runStarted();
     return program;
+  }
+
+  /** Bytes written to files by the run and by hooks; those that have ended count as devwatch's own. */
+  #written(): number | undefined {
+    const own = writtenByOwnProcess();
+    return own === undefined ? undefined : own + (this.#live?.written() ?? 0) + (this.#hooks?.written() ?? 0);
   }
 
   #refreshVariables(): void {

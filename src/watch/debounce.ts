@@ -35,6 +35,12 @@ const timerSlackMs = 0.5;
 const maxBurstMs = 2000;
 /** A change this soon after the end of a burst shows that the burst was not over. */
 const resumptionMs = 100;
+/** A burst of new files this soon after another one comes from the same generator, which needs as long for each file. */
+const generatorGapMs = 400;
+/** The window of such a burst as a multiple of that gap. */
+const generatorFactor = 1.5;
+/** Files that have changed this recently are not new. */
+const knownMs = 10_000;
 /** Ignore a git lock after this time without writes: it is stale (git was killed). */
 const maxLockMs = 2000;
 /** Ignore it after this time even if writes continue. A checkout of 80,000 files takes about 20 s. */
@@ -75,6 +81,8 @@ export class QuietWindow {
   #cpuQueue = 1;
   #lastAt = 0;
   #endedAt: number = Number.NEGATIVE_INFINITY;
+  /** When each file changed last, in earlier bursts. */
+  #known = new Map<string, number>();
   #cancelTimer: CancelTimer | undefined;
   #isClosed = false;
 
@@ -103,8 +111,15 @@ export class QuietWindow {
 
   #dueAt(): number {
     const hasResumed = this.#firstAt - this.#endedAt < resumptionMs;
-    const window = this.#options.delay?.() ?? this.#adaptiveWindow({ hasResumed });
+    const window = this.#options.delay?.() ?? Math.max(this.#adaptiveWindow({ hasResumed }), this.#generatorWindow());
     return Math.min(this.#lastAt + window, this.#firstAt + Math.max(window, maxBurstMs));
+  }
+
+  /** Returns the window for files that are written one by one, each for the first time; 0 for other changes. */
+  #generatorWindow(): number {
+    const gap = this.#firstAt - this.#endedAt;
+    const isGenerator = gap < generatorGapMs && [...this.#changes.keys()].every((file) => !this.#known.has(file));
+    return isGenerator ? generatorFactor * gap : 0;
   }
 
   #adaptiveWindow(state: WindowState): number {
@@ -149,6 +164,8 @@ export class QuietWindow {
 
   #end(now: number): void {
     const burst = [...this.#changes.values()];
+    for (const [file, at] of this.#known) if (now - at > knownMs) this.#known.delete(file);
+    for (const file of this.#changes.keys()) this.#known.set(file, now);
     this.#changes = new Map();
     this.#events = 0;
     this.#endedAt = now;

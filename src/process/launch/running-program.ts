@@ -8,7 +8,7 @@ import { codeOf, messageOf } from '../../shared/errors.ts';
 import type { Outcome, StopStage, Survivor } from '../../shared/events.ts';
 import type { HeldPorts } from '../sockets/held-ports.ts';
 import { Termination } from '../tree/terminate.ts';
-import { treeCpuTime, treeMemory } from '../tree/usage.ts';
+import { TreeWrites, treeCpuTime, treeMemory } from '../tree/usage.ts';
 import type { Child, LaunchOptions } from './child.ts';
 import type { LauncherOptions } from './launcher.ts';
 import { forwardOutput, type OutputStreams } from './output.ts';
@@ -52,6 +52,8 @@ export interface RunningProgram {
   memory(): number | undefined;
   /** CPU time used by the tree so far, in ms; undefined where it is unknown. */
   cpu(): number | undefined;
+  /** Bytes that the tree has written to files since it became this run; undefined where that is unknown. */
+  written(): number | undefined;
   /** Writes to a piped stdin; null ends it. `done`: the pipe took the chunk, or it is lost because the reader is gone. */
   write(chunk: string | Buffer | null, done?: (isLost: boolean) => void): void;
 }
@@ -89,6 +91,7 @@ export class ContainedProgram implements RunningProgram {
   /** The port that another process has, and that the program has not replaced by one of its own since. */
   #wantedPort: number | undefined;
   #cannotReceive = false;
+  #writes: TreeWrites | undefined;
   #ping: { readonly number: number; readonly onAnswer: () => void } | undefined;
 
   constructor(context: ProgramContext) {
@@ -130,6 +133,11 @@ export class ContainedProgram implements RunningProgram {
 
   cpu(): number | undefined {
     return treeCpuTime(this.#context.child.tree);
+  }
+
+  written(): number | undefined {
+    this.#writes ??= new TreeWrites(this.#context.child.tree, this.#context.clock);
+    return this.#writes.read();
   }
 
   write(chunk: string | Buffer | null, done: (isLost: boolean) => void = () => {}): void {
@@ -294,6 +302,7 @@ export function unstartedProgram(
     ping: () => false,
     memory: () => undefined,
     cpu: () => undefined,
+    written: () => undefined,
     write: () => {},
   };
 }

@@ -1,5 +1,6 @@
-/** Memory and CPU time of a process tree. */
+/** Memory, CPU time and writes of a process tree. */
 
+import type { Clock } from '../../shared/clock.ts';
 import { platform } from '../platform.ts';
 import { cpuTimeOf, readProc } from './proc.ts';
 import type { ProcessTree } from './tree.ts';
@@ -19,6 +20,42 @@ export function treeCpuTime(tree: ProcessTree): number | undefined {
   if (!platform.hasProc) return undefined;
   return tree.scan().members.reduce((sum, { pid }) => sum + (cpuTimeOf(pid, 'with its ended children') ?? 0), 0);
 }
+
+/** A tree's members are listed no more often than this: the list takes up to 6 ms to make. */
+const membersMs = 200;
+
+/** Counts what a tree writes to files, cheaply enough for 50 times a second. */
+export class TreeWrites {
+  readonly #tree: ProcessTree;
+  readonly #clock: Clock;
+  #members: readonly number[] = [];
+  #listedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(tree: ProcessTree, clock: Clock) {
+    this.#tree = tree;
+    this.#clock = clock;
+  }
+
+  /**
+   * Returns the bytes that the members and their children that have been waited for have written to files, in whole pages;
+   * undefined without /proc. A file in memory (tmpfs) does not count.
+   */
+  read(): number | undefined {
+    if (!platform.hasProc) return undefined;
+    const now = this.#clock.now();
+    if (now - this.#listedAt >= membersMs) {
+      this.#members = this.#tree.scan().members.map(({ pid }) => pid);
+      this.#listedAt = now;
+    }
+    return this.#members.reduce((sum, pid) => sum + writtenBy(pid), 0);
+  }
+}
+
+/** Returns the bytes that devwatch and its children that have been waited for have written to files; undefined without /proc. */
+export const writtenByOwnProcess = (): number | undefined => (platform.hasProc ? writtenBy('self') : undefined);
+
+const writtenBy = (pid: number | 'self'): number =>
+  Number(/^write_bytes: (\d+)$/m.exec(readProc(`/proc/${pid}/io`) ?? '')?.[1] ?? 0);
 
 /** Returns resident memory in bytes; 0 for a process that has just exited. */
 function residentOf(pid: number): number {

@@ -55,13 +55,18 @@ function open(settings: SettingsInput = {}) {
       ping: () => false,
       memory: () => undefined,
       cpu: () => undefined,
+      written: () => undefined,
       write() {},
     };
   }
 
   const launcher = {
     launch,
-    openHooks: () => ({ run: (...call: (typeof hooks)[number]) => void hooks.push(call), async close() {} }),
+    openHooks: () => ({
+      run: (...call: (typeof hooks)[number]) => void hooks.push(call),
+      written: () => 0,
+      async close() {},
+    }),
     discardStandbys() {},
     releasePorts: () => void calls.push('releasePorts'),
     close: async () => void calls.push('close'),

@@ -136,10 +136,26 @@ describe('the adaptive window', () => {
     const { clock, push, times, paths } = open();
     for (const file of several(101)) push(file);
     clock.advance(120 + 100);
-    push('/a');
+    push('/0');
     clock.advance(5);
     expect(times()).toEqual([120, 225]);
-    expect(paths()[1]).toEqual(['/a']);
+    expect(paths()[1]).toEqual(['/0']);
+  });
+
+  test('takes new files that come one by one for the output of one generator', () => {
+    const { clock, push, paths } = open();
+    for (const file of several(5)) {
+      push(file);
+      clock.advance(300);
+    }
+    clock.advance(1000);
+    expect(paths()).toEqual([['/0'], ['/1', '/2', '/3', '/4']]);
+    // The same files again are saves of a person, as far as anybody can know.
+    push('/1');
+    clock.advance(300);
+    push('/2');
+    clock.advance(5);
+    expect(paths().slice(2)).toEqual([['/1'], ['/2']]);
   });
 
   test('ends after 2 s when a program writes without pause', () => {

@@ -20,8 +20,25 @@ test('the loop detector names once a file that changes right after five starts i
   ]);
 });
 
-test('the loop detector ignores changes that come later than a second after a start', () => {
-  expect(loop(8, ['/server.js'], 1001)).toEqual(Array(8).fill(undefined));
+test.each([
+  ['a second after a start with regular delays', () => 2000, '/db.json'],
+  ['a second after a start with other delays each time', (round: number) => 2000 + 150 * (round % 2), undefined],
+])('the loop detector takes changes more than %s for %s', (_, delayOf, expected) => {
+  const detector = new LoopDetector();
+  const found = Array.from({ length: 8 }, (_, round) => {
+    detector.started(round * 10_000);
+    return detector.changed(['/db.json'], round * 10_000 + delayOf(round));
+  });
+  expect(found.find((file) => file !== undefined)).toBe(expected);
+});
+
+test('the loop detector knows a file whose name holds the pid', () => {
+  const detector = new LoopDetector();
+  const found = Array.from({ length: 5 }, (_, round) => {
+    detector.started(round * 10_000);
+    return detector.changed([`/r-${100 + round}.json`], round * 10_000 + 100);
+  });
+  expect(found.at(-1)).toBe('/r-*.json');
 });
 
 test('the loop detector ignores a file that does not change after every start', () => {
