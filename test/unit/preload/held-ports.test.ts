@@ -79,9 +79,9 @@ function open({ held = [], isTaken = false }: Options = {}) {
     closedDescriptors,
     drains,
     kill,
-    listen(port = 3000, address = '::'): Server {
+    listen(port = 3000, address = '::', { fd, flags = 0 }: { fd?: number; flags?: number } = {}): Server {
       const server = new FakeServer();
-      server._listen2(address, port, 6, 511, undefined, 0);
+      server._listen2(address, port, 6, 511, fd, flags);
       return server;
     },
     receive: (message: { drain?: Drain; ping?: number }) => fromDevwatch(message),
@@ -119,6 +119,15 @@ describe('a program that listens', () => {
   test('inherits an activated socket on its port, whatever the address', () => {
     const { listen } = open({ held: [{ ...earlier, key: '', isSocketActivated: true }] });
     expect(listen(3000, '127.0.0.1')._handle?.from).toBe(7);
+  });
+
+  test.each([
+    ['that it brings itself', { fd: 12 }],
+    ['with reusePort', { flags: 2 }],
+  ])('keeps a socket %s to itself', (_, options) => {
+    const { listen, sent } = open();
+    expect(listen(3000, '::', options)._handle?.from).toBe('new');
+    expect(sent).toEqual([]);
   });
 
   test('releases an inherited socket on the same port of another address first', () => {
