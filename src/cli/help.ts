@@ -5,6 +5,7 @@ import { kindOf } from '../config/option-kinds.ts';
 import { defaultText, flagText, isOnByDefault } from '../config/option-text.ts';
 import { type OptionSpec, optionGroups, optionKeys, specOf } from '../config/options.ts';
 import { describeToCac } from './operands.ts';
+import { table } from './print.ts';
 import { type Subcommand, subcommands } from './subcommands.ts';
 
 type Section = { title?: string; body: string };
@@ -51,13 +52,21 @@ export function printHelp(version: string, which: 'usual' | 'all'): void {
     const lines = (sections.find(({ title }) => title === 'Options')?.body.split('\n') ?? []).map(tidy);
     const parts: Section[] = counts.map(({ title, count }) => ({ title, body: lines.splice(0, count).join('\n') }));
     const more = which === 'usual' ? ['', 'devwatch --help shows all options'] : [];
-    return [{ body: intro() }, ...parts, { title: 'Further', body: [...lines, ...more].join('\n') }];
+    const shown = { title: 'Examples', body: table(examples).replaceAll(/^/gm, '  ') };
+    return [{ body: intro() }, shown, ...parts, { title: 'Further', body: [...lines, ...more].join('\n') }];
   });
   cli.outputHelp();
 }
 
 const isShown = (spec: OptionSpec, which: 'usual' | 'all'): boolean =>
   spec.flag !== undefined && (which === 'all' || spec.rare !== true);
+
+const examples: readonly (readonly [line: string, effect: string])[] = [
+  ['devwatch server.js --port 8080', 'run it, and restart it at every save'],
+  ['devwatch -w src -e ts,sql src/server.ts', 'watch these files only'],
+  ['devwatch -- npm run serve', 'run a command with options of its own'],
+  ['devwatch start server.js', 'keep it running without a terminal'],
+];
 
 function intro(): string {
   const namesOf = (group: Subcommand['group']): string =>

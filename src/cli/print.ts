@@ -1,6 +1,7 @@
 /** Output and exit codes of the command line. */
 
 import { codeOf, UsageError } from '../shared/errors.ts';
+import { foldFor } from '../terminal/format.ts';
 
 export const exitCodes = { ok: 0, failed: 1, usage: 2 } as const;
 
@@ -8,7 +9,11 @@ export const exitCodes = { ok: 0, failed: 1, usage: 2 } as const;
 export const print = (text: string): void => void process.stdout.write(`${text}\n`);
 
 /** Prints a message of devwatch to stderr. */
-export const fail = (message: string): void => void process.stderr.write(`devwatch: ${message}\n`);
+export function fail(message: string): void {
+  const name = 'devwatch: ';
+  const rows = foldFor(process.stderr, message, name.length);
+  process.stderr.write(`${name}${rows.join(`\n${' '.repeat(name.length)}`)}\n`);
+}
 
 /** Ignores that a reader of stdout, such as `head`, has closed the pipe. */
 export function ignoreClosedPipe(): void {

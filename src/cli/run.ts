@@ -18,7 +18,7 @@ import type { SharedTerminal } from '../terminal/shared-terminal.ts';
 import { type NamedProgram, type Programs, programsOf, selectAgain } from './select-programs.ts';
 import { handleSignals, stopWithNpm } from './signals.ts';
 import { backgroundVariable } from './subcommands.ts';
-import { openTerminalInput } from './terminal-input.ts';
+import { HelpHint, openTerminalInput } from './terminal-input.ts';
 
 /** Runs the programs that a command line means, until all have ended; then exits the process. */
 export async function runPrograms(line: CommandLine, keepCompiled: () => void): Promise<void> {
@@ -39,17 +39,11 @@ export async function runPrograms(line: CommandLine, keepCompiled: () => void): 
       const member = shared?.member(program) ?? { ...program, app: undefined, relayMessages: true };
       return { ...member, sockets };
     });
-  let hasStarted = false;
-  /** Does work that no program has to wait for. */
-  const onStart = (): void => {
-    if (hasStarted) return;
-    hasStarted = true;
-    // First: V8 accepts a code cache only under the flags with which it was made.
-    keepCompiled();
-    tuneV8();
-  };
-  const observe = ({ app, loaded: { settings } }: RunRequest): Emit => {
-    const own = openReporter({ settings }, shared, app);
+  const onStart = workAfterStart(keepCompiled);
+  const hint = new HelpHint();
+  const observe = ({ app, loaded }: RunRequest): Emit => {
+    const { settings } = loaded;
+    const own = openReporter(loaded, shared, app, () => hint.take());
     const label = (now: Settings): void => void (app !== undefined && shared?.label(app, now));
     label(settings);
     const notify = notifier?.program(app);
@@ -61,7 +55,10 @@ export async function runPrograms(line: CommandLine, keepCompiled: () => void): 
         label(event.settings);
       }
       if (event.type === 'start') onStart();
-      if (event.type === 'input') giveInputTo(event.owner);
+      if (event.type === 'input') {
+        hint.isPossible = event.owner === 'devwatch';
+        giveInputTo(event.owner);
+      }
     };
   };
   const group = new ProgramSet({
@@ -76,14 +73,36 @@ export async function runPrograms(line: CommandLine, keepCompiled: () => void): 
   handleSignals(group, reporter, () => notifier?.stop());
   stopWithNpm(group);
   group.start();
-  for (const { flag, affects } of [...line.flags.keys()].map(specOf)) {
-    if (affects.includes('backgroundStart'))
-      warn(`--${flag} has no effect in the foreground; it is for devwatch start`);
-  }
+  for (const flag of backgroundFlagsOf(line))
+    warn(`--${flag} has no effect in the foreground; it is for devwatch start`);
 }
 
-function openReporter({ settings }: Pick<LoadedSettings, 'settings'>, shared?: SharedTerminal, app?: string): Reporter {
+/** Returns a function that does once the work for which no program has to wait. */
+function workAfterStart(keepCompiled: () => void): () => void {
+  let isDone = false;
+  return () => {
+    if (isDone) return;
+    isDone = true;
+    // First: V8 accepts a code cache only under the flags with which it was made.
+    keepCompiled();
+    tuneV8();
+  };
+}
+
+/** Returns the flags that take effect only in the background. */
+function backgroundFlagsOf({ flags }: CommandLine): (string | undefined)[] {
+  const specs = [...flags.keys()].map(specOf).filter(({ affects }) => affects.includes('backgroundStart'));
+  return specs.map(({ flag }) => flag);
+}
+
+function openReporter(
+  { settings }: Pick<LoadedSettings, 'settings'>,
+  shared?: SharedTerminal,
+  app?: string,
+  hint?: () => string | undefined,
+): Reporter {
   return new Reporter({
+    ...(hint && { hint }),
     stream: () => shared?.messages ?? process.stderr,
     folder: process.cwd(),
     version,

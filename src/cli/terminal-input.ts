@@ -11,6 +11,20 @@ import { readLines, shortcutHelp, type TypedShortcut } from '../terminal/shortcu
 /** In the background of a terminal, devwatch looks this often whether it is in the foreground again. */
 const foregroundPollIntervalMs = 1000;
 
+/** Explains once how to get help in the terminal. */
+export class HelpHint {
+  /** devwatch reads what is typed, if it is in the foreground of a terminal. */
+  isPossible = true;
+  #isGiven = false;
+
+  /** Returns the text the first time that the key works. */
+  take(): string | undefined {
+    if (this.#isGiven || !this.isPossible || !isForeground()) return undefined;
+    this.#isGiven = true;
+    return 'h + Enter for help';
+  }
+}
+
 /** Determines which process reads the next line of the terminal. */
 type GiveTo = (owner: 'program' | 'devwatch') => void;
 

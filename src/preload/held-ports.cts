@@ -5,7 +5,9 @@
  */
 
 import type { openHandleSender as OpenHandleSender, SendHandle } from './handle-sender.cts';
-import type { Channel, Drain, HeldSocket, HoldOrders } from './protocol.ts' with { 'resolution-mode': 'import' };
+import type { Channel, Drain, HeldSocket, HoldOrders, ServerFacts } from './protocol.ts' with {
+  'resolution-mode': 'import',
+};
 import type { Traffic as TrafficClass } from './traffic.cts';
 
 const fs = require('node:fs') as typeof import('node:fs');
@@ -39,6 +41,8 @@ interface NetInternals {
 /** The address that a server is to listen on. */
 interface Address {
   readonly port: number;
+  /** The address; undefined for all of them, and for a Unix socket. */
+  readonly host: string | undefined;
   /** The path of a Unix socket. */
   readonly file: string | undefined;
   /** Equal for two servers that the same socket can serve. */
@@ -137,7 +141,8 @@ class HeldPorts {
   }
 
   /** Sends devwatch a duplicate of a new socket, and reports that the program listens. */
-  #hold(server: ListeningServer, handle: Handle, { file, key }: Address, inherited: HeldSocket | undefined): void {
+  #hold(server: ListeningServer, handle: Handle, address: Address, inherited: HeldSocket | undefined): void {
+    const { file, key, host } = address;
     if (inherited?.connectionKey !== undefined) server._connectionKey = inherited.connectionKey;
     this.#serial += 1;
     const id = inherited?.id ?? `${process.pid}.${this.#serial}`;
@@ -150,7 +155,7 @@ class HeldPorts {
       const socket = { id, key, connectionKey: server._connectionKey, path, port };
       if (inherited === undefined) sendHandle({ hold: socket }, handle);
     }
-    this.#channel.send({ type: 'listens', id, port, path: file });
+    this.#channel.send({ type: 'listens', id, port, path: file, host, protocol: protocolOf(server) });
     this.#releaseAfter(claimTimeoutMs);
   }
 
@@ -225,8 +230,15 @@ class HeldPorts {
 }
 
 function addressOf([address, port, type, , , flags = 0]: ListenArgs): Address {
-  const file = type === -1 ? (address ?? undefined) : undefined;
-  return { port, file, key: `${type} ${address} ${port} ${flags}`, canBeHeld: flags <= 1 };
+  const name = address ?? undefined;
+  const [file, host] = type === -1 ? [name, undefined] : [undefined, name];
+  return { port, host, file, key: `${type} ${address} ${port} ${flags}`, canBeHeld: flags <= 1 };
+}
+
+/** Returns the protocol of a server by the methods that only such servers have; Node's classes may not be loaded. */
+function protocolOf(server: ListeningServer): ServerFacts['protocol'] {
+  const isHttp = 'closeAllConnections' in server || server.listenerCount('stream') > 0;
+  return isHttp ? ('setSecureContext' in server ? 'https' : 'http') : undefined;
 }
 
 function handleOf({ descriptor }: HeldSocket): Handle | null {

@@ -74,6 +74,14 @@ export interface HeldSocket {
   readonly descriptor: number;
 }
 
+/** The facts about a server from which its URL follows. */
+export interface ServerFacts {
+  readonly port?: number | undefined;
+  readonly host?: string | undefined;
+  /** Undefined for a server that is not known to serve HTTP. */
+  readonly protocol?: 'http' | 'https' | undefined;
+}
+
 /** A message from the preload to devwatch. */
 export type PreloadMessage = Readonly<
   /** The program's own code begins. */
@@ -90,8 +98,11 @@ export type PreloadMessage = Readonly<
   | { type: 'parked'; files: readonly string[] }
   /** A package could not be loaded ahead of time; the process ends. */
   | { type: 'prewarm-failed'; file: string; message: string }
-  /** The program listens on the socket `id`: on a port, or at the path of a Unix socket. */
-  | { type: 'listens'; id: string; port?: number | undefined; path?: string | undefined }
+  /**
+   * The program listens on the socket `id`: on a port, or at the path of a Unix socket. `host` is an address, or
+   * undefined for all of them.
+   */
+  | ({ type: 'listens'; id: string; path?: string | undefined } & ServerFacts)
   /** The program has no use for an inherited socket. */
   | { type: 'unclaimed'; id: string }
   /** The program closes a socket. It waits until devwatch has closed its duplicate. */

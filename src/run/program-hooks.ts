@@ -14,8 +14,9 @@ export function hookFor(event: DevwatchEvent, latestRun: number): HookCall | und
     case 'start':
       return [event.run === 1 ? 'start' : 'restart', runVariables(event.run, event.cause, event.changes)];
     case 'ready': {
-      const { run, ms, port = '' } = event;
-      return ['ready', { DEVWATCH_RUN: `${run}`, DEVWATCH_MS: `${Math.round(ms)}`, DEVWATCH_PORT: `${port}` }];
+      const { run, ms, port = '', url = '' } = event;
+      const address = { DEVWATCH_PORT: `${port}`, DEVWATCH_URL: url };
+      return ['ready', { DEVWATCH_RUN: `${run}`, DEVWATCH_MS: `${Math.round(ms)}`, ...address }];
     }
     case 'crash':
     case 'exit': {

@@ -47,6 +47,8 @@ export interface ProgramOptions {
 
 /** After this long without a restart, the user learns what devwatch waits for. */
 const slowStopNoticeMs = 1500;
+/** After this long without a watcher, the user learns that the folders are still being read. */
+const slowScanNoticeMs = 1000;
 /** devwatch may learn of a Ctrl-C this much later than of the program's end that it caused. */
 const maxInterruptDelayMs = 50;
 
@@ -210,12 +212,15 @@ export class Program implements Configurable {
     const onChange = (change: Change): void => this.#onChange(change);
     this.#session ??= new WatchSession({ clock, onChange, emit: this.#emit }, since);
     const plan = await watching.planWatch(loaded, command);
-    const coverage = await this.#session.watch(plan, since);
+    const { linkedPackages, filter } = plan;
+    for (const message of watching.warnOfRoots(filter)) this.#emit({ type: 'warning', message });
+    const onSlow = (): void => this.#emit({ type: 'scanning', program: command.display });
+    const cancelNotice = clock.after(slowScanNoticeMs, onSlow);
+    const coverage = await this.#session.watch(plan, since).finally(cancelNotice);
     if (coverage === undefined) return;
-    const { extensions } = plan.filter;
-    const ms = clock.now() - startedAt;
-    this.#emit({ type: 'watching', program: command.display, patterns, extensions, ms, ...coverage });
-    for (const name of watching.missingRoots(plan.filter, this.#plan)) {
+    const found = { patterns, extensions: filter.extensions, linkedPackages, ...coverage };
+    this.#emit({ type: 'watching', program: command.display, ...found, ms: clock.now() - startedAt });
+    for (const name of watching.missingRoots(filter, this.#plan)) {
       this.#emit({ type: 'warning', message: `${name}: nothing is there to watch yet` });
     }
   }
@@ -253,9 +258,10 @@ export class Program implements Configurable {
       onReadsInput: () => this.input.readsInput(),
     });
     const { pid, fromStandby: standby } = program;
+    const { isNode, display } = this.#plan.command;
     this.#live = pid === undefined ? undefined : program;
-    this.input.begin(this.#live, this.#plan.command.isNode);
-    this.#emit({ type: 'start', run, pid, cause, changes, standby, ...this.#timeline.start() });
+    this.input.begin(this.#live, isNode);
+    this.#emit({ type: 'start', run, pid, program: display, cause, changes, standby, ...this.#timeline.start() });
     if (this.#live !== undefined) this.#watchdog.begin(this.#live);
     this.#changes.runStarted();
     return program;
@@ -379,10 +385,8 @@ export class Program implements Configurable {
       // A program at a breakpoint does not answer.
       settings: isDebugged ? { ...loaded.settings, health: undefined } : loaded.settings,
       probe: (target, signal) => (target.kind === 'http' ? probeHttp(target.url, signal) : probeTcp(target, signal)),
-      onReady: (port) => {
-        const ms = this.#timeline.sinceRunCaused;
-        this.#emit({ type: 'ready', run: this.#supervisor.run, ms, ...(port !== undefined && { port }) });
-      },
+      onReady: (address) =>
+        this.#emit({ type: 'ready', run: this.#supervisor.run, ms: this.#timeline.sinceRunCaused, ...address }),
       onUnhealthy: (reason, permanent) => this.#supervisor.reportUnhealthy(reason, permanent),
     });
   }

@@ -1,13 +1,15 @@
 /** From settings to what is watched. Loaded only after the program has been started. */
 
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { defaultSettings, pageExtensions } from '../config/defaults.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import type { Command } from '../process/launch/command.ts';
 import { platform } from '../process/platform.ts';
+import { attempt } from '../shared/errors.ts';
 import { Filter } from '../watch/filter.ts';
-import { linkedFolders } from '../watch/linked-packages.ts';
+import { linkedPackages } from '../watch/linked-packages.ts';
 import { toPosix } from '../watch/paths.ts';
 import type { WatchPlan } from '../watch/watch-session.ts';
 import { ownFiles, type RunPlan, writtenFiles } from './command-plan.ts';
@@ -23,18 +25,28 @@ export async function planWatch(
   const extensions = settings.liveReload === false ? own : [...new Set([...own, ...pageExtensions])];
   const git = settings.gitignore ? await import('../watch/gitignore.ts') : undefined;
   const ignore = { patterns: [...writtenFiles(settings).map(toPosix), ...settings.ignore], base: bases.ignore };
+  // An explicit `watch` replaces the default, linked packages included.
+  const linked = follow && watch === defaultSettings.watch ? linkedPackages(folder) : new Map<string, string[]>();
   const filter = new Filter({
     watch: { patterns: watch, base: bases.watch },
     ignore,
-    // An explicit `watch` replaces the default, linked packages included.
-    folders: follow && watch === defaultSettings.watch ? linkedFolders(folder) : [],
+    folders: [...new Set([...linked.values()].flat())],
     gitIgnores: git?.readGitIgnores(folder),
     extensions: extensions.includes('*') ? null : extensions,
     always: [...ownFiles(loaded, command), ...(git?.gitIgnoreFilesAbove(folder) ?? [])],
     script: command.script,
   });
   const options = { watcher, poll, pollInterval, follow, skipUnchanged, reportIgnored };
-  return { filter, ignore, hasInotify: platform.hasProc, ...options };
+  return { filter, ignore, linkedPackages: linked.size, hasInotify: platform.hasProc, ...options };
+}
+
+/** Warns when all files of the machine, or of the user, are watched: devwatch was started in the wrong folder. */
+export function warnOfRoots({ roots }: Filter): string[] {
+  const homes = [attempt(() => os.homedir())].filter((home) => home && !fs.existsSync(path.join(home, 'package.json')));
+  const broad = roots.filter((root) => path.dirname(root) === root || homes.includes(root));
+  return broad.map(
+    (root) => `${root} is watched as a whole · start devwatch in a project, or name folders (--watch src)`,
+  );
 }
 
 /** Returns the files and folders, relative to the working folder, that are to be watched and do not exist yet. */

@@ -76,10 +76,17 @@ export interface PortHolder {
  */
 export type StopStage = 'delivered' | 'terminating' | 'killing';
 
+/** The address of the program's own server, as far as it is known. */
+export interface ServerAddress {
+  readonly port?: number | undefined;
+  /** `http://localhost:3000`; set for HTTP servers only. */
+  readonly url?: string | undefined;
+}
+
 /** An event. Times are in milliseconds. */
 export type DevwatchEvent =
   /**
-   * A run was started. `run` counts from 1; `standby`: a process booted ahead became the run.
+   * A run was started. `run` counts from 1; `program` is its command; `standby`: a process booted ahead became the run.
    * Times since the cause: `gone` until the old tree was proven gone, `quiet` until the debounce had ended,
    * `ms` until this start.
    */
@@ -87,6 +94,7 @@ export type DevwatchEvent =
       readonly type: 'start';
       readonly run: number;
       readonly pid: number | undefined;
+      readonly program: string;
       readonly cause: Cause;
       readonly changes: readonly Change[];
       readonly standby: boolean;
@@ -95,7 +103,7 @@ export type DevwatchEvent =
       readonly ms: number;
     }
   /** The program is up, `ms` after the cause of the run, by the readiness check that `ready` names. */
-  | { readonly type: 'ready'; readonly run: number; readonly ms: number; readonly port?: number }
+  | ({ readonly type: 'ready'; readonly run: number; readonly ms: number } & ServerAddress)
   /**
    * The program has lived for 3 seconds without a sign of readiness: `ready` is not set and it does not listen on a
    * port. It counts as running, `ms` after the cause of the run; `ready` may still follow.
@@ -109,7 +117,12 @@ export type DevwatchEvent =
   | { readonly type: 'begin'; readonly run: number; readonly ms: number }
   /** A standby process is booted and waits to become the next run. */
   | { readonly type: 'standby'; readonly pid: number }
-  /** The watcher is armed: no save is missed from now on, nor since the start of the first run. */
+  /** The folders to watch have been read for a second, and that is not done. */
+  | { readonly type: 'scanning'; readonly program: string }
+  /**
+   * The watcher is armed: no save is missed from now on, nor since the start of the first run. `linkedPackages` of a
+   * workspace, or of `npm link`, are watched as well.
+   */
   | {
       readonly type: 'watching';
       readonly program: string;
@@ -118,6 +131,7 @@ export type DevwatchEvent =
       readonly extensions: readonly string[] | null;
       readonly directories: number;
       readonly files: number;
+      readonly linkedPackages: number;
       readonly ms: number;
     }
   /** Files that the program has loaded and no pattern matches are watched as well (`--deps`). */

@@ -3,6 +3,7 @@
 import { isPattern, patternOf } from '../config/output-pattern.ts';
 import { type Probe, parseProbe } from '../config/probe-url.ts';
 import type { CancelTimer, Clock } from '../shared/clock.ts';
+import type { ServerAddress } from '../shared/events.ts';
 import type { ProbeResult } from './health.ts';
 
 /** An address that can be probed from outside of the program. */
@@ -10,7 +11,7 @@ export type ProbeAddress = Exclude<Probe, { kind: 'event-loop' }>;
 
 /** The program listens on a port or elsewhere, has sent a message over Node's IPC, or has printed something. */
 export type ReadinessSign =
-  | { readonly type: 'listens'; readonly port: number | undefined }
+  | ({ readonly type: 'listens' } & ServerAddress)
   | { readonly type: 'message'; readonly message: unknown }
   | { readonly type: 'output'; readonly chunk: Buffer };
 
@@ -21,7 +22,7 @@ export interface ReadinessCheckOptions {
   /** Sends one request to an address. When `signal` aborts, the result no longer matters. */
   readonly probe: (target: ProbeAddress, signal: AbortSignal) => Promise<ProbeResult>;
   /** Called once in a run. */
-  readonly onReady: (port: number | undefined) => void;
+  readonly onReady: (address: ServerAddress) => void;
 }
 
 /** Pauses between two probes of a program that is not up yet: the first, and the longest. */
@@ -68,7 +69,7 @@ export class ReadinessCheck {
   onSign(sign: ReadinessSign): void {
     switch (sign.type) {
       case 'listens':
-        if (this.#sign === 'listen') this.#ready(sign.port);
+        if (this.#sign === 'listen') this.#ready({ port: sign.port, url: sign.url });
         return;
       case 'message':
         if (this.#sign === 'message' && isReadyMessage(sign.message)) this.#ready();
@@ -80,10 +81,10 @@ export class ReadinessCheck {
     }
   }
 
-  #ready(port?: number): void {
+  #ready(address: ServerAddress = {}): void {
     if (!this.#isWaiting) return;
     this.end();
-    this.#options.onReady(port);
+    this.#options.onReady(address);
   }
 
   /** Sends requests until one is answered. */
@@ -95,14 +96,16 @@ export class ReadinessCheck {
     void probe(target, request.signal).then(({ ok }) => {
       if (this.#request !== request) return;
       this.#cancelTimer();
-      if (ok) this.#ready(portOf(target));
+      if (ok) this.#ready(addressOf(target));
       else this.#cancelTimer = clock.after(pause, () => this.#probe(target, Math.min(pause * 1.5, maxPauseMs)));
     });
   }
 }
 
-const portOf = (target: ProbeAddress): number | undefined =>
-  Number(target.kind === 'http' ? target.url.port : target.port) || undefined;
+function addressOf(target: ProbeAddress): ServerAddress {
+  if (target.kind === 'tcp') return { port: Number(target.port) };
+  return { port: Number(target.url.port) || undefined, url: target.url.origin };
+}
 
 /** `process.send('ready')` as with pm2, or an object with the type `ready`. */
 const isReadyMessage = (message: unknown): boolean =>

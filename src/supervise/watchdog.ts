@@ -3,6 +3,7 @@
 import { parseProbe } from '../config/probe-url.ts';
 import type { Settings } from '../config/settings-types.ts';
 import type { CancelTimer, Clock } from '../shared/clock.ts';
+import type { ServerAddress } from '../shared/events.ts';
 import { formatBytes, formatTime } from '../shared/format.ts';
 import { Health, type ProbeResult } from './health.ts';
 import { type ProbeAddress, ReadinessCheck } from './readiness-check.ts';
@@ -21,7 +22,7 @@ export interface WatchdogOptions {
   /** Sends one request to an address. When `signal` aborts, the result no longer matters. */
   readonly probe: (target: ProbeAddress, signal: AbortSignal) => Promise<ProbeResult>;
   /** The run is up. Called once in a run. */
-  readonly onReady: (port: number | undefined) => void;
+  readonly onReady: (address: ServerAddress) => void;
   /** The run fails a check. `permanent`: restarting will not help until a file changes. Called at most once in a run. */
   readonly onUnhealthy: (reason: string, permanent: boolean) => void;
 }
@@ -47,7 +48,7 @@ export class Watchdog {
       clock,
       ready: settings.ready,
       probe,
-      onReady: (port) => this.#onReady(port),
+      onReady: (address) => this.#onReady(address),
     });
     this.#health = settings.health && this.#createHealth(settings.health);
   }
@@ -84,10 +85,10 @@ export class Watchdog {
     if (run !== undefined) next.begin(run, this.#isUp);
   }
 
-  #onReady(port: number | undefined): void {
+  #onReady(address: ServerAddress): void {
     this.#isUp = true;
     this.#health?.up();
-    this.#options.onReady(port);
+    this.#options.onReady(address);
   }
 
   #fail(reason: string, permanent: boolean): void {

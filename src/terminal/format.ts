@@ -1,7 +1,7 @@
 /** Formats numbers and names for people. Pure. */
 
 import path from 'node:path';
-import type { Change, Verdict } from '../shared/events.ts';
+import type { Change, ServerAddress, Verdict } from '../shared/events.ts';
 
 /** Formats a count: `1 file`, `2 files`. */
 export const formatCount = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
@@ -18,6 +18,41 @@ export function formatChanges(changes: readonly Change[], folder: string): strin
   if (first === undefined) return '';
   const more = changes.length > 1 ? ` +${changes.length - 1}` : '';
   return `${formatPath(first.path, folder)}${first.kind === 'unlink' ? ' (deleted)' : ''}${more}`;
+}
+
+/** Formats the address of a server: its URL, or its port; empty if neither is known. */
+export const formatAddress = ({ url, port }: ServerAddress): string =>
+  url ?? (port === undefined ? '' : `port ${port}`);
+
+/** In a terminal with less room for a text, lines are not folded. */
+const minColumns = 20;
+
+/** Folds a text that stands behind `indent` characters, if the stream is a terminal. */
+export function foldFor(
+  { isTTY, columns = 0 }: { readonly isTTY?: boolean; readonly columns?: number | undefined },
+  text: string,
+  indent: number,
+): string[] {
+  const room = columns - indent;
+  return isTTY === true && room >= minColumns ? fold(text, room) : [text];
+}
+
+/**
+ * Cuts a text into rows of at most `columns` characters: at separators, or else at other blanks. A longer word is not
+ * cut.
+ */
+function fold(text: string, columns: number): string[] {
+  const rows: string[] = [];
+  let rest = text;
+  while (rest.length > columns) {
+    const separator = rest.lastIndexOf(' · ', columns);
+    const blank = separator > columns / 2 ? separator : rest.lastIndexOf(' ', columns);
+    const end = blank > 0 ? blank : rest.indexOf(' ', columns);
+    if (end < 0) break;
+    rows.push(rest.slice(0, end));
+    rest = rest.slice(end + 1);
+  }
+  return [...rows, rest];
 }
 
 /** Formats epoch ms in local time: `14:05:09` today, `2026-11-22 14:05:09` on another day. */

@@ -10,6 +10,7 @@ import { incompleteSequence, paintAfter, reset } from './paint.ts';
 /** Destination of the merged output: process.stdout or process.stderr. */
 export interface Sink {
   readonly isTTY?: boolean;
+  readonly columns?: number;
   /** Returns false if no more should be written before `drain`. Calls `done` when the bytes have left the process. */
   write(bytes: Uint8Array, done?: () => void): boolean;
   on(event: 'drain' | 'error' | 'close', listener: () => void): unknown;
@@ -33,7 +34,12 @@ export interface Multiplexer {
   /** @param prefix stands before each line of this program */
   open(prefix: string): OutputChannel;
   /** For devwatch's own lines, on stderr. They never continue a line of a program. */
-  readonly messages: { readonly isTTY: boolean; write(text: string): void; on(): void };
+  readonly messages: {
+    readonly isTTY: boolean;
+    readonly columns: number | undefined;
+    write(text: string): void;
+    on(): void;
+  };
   /** Writes the lines that have begun, and waits up to a second until all is written. */
   close(): Promise<void>;
 }
@@ -69,6 +75,9 @@ export function createMultiplexer({ stdout, stderr, isOnePlace, clock }: Multipl
     },
     messages: {
       isTTY: stderr.isTTY === true,
+      get columns() {
+        return stderr.columns;
+      },
       write(text) {
         // A bell or a notification does not move the cursor.
         if (text.endsWith('\n')) own.write(Buffer.from(text));

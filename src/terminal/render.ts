@@ -1,8 +1,8 @@
-/** Renders events as lines for people. Pure: the reporter prints them. */
+/** Renders events as lines for people. Pure: the condenser joins some of them, and the reporter prints them. */
 
 import { type DevwatchEvent, describeOutcome, type EventOf, type Next } from '../shared/events.ts';
 import { formatTime } from '../shared/format.ts';
-import { formatChanges, formatClock, formatCount, formatPath, formatVerdict } from './format.ts';
+import { formatClock, formatCount, formatPath, formatVerdict } from './format.ts';
 
 export type Tone = 'plain' | 'good' | 'bad' | 'warning';
 export type Level = 'quiet' | 'normal' | 'verbose';
@@ -26,6 +26,8 @@ const warning = (text: string): Line[] => line(text, 'warning', 'quiet');
 /** Returns the lines that show an event, each with the least verbose level at which it is printed. */
 export function render(event: DevwatchEvent, { folder, version }: View): readonly Line[] {
   switch (event.type) {
+    case 'scanning':
+      return line(`${version} · ${event.program} · still reading the folders to watch`);
     case 'watching': {
       const { program, patterns, extensions, files, backend, directories, ms } = event;
       const what = extensions === null ? 'all files' : extensions.join(' ');
@@ -39,11 +41,9 @@ export function render(event: DevwatchEvent, { folder, version }: View): readonl
     case 'watchingLoads':
       return detail(`also watching ${formatCount(event.files.length, 'file')} that the program loads`);
     case 'start':
-      return renderStart(event, folder);
-    case 'ready': {
-      const where = event.port === undefined ? '' : ` · port ${event.port}`;
-      return line(`answering in ${formatTime(event.ms)}${where}`, 'good', event.run === 1 ? 'verbose' : 'normal');
-    }
+      return renderStart(event);
+    case 'ready':
+      return []; // The condenser adds this to the line about the restart.
     case 'running':
       return detail(`counts as running after ${formatTime(event.ms)} · not ready yet`);
     case 'pages': {
@@ -100,7 +100,7 @@ export function render(event: DevwatchEvent, { folder, version }: View): readonl
 export const describeEnd = ({ outcome, uptime }: EventOf<'crash'>): string =>
   outcome.reason ?? outcome.error ?? `crashed (${describeOutcome(outcome)}) after ${formatTime(uptime)}`;
 
-function renderStart({ run, pid, cause, changes, standby, gone, quiet, ms }: EventOf<'start'>, folder: string): Line[] {
+function renderStart({ run, pid, cause, standby, gone, quiet, ms }: EventOf<'start'>): Line[] {
   const steps = [
     `run ${run}`,
     pid !== undefined && `pid ${pid}`,
@@ -108,13 +108,9 @@ function renderStart({ run, pid, cause, changes, standby, gone, quiet, ms }: Eve
     standby && 'from standby',
     gone !== undefined && `old tree gone after ${formatTime(gone)}`,
     quiet !== undefined && `quiet after ${formatTime(quiet)}`,
+    run > 1 && `started after ${formatTime(ms)}`,
   ];
-  const details = detail(steps.filter(Boolean).join(' · '));
-  // The line about the watched files reports the first start, the line of the crash the start after it.
-  if (cause === 'start' || cause === 'crash' || cause === 'exit') return details;
-  const files = changes.length === 0 ? '' : ` · ${formatChanges(changes, folder)}`;
-  const verb = run === 1 ? 'started' : 'restarted';
-  return [...line(`${verb} in ${formatTime(ms)}${files}`, 'good'), ...details];
+  return detail(steps.filter(Boolean).join(' · '));
 }
 
 function renderStopping({ run, stage, grace }: EventOf<'stopping'>): Line[] {

@@ -2,10 +2,13 @@
 
 import type kleur from 'kleur';
 import type { Settings } from '../config/settings-types.ts';
+import { type Clock, systemClock } from '../shared/clock.ts';
 import type { DevwatchEvent, Emit } from '../shared/events.ts';
 import { require } from '../shared/require.ts';
+import { Condenser } from './condenser.ts';
 import { notification } from './desktop-notification.ts';
-import { describeEnd, type Level, render, type Tone, type View } from './render.ts';
+import { foldFor } from './format.ts';
+import { describeEnd, type Level, type Line, type Tone, type View } from './render.ts';
 
 /** The part that follows from a program's settings. */
 export interface ReporterSettings {
@@ -16,12 +19,15 @@ export interface ReporterSettings {
   readonly clear: boolean;
   /** Shows desktop notifications, if the stream is a terminal. */
   readonly notify: boolean;
+  /** Whether files are watched. */
+  readonly watches: boolean;
 }
 
 /** Returns the reporter's part of a program's settings, for an output that can show colours or cannot. */
 export function reporterSettingsOf(settings: Settings, canColor: boolean): ReporterSettings {
-  const { logFormat: format, quiet, verbose, color, clear, notify } = settings;
-  return { format, level: quiet ? 'quiet' : verbose ? 'verbose' : 'normal', color: color && canColor, clear, notify };
+  const { logFormat: format, quiet, verbose, color, clear, notify, watch } = settings;
+  const level = quiet ? 'quiet' : verbose ? 'verbose' : 'normal';
+  return { format, level, color: color && canColor, clear, notify, watches: watch.length > 0 };
 }
 
 interface ReporterOptions extends ReporterSettings, View {
@@ -30,10 +36,14 @@ interface ReporterOptions extends ReporterSettings, View {
   readonly env: NodeJS.ProcessEnv;
   /** The program that the events are about, if devwatch runs several. */
   readonly app?: AppLabel | undefined;
+  /** Returns how to get help in the terminal, if that is possible. Called when the program is up for the first time. */
+  readonly hint?: () => string | undefined;
+  readonly clock?: Clock;
 }
 
 export interface ReporterStream {
   readonly isTTY?: boolean;
+  readonly columns?: number | undefined;
   write(text: string): unknown;
   on(event: 'error', listener: () => void): unknown;
 }
@@ -62,12 +72,15 @@ function colors(enabled: boolean): typeof kleur {
   return loaded;
 }
 
-/** Colours that mean neither success nor failure. */
-const nameColors = ['cyan', 'magenta', 'blue', 'white', 'gray'] as const;
+/**
+ * Colours of the palette of 256 (teal, magenta, blue, brown, violet) that mean neither success nor failure. On black and
+ * on white their contrast is at least 3:1; themes do not change them, as they do the first 16.
+ */
+const nameColors = [30, 133, 32, 137, 99] as const;
 
 /** Returns a program's name in a colour that distinguishes it from its neighbours. */
 export const paintName = ({ name, index }: AppLabel, color: boolean): string =>
-  colors(color)[nameColors[index % nameColors.length] ?? 'cyan'](name);
+  color ? `\u001b[38;5;${nameColors[index % nameColors.length]}m${name}\u001b[39m` : name;
 
 const ranks: Readonly<Record<Level, number>> = { quiet: 0, normal: 1, verbose: 2 };
 /** Clears the screen, but not the scrollback. */
@@ -75,22 +88,27 @@ const clearScreen = '\u001b[2J\u001b[H';
 
 export class Reporter {
   #options: ReporterOptions;
+  readonly #condenser: Condenser;
   #stream: ReporterStream | undefined;
   /** The program has crashed and is not up again. */
   #hasCrashed = false;
 
   constructor(options: ReporterOptions) {
+    const { clock = systemClock, hint = () => undefined } = options;
     this.#options = options;
+    this.#condenser = new Condenser({
+      ...{ clock, hint, view: options },
+      isWatching: () => this.#options.watches,
+      print: (lines) => this.#printLines(lines),
+    });
   }
 
   readonly report: Emit = (event) => {
-    const { format, clear, level } = this.#options;
+    const { format, clear } = this.#options;
     if (format === 'json') return this.#writeJson(event);
     if (event.type === 'start' && event.run > 1 && clear && this.#output.isTTY) this.#output.write(clearScreen);
     this.#notify(event);
-    for (const line of render(event, this.#options)) {
-      if (ranks[line.level] <= ranks[level]) this.#printLine(line.text, line.tone);
-    }
+    this.#printLines(this.#condenser.linesFor(event));
   };
 
   /** Prints a line for people; a JSON stream contains events only. */
@@ -112,12 +130,20 @@ export class Reporter {
     return this.#stream;
   }
 
+  #printLines(lines: readonly Line[]): void {
+    for (const { level, text, tone } of lines) {
+      if (ranks[level] <= ranks[this.#options.level]) this.#printLine(text, tone);
+    }
+  }
+
   #printLine(text: string, tone: Tone): void {
     const { app, color } = this.#options;
     const paint = colors(color);
-    const painted = { plain: (s: string) => s, good: paint.green, bad: paint.red, warning: paint.yellow }[tone](text);
+    const painted = { plain: (s: string) => s, good: paint.green, bad: paint.red, warning: paint.yellow }[tone];
     const name = app === undefined ? '' : `${paintName(app, color)} `;
-    this.#output.write(`${paint.dim('[devwatch]')} ${name}${painted}\n`);
+    const indent = `[devwatch] ${app === undefined ? '' : `${app.name} `}`.length;
+    const rows = foldFor(this.#output, text, indent).map((row) => painted(row));
+    this.#output.write(`${paint.dim('[devwatch]')} ${name}${rows.join(`\n${' '.repeat(indent)}`)}\n`);
   }
 
   #writeJson({ type, ...details }: DevwatchEvent): void {

@@ -12,15 +12,15 @@ const dependencyFields = ['dependencies', 'devDependencies', 'optionalDependenci
 const entryFields = ['main', 'module', 'exports', 'imports'];
 
 /**
- * Returns the folders to watch (absolute real paths) for the packages of a workspace, or of `npm link`, on which the
- * package in `folder` depends, directly or through another one: in node_modules they are links, and their sources lie
- * elsewhere. A package whose entry points lie in a folder that is ignored by default is watched there: a change of its
+ * Returns the packages of a workspace, or of `npm link`, on which the package in `folder` depends, directly or through
+ * another one: their folders, each with the folders to watch for it (absolute real paths). In node_modules they are
+ * links, and their sources lie elsewhere. A package whose entry points lie in a folder that is ignored by default is watched there: a change of its
  * sources takes effect only once `dist` is rebuilt.
  */
-export function linkedFolders(folder: string): string[] {
+export function linkedPackages(folder: string): ReadonlyMap<string, readonly string[]> {
   const seen = new Set<string>([realPathOf(folder) ?? folder]);
   const queue = [folder];
-  const folders = new Set<string>();
+  const packages = new Map<string, readonly string[]>();
   for (let place = queue.pop(); place !== undefined; place = queue.pop()) {
     const manifest = readManifest(place);
     for (const name of dependencyFields.flatMap((field) => Object.keys(objectOf(manifest[field])))) {
@@ -28,10 +28,10 @@ export function linkedFolders(folder: string): string[] {
       if (target === undefined || seen.has(target)) continue;
       seen.add(target);
       queue.push(target);
-      for (const watched of entryFolders(target, readManifest(target))) folders.add(watched);
+      packages.set(target, entryFolders(target, readManifest(target)));
     }
   }
-  return [...folders];
+  return packages;
 }
 
 /** Returns the real path of a dependency to which node_modules only links. */

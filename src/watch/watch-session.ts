@@ -7,6 +7,8 @@ import type { BackendPreference, Coverage, Watcher, WatchOptions } from './watch
 
 /** The files to watch, and how to watch them. */
 export interface WatchPlan extends BackendPreference, Pick<WatchOptions, 'filter' | 'follow' | 'pollInterval'> {
+  /** Number of linked packages that are watched. */
+  readonly linkedPackages: number;
   /** Patterns of files that are ignored even when the program loads them. */
   readonly ignore: PatternList;
   /** Ignore changes that leave the content of a file as it was. */

@@ -486,7 +486,7 @@ test('colours are forced without a terminal as well', async () => {
   await using devwatch = startDevwatch([], { cwd: project.path, env });
   expect([(await home.caller()).says.level, (await home.caller()).says.level]).toEqual(['3', '3']);
   await until(() => devwatch.stdout().split('\n').length === 3);
-  expect(devwatch.stdout()).toContain('\u001b[36ma\u001b[39m | hello\n');
+  expect(devwatch.stdout()).toContain('\u001b[38;5;30ma\u001b[39m | hello\n');
 });
 
 test('stdin stays open: a program that ends with its stdin keeps running', async () => {

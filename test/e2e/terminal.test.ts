@@ -174,9 +174,9 @@ test('the shortcuts r, rs, h, c and q work while the program does not read', asy
   terminal.line(`${devwatch} server.js; echo "code $?"`);
   await terminal.until(/ready/);
   terminal.line('r');
-  await terminal.until(/restarted in[\s\S]*ready/);
+  await terminal.until(/restarted[\s\S]*ready/);
   terminal.line('rs');
-  await terminal.until(/restarted in[\s\S]*ready/);
+  await terminal.until(/restarted[\s\S]*ready/);
   terminal.line('h');
   await terminal.until(/rs or r restart/);
   terminal.line('c');
@@ -230,7 +230,7 @@ test('--stdin pipe passes all lines but shortcuts to the program', async () => {
   terminal.line('hello');
   await terminal.until(/line: hello/);
   terminal.line('rs');
-  await terminal.until(/restarted in/);
+  await terminal.until(/restarted/);
   terminal.line('again');
   await terminal.until(/line: again/);
   terminal.type('\x04');
@@ -301,7 +301,7 @@ test('devwatch reads shortcuts again when it comes to the foreground', async () 
   await terminal.until(/cli\.cjs server\.js\r\n/);
   // The terminal buffers the line until devwatch notices that it is in the foreground.
   terminal.line('rs');
-  await terminal.until(/restarted in[\s\S]*ready/);
+  await terminal.until(/restarted[\s\S]*ready/);
   terminal.line('q');
   await terminal.until(/\$ $/);
 });
@@ -445,7 +445,7 @@ test('lines that a command has left unread are not shortcuts after the next save
   terminal.line('q');
   for (const text of ['1', '2', '3']) {
     project.write('a.sh', text);
-    await terminal.until(/restarted in \S+ ms · a\.sh/);
+    await terminal.until(/restarted · a\.sh/);
   }
   terminal.type('\x03');
   await terminal.until(/code 130/);

@@ -38,8 +38,12 @@ const checks: Readonly<Record<PreloadMessage['type'], (fields: Readonly<Record<s
   package: ({ file, kind }) => isText(file) && (kind === 'require' || kind === 'import'),
   parked: ({ files }) => Array.isArray(files) && files.every(isText),
   'prewarm-failed': ({ file, message }) => isText(file) && isText(message),
-  listens: ({ id, port, path }) =>
-    isText(id) && (port === undefined || isNumber(port)) && (path === undefined || isText(path)),
+  listens: ({ id, port, path, host, protocol }) =>
+    isText(id) &&
+    (port === undefined || isNumber(port)) &&
+    (path === undefined || isText(path)) &&
+    (host === undefined || isText(host)) &&
+    (protocol === undefined || protocol === 'http' || protocol === 'https'),
   unclaimed: ({ id }) => isText(id),
   unhold: ({ id }) => isText(id),
   drained: ({ signalsItself }) => typeof signalsItself === 'boolean',

@@ -5,8 +5,9 @@ import fs from 'node:fs';
 import type { Drain, PackageFile, PreloadMessage } from '../../preload/protocol.ts';
 import { type CancelTimer, systemClock } from '../../shared/clock.ts';
 import { codeOf, messageOf } from '../../shared/errors.ts';
-import type { Outcome, StopStage, Survivor } from '../../shared/events.ts';
+import type { Outcome, ServerAddress, StopStage, Survivor } from '../../shared/events.ts';
 import type { HeldPorts } from '../sockets/held-ports.ts';
+import { serverAddress } from '../sockets/server-address.ts';
 import { Termination } from '../tree/terminate.ts';
 import { TreeWrites, treeCpuTime, treeMemory } from '../tree/usage.ts';
 import type { Child, LaunchOptions } from './child.ts';
@@ -16,8 +17,8 @@ import { forwardOutput, type OutputStreams } from './output.ts';
 /** An event of one run of a program. */
 export type ProgramEvent =
   | Extract<PreloadMessage, { type: 'begins' | 'leaves-stdin' | 'loads' | 'prewarm-failed' }>
-  /** The program listens; `port` is undefined for a Unix socket. */
-  | { readonly type: 'listens'; readonly port: number | undefined }
+  /** The program listens; a Unix socket has no port. */
+  | ({ readonly type: 'listens' } & ServerAddress)
   /** The program is about to end, because another process listens on this port. */
   | { readonly type: 'portTaken'; readonly port: number }
   /** The program sent a message over Node's IPC. */
@@ -171,7 +172,7 @@ export class ContainedProgram implements RunningProgram {
         this.#wantedPort = undefined;
         this.#listening.add(message.id);
         this.#listened.add(message.id);
-        listener.onEvent({ type: 'listens', port: message.port });
+        listener.onEvent({ type: 'listens', ...serverAddress(message) });
         return;
       case 'unhold':
         this.#listening.delete(message.id);

@@ -44,6 +44,9 @@ function open({ held = [], isTaken = false }: Options = {}) {
   });
   class FakeServer {
     _handle: Handle | null = null;
+    listenerCount(): number {
+      return 0;
+    }
     once(_event: unknown, listener: (error: object) => void): void {
       listener({ code: 'EADDRINUSE', port: 3000 });
     }
@@ -106,14 +109,14 @@ describe('a program that listens', () => {
     const { listen, sent, messages } = open();
     expect(listen()._handle?.from).toBe('new');
     expect(sent).toMatchObject([{ hold: { key: '6 :: 3000 0', port: 3000 } }]);
-    expect(messages).toEqual([{ type: 'listens', id: `${process.pid}.1`, port: 3000 }]);
+    expect(messages).toEqual([{ type: 'listens', id: `${process.pid}.1`, port: 3000, host: '::' }]);
   });
 
   test('inherits the socket of the run before for the same address', () => {
     const { listen, sent, messages } = open({ held: [earlier] });
     expect(listen()._handle?.from).toBe(7);
     expect(sent).toEqual([]);
-    expect(messages).toEqual([{ type: 'listens', id: 'a', port: 3000 }]);
+    expect(messages).toEqual([{ type: 'listens', id: 'a', port: 3000, host: '::' }]);
   });
 
   test('inherits an activated socket on its port, whatever the address', () => {

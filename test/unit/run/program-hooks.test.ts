@@ -3,15 +3,19 @@ import { hookFor } from '../../../src/run/program-hooks.ts';
 import type { DevwatchEvent } from '../../../src/shared/events.ts';
 
 const change = { kind: 'change', path: '/project/a.js' } as const;
-const start = { type: 'start', pid: 1, changes: [change], standby: false, ms: 5 } as const;
+const start = { type: 'start', pid: 1, program: 'node a.js', changes: [change], standby: false, ms: 5 } as const;
 const own = { run: 2, uptime: 5, next: { kind: 'wait', gaveUp: false } } as const;
 
 test.each<[DevwatchEvent, string | undefined, object]>([
   [{ type: 'change', changes: [change] }, 'change', { DEVWATCH_RUN: '7', DEVWATCH_CHANGED: '/project/a.js' }],
   [{ ...start, run: 1, cause: 'start' }, 'start', { DEVWATCH_RUN: '1', DEVWATCH_REASON: 'start' }],
   [{ ...start, run: 2, cause: 'change' }, 'restart', { DEVWATCH_REASON: 'change', DEVWATCH_CHANGED: '/project/a.js' }],
-  [{ type: 'ready', run: 2, ms: 6.6, port: 80 }, 'ready', { DEVWATCH_RUN: '2', DEVWATCH_MS: '7', DEVWATCH_PORT: '80' }],
-  [{ type: 'ready', run: 2, ms: 6 }, 'ready', { DEVWATCH_PORT: '' }],
+  [
+    { type: 'ready', run: 2, ms: 6.6, port: 80, url: 'http://localhost' },
+    'ready',
+    { DEVWATCH_RUN: '2', DEVWATCH_MS: '7', DEVWATCH_PORT: '80', DEVWATCH_URL: 'http://localhost' },
+  ],
+  [{ type: 'ready', run: 2, ms: 6 }, 'ready', { DEVWATCH_PORT: '', DEVWATCH_URL: '' }],
   [{ type: 'exit', ...own, outcome: { code: 0, signal: null } }, 'exit', { DEVWATCH_CODE: '0', DEVWATCH_SIGNAL: '' }],
   [
     { type: 'crash', ...own, outcome: { code: null, signal: 'SIGSEGV' } },

@@ -10,6 +10,7 @@ const start = (run: number): EventOf<'start'> => ({
   type: 'start',
   run,
   pid: 1,
+  program: 'node server.js',
   cause: 'start',
   changes: [],
   standby: false,

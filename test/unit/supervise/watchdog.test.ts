@@ -25,7 +25,7 @@ function open(
       probes += 1;
       return Promise.resolve(answers[Math.min(probes, answers.length) - 1] ?? refused);
     },
-    onReady: (port) => reports.push(port === undefined ? 'ready' : `ready on ${port}`),
+    onReady: ({ port }) => reports.push(port === undefined ? 'ready' : `ready on ${port}`),
     onUnhealthy: (reason, permanent) => reports.push(`${reason}${permanent ? ' · permanent' : ''}`),
   });
   const advance = async (ms: number): Promise<void> => {

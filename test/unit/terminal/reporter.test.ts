@@ -55,13 +55,6 @@ test.each([
 });
 
 describe('the reporter', () => {
-  const start = {
-    run: 2,
-    pid: 7,
-    changes: [{ kind: 'change', path: '/project/src/a.js' }],
-    standby: false,
-    ms: 18.2,
-  } as const;
   const outcome = { code: 1, signal: null } as const;
   const restart = { kind: 'restart', delay: 250, attempt: 1, limit: 5 } as const;
 
@@ -74,6 +67,7 @@ describe('the reporter', () => {
       extensions: ['js'],
       directories: 3,
       files: 42,
+      linkedPackages: 0,
       ms: 5,
     } as const;
     expect(lines(event)).toEqual(['1.2.3 · node server.js · watching src *.sql (js) · 42 files']);
@@ -82,14 +76,18 @@ describe('the reporter', () => {
     ]);
   });
 
-  test('prints the time and the cause of a restart', () => {
-    expect(lines({ type: 'start', ...start, cause: 'change' })).toEqual(['restarted in 18 ms · src/a.js']);
-    expect(lines({ type: 'start', ...start, cause: 'manual', changes: [] })).toEqual(['restarted in 18 ms']);
-    expect(lines({ type: 'start', ...start, run: 1, cause: 'change' })).toEqual(['started in 18 ms · src/a.js']);
+  test('prints the times of a start with --verbose', () => {
+    const start = { type: 'start', run: 2, pid: 7, program: 'node a.js', cause: 'change', changes: [] } as const;
+    const times = { standby: true, gone: 4.2, quiet: 5, ms: 18.2 };
+    const line =
+      'run 2 · pid 7 · change · from standby · old tree gone after 4 ms · quiet after 5 ms · started after 18 ms';
+    expect(lines({ ...start, ...times }, 'verbose')).toEqual([line]);
   });
 
-  test('prints no line for the start after a crash, which the line of the crash announces', () => {
-    expect(lines({ type: 'start', ...start, cause: 'crash' })).toEqual([]);
+  test('prints that reading the folders takes long', () => {
+    expect(lines({ type: 'scanning', program: 'node server.js' })).toEqual([
+      '1.2.3 · node server.js · still reading the folders to watch',
+    ]);
   });
 
   test.each([
@@ -192,13 +190,64 @@ test('the restart shortcut can name one of several programs', () => {
 test('the reporter begins a line about one of several programs with its name', () => {
   const printed = (app: { name: string; index: number }, format: 'pretty' | 'json'): string => {
     const stream = new PassThrough();
-    const options = { ...view, format, level: 'normal', color: false, clear: false, notify: false, env: {} } as const;
+    const options = {
+      ...view,
+      format,
+      level: 'normal',
+      color: false,
+      clear: false,
+      notify: false,
+      watches: true,
+      env: {},
+    } as const;
     const reporter = new Reporter({ ...options, app, stream: () => stream as unknown as NodeJS.WriteStream });
     reporter.report({ type: 'wait', reason: 'after', programs: ['db', 'cache'] });
     return String(stream.read());
   };
   expect(printed({ name: 'web', index: 0 }, 'pretty')).toBe('[devwatch] web waiting for db, cache\n');
   expect(JSON.parse(printed({ name: 'web', index: 0 }, 'json'))).toMatchObject({ event: 'wait', app: 'web' });
+});
+
+/** Returns the relative luminance (WCAG 2) of a colour of the cube in the palette of 256. */
+function luminanceOf(index: number): number {
+  const cube = index - 16;
+  const levels = [Math.floor(cube / 36), Math.floor(cube / 6) % 6, cube % 6].map(
+    (step) => (step && 55 + 40 * step) / 255,
+  );
+  const [red = 0, green = 0, blue = 0] = levels.map((level) =>
+    level <= 0.03928 ? level / 12.92 : ((level + 0.055) / 1.055) ** 2.4,
+  );
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+}
+
+test('the colours of names have a contrast of at least 3:1 on black and on white', () => {
+  for (let index = 0; index < 5; index += 1) {
+    const [, color] = /38;5;(\d+)m/.exec(paintName({ name: 'x', index }, true)) ?? [];
+    const luminance = luminanceOf(Number(color));
+    expect((luminance + 0.05) / 0.05).toBeGreaterThan(3);
+    expect(1.05 / (luminance + 0.05)).toBeGreaterThan(3);
+  }
+});
+
+test.each([
+  [40, false, ['[devwatch] web waiting for database, cache']],
+  [40, true, ['[devwatch] web waiting for database,', '               cache']],
+  [80, true, ['[devwatch] web waiting for database, cache']],
+  [30, true, ['[devwatch] web waiting for database, cache']],
+  [undefined, true, ['[devwatch] web waiting for database, cache']],
+])('with %s columns (a terminal: %s) the reporter prints %j', (columns, isTTY, rows) => {
+  const written: string[] = [];
+  const stream = { isTTY, columns, write: (text: string) => written.push(text), on() {} };
+  const options = { ...view, format: 'pretty', level: 'normal', color: false, clear: false, notify: false } as const;
+  const reporter = new Reporter({
+    ...options,
+    watches: true,
+    env: {},
+    app: { name: 'web', index: 0 },
+    stream: () => stream,
+  });
+  reporter.report({ type: 'wait', reason: 'after', programs: ['database', 'cache'] });
+  expect(written).toEqual([`${rows.join('\n')}\n`]);
 });
 
 test('paintName gives neighbours different colours', () => {
@@ -213,7 +262,16 @@ test.each([
   ['json', ''],
 ] as const)('print() between %s lines writes %j', (format, text) => {
   const stream = new PassThrough();
-  const options = { ...view, format, level: 'normal', color: false, clear: false, notify: false, env: {} } as const;
+  const options = {
+    ...view,
+    format,
+    level: 'normal',
+    color: false,
+    clear: false,
+    notify: false,
+    watches: true,
+    env: {},
+  } as const;
   new Reporter({ ...options, stream: () => stream as unknown as NodeJS.WriteStream }).print('still stopping');
   expect(stream.read()?.toString() ?? '').toBe(text);
 });

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { linkedFolders } from '../../../src/watch/linked-packages.ts';
+import { linkedPackages } from '../../../src/watch/linked-packages.ts';
 import { createProject, type Project } from '../../support/project.ts';
 
 const manifest = (fields: object): string => JSON.stringify(fields);
@@ -20,6 +20,8 @@ function workspace(packages: Readonly<Record<string, object>>): Project {
   return project;
 }
 
+const foldersFor = (folder: string): string[] => [...linkedPackages(folder).values()].flat();
+
 describe('the folders of linked packages are', () => {
   test('the folders of direct and indirect dependencies, and no others', async () => {
     await using project = workspace({
@@ -28,7 +30,8 @@ describe('the folders of linked packages are', () => {
       db: { main: './src/index.js' },
       docs: {},
     });
-    expect(linkedFolders(project.at('packages/web'))).toEqual([project.at('packages/api'), project.at('packages/db')]);
+    expect(foldersFor(project.at('packages/web'))).toEqual([project.at('packages/api'), project.at('packages/db')]);
+    expect(linkedPackages(project.at('packages/web')).size).toBe(2);
   });
 
   test('each once where packages depend on each other in a circle', async () => {
@@ -36,7 +39,7 @@ describe('the folders of linked packages are', () => {
       web: { dependencies: { '@org/api': '*' } },
       api: { dependencies: { '@org/web': '*', '@org/api': '*' } },
     });
-    expect(linkedFolders(project.at('packages/web'))).toEqual([project.at('packages/api')]);
+    expect(foldersFor(project.at('packages/web'))).toEqual([project.at('packages/api')]);
   });
 
   test.each([
@@ -56,7 +59,7 @@ describe('the folders of linked packages are', () => {
     ['the whole package, where it names no entry', {}, ['']],
   ])('%s', async (_, fields, folders) => {
     await using project = workspace({ web: { dependencies: { '@org/api': '*' } }, api: fields });
-    expect(linkedFolders(project.at('packages/web'))).toEqual(
+    expect(foldersFor(project.at('packages/web'))).toEqual(
       folders.map((folder) => project.at(`packages/api/${folder}`).replace(/\/$/, '')),
     );
   });
@@ -68,12 +71,12 @@ describe('the folders of linked packages are', () => {
       'node_modules/.store/stored/node_modules/stored/package.json': '{}',
     });
     link(project, 'node_modules/stored', 'node_modules/.store/stored/node_modules/stored');
-    expect(linkedFolders(project.path)).toEqual([]);
+    expect(foldersFor(project.path)).toEqual([]);
   });
 
   test('none where package.json is missing or not JSON', async () => {
     await using project = createProject({ 'broken/package.json': '{' });
-    expect(linkedFolders(project.path)).toEqual([]);
-    expect(linkedFolders(project.at('broken'))).toEqual([]);
+    expect(foldersFor(project.path)).toEqual([]);
+    expect(foldersFor(project.at('broken'))).toEqual([]);
   });
 });
