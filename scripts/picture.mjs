@@ -105,7 +105,7 @@ async function record() {
   return all.replaceAll(folder, '/home/me/shop');
 }
 
-/** Sends one request after the other, each on a new connection, and counts them. */
+/** Sends a request every few milliseconds, each on a new connection, and counts them. */
 function startClient() {
   let answered = 0;
   let failed = 0;
@@ -121,6 +121,7 @@ function startClient() {
     while (!isStopped) {
       if (await ask()) answered += 1;
       else failed += 1;
+      await sleep(5);
     }
   })();
   const stop = async () => {
