@@ -16,11 +16,13 @@ const own = `${__dirname}/`;
 /** Long enough for the modules that a program loads at its start. */
 const startUpMs = 1500;
 /** The export of `node:module`, which `require` would load five more modules for (0.5 ms). */
-const Module = module.constructor as unknown as {
-  readonly _pathCache?: Record<string, string>;
+const Module = module.constructor as unknown as { readonly _pathCache?: Record<string, string> };
+
+/** Node's compile cache (since 22.8). `Module` has it only after `node:module` has been loaded. */
+interface CompileCache {
   readonly enableCompileCache?: (folder: string) => void;
   readonly flushCompileCache?: () => void;
-};
+}
 
 // Worker threads load the preload as well, each with its own arguments.
 for (let at = process.execArgv.length - 1; at > 0; at -= 1) {
@@ -52,9 +54,10 @@ if (channel >= 0) {
   if (orders.reportLoads === true || orders.reportPackages === true) {
     requireOnce<{ reportLoads: typeof reportLoads }>('./loads.cjs').reportLoads(orders);
   }
-  // With Node's compile cache (since 22.8) modules load a third faster.
-  if (compileCache !== undefined) Module.enableCompileCache?.(compileCache);
-  const { flushCompileCache } = Module;
+  // With it modules load a third faster.
+  const { enableCompileCache, flushCompileCache }: CompileCache =
+    compileCache === undefined ? {} : require('node:module');
+  if (compileCache !== undefined) enableCompileCache?.(compileCache);
   let heldPorts: HeldPorts | undefined;
   if (hold !== undefined) {
     const loaded = require('./held-ports.cjs') as { HeldPorts: typeof HeldPorts };
@@ -63,7 +66,7 @@ if (channel >= 0) {
   const onBegin = (): void => {
     heldPorts?.onBegin();
     // Node itself would write the cache at a normal exit only, which is rare for a program that each save replaces.
-    if (compileCache !== undefined && flushCompileCache) setTimeout(flushCompileCache, startUpMs).unref();
+    if (flushCompileCache) setTimeout(flushCompileCache, startUpMs).unref();
     send({ type: 'begins' });
   };
   process.on('uncaughtExceptionMonitor', (error: Partial<NodeJS.ErrnoException & { port: number }> | undefined) => {

@@ -788,6 +788,8 @@ describe.sequential.each(named)('Node $version', ({ node }) => {
       )) {
         const { cold, standby } = await gathered.runs(group, 'facts');
         expect(standby.says.compileCache).toEqual(cold.says.compileCache);
+        const [kind, folder] = cold.says.compileCache as [string, string | undefined];
+        if (kind === 'function') expect(folder).toContain('/devwatch/compiled/');
       }
     });
 

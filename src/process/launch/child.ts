@@ -231,8 +231,12 @@ const ipcDescriptor = channelDescriptor + 1;
 const hasOwnIpc = ({ signal, relay, sendsReady }: ChildOptions): boolean =>
   signal === 'message' || sendsReady || (relay && process.send !== undefined);
 
+/** This Node may have a compile cache: those before 22 have none, and need not look for it. */
+const mayCompileAhead = Number.parseInt(process.versions.node, 10) >= 22;
+
 /** devwatch's folder, unless the program has its own, turns the cache off, or measures its code coverage. */
 function compileCacheFor(env: NodeJS.ProcessEnv): string | undefined {
+  if (!mayCompileAhead) return undefined;
   const { NODE_COMPILE_CACHE, NODE_DISABLE_COMPILE_CACHE, NODE_V8_COVERAGE } = env;
   if (NODE_COMPILE_CACHE || NODE_DISABLE_COMPILE_CACHE || NODE_V8_COVERAGE) return undefined;
   const folder = cacheFolder(env);

@@ -2,18 +2,21 @@
 
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
+import * as nodeModule from 'node:module';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { preloadFile } from '../../../src/process/launch/channel.ts';
 import { findCgroup } from '../../../src/process/tree/cgroup.ts';
+import { createProject } from '../../support/project.ts';
 
 interface Start {
   readonly parent?: number;
+  readonly compileCache?: string;
   readonly env?: NodeJS.ProcessEnv;
 }
 
-function run(code: string, { parent = process.pid, env = {} }: Start = {}) {
-  const orders = JSON.stringify({ channel: 3, parent });
+function run(code: string, { parent = process.pid, compileCache, env = {} }: Start = {}) {
+  const orders = JSON.stringify({ channel: 3, parent, compileCache });
   const { stdout, signal, status } = spawnSync(process.execPath, ['--require', preloadFile, '-e', code], {
     encoding: 'utf8',
     env: { ...env, DEVWATCH_CHANNEL: orders },
@@ -25,6 +28,14 @@ function run(code: string, { parent = process.pid, env = {} }: Start = {}) {
 test('the preload kills the process if devwatch is gone before the program begins', () => {
   expect(run('console.log("begins")', { parent: 1 })).toEqual({ stdout: '', signal: 'SIGKILL', status: null });
   expect(run('console.log("begins")')).toEqual({ stdout: 'begins\n', signal: null, status: 0 });
+});
+
+test('the preload turns on the compile cache of Node, where Node has one', async () => {
+  await using project = createProject();
+  const folder = project.at('compiled');
+  const { stdout } = run('console.log(require("module").getCompileCacheDir?.())', { compileCache: folder });
+  const hasCache = 'getCompileCacheDir' in nodeModule;
+  expect(stdout.startsWith(hasCache ? `${folder}/` : 'undefined')).toBe(true);
 });
 
 const own = findCgroup();
