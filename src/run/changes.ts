@@ -135,7 +135,9 @@ export class Changes {
   /** Takes note of these changes' author; keeps them if they are to have no consequence now. */
   #holdsBack(changes: readonly Change[]): boolean {
     const { judgement, notices } = this.#ownWrites.judge(changes);
-    for (const notice of notices) this.#warnOfOwnWrites(notice);
+    // Ignoring the script itself would be wrong advice.
+    const { script } = this.#options.plan().command;
+    for (const notice of notices) if (notice.example !== script) this.#warnOfOwnWrites(notice);
     if (judgement.kind === 'save') this.#warnOfLoop(changes.map((change) => change.path));
     if (judgement.kind === 'save' || this.#isAnnounced) return false;
     this.#held = merged(this.#held, changes);
@@ -189,7 +191,7 @@ export class Changes {
   #warnOfLoop(files: readonly string[]): void {
     const { clock, plan, emit } = this.#options;
     const culprit = this.#loops.changed(files, clock.now());
-    // Quick saves of the script itself come from the user, and ignoring it would be wrong advice.
+    // Quick saves of the script itself come from the user.
     const { script } = plan().command;
     if (culprit === undefined || (script !== undefined && culprit === patternOf(script, 'change'))) return;
     const name = this.#nameOf(culprit);
@@ -197,12 +199,12 @@ export class Changes {
     emit({ type: 'warning', message });
   }
 
-  #warnOfOwnWrites({ pattern, isFinal }: OwnWriteNotice): void {
-    const name = this.#nameOf(pattern);
+  #warnOfOwnWrites({ files, example, isFinal }: OwnWriteNotice): void {
+    const name = this.#nameOf(files) || this.#nameOf(example);
     const author = Object.keys(this.#settings.on ?? {}).length > 0 ? 'the program or a hook' : 'the program itself';
     const message = isFinal
       ? `${name} no longer restarts the program, because every run writes it · save another file to restart`
-      : `${name} restarts the program, and is written by ${author} · use --ignore ${quoted(ignorable(name))}`;
+      : `${name} restarts the program, and is written by ${author} · use --ignore ${quoted(name)}`;
     this.#options.emit({ type: 'warning', message });
   }
 
@@ -214,10 +216,6 @@ export class Changes {
 /** The latest change of each path. */
 const merged = (earlier: readonly Change[], later: readonly Change[]): readonly Change[] =>
   earlier.length === 0 ? later : [...new Map([...earlier, ...later].map((change) => [change.path, change])).values()];
-
-/** Returns the folder in place of all its files with one extension. */
-const ignorable = (pattern: string): string =>
-  path.basename(pattern).startsWith('*.') && path.dirname(pattern) !== '.' ? path.dirname(pattern) : pattern;
 
 /** A pattern as a shell takes it. */
 const quoted = (pattern: string): string => (/^[\w./-]+$/.test(pattern) ? pattern : `'${pattern}'`);

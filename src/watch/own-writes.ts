@@ -29,8 +29,10 @@ export type Judgement =
 
 /** A burst that the program itself has caused, seen for the first time or so often that it no longer counts. */
 export interface OwnWriteNotice {
-  /** Absolute path; a part that changes from run to run is `*`. */
-  readonly pattern: string;
+  /** The files, as an absolute pattern that can be ignored. A part that changes from run to run is `*`. */
+  readonly files: string;
+  /** One of them. */
+  readonly example: string;
   readonly isFinal: boolean;
 }
 
@@ -110,25 +112,30 @@ export class OwnWrites {
     const isEvident = this.#isEvident(changes);
     this.#burst = undefined;
     for (const pattern of [...this.#rounds.keys()]) if (!patterns.has(pattern)) this.#rounds.delete(pattern);
+    // Files that the program is known to write explain the bytes; then nothing is known of the others.
+    const isExplained = [...patterns].some((pattern) => (this.#evidence.get(pattern) ?? 0) > 0);
     let fewest = Number.POSITIVE_INFINITY;
     for (const pattern of patterns) {
       this.#rounds.set(pattern, (this.#rounds.get(pattern) ?? 0) + 1);
       const known = this.#evidence.get(pattern) ?? 0;
       // A burst without evidence is a person's save, or nothing is known: what was sure has to be shown again.
-      const evidence = isEvident ? known + 1 : Math.min(known, minEvidence - 1);
+      const evidence = isEvident && (known > 0 || !isExplained) ? known + 1 : Math.min(known - 1, minEvidence - 1);
       if (evidence > 0) this.#evidence.set(pattern, evidence);
+      else this.#evidence.delete(pattern);
       fewest = Math.min(fewest, isEvident ? evidence : 0);
     }
     const judgement = judgementFor(fewest);
-    return { judgement, notices: [...patterns].flatMap((pattern) => this.#noticeFor(pattern, judgement, isEvident)) };
+    return { judgement, notices: changes.flatMap((change) => this.#noticeFor(change, judgement)) };
   }
 
-  #noticeFor(pattern: string, { kind }: Judgement, isEvident: boolean): OwnWriteNotice[] {
-    const isFinal = kind === 'own';
+  #noticeFor({ path: example, kind }: Change, judgement: Judgement): OwnWriteNotice[] {
+    const isFinal = judgement.kind === 'own';
+    const pattern = patternOf(example, kind);
     const key = `${isFinal} ${pattern}`;
-    if (!isEvident || this.#reported.has(key)) return [];
+    if (!this.#evidence.has(pattern) || this.#reported.has(key)) return [];
     this.#reported.add(key);
-    return [{ pattern, isFinal }];
+    const { dir, name } = path.parse(pattern);
+    return [{ files: name === '*' ? dir : pattern, example, isFinal }];
   }
 
   /** Whether the run has written as much as these files hold, shortly before their changes, and nothing just before. */

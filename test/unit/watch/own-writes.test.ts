@@ -12,11 +12,11 @@ function open({ isCounted = true } = {}) {
   let bytes = 0;
   const own = new OwnWrites({ clock, written: () => (isCounted ? bytes : undefined), sizeOf: () => 100 });
   const notices: string[] = [];
-  const burst = (path: string, kind: Change['kind']): string => {
-    own.notice(path);
+  const burst = (kind: Change['kind'], ...paths: string[]): string => {
+    for (const path of paths) own.notice(path);
     clock.advance(5);
-    const { judgement, notices: found } = own.judge([{ kind, path }]);
-    notices.push(...found.map(({ pattern, isFinal }) => `${isFinal ? 'final ' : ''}${pattern}`));
+    const { judgement, notices: found } = own.judge(paths.map((path) => ({ kind, path })));
+    notices.push(...found.map(({ files, isFinal }) => `${isFinal ? 'final ' : ''}${files}`));
     return judgement.kind;
   };
   return {
@@ -33,30 +33,29 @@ function open({ isCounted = true } = {}) {
       clock.advance(ms);
     },
     /** Return the judgement of a write. */
-    programWrites(file: string, kind: Change['kind'] = 'change') {
+    programWrites(file: string, kind: Change['kind'] = 'change', ...others: string[]) {
       bytes += pageBytes;
-      return burst(file, kind);
+      return burst(kind, file, ...others);
     },
-    personSaves: (file: string) => burst(file, 'change'),
+    personSaves: (file: string) => burst('change', file),
   };
 }
 
 const looped = ['save', 'save', 'save', 'postponed', 'postponed', 'postponed', 'own', 'own'];
 
 describe('a file that the program writes', () => {
-  test.each<[string, (round: number) => string, Change['kind']]>([
-    ['the same one', () => '/db.json', 'change'],
-    ['one whose name holds its pid', (round) => `/report-${4000 + round}.json`, 'change'],
-    ['a new one', (round) => `/sessions/${'abcdefgh'.repeat(round + 1)}.json`, 'add'],
-  ])('in every run, %s, restarts it at first, then after pauses, then no more', (_, fileOf, kind) => {
+  test.each<[string, (round: number) => string, Change['kind'], string]>([
+    ['the same one', () => '/db.json', 'change', '/db.json'],
+    ['one whose name holds its pid', (round) => `/report-${4000 + round}.json`, 'change', '/report-*.json'],
+    ['a new one', (round) => `/sessions/${'abcdefgh'.repeat(round + 1)}.json`, 'add', '/sessions'],
+  ])('in every run, %s, restarts it at first, then after pauses, then no more', (_, fileOf, kind, named) => {
     const world = open();
     const judgements = looped.map((_, round) => {
       world.run(300);
       return world.programWrites(fileOf(round), kind);
     });
     expect(judgements).toEqual(looped);
-    const pattern = patternOf(fileOf(0), kind);
-    expect(world.notices).toEqual([pattern, `final ${pattern}`]);
+    expect(world.notices).toEqual([named, `final ${named}`]);
   });
 
   test('restarts it as before where the bytes are not counted', () => {
@@ -117,6 +116,19 @@ describe('a save of a person', () => {
       world.writeElsewhere();
       expect(world.personSaves('/server.js')).toBe('save');
     }
+  });
+
+  test('is one in the same burst as a write of the program', () => {
+    const world = open();
+    for (const _ of looped) {
+      world.run(300);
+      world.programWrites('/db.json');
+    }
+    for (const _ of looped) {
+      world.run(300);
+      expect(world.programWrites('/db.json', 'change', '/server.js')).toBe('save');
+    }
+    expect(world.notices).toEqual(['/db.json', 'final /db.json']);
   });
 
   test('is one when the program has written other files while it started', () => {
