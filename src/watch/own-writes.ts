@@ -31,7 +31,7 @@ export type Judgement =
 export interface OwnWriteNotice {
   /** The files, as an absolute pattern that can be ignored. A part that changes from run to run is `*`. */
   readonly files: string;
-  /** One of them. */
+  /** The latest of them. */
   readonly example: string;
   readonly isFinal: boolean;
 }
