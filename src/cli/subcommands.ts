@@ -46,7 +46,14 @@ export interface Subcommand extends Row {
 
 const table: Readonly<Record<Subcommand['group'], Readonly<Record<string, Row>>>> = {
   settings: {
-    init: { usage: '', help: 'Writes a .watchrc to start from.', load: () => import('./init.ts') },
+    init: {
+      usage: '[file]',
+      help: [
+        'Writes a .watchrc to start from. Beside settings of nodemon (nodemon.json, or "nodemonConfig" in package.json)',
+        'or of pm2 (ecosystem.config.js and the like, which is run to read it) it converts those; the file is not changed.',
+      ],
+      load: () => import('./init.ts'),
+    },
     config: {
       usage: '',
       help: 'Shows the settings in force, in the form of a .watchrc, and where they come from.',

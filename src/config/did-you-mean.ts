@@ -1,24 +1,33 @@
 import { require } from '../shared/require.ts';
 
-/** Returns the candidate that is closest to `name`; undefined if none is close. */
+/**
+ * Returns the candidate of which `name` can be a slip of the keys: a letter or two wrong, missing, doubled or swapped,
+ * by the length of the name; undefined if there is none.
+ */
 export function nearest(name: string, candidates: readonly string[]): string | undefined {
   const { distance } = require('fastest-levenshtein') as typeof import('fastest-levenshtein');
+  const typed = name.toLowerCase();
+  const letters = withoutDashes(typed).length;
   let best: string | undefined;
-  // A name of which every letter is wrong is close to nothing.
-  let bestDistance = Math.min(Math.max(2, Math.floor(Math.min(name.length, 40) / 3)) + 1, name.length);
+  let bestEdits = Math.min(maxEdits(letters) + 1, letters);
   for (const candidate of candidates) {
     // Compare lengths first: a name from a broken file may have a megabyte.
-    if (Math.abs(name.length - candidate.length) >= bestDistance) continue;
-    const [typed, meant] = [name.toLowerCase(), candidate.toLowerCase()];
-    // Two swapped letters are two edits, but the likeliest mistake.
-    const edits = distance(typed, meant) - (sorted(typed) === sorted(meant) ? 0.5 : 0);
-    if (edits < bestDistance) {
+    if (Math.abs(name.length - candidate.length) > bestEdits) continue;
+    const meant = candidate.toLowerCase();
+    // Two swapped letters are two edits, but the likeliest slip.
+    const edits = distance(typed, meant) - (typed !== meant && sorted(typed) === sorted(meant) ? 1 : 0);
+    if (edits < bestEdits) {
       best = candidate;
-      bestDistance = edits;
+      bestEdits = edits;
     }
   }
   return best;
 }
+
+/** A slip changes few letters: `--port` is not a way to write `--poll`. */
+const maxEdits = (letters: number): number => Math.max(1, Math.min(Math.floor(letters / 3), 4));
+
+const withoutDashes = (text: string): string => text.replaceAll('-', '');
 
 /** Returns ` · did you mean …?` for a message, or nothing if no candidate is close. */
 export function didYouMean(name: string, candidates: readonly string[], format: Format = quoted): string {

@@ -158,6 +158,9 @@ function readInput(input: SettingsInput): Map<OptionKey, unknown> {
   return values;
 }
 
+/** A file such as nodemon.json or nodemon.debug.json, which `--config` names. */
+const isNodemonFile = (file: string): boolean => /^nodemon\b.*\.json$/.test(path.basename(file));
+
 interface FoundLayers {
   readonly layer?: Layer;
   readonly apps?: readonly AppLayer[];
@@ -176,7 +179,8 @@ function readLayers(document: Document): FoundLayers {
 function findLayers(folder: string, named: string | undefined, notes: string[]): FoundLayers {
   if (named !== undefined) {
     if (!fs.existsSync(named)) throw new UsageError(`${named}: no such file (--config)`);
-    return readLayers(readDocument(named));
+    const document = readDocument(named);
+    return isNodemonFile(named) ? readNodemon(document, notes) : readLayers(document);
   }
   const watchrc = path.join(folder, '.watchrc');
   if (statsOf(watchrc, fs.lstatSync) !== undefined) return readLayers(readDocument(watchrc));
@@ -189,12 +193,16 @@ function findLayers(folder: string, named: string | undefined, notes: string[]):
   const nodemonFile = path.join(folder, 'nodemon.json');
   const foreign = fs.existsSync(nodemonFile) ? readDocument(nodemonFile) : document?.child('nodemonConfig');
   if (foreign === undefined) return {};
-  const { layer, unsupported } = fromNodemon(foreign);
-  const without = unsupported.length === 0 ? '' : ` · not supported: ${unsupported.join(', ')}`;
-  notes.push(
-    `settings from ${path.basename(foreign.file)}${foreign.file === manifest ? ' (nodemonConfig)' : ''}${without}`,
-  );
-  return { layer, file: foreign.file };
+  return readNodemon(foreign, notes);
+}
+
+function readNodemon(document: Document, notes: string[]): FoundLayers {
+  const { layer, missing, remarks } = fromNodemon(document);
+  const name = path.basename(document.file);
+  const keys = missing.map(({ key }) => `"${key}"`).join(', ');
+  const without = keys === '' ? '' : ` · not taken over: ${keys} (devwatch init says why)`;
+  notes.push(`settings from ${name}${name === 'package.json' ? ' (nodemonConfig)' : ''}${without}`, ...remarks);
+  return { layer, file: document.file };
 }
 
 /** Returns the package's entry point, for `devwatch` without a script; undefined if there is none. */

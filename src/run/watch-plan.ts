@@ -3,7 +3,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { defaultSettings, pageExtensions } from '../config/defaults.ts';
+import { pageExtensions } from '../config/defaults.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import type { Command } from '../process/launch/command.ts';
 import { platform } from '../process/platform.ts';
@@ -25,8 +25,7 @@ export async function planWatch(
   const extensions = settings.liveReload === false ? own : [...new Set([...own, ...pageExtensions])];
   const git = settings.gitignore ? await import('../watch/gitignore.ts') : undefined;
   const ignore = { patterns: [...writtenFiles(settings).map(toPosix), ...settings.ignore], base: bases.ignore };
-  // An explicit `watch` replaces the default, linked packages included.
-  const linked = follow && watch === defaultSettings.watch ? linkedPackages(folder) : new Map<string, string[]>();
+  const linked = follow && watch.some(isWholeFolder) ? linkedPackages(folder) : new Map<string, string[]>();
   const filter = new Filter({
     watch: { patterns: watch, base: bases.watch },
     ignore,
@@ -48,6 +47,9 @@ export function warnOfRoots({ roots }: Filter): string[] {
     (root) => `${root} is watched as a whole · start devwatch in a project, or name folders (--watch src)`,
   );
 }
+
+/** Linked packages belong to the whole folder, which is the default; a list of other patterns replaces both. */
+const isWholeFolder = (pattern: string): boolean => /^\.\/?$/.test(pattern);
 
 /** Returns the files and folders, relative to the working folder, that are to be watched and do not exist yet. */
 export function missingRoots({ roots }: Filter, { loaded, command }: RunPlan): string[] {

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
+import { parse } from 'jsonc-parser';
 import { expect, test } from 'vitest';
 import { start } from '../support/app.ts';
 import { cli, type DevwatchOptions, runDevwatch, startDevwatch } from '../support/devwatch.ts';
@@ -36,7 +37,9 @@ test.each([
     stdout: 'wrote .watchrc · now run: devwatch\n',
     stderr: '',
   });
-  expect(await settingsIn(project.path)).toMatchObject({ ...(script && { script }), watch: ['.'], ignore: [] });
+  const written = parse(fs.readFileSync(project.at('.watchrc'), 'utf8'));
+  expect(written).toStrictEqual(script === undefined ? {} : { script });
+  expect(await settingsIn(project.path)).toMatchObject(written);
 });
 
 test('devwatch init writes the script that package.json names', async () => {
@@ -100,6 +103,71 @@ test('devwatch init overwrites neither a file nor a folder nor a broken link', a
   expect(fs.existsSync(project.at('gone'))).toBe(false);
 });
 
+test('devwatch init does not replace the settings in package.json', async () => {
+  await using project = createProject({ 'package.json': '{"devwatch": {}}' });
+  const { code, stderr } = await runDevwatch(['init'], { cwd: project.path });
+  expect([code, stderr]).toEqual([2, expect.stringContaining('already has settings ("devwatch")')]);
+  expect(fs.existsSync(project.at('.watchrc'))).toBe(false);
+});
+
+test('devwatch init converts nodemon.json, and devwatch then runs alike', async () => {
+  const before = '{"script": "a.js", "env": {"PORT": 3000}, "restartable": "rr", "watch": ["*.*"]}';
+  await using project = createProject({
+    'nodemon.json': before,
+    'package.json': '{"scripts": {"dev": "nodemon"}}',
+    'a.js': dialHome({ port: '$PORT' }).replace('"$PORT"', 'process.env.PORT'),
+  });
+  const { code, stdout } = await runDevwatch(['init'], { cwd: project.path });
+  expect([code, stdout.split('\n')]).toEqual([
+    0,
+    [
+      'wrote .watchrc from nodemon.json · now run: devwatch',
+      'not taken over: restartable: a line "rs" or "r" restarts, if the program does not read the terminal',
+      'note: package.json: the script "dev" still runs nodemon',
+      '',
+    ],
+  ]);
+  expect(parse(fs.readFileSync(project.at('.watchrc'), 'utf8'))).toEqual({ script: 'a.js', env: { PORT: 3000 } });
+  expect(fs.readFileSync(project.at('nodemon.json'), 'utf8')).toBe(before);
+  expect(await runs([], { cwd: project.path })).toMatchObject({ port: '3000' });
+});
+
+test('devwatch init runs an ecosystem file of pm2, as pm2 does, and converts it', async () => {
+  await using project = createProject({
+    'ecosystem.config.js': `
+      setInterval(() => {}, 1000);
+      require('fs').writeFileSync('was-run', '');
+      module.exports = { apps: [{ script: __dirname + '/a.js', watch: true, ignore_watch: [/x/] }] };
+    `,
+  });
+  const { code, stdout } = await runDevwatch(['init'], { cwd: project.path });
+  expect([code, stdout.split('\n')]).toEqual([
+    0,
+    [
+      'running ecosystem.config.js to read its settings, as pm2 does',
+      'wrote .watchrc from ecosystem.config.js · now run: devwatch start',
+      'not taken over: ignore_watch: a regular expression (/x/) · write a glob into "ignore"',
+      '',
+    ],
+  ]);
+  expect(fs.existsSync(project.at('was-run'))).toBe(true);
+  expect(parse(fs.readFileSync(project.at('.watchrc'), 'utf8'))).toEqual({
+    ...{ script: 'a.js', ext: '*', restart: 'always', signal: 'SIGINT' },
+  });
+});
+
+test.each([
+  ['broken.config.js', 'throw new Error("no");', /^devwatch: broken\.config\.js: cannot be loaded: no\n$/],
+  ['empty.json', '{}', /^devwatch: empty\.json: names no programs/],
+  ['a.yml', 'apps: []', /^devwatch: a\.yml: devwatch reads no YAML/],
+  ['', '', /^devwatch: gone\.json: no such file\n$/],
+])('devwatch init %s is refused', async (name, content, message) => {
+  await using project = createProject(name === '' ? {} : { [name]: content });
+  const { code, stderr } = await runDevwatch(['init', name || 'gone.json'], { cwd: project.path });
+  expect([code, stderr]).toEqual([2, expect.stringMatching(message)]);
+  expect(fs.existsSync(project.at('.watchrc'))).toBe(false);
+});
+
 // config
 
 test('devwatch config prints JSON to stdout, and its sources to stderr', async () => {
@@ -114,8 +182,8 @@ test('devwatch config reports that there is no settings file, or that it is that
   await using project = createProject();
   const said = async (): Promise<string> => (await runDevwatch(['config'], { cwd: project.path })).stderr;
   expect(await said()).toBe('devwatch: no settings file\n');
-  project.write('nodemon.json', '{"verbose": true, "events": {}}');
-  expect(await said()).toBe('devwatch: settings from nodemon.json · not supported: "events"\n');
+  project.write('nodemon.json', '{"verbose": true, "cwd": "."}');
+  expect(await said()).toBe('devwatch: settings from nodemon.json · not taken over: "cwd" (devwatch init says why)\n');
 });
 
 test('devwatch config prints settings that mean the same in a .watchrc', async () => {

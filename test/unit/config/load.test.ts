@@ -109,12 +109,14 @@ test("nodemon's settings are translated, and a note says where they are from and
       colours: false,
       env: { PORT: 3000 },
       restartable: 'rs',
-      events: { restart: 'say hello' },
-      spawn: true,
+      events: { restart: 'say hello', quit: 'say bye' },
+      cwd: 'src',
     }),
   });
   const { settings, notes } = load(project);
-  expect(notes).toStrictEqual(['settings from nodemon.json · not supported: "events", "spawn"']);
+  expect(notes).toStrictEqual([
+    'settings from nodemon.json · not taken over: "events.quit", "cwd" (devwatch init says why)',
+  ]);
   expect(settings).toStrictEqual({
     ...defaultSettings,
     ext: ['js', 'json'],
@@ -126,6 +128,15 @@ test("nodemon's settings are translated, and a note says where they are from and
     exitOnCrash: true,
     color: false,
     env: { PORT: '3000' },
+    on: { restart: { shell: 'say hello' } },
+  });
+});
+
+test('--config reads a file named after nodemon as nodemon does', async () => {
+  await using project = createProject({ 'nodemon.debug.json': json({ verbose: true, restartable: 'rs' }) });
+  expect(load(project, { config: 'nodemon.debug.json' })).toMatchObject({
+    settings: { verbose: true },
+    notes: ['settings from nodemon.debug.json'],
   });
 });
 
@@ -134,18 +145,24 @@ test('a note says that the settings are from nodemonConfig', async () => {
   expect(load(project).notes).toStrictEqual(['settings from package.json (nodemonConfig)']);
 });
 
-test("a wrong value in nodemon's settings points at its place", async () => {
-  await using project = createProject({ 'nodemon.json': '{\n  "verbose": "yes"\n}' });
-  expect(refusal(() => load(project))).toBe(
-    `${project.at('nodemon.json')}:2:14: "verbose" takes true or false, not "yes"`,
-  );
+test.each([
+  ['{\n  "verbose": "yes"\n}', '2:14: "verbose" takes true or false, not "yes"'],
+  ['{"watch": ["src", 5]}', '1:19: "watch" takes a text, not 5'],
+  ['{"ignore": 5}', '1:12: "ignore" takes a text or a list of texts, not 5'],
+  ['{"exec": ["node", ""], "events": {"start": 5}}', '1:44: "events" takes a text, not 5'],
+  ['{"env": {"A": {}}}', '1:15: "env" takes texts and numbers, not {}'],
+])("a wrong value in nodemon's settings points at its place: %s", async (content, message) => {
+  await using project = createProject({ 'nodemon.json': content });
+  expect(refusal(() => load(project))).toBe(`${project.at('nodemon.json')}:${message}`);
 });
 
 test('names of Object.prototype are not keys of nodemon', async () => {
   await using project = createProject({ 'nodemon.json': '{"toString": "x", "__proto__": {"quiet": true}}' });
   const { settings, notes } = load(project);
   expect(settings.quiet).toBe(false);
-  expect(notes).toStrictEqual(['settings from nodemon.json · not supported: "toString", "__proto__"']);
+  expect(notes).toStrictEqual([
+    'settings from nodemon.json · not taken over: "toString", "__proto__" (devwatch init says why)',
+  ]);
 });
 
 test('settings are frozen to the last list, given or by default', async () => {
@@ -394,7 +411,10 @@ test('--cwd wins over the cwd key of the file that it leads to', async () => {
 });
 
 test('refuses an unusable folder at the place that names it', async () => {
-  await using project = createProject({ 'a.json': '{\n  "cwd": "nowhere"\n}', 'nodemon.json': '{"cwd": "a.json"}' });
+  await using project = createProject({
+    'a.json': '{\n  "cwd": "nowhere"\n}',
+    'package.json': '{"devwatch": {"cwd": "a.json"}}',
+  });
   const given = (cwd: string): string => refusal(() => load(project, { given: { cwd } }));
   expect(given('nowhere')).toBe(`--cwd: there is no folder ${project.at('nowhere')}`);
   expect(given('a.json')).toBe(`--cwd: ${project.at('a.json')} is not a folder`);
@@ -405,7 +425,7 @@ test('refuses an unusable folder at the place that names it', async () => {
     `${project.at('a.json')}:2:10: "cwd": there is no folder ${project.at('nowhere')}`,
   );
   expect(refusal(() => load(project))).toBe(
-    `${project.at('nodemon.json')}:1:9: "cwd": ${project.at('a.json')} is not a folder`,
+    `${project.at('package.json')}:1:22: "cwd": ${project.at('a.json')} is not a folder`,
   );
   expect(refusal(() => loadGiven({ cwd: 'nowhere' }, project.path))).toBe(
     `cwd: there is no folder ${project.at('nowhere')}`,
