@@ -6,7 +6,7 @@ import type { Converted } from '../../../src/config/nodemon.ts';
 
 const convert = (fields: object): Converted => convertPm2({ apps: [{ script: 'a.js', ...fields }] }, '/project');
 
-/** What pm2 does where a file says nothing. */
+/** The behaviour of pm2 where a file says nothing. */
 const usual = { script: 'a.js', watch: [], restart: 'always', signal: 'SIGINT' };
 
 test.each([
