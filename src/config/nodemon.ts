@@ -160,7 +160,7 @@ function convertDelay(value: unknown, to: Conversion): void {
 }
 
 /** A delay without a unit up to this number was probably meant in seconds. */
-export const maxLikelySeconds = 60;
+const maxLikelySeconds = 60;
 
 // Events
 
