@@ -9,7 +9,7 @@ test('Next with a custom server restarts for the server, and not for a page', as
     first: 'Hello from the server',
     edit: { file: 'server/greeting.js', from: 'Hello', to: 'Welcome' },
     second: 'Welcome from the server',
-    broken: 'exports.greeting = ;\n',
+    breakage: { text: 'exports.greeting = ;\n' },
     async also(recipe) {
       await recipe.answers('Hello from a page');
       const starts = recipe.output.split('] restarted').length;

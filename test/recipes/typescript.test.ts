@@ -9,6 +9,6 @@ test.each(['With tsx'])('%s', async (section) => {
     first: 'Hello, world!',
     edit: { file: 'src/greeting.ts', from: 'Hello', to: 'Welcome' },
     second: 'Welcome, world!',
-    broken: 'export const = ;\n',
+    breakage: { text: 'export const = ;\n' },
   });
 });

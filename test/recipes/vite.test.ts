@@ -9,7 +9,7 @@ test('Vite in middleware mode restarts for the server, and not for a page that V
     first: 'Hello from the API',
     edit: { file: 'server/api.js', from: 'Hello', to: 'Welcome' },
     second: 'Welcome from the API',
-    broken: 'export const = ;\n',
+    breakage: { text: 'export const = ;\n' },
     async also(recipe) {
       await recipe.answers('Hello from a page');
       const starts = recipe.output.split('] restarted').length;

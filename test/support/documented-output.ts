@@ -46,7 +46,7 @@ function escaped(text: string): string {
 
 /** Matches values: a version, a number with its unit, a path, a command, an address. */
 const value =
-  /^(?:v?\d+\.\d+\.\d+|[\d.,]+(?: [a-z]+)?|(?:[\w@-]*[./][\w./*@:-]*)(?: \+\d+)?(?: \(deleted\))?|(?:node|npm|tsx|python3?) .+|https?:.+)$/;
+  /^(?:v?\d+\.\d+\.\d+|[\d.,]+(?: [a-z]+)?|(?:[\w@-]*[./][\w./*@:-]*)(?: \+\d+)?(?: \(deleted\))?|(?:node|npm|tsx|python3?|go|php) .+|https?:.+)$/;
 
 /** Matches the place of a mistake, before the text: `.watchrc:3:3: `. */
 const place = /^[\w./-]+:\d+:\d+: /;

@@ -12,6 +12,7 @@ import net from 'node:net';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { expect, inject } from 'vitest';
+import { findOnPath } from '../../src/process/launch/command.ts';
 import { until } from './deadline.ts';
 import { type Block, pages } from './pages.ts';
 import { freePort } from './ports.ts';
@@ -25,7 +26,7 @@ const markName = 'DEVWATCH_RECIPE';
 
 export class Recipe implements AsyncDisposable {
   readonly project: Project;
-  /** The port in the variable PORT. */
+  /** Stands in for port 3000, which the pages use. */
   readonly port: number;
   readonly #page: string;
   readonly #blocks: readonly Block[];
@@ -40,7 +41,12 @@ export class Recipe implements AsyncDisposable {
     this.project = project;
     this.port = port;
     this.#mark = path.basename(project.path);
-    this.#terminal = openTerminal({ cwd: project.path, env: { [markName]: this.#mark, PORT: String(port) } });
+    const env = {
+      [markName]: this.#mark,
+      PATH: `${inject('globalBin')}:${process.env.PATH}`,
+      PIP_CONSTRAINT: path.resolve(`test/recipes/${page}/constraints.txt`),
+    };
+    this.#terminal = openTerminal({ cwd: project.path, env });
   }
 
   /**
@@ -56,8 +62,9 @@ export class Recipe implements AsyncDisposable {
     if (section !== undefined && !blocks.some((block) => block.section === section)) {
       throw new Error(`${page}.md has no section "${section}" with a block`);
     }
-    const files = blocks.flatMap(({ title, text }) => (isFileName(title) ? [[title, text]] : []));
-    const recipe = new Recipe(page, blocks, createProject(Object.fromEntries(files)), await freePort());
+    const port = await freePort();
+    const files = blocks.flatMap(({ title, text }) => (isFileName(title) ? [[title, withPort(text, port)]] : []));
+    const recipe = new Recipe(page, blocks, createProject(Object.fromEntries(files)), port);
     await recipe.#install();
     return recipe;
   }
@@ -65,7 +72,15 @@ export class Recipe implements AsyncDisposable {
   /** Types a command, which must stand on the page, into a terminal in the project. */
   start(command: string): void {
     expect(this.#commands(), `${this.#page}.md shows this command`).toContain(command);
-    this.type(command);
+    this.type(withPort(command, this.port));
+  }
+
+  /** Types a command, which must stand on the page, and waits until it has ended. */
+  async run(command: string): Promise<void> {
+    expect(this.#commands(), `${this.#page}.md shows this command`).toContain(command);
+    this.type(`${command}; echo "ended with $?"`);
+    const [, code] = await this.shows(/ended with (\d+)/);
+    expect(code, this.output).toBe('0');
   }
 
   /** Types a line. */
@@ -119,17 +134,20 @@ export class Recipe implements AsyncDisposable {
     await expectFree(this.port);
   }
 
-  /** Checks that the terminal has shown each line of devwatch that the page shows, but for numbers. */
-  expectTranscript(): void {
-    const lines = this.#blocks
-      .filter(({ language }) => language === 'console' || language === 'text')
-      .flatMap(({ text }) => text.split('\n').filter((line) => /^(?:[\w-]+ \| )?\[devwatch\]/.test(line)));
-    expect(lines.length, `${this.#page}.md shows what devwatch prints`).toBeGreaterThan(0);
-    const shown = this.output;
-    expect(
-      lines.filter((line) => !generalized(line).test(shown)),
-      shown,
-    ).toEqual([]);
+  /** Waits until the terminal has shown the lines that the page shows, in their order and with any numbers. */
+  async showsTranscript(): Promise<void> {
+    const transcripts = this.#blocks.filter(({ language, title }) => language === 'text' && title === '');
+    expect(transcripts.length, `${this.#page}.md shows what is printed`).toBeGreaterThan(0);
+    for (const { text } of transcripts) {
+      let at = 0;
+      for (const line of text.trim().split('\n')) {
+        const pattern = generalized(line);
+        const report = () => ['the terminal:', this.output];
+        await until(`"${line}" of ${this.#page}.md`, () => pattern.test(this.output.slice(at)), report);
+        const match = pattern.exec(this.output.slice(at));
+        at += (match?.index ?? 0) + (match?.[0].length ?? 0);
+      }
+    }
   }
 
   /** The live processes that the terminal has started. */
@@ -190,6 +208,8 @@ function readPinned(page: string): Readonly<Record<string, string>> {
   return fs.existsSync(file) ? JSON.parse(fs.readFileSync(file, 'utf8')).dependencies : {};
 }
 
+const withPort = (text: string, port: number): string => text.replaceAll(/\b3000\b/g, String(port));
+
 const isFileName = (title: string): boolean => /^[\w.][\w./-]*$/.test(title) && title !== 'output';
 
 function get(port: number, at: string): Promise<string> {
@@ -236,6 +256,13 @@ function markedProcesses(mark: string): string[] {
   });
 }
 
+/** Returns whether a command is installed. @throws in CI if it is not, where its test must run */
+export function hasCommand(name: string): boolean {
+  const found = findOnPath(name, '/') !== undefined;
+  if (!found && process.env.CI !== undefined) throw new Error(`${name} is not installed`);
+  return found;
+}
+
 export interface ServerRecipe {
   readonly page: string;
   readonly section?: string;
@@ -247,36 +274,41 @@ export interface ServerRecipe {
   readonly first: string;
   readonly second: string;
   readonly edit: { readonly file: string; readonly from: string; readonly to: string };
-  /** The content that breaks the edited file. */
-  readonly broken: string;
-  /** Output that shows the breakage; by default that the program crashed. */
-  readonly breaks?: RegExp;
+  readonly breakage: {
+    /** By default the file that was edited. */
+    readonly file?: string;
+    readonly text: string;
+    /** Output that shows it; by default that the program crashed. */
+    readonly shows?: RegExp;
+  };
   /** No connection is refused through an edit: the server's port is held. */
   readonly holds?: boolean;
+  /** Further steps before the start. */
+  readonly before?: (recipe: Recipe) => Promise<void>;
   /** Further checks, while it runs. */
   readonly also?: (recipe: Recipe) => Promise<void>;
 }
 
 /** Follows the recipe of a server: starts it, edits a file, breaks it, repairs it, and quits with Ctrl-C. */
 export async function follow(server: ServerRecipe): Promise<void> {
-  const { page, section, command, at = '/', first, second, edit, broken } = server;
-  const { breaks = /crashed/, holds = true } = server;
+  const { page, section, command, at = '/', first, second, edit, breakage, holds = true } = server;
   await using recipe = await Recipe.open(page, section);
+  await server.before?.(recipe);
   recipe.start(command);
   await recipe.answers(first, at);
   recipe.edit(edit.file, edit.from, edit.to);
   await recipe.answers(second, at);
   if (holds) expect(recipe.refused, 'refused connections').toBe(0);
 
-  const whole = fs.readFileSync(recipe.project.at(edit.file), 'utf8');
-  recipe.project.write(edit.file, broken);
-  await recipe.shows(breaks);
-  recipe.project.write(
-    edit.file,
-    whole.replace(edit.to, () => edit.from),
-  );
+  const broken = recipe.project.at(breakage.file ?? edit.file);
+  const whole = fs.readFileSync(broken, 'utf8');
+  fs.writeFileSync(broken, breakage.text);
+  await recipe.shows(breakage.shows ?? /crashed/);
+  fs.writeFileSync(broken, whole);
+  await recipe.answers(second, at);
+  recipe.edit(edit.file, edit.to, edit.from);
   await recipe.answers(first, at);
   await server.also?.(recipe);
+  await recipe.showsTranscript();
   await recipe.quit();
-  recipe.expectTranscript();
 }
