@@ -33,7 +33,7 @@ test.each([
   ['crashes', `After ${maxRestarts} quick crashes in a row`],
   ['crashes', `| \`--max-restarts <n>\` | ${maxRestarts} |`],
   ['crashes', `| \`--min-uptime <time>\` | ${formatTime(minUptime)} |`],
-  ['crashes', `devwatch asks every ${formatTime(interval)}. ${failures === 2 ? 'Two' : failures} failures in a row`],
+  ['crashes', `devwatch checks every ${formatTime(interval)}. ${failures === 2 ? 'Two' : failures} failures in a row`],
   ['crashes', `no answer within ${formatTime(timeout)}`],
   ['crashes', `for ${failures} × ${formatTime(timeout)}`],
   ['crashes', `in two samples ${time('supervise/watchdog.ts', 'memoryIntervalMs')} apart`],
