@@ -11,12 +11,16 @@ import type { Invocation } from './subcommands.ts';
 
 /**
  * A program, as `--json` prints it. `owner` is the pid of the devwatch that runs the program; `uptime`, since the start
- * of the current run, and `cpu` are in ms, `memory` is in bytes.
+ * of the current run, `cpu` and `retryIn` are in ms, `memory` is in bytes. `next` is what devwatch does after an end.
  */
 type Row = { readonly name: string; readonly state: Status['state'] | 'dead' | 'unknown' } & {
+  readonly next?: 'restart' | 'wait' | 'gave up' | undefined;
+} & {
   readonly [Key in 'reason' | 'folder' | 'problem']?: string | undefined;
 } & {
-  readonly [Key in 'pid' | 'owner' | 'uptime' | 'restarts' | 'memory' | 'cpu' | 'port']?: number | undefined;
+  readonly [Key in 'pid' | 'owner' | 'uptime' | 'restarts' | 'memory' | 'cpu' | 'port' | 'retryIn']?:
+    | number
+    | undefined;
 };
 
 /** Prints the programs that are named, or all. */
@@ -38,18 +42,25 @@ async function rowOf({ name, record, alive, problem }: BackgroundEntry): Promise
     return { ...common, state: 'dead' };
   }
   try {
-    const { state, reason, pid, run, since, memory, cpu, port } = (await request(record, 'status')) as Status;
+    const status = (await request(record, 'status')) as Status;
+    const { state, reason, pid, run, since, memory, cpu, port } = status;
     const uptime = pid === undefined ? undefined : Date.now() - since;
     const restarts = Math.max(0, run - 1);
-    return { ...common, state, reason, pid, owner: record.pid, uptime, restarts, memory, cpu, port };
+    return { ...common, state, reason, pid, owner: record.pid, uptime, restarts, memory, cpu, port, ...planOf(status) };
   } catch (error) {
     return { ...common, state: 'unknown', owner: record.pid, problem: messageOf(error) };
   }
 }
 
+function planOf({ next, retryAt }: Status): Pick<Row, 'next' | 'retryIn'> {
+  if (next?.kind === 'wait') return { next: next.gaveUp ? 'gave up' : 'wait' };
+  if (next?.kind !== 'restart') return {};
+  return { next: 'restart', retryIn: retryAt === undefined ? undefined : Math.max(0, retryAt - Date.now()) };
+}
+
 const head = ['name', 'state', 'pid', 'uptime', 'restarts', 'memory', 'cpu', 'port', 'folder'];
 
-function cellsOf({ name, state, reason, pid, uptime, restarts, memory, cpu, port, ...row }: Row): readonly string[] {
+function cellsOf({ name, pid, uptime, restarts, memory, cpu, port, ...row }: Row): readonly string[] {
   const shown = [
     pid,
     uptime === undefined ? undefined : formatTime(uptime),
@@ -59,5 +70,14 @@ function cellsOf({ name, state, reason, pid, uptime, restarts, memory, cpu, port
     port,
     row.problem ?? row.folder,
   ];
-  return [name, reason === undefined ? state : `${state} (${reason})`, ...shown.map((cell) => String(cell ?? '–'))];
+  const { state, reason } = row;
+  const crash = reason === undefined ? state : `${state} (${reason})`;
+  return [name, [crash, ...describePlan(row)].join(' · '), ...shown.map((cell) => String(cell ?? '–'))];
+}
+
+/** Describes what follows from a crash; a program that has ended well needs no description. */
+function describePlan({ state, next, retryIn }: Pick<Row, 'state' | 'next' | 'retryIn'>): readonly string[] {
+  if (next === 'restart') return [`again in ${formatTime(retryIn ?? 0)}`];
+  if (state !== 'crashed' || next === undefined) return [];
+  return [next === 'gave up' ? next : 'waiting'];
 }

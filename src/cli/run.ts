@@ -37,7 +37,7 @@ export async function runPrograms(line: CommandLine, keepCompiled: () => void): 
   const membersOf = (now: readonly NamedProgram[]): readonly RunRequest[] =>
     now.map((program) => {
       const member = shared?.member(program) ?? { ...program, app: undefined, relayMessages: true };
-      return { ...member, sockets };
+      return { ...member, sockets, endsWhenDone: canEndWhenDone(programs) };
     });
   const onStart = workAfterStart(keepCompiled);
   const hint = new HelpHint();
@@ -76,6 +76,10 @@ export async function runPrograms(line: CommandLine, keepCompiled: () => void): 
   for (const flag of backgroundFlagsOf(line))
     warn(`--${flag} has no effect in the foreground; it is for devwatch start`);
 }
+
+/** While files of one program are watched, somebody may be there to restart another one. */
+const canEndWhenDone = (programs: Programs): boolean =>
+  programs.length === 1 || programs.every(({ loaded: { settings } }) => settings.watch.length === 0);
 
 /** Returns a function that does once the work for which no program has to wait. */
 function workAfterStart(keepCompiled: () => void): () => void {

@@ -133,8 +133,18 @@ const table = {
       default: 'on-crash',
       help: 'restart policy',
     },
-    maxRestarts: { kind: 'count', default: 5, rare: true, help: 'quick crashes in a row before waiting for a change' },
-    minUptime: { kind: 'duration', default: 1000, rare: true, help: 'a run that lives longer resets the crash count' },
+    maxRestarts: {
+      kind: 'count',
+      byDefault: '5; no limit with --no-watch',
+      rare: true,
+      help: 'restarts of a program that does not come up, before waiting for a change',
+    },
+    minUptime: {
+      kind: 'duration',
+      default: 10_000,
+      rare: true,
+      help: 'without a readiness check, a run that lives this long has come up',
+    },
     exitOnCrash: { kind: 'switch', rare: true, help: "exit with the program's exit code when it crashes" },
     onChangeOnly: {
       kind: 'switch',

@@ -31,8 +31,12 @@ class Parking {
     this.#context = context;
   }
 
-  /** Waits here, or leaves itself to park.cjs or park.mjs. */
+  /**
+   * Waits here, or leaves itself to park.cjs or park.mjs. A process that fails before it waits ends without a word: the
+   * user would take its error for one of the program, and the next run shows it, if it is still there.
+   */
   prepare(): void {
+    process.prependListener('uncaughtException', kill);
     if (this.#orders.where === 'here') this.parkWith(require);
     else Object.defineProperty(globalThis, Symbol.for('devwatch.park'), { value: this, configurable: true });
   }
@@ -102,6 +106,7 @@ class Parking {
     const files = Object.keys(require.cache);
     const release = this.#context.request<{ variables: Record<string, string> }>({ type: 'parked', files });
     if (release === undefined) kill();
+    process.removeListener('uncaughtException', kill);
     Object.assign(process.env, release.variables);
     // Programs report their uptime; this process was booted two saves ago.
     const parkedFor = process.uptime() - parkedAt;

@@ -9,6 +9,7 @@ import type { reportLoads } from './loads.cts';
 import type { Parking } from './parking.cts';
 import type { LaunchOrders, PreloadMessage } from './protocol.ts' with { 'resolution-mode': 'import' };
 import type { claimTerminal } from './tty.cts';
+import type { judge } from './uncaught.cts';
 
 const { readFileSync, readSync, writeFileSync, writeSync } = require('node:fs') as typeof import('node:fs');
 
@@ -71,6 +72,7 @@ if (channel >= 0) {
   };
   process.on('uncaughtExceptionMonitor', (error: Partial<NodeJS.ErrnoException & { port: number }> | undefined) => {
     if (error?.code === 'EADDRINUSE' && error.port !== undefined) send({ type: 'address-in-use', port: error.port });
+    send({ type: 'uncaught', ...(require('./uncaught.cjs') as { judge: typeof judge }).judge(error) });
   });
   if (park === undefined) {
     forgetPaths();

@@ -82,6 +82,14 @@ export interface ServerFacts {
   readonly protocol?: 'http' | 'https' | undefined;
 }
 
+/** Facts about an error that nothing in the program has caught. */
+export interface UncaughtError {
+  /** Another run would fail in the same way: a file is wrong or missing, or the program has an error. */
+  readonly fault?: 'defect' | 'uncaught-error';
+  /** The module that could not be found, as the program named it, and the file that did. */
+  readonly missing?: { readonly request: string; readonly from?: string } | undefined;
+}
+
 /** A message from the preload to devwatch. */
 export type PreloadMessage = Readonly<
   /** The program's own code begins. */
@@ -115,6 +123,8 @@ export type PreloadMessage = Readonly<
   | { type: 'pong'; ping: number }
   /** Another process listens on this port. The program crashes from that, unless it handles the error. */
   | { type: 'address-in-use'; port: number; isHandled?: boolean }
+  /** An error was not caught. The program ends with it, unless it has a handler for all errors and goes on. */
+  | ({ type: 'uncaught' } & UncaughtError)
 >;
 
 /** The channel to devwatch, for the parts of the preload. */

@@ -32,6 +32,8 @@ export interface RunRequest extends ProgramRequest {
   readonly output?: Output;
   /** Variables that the program has unless they are set elsewhere. */
   readonly defaultEnv?: (settings: Settings) => Readonly<Record<string, string>>;
+  /** devwatch ends when nothing is watched and it starts no further run: nobody can request one through an API or a socket. */
+  readonly endsWhenDone?: boolean;
   /** Sockets that a service manager has opened for the program; see systemd/socket-activation.ts. */
   readonly sockets?: readonly HeldPort[] | undefined;
 }

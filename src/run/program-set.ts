@@ -34,6 +34,9 @@ interface Member {
   isLeaving: boolean;
 }
 
+/** The program has done its work, and nothing could start it again. */
+const isSuccess = (reason: StopReason): boolean => reason.kind === 'program' && reason.outcome.code === 0;
+
 const keyOf = ({ app }: RunRequest): string => app ?? '';
 
 export class ProgramSet {
@@ -166,8 +169,8 @@ export class ProgramSet {
       this.#settings.close();
       this.#options.onEnd(this.#stopReason ?? reason);
     }
-    // With `exitOnCrash` the end of one program stops all.
-    else if (!member.isLeaving && this.#stopReason === undefined) this.stop(reason);
+    // The failure of one program stops all, with `exitOnCrash` or when nothing could start it again.
+    else if (!member.isLeaving && !isSuccess(reason) && this.#stopReason === undefined) this.stop(reason);
     // Programs no longer wait for one that has left.
     else this.#startDue();
   }

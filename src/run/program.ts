@@ -10,6 +10,7 @@ import { affected, type OptionKey, optionKeys, restartNotice } from '../config/o
 import type { Hooks } from '../process/hooks.ts';
 import { runVariables } from '../process/launch/environment.ts';
 import type { Launcher } from '../process/launch/launcher.ts';
+import { isOneShot } from '../process/launch/one-shot.ts';
 import type { ProgramEvent, RunningProgram } from '../process/launch/running-program.ts';
 import { isDeliveredByTerminal, isForeground, looksInterrupted } from '../process/launch/tty.ts';
 import { probeHttp, probeTcp } from '../process/probe.ts';
@@ -19,6 +20,7 @@ import type { CancelTimer, Clock } from '../shared/clock.ts';
 import { messageOf } from '../shared/errors.ts';
 import type { Cause, Change, Emit, EventOf, StopReason } from '../shared/events.ts';
 import { unreachable } from '../shared/unreachable.ts';
+import { policyOf } from '../supervise/policy.ts';
 import { Supervisor, type SupervisorEvent } from '../supervise/supervisor.ts';
 import { Watchdog } from '../supervise/watchdog.ts';
 import type { WatchSession } from '../watch/watch-session.ts';
@@ -103,7 +105,7 @@ export class Program implements Configurable {
       dispatch: (type) => this.#supervisor.dispatch({ type }),
     });
     this.#supervisor = new Supervisor({
-      policy: settings,
+      policy: policyOf(settings, request.endsWhenDone !== true),
       clock,
       launch: (run, cause) => this.#launch(run, cause),
       emit: (event) => this.#onSupervisorEvent(event),
@@ -180,7 +182,7 @@ export class Program implements Configurable {
     const { settings, file = '' } = plan.loaded;
     const changed = optionKeys.filter((key) => JSON.stringify(before[key]) !== JSON.stringify(settings[key]));
     this.#plan = plan;
-    this.#supervisor.policy = settings;
+    this.#supervisor.policy = policyOf(settings, this.#options.request.endsWhenDone !== true);
     if (affected(changed, 'watchdog')) {
       const previous = this.#watchdog;
       this.#watchdog = this.#createWatchdog();
@@ -291,8 +293,11 @@ export class Program implements Configurable {
         if (isLive) this.#endLive();
         // Ctrl-C reaches the program and devwatch at once, and the program's end may be reported first. Such an end
         // is no crash. When two signals are pending, two threads of devwatch may even take the second one first.
-        const report = (): void => this.#supervisor.reportExit(run, event.outcome);
-        if (looksInterrupted(event.outcome) && isForeground()) this.#options.clock.after(maxInterruptDelayMs, report);
+        const { outcome } = event;
+        const isByDesign = outcome.code !== 0 && isOneShot(this.#plan.command);
+        const fault = isByDesign ? 'by-design' : event.fault;
+        const report = (): void => this.#supervisor.reportExit(run, outcome, fault);
+        if (looksInterrupted(outcome) && isForeground()) this.#options.clock.after(maxInterruptDelayMs, report);
         else report();
         return;
       }
@@ -385,8 +390,10 @@ export class Program implements Configurable {
       // A program at a breakpoint does not answer.
       settings: isDebugged ? { ...loaded.settings, health: undefined } : loaded.settings,
       probe: (target, signal) => (target.kind === 'http' ? probeHttp(target.url, signal) : probeTcp(target, signal)),
-      onReady: (address) =>
-        this.#emit({ type: 'ready', run: this.#supervisor.run, ms: this.#timeline.sinceRunCaused, ...address }),
+      onReady: (address) => {
+        this.#supervisor.reportUp();
+        this.#emit({ type: 'ready', run: this.#supervisor.run, ms: this.#timeline.sinceRunCaused, ...address });
+      },
       onUnhealthy: (reason, permanent) => this.#supervisor.reportUnhealthy(reason, permanent),
     });
   }

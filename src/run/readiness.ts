@@ -25,6 +25,10 @@ export interface ReadinessStatus {
   readonly port: number | undefined;
   /** Reason of a crash, such as `exit 1`; set in the state `crashed` only. */
   readonly reason?: string;
+  /** The step of devwatch after a crash or an exit; set in the states `crashed` and `ended` only. */
+  readonly next?: Next;
+  /** The time of the next try after a crash or an exit, in epoch ms. */
+  readonly retryAt?: number;
 }
 
 /** Result of a start. `ms`: time since the cause of the run; `next`: what devwatch does now. */
@@ -98,12 +102,12 @@ export class Readiness {
       }
       case 'crash': {
         const reason = describeOutcome(event.outcome);
-        this.#enter({ state: 'crashed', reason });
+        this.#enter({ state: 'crashed', reason, ...planOf(event.next) });
         this.#failure = { state: 'failed', reason, next: event.next.kind };
         break;
       }
       case 'exit':
-        this.#enter({ state: 'ended' });
+        this.#enter({ state: 'ended', ...planOf(event.next) });
         this.#settle({ state: 'ended', next: event.next.kind });
         break;
       case 'stopping':
@@ -154,3 +158,6 @@ export class Readiness {
     this.#outcome.resolve(outcome);
   }
 }
+
+const planOf = (next: Next): Pick<ReadinessStatus, 'next' | 'retryAt'> =>
+  next.kind === 'restart' ? { next, retryAt: Date.now() + next.delay } : { next };

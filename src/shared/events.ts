@@ -33,11 +33,28 @@ export interface Outcome {
   readonly reason?: string;
 }
 
+/**
+ * Why another try would fail in the same way:
+ * - `defect`: a file is wrong or missing
+ * - `uncaught-error`: an error of JavaScript; a program that has come up before it may come up again
+ * - `by-design`: the program ends when its work is done, as a test runner does
+ */
+export type Fault = 'defect' | 'uncaught-error' | 'by-design';
+
 /** The next step after a program ended by itself. */
 export type Next =
-  | { readonly kind: 'restart'; readonly delay: number; readonly attempt: number; readonly limit: number }
-  | { readonly kind: 'wait'; readonly gaveUp: boolean }
-  | { readonly kind: 'end' };
+  /** The restart number `attempt` of at most `limit`, after `delay` ms; there is no limit if they are missing. */
+  | { readonly kind: 'restart'; readonly delay: number; readonly attempt?: number; readonly limit?: number }
+  /** devwatch waits for a change, or for a request to restart the program. */
+  | ({ readonly kind: 'wait'; readonly for: 'change' | 'request' } & Effort)
+  /** devwatch ends with the program's exit code. */
+  | ({ readonly kind: 'end' } & Effort);
+
+/** `gaveUp`: as many restarts as `limit` allows have failed. */
+interface Effort {
+  readonly gaveUp: boolean;
+  readonly limit?: number;
+}
 
 /** A run that ended by itself. */
 interface RunEnd {

@@ -17,35 +17,47 @@
  *
  * Rules that hold in every reachable world (test/unit/supervise/explorer.ts visits them all):
  * a run is spawned only when no tree is alive; `stopping` can always escalate; no timer runs
- * at rest; `stop` reaches `stopped` from any phase; a change is never forgotten.
+ * at rest; `stop` reaches `stopped` from any phase; a change is never forgotten; a run that has not come up is
+ * repeated at most `maxRestarts` times, and not at all if that is pointless; if nothing could start another run, the
+ * machine goes on or ends.
  */
 
-import type { Settings } from '../config/settings-types.ts';
-import type { Cause, Next, Outcome, StopReason, StopStage } from '../shared/events.ts';
+import type { Cause, Fault, Next, Outcome, StopReason, StopStage } from '../shared/events.ts';
 import { unreachable } from '../shared/unreachable.ts';
-
-/** The settings that the machine needs. Times are in ms. */
-export type Policy = Pick<
-  Settings,
-  'restart' | 'maxRestarts' | 'minUptime' | 'exitOnCrash' | 'onChangeOnly' | 'killTimeout'
->;
+import type { Policy } from './policy.ts';
 
 /** Pause after the first crash; doubles with each further crash, up to the longest one. */
 const initialBackoffMs = 250;
 const maxBackoffMs = 10_000;
+/** The pauses that are shorter than the longest one. */
+const maxDoublings = Math.ceil(Math.log2(maxBackoffMs / initialBackoffMs));
+/** A run that has been up for this long ends a series of crashes: the next pause is the first one again. */
+const stableUptimeMs = 30_000;
+/** A run that ends sooner after it listened has not come up: the statement after `listen()` may throw. */
+const minReadyMs = 100;
 
 /** The next step once the tree is gone. */
 export type Goal =
   | { readonly kind: 'start'; readonly cause: Cause; readonly quiet: boolean }
-  | { readonly kind: 'backoff'; readonly cause: Cause; readonly delay: number; readonly streak: number }
+  | { readonly kind: 'backoff'; readonly cause: Cause; readonly delay: number; readonly streak: Streak }
   | { readonly kind: 'wait' }
   | { readonly kind: 'end'; readonly reason: StopReason };
+
+/** The crashes before a run, since the latest change, restart or stable run. */
+interface Streak {
+  /** Runs in a row that have not come up; counted only where their number is limited. */
+  readonly failedStarts: number;
+  /** How often the pause has doubled. */
+  readonly doublings: number;
+}
+
+const noStreak: Streak = { failedStarts: 0, doublings: 0 };
 
 export type Phase =
   /** Before the first start. */
   | { readonly kind: 'idle' }
-  /** `streak` counts the quick crashes in a row before this run. */
-  | { readonly kind: 'running'; readonly streak: number }
+  /** `upAt`: the age at which the run came up, in ms; null before. */
+  | { readonly kind: 'running'; readonly streak: Streak; readonly upAt: number | null }
   /** The program exited with code 0, and processes that it started may still run. Waits for a change. */
   | { readonly kind: 'exited' }
   /** The tree of the latest run is being stopped. */
@@ -53,7 +65,7 @@ export type Phase =
   /** No process is alive; the next run waits for the end of the debounce. */
   | { readonly kind: 'settling' }
   /** No process is alive; the next run waits for its timer. */
-  | { readonly kind: 'backoff'; readonly cause: Cause; readonly streak: number }
+  | { readonly kind: 'backoff'; readonly cause: Cause; readonly streak: Streak }
   /** No process is alive; the next run waits for a change. */
   | { readonly kind: 'waiting' }
   /** Final. */
@@ -81,8 +93,17 @@ export type MachineEvent =
   | { readonly type: 'restart'; readonly cause: Cause; readonly escalates: boolean }
   /** `delivered`: the terminal has already delivered the signal to the program. A second request kills the tree. */
   | { readonly type: 'stop'; readonly reason: StopReason; readonly delivered: boolean }
+  /** The readiness of the run was seen. */
+  | { readonly type: 'up'; readonly run: number; readonly uptime: number }
   /** The root process ended, or could not be started. Comes exactly once for each run. */
-  | { readonly type: 'exited'; readonly run: number; readonly outcome: Outcome; readonly uptime: number }
+  | {
+      readonly type: 'exited';
+      readonly run: number;
+      readonly outcome: Outcome;
+      readonly uptime: number;
+      /** The reason of a crash, if it is known that another try cannot remove it. */
+      readonly fault?: Fault | undefined;
+    }
   /** The program runs but fails its checks. `permanent`: restarting will not help until a file changes. */
   | {
       readonly type: 'unhealthy';
@@ -148,7 +169,9 @@ function atRest(
   switch (event.type) {
     case 'start':
       if (phase.kind !== 'idle') return [world, []];
-      return policy.onChangeOnly ? [world, [{ type: 'report-wait' }]] : spawn(world, 'start');
+      return policy.onChangeOnly && policy.waitsFor !== null
+        ? [world, [{ type: 'report-wait' }]]
+        : spawn(world, 'start');
     case 'changed':
       return [{ ...world, phase: { kind: 'settling' } }, cancel];
     case 'quiet':
@@ -174,17 +197,15 @@ function whileAlive(world: World, phase: PhaseOf<'running' | 'exited'>, event: M
       const stage = event.delivered && phase.kind === 'running' ? 'delivered' : 'terminating';
       return stopTree(world, { kind: 'end', reason: event.reason }, policy, { stage });
     }
+    case 'up':
+      return phase.kind === 'running' ? [{ ...world, phase: { ...phase, upAt: event.uptime } }, []] : [world, []];
     case 'exited':
       return phase.kind === 'running' ? afterOwnEnd(world, phase, event, policy) : [world, []];
     case 'unhealthy': {
       if (phase.kind !== 'running') return [world, []];
-      const outcome: Outcome = { code: null, signal: null, reason: event.reason };
-      return afterOwnEnd(
-        world,
-        phase,
-        { ...event, outcome },
-        event.permanent ? { ...policy, restart: 'never' } : policy,
-      );
+      const { reason, uptime, permanent } = event;
+      const end: OwnEnd = { outcome: { code: null, signal: null, reason }, uptime };
+      return afterOwnEnd(world, phase, end, permanent ? { ...policy, restart: 'never' } : policy);
     }
     default:
       return [world, []];
@@ -217,33 +238,55 @@ function whileStopping(world: World, phase: PhaseOf<'stopping'>, event: MachineE
   }
 }
 
+type OwnEnd = Pick<Extract<MachineEvent, { type: 'exited' }>, 'outcome' | 'uptime' | 'fault'>;
+
 /** Decides what follows when the program ended by itself, or is unhealthy and therefore treated like a crash. */
-function afterOwnEnd(
-  world: World,
-  { streak }: PhaseOf<'running'>,
-  { outcome, uptime }: { readonly outcome: Outcome; readonly uptime: number },
-  policy: Policy,
-): Step {
+function afterOwnEnd(world: World, phase: PhaseOf<'running'>, end: OwnEnd, policy: Policy): Step {
+  const { outcome, uptime } = end;
   const failed = outcome.code !== 0;
   const report = (next: Next): Effect[] => [{ type: 'report-end', run: world.run, outcome, uptime, next }];
-  if (failed && policy.exitOnCrash) {
-    const reason: StopReason = { kind: 'program', outcome };
-    return stopTree(world, { kind: 'end', reason }, policy, { before: report({ kind: 'end' }) });
+  const endWith = (next: Next): Step =>
+    stopTree(world, { kind: 'end', reason: { kind: 'program', outcome } }, policy, { before: report(next) });
+  if (failed && policy.exitOnCrash) return endWith({ kind: 'end', gaveUp: false });
+
+  const { limit, isLimited, failedStarts, doublings, isPointless } = judge(phase, end, policy);
+  const isWanted = (failed ? policy.restart !== 'never' : policy.restart === 'always') && !isPointless;
+  const gaveUp = isWanted && isLimited && failedStarts > limit;
+  if (isWanted && !gaveUp) {
+    const delay = Math.min(initialBackoffMs * 2 ** doublings, maxBackoffMs);
+    const counter = isLimited ? { attempt: failedStarts, limit } : {};
+    const before = report({ kind: 'restart', delay, ...counter });
+    const streak = { failedStarts, doublings: Math.min(doublings + 1, maxDoublings) };
+    return stopTree(world, { kind: 'backoff', cause: failed ? 'crash' : 'exit', delay, streak }, policy, { before });
   }
-  const wanted = outcome.error === undefined && (failed ? policy.restart !== 'never' : policy.restart === 'always');
-  const attempt = uptime < policy.minUptime ? streak + 1 : 1;
-  if (wanted && attempt <= policy.maxRestarts) {
-    const delay = Math.min(initialBackoffMs * 2 ** (attempt - 1), maxBackoffMs);
-    const before = report({ kind: 'restart', delay, attempt, limit: policy.maxRestarts });
-    const cause = failed ? 'crash' : 'exit';
-    return stopTree(world, { kind: 'backoff', cause, delay, streak: attempt }, policy, { before });
-  }
-  const before = report({ kind: 'wait', gaveUp: wanted });
+  const effort = gaveUp ? { gaveUp, limit } : { gaveUp };
+  if (policy.waitsFor === null) return endWith({ kind: 'end', ...effort });
+  const before = report({ kind: 'wait', for: policy.waitsFor, ...effort });
   // A program that exits with code 0 may leave a daemon running on purpose: it belongs to the program and
   // lives until the next run starts. Processes that a crash leaves behind are terminated.
   return failed
     ? stopTree(world, { kind: 'wait' }, policy, { before })
     : [{ ...world, phase: { kind: 'exited' } }, before];
+}
+
+/** Judges the end of a run: how it continues the streak, and whether another try could change anything. */
+function judge({ streak, upAt }: PhaseOf<'running'>, { uptime, fault }: OwnEnd, policy: Policy) {
+  const { maxRestarts, assumedUpAfterMs } = policy;
+  const wasSeenUp = upAt !== null && uptime - upAt >= minReadyMs;
+  const isAssumedUp = upAt === null && assumedUpAfterMs !== null && uptime >= assumedUpAfterMs;
+  const cameUp = wasSeenUp || isAssumedUp;
+  const wasStable = cameUp && uptime - (upAt ?? 0) >= stableUptimeMs;
+  const isLimited = !cameUp && maxRestarts !== null;
+  // A slow compiler may take longer than a program is assumed to be up after.
+  const isHopeless =
+    (fault === 'defect' && !wasSeenUp && uptime < stableUptimeMs) || (fault === 'uncaught-error' && !cameUp);
+  return {
+    limit: maxRestarts ?? 0,
+    isLimited,
+    failedStarts: isLimited ? streak.failedStarts + 1 : 0,
+    doublings: wasStable ? 0 : streak.doublings,
+    isPointless: fault === 'by-design' || (isHopeless && maxRestarts !== null),
+  };
 }
 
 function afterGone(world: World, { stage, goal }: PhaseOf<'stopping'>): Step {
@@ -265,9 +308,9 @@ function afterGone(world: World, { stage, goal }: PhaseOf<'stopping'>): Step {
   }
 }
 
-function spawn(world: World, cause: Cause, before: readonly Effect[] = [], streak = 0): Step {
+function spawn(world: World, cause: Cause, before: readonly Effect[] = [], streak: Streak = noStreak): Step {
   const run = world.run + 1;
-  return [{ run, phase: { kind: 'running', streak } }, [...before, { type: 'spawn', run, cause }]];
+  return [{ run, phase: { kind: 'running', streak, upAt: null } }, [...before, { type: 'spawn', run, cause }]];
 }
 
 function finish(world: World, reason: StopReason, before: readonly Effect[]): Step {

@@ -4,8 +4,9 @@
  */
 
 import type { CancelTimer, Clock } from '../shared/clock.ts';
-import type { Cause, EventOf, Outcome, StopReason, StopStage, Survivor } from '../shared/events.ts';
+import type { Cause, EventOf, Fault, Outcome, StopReason, StopStage, Survivor } from '../shared/events.ts';
 import { unreachable } from '../shared/unreachable.ts';
+import type { Policy } from './policy.ts';
 import * as machine from './state-machine.ts';
 
 /** A started program, as far as the supervisor needs it. */
@@ -18,7 +19,7 @@ export interface Stoppable {
 export type SupervisorEvent = EventOf<'stopping' | 'gone' | 'crash' | 'exit' | 'wait'>;
 
 export interface SupervisorOptions<Program extends Stoppable> {
-  readonly policy: machine.Policy;
+  readonly policy: Policy;
   readonly clock: Clock;
   /** Starts the program for this run. */
   readonly launch: (run: number, cause: Cause) => Program;
@@ -30,7 +31,7 @@ export interface SupervisorOptions<Program extends Stoppable> {
 
 export class Supervisor<Program extends Stoppable> {
   /** Applies from the next event on. */
-  policy: machine.Policy;
+  policy: Policy;
   readonly #options: SupervisorOptions<Program>;
   readonly #queue: machine.MachineEvent[] = [];
   readonly #timers = new Map<machine.TimerName, CancelTimer>();
@@ -71,9 +72,14 @@ export class Supervisor<Program extends Stoppable> {
     }
   }
 
+  /** The readiness of the latest run was seen. */
+  reportUp(): void {
+    this.dispatch({ type: 'up', run: this.run, uptime: this.#uptime });
+  }
+
   /** The root process ended, or could not be started. To be called exactly once for each run. */
-  reportExit(run: number, outcome: Outcome): void {
-    this.dispatch({ type: 'exited', run, outcome, uptime: this.#uptime });
+  reportExit(run: number, outcome: Outcome, fault?: Fault): void {
+    this.dispatch({ type: 'exited', run, outcome, uptime: this.#uptime, fault });
   }
 
   /** After `end`: the whole tree is gone, except for the survivors. To be called at most once for each run. */

@@ -126,12 +126,10 @@ function renderPortTaken({ port, holders }: EventOf<'portTaken'>): Line[] {
 }
 
 function formatNext(next: Next): string {
-  switch (next.kind) {
-    case 'restart':
-      return `restarting in ${formatTime(next.delay)} (${next.attempt}/${next.limit})`;
-    case 'wait':
-      return next.gaveUp ? 'too many times in a row · waiting for a change' : 'waiting for a change';
-    case 'end':
-      return 'ending';
+  if (next.kind === 'restart') {
+    const time = formatTime(next.delay);
+    return next.limit === undefined ? `restarting in ${time}` : `restart ${next.attempt} of ${next.limit} in ${time}`;
   }
+  const effort = next.gaveUp ? `gave up after ${formatCount(next.limit ?? 0, 'restart')} · ` : '';
+  return `${effort}${next.kind === 'end' ? 'ending' : `waiting for a ${next.for === 'change' ? 'change' : 'restart'}`}`;
 }

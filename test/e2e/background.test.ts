@@ -74,6 +74,12 @@ test('with --no-watch a crash restarts the program and a save does not', async (
   expect((await session.run('logs', 'web', '--err', '-n', '100')).out).not.toContain('server.js\n');
 });
 
+test('list shows that a program without a limit is started again', async () => {
+  await using session = await Session.open({ 'server.js': 'process.exit(3);' });
+  await session.run('start', '--name', 'web', '--no-watch', 'server.js');
+  await until(async () => / crashed \(exit 3\) · again in \d/.test((await session.run('list', 'web')).out));
+});
+
 test('files that devwatch writes in the project cause no restart', async () => {
   await using session = await Session.open({ 'server.js': listens({ version: 1 }) });
   session.stateHome = session.project.at('kept');
@@ -89,7 +95,7 @@ test('files that devwatch writes in the project cause no restart', async () => {
 test('list shows why a program has crashed until it runs again', async () => {
   await using session = await Session.open({ 'server.js': 'process.exit(3);' });
   await session.run('start', '--name', 'web', '--max-restarts', '0', 'server.js');
-  expect((await session.run('list')).out).toMatch(/^web +crashed \(exit 3\) +– /m);
+  expect((await session.run('list')).out).toMatch(/^web +crashed \(exit 3\) · gave up +– /m);
   session.project.write('server.js', listens());
   await session.home.caller();
   expect((await session.run('list', 'web')).out).toMatch(/^web +(starting|up) +\d+ /m);

@@ -1,7 +1,7 @@
 /** Programs that exit, that do not exit, and processes that are left when devwatch exits. */
 
 import { constants } from 'node:os';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { EventOf } from '../../src/shared/events.ts';
 import { start } from '../support/app.ts';
 import type { Devwatch } from '../support/devwatch.ts';
@@ -9,9 +9,6 @@ import { isAlive } from '../support/facts.ts';
 import { type Caller, dialHome, type Home } from '../support/home.ts';
 import { ask, edit, nextAddress, projectOf } from '../support/servers.ts';
 import { readText } from '../support/text.ts';
-
-/** Makes each crash a quick one, however slowly this machine boots Node. */
-const alwaysQuick = ['--min-uptime', '10m'];
 
 /** Returns the `crash` events up to the last one, after which devwatch waits for a change. */
 async function crashesUntilGivenUp(devwatch: Devwatch): Promise<EventOf<'crash'>[]> {
@@ -23,14 +20,14 @@ async function crashesUntilGivenUp(devwatch: Devwatch): Promise<EventOf<'crash'>
 }
 
 const again = (attempt: number, delay: number, limit: number) => ({ kind: 'restart', attempt, delay, limit });
-const gaveUp = { kind: 'wait', gaveUp: true };
+const gaveUp = (limit: number) => ({ kind: 'wait', for: 'change', gaveUp: true, limit });
 
 test('a program that keeps crashing restarts with growing backoff, and after the last attempt waits for a change', async () => {
   const project = projectOf('crash.js');
-  await using app = await start({ project, args: [...alwaysQuick, '--max-restarts', '3', 'crash.js'] });
+  await using app = await start({ project, args: ['--max-restarts', '3', 'crash.js'] });
 
   const crashes = await crashesUntilGivenUp(app);
-  expect(crashes.map(({ next }) => next)).toEqual([again(1, 250, 3), again(2, 500, 3), again(3, 1000, 3), gaveUp]);
+  expect(crashes.map(({ next }) => next)).toEqual([again(1, 250, 3), again(2, 500, 3), again(3, 1000, 3), gaveUp(3)]);
   expect(crashes.map(({ run }) => run)).toEqual([1, 2, 3, 4]);
   expect(crashes.map(({ outcome }) => outcome)).toEqual(Array(4).fill({ code: 1, signal: null }));
 
@@ -42,7 +39,7 @@ test('a program that keeps crashing restarts with growing backoff, and after the
 
 test('a change resets the count of crashes', async () => {
   const project = projectOf('crash.js');
-  await using app = await start({ project, args: [...alwaysQuick, '--max-restarts', '1', 'crash.js'] });
+  await using app = await start({ project, args: ['--max-restarts', '1', 'crash.js'] });
   await app.event('watching');
   const first = await crashesUntilGivenUp(app);
 
@@ -52,15 +49,15 @@ test('a change resets the count of crashes', async () => {
   app.write('crash.js', dialHome({ repaired: true }));
   const caller = await app.caller();
 
-  expect(first.map(({ next }) => next)).toEqual([again(1, 250, 1), gaveUp]);
-  expect(second.map(({ next }) => next)).toEqual([again(1, 250, 1), gaveUp]);
+  expect(first.map(({ next }) => next)).toEqual([again(1, 250, 1), gaveUp(1)]);
+  expect(second.map(({ next }) => next)).toEqual([again(1, 250, 1), gaveUp(1)]);
   expect(caller.says.repaired).toBe(true);
   expect(caller.isAlive()).toBe(true);
 });
 
 test('a change restarts the program without waiting for the backoff', async () => {
   const project = projectOf('crash.js');
-  await using app = await start({ project, args: [...alwaysQuick, 'crash.js'] });
+  await using app = await start({ project, args: ['crash.js'] });
   await app.event('watching');
   await app.event('crash', ({ next }) => next.kind === 'restart' && next.delay === 2000);
 
@@ -69,13 +66,63 @@ test('a change restarts the program without waiting for the backoff', async () =
   expect((await app.event('crash', ({ run }) => run === 5)).next).toEqual(again(1, 250, 5));
 });
 
-test('a program that was up for long enough starts a new count of crashes', async () => {
-  const project = projectOf('crash.js');
-  await using app = await start({ project, args: ['--min-uptime', '0', '--max-restarts', '1', 'crash.js'] });
+test('a program that has come up is restarted without a limit, with longer and longer pauses', async () => {
+  const server = "require('node:http').createServer().listen(0, () => setTimeout(() => process.exit(1), 150));";
+  await using app = await start({ files: { 'server.js': server }, args: ['--max-restarts', '1', 'server.js'] });
 
-  for (const run of [1, 2, 3]) {
-    expect(await app.event('crash')).toMatchObject({ run, next: again(1, 250, 1) });
+  for (const [run, delay] of [250, 500, 1000].entries()) {
+    expect(await app.event('crash')).toMatchObject({ run: run + 1, next: { kind: 'restart', delay } });
   }
+});
+
+test.each([
+  ['a syntax error', 'const a = ;', []],
+  ['a missing module', "require('./missing')", []],
+  ['an error of JavaScript', 'undefinedFunction()', []],
+  ['an error right after listen()', "require('node:http').createServer().listen(0); undefinedFunction()", []],
+  ['a rejection', "Promise.reject(new TypeError('wrong'))", []],
+  ['a thrown text', "throw 'no settings'", []],
+  ['a worker thread', "new (require('node:worker_threads').Worker)('undefinedFunction()', { eval: true })", []],
+  ['a failed test', "require('node:test').test('fails', () => { throw 1 })", ['--test']],
+  ['a missing command', '', ['--exec', 'no-such-command']],
+])('an end that another try cannot change is reported once, and not tried again: %s', async (_, text, words) => {
+  await using app = await start({ files: { 'task.js': text }, args: [...words, 'task.js'] });
+  await app.event('watching');
+
+  expect((await app.event('crash')).next).toEqual({ kind: 'wait', for: 'change', gaveUp: false });
+  app.write('task.js', dialHome());
+  expect(await app.event('start', ({ run }) => run === 2)).toMatchObject({ cause: 'change' });
+});
+
+test.each([
+  ['a refused connection', "require('node:net').connect(1, '127.0.0.1')"],
+  ['a failed request', "fetch('http://127.0.0.1:65535')"],
+  ['a file that is not there yet', "require('node:fs').readFileSync('missing.txt')"],
+  ['an unknown exit', 'process.exit(1)'],
+])('an end that may pass is followed by another try: %s', async (_, text) => {
+  await using app = await start({ files: { 'task.js': text }, args: ['task.js'] });
+  expect((await app.event('crash')).next).toEqual(again(1, 250, 5));
+});
+
+describe('with --no-watch', () => {
+  test('a program that does not come up is started again without a limit', async () => {
+    await using app = await start({ files: { 'task.js': 'process.exit(3)' }, args: ['--no-watch', 'task.js'] });
+    const crashes = [await app.event('crash'), await app.event('crash')];
+    expect(crashes.map(({ next }) => next)).toEqual([
+      { kind: 'restart', delay: 250 },
+      { kind: 'restart', delay: 500 },
+    ]);
+  });
+
+  test.each([
+    ['uses up its restarts', 'process.exit(3)', ['--max-restarts', '1'], 3],
+    ['may not be restarted', 'process.exit(3)', ['--restart', 'never'], 3],
+    ['has a defect and a limit', 'const a = ;', ['--max-restarts', '5'], 1],
+    ['ends cleanly', '', [], 0],
+  ])('devwatch ends with the exit code of a program that %s', async (_, text, words, code) => {
+    await using app = await start({ files: { 'task.js': text }, args: ['--no-watch', ...words, 'task.js'] });
+    expect((await app.exited).code).toBe(code);
+  });
 });
 
 test('a program that crashes restarts with the same arguments', async () => {
@@ -128,7 +175,7 @@ test('a program that exits with 0 starts again at a change', async () => {
   (await app.caller()).send('exit');
   expect(await app.event('exit')).toMatchObject({
     outcome: { code: 0, signal: null },
-    next: { kind: 'wait', gaveUp: false },
+    next: { kind: 'wait', for: 'change', gaveUp: false },
   });
   app.write('task.js', dialHome({ version: 2 }));
   expect((await app.caller()).says.version).toBe(2);
@@ -138,11 +185,11 @@ test('a program that exits with 0 starts again at a change', async () => {
 test('--restart always restarts the program after exit 0 as well, and gives up in the same way', async () => {
   await using app = await start({
     files: { 'task.js': '' },
-    args: [...alwaysQuick, '--restart', 'always', '--max-restarts', '2', 'task.js'],
+    args: ['--restart', 'always', '--max-restarts', '2', 'task.js'],
   });
 
   const exits = [await app.event('exit'), await app.event('exit'), await app.event('exit')];
-  expect(exits.map(({ next }) => next)).toEqual([again(1, 250, 2), again(2, 500, 2), gaveUp]);
+  expect(exits.map(({ next }) => next)).toEqual([again(1, 250, 2), again(2, 500, 2), gaveUp(2)]);
   expect((await app.event('start', ({ run }) => run === 2)).cause).toBe('exit');
 });
 
@@ -151,7 +198,7 @@ test('--restart never waits for a change after a crash', async () => {
   await using app = await start({ project, args: ['--restart', 'never', 'crash.js'] });
   await app.event('watching');
 
-  expect((await app.event('crash')).next).toEqual({ kind: 'wait', gaveUp: false });
+  expect((await app.event('crash')).next).toEqual({ kind: 'wait', for: 'change', gaveUp: false });
   edit(project, 'crash.js', 'on purpose', 'again');
   expect(await app.event('start', ({ run }) => run === 2)).toMatchObject({ cause: 'change' });
 });
@@ -165,7 +212,7 @@ for (const [how, program, code] of [
     await using app = await start({ files: { 'task.js': program }, args: ['--exit-on-crash', 'task.js'] });
 
     expect(await app.exited).toEqual({ code, signal: null });
-    expect((await app.event('crash')).next).toEqual({ kind: 'end' });
+    expect((await app.event('crash')).next).toEqual({ kind: 'end', gaveUp: false });
   });
 }
 
@@ -173,7 +220,7 @@ test('--exit-on-crash stays after exit 0', async () => {
   await using app = await start({ files: { 'task.js': '' }, args: ['--exit-on-crash', 'task.js'] });
   await app.event('watching');
 
-  expect((await app.event('exit')).next).toEqual({ kind: 'wait', gaveUp: false });
+  expect((await app.event('exit')).next).toEqual({ kind: 'wait', for: 'change', gaveUp: false });
   app.write('task.js', 'process.exit(3)');
   expect((await app.exited).code).toBe(3);
 });

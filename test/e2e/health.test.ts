@@ -137,7 +137,7 @@ test('--timeout stops a run that takes longer, and a change starts the next run'
   await using app = await start({ files: { 'server.js': dialHome() }, args: ['--timeout', '300', 'server.js'] });
   const { outcome, next } = await app.event('crash');
   expect(outcome.reason).toBe('it has taken longer than 300 ms');
-  expect(next).toEqual({ kind: 'wait', gaveUp: false });
+  expect(next).toEqual({ kind: 'wait', for: 'change', gaveUp: false });
   await app.event('gone');
   app.write('server.js', dialHome({ second: true }));
   expect(await app.event('start', ({ run }) => run === 2)).toMatchObject({ cause: 'change' });

@@ -50,7 +50,17 @@ const checks: Readonly<Record<PreloadMessage['type'], (fields: Readonly<Record<s
   deaf: () => true,
   pong: ({ ping }) => isNumber(ping),
   'address-in-use': ({ port }) => isNumber(port),
+  uncaught: ({ fault, missing }) => faults.includes(fault) && (missing === undefined || isMissingModule(missing)),
 };
+
+const faults: readonly unknown[] = [undefined, 'defect', 'uncaught-error'];
+
+const isMissingModule = (value: unknown): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  'request' in value &&
+  isText(value.request) &&
+  (!('from' in value) || isText(value.from));
 
 const isType = (type: unknown): type is PreloadMessage['type'] => isText(type) && Object.hasOwn(checks, type);
 

@@ -2,10 +2,10 @@
 
 import type { ChildProcess, SendHandle, Serializable } from 'node:child_process';
 import fs from 'node:fs';
-import type { Drain, PackageFile, PreloadMessage } from '../../preload/protocol.ts';
+import type { Drain, PackageFile, PreloadMessage, UncaughtError } from '../../preload/protocol.ts';
 import { type CancelTimer, systemClock } from '../../shared/clock.ts';
 import { codeOf, messageOf } from '../../shared/errors.ts';
-import type { Outcome, ServerAddress, StopStage, Survivor } from '../../shared/events.ts';
+import type { Fault, Outcome, ServerAddress, StopStage, Survivor } from '../../shared/events.ts';
 import type { HeldPorts } from '../sockets/held-ports.ts';
 import { serverAddress } from '../sockets/server-address.ts';
 import { Termination } from '../tree/terminate.ts';
@@ -25,8 +25,8 @@ export type ProgramEvent =
   | { readonly type: 'message'; readonly message: unknown }
   /** The program printed something, which has been passed on. */
   | { readonly type: 'output'; readonly chunk: Buffer }
-  /** The root process ended, or could not be started. Emitted exactly once. */
-  | { readonly type: 'exit'; readonly outcome: Outcome }
+  /** The root process ended, or could not be started. `fault`: why, if another run would end alike. Emitted exactly once. */
+  | { readonly type: 'exit'; readonly outcome: Outcome; readonly fault?: Fault | undefined }
   /** A standby is ready for the next run. */
   | { readonly type: 'standby'; readonly pid: number }
   /** After `end`: the tree is gone, except for `survivors`. Emitted at most once. */
@@ -71,6 +71,8 @@ export interface ProgramContext extends Pick<LauncherOptions, 'clock' | 'modes' 
   readonly onPackage: (item: PackageFile) => void;
 }
 
+/** A program that handles all errors may take this long to write its log before it exits. */
+const maxErrorToExitMs = 3000;
 /** Additional time for a drain, in ms: the report of a program that was drained just in time arrives later. */
 const drainSlackMs = 30;
 
@@ -91,6 +93,8 @@ export class ContainedProgram implements RunningProgram {
   readonly #listened = new Set<string>();
   /** The port that another process has, and that the program has not replaced by one of its own since. */
   #wantedPort: number | undefined;
+  /** The latest error that the program has not caught. */
+  #uncaught: { readonly error: UncaughtError; readonly at: number } | undefined;
   #cannotReceive = false;
   #writes: TreeWrites | undefined;
   #ping: { readonly number: number; readonly onAnswer: () => void } | undefined;
@@ -174,6 +178,9 @@ export class ContainedProgram implements RunningProgram {
         this.#listened.add(message.id);
         listener.onEvent({ type: 'listens', ...serverAddress(message) });
         return;
+      case 'uncaught':
+        this.#uncaught = { error: message, at: this.#context.clock.now() };
+        return;
       case 'unhold':
         this.#listening.delete(message.id);
         void heldPorts.release(message.id, child.process).then(() => child.answer(true));
@@ -195,7 +202,7 @@ export class ContainedProgram implements RunningProgram {
   }
 
   #onExit(code: number | null, signal: NodeJS.Signals | null): void {
-    const { heldPorts, listener } = this.#context;
+    const { heldPorts } = this.#context;
     this.#hasExited = true;
     if (this.#termination === undefined) {
       // The program ended by itself, and no termination may follow for long.
@@ -203,9 +210,23 @@ export class ContainedProgram implements RunningProgram {
       if (this.#wantedPort !== undefined) this.#onPortTaken(this.#wantedPort);
       heldPorts.runEnded(this.#listened);
     }
-    listener.onEvent({ type: 'exit', outcome: { code, signal } });
+    this.#reportExit({ code, signal });
     this.#endDrain();
     this.#termination?.scanNow();
+  }
+
+  #reportExit(outcome: Outcome): void {
+    const { clock, listener, options } = this.#context;
+    const report = (fault?: Fault): void => listener.onEvent({ type: 'exit', outcome, fault });
+    if (this.#termination !== undefined || outcome.code === 0) report();
+    else if (!options.command.isNode) report(shellFaultOf(outcome));
+    // The exit may be reported before the error that the preload has sent.
+    else clock.soon(() => report(this.#recentFault ?? shellFaultOf(outcome)));
+  }
+
+  get #recentFault(): Fault | undefined {
+    const { error, at = 0 } = this.#uncaught ?? {};
+    return this.#context.clock.now() - at < maxErrorToExitMs ? error?.fault : undefined;
   }
 
   /** devwatch itself may hold the port: it closes its socket, and the next run can listen. */
@@ -285,6 +306,12 @@ function relayMessages(child: ChildProcess): void {
   });
 }
 
+/** A shell's codes for a command that cannot be executed, and for one that does not exist. */
+const shellFaultOf = ({ code }: Outcome): Fault | undefined => (code === 126 || code === 127 ? 'defect' : undefined);
+
+/** Processes, memory or descriptors are used up, or the file is being written. */
+const transientCodes = ['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE', 'ETXTBSY'];
+
 /** Stands for a program that could not be started. Its tree is gone as soon as it is terminated. */
 export function unstartedProgram(
   failure: Promise<unknown>,
@@ -293,7 +320,8 @@ export function unstartedProgram(
 ): RunningProgram {
   void failure.then((error) => {
     const outcome = { code: null, signal: null, error: describeStartError(error, options) };
-    listener.onEvent({ type: 'exit', outcome });
+    const isTransient = transientCodes.includes(codeOf(error) ?? '');
+    listener.onEvent({ type: 'exit', outcome, fault: isTransient ? undefined : 'defect' });
   });
   return {
     pid: undefined,

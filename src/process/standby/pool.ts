@@ -12,6 +12,7 @@ import path from 'node:path';
 import type { PackageFile, ParkOrders } from '../../preload/protocol.ts';
 import type { CancelTimer, Clock } from '../../shared/clock.ts';
 import { cacheFolder } from '../../shared/user-folders.ts';
+import { preloadFile } from '../launch/channel.ts';
 import type { Child, ChildOptions, StartedChild } from '../launch/child.ts';
 import type { ProgramListener } from '../launch/running-program.ts';
 import { stdinIsTerminal } from '../launch/tty.ts';
@@ -157,6 +158,8 @@ export class StandbyPool {
     if (this.#standbys.size >= (this.#cancelCalm === undefined ? 1 : 2)) return;
     const plan = planParking(options.command, options.env);
     if (plan === undefined || (options.stdin === 'inherit' && isStdinNonBlocking())) return;
+    // Node would print that it is missing, while devwatch is being reinstalled.
+    if (!fs.existsSync(preloadFile)) return;
     const packages = this.#prewarmFails ? [] : run.packages.filter(({ file }) => isSelected(file, options.prewarm));
     const files = new BootFiles(options, packages);
     const cache = cacheFolder(options.env);

@@ -24,13 +24,16 @@ function constantOf(file: string, name: string): number {
 }
 
 const time = (file: string, name: string): string => formatTime(constantOf(file, name));
-const { killTimeout, drain, maxRestarts, minUptime, logSize, logFiles } = defaultSettings;
+const { killTimeout, drain, minUptime, logSize, logFiles } = defaultSettings;
+const maxRestarts = constantOf('supervise/policy.ts', 'defaultMaxRestarts');
 const { interval, timeout, failures } = healthDefaults;
 
 test.each([
   ['crashes', `The pause is ${time('supervise/state-machine.ts', 'initialBackoffMs')} after the first crash`],
   ['crashes', `up to ${time('supervise/state-machine.ts', 'maxBackoffMs')}`],
-  ['crashes', `After ${maxRestarts} quick crashes in a row`],
+  ['crashes', `restarts it ${maxRestarts} times`],
+  ['crashes', `after ${time('supervise/state-machine.ts', 'stableUptimeMs')} up the pause`],
+  ['crashes', `it has lived for ${formatTime(minUptime)} (\`--min-uptime\`)`],
   ['crashes', `| \`--max-restarts <n>\` | ${maxRestarts} |`],
   ['crashes', `| \`--min-uptime <time>\` | ${formatTime(minUptime)} |`],
   ['crashes', `devwatch checks every ${formatTime(interval)}. ${failures === 2 ? 'Two' : failures} failures in a row`],

@@ -5,6 +5,7 @@ import fs from 'node:fs';
 import * as nodeModule from 'node:module';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { ParkOrders } from '../../../src/preload/protocol.ts';
 import { preloadFile } from '../../../src/process/launch/channel.ts';
 import { findCgroup } from '../../../src/process/tree/cgroup.ts';
 import { createProject } from '../../support/project.ts';
@@ -13,21 +14,37 @@ interface Start {
   readonly parent?: number;
   readonly compileCache?: string;
   readonly env?: NodeJS.ProcessEnv;
+  readonly flags?: readonly string[];
+  readonly park?: ParkOrders;
 }
 
-function run(code: string, { parent = process.pid, compileCache, env = {} }: Start = {}) {
-  const orders = JSON.stringify({ channel: 3, parent, compileCache });
-  const { stdout, signal, status } = spawnSync(process.execPath, ['--require', preloadFile, '-e', code], {
+function run(code: string, { parent = process.pid, compileCache, env = {}, flags = [], park }: Start = {}) {
+  const orders = JSON.stringify({ channel: 3, parent, compileCache, park });
+  const words = ['--require', preloadFile, ...flags, '-e', code];
+  const { stdout, stderr, signal, status } = spawnSync(process.execPath, words, {
     encoding: 'utf8',
     env: { ...env, DEVWATCH_CHANNEL: orders },
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
   });
-  return { stdout, signal, status };
+  return { stdout, stderr, signal, status };
 }
 
 test('the preload kills the process if devwatch is gone before the program begins', () => {
-  expect(run('console.log("begins")', { parent: 1 })).toEqual({ stdout: '', signal: 'SIGKILL', status: null });
-  expect(run('console.log("begins")')).toEqual({ stdout: 'begins\n', signal: null, status: 0 });
+  expect(run('console.log("begins")', { parent: 1 })).toMatchObject({ stdout: '', signal: 'SIGKILL' });
+  expect(run('console.log("begins")')).toMatchObject({ stdout: 'begins\n', signal: null, status: 0 });
+});
+
+test.each([
+  ['--require', 'file.cjs', 'throw new Error("broken")'],
+  ['--require', 'file.cjs', 'Promise.reject(new Error("broken"))'],
+  ['--import', 'file.mjs', 'throw new Error("broken")'],
+  ['--import', 'file.mjs', 'import "./missing.mjs"'],
+])('a process that cannot boot before it waits prints nothing: %s %s: %s', async (flag, name, text) => {
+  await using project = createProject({ [name]: text });
+  const park = { where: 'later', samples: [], packages: [] } as const;
+  const flags = [flag, project.at(name)];
+  expect(run('', { flags, park })).toEqual({ stdout: '', stderr: '', signal: 'SIGKILL', status: null });
+  expect(run('', { flags }).stderr).not.toBe('');
 });
 
 test('the preload turns on the compile cache of Node, where Node has one', async () => {

@@ -4,7 +4,7 @@ import type { DevwatchEvent } from '../../../src/shared/events.ts';
 
 const change = { kind: 'change', path: '/project/a.js' } as const;
 const start = { type: 'start', pid: 1, program: 'node a.js', changes: [change], standby: false, ms: 5 } as const;
-const own = { run: 2, uptime: 5, next: { kind: 'wait', gaveUp: false } } as const;
+const own = { run: 2, uptime: 5, next: { kind: 'wait', for: 'change', gaveUp: false } } as const;
 
 test.each<[DevwatchEvent, string | undefined, object]>([
   [{ type: 'change', changes: [change] }, 'change', { DEVWATCH_RUN: '7', DEVWATCH_CHANGED: '/project/a.js' }],

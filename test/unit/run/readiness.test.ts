@@ -22,14 +22,14 @@ const crash: DevwatchEvent = {
   run: 1,
   outcome: { code: 3, signal: null },
   uptime: 5,
-  next: { kind: 'wait', gaveUp: false },
+  next: { kind: 'wait', for: 'change', gaveUp: false },
 };
 const exit: DevwatchEvent = {
   type: 'exit',
   run: 1,
   outcome: { code: 0, signal: null },
   uptime: 5,
-  next: { kind: 'wait', gaveUp: false },
+  next: { kind: 'wait', for: 'change', gaveUp: false },
 };
 const stopping: DevwatchEvent = { type: 'stopping', run: 1, stage: 'terminating', grace: null };
 const gone: DevwatchEvent = { type: 'gone', run: 1, survivors: [], ms: 5 };
@@ -71,6 +71,19 @@ describe('the state', () => {
     expect(readiness.status).toMatchObject({ state: 'starting', run: 2, port: undefined });
     expect(readiness.status).not.toHaveProperty('reason');
   });
+});
+
+test('the next step is known until the next start', () => {
+  const { readiness, feed } = open();
+  feed(start(1), { ...crash, next: { kind: 'restart', delay: 4000, attempt: 5, limit: 5 } });
+  const { next, retryAt = 0 } = readiness.status;
+  expect(next).toMatchObject({ kind: 'restart' });
+  expect(Math.abs(retryAt - Date.now() - 4000)).toBeLessThan(2000);
+  feed(start(2));
+  expect(readiness.status).not.toHaveProperty('next');
+  feed({ ...crash, run: 2 });
+  expect(readiness.status).toMatchObject({ next: { kind: 'wait', gaveUp: false } });
+  expect(readiness.status).not.toHaveProperty('retryAt');
 });
 
 describe('a program without a readiness check', () => {

@@ -5,18 +5,18 @@
 
 import { defaultSettings } from '../../../src/config/defaults.ts';
 import type { StopStage } from '../../../src/shared/events.ts';
+import { type Policy, policyOf } from '../../../src/supervise/policy.ts';
 import {
   type Effect,
   initialWorld,
   type MachineEvent,
-  type Policy,
   type Step,
   type TimerName,
   type World,
 } from '../../../src/supervise/state-machine.ts';
 
 /** The settings of a user who sets nothing. */
-export const defaultPolicy: Policy = defaultSettings;
+export const defaultPolicy: Policy = policyOf(defaultSettings, false);
 
 type StepFunction = (world: World, event: MachineEvent, policy: Policy) => Step;
 
@@ -32,6 +32,12 @@ interface Environment {
   readonly unseenSave: boolean;
   readonly started: boolean;
   readonly finished: boolean;
+  /** The readiness of the latest run was seen. */
+  readonly isUp: boolean;
+  /** Runs in a row that ended by themselves before they came up. */
+  readonly failedStarts: number;
+  /** The latest run ended by itself, and another one would end alike. */
+  readonly isPointless: boolean;
 }
 
 interface Node {
@@ -55,6 +61,9 @@ const untouched: Environment = {
   unseenSave: false,
   started: false,
   finished: false,
+  isUp: false,
+  failedStarts: 0,
+  isPointless: false,
 };
 
 const stages: readonly (StopStage | null)[] = [null, 'delivered', 'terminating', 'killing'];
@@ -97,45 +106,59 @@ function possibleEvents({ world, environment }: Node): MachineEvent[] {
   ];
   if (!environment.started) events.push({ type: 'start' });
   if (environment.quietPending) events.push({ type: 'quiet' });
-  if (environment.rootAlive) events.push(...ownEnds(run), ...unhealthyEvents(run));
+  if (environment.rootAlive) {
+    events.push({ type: 'up', run, uptime: upAt }, ...ownEnds(run), ...unhealthyEvents(run));
+  }
   if (environment.treeAlive && !environment.rootAlive && environment.stage !== null) events.push({ type: 'gone', run });
   for (const name of environment.timers) events.push({ type: 'timer', run, name });
   // Late events of an earlier run.
   if (run > 0) {
-    events.push(...ownEnds(run - 1), ...unhealthyEvents(run - 1), { type: 'gone', run: run - 1 });
+    events.push(...ownEnds(run - 1, [5000]), ...unhealthyEvents(run - 1, [5000]), { type: 'gone', run: run - 1 });
+    events.push({ type: 'up', run: run - 1, uptime: upAt });
     for (const name of ['delivered', 'terminating', 'backoff'] as const)
       events.push({ type: 'timer', run: run - 1, name });
   }
   return events;
 }
 
-function unhealthyEvents(run: number): MachineEvent[] {
+/** The age at which a run comes up. */
+const upAt = 100;
+/** Ages at which runs end: at once, as soon as they are up, before and after they are assumed to be up, and stable. */
+const uptimes = [1, 150, 5000, 15_000, 45_000];
+
+function unhealthyEvents(run: number, ages = uptimes): MachineEvent[] {
   return [true, false].flatMap((permanent) =>
-    [1, 5000].map((uptime) => ({ type: 'unhealthy', run, reason: 'blocked', uptime, permanent }) as const),
+    ages.map((uptime) => ({ type: 'unhealthy', run, reason: 'blocked', uptime, permanent }) as const),
   );
 }
 
-function ownEnds(run: number): MachineEvent[] {
-  const outcomes = [
-    { code: 0, signal: null },
-    { code: 1, signal: null },
-    { code: null, signal: null, error: 'cannot be started' },
-  ] as const;
-  return outcomes.flatMap((outcome) => [1, 5000].map((uptime) => ({ type: 'exited', run, outcome, uptime }) as const));
+function ownEnds(run: number, ages = uptimes): MachineEvent[] {
+  const crash = { code: 1, signal: null };
+  const ends: readonly Pick<ExitedEvent, 'outcome' | 'fault'>[] = [
+    { outcome: { code: 0, signal: null } },
+    { outcome: { code: null, signal: null, error: 'cannot be started' } },
+    { outcome: crash },
+    { outcome: crash, fault: 'defect' },
+    { outcome: crash, fault: 'uncaught-error' },
+    { outcome: crash, fault: 'by-design' },
+  ];
+  return ends.flatMap((end) => ages.map((uptime) => ({ type: 'exited', run, ...end, uptime }) as const));
 }
+
+type ExitedEvent = Extract<MachineEvent, { type: 'exited' }>;
 
 function advance(step: StepFunction, node: Node, event: MachineEvent, policy: Policy): Node {
   const path = [...node.path, describe(event)];
   const [world, effects] = step(node.world, event, policy);
-  let environment = receive(node, event);
-  for (const effect of effects) environment = perform(environment, effect, path);
+  let environment = receive(node, event, policy);
+  for (const effect of effects) environment = perform(environment, effect, policy, path);
   return { world, environment, path };
 }
 
 const describe = (event: MachineEvent): string => JSON.stringify(event);
 
 /** Applies to the environment what the event itself reports. */
-function receive({ world, environment }: Node, event: MachineEvent): Environment {
+function receive({ world, environment }: Node, event: MachineEvent, policy: Policy): Environment {
   const stale = 'run' in event && event.run !== world.run;
   switch (event.type) {
     case 'start':
@@ -144,8 +167,12 @@ function receive({ world, environment }: Node, event: MachineEvent): Environment
       return { ...environment, quietPending: true, unseenSave: true };
     case 'quiet':
       return { ...environment, quietPending: false };
+    case 'up':
+      return stale ? environment : { ...environment, isUp: true };
+    case 'unhealthy':
+      return stale ? environment : afterOwnEnd(environment, event, policy);
     case 'exited':
-      return stale ? environment : { ...environment, rootAlive: false };
+      return stale ? environment : { ...afterOwnEnd(environment, event, policy), rootAlive: false };
     case 'gone':
       return stale ? environment : { ...environment, treeAlive: false, stage: null };
     case 'timer':
@@ -155,15 +182,40 @@ function receive({ world, environment }: Node, event: MachineEvent): Environment
   }
 }
 
-function perform(environment: Environment, effect: Effect, path: readonly string[]): Environment {
+/** Applies the rules for restarts to the end of a run, unless the run was being stopped. */
+function afterOwnEnd(
+  environment: Environment,
+  event: Extract<MachineEvent, { type: 'exited' | 'unhealthy' }>,
+  { maxRestarts, assumedUpAfterMs }: Policy,
+): Environment {
+  if (environment.stage !== null || !environment.rootAlive) return environment;
+  const { uptime } = event;
+  const fault = event.type === 'exited' ? event.fault : undefined;
+  const wasSeenUp = environment.isUp && uptime >= upAt + 100;
+  const cameUp = environment.isUp ? wasSeenUp : assumedUpAfterMs !== null && uptime >= assumedUpAfterMs;
+  const isHopeless = fault === 'defect' ? !wasSeenUp && uptime < 30_000 : fault === 'uncaught-error' && !cameUp;
+  return {
+    ...environment,
+    isPointless: fault === 'by-design' || (isHopeless && maxRestarts !== null),
+    failedStarts: cameUp || maxRestarts === null ? 0 : Math.min(environment.failedStarts + 1, maxRestarts + 1),
+  };
+}
+
+function perform(environment: Environment, effect: Effect, policy: Policy, path: readonly string[]): Environment {
   const require = (holds: boolean, violation: string): void => {
     if (!holds) throw new Error(`${violation}, after:\n  ${path.join('\n  ')}`);
   };
   require(!environment.finished, 'an effect after the last one');
   switch (effect.type) {
-    case 'spawn':
+    case 'spawn': {
       require(!environment.treeAlive, 'two trees alive');
-      return { ...environment, treeAlive: true, rootAlive: true, stage: null, unseenSave: false };
+      const isRetry = effect.cause === 'crash' || effect.cause === 'exit';
+      const { failedStarts, isPointless } = environment;
+      require(!isRetry || !isPointless, 'a retry that is pointless');
+      require(!isRetry || failedStarts <= (policy.maxRestarts ?? 0), 'more retries than allowed');
+      const started = { treeAlive: true, rootAlive: true, stage: null, unseenSave: false, isUp: false };
+      return { ...environment, ...started, failedStarts: isRetry ? failedStarts : 0, isPointless: false };
+    }
     case 'stop-tree':
       require(environment.treeAlive, 'a stop of a tree that does not exist');
       require(stages.indexOf(effect.stage) > stages.indexOf(environment.stage), 'a stop that does not advance');
@@ -205,6 +257,9 @@ function check(step: StepFunction, node: Node, policy: Policy): void {
     require(phase.kind === 'exited', 'a tree that the machine has forgotten');
   }
   if (phase.kind === 'stopped') return;
+  const needsHelp =
+    phase.kind === 'waiting' || phase.kind === 'exited' || (phase.kind === 'idle' && environment.started);
+  require(policy.waitsFor !== null || !needsHelp, 'waits although nothing can come');
 
   const settled = drain(step, node, policy);
   require(!settled.environment.unseenSave || settled.world.phase.kind === 'stopped', 'a save that no run follows');

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import type { Policy } from '../../../src/supervise/policy.ts';
 import {
   type Effect,
   initialWorld,
   type MachineEvent,
-  type Policy,
   step,
   type World,
 } from '../../../src/supervise/state-machine.ts';
@@ -16,6 +16,12 @@ const policies: Readonly<Record<string, Partial<Policy>>> = {
   'exit on crash': { exitOnCrash: true },
   'on change only': { onChangeOnly: true },
   'no restart at all': { maxRestarts: 0 },
+  'a readiness check': { assumedUpAfterMs: null },
+  'nothing to wait for': { maxRestarts: null, waitsFor: null },
+  'nothing to wait for and a limit': { waitsFor: null },
+  'nothing to wait for and no restart': { restart: 'never', waitsFor: null },
+  'nothing to wait for but a change': { onChangeOnly: true, maxRestarts: null, waitsFor: null },
+  'requests alone to wait for': { maxRestarts: null, waitsFor: 'request' },
 };
 
 describe('every reachable world keeps the rules', () => {
@@ -78,6 +84,15 @@ describe('the explorer catches a machine that', () => {
       broken: ignoring((_world, event) => event.type === 'quiet'),
       violation: /a save that no run follows/,
     },
+    'tries again what ends alike': {
+      broken: (world, event, policy) =>
+        step(world, event.type === 'exited' ? { ...event, fault: undefined } : event, policy),
+      violation: /a retry that is pointless/,
+    },
+    'counts no failed start': {
+      broken: (world, event, policy) => step(world, event, { ...policy, maxRestarts: 99 }),
+      violation: /more retries than allowed/,
+    },
     'does not stop the tree after a crash': {
       broken: without((effect) => effect.type === 'stop-tree'),
       violation: /an earlier stage|a stop that does not stop/,
@@ -102,21 +117,33 @@ function play(events: readonly MachineEvent[], policy: Partial<Policy> = {}): { 
   return { world, effects };
 }
 
-const crash = (run: number, uptime = 10): MachineEvent => ({
+type ExitedEvent = Extract<MachineEvent, { type: 'exited' }>;
+
+const crash = (run: number, end: Partial<ExitedEvent> = {}): MachineEvent => ({
   type: 'exited',
   run,
   outcome: { code: 1, signal: null },
-  uptime,
+  uptime: 10,
+  ...end,
 });
+const up = (run: number, uptime = 5): MachineEvent => ({ type: 'up', run, uptime });
 const gone = (run: number): MachineEvent => ({ type: 'gone', run });
 const backoffOver = (run: number): MachineEvent => ({ type: 'timer', run, name: 'backoff' });
 const delaysOf = (effects: readonly Effect[]): number[] =>
   effects.flatMap((effect) => (effect.type === 'set-timer' && effect.name === 'backoff' ? [effect.ms] : []));
+const nextStepsOf = (effects: readonly Effect[]) =>
+  effects.flatMap((effect) => (effect.type === 'report-end' ? [effect.next] : []));
 
 /** Events of a start followed by crashes, each with a restart after its backoff. */
-function crashes(count: number, uptime = 10): MachineEvent[] {
+function crashes(
+  count: number,
+  end: Partial<ExitedEvent> = {},
+  before: (run: number) => readonly MachineEvent[] = () => [],
+) {
   const events: MachineEvent[] = [{ type: 'start' }];
-  for (let run = 1; run <= count; run += 1) events.push(crash(run, uptime), gone(run), backoffOver(run));
+  for (let run = 1; run <= count; run += 1) {
+    events.push(...before(run), crash(run, end), gone(run), backoffOver(run));
+  }
   return events;
 }
 
@@ -126,29 +153,113 @@ describe('a crash', () => {
     expect(delaysOf(effects)).toEqual([250, 500, 1000, 2000, 4000, 8000, 10_000, 10_000]);
   });
 
-  test('after a long run resets the backoff', () => {
-    const { effects } = play([...crashes(3), crash(4, 1000), gone(4)]);
-    expect(delaysOf(effects)).toEqual([250, 500, 1000, 250]);
+  test.each([
+    ['is seen to be up for 30 s', [up(4, 1000)], 31_000, 250],
+    ['is seen to be up for less', [up(4, 1000)], 30_999, 2000],
+    ['lives for 30 s', [], 30_000, 250],
+    ['lives for less', [], 29_999, 2000],
+  ])('of a run that %s is followed by a pause of the right length', (_, before, uptime, delay) => {
+    const { effects } = play([...crashes(3), ...before, crash(4, { uptime }), gone(4)]);
+    expect(delaysOf(effects)).toEqual([250, 500, 1000, delay]);
   });
 
-  test('that comes too often waits for a change, and reports that devwatch gave up', () => {
-    const { world, effects } = play([...crashes(2), crash(3), gone(3)], { maxRestarts: 2 });
+  test.each([
+    ['at once', 10],
+    ['after 9 s', 9000],
+  ])('before the run came up, %s, counts towards the limit', (_, uptime) => {
+    const { world, effects } = play([...crashes(2, { uptime }), crash(3, { uptime }), gone(3)], { maxRestarts: 2 });
+    expect(nextStepsOf(effects)).toEqual([
+      { kind: 'restart', delay: 250, attempt: 1, limit: 2 },
+      { kind: 'restart', delay: 500, attempt: 2, limit: 2 },
+      { kind: 'wait', for: 'change', gaveUp: true, limit: 2 },
+    ]);
     expect(world.phase).toEqual({ kind: 'waiting' });
-    expect(effects.at(-4)).toMatchObject({ type: 'report-end', next: { kind: 'wait', gaveUp: true } });
+  });
+
+  test.each<[string, Partial<ExitedEvent>, (run: number) => MachineEvent[], Partial<Policy>]>([
+    ['that is seen to be up', { uptime: 200 }, (run) => [up(run)], { assumedUpAfterMs: null }],
+    ['without a readiness check that lives for ten seconds', { uptime: 10_000 }, () => [], {}],
+  ])('of a run %s is followed by another run without a limit', (_, end, before, policy) => {
+    const { effects } = play(crashes(20, end, before), { maxRestarts: 2, ...policy });
+    expect(nextStepsOf(effects).slice(0, 2)).toEqual([
+      { kind: 'restart', delay: 250 },
+      { kind: 'restart', delay: 500 },
+    ]);
+    expect(delaysOf(effects)).toHaveLength(20);
+  });
+
+  test('of a run that is seen to be up resets the count', () => {
+    const events = [...crashes(2), up(3), crash(3, { uptime: 500 }), gone(3), backoffOver(3), crash(4), gone(4)];
+    expect(nextStepsOf(play(events, { maxRestarts: 2 }).effects).at(-1)).toMatchObject({ attempt: 1, limit: 2 });
+  });
+
+  test('in the moment after it listens is one before it came up', () => {
+    const { effects } = play([{ type: 'start' }, up(1, 50), crash(1, { uptime: 60, fault: 'uncaught-error' })]);
+    expect(nextStepsOf(effects)).toEqual([{ kind: 'wait', for: 'change', gaveUp: false }]);
+  });
+
+  test('after ten seconds counts towards the limit if a readiness check has not been met', () => {
+    const { effects } = play([{ type: 'start' }, crash(1, { uptime: 20_000 })], { assumedUpAfterMs: null });
+    expect(nextStepsOf(effects)).toEqual([{ kind: 'restart', delay: 250, attempt: 1, limit: 5 }]);
   });
 
   test('after a change resets the backoff', () => {
     const events: MachineEvent[] = [...crashes(2), { type: 'changed' }, gone(3), { type: 'quiet' }, crash(4), gone(4)];
     expect(delaysOf(play(events).effects)).toEqual([250, 500, 250]);
   });
+});
 
-  test('of a program that cannot be started is not retried', () => {
-    const { world } = play([
-      { type: 'start' },
-      { type: 'exited', run: 1, outcome: { code: null, signal: null, error: 'no such file' }, uptime: 0 },
-      gone(1),
-    ]);
-    expect(world.phase.kind).toBe('waiting');
+describe('an end that another try cannot change', () => {
+  test.each<[string, Partial<ExitedEvent>, MachineEvent[], boolean]>([
+    ['a defect of a file', { fault: 'defect' }, [], false],
+    ['a defect found by a slow compiler', { fault: 'defect', uptime: 20_000 }, [], false],
+    ['a defect found after the run came up', { fault: 'defect', uptime: 900 }, [up(1)], true],
+    ['a defect found after a long life', { fault: 'defect', uptime: 30_000 }, [], true],
+    ['an uncaught error', { fault: 'uncaught-error' }, [], false],
+    ['an uncaught error after the run came up', { fault: 'uncaught-error', uptime: 900 }, [up(1)], true],
+    ['an uncaught error after ten seconds', { fault: 'uncaught-error', uptime: 10_000 }, [], true],
+    ['a failed test', { fault: 'by-design' }, [], false],
+    ['a failed test after a long time', { fault: 'by-design', uptime: 60_000 }, [], false],
+    ['an unknown one', {}, [], true],
+  ])('%s', (_, end, before, isRetried) => {
+    const { world, effects } = play([{ type: 'start' }, ...before, crash(1, end), gone(1)]);
+    expect(world.phase.kind).toBe(isRetried ? 'backoff' : 'waiting');
+    expect(nextStepsOf(effects)).toMatchObject([isRetried ? { kind: 'restart' } : { kind: 'wait', gaveUp: false }]);
+  });
+});
+
+describe('with nothing to wait for, a program that', () => {
+  const outcome = { code: 3, signal: null };
+  const unlimited = { maxRestarts: null, waitsFor: null };
+  const ends = { kind: 'stopped' };
+
+  test.each<[string, Partial<ExitedEvent>]>([
+    ['crashes', {}],
+    ['has a defect', { fault: 'defect' }],
+    ['has an error', { fault: 'uncaught-error' }],
+    ['cannot be started', { outcome: { code: null, signal: null, error: 'cannot be started' }, fault: 'defect' }],
+  ])('%s is started again and again, with a pause of at most 10 s', (_, end) => {
+    const { effects } = play(crashes(50, end), unlimited);
+    expect(delaysOf(effects)).toHaveLength(50);
+    expect(nextStepsOf(effects).at(-1)).toEqual({ kind: 'restart', delay: 10_000 });
+  });
+
+  test.each<[string, Partial<ExitedEvent>, Partial<Policy>]>([
+    ['uses up its restarts', {}, { maxRestarts: 0, waitsFor: null }],
+    ['has a defect', { fault: 'defect' }, { maxRestarts: 3, waitsFor: null }],
+    ['may not be restarted', {}, { ...unlimited, restart: 'never' }],
+    ['has failed in its work', { fault: 'by-design' }, unlimited],
+  ])('%s ends devwatch with its own exit code', (_, end, policy) => {
+    const { world, effects } = play([{ type: 'start' }, crash(1, { outcome, ...end }), gone(1)], policy);
+    expect(world.phase).toEqual(ends);
+    expect(effects.at(-1)).toEqual({ type: 'finish', reason: { kind: 'program', outcome } });
+  });
+
+  test('exits with code 0 ends devwatch with code 0', () => {
+    const done = { code: 0, signal: null };
+    const { effects } = play([{ type: 'start' }, crash(1, { outcome: done }), gone(1)], unlimited);
+    expect(nextStepsOf(effects)).toEqual([{ kind: 'end', gaveUp: false }]);
+    expect(effects.at(-1)).toEqual({ type: 'finish', reason: { kind: 'program', outcome: done } });
   });
 });
 

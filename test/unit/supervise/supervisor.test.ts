@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest';
 import type { DevwatchEvent, EventOf, EventType, StopReason, StopStage } from '../../../src/shared/events.ts';
-import type { Policy } from '../../../src/supervise/state-machine.ts';
+import type { Policy } from '../../../src/supervise/policy.ts';
 import { type Stoppable, Supervisor } from '../../../src/supervise/supervisor.ts';
 import { createClock } from '../../support/clock.ts';
 import { defaultPolicy } from './explorer.ts';
@@ -111,7 +111,7 @@ test('the supervisor gives access to the program while processes of it may be al
 
 test.each([
   [false, { kind: 'restart', delay: 250 }],
-  [true, { kind: 'wait', gaveUp: false }],
+  [true, { kind: 'wait', for: 'change', gaveUp: false }],
 ])('the supervisor treats an unhealthy program like a crashed one (permanent: %s)', (permanent, next) => {
   const { clock, supervisor, runs, events } = supervise();
   supervisor.dispatch({ type: 'start' });

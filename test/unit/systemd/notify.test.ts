@@ -13,7 +13,7 @@ const exit: EventOf<'exit'> = {
   run: 1,
   outcome: { code: 0, signal: null },
   uptime: 5,
-  next: { kind: 'wait', gaveUp: false },
+  next: { kind: 'wait', for: 'change', gaveUp: false },
 };
 const crash: EventOf<'crash'> = {
   type: 'crash',

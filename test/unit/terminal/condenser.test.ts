@@ -66,7 +66,7 @@ const watching = (linkedPackages = 0): DevwatchEvent => ({
   ms: 5,
 });
 const stopping = (run: number): DevwatchEvent => ({ type: 'stopping', run, stage: 'terminating', grace: null });
-const end = { run: 2, uptime: 30, next: { kind: 'wait', gaveUp: false } } as const;
+const end = { run: 2, uptime: 30, next: { kind: 'wait', for: 'change', gaveUp: false } } as const;
 const crash: DevwatchEvent = { type: 'crash', ...end, outcome: { code: 1, signal: null } };
 const exit: DevwatchEvent = { type: 'exit', ...end, outcome: { code: 0, signal: null } };
 const banner = '1.2.3 · node server.js · watching . (js) · 3 files';
@@ -173,7 +173,7 @@ describe('a restart gets one line', () => {
     const { lines } = serving();
     const next = { kind: 'restart', delay: 250, attempt: 1, limit: 5 } as const;
     expect(lines({ ...crash, next } as DevwatchEvent, start(2, 'crash'), ready(2, 70))).toEqual([
-      'crashed (exit 1) after 30 ms · restarting in 250 ms (1/5)',
+      'crashed (exit 1) after 30 ms · restart 1 of 5 in 250 ms',
       'answering in 70 ms',
     ]);
   });

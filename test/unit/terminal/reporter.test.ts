@@ -91,13 +91,22 @@ describe('the reporter', () => {
   });
 
   test.each([
-    [{ run: 1, outcome, uptime: 1200, next: restart }, 'crashed (exit 1) after 1.2 s · restarting in 250 ms (1/5)'],
+    [{ run: 1, outcome, uptime: 1200, next: restart }, 'crashed (exit 1) after 1.2 s · restart 1 of 5 in 250 ms'],
     [
-      { run: 1, outcome: { code: null, signal: 'SIGSEGV' }, uptime: 10, next: { kind: 'wait', gaveUp: true } },
-      'crashed (SIGSEGV) after 10 ms · too many times in a row · waiting for a change',
+      { run: 1, outcome, uptime: 12_000, next: { kind: 'restart', delay: 500 } },
+      'crashed (exit 1) after 12 s · restarting in 500 ms',
     ],
     [
-      { run: 1, outcome, uptime: 10, next: { kind: 'wait', gaveUp: false } },
+      {
+        run: 1,
+        outcome: { code: null, signal: 'SIGSEGV' },
+        uptime: 10,
+        next: { kind: 'wait', for: 'change', gaveUp: true, limit: 5 },
+      },
+      'crashed (SIGSEGV) after 10 ms · gave up after 5 restarts · waiting for a change',
+    ],
+    [
+      { run: 1, outcome, uptime: 10, next: { kind: 'wait', for: 'change', gaveUp: false } },
       'crashed (exit 1) after 10 ms · waiting for a change',
     ],
     [
@@ -105,11 +114,19 @@ describe('the reporter', () => {
         run: 1,
         outcome: { code: null, signal: null, error: 'cannot be started: x is missing' },
         uptime: 0,
-        next: { kind: 'wait', gaveUp: false },
+        next: { kind: 'wait', for: 'change', gaveUp: false },
       },
       'cannot be started: x is missing · waiting for a change',
     ],
-    [{ run: 1, outcome, uptime: 10, next: { kind: 'end' } }, 'crashed (exit 1) after 10 ms · ending'],
+    [
+      { run: 1, outcome, uptime: 10, next: { kind: 'wait', for: 'request', gaveUp: false } },
+      'crashed (exit 1) after 10 ms · waiting for a restart',
+    ],
+    [{ run: 1, outcome, uptime: 10, next: { kind: 'end', gaveUp: false } }, 'crashed (exit 1) after 10 ms · ending'],
+    [
+      { run: 1, outcome, uptime: 10, next: { kind: 'end', gaveUp: true, limit: 1 } },
+      'crashed (exit 1) after 10 ms · gave up after 1 restart · ending',
+    ],
   ] as const)('prints the end and the next step of the crash %j', (event, text) => {
     expect(lines({ type: 'crash', ...event })).toEqual([text]);
   });
@@ -121,7 +138,7 @@ describe('the reporter', () => {
         run: 1,
         outcome: { code: 0, signal: null },
         uptime: 5,
-        next: { kind: 'wait', gaveUp: false },
+        next: { kind: 'wait', for: 'change', gaveUp: false },
       }),
     ).toEqual(['exited cleanly · waiting for a change']);
   });

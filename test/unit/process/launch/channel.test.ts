@@ -19,6 +19,9 @@ test('a channel passes on valid messages and ignores everything else', () => {
     '{"type":"parked","files":["/project/a.js",1]}',
     '{"type":"address-in-use"}',
     '{"type":"listens","id":"1","path":"/run/app.sock"}',
+    '{"type":"uncaught","fault":"other"}',
+    '{"type":"uncaught","missing":{"from":"/project/a.js"}}',
+    '{"type":"uncaught","missing":{"request":"./b"}}',
   ];
   const text = `${lines.join('\n')}\n`;
   stream.emit('data', text.slice(0, 30));
@@ -27,5 +30,6 @@ test('a channel passes on valid messages and ignores everything else', () => {
     { type: 'begins' },
     { type: 'loads', file: '/project/a.js' },
     { type: 'listens', id: '1', path: '/run/app.sock' },
+    { type: 'uncaught', missing: { request: './b' } },
   ]);
 });

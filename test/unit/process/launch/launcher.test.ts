@@ -93,18 +93,27 @@ describe('a launcher', () => {
     expect(restored()).toBe(1);
   });
 
-  test('reports a program that cannot be started, whose tree is gone when it is terminated', async () => {
-    const failure = Promise.resolve(Object.assign(new Error('spawn ENOENT'), { code: 'ENOENT' }));
-    const { launch, events } = open({ start: () => ({ failure }) });
-    const program = launch({ folder: '/no/such/folder' });
-    expect([program.pid, program.ping(() => {}), program.memory()]).toEqual([undefined, false, undefined]);
-    await failure;
-    program.end('terminating');
-    expect(events).toEqual([
-      { type: 'exit', outcome: { code: null, signal: null, error: 'cannot be started: node is missing' } },
-      { type: 'gone', survivors: [] },
-    ]);
-  });
+  test.each([
+    ['ENOENT', 'node is missing', 'defect'],
+    ['EACCES', 'node may not be executed', 'defect'],
+    ['EAGAIN', 'spawn EAGAIN', undefined],
+    ['ENOMEM', 'spawn ENOMEM', undefined],
+  ])(
+    'reports a program that cannot be started (%s), whose tree is gone when it is terminated',
+    async (code, ...end) => {
+      const failure = Promise.resolve(Object.assign(new Error(`spawn ${code}`), { code }));
+      const [reason, fault] = end;
+      const { launch, events } = open({ start: () => ({ failure }) });
+      const program = launch({ folder: '/no/such/folder' });
+      expect([program.pid, program.ping(() => {}), program.memory()]).toEqual([undefined, false, undefined]);
+      await failure;
+      program.end('terminating');
+      expect(events).toEqual([
+        { type: 'exit', outcome: { code: null, signal: null, error: `cannot be started: ${reason}` }, fault },
+        { type: 'gone', survivors: [] },
+      ]);
+    },
+  );
 });
 
 describe('closing a launcher', () => {

@@ -166,6 +166,44 @@ describe('a drain', () => {
   });
 });
 
+describe('the fault of a run that has ended', () => {
+  const command = { ...launchOptions.command, isNode: false };
+  const fails = ({ child }: World): void => child.report({ type: 'uncaught', fault: 'uncaught-error' });
+  const hasDefect = ({ child }: World): void => child.report({ type: 'uncaught', fault: 'defect' });
+  const loses = ({ child }: World): void => child.report({ type: 'uncaught' });
+  const exits = ({ child }: World): void => child.exit(1);
+  const faultOf = ({ clock, events }: World) => {
+    clock.advance(0);
+    const exit = events.find((event) => event.type === 'exit');
+    return exit?.type === 'exit' ? exit.fault : 'no exit';
+  };
+
+  test.each<[string, string | undefined, readonly ((world: World) => void)[]]>([
+    ['an uncaught error', 'uncaught-error', [fails, exits]],
+    ['one that is received after the exit', 'uncaught-error', [exits, fails]],
+    ['the latest', 'defect', [fails, hasDefect, exits]],
+    ['one that may pass', undefined, [fails, loses, exits]],
+    ['one that the program outlived', undefined, [fails, ({ clock }) => clock.advance(3000), exits]],
+    ['an exit without an error', undefined, [exits]],
+    ['a clean exit', undefined, [fails, ({ child }) => child.exit(0)]],
+    ['a termination', undefined, [fails, ({ program }) => program.end('terminating'), exits]],
+  ])('of a Node program: %s', (_, fault, steps) => {
+    const world = run();
+    for (const step of steps) step(world);
+    expect(faultOf(world)).toBe(fault);
+  });
+
+  test.each([
+    [126, 'defect'],
+    [127, 'defect'],
+    [1, undefined],
+  ])('of another command that exits with %i', (code, fault) => {
+    const world = run({ command });
+    world.child.exit(code);
+    expect(faultOf(world)).toBe(fault);
+  });
+});
+
 describe('the event portTaken', () => {
   const taken: ProgramEvent = { type: 'portTaken', port: 80 };
 
@@ -176,18 +214,20 @@ describe('the event portTaken', () => {
   });
 
   test('waits for the exit of a program that handles the error', () => {
-    const { child, types } = run();
+    const { child, clock, types } = run();
     child.report({ type: 'address-in-use', port: 80, isHandled: true });
     expect(types()).toEqual([]);
     child.exit(1);
+    clock.advance(0);
     expect(types()).toEqual(['portTaken', 'exit']);
   });
 
   test('is not emitted once the program listens on another port', () => {
-    const { child, types } = run();
+    const { child, clock, types } = run();
     child.report({ type: 'address-in-use', port: 80, isHandled: true });
     child.report({ type: 'listens', id: 'b', port: 81 });
     child.exit(1);
+    clock.advance(0);
     expect(types()).toEqual(['listens', 'exit']);
   });
 
