@@ -5,7 +5,7 @@ import { flawOfName } from '../config/apps.ts';
 import type { Converted, Missing } from '../config/nodemon.ts';
 import { readValue, ValueError } from '../config/option-kinds.ts';
 import { type OptionKey, optionKeys, specOf } from '../config/options.ts';
-import { splitWords } from '../process/hooks.ts';
+import { splitWords } from '../process/shell-line.ts';
 import { attempt } from '../shared/errors.ts';
 
 type Fields = Readonly<Record<string, unknown>>;

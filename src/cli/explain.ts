@@ -2,8 +2,9 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
-import { type Command, javascript } from '../process/launch/command.ts';
-import { isReadByDevwatchAlone, type ProgramRequest, planCommand } from '../run/command-plan.ts';
+import type { Command } from '../process/launch/command.ts';
+import { typescript } from '../process/launch/tools.ts';
+import { commandOf, isReadByDevwatchAlone, type ProgramRequest } from '../run/command-plan.ts';
 import { planWatch } from '../run/watch-plan.ts';
 import { UsageError } from '../shared/errors.ts';
 import type { Verdict } from '../shared/events.ts';
@@ -55,10 +56,10 @@ export async function execute({ line, operands }: Invocation): Promise<void> {
 }
 
 /** Returns the command; without one, the extensions of a Node program count. */
-function commandOrAny(request: ProgramRequest): Pick<Command, 'script' | 'extensions'> {
+function commandOrAny(request: ProgramRequest): Pick<Command, 'script' | 'extensions' | 'envFiles'> {
   const { script, exec } = request.loaded.settings;
   const isNamed = script !== undefined || exec !== undefined || request.program.length > 0;
-  return isNamed ? planCommand(request) : { script: undefined, extensions: javascript };
+  return isNamed ? commandOf(request) : { script: undefined, extensions: typescript, envFiles: [] };
 }
 
 function prunedAt(file: string, filter: { roots: readonly string[]; mayContain(folder: string): boolean }) {

@@ -10,9 +10,24 @@ import { type Subcommand, subcommands } from './subcommands.ts';
 
 type Section = { title?: string; body: string };
 
-/** Removes the default of `true` that cac shows for each `--no-…`, and wraps long lines. */
-const tidy = (row: string): string => wrap(row.replace(/ \(default: true\)$|\s+$/, '').replace('Display', 'display'));
+/** Formats the rows of a table of options, which cac has aligned. */
+function tidy(rows: readonly string[]): string[] {
+  const cells = rows.map((row) => {
+    // cac shows a default of `true` for each `--no-…`.
+    const text = row.replace(/ \(default: true\)$|\s+$/, '').replace('Display', 'display');
+    return /^ {2}(-.*?) {2,}(.*)$/.exec(text)?.slice(1) ?? [text];
+  });
+  // A longer flag stands on a line of its own, so that it leaves room for the texts of the others.
+  const lengths = cells.map(([flag = '', text]) => (text === undefined ? 0 : flag.length));
+  const width = Math.max(0, ...lengths.filter((length) => length <= maxFlagColumns));
+  return cells.map(([flag = '', text]) => {
+    if (text === undefined) return flag;
+    if (flag.length <= width) return wrap(`  ${flag.padEnd(width)}  ${text}`);
+    return `  ${flag}\n${wrap(' '.repeat(width + 4) + text, width + 4)}`;
+  });
+}
 
+const maxFlagColumns = 24;
 const maxColumns = 80;
 
 function wrap(row: string, indent: number = /^ +-.*? {2,}/.exec(row)?.[0].length ?? 0): string {
@@ -29,7 +44,7 @@ export function printSubcommandHelp(subcommand: Subcommand): void {
     return [
       { body: bodyOf('Usage').trim().replace('$ ', '') },
       { body: [subcommand.help].flat().join('\n') },
-      { title: 'Options', body: bodyOf('Options').split('\n').map(tidy).join('\n') },
+      { title: 'Options', body: tidy(bodyOf('Options').split('\n')).join('\n') },
     ];
   });
   cli.parse(['', '', subcommand.name], { run: false });
@@ -49,7 +64,7 @@ export function printHelp(version: string, which: 'usual' | 'all'): void {
   if (which === 'all') cli.option('--only <names>', 'run only these programs of "apps": web,worker');
   cli.version(version);
   cli.help((sections) => {
-    const lines = (sections.find(({ title }) => title === 'Options')?.body.split('\n') ?? []).map(tidy);
+    const lines = tidy(sections.find(({ title }) => title === 'Options')?.body.split('\n') ?? []);
     const parts: Section[] = counts.map(({ title, count }) => ({ title, body: lines.splice(0, count).join('\n') }));
     const more = which === 'usual' ? ['', 'devwatch --help shows all options'] : [];
     const shown = { title: 'Examples', body: table(examples).replaceAll(/^/gm, '  ') };

@@ -1,13 +1,13 @@
 /** Selects the programs that a command line means under the settings as they are now. */
 
 import fs from 'node:fs';
-import path from 'node:path';
 import type { CommandLine } from '../config/argv.ts';
 import { liveReloadPort } from '../config/defaults.ts';
 import { didYouMean, plain } from '../config/did-you-mean.ts';
-import { type LoadedApp, type LoadedProject, type LoadedSettings, loadProject, packageMain } from '../config/load.ts';
-import { type ProgramRequest, planCommand } from '../run/command-plan.ts';
+import { type LoadedApp, type LoadedProject, type LoadedSettings, loadProject } from '../config/load.ts';
+import { commandOf, type ProgramRequest, plannedOnce } from '../run/command-plan.ts';
 import { UsageError } from '../shared/errors.ts';
+import { defaultProgram } from './default-program.ts';
 
 export interface NamedProgram extends ProgramRequest {
   /** Its name under `apps`; undefined for a program that is not one of them. */
@@ -47,7 +47,7 @@ function requireReadinessChecks({ app, loaded }: NamedProgram, programs: Program
     const awaited = programs.find((program) => program.app === name);
     if (awaited === undefined || awaited.loaded.settings.ready !== undefined) continue;
     // A Node program is ready when it listens.
-    if (planCommand(awaited).isNode) continue;
+    if (commandOf(awaited).isNode) continue;
     throw new UsageError(
       `${app} depends on ${name}, but ${name} has no readiness check · set "ready" for ${name}, e.g. "tcp://localhost:5432" or "exit"`,
     );
@@ -62,7 +62,7 @@ function refuseSharedPorts(programs: Programs): void {
     const ports = { liveReload: liveReload === true ? liveReloadPort : liveReload, hold };
     for (const [key, port] of Object.entries(ports)) {
       // A Node program opens its ports itself.
-      if (typeof port !== 'number' || (key === 'hold' && planCommand(program).isNode)) continue;
+      if (typeof port !== 'number' || (key === 'hold' && commandOf(program).isNode)) continue;
       if (owners.has(port)) {
         throw new UsageError(
           `${owners.get(port)} and ${program.app} would share port ${port} · set "${key}" for one of them only, or a different port for each`,
@@ -98,16 +98,12 @@ export function selectApps(
   return apps.filter(({ app }) => only.includes(app));
 }
 
-/** Returns the program of the command line; else that of the settings; else the package's entry point. */
+/** Returns the program of the command line; else that of the settings; else the one that the folder itself names. */
 function programOf({ program, nodeArgs }: CommandLine, loaded: LoadedSettings): ProgramRequest {
   const { settings, folder } = loaded;
   const isNamed = program.length > 0 || settings.script !== undefined || settings.exec !== undefined;
-  const main = isNamed ? undefined : packageMain(folder);
-  if (main === undefined) return { loaded, program, nodeArgs };
-  if (fs.existsSync(path.resolve(folder, main))) return { loaded, program: [main], nodeArgs };
-  throw new UsageError(
-    `nothing to run: "main" in package.json names ${main}, which does not exist · devwatch <script>`,
-  );
+  const runsTests = [...nodeArgs, ...settings.nodeArgs].includes('--test');
+  return plannedOnce({ loaded, program: isNamed || runsTests ? program : defaultProgram(folder), nodeArgs });
 }
 
 /**

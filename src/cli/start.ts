@@ -6,7 +6,7 @@ import { acquireName } from '../background/name-lock.ts';
 import { listEntries } from '../background/records.ts';
 import { type Daemon, type StartResult, spawnDaemon } from '../background/spawn-daemon.ts';
 import type { Settings } from '../config/settings-types.ts';
-import { planCommand } from '../run/command-plan.ts';
+import { commandOf } from '../run/command-plan.ts';
 import { UsageError } from '../shared/errors.ts';
 import type { Next } from '../shared/events.ts';
 import { argvFor, awaitResult, nameOf, printResult, startTimeoutMs } from './background-programs.ts';
@@ -99,7 +99,7 @@ function requireDistinct(launches: readonly Launch[]): void {
 
 async function launch({ program, name, argv }: Launch): Promise<number> {
   const { loaded } = program;
-  const { display } = planCommand(program);
+  const { display } = commandOf(program);
   const lock = acquireName(name, loaded.folder);
   const ownLog = `${lock.folder}/devwatch.log`;
   if (sizeOf(ownLog) > maxOwnLogBytes) fs.renameSync(ownLog, `${ownLog}.1`);

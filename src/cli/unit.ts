@@ -6,7 +6,7 @@ import path from 'node:path';
 import { checkName } from '../background/program-names.ts';
 import { type BackgroundRecord, listEntries } from '../background/records.ts';
 import { type CommandLine, parseArgv } from '../config/argv.ts';
-import { planCommand } from '../run/command-plan.ts';
+import { commandOf } from '../run/command-plan.ts';
 import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
 import { checkSocket, enablingCommands, type UnitFile, unitFiles, unitMark } from '../systemd/unit-file.ts';
 import { argvFor, nameOf } from './background-programs.ts';
@@ -36,7 +36,7 @@ export function execute({ line: given }: Invocation): void {
   const cli = process.argv[1] ?? '';
   const files = programs.flatMap((program) => {
     const { settings } = program.loaded;
-    planCommand(program);
+    commandOf(program);
     return unitFiles({
       name: names.get(program.app) ?? '',
       command: [process.execPath, cli, ...argvFor(program, line)],

@@ -5,8 +5,8 @@
  */
 
 import { UsageError } from '../shared/errors.ts';
+import { isNodeFlag, nodeFlagNames, takesNextWord } from '../shared/node-flags.ts';
 import { nearest } from './did-you-mean.ts';
-import { isNodeFlag, nodeFlagNames, takesNextWord } from './node-flags.ts';
 import { kindOf, readValue, ValueError } from './option-kinds.ts';
 import { type OptionKey, type OptionSpec, optionKeys, specOf } from './options.ts';
 

@@ -90,6 +90,7 @@ const table = {
     execMap: { kind: 'commands', fileOnly: true, help: 'commands that run scripts, by extension: `{"rb": "ruby -w"}`' },
     env: { kind: 'variables', fileOnly: true, help: 'environment variables of the program' },
     envFile: { kind: 'paths', help: 'read environment variables from a file at every start' },
+    envFileIfExists: { kind: 'paths', rare: true, help: 'read variables from a file that may be missing' },
     stdin: {
       kind: 'choice',
       value: 'how',

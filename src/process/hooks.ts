@@ -10,8 +10,9 @@ import type { HookCommand, HookName } from '../config/settings-types.ts';
 import type { CancelTimer, Clock } from '../shared/clock.ts';
 import { createDeferred, type Deferred } from '../shared/deferred.ts';
 import { codeOf, messageOf } from '../shared/errors.ts';
-import { findOnPath } from './launch/command.ts';
+import { findOnPath, withProjectCommands } from './launch/search.ts';
 import { platform } from './platform.ts';
+import { splitWords } from './shell-line.ts';
 import { terminateTree } from './tree/terminate.ts';
 import type { Containment, Invocation, ProcessTree } from './tree/tree.ts';
 import { TreeWrites } from './tree/usage.ts';
@@ -118,9 +119,10 @@ export class Hooks {
 
   #spawn(
     command: HookCommand,
-    { DEVWATCH_KEEP: _, ...env }: NodeJS.ProcessEnv,
+    { DEVWATCH_KEEP: _, ...given }: NodeJS.ProcessEnv,
   ): { open(pid: number): ProcessTree; child: ChildProcess } {
     const { containment, serial, folder } = this.#options;
+    const env = withProjectCommands(folder, given);
     const { open, ...contained } = containment.contain(serial(), { ...executableOf(command, folder, env), env }, false);
     const child = spawn(contained.file, contained.args, {
       cwd: folder,
@@ -217,28 +219,4 @@ function describeStartError(error: unknown, folder: string): string {
   if (codeOf(error) === undefined) return messageOf(error);
   if (!fs.existsSync(folder)) return `cannot be started: ${folder} is missing`;
   return `cannot be started: ${messageOf(error)}`;
-}
-
-/** Matches a blank, a line feed that joins two lines, a text in quotes, or a single character. */
-const tokens = /([ \t\n])|\\\n|'([^']*)'|"((?:\\.|[^"\\])*)"|\\?(.)/gs;
-
-/**
- * Splits a text into words by the rules of sh for quotes and backslashes. Variables, patterns, comments and
- * operators have no meaning; a backslash at the end is kept.
- *
- * @throws Error if a quote is not closed
- */
-export function splitWords(text: string): string[] {
-  const words: string[] = [];
-  /** Undefined between two words; empty for empty quotes. */
-  let word: string | undefined;
-  for (const [token, blank, single, double, character] of text.matchAll(tokens)) {
-    if (token === "'" || token === '"') throw new Error(`a ${token} is not closed in ${JSON.stringify(text)}`);
-    const part = single ?? double?.replace(/\\(?:\n|([$`"\\]))/g, '$1') ?? character;
-    if (part !== undefined) word = (word ?? '') + part;
-    if (blank !== undefined && word !== undefined) words.push(word);
-    if (blank !== undefined) word = undefined;
-  }
-  if (word !== undefined) words.push(word);
-  return words;
 }

@@ -8,6 +8,7 @@ import type { Settings } from '../config/settings-types.ts';
 import type { LaunchOptions } from '../process/launch/child.ts';
 import { type Command, resolveCommand } from '../process/launch/command.ts';
 import { readEnvironment } from '../process/launch/environment.ts';
+import type { EnvironmentFile } from '../process/launch/node-words.ts';
 import type { Output } from '../process/launch/output.ts';
 import type { HeldPort } from '../process/sockets/held-ports.ts';
 import { attempt, UsageError } from '../shared/errors.ts';
@@ -20,6 +21,8 @@ export interface ProgramRequest {
   readonly program: readonly string[];
   /** Node's flags from the command line; they come before those of the settings. */
   readonly nodeArgs: readonly string[];
+  /** Returns the command, if it has been planned already. Throws as `planCommand` does. */
+  readonly planned?: (() => Command) | undefined;
 }
 
 /** A program to run, and its connections to devwatch. */
@@ -39,45 +42,91 @@ export interface RunRequest extends ProgramRequest {
 }
 
 /** Valid settings, with the command and the variables that follow from them. */
-export interface RunPlan {
-  readonly loaded: LoadedSettings;
+export interface RunPlan extends Pick<ProgramRequest, 'loaded' | 'program' | 'nodeArgs'> {
   readonly command: Command;
   readonly env: NodeJS.ProcessEnv;
 }
 
 /** Resolves the command and the variables. @throws UsageError when there is nothing to run, or it cannot be run */
 export function planRun(request: RunRequest): RunPlan {
-  const env = readVariables(request);
-  const command = planCommand(request, env);
-  return { loaded: request.loaded, command, env: { ...env, ...command.variables } };
+  const { loaded, program, nodeArgs, planned } = request;
+  const command = planned?.() ?? planCommand(request);
+  return { loaded, program, nodeArgs, command, env: readVariables(request, command) };
 }
 
+/** Returns a request whose command is planned when it is first needed, and not again. */
+export function plannedOnce<Request extends ProgramRequest>(request: Request): Request {
+  let command: Command | undefined;
+  const planned = (): Command => {
+    command ??= planCommand(request);
+    return command;
+  };
+  return { ...request, planned };
+}
+
+/** Returns the command of a request. Throws as `planCommand` does. */
+export const commandOf = (request: ProgramRequest): Command => request.planned?.() ?? planCommand(request);
+
+/**
+ * Reads the variables again, and resolves the command again if a file has changed that decides it.
+ *
+ * @throws UsageError when that is impossible now
+ */
+export function refresh(plan: RunPlan, request: RunRequest, isCommandStale: boolean): RunPlan {
+  const { loaded, program, nodeArgs } = plan;
+  const current = { ...request, loaded, program, nodeArgs };
+  const command = isCommandStale ? planCommand(current) : plan.command;
+  return { ...plan, command, env: readVariables(current, command) };
+}
+
+/** Returns whether the commands of two plans lead to the same watched files. */
+export const watchesSame = ({ command: one }: RunPlan, { command: other }: RunPlan): boolean =>
+  one === other ||
+  [one, other]
+    .map(({ script, extensions, envFiles }) => JSON.stringify([script, extensions, envFiles]))
+    .every((text, _, [first]) => text === first);
+
 /** Reads the program's variables and their files. @throws UsageError when a file cannot be read */
-export const readVariables = ({ loaded: { folder, settings }, defaultEnv }: RunRequest): NodeJS.ProcessEnv =>
-  readEnvironment({ folder, files: settings.envFile, variables: settings.env, defaults: defaultEnv?.(settings) });
+function readVariables(
+  { loaded: { folder, settings }, defaultEnv }: RunRequest,
+  command?: Pick<Command, 'variables' | 'envFiles'>,
+): NodeJS.ProcessEnv {
+  const files = [...environmentFilesOf(settings), ...(command?.envFiles ?? [])];
+  const env = readEnvironment({ folder, files, variables: settings.env, defaults: defaultEnv?.(settings) });
+  return { ...env, ...command?.variables };
+}
+
+const environmentFilesOf = ({ envFile, envFileIfExists }: Settings): EnvironmentFile[] => [
+  ...envFile.map((file) => ({ file, isOptional: false })),
+  ...envFileIfExists.map((file) => ({ file, isOptional: true })),
+];
 
 /** Resolves the command. @throws UsageError when there is nothing to run, or it cannot be run */
-export function planCommand(request: ProgramRequest, env: NodeJS.ProcessEnv = readVariables(request)): Command {
+function planCommand(request: ProgramRequest): Command {
   const { loaded, program: given, nodeArgs } = request;
   const { settings, folder } = loaded;
   const fromSettings = settings.script === undefined ? [] : [settings.script, ...settings.args];
   const program = given.length > 0 ? given : fromSettings;
-  if (program.length === 0 && settings.exec === undefined) {
+  const flags = [...nodeArgs, ...settings.nodeArgs];
+  // The test runner of Node finds its files itself.
+  if (program.length === 0 && settings.exec === undefined && !flags.includes('--test')) {
     throw new UsageError(
       'nothing to run · devwatch <script>, or "script" in .watchrc, or "main" in package.json (devwatch --help)',
     );
   }
   const { exec, execMap } = settings;
-  const flags = [...nodeArgs, ...settings.nodeArgs];
+  const env = readVariables(request);
   const command = resolveCommand({ folder, program, nodeArgs: flags, exec, execMap, env });
-  if (!command.isNode) refuseNodeOnlySettings(settings, command.display);
+  if (!command.isNode) refuseNodeOnlySettings(settings, command);
   return command;
 }
 
 /** @throws UsageError when a setting works only for scripts that Node runs directly */
-function refuseNodeOnlySettings({ signal, health, ready, liveReload, deps }: Settings, display: string): void {
+function refuseNodeOnlySettings({ signal, health, ready, liveReload, deps }: Settings, command: Command): void {
+  const { display, obstacle } = command;
+  const why = obstacle === undefined ? '' : `: ${obstacle}`;
   const fail = (setting: string, advice = ''): never => {
-    throw new UsageError(`${setting} only works for scripts run directly by Node; "${display}" is not${advice}`);
+    throw new UsageError(`${setting} only works for scripts run directly by Node; "${display}" is not${why}${advice}`);
   };
   if (signal === 'message') fail('signal "message"');
   if (health?.probe === 'event-loop') fail('health "event-loop"');
@@ -110,6 +159,10 @@ export function launchOptionsFor(
   };
 }
 
+/** Whether Node opens a debugger with the program. */
+export const isDebugged = ({ command, env }: RunPlan): boolean =>
+  [...command.nodeArgs, env.NODE_OPTIONS ?? ''].some((flags) => /(?:^|\s)--inspect/.test(flags));
+
 /** Whether only devwatch reads this file; the program may read package.json as well. */
 export function isReadByDevwatchAlone(file: string, { settingsFiles, settings }: LoadedSettings): boolean {
   const name = path.basename(file);
@@ -121,9 +174,17 @@ export const isReadAtBoot = (file: string): boolean =>
   /^(?:(?:package(?:-lock)?|[tj]sconfig.*)\.json|\.env.*)$/.test(path.basename(file));
 
 /** Files that count wherever they are: the script, its files of variables, and devwatch's settings. */
-export function ownFiles({ settings, settingsFiles }: LoadedSettings, { script }: Pick<Command, 'script'>): string[] {
-  return [...(script === undefined ? [] : [script]), ...settingsFiles, ...settings.envFile];
+export function ownFiles(
+  { settings, settingsFiles }: LoadedSettings,
+  { script, envFiles }: Pick<Command, 'script' | 'envFiles'>,
+): string[] {
+  const variables = [...environmentFilesOf(settings), ...envFiles].map(({ file }) => file);
+  return [...(script === undefined ? [] : [script]), ...settingsFiles, ...variables];
 }
+
+/** Whether a file decides how the program is run: which loader, or which interpreter. */
+export const decidesCommand = (file: string, { script }: Command): boolean =>
+  isReadAtBoot(file) || (file === script && path.extname(file) === '');
 
 /**
  * Files and folders that devwatch itself writes: its state, its cache, its logs, rotated ones included, and the files that its

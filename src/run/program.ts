@@ -10,7 +10,6 @@ import { affected, type OptionKey, optionKeys, restartNotice } from '../config/o
 import type { Hooks } from '../process/hooks.ts';
 import { runVariables } from '../process/launch/environment.ts';
 import type { Launcher } from '../process/launch/launcher.ts';
-import { isOneShot } from '../process/launch/one-shot.ts';
 import type { ProgramEvent, RunningProgram } from '../process/launch/running-program.ts';
 import { isDeliveredByTerminal, isForeground, looksInterrupted } from '../process/launch/tty.ts';
 import { probeHttp, probeTcp } from '../process/probe.ts';
@@ -75,6 +74,8 @@ export class Program implements Configurable {
   #watching: Promise<void> = Promise.resolve();
   /** Ignore rules or package.json have changed since the watch plan was made. */
   #isWatchPlanStale = false;
+  /** A file has changed that decides how the program is run. */
+  #isCommandStale = false;
   #isStopping = false;
   #hasEnded = false;
   #cancelStopNotice: CancelTimer = () => {};
@@ -198,8 +199,7 @@ export class Program implements Configurable {
   async #watch(since: number): Promise<void> {
     const { clock } = this.#options;
     const { loaded, command } = this.#plan;
-    const { watch: patterns } = loaded.settings;
-    if (patterns.length === 0) {
+    if (loaded.settings.watch.length === 0) {
       await this.#session?.close();
       this.#session = undefined;
       return;
@@ -220,11 +220,10 @@ export class Program implements Configurable {
     const cancelNotice = clock.after(slowScanNoticeMs, onSlow);
     const coverage = await this.#session.watch(plan, since).finally(cancelNotice);
     if (coverage === undefined) return;
-    const found = { patterns, extensions: filter.extensions, linkedPackages, ...coverage };
-    this.#emit({ type: 'watching', program: command.display, ...found, ms: clock.now() - startedAt });
-    for (const name of watching.missingRoots(filter, this.#plan)) {
-      this.#emit({ type: 'warning', message: `${name}: nothing is there to watch yet` });
-    }
+    const facts = { ...coverage, linkedPackages, ms: clock.now() - startedAt };
+    this.#emit(watching.describeWatch(this.#plan, filter, facts));
+    const remarks = watching.remarksOn(filter, this.#plan, this.#session.files());
+    for (const message of remarks) this.#emit({ type: 'warning', message });
   }
 
   /** Watches by changed settings; the old watcher stays until the new one has taken over. */
@@ -243,6 +242,7 @@ export class Program implements Configurable {
       this.#options.onSettingsChange(change);
     }
     if (isForDevwatchAlone) return;
+    this.#isCommandStale ||= plans.decidesCommand(change.path, this.#plan.command);
     if (plans.isReadAtBoot(change.path)) this.#launcher?.discardStandbys();
     this.#changes.push(change);
   }
@@ -252,7 +252,7 @@ export class Program implements Configurable {
     if (this.#launcher === undefined) throw new Error('a run was requested before start()');
     this.#session?.begin(Date.now());
     const changes = this.#changes.runStarts();
-    this.#refreshVariables();
+    this.#refreshPlan();
     this.#timeline.launch();
     const variables = runVariables(run, cause, changes);
     const program = this.#launcher.launch(plans.launchOptionsFor(this.#plan, this.#options.request, variables), {
@@ -275,13 +275,14 @@ export class Program implements Configurable {
     return own === undefined ? undefined : own + (this.#live?.written() ?? 0) + (this.#hooks?.written() ?? 0);
   }
 
-  #refreshVariables(): void {
+  #refreshPlan(): void {
+    const before = this.#plan;
     try {
-      const { loaded, command } = this.#plan;
-      const env = plans.readVariables({ ...this.#options.request, loaded });
-      this.#plan = { ...this.#plan, env: { ...env, ...command.variables } };
+      this.#plan = plans.refresh(before, this.#options.request, this.#isCommandStale);
+      if (!plans.watchesSame(before, this.#plan)) this.#rewatch();
+      this.#isCommandStale = false;
     } catch (error) {
-      this.reportProblem(`${messageOf(error)} · the variables stay as they were`);
+      this.reportProblem(`${messageOf(error)} · command and variables stay as they were`);
     }
   }
 
@@ -294,8 +295,7 @@ export class Program implements Configurable {
         // Ctrl-C reaches the program and devwatch at once, and the program's end may be reported first. Such an end
         // is no crash. When two signals are pending, two threads of devwatch may even take the second one first.
         const { outcome } = event;
-        const isByDesign = outcome.code !== 0 && isOneShot(this.#plan.command);
-        const fault = isByDesign ? 'by-design' : event.fault;
+        const fault = outcome.code !== 0 && this.#plan.command.endsByDesign ? 'by-design' : event.fault;
         const report = (): void => this.#supervisor.reportExit(run, outcome, fault);
         if (looksInterrupted(outcome) && isForeground()) this.#options.clock.after(maxInterruptDelayMs, report);
         else report();
@@ -383,12 +383,11 @@ export class Program implements Configurable {
   }
 
   #createWatchdog(): Watchdog {
-    const { env, command, loaded } = this.#plan;
-    const isDebugged = [...command.nodeArgs, env.NODE_OPTIONS ?? ''].some((flags) => /(?:^|\s)--inspect/.test(flags));
+    const { settings } = this.#plan.loaded;
     return new Watchdog({
       clock: this.#options.clock,
       // A program at a breakpoint does not answer.
-      settings: isDebugged ? { ...loaded.settings, health: undefined } : loaded.settings,
+      settings: plans.isDebugged(this.#plan) ? { ...settings, health: undefined } : settings,
       probe: (target, signal) => (target.kind === 'http' ? probeHttp(target.url, signal) : probeTcp(target, signal)),
       onReady: (address) => {
         this.#supervisor.reportUp();

@@ -63,7 +63,7 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
     if (reload === undefined) return;
     this.#settings = new SettingsReloader({
       clock: systemClock,
-      read: () => [{ ...options, loaded: reload() }],
+      read: () => [{ ...options, loaded: reload(), planned: undefined }],
       match: ([request]) => new Map([[this.program, request]]),
       onProblem: (message) => this.program.reportProblem(message),
     });

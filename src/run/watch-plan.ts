@@ -6,18 +6,21 @@ import path from 'node:path';
 import { pageExtensions } from '../config/defaults.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import type { Command } from '../process/launch/command.ts';
+import { isSourceExtension } from '../process/launch/tools.ts';
 import { platform } from '../process/platform.ts';
 import { attempt } from '../shared/errors.ts';
+import type { EventOf } from '../shared/events.ts';
 import { Filter } from '../watch/filter.ts';
 import { linkedPackages } from '../watch/linked-packages.ts';
 import { toPosix } from '../watch/paths.ts';
+import { extensionsBelow } from '../watch/present-extensions.ts';
 import type { WatchPlan } from '../watch/watch-session.ts';
 import { ownFiles, type RunPlan, writtenFiles } from './command-plan.ts';
 
 /** Returns what to watch. Reads linked packages and git's ignore rules from disk. */
 export async function planWatch(
   loaded: LoadedSettings,
-  command: Pick<Command, 'script' | 'extensions'>,
+  command: Pick<Command, 'script' | 'extensions' | 'envFiles'>,
 ): Promise<WatchPlan> {
   const { settings, bases, folder } = loaded;
   const { watch, watcher, poll, pollInterval, follow, skipUnchanged, verbose: reportIgnored } = settings;
@@ -51,9 +54,37 @@ export function warnOfRoots({ roots }: Filter): string[] {
 /** Linked packages belong to the whole folder, which is the default; a list of other patterns replaces both. */
 const isWholeFolder = (pattern: string): boolean => /^\.\/?$/.test(pattern);
 
-/** Returns the files and folders, relative to the working folder, that are to be watched and do not exist yet. */
-export function missingRoots({ roots }: Filter, { loaded, command }: RunPlan): string[] {
+/** Returns the event that reports what is watched. */
+export const describeWatch = (
+  { loaded, command: { display, obstacle } }: RunPlan,
+  { extensions }: Filter,
+  facts: Omit<EventOf<'watching'>, 'type' | 'program' | 'patterns' | 'extensions' | 'obstacle'>,
+): EventOf<'watching'> => ({
+  ...{ type: 'watching', program: display, patterns: loaded.settings.watch, extensions },
+  ...facts,
+  ...(obstacle !== undefined && { obstacle }),
+});
+
+/** Returns messages about a watch plan that has no effect, or not yet. `files`: those that are watched now. */
+export function remarksOn(filter: Filter, plan: RunPlan, files: Iterable<string>): string[] {
+  const { loaded, command } = plan;
   const own = ownFiles(loaded, command);
-  const missing = roots.filter((root) => !own.includes(root) && !fs.existsSync(root));
-  return missing.map((root) => path.relative(loaded.folder, root));
+  const missing = filter.roots.filter((root) => !own.includes(root) && !fs.existsSync(root));
+  const remark = loaded.settings.ext === undefined ? remarkOnExtensions(filter, own, files) : undefined;
+  return [
+    ...missing.map((root) => `${path.relative(loaded.folder, root)}: nothing is there to watch yet`),
+    ...(remark === undefined ? [] : [remark]),
+  ];
+}
+
+/** Returns a message if no source is watched, although there are files. */
+function remarkOnExtensions(filter: Filter, own: readonly string[], files: Iterable<string>): string | undefined {
+  // A project in any language may have files in JSON.
+  for (const file of files) if (!own.includes(file) && !file.endsWith('.json')) return undefined;
+  const present = extensionsBelow(filter).filter(([extension]) => filter.extensions?.includes(extension) === false);
+  const sources = present.filter(([extension]) => isSourceExtension(extension));
+  const [first, ...others] = sources.length > 0 ? sources : present;
+  if (first === undefined) return undefined;
+  const shown = [first, ...others.slice(0, 2)].map(([extension, count]) => `${count} .${extension}`);
+  return `no file here has a watched extension; there are ${shown.join(', ')} · for example --ext ${first[0]}`;
 }

@@ -150,6 +150,8 @@ export type DevwatchEvent =
       readonly files: number;
       readonly linkedPackages: number;
       readonly ms: number;
+      /** Why a Node program has no standby and no held ports. */
+      readonly obstacle?: string;
     }
   /** Files that the program has loaded and no pattern matches are watched as well (`--deps`). */
   | { readonly type: 'watchingLoads'; readonly files: readonly string[] }

@@ -69,6 +69,11 @@ export class WatchSession {
     return watcher.armed;
   }
 
+  /** The files of the plan that exist now, absolute. */
+  files(): Iterable<string> {
+    return this.#watchers.get('plan')?.files() ?? [];
+  }
+
   /** Begins a new run, whose loaded files are reported by `loads`. */
   begin(since: number): void {
     this.#runSince = since;

@@ -25,7 +25,11 @@ interface Case {
 const cases: readonly Case[] = [
   { what: 'a missing script', args: ['gone.js'], says: /^gone\.js: no such file in \// },
   { what: 'a missing command', args: ['no-such-command'], says: /^no-such-command: no such file or command in \// },
-  { what: 'a folder as script', args: ['app'], says: /^app: is a folder · name a script, such as app\/index\.js$/ },
+  {
+    what: 'a folder without a script',
+    args: ['views'],
+    says: /^views: is a folder without an index\.js and .* · name a script$/,
+  },
   {
     what: 'a bad glob',
     args: ['-w', 'src/{a', 'server.js'],
@@ -115,7 +119,7 @@ const cases: readonly Case[] = [
 ];
 
 test.each(cases)('$what is an error of one line, and no program starts', async (bad) => {
-  await using project = createProject({ 'server.js': traitor, 'app/index.js': traitor });
+  await using project = createProject({ 'server.js': traitor, 'views/page.html': '' });
   if (bad.watchrc !== undefined) fs.writeFileSync(project.at('.watchrc'), bad.watchrc);
   bad.prepare?.(project);
 

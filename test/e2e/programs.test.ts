@@ -37,6 +37,12 @@ const cases: readonly Case[] = [
     file: 'typescript.ts',
   },
   {
+    name: 'Node with a loader as the first word',
+    fixtures: ['typescript.ts'],
+    args: ['node', '--import', 'tsx', 'typescript.ts'],
+    file: 'typescript.ts',
+  },
+  {
     name: 'a server behind npm run and a shell',
     fixtures: ['npm-chain'],
     args: ['--cwd', 'npm-chain', '--', 'npm', 'run', 'serve'],
@@ -203,6 +209,29 @@ test('a change of the environment file restarts the program with the new values'
   await stdout.next(/GIVEN is 2\n/);
   app.write('.env', '');
   await stdout.next(/GIVEN is undefined\n/);
+});
+
+test('the start script of package.json is run as Node runs it, with its file of variables and a standby', async () => {
+  const project = projectOf();
+  const line = 'A="b c" node --env-file-if-exists=.env ./bin/www';
+  project.write('package.json', JSON.stringify({ main: 'gone.js', scripts: { start: line } }));
+  const code = `require('node:http').createServer().listen(0, () => console.log(process.env.A, process.env.GIVEN))`;
+  project.write('bin/www', `#!/usr/bin/env node\n${code}\n`);
+  await using app = await start({ project });
+  const stdout = readText(app.process.stdout);
+  await stdout.next(/b c undefined\n/);
+  expect(await app.event('watching')).toMatchObject({ program: 'node --env-file-if-exists=.env ./bin/www' });
+  await app.event('standby');
+  edit(project, 'bin/www', 'console.log(', "console.log('again',");
+  await stdout.next(/again b c undefined\n/);
+  expect(app.events.filter(({ event }) => event === 'start').at(-1)).toMatchObject({ standby: true });
+
+  app.write('.env', 'GIVEN=1\n');
+  await stdout.next(/again b c 1\n/);
+  app.write('.env', 'GIVEN=2\n');
+  await stdout.next(/again b c 2\n/);
+  app.remove('.env');
+  await stdout.next(/again b c undefined\n/);
 });
 
 test('piped input reaches the program, also after a restart', async () => {

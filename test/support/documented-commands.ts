@@ -3,7 +3,7 @@
 import { readInvocation } from '../../src/cli/main.ts';
 import { findSubcommand, subcommands } from '../../src/cli/subcommands.ts';
 import { parseArgv } from '../../src/config/argv.ts';
-import { splitWords } from '../../src/process/hooks.ts';
+import { splitWords } from '../../src/process/shell-line.ts';
 import { UsageError } from '../../src/shared/errors.ts';
 
 /** Commands that devwatch may run by their bare names. */

@@ -2,6 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { EventEmitter } from 'node:events';
 import type { PreloadMessage } from '../../src/preload/protocol.ts';
 import type { Child, ChildOptions, LaunchOptions } from '../../src/process/launch/child.ts';
+import { createCommand } from './command.ts';
 
 /** A child process without a process: it does what a test calls, and records what is done to it. */
 export class FakeChild implements Child {
@@ -81,17 +82,13 @@ export class FakeChild implements Child {
 
 /** Options of a Node script with every feature off. */
 export const childOptions: ChildOptions = {
-  command: {
+  command: createCommand({
     file: 'node',
-    nodeArgs: [],
     args: ['server.js'],
     display: 'node server.js',
     script: '/project/server.cjs',
     extensions: ['js'],
-    isNode: true,
-    variables: {},
-    notes: [],
-  },
+  }),
   folder: '/project',
   env: { PATH: '/bin' },
   signal: 'SIGTERM',

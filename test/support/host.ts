@@ -3,15 +3,29 @@
 import path from 'node:path';
 import type { Host } from '../../src/process/launch/host.ts';
 
-/** Files by their path below `/app`, with their content. Two further facts of the machine can be replaced. */
-export function createHost(
-  files: Readonly<Record<string, string>>,
-  facts: Partial<Pick<Host, 'stripsTypes'>> = {},
-): Host {
-  const texts = new Map(Object.entries(files).map(([name, text]) => [path.resolve('/app', name), text]));
+/** Commands that are installed. */
+const installed = ['node', 'env', 'sh', 'make', 'nice', 'python3', 'python3.11', 'ruby', 'uvicorn', 'go', 'tool'];
+
+/**
+ * Files by their path below `/app`, with their content; those whose content begins with `#!` and those in `bin` folders
+ * are executable. Facts of the machine can be replaced.
+ */
+export function createHost(files: Readonly<Record<string, string>>, facts: Partial<Host> = {}): Host {
+  const usual = installed.map((name): [string, string] => [`/usr/bin/${name}`, '\0']);
+  const texts = new Map([
+    ...usual,
+    ...Object.entries(files).map(([name, text]): [string, string] => [path.resolve('/app', name), text]),
+  ]);
+  const isFolder = (place: string): boolean => [...texts.keys()].some((file) => file.startsWith(`${place}/`));
   return {
+    node: '/usr/bin/node',
+    isPosix: true,
     stripsTypes: false,
+    kindOf: (place) => (texts.has(place) ? 'file' : isFolder(place) ? 'folder' : undefined),
+    flawOf: () => undefined,
+    isExecutable: (file) => texts.get(file)?.startsWith('#!') === true || (/\/\.?bin\//.test(file) && texts.has(file)),
     read: (file) => texts.get(file),
+    readStart: (file, bytes = 1024) => texts.get(file)?.slice(0, bytes),
     realPath: (file) => file,
     findPackage: () => undefined,
     ...facts,

@@ -1,6 +1,5 @@
 /** Launches a process tree as devwatch does, without anything else of devwatch. */
 
-import type { Command } from '../../src/process/launch/command.ts';
 import { Launcher } from '../../src/process/launch/launcher.ts';
 import type { RunningProgram } from '../../src/process/launch/running-program.ts';
 import { terminalModes } from '../../src/process/launch/tty.ts';
@@ -8,6 +7,7 @@ import type { Containment } from '../../src/process/tree/tree.ts';
 import { systemClock } from '../../src/shared/clock.ts';
 import { createDeferred } from '../../src/shared/deferred.ts';
 import type { Survivor } from '../../src/shared/events.ts';
+import { createCommand } from './command.ts';
 
 export interface LaunchRequest {
   readonly containment: Containment;
@@ -26,17 +26,7 @@ export interface Launched {
 
 export function launchTree(request: LaunchRequest): Launched {
   const { containment, file, args, isNode = false, folder = process.cwd(), env = process.env } = request;
-  const command: Command = {
-    file,
-    nodeArgs: [],
-    args,
-    display: '',
-    script: undefined,
-    extensions: [],
-    isNode,
-    variables: {},
-    notes: [],
-  };
+  const command = createCommand({ file, args, isNode });
   const launcher = new Launcher({ containment, clock: systemClock, modes: terminalModes });
   const gone = createDeferred<readonly Survivor[]>();
   const program = launcher.launch(

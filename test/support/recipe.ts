@@ -12,7 +12,7 @@ import net from 'node:net';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { expect, inject } from 'vitest';
-import { findOnPath } from '../../src/process/launch/command.ts';
+import { findOnPath } from '../../src/process/launch/search.ts';
 import { until } from './deadline.ts';
 import { type Block, pages } from './pages.ts';
 import { freePort } from './ports.ts';

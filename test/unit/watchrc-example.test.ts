@@ -24,6 +24,7 @@ test('the example is valid and sets the values that it shows', async () => {
     execMap: { rb: 'ruby -w' },
     env: { NODE_ENV: 'development' },
     envFile: [path.resolve('.env')],
+    envFileIfExists: [path.resolve('.env.local')],
     watch: ['src', 'config/*.json', 'server.js'],
     ignore: ['*.test.js', 'src/generated'],
     ext: ['js', 'mjs', 'cjs', 'json'],

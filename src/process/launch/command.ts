@@ -1,16 +1,32 @@
 /** Resolves the user's script or command to the file, flags and arguments to execute. */
 
-import fs from 'node:fs';
 import path from 'node:path';
-import { attempt, codeOf, messageOf, UsageError } from '../../shared/errors.ts';
-import { platform } from '../platform.ts';
-import { foldersAbove, type Host, realHost } from './host.ts';
-import { namesLoader, planLoader } from './loaders.ts';
+import { Script } from 'node:vm';
+import { attempt, UsageError } from '../../shared/errors.ts';
+import { simpleCommandOf } from '../shell-line.ts';
+import {
+  type Context,
+  type Description,
+  describeLine,
+  describeScript,
+  describeWords,
+  firstLineOf,
+  interpreterFor,
+  isNodeExtension,
+  isTool,
+  type NodeStart,
+} from './describe.ts';
+import { type Host, realHost } from './host.ts';
+import { planLoader } from './loaders.ts';
+import { type EnvironmentFile, runsTests } from './node-words.ts';
+import { type FoundScript, findOnPath, findScript, hasFolder, withProjectCommands } from './search.ts';
+import { extensionsOf, isSourceExtension, runsAnything, toolName } from './tools.ts';
+import { isWrapper, unwrap } from './wrappers.ts';
 
 export interface CommandRequest {
   /** Absolute path of the folder in which the program runs. */
   readonly folder: string;
-  /** The script or command and its arguments; empty only with `exec`. */
+  /** The script or command and its arguments; empty only with `exec`, or for Node's own test runner. */
   readonly program: readonly string[];
   /** Flags for Node itself. */
   readonly nodeArgs: readonly string[];
@@ -24,14 +40,14 @@ export interface CommandRequest {
 
 export interface Command {
   readonly file: string;
-  /** Variables that the program has in addition to its own. */
-  readonly variables: Readonly<Record<string, string>>;
-  /** Messages for the user about how the program is run. */
-  readonly notes: readonly string[];
   /** Flags for Node, loaders included; empty unless `isNode`. */
   readonly nodeArgs: readonly string[];
   /** The arguments after those flags. */
   readonly args: readonly string[];
+  /** Variables that the program has in addition to its own. */
+  readonly variables: Readonly<Record<string, string>>;
+  /** Files of variables that flags of Node name, absolute; they override neither the variables above nor the program's. */
+  readonly envFiles: readonly EnvironmentFile[];
   /** The command as it is shown to the user. */
   readonly display: string;
   /** Absolute path of the script, if the program is one. */
@@ -40,194 +56,209 @@ export interface Command {
   readonly extensions: readonly string[];
   /** This Node runs the script directly, so that a preload is possible. */
   readonly isNode: boolean;
+  /** Why that is not so, although it is a Node program. */
+  readonly obstacle: string | undefined;
+  /** It does some work and ends, as tests and compilers do: another try after a failure would fail in the same way. */
+  readonly endsByDesign: boolean;
+  /** Messages for the user about how the program is run. */
+  readonly notes: readonly string[];
 }
-
-/** Extensions of the files that a Node program reads. */
-export const javascript: readonly string[] = ['js', 'mjs', 'cjs', 'json'];
-const typescript = [...javascript, 'ts', 'mts', 'cts', 'tsx', 'jsx'];
-
-/** Extensions of the files that well-known commands read. Any other command counts as a JavaScript tool. */
-const extensionsByCommand: Readonly<Record<string, readonly string[]>> = {
-  node: javascript,
-  python: ['py'],
-  python3: ['py'],
-  ruby: ['rb', 'erb'],
-  perl: ['pl', 'pm'],
-  php: ['php'],
-  go: ['go', 'mod', 'tmpl'],
-  cargo: ['rs', 'toml'],
-  make: ['c', 'h', 'cc', 'cpp', 'hpp', 'mk'],
-};
 
 /** Resolves the script or command to run. @throws UsageError if there is no such thing, or it cannot be run */
 export function resolveCommand(request: CommandRequest, host: Host = realHost): Command {
-  const command = resolve(request, host);
+  const { folder, env, nodeArgs, execMap, exec } = request;
+  const context: Context = { folder, env, nodeArgs, execMap, host };
+  const command = exec === undefined ? viaWords(request, context) : viaLine(request.program, exec, context);
   // With permissions the preload can neither be read nor join the cgroup: such a program runs like any other command.
-  return command.nodeArgs.some((flag) => /^--(?:experimental[-_])?permission\b/.test(flag))
-    ? { ...command, nodeArgs: [], args: [...command.nodeArgs, ...command.args], isNode: false }
-    : command;
+  const permission = command.nodeArgs.find((flag) => /^--(?:experimental[-_])?permission\b/.test(flag));
+  if (permission === undefined) return command;
+  const args = [...command.nodeArgs, ...command.args];
+  return { ...command, nodeArgs: [], args, isNode: false, obstacle: `${permission} is used` };
 }
 
-function resolve(request: CommandRequest, host: Host): Command {
-  const { folder, program, nodeArgs, exec } = request;
-  if (exec !== undefined) return viaShell(request, exec);
+function viaWords({ program, nodeArgs }: Pick<CommandRequest, 'program' | 'nodeArgs'>, context: Context): Command {
+  const { folder, env, host } = context;
   const [word = '', ...args] = program;
+  if (program.length === 0 && runsTests(nodeArgs)) {
+    // The test runner finds its files itself.
+    return viaWords({ program: ['node'], nodeArgs }, { ...context, trustsNode: true });
+  }
   if (word === '') throw new UsageError('the script is an empty text');
-  const script = findScript(folder, word);
-  if (script !== undefined) return resolveScript(request, { script, word, args }, host);
-
-  const file = findOnPath(word, folder);
-  if (file === undefined) throw missing(folder, word);
-  if (path.basename(file) !== 'node') rejectNodeArgs(nodeArgs, word);
-  const extensions = extensionsFor(word, args);
-  return { ...notNode, file, args: [...nodeArgs, ...args], display: program.join(' '), script: undefined, extensions };
+  const script = isCommand(word, context) ? undefined : lookUpScript(word, context);
+  if (script !== undefined) return viaScript(script, args, context);
+  const isNode = toolName(word) === 'node';
+  const file = findOnPath(word, folder, env, host) ?? (isNode && !hasFolder(word) ? host.node : undefined);
+  if (file === undefined) throw missing(folder, word, host);
+  const found = describeWords(program, context);
+  if (found.node !== undefined) return viaNode(found, found.node, program, context);
+  if (!isNode) rejectNodeArgs(nodeArgs, word);
+  // A command that starts another one looks for it on PATH.
+  const variables = isWrapper(word) ? projectPath(context) : {};
+  return { ...foreign(found, variables), file, args: [...nodeArgs, ...args], display: program.join(' ') };
 }
 
-const notNode = { nodeArgs: [], isNode: false, variables: {}, notes: [] } as const;
-
-interface Script {
-  /** Absolute path. */
-  readonly script: string;
-  /** Its name as the user wrote it. */
-  readonly word: string;
-  readonly args: readonly string[];
+/** Returns whether a word is the name of a command or interpreter that is known, rather than a script. */
+function isCommand(word: string, { folder, env, host }: Context): boolean {
+  const tool = toolName(word);
+  if (isSourceExtension(path.extname(word).slice(1))) return false;
+  if (extensionsOf(tool) === undefined && !isWrapper(word)) return false;
+  const file = findOnPath(word, folder, env, host);
+  if (file === undefined || !hasFolder(word)) return tool === 'node' || file !== undefined;
+  // A script of a shell may have the name of any command.
+  return /^(?:gradlew|mvnw)$/.test(tool) || !runsAnything(toolName(firstLineOf(file, host)?.at(-1) ?? ''));
 }
 
-function resolveScript(request: CommandRequest, script: Script, host: Host): Command {
-  const { nodeArgs, execMap } = request;
-  const { script: file, word } = script;
-  try {
-    fs.accessSync(file, fs.constants.R_OK);
-  } catch {
-    throw new UsageError(`${word}: may not be read · chmod +r ${word}`);
+/** Returns the script that a word means. @throws UsageError if it is neither a script nor a command */
+function lookUpScript(word: string, { folder, env, host }: Context): FoundScript | undefined {
+  const place = path.resolve(folder, word);
+  const flaw = host.flawOf(place);
+  if (flaw !== undefined) throw new UsageError(`${show(word)}: cannot be looked up (${flaw})`);
+  const kind = host.kindOf(place);
+  if (kind === 'other') throw new UsageError(`${word}: is neither a file nor a command`);
+  if (kind === 'file') return isTool(place, folder) ? undefined : { file: place, word };
+  // A command of the project has exactly this name, a script only begins with it.
+  const command = findOnPath(word, folder, env, host);
+  if (command !== undefined && isTool(command, folder)) return undefined;
+  const found = findScript(word, folder, host);
+  if (found === undefined && command === undefined && kind === 'folder') {
+    throw new UsageError(
+      `${word}: is a folder without an index.js and without a "main" in its package.json · name a script`,
+    );
   }
+  return found;
+}
+
+/** Runs a script: by Node, by the interpreter of its extension, or as the system does. */
+function viaScript({ file, word }: FoundScript, args: readonly string[], given: Context): Command {
+  const context: Context = { ...given, trustsNode: true };
+  const { execMap, folder, env, nodeArgs, host } = context;
+  const start = host.readStart(file);
+  if (start === undefined) throw new UsageError(`${word}: may not be read · chmod +r ${word}`);
   const extension = path.extname(file).slice(1);
-  const interpreters: CommandRequest['execMap'] = { py: platform.isPosix ? 'python3' : 'python', ...execMap };
-  const interpreter = Object.hasOwn(interpreters, extension) ? interpreters[extension] : undefined;
-  if (interpreter !== undefined) return viaInterpreter(request, script, extension, interpreter);
-  if (/^(?:[mc]?[jt]s|tsx)$/.test(extension)) return viaNode(request, script, host);
-  rejectNodeArgs(nodeArgs, word);
-  return asExecutable(script, extension);
-}
-
-function viaInterpreter(
-  { folder, nodeArgs }: CommandRequest,
-  { script, word, args }: Script,
-  extension: string,
-  line: string | readonly string[],
-): Command {
-  const [interpreter = '', ...flags] = typeof line === 'string' ? line.split(/\s+/).filter(Boolean) : line;
-  const file = findOnPath(interpreter, folder);
-  if (file === undefined) throw new UsageError(`${word}: needs ${show(interpreter)}, which is not installed`);
-  if (interpreter !== 'node') rejectNodeArgs(nodeArgs, interpreter);
-  const rest = [...flags, word, ...args];
-  const extensions = [...new Set([extension, ...extensionsFor(interpreter, [])])];
-  return {
-    ...notNode,
-    script,
-    file,
-    args: [...nodeArgs, ...rest],
-    display: [interpreter, ...rest].join(' '),
-    extensions,
-  };
-}
-
-function viaNode({ folder, nodeArgs, env }: CommandRequest, { script, word, args }: Script, host: Host): Command {
-  const isTypeScript = /\.(?:[mc]?ts|tsx)$/.test(script);
-  const request = { script, word, folder, nodeArgs, env };
-  const loader = isTypeScript ? planLoader(request, host) : undefined;
-  return {
-    script,
-    file: process.execPath,
-    nodeArgs: [...nodeArgs, ...(loader?.nodeArgs ?? [])],
-    args: [word, ...args],
-    display: ['node', ...nodeArgs, word, ...args].join(' '),
-    variables: loader?.variables ?? {},
-    notes: loader?.note === undefined ? [] : [loader.note],
-    // A loader lets a script in JavaScript load TypeScript.
-    extensions: isTypeScript || namesLoader(request, host) ? typescript : javascript,
-    isNode: true,
-  };
-}
-
-function asExecutable({ script, word, args }: Script, extension: string): Command {
-  if (!isExecutable(script)) {
-    const [kind, remedy] =
-      extension === ''
-        ? ['it', 'make it executable (chmod +x)']
-        : [`.${extension}`, `name what runs it: "execMap": {"${extension}": "…"} in .watchrc, or make it executable`];
-    throw new UsageError(`${word}: no interpreter is known for ${kind} · ${remedy}`);
+  const mapped = Object.hasOwn(execMap, extension) ? execMap[extension] : undefined;
+  if (typeof mapped === 'string' && simpleCommandOf(mapped) === undefined) {
+    return { ...viaLine([word, ...args], mapped, context), script: file };
   }
-  const extensions = extension === '' ? typescript : [extension];
-  return { ...notNode, script, file: script, args, display: [word, ...args].join(' '), extensions };
+  const interpreter = interpreterFor(file, context);
+  const isCode = isNodeExtension(extension) || (extension === '' && isJavaScript(file, start, host));
+  const found =
+    interpreter === undefined && isCode
+      ? describeWords(['node', word, ...args], context)
+      : describeScript(file, word, args, context);
+  if (found.node !== undefined) return viaNode(found, withLoader(found.node, file, word, context), undefined, context);
+  const isOwn = interpreter === undefined || interpreter.by === 'first line';
+  if (isOwn && host.isExecutable(file)) {
+    rejectNodeArgs(nodeArgs, word);
+    return { ...foreign(found, {}), file, args, display: [word, ...args].join(' ') };
+  }
+  if (interpreter === undefined) throw notExecutable(file, word);
+  const [name = '', ...flags] = interpreter.words;
+  if (toolName(name) !== 'node') rejectNodeArgs(nodeArgs, name);
+  const command = findOnPath(name, folder, env, host);
+  if (command === undefined) throw new UsageError(`${word}: needs ${show(name)}, which is not installed`);
+  const rest = [...flags, word, ...args];
+  const variables = { ...projectPath(context), ...interpreter.variables };
+  return {
+    ...foreign(found, variables),
+    file: command,
+    args: [...nodeArgs, ...rest],
+    display: [name, ...rest].join(' '),
+  };
 }
 
-function viaShell({ folder, program, nodeArgs: [flag] }: CommandRequest, line: string): Command {
+/** Adds the flags with which a script in TypeScript can be loaded. */
+function withLoader(node: NodeStart, script: string, word: string, { folder, env, execMap, host }: Context): NodeStart {
+  const extension = path.extname(script).slice(1);
+  if (!/^(?:[mc]?ts|tsx)$/.test(extension) || Object.hasOwn(execMap, extension)) return node;
+  const { nodeArgs } = node;
+  const plan = planLoader({ script, word, folder, nodeArgs, env: { ...env, ...node.variables } }, host);
+  const variables = { ...plan.variables, ...node.variables };
+  return { ...node, nodeArgs: [...nodeArgs, ...plan.nodeArgs], variables, note: plan.note };
+}
+
+/** Whether Node would run a file without an extension: a text that is no script of a shell. */
+function isJavaScript(file: string, start: string, host: Host): boolean {
+  if (start.startsWith('#!') || start.includes('\0')) return false;
+  if (!host.isExecutable(file)) return true;
+  const code = host.read(file) ?? '';
+  return /^\s*(?:import|export)\b/m.test(code) || attempt(() => new Script(`(function () {${code}\n})`)) !== undefined;
+}
+
+/** Runs a line of a shell with further words, and without the shell where devwatch can start Node itself. */
+function viaLine(program: readonly string[], line: string, context: Context): Command {
+  const { nodeArgs, env, host } = context;
+  const simple = simpleCommandOf(line);
+  const words = [...(simple?.words ?? []), ...program];
+  const found =
+    simple === undefined
+      ? describeLine(line, program, context)
+      : describeWords(words, { ...context, env: { ...env, ...simple.variables } });
+  if (found.node !== undefined) {
+    const variables = { ...simple?.variables, ...found.node.variables };
+    return viaNode(found, { ...found.node, variables }, words, context);
+  }
+  const [flag] = nodeArgs;
   if (flag !== undefined) throw new UsageError(`${flag}: with --exec, Node's flags belong into the line itself`);
-  const [word = ''] = program;
-  const [command = '', ...words] = line.trim().split(/\s+/);
-  const base = {
-    ...notNode,
-    display: [line, ...program].join(' '),
-    script: word === '' ? undefined : findScript(folder, word),
-    extensions: extensionsFor(command, [...words, ...program]),
-  };
-  if (!platform.isPosix) {
+  const base = { ...foreign(found, projectPath(context)), display: [line, ...program].join(' ') };
+  if (!host.isPosix) {
     const quoted = program.map((text) => `"${text.replaceAll('"', '\\"')}"`).join(' ');
-    return { ...base, file: process.env.ComSpec ?? 'cmd.exe', args: ['/d', '/s', '/c', `"${line} ${quoted}"`] };
+    return { ...base, file: env.ComSpec ?? 'cmd.exe', args: ['/d', '/s', '/c', `"${line} ${quoted}"`] };
   }
   // The program's words are passed as parameters, and need no quoting.
   const args = program.length === 0 ? ['-c', line] : ['-c', `${line} "$@"`, 'sh', ...program];
   return { ...base, file: '/bin/sh', args };
 }
 
-function findScript(folder: string, word: string): string | undefined {
-  const file = path.resolve(folder, word);
-  let stats: fs.Stats | undefined;
-  try {
-    stats = fs.statSync(file, { throwIfNoEntry: false });
-  } catch (error) {
-    if (codeOf(error) === 'ENOTDIR') return undefined;
-    throw new UsageError(`${show(word)}: cannot be looked up (${codeOf(error) ?? messageOf(error)})`);
-  }
-  if (stats === undefined) return undefined;
-  if (stats.isFile()) return file;
-  if (!stats.isDirectory()) throw new UsageError(`${word}: is neither a file nor a command`);
-  if (findOnPath(word, folder) !== undefined) return undefined;
-  const index = ['index.js', 'server.js', 'index.ts'].find((name) => fs.existsSync(path.join(file, name)));
-  const example = index === undefined ? '' : `, such as ${path.join(word, index)}`;
-  throw new UsageError(`${word}: is a folder · name a script${example}`);
+/** @param words the command as the user wrote it; by default that of Node */
+function viaNode(found: Description, node: NodeStart, words: readonly string[] | undefined, context: Context): Command {
+  const { folder, host, nodeArgs } = context;
+  const [first = 'node', ...rest] = words === undefined ? [] : unwrap(words).words;
+  const shown = [first, ...nodeArgs, ...(words === undefined ? node.args : rest)];
+  return {
+    file: host.node,
+    nodeArgs: node.nodeArgs,
+    args: node.args,
+    variables: node.variables,
+    envFiles: node.envFiles.map((one) => ({ ...one, file: path.resolve(folder, one.file) })),
+    display: shown.join(' '),
+    script: found.script,
+    extensions: found.extensions,
+    isNode: true,
+    obstacle: undefined,
+    endsByDesign: found.endsByDesign,
+    notes: node.note === undefined ? [] : [node.note],
+  };
 }
 
-/** Finds the executable of this name in `node_modules/.bin`, from the folder upward, or on the environment's PATH. */
-export function findOnPath(word: string, folder: string, env: NodeJS.ProcessEnv = process.env): string | undefined {
-  if (word === '') return undefined;
-  if (word.includes('/') || word.includes(path.sep)) return [path.resolve(folder, word)].find(isExecutable);
-  const bins = foldersAbove(folder).map((above) => path.join(above, 'node_modules', '.bin'));
-  const suffixes = platform.isPosix ? [''] : (env.PATHEXT ?? '.EXE;.CMD').split(';');
-  // An empty element of PATH means the current folder.
-  return [...bins, ...(env.PATH ?? '').split(path.delimiter)]
-    .flatMap((bin) => suffixes.map((suffix) => path.resolve(folder, bin, word + suffix)))
-    .find(isExecutable);
+/** Returns all about a program that devwatch does not start as a Node program, except for what is executed. */
+function foreign(
+  { script, extensions, obstacle, endsByDesign }: Description,
+  variables: Readonly<Record<string, string>>,
+): Omit<Command, 'file' | 'args' | 'display'> {
+  const nothing = { nodeArgs: [], envFiles: [], notes: [] };
+  return { ...nothing, script, extensions, obstacle, endsByDesign, variables, isNode: false };
 }
 
-const isExecutable = (file: string): boolean =>
-  attempt(() => {
-    fs.accessSync(file, fs.constants.X_OK);
-    return fs.statSync(file).isFile();
-  }) === true;
+/** Returns PATH with the project's commands, as variables. */
+const projectPath = ({ folder, env, host }: Context): Record<string, string> => {
+  const changed = Object.entries(withProjectCommands(folder, env, host)).filter(([name, value]) => env[name] !== value);
+  return Object.fromEntries(changed.map(([name, value = '']) => [name, value]));
+};
 
-function extensionsFor(command: string, words: readonly string[]): readonly string[] {
-  const name = path.basename(command).replace(/\.exe$/i, '');
-  const known = Object.hasOwn(extensionsByCommand, name) ? extensionsByCommand[name] : undefined;
-  const named = words.flatMap((word) => /^[^-].*\.(\w{1,5})$/.exec(word)?.[1] ?? []);
-  return known ?? [...new Set([...typescript, ...named])];
+function notExecutable(file: string, word: string): UsageError {
+  const extension = path.extname(file).slice(1);
+  const [kind, remedy] =
+    extension === ''
+      ? ['it', 'make it executable (chmod +x)']
+      : [`.${extension}`, `name what runs it: "execMap": {"${extension}": "…"} in .watchrc, or make it executable`];
+  return new UsageError(`${word}: no interpreter is known for ${kind} · ${remedy}`);
 }
 
-function missing(folder: string, word: string): UsageError {
+function missing(folder: string, word: string, host: Host): UsageError {
   const kind = word.includes('/') || /\.\w{1,4}$/.test(word) ? 'file' : 'file or command';
-  const extensions = ['.js', '.ts', '.mjs', '.cjs', '.py'];
-  const guess = extensions.find((extension) => fs.existsSync(path.resolve(folder, word + extension)));
+  const guess = ['.py', '.rb', '.php'].find(
+    (extension) => host.kindOf(path.resolve(folder, word + extension)) === 'file',
+  );
   const hint = guess === undefined ? '' : ` · did you mean ${word}${guess}?`;
   return new UsageError(`${word}: no such ${kind} in ${folder}${hint}`);
 }

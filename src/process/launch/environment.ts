@@ -5,12 +5,13 @@ import { parseEnv } from 'node:util';
 import { codeOf, messageOf, UsageError } from '../../shared/errors.ts';
 import type { Cause, Change } from '../../shared/events.ts';
 import { platform } from '../platform.ts';
+import type { EnvironmentFile } from './node-words.ts';
 
 export interface EnvironmentOptions {
   /** The program's working folder; PWD is set to it, as after a `cd`. */
   readonly folder: string;
-  /** Absolute paths. Later files override earlier ones, and devwatch's own environment overrides all, as in `node --env-file`. */
-  readonly files: readonly string[];
+  /** With absolute paths. Later files override earlier ones, and devwatch's own environment overrides all, as in `node --env-file`. */
+  readonly files: readonly EnvironmentFile[];
   /** Variables from the settings; they override everything else. */
   readonly variables: Readonly<Record<string, string>>;
   readonly defaults?: Readonly<Record<string, string>> | undefined;
@@ -19,10 +20,11 @@ export interface EnvironmentOptions {
 /** Reads the program's environment. @throws UsageError if a file cannot be read */
 export function readEnvironment({ folder, files, variables, defaults }: EnvironmentOptions): NodeJS.ProcessEnv {
   const fromFiles: NodeJS.ProcessEnv = {};
-  for (const file of files) {
+  for (const { file, isOptional } of files) {
     try {
       Object.assign(fromFiles, parseEnv(fs.readFileSync(file, 'utf8')));
     } catch (error) {
+      if (isOptional && codeOf(error) === 'ENOENT') continue;
       throw new UsageError(`${file}: the environment file cannot be read (${codeOf(error) ?? messageOf(error)})`);
     }
   }

@@ -2,14 +2,26 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
-import { attempt } from '../../shared/errors.ts';
+import { attempt, codeOf, messageOf } from '../../shared/errors.ts';
 import { require } from '../../shared/require.ts';
+import { platform } from '../platform.ts';
 
 export interface Host {
+  /** The Node that runs devwatch, absolute and without links. */
+  readonly node: string;
+  readonly isPosix: boolean;
   /** Node runs TypeScript whose types can be erased: from 22.18 and 23.6 on, by default. */
   readonly stripsTypes: boolean;
+  /** Returns what is at a path; undefined if nothing is, or that cannot be found out. */
+  kindOf(file: string): 'file' | 'folder' | 'other' | undefined;
+  /** Returns why a path cannot be looked up; undefined if it can, or if nothing is there. */
+  flawOf(file: string): string | undefined;
+  /** Returns whether the path is a file that may be executed. */
+  isExecutable(file: string): boolean;
   /** Returns the text of a file; undefined if it cannot be read. */
   read(file: string): string | undefined;
+  /** Returns the first bytes of a file, by default 1 KB, as text in latin1; undefined if it cannot be read. */
+  readStart(file: string, bytes?: number): string | undefined;
   /** Returns the path of a file without links; the path itself if it does not exist. */
   realPath(file: string): string;
   /** Returns the folder of an installed package, as seen from a folder, where no `node_modules` shows it. */
@@ -17,8 +29,30 @@ export interface Host {
 }
 
 export const realHost: Host = {
+  node: process.execPath,
+  isPosix: platform.isPosix,
   stripsTypes: Boolean((process.features as { readonly typescript?: string | false }).typescript),
+  kindOf(file) {
+    const stats = attempt(() => fs.statSync(file, { throwIfNoEntry: false }));
+    if (stats === undefined) return undefined;
+    return stats.isFile() ? 'file' : stats.isDirectory() ? 'folder' : 'other';
+  },
+  flawOf(file) {
+    try {
+      fs.statSync(file, { throwIfNoEntry: false });
+      return undefined;
+    } catch (error) {
+      // A part of the path is a file: nothing is there.
+      return codeOf(error) === 'ENOTDIR' ? undefined : (codeOf(error) ?? messageOf(error));
+    }
+  },
+  isExecutable: (file) =>
+    attempt(() => {
+      fs.accessSync(file, fs.constants.X_OK);
+      return fs.statSync(file).isFile();
+    }) === true,
   read: (file) => attempt(() => fs.readFileSync(file, 'utf8')),
+  readStart: (file, bytes) => attempt(() => readStart(file, bytes)),
   realPath: (file) => attempt(() => fs.realpathSync(file)) ?? file,
   findPackage(name, folder) {
     if (process.versions.pnp === undefined) return undefined;
@@ -26,6 +60,16 @@ export const realHost: Host = {
     return attempt(() => findPnpApi(folder)?.resolveToUnqualified(name, folder + path.sep));
   },
 };
+
+function readStart(file: string, length = 1024): string {
+  const descriptor = fs.openSync(file, 'r');
+  try {
+    const bytes = Buffer.allocUnsafe(length);
+    return bytes.toString('latin1', 0, fs.readSync(descriptor, bytes));
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
 
 /** The part of Yarn's API that is used here: https://yarnpkg.com/advanced/pnpapi. */
 interface PlugAndPlay {

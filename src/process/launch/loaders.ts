@@ -50,9 +50,10 @@ export function preloadsIn(words: readonly string[]): PreloadFlag[] {
 
 /** Returns whether a module is a loader that does nothing by itself: it may run before the program is released. */
 export const isLoader = (name: string): boolean =>
-  loaderName.test(name.replaceAll('%20', ' ')) || (name.startsWith('data:') && namesCompiler(name));
+  loaderName.test(name.replaceAll('%20', ' ')) || (name.startsWith('data:') && loadsCompiler(name));
 
-const namesCompiler = (code: string): boolean =>
+/** Returns whether code, or a URL with code, loads or registers a compiler. */
+export const loadsCompiler = (code: string): boolean =>
   compilerInCode.test(code.startsWith('data:') ? (attempt(() => decodeURIComponent(code)) ?? code) : code);
 
 /** Splits the value of NODE_OPTIONS, in which only double quotes group words. */
@@ -90,7 +91,7 @@ export function namesLoader({ folder, nodeArgs, env }: Omit<LoaderRequest, 'scri
   return preloadsIn(words).some(({ kind, name }) => {
     if (compilerName.test(name.replaceAll('%20', ' '))) return true;
     if (kind === 'loader') return !observers.test(name);
-    return namesCompiler(name.startsWith('data:') ? name : (codeOfModule(name, folder, host) ?? ''));
+    return loadsCompiler(name.startsWith('data:') ? name : (codeOfModule(name, folder, host) ?? ''));
   });
 }
 
@@ -166,11 +167,11 @@ interface InstalledLoader extends ProjectLoader {
   readonly flags: readonly string[];
 }
 
-function findInstalled(loader: ProjectLoader, script: string, host: Host): InstalledLoader[] {
+function findInstalled(loader: ProjectLoader, script: string, isEsm: boolean, host: Host): InstalledLoader[] {
   const from = path.dirname(script);
   const folder = packageFolder(loader.name, from, host);
   const isComplete = loader.peer === undefined || packageFolder(loader.peer, from, host) !== undefined;
-  const registration = isModule(script, host) ? loader.module : loader.script;
+  const registration = isEsm ? loader.module : loader.script;
   if (folder === undefined || !isComplete || registration === undefined) return [];
   const [kind, name] = registration;
   const file = exportedFile(folder, name, host);
@@ -192,23 +193,43 @@ function flagsFor(kind: Registration[0], file: string): readonly string[] {
  * @throws UsageError if neither the project nor Node can load the script
  */
 export function planLoader(request: LoaderRequest, host: Host): LoaderPlan {
-  const { script, word, folder, env } = request;
+  const { script, word } = request;
   if (namesLoader(request, host)) return nothing;
   const tsconfig = tsconfigOf(request, host);
   const needsMetadata = tsconfig !== undefined && isEnabled('emitDecoratorMetadata', tsconfig, host);
-  const installed = projectLoaders.flatMap((loader) => findInstalled(loader, script, host));
+  const installed = projectLoaders.flatMap((loader) => findInstalled(loader, script, isModule(script, host), host));
   const found = installed.find(({ emitsMetadata }) => emitsMetadata || !needsMetadata) ?? installed[0];
   if (found !== undefined) {
-    const isElsewhere = tsconfig !== undefined && tsconfig !== path.join(folder, 'tsconfig.json');
-    const setsProject = found.readsProject && isElsewhere && env.TS_NODE_PROJECT === undefined;
-    return {
-      nodeArgs: found.flags,
-      variables: setsProject ? { TS_NODE_PROJECT: tsconfig } : {},
-      ...(needsMetadata && !found.emitsMetadata && { note: metadataNote(found.name) }),
-    };
+    const note = needsMetadata && !found.emitsMetadata ? metadataNote(found.name) : undefined;
+    return { ...planFor(found, request, tsconfig), ...(note !== undefined && { note }) };
   }
   if (host.stripsTypes && !script.endsWith('x')) return nothing;
   throw new UsageError(`${word}: running TypeScript ${loaderAdvice(needsMetadata)}`);
+}
+
+/**
+ * Plans how a script is run by the loader of this name, which the user has chosen. Undefined if it is not installed.
+ *
+ * @param isEsm whether it has to load ES modules; by default if the script is one
+ */
+export function planNamedLoader(
+  name: 'tsx' | 'ts-node',
+  request: LoaderRequest,
+  isEsm: boolean,
+  host: Host,
+): LoaderPlan | undefined {
+  const tsconfig = tsconfigOf(request, host);
+  const asksForEsm = isEsm || (tsconfig !== undefined && isEnabled('esm', tsconfig, host));
+  const { script } = request;
+  const loader = projectLoaders.filter((one) => one.name === name);
+  const [found] = loader.flatMap((one) => findInstalled(one, script, asksForEsm || isModule(script, host), host));
+  return found && planFor(found, request, tsconfig);
+}
+
+function planFor(loader: InstalledLoader, { folder, env }: LoaderRequest, tsconfig: string | undefined): LoaderPlan {
+  const isElsewhere = tsconfig !== undefined && tsconfig !== path.join(folder, 'tsconfig.json');
+  const setsProject = loader.readsProject && isElsewhere && env.TS_NODE_PROJECT === undefined;
+  return { nodeArgs: loader.flags, variables: setsProject ? { TS_NODE_PROJECT: tsconfig } : {} };
 }
 
 /** The packages to install where a project has no loader that fits. */

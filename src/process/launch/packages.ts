@@ -21,7 +21,7 @@ export function packageFolder(
 }
 
 /** Returns the package.json of a folder; undefined if it is missing or broken. */
-function readManifest(folder: string, files: Files): Manifest | undefined {
+export function readManifest(folder: string, files: Files): Manifest | undefined {
   const text = files.read(path.join(folder, 'package.json'));
   if (text === undefined) return undefined;
   return attempt(() => {

@@ -6,7 +6,7 @@
 import fs from 'node:fs';
 import { expect, test } from 'vitest';
 import { defaultSettings, healthDefaults, hookNames, liveReloadPort } from '../../../src/config/defaults.ts';
-import { javascript } from '../../../src/process/launch/command.ts';
+import { javascript } from '../../../src/process/launch/tools.ts';
 import { forwardedSignals } from '../../../src/run/runner.ts';
 import { formatTime } from '../../../src/shared/format.ts';
 import { shortcutHelp } from '../../../src/terminal/shortcuts.ts';

@@ -1,10 +1,8 @@
-import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { HookCommand, HookName } from '../../../src/config/settings-types.ts';
-import { Hooks, splitWords } from '../../../src/process/hooks.ts';
+import { Hooks } from '../../../src/process/hooks.ts';
 import { createContainment } from '../../../src/process/tree/containment.ts';
 import { type Clock, systemClock } from '../../../src/shared/clock.ts';
 import { createClock, type VirtualClock } from '../../support/clock.ts';
@@ -79,68 +77,6 @@ const stubborn = [
   '-e',
   `process.on('SIGTERM', () => require(process.env.TEST_DIAL)({ asked: true })); ${dialHome()}`,
 ];
-
-describe('splitWords', () => {
-  test.each<[string, string[]]>([
-    ['', []],
-    [' \t\n ', []],
-    ['notify-send "it crashed" now', ['notify-send', 'it crashed', 'now']],
-    [`a'b c'"d e"f`, ['ab cd ef']],
-    [`'' ""`, ['', '']],
-    [String.raw`a\ b \'c\' \\`, ['a b', "'c'", '\\']],
-    [String.raw`"\a\$\"\\" 'it\s'`, ['\\a$"\\', 'it\\s']],
-    ['a\\\nb "c\\\nd"', ['ab', 'cd']],
-    ['a \\\n b', ['a', 'b']],
-    ['a\\', ['a\\']],
-    ['$HOME * ~ # `x` a|b; c&', ['$HOME', '*', '~', '#', '`x`', 'a|b;', 'c&']],
-  ])('splits %j into %j', (text, words) => {
-    expect(splitWords(text)).toEqual(words);
-  });
-
-  test.each([`it's`, 'say "hello', `"'`, `"\\"`])('rejects %j', (text) => {
-    expect(() => splitWords(text)).toThrow(/^a ['"] is not closed in "/);
-  });
-
-  test.runIf(process.platform !== 'win32')('as sh does it', () => {
-    const any = fc.stringMatching(/^[ab0.,:=/é\n\t $`*#;|&~-]*$/);
-    const parts = fc.oneof(
-      fc.stringMatching(/^[ab0.,:=/é \t-]*$/),
-      any.map((text) => `'${text}'`),
-      any.map((text) => `"${text.replaceAll(/[$`]/g, '\\$&')}"`),
-      fc.constantFrom("'", '"', '\\', '\\\n', "\\'", '\\"', '\\ ', '""', "''", '\\$', '\\a'),
-    );
-    const texts = fc.array(parts, { maxLength: 8 }).map((all) => all.join(''));
-    // Random quotes may expose characters with a meaning for sh: skip those texts, and those that end with a
-    // backslash, which dash and bash treat differently.
-    const harmless = texts.filter((text) => !/[$`*#;|&~\n]|\\$/.test(withoutQuoted(text)));
-    fc.assert(
-      fc.property(harmless, (text) => {
-        expect(splitOrUndefined(text)).toEqual(splitBySh(text));
-      }),
-      { numRuns: 400 },
-    );
-  });
-});
-
-/** The part of a text that is not in quotes. */
-const withoutQuoted = (text: string): string =>
-  text.replaceAll(/\\.|'[^']*'|"(?:\\.|[^"\\])*"/gs, (part) =>
-    part.startsWith('"') ? part.replaceAll(/\\.|[^$`]/gs, '') : '',
-  );
-
-function splitOrUndefined(text: string): string[] | undefined {
-  try {
-    return splitWords(text);
-  } catch {
-    return undefined;
-  }
-}
-
-function splitBySh(text: string): string[] | undefined {
-  const line = `eval "set -- $1" && { [ $# = 0 ] || printf '%s\\0' "$@"; }`;
-  const { status, stdout } = spawnSync('/bin/sh', ['-c', line, 'sh', text], { encoding: 'utf8' });
-  return status === 0 ? stdout.split('\0').slice(0, -1) : undefined;
-}
 
 describe('a hook', () => {
   test('receives variables that describe the event, runs in the folder of the program and reads no input', async () => {

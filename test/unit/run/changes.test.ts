@@ -29,12 +29,12 @@ function open({ folder = '/project', unchanged = [], written = () => undefined, 
   const events: DevwatchEvent[] = [];
   let isResyncing = false;
   const given = loadGiven({ exec: 'node server.js' }, '/');
-  const { command, env } = planRun({ loaded: given, program: [], nodeArgs: [] });
+  const planned = planRun({ loaded: given, program: [], nodeArgs: [] });
   const loaded = { ...given, folder, settings: { ...defaultSettings, ...settings } };
   const changes = new Changes({
     clock,
     timeline,
-    plan: () => ({ loaded, command: { ...command, script: `${folder}/server.js` }, env }),
+    plan: () => ({ ...planned, loaded, command: { ...planned.command, script: `${folder}/server.js` } }),
     session: () => ({
       explain: () => ({ watched: true, pattern: '*.js' }),
       isResyncing: () => isResyncing,

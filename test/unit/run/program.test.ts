@@ -156,7 +156,7 @@ describe('a run', () => {
     expect(latest().options.env.A).toBe('2');
     expect(events).toContainEqual({
       type: 'problem',
-      message: expect.stringMatching(/gone\.env.* · the variables stay as they were$/),
+      message: expect.stringMatching(/gone\.env.* · command and variables stay as they were$/),
     });
   });
 });

@@ -2,25 +2,11 @@ import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Command } from '../../../../src/process/launch/command.ts';
 import { planParking } from '../../../../src/process/standby/parking-plan.ts';
+import { createCommand } from '../../../support/command.ts';
 import { createProject } from '../../../support/project.ts';
 
-function command(
-  nodeArgs: readonly string[],
-  script: string | undefined = '/project/server.js',
-  isNode = true,
-): Command {
-  return {
-    file: process.execPath,
-    nodeArgs,
-    args: ['server.js'],
-    display: '',
-    script,
-    extensions: [],
-    isNode,
-    variables: {},
-    notes: [],
-  };
-}
+const command = (nodeArgs: readonly string[], script = '/project/server.js', isNode = true): Command =>
+  createCommand({ nodeArgs, args: ['server.js'], script, isNode });
 
 /** The plan in short: where it waits, and the flags with the base names of devwatch's files. */
 function plan(nodeArgs: readonly string[], env: NodeJS.ProcessEnv = {}, script?: string): unknown {

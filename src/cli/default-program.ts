@@ -1,0 +1,45 @@
+import path from 'node:path';
+import { realHost } from '../process/launch/host.ts';
+import { readManifest } from '../process/launch/packages.ts';
+import { findScript } from '../process/launch/search.ts';
+import { toolName } from '../process/launch/tools.ts';
+import { readRunnerWords } from '../process/launch/typescript-runners.ts';
+import { unwrap } from '../process/launch/wrappers.ts';
+import { simpleCommandOf } from '../process/shell-line.ts';
+import { UsageError } from '../shared/errors.ts';
+
+/**
+ * Returns the program of a folder where nothing names one: `main` in package.json, its `start` script if that is a
+ * plain command for Node, or the index of the folder; no words if there is none of these.
+ *
+ * @throws UsageError if `main` names a file that does not exist, and nothing else can be run
+ */
+export function defaultProgram(folder: string): readonly string[] {
+  const { main, scripts } = readManifest(folder, realHost) ?? {};
+  const entry = typeof main === 'string' && main !== '' ? main : undefined;
+  const found = entry === undefined ? undefined : findScript(entry, folder, realHost);
+  if (found !== undefined) return [found.word];
+  const { start } = (typeof scripts === 'object' && scripts !== null ? scripts : {}) as Readonly<
+    Record<string, unknown>
+  >;
+  const words = typeof start === 'string' ? nodeWordsOf(start) : undefined;
+  if (words !== undefined) return words;
+  const index = findScript('.', folder, realHost);
+  if (index !== undefined) return [path.relative(folder, index.file)];
+  if (entry === undefined) return [];
+  throw new UsageError(
+    `nothing to run: "main" in package.json names ${entry}, which does not exist · devwatch <script>`,
+  );
+}
+
+/** Returns the words of a line that starts Node without the help of a shell; undefined for all other lines. */
+function nodeWordsOf(line: string): readonly string[] | undefined {
+  const command = simpleCommandOf(line);
+  if (command === undefined) return undefined;
+  const { words, holder } = unwrap(command.words);
+  const tool = toolName(words[0] ?? '');
+  const isNode = holder === undefined && (tool === 'node' || readRunnerWords(tool, words.slice(1)) !== undefined);
+  if (!isNode) return undefined;
+  const variables = Object.entries(command.variables).map(([name, value]) => `${name}=${value}`);
+  return variables.length === 0 ? command.words : ['env', ...variables, ...command.words];
+}

@@ -1,0 +1,81 @@
+/** Finds scripts as Node does, and commands as a shell that knows the project's own ones does. */
+
+import path from 'node:path';
+import { foldersAbove, type Host, realHost } from './host.ts';
+import { readManifest } from './packages.ts';
+
+/** Finds the executable of this name in `node_modules/.bin`, from the folder upward, or on the environment's PATH. */
+export function findOnPath(
+  word: string,
+  folder: string,
+  env: NodeJS.ProcessEnv = process.env,
+  host: Pick<Host, 'isExecutable' | 'isPosix'> = realHost,
+): string | undefined {
+  if (word === '') return undefined;
+  if (hasFolder(word)) return [path.resolve(folder, word)].find(host.isExecutable);
+  const suffixes = host.isPosix ? [''] : (env.PATHEXT ?? '.EXE;.CMD').split(';');
+  // An empty element of PATH means the current folder.
+  return [...binFolders(folder), ...(env[pathName(env, host)] ?? '').split(path.delimiter)]
+    .flatMap((bin) => suffixes.map((suffix) => path.resolve(folder, bin, word + suffix)))
+    .find(host.isExecutable);
+}
+
+/** Returns whether a word is a path, which a shell does not look up. */
+export const hasFolder = (word: string): boolean => word.includes('/') || word.includes(path.sep);
+
+const binFolders = (folder: string): string[] =>
+  foldersAbove(folder).map((above) => path.join(above, 'node_modules', '.bin'));
+
+/** Returns PATH with the commands of the project before all others, for lines that a shell runs. */
+export function withProjectCommands(folder: string, env: NodeJS.ProcessEnv, host: Host = realHost): NodeJS.ProcessEnv {
+  const name = pathName(env, host);
+  const present = (env[name] ?? '').split(path.delimiter);
+  const bins = binFolders(folder).filter((bin) => host.kindOf(bin) === 'folder');
+  // As with npm, what is nearest to the program comes first.
+  const others = present.filter((element) => !bins.includes(element));
+  return bins.length === 0 ? env : { ...env, [name]: [...bins, ...others].join(path.delimiter) };
+}
+
+/** Windows has `Path`, and a copy of the environment is case sensitive. */
+const pathName = (env: NodeJS.ProcessEnv, { isPosix }: Pick<Host, 'isPosix'>): string =>
+  (isPosix ? undefined : Object.keys(env).find((name) => name.toUpperCase() === 'PATH')) ?? 'PATH';
+
+/** A script, and the word by which Node finds it. */
+export interface FoundScript {
+  /** Absolute. */
+  readonly file: string;
+  readonly word: string;
+}
+
+/** Extensions that Node tries by itself, and those of further scripts. */
+const ownExtensions = ['.js', '.json', '.node'];
+const otherExtensions = ['.mjs', '.cjs', '.ts', '.mts', '.cts', '.tsx'];
+
+/**
+ * Returns the script that a word means to Node: a file, with or without its extension, or a folder with an entry point.
+ * Undefined if there is none.
+ */
+export function findScript(word: string, folder: string, host: Host): FoundScript | undefined {
+  const place = path.resolve(folder, word);
+  const isFile = (file: string): boolean => host.kindOf(file) === 'file';
+  if (isFile(place)) return { file: place, word };
+  const own = ownExtensions.find((extension) => isFile(place + extension));
+  if (own !== undefined) return { file: place + own, word };
+  const other = otherExtensions.find((extension) => isFile(place + extension));
+  if (other !== undefined) return { file: place + other, word: word + other };
+  if (host.kindOf(place) !== 'folder') return undefined;
+  const { main } = readManifest(place, host) ?? {};
+  const entries = typeof main === 'string' && main !== '' ? [main, path.join(main, 'index')] : [];
+  for (const entry of [...entries, 'index']) {
+    const found = path.resolve(place, entry) === place ? undefined : findFile(path.join(place, entry), isFile);
+    if (found === undefined) continue;
+    // Node finds it by the name of the folder, unless a compiler is needed.
+    const isOwn = ['', ...ownExtensions].some((extension) => found === path.join(place, entry) + extension);
+    const isPlain = isOwn && !/\.[mc]?tsx?$/.test(found);
+    return { file: found, word: isPlain ? word : path.join(word, path.relative(place, found)) };
+  }
+  return undefined;
+}
+
+const findFile = (file: string, isFile: (file: string) => boolean): string | undefined =>
+  ['', ...ownExtensions, ...otherExtensions].map((extension) => file + extension).find(isFile);

@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest';
+import { defaultProgram } from '../../../src/cli/default-program.ts';
+import { createProject } from '../../support/project.ts';
+
+type Files = Readonly<Record<string, string>>;
+
+const manifest = (fields: object): Files => ({ 'package.json': JSON.stringify(fields) });
+const start = (line: string, main?: string): Files => manifest({ main, scripts: { start: line } });
+
+test.each<[what: string, files: Files, words: readonly string[]]>([
+  ['main', { ...manifest({ main: 'lib/a.js' }), 'lib/a.js': '', 'index.js': '' }, ['lib/a.js']],
+  ['main without its extension', { ...manifest({ main: 'lib/a' }), 'lib/a.js': '' }, ['lib/a']],
+  ['main in TypeScript', { ...manifest({ main: 'src/a' }), 'src/a.ts': '' }, ['src/a.ts']],
+  ['main before the start script', { ...start('node b.js', 'a.js'), 'a.js': '' }, ['a.js']],
+  ['the start script', { ...start('node ./bin/www 80'), 'index.js': '' }, ['node', './bin/www', '80']],
+  ['the start script if main is missing', start('node b.js', 'dist/a.js'), ['node', 'b.js']],
+  ['the start script with variables', start('A=b C="d e" node b.js'), ['env', 'A=b', 'C=d e', 'node', 'b.js']],
+  ['the start script by cross-env', start('cross-env A=b tsx src/a.ts'), ['cross-env', 'A=b', 'tsx', 'src/a.ts']],
+  ['the index instead of a start script for a shell', { ...start('tsc && node a.js'), 'index.js': '' }, ['index.js']],
+  ['the index instead of another command', { ...start('next start'), 'index.js': '' }, ['index.js']],
+  ['the index instead of a command behind another one', { ...start('nice node a.js'), 'index.js': '' }, ['index.js']],
+  ['an index in TypeScript', { 'index.ts': '' }, ['index.ts']],
+  ['nothing', { 'readme.md': '' }, []],
+])('a folder runs %s', async (_, files, words) => {
+  await using project = createProject(files);
+  expect(defaultProgram(project.path)).toEqual(words);
+});
+
+test('a folder whose main is missing runs nothing', async () => {
+  await using project = createProject(manifest({ main: 'dist/index.js' }));
+  const message = 'nothing to run: "main" in package.json names dist/index.js, which does not exist';
+  expect(() => defaultProgram(project.path)).toThrow(message);
+});
