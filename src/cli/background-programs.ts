@@ -11,6 +11,7 @@ import { withDeadline } from '../shared/deadline.ts';
 import { UsageError } from '../shared/errors.ts';
 import type { Next } from '../shared/events.ts';
 import { formatTime } from '../shared/format.ts';
+import { formatAddress } from '../terminal/format.ts';
 import { exitCodes, print } from './print.ts';
 import type { NamedProgram } from './select-programs.ts';
 
@@ -129,8 +130,8 @@ export function describeResult(
   const where = `pid ${pid} · ${logs}`;
   switch (result.state) {
     case 'up': {
-      const port = result.port === undefined ? undefined : `port ${result.port}`;
-      return report(0, `is up${again} after ${formatTime(result.ms)}`, port, where);
+      const address = formatAddress(result) || undefined;
+      return report(0, `is up${again} after ${formatTime(result.ms)}`, address, where);
     }
     case 'running':
       return report(0, `is running${again}`, where);

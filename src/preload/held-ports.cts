@@ -5,14 +5,18 @@
  */
 
 import type { openHandleSender as OpenHandleSender, SendHandle } from './handle-sender.cts';
-import type { Channel, Drain, HeldSocket, HoldOrders, ServerFacts } from './protocol.ts' with {
+import type { Channel, Drain, HeldSocket, HoldOrders, ServerFacts, ServerRole } from './protocol.ts' with {
   'resolution-mode': 'import',
 };
-import type { Traffic as TrafficClass } from './traffic.cts';
+
+import type { milliseconds as Milliseconds, Traffic as TrafficClass } from './traffic.cts';
 
 const fs = require('node:fs') as typeof import('node:fs');
 const net = require('node:net') as NetInternals & typeof import('node:net');
-const { Traffic } = require('./traffic.cjs') as { Traffic: typeof TrafficClass };
+const { Traffic, milliseconds } = require('./traffic.cjs') as {
+  Traffic: typeof TrafficClass;
+  milliseconds: typeof Milliseconds;
+};
 const { openHandleSender } = require('./handle-sender.cjs') as { openHandleSender: typeof OpenHandleSender };
 
 type Server = import('node:net').Server;
@@ -27,6 +31,7 @@ interface Handle {
 interface ListeningServer extends Server {
   _handle: Handle | null;
   _connectionKey?: string | undefined;
+  _unref?: boolean;
 }
 
 type ListenArgs = [address: string | null, port: number, type: number, backlog: number, fd?: number, flags?: number];
@@ -74,6 +79,10 @@ class HeldPorts {
   #isDraining = false;
   #serial = 0;
   #releaseTimer: NodeJS.Timeout | undefined;
+  /** When the program began, when its first server began to listen, and when the latest one did. */
+  #beganAt = 0;
+  #firstAt: number | undefined;
+  #latestAt = 0;
 
   constructor(orders: HoldOrders, channel: Channel) {
     this.#orders = orders;
@@ -86,7 +95,8 @@ class HeldPorts {
   }
 
   onBegin(): void {
-    this.#releaseAfter(firstClaimTimeoutMs);
+    this.#beganAt = milliseconds();
+    this.#releaseWhenDue();
   }
 
   /** Runs in place of `_listen2`. The proxy calls it directly: another function would be seen in stack traces. */
@@ -103,7 +113,7 @@ class HeldPorts {
     Reflect.apply(listen, server, args);
     const handle = server._handle as Handle | null | undefined;
     if (handle === null || handle === undefined) this.#reportAddressInUse(server);
-    else if (address.canBeHeld) this.#hold(server, handle, address, inherited);
+    else this.#onListening(server, handle, address, inherited);
   };
 
   /** Returns the inherited socket for this address, if there is one. */
@@ -140,23 +150,37 @@ class HeldPorts {
     });
   }
 
-  /** Sends devwatch a duplicate of a new socket, and reports that the program listens. */
-  #hold(server: ListeningServer, handle: Handle, address: Address, inherited: HeldSocket | undefined): void {
-    const { file, key, host } = address;
+  /** Reports that the program listens. Sends devwatch a duplicate of a new socket. */
+  #onListening(server: ListeningServer, handle: Handle, address: Address, inherited: HeldSocket | undefined): void {
+    const { file, key, host, canBeHeld } = address;
     if (inherited?.connectionKey !== undefined) server._connectionKey = inherited.connectionKey;
     this.#serial += 1;
     const id = inherited?.id ?? `${process.pid}.${this.#serial}`;
     const port = portOf(handle);
-    const sendHandle = this.#orders.keeps ? this.#openSender() : undefined;
+    const sendHandle = this.#orders.keeps && canBeHeld ? this.#openSender() : undefined;
     if (sendHandle !== undefined) {
       const path = file === undefined ? undefined : fileIdentityOf(file);
       this.#track(id, handle, file, inherited);
       this.#traffic ??= new Traffic();
       const socket = { id, key, connectionKey: server._connectionKey, path, port };
       if (inherited === undefined) sendHandle({ hold: socket }, handle);
+    } else {
+      this.#reportClose(id, handle);
     }
-    this.#channel.send({ type: 'listens', id, port, path: file, host, protocol: protocolOf(server) });
-    this.#releaseAfter(claimTimeoutMs);
+    const facts = { port, host, protocol: protocolOf(server), role: roleOf(server, port) };
+    this.#channel.send({ type: 'listens', id, key, path: file, ...facts });
+    this.#latestAt = milliseconds();
+    this.#firstAt ??= this.#latestAt;
+    this.#releaseWhenDue();
+  }
+
+  #reportClose(id: string, handle: Handle): void {
+    const close = handle.close.bind(handle);
+    handle.close = (done) => {
+      Reflect.deleteProperty(handle, 'close');
+      this.#channel.send({ type: 'closes', id });
+      close(done);
+    };
   }
 
   /** Tracks a socket that devwatch holds. When the program closes it, its port is free at once, as without devwatch. */
@@ -211,16 +235,25 @@ class HeldPorts {
     });
   }
 
-  /** Releases inherited sockets that are unclaimed after this time. */
-  #releaseAfter(ms: number): void {
+  /** Releases each inherited socket that is unclaimed when its time is over. */
+  #releaseWhenDue(): void {
     clearTimeout(this.#releaseTimer);
+    const now = milliseconds();
+    for (const one of this.#unclaimed) {
+      if (this.#dueAt(one) > now) continue;
+      this.#discard(one);
+      this.#channel.send({ type: 'unclaimed', id: one.id });
+    }
     if (this.#unclaimed.length === 0) return;
-    this.#releaseTimer = setTimeout(() => {
-      for (const one of this.#unclaimed) {
-        this.#discard(one);
-        this.#channel.send({ type: 'unclaimed', id: one.id });
-      }
-    }, ms).unref();
+    const next = Math.min(...this.#unclaimed.map((one) => this.#dueAt(one)));
+    this.#releaseTimer = setTimeout(() => this.#releaseWhenDue(), Math.ceil(next - now)).unref();
+  }
+
+  /** The time at which an inherited socket is released: it may take twice as long as in the run before. */
+  #dueAt({ lagMs = 0 }: HeldSocket): number {
+    if (this.#firstAt === undefined) return this.#beganAt + firstClaimTimeoutMs;
+    const untilMs = Math.min(2 * lagMs + claimTimeoutMs, firstClaimTimeoutMs);
+    return Math.max(this.#firstAt + untilMs, this.#latestAt + claimTimeoutMs);
   }
 
   #discard(one: HeldSocket): void {
@@ -237,8 +270,23 @@ function addressOf([address, port, type, , , flags = 0]: ListenArgs): Address {
 
 /** Returns the protocol of a server by the methods that only such servers have; Node's classes may not be loaded. */
 function protocolOf(server: ListeningServer): ServerFacts['protocol'] {
-  const isHttp = 'closeAllConnections' in server || server.listenerCount('stream') > 0;
-  return isHttp ? ('setSecureContext' in server ? 'https' : 'http') : undefined;
+  const isSecure = 'setSecureContext' in server;
+  if ('closeAllConnections' in server) return isSecure ? 'https' : 'http';
+  // HTTP/2, which browsers speak over TLS only.
+  return isSecure && server.listenerCount('stream') > 0 ? 'https' : undefined;
+}
+
+/** Returns what is known about the part that a server plays in the program. */
+function roleOf(server: ListeningServer, port: number | undefined): ServerRole | undefined {
+  const { PORT } = process.env;
+  const isNamedBy = (word: string): boolean => new RegExp(`(?:^|\\D)${port}$`).test(word);
+  if (port === undefined) return undefined;
+  if (PORT === String(port) || process.argv.slice(2).some(isNamedBy)) return 'named';
+  // Servers of WebSockets, such as that of Vite, answer a plain request by "426 Upgrade Required".
+  const answers = server.listeners('request').map(String);
+  if (server._unref === true || (answers.length > 0 && answers.every((answer) => /\b426\b/.test(answer))))
+    return 'auxiliary';
+  return Number(PORT) > 0 ? 'other' : undefined;
 }
 
 function handleOf({ descriptor }: HeldSocket): Handle | null {

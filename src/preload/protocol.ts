@@ -71,15 +71,18 @@ export interface HeldSocket {
   readonly port?: number | undefined;
   /** Opened by a service manager: for any server on this port or path, and never released. */
   readonly isSocketActivated?: boolean | undefined;
+  /** In the run before, time from the first server to this one, in ms. */
+  readonly lagMs?: number | undefined;
   readonly descriptor: number;
 }
 
-/** The facts about a server from which its URL follows. */
+/** The facts about a server from which its address, and its role, follow. */
 export interface ServerFacts {
   readonly port?: number | undefined;
   readonly host?: string | undefined;
   /** Undefined for a server that is not known to serve HTTP. */
   readonly protocol?: 'http' | 'https' | undefined;
+  readonly role?: ServerRole | undefined;
 }
 
 /** Facts about an error that nothing in the program has caught. */
@@ -89,6 +92,13 @@ export interface UncaughtError {
   /** The module that could not be found, as the program named it, and the file that did. */
   readonly missing?: { readonly request: string; readonly from?: string } | undefined;
 }
+
+/**
+ * Facts about a server that help to find the program's own one: its port is `named` by PORT or by an argument of the
+ * program; it is `auxiliary`, because it only upgrades to WebSockets or does not keep the program alive; PORT names
+ * an `other` port than its own.
+ */
+export type ServerRole = 'named' | 'auxiliary' | 'other';
 
 /** A message from the preload to devwatch. */
 export type PreloadMessage = Readonly<
@@ -110,7 +120,9 @@ export type PreloadMessage = Readonly<
    * The program listens on the socket `id`: on a port, or at the path of a Unix socket. `host` is an address, or
    * undefined for all of them.
    */
-  | ({ type: 'listens'; id: string; path?: string | undefined } & ServerFacts)
+  | ({ type: 'listens'; id: string; key: string; path?: string | undefined } & ServerFacts)
+  /** The program has closed a server whose socket is not held. */
+  | { type: 'closes'; id: string }
   /** The program has no use for an inherited socket. */
   | { type: 'unclaimed'; id: string }
   /** The program closes a socket. It waits until devwatch has closed its duplicate. */

@@ -85,6 +85,6 @@ function milliseconds(): number {
   return seconds * 1000 + nanoseconds / 1e6;
 }
 
-export type { Traffic };
+export type { milliseconds, Traffic };
 
-module.exports = { Traffic };
+module.exports = { milliseconds, Traffic };

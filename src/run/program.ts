@@ -17,12 +17,12 @@ import { findPortHolders } from '../process/sockets/port-holders.ts';
 import { writtenByOwnProcess } from '../process/tree/usage.ts';
 import type { CancelTimer, Clock } from '../shared/clock.ts';
 import { messageOf } from '../shared/errors.ts';
-import type { Cause, Change, Emit, EventOf, StopReason } from '../shared/events.ts';
+import type { Cause, Change, Emit, EventOf, ServerAddress, StopReason } from '../shared/events.ts';
 import { unreachable } from '../shared/unreachable.ts';
 import { policyOf } from '../supervise/policy.ts';
+import { Servers } from '../supervise/servers.ts';
 import { Supervisor, type SupervisorEvent } from '../supervise/supervisor.ts';
 import { Watchdog } from '../supervise/watchdog.ts';
-import type { WatchSession } from '../watch/watch-session.ts';
 import { Changes } from './changes.ts';
 import * as plans from './command-plan.ts';
 import { hookCommandsOf, hookFor } from './program-hooks.ts';
@@ -30,6 +30,7 @@ import { ProgramInput } from './program-input.ts';
 import { Readiness } from './readiness.ts';
 import { RestartTimeline } from './restart-timeline.ts';
 import type { Configurable } from './settings-reloader.ts';
+import { Watching } from './watching.ts';
 
 /** The launcher, as far as a program needs it. */
 export interface ProgramLauncher extends Pick<Launcher, 'launch' | 'discardStandbys' | 'releasePorts' | 'close'> {
@@ -48,8 +49,6 @@ export interface ProgramOptions {
 
 /** After this long without a restart, the user learns what devwatch waits for. */
 const slowStopNoticeMs = 1500;
-/** After this long without a watcher, the user learns that the folders are still being read. */
-const slowScanNoticeMs = 1000;
 /** devwatch may learn of a Ctrl-C this much later than of the program's end that it caused. */
 const maxInterruptDelayMs = 50;
 
@@ -60,24 +59,21 @@ export class Program implements Configurable {
   readonly #emit: Emit;
   readonly #timeline: RestartTimeline;
   readonly #changes: Changes;
+  readonly #watching: Watching;
   readonly #supervisor: Supervisor<RunningProgram>;
   #plan: plans.RunPlan;
+  readonly #servers: Servers;
   #watchdog: Watchdog;
   /** The latest run while its root process is alive. */
   #live: RunningProgram | undefined;
   /** Set by `start`, before which no run can be requested. */
   #launcher: ProgramLauncher | undefined;
   #hooks: ReturnType<ProgramLauncher['openHooks']> | undefined;
-  /** Undefined before the start, and while no file is watched. */
-  #session: WatchSession | undefined;
-  /** Settles when the latest settings are watched. */
-  #watching: Promise<void> = Promise.resolve();
   /** Ignore rules or package.json have changed since the watch plan was made. */
   #isWatchPlanStale = false;
   /** A file has changed that decides how the program is run. */
   #isCommandStale = false;
   #isStopping = false;
-  #hasEnded = false;
   #cancelStopNotice: CancelTimer = () => {};
 
   /** @throws UsageError when there is nothing to run, or it cannot be run */
@@ -95,15 +91,20 @@ export class Program implements Configurable {
     };
     this.input = new ProgramInput(() => this.#plan.loaded.settings.stdin, this.#emit);
     this.#timeline = new RestartTimeline(clock);
+    this.#servers = new Servers(clock);
     this.#watchdog = this.#createWatchdog();
     this.#changes = new Changes({
       clock,
       timeline: this.#timeline,
       plan: () => this.#plan,
-      session: () => this.#session,
+      session: () => this.#watching.session,
       written: () => this.#written(),
       emit: this.#emit,
       dispatch: (type) => this.#supervisor.dispatch({ type }),
+    });
+    this.#watching = new Watching({
+      ...{ clock, plan: () => this.#plan, emit: this.#emit },
+      onChange: (change) => this.#onChange(change),
     });
     this.#supervisor = new Supervisor({
       policy: policyOf(settings, request.endsWhenDone !== true),
@@ -136,8 +137,7 @@ export class Program implements Configurable {
     const since = Date.now();
     this.#supervisor.dispatch({ type: 'start' });
     this.input.start();
-    this.#watching = this.#watch(since);
-    await this.#watching;
+    await this.#watching.start(since);
   }
 
   /** @param escalates whether a run that is already being stopped for a restart is killed */
@@ -173,7 +173,7 @@ export class Program implements Configurable {
     const rewatches = this.#isWatchPlanStale || affected(changed, 'watch');
     this.#isWatchPlanStale = false;
     if (this.#launcher === undefined) return changed; // The first start uses them.
-    if (rewatches) this.#rewatch();
+    if (rewatches) this.#watching.restart();
     if (affected(changed, 'program')) this.restart('settings', false);
     return changed;
   }
@@ -195,45 +195,6 @@ export class Program implements Configurable {
     return changed;
   }
 
-  /** Watches by the settings in force. `since`: epoch ms from which on a save counts. */
-  async #watch(since: number): Promise<void> {
-    const { clock } = this.#options;
-    const { loaded, command } = this.#plan;
-    if (loaded.settings.watch.length === 0) {
-      await this.#session?.close();
-      this.#session = undefined;
-      return;
-    }
-    const startedAt = clock.now();
-    // Loaded only now: the program is already starting.
-    const [watching, { WatchSession }] = await Promise.all([
-      import('./watch-plan.ts'),
-      import('../watch/watch-session.ts'),
-    ]);
-    if (this.#hasEnded) return;
-    const onChange = (change: Change): void => this.#onChange(change);
-    this.#session ??= new WatchSession({ clock, onChange, emit: this.#emit }, since);
-    const plan = await watching.planWatch(loaded, command);
-    const { linkedPackages, filter } = plan;
-    for (const message of watching.warnOfRoots(filter)) this.#emit({ type: 'warning', message });
-    const onSlow = (): void => this.#emit({ type: 'scanning', program: command.display });
-    const cancelNotice = clock.after(slowScanNoticeMs, onSlow);
-    const coverage = await this.#session.watch(plan, since).finally(cancelNotice);
-    if (coverage === undefined) return;
-    const facts = { ...coverage, linkedPackages, ms: clock.now() - startedAt };
-    this.#emit(watching.describeWatch(this.#plan, filter, facts));
-    const remarks = watching.remarksOn(filter, this.#plan, this.#session.files());
-    for (const message of remarks) this.#emit({ type: 'warning', message });
-  }
-
-  /** Watches by changed settings; the old watcher stays until the new one has taken over. */
-  #rewatch(): void {
-    const since = Date.now();
-    this.#watching = this.#watching
-      .then(() => this.#watch(since))
-      .catch((error: unknown) => this.reportProblem(`the old watcher stays in use: ${messageOf(error)}`));
-  }
-
   #onChange(change: Change): void {
     const { loaded } = this.#plan;
     const isForDevwatchAlone = plans.isReadByDevwatchAlone(change.path, loaded);
@@ -250,7 +211,7 @@ export class Program implements Configurable {
   /** Launches the next run. The tree of the run before is gone. */
   #launch(run: number, cause: Cause): RunningProgram {
     if (this.#launcher === undefined) throw new Error('a run was requested before start()');
-    this.#session?.begin(Date.now());
+    this.#watching.session?.begin(Date.now());
     const changes = this.#changes.runStarts();
     this.#refreshPlan();
     this.#timeline.launch();
@@ -279,7 +240,7 @@ export class Program implements Configurable {
     const before = this.#plan;
     try {
       this.#plan = plans.refresh(before, this.#options.request, this.#isCommandStale);
-      if (!plans.watchesSame(before, this.#plan)) this.#rewatch();
+      if (!plans.watchesSame(before, this.#plan)) this.#watching.restart();
       this.#isCommandStale = false;
     } catch (error) {
       this.reportProblem(`${messageOf(error)} · command and variables stay as they were`);
@@ -320,12 +281,13 @@ export class Program implements Configurable {
         if (isLive) this.input.leavesInput();
         return;
       case 'loads':
-        this.#session?.loads(event.file);
+        this.#watching.session?.loads(event.file);
         return;
       case 'listens':
+      case 'closes':
       case 'message':
       case 'output':
-        this.#watchdog.readiness.onSign(event);
+        if (isLive) this.#watchdog.onSign(event);
         return;
       case 'portTaken':
         this.#emit({ type: 'portTaken', port: event.port, holders: findPortHolders(event.port) });
@@ -374,25 +336,27 @@ export class Program implements Configurable {
   }
 
   async #end(reason: StopReason): Promise<void> {
-    this.#hasEnded = true;
     this.#changes.close();
     this.#watchdog.end();
-    await Promise.all([this.#session?.close(), this.#hooks?.close(), this.#launcher?.close()]);
+    await Promise.all([this.#watching.close(), this.#hooks?.close(), this.#launcher?.close()]);
     this.readiness.onEvent({ type: 'end', reason });
     this.#options.onEnd(reason);
   }
 
   #createWatchdog(): Watchdog {
+    const emit = (type: 'ready' | 'address') => (address: ServerAddress, at: number) => {
+      if (type === 'ready') this.#supervisor.reportUp();
+      this.#emit({ type, run: this.#supervisor.run, ms: this.#timeline.msUntil(at), ...address });
+    };
     const { settings } = this.#plan.loaded;
     return new Watchdog({
       clock: this.#options.clock,
       // A program at a breakpoint does not answer.
       settings: plans.isDebugged(this.#plan) ? { ...settings, health: undefined } : settings,
       probe: (target, signal) => (target.kind === 'http' ? probeHttp(target.url, signal) : probeTcp(target, signal)),
-      onReady: (address) => {
-        this.#supervisor.reportUp();
-        this.#emit({ type: 'ready', run: this.#supervisor.run, ms: this.#timeline.sinceRunCaused, ...address });
-      },
+      servers: this.#servers,
+      onReady: emit('ready'),
+      onAddress: emit('address'),
       onUnhealthy: (reason, permanent) => this.#supervisor.reportUnhealthy(reason, permanent),
     });
   }

@@ -9,7 +9,14 @@
 
 import type { CancelTimer, Clock } from '../shared/clock.ts';
 import { createDeferred, type Deferred } from '../shared/deferred.ts';
-import { assumedRunningAfterMs, type DevwatchEvent, describeOutcome, type Emit, type Next } from '../shared/events.ts';
+import {
+  assumedRunningAfterMs,
+  type DevwatchEvent,
+  describeOutcome,
+  type Emit,
+  type Next,
+  type ServerAddress,
+} from '../shared/events.ts';
 
 /** `running`: it lives, has no explicit readiness check and does not listen on a port: whether it is up cannot be known. */
 export type ReadinessState = 'starting' | 'up' | 'running' | 'ended' | 'crashed' | 'stopping';
@@ -33,7 +40,7 @@ export interface ReadinessStatus {
 
 /** Result of a start. `ms`: time since the cause of the run; `next`: what devwatch does now. */
 export type StartOutcome =
-  | { readonly state: 'up'; readonly ms: number; readonly port: number | undefined }
+  | ({ readonly state: 'up'; readonly ms: number } & ServerAddress)
   | { readonly state: 'running'; readonly ms: number }
   | { readonly state: 'failed'; readonly reason: string; readonly next: Next['kind'] }
   | { readonly state: 'ended'; readonly next: Next['kind'] }
@@ -95,11 +102,14 @@ export class Readiness {
         this.#onStart(event.run, event.ms);
         break;
       case 'ready': {
-        const { port, ms } = event;
+        const { port, url, ms } = event;
         this.#enter({ state: 'up', port });
-        this.#settle({ state: 'up', ms, port });
+        this.#settle({ state: 'up', ms, port, url });
         break;
       }
+      case 'address':
+        this.#status = { ...this.#status, port: event.port };
+        break;
       case 'crash': {
         const reason = describeOutcome(event.outcome);
         this.#enter({ state: 'crashed', reason, ...planOf(event.next) });

@@ -59,6 +59,11 @@ export class RestartTimeline {
 
   /** Time since the cause of the latest run in ms. */
   get sinceRunCaused(): number {
-    return this.#clock.now() - this.#runCausedAt;
+    return this.msUntil(this.#clock.now());
+  }
+
+  /** Time from the cause of the latest run until `at` in ms. */
+  msUntil(at: number): number {
+    return at - this.#runCausedAt;
   }
 }

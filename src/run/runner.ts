@@ -158,7 +158,7 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
         return;
       }
       this.#cleanups.push(() => live.close());
-      this.on('ready', () => live.reload());
+      for (const type of ['ready', 'address'] as const) this.on(type, () => live.reload());
       this.on('pages', ({ paths, styles }) => (styles ? live.swapStyles(paths) : live.reload()));
       this.#emitEvent({ type: 'liveReload', url: `${live.url}/client.js` });
     } catch (error) {

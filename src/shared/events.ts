@@ -121,6 +121,8 @@ export type DevwatchEvent =
     }
   /** The program is up, `ms` after the cause of the run, by the readiness check that `ready` names. */
   | ({ readonly type: 'ready'; readonly run: number; readonly ms: number } & ServerAddress)
+  /** The program's own server turned out to be another one, which listens `ms` after the cause of the run. */
+  | ({ readonly type: 'address'; readonly run: number; readonly ms: number } & ServerAddress)
   /**
    * The program has lived for 3 seconds without a sign of readiness: `ready` is not set and it does not listen on a
    * port. It counts as running, `ms` after the cause of the run; `ready` may still follow.

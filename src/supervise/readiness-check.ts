@@ -9,9 +9,9 @@ import type { ProbeResult } from './health.ts';
 /** An address that can be probed from outside of the program. */
 export type ProbeAddress = Exclude<Probe, { kind: 'event-loop' }>;
 
-/** The program listens on a port or elsewhere, has sent a message over Node's IPC, or has printed something. */
+/** The program's servers listen, the last one since `at`; it has sent a message over Node's IPC, or has printed something. */
 export type ReadinessSign =
-  | ({ readonly type: 'listens' } & ServerAddress)
+  | { readonly type: 'serves'; readonly at: number }
   | { readonly type: 'message'; readonly message: unknown }
   | { readonly type: 'output'; readonly chunk: Buffer };
 
@@ -21,8 +21,8 @@ export interface ReadinessCheckOptions {
   readonly ready: string | undefined;
   /** Sends one request to an address. When `signal` aborts, the result no longer matters. */
   readonly probe: (target: ProbeAddress, signal: AbortSignal) => Promise<ProbeResult>;
-  /** Called once in a run. */
-  readonly onReady: (address: ServerAddress) => void;
+  /** Called once in a run, with the time `at` which it is ready, and the address that `ready` names. */
+  readonly onReady: (at: number, address: ServerAddress | undefined) => void;
 }
 
 /** Pauses between two probes of a program that is not up yet: the first, and the longest. */
@@ -68,8 +68,8 @@ export class ReadinessCheck {
   /** Takes what the current run does. */
   onSign(sign: ReadinessSign): void {
     switch (sign.type) {
-      case 'listens':
-        if (this.#sign === 'listen') this.#ready({ port: sign.port, url: sign.url });
+      case 'serves':
+        if (this.#sign === 'listen') this.#ready(sign.at);
         return;
       case 'message':
         if (this.#sign === 'message' && isReadyMessage(sign.message)) this.#ready();
@@ -81,10 +81,10 @@ export class ReadinessCheck {
     }
   }
 
-  #ready(address: ServerAddress = {}): void {
+  #ready(at: number = this.#options.clock.now(), address?: ServerAddress): void {
     if (!this.#isWaiting) return;
     this.end();
-    this.#options.onReady(address);
+    this.#options.onReady(at, address);
   }
 
   /** Sends requests until one is answered. */
@@ -96,7 +96,7 @@ export class ReadinessCheck {
     void probe(target, request.signal).then(({ ok }) => {
       if (this.#request !== request) return;
       this.#cancelTimer();
-      if (ok) this.#ready(addressOf(target));
+      if (ok) this.#ready(clock.now(), addressOf(target));
       else this.#cancelTimer = clock.after(pause, () => this.#probe(target, Math.min(pause * 1.5, maxPauseMs)));
     });
   }

@@ -5,8 +5,10 @@ import type { Settings } from '../config/settings-types.ts';
 import type { CancelTimer, Clock } from '../shared/clock.ts';
 import type { ServerAddress } from '../shared/events.ts';
 import { formatBytes, formatTime } from '../shared/format.ts';
+import type { Server } from '../shared/server.ts';
 import { Health, type ProbeResult } from './health.ts';
-import { type ProbeAddress, ReadinessCheck } from './readiness-check.ts';
+import { type ProbeAddress, ReadinessCheck, type ReadinessSign } from './readiness-check.ts';
+import type { Servers } from './servers.ts';
 
 /** A run, as far as the watchdog needs it. */
 export interface WatchedRun {
@@ -16,13 +18,23 @@ export interface WatchedRun {
   memory(): number | undefined;
 }
 
+/** A fact about the current run from which its readiness follows. */
+export type Sign =
+  | Exclude<ReadinessSign, { type: 'serves' }>
+  | { readonly type: 'listens'; readonly server: Server }
+  | { readonly type: 'closes'; readonly id: string };
+
 export interface WatchdogOptions {
   readonly clock: Clock;
+  /** Kept from one watchdog to the next. */
+  readonly servers: Servers;
   readonly settings: Pick<Settings, 'health' | 'ready' | 'maxMemory' | 'timeout'>;
   /** Sends one request to an address. When `signal` aborts, the result no longer matters. */
   readonly probe: (target: ProbeAddress, signal: AbortSignal) => Promise<ProbeResult>;
-  /** The run is up. Called once in a run. */
-  readonly onReady: (address: ServerAddress) => void;
+  /** The run is up since `at`. Called once in a run. */
+  readonly onReady: (address: ServerAddress, at: number) => void;
+  /** The address of the program has turned out to be another one than that of `onReady`. */
+  readonly onAddress: (address: ServerAddress, at: number) => void;
   /** The run fails a check. `permanent`: restarting will not help until a file changes. Called at most once in a run. */
   readonly onUnhealthy: (reason: string, permanent: boolean) => void;
 }
@@ -32,8 +44,7 @@ const memoryIntervalMs = 2000;
 const minHighSamples = 2;
 
 export class Watchdog {
-  /** Takes the signs of readiness of the current run. */
-  readonly readiness: ReadinessCheck;
+  readonly #readiness: ReadinessCheck;
   readonly #options: WatchdogOptions;
   readonly #health: Health | undefined;
   #run: WatchedRun | undefined;
@@ -44,24 +55,52 @@ export class Watchdog {
   constructor(options: WatchdogOptions) {
     const { clock, settings, probe } = options;
     this.#options = options;
-    this.readiness = new ReadinessCheck({
-      clock,
-      ready: settings.ready,
-      probe,
-      onReady: (address) => this.#onReady(address),
-    });
+    const onReady = (at: number, address?: ServerAddress): void => this.#onReady(at, address);
+    this.#readiness = new ReadinessCheck({ clock, ready: settings.ready, probe, onReady });
     this.#health = settings.health && this.#createHealth(settings.health);
   }
 
-  /** A run begins. `isUp`: it began earlier, and `onReady` has been called for it. */
-  begin(run: WatchedRun, isUp = false): void {
+  /** A run begins. */
+  begin(run: WatchedRun): void {
     this.end();
+    this.#options.servers.begin();
+    this.#watch(run, false);
+  }
+
+  /** Takes a fact about the current run. */
+  onSign(sign: Sign): void {
+    const { servers } = this.#options;
+    if (sign.type === 'listens') servers.listens(sign.server);
+    else if (sign.type === 'closes') servers.closes(sign.id);
+    else this.#readiness.onSign(sign);
+  }
+
+  /** The run is over, or is being stopped. */
+  end(): void {
+    this.#options.servers.end();
+    this.#release();
+  }
+
+  /** Hands the current run over to a watchdog with other settings. */
+  replaceBy(next: Watchdog): void {
+    const run = this.#run;
+    this.#release();
+    if (run !== undefined) next.#watch(run, this.#isUp);
+  }
+
+  /** @param isUp whether `onReady` has been called for the run */
+  #watch(run: WatchedRun, isUp: boolean): void {
     this.#run = run;
     this.#isUp = isUp;
     this.#health?.begin();
     if (isUp) this.#health?.up();
-    else this.readiness.begin();
-    const { clock, settings } = this.#options;
+    else this.#readiness.begin();
+    const { clock, settings, servers, onAddress } = this.#options;
+    const isProbed = parseProbe(settings.ready ?? '') !== undefined;
+    servers.notify({
+      onUp: (at) => this.#readiness.onSign({ type: 'serves', at }),
+      onAddress: (at) => void (this.#isUp && !isProbed && onAddress(servers.address, at)),
+    });
     const { timeout, maxMemory } = settings;
     if (maxMemory !== undefined) this.#sampleMemory(run, maxMemory);
     if (timeout === undefined) return;
@@ -69,26 +108,19 @@ export class Watchdog {
     this.#cancelTimeout = clock.after(timeout, () => this.#fail(reason, true));
   }
 
-  /** The run is over, or is being stopped. */
-  end(): void {
+  #release(): void {
     this.#run = undefined;
-    this.readiness.end();
+    this.#readiness.end();
     this.#health?.end();
     this.#cancelSample();
     this.#cancelTimeout();
   }
 
-  /** Hands the current run over to a watchdog with other settings. */
-  replaceBy(next: Watchdog): void {
-    const run = this.#run;
-    this.end();
-    if (run !== undefined) next.begin(run, this.#isUp);
-  }
-
-  #onReady(address: ServerAddress): void {
+  #onReady(at: number, address?: ServerAddress): void {
+    const { servers, onReady } = this.#options;
     this.#isUp = true;
     this.#health?.up();
-    this.#options.onReady(address);
+    onReady(address ?? servers.address, at);
   }
 
   #fail(reason: string, permanent: boolean): void {

@@ -65,6 +65,7 @@ export class ServiceNotifier {
 function statusOf(event: DevwatchEvent): string | undefined {
   switch (event.type) {
     case 'ready':
+    case 'address':
       return event.port === undefined ? 'is up' : `is up · port ${event.port}`;
     case 'running':
       return 'is running';

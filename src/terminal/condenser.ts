@@ -72,6 +72,12 @@ export class Condenser {
       case 'watching':
         this.#linkedPackages = event.linkedPackages;
         return [...lines, ...this.#flushIntroduction()];
+      case 'address':
+        this.#latest = { ms: event.ms, isUp: true };
+        return [
+          ...this.#flushIntroduction(),
+          ...this.#onUp(`answering in ${formatTime(event.ms)}`, formatAddress(event)),
+        ];
       case 'ready':
         this.#latest = { ms: event.ms, isUp: true };
         return this.#onUp(`answering in ${formatTime(event.ms)}`, formatAddress(event));

@@ -44,7 +44,8 @@ export function render(event: DevwatchEvent, { folder, version }: View): readonl
     case 'start':
       return renderStart(event);
     case 'ready':
-      return []; // The condenser adds this to the line about the restart.
+    case 'address':
+      return []; // The condenser prints these.
     case 'running':
       return detail(`counts as running after ${formatTime(event.ms)} · not ready yet`);
     case 'pages': {

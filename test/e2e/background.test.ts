@@ -21,7 +21,7 @@ test('start returns when the program is up, list shows it, and stop ends its pro
   const started = await session.run('start', '--name', 'web', 'server.js', String(port));
   expect(started).toMatchObject({
     code: 0,
-    out: expect.stringMatching(new RegExp(`^web is up after .* · port ${port} · pid \\d+`)),
+    out: expect.stringMatching(new RegExp(`^web is up after .* · http://localhost:${port} · pid \\d+`)),
   });
   expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe('fine');
   const program = await session.home.caller();
@@ -366,7 +366,7 @@ test('reloaded settings take effect, or a warning names those that need a restar
   session.project.write('.watchrc', JSON.stringify(more));
   await session.run('reload', 'web');
   // The program listens long before it prints that it is up: the new readiness check applies.
-  expect((await session.run('restart', 'web')).out).toMatch(/^web is up again after [\d.]+ s · pid /);
+  expect((await session.run('restart', 'web')).out).toMatch(/^web is up again after [\d.]+ s · http:/);
   const messages = fs.readFileSync(session.file('web', 'err.log'), 'utf8').trim().split('\n');
   const ready = JSON.parse(messages.at(-1) ?? '');
   expect(ready).toMatchObject({ event: 'ready', run: 3 });

@@ -459,3 +459,21 @@ test('child processes of the program do not inherit held ports', async () => {
   const { descriptors } = await session.says('descriptors', 2);
   expect(descriptors).not.toMatch(/ [3-9] -> socket/);
 });
+
+test('a port that comes late is held as long as it takes, and the program is up when it listens', async () => {
+  const [early, late] = [await freePort(), await freePort()];
+  const twoServers = (version: number): string => `
+    const http = require('http');
+    http.createServer().listen(${early}, '127.0.0.1', () => require(process.env.TEST_DIAL)({ version: ${version} }));
+    // Later than a port that the run before did not listen on is held.
+    setTimeout(() => http.createServer((_, response) => response.end('version ${version}')).listen(${late}, '127.0.0.1'), 600);`;
+  await using app = await start({ files: { 'server.js': twoServers(1) }, args: ['server.js'] });
+  expect((await app.event('ready')).port).toBe(early);
+  expect(await app.event('address')).toMatchObject({ run: 1, port: late, url: `http://localhost:${late}` });
+  await app.event('watching');
+  app.write('server.js', twoServers(2));
+  await app.caller(({ says }) => says.version === 2);
+  const answer = talk({ host: '127.0.0.1', port: late });
+  expect(await app.event('ready')).toMatchObject({ run: 2, port: late });
+  expect(await answer).toMatch(/version 2$/);
+});

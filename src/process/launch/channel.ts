@@ -30,6 +30,9 @@ export function readMessages(stream: Duplex, onMessage: (message: PreloadMessage
 const isText = (value: unknown): value is string => typeof value === 'string';
 const isNumber = (value: unknown): value is number => typeof value === 'number';
 
+/** Whether an optional field is one of these texts. */
+const isAmong = (texts: readonly unknown[], value: unknown): boolean => value === undefined || texts.includes(value);
+
 const checks: Readonly<Record<PreloadMessage['type'], (fields: Readonly<Record<string, unknown>>) => boolean>> = {
   begins: () => true,
   'reads-stdin': () => true,
@@ -38,12 +41,15 @@ const checks: Readonly<Record<PreloadMessage['type'], (fields: Readonly<Record<s
   package: ({ file, kind }) => isText(file) && (kind === 'require' || kind === 'import'),
   parked: ({ files }) => Array.isArray(files) && files.every(isText),
   'prewarm-failed': ({ file, message }) => isText(file) && isText(message),
-  listens: ({ id, port, path, host, protocol }) =>
+  listens: ({ id, key, port, path, host, protocol, role }) =>
     isText(id) &&
+    isText(key) &&
     (port === undefined || isNumber(port)) &&
     (path === undefined || isText(path)) &&
     (host === undefined || isText(host)) &&
-    (protocol === undefined || protocol === 'http' || protocol === 'https'),
+    isAmong(['http', 'https'], protocol) &&
+    isAmong(['named', 'auxiliary', 'other'], role),
+  closes: ({ id }) => isText(id),
   unclaimed: ({ id }) => isText(id),
   unhold: ({ id }) => isText(id),
   drained: ({ signalsItself }) => typeof signalsItself === 'boolean',

@@ -5,9 +5,10 @@ import fs from 'node:fs';
 import type { Drain, PackageFile, PreloadMessage, UncaughtError } from '../../preload/protocol.ts';
 import { type CancelTimer, systemClock } from '../../shared/clock.ts';
 import { codeOf, messageOf } from '../../shared/errors.ts';
-import type { Fault, Outcome, ServerAddress, StopStage, Survivor } from '../../shared/events.ts';
+import type { Fault, Outcome, StopStage, Survivor } from '../../shared/events.ts';
+import type { Server } from '../../shared/server.ts';
 import type { HeldPorts } from '../sockets/held-ports.ts';
-import { serverAddress } from '../sockets/server-address.ts';
+import { serverOf } from '../sockets/server.ts';
 import { Termination } from '../tree/terminate.ts';
 import { TreeWrites, treeCpuTime, treeMemory } from '../tree/usage.ts';
 import type { Child, LaunchOptions } from './child.ts';
@@ -18,7 +19,9 @@ import { forwardOutput, type OutputStreams } from './output.ts';
 export type ProgramEvent =
   | Extract<PreloadMessage, { type: 'begins' | 'leaves-stdin' | 'loads' | 'prewarm-failed' }>
   /** The program listens; a Unix socket has no port. */
-  | ({ readonly type: 'listens' } & ServerAddress)
+  | { readonly type: 'listens'; readonly server: Server }
+  /** The program no longer listens on the server with this id. */
+  | { readonly type: 'closes'; readonly id: string }
   /** The program is about to end, because another process listens on this port. */
   | { readonly type: 'portTaken'; readonly port: number }
   /** The program sent a message over Node's IPC. */
@@ -91,6 +94,7 @@ export class ContainedProgram implements RunningProgram {
   /** Ids of the held sockets that the program listens on, and of those that it has ever listened on. */
   readonly #listening = new Set<string>();
   readonly #listened = new Set<string>();
+  #firstListenedAt: number | undefined;
   /** The port that another process has, and that the program has not replaced by one of its own since. */
   #wantedPort: number | undefined;
   /** The latest error that the program has not caught. */
@@ -153,7 +157,7 @@ export class ContainedProgram implements RunningProgram {
   }
 
   #onMessage(message: PreloadMessage): void {
-    const { child, heldPorts, listener, onPackage } = this.#context;
+    const { child, clock, heldPorts, listener, onPackage } = this.#context;
     switch (message.type) {
       case 'begins':
       case 'loads':
@@ -176,13 +180,19 @@ export class ContainedProgram implements RunningProgram {
         this.#wantedPort = undefined;
         this.#listening.add(message.id);
         this.#listened.add(message.id);
-        listener.onEvent({ type: 'listens', ...serverAddress(message) });
+        this.#firstListenedAt ??= clock.now();
+        heldPorts.noteLag(message.id, clock.now() - this.#firstListenedAt);
+        listener.onEvent({ type: 'listens', server: serverOf(message) });
+        return;
+      case 'closes':
+        listener.onEvent(message);
         return;
       case 'uncaught':
         this.#uncaught = { error: message, at: this.#context.clock.now() };
         return;
       case 'unhold':
         this.#listening.delete(message.id);
+        listener.onEvent({ type: 'closes', id: message.id });
         void heldPorts.release(message.id, child.process).then(() => child.answer(true));
         return;
       case 'unclaimed':

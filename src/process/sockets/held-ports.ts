@@ -45,6 +45,8 @@ export class HeldPorts {
   readonly activated: readonly HeldPort[];
   readonly #onChange: () => Promise<void>;
   readonly #received = new Map<string, ReceivedPort>();
+  /** For each socket the time from the first server of a run to the one on it, in ms. */
+  readonly #lags = new Map<string, number>();
   /** Ids of sockets whose handle has arrived, until the program releases them. */
   readonly #arrived = new Set<string>();
   /** Sockets that a program released before their handle arrived. */
@@ -58,7 +60,16 @@ export class HeldPorts {
 
   /** All sockets that a process started now inherits. */
   get all(): readonly HeldPort[] {
-    return [...this.activated, ...this.#received.values()];
+    const received = [...this.#received.values()].map((port) => {
+      const lagMs = this.#lags.get(port.socket.id);
+      return { ...port, socket: { ...port.socket, lagMs } };
+    });
+    return [...this.activated, ...received];
+  }
+
+  /** Notes how long after the first server of its run the one on this socket has begun to listen. */
+  noteLag(id: string, lagMs: number): void {
+    this.#lags.set(id, lagMs);
   }
 
   /** Receives the sockets that a process hands over through its IPC channel. */
@@ -125,6 +136,7 @@ export class HeldPorts {
     const ports = [...this.#received.values()].filter(fits);
     for (const { socket, handle } of ports) {
       this.#received.delete(socket.id);
+      this.#lags.delete(socket.id);
       handle.close();
     }
     if (ports.length > 0) void this.#onChange();

@@ -40,6 +40,12 @@ const where = 'pid 7 · logs: devwatch logs web';
 
 test.each<[AwaitedResult, boolean, 0 | 1, readonly string[]]>([
   [{ state: 'up', ms: 120, port: 3000 }, false, 0, [`web is up after 120 ms · port 3000 · ${where}`]],
+  [
+    { state: 'up', ms: 120, port: 80, url: 'http://localhost' },
+    false,
+    0,
+    [`web is up after 120 ms · http://localhost · ${where}`],
+  ],
   [{ state: 'up', ms: 120, port: undefined }, true, 0, [`web is up again after 120 ms · ${where}`]],
   [{ state: 'running', ms: 3000 }, false, 0, [`web is running · ${where}`]],
   [{ state: 'ended', next: 'wait' }, false, 0, [`web has run and ended · next: wait · ${where}`]],

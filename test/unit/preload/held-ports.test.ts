@@ -22,6 +22,12 @@ interface Options {
   readonly isTaken?: boolean;
 }
 
+interface ListenOptions {
+  readonly fd?: number;
+  readonly flags?: number;
+  readonly server?: object;
+}
+
 /** Opens HeldPorts with a fake `node:net`, whose `_listen2` makes a handle for port 3000. */
 function open({ held = [], isTaken = false }: Options = {}) {
   const messages: PreloadMessage[] = [];
@@ -47,6 +53,9 @@ function open({ held = [], isTaken = false }: Options = {}) {
     listenerCount(): number {
       return 0;
     }
+    listeners(): readonly unknown[] {
+      return [];
+    }
     once(_event: unknown, listener: (error: object) => void): void {
       listener({ code: 'EADDRINUSE', port: 3000 });
     }
@@ -58,6 +67,7 @@ function open({ held = [], isTaken = false }: Options = {}) {
     'node:net': { Server: FakeServer, _createServerHandle: (...args: number[]) => handleFrom(args[3] ?? -1) },
     'node:fs': { closeSync: (descriptor: number) => closedDescriptors.push(descriptor) },
     './traffic.cjs': {
+      milliseconds: () => Date.now(),
       Traffic: class {
         drain(until: number, onEnd: (isInTime: boolean) => void): void {
           drains.push(until);
@@ -82,8 +92,9 @@ function open({ held = [], isTaken = false }: Options = {}) {
     closedDescriptors,
     drains,
     kill,
-    listen(port = 3000, address = '::', { fd, flags = 0 }: { fd?: number; flags?: number } = {}): Server {
-      const server = new FakeServer();
+    /** @param options `server`: properties of the server */
+    listen(port = 3000, address = '::', { fd, flags = 0, server: own = {} }: ListenOptions = {}): Server {
+      const server = Object.assign(new FakeServer(), own);
       server._listen2(address, port, 6, 511, fd, flags);
       return server;
     },
@@ -99,6 +110,7 @@ beforeEach(() => {
 
 afterEach(() => {
   vi.useRealTimers();
+  vi.unstubAllEnvs();
   vi.restoreAllMocks();
 });
 
@@ -109,14 +121,15 @@ describe('a program that listens', () => {
     const { listen, sent, messages } = open();
     expect(listen()._handle?.from).toBe('new');
     expect(sent).toMatchObject([{ hold: { key: '6 :: 3000 0', port: 3000 } }]);
-    expect(messages).toEqual([{ type: 'listens', id: `${process.pid}.1`, port: 3000, host: '::' }]);
+    const id = `${process.pid}.1`;
+    expect(messages).toEqual([{ type: 'listens', id, key: '6 :: 3000 0', port: 3000, host: '::' }]);
   });
 
   test('inherits the socket of the run before for the same address', () => {
     const { listen, sent, messages } = open({ held: [earlier] });
     expect(listen()._handle?.from).toBe(7);
     expect(sent).toEqual([]);
-    expect(messages).toEqual([{ type: 'listens', id: 'a', port: 3000, host: '::' }]);
+    expect(messages).toEqual([{ type: 'listens', id: 'a', key: '6 :: 3000 0', port: 3000, host: '::' }]);
   });
 
   test('inherits an activated socket on its port, whatever the address', () => {
@@ -131,6 +144,57 @@ describe('a program that listens', () => {
     const { listen, sent } = open();
     expect(listen(3000, '::', options)._handle?.from).toBe('new');
     expect(sent).toEqual([]);
+  });
+
+  test('reports that it listens with reusePort, and that it closes the server', () => {
+    const { listen, messages } = open();
+    listen(3000, '::', { flags: 2 })._handle?.close();
+    expect(messages).toMatchObject([
+      { type: 'listens', port: 3000 },
+      { type: 'closes', id: `${process.pid}.1` },
+    ]);
+  });
+
+  const upgrades = (): readonly unknown[] => [(response: { writeHead(code: number): void }) => response.writeHead(426)];
+
+  test.each<[string, string, object, string | undefined]>([
+    ['no role', '', {}, undefined],
+    ['the port that PORT names', '3000', {}, 'named'],
+    ['another port than PORT names', '3001', {}, 'other'],
+    ['a server that does not keep the program alive', '3001', { _unref: true }, 'auxiliary'],
+    ['a server of WebSockets', '', { listeners: upgrades }, 'auxiliary'],
+    ['the port that PORT names, whatever the server does', '3000', { listeners: upgrades }, 'named'],
+  ])('reports %s', (_, PORT, server, role) => {
+    vi.stubEnv('PORT', PORT);
+    const { listen, messages } = open();
+    listen(3000, '::', { server });
+    expect(messages[0]).toHaveProperty('role', role);
+  });
+
+  test.each([
+    ['3000', 'named'],
+    ['--port=3000', 'named'],
+    ['http://127.0.0.1:3000', 'named'],
+    ['13000', undefined],
+    ['3000ms', undefined],
+  ])('reports whether the argument %s names its port: %s', (argument, role) => {
+    vi.spyOn(process, 'argv', 'get').mockReturnValue(['node', 'server.js', argument]);
+    const { listen, messages } = open();
+    listen();
+    expect(messages[0]).toHaveProperty('role', role);
+  });
+
+  test.each<[object, string | undefined]>([
+    [{}, undefined],
+    [{ closeAllConnections() {} }, 'http'],
+    [{ closeAllConnections() {}, setSecureContext() {} }, 'https'],
+    [{ setSecureContext() {} }, undefined],
+    [{ setSecureContext() {}, listenerCount: (event: string) => (event === 'stream' ? 1 : 0) }, 'https'],
+    [{ listenerCount: (event: string) => (event === 'stream' ? 1 : 0) }, undefined],
+  ])('reports the protocol of a server with %o: %s', (server, protocol) => {
+    const { listen, messages } = open();
+    listen(3000, '::', { server });
+    expect(messages[0]).toHaveProperty('protocol', protocol);
   });
 
   test('releases an inherited socket on the same port of another address first', () => {
@@ -148,6 +212,24 @@ describe('a program that listens', () => {
     await advance(1);
     expect(closedDescriptors).toEqual([7]);
     expect(messages.at(-1)).toEqual({ type: 'unclaimed', id: 'a' });
+  });
+
+  test('keeps an unclaimed socket twice as long as the run before took to listen on it, and 500 ms', async () => {
+    const { listen, messages, closedDescriptors, advance } = open({
+      held: [
+        { ...earlier, port: 4000, lagMs: 900 },
+        { ...earlier, id: 'b', port: 4001, lagMs: 10, descriptor: 8 },
+      ],
+    });
+    await advance(5000);
+    listen(5000);
+    await advance(520);
+    expect(closedDescriptors).toEqual([8]);
+    await advance(1779);
+    expect(closedDescriptors).toEqual([8]);
+    await advance(1);
+    expect(closedDescriptors).toEqual([8, 7]);
+    expect(messages.slice(1).map((message) => 'id' in message && message.id)).toEqual(['b', 'a']);
   });
 
   test('frees the port when it closes the socket, unless the socket is activated', () => {

@@ -101,15 +101,17 @@ function open(settings: SettingsInput = {}) {
 describe('a run', () => {
   test('is up when it listens, and reports when it began', () => {
     const { clock, program, start, latest, events, hooks } = open();
+    const url = 'http://localhost:3000';
     start();
     clock.advance(20);
     latest().report({ type: 'begins' });
     clock.advance(10);
-    latest().report({ type: 'listens', port: 3000 });
+    latest().report({ type: 'listens', server: { id: 'a', key: 'a', port: 3000, url, role: undefined } });
+    clock.advance(50);
     expect(events.slice(1)).toMatchObject([
       { type: 'start', run: 1, pid: 1001, cause: 'start', ms: 0 },
       { type: 'begin', run: 1, ms: 20 },
-      { type: 'ready', run: 1, ms: 30, port: 3000 },
+      { type: 'ready', run: 1, ms: 30, port: 3000, url },
     ]);
     expect(program.readiness.status).toMatchObject({ state: 'up', port: 3000 });
     expect(hooks).toMatchObject([

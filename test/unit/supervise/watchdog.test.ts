@@ -4,28 +4,35 @@ import { describe, expect, test } from 'vitest';
 import { healthDefaults } from '../../../src/config/defaults.ts';
 import type { Settings } from '../../../src/config/settings-types.ts';
 import type { ProbeResult } from '../../../src/supervise/health.ts';
-import { Watchdog, type WatchedRun } from '../../../src/supervise/watchdog.ts';
+import { Servers } from '../../../src/supervise/servers.ts';
+import { type Sign, Watchdog, type WatchedRun } from '../../../src/supervise/watchdog.ts';
 import { createClock } from '../../support/clock.ts';
 
 const run: WatchedRun = { ping: () => false, memory: () => undefined };
+const listens = (port: number | undefined): Sign => ({
+  type: 'listens',
+  server: { id: 'a', key: 'a', port, url: undefined, role: undefined },
+});
 const refused: ProbeResult = { ok: false, kind: 'refused' };
 
 /** @param answers results of the probes in order; the last one repeats */
 function open(
   settings: Partial<Pick<Settings, 'ready' | 'timeout' | 'maxMemory' | 'health'>>,
   answers: readonly ProbeResult[] = [refused],
+  clock = createClock(),
+  servers = new Servers(clock),
 ) {
-  const clock = createClock();
   const reports: string[] = [];
   let probes = 0;
   const watchdog = new Watchdog({
-    clock,
+    ...{ clock, servers },
     settings: { health: undefined, ready: undefined, maxMemory: undefined, timeout: undefined, ...settings },
     probe() {
       probes += 1;
       return Promise.resolve(answers[Math.min(probes, answers.length) - 1] ?? refused);
     },
     onReady: ({ port }) => reports.push(port === undefined ? 'ready' : `ready on ${port}`),
+    onAddress: ({ port }) => reports.push(`serves on ${port}`),
     onUnhealthy: (reason, permanent) => reports.push(`${reason}${permanent ? ' · permanent' : ''}`),
   });
   const advance = async (ms: number): Promise<void> => {
@@ -34,25 +41,26 @@ function open(
       for (let turn = 0; turn < 5; turn += 1) await Promise.resolve();
     }
   };
-  return { clock, reports, watchdog, advance, probes: () => probes };
+  return { clock, servers, reports, watchdog, advance, probes: () => probes };
 }
 
 describe('a run is ready', () => {
   test.each<[string | undefined, (watchdog: Watchdog) => void, readonly string[]]>([
-    [undefined, (watchdog) => watchdog.readiness.onSign({ type: 'listens', port: 3000 }), ['ready on 3000']],
-    ['listen', (watchdog) => watchdog.readiness.onSign({ type: 'listens', port: undefined }), ['ready']],
-    ['message', (watchdog) => watchdog.readiness.onSign({ type: 'message', message: 'ready' }), ['ready']],
-    ['message', (watchdog) => watchdog.readiness.onSign({ type: 'message', message: { type: 'ready' } }), ['ready']],
-    ['message', (watchdog) => watchdog.readiness.onSign({ type: 'message', message: { type: 'hello' } }), []],
-    ['message', (watchdog) => watchdog.readiness.onSign({ type: 'listens', port: 3000 }), []],
-    ['/up/', (watchdog) => watchdog.readiness.onSign({ type: 'output', chunk: Buffer.from('it is up') }), ['ready']],
-    ['/up/', (watchdog) => watchdog.readiness.onSign({ type: 'message', message: 'ready' }), []],
-    ['exit', (watchdog) => watchdog.readiness.onSign({ type: 'listens', port: 3000 }), []],
+    [undefined, (watchdog) => watchdog.onSign(listens(3000)), ['ready on 3000']],
+    ['listen', (watchdog) => watchdog.onSign(listens(undefined)), ['ready']],
+    ['message', (watchdog) => watchdog.onSign({ type: 'message', message: 'ready' }), ['ready']],
+    ['message', (watchdog) => watchdog.onSign({ type: 'message', message: { type: 'ready' } }), ['ready']],
+    ['message', (watchdog) => watchdog.onSign({ type: 'message', message: { type: 'hello' } }), []],
+    ['message', (watchdog) => watchdog.onSign(listens(3000)), []],
+    ['/up/', (watchdog) => watchdog.onSign({ type: 'output', chunk: Buffer.from('it is up') }), ['ready']],
+    ['/up/', (watchdog) => watchdog.onSign({ type: 'message', message: 'ready' }), []],
+    ['exit', (watchdog) => watchdog.onSign(listens(3000)), []],
   ])('with `ready` %s by its sign alone (%s)', (ready, act, expected) => {
-    const { reports, watchdog } = open({ ready });
+    const { clock, reports, watchdog } = open({ ready });
     watchdog.begin(run);
     act(watchdog);
     act(watchdog);
+    clock.advance(50);
     expect(reports).toEqual(expected);
   });
 
@@ -61,8 +69,8 @@ describe('a run is ready', () => {
     for (let cut = 0; cut <= text.length; cut += 1) {
       const { reports, watchdog } = open({ ready: '/läuft/' });
       watchdog.begin(run);
-      watchdog.readiness.onSign({ type: 'output', chunk: text.subarray(0, cut) });
-      watchdog.readiness.onSign({ type: 'output', chunk: text.subarray(cut) });
+      watchdog.onSign({ type: 'output', chunk: text.subarray(0, cut) });
+      watchdog.onSign({ type: 'output', chunk: text.subarray(cut) });
       expect(reports).toEqual(['ready']);
     }
   });
@@ -81,14 +89,15 @@ describe('a run is ready', () => {
   test('not after its end, nor a second time when a new watchdog takes the run over', () => {
     const first = open({ timeout: 500 });
     first.watchdog.begin(run);
-    first.watchdog.readiness.onSign({ type: 'listens', port: 3000 });
-    const second = open({ timeout: 800 });
+    first.watchdog.onSign(listens(3000));
+    first.clock.advance(50);
+    const second = open({ timeout: 800 }, [], first.clock, first.servers);
     first.watchdog.replaceBy(second.watchdog);
-    second.watchdog.readiness.onSign({ type: 'listens', port: 3000 });
-    expect([first.clock.pending, first.reports, second.reports]).toEqual([0, ['ready on 3000'], []]);
+    second.watchdog.onSign(listens(3000));
+    expect([first.clock.pending, first.reports, second.reports]).toEqual([1, ['ready on 3000'], []]);
     second.clock.advance(800);
     expect(second.reports).toEqual(['it has taken longer than 800 ms · permanent']);
-    second.watchdog.readiness.onSign({ type: 'listens', port: 3000 });
+    second.watchdog.onSign(listens(3000));
     expect(second.reports).toHaveLength(1);
   });
 });

@@ -18,7 +18,8 @@ test('a channel passes on valid messages and ignores everything else', () => {
     '{"type":"package","file":"/project/a.js","kind":"other"}',
     '{"type":"parked","files":["/project/a.js",1]}',
     '{"type":"address-in-use"}',
-    '{"type":"listens","id":"1","path":"/run/app.sock"}',
+    '{"type":"listens","id":"1","key":"-1 /run/app.sock -1 0","path":"/run/app.sock"}',
+    '{"type":"listens","id":"2","key":"6 :: 80 0","port":80,"role":"main"}',
     '{"type":"uncaught","fault":"other"}',
     '{"type":"uncaught","missing":{"from":"/project/a.js"}}',
     '{"type":"uncaught","missing":{"request":"./b"}}',
@@ -29,7 +30,7 @@ test('a channel passes on valid messages and ignores everything else', () => {
   expect(messages).toEqual([
     { type: 'begins' },
     { type: 'loads', file: '/project/a.js' },
-    { type: 'listens', id: '1', path: '/run/app.sock' },
+    { type: 'listens', id: '1', key: '-1 /run/app.sock -1 0', path: '/run/app.sock' },
     { type: 'uncaught', missing: { request: './b' } },
   ]);
 });

@@ -53,7 +53,7 @@ function serve(options: Partial<LaunchOptions> = {}): World {
   const world = run({ hold: true, drain: 500, ...options });
   world.child.canReceive = true;
   hold(world.heldPorts, 'a', 80);
-  world.child.report({ type: 'listens', id: 'a', port: 80 });
+  world.child.report({ type: 'listens', id: 'a', key: 'a', port: 80 });
   return world;
 }
 
@@ -204,6 +204,19 @@ describe('the fault of a run that has ended', () => {
   });
 });
 
+test('the time from the first server to each further one is noted for the next run', () => {
+  const { child, clock, heldPorts, events } = serve();
+  hold(heldPorts, 'b', 81);
+  clock.advance(900);
+  child.report({ type: 'listens', id: 'b', key: 'b', port: 81, protocol: 'http' });
+  expect(heldPorts.all.map(({ socket }) => [socket.id, socket.lagMs])).toEqual([
+    ['a', 0],
+    ['b', 900],
+  ]);
+  const server = { id: 'b', key: 'b', port: 81, url: 'http://localhost:81' };
+  expect(events.at(-1)).toMatchObject({ type: 'listens', server });
+});
+
 describe('the event portTaken', () => {
   const taken: ProgramEvent = { type: 'portTaken', port: 80 };
 
@@ -225,7 +238,7 @@ describe('the event portTaken', () => {
   test('is not emitted once the program listens on another port', () => {
     const { child, clock, types } = run();
     child.report({ type: 'address-in-use', port: 80, isHandled: true });
-    child.report({ type: 'listens', id: 'b', port: 81 });
+    child.report({ type: 'listens', id: 'b', key: 'b', port: 81 });
     child.exit(1);
     clock.advance(0);
     expect(types()).toEqual(['listens', 'exit']);

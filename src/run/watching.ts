@@ -1,0 +1,83 @@
+/** Watches the files of a program by the settings in force. */
+
+import type { Clock } from '../shared/clock.ts';
+import { messageOf } from '../shared/errors.ts';
+import type { Change, Emit } from '../shared/events.ts';
+import type { WatchSession } from '../watch/watch-session.ts';
+import type { RunPlan } from './command-plan.ts';
+
+export interface WatchingOptions {
+  readonly clock: Clock;
+  readonly plan: () => RunPlan;
+  readonly onChange: (change: Change) => void;
+  readonly emit: Emit;
+}
+
+/** After this long without a watcher, the user learns that the folders are still being read. */
+const slowScanNoticeMs = 1000;
+
+export class Watching {
+  readonly #options: WatchingOptions;
+  /** Undefined before the start, and while no file is watched. */
+  #session: WatchSession | undefined;
+  /** Settles when the latest settings are watched. */
+  #latest: Promise<void> = Promise.resolve();
+  #isClosed = false;
+
+  constructor(options: WatchingOptions) {
+    this.#options = options;
+  }
+
+  get session(): WatchSession | undefined {
+    return this.#session;
+  }
+
+  /** Begins to watch. A save counts from `since` (epoch ms) on. Resolves once no save can be missed any more. */
+  async start(since: number): Promise<void> {
+    this.#latest = this.#watch(since);
+    await this.#latest;
+  }
+
+  /** Watches by changed settings; the old watcher stays until the new one has taken over. */
+  restart(): void {
+    const since = Date.now();
+    const onError = (error: unknown): void =>
+      this.#options.emit({ type: 'problem', message: `the old watcher stays in use: ${messageOf(error)}` });
+    this.#latest = this.#latest.then(() => this.#watch(since)).catch(onError);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#session?.close();
+  }
+
+  async #watch(since: number): Promise<void> {
+    const { clock, plan: current, onChange, emit } = this.#options;
+    const { loaded, command } = current();
+    if (loaded.settings.watch.length === 0) {
+      await this.#session?.close();
+      this.#session = undefined;
+      return;
+    }
+    const startedAt = clock.now();
+    // Loaded only now: the program is already starting.
+    const [watching, { WatchSession }] = await Promise.all([
+      import('./watch-plan.ts'),
+      import('../watch/watch-session.ts'),
+    ]);
+    if (this.#isClosed) return;
+    this.#session ??= new WatchSession({ clock, onChange, emit }, since);
+    const plan = await watching.planWatch(loaded, command);
+    const { linkedPackages, filter } = plan;
+    for (const message of watching.warnOfRoots(filter)) emit({ type: 'warning', message });
+    const onSlow = (): void => emit({ type: 'scanning', program: command.display });
+    const cancelNotice = clock.after(slowScanNoticeMs, onSlow);
+    const coverage = await this.#session.watch(plan, since).finally(cancelNotice);
+    if (coverage === undefined) return;
+    const facts = { ...coverage, linkedPackages, ms: clock.now() - startedAt };
+    emit(watching.describeWatch(current(), filter, facts));
+    for (const message of watching.remarksOn(filter, current(), this.#session.files())) {
+      emit({ type: 'warning', message });
+    }
+  }
+}
