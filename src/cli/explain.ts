@@ -6,7 +6,7 @@ import type { Command } from '../process/launch/command.ts';
 import { typescript } from '../process/launch/tools.ts';
 import { commandOf, isReadByDevwatchAlone, type ProgramRequest } from '../run/command-plan.ts';
 import { planWatch } from '../run/watch-plan.ts';
-import { UsageError } from '../shared/errors.ts';
+import { attempt, UsageError } from '../shared/errors.ts';
 import type { Verdict } from '../shared/events.ts';
 import { formatPath, formatVerdict } from '../terminal/format.ts';
 import { type BackendChoice, chooseBackend } from '../watch/watcher.ts';
@@ -19,6 +19,8 @@ interface Explanation {
   /** Name of the program, if there are several. */
   readonly app: string | undefined;
   readonly path: string;
+  /** The path does not exist now: the answer is about a file that would be created. */
+  readonly isMissing?: true;
   readonly verdict: Verdict;
   readonly effect: 'restart' | 'settings' | 'none';
   /** The outermost of its folders that is not watched; undefined if all are. */
@@ -35,7 +37,7 @@ interface Explanation {
 export async function execute({ line, operands }: Invocation): Promise<void> {
   if (operands.length === 0) throw new UsageError('explain needs a path · devwatch explain src/server.js');
   const reasons = new Set<string>();
-  for (const program of programsOf(line)) {
+  for (const program of programsOf(line, true)) {
     const { loaded, app } = program;
     const scope = await planWatch(loaded, commandOrAny(program));
     const { filter } = scope;
@@ -44,11 +46,14 @@ export async function execute({ line, operands }: Invocation): Promise<void> {
     reasons.add(reason ?? '');
     for (const given of operands) {
       const full = path.resolve(given);
-      const isFolder = fs.statSync(full, { throwIfNoEntry: false })?.isDirectory() === true;
+      const stats = attempt(() => fs.statSync(full));
+      const isFolder = stats?.isDirectory() === true;
       const verdict = filter.explain(isFolder ? path.join(full, `any.${filter.extensions?.[0] ?? 'js'}`) : full);
       const counts = isReadByDevwatchAlone(full, loaded) ? 'settings' : 'restart';
       const effect = verdict.watched ? counts : 'none';
-      const explanation = { app, path: full, verdict, effect, pruned: prunedAt(full, filter), backend } as const;
+      const missing = stats === undefined ? ({ isMissing: true } as const) : {};
+      const pruned = prunedAt(full, filter);
+      const explanation = { app, path: full, ...missing, verdict, effect, pruned, backend } as const;
       const isJson = loaded.settings.logFormat === 'json';
       print(isJson ? JSON.stringify(explanation) : formatExplanation(given, explanation));
     }
@@ -77,10 +82,19 @@ const effects: Readonly<Record<Explanation['effect'], string>> = {
   none: 'is ignored',
 };
 
-function formatExplanation(given: string, { app, verdict, effect, pruned, backend }: Explanation): string {
+function formatExplanation(given: string, explanation: Explanation): string {
+  const { app, isMissing, verdict, effect, pruned, backend } = explanation;
   const where = pruned === undefined ? `watched by ${backend}` : `${formatPath(pruned, process.cwd())} is not watched`;
   const whose = app === undefined ? '' : `${app}: `;
-  const lines = [`${whose}${given}`, `${effects[effect]} · ${formatVerdict(verdict)}`];
+  const lines = [`${whose}${given}`, `${effects[effect]} · ${formatVerdict(verdict)}${remedyFor(given, verdict)}`];
   if (verdict.watched || pruned !== undefined) lines.push(where);
+  if (isMissing) lines.push('does not exist');
   return lines.join('\n  ');
+}
+
+/** Returns the option with which a file counts whose extension is the only obstacle. */
+function remedyFor(given: string, verdict: Verdict): string {
+  const extension = path.extname(given);
+  if (verdict.watched || verdict.reason !== 'extension' || extension === '') return '';
+  return ` · --watch . --watch '*${extension}' adds it`;
 }

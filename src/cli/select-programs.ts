@@ -20,10 +20,11 @@ export type Programs = readonly [NamedProgram, ...NamedProgram[]];
  * Returns the program that the command line names; else all of `apps`, or those of `--only`; else the program that the
  * settings or package.json name.
  *
+ * @param runsNothing settings that another user could have written are read as well
  * @throws UsageError with the flag, or the file, line and column of the mistake
  */
-export function programsOf(given: CommandLine): Programs {
-  const project = readProject(given);
+export function programsOf(given: CommandLine, runsNothing = false): Programs {
+  const project = readProject(given, runsNothing);
   const line = namingApp(given, project);
   const [first, ...others] = selectApps(line, project);
   if (first === undefined) return [{ ...programOf(line, project.common), app: undefined }];
@@ -74,8 +75,8 @@ function refuseSharedPorts(programs: Programs): void {
 }
 
 /** Reads the settings for a command line. Throws as `programsOf` does. */
-export const readProject = ({ flags, config }: CommandLine): LoadedProject =>
-  loadProject({ given: flags, folder: process.cwd(), config });
+export const readProject = ({ flags, config }: CommandLine, runsNothing = false): LoadedProject =>
+  loadProject({ given: flags, folder: process.cwd(), config, runsNothing });
 
 /** Returns the apps that are meant, in the order of the file; none if the command line names a program. */
 export function selectApps(

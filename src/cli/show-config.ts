@@ -9,7 +9,7 @@ import type { Invocation } from './subcommands.ts';
 /** Prints the settings to stdout, and to stderr where they come from. Throws as `programsOf` does. */
 export function execute({ line, operands }: Invocation): void {
   refuseOperands('config', operands);
-  const { common, apps } = readProject(line);
+  const { common, apps } = readProject(line, true);
   const { file, notes } = common;
   const valuesOf = ({ settings }: LoadedSettings): object =>
     Object.fromEntries(optionKeys.map((key) => [key, settings[key]]));

@@ -60,8 +60,11 @@ const table: Readonly<Record<Subcommand['group'], Readonly<Record<string, Row>>>
       load: () => import('./show-config.ts'),
     },
     explain: {
-      usage: '<path>...',
-      help: 'Explains for each path why a change of it restarts the program, or why it does not.',
+      usage: '<path>... [-- script|command [args...]]',
+      help: [
+        'Explains for each path why a change of it restarts the program, or why it does not. A command line that the settings',
+        'do not know follows --, with its options: devwatch explain src/a.ts -- --ext ts src/main.ts',
+      ],
       takes: 'paths',
       load: () => import('./explain.ts'),
     },

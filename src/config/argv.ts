@@ -76,22 +76,22 @@ export const parseArgv = (
 ): CommandLine => new ArgvReader(argv, own, before).read();
 
 /**
- * Reads the words after a subcommand that takes paths, among which options may stand.
+ * Reads the words after a subcommand that takes paths, among which options may stand; a command line may follow `--`.
  *
  * @throws UsageError as `parseArgv` does
  */
 export function parsePaths(before: CommandLine, words: readonly string[]): { line: CommandLine; paths: string[] } {
+  const end = words.includes('--') ? words.indexOf('--') : words.length;
   let line: CommandLine = { ...before, nodeArgs: [] };
   const paths: string[] = [];
-  for (let left = words; left.length > 0; ) {
+  for (let left = words.slice(0, end); left.length > 0; left = line.program.slice(1)) {
     line = parseArgv(left, line);
     const [stray] = line.nodeArgs;
     if (stray !== undefined) throw unknownOption(stray);
-    const read = line.literal ? line.program : line.program.slice(0, 1);
-    paths.push(...read);
-    left = line.program.slice(read.length);
+    paths.push(...line.program.slice(0, 1));
   }
-  return { line: { ...line, nodeArgs: before.nodeArgs, program: [] }, paths };
+  line = { ...line, nodeArgs: before.nodeArgs, program: [] };
+  return { line: end === words.length ? line : parseArgv(words.slice(end + 1), line), paths };
 }
 
 const emptyLine: CommandLine = {

@@ -45,6 +45,8 @@ export interface LoadRequest {
   readonly folder: string;
   /** A settings file named by the user, instead of those of the folder. */
   readonly config?: string | undefined;
+  /** No command will be run: a file that another user could have written is read, and a note names it. Default: false. */
+  readonly runsNothing?: boolean | undefined;
 }
 
 /**
@@ -52,7 +54,7 @@ export interface LoadRequest {
  *
  * @throws UsageError with file, line and column of the mistake
  */
-export function loadProject({ given, folder, config }: LoadRequest): LoadedProject {
+export function loadProject({ given, folder, config, runsNothing }: LoadRequest): LoadedProject {
   const flags: Layer = {
     values: given,
     folder,
@@ -62,7 +64,11 @@ export function loadProject({ given, folder, config }: LoadRequest): LoadedProje
   requireFolder(start, flags);
   const notes: string[] = [];
   const named = config === undefined ? undefined : path.resolve(folder, config);
-  const { layer: common = { ...flags, values: new Map() }, apps = [], file } = findLayers(start, named, notes);
+  const {
+    layer: common = { ...flags, values: new Map() },
+    apps = [],
+    file,
+  } = findLayers(start, named, notes, runsNothing);
   const settingsFiles =
     named === undefined ? ['.watchrc', 'package.json', 'nodemon.json'].map((name) => path.join(start, name)) : [named];
   const origin = { file, settingsFiles, notes };
@@ -176,14 +182,16 @@ function readLayers(document: Document): FoundLayers {
   return { layer, apps: apps === undefined ? [] : readApps(apps), file: document.file };
 }
 
-function findLayers(folder: string, named: string | undefined, notes: string[]): FoundLayers {
+function findLayers(folder: string, named: string | undefined, notes: string[], runsNothing = false): FoundLayers {
+  const read = (file: string): Document =>
+    runsNothing ? readDocument(file, (problem) => notes.push(problem)) : readDocument(file);
   if (named !== undefined) {
     if (!fs.existsSync(named)) throw new UsageError(`${named}: no such file (--config)`);
-    const document = readDocument(named);
+    const document = read(named);
     return isNodemonFile(named) ? readNodemon(document, notes) : readLayers(document);
   }
   const watchrc = path.join(folder, '.watchrc');
-  if (statsOf(watchrc, fs.lstatSync) !== undefined) return readLayers(readDocument(watchrc));
+  if (statsOf(watchrc, fs.lstatSync) !== undefined) return readLayers(read(watchrc));
 
   const manifest = path.join(folder, 'package.json');
   const document = readManifest(manifest);
@@ -191,7 +199,7 @@ function findLayers(folder: string, named: string | undefined, notes: string[]):
   if (own !== undefined) return readLayers(own);
 
   const nodemonFile = path.join(folder, 'nodemon.json');
-  const foreign = fs.existsSync(nodemonFile) ? readDocument(nodemonFile) : document?.child('nodemonConfig');
+  const foreign = fs.existsSync(nodemonFile) ? read(nodemonFile) : document?.child('nodemonConfig');
   if (foreign === undefined) return {};
   return readNodemon(foreign, notes);
 }

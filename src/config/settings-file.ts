@@ -48,9 +48,10 @@ const shown = (file: string): string => {
  *
  * @throws UsageError if it cannot be read, is not a text, too large or broken, or if (on POSIX) another user could have
  *   written it: it contains commands to run
+ * @param onDistrust receives that problem instead, where no command is run
  */
-export function readDocument(file: string): Document {
-  const text = readFile(file);
+export function readDocument(file: string, onDistrust: (problem: string) => void = refuse): Document {
+  const text = readFile(file, onDistrust);
   refuseDeepNesting(file, text);
   const errors: ParseError[] = [];
   const root = parser().parseTree(text, errors, { allowTrailingComma: true, allowEmptyContent: true });
@@ -60,17 +61,23 @@ export function readDocument(file: string): Document {
   return documentOf(file, text, root);
 }
 
-function readFile(file: string): string {
+const refuse = (problem: string): never => {
+  throw new UsageError(problem);
+};
+
+function readFile(file: string, onDistrust: (problem: string) => void): string {
   const problem = (text: string): UsageError => new UsageError(`${shown(file)}: ${text}`);
   let bytes: Buffer;
   try {
     const stats = fs.statSync(file);
     if (stats.isDirectory()) throw problem('is a folder, not a settings file');
     if (!stats.isFile()) throw problem('is not a regular file');
-    const size = Math.ceil(stats.size / maxFileBytes);
-    if (size > 1) throw problem(`has ${size} MB; a settings file has at most 1 MB`);
-    refuseForeign(file, stats);
-    bytes = fs.readFileSync(file);
+    const descriptor = fs.openSync(file, fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0));
+    try {
+      bytes = readDescriptor(file, descriptor, problem, onDistrust);
+    } finally {
+      fs.closeSync(descriptor);
+    }
   } catch (error) {
     if (error instanceof UsageError) throw error;
     const code = codeOf(error);
@@ -86,16 +93,49 @@ function readFile(file: string): string {
   throw problem('is not a text file in UTF-8');
 }
 
-/** Checks the owner of a `.watchrc`, but not of package.json: if that can be written, npm can be made to run anything. */
-function refuseForeign(file: string, stats: fs.Stats): void {
-  if (path.basename(file) === 'package.json') return;
-  const flaw = ownershipFlaw(stats, { kind: 'file', forbidden: 0o002, mayBeRoots: true });
-  if (flaw === undefined || hasNoModes(file)) return;
-  throw new UsageError(
-    flaw === 'owner'
-      ? `${shown(file)}: belongs to another user (uid ${stats.uid}) and contains commands to run · chown it, or use --config with a copy`
-      : `${shown(file)}: is writable by every user and contains commands to run · chmod o-w ${shown(file)}`,
-  );
+/** Reads a file that is open, so that it is the same one whose owner was checked. */
+function readDescriptor(
+  file: string,
+  descriptor: number,
+  problem: (text: string) => UsageError,
+  onDistrust: (problem: string) => void,
+): Buffer {
+  const stats = fs.fstatSync(descriptor);
+  if (!stats.isFile()) throw problem('is not a regular file');
+  const size = Math.ceil(stats.size / maxFileBytes);
+  if (size > 1) throw problem(`has ${size} MB; a settings file has at most 1 MB`);
+  const distrust = distrustOf(file, stats);
+  if (distrust !== undefined) onDistrust(distrust);
+  return fs.readFileSync(descriptor);
+}
+
+/**
+ * Returns why a `.watchrc` cannot be trusted: another user could have put it there. The owner of its folder and that of the
+ * package.json beside it can run commands anyway; package.json itself is not checked, as npm does not.
+ */
+function distrustOf(file: string, stats: fs.Stats): string | undefined {
+  if (path.basename(file) === 'package.json') return undefined;
+  const folder = path.dirname(file);
+  const rule = { kind: 'file', forbidden: 0o002, mayBeRoots: true, owners: ownersOf(folder) } as const;
+  const flaw = ownershipFlaw(stats, rule);
+  if (flaw === undefined || (flaw === 'mode' && !isOpenToOthers(folder)) || hasNoModes(file)) return undefined;
+  return flaw === 'owner'
+    ? `${shown(file)}: belongs to another user (uid ${stats.uid}) and contains commands to run · chown it, or use --config with a copy`
+    : `${shown(file)}: is writable by every user and contains commands to run · chmod o-w ${shown(file)}`;
+}
+
+/** Returns the users who decide what is in a folder; none if everybody can create files there, as in /tmp. */
+function ownersOf(folder: string): number[] {
+  const { uid, mode } = fs.statSync(folder);
+  if ((mode & 0o002) !== 0) return [];
+  const manifest = fs.statSync(path.join(folder, 'package.json'), { throwIfNoEntry: false });
+  return manifest?.isFile() === true ? [uid, manifest.uid] : [uid];
+}
+
+/** Whether every user can reach the files of a folder. */
+function isOpenToOthers(folder: string): boolean {
+  const parent = path.dirname(folder);
+  return (fs.statSync(folder).mode & 0o001) !== 0 && (parent === folder || isOpenToOthers(parent));
 }
 
 /** File systems on which every file has mode 777: 9p (WSL's /mnt), FUSE, vboxsf, VMware and Parallels folders, SMB, CIFS. */

@@ -8,6 +8,8 @@ export interface OwnershipRule {
   readonly forbidden: number;
   /** Files of root are trusted as well. Default: false. */
   readonly mayBeRoots?: boolean;
+  /** Further users whose files are trusted. */
+  readonly owners?: readonly number[];
 }
 
 /** The first rule that is broken: it is a symbolic link, of another kind, of another user, or open to others. */
@@ -19,11 +21,15 @@ export type OwnershipFlaw = 'link' | 'kind' | 'owner' | 'mode';
  *
  * @param stats from `lstat`, or from `fstat` of a file that was opened with O_NOFOLLOW, if links are to be refused
  */
-export function ownershipFlaw(stats: Stats, { kind, forbidden, mayBeRoots }: OwnershipRule): OwnershipFlaw | undefined {
+export function ownershipFlaw(
+  stats: Stats,
+  { kind, forbidden, mayBeRoots, owners = [] }: OwnershipRule,
+): OwnershipFlaw | undefined {
   if (stats.isSymbolicLink()) return 'link';
   if (!(kind === 'folder' ? stats.isDirectory() : stats.isFile())) return 'kind';
   const user = process.geteuid?.();
   if (user === undefined) return undefined;
-  if (stats.uid !== user && !(mayBeRoots === true && stats.uid === 0)) return 'owner';
+  const isTrusted = stats.uid === user || (mayBeRoots === true && stats.uid === 0) || owners.includes(stats.uid);
+  if (!isTrusted) return 'owner';
   return (stats.mode & forbidden) === 0 ? undefined : 'mode';
 }

@@ -132,7 +132,7 @@ describe('a linked workspace package', () => {
 
   test.each([
     ['--no-follow', ['--no-follow']],
-    ['a list of watched folders', ['--watch', '.']],
+    ['a list of watched files', ['--watch', '*.js']],
   ])('does not restart the program with %s', async (_, flags) => {
     await using home = await openHome();
     await using project = await workspace();
@@ -295,15 +295,31 @@ src
 src/a.test.js
   is ignored · ignore *.test.js
 notes.txt
-  is ignored · its extension is not watched
+  is ignored · its extension is not watched · --watch . --watch '*.txt' adds it
 node_modules/x/y.js
   is ignored · node_modules/ is ignored by default
   node_modules is not watched
+  does not exist
 ../far.js
   is ignored · no pattern matches it
+  does not exist
 .watchrc
   is read again as settings · watch PROJECT/.watchrc
   watched by inotify
+`);
+  });
+
+  test('answers for the command line after --', async () => {
+    await using project = createProject({ 'api/main.mjs': '', 'api/a.py': '' });
+    const words = ['explain', 'api/a.py', 'api/b.py', '--', '--ext', 'py', 'api/main.mjs'];
+    const { stdout } = await runDevwatch(words, { cwd: project.path });
+    expect(stdout).toBe(`api/a.py
+  restarts the program · watch .
+  watched by inotify
+api/b.py
+  restarts the program · watch .
+  watched by inotify
+  does not exist
 `);
   });
 

@@ -248,13 +248,14 @@ test.each([
 test.each([
   ['a.js b.js', ['a.js', 'b.js'], {}],
   ['--ext ts a.js -V b.js', ['a.js', 'b.js'], { ext: ['ts'], verbose: true }],
-  ['a.js -- --ext -V', ['a.js', '--ext', '-V'], {}],
+  ['a.js -- --ext ts src/main.ts -V', ['a.js'], { ext: ['ts'] }],
   ['a.js --no-verbose', ['a.js'], { verbose: false }],
   ['', [], {}],
 ])('among the paths of %j options are read', (line, paths, flags) => {
   const parsed = parsePaths(parse('-q'), words(line));
   expect(parsed.paths).toEqual(paths);
   expect(Object.fromEntries(parsed.line.flags)).toEqual({ quiet: true, ...flags });
+  expect(parsed.line.program).toEqual(line.includes('main.ts') ? ['src/main.ts', '-V'] : []);
 });
 
 test.each([

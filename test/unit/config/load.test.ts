@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { defaultSettings } from '../../../src/config/defaults.ts';
 import { type LoadedSettings, loadGiven, loadSettings, packageMain } from '../../../src/config/load.ts';
 import type { OptionKey } from '../../../src/config/options.ts';
@@ -14,10 +14,11 @@ const nobody = 65534;
 interface Given {
   readonly given?: Readonly<Partial<Record<OptionKey, unknown>>>;
   readonly config?: string;
+  readonly runsNothing?: boolean;
 }
 
-const load = (project: Project, { given = {}, config }: Given = {}): LoadedSettings =>
-  loadSettings({ given: new Map(Object.entries(given) as [OptionKey, unknown][]), folder: project.path, config });
+const load = (project: Project, { given = {}, ...request }: Given = {}): LoadedSettings =>
+  loadSettings({ given: new Map(Object.entries(given) as [OptionKey, unknown][]), folder: project.path, ...request });
 
 /** The message with which something is refused. */
 function refusal(action: () => unknown): string {
@@ -318,14 +319,45 @@ test('refuses a file without read permission, except as root', async () => {
   else expect(refusal(() => load(project))).toBe(`${project.at('.watchrc')}: may not be read (EACCES)`);
 });
 
-test.runIf(isRoot)('refuses a .watchrc of another user', async () => {
-  await using project = createProject({ '.watchrc': '{}', 'settings.json': '{}' });
-  fs.chownSync(project.at('.watchrc'), nobody, nobody);
-  expect(refusal(() => load(project))).toMatch(
-    /\.watchrc: belongs to another user \(uid 65534\) and contains commands to run/,
-  );
-  fs.chownSync(project.at('settings.json'), nobody, nobody);
-  expect(refusal(() => load(project, { config: 'settings.json' }))).toMatch(/settings\.json: belongs to another user/);
+describe.runIf(isRoot)('a .watchrc of another user', () => {
+  /** Gives the files and the folder (`.`) to these users. */
+  function createForeign(owners: Readonly<Record<string, number>>, files = ['.watchrc']) {
+    const project = createProject(Object.fromEntries(files.map((file) => [file, '{}'])));
+    for (const [file, uid] of Object.entries(owners)) fs.chownSync(project.at(file), uid, uid);
+    return project;
+  }
+
+  test.each<[string, Readonly<Record<string, number>>]>([
+    ['belongs to the owner of the folder', { '.': nobody, '.watchrc': nobody }],
+    ['belongs to the owner of package.json', { '.': 1234, 'package.json': nobody, '.watchrc': nobody }],
+    ['belongs to root', { '.': nobody, '.watchrc': 0 }],
+  ])('is accepted if it %s', async (_, owners) => {
+    await using project = createForeign(owners, ['.watchrc', 'package.json']);
+    expect(load(project).file).toBe(project.at('.watchrc'));
+  });
+
+  const problem = /\.watchrc: belongs to another user \(uid 65534\) and contains commands to run/;
+
+  test('is refused otherwise, also one that --config names', async () => {
+    await using project = createForeign({ '.watchrc': nobody, 'settings.json': nobody }, ['.watchrc', 'settings.json']);
+    expect(refusal(() => load(project))).toMatch(problem);
+    expect(refusal(() => load(project, { config: 'settings.json' }))).toMatch(
+      /settings\.json: belongs to another user/,
+    );
+  });
+
+  test('is refused in a folder in which everybody can create files, whoever owns package.json', async () => {
+    await using project = createForeign({ '.watchrc': nobody, 'package.json': nobody }, ['.watchrc', 'package.json']);
+    fs.chmodSync(project.path, 0o1777);
+    expect(refusal(() => load(project))).toMatch(problem);
+  });
+
+  test('is read with a note where no command is run', async () => {
+    await using project = createForeign({ '.watchrc': nobody });
+    const { file, notes } = load(project, { runsNothing: true });
+    expect(file).toBe(project.at('.watchrc'));
+    expect(notes).toEqual([expect.stringMatching(problem)]);
+  });
 });
 
 test.runIf(isRoot)('accepts a package.json of another user, as npm does', async () => {
@@ -334,10 +366,14 @@ test.runIf(isRoot)('accepts a package.json of another user, as npm does', async 
   expect(load(project).settings.quiet).toBe(true);
 });
 
-test.runIf(process.platform !== 'win32')('refuses a .watchrc that every user can write', async () => {
+test.runIf(process.platform !== 'win32')('refuses a .watchrc that every user can reach and write', async () => {
   await using project = createProject({ '.watchrc': '{}' });
   const file = project.at('.watchrc');
   fs.chmodSync(file, 0o646);
+  fs.chmodSync(project.path, 0o700);
+  expect(load(project).file).toBe(file);
+  fs.chmodSync(project.path, 0o755);
+  fs.chmodSync(path.dirname(project.path), 0o755);
   expect(refusal(() => load(project))).toBe(
     `${file}: is writable by every user and contains commands to run · chmod o-w ${file}`,
   );
