@@ -13,7 +13,7 @@ import type { Next } from '../shared/events.ts';
 import { formatTime } from '../shared/format.ts';
 import { formatAddress } from '../terminal/format.ts';
 import { exitCodes, print } from './print.ts';
-import type { NamedProgram } from './select-programs.ts';
+import { argumentsOf, type NamedProgram } from './select-programs.ts';
 
 /** Returns the entries that the words mean, each of them once. Throws as `findEntries` does. */
 export function selectEntries(words: readonly string[]): BackgroundEntry[] {
@@ -69,9 +69,13 @@ export const nameOf = ({ app, loaded }: NamedProgram): string =>
   loaded.settings.name ?? app ?? defaultName(loaded.folder);
 
 /** Returns the arguments with which a devwatch runs only this one of the programs that a command line means. */
-export function argvFor({ app }: NamedProgram, { optionWords, program, only }: CommandLine): readonly string[] {
-  if (app === undefined) return [...optionWords, ...program];
-  return only?.length === 1 && program.length === 0 ? optionWords : [...optionWords, '--only', app];
+export function argvFor({ app }: NamedProgram, line: CommandLine): readonly string[] {
+  const { optionWords, program, only, literal } = line;
+  if (app === undefined) return [...optionWords, ...program, ...line.extra];
+  const extra = line.extra.length > 0 ? line.extra : argumentsOf(program);
+  const options = literal ? optionWords.slice(0, -1) : optionWords;
+  const isNamed = only?.length === 1 && program.length === 0;
+  return [...options, ...(isNamed ? [] : ['--only', app]), ...(extra.length === 0 ? [] : ['--', ...extra])];
 }
 
 /** Terminates processes that a killed devwatch has left in the program's folder. */

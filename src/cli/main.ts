@@ -1,39 +1,47 @@
 /** The command line: argv → subcommand → exit code. Only this room exits the process. */
 
+import fs from 'node:fs';
 import { type CommandLine, parseArgv, parsePaths } from '../config/argv.ts';
-import { didYouMean } from '../config/did-you-mean.ts';
 import { codeOf, UsageError } from '../shared/errors.ts';
 import { version } from '../shared/version.ts';
+import { refuseForeignWord, withSuggestion } from './first-word.ts';
+import { parseNpmArgv } from './npm-arguments.ts';
 import { exitCodes, fail, ignoreClosedPipe, print } from './print.ts';
 import { runAsDaemon, runPrograms } from './run.ts';
-import {
-  backgroundVariable,
-  findSubcommand,
-  type Invocation,
-  type Subcommand,
-  subcommandNames,
-} from './subcommands.ts';
+import { backgroundVariable, findSubcommand, type Invocation, type Subcommand } from './subcommands.ts';
 
 async function main(argv: readonly string[], keepCompiled: () => void): Promise<void> {
   const { [backgroundVariable]: name } = process.env;
   if (name !== undefined) return runAsDaemon(name, argv);
-  const line = parseArgv(argv);
+  const line = parseNpmArgv(argv, process.env);
   if (line.help !== undefined) return (await import('./help.ts')).printHelp(version, line.help);
   if (line.version) return print(version);
   const [word = '', ...words] = line.program;
   const subcommand = line.literal ? undefined : findSubcommand(word);
-  if (subcommand === undefined) return runPrograms(line, keepCompiled).catch((error) => suggest(error, line));
+  if (subcommand === undefined) return runFirstWord(line, keepCompiled);
   const invocation = await readInvocation(subcommand, { ...line, program: [] }, words);
   if (invocation === undefined) return (await import('./help.ts')).printSubcommandHelp(subcommand);
   ignoreClosedPipe();
   const { execute } = await subcommand.load();
-  process.exitCode = (await execute(invocation)) ?? exitCodes.ok;
+  try {
+    process.exitCode = (await execute(invocation)) ?? exitCodes.ok;
+  } catch (error) {
+    throw withSuggestion(error, invocation.line);
+  }
 }
 
-/** Adds the nearest subcommand to the error about a word that is no script and no command. */
-function suggest(error: unknown, { program: [word = ''] }: CommandLine): never {
-  if (!(error instanceof UsageError) || !error.message.startsWith(`${word}: no such file or command`)) throw error;
-  throw new UsageError(`${error.message}${didYouMean(word, subcommandNames, (name) => `devwatch ${name}`)}`);
+/** Runs programs; `devwatch help` and `devwatch help start` print the help, if no file is named so. */
+async function runFirstWord(line: CommandLine, keepCompiled: () => void): Promise<void> {
+  const [word, name = ''] = line.program;
+  if (word === 'help' && !line.literal && !fs.existsSync(word)) {
+    const subcommand = findSubcommand(name);
+    const { printHelp, printSubcommandHelp } = await import('./help.ts');
+    return subcommand === undefined ? printHelp(version, 'all') : printSubcommandHelp(subcommand);
+  }
+  refuseForeignWord(line);
+  return runPrograms(line, keepCompiled).catch((error) => {
+    throw withSuggestion(error, line);
+  });
 }
 
 /** Returns the arguments of a subcommand; undefined if they ask for help. */

@@ -5,7 +5,6 @@ import { isatty } from 'node:tty';
 import { setFlagsFromString } from 'node:v8';
 import { type CommandLine, parseArgv } from '../config/argv.ts';
 import type { LoadedSettings } from '../config/load.ts';
-import { specOf } from '../config/options.ts';
 import type { Settings } from '../config/settings-types.ts';
 import type { RunRequest } from '../run/command-plan.ts';
 import { ProgramSet } from '../run/program-set.ts';
@@ -15,6 +14,7 @@ import { openNotifySocket } from '../systemd/notify.ts';
 import { takeSockets } from '../systemd/socket-activation.ts';
 import { Reporter, type ReporterSettings, reporterSettingsOf, wantsColor } from '../terminal/reporter.ts';
 import type { SharedTerminal } from '../terminal/shared-terminal.ts';
+import { remarksInForeground, remarksOn } from './remarks.ts';
 import { type NamedProgram, type Programs, programsOf, selectAgain } from './select-programs.ts';
 import { handleSignals, stopWithNpm } from './signals.ts';
 import { backgroundVariable } from './subcommands.ts';
@@ -73,8 +73,7 @@ export async function runPrograms(line: CommandLine, keepCompiled: () => void): 
   handleSignals(group, reporter, () => notifier?.stop());
   stopWithNpm(group);
   group.start();
-  for (const flag of backgroundFlagsOf(line))
-    warn(`--${flag} has no effect in the foreground; it is for devwatch start`);
+  for (const remark of [...remarksOn(line, programs), ...remarksInForeground(line)]) warn(remark);
 }
 
 /** While files of one program are watched, somebody may be there to restart another one. */
@@ -91,12 +90,6 @@ function workAfterStart(keepCompiled: () => void): () => void {
     keepCompiled();
     tuneV8();
   };
-}
-
-/** Returns the flags that take effect only in the background. */
-function backgroundFlagsOf({ flags }: CommandLine): (string | undefined)[] {
-  const specs = [...flags.keys()].map(specOf).filter(({ affects }) => affects.includes('backgroundStart'));
-  return specs.map(({ flag }) => flag);
 }
 
 function openReporter(

@@ -5,6 +5,7 @@ import type { CommandLine } from '../config/argv.ts';
 import { liveReloadPort } from '../config/defaults.ts';
 import { didYouMean, plain } from '../config/did-you-mean.ts';
 import { type LoadedApp, type LoadedProject, type LoadedSettings, loadProject } from '../config/load.ts';
+import type { Settings } from '../config/settings-types.ts';
 import { commandOf, type ProgramRequest, plannedOnce } from '../run/command-plan.ts';
 import { UsageError } from '../shared/errors.ts';
 import { defaultProgram } from './default-program.ts';
@@ -28,6 +29,7 @@ export function programsOf(given: CommandLine, runsNothing = false): Programs {
   const line = namingApp(given, project);
   const [first, ...others] = selectApps(line, project);
   if (first === undefined) return [{ ...programOf(line, project.common), app: undefined }];
+  if (others.length > 0) refuseExtra(line, [first, ...others]);
   const named = (loaded: LoadedApp): NamedProgram => ({ ...programOf(line, loaded), app: loaded.app });
   const programs: Programs = [named(first), ...others.map(named)];
   for (const program of programs) requireReadinessChecks(program, programs);
@@ -35,11 +37,20 @@ export function programsOf(given: CommandLine, runsNothing = false): Programs {
   return programs;
 }
 
-/** `devwatch web` means the app of that name, unless there is such a file. */
+/** `devwatch web` means the app of that name, unless there is such a file; further words are arguments for it. */
 function namingApp(line: CommandLine, { apps }: LoadedProject): CommandLine {
-  const [word = '', ...args] = line.program;
-  const isApp = apps.some(({ app }) => app === word) && args.length === 0 && line.only === undefined && !line.literal;
-  return isApp && !fs.existsSync(word) ? { ...line, program: [], only: [word] } : line;
+  const [word = ''] = line.program;
+  const isApp = apps.some(({ app }) => app === word) && line.only === undefined && !line.literal;
+  if (!isApp || fs.existsSync(word)) return line;
+  return { ...line, program: [], only: [word], extra: argumentsOf(line.program) };
+}
+
+/** @throws UsageError if there are arguments for one program, but several run */
+function refuseExtra({ extra }: CommandLine, apps: readonly LoadedApp[]): void {
+  if (extra.length === 0) return;
+  const [first = ''] = extra;
+  const names = apps.map(({ app }) => app).join(', ');
+  throw new UsageError(`-- ${first}: for which program? · --only <name> selects one of ${names}`);
 }
 
 /** Every dependency must have a readiness check. Dependencies excluded by `--only` are ignored. */
@@ -99,12 +110,29 @@ export function selectApps(
   return apps.filter(({ app }) => only.includes(app));
 }
 
+/** Returns `devwatch web -- --port 80` as `["--port", "80"]`: the arguments behind the name of an app. */
+export const argumentsOf = ([, ...args]: readonly string[]): readonly string[] =>
+  args[0] === '--' ? args.slice(1) : args;
+
 /** Returns the program of the command line; else that of the settings; else the one that the folder itself names. */
-function programOf({ program, nodeArgs }: CommandLine, loaded: LoadedSettings): ProgramRequest {
+function programOf(line: CommandLine, loaded: LoadedSettings): ProgramRequest {
   const { settings, folder } = loaded;
-  const isNamed = program.length > 0 || settings.script !== undefined || settings.exec !== undefined;
+  const { nodeArgs, extra } = line;
+  const isNamed = line.program.length > 0 || settings.script !== undefined || settings.exec !== undefined;
   const runsTests = [...nodeArgs, ...settings.nodeArgs].includes('--test');
-  return plannedOnce({ loaded, program: isNamed || runsTests ? program : defaultProgram(folder), nodeArgs });
+  const program = isNamed || runsTests ? line.program : defaultProgram(folder);
+  return plannedOnce({ loaded, program: withExtra(program, extra, settings), nodeArgs });
+}
+
+/** Adds further arguments to a program; without one, to that of the settings. */
+function withExtra(
+  program: readonly string[],
+  extra: readonly string[],
+  { script, args, exec }: Settings,
+): readonly string[] {
+  if (extra.length === 0 || program.length > 0) return [...program, ...extra];
+  if (script !== undefined) return [script, ...args, ...extra];
+  return exec === undefined ? [] : extra;
 }
 
 /**

@@ -11,6 +11,7 @@ import { UsageError } from '../shared/errors.ts';
 import type { Next } from '../shared/events.ts';
 import { argvFor, awaitResult, nameOf, printResult, startTimeoutMs } from './background-programs.ts';
 import { exitCodes, fail, print } from './print.ts';
+import { remarksOn } from './remarks.ts';
 import { type NamedProgram, programsOf } from './select-programs.ts';
 import { backgroundVariable, type Invocation } from './subcommands.ts';
 
@@ -33,6 +34,7 @@ interface Launch {
  */
 export async function execute({ line }: Invocation): Promise<number> {
   const programs = programsOf(line);
+  for (const remark of [...remarksOn(line, programs), ...programs[0].loaded.notes]) fail(remark);
   const launches = programs.map((program) => ({ program, name: nameOf(program), argv: argvFor(program, line) }));
   const [only, ...others] = launches;
   if (only !== undefined && others.length === 0) return launch(only);

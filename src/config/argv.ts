@@ -9,6 +9,7 @@ import { isNodeFlag, nodeFlagNames, takesNextWord } from '../shared/node-flags.t
 import { nearest } from './did-you-mean.ts';
 import { kindOf, readValue, ValueError } from './option-kinds.ts';
 import { type OptionKey, type OptionSpec, optionKeys, specOf } from './options.ts';
+import { adviceOn, isLikelySeconds, isWatchFlag, watchesItself } from './other-tools.ts';
 
 export interface CommandLine {
   /** Values given as flags, checked. */
@@ -17,9 +18,11 @@ export interface CommandLine {
   readonly nodeArgs: readonly string[];
   /** The script or command and its arguments. */
   readonly program: readonly string[];
+  /** Further arguments for the program that the settings name: the words after `--`, if the first begins with a dash. */
+  readonly extra: readonly string[];
   /** All words before the program, as given, except options of one subcommand (`own`). */
   readonly optionWords: readonly string[];
-  /** `--`: the next word is a program, even if it has the name of a subcommand. */
+  /** `--`: the next word is a program, even if it has the name of a subcommand, or the first argument of one. */
   readonly literal: boolean;
   /** `-h` shows the most used options, `--help` all. */
   readonly help: 'usual' | 'all' | undefined;
@@ -30,6 +33,8 @@ export interface CommandLine {
   readonly only: readonly string[] | undefined;
   /** The values of the options that only one subcommand has, by flag; no values for a switch. */
   readonly own: ReadonlyMap<string, readonly string[]>;
+  /** Messages for the user about words that mean something else in other tools. */
+  readonly remarks: readonly string[];
 }
 
 interface Flag {
@@ -98,6 +103,7 @@ const emptyLine: CommandLine = {
   flags: new Map(),
   nodeArgs: [],
   program: [],
+  extra: [],
   optionWords: [],
   literal: false,
   help: undefined,
@@ -105,6 +111,7 @@ const emptyLine: CommandLine = {
   config: undefined,
   only: undefined,
   own: new Map(),
+  remarks: [],
 };
 
 class ArgvReader {
@@ -133,8 +140,10 @@ class ArgvReader {
       else if (this.#readOption(word)) continue;
       optionWords.push(...this.#argv.slice(begin, this.#index + 1));
     }
-    const program = this.#argv.slice(this.#index);
-    return { ...this.#line, flags: this.#values, program, optionWords, literal, own: this.#own };
+    const rest = this.#argv.slice(this.#index);
+    const isExtra = literal && /^-./.test(rest[0] ?? '');
+    const [program, extra] = isExtra ? [[], rest] : [rest, []];
+    return { ...this.#line, flags: this.#values, program, extra, optionWords, literal, own: this.#own };
   }
 
   /** Reads one option, with its value. Returns whether only one subcommand has it. */
@@ -200,8 +209,9 @@ class ArgvReader {
   }
 
   #readNodeFlag(word: string, name: string, attached: string | undefined): boolean {
+    if (isWatchFlag(name)) throw watchesItself(name, attached ?? this.#argv[this.#index + 1]);
     if (!isNodeFlag(name)) return false;
-    const value = attached === undefined && takesNextWord(name) ? [this.#takeNext(name, () => false)] : [];
+    const value = attached === undefined && takesNextWord(name) ? [this.#takeNext(name, isNoModule(name))] : [];
     this.#set({ nodeArgs: [...this.#line.nodeArgs, word, ...value] });
     return true;
   }
@@ -221,6 +231,11 @@ class ArgvReader {
     } catch (error) {
       throw error instanceof ValueError ? new UsageError(`${name} ${error.message}`) : error;
     }
+    if (key === 'delay' && /^[\d.]+$/.test(text) && isLikelySeconds(value)) {
+      this.#set({
+        remarks: [...this.#line.remarks, `${name} ${text} means ${text} ms · ${name} ${text}s would be seconds`],
+      });
+    }
     const earlier = this.#values.get(key as OptionKey);
     const both = Array.isArray(earlier) && Array.isArray(value) ? Object.freeze([...earlier, ...value]) : value;
     this.#values.set(key as OptionKey, both);
@@ -229,6 +244,10 @@ class ArgvReader {
 
 /** An option where a value is expected: the value is missing. `--watch=--odd` gives such a value. */
 const isOption = (word: string): boolean => word.startsWith('--') || flagsByName.has(word);
+
+/** A module is never named like an option. watchexec's `-r` takes no value. */
+const isNoModule = (flag: string) => (next: string) =>
+  /^(?:-r|--require|--import|--(?:experimental-)?loader)$/.test(flag) && next.startsWith('-');
 
 function configFile(name: string, text: string): string {
   if (text === '') throw new UsageError(`${name} takes a file, not ""`);
@@ -242,9 +261,12 @@ function programNames(name: string, text: string): readonly string[] {
 }
 
 function unknownOption(name: string): UsageError {
+  const advice = adviceOn(name);
+  if (advice !== undefined) return new UsageError(`unknown option ${name} · ${advice}`);
   const guess = name.startsWith('--') ? nearestLong(name) : attachedToShort(name);
   const hint = guess === undefined ? ' · see devwatch --help' : ` · did you mean ${guess}?`;
-  return new UsageError(`unknown option ${name}${hint} (the program's own options go after its name)`);
+  const own = `the program's own options go after its name, or after --`;
+  return new UsageError(`unknown option ${name}${hint} (${own})`);
 }
 
 function nearestLong(name: string): string | undefined {
@@ -261,6 +283,27 @@ function attachedToShort(word: string): string | undefined {
 
 function usageOf(name: string): string {
   const spec = flagsByName.get(name)?.spec;
-  const others: Readonly<Record<string, string>> = { '-c': 'file', '--config': 'file', '--only': 'names' };
-  return `${name} <${spec?.value ?? others[name] ?? 'value'}>`;
+  const others: Readonly<Record<string, string>> = {
+    '-c': 'file',
+    '--config': 'file',
+    '--only': 'names',
+    '-r': 'module',
+  };
+  return `${name} <${spec?.choices?.join('|') ?? spec?.value ?? others[name] ?? 'value'}>`;
+}
+
+/** Returns whether a word looks like an option, and neither is one nor resembles one of devwatch, of Node or of a similar tool. */
+export function isUnknownOption(word: string): boolean {
+  const name = word.replace(/=.*/s, '');
+  const isOption = /^--?[A-Za-z]/.test(word) && (word.startsWith('--') || word.length === 2);
+  return isOption && ownerOf(word) === undefined && adviceOn(name) === undefined && nearestLong(name) === undefined;
+}
+
+/** Returns whether a word is exactly an option of devwatch or a flag of Node, be it with `=value`. */
+export function ownerOf(word: string): 'devwatch' | 'Node' | undefined {
+  const name = word.replace(/=.*/s, '');
+  if (flagsByName.has(name) || (name.startsWith('--no-') && isSwitch(flagsByName.get(`--${name.slice(5)}`)))) {
+    return 'devwatch';
+  }
+  return name.startsWith('-') && isNodeFlag(name) ? 'Node' : undefined;
 }

@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { readValue, ValueError } from './option-kinds.ts';
 import { type OptionKey, specOf } from './options.ts';
+import { isLikelySeconds } from './other-tools.ts';
 import { type Document, type Layer, layerOf, readAt } from './settings-file.ts';
 
 /** Settings of another tool as devwatch has them. */
@@ -155,12 +156,9 @@ const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
 function convertDelay(value: unknown, to: Conversion): void {
   to.set('delay', value);
   const ms = Number(value);
-  if (ms > 0 && ms <= maxLikelySeconds)
+  if (isLikelySeconds(ms))
     to.remarks.push(`"delay": ${ms} means ${ms} ms, as in nodemon.json · "${ms}s" would be seconds`);
 }
-
-/** A delay without a unit up to this number was probably meant in seconds. */
-const maxLikelySeconds = 60;
 
 // Events
 

@@ -45,7 +45,7 @@ const kinds: Readonly<Record<OptionKind, Kind>> = {
     schema: () => texts,
     resolve: (value, folder) => Object.freeze([value].flat().map((file) => path.resolve(folder, String(file)))),
   },
-  globs: { read: (raw) => readList(raw, readGlob), schema: () => texts },
+  globs: { read: (raw) => readList(typeof raw === 'string' ? splitGlobs(raw) : raw, readGlob), schema: () => texts },
   extensions: {
     read: readExtensions,
     schema: () => ({ anyOf: [text, { type: 'array', items: { type: 'string' }, minItems: 1 }] }),
@@ -197,6 +197,20 @@ function readGlob(raw: unknown): string {
     throw new ValueError(`has a bad glob ${show(glob)}: ${messageOf(error)}`);
   }
   return glob;
+}
+
+/** Splits a text at its commas, except at those between brackets and after a backslash: `src,lib/*.{js,ts}`. */
+function splitGlobs(text: string): string[] {
+  const globs = [''];
+  let depth = 0;
+  for (const [part] of text.matchAll(/\\.|[\s\S]/g)) {
+    if (/^[{[(]/.test(part)) depth += 1;
+    if (/^[}\])]/.test(part)) depth -= 1;
+    if (part === ',' && depth <= 0) globs.push('');
+    else globs.push(`${globs.pop()}${part}`);
+  }
+  const named = globs.map((glob) => glob.trim()).filter(Boolean);
+  return globs.length === 1 || named.length === 0 ? [text] : named;
 }
 
 /** Returns a bracket that is not closed. picomatch silently takes it literally, which is hardly ever intended. */

@@ -20,6 +20,10 @@ describe('argvFor', () => {
     ['web', 'web', '--only web'],
     ['--only web,api', 'api', '--only web,api --only api'],
     ['--only web', 'web', '--only web'],
+    ['-q -- --port 1', undefined, '-q -- --port 1'],
+    ['-q --only web -- --port 1', 'web', '-q --only web -- --port 1'],
+    ['-q web --port 1', 'web', '-q --only web -- --port 1'],
+    ['-q web -- x', 'web', '-q --only web -- x'],
   ])('of %j for the app %j is %j', (line, app, argv) => {
     expect(argvFor(programOf(app), parseArgv(line.split(' '))).join(' ')).toBe(argv);
   });

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type CommandLine, parseArgv, parsePaths } from '../../../src/config/argv.ts';
+import { type CommandLine, isUnknownOption, ownerOf, parseArgv, parsePaths } from '../../../src/config/argv.ts';
 import { kindOf } from '../../../src/config/option-kinds.ts';
 import { optionKeys, specOf } from '../../../src/config/options.ts';
 import { UsageError } from '../../../src/shared/errors.ts';
@@ -46,10 +46,12 @@ test('the words after the script stay unchanged and have no effect', () => {
   );
 });
 
-test('after -- the first word is always the program', () => {
+test('after -- the first word is the program, unless it begins with a dash', () => {
   fc.assert(
-    fc.property(fc.array(fc.string()), (program) => {
-      expect(parseArgv(['-q', '--', ...program])).toMatchObject({ program, literal: true, nodeArgs: [] });
+    fc.property(fc.array(fc.oneof(fc.string(), fc.constantFrom('-x', '--port', '-'))), (words) => {
+      const isExtra = /^-./s.test(words[0] ?? '');
+      const parts = isExtra ? { program: [], extra: words } : { program: words, extra: [] };
+      expect(parseArgv(['-q', '--', ...words])).toMatchObject({ ...parts, literal: true, nodeArgs: [] });
     }),
   );
 });
@@ -64,8 +66,10 @@ test('no words are no program', () => {
     flags: new Map(),
     nodeArgs: [],
     program: [],
+    extra: [],
     optionWords: [],
     own: new Map(),
+    remarks: [],
     literal: false,
     help: undefined,
     version: false,
@@ -138,6 +142,10 @@ test.each([
   ['--watch=a=b server.js', { watch: ['a=b'] }],
   ['--watch=--odd server.js', { watch: ['--odd'] }],
   ['-w src --watch lib -w test server.js', { watch: ['src', 'lib', 'test'] }],
+  ['-w src,lib -w test server.js', { watch: ['src', 'lib', 'test'] }],
+  ['-w src,lib/*.{js,ts},!x server.js', { watch: ['src', 'lib/*.{js,ts}', '!x'] }],
+  ['-w a\\,b.js server.js', { watch: ['a\\,b.js'] }],
+  ['-i a,,b, server.js', { ignore: ['a', 'b'] }],
   ['-i a -i b server.js', { ignore: ['a', 'b'] }],
   ['-e js,ts server.js', { ext: ['js', 'ts'] }],
   ['-e js --ext=ts,vue server.js', { ext: ['js', 'ts', 'vue'] }],
@@ -202,20 +210,32 @@ test('help and version are heard before the program only', () => {
   expect(parse('server.js --help -v')).toMatchObject({ help: undefined, version: false });
 });
 
-const own = "(the program's own options go after its name)";
+const own = "(the program's own options go after its name, or after --)";
 
 test.each([
   [['--wacth', 'src'], `unknown option --wacth · did you mean --watch? ${own}`],
   [['--wacth=src'], `unknown option --wacth · did you mean --watch? ${own}`],
   [['--no-colour'], `unknown option --no-colour · did you mean --no-color? ${own}`],
   [['--inspct'], `unknown option --inspct · did you mean --inspect? ${own}`],
+  [['--port', '80'], `unknown option --port · see devwatch --help ${own}`],
+  [['--exitcrash'], 'unknown option --exitcrash · here: --exit-on-crash'],
+  [['--exts=js'], 'unknown option --exts · here: --ext'],
+  [['--env', 'A=1'], expect.stringContaining('unknown option --env · write it before devwatch')],
+  [['-P', '100'], 'unknown option -P · here: --poll-interval'],
+  [['--watch-path=src'], '--watch-path is not needed · devwatch itself watches: --watch src'],
+  [['--watch-path', 'src'], '--watch-path is not needed · devwatch itself watches: --watch src'],
+  [['--watch-path'], '--watch-path is not needed · devwatch itself watches: --watch server.js'],
+  [['--watch-preserve-output'], expect.stringMatching(/^--watch-preserve-output is not needed .* --clear$/)],
+  [['--watch-kill-signal=SIGINT'], expect.stringMatching(/^--watch-kill-signal is not needed .*: --signal SIGINT$/)],
+  [['--no-watch-x'], expect.stringMatching(/^--no-watch-x is not needed/)],
   [['--restart-always'], `unknown option --restart-always · see devwatch --help ${own}`],
   [['--now'], expect.not.stringContaining('--no-?')],
   [['--zzzzzzzzzzzz'], `unknown option --zzzzzzzzzzzz · see devwatch --help ${own}`],
-  [['-k'], `unknown option -k · see devwatch --help ${own}`],
+  [['-K'], `unknown option -K · see devwatch --help ${own}`],
   [['-wsrc'], `unknown option -wsrc · did you mean -w src? ${own}`],
   [['-w=src'], `unknown option -w=src · did you mean -w src? ${own}`],
   [['-qw', 'src'], `unknown option -qw · see devwatch --help ${own}`],
+  [['-k'], 'unknown option -k · here: --kill-timeout'],
   [['-qk'], `unknown option -qk · see devwatch --help ${own}`],
 ])('%j is refused: %s', (argv, message) => {
   expect(refusal(...argv, 'server.js')).toStrictEqual(message);
@@ -228,7 +248,11 @@ test.each([
   [['-e', '-q', 'server.js'], '-e needs a value: -e <list>'],
   [['--delay', '--', 'server.js'], '--delay needs a value: --delay <time>'],
   [['-c'], '-c needs a value: -c <file>'],
-  [['-r'], '-r needs a value: -r <value>'],
+  [['-r'], '-r needs a value: -r <module>'],
+  // watchexec's -r takes no value.
+  [['-r', '-e', 'js'], '-r needs a value: -r <module>'],
+  [['--import', '--inspect', 'server.js'], '--import needs a value: --import <value>'],
+  [['--restart', '-q'], '--restart needs a value: --restart <on-crash|always|never>'],
   [['--watch='], '--watch takes a text, not ""'],
   [['--config='], '--config takes a file, not ""'],
   [['--delay', 'soon'], '--delay takes a duration such as 250, "250ms", "5s" or "1m", not "soon"'],
@@ -263,6 +287,56 @@ test.each([
   ['a.js --inspect', /^unknown option --inspect/],
 ])('among paths %j is refused', (line, message) => {
   expect(() => parsePaths(parse(''), words(line))).toThrow(message);
+});
+
+test.each([
+  ['--delay 2 server.js', ['--delay 2 means 2 ms · --delay 2s would be seconds']],
+  ['-d 2.5 server.js', ['-d 2.5 means 2.5 ms · -d 2.5s would be seconds']],
+  ['--delay=60 server.js', ['--delay 60 means 60 ms · --delay 60s would be seconds']],
+  ['--delay 0 server.js', []],
+  ['--delay 100 server.js', []],
+  ['--delay 2ms server.js', []],
+  ['--delay 2s server.js', []],
+  ['--kill-timeout 2 server.js', []],
+])('%s has the remarks %j', (line, remarks) => {
+  expect(parse(line).remarks).toEqual(remarks);
+});
+
+test.each([
+  ['--watch', 'devwatch'],
+  ['--no-quiet', 'devwatch'],
+  ['--watch=src', 'devwatch'],
+  ['-e', 'devwatch'],
+  ['--legacy-watch', 'devwatch'],
+  ['--only', 'devwatch'],
+  ['--inspect', 'Node'],
+  ['--inspect=0', 'Node'],
+  ['-r', 'Node'],
+  ['--no-warnings', 'Node'],
+  ['--port', undefined],
+  ['-p', undefined],
+  ['watch', undefined],
+  ['--', undefined],
+  ['', undefined],
+])('%s is an option of %s', (word, owner) => {
+  expect(ownerOf(word)).toBe(owner);
+});
+
+test.each([
+  ['--port', true],
+  ['--port=80', true],
+  ['-p', true],
+  ['--watch', false],
+  ['--wacth', false],
+  ['--exts', false],
+  ['--inspect', false],
+  ['-pq', false],
+  ['-5', false],
+  ['--', false],
+  ['port', false],
+  ['', false],
+])('%s is an option of nothing that devwatch knows: %s', (word, expected) => {
+  expect(isUnknownOption(word)).toBe(expected);
 });
 
 describe('after a subcommand', () => {

@@ -1,0 +1,41 @@
+import { expect, test } from 'vitest';
+import { programsOf } from '../../../src/cli/select-programs.ts';
+import { parseArgv } from '../../../src/config/argv.ts';
+import { commandOf as plannedCommand } from '../../../src/run/command-plan.ts';
+import { createProject } from '../../support/project.ts';
+
+const files = { 'server.js': '', 'worker.js': '' };
+const apps = '{"apps": {"api": {"script": "server.js", "args": ["a"]}, "worker": {"script": "worker.js"}}}';
+
+/** Returns the command that a command line runs in a project. */
+async function commandOf(line: string, others: Readonly<Record<string, string>>): Promise<string> {
+  await using project = createProject({ ...files, ...others });
+  const [program] = programsOf(parseArgv(['--cwd', project.path, ...line.split(' ')]));
+  return plannedCommand(program).display;
+}
+
+test.each([
+  ['{"script": "server.js"}', '-- --port 8080', 'node server.js --port 8080'],
+  ['{"script": "server.js", "args": ["a"]}', '-- --port 8080', 'node server.js a --port 8080'],
+  ['{"exec": "echo"}', '-- --port 8080', 'echo --port 8080'],
+  ['{"exec": "node", "script": "server.js"}', '-- -p 1', 'node server.js -p 1'],
+  [apps, '--only api -- --port 8080', 'node server.js a --port 8080'],
+  [apps, 'api --port 8080', 'node server.js a --port 8080'],
+  [apps, 'worker -- x', 'node worker.js x'],
+])('with %s devwatch %s runs %s', async (watchrc, line, command) => {
+  expect(await commandOf(line, { '.watchrc': watchrc })).toBe(command);
+});
+
+test('arguments after -- go to the program that package.json names', async () => {
+  expect(await commandOf('-- --port 80', { 'package.json': '{"main": "server.js"}' })).toBe('node server.js --port 80');
+});
+
+test('arguments after -- are refused for several programs', async () => {
+  await expect(commandOf('-- --port 80', { '.watchrc': apps })).rejects.toThrow(
+    '-- --port: for which program? · --only <name> selects one of api, worker',
+  );
+});
+
+test('arguments after -- are no program where there is none', async () => {
+  await expect(commandOf('-- --port 80', {})).rejects.toThrow('nothing to run');
+});
