@@ -4,16 +4,18 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { packageMain } from '../config/load.ts';
 import { type Converted, fromNodemon } from '../config/nodemon.ts';
 import { type Document, readDocument } from '../config/settings-file.ts';
-import { codeOf, UsageError } from '../shared/errors.ts';
+import { realHost } from '../process/launch/host.ts';
+import { findScript } from '../process/launch/search.ts';
+import { attempt, codeOf, UsageError } from '../shared/errors.ts';
 import { appsOfPm2, convertPm2 } from './convert-pm2.ts';
+import { defaultProgram } from './default-program.ts';
 import { print } from './print.ts';
 import type { Invocation } from './subcommands.ts';
 import { formatWatchrc } from './watchrc-text.ts';
 
-const usualScripts = ['server.js', 'src/server.ts', 'src/index.ts', 'src/index.js', 'index.js', 'app.js', 'main.js'];
+const usualScripts = ['server.js', 'src/server.ts', 'src/index.ts', 'src/index.js', 'app.js', 'main.js'];
 
 /** Names of pm2's files, in the order in which they are looked for. */
 const ecosystemFile = /^(?:ecosystem|pm2|process)(?:\.config)?\.(?:[cm]?js|json)$/;
@@ -65,11 +67,14 @@ function readManifest(folder: string): Document | undefined {
   return fs.existsSync(file) ? readDocument(file) : undefined;
 }
 
+/** Returns settings with the program that devwatch would run by itself, or with a script that has a usual name. */
 function template(folder: string): Converted {
-  const script = [packageMain(folder), ...usualScripts].find(
-    (name) => name !== undefined && fs.existsSync(path.join(folder, name)),
-  );
-  return { settings: script === undefined ? {} : { script }, missing: [], remarks: [] };
+  const words = attempt(() => defaultProgram(folder)) ?? [];
+  const [script = usualScripts.find((name) => fs.existsSync(path.join(folder, name))), ...args] =
+    words[0] === 'node' ? words.slice(1) : words;
+  // A start script with variables or flags needs no settings.
+  const isPlain = script !== undefined && findScript(script, folder, realHost) !== undefined;
+  return { settings: isPlain ? { script, ...(args.length > 0 && { args }) } : {}, missing: [], remarks: [] };
 }
 
 function write(folder: string, text: string): void {

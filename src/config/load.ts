@@ -213,15 +213,6 @@ function readNodemon(document: Document, notes: string[]): FoundLayers {
   return { layer, file: document.file };
 }
 
-/** Returns the package's entry point, for `devwatch` without a script; undefined if there is none. */
-export function packageMain(folder: string): string | undefined {
-  const main = readPackage(path.join(folder, 'package.json'))?.main;
-  if (typeof main !== 'string' || main === '') return undefined;
-  // Node resolves entry points in this order.
-  const tried = [main, `${main}.js`, path.join(main, 'index.js')];
-  return tried.find((name) => statsOf(path.resolve(folder, name), fs.statSync)?.isFile() === true) ?? main;
-}
-
 /** Reads package.json if it contains settings of devwatch or nodemon. */
 function readManifest(file: string): ReturnType<typeof readDocument> | undefined {
   if (statsOf(file, fs.statSync)?.isFile() !== true) return undefined;

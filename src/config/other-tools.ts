@@ -37,7 +37,7 @@ function adviceTable(): readonly (readonly [flags: string, advice: Advice])[] {
     ['--no-meta --fs-events', 'not needed: all changes count, except for permissions'],
     ['--filter-prog -j', 'not taken over: patterns decide'],
     ['--project-origin', '--cwd'],
-    // What runs
+    // The program
     ['--workdir --workingDir --sourceDir', '--cwd'],
     ['--interpreter --command', '--exec <command>'],
     ['--node-args --interpreter-args', "Node's flags go before the script: devwatch --inspect server.js"],

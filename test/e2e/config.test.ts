@@ -24,7 +24,8 @@ async function runs(args: readonly string[], { cwd }: DevwatchOptions): Promise<
 // init
 
 test.each([
-  [['index.js', 'server.js'], 'server.js'],
+  [['index.js', 'server.js'], 'index.js'],
+  [['server.js', 'app.js'], 'server.js'],
   [['main.js', 'src/index.ts'], 'src/index.ts'],
   [[], undefined],
 ])('devwatch init beside %j writes a .watchrc that loads and names %s', async (files, script) => {

@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { defaultSettings } from '../../../src/config/defaults.ts';
-import { type LoadedSettings, loadGiven, loadSettings, packageMain } from '../../../src/config/load.ts';
+import { type LoadedSettings, loadGiven, loadSettings } from '../../../src/config/load.ts';
 import type { OptionKey } from '../../../src/config/options.ts';
 import type { SettingsInput } from '../../../src/config/settings-types.ts';
 import { UsageError } from '../../../src/shared/errors.ts';
@@ -512,30 +512,4 @@ test.each<[object, string]>([
   [{ execMap: { rb: ['ruby', ''] } }, 'execMap.rb[1] takes a text, not ""'],
 ])('refuses %j from code: %s', (input, message) => {
   expect(refusal(() => loadGiven(input as SettingsInput, process.cwd()))).toBe(message);
-});
-
-// The entry point
-
-test.each<[unknown, readonly string[], string | undefined]>([
-  [{ main: 'a.js' }, ['a.js'], 'a.js'],
-  [{ main: './lib/a.js' }, ['lib/a.js'], './lib/a.js'],
-  [{ main: 'lib/a' }, ['lib/a.js'], 'lib/a.js'],
-  [{ main: './lib' }, ['lib/index.js'], 'lib/index.js'],
-  [{ main: 'gone.js' }, [], 'gone.js'],
-  [{ main: 'a.js/b' }, ['a.js'], 'a.js/b'],
-  [{ main: '' }, ['index.js'], undefined],
-  [{ main: 5 }, [], undefined],
-  [{}, ['index.js'], undefined],
-  ['main', [], undefined],
-])('package.json %j beside %j names the entry point %j', async (manifest, files, main) => {
-  await using project = createProject({
-    'package.json': json(manifest),
-    ...Object.fromEntries(files.map((file) => [file, ''])),
-  });
-  expect(packageMain(project.path)).toBe(main);
-});
-
-test('without package.json there is no entry point', async () => {
-  await using project = createProject({ 'index.js': '' });
-  expect(packageMain(project.path)).toBeUndefined();
 });
