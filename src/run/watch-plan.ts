@@ -70,7 +70,7 @@ export function remarksOn(filter: Filter, plan: RunPlan, files: Iterable<string>
   const { loaded, command } = plan;
   const own = ownFiles(loaded, command);
   const missing = filter.roots.filter((root) => !own.includes(root) && !fs.existsSync(root));
-  const remark = loaded.settings.ext === undefined ? remarkOnExtensions(filter, own, files) : undefined;
+  const remark = remarkOnExtensions(filter, own, files);
   return [
     ...missing.map((root) => `${path.relative(loaded.folder, root)}: nothing is there to watch yet`),
     ...(remark === undefined ? [] : [remark]),
@@ -79,9 +79,11 @@ export function remarksOn(filter: Filter, plan: RunPlan, files: Iterable<string>
 
 /** Returns a message if no source is watched, although there are files. */
 function remarkOnExtensions(filter: Filter, own: readonly string[], files: Iterable<string>): string | undefined {
+  const { extensions: watched } = filter;
+  if (watched === null) return undefined;
   // A project in any language may have files in JSON.
   for (const file of files) if (!own.includes(file) && !file.endsWith('.json')) return undefined;
-  const present = extensionsBelow(filter).filter(([extension]) => filter.extensions?.includes(extension) === false);
+  const present = extensionsBelow(filter).filter(([extension]) => !watched.includes(extension));
   const sources = present.filter(([extension]) => isSourceExtension(extension));
   const [first, ...others] = sources.length > 0 ? sources : present;
   if (first === undefined) return undefined;

@@ -233,7 +233,7 @@ function describeTool(
   const file = tool === 'make' ? makefiles.find((one) => host.kindOf(one) === 'file') : script;
   const text = file === undefined ? undefined : host.readStart(file, textBytes);
   const named = [...extensionsNamedIn(text ?? ''), ...namedExtensions(rest, context)];
-  return { ...base, script, extensions: unique([...known, ...named]) };
+  return { ...base, script: file, extensions: unique([...known, ...named]) };
 }
 
 /** Returns the text that a shell gets by `-c`. */
@@ -243,15 +243,13 @@ function lineOfShell(words: readonly string[]): string | undefined {
 }
 
 function describeNode(first: string, rest: readonly string[], context: Context): Description {
-  const { folder, env, host } = context;
+  const { folder, host } = context;
   const { flags, envFiles, script: word, args, obstacle } = readNodeWords([...context.nodeArgs, ...rest]);
   const isTest = runsTests(flags);
   const found = word === undefined || isTest ? undefined : findScript(word, folder, host);
   const file = found?.file ?? (word === undefined || isTest ? undefined : path.resolve(folder, word));
-  const isTrusted = context.trustsNode === true && !hasFolder(first);
-  const command = isTrusted ? undefined : findOnPath(first, folder, env, host);
-  const isOther = command !== undefined && host.realPath(command) !== host.realPath(host.node);
-  const why = isOther ? `${command} is not the Node that runs devwatch` : obstacle;
+  const otherNode = findOtherNode(first, context);
+  const why = otherNode === undefined ? obstacle : `${otherNode} is not the Node that runs devwatch`;
   const words = word === undefined ? args : [found?.word ?? word, ...args];
   return {
     tool: 'node',
@@ -261,6 +259,17 @@ function describeNode(first: string, rest: readonly string[], context: Context):
     node: why === undefined ? { nodeArgs: flags, args: words, variables: {}, envFiles } : undefined,
     obstacle: why,
   };
+}
+
+/**
+ * Returns the Node that a word means, if it is not the one that runs devwatch. A plain `node` is that one, unless the
+ * project has a Node of its own, or the settings another PATH.
+ */
+function findOtherNode(word: string, { folder, env, host, trustsNode = false }: Context): string | undefined {
+  const command = findOnPath(word, folder, env, host);
+  const isPlain = !hasFolder(word) && !command?.includes(`${path.sep}node_modules${path.sep}`);
+  const isUsual = isPlain && (trustsNode || command === findOnPath(word, folder, host.env, host));
+  return command === undefined || isUsual || host.realPath(command) === host.realPath(host.node) ? undefined : command;
 }
 
 /** Returns the extensions of the files that a script may load when Node runs it with these flags. */

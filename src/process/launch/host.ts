@@ -10,6 +10,8 @@ export interface Host {
   /** The Node that runs devwatch, absolute and without links. */
   readonly node: string;
   readonly isPosix: boolean;
+  /** The environment with which devwatch was started. */
+  readonly env: NodeJS.ProcessEnv;
   /** Node runs TypeScript whose types can be erased: from 22.18 and 23.6 on, by default. */
   readonly stripsTypes: boolean;
   /** Returns what is at a path; undefined if nothing is, or that cannot be found out. */
@@ -31,6 +33,7 @@ export interface Host {
 export const realHost: Host = {
   node: process.execPath,
   isPosix: platform.isPosix,
+  env: process.env,
   stripsTypes: Boolean((process.features as { readonly typescript?: string | false }).typescript),
   kindOf(file) {
     const stats = attempt(() => fs.statSync(file, { throwIfNoEntry: false }));

@@ -196,6 +196,15 @@ describe('a Node program, with its flags, arguments, script and language:', () =
     });
   });
 
+  test('is run by the Node of devwatch, even if PATH has another one', () => {
+    const host = createHost(files, { node: '/opt/node/bin/node' });
+    const request = { folder: '/app', nodeArgs: [], exec: undefined, execMap: {}, env: { PATH: '/usr/bin' } };
+    for (const program of [['node', 'server.js'], ['server.js'], ['bin/www'], ['/opt/node/bin/node', 'server.js']]) {
+      expect(resolveCommand({ ...request, program }, host)).toMatchObject({ file: '/opt/node/bin/node', isNode: true });
+    }
+    expect(resolveCommand({ ...request, program: ['/usr/bin/node', 'server.js'] }, host).isNode).toBe(false);
+  });
+
   test('has the files of variables that its flags name, and not the flags', () => {
     const expected = [
       { file: '/app/.env', isOptional: false },
@@ -225,6 +234,18 @@ describe('a Node program that devwatch does not start itself names the reason:',
     ['node inspect server.js', 'it is a debugger', 'js'],
     ['node', 'it reads its program from stdin', 'ts'],
     ['/opt/node/bin/node server.js', '/opt/node/bin/node is not the Node that runs devwatch', 'js'],
+    [
+      'node server.js',
+      '/opt/node/bin/node is not the Node that runs devwatch',
+      'js',
+      { env: { PATH: '/opt/node/bin' } },
+    ],
+    [
+      'node server.js',
+      '/app/node_modules/.bin/node is not the Node that runs devwatch',
+      'js',
+      { more: { 'node_modules/.bin/node': '' } },
+    ],
     ['tsx watch app.ts', 'it watches by itself', 'ts'],
     ['tsx', 'it reads its program from stdin', 'ts'],
     ['ts-node --swc app.ts', '--swc is used', 'ts'],
@@ -262,7 +283,12 @@ describe('another program is run as it is:', () => {
     ['tasks/py run.py', '/app/tasks/py run.py', 'js mjs cjs json ts mts cts tsx jsx sh py', 'tasks/py'],
     ['tasks/dev', '/app/tasks/dev', 'js mjs cjs json ts mts cts tsx jsx sh bash py', 'tasks/dev'],
     ['./dev.sh', '/app/dev.sh', 'js mjs cjs json ts mts cts tsx jsx sh', 'dev.sh'],
-    ['make dev', '/usr/bin/make dev', 'js mjs cjs json ts mts cts tsx jsx c h cc cpp hpp mk go mod sum tmpl'],
+    [
+      'make dev',
+      '/usr/bin/make dev',
+      'js mjs cjs json ts mts cts tsx jsx c h cc cpp hpp mk go mod sum tmpl',
+      'Makefile',
+    ],
     // Commands
     ['vite build', '/app/node_modules/.bin/vite build', 'ts'],
     ['./node_modules/.bin/vite', '/app/node_modules/.bin/vite', 'ts'],
@@ -296,13 +322,14 @@ describe('another program is run as it is:', () => {
       ['python3 build.py && node "$@"', 'sh', 'dist/main.js', 'a'],
       'py js mjs cjs json',
     ],
-    ['', 'make all', ['make all'], 'js mjs cjs json ts mts cts tsx jsx c h cc cpp hpp mk go mod sum tmpl'],
+    ['', 'make all', ['make all'], 'js mjs cjs json ts mts cts tsx jsx c h cc cpp hpp mk go mod sum tmpl', 'Makefile'],
     ['.', 'electron', ['electron "$@"', 'sh', '.'], 'ts'],
     [
       'empty',
       'make',
       ['make "$@"', 'sh', 'empty'],
       'js mjs cjs json ts mts cts tsx jsx c h cc cpp hpp mk go mod sum tmpl',
+      'Makefile',
     ],
     ['./cmd/api', 'go run', ['go run "$@"', 'sh', './cmd/api'], 'go mod sum tmpl'],
     ['app', 'python3 -m', ['python3 -m "$@"', 'sh', 'app'], 'py'],
