@@ -91,6 +91,8 @@ export interface UncaughtError {
   readonly fault?: 'defect' | 'uncaught-error';
   /** The module that could not be found, as the program named it, and the file that did. */
   readonly missing?: { readonly request: string; readonly from?: string } | undefined;
+  /** Node itself cannot run the program's TypeScript. */
+  readonly needsLoader?: boolean;
 }
 
 /**

@@ -30,6 +30,9 @@ const missingModule = /^(?:ERR_)?MODULE_NOT_FOUND$/;
 /** Errors of compilers: of ts-node, esbuild and tsx, SWC, Babel. */
 const compilerErrors = /^(?:TSError|TransformError|GenericFailure|BABEL_\w+)$/;
 
+/** Errors of Node about files in TypeScript that its own compiler does not run. */
+const typeErrors = /^ERR_UNSUPPORTED_(?:TYPESCRIPT_SYNTAX|NODE_MODULES_TYPE_STRIPPING)$/;
+
 interface Facts {
   readonly name: string;
   readonly code: string;
@@ -40,6 +43,7 @@ interface Facts {
 
 function judge(error: unknown): UncaughtError {
   const chain = chainOf(error).map(factsOf);
+  if (chain.some(isAboutTypes)) return { fault: 'defect', needsLoader: true };
   const absent = chain.find(({ code }) => missingModule.test(code));
   const missing = absent && missingOf(absent);
   if (chain.some(({ isFromSystem }) => isFromSystem)) return { missing };
@@ -81,6 +85,9 @@ function isDefect({ name, code, message }: Facts): boolean {
   if (name === 'SyntaxError') return !/\bJSON\b/.test(message);
   return compilerErrors.test(name) || compilerErrors.test(code) || message.startsWith('Transform failed with ');
 }
+
+const isAboutTypes = ({ code, message }: Facts): boolean =>
+  typeErrors.test(code) || (code === 'ERR_UNKNOWN_FILE_EXTENSION' && /"\.(?:[mc]?ts|tsx)"/.test(message));
 
 function mayPass({ name, code, message }: Facts): boolean {
   if (languageErrors.has(name)) return false;

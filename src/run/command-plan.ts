@@ -8,6 +8,8 @@ import type { Settings } from '../config/settings-types.ts';
 import type { LaunchOptions } from '../process/launch/child.ts';
 import { type Command, resolveCommand } from '../process/launch/command.ts';
 import { readEnvironment } from '../process/launch/environment.ts';
+import { realHost } from '../process/launch/host.ts';
+import { adviseLoader } from '../process/launch/loaders.ts';
 import type { EnvironmentFile } from '../process/launch/node-words.ts';
 import type { Output } from '../process/launch/output.ts';
 import type { HeldPort } from '../process/sockets/held-ports.ts';
@@ -158,6 +160,10 @@ export function launchOptionsFor(
     capturesOutput: output !== undefined || (ready !== undefined && isPattern(ready)),
   };
 }
+
+/** Returns a message about a program whose TypeScript Node itself cannot run. */
+export const loaderAdviceFor = ({ loaded: { folder }, command, env }: RunPlan): string =>
+  adviseLoader({ script: command.script ?? path.join(folder, 'index.ts'), folder, env }, realHost);
 
 /** Whether Node opens a debugger with the program. */
 export const isDebugged = ({ command, env }: RunPlan): boolean =>

@@ -277,6 +277,9 @@ export class Program implements Configurable {
         this.#emit({ type: 'warning', message });
         return;
       }
+      case 'needs-loader':
+        this.#emit({ type: 'warning', message: plans.loaderAdviceFor(this.#plan) });
+        return;
       case 'leaves-stdin':
         if (isLive) this.input.leavesInput();
         return;

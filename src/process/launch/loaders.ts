@@ -193,18 +193,37 @@ function flagsFor(kind: Registration[0], file: string): readonly string[] {
  * @throws UsageError if neither the project nor Node can load the script
  */
 export function planLoader(request: LoaderRequest, host: Host): LoaderPlan {
-  const { script, word } = request;
   if (namesLoader(request, host)) return nothing;
-  const tsconfig = tsconfigOf(request, host);
-  const needsMetadata = tsconfig !== undefined && isEnabled('emitDecoratorMetadata', tsconfig, host);
-  const installed = projectLoaders.flatMap((loader) => findInstalled(loader, script, isModule(script, host), host));
-  const found = installed.find(({ emitsMetadata }) => emitsMetadata || !needsMetadata) ?? installed[0];
+  const { script, word } = request;
+  const { found, needsMetadata, tsconfig } = chooseLoader(request, host);
   if (found !== undefined) {
     const note = needsMetadata && !found.emitsMetadata ? metadataNote(found.name) : undefined;
     return { ...planFor(found, request, tsconfig), ...(note !== undefined && { note }) };
   }
   if (host.stripsTypes && !script.endsWith('x')) return nothing;
   throw new UsageError(`${word}: running TypeScript ${loaderAdvice(needsMetadata)}`);
+}
+
+type Place = Pick<LoaderRequest, 'script' | 'folder' | 'env'>;
+
+/** Chooses the first loader of the project that fits, else the first one. */
+function chooseLoader(place: Place, host: Host) {
+  const { script } = place;
+  const tsconfig = tsconfigOf(place, host);
+  const needsMetadata = tsconfig !== undefined && isEnabled('emitDecoratorMetadata', tsconfig, host);
+  const isEsm = isModule(script, host);
+  const installed = projectLoaders.flatMap((loader) => findInstalled(loader, script, isEsm, host));
+  const found = installed.find(({ emitsMetadata }) => emitsMetadata || !needsMetadata) ?? installed[0];
+  return { found, needsMetadata, tsconfig };
+}
+
+/** Returns a message about a program whose TypeScript Node itself cannot run. */
+export function adviseLoader(place: Place, host: Host): string {
+  const { found, needsMetadata } = chooseLoader(place, host);
+  const fault = 'Node itself cannot run this TypeScript';
+  if (found === undefined) return `${fault}: it ${loaderAdvice(needsMetadata)}`;
+  const script = path.relative(place.folder, place.script);
+  return `${fault}, ${found.name} of the project can · devwatch ${script} runs it by that`;
 }
 
 /**
@@ -232,20 +251,19 @@ function planFor(loader: InstalledLoader, { folder, env }: LoaderRequest, tsconf
   return { nodeArgs: loader.flags, variables: setsProject ? { TS_NODE_PROJECT: tsconfig } : {} };
 }
 
-/** The packages to install where a project has no loader that fits. */
-const advised = {
-  plain: 'tsx in the project · npm install --save-dev tsx',
-  metadata: 'ts-node or @swc-node/register in the project · npm install --save-dev @swc-node/register @swc/core',
-} as const;
+const metadataLoaders = 'ts-node or @swc-node/register';
+const metadataRemedy = 'npm install --save-dev @swc-node/register @swc/core';
 
 const metadataNote = (name: string): string =>
-  `tsconfig.json asks for decorator metadata, which ${name} does not emit: it needs ${advised.metadata}`;
+  `tsconfig.json asks for decorator metadata, which ${name} does not emit, and ${metadataLoaders} do · ${metadataRemedy}`;
 
 const loaderAdvice = (needsMetadata: boolean): string =>
-  needsMetadata ? `with decorator metadata needs ${advised.metadata}` : `needs ${advised.plain}`;
+  needsMetadata
+    ? `needs ${metadataLoaders} in the project, for the decorator metadata that tsconfig.json asks for · ${metadataRemedy}`
+    : 'needs tsx in the project · npm install --save-dev tsx';
 
 /** Returns the tsconfig that is meant for a script. */
-function tsconfigOf({ script, folder, env }: LoaderRequest, host: Host): string | undefined {
+function tsconfigOf({ script, folder, env }: Place, host: Host): string | undefined {
   const { TS_NODE_PROJECT: named } = env;
   return named ? path.resolve(folder, named) : tsconfigFor(path.dirname(script), host);
 }

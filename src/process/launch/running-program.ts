@@ -18,6 +18,8 @@ import { forwardOutput, type OutputStreams } from './output.ts';
 /** An event of one run of a program. */
 export type ProgramEvent =
   | Extract<PreloadMessage, { type: 'begins' | 'leaves-stdin' | 'loads' | 'prewarm-failed' }>
+  /** The program ends, because Node itself cannot run its TypeScript. */
+  | { readonly type: 'needs-loader' }
   /** The program listens; a Unix socket has no port. */
   | { readonly type: 'listens'; readonly server: Server }
   /** The program no longer listens on the server with this id. */
@@ -189,6 +191,7 @@ export class ContainedProgram implements RunningProgram {
         return;
       case 'uncaught':
         this.#uncaught = { error: message, at: this.#context.clock.now() };
+        if (message.needsLoader === true) listener.onEvent({ type: 'needs-loader' });
         return;
       case 'unhold':
         this.#listening.delete(message.id);

@@ -87,6 +87,24 @@ test('an error whose properties cannot be read is judged as well', () => {
   expect(judge(hostile)).toEqual({ fault: 'uncaught-error' });
 });
 
+test.each<[what: string, error: Error, needsLoader: boolean]>([
+  ['an enum', named('SyntaxError', 'enum is not supported', { code: 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX' }), true],
+  ['a package in TypeScript', make('x', { code: 'ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING' }), true],
+  [
+    'a module in TypeScript',
+    named('TypeError', 'Unknown file extension ".ts" for /app/a.ts', { code: 'ERR_UNKNOWN_FILE_EXTENSION' }),
+    true,
+  ],
+  [
+    'a module of another kind',
+    named('TypeError', 'Unknown file extension ".css" for /app/a.css', { code: 'ERR_UNKNOWN_FILE_EXTENSION' }),
+    false,
+  ],
+  ['a mistake', named('SyntaxError', 'Unexpected token', { code: 'ERR_INVALID_TYPESCRIPT_SYNTAX' }), false],
+])('%s is about the loader: %s', (_, error, needsLoader) => {
+  expect(judge(error).needsLoader ?? false).toBe(needsLoader);
+});
+
 describe('the missing module is', () => {
   test.each<[string, object, UncaughtError['missing']]>([
     [

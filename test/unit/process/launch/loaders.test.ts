@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { isLoader, type LoaderRequest, planLoader, wordsOfOptions } from '../../../../src/process/launch/loaders.ts';
+import {
+  adviseLoader,
+  isLoader,
+  type LoaderRequest,
+  planLoader,
+  wordsOfOptions,
+} from '../../../../src/process/launch/loaders.ts';
 import { createHost } from '../../../support/host.ts';
 
 const packages = {
@@ -162,10 +168,10 @@ describe('tsconfig.json', () => {
 
   test('with decorator metadata is a reason to advise a loader that emits it, and never tsx', () => {
     const note =
-      'tsconfig.json asks for decorator metadata, which tsx does not emit: it needs ts-node or @swc-node/register in the project · npm install --save-dev @swc-node/register @swc/core';
+      'tsconfig.json asks for decorator metadata, which tsx does not emit, and ts-node or @swc-node/register do · npm install --save-dev @swc-node/register @swc/core';
     expect(plan({ ...packages.tsx, 'tsconfig.json': metadata })).toMatchObject({ nodeArgs: installed.tsx, note });
     expect(() => plan({ 'tsconfig.json': metadata })).toThrow(
-      'src/main.ts: running TypeScript with decorator metadata needs ts-node or @swc-node/register in the project · npm install --save-dev @swc-node/register @swc/core',
+      'src/main.ts: running TypeScript needs ts-node or @swc-node/register in the project, for the decorator metadata that tsconfig.json asks for · npm install --save-dev @swc-node/register @swc/core',
     );
   });
 });
@@ -174,6 +180,22 @@ test('a script that neither the project nor Node can load is an error that names
   const message = 'running TypeScript needs tsx in the project · npm install --save-dev tsx';
   expect(() => plan({})).toThrow(`src/main.ts: ${message}`);
   expect(() => plan({}, { script: '/app/view.tsx' }, true)).toThrow(`view.tsx: ${message}`);
+});
+
+test.each<[what: string, files: Files, advice: string]>([
+  ['none', {}, 'Node itself cannot run this TypeScript: it needs tsx in the project · npm install --save-dev tsx'],
+  [
+    'none, with decorator metadata',
+    { 'tsconfig.json': metadata },
+    'Node itself cannot run this TypeScript: it needs ts-node or @swc-node/register in the project, for the decorator metadata that tsconfig.json asks for · npm install --save-dev @swc-node/register @swc/core',
+  ],
+  [
+    'one',
+    { ...packages.tsNode },
+    'Node itself cannot run this TypeScript, ts-node of the project can · devwatch src/main.ts runs it by that',
+  ],
+])('TypeScript that Node rejects leads to advice if the project has no loader, or one: %s', (_, files, advice) => {
+  expect(adviseLoader({ script: '/app/src/main.ts', folder: '/app', env: {} }, createHost(files))).toBe(advice);
 });
 
 test('a standby may run registrations of a loader before its release', () => {
