@@ -16,6 +16,7 @@ import {
   endsByDesign,
   extensionsNamedIn,
   extensionsOf,
+  isHelper,
   isSourceExtension,
   javascript,
   runsAnything,
@@ -90,15 +91,25 @@ export function describeLine(line: string, program: readonly string[], context: 
   const found = all.map(({ words, variables }) =>
     describeWords(words, { ...context, env: { ...context.env, ...variables } }, depth),
   );
+  // A program that a line builds, and a command that prepares others, have no language of their own.
+  const known = found.filter(({ tool }, index) => tool !== '' || !isSilent(all[index]?.words ?? [], context));
   const isNode = found.some(({ node, obstacle }) => node !== undefined || obstacle !== undefined);
   const reason = simple === undefined ? 'a shell runs the line' : undefined;
   return {
     ...unknown,
     tool: found.at(-1)?.tool ?? '',
-    extensions: found.length === 0 ? typescript : unique(found.flatMap(({ extensions }) => extensions)),
+    extensions: known.length === 0 ? typescript : unique(known.flatMap(({ extensions }) => extensions)),
     endsByDesign: found.at(-1)?.endsByDesign ?? false,
     obstacle: isNode ? (found.find(({ obstacle }) => obstacle !== undefined)?.obstacle ?? reason) : undefined,
   };
+}
+
+/** Whether a command that is not known is a helper of the shell, or a program that is compiled. */
+function isSilent(words: readonly string[], { folder, host }: Context): boolean {
+  const [word = ''] = unwrap(words).words;
+  const file = path.resolve(folder, word);
+  const isProgram = hasFolder(word) && path.extname(word) === '' && !(host.readStart(file) ?? '').startsWith('#!');
+  return isProgram || isHelper(toolName(word));
 }
 
 const unknown: Description = {

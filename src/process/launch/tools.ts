@@ -25,7 +25,7 @@ const languages: readonly (readonly [extensions: string, tools: string])[] = [
   ],
   ['php phtml twig', 'php php-fpm artisan composer symfony frankenphp rr phpunit drush wp'],
   ['pl pm psgi', 'perl plackup starman morbo hypnotoad prove'],
-  ['go mod sum tmpl', 'go air gow'],
+  ['go mod tmpl', 'go air gow'],
   ['rs toml', 'cargo rustc trunk'],
   ['ex exs eex heex leex', 'mix elixir iex elixirc'],
   ['erl hrl', 'erl erlc escript rebar3'],
@@ -70,6 +70,15 @@ const sourceExtensions: ReadonlySet<string> = new Set([...byTool.values()].flat(
 
 /** Returns whether sources of a language that is known have this extension. */
 export const isSourceExtension = (extension: string): boolean => sourceExtensions.has(extension);
+
+/** Commands that prepare others in a line of the shell, and read no sources. */
+const helpers: ReadonlySet<string> = new Set(
+  `cd echo printf export set unset source . eval sleep true false test [ mkdir rmdir rm cp mv ln touch cat clear exit wait
+   trap ulimit umask kill pkill date which type pwd rimraf cpx shx docker docker-compose curl wget`.split(/\s+/),
+);
+
+/** Returns whether a command only prepares others. */
+export const isHelper = (tool: string): boolean => helpers.has(tool);
 
 /** Returns the extensions of the files that programs read which this command runs; undefined if it is not known. */
 export const extensionsOf = (tool: string): readonly string[] | undefined => byTool.get(tool);

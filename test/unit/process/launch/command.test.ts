@@ -283,12 +283,7 @@ describe('another program is run as it is:', () => {
     ['tasks/py run.py', '/app/tasks/py run.py', 'js mjs cjs json ts mts cts tsx jsx sh py', 'tasks/py'],
     ['tasks/dev', '/app/tasks/dev', 'js mjs cjs json ts mts cts tsx jsx sh bash py', 'tasks/dev'],
     ['./dev.sh', '/app/dev.sh', 'js mjs cjs json ts mts cts tsx jsx sh', 'dev.sh'],
-    [
-      'make dev',
-      '/usr/bin/make dev',
-      'js mjs cjs json ts mts cts tsx jsx c h cc cpp hpp mk go mod sum tmpl',
-      'Makefile',
-    ],
+    ['make dev', '/usr/bin/make dev', 'js mjs cjs json ts mts cts tsx jsx c h cc cpp hpp mk go mod tmpl', 'Makefile'],
     // Commands
     ['vite build', '/app/node_modules/.bin/vite build', 'ts'],
     ['./node_modules/.bin/vite', '/app/node_modules/.bin/vite', 'ts'],
@@ -297,7 +292,7 @@ describe('another program is run as it is:', () => {
       '/usr/bin/tool --config=a.yml conf.toml main:app x.unknown',
       'js mjs cjs json ts mts cts tsx jsx toml',
     ],
-    ['go run ./cmd/api', '/usr/bin/go run ./cmd/api', 'go mod sum tmpl'],
+    ['go run ./cmd/api', '/usr/bin/go run ./cmd/api', 'go mod tmpl'],
     // Behind other commands
     ['nice -n 5 python3 run.py', '/usr/bin/nice -n 5 python3 run.py', 'py', 'run.py'],
     ['env A=b python3 -m app', '/usr/bin/env A=b python3 -m app', 'py'],
@@ -322,24 +317,21 @@ describe('another program is run as it is:', () => {
       ['python3 build.py && node "$@"', 'sh', 'dist/main.js', 'a'],
       'py js mjs cjs json',
     ],
-    ['', 'make all', ['make all'], 'js mjs cjs json ts mts cts tsx jsx c h cc cpp hpp mk go mod sum tmpl', 'Makefile'],
+    ['', 'go build -o bin/app && exec bin/app', ['go build -o bin/app && exec bin/app'], 'go mod tmpl'],
+    ['', 'sleep 1 && ./task', ['sleep 1 && ./task'], 'ts'],
+    ['', 'make all', ['make all'], 'js mjs cjs json ts mts cts tsx jsx c h cc cpp hpp mk go mod tmpl', 'Makefile'],
     ['.', 'electron', ['electron "$@"', 'sh', '.'], 'ts'],
     [
       'empty',
       'make',
       ['make "$@"', 'sh', 'empty'],
-      'js mjs cjs json ts mts cts tsx jsx c h cc cpp hpp mk go mod sum tmpl',
+      'js mjs cjs json ts mts cts tsx jsx c h cc cpp hpp mk go mod tmpl',
       'Makefile',
     ],
-    ['./cmd/api', 'go run', ['go run "$@"', 'sh', './cmd/api'], 'go mod sum tmpl'],
+    ['./cmd/api', 'go run', ['go run "$@"', 'sh', './cmd/api'], 'go mod tmpl'],
     ['app', 'python3 -m', ['python3 -m "$@"', 'sh', 'app'], 'py'],
     ['run.py', 'python3 -u', ['python3 -u "$@"', 'sh', 'run.py'], 'py', 'run.py'],
-    [
-      'gone.py',
-      'cd api && python3',
-      ['cd api && python3 "$@"', 'sh', 'gone.py'],
-      'js mjs cjs json ts mts cts tsx jsx py',
-    ],
+    ['gone.py', 'cd api && python3', ['cd api && python3 "$@"', 'sh', 'gone.py'], 'py'],
   ])('%s by the line %j', (program, exec, args, language, script) => {
     const command = resolve(program, { exec });
     expect([command.file, command.args]).toEqual(['/bin/sh', ['-c', ...args]]);
