@@ -85,7 +85,7 @@ test('the blocks that import devwatch have the right types', async () => {
 });
 
 const importsDevwatch = ({ language, text }: Block): boolean =>
-  /^[mc]?[jt]sx?$/.test(language) && /(?:from|import|import\(|require\() ?'devwatch'/.test(text);
+  /^[mc]?[jt]sx?$/.test(language) && /(?:from|import|import\(|require\() ?['"]devwatch['"]/.test(text);
 
 async function mistakesIn(page: Page): Promise<string[]> {
   const found = page.blocks.map(async (block) => {
