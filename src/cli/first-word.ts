@@ -3,7 +3,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { CommandLine } from '../config/argv.ts';
-import { nearest } from '../config/did-you-mean.ts';
+import { nearest } from '../shared/did-you-mean.ts';
 import { attempt, UsageError } from '../shared/errors.ts';
 import { upwards } from '../watch/disk.ts';
 import { readProject } from './select-programs.ts';
@@ -44,6 +44,15 @@ export function refuseForeignWord(line: CommandLine): void {
   const command = line.literal ? undefined : commandFor(word, rest.join(' '));
   if (command === undefined || isOfProject(word, line)) return;
   throw new UsageError(`${word} is no subcommand · ${command} (to run a command named ${word}: devwatch -- ${word})`);
+}
+
+/** pm2 starts a file of settings like a script. @throws UsageError that names the right command */
+export function refuseEcosystem({ program: [word = ''], literal }: CommandLine): void {
+  const isEcosystem = /^(?:ecosystem|pm2)(?:\.config)?\.(?:[cm]?js|json)$|^process\.json$/.test(path.basename(word));
+  if (literal || !isEcosystem || !fs.existsSync(word)) return;
+  throw new UsageError(
+    `${word} holds settings of pm2 · devwatch init ${word} converts them, devwatch start then starts all`,
+  );
 }
 
 function isOfProject(word: string, line: CommandLine): boolean {

@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import { type CommandLine, parseArgv, parsePaths } from '../config/argv.ts';
 import { codeOf, UsageError } from '../shared/errors.ts';
 import { version } from '../shared/version.ts';
-import { refuseForeignWord, withSuggestion } from './first-word.ts';
+import { refuseEcosystem, refuseForeignWord, withSuggestion } from './first-word.ts';
 import { parseNpmArgv } from './npm-arguments.ts';
 import { exitCodes, fail, ignoreClosedPipe, print } from './print.ts';
 import { runAsDaemon, runPrograms } from './run.ts';
@@ -23,6 +23,7 @@ async function main(argv: readonly string[], keepCompiled: () => void): Promise<
   if (invocation === undefined) return (await import('./help.ts')).printSubcommandHelp(subcommand);
   ignoreClosedPipe();
   const { execute } = await subcommand.load();
+  refuseEcosystem(invocation.line);
   try {
     process.exitCode = (await execute(invocation)) ?? exitCodes.ok;
   } catch (error) {
@@ -39,6 +40,7 @@ async function runFirstWord(line: CommandLine, keepCompiled: () => void): Promis
     return subcommand === undefined ? printHelp(version, 'all') : printSubcommandHelp(subcommand);
   }
   refuseForeignWord(line);
+  refuseEcosystem(line);
   return runPrograms(line, keepCompiled).catch((error) => {
     throw withSuggestion(error, line);
   });

@@ -1,7 +1,7 @@
 /** Reads the words after a subcommand, with cac. */
 
 import { type CAC, cac } from 'cac';
-import { didYouMean, plain } from '../config/did-you-mean.ts';
+import { didYouMean, plain } from '../shared/did-you-mean.ts';
 import { messageOf, UsageError } from '../shared/errors.ts';
 import type { Invocation, Subcommand } from './subcommands.ts';
 

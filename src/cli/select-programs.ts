@@ -3,10 +3,10 @@
 import fs from 'node:fs';
 import type { CommandLine } from '../config/argv.ts';
 import { liveReloadPort } from '../config/defaults.ts';
-import { didYouMean, plain } from '../config/did-you-mean.ts';
 import { type LoadedApp, type LoadedProject, type LoadedSettings, loadProject } from '../config/load.ts';
 import type { Settings } from '../config/settings-types.ts';
 import { commandOf, type ProgramRequest, plannedOnce } from '../run/command-plan.ts';
+import { didYouMean, plain } from '../shared/did-you-mean.ts';
 import { UsageError } from '../shared/errors.ts';
 import { defaultProgram } from './default-program.ts';
 

@@ -1,8 +1,8 @@
 /** Several programs in one settings file, and their names: `"apps": {"web": {…}, "worker": {…}}`, or a list of scripts. */
 
 import path from 'node:path';
+import { didYouMean } from '../shared/did-you-mean.ts';
 import type { UsageError } from '../shared/errors.ts';
-import { didYouMean } from './did-you-mean.ts';
 import { show } from './option-kinds.ts';
 import { type Document, type Layer, layerOf, readAt, readLayer } from './settings-file.ts';
 

@@ -4,9 +4,9 @@
  * general parsers find out only after they have read all words.
  */
 
+import { nearest } from '../shared/did-you-mean.ts';
 import { UsageError } from '../shared/errors.ts';
 import { isNodeFlag, nodeFlagNames, takesNextWord } from '../shared/node-flags.ts';
-import { nearest } from './did-you-mean.ts';
 import { kindOf, readValue, ValueError } from './option-kinds.ts';
 import { type OptionKey, type OptionSpec, optionKeys, specOf } from './options.ts';
 import { adviceOn, isLikelySeconds, isWatchFlag, watchesItself } from './other-tools.ts';

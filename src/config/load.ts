@@ -2,10 +2,10 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
+import { didYouMean } from '../shared/did-you-mean.ts';
 import { codeOf, UsageError } from '../shared/errors.ts';
 import { type AppLayer, readApps } from './apps.ts';
 import { defaultSettings } from './defaults.ts';
-import { didYouMean } from './did-you-mean.ts';
 import { fromNodemon } from './nodemon.ts';
 import { kindOf, readValue, ValueError } from './option-kinds.ts';
 import { isOptionKey, type OptionKey, optionKeys, specOf } from './options.ts';

@@ -3,10 +3,10 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Node, ParseError } from 'jsonc-parser';
+import { didYouMean } from '../shared/did-you-mean.ts';
 import { codeOf, UsageError } from '../shared/errors.ts';
 import { ownershipFlaw } from '../shared/file-ownership.ts';
 import { require } from '../shared/require.ts';
-import { didYouMean } from './did-you-mean.ts';
 import { readValue, show, ValueError } from './option-kinds.ts';
 import { isOptionKey, type OptionKey, optionKeys, specOf } from './options.ts';
 

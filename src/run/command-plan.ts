@@ -3,6 +3,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { LoadedSettings } from '../config/load.ts';
+import { watchesItself } from '../config/other-tools.ts';
 import { isPattern } from '../config/output-pattern.ts';
 import type { Settings } from '../config/settings-types.ts';
 import type { LaunchOptions } from '../process/launch/child.ts';
@@ -109,6 +110,7 @@ function planCommand(request: ProgramRequest): Command {
   const { settings, folder } = loaded;
   const fromSettings = settings.script === undefined ? [] : [settings.script, ...settings.args];
   const program = given.length > 0 ? given : fromSettings;
+  refuseWatchFlags(settings);
   const flags = [...nodeArgs, ...settings.nodeArgs];
   // The test runner of Node finds its files itself.
   if (program.length === 0 && settings.exec === undefined && !flags.includes('--test')) {
@@ -121,6 +123,13 @@ function planCommand(request: ProgramRequest): Command {
   const command = resolveCommand({ folder, program, nodeArgs: flags, exec, execMap, env });
   if (!command.isNode) refuseNodeOnlySettings(settings, command);
   return command;
+}
+
+/** @throws UsageError for Node's own watch mode; the command line refuses its flags as well */
+function refuseWatchFlags({ nodeArgs }: Settings): void {
+  const at = nodeArgs.findIndex((flag) => /^--watch(?:$|[-=])/.test(flag));
+  const [name = '', value = nodeArgs[at + 1]] = nodeArgs[at]?.split('=', 2) ?? [];
+  if (name !== '') throw new UsageError(`"nodeArgs": ${watchesItself(name, value).message}`);
 }
 
 /** @throws UsageError when a setting works only for scripts that Node runs directly */

@@ -27,6 +27,13 @@ export function createHost(files: Readonly<Record<string, string>>, facts: Parti
     isExecutable: (file) => texts.get(file)?.startsWith('#!') === true || (/\/\.?bin\//.test(file) && texts.has(file)),
     read: (file) => texts.get(file),
     readStart: (file, bytes = 1024) => texts.get(file)?.slice(0, bytes),
+    namesIn: (folder) => [
+      ...new Set(
+        [...texts.keys()].flatMap((file) =>
+          file.startsWith(`${folder}/`) ? (file.slice(folder.length + 1).split('/')[0] ?? []) : [],
+        ),
+      ),
+    ],
     realPath: (file) => file,
     findPackage: () => undefined,
     ...facts,

@@ -19,7 +19,8 @@ import {
 import { type Host, realHost } from './host.ts';
 import { planLoader } from './loaders.ts';
 import { type EnvironmentFile, runsTests } from './node-words.ts';
-import { type FoundScript, findOnPath, findScript, hasFolder, withProjectCommands } from './search.ts';
+import { fillPlaceholders, placesScript } from './placeholders.ts';
+import { type FoundScript, findOnPath, findScript, hasFolder, nearestProgram, withProjectCommands } from './search.ts';
 import { extensionsOf, isSourceExtension, runsAnything, toolName } from './tools.ts';
 import { isWrapper, unwrap } from './wrappers.ts';
 
@@ -66,8 +67,8 @@ export interface Command {
 
 /** Resolves the script or command to run. @throws UsageError if there is no such thing, or it cannot be run */
 export function resolveCommand(request: CommandRequest, host: Host = realHost): Command {
-  const { folder, env, nodeArgs, execMap, exec } = request;
-  const context: Context = { folder, env, nodeArgs, execMap, host };
+  const { folder, env, nodeArgs, exec } = request;
+  const context: Context = { folder, env, nodeArgs, execMap: withFolder(request, host), host };
   const command = exec === undefined ? viaWords(request, context) : viaLine(request.program, exec, context);
   // With permissions the preload can neither be read nor join the cgroup: such a program runs like any other command.
   const permission = command.nodeArgs.find((flag) => /^--(?:experimental[-_])?permission\b/.test(flag));
@@ -88,7 +89,7 @@ function viaWords({ program, nodeArgs }: Pick<CommandRequest, 'program' | 'nodeA
   if (script !== undefined) return viaScript(script, args, context);
   const isNode = toolName(word) === 'node';
   const file = findOnPath(word, folder, env, host) ?? (isNode && !hasFolder(word) ? host.node : undefined);
-  if (file === undefined) throw missing(folder, word, host);
+  if (file === undefined) throw missing(word, context);
   const found = describeWords(program, context);
   if (found.node !== undefined) return viaNode(found, found.node, program, context);
   if (!isNode) rejectNodeArgs(nodeArgs, word);
@@ -136,6 +137,8 @@ function viaScript({ file, word }: FoundScript, args: readonly string[], given: 
   if (start === undefined) throw new UsageError(`${word}: may not be read · chmod +r ${word}`);
   const extension = path.extname(file).slice(1);
   const mapped = Object.hasOwn(execMap, extension) ? execMap[extension] : undefined;
+  const placing = [mapped ?? []].flat();
+  if (placing.some(placesScript)) return { ...viaLine([word, ...args], placing.join(' '), context), script: file };
   if (typeof mapped === 'string' && simpleCommandOf(mapped) === undefined) {
     return { ...viaLine([word, ...args], mapped, context), script: file };
   }
@@ -184,8 +187,26 @@ function isJavaScript(file: string, start: string, host: Host): boolean {
   return /^\s*(?:import|export)\b/m.test(code) || attempt(() => new Script(`(function () {${code}\n})`)) !== undefined;
 }
 
+/** Replaces `{{pwd}}` in the commands of `execMap`. */
+function withFolder({ execMap, folder }: CommandRequest, host: Host): CommandRequest['execMap'] {
+  const fill = (text: string): string => fillPlaceholders(text, { script: undefined, folder }, quotingOf(host));
+  const fillWord = (text: string): string => text.replaceAll('{{pwd}}', folder);
+  return Object.fromEntries(
+    Object.entries(execMap).map(([key, value]) => [key, typeof value === 'string' ? fill(value) : value.map(fillWord)]),
+  );
+}
+
+const quotingOf = ({ isPosix }: Host): 'sh' | 'cmd' => (isPosix ? 'sh' : 'cmd');
+
 /** Runs a line of a shell with further words, and without the shell where devwatch can start Node itself. */
-function viaLine(program: readonly string[], line: string, context: Context): Command {
+function viaLine(words: readonly string[], template: string, context: Context): Command {
+  const { folder, host } = context;
+  const [script] = words;
+  const line = fillPlaceholders(template, { script, folder }, quotingOf(host));
+  return viaFilledLine(placesScript(template) ? words.slice(1) : words, line, context);
+}
+
+function viaFilledLine(program: readonly string[], line: string, context: Context): Command {
   const { nodeArgs, env, host } = context;
   const simple = simpleCommandOf(line);
   const words = [...(simple?.words ?? []), ...program];
@@ -254,12 +275,12 @@ function notExecutable(file: string, word: string): UsageError {
   return new UsageError(`${word}: no interpreter is known for ${kind} · ${remedy}`);
 }
 
-function missing(folder: string, word: string, host: Host): UsageError {
+function missing(word: string, { folder, env, host }: Context): UsageError {
   const kind = word.includes('/') || /\.\w{1,4}$/.test(word) ? 'file' : 'file or command';
-  const guess = ['.py', '.rb', '.php'].find(
-    (extension) => host.kindOf(path.resolve(folder, word + extension)) === 'file',
-  );
-  const hint = guess === undefined ? '' : ` · did you mean ${word}${guess}?`;
+  const found = ['.py', '.rb', '.php'].map((extension) => word + extension);
+  const guess =
+    found.find((name) => host.kindOf(path.resolve(folder, name)) === 'file') ?? nearestProgram(word, folder, env, host);
+  const hint = guess === undefined ? '' : ` · did you mean ${guess}?`;
   return new UsageError(`${word}: no such ${kind} in ${folder}${hint}`);
 }
 

@@ -24,6 +24,8 @@ export interface Host {
   read(file: string): string | undefined;
   /** Returns the first bytes of a file, by default 1 KB, as text in latin1; undefined if it cannot be read. */
   readStart(file: string, bytes?: number): string | undefined;
+  /** Returns the names in a folder; none if it cannot be read. */
+  namesIn(folder: string): readonly string[];
   /** Returns the path of a file without links; the path itself if it does not exist. */
   realPath(file: string): string;
   /** Returns the folder of an installed package, as seen from a folder, where no `node_modules` shows it. */
@@ -56,6 +58,7 @@ export const realHost: Host = {
     }) === true,
   read: (file) => attempt(() => fs.readFileSync(file, 'utf8')),
   readStart: (file, bytes) => attempt(() => readStart(file, bytes)),
+  namesIn: (folder) => attempt(() => fs.readdirSync(folder)) ?? [],
   realPath: (file) => attempt(() => fs.realpathSync(file)) ?? file,
   findPackage(name, folder) {
     if (process.versions.pnp === undefined) return undefined;

@@ -39,7 +39,8 @@ export function readNodeWords(words: readonly string[]): NodeWords {
     const word = words[at] ?? '';
     if (word === '--' || !word.startsWith('-') || word === '-') break;
     const [name = '', attached] = splitFlag(word);
-    if (otherUse.test(name) || name === '--run' || name.startsWith('--watch')) obstacle ??= `${name} is used`;
+    if (otherUse.test(name) || name === '--run') obstacle ??= `${name} is used`;
+    if (name.startsWith('--watch')) obstacle ??= `${name} is used · devwatch watches without it`;
     if (code.test(name) || name === '--test') needsScript = false;
     const isEnvFile = /^--env-file(?:-if-exists)?$/.test(name);
     const takesNext =

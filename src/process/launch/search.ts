@@ -1,6 +1,7 @@
 /** Finds scripts as Node does, and commands as a shell that knows the project's own ones does. */
 
 import path from 'node:path';
+import { nearest } from '../../shared/did-you-mean.ts';
 import { foldersAbove, type Host, realHost } from './host.ts';
 import { readManifest } from './packages.ts';
 
@@ -79,3 +80,38 @@ export function findScript(word: string, folder: string, host: Host): FoundScrip
 
 const findFile = (file: string, isFile: (file: string) => boolean): string | undefined =>
   ['', ...ownExtensions, ...otherExtensions].map((extension) => file + extension).find(isFile);
+
+/** Commands that are suggested for a slip, if they are installed. */
+const usualCommands =
+  'node npm npx pnpm yarn bun deno tsx ts-node python python3 ruby php perl go cargo make docker java gradle mvn dotnet mix'.split(
+    ' ',
+  );
+
+/** Returns the script or command of which a word can be a slip; undefined if there is none. */
+export function nearestProgram(word: string, folder: string, env: NodeJS.ProcessEnv, host: Host): string | undefined {
+  const script = nearestScript(word, folder, host);
+  if (script !== undefined || hasFolder(word) || path.extname(word) !== '') return script;
+  const own = binFolders(folder).flatMap((bin) => host.namesIn(bin));
+  const installed = usualCommands.filter((command) => findOnPath(command, folder, env, host) !== undefined);
+  return nearest(word, [...own, ...installed]);
+}
+
+/** Corrects each part of a path that does not exist, where there is a name of which it can be a slip. */
+function nearestScript(word: string, folder: string, host: Host): string | undefined {
+  let place = path.isAbsolute(word) ? path.parse(word).root : folder;
+  for (const part of word.split(/[/\\]/).filter((name) => name !== '')) {
+    const exact = path.resolve(place, part);
+    const name = host.kindOf(exact) === undefined ? nearestFile(part, host.namesIn(place)) : part;
+    if (name === undefined) return undefined;
+    place = path.resolve(place, name);
+  }
+  if (host.kindOf(place) !== 'file') return undefined;
+  return path.isAbsolute(word) ? place : path.relative(folder, place);
+}
+
+/** Compares with the names of scripts without their extensions as well, if the name has none. */
+function nearestFile(name: string, names: readonly string[]): string | undefined {
+  const stems = new Map(names.map((each) => [path.extname(each) === '' ? '' : path.parse(each).name, each]));
+  const stem = path.extname(name) === '' ? nearest(name, [...stems.keys()]) : undefined;
+  return nearest(name, names) ?? (stem === undefined ? undefined : stems.get(stem));
+}

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
-import { refuseForeignWord, watchedScript, withSuggestion } from '../../../src/cli/first-word.ts';
+import { refuseEcosystem, refuseForeignWord, watchedScript, withSuggestion } from '../../../src/cli/first-word.ts';
 import { findSubcommand } from '../../../src/cli/subcommands.ts';
 import { type CommandLine, parseArgv } from '../../../src/config/argv.ts';
 import { UsageError } from '../../../src/shared/errors.ts';
+import { createProject } from '../../support/project.ts';
 
 const parse = (line: string): CommandLine => parseArgv(line.split(' '));
 
@@ -47,6 +48,16 @@ test.each([
   ['package.json'],
 ])('devwatch %s may run', (line) => {
   expect(() => refuseForeignWord(parse(line))).not.toThrow();
+});
+
+test('settings of pm2 are no script', async () => {
+  await using project = createProject({ 'ecosystem.config.js': '', 'process.json': '', 'src/process.js': '' });
+  const refuse = (line: string) => () => refuseEcosystem(parse(line.replaceAll('@', `${project.path}/`)));
+  expect(refuse('@ecosystem.config.js')).toThrow('holds settings of pm2 · devwatch init ');
+  expect(refuse('@process.json')).toThrow('holds settings of pm2');
+  for (const line of ['-- @process.json', '@src/process.js', '@ecosystem.json', 'node @process.json']) {
+    expect(refuse(line)).not.toThrow();
+  }
 });
 
 test.each([

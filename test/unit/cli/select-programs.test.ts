@@ -39,3 +39,10 @@ test('arguments after -- are refused for several programs', async () => {
 test('arguments after -- are no program where there is none', async () => {
   await expect(commandOf('-- --port 80', {})).rejects.toThrow('nothing to run');
 });
+
+test.each([
+  ['{"script": "server.js", "nodeArgs": ["--inspect", "--watch"]}', '"nodeArgs": --watch is not needed'],
+  ['{"script": "server.js", "nodeArgs": ["--watch-path=src"]}', 'devwatch itself watches: --watch src'],
+])("with %s Node's own watch mode is refused", async (watchrc, message) => {
+  await expect(commandOf('-q', { '.watchrc': watchrc })).rejects.toThrow(message);
+});

@@ -128,6 +128,11 @@ describe('a Node program, with its flags, arguments, script and language:', () =
     ['node -- server.js', 'server.js', 'server.js', 'js'],
     ['node dist/gone.js', 'dist/gone.js', 'dist/gone.js', 'js'],
     ['node --import tsx app.ts', '--import tsx | app.ts', 'app.ts', 'ts'],
+    // nodemon's placeholders
+    ['server.js a', 'server.js -x a', 'server.js', 'js', { exec: 'node {{filename}} -x' }],
+    ['server.js', '--title=/app | server.js', 'server.js', 'js', { exec: 'node --title={{pwd}}' }],
+    ['server.js a', 'server.js -x a', 'server.js', 'js', { execMap: { js: 'node {{filename}} -x' } }],
+    ['server.js a', '--title=/app | server.js a', 'server.js', 'js', { execMap: { js: ['node', '--title={{pwd}}'] } }],
     ['node -r ts-node/register app.ts', '-r ts-node/register | app.ts', 'app.ts', 'ts'],
     ['node app.ts', 'app.ts', 'app.ts', 'ts'],
     ['node server.js', '--inspect | server.js', 'server.js', 'js', { nodeArgs: ['--inspect'] }],
@@ -228,8 +233,8 @@ describe('a Node program, with its flags, arguments, script and language:', () =
 
 describe('a Node program that devwatch does not start itself names the reason:', () => {
   test.each<[program: string, reason: string, language: string, given?: Given]>([
-    ['node --watch server.js', '--watch is used', 'js'],
-    ['node --watch-path=src server.js', '--watch-path is used', 'js'],
+    ['node --watch server.js', '--watch is used · devwatch watches without it', 'js'],
+    ['node --watch-path=src server.js', '--watch-path is used · devwatch watches without it', 'js'],
     ['node --run dev', '--run is used', 'ts'],
     ['node inspect server.js', 'it is a debugger', 'js'],
     ['node', 'it reads its program from stdin', 'ts'],
@@ -413,10 +418,20 @@ describe('whether a program does some work and ends is known of', () => {
 });
 
 describe('a mistake is an error with its remedy:', () => {
-  test.each<[program: string | string[], message: string, given?: Given]>([
+  test.each<[program: string | string[], message: string | RegExp, given?: Given]>([
     [[''], 'the script is an empty text'],
-    ['serve.js', 'serve.js: no such file in /app'],
-    ['bin/api', 'bin/api: no such file in /app'],
+    ['gone.js', /^gone\.js: no such file in \/app$/],
+    ['bin/api', /^bin\/api: no such file in \/app$/],
+    ['sever.js', 'sever.js: no such file in /app · did you mean server.js?'],
+    ['./bin/wwww', './bin/wwww: no such file in /app · did you mean bin/www?'],
+    ['scr/main.js', 'scr/main.js: no such file in /app · did you mean src/main.js?'],
+    ['/app/sever.js', '/app/sever.js: no such file in /app · did you mean /app/server.js?'],
+    ['sever', 'sever: no such file or command in /app · did you mean server.js?'],
+    ['vitee build', 'vitee: no such file or command in /app · did you mean vite?'],
+    ['nmp run dev', 'nmp: no such file or command in /app · did you mean npm?', { more: { '/usr/bin/npm': '' } }],
+    ['nmp run dev', /^nmp: no such file or command in \/app$/],
+    // A folder is no script.
+    ['buitl', /^buitl: no such file or command in \/app$/],
     ['run', 'run: no such file or command in /app · did you mean run.py?'],
     ['empty', 'empty: is a folder without an index.js and without a "main" in its package.json · name a script'],
     ['script.xyz', 'script.xyz: no interpreter is known for .xyz · name what runs it: "execMap": {"xyz": "…"}'],

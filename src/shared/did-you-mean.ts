@@ -1,4 +1,4 @@
-import { require } from '../shared/require.ts';
+import { require } from './require.ts';
 
 /**
  * Returns the candidate of which `name` can be a slip of the keys: a letter or two wrong, missing, doubled or swapped,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { nearest } from '../../../src/config/did-you-mean.ts';
+import { nearest } from '../../../src/shared/did-you-mean.ts';
 
 const flags = ['--poll', '--ext', '--watch', '--port', '--name', '--exit-on-crash', '--kill-timeout', '--env-file'];
 const commands = ['start', 'stop', 'logs', 'list', 'explain', 'npm', 'node', 'server.js', 'web', 'db'];
