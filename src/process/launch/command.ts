@@ -3,7 +3,7 @@
 import path from 'node:path';
 import { Script } from 'node:vm';
 import { attempt, UsageError } from '../../shared/errors.ts';
-import { simpleCommandOf } from '../shell-line.ts';
+import { type SimpleCommand, simpleCommandOf } from '../shell-line.ts';
 import {
   type Context,
   type Description,
@@ -225,9 +225,22 @@ function viaFilledLine(program: readonly string[], line: string, context: Contex
     const quoted = program.map((text) => `"${text.replaceAll('"', '\\"')}"`).join(' ');
     return { ...base, file: env.ComSpec ?? 'cmd.exe', args: ['/d', '/s', '/c', `"${line} ${quoted}"`] };
   }
+  const text = simple !== undefined && canReplaceShell(simple, context) ? `exec ${line}` : line;
   // The program's words are passed as parameters, and need no quoting.
-  const args = program.length === 0 ? ['-c', line] : ['-c', `${line} "$@"`, 'sh', ...program];
+  const args = program.length === 0 ? ['-c', text] : ['-c', `${text} "$@"`, 'sh', ...program];
   return { ...base, file: '/bin/sh', args };
+}
+
+/** Commands on PATH that a shell runs by itself, in its own way. */
+const shellBuiltins = /^(?:echo|printf|test|\[|kill|pwd|true|false|time)$/;
+
+/**
+ * Whether the shell can become the command of its line, as bash does by itself: no process is left in between, and the
+ * pid is the one that sockets are passed to (LISTEN_PID).
+ */
+function canReplaceShell({ words: [word = ''], variables }: SimpleCommand, { folder, env, host }: Context): boolean {
+  if (shellBuiltins.test(word) || Object.keys(variables).length > 0) return false;
+  return findOnPath(word, folder, env, host) !== undefined;
 }
 
 /** @param words the command as the user wrote it; by default that of Node */
