@@ -33,6 +33,7 @@ test.each([
   ['crashes', `up to ${time('supervise/state-machine.ts', 'maxBackoffMs')}`],
   ['crashes', `restarts it ${maxRestarts} times`],
   ['crashes', `after ${time('supervise/state-machine.ts', 'stableUptimeMs')} up the pause`],
+  ['crashes', `within the next ${time('supervise/state-machine.ts', 'minReadyMs')}`],
   ['crashes', `it has lived for ${formatTime(minUptime)} (\`--min-uptime\`)`],
   ['crashes', `| \`--max-restarts <n>\` | ${maxRestarts} |`],
   ['crashes', `| \`--min-uptime <time>\` | ${formatTime(minUptime)} |`],
