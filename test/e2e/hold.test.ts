@@ -287,9 +287,14 @@ describe('a program behaves as without devwatch:', () => {
 const clustered = (text: string, version = 1): string =>
   `const version = ${version}; const say = (says) => require(process.env.TEST_DIAL)({ run: version, ...says });\n${text}`;
 
-test('a Python server inherits the socket of --hold=<port>, and connections wait during its restarts', async () => {
-  const port = await freePort();
-  const python = (version: number): string => `
+test.each([
+  ['started as a script', ['server.py']],
+  ['started by a line', ['--exec', 'python3 server.py']],
+])(
+  'a Python server %s inherits the socket of --hold=<port>, and connections wait during its restarts',
+  async (_, words) => {
+    const port = await freePort();
+    const python = (version: number): string => `
 import os, socket, json
 assert os.environ['LISTEN_PID'] == str(os.getpid()) and os.environ['LISTEN_FDS'] == '1'
 home = socket.create_connection(('127.0.0.1', int(os.environ['TEST_HOME'])))
@@ -302,20 +307,21 @@ while True:
     client.sendall(b'version ${version}')
     client.close()
 `;
-  await using home = await openHome();
-  await using project = createProject({ 'server.py': python(1) });
-  await using devwatch = startDevwatch([`--hold=${port}`, 'server.py'], { cwd: project.path, env: home.env });
-  await home.caller();
-  await devwatch.event('watching');
-  expect(await talk({ host: '127.0.0.1', port }, '')).toBe('version 1');
-  project.write('server.py', python(2));
-  await home.caller();
-  const answer = talk({ host: '127.0.0.1', port }, '');
-  project.write('go', '');
-  expect(await answer).toBe('version 2');
-  await devwatch.end('SIGTERM');
-  expect(await codeOf(talk({ host: '127.0.0.1', port }, ''))).toBe('ECONNREFUSED');
-});
+    await using home = await openHome();
+    await using project = createProject({ 'server.py': python(1) });
+    await using devwatch = startDevwatch([`--hold=${port}`, ...words], { cwd: project.path, env: home.env });
+    await home.caller();
+    await devwatch.event('watching');
+    expect(await talk({ host: '127.0.0.1', port }, '')).toBe('version 1');
+    project.write('server.py', python(2));
+    await home.caller();
+    const answer = talk({ host: '127.0.0.1', port }, '');
+    project.write('go', '');
+    expect(await answer).toBe('version 2');
+    await devwatch.end('SIGTERM');
+    expect(await codeOf(talk({ host: '127.0.0.1', port }, ''))).toBe('ECONNREFUSED');
+  },
+);
 
 test('devwatch passes on input that arrives before the port of --hold=<port> is open', async () => {
   await using home = await openHome();
