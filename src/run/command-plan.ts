@@ -115,7 +115,7 @@ function planCommand(request: ProgramRequest): Command {
   // The test runner of Node finds its files itself.
   if (program.length === 0 && settings.exec === undefined && !flags.includes('--test')) {
     throw new UsageError(
-      'nothing to run · devwatch <script>, or "script" in .watchrc, or "main" in package.json (devwatch --help)',
+      'nothing to run · devwatch <script>, or "script" in .watchrc, or in package.json "main" or a start script "node …"',
     );
   }
   const { exec, execMap } = settings;

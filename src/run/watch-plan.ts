@@ -62,7 +62,7 @@ export const describeWatch = (
 ): EventOf<'watching'> => ({
   ...{ type: 'watching', program: display, patterns: loaded.settings.watch, extensions },
   ...facts,
-  ...(obstacle !== undefined && { obstacle }),
+  ...(obstacle !== undefined && (loaded.settings.standby || loaded.settings.hold !== false) && { obstacle }),
 });
 
 /** Returns messages about a watch plan that has no effect, or not yet. `files`: those that are watched now. */

@@ -93,8 +93,8 @@ function viaWords({ program, nodeArgs }: Pick<CommandRequest, 'program' | 'nodeA
   const found = describeWords(program, context);
   if (found.node !== undefined) return viaNode(found, found.node, program, context);
   if (!isNode) rejectNodeArgs(nodeArgs, word);
-  // A command that starts another one looks for it on PATH.
-  const variables = isWrapper(word) ? projectPath(context) : {};
+  // A command that starts another one looks for it on PATH, and commands of packages may do so.
+  const variables = isWrapper(word) || isTool(file, folder) ? projectPath(context) : {};
   return { ...foreign(found, variables), file, args: [...nodeArgs, ...args], display: program.join(' ') };
 }
 
@@ -149,6 +149,7 @@ function viaScript({ file, word }: FoundScript, args: readonly string[], given: 
       ? describeWords(['node', word, ...args], context)
       : describeScript(file, word, args, context);
   if (found.node !== undefined) return viaNode(found, withLoader(found.node, file, word, context), undefined, context);
+  if (found.tool === 'node') return viaOtherNode(found, [word, ...args], context);
   const isOwn = interpreter === undefined || interpreter.by === 'first line';
   if (isOwn && host.isExecutable(file)) {
     rejectNodeArgs(nodeArgs, word);
@@ -167,6 +168,12 @@ function viaScript({ file, word }: FoundScript, args: readonly string[], given: 
     args: [...nodeArgs, ...rest],
     display: [name, ...rest].join(' '),
   };
+}
+
+/** Runs Node with flags of the user that leave no place for a preload. */
+function viaOtherNode(found: Description, words: readonly string[], { nodeArgs, host }: Context): Command {
+  const args = [...nodeArgs, ...words];
+  return { ...foreign(found, {}), file: host.node, args, display: ['node', ...args].join(' ') };
 }
 
 /** Adds the flags with which a script in TypeScript can be loaded. */

@@ -258,7 +258,7 @@ function describeNode(first: string, rest: readonly string[], context: Context):
   const { flags, envFiles, script: word, args, obstacle } = readNodeWords([...context.nodeArgs, ...rest]);
   const isTest = runsTests(flags);
   const found = word === undefined || isTest ? undefined : findScript(word, folder, host);
-  const file = found?.file ?? (word === undefined || isTest ? undefined : path.resolve(folder, word));
+  const file = isTest ? undefined : (found?.file ?? missingScript(word, context));
   const otherNode = findOtherNode(first, context);
   const why = otherNode === undefined ? obstacle : `${otherNode} is not the Node that runs devwatch`;
   const words = word === undefined ? args : [found?.word ?? word, ...args];
@@ -270,6 +270,12 @@ function describeNode(first: string, rest: readonly string[], context: Context):
     node: why === undefined ? { nodeArgs: flags, args: words, variables: {}, envFiles } : undefined,
     obstacle: why,
   };
+}
+
+/** Returns the place of a script that is not there yet. */
+function missingScript(word: string | undefined, { folder, host }: Context): string | undefined {
+  const place = word === undefined ? folder : path.resolve(folder, word);
+  return host.kindOf(place) === undefined ? place : undefined;
 }
 
 /**
@@ -308,7 +314,7 @@ function describeRunner(tool: string, all: readonly string[], context: Context):
   const { folder, nodeArgs, host } = context;
   const { loader, isEsm, before, after, variables, envFiles, script: word, args } = read;
   const found = word === undefined ? undefined : findScript(word, folder, host);
-  const file = found?.file ?? (word === undefined ? undefined : path.resolve(folder, word));
+  const file = found?.file ?? missingScript(word, context);
   const env = { ...context.env, ...variables };
   const request = { script: file ?? folder, word: word ?? '', folder, nodeArgs, env };
   const plan = planNamedLoader(loader, request, isEsm, host);
@@ -340,10 +346,14 @@ function describePackageScript(
   const { scripts } = readManifest(context.folder, context.host) ?? {};
   const line = (scripts as Readonly<Record<string, unknown>> | undefined)?.[name];
   const base = { ...unknown, endsByDesign: endsByDesign(tool, rest) };
-  if (typeof line !== 'string') return base;
-  const found = describeLine(line, [], context, depth + 1);
+  // All but npm also run commands of packages by their names.
+  const command = tool === 'npm' || first === '' ? [] : rest.slice(rest.indexOf(first));
+  if (typeof line !== 'string' && command.length === 0) return base;
+  const found =
+    typeof line === 'string' ? describeLine(line, [], context, depth + 1) : describeWords(command, context, depth + 1);
   const obstacle = found.tool === 'node' || found.obstacle !== undefined ? `${tool} starts it` : undefined;
-  return { ...base, extensions: found.extensions, endsByDesign: base.endsByDesign || found.endsByDesign, obstacle };
+  const { extensions, script } = found;
+  return { ...base, extensions, script, endsByDesign: base.endsByDesign || found.endsByDesign, obstacle };
 }
 
 /** Describes the lines that one command runs at the same time: `concurrently "tsc -w" "node app.js"`. */

@@ -79,6 +79,14 @@ const stubborn = [
 ];
 
 describe('a hook', () => {
+  test('finds the commands of the project in a line of the shell', async () => {
+    await using project = createProject({ 'node_modules/.bin/tool': '#!/bin/sh\nexit 3\n', 'api/server.js': '' });
+    fs.chmodSync(project.at('node_modules/.bin/tool'), 0o755);
+    await using setup = openHooks({ start: { shell: 'tool && true' } }, { folder: project.at('api') });
+    setup.hooks.run('start', {});
+    expect(await setup.nextProblem()).toBe('on.start: ended with code 3');
+  });
+
   test('receives variables that describe the event, runs in the folder of the program and reads no input', async () => {
     await using project = createProject();
     await using home = await openHome();

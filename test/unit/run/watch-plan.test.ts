@@ -3,7 +3,8 @@
 import fs from 'node:fs';
 import { expect, test } from 'vitest';
 import { loadGiven } from '../../../src/config/load.ts';
-import { planWatch } from '../../../src/run/watch-plan.ts';
+import { planRun } from '../../../src/run/command-plan.ts';
+import { planWatch, remarksOn } from '../../../src/run/watch-plan.ts';
 import { createCommand } from '../../support/command.ts';
 import { createProject, type Project } from '../../support/project.ts';
 
@@ -36,4 +37,39 @@ test.each([
     createCommand({ script: project.at('web/server.js'), extensions: ['js'] }),
   );
   expect(filter.accepts(project.at('lib/index.js'))).toBe(expected);
+});
+
+test.each<[what: string, files: Readonly<Record<string, string>>, ext: string | undefined, remark: string | undefined]>(
+  [
+    [
+      'most of the files are sources of another language',
+      { 'a.py': '', 'b/c.py': '', 'b/d.html': '', 'package.json': '{}', 'node_modules/x/y.rb': '' },
+      undefined,
+      'no file here has a watched extension; there are 2 .py · for example --ext py',
+    ],
+    [
+      'the extensions are those of the settings',
+      { 'a.py': '', 'b.rb': '' },
+      'rs',
+      'no file here has a watched extension; there are 1 .py, 1 .rb · for example --ext py',
+    ],
+    [
+      'all files are texts',
+      { 'a.md': '' },
+      undefined,
+      'no file here has a watched extension; there are 1 .md · for example --ext md',
+    ],
+    ['a file has a watched extension', { 'a.py': '', 'b/c.js': '' }, undefined, undefined],
+    ['there are no files', { 'package.json': '{}' }, undefined, undefined],
+    ['all extensions are watched', { 'a.py': '' }, '*', undefined],
+  ],
+)('the remark on what is watched when %s', async (_, files, ext, remark) => {
+  await using project = createProject(files);
+  const loaded = loadGiven({ exec: 'tool', ext, cwd: project.path }, project.path);
+  const plan = planRun({ loaded, program: [], nodeArgs: [] });
+  const { filter } = await planWatch(loaded, plan.command);
+  const watched = Object.keys(files)
+    .map(project.at)
+    .filter((file) => filter.accepts(file));
+  expect(remarksOn(filter, plan, watched)).toEqual(remark === undefined ? [] : [remark]);
 });

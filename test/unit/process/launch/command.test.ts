@@ -127,6 +127,7 @@ describe('a Node program, with its flags, arguments, script and language:', () =
     ['node -r ./a.js --expose-gc server.js -r b', '-r ./a.js --expose-gc | server.js -r b', 'server.js', 'js'],
     ['node -- server.js', 'server.js', 'server.js', 'js'],
     ['node dist/gone.js', 'dist/gone.js', 'dist/gone.js', 'js'],
+    ['node empty', 'empty', undefined, 'ts'],
     ['node --import tsx app.ts', '--import tsx | app.ts', 'app.ts', 'ts'],
     // nodemon's placeholders
     ['server.js a', 'server.js -x a', 'server.js', 'js', { exec: 'node {{filename}} -x' }],
@@ -260,7 +261,10 @@ describe('a Node program that devwatch does not start itself names the reason:',
     ['dist/main.js', 'a shell runs the line', 'ts', { exec: 'npx tsc && node' }],
     ['server.js', 'a shell runs the line', 'js', { exec: 'node $FLAGS' }],
     ['server.js', '--permission is used', 'js', { nodeArgs: ['--permission'] }],
+    ['server.js', '--watch is used', 'js', { nodeArgs: ['--watch'] }],
     ['npm run dev', 'npm starts it', 'js', { more: { '/usr/bin/npm': '' } }],
+    ['yarn node server.js', 'yarn starts it', 'js', { more: { '/usr/bin/yarn': '' } }],
+    ['pnpm tsx app.ts', 'pnpm starts it', 'ts', { more: { '/usr/bin/pnpm': '' } }],
   ])('%s', (program, obstacle, language, given) => {
     const command = resolve(program, given);
     expect([command.isNode, command.obstacle, languageOf(command)]).toEqual([false, obstacle, language]);
@@ -358,7 +362,8 @@ describe('another program is run as it is:', () => {
     expect(resolve('', { exec: 'vite' }).variables).toEqual({ PATH });
     expect(resolve('nice vite').variables).toEqual({ PATH });
     expect(resolve('page.rb', { execMap: { rb: 'vite' } }).variables).toEqual({ PATH });
-    expect(resolve('vite').variables).toEqual({});
+    expect(resolve('vite').variables).toEqual({ PATH });
+    expect(resolve('make').variables).toEqual({});
     expect(resolve('server.js').variables).toEqual({});
   });
 });
