@@ -477,7 +477,7 @@ const unprepared: readonly (readonly [name: string, words: readonly string[], en
   ['--inspect in NODE_OPTIONS', ['main.cjs'], { NODE_OPTIONS: '--inspect=0' }],
   ['--require of its own file in NODE_OPTIONS', ['main.cjs'], { NODE_OPTIONS: '--require ./idle.cjs' }],
   ['node -e as a command', ['--', 'node', '-e', 'require("./main.cjs")']],
-  ['a shell line', ['--exec', 'node', 'main.cjs']],
+  ['a shell line', ['--exec', 'node main.cjs && true']],
   ['--no-standby', ['--no-standby', 'main.cjs']],
   // Node accepts `_` for `-` in its flags.
   ['--heap_prof', ['--config', 'underscores.json']],
