@@ -6,10 +6,10 @@ import type { Change, ServerAddress, Verdict } from '../shared/events.ts';
 /** Formats a count: `1 file`, `2 files`. */
 export const formatCount = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
 
-/** Returns the path relative to the folder, or the path itself if it is outside. */
+/** Returns the path relative to the folder (`../shared/index.js`), or the path itself if that is shorter. */
 export function formatPath(file: string, folder: string): string {
   const relative = path.relative(folder, file);
-  return relative === '' || relative.startsWith('..') ? file : relative;
+  return relative === '' || relative.length > file.length ? file : relative;
 }
 
 /** Formats the first changed file and the number of others: `src/a.js +2`. */

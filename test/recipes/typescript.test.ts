@@ -1,7 +1,7 @@
 import { test } from 'vitest';
 import { follow } from '../support/recipe.ts';
 
-test.each(['With tsx'])('%s', async (section) => {
+test.each(['With tsx', 'With ts-node', 'With swc-node'])('TypeScript %s', async (section) => {
   await follow({
     page: 'typescript',
     section,

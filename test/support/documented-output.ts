@@ -74,4 +74,5 @@ const isValue = (hole: string, names: ReadonlySet<string>): boolean =>
   hole.split(/\s+/).every((word) => !/^[A-Za-z]{2,}$/.test(word) || words.has(word) || names.has(word));
 
 const isTextOrValue = (hole: string, names: ReadonlySet<string>): boolean =>
-  texts.includes(hole) || hole.split(/\s+/).every((word) => !/^[A-Za-z]{3,}$/.test(word) || names.has(word));
+  texts.includes(hole.replace(/^[\d,]+ (.+?)s?$/, '$1')) ||
+  hole.split(/\s+/).every((word) => !/^[A-Za-z]{3,}$/.test(word) || names.has(word));

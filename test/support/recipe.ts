@@ -278,7 +278,7 @@ export interface ServerRecipe {
     /** By default the file that was edited. */
     readonly file?: string;
     readonly text: string;
-    /** Output that shows it; by default that the program crashed. */
+    /** Output that shows it; by default that devwatch waits for a change. */
     readonly shows?: RegExp;
   };
   /** No connection is refused through an edit: the server's port is held. */
@@ -294,20 +294,25 @@ export async function follow(server: ServerRecipe): Promise<void> {
   const { page, section, command, at = '/', first, second, edit, breakage, holds = true } = server;
   await using recipe = await Recipe.open(page, section);
   await server.before?.(recipe);
+  /** Waits as a person does, who reads that the program is up before the next save. */
+  const isUp = async (text: string): Promise<void> => {
+    await recipe.answers(text, at);
+    await recipe.shows(/answering in/);
+  };
   recipe.start(command);
-  await recipe.answers(first, at);
+  await isUp(first);
   recipe.edit(edit.file, edit.from, edit.to);
-  await recipe.answers(second, at);
+  await isUp(second);
   if (holds) expect(recipe.refused, 'refused connections').toBe(0);
 
   const broken = recipe.project.at(breakage.file ?? edit.file);
   const whole = fs.readFileSync(broken, 'utf8');
   fs.writeFileSync(broken, breakage.text);
-  await recipe.shows(breakage.shows ?? /crashed/);
+  await recipe.shows(breakage.shows ?? /waiting for a change/);
   fs.writeFileSync(broken, whole);
-  await recipe.answers(second, at);
+  await isUp(second);
   recipe.edit(edit.file, edit.to, edit.from);
-  await recipe.answers(first, at);
+  await isUp(first);
   await server.also?.(recipe);
   await recipe.showsTranscript();
   await recipe.quit();
