@@ -16,18 +16,21 @@ function commandFor(word: string, rest: string): string | undefined {
   const table: readonly (readonly [words: string, command: string])[] = [
     ['run watch', `devwatch ${program}`],
     ['inspect', `devwatch --inspect ${program}`],
-    ['ps l show info describe desc monit imonit dashboard dash jlist prettylist top', 'devwatch list'],
+    ['ps l show info describe desc monit imonit dashboard dash top', 'devwatch list'],
+    ['jlist prettylist pid id', 'devwatch list --json'],
     [
-      'kill delete del rm remove down stopall',
+      'kill delete del rm remove down stopall stopbypid',
       `devwatch stop ${/^(?:kill|down|stopall)$/.test(word) ? rest || 'all' : name}`,
     ],
     ['restartall', 'devwatch restart all'],
     ['up', `devwatch start${rest && ` ${rest}`}`],
     ['startOrRestart startOrReload startOrGracefulReload', `devwatch start ${program}`],
     ['log', `devwatch logs -f ${name}`],
+    ['send', `devwatch attach ${name}`],
     ['flush cleanlogs', `devwatch logs --clear ${name}`],
-    ['ecosystem', 'devwatch init'],
-    ['startup unstartup save resurrect dump', `devwatch unit ${program}`],
+    ['ecosystem create', 'devwatch init'],
+    ['startup unstartup save resurrect dump cleardump', `devwatch unit ${program}`],
+    ['profile:cpu profile:mem', `devwatch --cpu-prof ${program}`],
     ['version', 'devwatch --version'],
   ];
   return table.find(([words]) => words.split(' ').includes(word))?.[1];
@@ -82,7 +85,9 @@ export function withSuggestion(error: unknown, line: CommandLine): unknown {
   if (!(error instanceof UsageError) || error.message.includes('did you mean')) return error;
   const watched = watchedScript(line);
   if (watched !== undefined && error.message.startsWith('nothing to run')) {
-    return new UsageError(`nothing to run · --watch only says what to watch: devwatch ${watched} runs it and watches`);
+    return new UsageError(
+      `nothing to run · --watch only selects what is watched: devwatch ${watched} runs it and watches`,
+    );
   }
   if (word === '' || !error.message.startsWith(`${word}: no such file or command`)) return error;
   const app = nearest(word, appsOf(line));

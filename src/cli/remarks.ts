@@ -18,7 +18,7 @@ export function remarksOn(line: CommandLine, programs: Programs): string[] {
     ...remarkOn('Node', behind),
     ...(watched === undefined
       ? []
-      : [`--watch ${watched} only says what to watch, ${display} runs · devwatch ${watched} runs it and watches`]),
+      : [`--watch ${watched} only selects what is watched, ${display} runs · devwatch ${watched} runs it and watches`]),
   ];
 }
 

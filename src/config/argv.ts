@@ -292,11 +292,11 @@ function usageOf(name: string): string {
   return `${name} <${spec?.choices?.join('|') ?? spec?.value ?? others[name] ?? 'value'}>`;
 }
 
-/** Returns whether a word looks like an option, and neither is one nor resembles one of devwatch, of Node or of a similar tool. */
+/** Returns whether a word looks like an option, and neither is one of devwatch or Node nor a slip of one. */
 export function isUnknownOption(word: string): boolean {
   const name = word.replace(/=.*/s, '');
   const isOption = /^--?[A-Za-z]/.test(word) && (word.startsWith('--') || word.length === 2);
-  return isOption && ownerOf(word) === undefined && adviceOn(name) === undefined && nearestLong(name) === undefined;
+  return isOption && ownerOf(word) === undefined && nearestLong(name) === undefined;
 }
 
 /** Returns whether a word is exactly an option of devwatch or a flag of Node, be it with `=value`. */

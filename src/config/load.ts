@@ -208,7 +208,7 @@ function readNodemon(document: Document, notes: string[]): FoundLayers {
   const { layer, missing, remarks } = fromNodemon(document);
   const name = path.basename(document.file);
   const keys = missing.map(({ key }) => `"${key}"`).join(', ');
-  const without = keys === '' ? '' : ` · not taken over: ${keys} (devwatch init says why)`;
+  const without = keys === '' ? '' : ` · not taken over: ${keys} (devwatch init prints why)`;
   notes.push(`settings from ${name}${name === 'package.json' ? ' (nodemonConfig)' : ''}${without}`, ...remarks);
   return { layer, file: document.file };
 }

@@ -42,16 +42,18 @@ function adviceTable(): readonly (readonly [flags: string, advice: Advice])[] {
     ['--interpreter --command', '--exec <command>'],
     ['--node-args --interpreter-args', "Node's flags go before the script: devwatch --inspect server.js"],
     ['--shell', '--exec "bash -c …"'],
-    ['--env -E', 'write it before devwatch (NAME=value devwatch …), or under "env" in .watchrc'],
+    ['--env -E', '--env-file <file>, "env" in .watchrc, or NAME=value before devwatch'],
     ['--filter-env', 'not taken over: the program has the whole environment'],
     ['--instances', 'not taken over: a program is one process · node:cluster can start more'],
-    ['--uid --gid --user', 'not taken over: run devwatch as that user'],
+    ['--uid --gid --user -u', 'not taken over: run devwatch as that user (forever: --name)'],
     ['--source-map-support', '--enable-source-maps'],
-    ['--tsconfig --project', 'set TSX_TSCONFIG_PATH (tsx) or TS_NODE_PROJECT (ts-node, swc)'],
-    ['--no-cache', 'set TSX_DISABLE_CACHE=1'],
-    ['--transpile-only -T', 'set TS_NODE_TRANSPILE_ONLY=true'],
-    ['--files', 'set TS_NODE_FILES=true'],
-    ['--compiler-options -O', 'set TS_NODE_COMPILER_OPTIONS'],
+    ['--tsconfig', 'options of tsx go behind it: devwatch tsx --tsconfig <file> <script>'],
+    ['--no-cache', 'options of tsx go behind it: devwatch tsx --no-cache <script>'],
+    [
+      '--transpile-only -T --files --project --compiler-options -O --compiler --ignore-diagnostics -D --scope --scopeDir --emit --pretty --prefer-ts-exts --log-error --skip-project --skip-ignore --compiler-host -H',
+      'options of ts-node go behind it: devwatch ts-node --files <script>',
+    ],
+    ['--prefer-ts --script-mode --transpiler', 'not taken over: ts-node reads it from tsconfig.json'],
     // Restarting
     ['--exitcrash --exit-on-error', '--exit-on-crash'],
     ['--postpone', '--on-change-only'],
@@ -92,9 +94,18 @@ function adviceTable(): readonly (readonly [flags: string, advice: Advice])[] {
     ['--no-colours --no-colors --plain', '--no-color'],
     ['--print-events --timings --debug', '--verbose'],
     ['--silent', '--quiet'],
-    ['--dump', 'devwatch config prints the settings'],
+    ['--dump', 'devwatch config'],
+    ['-?', '--help'],
     // Background
-    ['-n', '--name'],
+    ['-n --id', '--name'],
+    ['--number', 'devwatch logs --lines <n> <name>'],
+    ['--path', "not taken over: logs are in the user's state folder"],
+    ['--write', 'devwatch init'],
+    ['--hp --wait-ip --service-name', 'not taken over: devwatch unit prints the unit, which can be edited'],
+    ['--socket', '--hold=<port>, for commands that take a socket'],
+    ['--mini-list --sort', 'not needed'],
+    ['--manual', '--help'],
+    ['--completions -1', 'not taken over'],
     ['--namespace', 'not taken over: a name is all that a program has'],
     ['--output --error --logFile --outFile --errFile --log-file -o -l', '--log <file>'],
     ['--time --log-date-format', '--log-timestamps'],
@@ -113,7 +124,7 @@ function adviceTable(): readonly (readonly [flags: string, advice: Advice])[] {
       "not taken over: it belongs to pm2's monitoring service",
     ],
     [
-      '--spawn --js --no-update-notifier --exit-child --dedupe --fork --exec-check --error-recompile --cache-directory --execute-command --force --parallel --disable-source-map-support --quote -Q',
+      '--spawn --js --no-update-notifier --exit-child --dedupe --fork --exec-check --error-recompile --dir --cache-directory --compile-timeout --execute-command --force --parallel --disable-source-map-support --quote -Q',
       'not needed',
     ],
   ];
@@ -122,7 +133,7 @@ function adviceTable(): readonly (readonly [flags: string, advice: Advice])[] {
 // Node's own watch mode
 
 /** `--watch-path` and the like. `--watch` itself is an option of devwatch. */
-export const isWatchFlag = (name: string): boolean => /^--(?:no-)?watch-/.test(name);
+export const isWatchFlag = (name: string): boolean => /^--watch-(?:path|preserve-output|kill-signal)$/.test(name);
 
 /** Returns the error about a flag that makes Node watch files: a second watcher would get between devwatch and the program. */
 export function watchesItself(name: string, value: string | undefined): UsageError {

@@ -184,7 +184,9 @@ test('devwatch config reports that there is no settings file, or that it is that
   const said = async (): Promise<string> => (await runDevwatch(['config'], { cwd: project.path })).stderr;
   expect(await said()).toBe('devwatch: no settings file\n');
   project.write('nodemon.json', '{"verbose": true, "cwd": "."}');
-  expect(await said()).toBe('devwatch: settings from nodemon.json · not taken over: "cwd" (devwatch init says why)\n');
+  expect(await said()).toBe(
+    'devwatch: settings from nodemon.json · not taken over: "cwd" (devwatch init prints why)\n',
+  );
 });
 
 test('devwatch config prints settings that mean the same in a .watchrc', async () => {

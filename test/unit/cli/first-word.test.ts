@@ -77,7 +77,7 @@ test.each([
   [
     '-q --watch vitest.config.ts',
     'nothing to run · devwatch <script>',
-    'nothing to run · --watch only says what to watch: devwatch vitest.config.ts runs it and watches',
+    'nothing to run · --watch only selects what is watched: devwatch vitest.config.ts runs it and watches',
   ],
   ['--watch src', 'nothing to run · devwatch <script>', 'nothing to run · devwatch <script>'],
 ])('the error of devwatch %s: %s becomes %s', (line, message, expected) => {

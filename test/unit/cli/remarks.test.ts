@@ -38,7 +38,7 @@ test.each([
 test('a script as the value of --watch has a remark if another program runs', async () => {
   const files = { 'package.json': '{"main": "main.js"}' };
   expect(await remarks('--watch vitest.config.ts', files)).toEqual([
-    '--watch vitest.config.ts only says what to watch, node main.js runs · devwatch vitest.config.ts runs it and watches',
+    '--watch vitest.config.ts only selects what is watched, node main.js runs · devwatch vitest.config.ts runs it and watches',
   ]);
 });
 

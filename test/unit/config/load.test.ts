@@ -116,7 +116,7 @@ test("nodemon's settings are translated, and a note says where they are from and
   });
   const { settings, notes } = load(project);
   expect(notes).toStrictEqual([
-    'settings from nodemon.json · not taken over: "events.quit", "cwd" (devwatch init says why)',
+    'settings from nodemon.json · not taken over: "events.quit", "cwd" (devwatch init prints why)',
   ]);
   expect(settings).toStrictEqual({
     ...defaultSettings,
@@ -162,7 +162,7 @@ test('names of Object.prototype are not keys of nodemon', async () => {
   const { settings, notes } = load(project);
   expect(settings.quiet).toBe(false);
   expect(notes).toStrictEqual([
-    'settings from nodemon.json · not taken over: "toString", "__proto__" (devwatch init says why)',
+    'settings from nodemon.json · not taken over: "toString", "__proto__" (devwatch init prints why)',
   ]);
 });
 
