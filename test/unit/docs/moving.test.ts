@@ -109,7 +109,7 @@ const others = options.filter(({ verdict }) => ['renamed', 'not needed', 'not ta
 
 test.each(others)('$table: $option is refused, and the error names what the row names', ({ option, ours, verdict }) => {
   const message = refusal(() => parseArgv([option, 'x', 'server.js']));
-  // One letter may mean anything; several tools have the same.
+  // Several tools have the same letters, with different meanings.
   if (option.length === 2) {
     expect(message).toMatch(/^unknown option /);
     return;
