@@ -9,6 +9,7 @@ import { ownIdentity } from '../process/tree/identity.ts';
 import type { ProgramRequest } from '../run/command-plan.ts';
 import type { ReadinessStatus, StartOutcome } from '../run/readiness.ts';
 import { forwardedSignals, Runner } from '../run/runner.ts';
+import { StopRequests } from '../run/stop-requests.ts';
 import { systemClock } from '../shared/clock.ts';
 import { withDeadline } from '../shared/deadline.ts';
 import { createDeferred } from '../shared/deferred.ts';
@@ -67,6 +68,15 @@ class Daemon {
   readonly #buffer = new AttachBuffer();
   readonly #runner: Runner;
   readonly #reporter: Reporter;
+  readonly #requests = new StopRequests({
+    clock: systemClock,
+    isDirect: () => false,
+    onStop: (reason) => {
+      this.#stopping = this.#runner.stop(reason);
+    },
+    onOffer() {},
+    onKill: (reason) => void this.#runner.stop(reason),
+  });
   #stopping: Promise<unknown> | undefined;
 
   constructor(request: DaemonRequest, logs: Readonly<Record<'out' | 'err', Log>>) {
@@ -143,7 +153,7 @@ class Daemon {
       reload: async () => runner.reload(),
       // A second `stop` request does not escalate; a second signal does.
       stop: async () => {
-        this.#stopping ??= runner.stop();
+        this.#requests.stop('q');
         await this.#stopping;
         return {};
       },
@@ -174,7 +184,7 @@ class Daemon {
     const { out, err } = this.#logs;
     for (const log of [out, err]) process.on('SIGHUP', () => log.reopen());
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) {
-      process.on(signal, () => void this.#runner.stop({ kind: 'signal', signal }));
+      process.on(signal, () => this.#requests.take(signal));
     }
     for (const signal of forwardedSignals) process.on(signal, () => this.#runner.program.signal(signal, 'root'));
   }

@@ -1,6 +1,5 @@
 /** Runs programs: in the foreground, which is the default command, or one as a daemon. */
 
-import { constants } from 'node:os';
 import { isatty } from 'node:tty';
 import { setFlagsFromString } from 'node:v8';
 import { type CommandLine, parseArgv } from '../config/argv.ts';
@@ -8,7 +7,7 @@ import type { LoadedSettings } from '../config/load.ts';
 import type { Settings } from '../config/settings-types.ts';
 import type { RunRequest } from '../run/command-plan.ts';
 import { ProgramSet } from '../run/program-set.ts';
-import type { Emit, StopReason } from '../shared/events.ts';
+import type { Emit } from '../shared/events.ts';
 import { version } from '../shared/version.ts';
 import { openNotifySocket } from '../systemd/notify.ts';
 import { takeSockets } from '../systemd/socket-activation.ts';
@@ -16,7 +15,7 @@ import { Reporter, type ReporterSettings, reporterSettingsOf, wantsColor } from 
 import type { SharedTerminal } from '../terminal/shared-terminal.ts';
 import { remarksInForeground, remarksOn } from './remarks.ts';
 import { type NamedProgram, type Programs, programsOf, selectAgain } from './select-programs.ts';
-import { handleSignals, stopWithNpm } from './signals.ts';
+import { endProcess, handleSignals } from './signals.ts';
 import { backgroundVariable } from './subcommands.ts';
 import { HelpHint, openTerminalInput } from './terminal-input.ts';
 
@@ -66,12 +65,10 @@ export async function runPrograms(line: CommandLine, keepCompiled: () => void): 
     observe,
     reread: () => membersOf(selectAgain(line, programs)),
     onProblem: (message) => reporter.report({ type: 'problem', message }),
-    onEnd: (reason) =>
-      void Promise.all([shared?.close(), notifier?.stop()]).then(() => process.exit(exitCodeOf(reason))),
+    onEnd: (reason) => void Promise.all([shared?.close(), notifier?.stop()]).then(() => endProcess(reason)),
   });
-  const giveInputTo = openTerminalInput(group, reporter, loaded.settings);
-  handleSignals(group, reporter, () => notifier?.stop());
-  stopWithNpm(group);
+  const requests = handleSignals(group, reporter, () => notifier?.stop());
+  const giveInputTo = openTerminalInput(group, { reporter, requests, settings: loaded.settings });
   group.start();
   for (const remark of [...remarksOn(line, programs), ...remarksInForeground(line)]) warn(remark);
 }
@@ -113,19 +110,6 @@ function reporterSettings(settings: Settings, shared: SharedTerminal | undefined
   const own = reporterSettingsOf(settings, wantsColor({ isTTY: isatty(2) }, process.env));
   // Clearing the screen would erase the output of the other programs.
   return { ...own, clear: own.clear && shared === undefined };
-}
-
-function exitCodeOf(reason: StopReason): number {
-  switch (reason.kind) {
-    case 'requested':
-      return 0;
-    case 'signal':
-      return 128 + constants.signals[reason.signal];
-    case 'program': {
-      const { code, signal } = reason.outcome;
-      return code ?? (signal === null ? 1 : 128 + constants.signals[signal]);
-    }
-  }
 }
 
 /** Runs one program without a terminal, in the process that `devwatch start` has started. */

@@ -5,6 +5,7 @@ import { isatty } from 'node:tty';
 import type { Settings } from '../config/settings-types.ts';
 import { isForeground, terminalModes } from '../process/launch/tty.ts';
 import type { ProgramSet } from '../run/program-set.ts';
+import type { StopRequests } from '../run/stop-requests.ts';
 import type { Reporter } from '../terminal/reporter.ts';
 import { readLines, shortcutHelp, type TypedShortcut } from '../terminal/shortcuts.ts';
 
@@ -28,10 +29,16 @@ export class HelpHint {
 /** Determines which process reads the next line of the terminal. */
 type GiveTo = (owner: 'program' | 'devwatch') => void;
 
+interface TerminalInputContext {
+  readonly reporter: Reporter;
+  readonly requests: StopRequests;
+  readonly settings: Pick<Settings, 'stdin'>;
+}
+
 /** Starts to read shortcuts, or the input of a program whose stdin is a pipe. */
-export function openTerminalInput(group: ProgramSet, reporter: Reporter, { stdin }: Settings): GiveTo {
+export function openTerminalInput(group: ProgramSet, context: TerminalInputContext): GiveTo {
   if (!isatty(0)) {
-    if (stdin === 'pipe') {
+    if (context.settings.stdin === 'pipe') {
       process.stdin.on('data', (chunk: Buffer) => {
         // Back-pressure: read no faster than the program does.
         process.stdin.pause();
@@ -43,7 +50,7 @@ export function openTerminalInput(group: ProgramSet, reporter: Reporter, { stdin
   }
   const lines = readLines(process.stdin, {
     isSeveral: group.names.length > 0,
-    onShortcut: (shortcut) => perform(shortcut, group, reporter),
+    onShortcut: (shortcut) => perform(shortcut, group, context),
     onOther: (line) => group.single?.program.input.write(line),
     onEnd: () => group.single?.program.input.write(null),
   });
@@ -73,13 +80,17 @@ export function openTerminalInput(group: ProgramSet, reporter: Reporter, { stdin
   };
 }
 
-function perform({ action, name }: TypedShortcut, group: ProgramSet, reporter: Reporter): void {
+function perform(
+  { action, name }: TypedShortcut,
+  group: ProgramSet,
+  { reporter, requests }: TerminalInputContext,
+): void {
   switch (action) {
     case 'restart':
       if (!group.restart(name)) reporter.print(`no program is named ${name} · there are ${group.names.join(', ')}`);
       break;
     case 'quit':
-      group.stop();
+      requests.take('q');
       break;
     case 'clear':
       process.stderr.write('\u001b[2J\u001b[H');

@@ -90,14 +90,19 @@ export class ProgramSet {
     return members.every((member) => member !== undefined);
   }
 
-  /** Stops all programs; a second request kills them. */
+  /** Stops all programs; does nothing if they are being stopped. */
   stop(reason: StopReason = { kind: 'requested' }): void {
-    const isFirst = this.#stopReason === undefined;
-    this.#stopReason ??= reason;
+    if (this.#stopReason !== undefined) return;
+    this.#stopReason = reason;
     for (const { runner, isLeaving } of this.#members.values()) {
       // A program that is leaving is being stopped already: a second request would kill it.
-      if (!isFirst || !isLeaving) void runner.stop(reason);
+      if (!isLeaving) void runner.stop(reason);
     }
+  }
+
+  /** Kills all programs that are being stopped. */
+  kill(reason: StopReason): void {
+    for (const { runner } of this.#members.values()) void runner.stop(reason);
   }
 
   /** Sends a signal to every program, by default to the root processes alone. */

@@ -143,8 +143,8 @@ test.runIf(!isRoot)('a script without read permission is an error of one line, a
 
 test('the program of these tests leaves a trace when it runs', async () => {
   await using project = createProject({ 'server.js': traitor });
-  const { code } = await runDevwatch(['server.js'], { cwd: project.path });
-  expect({ code, ran: fs.existsSync(project.at('ran')) }).toStrictEqual({ code: 143, ran: true });
+  const { signal } = await runDevwatch(['server.js'], { cwd: project.path });
+  expect({ signal, ran: fs.existsSync(project.at('ran')) }).toStrictEqual({ signal: 'SIGTERM', ran: true });
 });
 
 test.each(['server.js', 'list', 'start server.js'])('devwatch %s reports that its folder is gone', async (words) => {

@@ -261,14 +261,13 @@ test('a program that ignores SIGTERM is killed after the kill timeout', async ()
 test('a save during a slow stop prints what devwatch waits for', async () => {
   const project = projectOf('stubborn.js');
   await using app = await start({ project, args: ['--kill-timeout', '1m', 'stubborn.js'], env: { PORT: '0' } });
-  await nextAddress(readText(app.process.stdout));
+  const { pid } = await ask(await nextAddress(readText(app.process.stdout)));
   await app.event('watching');
   edit(project, 'stubborn.js', 'hello', 'goodbye');
   expect(await app.event('slowStop')).toMatchObject({ run: 1, signal: 'SIGTERM', killIn: 58_500 });
-
-  // At the first signal devwatch keeps waiting; at the second it kills.
   app.process.kill('SIGTERM');
-  await app.end('SIGINT');
+  process.kill(pid, 'SIGKILL');
+  await app.end();
 });
 
 test('a program that ignores SIGTERM does not outlive devwatch', async () => {
@@ -276,19 +275,20 @@ test('a program that ignores SIGTERM does not outlive devwatch', async () => {
   await using app = await start({ project, args: ['--kill-timeout', '200', 'stubborn.js'], env: { PORT: '0' } });
   const { pid } = await ask(await nextAddress(readText(app.process.stdout)));
 
-  expect((await app.end()).code).toBe(128 + constants.signals.SIGTERM);
+  expect((await app.end()).signal).toBe('SIGTERM');
   expect(isAlive(pid)).toBe(false);
 });
 
-test('a second signal kills the program before the kill timeout', async () => {
+test('the same signal again kills the program before the kill timeout, once a line offers that', async () => {
   const project = projectOf('stubborn.js');
-  await using app = await start({ project, args: ['--kill-timeout', '1m', 'stubborn.js'], env: { PORT: '0' } });
-  const stdout = readText(app.process.stdout);
-  const { pid } = await ask(await nextAddress(stdout));
-
+  const args = ['--log-format', 'pretty', '--kill-timeout', '1m', 'stubborn.js'];
+  await using app = await start({ project, args, env: { PORT: '0' } });
+  const { pid } = await ask(await nextAddress(readText(app.process.stdout)));
   app.process.kill('SIGTERM');
-  await stdout.next(/SIGTERM ignored\n/);
-  expect((await app.end('SIGINT')).code).toBe(128 + constants.signals.SIGTERM);
+  await app.until('the offer', () => app.otherLines.some((line) => line.includes('send SIGTERM again to kill')));
+  expect(isAlive(pid)).toBe(true);
+  expect((await app.end('SIGTERM')).signal).toBe('SIGTERM');
+  expect(app.otherLines.at(-1)).toBe('[devwatch] killing it');
   expect(isAlive(pid)).toBe(false);
 });
 
@@ -362,7 +362,7 @@ for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
     await using app = await start({ files: family, args: ['server.js'] });
     const callers = await wholeFamily(app);
 
-    expect(await app.end(signal)).toEqual({ code: 128 + constants.signals[signal], signal: null });
+    expect(await app.end(signal)).toEqual({ code: null, signal });
     expect(callers.filter(({ pid }) => isAlive(pid))).toEqual([]);
     expect((await app.event('end')).reason).toEqual({ kind: 'signal', signal });
   });

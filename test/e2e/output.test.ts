@@ -210,7 +210,7 @@ test('devwatch and the program survive a reader that closes stderr', async () =>
 
   expect(isAlive(first.pid)).toBe(false);
   expect(third.isAlive()).toBe(true);
-  expect(await devwatch.end()).toEqual([143, null]);
+  expect(await devwatch.end()).toEqual([null, 'SIGTERM']);
   expect(isAlive(third.pid)).toBe(false);
 });
 

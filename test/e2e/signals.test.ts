@@ -40,12 +40,13 @@ test('SIGUSR1 opens the inspector of the program, not the one of devwatch', asyn
 });
 
 test.each([
-  ['SIGINT', 130],
-  ['SIGHUP', 129],
-  ['SIGQUIT', 131],
+  ['SIGINT', { code: null, signal: 'SIGINT' }],
+  ['SIGHUP', { code: null, signal: 'SIGHUP' }],
+  // This signal would write a core dump.
+  ['SIGQUIT', { code: 131, signal: null }],
 ] as const)(
-  'without a terminal the program gets %s instead of the stop signal, and devwatch exits with %i',
-  async (signal, code) => {
+  'without a terminal the program gets %s instead of the stop signal, and devwatch ends with %o',
+  async (signal, exit) => {
     await using app = await start({
       files: {
         'server.js': `process.on('${signal}', () => { require('fs').writeFileSync('got', '${signal}'); process.exit(0); });\n${dialHome()}`,
@@ -54,10 +55,27 @@ test.each([
     });
     await app.caller();
     await app.event('watching');
-    expect(await app.end(signal)).toEqual({ code, signal: null });
+    expect(await app.end(signal)).toEqual(exit);
     expect(fs.readFileSync(app.at('got'), 'utf8')).toBe(signal);
   },
 );
+
+test('further signals do not cut the cleanup of the program short', async () => {
+  const program = `for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(name, () => {});
+    process.on('SIGPWR', () => require(process.env.TEST_DIAL)({ got: 'SIGPWR' }));\n${dialHome()}`;
+  await using app = await start({ files: { 'server.js': program }, args: ['server.js'] });
+  const caller = await app.caller();
+  await app.event('watching');
+  process.kill(app.pid, 'SIGINT');
+  await app.event('stopping');
+  for (const signal of ['SIGTERM', 'SIGHUP', 'SIGINT'] as const) process.kill(app.pid, signal);
+  // Passed on; of several signals that are pending, the one with the highest number comes last.
+  process.kill(app.pid, 'SIGPWR');
+  await app.caller(({ says }) => says.got === 'SIGPWR');
+  caller.send('exit');
+  expect(await app.exited).toEqual({ code: null, signal: 'SIGINT' });
+  expect(app.events.filter(({ event }) => event === 'stopping')).toMatchObject([{ stage: 'delivered' }]);
+});
 
 test('SIGTSTP stops the process tree and devwatch, and SIGCONT continues both', async () => {
   await using app = await start({ files: { 'server.js': dialHome() }, args: ['server.js'] });

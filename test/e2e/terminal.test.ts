@@ -11,6 +11,13 @@ const devwatch = `${process.execPath} ${cli}`;
 const countsInterrupts = (then: string): string =>
   `let n = 0; process.on('SIGINT', () => { console.log('interrupt', ++n); ${then} });\n${dialHome()}console.log('ready');\n`;
 
+/** Waits for the prompt of the shell, and for this exit code of devwatch. Bash runs no further command of a line. */
+async function endsWith(terminal: Terminal, code: number): Promise<void> {
+  await terminal.until(/(?:^|\n)\$ $/);
+  terminal.line('echo "code $?"');
+  await terminal.until(new RegExp(`code ${code}\\b`));
+}
+
 test('the program has the terminal as stdin, stdout and /dev/tty', async () => {
   await using project = createProject({
     'server.js': `console.log(process.stdin.isTTY, process.stdout.isTTY, require('fs').openSync('/dev/tty', 'r+') > 0, 'columns', process.stdout.columns); setInterval(() => {}, 1000);`,
@@ -26,11 +33,11 @@ test('Ctrl-C reaches the program once and ends devwatch with code 130', async ()
   await using home = await openHome();
   await using project = createProject({ 'server.js': countsInterrupts('process.exit(0);') });
   await using terminal = openTerminal({ cwd: project.path, env: home.env });
-  terminal.line(`${devwatch} server.js; echo "code $?"`);
+  terminal.line(`${devwatch} server.js`);
   await terminal.until(/ready/);
   const program = await home.caller();
   terminal.type('\x03');
-  await terminal.until(/code 130/);
+  await endsWith(terminal, 130);
   await program.gone;
   expect(terminal.output.match(/interrupt \d/g)).toEqual(['interrupt 1']);
   expect(terminal.output).not.toMatch(/crashed|exited cleanly/);
@@ -58,12 +65,12 @@ test('devwatch waits for a program that ends slowly on Ctrl-C', async () => {
     'server.js': countsInterrupts("setTimeout(() => { console.log('closed'); process.exit(0); }, 700);"),
   });
   await using terminal = openTerminal({ cwd: project.path, env: home.env });
-  terminal.line(`${devwatch} server.js; echo "code $?"`);
+  terminal.line(`${devwatch} server.js`);
   await terminal.until(/ready/);
   terminal.type('\x03');
   await terminal.until(/interrupt 1/);
   await terminal.until(/closed/);
-  await terminal.until(/code 130/);
+  await endsWith(terminal, 130);
 });
 
 test('devwatch sends the stop signal to a program that ignores Ctrl-C', async () => {
@@ -72,29 +79,40 @@ test('devwatch sends the stop signal to a program that ignores Ctrl-C', async ()
     'server.js': `process.on('SIGTERM', () => { console.log('asked'); process.exit(0); });\n${countsInterrupts('')}`,
   });
   await using terminal = openTerminal({ cwd: project.path, env: home.env });
-  terminal.line(`${devwatch} --kill-timeout 300 server.js; echo "code $?"`);
+  terminal.line(`${devwatch} --kill-timeout 300 server.js`);
   await terminal.until(/ready/);
   terminal.type('\x03');
   await terminal.until(/interrupt 1/);
   await terminal.until(/asked/);
-  await terminal.until(/code 130/);
+  await endsWith(terminal, 130);
 });
 
-test('a second Ctrl-C kills a program that ignores all signals', async () => {
+test('a second Ctrl-C after half a second kills a program that is still cleaning up', async () => {
   await using home = await openHome();
   await using project = createProject({
-    'server.js': `process.on('SIGTERM', () => console.log('term ignored'));\n${countsInterrupts('')}`,
+    'server.js': countsInterrupts("setTimeout(() => console.log('half a second'), 510);"),
   });
   await using terminal = openTerminal({ cwd: project.path, env: home.env });
-  terminal.line(`${devwatch} --kill-timeout 300 server.js; echo "code $?"`);
+  terminal.line(`${devwatch} server.js`);
   await terminal.until(/ready/);
   const program = await home.caller();
   terminal.type('\x03');
-  await terminal.until(/term ignored/);
+  await terminal.until(/half a second/);
   terminal.type('\x03');
-  await terminal.until(/killing it/);
-  await terminal.until(/code 130/);
+  await terminal.until(/\] killing it/);
+  await endsWith(terminal, 130);
   await program.gone;
+});
+
+test('a single Ctrl-C ends a loop of the shell, and the prompt has a line of its own', async () => {
+  await using home = await openHome();
+  await using project = createProject({ 'server.js': `${dialHome()}console.log('ready');\n` });
+  await using terminal = openTerminal({ cwd: project.path, env: home.env });
+  terminal.line(`for run in 1 2; do ${devwatch} server.js; done`);
+  await terminal.until(/ready/);
+  terminal.type('\x03');
+  await endsWith(terminal, 130);
+  expect(terminal.output.match(/ready/g)).toHaveLength(1);
 });
 
 test('Ctrl-Z stops the program and devwatch, and fg continues both', async () => {
@@ -225,7 +243,7 @@ test('a shell command has the terminal until it exits', async () => {
 test('--stdin pipe passes all lines but shortcuts to the program', async () => {
   await using project = createProject({ 'echo.sh': 'while read line; do echo "line: $line"; done; echo over' });
   await using terminal = openTerminal({ cwd: project.path });
-  terminal.line(`${devwatch} --stdin pipe sh echo.sh; echo "code $?"`);
+  terminal.line(`${devwatch} --stdin pipe sh echo.sh`);
   await terminal.until(/watching/);
   terminal.line('hello');
   await terminal.until(/line: hello/);
@@ -236,7 +254,7 @@ test('--stdin pipe passes all lines but shortcuts to the program', async () => {
   terminal.type('\x04');
   await terminal.until(/over/);
   terminal.type('\x03');
-  await terminal.until(/code 130/);
+  await endsWith(terminal, 130);
   expect(terminal.output).not.toMatch(/line: rs/);
 });
 
@@ -440,7 +458,7 @@ test('a child that has exited gives the terminal back to devwatch', async () => 
 test('lines that a command has left unread are not shortcuts after the next save', async () => {
   await using project = createProject({ 'server.sh': 'echo up\nexec sleep 600', 'a.sh': '' });
   await using terminal = openTerminal({ cwd: project.path });
-  terminal.line(`${devwatch} sh server.sh; echo "code $?"`);
+  terminal.line(`${devwatch} sh server.sh`);
   await terminal.until(/watching/);
   terminal.line('q');
   for (const text of ['1', '2', '3']) {
@@ -448,5 +466,5 @@ test('lines that a command has left unread are not shortcuts after the next save
     await terminal.until(/restarted · a\.sh/);
   }
   terminal.type('\x03');
-  await terminal.until(/code 130/);
+  await endsWith(terminal, 130);
 });

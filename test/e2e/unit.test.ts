@@ -234,7 +234,7 @@ describe('NOTIFY_SOCKET', () => {
     first.send('crash');
     expect(await systemd.next()).toEqual(['STATUS=crashed: exit 1 · starts again']);
     expect(await systemd.next()).toEqual([`STATUS=is up · port ${port}`]);
-    expect((await app.end('SIGTERM')).code).toBe(143);
+    expect((await app.end('SIGTERM')).signal).toBe('SIGTERM');
     expect(await systemd.next()).toEqual(['STOPPING=1', 'STATUS=is stopping']);
     expect(app.events.filter(({ event }) => event === 'warning')).toEqual([]);
   });
@@ -271,7 +271,7 @@ describe('NOTIFY_SOCKET', () => {
     expect(warning.message).toMatch(/^the service manager is not notified that the program is up: /);
     expect(warning.message).toMatch(message);
     await app.event('watching');
-    expect((await app.end('SIGTERM')).code).toBe(143);
+    expect((await app.end('SIGTERM')).signal).toBe('SIGTERM');
   });
 });
 
@@ -375,7 +375,7 @@ describe('LISTEN_FDS', () => {
       expect(await talk(target)).toBe('version 1');
       expect((await session.home.caller()).says.seen).toEqual([]);
       expect(await answerOfNext(session, target, 'server.js', answers(2, where(port)))).toBe('version 2');
-      expect((await session.devwatch.end('SIGTERM')).code).toBe(143);
+      expect((await session.devwatch.end('SIGTERM')).signal).toBe('SIGTERM');
     });
 
     test('a Unix socket, whose file is kept when the program closes a server', async () => {

@@ -25,6 +25,12 @@ export function isForeground(): boolean {
   return stat === undefined || stat.foreground === stat.group;
 }
 
+/**
+ * Whether devwatch was started by the shell of the terminal itself, and is in the foreground: it leads the process group.
+ * Started by a program, such as npm, it belongs to that program's group.
+ */
+export const leadsForeground = (): boolean => isForeground() && readStat(process.pid)?.group === process.pid;
+
 export interface TerminalModes {
   /**
    * Saves the modes once, while devwatch is in the foreground; in the background they are those of the shell.
