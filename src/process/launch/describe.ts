@@ -84,7 +84,6 @@ export function describeWords(words: readonly string[], context: Context, depth 
 
 /** Describes a line that only a shell can run, to which further words are appended. */
 export function describeLine(line: string, program: readonly string[], context: Context, depth = 0): Description {
-  const simple = simpleCommandOf(line);
   const commands = commandsIn(line);
   const last = commands.at(-1);
   const all = last === undefined ? [] : [...commands.slice(0, -1), { ...last, words: [...last.words, ...program] }];
@@ -94,13 +93,14 @@ export function describeLine(line: string, program: readonly string[], context: 
   // A program that a line builds, and a command that prepares others, have no language of their own.
   const known = found.filter(({ tool }, index) => tool !== '' || !isSilent(all[index]?.words ?? [], context));
   const isNode = found.some(({ node, obstacle }) => node !== undefined || obstacle !== undefined);
-  const reason = simple === undefined ? 'a shell runs the line' : undefined;
   return {
     ...unknown,
     tool: found.at(-1)?.tool ?? '',
     extensions: known.length === 0 ? typescript : unique(known.flatMap(({ extensions }) => extensions)),
     endsByDesign: found.at(-1)?.endsByDesign ?? false,
-    obstacle: isNode ? (found.find(({ obstacle }) => obstacle !== undefined)?.obstacle ?? reason) : undefined,
+    obstacle: isNode
+      ? (found.find(({ obstacle }) => obstacle !== undefined)?.obstacle ?? 'a shell runs the line')
+      : undefined,
   };
 }
 
@@ -244,7 +244,9 @@ function describeTool(
   const file = tool === 'make' ? makefiles.find((one) => host.kindOf(one) === 'file') : script;
   const text = file === undefined ? undefined : host.readStart(file, textBytes);
   const named = [...extensionsNamedIn(text ?? ''), ...namedExtensions(rest, context)];
-  return { ...base, script: file, extensions: unique([...known, ...named]) };
+  const startsNode = /\b(?:node|tsx|ts-node|npm|npx|yarn|pnpm)\b/.test(text ?? '');
+  const obstacle = startsNode ? `${tool} starts it` : undefined;
+  return { ...base, script: file, extensions: unique([...known, ...named]), obstacle };
 }
 
 /** Returns the text that a shell gets by `-c`. */

@@ -233,7 +233,7 @@ describe('a Node program, with its flags, arguments, script and language:', () =
 });
 
 describe('a Node program that devwatch does not start itself names the reason:', () => {
-  test.each<[program: string, reason: string, language: string, given?: Given]>([
+  test.each<[program: string | string[], reason: string, language: string, given?: Given]>([
     ['node --watch server.js', '--watch is used · devwatch watches without it', 'js'],
     ['node --watch-path=src server.js', '--watch-path is used · devwatch watches without it', 'js'],
     ['node --run dev', '--run is used', 'ts'],
@@ -262,6 +262,8 @@ describe('a Node program that devwatch does not start itself names the reason:',
     ['server.js', 'a shell runs the line', 'js', { exec: 'node $FLAGS' }],
     ['server.js', '--permission is used', 'js', { nodeArgs: ['--permission'] }],
     ['server.js', '--watch is used · devwatch watches without it', 'js', { nodeArgs: ['--watch'] }],
+    [['sh', '-c', 'node server.js'], 'a shell runs the line', 'js'],
+    ['./dev.sh', 'sh starts it', 'js mjs cjs json ts mts cts tsx jsx sh'],
     ['npm run dev', 'npm starts it', 'js', { more: { '/usr/bin/npm': '' } }],
     ['yarn node server.js', 'yarn starts it', 'js', { more: { '/usr/bin/yarn': '' } }],
     ['pnpm tsx app.ts', 'pnpm starts it', 'ts', { more: { '/usr/bin/pnpm': '' } }],
