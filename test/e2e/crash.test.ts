@@ -68,12 +68,12 @@ test('a change restarts the program without waiting for the backoff', async () =
 });
 
 test('a program that has come up is restarted without a limit, with longer and longer pauses', async () => {
-  const server = "require('node:net').createServer(() => process.exit(1)).listen(0);";
+  // It is asked to end once devwatch has reported that it is up, and stays up for long enough to count.
+  const server = "require('node:net').createServer(() => setTimeout(() => process.exit(1), 150)).listen(0);";
   await using app = await start({ files: { 'server.js': server }, args: ['--max-restarts', '1', 'server.js'] });
 
   for (const [run, delay] of [250, 500, 1000].entries()) {
     const { port } = await app.event('ready');
-    // fetch() would try again, and so end the next run before that is up.
     net.connect(port as number, 'localhost').on('error', () => {});
     expect(await app.event('crash')).toMatchObject({ run: run + 1, next: { kind: 'restart', delay } });
   }
