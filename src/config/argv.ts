@@ -289,7 +289,9 @@ function usageOf(name: string): string {
     '--only': 'names',
     '-r': 'module',
   };
-  return `${name} <${spec?.choices?.join('|') ?? spec?.value ?? others[name] ?? 'value'}>`;
+  const usage = `${name} <${spec?.choices?.join('|') ?? spec?.value ?? others[name] ?? 'value'}>`;
+  // `node --watch` takes no value.
+  return spec === specOf('watch') ? `${usage} · without it the whole folder is watched` : usage;
 }
 
 /** Returns whether a word looks like an option, and neither is one of devwatch or Node nor a slip of one. */

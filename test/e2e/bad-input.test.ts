@@ -41,7 +41,7 @@ const cases: readonly Case[] = [
     args: ['--wacth', 'src', 'server.js'],
     says: /^unknown option --wacth · did you mean --watch\?/,
   },
-  { what: 'an option without its value', args: ['--watch'], says: /^--watch needs a value: --watch <glob>$/ },
+  { what: 'an option without its value', args: ['--watch'], says: /^--watch needs a value: --watch <glob> ·/ },
   {
     what: 'a missing settings file',
     args: ['-c', 'gone.json', 'server.js'],

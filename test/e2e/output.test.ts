@@ -221,6 +221,10 @@ test('a command line error is one line on stderr and exit code 2', async () => {
     [['serve.js'], `devwatch: serve.js: no such file in ${project.path}`],
     [[], 'devwatch: nothing to run'],
     [['--delay', 'soon', 'server.js'], 'devwatch: --delay takes a duration'],
+    [['sever.js'], `devwatch: sever.js: no such file in ${project.path} · did you mean server.js?`],
+    [['start', 'lgos'], `devwatch: lgos: no such file or command in ${project.path} · did you mean devwatch logs?`],
+    [['kill', 'web'], 'devwatch: kill is no subcommand · devwatch stop web'],
+    [['--watch', 'server.js'], 'devwatch: nothing to run · --watch only selects what is watched'],
   ] as const) {
     const { code, stdout, stderr } = await runDevwatch(args, { cwd: project.path });
     expect(stderr.startsWith(message)).toBe(true);
@@ -233,6 +237,7 @@ test('--help and --version print to stdout and exit with 0', async () => {
   await using project = createProject();
   const help = await runDevwatch(['--help'], { cwd: project.path });
   const short = await runDevwatch(['--version'], { cwd: project.path });
+  expect(await runDevwatch(['help'], { cwd: project.path })).toEqual(help);
   expect(help).toMatchObject({ code: 0, stderr: '' });
   expect(help.stdout).toContain('devwatch [options] <script|command> [args...]');
   expect(help.stdout).toContain('--watch <glob>');

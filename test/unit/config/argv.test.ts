@@ -242,9 +242,9 @@ test.each([
 });
 
 test.each([
-  [['-w'], '-w needs a value: -w <glob>'],
-  [['--watch'], '--watch needs a value: --watch <glob>'],
-  [['--watch', '--quiet', 'server.js'], '--watch needs a value: --watch <glob>'],
+  [['-w'], '-w needs a value: -w <glob> · without it the whole folder is watched'],
+  [['--watch'], '--watch needs a value: --watch <glob> · without it the whole folder is watched'],
+  [['--watch', '--quiet', 'server.js'], expect.stringMatching(/^--watch needs a value: --watch <glob> · without it/)],
   [['-e', '-q', 'server.js'], '-e needs a value: -e <list>'],
   [['--delay', '--', 'server.js'], '--delay needs a value: --delay <time>'],
   [['-c'], '-c needs a value: -c <file>'],
