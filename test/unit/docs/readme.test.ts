@@ -42,7 +42,7 @@ test('its figures are those of the benchmarks', () => {
   const claims = [
     `${count(failed('devwatch'))} of ${count(requests)} requests failed; with nodemon, ${count(failed('nodemon'))} did`,
     `Of ${adversaries.length} programs that try to outlive a restart or the end of the tool, devwatch leaves nothing; nodemon and \`tsx watch\` leave processes of all ${adversaries.length}`,
-    `back in ${restart('devwatch')} ms; with nodemon in ${restart('nodemon')} ms, with \`tsx watch\` in ${restart('tsx watch')} ms`,
+    `first line ${restart('devwatch')} ms after the save; with nodemon ${restart('nodemon')} ms, with \`tsx watch\` ${restart('tsx watch')} ms`,
     `crashes answers again after ${cellOf('background', 'devwatch', 'after a crash, until it answers again')} ms`,
   ];
   expect(claims.filter((claim) => !readme.includes(claim))).toEqual([]);
