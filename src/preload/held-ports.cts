@@ -1,23 +1,44 @@
 /**
- * Makes connections wait during a restart instead of being refused: devwatch gets a duplicate of each socket that the
- * program listens on, never accepts on it, and passes it on to the next run. Also stops accepting when devwatch
- * announces the end of this run, and sends itself the stop signal when the requests in flight have been answered.
+ * Makes connections wait during a restart instead of being refused: duplicates of the sockets that the program listens
+ * on wait in slots, open in no process, until the next run listens. Also stops accepting when devwatch announces the
+ * end of this run, and sends itself the stop signal when the requests in flight have been answered.
  */
 
-import type { openHandleSender as OpenHandleSender, SendHandle } from './handle-sender.cts';
-import type { Channel, Drain, HeldSocket, HoldOrders, ServerFacts, ServerRole } from './protocol.ts' with {
-  'resolution-mode': 'import',
-};
-
+import type { listenLate as ListenLate } from './late-handle.cts';
+import type { receiveMessages as ReceiveMessages } from './messages.cts';
+import type {
+  ActivatedSocket,
+  Channel,
+  Drain,
+  HeldSocket,
+  HoldOrders,
+  ServerFacts,
+  ServerRole,
+  SocketName,
+} from './protocol.ts' with { 'resolution-mode': 'import' };
+import type { refuseConnections as RefuseConnections } from './refused-connections.cts';
+import type { Slots as SlotsClass } from './slots.cts';
 import type { milliseconds as Milliseconds, Traffic as TrafficClass } from './traffic.cts';
+import type {
+  closeKeepingFile as CloseKeepingFile,
+  fileIdentityOf as FileIdentityOf,
+  removeFile as RemoveFile,
+} from './unix-socket-files.cts';
 
-const fs = require('node:fs') as typeof import('node:fs');
 const net = require('node:net') as NetInternals & typeof import('node:net');
 const { Traffic, milliseconds } = require('./traffic.cjs') as {
   Traffic: typeof TrafficClass;
   milliseconds: typeof Milliseconds;
 };
-const { openHandleSender } = require('./handle-sender.cjs') as { openHandleSender: typeof OpenHandleSender };
+const { Slots } = require('./slots.cjs') as { Slots: typeof SlotsClass };
+const { listenLate } = require('./late-handle.cjs') as { listenLate: typeof ListenLate };
+const { receiveMessages } = require('./messages.cjs') as { receiveMessages: typeof ReceiveMessages };
+const { refuseConnections } = require('./refused-connections.cjs') as { refuseConnections: typeof RefuseConnections };
+const { closeKeepingFile, fileIdentityOf, removeFile } = require('./unix-socket-files.cjs') as {
+  closeKeepingFile: typeof CloseKeepingFile;
+  fileIdentityOf: typeof FileIdentityOf;
+  removeFile: typeof RemoveFile;
+};
 
 type Server = import('node:net').Server;
 
@@ -56,6 +77,19 @@ interface Address {
   readonly canBeHeld: boolean;
 }
 
+/** A socket on which the program listens. */
+interface TrackedSocket {
+  readonly id: string;
+  /** The path of a Unix socket. */
+  readonly file: string | undefined;
+  /** The slot with its duplicates. */
+  readonly slot: number | undefined;
+  /** A duplicate takes the connections when the program stops accepting. */
+  readonly isKept: boolean;
+  /** This process has created the file, so that libuv removes it with the socket. */
+  readonly hasOwnFile: boolean;
+}
+
 /** Servers start within this time of each other; an inherited socket that is unclaimed by then is released. */
 const claimTimeoutMs = 500;
 /** The same for a program that does not listen at all. */
@@ -72,10 +106,13 @@ class HeldPorts {
   readonly #live = new Set<() => void>();
   /** Undefined while the program has no server. */
   #traffic: TrafficClass | undefined;
-  #socketActivated: readonly HeldSocket[];
-  #unclaimed: readonly HeldSocket[];
+  readonly #slots: SlotsClass;
+  #activated: readonly ActivatedSocket[];
+  /** Sockets of the run before on which this one does not listen yet. */
+  #unclaimed: readonly HeldSocket[] = [];
+  #endRefusal: () => void = () => {};
   /** Undefined until it is needed: a program that does not listen gets no further handle. */
-  #sender: { readonly sendHandle: SendHandle | undefined } | undefined;
+  #canReceive: boolean | undefined;
   #isDraining = false;
   #serial = 0;
   #releaseTimer: NodeJS.Timeout | undefined;
@@ -87,15 +124,21 @@ class HeldPorts {
   constructor(orders: HoldOrders, channel: Channel) {
     this.#orders = orders;
     this.#channel = channel;
-    this.#socketActivated = orders.held.filter(({ isSocketActivated }) => isSocketActivated);
-    this.#unclaimed = orders.held.filter(({ isSocketActivated }) => !isSocketActivated);
+    this.#activated = orders.activated;
+    this.#slots = new Slots(orders.slots);
     const { prototype } = net.Server;
     prototype._listen2 = new Proxy(prototype._listen2, { apply: this.#listen });
-    if (orders.isPinged) this.#openSender();
+    if (orders.isPinged) this.#canReceiveMessages();
   }
 
-  onBegin(): void {
+  /** @param held the sockets of the run before, if they were not known when this process was started */
+  onBegin(held: readonly HeldSocket[] = this.#orders.held): void {
     this.#beganAt = milliseconds();
+    this.#unclaimed = held;
+    for (const { slot } of held) this.#slots.claim(slot);
+    if (held.length > 0 && this.#orders.refusesConnections) {
+      this.#endRefusal = refuseConnections(() => this.#unclaimed);
+    }
     this.#releaseWhenDue();
   }
 
@@ -107,37 +150,58 @@ class HeldPorts {
       return;
     }
     const address = addressOf(args);
-    const inherited = this.#claim(address);
-    if (inherited === undefined) this.#releaseRivals(address);
-    else server._handle = handleOf(inherited);
+    const held = this.#claim(address);
+    if (held !== undefined) {
+      this.#listenLate(listen, server, args, held);
+      return;
+    }
+    const activated = this.#claimActivated(address);
+    if (activated === undefined) this.#releaseRivals(address);
+    else server._handle = handleOf(activated);
     Reflect.apply(listen, server, args);
     const handle = server._handle as Handle | null | undefined;
     if (handle === null || handle === undefined) this.#reportAddressInUse(server);
-    else this.#onListening(server, handle, address, inherited);
+    else this.#onListening(server, handle, address, activated);
   };
 
-  /** Returns the inherited socket for this address, if there is one. */
-  #claim({ key, file, port, canBeHeld }: Address): HeldSocket | undefined {
-    const isSameFile = ({ path }: HeldSocket): boolean => path !== undefined && path === fileIdentityOf(file);
-    const earlier = canBeHeld
-      ? this.#unclaimed.find((one) => one.key === key && (one.path === undefined || isSameFile(one)))
-      : undefined;
-    this.#unclaimed = this.#unclaimed.filter((one) => one !== earlier);
-    if (earlier !== undefined) return earlier;
-    // By port or path alone: whatever address the socket has, no other socket could be bound there.
-    const activated = this.#socketActivated.find((one) =>
-      one.path === undefined ? one.port === port : isSameFile(one),
+  /** Listens on a socket of the run before. */
+  #listenLate(listen: Listen, server: ListeningServer, args: ListenArgs, held: HeldSocket): void {
+    listenLate(server, () => Reflect.apply(listen, server, args), held.name, {
+      take: (onTaken) => this.#slots.take(held.slot, onTaken),
+      onListening: (handle) => this.#onListening(server, handle, addressOf(args), held),
+      // The run before was killed before it could send the socket.
+      onMissing: () => {
+        this.#release(held);
+        this.#listen(listen, server, args);
+      },
+      onClosed: () => this.#release(held),
+    });
+  }
+
+  /** Returns the socket of the run before for this address, if there is one. */
+  #claim({ key, file, canBeHeld }: Address): HeldSocket | undefined {
+    if (!canBeHeld) return undefined;
+    const held = this.#unclaimed.find(
+      (one) => one.key === key && (one.path === undefined || one.path === fileIdentityOf(file)),
     );
-    this.#socketActivated = this.#socketActivated.filter((one) => one !== activated);
+    if (held !== undefined) this.#forget(held);
+    return held;
+  }
+
+  /** Returns a socket by port or path alone: whatever address it has, no other socket could be bound there. */
+  #claimActivated({ file, port }: Address): ActivatedSocket | undefined {
+    const activated = this.#activated.find((one) =>
+      one.path === undefined ? one.port === port : one.path === fileIdentityOf(file),
+    );
+    this.#activated = this.#activated.filter((one) => one !== activated);
     return activated;
   }
 
-  /** Releases inherited sockets on the same port or path but another address, which would block the bind. */
+  /** Releases sockets of the run before on the same port or path but another address, which would block the bind. */
   #releaseRivals({ port, file }: Address): void {
     for (const one of this.#unclaimed) {
-      if (one.port === undefined ? one.key.split(' ')[1] !== file : one.port !== port) continue;
-      this.#discard(one);
-      this.#channel.request({ type: 'unhold', id: one.id });
+      const isRival = one.name === undefined ? one.key.split(' ')[1] === file : one.name.port === port;
+      if (isRival) this.#release(one);
     }
   }
 
@@ -150,72 +214,71 @@ class HeldPorts {
     });
   }
 
-  /** Reports that the program listens. Sends devwatch a duplicate of a new socket. */
-  #onListening(server: ListeningServer, handle: Handle, address: Address, inherited: HeldSocket | undefined): void {
+  /** Reports that the program listens. Sends duplicates of a new socket into a slot. */
+  #onListening(server: ListeningServer, handle: Handle, address: Address, source?: HeldSocket | ActivatedSocket): void {
     const { file, key, host, canBeHeld } = address;
-    if (inherited?.connectionKey !== undefined) server._connectionKey = inherited.connectionKey;
     this.#serial += 1;
-    const id = inherited?.id ?? `${process.pid}.${this.#serial}`;
-    const port = portOf(handle);
-    const sendHandle = this.#orders.keeps && canBeHeld ? this.#openSender() : undefined;
-    if (sendHandle !== undefined) {
-      const path = file === undefined ? undefined : fileIdentityOf(file);
-      this.#track(id, handle, file, inherited);
-      this.#traffic ??= new Traffic();
-      const socket = { id, key, connectionKey: server._connectionKey, path, port };
-      if (inherited === undefined) sendHandle({ hold: socket }, handle);
+    const id = source?.id ?? `${process.pid}.${this.#serial}`;
+    const name = nameOf(handle);
+    const canKeep = this.#orders.keeps && canBeHeld && this.#canReceiveMessages();
+    if (canKeep) this.#traffic ??= new Traffic();
+    if (source === undefined) {
+      const slot = canKeep ? this.#slots.reserve() : undefined;
+      if (slot !== undefined) {
+        const path = file === undefined ? undefined : fileIdentityOf(file);
+        const socket = { id, key, slot, connectionKey: server._connectionKey, path, name };
+        // First the report: a socket that only a killed run knows of would keep the port for ever.
+        this.#channel.send({ type: 'holds', socket });
+        this.#slots.fill(slot, handle);
+      }
+      this.#track(handle, { id, file, slot, isKept: slot !== undefined, hasOwnFile: true });
+    } else if ('slot' in source) {
+      if (source.connectionKey !== undefined) server._connectionKey = source.connectionKey;
+      this.#track(handle, { id, file, slot: source.slot, isKept: true, hasOwnFile: false });
     } else {
-      this.#reportClose(id, handle);
+      this.#track(handle, { id, file: undefined, slot: undefined, isKept: canKeep, hasOwnFile: false });
     }
-    const facts = { port, host, protocol: protocolOf(server), role: roleOf(server, port) };
+    const facts = { port: name?.port, host, protocol: protocolOf(server), role: roleOf(server, name?.port) };
     this.#channel.send({ type: 'listens', id, key, path: file, ...facts });
     this.#latestAt = milliseconds();
     this.#firstAt ??= this.#latestAt;
     this.#releaseWhenDue();
   }
 
-  #reportClose(id: string, handle: Handle): void {
-    const close = handle.close.bind(handle);
-    handle.close = (done) => {
-      Reflect.deleteProperty(handle, 'close');
-      this.#channel.send({ type: 'closes', id });
-      close(done);
-    };
-  }
-
-  /** Tracks a socket that devwatch holds. When the program closes it, its port is free at once, as without devwatch. */
-  #track(id: string, handle: Handle, file: string | undefined, inherited: HeldSocket | undefined): void {
+  /** Tracks the socket of a server. When the program closes it, its port is free at once, as without devwatch. */
+  #track(handle: Handle, { id, file, slot, isKept, hasOwnFile }: TrackedSocket): void {
     const close = handle.close.bind(handle);
     let keepAlive: NodeJS.Timeout | undefined;
-    /** Closes the socket without the program noticing: devwatch's duplicate takes the connections from here on. */
+    /** Closes the socket without the program noticing: its duplicates take the connections from here on. */
     const endAccepting = (): void => {
-      rememberAddress(handle);
+      rememberName(handle);
       // A server that listens keeps the program alive until the program closes it.
       if (handle.hasRef()) keepAlive = setInterval(() => {}, maxTimerMs);
-      if (file === undefined || inherited !== undefined) close();
-      else closeKeepingFile(file, close);
+      if (file !== undefined && hasOwnFile) closeKeepingFile(file, close);
+      else close();
     };
-    this.#live.add(endAccepting);
+    if (isKept) this.#live.add(endAccepting);
     handle.close = (done) => {
       Reflect.deleteProperty(handle, 'close');
       this.#live.delete(endAccepting);
       clearInterval(keepAlive);
-      // The service manager listens on an activated socket, whatever the program does.
-      if (!this.#isDraining && inherited?.isSocketActivated !== true) {
-        this.#channel.request({ type: 'unhold', id });
-        if (file !== undefined && inherited !== undefined) removeFile(file);
+      if (!this.#isDraining) {
+        if (slot !== undefined) this.#slots.empty(slot);
+        if (file !== undefined && !hasOwnFile) removeFile(file);
+        this.#channel.send({ type: 'closes', id });
       }
       close(done);
     };
+    // The drain began while the socket was on its way.
+    if (isKept && this.#isDraining) endAccepting();
   }
 
-  #openSender(): SendHandle | undefined {
-    if (this.#sender === undefined) {
-      const sendHandle = openHandleSender(this.#orders.descriptor, (message) => this.#onMessage(message));
-      this.#sender = { sendHandle };
-      if (sendHandle === undefined) this.#channel.send({ type: 'deaf' });
+  #canReceiveMessages(): boolean {
+    if (this.#canReceive === undefined) {
+      this.#canReceive = receiveMessages(this.#orders.descriptor, (message) => this.#onMessage(message));
+      if (!this.#canReceive) this.#channel.send({ type: 'deaf' });
     }
-    return this.#sender.sendHandle;
+    return this.#canReceive;
   }
 
   #onMessage({ ping, drain }: { readonly ping?: number; readonly drain?: Drain }): void {
@@ -239,11 +302,7 @@ class HeldPorts {
   #releaseWhenDue(): void {
     clearTimeout(this.#releaseTimer);
     const now = milliseconds();
-    for (const one of this.#unclaimed) {
-      if (this.#dueAt(one) > now) continue;
-      this.#discard(one);
-      this.#channel.send({ type: 'unclaimed', id: one.id });
-    }
+    for (const one of this.#unclaimed) if (this.#dueAt(one) <= now) this.#release(one);
     if (this.#unclaimed.length === 0) return;
     const next = Math.min(...this.#unclaimed.map((one) => this.#dueAt(one)));
     this.#releaseTimer = setTimeout(() => this.#releaseWhenDue(), Math.ceil(next - now)).unref();
@@ -256,9 +315,16 @@ class HeldPorts {
     return Math.max(this.#firstAt + untilMs, this.#latestAt + claimTimeoutMs);
   }
 
-  #discard(one: HeldSocket): void {
-    this.#unclaimed = this.#unclaimed.filter((other) => other !== one);
-    fs.closeSync(one.descriptor);
+  /** Closes a socket of the run before. */
+  #release(held: HeldSocket): void {
+    this.#forget(held);
+    this.#slots.empty(held.slot);
+    this.#channel.send({ type: 'unclaimed', id: held.id });
+  }
+
+  #forget(held: HeldSocket): void {
+    this.#unclaimed = this.#unclaimed.filter((other) => other !== held);
+    if (this.#unclaimed.length === 0) this.#endRefusal();
   }
 }
 
@@ -289,56 +355,25 @@ function roleOf(server: ListeningServer, port: number | undefined): ServerRole |
   return Number(PORT) > 0 ? 'other' : undefined;
 }
 
-function handleOf({ descriptor }: HeldSocket): Handle | null {
+function handleOf({ descriptor }: ActivatedSocket): Handle | null {
   const handle = net._createServerHandle(null, null, null, descriptor);
   return typeof handle === 'number' ? null : handle;
 }
 
-/** Closes a Unix socket but keeps its file, which libuv removes with the socket that it was made for. */
-function closeKeepingFile(file: string, close: () => void): void {
-  const aside = `${file}.${process.pid}`;
-  try {
-    fs.linkSync(file, aside);
-  } catch {
-    close(); // The file was removed already, or the socket is abstract.
-    return;
-  }
-  close();
-  fs.renameSync(aside, file);
-}
-
-function removeFile(file: string): void {
-  try {
-    fs.unlinkSync(file);
-  } catch {
-    // The file was removed already, or the socket is abstract.
-  }
-}
-
 /** Keeps `server.address()` working after the socket was closed: the program may call it while it ends. */
-function rememberAddress(handle: Handle): void {
-  const address = {};
-  if (handle.getsockname?.(address) !== 0) return;
+function rememberName(handle: Handle): void {
+  const name = nameOf(handle);
+  if (name === undefined) return;
   handle.getsockname = (into) => {
-    Object.assign(into, address);
+    Object.assign(into, name);
     return 0;
   };
 }
 
-function portOf(handle: Handle): number | undefined {
-  const address: { port?: number } = {};
-  handle.getsockname?.(address);
-  return address.port;
-}
-
-/** Returns device and inode, which distinguish a file from a later one of the same name; empty if it is missing. */
-function fileIdentityOf(file: string | undefined): string {
-  try {
-    const { dev, ino } = fs.statSync(file ?? '');
-    return `${dev}:${ino}`;
-  } catch {
-    return '';
-  }
+/** Returns the name of a TCP socket. */
+function nameOf(handle: Handle): SocketName | undefined {
+  const name: Partial<SocketName> = {};
+  return handle.getsockname?.(name) === 0 ? (name as SocketName) : undefined;
 }
 
 export type { HeldPorts };

@@ -3,7 +3,7 @@
  * program itself has been loaded by then.
  */
 
-import type { Channel, PackageFile, ParkOrders } from './protocol.ts' with { 'resolution-mode': 'import' };
+import type { Channel, PackageFile, ParkOrders, Release } from './protocol.ts' with { 'resolution-mode': 'import' };
 
 const { mkdirSync, writeFileSync } = require('node:fs') as typeof import('node:fs');
 const { createRequire } = require('node:module') as typeof import('node:module');
@@ -19,7 +19,7 @@ interface Context extends Channel {
   /** Makes Node forget the files of the preload. */
   forgetPaths(): void;
   /** Called when the program's own code is about to begin. */
-  onBegin(): void;
+  onBegin(release: Release): void;
 }
 
 class Parking {
@@ -104,7 +104,7 @@ class Parking {
     clearTimeout(setTimeout(() => {}, 0));
     const parkedAt = process.uptime();
     const files = Object.keys(require.cache);
-    const release = this.#context.request<{ variables: Record<string, string> }>({ type: 'parked', files });
+    const release = this.#context.request<Release>({ type: 'parked', files });
     if (release === undefined) kill();
     process.removeListener('uncaughtException', kill);
     Object.assign(process.env, release.variables);
@@ -112,7 +112,7 @@ class Parking {
     const parkedFor = process.uptime() - parkedAt;
     const { uptime } = process;
     process.uptime = new Proxy(uptime, { apply: () => uptime() - parkedFor });
-    this.#context.onBegin();
+    this.#context.onBegin(release);
   }
 }
 

@@ -7,7 +7,7 @@
 import type { HeldPorts } from './held-ports.cts';
 import type { reportLoads } from './loads.cts';
 import type { Parking } from './parking.cts';
-import type { LaunchOrders, PreloadMessage } from './protocol.ts' with { 'resolution-mode': 'import' };
+import type { LaunchOrders, PreloadMessage, Release } from './protocol.ts' with { 'resolution-mode': 'import' };
 import type { claimTerminal } from './tty.cts';
 import type { judge } from './uncaught.cts';
 
@@ -64,8 +64,8 @@ if (channel >= 0) {
     const loaded = require('./held-ports.cjs') as { HeldPorts: typeof HeldPorts };
     heldPorts = new loaded.HeldPorts(hold, { send, request });
   }
-  const onBegin = (): void => {
-    heldPorts?.onBegin();
+  const onBegin = (release?: Release): void => {
+    heldPorts?.onBegin(release?.held);
     // Node itself would write the cache at a normal exit only, which is rare for a program that each save replaces.
     if (flushCompileCache) setTimeout(flushCompileCache, startUpMs).unref();
     send({ type: 'begins' });

@@ -36,15 +36,33 @@ export interface ParkOrders {
   readonly packages: readonly PackageFile[];
 }
 
+/** The answer for which a standby waits: it becomes the next run. */
+export interface Release {
+  /** The run's own variables. */
+  readonly variables: Readonly<Record<string, string>>;
+  /** The sockets of the run before. */
+  readonly held: readonly HeldSocket[];
+}
+
 export interface HoldOrders {
-  /** The descriptor of a pipe for handles and for messages to the preload; undefined if the program has an IPC channel. */
+  /** The descriptor of a pipe for messages to the preload; undefined if the program has an IPC channel. */
   readonly descriptor?: number | undefined;
-  /** Send duplicates of the program's sockets. */
+  /** Send duplicates of the program's sockets into slots. */
   readonly keeps: boolean;
   /** devwatch will check by pings whether the event loop is blocked. */
   readonly isPinged: boolean;
-  /** The sockets of the run before. */
+  /** Refuse connections of the program itself to sockets on which it does not listen yet. */
+  readonly refusesConnections: boolean;
+  readonly slots: readonly SlotEnds[];
+  /** The sockets of the run before. A standby receives them with its release. */
   readonly held: readonly HeldSocket[];
+  readonly activated: readonly ActivatedSocket[];
+}
+
+/** The descriptors of a slot in the program (process/sockets/slots.ts). */
+export interface SlotEnds {
+  readonly into: number;
+  readonly out: number;
 }
 
 /** Stop accepting connections, and answer the requests in flight. A second one only changes the deadline. */
@@ -63,17 +81,32 @@ export interface HeldSocket {
   readonly id: string;
   /** The arguments of `listen`: address type, address, port and flags. */
   readonly key: string;
+  /** Index of the slot in which it waits. */
+  readonly slot: number;
   /** Node's own name for the socket. */
   readonly connectionKey?: string | undefined;
   /** Device and inode of a Unix socket's file. */
   readonly path?: string | undefined;
-  /** The port; undefined for a Unix socket. */
-  readonly port?: number | undefined;
-  /** Opened by a service manager: for any server on this port or path, and never released. */
-  readonly isSocketActivated?: boolean | undefined;
+  /** Undefined for a Unix socket. */
+  readonly name?: SocketName | undefined;
   /** In the run before, time from the first server to this one, in ms. */
   readonly lagMs?: number | undefined;
+}
+
+/** The address of a TCP socket, as `server.address()` returns it. */
+export interface SocketName {
+  readonly address: string;
+  readonly family: string;
+  readonly port: number;
+}
+
+/** A socket that a service manager opened: for any server on this port or path, and never released. */
+export interface ActivatedSocket {
+  readonly id: string;
   readonly descriptor: number;
+  readonly port?: number | undefined;
+  /** Device and inode of a Unix socket's file. */
+  readonly path?: string | undefined;
 }
 
 /** The facts about a server from which its address, and its role, follow. */
@@ -123,12 +156,12 @@ export type PreloadMessage = Readonly<
    * undefined for all of them.
    */
   | ({ type: 'listens'; id: string; key: string; path?: string | undefined } & ServerFacts)
-  /** The program has closed a server whose socket is not held. */
+  /** devwatch holds this socket of the program from now on. */
+  | { type: 'holds'; socket: HeldSocket }
+  /** The program has closed a server. Its socket is no longer held. */
   | { type: 'closes'; id: string }
-  /** The program has no use for an inherited socket. */
+  /** The program has no use for a socket of the run before, which is no longer held. */
   | { type: 'unclaimed'; id: string }
-  /** The program closes a socket. It waits until devwatch has closed its duplicate. */
-  | { type: 'unhold'; id: string }
   /** The drain has ended. `signalsItself`: the process sends itself the stop signal. */
   | { type: 'drained'; signalsItself: boolean }
   /** The program cannot receive messages while it runs. */

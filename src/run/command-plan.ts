@@ -13,7 +13,7 @@ import { realHost } from '../process/launch/host.ts';
 import { adviseLoader } from '../process/launch/loaders.ts';
 import type { EnvironmentFile } from '../process/launch/node-words.ts';
 import type { Output } from '../process/launch/output.ts';
-import type { HeldPort } from '../process/sockets/held-ports.ts';
+import type { PassedSocket } from '../process/sockets/passed-sockets.ts';
 import { attempt, UsageError } from '../shared/errors.ts';
 import { cacheFolder, stateFolder } from '../shared/user-folders.ts';
 
@@ -41,7 +41,7 @@ export interface RunRequest extends ProgramRequest {
   /** devwatch ends when nothing is watched and it starts no further run: nobody can request one through an API or a socket. */
   readonly endsWhenDone?: boolean;
   /** Sockets that a service manager has opened for the program; see systemd/socket-activation.ts. */
-  readonly sockets?: readonly HeldPort[] | undefined;
+  readonly sockets?: readonly PassedSocket[] | undefined;
 }
 
 /** Valid settings, with the command and the variables that follow from them. */

@@ -125,15 +125,13 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
     terminalModes.save('go on');
     const { output, sockets: activated } = this.#options;
     const launcher = new Launcher({ containment, clock: systemClock, modes: terminalModes, output, activated });
-    if (typeof hold === 'number' && !isNode) {
-      const problem = await launcher.openPort(hold);
-      if (this.#hasEnded) {
-        await launcher.close();
-        containment.release();
-        return;
-      }
-      if (problem !== undefined) this.program.reportProblem(`port ${hold} cannot be held: ${problem}`);
+    const problem = await launcher.prepareHolding(hold, isNode);
+    if (this.#hasEnded) {
+      await launcher.close();
+      containment.release();
+      return;
     }
+    if (problem !== undefined) this.program.reportProblem(`port ${hold} cannot be held: ${problem}`);
     /** Makes sure that the program is terminated even if devwatch is killed. */
     const guard = (): void => {
       const orphans = { record: containment.record, keep, signal };

@@ -8,14 +8,14 @@
  */
 
 import fs from 'node:fs';
-import type { HeldPort } from '../process/sockets/held-ports.ts';
+import type { PassedSocket } from '../process/sockets/passed-sockets.ts';
 import { readProc } from '../process/tree/proc.ts';
 import { attempt, UsageError } from '../shared/errors.ts';
 
 const firstDescriptor = 3;
 
 /** Returns the sockets for this process, and removes their variables. @throws UsageError if a promised socket is missing */
-export function takeSockets(env: NodeJS.ProcessEnv): HeldPort[] {
+export function takeSockets(env: NodeJS.ProcessEnv): PassedSocket[] {
   const { LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES = '' } = env;
   if (LISTEN_PID !== String(process.pid)) return [];
   for (const name of ['LISTEN_PID', 'LISTEN_PIDFDID', 'LISTEN_FDS', 'LISTEN_FDNAMES']) delete env[name];
@@ -25,8 +25,7 @@ export function takeSockets(env: NodeJS.ProcessEnv): HeldPort[] {
     const inode = socketAt(descriptor);
     if (inode === undefined)
       throw new UsageError(`LISTEN_FDS is ${LISTEN_FDS}, but descriptor ${descriptor} is not a socket`);
-    const socket = { id: `handed ${descriptor}`, key: '', isSocketActivated: true, ...addressOf(inode) };
-    return { descriptor, socket, name: names[index] || undefined };
+    return { id: `handed ${descriptor}`, descriptor, name: names[index] || undefined, ...addressOf(inode) };
   });
 }
 
@@ -35,7 +34,7 @@ const socketAt = (descriptor: number): string | undefined =>
   /^socket:\[(\d+)\]$/.exec(attempt(() => fs.readlinkSync(`/proc/self/fd/${descriptor}`)) ?? '')?.[1];
 
 /** Returns the address of a socket: a Node program gets the socket that it would open, other programs get all. */
-function addressOf(inode: string): Pick<HeldPort['socket'], 'port' | 'path'> {
+function addressOf(inode: string): Pick<PassedSocket, 'port' | 'path'> {
   for (const file of ['/proc/net/tcp', '/proc/net/tcp6']) {
     const address = rowsOf(file).find((fields) => fields[9] === inode)?.[1];
     if (address !== undefined) return { port: Number.parseInt(address.slice(address.lastIndexOf(':') + 1), 16) };

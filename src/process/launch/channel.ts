@@ -12,6 +12,9 @@ export const channelDescriptor = 3;
 /** Name of the variable that holds the orders (preload/protocol.ts). */
 export const channelVariable = 'DEVWATCH_CHANNEL';
 
+/** The command in our messages on Node's IPC. Node never shows programs a message whose `cmd` begins with `NODE_`. */
+export const ipcCommand = 'NODE_DEVWATCH';
+
 // Tests of the sources use the built preload, because Node 20 does not run TypeScript.
 const builtFolder = import.meta.url.endsWith('.ts') ? '../../../dist' : '.';
 export const preloadFile: string = fileURLToPath(new URL(`${builtFolder}/preload/preload.cjs`, import.meta.url));
@@ -51,7 +54,7 @@ const checks: Readonly<Record<PreloadMessage['type'], (fields: Readonly<Record<s
     isAmong(['named', 'auxiliary', 'other'], role),
   closes: ({ id }) => isText(id),
   unclaimed: ({ id }) => isText(id),
-  unhold: ({ id }) => isText(id),
+  holds: ({ socket }) => isSocket(socket),
   drained: ({ signalsItself }) => typeof signalsItself === 'boolean',
   deaf: () => true,
   pong: ({ ping }) => isNumber(ping),
@@ -67,6 +70,16 @@ const isMissingModule = (value: unknown): boolean =>
   'request' in value &&
   isText(value.request) &&
   (!('from' in value) || isText(value.from));
+
+const isSocket = (value: unknown): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  'id' in value &&
+  isText(value.id) &&
+  'key' in value &&
+  isText(value.key) &&
+  'slot' in value &&
+  isNumber(value.slot);
 
 const isType = (type: unknown): type is PreloadMessage['type'] => isText(type) && Object.hasOwn(checks, type);
 

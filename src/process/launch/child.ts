@@ -5,12 +5,14 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import { Socket } from 'node:net';
 import path from 'node:path';
-import type { LaunchOrders, ParkOrders, PreloadMessage } from '../../preload/protocol.ts';
+import type { HeldSocket, LaunchOrders, ParkOrders, PreloadMessage } from '../../preload/protocol.ts';
 import { cacheFolder } from '../../shared/user-folders.ts';
 import { platform } from '../platform.ts';
-import { type HeldPort, type HeldPorts, ipcCommand, makeBlocking, withSockets } from '../sockets/held-ports.ts';
+import type { HeldPorts } from '../sockets/held-ports.ts';
+import { makeBlocking, type PassedSocket, withSockets } from '../sockets/passed-sockets.ts';
+import type { Slot } from '../sockets/slots.ts';
 import type { Containment, Invocation, ProcessTree } from '../tree/tree.ts';
-import { channelDescriptor, channelVariable, preloadFile, readMessages } from './channel.ts';
+import { channelDescriptor, channelVariable, ipcCommand, preloadFile, readMessages } from './channel.ts';
 import type { Command } from './command.ts';
 import { type OutputStreams, openPipes, type Pipes } from './output.ts';
 import { isForeground, stdinIsTerminal } from './tty.ts';
@@ -95,10 +97,7 @@ export function startChild(
     return { failure: once(child, 'error').then(([error]) => error) };
   }
   const hasIpc = sockets.byPreload !== undefined;
-  if (hasIpc) {
-    heldPorts.receiveFrom(child);
-    child.channel?.unref();
-  }
+  if (hasIpc) child.channel?.unref();
   return {
     process: child,
     pid: child.pid,
@@ -146,12 +145,18 @@ function openChannel(child: ChildProcess): Pick<Child, 'receive' | 'answer'> {
   };
 }
 
-/** Listening sockets that a child process inherits. */
+/** Listening sockets that a child process inherits, or finds in slots that it inherits. */
 interface InheritedSockets {
   /** For the preload of a Node program, which takes the socket that a server asks for. Undefined without a preload. */
-  readonly byPreload: readonly HeldPort[] | undefined;
+  readonly byPreload:
+    | {
+        readonly slots: readonly Slot[];
+        readonly held: readonly HeldSocket[];
+        readonly activated: readonly PassedSocket[];
+      }
+    | undefined;
   /** For any other program, which looks for them as sd_listen_fds(3) says. */
-  readonly byProgram: readonly HeldPort[];
+  readonly byProgram: readonly PassedSocket[];
 }
 
 /**
@@ -161,15 +166,14 @@ interface InheritedSockets {
 const activatedDuplicates = 8;
 
 /** Chooses the listening sockets that a child process inherits. */
-function inheritedSockets(options: ChildOptions, { all, activated }: HeldPorts): InheritedSockets {
-  if (!options.command.isNode) return { byPreload: undefined, byProgram: all };
+function inheritedSockets(options: ChildOptions, { slots, held, activated, passed }: HeldPorts): InheritedSockets {
+  if (!options.command.isNode) return { byPreload: undefined, byProgram: passed };
   // A program that does not start with the preload is started by a shell, which drops one of two variables with
   // the same name (NODE_CHANNEL_FD): its preload can receive no messages.
   if (!startsWithPreload(options) || !platform.isPosix) return { byPreload: undefined, byProgram: [] };
-  const byPreload = (options.hold ? all : activated).flatMap((held) =>
-    held.socket.isSocketActivated ? Array<HeldPort>(activatedDuplicates).fill(held) : [held],
-  );
-  return { byPreload, byProgram: [] };
+  const duplicates = activated.flatMap((socket) => Array<PassedSocket>(activatedDuplicates).fill(socket));
+  const fromSlots = options.hold ? { slots, held } : { slots: [], held: [] };
+  return { byPreload: { ...fromSlots, activated: duplicates }, byProgram: [] };
 }
 
 /** The command with the preload and its orders, before it is contained. */
@@ -198,7 +202,13 @@ function withPreload(options: ChildOptions, { byPreload }: InheritedSockets, par
       ...(hasPipe && { descriptor: ipcDescriptor }),
       keeps: options.hold,
       isPinged: options.isPinged,
-      held: byPreload.map(({ socket }, index) => ({ ...socket, descriptor: ipcDescriptor + 1 + index })),
+      refusesConnections: platform.hasProc,
+      slots: byPreload.slots.map((_, index) => ({ into: firstEnd + 2 * index, out: firstEnd + 2 * index + 1 })),
+      // A standby receives them with its release.
+      held: park === undefined ? byPreload.held : [],
+      activated: byPreload.activated.map(({ id, port, path }, index) => {
+        return { id, port, path, descriptor: firstEnd + 2 * byPreload.slots.length + index };
+      }),
     },
     park,
   };
@@ -215,7 +225,10 @@ function stdioOf(options: ChildOptions, { byPreload, byProgram }: InheritedSocke
   if (!options.command.isNode) return [...stdio, ...byProgram.map(({ descriptor }) => descriptor)];
   stdio[channelDescriptor] = 'pipe';
   if (hasOwnIpc(options) || byPreload !== undefined) stdio.push('ipc');
-  for (const { descriptor } of byPreload ?? []) stdio.push(descriptor);
+  if (byPreload !== undefined) {
+    stdio.push(...byPreload.slots.flatMap(({ into, out }) => [into, out]));
+    stdio.push(...byPreload.activated.map(({ descriptor }) => descriptor));
+  }
   return stdio;
 }
 
@@ -226,6 +239,9 @@ const startsWithPreload = ({ command, env }: ChildOptions): boolean =>
 
 /** The descriptor of Node's IPC, or of our own pipe in its place. */
 const ipcDescriptor = channelDescriptor + 1;
+
+/** The descriptor of the first end of a slot. */
+const firstEnd = ipcDescriptor + 1;
 
 /** Whether the program sees Node's IPC channel. */
 const hasOwnIpc = ({ signal, relay, sendsReady }: ChildOptions): boolean =>

@@ -4,7 +4,8 @@ import type { ParkOrders } from '../../preload/protocol.ts';
 import type { Clock } from '../../shared/clock.ts';
 import { withDeadline } from '../../shared/deadline.ts';
 import { Hooks, type HooksOptions } from '../hooks.ts';
-import { type HeldPort, HeldPorts, openPort } from '../sockets/held-ports.ts';
+import { HeldPorts } from '../sockets/held-ports.ts';
+import { openPort, type PassedSocket } from '../sockets/passed-sockets.ts';
 import { StandbyPool } from '../standby/pool.ts';
 import type { Containment } from '../tree/tree.ts';
 import { type ChildOptions, type LaunchOptions, type StartedChild, startChild } from './child.ts';
@@ -19,7 +20,7 @@ export interface LauncherOptions {
   /** Receives the captured output; by default it goes to devwatch's own stdout and stderr. */
   readonly output?: Output | undefined;
   /** Sockets opened by a service manager, which every program inherits. */
-  readonly activated?: readonly HeldPort[] | undefined;
+  readonly activated?: readonly PassedSocket[] | undefined;
   /** Starts a process; tests replace it. */
   readonly start?: typeof startChild;
 }
@@ -40,15 +41,23 @@ export class Launcher {
 
   constructor(options: LauncherOptions) {
     this.#options = options;
-    this.#standbys = new StandbyPool({ start: (child, park) => this.#start(child, park), clock: options.clock });
-    // A standby inherits the sockets that were held when it was started.
-    this.#heldPorts = new HeldPorts(() => this.#standbys.discard(), options.activated);
+    this.#standbys = new StandbyPool({
+      start: (child, park) => this.#start(child, park),
+      clock: options.clock,
+      held: () => this.#heldPorts.held,
+    });
+    this.#heldPorts = new HeldPorts(() => void this.#standbys.discard(), options.activated);
   }
 
   /** Starts a program, from a standby if there is one. Every process of the run before must be gone. */
   launch(options: LaunchOptions, listener: ProgramListener): RunningProgram {
     const { variables, ...common } = options;
     this.#program = undefined;
+    if (common.command.isNode) {
+      this.#heldPorts.closeOpened();
+      // The settings have changed. The next run holds ports.
+      if (common.hold && this.#heldPorts.slots.length === 0) void this.#heldPorts.openSlots();
+    }
     const standby = options.standby ? this.#standbys.take(common, variables) : undefined;
     const child = standby ?? this.#start({ ...common, env: { ...common.env, ...variables } });
     if ('failure' in child) return unstartedProgram(child.failure, options, listener);
@@ -77,14 +86,22 @@ export class Launcher {
     return new Hooks({ ...options, containment, clock, serial: () => this.#nextSerial() });
   }
 
-  /** Opens a port for programs that inherit listening sockets; returns the reason if that fails. */
-  openPort(port: number): Promise<string | undefined> {
-    return openPort(port, this.#heldPorts);
+  /**
+   * Prepares to hold the ports of Node programs, or opens the port of other ones, before the first launch. Returns the
+   * reason if that fails.
+   */
+  async prepareHolding(hold: boolean | number, isNode: boolean): Promise<string | undefined> {
+    if (isNode && hold !== false) await this.#heldPorts.openSlots();
+    if (isNode || typeof hold === 'boolean') return undefined;
+    const opened = await openPort(hold);
+    if (typeof opened === 'string') return opened;
+    this.#heldPorts.pass(opened);
+    return undefined;
   }
 
   /** Closes the held ports, because no program will accept their connections soon. */
   releasePorts(): void {
-    this.#heldPorts.closeReceived();
+    this.#heldPorts.closeHeld();
   }
 
   /** Ends all launching. Resolves when no standby is left and the output has been forwarded. */

@@ -186,20 +186,20 @@ export class ContainedProgram implements RunningProgram {
         heldPorts.noteLag(message.id, clock.now() - this.#firstListenedAt);
         listener.onEvent({ type: 'listens', server: serverOf(message) });
         return;
+      case 'holds':
+        heldPorts.hold(message.socket);
+        return;
       case 'closes':
+        this.#listening.delete(message.id);
+        heldPorts.release(message.id);
         listener.onEvent(message);
         return;
       case 'uncaught':
         this.#uncaught = { error: message, at: this.#context.clock.now() };
         if (message.needsLoader === true) listener.onEvent({ type: 'needs-loader' });
         return;
-      case 'unhold':
-        this.#listening.delete(message.id);
-        listener.onEvent({ type: 'closes', id: message.id });
-        void heldPorts.release(message.id, child.process).then(() => child.answer(true));
-        return;
       case 'unclaimed':
-        void heldPorts.release(message.id, child.process);
+        heldPorts.release(message.id);
         return;
       case 'drained':
         this.#endDrain(message.signalsItself);
@@ -252,7 +252,7 @@ export class ContainedProgram implements RunningProgram {
   #beginDrain(): boolean {
     const { clock, heldPorts, options } = this.#context;
     if (this.#termination !== undefined || this.#hasExited || this.#listening.size === 0) return false;
-    if (!options.hold || options.drain === 0 || heldPorts.all.length === 0) return false;
+    if (!options.hold || options.drain === 0 || heldPorts.isEmpty) return false;
     if (!this.#sendDrain(options.drain)) return false;
     this.#cancelDrain = clock.after(options.drain + drainSlackMs, () => {
       // The report may have arrived in time and not been read.

@@ -9,7 +9,7 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
-import type { PackageFile, ParkOrders } from '../../preload/protocol.ts';
+import type { HeldSocket, PackageFile, ParkOrders, Release } from '../../preload/protocol.ts';
 import type { CancelTimer, Clock } from '../../shared/clock.ts';
 import { cacheFolder } from '../../shared/user-folders.ts';
 import { preloadFile } from '../launch/channel.ts';
@@ -24,6 +24,8 @@ import { planParking } from './parking-plan.ts';
 export interface StandbyContext {
   readonly start: (options: ChildOptions, park: ParkOrders) => StartedChild;
   readonly clock: Clock;
+  /** Returns the sockets of the latest run, for the next one. */
+  readonly held: () => readonly HeldSocket[];
   /** CPU time used by a process so far, in ms; undefined when the process is gone or the time is unknown. */
   readonly cpuTime?: (pid: number) => number | undefined;
 }
@@ -91,7 +93,8 @@ export class StandbyPool {
     if (fitting === undefined) return undefined;
     this.#standbys.delete(fitting);
     this.#taken = fitting;
-    fitting.child.answer({ variables });
+    const release: Release = { variables, held: options.hold ? this.#context.held() : [] };
+    fitting.child.answer(release);
     fitting.child.process.ref();
     return fitting.child;
   }

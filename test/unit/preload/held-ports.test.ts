@@ -1,11 +1,12 @@
 /** The protocol of held ports, without sockets. Connections through restarts: test/e2e/hold.test.ts. */
 
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { Drain, HeldSocket, PreloadMessage } from '../../../src/preload/protocol.ts';
+import type { ActivatedSocket, Drain, HeldSocket, PreloadMessage } from '../../../src/preload/protocol.ts';
 import { loadPreload } from './load.ts';
 
 interface Handle {
-  readonly from: number | 'new';
+  /** `new`, the slot it was received from, or the descriptor that it was opened with. */
+  readonly from: string;
   isClosed: boolean;
   close(): void;
   hasRef(): boolean;
@@ -17,9 +18,20 @@ interface Server {
 }
 
 interface Options {
-  readonly held?: readonly Partial<HeldSocket>[];
+  /** Sockets of the run before. */
+  readonly held?: readonly HeldSocket[];
+  readonly activated?: readonly ActivatedSocket[];
+  /** The number of slots. */
+  readonly slots?: number;
+  /** The slots are empty: the run before was killed at the wrong moment. */
+  readonly isLost?: boolean;
   /** Another process listens on the port. */
   readonly isTaken?: boolean;
+}
+
+interface Arrival {
+  onListening(handle: Handle): void;
+  onMissing(): void;
 }
 
 interface ListenOptions {
@@ -29,10 +41,13 @@ interface ListenOptions {
 }
 
 /** Opens HeldPorts with a fake `node:net`, whose `_listen2` makes a handle for port 3000. */
-function open({ held = [], isTaken = false }: Options = {}) {
+function open({ held = [], activated = [], slots = 2, isLost = false, isTaken = false }: Options = {}) {
   const messages: PreloadMessage[] = [];
-  const sent: object[] = [];
-  const closedDescriptors: number[] = [];
+  /** What happens to slots, such as `fill 0`. */
+  const actions: string[] = [];
+  const used = new Set<number>();
+  /** Ends the refusal of connections; undefined when none is refused. */
+  let refused: (() => readonly HeldSocket[]) | undefined;
   const drains: number[] = [];
   let onDrainEnd: ((isInTime: boolean) => void) | undefined;
   let fromDevwatch = (_message: { drain?: Drain; ping?: number }): void => {};
@@ -64,8 +79,51 @@ function open({ held = [], isTaken = false }: Options = {}) {
     }
   }
   const { HeldPorts } = loadPreload('held-ports.cts', {
-    'node:net': { Server: FakeServer, _createServerHandle: (...args: number[]) => handleFrom(args[3] ?? -1) },
-    'node:fs': { closeSync: (descriptor: number) => closedDescriptors.push(descriptor) },
+    'node:net': {
+      Server: FakeServer,
+      _createServerHandle: (...args: number[]) => handleFrom(`descriptor ${args[3]}`),
+    },
+    './slots.cjs': {
+      Slots: class {
+        claim(slot: number): void {
+          used.add(slot);
+        }
+        reserve(): number | undefined {
+          const slot = Array.from({ length: slots }, (_, index) => index).find((index) => !used.has(index));
+          if (slot !== undefined) used.add(slot);
+          return slot;
+        }
+        fill(slot: number): void {
+          actions.push(`fill ${slot}`);
+        }
+        empty(slot: number): void {
+          used.delete(slot);
+          actions.push(`empty ${slot}`);
+        }
+      },
+    },
+    './late-handle.cjs': {
+      /** The socket arrives at once. */
+      listenLate(server: Server, listen: () => void, _: unknown, arrival: Arrival): void {
+        if (isLost) {
+          arrival.onMissing();
+          return;
+        }
+        const handle = handleFrom(`slot ${held[0]?.slot}`);
+        server._handle = handle;
+        listen();
+        arrival.onListening(handle);
+      },
+    },
+    './refused-connections.cjs': {
+      refuseConnections(sockets: () => readonly HeldSocket[]): () => void {
+        refused = sockets;
+        return () => {
+          refused = undefined;
+        };
+      },
+    },
+    './unix-socket-files.cjs': { fileIdentityOf: () => '', closeKeepingFile: () => {}, removeFile: () => {} },
     './traffic.cjs': {
       milliseconds: () => Date.now(),
       Traffic: class {
@@ -75,21 +133,22 @@ function open({ held = [], isTaken = false }: Options = {}) {
         }
       },
     },
-    './handle-sender.cjs': {
-      openHandleSender(_descriptor: number, onMessage: typeof fromDevwatch) {
+    './messages.cjs': {
+      receiveMessages(_descriptor: number, onMessage: typeof fromDevwatch): boolean {
         fromDevwatch = onMessage;
-        return (message: object) => sent.push(message);
+        return true;
       },
     },
   }) as { HeldPorts: new (orders: object, context: object) => { onBegin(): void } };
   const kill = vi.spyOn(process, 'kill').mockImplementation(() => true);
   const send = (message: PreloadMessage): number => messages.push(message);
-  const orders = { descriptor: 4, keeps: true, isPinged: true, held };
+  const orders = { descriptor: 4, keeps: true, isPinged: true, refusesConnections: true, slots: [], held, activated };
   new HeldPorts(orders, { send, request: send }).onBegin();
   return {
     messages,
-    sent,
-    closedDescriptors,
+    actions,
+    /** The sockets to which connections are refused. */
+    refused: () => refused?.().map(({ id }) => id),
     drains,
     kill,
     /** @param options `server`: properties of the server */
@@ -114,36 +173,63 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-const earlier = { id: 'a', key: '6 :: 3000 0', port: 3000, descriptor: 7 };
+const name = { address: '::', family: 'IPv6', port: 3000 };
+const earlier: HeldSocket = { id: 'a', key: '6 :: 3000 0', slot: 1, name };
+const ofPort = (port: number): HeldSocket => ({ ...earlier, key: `6 :: ${port} 0`, name: { ...name, port } });
 
 describe('a program that listens', () => {
-  test('sends a duplicate of its socket and reports the port', () => {
-    const { listen, sent, messages } = open();
+  test('reports its socket, sends it into a slot, and reports the port', () => {
+    const { listen, actions, messages } = open();
     expect(listen()._handle?.from).toBe('new');
-    expect(sent).toMatchObject([{ hold: { key: '6 :: 3000 0', port: 3000 } }]);
+    expect(actions).toEqual(['fill 0']);
     const id = `${process.pid}.1`;
-    expect(messages).toEqual([{ type: 'listens', id, key: '6 :: 3000 0', port: 3000, host: '::' }]);
+    const key = '6 :: 3000 0';
+    expect(messages).toMatchObject([
+      { type: 'holds', socket: { id, key, slot: 0, name: { port: 3000 } } },
+      { type: 'listens', id, key, port: 3000, host: '::' },
+    ]);
   });
 
-  test('inherits the socket of the run before for the same address', () => {
-    const { listen, sent, messages } = open({ held: [earlier] });
-    expect(listen()._handle?.from).toBe(7);
-    expect(sent).toEqual([]);
+  test('keeps its socket to itself when there is no free slot', () => {
+    const { listen, actions, messages } = open({ slots: 0 });
+    listen()._handle?.close();
+    expect([actions, messages.map(({ type }) => type)]).toEqual([[], ['listens', 'closes']]);
+  });
+
+  test('takes the socket of the run before for the same address', () => {
+    const { listen, actions, messages } = open({ held: [earlier] });
+    expect(listen()._handle?.from).toBe('slot 1');
+    expect(actions).toEqual([]);
     expect(messages).toEqual([{ type: 'listens', id: 'a', key: '6 :: 3000 0', port: 3000, host: '::' }]);
   });
 
+  test('opens another socket if that of the run before was lost', () => {
+    const { listen, messages } = open({ held: [earlier], isLost: true });
+    expect(listen()._handle?.from).toBe('new');
+    expect(messages.map(({ type }) => type)).toEqual(['unclaimed', 'holds', 'listens']);
+  });
+
   test('inherits an activated socket on its port, whatever the address', () => {
-    const { listen } = open({ held: [{ ...earlier, key: '', isSocketActivated: true }] });
-    expect(listen(3000, '127.0.0.1')._handle?.from).toBe(7);
+    const { listen } = open({ activated: [{ id: 'b', port: 3000, descriptor: 7 }] });
+    expect(listen(3000, '127.0.0.1')._handle?.from).toBe('descriptor 7');
+  });
+
+  test('cannot connect to the socket of the run before until it listens on it', () => {
+    const { listen, refused } = open({ held: [earlier, { ...ofPort(4000), id: 'b' }] });
+    expect(refused()).toEqual(['a', 'b']);
+    listen();
+    expect(refused()).toEqual(['b']);
+    listen(4000);
+    expect(refused()).toBeUndefined();
   });
 
   test.each([
     ['that it brings itself', { fd: 12 }],
     ['with reusePort', { flags: 2 }],
   ])('keeps a socket %s to itself', (_, options) => {
-    const { listen, sent } = open();
+    const { listen, actions } = open();
     expect(listen(3000, '::', options)._handle?.from).toBe('new');
-    expect(sent).toEqual([]);
+    expect(actions).toEqual([]);
   });
 
   test('reports that it listens with reusePort, and that it closes the server', () => {
@@ -168,7 +254,7 @@ describe('a program that listens', () => {
     vi.stubEnv('PORT', PORT);
     const { listen, messages } = open();
     listen(3000, '::', { server });
-    expect(messages[0]).toHaveProperty('role', role);
+    expect(messages.at(-1)).toHaveProperty('role', role);
   });
 
   test.each([
@@ -181,7 +267,7 @@ describe('a program that listens', () => {
     vi.spyOn(process, 'argv', 'get').mockReturnValue(['node', 'server.js', argument]);
     const { listen, messages } = open();
     listen();
-    expect(messages[0]).toHaveProperty('role', role);
+    expect(messages.at(-1)).toHaveProperty('role', role);
   });
 
   test.each<[object, string | undefined]>([
@@ -194,53 +280,54 @@ describe('a program that listens', () => {
   ])('reports the protocol of a server with %o: %s', (server, protocol) => {
     const { listen, messages } = open();
     listen(3000, '::', { server });
-    expect(messages[0]).toHaveProperty('protocol', protocol);
+    expect(messages.at(-1)).toHaveProperty('protocol', protocol);
   });
 
-  test('releases an inherited socket on the same port of another address first', () => {
-    const { listen, messages, closedDescriptors } = open({ held: [earlier] });
+  test('releases a socket of the run before on the same port of another address first', () => {
+    const { listen, messages, actions } = open({ held: [earlier] });
     expect(listen(3000, '127.0.0.1')._handle?.from).toBe('new');
-    expect(closedDescriptors).toEqual([7]);
-    expect(messages[0]).toEqual({ type: 'unhold', id: 'a' });
+    expect(actions).toEqual(['empty 1', 'fill 0']);
+    expect(messages[0]).toEqual({ type: 'unclaimed', id: 'a' });
   });
 
   test('releases unclaimed sockets 500 ms later', async () => {
-    const { listen, messages, closedDescriptors, advance } = open({ held: [{ ...earlier, port: 4000 }] });
+    const { listen, messages, actions, advance } = open({ held: [ofPort(4000)] });
     listen(5000);
     await advance(499);
-    expect(closedDescriptors).toEqual([]);
+    expect(actions).toEqual(['fill 0']);
     await advance(1);
-    expect(closedDescriptors).toEqual([7]);
+    expect(actions).toEqual(['fill 0', 'empty 1']);
     expect(messages.at(-1)).toEqual({ type: 'unclaimed', id: 'a' });
   });
 
   test('keeps an unclaimed socket twice as long as the run before took to listen on it, and 500 ms', async () => {
-    const { listen, messages, closedDescriptors, advance } = open({
+    const { listen, messages, advance } = open({
       held: [
-        { ...earlier, port: 4000, lagMs: 900 },
-        { ...earlier, id: 'b', port: 4001, lagMs: 10, descriptor: 8 },
+        { ...ofPort(4000), lagMs: 900 },
+        { ...ofPort(4001), id: 'b', lagMs: 10 },
       ],
     });
+    const unclaimed = () => messages.flatMap((message) => (message.type === 'unclaimed' ? [message.id] : []));
     await advance(5000);
     listen(5000);
     await advance(520);
-    expect(closedDescriptors).toEqual([8]);
+    expect(unclaimed()).toEqual(['b']);
     await advance(1779);
-    expect(closedDescriptors).toEqual([8]);
+    expect(unclaimed()).toEqual(['b']);
     await advance(1);
-    expect(closedDescriptors).toEqual([8, 7]);
-    expect(messages.slice(1).map((message) => 'id' in message && message.id)).toEqual(['b', 'a']);
+    expect(unclaimed()).toEqual(['b', 'a']);
   });
 
-  test('frees the port when it closes the socket, unless the socket is activated', () => {
-    const { listen, messages } = open();
+  test.each<[string, Options, string[]]>([
+    ['a new', {}, ['fill 0', 'empty 0']],
+    ['an earlier', { held: [earlier] }, ['empty 1']],
+    ['an activated', { activated: [{ id: 'b', port: 3000, descriptor: 7 }] }, []],
+  ])('frees the port of %s socket when it closes it', (_, options, expected) => {
+    const { listen, messages, actions } = open(options);
     const { _handle: handle } = listen();
     handle?.close();
-    expect(handle?.isClosed).toBe(true);
-    expect(messages.at(-1)).toEqual({ type: 'unhold', id: `${process.pid}.1` });
-    const activated = open({ held: [{ ...earlier, isSocketActivated: true }] });
-    activated.listen()._handle?.close();
-    expect(activated.messages.map(({ type }) => type)).toEqual(['listens']);
+    expect([actions, handle?.isClosed]).toEqual([expected, true]);
+    expect(messages.at(-1)?.type).toBe('closes');
   });
 
   test('reports that the port is taken', () => {
@@ -250,7 +337,7 @@ describe('a program that listens', () => {
   });
 });
 
-test('a program that does not listen releases inherited sockets after 30 s', async () => {
+test('a program that does not listen releases the sockets of the run before after 30 s', async () => {
   const { messages, advance } = open({ held: [earlier] });
   await advance(30_000);
   expect(messages).toEqual([{ type: 'unclaimed', id: 'a' }]);
@@ -262,7 +349,7 @@ describe('draining', () => {
     const { _handle: handle } = listen();
     receive({ drain: { until: 1000, signal: 'SIGTERM' } });
     expect(handle?.isClosed).toBe(true);
-    expect(messages.map(({ type }) => type)).toEqual(['listens']);
+    expect(messages.map(({ type }) => type)).toEqual(['holds', 'listens']);
     endDrain(true);
     expect(messages.at(-1)).toEqual({ type: 'drained', signalsItself: true });
     expect(kill.mock.calls).toEqual([[process.pid, 'SIGTERM']]);
@@ -293,7 +380,7 @@ describe('draining', () => {
     const { _handle: handle } = listen();
     receive({ drain: { until: 1000 } });
     handle?.close();
-    expect(messages.map(({ type }) => type)).toEqual(['listens']);
+    expect(messages.map(({ type }) => type)).toEqual(['holds', 'listens']);
   });
 });
 

@@ -20,6 +20,8 @@ test('a channel passes on valid messages and ignores everything else', () => {
     '{"type":"address-in-use"}',
     '{"type":"listens","id":"1","key":"-1 /run/app.sock -1 0","path":"/run/app.sock"}',
     '{"type":"listens","id":"2","key":"6 :: 80 0","port":80,"role":"main"}',
+    '{"type":"holds","socket":{"id":"1","key":"6 :: 80 0"}}',
+    '{"type":"holds","socket":{"id":"1","key":"6 :: 80 0","slot":0}}',
     '{"type":"uncaught","fault":"other"}',
     '{"type":"uncaught","missing":{"from":"/project/a.js"}}',
     '{"type":"uncaught","missing":{"request":"./b"}}',
@@ -31,6 +33,7 @@ test('a channel passes on valid messages and ignores everything else', () => {
     { type: 'begins' },
     { type: 'loads', file: '/project/a.js' },
     { type: 'listens', id: '1', key: '-1 /run/app.sock -1 0', path: '/run/app.sock' },
+    { type: 'holds', socket: { id: '1', key: '6 :: 80 0', slot: 0 } },
     { type: 'uncaught', missing: { request: './b' } },
   ]);
 });

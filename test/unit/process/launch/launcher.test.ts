@@ -73,7 +73,7 @@ describe('a launcher', () => {
     expect(events).toEqual([{ type: 'standby', pid: standby?.pid }]);
     const program = launch({ standby: true, variables: { RUN: '2' } });
     expect([program.pid, program.fromStandby]).toEqual([standby?.pid, true]);
-    expect(standby?.answers).toEqual([{ variables: { RUN: '2' } }]);
+    expect(standby?.answers).toEqual([{ variables: { RUN: '2' }, held: [] }]);
   });
 
   test('prepares no standby where that is not wanted', () => {

@@ -1,10 +1,8 @@
-import type { ChildProcess } from 'node:child_process';
-import { EventEmitter } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import type { LaunchOptions } from '../../../../src/process/launch/child.ts';
 import type { ProgramEvent } from '../../../../src/process/launch/running-program.ts';
 import { ContainedProgram } from '../../../../src/process/launch/running-program.ts';
-import { HeldPorts, ipcCommand } from '../../../../src/process/sockets/held-ports.ts';
+import { HeldPorts } from '../../../../src/process/sockets/held-ports.ts';
 import { systemClock } from '../../../../src/shared/clock.ts';
 import { createClock } from '../../../support/clock.ts';
 import { FakeChild, launchOptions } from '../../../support/fake-child.ts';
@@ -16,7 +14,7 @@ interface World {
   readonly heldPorts: HeldPorts;
   readonly events: ProgramEvent[];
   readonly types: () => string[];
-  /** Calls in their order: `restore`, `held ports changed`. */
+  /** Calls in their order: `restore`. */
   readonly calls: string[];
 }
 
@@ -25,7 +23,11 @@ function run(options: Partial<LaunchOptions> = {}): World {
   const child = new FakeChild(5_000_000);
   const events: ProgramEvent[] = [];
   const calls: string[] = [];
-  const heldPorts = new HeldPorts(async () => void calls.push('held ports changed'));
+  const heldPorts = new HeldPorts(
+    () => {},
+    [],
+    async () => [],
+  );
   const program = new ContainedProgram({
     child,
     fromStandby: false,
@@ -40,19 +42,17 @@ function run(options: Partial<LaunchOptions> = {}): World {
   return { child, program, clock, heldPorts, events, calls, types: () => events.map(({ type }) => type) };
 }
 
-/** Makes devwatch hold a socket. */
-function hold(heldPorts: HeldPorts, id: string, port: number): void {
-  const sender = new EventEmitter();
-  heldPorts.receiveFrom(sender as ChildProcess);
-  const handle = { fd: 20, close: () => {} };
-  sender.emit('internalMessage', { cmd: ipcCommand, hold: { id, key: '', port } }, handle);
+/** The program sends a socket into a slot. */
+function hold(child: FakeChild, id: string, port: number): void {
+  const name = { address: '::', family: 'IPv6', port };
+  child.report({ type: 'holds', socket: { id, key: id, slot: 0, name } });
 }
 
 /** A run that listens on a held socket and can be drained. */
 function serve(options: Partial<LaunchOptions> = {}): World {
   const world = run({ hold: true, drain: 500, ...options });
   world.child.canReceive = true;
-  hold(world.heldPorts, 'a', 80);
+  hold(world.child, 'a', 80);
   world.child.report({ type: 'listens', id: 'a', key: 'a', port: 80 });
   return world;
 }
@@ -156,7 +156,7 @@ describe('a drain', () => {
     ['ports are not held', () => {}, { hold: false }],
     ['it has no time', () => {}, { drain: 0 }],
     ['the program cannot be reached', ({ child }) => Object.assign(child, { canReceive: false })],
-    ['the program has closed its socket', ({ child }) => child.report({ type: 'unhold', id: 'a' })],
+    ['the program has closed its socket', ({ child }) => child.report({ type: 'closes', id: 'a' })],
     ['nothing is held', ({ heldPorts }) => heldPorts.close()],
   ])('does not take place if %s', (_, change, options) => {
     const world = serve(options);
@@ -206,10 +206,10 @@ describe('the fault of a run that has ended', () => {
 
 test('the time from the first server to each further one is noted for the next run', () => {
   const { child, clock, heldPorts, events } = serve();
-  hold(heldPorts, 'b', 81);
+  hold(child, 'b', 81);
   clock.advance(900);
   child.report({ type: 'listens', id: 'b', key: 'b', port: 81, protocol: 'http' });
-  expect(heldPorts.all.map(({ socket }) => [socket.id, socket.lagMs])).toEqual([
+  expect(heldPorts.held.map(({ id, lagMs }) => [id, lagMs])).toEqual([
     ['a', 0],
     ['b', 900],
   ]);
@@ -246,9 +246,9 @@ describe('the event portTaken', () => {
 
   test('is not emitted if devwatch itself held the port, which it closes', () => {
     const { child, heldPorts, types } = run({ hold: true });
-    hold(heldPorts, 'a', 80);
+    hold(child, 'a', 80);
     child.report({ type: 'address-in-use', port: 80 });
-    expect([types(), heldPorts.all]).toEqual([[], []]);
+    expect([types(), heldPorts.held]).toEqual([[], []]);
   });
 });
 
@@ -267,12 +267,11 @@ describe('a running program', () => {
     expect(calls).toEqual([]);
   });
 
-  test('waits for the release of a socket that it closes', async () => {
+  test.each(['closes', 'unclaimed'] as const)('no longer has a held port after the message %s', (type) => {
     const { child, heldPorts } = serve();
-    child.report({ type: 'unhold', id: 'a' });
-    expect([heldPorts.all, child.answers]).toEqual([[], []]);
-    await new Promise(setImmediate);
-    expect(child.answers).toEqual([true]);
+    expect(heldPorts.held.map(({ id }) => id)).toEqual(['a']);
+    child.report({ type, id: 'a' });
+    expect(heldPorts.held).toEqual([]);
   });
 
   test('calls back for the latest ping only, and cannot be pinged once it is deaf', () => {

@@ -1,112 +1,107 @@
 /** The bookkeeping of held ports. Connections that wait through a restart: test/e2e/hold.test.ts. */
 
-import type { ChildProcess } from 'node:child_process';
-import { EventEmitter } from 'node:events';
 import { describe, expect, test } from 'vitest';
-import { HeldPorts, ipcCommand, openedId } from '../../../../src/process/sockets/held-ports.ts';
+import type { HeldSocket } from '../../../../src/preload/protocol.ts';
+import { HeldPorts } from '../../../../src/process/sockets/held-ports.ts';
 
 function open() {
-  let changes = 0;
-  const ports = new HeldPorts(async () => {
-    changes += 1;
-  });
+  const emptied: number[] = [];
   const closed: string[] = [];
+  let groups = 0;
+  const changes: string[] = [];
+  const openSlots = async (count: number) => {
+    const first = groups * count;
+    groups += 1;
+    return Array.from({ length: count }, (_, index) => ({
+      into: first + index,
+      out: first + index,
+      empty: () => void emptied.push(first + index),
+      close: () => void closed.push(`slot ${first + index}`),
+    }));
+  };
+  const ports = new HeldPorts(() => void changes.push('more slots'), [], openSlots);
   return {
     ports,
+    emptied,
     closed,
-    changes: () => changes,
-    ids: () => ports.all.map(({ socket }) => socket.id),
-    connect() {
-      const child = new EventEmitter() as ChildProcess;
-      ports.receiveFrom(child);
-      return child;
-    },
-    /** The process hands over a socket. */
-    hand(child: ChildProcess, id: string, port = 80) {
-      const handle = { fd: 20, close: () => closed.push(id) };
-      child.emit('internalMessage', { cmd: ipcCommand, hold: { id, key: '', port } }, handle);
+    changes: () => changes.length,
+    ids: () => ports.held.map(({ id }) => id),
+    /** A program sends a socket into the slot of this number. */
+    hold(slot: number, port = 80): HeldSocket {
+      const socket = { id: `${slot}`, key: '', slot, name: { address: '::', family: 'IPv6', port } };
+      ports.hold(socket);
+      return socket;
     },
   };
 }
 
 describe('held ports', () => {
-  test('are the sockets that processes hand over, and those of a service manager', () => {
-    const { ports, connect, hand, ids, changes } = open();
-    hand(connect(), 'a');
-    expect([ids(), changes()]).toEqual([['a'], 1]);
-    expect(ports.all[0]?.descriptor).toBe(20);
-    const activated = { socket: { id: 'handed 3', key: '', isHanded: true }, descriptor: 3 };
-    expect(new HeldPorts(async () => {}, [activated]).all).toEqual([activated]);
+  test('are the sockets that programs send into slots', () => {
+    const { ports, hold, ids } = open();
+    expect(ports.isEmpty).toBe(true);
+    hold(0);
+    hold(1);
+    expect([ids(), ports.isEmpty]).toEqual([['0', '1'], false]);
+    ports.release('0');
+    expect(ids()).toEqual(['1']);
   });
 
-  test('are closed after two runs in a row that have not listened on them', () => {
-    const { ports, connect, hand, ids } = open();
-    const child = connect();
-    hand(child, 'a');
-    hand(child, openedId);
+  test('are closed after two runs in a row that have not listened on them', async () => {
+    const { ports, hold, ids, emptied } = open();
+    await ports.openSlots();
+    hold(0);
     ports.runEnded(new Set());
-    ports.runEnded(new Set(['a']));
+    ports.runEnded(new Set(['0']));
     ports.runEnded(new Set());
-    expect(ids()).toEqual(['a', openedId]);
+    expect(ids()).toEqual(['0']);
     ports.runEnded(new Set());
-    expect(ids()).toEqual([openedId]);
+    expect([ids(), emptied]).toEqual([[], [0]]);
   });
 
-  test('on a port that a run needs are closed unless the run has listened on them', () => {
-    const { ports, connect, hand, ids } = open();
-    const child = connect();
-    hand(child, 'a', 80);
-    hand(child, 'b', 80);
-    hand(child, 'c', 81);
-    expect(ports.closeUnused(80, new Set(['a']))).toBe(true);
-    expect(ids()).toEqual(['a', 'c']);
-    expect(ports.closeUnused(80, new Set(['a']))).toBe(false);
+  test('on a port that a run needs are closed unless the run has listened on them', async () => {
+    const { ports, hold, ids, emptied } = open();
+    await ports.openSlots();
+    hold(0, 80);
+    hold(1, 80);
+    hold(2, 81);
+    expect(ports.closeUnused(80, new Set(['0']))).toBe(true);
+    expect([ids(), emptied]).toEqual([['0', '2'], [1]]);
+    expect(ports.closeUnused(80, new Set(['0']))).toBe(false);
   });
 
-  test('of programs can be closed without the one that devwatch opened', () => {
-    const { ports, connect, hand, ids, closed } = open();
-    const child = connect();
-    hand(child, 'a');
-    hand(child, openedId);
-    ports.closeReceived();
-    expect(ids()).toEqual([openedId]);
+  test('of programs can be closed without the one that devwatch opened', async () => {
+    const { ports, hold, ids, closed, emptied } = open();
+    await ports.openSlots();
+    hold(0);
+    const opened = { id: 'port', port: 8000, descriptor: 20, close: () => void closed.push('port') };
+    ports.pass(opened);
+    ports.closeHeld();
+    expect([ids(), emptied, ports.passed]).toEqual([[], [0], [opened]]);
     ports.close();
-    expect([ids(), closed]).toEqual([[], ['a', openedId]]);
+    expect([ports.passed, ports.slots]).toEqual([[], []]);
+    expect(closed).toEqual(['port', ...Array.from({ length: 8 }, (_, slot) => `slot ${slot}`)]);
   });
 });
 
-describe('the release of a held port', () => {
-  test('closes it', async () => {
-    const { ports, connect, hand, closed, changes } = open();
-    const child = connect();
-    hand(child, 'a');
-    await ports.release('a', child);
-    expect([ports.all, closed]).toEqual([[], ['a']]);
-    expect(changes()).toBeGreaterThan(1);
+describe('slots', () => {
+  test('become more when few are left, and standbys are replaced', async () => {
+    const { ports, hold, changes } = open();
+    await ports.openSlots();
+    expect([ports.slots.length, changes()]).toEqual([8, 1]);
+    for (let slot = 0; slot < 6; slot += 1) hold(slot);
+    await Promise.resolve();
+    expect(ports.slots).toHaveLength(8);
+    hold(6);
+    hold(7);
+    await Promise.resolve();
+    expect([ports.slots.length, changes()]).toEqual([16, 2]);
   });
 
-  test('waits for a handle that has not arrived yet, and closes it', async () => {
-    const { ports, connect, hand, closed } = open();
-    const child = connect();
-    const released = ports.release('a', child);
-    hand(child, 'a');
-    await released;
-    expect([ports.all, closed]).toEqual([[], ['a']]);
-  });
-
-  test('ends when its own process exits, not when another one does', async () => {
-    const { ports, connect } = open();
-    const children = [connect(), connect()];
-    const released: number[] = [];
-    const releases = children.map(async (child, index) => {
-      await ports.release(`${index}`, child);
-      released.push(index);
-    });
-    children[1]?.emit('close');
-    await releases[1];
-    expect(released).toEqual([1]);
-    children[0]?.emit('close');
-    await releases[0];
-    expect(released).toEqual([1, 0]);
+  test('that are opened too late are closed', async () => {
+    const { ports, closed } = open();
+    const opening = ports.openSlots();
+    ports.close();
+    await opening;
+    expect([ports.slots, closed.length]).toEqual([[], 8]);
   });
 });

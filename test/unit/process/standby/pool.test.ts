@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { PackageFile, ParkOrders } from '../../../../src/preload/protocol.ts';
+import type { HeldSocket, PackageFile, ParkOrders } from '../../../../src/preload/protocol.ts';
 import type { Child, ChildOptions } from '../../../../src/process/launch/child.ts';
 import type { ProgramEvent } from '../../../../src/process/launch/running-program.ts';
 import { StandbyPool } from '../../../../src/process/standby/pool.ts';
@@ -21,7 +21,8 @@ function open() {
     if (park !== undefined) packagesOf.push(park.packages);
     return child;
   };
-  const pool = new StandbyPool({ start, clock, cpuTime: () => cpu });
+  const held: HeldSocket[] = [];
+  const pool = new StandbyPool({ start, clock, cpuTime: () => cpu, held: () => held });
   const waiting = (): FakeChild[] =>
     started.filter((child) => child.isAlive && child.onMessage !== undefined && !released.has(child));
   return {
@@ -29,6 +30,7 @@ function open() {
     pool,
     events,
     packagesOf,
+    held,
     /** Uses CPU time, in ms. */
     work(ms: number) {
       cpu += ms;
@@ -123,6 +125,18 @@ describe('a run takes a standby', () => {
     const { launch, standby } = openWithStandby();
     expect(launch()).toBe(standby);
     expect(launch()).toBeUndefined();
+  });
+
+  test('and receives the sockets of the run before, unless ports are not held', () => {
+    const { launch, held, standby } = openWithStandby({ ...options, hold: true });
+    const socket = { id: 'a', key: '6 :: 80 0', slot: 0 };
+    held.push(socket);
+    launch({ ...options, hold: true });
+    expect(standby.answers).toEqual([{ variables: {}, held: [socket] }]);
+    const other = openWithStandby();
+    other.held.push(socket);
+    other.launch();
+    expect(other.standby.answers).toEqual([{ variables: {}, held: [] }]);
   });
 
   test('that is still booting', () => {

@@ -1,0 +1,150 @@
+/**
+ * Slots: places where listening sockets wait between two runs without being open in any process. A slot is a pair of
+ * connected Unix sockets. A socket that was sent into the pair (SCM_RIGHTS) and not received yet is in flight: the
+ * kernel goes on accepting connections for it, but it is in no process's table of descriptors. So programs that end
+ * whatever listens on a port (`kill-port`, `fuser -k`) find neither devwatch nor a standby, and a run that looks before
+ * it listens does not find itself.
+ *
+ * devwatch opens the slots, and passes both ends of each to every run and standby. It neither sends nor receives:
+ * the runs do (preload/slots.cts).
+ */
+
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { systemClock } from '../../shared/clock.ts';
+import { withDeadline } from '../../shared/deadline.ts';
+import { attempt } from '../../shared/errors.ts';
+import { platform } from '../platform.ts';
+
+export interface Slot {
+  /** Descriptor of the end into which sockets are sent. */
+  readonly into: number;
+  /** Descriptor of the end from which they are received. */
+  readonly out: number;
+  /** Closes the sockets that are in flight. */
+  empty(): void;
+  close(): void;
+}
+
+/** A handle of libuv. */
+interface Pipe {
+  readonly fd: number;
+  onconnection?: (status: number, client: Pipe) => void;
+  bind(name: string): number;
+  listen(backlog: number): number;
+  connect(request: object, name: string): number;
+  unref(): void;
+  close(): void;
+}
+
+/**
+ * The part of Node that makes pipes. `node:net` does the same, but takes four times as long at its first use, for which
+ * the first run would wait (1.2 ms instead of 4.8 ms).
+ */
+interface Pipes {
+  readonly Pipe: new (kind: number) => Pipe;
+  readonly PipeConnectWrap: new () => object;
+  readonly constants: { readonly SOCKET: number; readonly SERVER: number };
+}
+
+const scratch = Buffer.alloc(64);
+/** Connections of our own are accepted within a turn of the event loop, unless no descriptors are left. */
+const acceptTimeoutMs = 200;
+
+/**
+ * Opens slots. Node offers no pairs of sockets, so each one is a connection to a server that exists for this moment.
+ * Resolves to fewer slots, or none, where that is not possible.
+ */
+export async function openSlots(count: number): Promise<Slot[]> {
+  if (!platform.isPosix) return [];
+  const pipes = reachPipes();
+  const address = serverAddress();
+  if (pipes === undefined || address === undefined) return [];
+  const { Pipe, PipeConnectWrap, constants } = pipes;
+  const server = new Pipe(constants.SERVER);
+  if (server.bind(address.name) !== 0 || server.listen(count) !== 0) return [];
+  const ends = Array.from({ length: count }, (_, index): Pipe | undefined => {
+    const end = new Pipe(constants.SOCKET);
+    // The kernel connects at once.
+    if (end.connect(Object.assign(new PipeConnectWrap(), { oncomplete() {} }), address.name) !== 0) return undefined;
+    end.unref();
+    fs.writeSync(end.fd, `${address.token}${index}`);
+    return end;
+  });
+  const expected = ends.filter((end) => end !== undefined).length;
+  const slots: Slot[] = [];
+  if (expected > 0) {
+    const accepted = new Promise<void>((resolve) => {
+      server.onconnection = (_, out) => {
+        const into = ends[indexOf(out, address.token)];
+        if (into === undefined) out.close();
+        else slots.push(createSlot(into, out));
+        if (slots.length === expected) resolve();
+      };
+    });
+    await withDeadline(systemClock, acceptTimeoutMs, accepted);
+  }
+  server.close();
+  address.remove();
+  return slots;
+}
+
+function createSlot(intoPipe: Pipe, outPipe: Pipe): Slot {
+  outPipe.unref();
+  const { fd: into } = intoPipe;
+  const { fd: out } = outPipe;
+  return {
+    into,
+    out,
+    empty() {
+      // A read without room for sockets closes them. It fails when the slot is empty.
+      while (attempt(() => fs.readSync(out, scratch)));
+    },
+    close() {
+      intoPipe.close();
+      outPipe.close();
+    },
+  };
+}
+
+interface ServerAddress {
+  readonly name: string;
+  /** A secret by which our own connections are recognized: an abstract name is open to all users. */
+  readonly token: string;
+  remove(): void;
+}
+
+/** Chooses an address for the server: on Linux an abstract one, which needs no file; elsewhere in a private folder. */
+function serverAddress(): ServerAddress | undefined {
+  return attempt(() => {
+    if (platform.hasProc) {
+      const token = fs.readFileSync('/proc/sys/kernel/random/uuid', 'latin1').trim();
+      return { name: `\0devwatch-${process.pid}-${token.slice(0, 8)}`, token, remove: () => {} };
+    }
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'devwatch-'));
+    return { name: path.join(folder, 's'), token: '', remove: () => fs.rmSync(folder, { recursive: true }) };
+  });
+}
+
+/** Returns the number that a connection has sent behind the token; -1 without the token. */
+function indexOf({ fd }: Pipe, token: string): number {
+  const length = attempt(() => fs.readSync(fd, scratch)) ?? 0;
+  const text = scratch.toString('latin1', 0, length);
+  return text.startsWith(token) ? Number(text.slice(token.length)) : -1;
+}
+
+/**
+ * Returns Node's own module for pipes, or undefined where it is not available. `process.binding` is deprecated in the
+ * documentation only: --pending-deprecation prints a warning, which --throw-deprecation throws.
+ */
+function reachPipes(): Pipes | undefined {
+  const { noDeprecation = false } = process;
+  process.noDeprecation = true;
+  const pipes = attempt((): unknown => Reflect.apply(Reflect.get(process, 'binding'), process, ['pipe_wrap']));
+  process.noDeprecation = noDeprecation;
+  return isPipes(pipes) ? pipes : undefined;
+}
+
+const isPipes = (value: unknown): value is Pipes =>
+  typeof value === 'object' && value !== null && 'Pipe' in value && 'PipeConnectWrap' in value && 'constants' in value;
