@@ -43,7 +43,7 @@ interface ListenOptions {
 /** Opens HeldPorts with a fake `node:net`, whose `_listen2` makes a handle for port 3000. */
 function open({ held = [], activated = [], slots = 2, isLost = false, isTaken = false }: Options = {}) {
   const messages: PreloadMessage[] = [];
-  /** What happens to slots, such as `fill 0`. */
+  /** Actions on slots, such as `fill 0`. */
   const actions: string[] = [];
   const used = new Set<number>();
   /** Ends the refusal of connections; undefined when none is refused. */
