@@ -60,6 +60,8 @@ test.each([
   ['restarts', constantOf('preload/held-ports.cts', 'claimTimeoutMs') === 500 ? 'half a second' : 'another time'],
   ['restarts', constantOf('process/sockets/held-ports.ts', 'maxUnusedRuns') === 2 ? 'two runs in a row' : 'other runs'],
   ['restarts', constantOf('process/standby/pool.ts', 'firstCheckMs') === 1000 ? 'a second after a start' : 'later'],
+  ['terminal', `comes after ${time('run/stop-requests.ts', 'offerAfterMs')}`],
+  ['terminal', constantOf('run/stop-requests.ts', 'minKeyPauseMs') === 500 ? 'after half a second' : 'later'],
   ['patterns', `${adaptiveInterval(200)} ms for up to 200 files, ${formatTime(adaptiveInterval(4000))} for 4,000`],
   ['background', `${time('cli/background-programs.ts', 'startTimeoutMs')} at most`],
   ['background', `After ${time('cli/background-programs.ts', 'slowStartNoticeMs')} it`],
