@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /** These tests wait for timers of devwatch most of the time, and need little CPU time. */
-const waiting = 'test/e2e/{apps,background,background-apps,crash,unit}.test.ts';
+const waiting = 'test/e2e/{apps,awaited,background,background-apps,crash,unit}.test.ts';
 
 export default defineConfig({
   test: {

@@ -11,7 +11,7 @@ import { withDeadline } from '../shared/deadline.ts';
 import { UsageError } from '../shared/errors.ts';
 import type { Next } from '../shared/events.ts';
 import { formatTime } from '../shared/format.ts';
-import { formatAddress } from '../terminal/format.ts';
+import { formatAddress, formatPath } from '../terminal/format.ts';
 import { exitCodes, print } from './print.ts';
 import { argumentsOf, type NamedProgram } from './select-programs.ts';
 
@@ -143,6 +143,8 @@ export function describeResult(
       return report(0, `has run${again} and ended`, describeNext?.(result.next), where);
     case 'failed':
       return report(1, `failed: ${result.reason}`, describeNext?.(result.next), where);
+    case 'waiting':
+      return report(0, `is waiting for ${formatPath(result.awaited, process.cwd())}`, where);
     case 'late':
       return report(1, `is not up${again} after ${formatTime(startTimeoutMs)}`, 'it keeps running', where);
     case 'gone':

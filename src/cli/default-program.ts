@@ -6,13 +6,11 @@ import { toolName } from '../process/launch/tools.ts';
 import { readRunnerWords } from '../process/launch/typescript-runners.ts';
 import { unwrap } from '../process/launch/wrappers.ts';
 import { simpleCommandOf } from '../process/shell-line.ts';
-import { UsageError } from '../shared/errors.ts';
 
 /**
  * Returns the program of a folder where nothing names one: `main` in package.json, its `start` script if that is a
- * plain command for Node, or the index of the folder; no words if there is none of these.
- *
- * @throws UsageError if `main` names a file that does not exist, and nothing else can be run
+ * plain command for Node, or the index of the folder, or a `main` that has not been built yet; no words if there is none
+ * of these.
  */
 export function defaultProgram(folder: string): readonly string[] {
   const { main, scripts } = readManifest(folder, realHost) ?? {};
@@ -26,10 +24,7 @@ export function defaultProgram(folder: string): readonly string[] {
   if (words !== undefined) return words;
   const index = findScript('.', folder, realHost);
   if (index !== undefined) return [path.relative(folder, index.file)];
-  if (entry === undefined) return [];
-  throw new UsageError(
-    `nothing to run: "main" in package.json names ${entry}, which does not exist · devwatch <script>`,
-  );
+  return entry === undefined ? [] : [entry];
 }
 
 /** Returns the words of a line that starts Node without the help of a shell; undefined for all other lines. */

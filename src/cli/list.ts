@@ -5,6 +5,7 @@ import type { Status } from '../background/daemon.ts';
 import { type BackgroundEntry, listEntries } from '../background/records.ts';
 import { messageOf } from '../shared/errors.ts';
 import { formatBytes, formatTime } from '../shared/format.ts';
+import { formatPath } from '../terminal/format.ts';
 import { selectEntries, terminateOrphansOf } from './background-programs.ts';
 import { print, table } from './print.ts';
 import type { Invocation } from './subcommands.ts';
@@ -16,7 +17,7 @@ import type { Invocation } from './subcommands.ts';
 type Row = { readonly name: string; readonly state: Status['state'] | 'dead' | 'unknown' } & {
   readonly next?: 'restart' | 'wait' | 'gave up' | undefined;
 } & {
-  readonly [Key in 'reason' | 'folder' | 'problem']?: string | undefined;
+  readonly [Key in 'reason' | 'awaited' | 'folder' | 'problem']?: string | undefined;
 } & {
   readonly [Key in 'pid' | 'owner' | 'uptime' | 'restarts' | 'memory' | 'cpu' | 'port' | 'retryIn']?:
     | number
@@ -43,10 +44,23 @@ async function rowOf({ name, record, alive, problem }: BackgroundEntry): Promise
   }
   try {
     const status = (await request(record, 'status')) as Status;
-    const { state, reason, pid, run, since, memory, cpu, port } = status;
+    const { state, reason, awaited, pid, run, since, memory, cpu, port } = status;
     const uptime = pid === undefined ? undefined : Date.now() - since;
     const restarts = Math.max(0, run - 1);
-    return { ...common, state, reason, pid, owner: record.pid, uptime, restarts, memory, cpu, port, ...planOf(status) };
+    return {
+      ...common,
+      state,
+      reason,
+      awaited,
+      pid,
+      owner: record.pid,
+      uptime,
+      restarts,
+      memory,
+      cpu,
+      port,
+      ...planOf(status),
+    };
   } catch (error) {
     return { ...common, state: 'unknown', owner: record.pid, problem: messageOf(error) };
   }
@@ -70,9 +84,12 @@ function cellsOf({ name, pid, uptime, restarts, memory, cpu, port, ...row }: Row
     port,
     row.problem ?? row.folder,
   ];
-  const { state, reason } = row;
-  const crash = reason === undefined ? state : `${state} (${reason})`;
-  return [name, [crash, ...describePlan(row)].join(' · '), ...shown.map((cell) => String(cell ?? '–'))];
+  return [name, [describeState(row), ...describePlan(row)].join(' · '), ...shown.map((cell) => String(cell ?? '–'))];
+}
+
+function describeState({ state, reason, awaited, folder = '' }: Omit<Row, 'name'>): string {
+  if (awaited !== undefined) return `waiting for ${formatPath(awaited, folder)}`;
+  return reason === undefined ? state : `${state} (${reason})`;
 }
 
 /** Describes what follows from a crash; a program that has ended well needs no description. */

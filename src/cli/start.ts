@@ -37,7 +37,7 @@ export async function execute({ line }: Invocation): Promise<number> {
   for (const remark of [...remarksOn(line, programs), ...programs[0].loaded.notes]) fail(remark);
   const launches = programs.map((program) => ({ program, name: nameOf(program), argv: argvFor(program, line) }));
   const [only, ...others] = launches;
-  if (only !== undefined && others.length === 0) return launch(only);
+  if (only !== undefined && others.length === 0) return (await launch(only)).code;
   requireDistinct(launches);
   const launched = new Map<string, Promise<Launched>>();
   /** Launches a program once, after those that it depends on. */
@@ -66,8 +66,7 @@ interface Launched {
 
 async function tryLaunch(one: Launch): Promise<Launched> {
   try {
-    const code = await launch(one);
-    return { code, isUp: code === exitCodes.ok };
+    return await launch(one);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     fail(error.message);
@@ -79,9 +78,10 @@ async function isUpAlready(name: string): Promise<boolean> {
   const record = listEntries().find((entry) => entry.name === name && entry.alive)?.record;
   if (record === undefined) return false;
   const starting = request(record, 'start', { timeoutMs: startTimeoutMs }) as Promise<StartResult>;
-  const { state } = await awaitResult(name, starting).catch(() => ({ state: 'gone' }));
-  return ['up', 'running', 'ended'].includes(state);
+  return isUp(await awaitResult(name, starting).catch(() => ({ state: 'gone' })));
 }
+
+const isUp = ({ state }: { readonly state: string }): boolean => ['up', 'running', 'ended'].includes(state);
 
 /** Each program needs a name and logs of its own. */
 function requireDistinct(launches: readonly Launch[]): void {
@@ -99,7 +99,7 @@ function requireDistinct(launches: readonly Launch[]): void {
   }
 }
 
-async function launch({ program, name, argv }: Launch): Promise<number> {
+async function launch({ program, name, argv }: Launch): Promise<Launched> {
   const { loaded } = program;
   const { display } = commandOf(program);
   const lock = acquireName(name, loaded.folder);
@@ -127,10 +127,11 @@ async function launch({ program, name, argv }: Launch): Promise<number> {
   const errors = result === silent ? textAfter(ownLog, ownSize) : [];
   if (errors.length > 0) {
     print([`${name} could not be started: ${display}`, ...errors].join('\n  '));
-    return exitCodes.failed;
+    return { code: exitCodes.failed, isUp: false };
   }
   const describe = (next: Next['kind']): string => describeNext(next, name, loaded.settings);
-  return printResult(name, result, { pid: daemon.identity.pid, describeNext: describe });
+  const code = printResult(name, result, { pid: daemon.identity.pid, describeNext: describe });
+  return { code, isUp: isUp(result) };
 }
 
 /** Returns 0 if there is no log or it cannot be read: opening it will report that. */

@@ -252,6 +252,8 @@ function requireFolder(folder: string, named: Layer): void {
     const code = codeOf(error);
     if (code !== 'ENOTDIR') throw named.error('cwd', `${folder} cannot be entered (${code ?? 'unknown error'})`);
   }
-  if (stats === undefined) throw named.error('cwd', `there is no folder ${folder}`);
+  if (stats === undefined) {
+    throw new UsageError(named.error('cwd', `there is no folder ${folder}`).message, { lacks: folder });
+  }
   if (!stats.isDirectory()) throw named.error('cwd', `${folder} is not a folder`);
 }

@@ -121,7 +121,7 @@ export interface ServerFacts {
 /** Facts about an error that nothing in the program has caught. */
 export interface UncaughtError {
   /** Another run would fail in the same way: a file is wrong or missing, or the program has an error. */
-  readonly fault?: 'defect' | 'uncaught-error';
+  readonly fault?: 'defect' | 'uncaught-error' | undefined;
   /** The module that could not be found, as the program named it, and the file that did. */
   readonly missing?: { readonly request: string; readonly from?: string } | undefined;
   /** Node itself cannot run the program's TypeScript. */

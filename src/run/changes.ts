@@ -31,6 +31,8 @@ export interface ChangesOptions {
   readonly written?: () => number | undefined;
   /** Returns the size of a file in bytes; undefined when it does not exist. */
   readonly sizeOf?: (file: string) => number | undefined;
+  /** Returns the shortest debounce window in ms, unless the settings fix it; by default 0. */
+  readonly minWindow?: () => number;
   readonly emit: Emit;
   /** `changed`: something has, and the program can be stopped. `quiet`: the changes are complete, the next run can start. */
   readonly dispatch: (type: 'changed' | 'quiet') => void;
@@ -61,6 +63,7 @@ export class Changes {
     this.#quiet = new QuietWindow({
       clock,
       delay: () => this.#settings.delay,
+      minWindow: () => options.minWindow?.() ?? 0,
       busy: () => this.#isGitWriting() || options.session()?.isResyncing() === true,
       restOfSave,
       cpuQueue,

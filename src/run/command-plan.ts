@@ -78,7 +78,7 @@ export const commandOf = (request: ProgramRequest): Command => request.planned?.
 export function refresh(plan: RunPlan, request: RunRequest, isCommandStale: boolean): RunPlan {
   const { loaded, program, nodeArgs } = plan;
   const current = { ...request, loaded, program, nodeArgs };
-  const command = isCommandStale ? planCommand(current) : plan.command;
+  const command = isCommandStale ? planCommand(current, true) : plan.command;
   return { ...plan, command, env: readVariables(current, command) };
 }
 
@@ -104,8 +104,13 @@ const environmentFilesOf = ({ envFile, envFileIfExists }: Settings): Environment
   ...envFileIfExists.map((file) => ({ file, isOptional: true })),
 ];
 
-/** Resolves the command. @throws UsageError when there is nothing to run, or it cannot be run */
-function planCommand(request: ProgramRequest): Command {
+/**
+ * Resolves the command. A script that does not exist is waited for, unless its name can be a slip: `isRunning` tells that
+ * the name has been right before.
+ *
+ * @throws UsageError when there is nothing to run, or it cannot be run
+ */
+function planCommand(request: ProgramRequest, isRunning = false): Command {
   const { loaded, program: given, nodeArgs } = request;
   const { settings, folder } = loaded;
   const fromSettings = settings.script === undefined ? [] : [settings.script, ...settings.args];
@@ -120,7 +125,8 @@ function planCommand(request: ProgramRequest): Command {
   }
   const { exec, execMap } = settings;
   const env = readVariables(request);
-  const command = resolveCommand({ folder, program, nodeArgs: flags, exec, execMap, env });
+  const onMissing = isRunning ? 'wait' : settings.exitOnCrash ? 'refuse' : undefined;
+  const command = resolveCommand({ folder, program, nodeArgs: flags, exec, execMap, env, onMissing });
   if (!command.isNode) refuseNodeOnlySettings(settings, command);
   return command;
 }

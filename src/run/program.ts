@@ -23,6 +23,7 @@ import { policyOf } from '../supervise/policy.ts';
 import { Servers } from '../supervise/servers.ts';
 import { Supervisor, type SupervisorEvent } from '../supervise/supervisor.ts';
 import { Watchdog } from '../supervise/watchdog.ts';
+import { AwaitedFiles } from './awaited-files.ts';
 import { Changes } from './changes.ts';
 import * as plans from './command-plan.ts';
 import { hookCommandsOf, hookFor } from './program-hooks.ts';
@@ -49,6 +50,8 @@ export interface ProgramOptions {
 
 /** After this long without a restart, the user learns what devwatch waits for. */
 const slowStopNoticeMs = 1500;
+/** A build may write one file after the other: the debounce window after a script was missing. */
+const buildWindowMs = 300;
 /** devwatch may learn of a Ctrl-C this much later than of the program's end that it caused. */
 const maxInterruptDelayMs = 50;
 
@@ -59,6 +62,7 @@ export class Program implements Configurable {
   readonly #emit: Emit;
   readonly #timeline: RestartTimeline;
   readonly #changes: Changes;
+  readonly #awaited: AwaitedFiles;
   readonly #watching: Watching;
   readonly #supervisor: Supervisor<RunningProgram>;
   #plan: plans.RunPlan;
@@ -99,16 +103,19 @@ export class Program implements Configurable {
       plan: () => this.#plan,
       session: () => this.#watching.session,
       written: () => this.#written(),
+      minWindow: () => (this.#awaited.hasLacked ? buildWindowMs : 0),
       emit: this.#emit,
       dispatch: (type) => this.#supervisor.dispatch({ type }),
     });
-    this.#watching = new Watching({
-      ...{ clock, plan: () => this.#plan, emit: this.#emit },
-      onChange: (change) => this.#onChange(change),
-    });
+    const own = { clock, plan: () => this.#plan, emit: this.#emit };
+    this.#awaited = new AwaitedFiles({ ...own, onAppear: (change) => this.#onAppear(change) });
+    this.#watching = new Watching({ ...own, onChange: (change) => this.#onChange(change) });
     this.#supervisor = new Supervisor({
       policy: policyOf(settings, request.endsWhenDone !== true),
       clock,
+      canStart: () => this.#canStart(),
+      awaitFiles: (which) => this.#awaitFiles(which),
+      stopAwaiting: () => this.#awaited.stop(),
       launch: (run, cause) => this.#launch(run, cause),
       emit: (event) => this.#onSupervisorEvent(event),
       onEnd: (reason) => void this.#end(reason),
@@ -144,6 +151,7 @@ export class Program implements Configurable {
   restart(cause: Cause, escalates: boolean): void {
     if (this.#launcher === undefined) return; // The first start is about to come.
     this.#timeline.cause();
+    this.#awaited.runRequested();
     this.#supervisor.dispatch({ type: 'restart', cause, escalates });
   }
 
@@ -208,12 +216,34 @@ export class Program implements Configurable {
     this.#changes.push(change);
   }
 
+  /** A file is there that was awaited: it may bring commands and loaders, which are looked up once more. */
+  #onAppear(change: Change): void {
+    this.#isCommandStale = true;
+    this.#launcher?.discardStandbys();
+    this.#onChange(change);
+  }
+
+  /** Reads again what has changed, and returns whether everything is there that a run needs. */
+  #canStart(): boolean {
+    this.#refreshPlan();
+    const isComplete = this.#awaited.isComplete();
+    // The missing file may appear as another one, or bring its own interpreter.
+    this.#isCommandStale ||= !isComplete;
+    return isComplete;
+  }
+
+  #awaitFiles(which: 'needed' | 'repairing'): void {
+    // The run that follows is caused by the file that is awaited.
+    this.#timeline.dismissCause();
+    if (which === 'needed') this.#awaited.awaitNeeded();
+    else this.#awaited.awaitRepair();
+  }
+
   /** Launches the next run. The tree of the run before is gone. */
   #launch(run: number, cause: Cause): RunningProgram {
     if (this.#launcher === undefined) throw new Error('a run was requested before start()');
     this.#watching.session?.begin(Date.now());
     const changes = this.#changes.runStarts();
-    this.#refreshPlan();
     this.#timeline.launch();
     const variables = runVariables(run, cause, changes);
     const program = this.#launcher.launch(plans.launchOptionsFor(this.#plan, this.#options.request, variables), {
@@ -227,6 +257,7 @@ export class Program implements Configurable {
     this.#emit({ type: 'start', run, pid, program: display, cause, changes, standby, ...this.#timeline.start() });
     if (this.#live !== undefined) this.#watchdog.begin(this.#live);
     this.#changes.runStarted();
+    this.#awaited.runStarted();
     return program;
   }
 
@@ -255,7 +286,8 @@ export class Program implements Configurable {
         if (isLive) this.#endLive();
         // Ctrl-C reaches the program and devwatch at once, and the program's end may be reported first. Such an end
         // is no crash. When two signals are pending, two threads of devwatch may even take the second one first.
-        const { outcome } = event;
+        const { outcome, missing } = event;
+        this.#awaited.lacksModule(missing);
         const fault = outcome.code !== 0 && this.#plan.command.endsByDesign ? 'by-design' : event.fault;
         const report = (): void => this.#supervisor.reportExit(run, outcome, fault);
         if (looksInterrupted(outcome) && isForeground()) this.#options.clock.after(maxInterruptDelayMs, report);

@@ -4,7 +4,7 @@
  *   starting ──ready──▶ up
  *      │  └──3 s without a readiness check──▶ running ──ready──▶ up
  *      ├──crash──▶ crashed      ├──exit──▶ ended      └──stopping──▶ stopping
- *      └◀─────────────────── start, from any state
+ *      └◀─────────────────── start, from any state           wait for a file ──▶ waiting
  */
 
 import type { CancelTimer, Clock } from '../shared/clock.ts';
@@ -19,7 +19,7 @@ import {
 } from '../shared/events.ts';
 
 /** `running`: it lives, has no explicit readiness check and does not listen on a port: whether it is up cannot be known. */
-export type ReadinessState = 'starting' | 'up' | 'running' | 'ended' | 'crashed' | 'stopping';
+export type ReadinessState = 'starting' | 'waiting' | 'up' | 'running' | 'ended' | 'crashed' | 'stopping';
 
 /** The latest run as `status` shows it. */
 export interface ReadinessStatus {
@@ -32,6 +32,8 @@ export interface ReadinessStatus {
   readonly port: number | undefined;
   /** Reason of a crash, such as `exit 1`; set in the state `crashed` only. */
   readonly reason?: string;
+  /** The file without which the program cannot be started (absolute); set in the state `waiting` only. */
+  readonly awaited?: string;
   /** The step of devwatch after a crash or an exit; set in the states `crashed` and `ended` only. */
   readonly next?: Next;
   /** The time of the next try after a crash or an exit, in epoch ms. */
@@ -44,6 +46,8 @@ export type StartOutcome =
   | { readonly state: 'running'; readonly ms: number }
   | { readonly state: 'failed'; readonly reason: string; readonly next: Next['kind'] }
   | { readonly state: 'ended'; readonly next: Next['kind'] }
+  /** The program cannot be started before this file exists (absolute). */
+  | { readonly state: 'waiting'; readonly awaited: string }
   /** devwatch ended before the result was known. */
   | { readonly state: 'gone' };
 
@@ -101,6 +105,9 @@ export class Readiness {
       case 'start':
         this.#onStart(event.run, event.ms);
         break;
+      case 'wait':
+        if (event.reason === 'missing' || event.reason === 'reinstallation') this.#onWait(event.paths[0] ?? '');
+        break;
       case 'ready': {
         const { port, url, ms } = event;
         this.#enter({ state: 'up', port });
@@ -137,11 +144,16 @@ export class Readiness {
     }
   }
 
+  #onWait(awaited: string): void {
+    this.#reset();
+    const { run } = this.#status;
+    this.#status = { state: 'waiting', run, since: Date.now(), port: undefined, awaited };
+    this.#settle({ state: 'waiting', awaited });
+    this.#announceStart();
+  }
+
   #onStart(run: number, startMs: number): void {
-    if (this.#latest !== undefined) this.#outcome = createDeferred();
-    this.#latest = undefined;
-    this.#failure = undefined;
-    this.#cancelTimer();
+    this.#reset();
     this.#status = { state: 'starting', run, since: Date.now(), port: undefined };
     if (!this.#hasCheck) {
       const ms = startMs + assumedRunningAfterMs;
@@ -151,6 +163,18 @@ export class Readiness {
         this.#emit({ type: 'running', run, ms });
       });
     }
+    this.#announceStart();
+  }
+
+  /** The outcome of the latest start is no longer that of the next one. */
+  #reset(): void {
+    if (this.#latest !== undefined) this.#outcome = createDeferred();
+    this.#latest = undefined;
+    this.#failure = undefined;
+    this.#cancelTimer();
+  }
+
+  #announceStart(): void {
     const waiting = this.#nextStart;
     this.#nextStart = createDeferred();
     waiting.resolve();

@@ -10,6 +10,7 @@ import type { Change } from '../shared/events.ts';
 import { stampOf } from '../shared/file-stamp.ts';
 import { QuietWindow } from '../watch/debounce.ts';
 import { restOfSaveAt } from '../watch/disk.ts';
+import { PathWatcher } from '../watch/path-watcher.ts';
 import { planRun, type RunPlan, type RunRequest } from './command-plan.ts';
 
 /** A program, as far as its settings are concerned. */
@@ -43,6 +44,8 @@ const settingsDelayMs = 50;
 
 interface Problem {
   readonly message: string;
+  /** The file whose absence is the problem. */
+  readonly lacks: string | undefined;
   readonly report: (message: string) => void;
 }
 
@@ -51,6 +54,8 @@ export class SettingsReloader {
   readonly #quiet: QuietWindow;
   /** A file looked half saved, and reading it was postponed once. */
   #hasWaited = false;
+  /** For files whose absence made the latest settings wrong. */
+  #lacking: PathWatcher | undefined;
 
   constructor(options: SettingsReloaderOptions) {
     this.#options = options;
@@ -76,6 +81,7 @@ export class SettingsReloader {
   /** Forgets changes that have not been acted on. */
   close(): void {
     this.#quiet.close();
+    this.#lacking?.close();
   }
 
   #onQuiet(changes: readonly Change[]): void {
@@ -97,26 +103,43 @@ export class SettingsReloader {
     const { match, onRead, onProblem } = this.#options;
     const read = attempt(this.#options.read);
     const requests = read instanceof UsageError ? [] : read;
-    let failure = read instanceof UsageError ? read.message : undefined;
+    let failure = read instanceof UsageError ? read : undefined;
     const programs = match(requests);
     const inUse = new Set(programs.values());
     const plans = new Map(requests.map((request) => [request, attempt(() => planRun(request))]));
     for (const [request, plan] of plans) {
       // A new program that cannot be run: nothing is changed.
-      if (plan instanceof UsageError && !inUse.has(request)) failure ??= nameIn(plan.message, request);
+      if (plan instanceof UsageError && !inUse.has(request)) {
+        failure ??= new UsageError(nameIn(plan.message, request), { lacks: plan.lacks });
+      }
     }
     const changed = new Set<OptionKey>();
-    const problems: Problem[] = failure === undefined ? [] : [{ message: failure, report: onProblem }];
+    const problems: Problem[] = failure === undefined ? [] : [problemOf(failure, onProblem)];
     for (const [program, request] of programs) {
       const plan = failure === undefined && request !== undefined ? plans.get(request) : undefined;
       const isWrong = plan instanceof UsageError;
-      if (isWrong) problems.push({ message: plan.message, report: (message) => program.reportProblem(message) });
+      if (isWrong) problems.push(problemOf(plan, (message) => program.reportProblem(message)));
       for (const key of program.update(isWrong ? undefined : plan)) changed.add(key);
     }
     if (failure === undefined) onRead?.(requests);
+    this.#awaitFiles(problems.flatMap(({ lacks }) => lacks ?? []));
     return { changed: [...changed], problems };
   }
+
+  /** Reads the settings again when a file exists without which they are wrong. */
+  #awaitFiles(paths: readonly string[]): void {
+    this.#lacking?.close();
+    const options = { clock: this.#options.clock, paths, since: 0, polls: false };
+    const onChange = (change: Change): void => this.push(change);
+    this.#lacking = paths.length === 0 ? undefined : new PathWatcher({ ...options, onChange });
+  }
 }
+
+const problemOf = ({ message, lacks }: UsageError, report: (message: string) => void): Problem => ({
+  message,
+  lacks,
+  report,
+});
 
 /** Names the program that an error is about, unless there is only one. */
 export const nameIn = (message: string, { app }: RunRequest): string =>

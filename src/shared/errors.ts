@@ -4,6 +4,13 @@
  */
 export class UsageError extends Error {
   override readonly name: string = 'UsageError';
+  /** A file or folder, absolute, whose absence is the mistake: it is none any more when that exists. */
+  readonly lacks: string | undefined;
+
+  constructor(message: string, { lacks, ...options }: ErrorOptions & { readonly lacks?: string | undefined } = {}) {
+    super(message, options);
+    this.lacks = lacks;
+  }
 }
 
 /** The message of anything that was thrown. */

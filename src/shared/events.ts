@@ -173,8 +173,12 @@ export type DevwatchEvent =
   | ({ readonly type: 'crash' } & RunEnd)
   /** The program ended by itself with code 0. */
   | ({ readonly type: 'exit' } & RunEnd)
-  /** The program is not started before a relevant file changes, or before these programs are up. */
+  /**
+   * The program is not started before a relevant file changes, before these programs are up, or before this file is there
+   * (absolute). `reinstallation`: the file is one of devwatch's own.
+   */
   | { readonly type: 'wait'; readonly reason: 'on-change-only' }
+  | { readonly type: 'wait'; readonly reason: 'missing' | 'reinstallation'; readonly paths: readonly string[] }
   | { readonly type: 'wait'; readonly reason: 'after'; readonly programs: readonly string[] }
   /** The old process tree enters a stage of stopping; `grace` is how long it had before SIGKILL, or null. */
   | { readonly type: 'stopping'; readonly run: number; readonly stage: StopStage; readonly grace: number | null }

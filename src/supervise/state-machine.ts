@@ -2,18 +2,18 @@
  * The life of one program as a pure function: `step(world, event, policy)` returns the next
  * world and the effects to perform. It knows no process, timer or file.
  *
- *   idle ──start──▶ running ──changed · restart · stop · crash · unhealthy──▶ stopping
- *     │               ▲  │                                                    │ gone, and the goal is:
- *     │               │  └──exit 0──▶ exited (its tree may be alive: then like `running`)
- *     │         spawn │                                                       │
- *     │               │               waiting ◀───────────wait────────────────┤
- *     │               │                  │ changed                            │
- *     │               ├──timer── backoff ◀─────────────backoff────────────────┤
- *     │               │                  │ changed                            │
- *     └──changed──▶ settling ◀───────────┴──start, not yet quiet──────────────┤
- *                     └─quiet─▶ running ◀───start, quiet already──────────────┤
- *                                                                             │
- *   stop, from any phase (through `stopping` while the tree is alive):        └─end─▶ stopped
+ *   idle ──start──▶ preparing ──prepared──▶ running ──changed · restart · stop · crash · unhealthy──▶ stopping
+ *     │               ▲  │                      │                                    │ gone, and the goal is:
+ *     │               │  │                      └──exit 0──▶ exited (its tree may be alive: then like `running`)
+ *     │               │  └─a file is missing─┐                                       │
+ *     │               │                   waiting ◀───────────wait───────────────────┤
+ *     │               │                      │ changed                               │
+ *     │               ├──timer── backoff ◀──────────────────backoff──────────────────┤
+ *     │               │                      │ changed                               │
+ *     └──changed──▶ settling ◀───────────────┴──start, not yet quiet─────────────────┤
+ *                     └─quiet─▶ preparing ◀────start, quiet already──────────────────┤
+ *                                                                                    │
+ *   stop, from any phase (through `stopping` while the tree is alive):               └─end─▶ stopped
  *
  * Rules that hold in every reachable world (test/unit/supervise/explorer.ts visits them all):
  * a run is spawned only when no tree is alive; `stopping` can always escalate; no timer runs
@@ -56,6 +56,8 @@ const noStreak: Streak = { failedStarts: 0, doublings: 0 };
 export type Phase =
   /** Before the first start. */
   | { readonly kind: 'idle' }
+  /** No process is alive; the next run starts if everything is there that it needs, which is being found out. */
+  | { readonly kind: 'preparing'; readonly cause: Cause; readonly streak: Streak }
   /** `upAt`: the age at which the run came up, in ms; null before. */
   | { readonly kind: 'running'; readonly streak: Streak; readonly upAt: number | null }
   /** The program exited with code 0, and processes that it started may still run. Waits for a change. */
@@ -66,7 +68,7 @@ export type Phase =
   | { readonly kind: 'settling' }
   /** No process is alive; the next run waits for its timer. */
   | { readonly kind: 'backoff'; readonly cause: Cause; readonly streak: Streak }
-  /** No process is alive; the next run waits for a change. */
+  /** No process is alive; the next run waits for a change, such as the appearance of a file that it needs. */
   | { readonly kind: 'waiting' }
   /** Final. */
   | { readonly kind: 'stopped' };
@@ -93,6 +95,8 @@ export type MachineEvent =
   | { readonly type: 'restart'; readonly cause: Cause; readonly escalates: boolean }
   /** `delivered`: the terminal has already delivered the signal to the program. A second request kills the tree. */
   | { readonly type: 'stop'; readonly reason: StopReason; readonly delivered: boolean }
+  /** The answer to `prepare`: whether every file is there that a run needs. */
+  | { readonly type: 'prepared'; readonly canStart: boolean }
   /** The readiness of the run was seen. */
   | { readonly type: 'up'; readonly run: number; readonly uptime: number }
   /** The root process ended, or could not be started. Comes exactly once for each run. */
@@ -117,6 +121,14 @@ export type MachineEvent =
   | { readonly type: 'timer'; readonly run: number; readonly name: TimerName };
 
 export type Effect =
+  /** Finds out whether a run can be started; `prepared` follows at once. */
+  | { readonly type: 'prepare' }
+  /**
+   * Waits for files, and reports their appearance as a change: those without which no run can be started, or those that
+   * may repair a program that has crashed.
+   */
+  | { readonly type: 'await'; readonly files: 'needed' | 'repairing' }
+  | { readonly type: 'stop-awaiting' }
   | { readonly type: 'spawn'; readonly run: number; readonly cause: Cause }
   /** Moves the stop of the tree to this stage; `gone` follows once the tree is gone. */
   | { readonly type: 'stop-tree'; readonly run: number; readonly stage: StopStage; readonly grace: number | null }
@@ -146,6 +158,8 @@ export function step(world: World, event: MachineEvent, policy: Policy): Step {
       return whileAlive(world, phase, event, policy);
     case 'stopping':
       return whileStopping(world, phase, event, policy);
+    case 'preparing':
+      return whilePreparing(world, phase, event);
     case 'idle':
     case 'settling':
     case 'backoff':
@@ -165,21 +179,26 @@ function atRest(
   event: MachineEvent,
   policy: Policy,
 ): Step {
-  const cancel: Effect[] = phase.kind === 'backoff' ? [{ type: 'clear-timer', name: 'backoff' }] : [];
+  const cancel: Effect[] =
+    phase.kind === 'backoff'
+      ? [{ type: 'clear-timer', name: 'backoff' }]
+      : phase.kind === 'waiting'
+        ? [{ type: 'stop-awaiting' }]
+        : [];
   switch (event.type) {
     case 'start':
       if (phase.kind !== 'idle') return [world, []];
       return policy.onChangeOnly && policy.waitsFor !== null
         ? [world, [{ type: 'report-wait' }]]
-        : spawn(world, 'start');
+        : prepare(world, 'start');
     case 'changed':
       return [{ ...world, phase: { kind: 'settling' } }, cancel];
     case 'quiet':
-      return phase.kind === 'settling' ? spawn(world, 'change') : [world, []];
+      return phase.kind === 'settling' ? prepare(world, 'change') : [world, []];
     case 'timer':
-      return phase.kind === 'backoff' ? spawn(world, phase.cause, [], phase.streak) : [world, []];
+      return phase.kind === 'backoff' ? prepare(world, phase.cause, [], phase.streak) : [world, []];
     case 'restart':
-      return spawn(world, event.cause, cancel);
+      return prepare(world, event.cause, cancel);
     case 'stop':
       return finish(world, event.reason, cancel);
     default:
@@ -293,14 +312,14 @@ function afterGone(world: World, { stage, goal }: PhaseOf<'stopping'>): Step {
   const before = clear(stage);
   switch (goal.kind) {
     case 'start':
-      return goal.quiet ? spawn(world, goal.cause, before) : [{ ...world, phase: { kind: 'settling' } }, before];
+      return goal.quiet ? prepare(world, goal.cause, before) : [{ ...world, phase: { kind: 'settling' } }, before];
     case 'backoff': {
       const { cause, delay, streak } = goal;
       const timer: Effect = { type: 'set-timer', run: world.run, name: 'backoff', ms: delay };
       return [{ ...world, phase: { kind: 'backoff', cause, streak } }, [...before, timer]];
     }
     case 'wait':
-      return [{ ...world, phase: { kind: 'waiting' } }, before];
+      return [{ ...world, phase: { kind: 'waiting' } }, [...before, { type: 'await', files: 'repairing' }]];
     case 'end':
       return finish(world, goal.reason, before);
     default:
@@ -308,9 +327,26 @@ function afterGone(world: World, { stage, goal }: PhaseOf<'stopping'>): Step {
   }
 }
 
-function spawn(world: World, cause: Cause, before: readonly Effect[] = [], streak: Streak = noStreak): Step {
-  const run = world.run + 1;
-  return [{ run, phase: { kind: 'running', streak, upAt: null } }, [...before, { type: 'spawn', run, cause }]];
+/** Leads to the next run, if everything is there that it needs. */
+function prepare(world: World, cause: Cause, before: readonly Effect[] = [], streak: Streak = noStreak): Step {
+  return [{ ...world, phase: { kind: 'preparing', cause, streak } }, [...before, { type: 'prepare' }]];
+}
+
+function whilePreparing(world: World, phase: PhaseOf<'preparing'>, event: MachineEvent): Step {
+  const { cause, streak } = phase;
+  switch (event.type) {
+    case 'prepared': {
+      if (!event.canStart) return [{ ...world, phase: { kind: 'waiting' } }, [{ type: 'await', files: 'needed' }]];
+      const run = world.run + 1;
+      return [{ run, phase: { kind: 'running', streak, upAt: null } }, [{ type: 'spawn', run, cause }]];
+    }
+    case 'changed':
+      return [{ ...world, phase: { kind: 'settling' } }, []];
+    case 'stop':
+      return finish(world, event.reason, []);
+    default:
+      return [world, []];
+  }
 }
 
 function finish(world: World, reason: StopReason, before: readonly Effect[]): Step {

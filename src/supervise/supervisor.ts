@@ -21,6 +21,11 @@ export type SupervisorEvent = EventOf<'stopping' | 'gone' | 'crash' | 'exit' | '
 export interface SupervisorOptions<Program extends Stoppable> {
   readonly policy: Policy;
   readonly clock: Clock;
+  /** Returns whether every file is there that a run needs. */
+  readonly canStart: () => boolean;
+  /** Waits for the files that a run needs, or that may repair the program, and reports their appearance as a change. */
+  readonly awaitFiles: (which: 'needed' | 'repairing') => void;
+  readonly stopAwaiting: () => void;
   /** Starts the program for this run. */
   readonly launch: (run: number, cause: Cause) => Program;
   /** Called with `stopping` before the tree is moved to the stage. */
@@ -101,8 +106,17 @@ export class Supervisor<Program extends Stoppable> {
   }
 
   #perform(effect: machine.Effect): void {
-    const { clock, launch, emit, onEnd } = this.#options;
+    const { clock, canStart, awaitFiles, stopAwaiting, launch, emit, onEnd } = this.#options;
     switch (effect.type) {
+      case 'prepare':
+        this.dispatch({ type: 'prepared', canStart: canStart() });
+        return;
+      case 'await':
+        awaitFiles(effect.files);
+        return;
+      case 'stop-awaiting':
+        stopAwaiting();
+        return;
       case 'spawn':
         this.#startedAt = clock.now();
         this.#program = launch(effect.run, effect.cause);

@@ -74,7 +74,8 @@ function statusOf(event: DevwatchEvent): string | undefined {
     case 'exit':
       return `has run and ended${describeNext(event.next)}`;
     case 'wait':
-      return event.reason === 'on-change-only' ? 'waits for a change' : undefined;
+      if (event.reason === 'after') return undefined;
+      return event.reason === 'on-change-only' ? 'waits for a change' : 'waits for a file';
     case 'end':
       // The settings no longer name the program. A program that ends by itself ends devwatch as well.
       return event.reason.kind === 'requested' ? 'was removed' : undefined;

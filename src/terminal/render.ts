@@ -73,7 +73,7 @@ export function render(event: DevwatchEvent, { folder, version }: View): readonl
     case 'portTaken':
       return renderPortTaken(event);
     case 'wait':
-      return line(event.reason === 'after' ? `waiting for ${event.programs.join(', ')}` : 'waiting for a change');
+      return line(describeWait(event, folder));
     case 'stopping':
       return renderStopping(event);
     case 'slowStop': {
@@ -95,6 +95,19 @@ export function render(event: DevwatchEvent, { folder, version }: View): readonl
       return line(event.message, 'bad', 'quiet');
     case 'end':
       return detail('ended');
+  }
+}
+
+function describeWait(event: EventOf<'wait'>, folder: string): string {
+  switch (event.reason) {
+    case 'after':
+      return `waiting for ${event.programs.join(', ')}`;
+    case 'missing':
+      return `waiting for ${event.paths.map((file) => formatPath(file, folder)).join(', ')}`;
+    case 'reinstallation':
+      return 'devwatch is being reinstalled · waiting for its files';
+    case 'on-change-only':
+      return 'waiting for a change';
   }
 }
 

@@ -11,6 +11,8 @@ export interface QuietOptions {
   readonly clock: Clock;
   /** A fixed window in ms; undefined lets it adapt. Called each time, because settings may change. */
   readonly delay?: () => number | undefined;
+  /** Returns the shortest window in ms, unless it is fixed; by default 0. */
+  readonly minWindow?: () => number;
   /** Is something known to be still writing, such as a git operation that holds its lock? */
   readonly busy?: () => boolean;
   /** Returns how many threads share a CPU, as `cpuQueue` does; by default 1. */
@@ -111,7 +113,9 @@ export class QuietWindow {
 
   #dueAt(): number {
     const hasResumed = this.#firstAt - this.#endedAt < resumptionMs;
-    const window = this.#options.delay?.() ?? Math.max(this.#adaptiveWindow({ hasResumed }), this.#generatorWindow());
+    const { delay, minWindow } = this.#options;
+    const window =
+      delay?.() ?? Math.max(this.#adaptiveWindow({ hasResumed }), this.#generatorWindow(), minWindow?.() ?? 0);
     return Math.min(this.#lastAt + window, this.#firstAt + Math.max(window, maxBurstMs));
   }
 

@@ -288,7 +288,7 @@ describe('order', () => {
     await app.event('wait');
     app.remove('packages');
     db.send('exit 0');
-    expect(await app.event('crash')).toMatchObject({ app: 'web', next: { kind: 'wait' } });
+    expect(await app.event('wait')).toMatchObject({ app: 'web', reason: 'missing', paths: [app.at('packages/web')] });
     await app.watches('web');
     app.write('packages/web/web.js', server('web'));
     expect((await app.caller()).says.app).toBe('web');
@@ -352,10 +352,10 @@ test.each([
 );
 
 test('devwatch starts no program when the settings of one are wrong', async () => {
-  await using project = createProject({ '.watchrc': settings({ web: 'web.js', api: 'gone.js' }), 'web.js': '' });
+  await using project = createProject({ '.watchrc': settings({ web: 'web.js', api: 'wbe.js' }), 'web.js': '' });
   const { code, stdout, stderr } = await runDevwatch([], { cwd: project.path });
   expect([code, stdout]).toEqual([2, '']);
-  expect(stderr).toMatch(/^devwatch: api: .*gone\.js/);
+  expect(stderr).toMatch(/^devwatch: api: wbe\.js: no such file .* · did you mean web\.js\?/);
 });
 
 test('a program is started alone by its name, and does not inherit a script beside "apps"', async () => {
@@ -671,9 +671,9 @@ describe('when the settings change', () => {
     await using app = await start({ files: { '.watchrc': settings(inEach('web', 'api')), ...files('web', 'api') } });
     const { web, api } = await callersOf(app, 2);
     await Promise.all([app.watches('web'), app.watches('api')]);
-    app.write('.watchrc', settings(inEach('late')));
+    app.write('.watchrc', settings({ late: 'no-such-command' }));
     expect(await app.event('problem')).toMatchObject({
-      message: expect.stringMatching(/^late: .*late\.js.* · the old settings stay in force$/),
+      message: expect.stringMatching(/^late: no-such-command: .* · the old settings stay in force$/),
     });
     // Both programs have read the settings when both have reported the next change.
     app.write('.watchrc', settings(inEach('web', 'api'), { killTimeout: 4000 }));

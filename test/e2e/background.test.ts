@@ -196,7 +196,7 @@ describe('start prints', () => {
   test('the mistake in a command line, and starts no program', async () => {
     await using session = await Session.open({ 'server.js': '' });
     const mistakes: readonly (readonly [string[], RegExp])[] = [
-      [['start', 'no-such-file.js'], /no-such-file\.js/],
+      [['start', 'sever.js'], /sever\.js: no such file .* did you mean server\.js/],
       [['start', '--name', '../web', 'server.js'], /"\.\.\/web" cannot be a name/],
       [['start', '--nmae', 'web', 'server.js'], /did you mean --name\?/],
       [['stop'], /devwatch stop <name\|folder\|all>/],

@@ -23,7 +23,16 @@ interface Case {
 }
 
 const cases: readonly Case[] = [
-  { what: 'a missing script', args: ['gone.js'], says: /^gone\.js: no such file in \// },
+  {
+    what: 'a misspelt script',
+    args: ['sever.js'],
+    says: /^sever\.js: no such file in \/.* · did you mean server\.js\?$/,
+  },
+  {
+    what: 'a missing script with --exit-on-crash',
+    args: ['--exit-on-crash', 'gone.js'],
+    says: /^gone\.js: no such file in \//,
+  },
   { what: 'a missing command', args: ['no-such-command'], says: /^no-such-command: no such file or command in \// },
   {
     what: 'a folder without a script',
@@ -179,7 +188,7 @@ test('broken settings leave the running program alone, and repaired ones take ef
     ['a wrong type', () => put('{"script": 5}'), /^\.watchrc:1:12: "script" takes a text, not 5/],
     ['a bad duration', () => put('{"script": "server.js", "delay": "x"}'), /^\.watchrc:1:34: "delay" takes a duration/],
     ['a bad glob', () => put('{"script": "server.js", "watch": "{a"}'), /^\.watchrc:1:34: "watch" has a bad glob/],
-    ['a missing script', () => put('{"script": "gone.js"}'), /^gone\.js: no such file/],
+    ['a misspelt script', () => put('{"script": "sever.js"}'), /^sever\.js: no such file/],
     ['a missing folder', () => put('{"script": "server.js", "cwd": "gone"}'), /^\.watchrc:1:32: "cwd": there is no/],
     ['a missing environment file', () => put('{"script": "server.js", "envFile": "x"}'), /environment file cannot be/],
     ['no script', () => put('{}'), /^nothing to run/],

@@ -145,7 +145,7 @@ describe('devwatch unit', () => {
   });
 
   test.each([
-    [['unit', 'no-such.js'], /^devwatch: no-such\.js: no such file/],
+    [['unit', 'no-such'], /^devwatch: no-such: no such file or command/],
     [['unit'], /^devwatch: nothing to run/],
     [['unit', '--socket', 'web', 'server.js'], /--socket takes a port.*"web"/],
     [['unit', '--socket'], /--socket needs a value/],

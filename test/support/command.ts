@@ -8,6 +8,7 @@ export const createCommand = (given: Partial<Command> = {}): Command => ({
   variables: {},
   envFiles: [],
   display: '',
+  needs: [],
   script: undefined,
   extensions: [],
   isNode: true,

@@ -133,7 +133,7 @@ test('two watchers in one process are independent', async () => {
 test.each([
   [{}, /nothing to run/],
   [{ script: '' }, /script takes a text/],
-  [{ script: 'missing.js' }, /missing\.js: no such file/],
+  [{ script: 'missing' }, /missing: no such file or command/],
   [{ script: 'x', killTimeout: 'soon' }, /killTimeout .*takes a duration/],
   [{ script: 'x', wacth: ['src'] }, /unknown option "wacth" · did you mean "watch"\?/],
 ])('watch() throws for the mistake in %j at once', async (options, message) => {

@@ -20,7 +20,18 @@ import { type Host, realHost } from './host.ts';
 import { planLoader } from './loaders.ts';
 import { type EnvironmentFile, runsTests } from './node-words.ts';
 import { fillPlaceholders, placesScript } from './placeholders.ts';
-import { type FoundScript, findOnPath, findScript, hasFolder, nearestProgram, withProjectCommands } from './search.ts';
+import {
+  awaitedScript,
+  type FoundScript,
+  findOnPath,
+  findScript,
+  hasFolder,
+  nearestProgram,
+  nearestScript,
+  placesOf,
+  withFile,
+  withProjectCommands,
+} from './search.ts';
 import { extensionsOf, isSourceExtension, runsAnything, toolName } from './tools.ts';
 import { isWrapper, unwrap } from './wrappers.ts';
 
@@ -37,6 +48,11 @@ export interface CommandRequest {
   readonly execMap: Readonly<Record<string, string | readonly string[]>>;
   /** The program's variables. */
   readonly env: NodeJS.ProcessEnv;
+  /**
+   * The treatment of a script that does not exist: it is waited for (`wait`), or an error (`refuse`); by default an error
+   * if its name can be a slip.
+   */
+  readonly onMissing?: 'wait' | 'refuse' | undefined;
 }
 
 export interface Command {
@@ -53,6 +69,8 @@ export interface Command {
   readonly display: string;
   /** Absolute path of the script, if the program is one. */
   readonly script: string | undefined;
+  /** Files of which one has to exist before the program can be started, absolute; empty if that is not known. */
+  readonly needs: readonly string[];
   /** Extensions of the files that such a program reads, without the dot. */
   readonly extensions: readonly string[];
   /** This Node runs the script directly, so that a preload is possible. */
@@ -65,11 +83,16 @@ export interface Command {
   readonly notes: readonly string[];
 }
 
-/** Resolves the script or command to run. @throws UsageError if there is no such thing, or it cannot be run */
+/**
+ * Resolves the script or command to run. A script that does not exist is treated as an empty file, unless it is an error.
+ *
+ * @throws UsageError if there is no such thing, or it cannot be run
+ */
 export function resolveCommand(request: CommandRequest, host: Host = realHost): Command {
   const { folder, env, nodeArgs, exec } = request;
   const context: Context = { folder, env, nodeArgs, execMap: withFolder(request, host), host };
   const command = exec === undefined ? viaWords(request, context) : viaLine(request.program, exec, context);
+  refuseMissing(command, request, host);
   // With permissions the preload can neither be read nor join the cgroup: such a program runs like any other command.
   const permission = command.nodeArgs.find((flag) => /^--(?:experimental[-_])?permission\b/.test(flag));
   if (permission === undefined) return command;
@@ -89,7 +112,11 @@ function viaWords({ program, nodeArgs }: Pick<CommandRequest, 'program' | 'nodeA
   if (script !== undefined) return viaScript(script, args, context);
   const isNode = toolName(word) === 'node';
   const file = findOnPath(word, folder, env, host) ?? (isNode && !hasFolder(word) ? host.node : undefined);
-  if (file === undefined) throw missing(word, context);
+  if (file === undefined) {
+    const awaited = awaitedScript(word, folder, host);
+    if (awaited === undefined) throw missing(word, context);
+    return viaScript(awaited, args, { ...context, host: withFile(awaited.file, host) });
+  }
   const found = describeWords(program, context);
   if (found.node !== undefined) return viaNode(found, found.node, program, context);
   if (!isNode) rejectNodeArgs(nodeArgs, word);
@@ -121,7 +148,8 @@ function lookUpScript(word: string, { folder, env, host }: Context): FoundScript
   const command = findOnPath(word, folder, env, host);
   if (command !== undefined && isTool(command, folder)) return undefined;
   const found = findScript(word, folder, host);
-  if (found === undefined && command === undefined && kind === 'folder') {
+  const isNothing = found === undefined && command === undefined && kind === 'folder';
+  if (isNothing && awaitedScript(word, folder, host) === undefined) {
     throw new UsageError(
       `${word}: is a folder without an index.js and without a "main" in its package.json · name a script`,
     );
@@ -140,7 +168,7 @@ function viaScript({ file, word }: FoundScript, args: readonly string[], given: 
   const placing = [mapped ?? []].flat();
   if (placing.some(placesScript)) return { ...viaLine([word, ...args], placing.join(' '), context), script: file };
   if (typeof mapped === 'string' && simpleCommandOf(mapped) === undefined) {
-    return { ...viaLine([word, ...args], mapped, context), script: file };
+    return { ...viaLine([word, ...args], mapped, context), script: file, needs: [file] };
   }
   const interpreter = interpreterFor(file, context);
   const isCode = isNodeExtension(extension) || (extension === '' && isJavaScript(file, start, host));
@@ -153,7 +181,7 @@ function viaScript({ file, word }: FoundScript, args: readonly string[], given: 
   const isOwn = interpreter === undefined || interpreter.by === 'first line';
   if (isOwn && host.isExecutable(file)) {
     rejectNodeArgs(nodeArgs, word);
-    return { ...foreign(found, {}), file, args, display: [word, ...args].join(' ') };
+    return { ...foreign(found, {}), file, needs: [file], args, display: [word, ...args].join(' ') };
   }
   if (interpreter === undefined) throw notExecutable(file, word);
   const [name = '', ...flags] = interpreter.words;
@@ -165,6 +193,7 @@ function viaScript({ file, word }: FoundScript, args: readonly string[], given: 
   return {
     ...foreign(found, variables),
     file: command,
+    needs: [file],
     args: [...nodeArgs, ...rest],
     display: [name, ...rest].join(' '),
   };
@@ -263,6 +292,7 @@ function viaNode(found: Description, node: NodeStart, words: readonly string[] |
     envFiles: node.envFiles.map((one) => ({ ...one, file: path.resolve(folder, one.file) })),
     display: shown.join(' '),
     script: found.script,
+    needs: found.script === undefined ? [] : placesOf(found.script),
     extensions: found.extensions,
     isNode: true,
     obstacle: undefined,
@@ -276,7 +306,7 @@ function foreign(
   { script, extensions, obstacle, endsByDesign }: Description,
   variables: Readonly<Record<string, string>>,
 ): Omit<Command, 'file' | 'args' | 'display'> {
-  const nothing = { nodeArgs: [], envFiles: [], notes: [] };
+  const nothing = { nodeArgs: [], envFiles: [], notes: [], needs: [] };
   return { ...nothing, script, extensions, obstacle, endsByDesign, variables, isNode: false };
 }
 
@@ -293,6 +323,17 @@ function notExecutable(file: string, word: string): UsageError {
       ? ['it', 'make it executable (chmod +x)']
       : [`.${extension}`, `name what runs it: "execMap": {"${extension}": "…"} in .watchrc, or make it executable`];
   return new UsageError(`${word}: no interpreter is known for ${kind} · ${remedy}`);
+}
+
+/** @throws UsageError if the script does not exist, and is not to be waited for */
+function refuseMissing({ needs }: Command, { program, folder, onMissing }: CommandRequest, host: Host): void {
+  const [file] = needs;
+  if (file === undefined || onMissing === 'wait' || needs.some((one) => host.kindOf(one) === 'file')) return;
+  const word = program.find((one) => path.resolve(folder, one) === file) ?? path.relative(folder, file);
+  const near = nearestScript(word, folder, host);
+  if (near === undefined && onMissing !== 'refuse') return;
+  const hint = near === undefined ? '' : ` · did you mean ${near}?`;
+  throw new UsageError(`${word}: no such file in ${folder}${hint}`, { lacks: file });
 }
 
 function missing(word: string, { folder, env, host }: Context): UsageError {

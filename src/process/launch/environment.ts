@@ -25,7 +25,8 @@ export function readEnvironment({ folder, files, variables, defaults }: Environm
       Object.assign(fromFiles, parseEnv(fs.readFileSync(file, 'utf8')));
     } catch (error) {
       if (isOptional && codeOf(error) === 'ENOENT') continue;
-      throw new UsageError(`${file}: the environment file cannot be read (${codeOf(error) ?? messageOf(error)})`);
+      const reason = codeOf(error) ?? messageOf(error);
+      throw new UsageError(`${file}: the environment file cannot be read (${reason})`, { lacks: file });
     }
   }
   const inherited = ownEnvironment();

@@ -30,12 +30,20 @@ export type ProgramEvent =
   | { readonly type: 'message'; readonly message: unknown }
   /** The program printed something, which has been passed on. */
   | { readonly type: 'output'; readonly chunk: Buffer }
-  /** The root process ended, or could not be started. `fault`: why, if another run would end alike. Emitted exactly once. */
-  | { readonly type: 'exit'; readonly outcome: Outcome; readonly fault?: Fault | undefined }
+  /**
+   * The root process ended, or could not be started. `fault`: why, if another run would end alike; `missing`: the module
+   * that it did not find. Emitted exactly once.
+   */
+  | ({ readonly type: 'exit'; readonly outcome: Outcome } & EndFacts)
   /** A standby is ready for the next run. */
   | { readonly type: 'standby'; readonly pid: number }
   /** After `end`: the tree is gone, except for `survivors`. Emitted at most once. */
   | { readonly type: 'gone'; readonly survivors: readonly Survivor[] };
+
+interface EndFacts {
+  readonly fault?: Fault | undefined;
+  readonly missing?: UncaughtError['missing'];
+}
 
 export interface ProgramListener {
   onEvent(event: ProgramEvent): void;
@@ -195,7 +203,7 @@ export class ContainedProgram implements RunningProgram {
         listener.onEvent(message);
         return;
       case 'uncaught':
-        this.#uncaught = { error: message, at: this.#context.clock.now() };
+        this.#uncaught = { error: { fault: message.fault, missing: message.missing }, at: clock.now() };
         if (message.needsLoader === true) listener.onEvent({ type: 'needs-loader' });
         return;
       case 'unclaimed':
@@ -230,16 +238,16 @@ export class ContainedProgram implements RunningProgram {
 
   #reportExit(outcome: Outcome): void {
     const { clock, listener, options } = this.#context;
-    const report = (fault?: Fault): void => listener.onEvent({ type: 'exit', outcome, fault });
+    const report = (facts: EndFacts = {}): void => listener.onEvent({ type: 'exit', outcome, ...facts });
     if (this.#termination !== undefined || outcome.code === 0) report();
-    else if (!options.command.isNode) report(shellFaultOf(outcome));
+    else if (!options.command.isNode) report({ fault: shellFaultOf(outcome) });
     // The exit may be reported before the error that the preload has sent.
-    else clock.soon(() => report(this.#recentFault ?? shellFaultOf(outcome)));
+    else clock.soon(() => report({ fault: shellFaultOf(outcome), ...this.#recentError }));
   }
 
-  get #recentFault(): Fault | undefined {
+  get #recentError(): UncaughtError | undefined {
     const { error, at = 0 } = this.#uncaught ?? {};
-    return this.#context.clock.now() - at < maxErrorToExitMs ? error?.fault : undefined;
+    return this.#context.clock.now() - at < maxErrorToExitMs ? error : undefined;
   }
 
   /** devwatch itself may hold the port: it closes its socket, and the next run can listen. */

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { nearest } from '../../shared/did-you-mean.ts';
 import { foldersAbove, type Host, realHost } from './host.ts';
 import { readManifest } from './packages.ts';
+import { isSourceExtension } from './tools.ts';
 
 /** Finds the executable of this name in `node_modules/.bin`, from the folder upward, or on the environment's PATH. */
 export function findOnPath(
@@ -96,8 +97,11 @@ export function nearestProgram(word: string, folder: string, env: NodeJS.Process
   return nearest(word, [...own, ...installed]);
 }
 
-/** Corrects each part of a path that does not exist, where there is a name of which it can be a slip. */
-function nearestScript(word: string, folder: string, host: Host): string | undefined {
+/**
+ * Returns the script of whose name a word can be a slip: each part of the path that does not exist is corrected. Undefined
+ * if there is none.
+ */
+export function nearestScript(word: string, folder: string, host: Host): string | undefined {
   let place = path.isAbsolute(word) ? path.parse(word).root : folder;
   for (const part of word.split(/[/\\]/).filter((name) => name !== '')) {
     const exact = path.resolve(place, part);
@@ -109,9 +113,61 @@ function nearestScript(word: string, folder: string, host: Host): string | undef
   return path.isAbsolute(word) ? place : path.relative(folder, place);
 }
 
-/** Compares with the names of scripts without their extensions as well, if the name has none. */
+/** Extensions that scripts have, and for which another one may have been meant. */
+const scriptExtensions = /^\.(?:[mc]?[jt]s|[jt]sx|py|rb|php|pl|sh)$/;
+
+/** Compares names without their extensions: an extension is rarely misspelt, but often another one. */
 function nearestFile(name: string, names: readonly string[]): string | undefined {
-  const stems = new Map(names.map((each) => [path.extname(each) === '' ? '' : path.parse(each).name, each]));
-  const stem = path.extname(name) === '' ? nearest(name, [...stems.keys()]) : undefined;
-  return nearest(name, names) ?? (stem === undefined ? undefined : stems.get(stem));
+  const wanted = path.parse(name);
+  const present = names.map((each) => path.parse(each));
+  const other = present.find(
+    (each) => each.name === wanted.name && scriptExtensions.test(each.ext) && scriptExtensions.test(wanted.ext),
+  );
+  const alike = present.filter(({ ext }) => ext === wanted.ext || wanted.ext === '');
+  const stem = nearest(
+    wanted.name,
+    alike.map((each) => each.name),
+  );
+  // `worker2.js` is another file than `worker1.js`.
+  const isSlip = stem !== undefined && withoutDigits(stem) !== withoutDigits(wanted.name);
+  return (other ?? (isSlip ? alike.find((each) => each.name === stem) : undefined))?.base;
+}
+
+const withoutDigits = (name: string): string => name.replaceAll(/\d/g, '').toLowerCase();
+
+/**
+ * Returns the script that a word will mean as soon as it exists: it looks like a file, or is a folder whose package.json
+ * names an entry point. Undefined for a word that may just as well be a command.
+ */
+export function awaitedScript(word: string, folder: string, host: Host): FoundScript | undefined {
+  const place = path.resolve(folder, word);
+  if (host.kindOf(place) === 'folder') {
+    const { main } = readManifest(place, host) ?? {};
+    if (typeof main !== 'string' || main === '') return undefined;
+    return { file: path.join(place, main), word: path.join(word, main) };
+  }
+  const isFile = hasFolder(word) || isSourceExtension(path.extname(word).slice(1));
+  // A file has no files below it.
+  const above = foldersAbove(path.dirname(place)).find((one) => host.kindOf(one) !== undefined);
+  return isFile && (above === undefined || host.kindOf(above) === 'folder') ? { file: place, word } : undefined;
+}
+
+/** Returns the files as which a script may exist: Node finds it without its extension, or in its folder. */
+export function placesOf(script: string): readonly string[] {
+  if (path.extname(script) !== '') return [script];
+  const extensions = [...ownExtensions, ...otherExtensions];
+  return [script, ...extensions.flatMap((extension) => [script + extension, path.join(script, `index${extension}`)])];
+}
+
+/** A host on which a file exists, without content. */
+export function withFile(file: string, host: Host): Host {
+  const isIt = (other: string): boolean => other === file;
+  return {
+    ...host,
+    kindOf: (other) => (isIt(other) ? 'file' : host.kindOf(other)),
+    // Without a first line and an interpreter of its own it can only be a program itself.
+    isExecutable: (other) => (isIt(other) ? path.extname(file) !== '' : host.isExecutable(other)),
+    read: (other) => (isIt(other) ? '' : host.read(other)),
+    readStart: (other, bytes) => (isIt(other) ? '' : host.readStart(other, bytes)),
+  };
 }

@@ -52,6 +52,7 @@ test.each<[AwaitedResult, boolean, 0 | 1, readonly string[]]>([
   ],
   [{ state: 'up', ms: 120, port: undefined }, true, 0, [`web is up again after 120 ms · ${where}`]],
   [{ state: 'running', ms: 3000 }, false, 0, [`web is running · ${where}`]],
+  [{ state: 'waiting', awaited: `${process.cwd()}/dist/a.js` }, false, 0, [`web is waiting for dist/a.js · ${where}`]],
   [{ state: 'ended', next: 'wait' }, false, 0, [`web has run and ended · next: wait · ${where}`]],
   [
     { state: 'failed', reason: 'exit 1', next: 'restart', tail: ['Error: no database'] },

@@ -73,6 +73,18 @@ describe('the state', () => {
   });
 });
 
+test('a program that waits for a file has that outcome until it is started', async () => {
+  const { readiness, feed } = open();
+  const next = readiness.nextOutcome();
+  feed({ type: 'wait', reason: 'missing', paths: ['/app/dist/index.js'] });
+  const waiting = { state: 'waiting', awaited: '/app/dist/index.js' };
+  expect([await readiness.outcome, await next, readiness.hasBeenUp]).toEqual([waiting, waiting, false]);
+  expect(readiness.status).toMatchObject(waiting);
+  feed(start(1), ready);
+  expect(await readiness.outcome).toMatchObject({ state: 'up' });
+  expect(readiness.status).not.toHaveProperty('awaited');
+});
+
 test('the next step is known until the next start', () => {
   const { readiness, feed } = open();
   feed(start(1), { ...crash, next: { kind: 'restart', delay: 4000, attempt: 5, limit: 5 } });

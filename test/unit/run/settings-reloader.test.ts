@@ -8,6 +8,7 @@ import type { RunPlan, RunRequest } from '../../../src/run/command-plan.ts';
 import { type Configurable, SettingsReloader } from '../../../src/run/settings-reloader.ts';
 import { UsageError } from '../../../src/shared/errors.ts';
 import { createClock } from '../../support/clock.ts';
+import { until } from '../../support/facts.ts';
 import { createProject } from '../../support/project.ts';
 
 const request = (app: string, settings: SettingsInput): RunRequest => ({
@@ -125,12 +126,32 @@ describe('a changed settings file', () => {
   test('that adds a program which cannot be run changes nothing', async () => {
     await using project = createProject({ '.watchrc': '{}' });
     const programs = { web: new FakeProgram() };
-    const late: RunRequest = { app: 'late', loaded: loadGiven({ script: 'gone.js' }, '/'), program: [], nodeArgs: [] };
+    const late: RunRequest = { app: 'late', loaded: loadGiven({ script: 'gone' }, '/'), program: [], nodeArgs: [] };
     const { clock, reloader, problems, accepted } = open(programs, () => [request('web', { delay: 1 }), late]);
     reloader.push({ kind: 'change', path: project.at('.watchrc') });
     clock.advance(1000);
-    expect(problems).toEqual([expect.stringMatching(/^late: .*gone\.js.* · the old settings stay in force$/)]);
+    expect(problems).toEqual([expect.stringMatching(/^late: gone: .* · the old settings stay in force$/)]);
     expect([programs.web.plans, accepted]).toEqual([[undefined], []]);
+  });
+
+  test.each<[what: string, name: string, settings: SettingsInput]>([
+    ['a script with a near name', 'sever.js', { script: 'sever.js' }],
+    ['an environment file', 'b.env', { script: 'server.js', envFile: 'b.env' }],
+  ])('that lacks %s is read again when that file exists', async (_, name, settings) => {
+    await using project = createProject({ '.watchrc': '{}', 'server.js': '' });
+    const web = new FakeProgram();
+    const late = { ...request('web', {}), loaded: loadGiven(settings, project.path) };
+    const { clock, reloader, reads } = open({ web }, () => [late]);
+    reloader.push({ kind: 'change', path: project.at('.watchrc') });
+    clock.advance(1000);
+    expect([web.plans, web.problems.length]).toEqual([[undefined], 1]);
+    project.write(name, '');
+    await until(() => clock.pending > 0);
+    clock.advance(1000);
+    clock.advance(1000);
+    expect([web.plans.length, web.plans[1] === undefined, reads()]).toEqual([2, false, 2]);
+    reloader.close();
+    expect(clock.pending).toBe(0);
   });
 
   test('is not read after the end', async () => {

@@ -32,6 +32,12 @@ interface Environment {
   readonly unseenSave: boolean;
   readonly started: boolean;
   readonly finished: boolean;
+  /** It is being found out whether a run can start. */
+  readonly isPreparing: boolean;
+  /** A run can start. */
+  readonly canStart: boolean;
+  /** The files that are awaited. */
+  readonly awaited: 'needed' | 'repairing' | null;
   /** The readiness of the latest run was seen. */
   readonly isUp: boolean;
   /** Runs in a row that ended by themselves before they came up. */
@@ -61,6 +67,9 @@ const untouched: Environment = {
   unseenSave: false,
   started: false,
   finished: false,
+  isPreparing: false,
+  canStart: false,
+  awaited: null,
   isUp: false,
   failedStarts: 0,
   isPointless: false,
@@ -106,6 +115,9 @@ function possibleEvents({ world, environment }: Node): MachineEvent[] {
   ];
   if (!environment.started) events.push({ type: 'start' });
   if (environment.quietPending) events.push({ type: 'quiet' });
+  if (environment.isPreparing) {
+    events.push({ type: 'prepared', canStart: true }, { type: 'prepared', canStart: false });
+  }
   if (environment.rootAlive) {
     events.push({ type: 'up', run, uptime: upAt }, ...ownEnds(run), ...unhealthyEvents(run));
   }
@@ -167,6 +179,8 @@ function receive({ world, environment }: Node, event: MachineEvent, policy: Poli
       return { ...environment, quietPending: true, unseenSave: true };
     case 'quiet':
       return { ...environment, quietPending: false };
+    case 'prepared':
+      return { ...environment, isPreparing: false, canStart: event.canStart };
     case 'up':
       return stale ? environment : { ...environment, isUp: true };
     case 'unhealthy':
@@ -207,13 +221,28 @@ function perform(environment: Environment, effect: Effect, policy: Policy, path:
   };
   require(!environment.finished, 'an effect after the last one');
   switch (effect.type) {
+    case 'prepare':
+      return { ...environment, isPreparing: true, canStart: false };
+    case 'await':
+      require(environment.awaited === null, 'awaits files twice');
+      return { ...environment, awaited: effect.files };
+    case 'stop-awaiting':
+      return { ...environment, awaited: null };
     case 'spawn': {
       require(!environment.treeAlive, 'two trees alive');
+      require(environment.canStart, 'a run that lacks a file');
       const isRetry = effect.cause === 'crash' || effect.cause === 'exit';
       const { failedStarts, isPointless } = environment;
       require(!isRetry || !isPointless, 'a retry that is pointless');
       require(!isRetry || failedStarts <= (policy.maxRestarts ?? 0), 'more retries than allowed');
-      const started = { treeAlive: true, rootAlive: true, stage: null, unseenSave: false, isUp: false };
+      const started = {
+        treeAlive: true,
+        rootAlive: true,
+        stage: null,
+        unseenSave: false,
+        isUp: false,
+        canStart: false,
+      };
       return { ...environment, ...started, failedStarts: isRetry ? failedStarts : 0, isPointless: false };
     }
     case 'stop-tree':
@@ -258,7 +287,9 @@ function check(step: StepFunction, node: Node, policy: Policy): void {
   }
   if (phase.kind === 'stopped') return;
   const needsHelp =
-    phase.kind === 'waiting' || phase.kind === 'exited' || (phase.kind === 'idle' && environment.started);
+    (phase.kind === 'waiting' && environment.awaited !== 'needed') ||
+    phase.kind === 'exited' ||
+    (phase.kind === 'idle' && environment.started);
   require(policy.waitsFor !== null || !needsHelp, 'waits although nothing can come');
 
   const settled = drain(step, node, policy);
@@ -271,7 +302,7 @@ function check(step: StepFunction, node: Node, policy: Policy): void {
   require(stopped.world.phase.kind === 'stopped' && stopped.environment.finished, 'a stop that does not stop');
 }
 
-/** Plays everything that happens by itself until nothing is left: stopped programs exit, timers fire, the debounce ends. */
+/** Plays everything that happens by itself until nothing is left: stopped programs exit, timers fire, the debounce ends, files appear. */
 function drain(step: StepFunction, from: Node, policy: Policy): Node {
   let node = from;
   for (let turn = 0; turn < 50; turn += 1) {
@@ -285,9 +316,13 @@ function drain(step: StepFunction, from: Node, policy: Policy): Node {
           ? { type: 'gone', run }
           : timer !== undefined
             ? { type: 'timer', run, name: timer }
-            : environment.quietPending
-              ? { type: 'quiet' }
-              : undefined;
+            : environment.isPreparing
+              ? { type: 'prepared', canStart: true }
+              : environment.quietPending
+                ? { type: 'quiet' }
+                : node.world.phase.kind === 'waiting' && environment.awaited === 'needed' && environment.unseenSave
+                  ? { type: 'changed' }
+                  : undefined;
     if (event === undefined) return node;
     node = advance(step, node, event, policy);
   }

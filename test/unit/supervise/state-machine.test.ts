@@ -71,7 +71,7 @@ describe('the explorer catches a machine that', () => {
     },
     'forgets a change while it waits': {
       broken: ignoring((world, event) => event.type === 'changed' && world.phase.kind === 'waiting'),
-      violation: /a save that no run follows/,
+      violation: /a save that no run follows|does not come to rest/,
     },
     'starts the next run at the exit of the root': {
       broken: (world, event, policy) =>
@@ -93,6 +93,15 @@ describe('the explorer catches a machine that', () => {
       broken: (world, event, policy) => step(world, event, { ...policy, maxRestarts: 99 }),
       violation: /more retries than allowed/,
     },
+    'starts a run that lacks a file': {
+      broken: (world, event, policy) =>
+        step(world, event.type === 'prepared' ? { ...event, canStart: true } : event, policy),
+      violation: /a run that lacks a file/,
+    },
+    'goes on waiting for a file that it no longer needs': {
+      broken: without((effect) => effect.type === 'stop-awaiting'),
+      violation: /awaits files/,
+    },
     'does not stop the tree after a crash': {
       broken: without((effect) => effect.type === 'stop-tree'),
       violation: /an earlier stage|a stop that does not stop/,
@@ -109,10 +118,12 @@ describe('the explorer catches a machine that', () => {
 function play(events: readonly MachineEvent[], policy: Partial<Policy> = {}): { world: World; effects: Effect[] } {
   let world = initialWorld;
   const effects: Effect[] = [];
-  for (const event of events) {
+  const queue = [...events];
+  for (let event = queue.shift(); event !== undefined; event = queue.shift()) {
     const [next, performed] = step(world, event, { ...defaultPolicy, ...policy });
     world = next;
     effects.push(...performed);
+    if (performed.some(({ type }) => type === 'prepare')) queue.unshift({ type: 'prepared', canStart: true });
   }
   return { world, effects };
 }

@@ -12,6 +12,7 @@ interface Run extends Stoppable {
 }
 
 function supervise(policy: Partial<Policy> = {}) {
+  const world = { canStart: true, awaited: [] as string[] };
   const clock = createClock();
   const runs: Run[] = [];
   const events: DevwatchEvent[] = [];
@@ -19,6 +20,9 @@ function supervise(policy: Partial<Policy> = {}) {
   const supervisor = new Supervisor<Run>({
     policy: { ...defaultPolicy, ...policy },
     clock,
+    canStart: () => world.canStart,
+    awaitFiles: (which) => void world.awaited.push(which),
+    stopAwaiting: () => void world.awaited.push('stop'),
     launch(run) {
       const stages: StopStage[] = [];
       const program = { stages, end: (stage: StopStage) => void stages.push(stage) };
@@ -30,7 +34,7 @@ function supervise(policy: Partial<Policy> = {}) {
   });
   const of = <Type extends EventType>(type: Type) =>
     events.filter((event): event is EventOf<Type> => event.type === type);
-  return { clock, supervisor, runs, events, of, endings };
+  return { clock, supervisor, runs, events, of, endings, world };
 }
 
 const crashed = { code: 1, signal: null } as const;
@@ -48,6 +52,33 @@ test('the supervisor restarts a crashed program after the backoff, and not befor
   expect(of('crash')).toMatchObject([
     { run: 1, uptime: 400, next: { kind: 'restart', delay: 250, attempt: 1, limit: 5 } },
   ]);
+});
+
+test('the supervisor starts no run that lacks a file, and waits for it', () => {
+  const { supervisor, runs, world, of } = supervise();
+  world.canStart = false;
+  supervisor.dispatch({ type: 'start' });
+  expect([runs, world.awaited, supervisor.run]).toEqual([[], ['needed'], 0]);
+  supervisor.dispatch({ type: 'changed' });
+  supervisor.dispatch({ type: 'quiet' });
+  expect([runs, world.awaited]).toEqual([[], ['needed', 'stop', 'needed']]);
+  world.canStart = true;
+  supervisor.dispatch({ type: 'restart', cause: 'manual', escalates: false });
+  expect([supervisor.run, runs[1]?.stages, of('crash')]).toEqual([1, [], []]);
+});
+
+test('the supervisor waits for a repair when it gives up, and not during a pause', () => {
+  const { clock, supervisor, world } = supervise({ maxRestarts: 1 });
+  supervisor.dispatch({ type: 'start' });
+  for (const run of [1, 2]) {
+    expect(world.awaited).toEqual([]);
+    supervisor.reportExit(run, crashed);
+    supervisor.reportGone(run, []);
+    clock.advance(250);
+  }
+  expect(world.awaited).toEqual(['repairing']);
+  supervisor.dispatch({ type: 'stop', reason: { kind: 'requested' }, delivered: false });
+  expect(world.awaited).toEqual(['repairing', 'stop']);
 });
 
 test('the supervisor kills a tree after the grace period, and starts the next run when the tree is gone', () => {

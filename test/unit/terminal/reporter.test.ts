@@ -131,6 +131,17 @@ describe('the reporter', () => {
     expect(lines({ type: 'crash', ...event })).toEqual([text]);
   });
 
+  test.each([
+    [{ reason: 'missing', paths: ['/project/dist/index.js'] }, 'waiting for dist/index.js'],
+    [
+      { reason: 'reinstallation', paths: ['/x/devwatch/dist/preload.cjs'] },
+      'devwatch is being reinstalled · waiting for its files',
+    ],
+    [{ reason: 'on-change-only' }, 'waiting for a change'],
+  ] as const)('prints the reason of the wait %j', (wait, text) => {
+    expect(lines({ type: 'wait', ...wait })).toEqual([text]);
+  });
+
   test('prints a clean exit', () => {
     expect(
       lines({

@@ -9,9 +9,16 @@ interface Setup {
   readonly busy?: () => boolean;
   readonly restOfSave?: (path: string) => number;
   readonly cpuQueue?: () => number;
+  readonly minWindow?: () => number;
 }
 
-function open({ delay, busy = () => false, restOfSave = () => 0, cpuQueue = () => 1 }: Setup = {}) {
+function open({
+  delay,
+  busy = () => false,
+  restOfSave = () => 0,
+  cpuQueue = () => 1,
+  minWindow = () => 0,
+}: Setup = {}) {
   const clock = createClock();
   /** Each burst with the time since the start at which it was delivered. */
   const bursts: { at: number; changes: readonly Change[] }[] = [];
@@ -19,6 +26,7 @@ function open({ delay, busy = () => false, restOfSave = () => 0, cpuQueue = () =
   const quiet = new QuietWindow({
     clock,
     delay: () => delay,
+    minWindow,
     busy,
     restOfSave,
     cpuQueue,
@@ -156,6 +164,15 @@ describe('the adaptive window', () => {
     push('/2');
     clock.advance(5);
     expect(paths().slice(2)).toEqual([['/1'], ['/2']]);
+  });
+
+  test('is at least as long as its owner demands', () => {
+    const { clock, push, times } = open({ minWindow: () => 300 });
+    push('/a');
+    clock.advance(200);
+    push('/b');
+    clock.advance(1000);
+    expect(times()).toEqual([500]);
   });
 
   test('ends after 2 s when a program writes without pause', () => {

@@ -426,11 +426,32 @@ describe('whether a program does some work and ends is known of', () => {
   });
 });
 
+describe('a script that does not exist is described as an empty one:', () => {
+  test.each<[program: string, expected: Partial<Command>]>([
+    ['dist/late.js --port 80', { isNode: true, args: ['dist/late.js', '--port', '80'], needs: ['/app/dist/late.js'] }],
+    ['node dist/late.js', { isNode: true, args: ['dist/late.js'], needs: ['/app/dist/late.js'] }],
+    ['late.py', { isNode: false, file: '/usr/bin/python3', args: ['late.py'], needs: ['/app/late.py'] }],
+    ['./late.sh x', { isNode: false, file: '/app/late.sh', args: ['x'], needs: ['/app/late.sh'] }],
+  ])('%s', (program, expected) => {
+    const { script, ...command } = resolve(program);
+    expect(command).toMatchObject(expected);
+    expect(script).toBe(expected.needs?.[0]);
+  });
+
+  test('a name without an extension may appear with any, or as a folder', () => {
+    const { needs, isNode } = resolve('./dist/late');
+    expect(isNode).toBe(true);
+    expect(needs).toEqual(expect.arrayContaining(['/app/dist/late', '/app/dist/late.js', '/app/dist/late/index.js']));
+  });
+
+  test('the script of a line for a shell is not needed: the line may build it', () => {
+    expect(resolve('dist/late.js', { exec: 'tsc && node' }).needs).toEqual([]);
+  });
+});
+
 describe('a mistake is an error with its remedy:', () => {
   test.each<[program: string | string[], message: string | RegExp, given?: Given]>([
     [[''], 'the script is an empty text'],
-    ['gone.js', /^gone\.js: no such file in \/app$/],
-    ['bin/api', /^bin\/api: no such file in \/app$/],
     ['sever.js', 'sever.js: no such file in /app · did you mean server.js?'],
     ['./bin/wwww', './bin/wwww: no such file in /app · did you mean bin/www?'],
     ['scr/main.js', 'scr/main.js: no such file in /app · did you mean src/main.js?'],
@@ -485,7 +506,7 @@ describe('on the disk', () => {
     expect(run('vite')).toMatchObject({ isNode: false, file: project.at('node_modules/.bin/vite') });
     expect(run(process.execPath, 'lib')).toMatchObject({ isNode: true, script: project.at('lib/index.js') });
     fs.rmSync(project.at('lib'), { recursive: true });
-    expect(() => run('.')).toThrow('.: is a folder without an index.js');
+    expect(run('.').needs).toContain(project.at('lib/index.js'));
     expect(() => run('bin/www/x')).toThrow('bin/www/x: no such file');
   });
 
