@@ -308,11 +308,15 @@ class HeldPorts {
     this.#releaseTimer = setTimeout(() => this.#releaseWhenDue(), Math.ceil(next - now)).unref();
   }
 
-  /** The time at which an inherited socket is released: it may take twice as long as in the run before. */
-  #dueAt({ lagMs = 0 }: HeldSocket): number {
+  /**
+   * The time at which a socket is released: it may take twice as long as in the run before, from the first server and
+   * from the begin. A server that is new, such as one on a neighbouring port, may be the first.
+   */
+  #dueAt({ lagMs = 0, ageMs = 0 }: HeldSocket): number {
     if (this.#firstAt === undefined) return this.#beganAt + firstClaimTimeoutMs;
     const untilMs = Math.min(2 * lagMs + claimTimeoutMs, firstClaimTimeoutMs);
-    return Math.max(this.#firstAt + untilMs, this.#latestAt + claimTimeoutMs);
+    const sinceBegin = Math.min(2 * ageMs + claimTimeoutMs, firstClaimTimeoutMs);
+    return Math.max(this.#firstAt + untilMs, this.#latestAt + claimTimeoutMs, this.#beganAt + sinceBegin);
   }
 
   /** Closes a socket of the run before. */

@@ -89,8 +89,9 @@ export interface HeldSocket {
   readonly path?: string | undefined;
   /** Undefined for a Unix socket. */
   readonly name?: SocketName | undefined;
-  /** In the run before, time from the first server to this one, in ms. */
+  /** In the run before, time from the first server to this one, and from the begin of the program, in ms. */
   readonly lagMs?: number | undefined;
+  readonly ageMs?: number | undefined;
 }
 
 /** The address of a TCP socket, as `server.address()` returns it. */

@@ -104,6 +104,7 @@ export class ContainedProgram implements RunningProgram {
   /** Ids of the held sockets that the program listens on, and of those that it has ever listened on. */
   readonly #listening = new Set<string>();
   readonly #listened = new Set<string>();
+  #beganAt: number | undefined;
   #firstListenedAt: number | undefined;
   /** The port that another process has, and that the program has not replaced by one of its own since. */
   #wantedPort: number | undefined;
@@ -170,6 +171,9 @@ export class ContainedProgram implements RunningProgram {
     const { child, clock, heldPorts, listener, onPackage } = this.#context;
     switch (message.type) {
       case 'begins':
+        this.#beganAt = clock.now();
+        listener.onEvent(message);
+        return;
       case 'loads':
       case 'leaves-stdin':
         listener.onEvent(message);
@@ -191,7 +195,10 @@ export class ContainedProgram implements RunningProgram {
         this.#listening.add(message.id);
         this.#listened.add(message.id);
         this.#firstListenedAt ??= clock.now();
-        heldPorts.noteLag(message.id, clock.now() - this.#firstListenedAt);
+        heldPorts.noteTimes(message.id, {
+          lagMs: clock.now() - this.#firstListenedAt,
+          ageMs: clock.now() - (this.#beganAt ?? clock.now()),
+        });
         listener.onEvent({ type: 'listens', server: serverOf(message) });
         return;
       case 'holds':

@@ -7,13 +7,15 @@ import type { HeldSocket } from '../../preload/protocol.ts';
 import type { OpenedPort, PassedSocket } from './passed-sockets.ts';
 import { openSlots, type Slot } from './slots.ts';
 
+type Times = Required<Pick<HeldSocket, 'lagMs' | 'ageMs'>>;
+
 /** A socket that is kept for the next run. */
 interface HeldPort {
   readonly socket: HeldSocket;
   /** Number of consecutive runs that ended by themselves without listening on the socket. */
   unusedRuns: number;
-  /** In the latest run, time from the first server to this one, in ms. */
-  lagMs?: number;
+  /** In the latest run. */
+  times?: Times;
 }
 
 /** A port is kept for one run that never listens on it (the save may contain a typo), and closed after the second. */
@@ -52,7 +54,7 @@ export class HeldPorts {
 
   /** The sockets that wait for the next run. */
   get held(): readonly HeldSocket[] {
-    return [...this.#held.values()].map(({ socket, lagMs }) => ({ ...socket, lagMs }));
+    return [...this.#held.values()].map(({ socket, times }) => ({ ...socket, ...times }));
   }
 
   /** The sockets for programs other than Node. */
@@ -85,10 +87,10 @@ export class HeldPorts {
     if (this.#slots.length - this.#held.size < minFreeSlots) void this.openSlots();
   }
 
-  /** Notes how long after the first server of its run the one on this socket has begun to listen. */
-  noteLag(id: string, lagMs: number): void {
+  /** Notes how long after the begin of its run, and after the run's first server, the one on this socket listens. */
+  noteTimes(id: string, times: Times): void {
     const port = this.#held.get(id);
-    if (port !== undefined) port.lagMs = lagMs;
+    if (port !== undefined) port.times = times;
   }
 
   /** The program has closed a socket itself, and emptied its slot. */

@@ -318,6 +318,15 @@ describe('a program that listens', () => {
     expect(unclaimed()).toEqual(['b', 'a']);
   });
 
+  test('keeps an unclaimed socket twice as long as the run before took from its begin, whatever listens earlier', async () => {
+    const { listen, messages, advance } = open({ held: [{ ...earlier, lagMs: 0, ageMs: 800 }] });
+    listen(3001);
+    await advance(2099);
+    expect(messages.map(({ type }) => type)).toEqual(['holds', 'listens']);
+    await advance(1);
+    expect(messages.at(-1)).toEqual({ type: 'unclaimed', id: 'a' });
+  });
+
   test.each<[string, Options, string[]]>([
     ['a new', {}, ['fill 0', 'empty 0']],
     ['an earlier', { held: [earlier] }, ['empty 1']],

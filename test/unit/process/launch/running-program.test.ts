@@ -204,14 +204,22 @@ describe('the fault of a run that has ended', () => {
   });
 });
 
-test('the time from the first server to each further one is noted for the next run', () => {
-  const { child, clock, heldPorts, events } = serve();
-  hold(child, 'b', 81);
+test('the time from the begin, and from the first server, to each server is noted for the next run', () => {
+  const { child, clock, heldPorts, events } = run({ hold: true });
+  child.report({ type: 'begins' });
+  clock.advance(100);
+  for (const [id, port] of [
+    ['a', 80],
+    ['b', 81],
+  ] as const) {
+    hold(child, id, port);
+  }
+  child.report({ type: 'listens', id: 'a', key: 'a', port: 80 });
   clock.advance(900);
   child.report({ type: 'listens', id: 'b', key: 'b', port: 81, protocol: 'http' });
-  expect(heldPorts.held.map(({ id, lagMs }) => [id, lagMs])).toEqual([
-    ['a', 0],
-    ['b', 900],
+  expect(heldPorts.held.map(({ id, lagMs, ageMs }) => [id, lagMs, ageMs])).toEqual([
+    ['a', 0, 100],
+    ['b', 900, 1000],
   ]);
   const server = { id: 'b', key: 'b', port: 81, url: 'http://localhost:81' };
   expect(events.at(-1)).toMatchObject({ type: 'listens', server });
