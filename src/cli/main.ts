@@ -14,6 +14,7 @@ async function main(argv: readonly string[], keepCompiled: () => void): Promise<
   const { [backgroundVariable]: name } = process.env;
   if (name !== undefined) return runAsDaemon(name, argv);
   const line = parseNpmArgv(argv, process.env);
+  if (line.help !== undefined || line.version) ignoreClosedPipe();
   if (line.help !== undefined) return (await import('./help.ts')).printHelp(version, line.help);
   if (line.version) return print(version);
   const [word = '', ...words] = line.program;

@@ -15,11 +15,13 @@ export function fail(message: string): void {
   process.stderr.write(`${name}${rows.join(`\n${' '.repeat(name.length)}`)}\n`);
 }
 
-/** Ignores that a reader of stdout, such as `head`, has closed the pipe. */
+/** Ignores that a reader of the output, such as `head`, has closed the pipe. */
 export function ignoreClosedPipe(): void {
-  process.stdout.on('error', (error) => {
-    if (codeOf(error) !== 'EPIPE') throw error;
-  });
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error) => {
+      if (codeOf(error) !== 'EPIPE') throw error;
+    });
+  }
 }
 
 /** Returns rows as lines whose columns are aligned. */

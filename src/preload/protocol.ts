@@ -125,6 +125,8 @@ export interface UncaughtError {
   readonly fault?: 'defect' | 'uncaught-error' | undefined;
   /** The module that could not be found, as the program named it, and the file that did. */
   readonly missing?: { readonly request: string; readonly from?: string } | undefined;
+  /** It was thrown by a write to a pipe or a socket that has no reader. */
+  readonly isBrokenPipe?: boolean | undefined;
   /** Node itself cannot run the program's TypeScript. */
   readonly needsLoader?: boolean;
 }

@@ -46,6 +46,7 @@ function judge(error: unknown): UncaughtError {
   if (chain.some(isAboutTypes)) return { fault: 'defect', needsLoader: true };
   const absent = chain.find(({ code }) => missingModule.test(code));
   const missing = absent && missingOf(absent);
+  if (read(error, 'code') === 'EPIPE') return { isBrokenPipe: true };
   if (chain.some(({ isFromSystem }) => isFromSystem)) return { missing };
   if (absent !== undefined || chain.some(isDefect)) return { fault: 'defect', missing };
   return chain.some(mayPass) ? {} : { fault: 'uncaught-error' };

@@ -29,7 +29,10 @@ export interface Outcome {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
   readonly error?: string;
-  /** Why devwatch itself ended it: it did not answer, used too much memory or took too long. */
+  /**
+   * Why devwatch itself ended it: it did not answer, used too much memory or took too long. Or why it ended, where
+   * that follows from nothing that it has printed.
+   */
   readonly reason?: string;
 }
 
@@ -38,8 +41,9 @@ export interface Outcome {
  * - `defect`: a file is wrong or missing
  * - `uncaught-error`: an error of JavaScript; a program that has come up before it may come up again
  * - `by-design`: the program ends when its work is done, as a test runner does
+ * - `unread-output`: the reader of its stdout or stderr has ended (`devwatch server.js | head`)
  */
-export type Fault = 'defect' | 'uncaught-error' | 'by-design';
+export type Fault = 'defect' | 'uncaught-error' | 'by-design' | 'unread-output';
 
 /** The next step after a program ended by itself. */
 export type Next =

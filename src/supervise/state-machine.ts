@@ -304,7 +304,7 @@ function judge({ streak, upAt }: PhaseOf<'running'>, { uptime, fault }: OwnEnd, 
     isLimited,
     failedStarts: isLimited ? streak.failedStarts + 1 : 0,
     doublings: wasStable ? 0 : streak.doublings,
-    isPointless: fault === 'by-design' || (isHopeless && maxRestarts !== null),
+    isPointless: fault === 'by-design' || fault === 'unread-output' || (isHopeless && maxRestarts !== null),
   };
 }
 

@@ -230,3 +230,38 @@ test('--stdin pipe keeps input that arrives while no program runs for the next r
   );
   expect((await app.caller()).says.heard).toBe('for the next one');
 });
+
+describe('if the reader of stdout ends', () => {
+  test('a program whose output devwatch reads goes on, and so does devwatch', async () => {
+    const ticks = (version: number): string =>
+      `process.stdout.on('error', () => process.exit(1)); setInterval(() => console.log('tick'), 5);\n${dialHome({ version })}`;
+    await using app = await start({ files: { 'server.js': ticks(1) }, args: ['--ready', '/tick/', 'server.js'] });
+    await app.event('ready');
+    await app.event('watching');
+    app.process.stdout?.destroy();
+    app.write('server.js', ticks(2));
+    await app.event('ready', ({ run }) => run === 2);
+    app.write('server.js', ticks(3));
+    await app.event('ready', ({ run }) => run === 3);
+    expect(await app.end()).toEqual({ code: null, signal: 'SIGTERM' });
+    expect([app.events.filter(({ event }) => event === 'crash'), app.otherLines]).toEqual([[], []]);
+  });
+
+  test('a program that ends of it is not started again before a change', async () => {
+    const ticks = "setInterval(() => console.log('tick'), 5);";
+    await using app = await start({ files: { 'server.js': ticks }, args: ['server.js'] });
+    await app.event('watching');
+    await app.until('output', () => app.stdout().includes('tick'));
+    app.process.stdout?.destroy();
+    const { outcome, next } = await app.event('crash');
+    expect(outcome.reason).toBe('the reader of stdout has ended, and so has the program (exit 1)');
+    expect(next).toMatchObject({ kind: 'wait', for: 'change' });
+  });
+});
+
+test('Python prints without a buffer where stdout is no terminal', async () => {
+  await using app = await start({ files: { 'a.sh': 'echo "unbuffered: $PYTHONUNBUFFERED"' }, args: ['sh', 'a.sh'] });
+  await app.event('exit');
+  await app.end();
+  expect(app.stdout()).toBe('unbuffered: 1\n');
+});

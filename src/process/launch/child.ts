@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import { Socket } from 'node:net';
 import path from 'node:path';
+import { isatty } from 'node:tty';
 import type { HeldSocket, LaunchOrders, ParkOrders, PreloadMessage } from '../../preload/protocol.ts';
 import { cacheFolder } from '../../shared/user-folders.ts';
 import { platform } from '../platform.ts';
@@ -182,8 +183,8 @@ function invocationOf(options: ChildOptions, sockets: InheritedSockets, park?: P
   // Meant for single processes; if all inherited it, it would exempt them all.
   const { DEVWATCH_KEEP: _, ...env } = options.env;
   if (isNode) return withPreload({ ...options, env }, sockets, park);
-  // With a pipe as stdout, Python buffers output, and loses it when it is killed.
-  const unbuffered = options.capturesOutput ? { PYTHONUNBUFFERED: '1' } : {};
+  // Unless stdout is a terminal, Python buffers output, and loses it when it is killed.
+  const unbuffered = options.capturesOutput || !isatty(1) ? { PYTHONUNBUFFERED: '1' } : {};
   const invocation = { file, args, env: { ...unbuffered, ...env } };
   return sockets.byProgram.length === 0 ? invocation : withSockets(invocation, sockets.byProgram);
 }

@@ -110,7 +110,7 @@ export async function forwardOutput(
     if (stream === null) continue;
     const begin = (): void => {
       stream.on('data', onChunk);
-      if (output === undefined) stream.pipe(process[name], { end: false });
+      if (output === undefined) pipeToOwn(stream, name);
       else stream.on('data', (chunk: Buffer) => holdWhile(stream, output[name](chunk)));
     };
     const whenClosed = new Promise((resolve) => stream.once('close', resolve));
@@ -123,6 +123,27 @@ export async function forwardOutput(
   await Promise.all(closed);
   if (output === undefined) await Promise.all(names.map((name) => flushed(process[name])));
 }
+
+/** Streams of devwatch whose reader has ended (`devwatch server.js | head`), or whose disk is full. */
+const broken = new Set<'stdout' | 'stderr'>();
+
+/** Passes a stream on to devwatch's own one. Once that has no reader, the program's output is read and discarded. */
+function pipeToOwn(stream: Readable, name: 'stdout' | 'stderr'): void {
+  const own = process[name];
+  if (!own.listeners('error').includes(onBroken[name])) own.on('error', onBroken[name]);
+  if (broken.has(name)) {
+    stream.resume();
+    return;
+  }
+  stream.pipe(own, { end: false });
+  const onUnpipe = (source: unknown): void => {
+    if (source === stream) stream.resume();
+  };
+  own.on('unpipe', onUnpipe);
+  stream.once('close', () => own.off('unpipe', onUnpipe));
+}
+
+const onBroken = { stdout: () => void broken.add('stdout'), stderr: () => void broken.add('stderr') };
 
 /** Stops reading until the promise settles. */
 function holdWhile(stream: Readable, until: Promise<void> | undefined): void {

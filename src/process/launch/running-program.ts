@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import type { Drain, PackageFile, PreloadMessage, UncaughtError } from '../../preload/protocol.ts';
 import { type CancelTimer, systemClock } from '../../shared/clock.ts';
 import { codeOf, messageOf } from '../../shared/errors.ts';
-import type { Fault, Outcome, StopStage, Survivor } from '../../shared/events.ts';
+import { describeOutcome, type Fault, type Outcome, type StopStage, type Survivor } from '../../shared/events.ts';
 import type { Server } from '../../shared/server.ts';
 import type { HeldPorts } from '../sockets/held-ports.ts';
 import { serverOf } from '../sockets/server.ts';
@@ -14,6 +14,7 @@ import { TreeWrites, treeCpuTime, treeMemory } from '../tree/usage.ts';
 import type { Child, LaunchOptions } from './child.ts';
 import type { LauncherOptions } from './launcher.ts';
 import { forwardOutput, type OutputStreams } from './output.ts';
+import { findUnreadStream } from './readers.ts';
 
 /** An event of one run of a program. */
 export type ProgramEvent =
@@ -82,6 +83,8 @@ export interface ProgramContext extends Pick<LauncherOptions, 'clock' | 'modes' 
   readonly previousOutput?: OutputStreams | undefined;
   /** The program loads a file of a package. */
   readonly onPackage: (item: PackageFile) => void;
+  /** Finds a stream of devwatch that has no reader; tests replace it. */
+  readonly findUnread?: typeof findUnreadStream;
 }
 
 /** A program that handles all errors may take this long to write its log before it exits. */
@@ -210,7 +213,7 @@ export class ContainedProgram implements RunningProgram {
         listener.onEvent(message);
         return;
       case 'uncaught':
-        this.#uncaught = { error: { fault: message.fault, missing: message.missing }, at: clock.now() };
+        this.#uncaught = { error: message, at: clock.now() };
         if (message.needsLoader === true) listener.onEvent({ type: 'needs-loader' });
         return;
       case 'unclaimed':
@@ -247,9 +250,23 @@ export class ContainedProgram implements RunningProgram {
     const { clock, listener, options } = this.#context;
     const report = (facts: EndFacts = {}): void => listener.onEvent({ type: 'exit', outcome, ...facts });
     if (this.#termination !== undefined || outcome.code === 0) report();
-    else if (!options.command.isNode) report({ fault: shellFaultOf(outcome) });
     // The exit may be reported before the error that the preload has sent.
-    else clock.soon(() => report({ fault: shellFaultOf(outcome), ...this.#recentError }));
+    else if (options.command.isNode) clock.soon(() => this.#reportCrash(outcome, this.#recentError));
+    else this.#reportCrash(outcome);
+  }
+
+  /** @param error not caught by a Node program */
+  #reportCrash(outcome: Outcome, error?: UncaughtError): void {
+    const { listener, options, findUnread = findUnreadStream } = this.#context;
+    const facts: EndFacts = { fault: error?.fault ?? shellFaultOf(outcome), missing: error?.missing };
+    const isOtherwiseExplained = facts.fault !== undefined || (error !== undefined && error.isBrokenPipe !== true);
+    // devwatch reads captured output to its end.
+    const unread = isOtherwiseExplained || options.capturesOutput ? undefined : findUnread();
+    if (unread === undefined) listener.onEvent({ type: 'exit', outcome, ...facts });
+    else {
+      const reason = `the reader of ${unread} has ended, and so has the program (${describeOutcome(outcome)})`;
+      listener.onEvent({ type: 'exit', outcome: { ...outcome, reason }, fault: 'unread-output' });
+    }
   }
 
   get #recentError(): UncaughtError | undefined {

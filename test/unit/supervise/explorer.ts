@@ -153,6 +153,7 @@ function ownEnds(run: number, ages = uptimes): MachineEvent[] {
     { outcome: crash, fault: 'defect' },
     { outcome: crash, fault: 'uncaught-error' },
     { outcome: crash, fault: 'by-design' },
+    { outcome: crash, fault: 'unread-output' },
   ];
   return ends.flatMap((end) => ages.map((uptime) => ({ type: 'exited', run, ...end, uptime }) as const));
 }
@@ -210,7 +211,7 @@ function afterOwnEnd(
   const isHopeless = fault === 'defect' ? !wasSeenUp && uptime < 30_000 : fault === 'uncaught-error' && !cameUp;
   return {
     ...environment,
-    isPointless: fault === 'by-design' || (isHopeless && maxRestarts !== null),
+    isPointless: fault === 'by-design' || fault === 'unread-output' || (isHopeless && maxRestarts !== null),
     failedStarts: cameUp || maxRestarts === null ? 0 : Math.min(environment.failedStarts + 1, maxRestarts + 1),
   };
 }

@@ -230,6 +230,7 @@ describe('an end that another try cannot change', () => {
     ['an uncaught error after the run came up', { fault: 'uncaught-error', uptime: 900 }, [up(1)], true],
     ['an uncaught error after ten seconds', { fault: 'uncaught-error', uptime: 10_000 }, [], true],
     ['a failed test', { fault: 'by-design' }, [], false],
+    ['output that has no reader', { fault: 'unread-output' }, [], false],
     ['a failed test after a long time', { fault: 'by-design', uptime: 60_000 }, [], false],
     ['an unknown one', {}, [], true],
   ])('%s', (_, end, before, isRetried) => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { LaunchOptions } from '../../../../src/process/launch/child.ts';
 import type { ProgramEvent } from '../../../../src/process/launch/running-program.ts';
-import { ContainedProgram } from '../../../../src/process/launch/running-program.ts';
+import { ContainedProgram, type ProgramContext } from '../../../../src/process/launch/running-program.ts';
 import { HeldPorts } from '../../../../src/process/sockets/held-ports.ts';
 import { systemClock } from '../../../../src/shared/clock.ts';
 import { createClock } from '../../../support/clock.ts';
@@ -18,7 +18,7 @@ interface World {
   readonly calls: string[];
 }
 
-function run(options: Partial<LaunchOptions> = {}): World {
+function run(options: Partial<LaunchOptions> = {}, findUnread: ProgramContext['findUnread'] = () => undefined): World {
   const clock = createClock();
   const child = new FakeChild(5_000_000);
   const events: ProgramEvent[] = [];
@@ -38,6 +38,7 @@ function run(options: Partial<LaunchOptions> = {}): World {
     heldPorts,
     output: undefined,
     onPackage: () => {},
+    findUnread,
   });
   return { child, program, clock, heldPorts, events, calls, types: () => events.map(({ type }) => type) };
 }
@@ -191,6 +192,21 @@ describe('the fault of a run that has ended', () => {
     const world = run();
     for (const step of steps) step(world);
     expect(faultOf(world)).toBe(fault);
+  });
+
+  test('of a program whose output has no reader', () => {
+    const unread = run({}, () => 'stdout');
+    unread.child.exit(1);
+    expect(faultOf(unread)).toBe('unread-output');
+    const reason = 'the reader of stdout has ended, and so has the program (exit 1)';
+    expect(unread.events).toMatchObject([{ type: 'exit', outcome: { code: 1, reason } }]);
+    const captured = run({ capturesOutput: true }, () => 'stdout');
+    captured.child.exit(1);
+    expect(faultOf(captured)).toBeUndefined();
+    const failed = run({}, () => 'stdout');
+    fails(failed);
+    failed.child.exit(1);
+    expect(faultOf(failed)).toBe('uncaught-error');
   });
 
   test.each([
