@@ -1,7 +1,7 @@
 import { test } from 'vitest';
 import { follow } from '../support/recipe.ts';
 
-test('`tsc --watch` and the server that it builds run side by side', async () => {
+test('`tsc --watch` and the server that it builds run side by side, from an empty checkout', async () => {
   await follow({
     page: 'typescript-build',
     command: 'npm run dev',
