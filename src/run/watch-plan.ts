@@ -70,7 +70,7 @@ export function remarksOn(filter: Filter, plan: RunPlan, files: Iterable<string>
   const { loaded, command } = plan;
   const own = ownFiles(loaded, command);
   const missing = filter.roots.filter((root) => !own.includes(root) && !fs.existsSync(root));
-  const remark = remarkOnExtensions(filter, own, files);
+  const remark = remarkOnExtensions(filter, files);
   return [
     ...missing.map((root) => `${path.relative(loaded.folder, root)}: nothing is there to watch yet`),
     ...(remark === undefined ? [] : [remark]),
@@ -78,11 +78,12 @@ export function remarksOn(filter: Filter, plan: RunPlan, files: Iterable<string>
 }
 
 /** Returns a message if no source is watched, although there are files. */
-function remarkOnExtensions(filter: Filter, own: readonly string[], files: Iterable<string>): string | undefined {
+function remarkOnExtensions(filter: Filter, files: Iterable<string>): string | undefined {
   const { extensions: watched } = filter;
   if (watched === null) return undefined;
-  // A project in any language may have files in JSON.
-  for (const file of files) if (!own.includes(file) && !file.endsWith('.json')) return undefined;
+  // A project in any language may have files in JSON; the script and files of variables need no watched extension.
+  const counted = watched.filter((extension) => extension !== 'json');
+  for (const file of files) if (counted.includes(path.extname(file).slice(1))) return undefined;
   const present = extensionsBelow(filter).filter(([extension]) => !watched.includes(extension));
   const sources = present.filter(([extension]) => isSourceExtension(extension));
   const [first, ...others] = sources.length > 0 ? sources : present;

@@ -60,12 +60,16 @@ test.each<[what: string, files: Readonly<Record<string, string>>, ext: string | 
       'no file here has a watched extension; there are 1 .md · for example --ext md',
     ],
     ['a file has a watched extension', { 'a.py': '', 'b/c.js': '' }, undefined, undefined],
+    ['the script alone has a watched extension', { 'tool.js': '', 'dev.log': '' }, undefined, undefined],
     ['there are no files', { 'package.json': '{}' }, undefined, undefined],
     ['all extensions are watched', { 'a.py': '' }, '*', undefined],
   ],
 )('the remark on what is watched when %s', async (_, files, ext, remark) => {
   await using project = createProject(files);
-  const loaded = loadGiven({ exec: 'tool', ext, cwd: project.path }, project.path);
+  const loaded = loadGiven(
+    { ...('tool.js' in files ? { script: 'tool.js' } : { exec: 'tool' }), ext, cwd: project.path },
+    project.path,
+  );
   const plan = planRun({ loaded, program: [], nodeArgs: [] });
   const { filter } = await planWatch(loaded, plan.command);
   const watched = Object.keys(files)
