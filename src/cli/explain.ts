@@ -2,6 +2,7 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
+import type { LoadedSettings } from '../config/load.ts';
 import type { Command } from '../process/launch/command.ts';
 import { typescript } from '../process/launch/tools.ts';
 import { commandOf, isReadByDevwatchAlone, type ProgramRequest } from '../run/command-plan.ts';
@@ -55,7 +56,9 @@ export async function execute({ line, operands }: Invocation): Promise<void> {
       const pruned = prunedAt(full, filter);
       const explanation = { app, path: full, ...missing, verdict, effect, pruned, backend } as const;
       const isJson = loaded.settings.logFormat === 'json';
-      print(isJson ? JSON.stringify(explanation) : formatExplanation(given, explanation));
+      print(
+        isJson ? JSON.stringify(explanation) : formatExplanation(given, explanation, remedyFor(explanation, loaded)),
+      );
     }
   }
 }
@@ -82,19 +85,32 @@ const effects: Readonly<Record<Explanation['effect'], string>> = {
   none: 'is ignored',
 };
 
-function formatExplanation(given: string, explanation: Explanation): string {
+function formatExplanation(given: string, explanation: Explanation, remedy: string): string {
   const { app, isMissing, verdict, effect, pruned, backend } = explanation;
   const where = pruned === undefined ? `watched by ${backend}` : `${formatPath(pruned, process.cwd())} is not watched`;
   const whose = app === undefined ? '' : `${app}: `;
-  const lines = [`${whose}${given}`, `${effects[effect]} · ${formatVerdict(verdict)}${remedyFor(given, verdict)}`];
+  const lines = [`${whose}${given}${isMissing ? ' does not exist' : ''}`];
+  lines.push(`${effects[effect]} · ${formatVerdict(verdict)}${remedy}`);
   if (verdict.watched || pruned !== undefined) lines.push(where);
-  if (isMissing) lines.push('does not exist');
   return lines.join('\n  ');
 }
 
-/** Returns the option with which a file counts whose extension is the only obstacle. */
-function remedyFor(given: string, verdict: Verdict): string {
-  const extension = path.extname(given);
-  if (verdict.watched || verdict.reason !== 'extension' || extension === '') return '';
-  return ` · --watch . --watch '*${extension}' adds it`;
+/** Returns the list of patterns with which the file would count, as flags or as the key of the settings file. */
+function remedyFor(
+  { path: file, verdict, pruned }: Explanation,
+  { settings, folder, file: settingsFile }: LoadedSettings,
+) {
+  const extension = path.extname(file);
+  let added = '';
+  if (verdict.watched || file.includes(`${path.sep}node_modules${path.sep}`)) return '';
+  if (verdict.reason === 'ignored-by-default') added = path.relative(folder, pruned ?? file);
+  if (verdict.reason === 'extension' && extension !== '') {
+    // A pattern without a slash matches in every folder.
+    const within = settings.watch.find((pattern) => file.startsWith(path.resolve(folder, pattern) + path.sep)) ?? '.';
+    added = path.resolve(folder, within) === folder ? `*${extension}` : path.join(within, '**', `*${extension}`);
+  }
+  if (added === '') return '';
+  const watch = [...settings.watch, added];
+  if (settingsFile !== undefined) return ` · "watch": ${JSON.stringify(watch).replaceAll(',', ', ')} adds it`;
+  return ` · ${watch.map((pattern) => `--watch ${/^[\w./-]+$/.test(pattern) ? pattern : `'${pattern}'`}`).join(' ')} adds it`;
 }

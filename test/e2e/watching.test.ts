@@ -295,14 +295,12 @@ src
 src/a.test.js
   is ignored · ignore *.test.js
 notes.txt
-  is ignored · its extension is not watched · --watch . --watch '*.txt' adds it
-node_modules/x/y.js
+  is ignored · its extension is not watched · "watch": [".", "*.txt"] adds it
+node_modules/x/y.js does not exist
   is ignored · node_modules/ is ignored by default
   node_modules is not watched
-  does not exist
-../far.js
+../far.js does not exist
   is ignored · no pattern matches it
-  does not exist
 .watchrc
   is read again as settings · watch PROJECT/.watchrc
   watched by inotify
@@ -316,10 +314,21 @@ node_modules/x/y.js
     expect(stdout).toBe(`api/a.py
   restarts the program · watch .
   watched by inotify
-api/b.py
+api/b.py does not exist
   restarts the program · watch .
   watched by inotify
-  does not exist
+`);
+  });
+
+  test('names the flags with which a file would count', async () => {
+    await using project = createProject({ 'src/a.graphql': '', 'src/dist/b.js': '', 'src/main.js': '' });
+    const words = ['explain', 'src/a.graphql', 'src/dist/b.js', '--', '--watch', 'src', 'src/main.js'];
+    const { stdout } = await runDevwatch(words, { cwd: project.path });
+    expect(stdout).toBe(`src/a.graphql
+  is ignored · its extension is not watched · --watch src --watch 'src/**/*.graphql' adds it
+src/dist/b.js
+  is ignored · dist/ is ignored by default · --watch src --watch src/dist adds it
+  src/dist is not watched
 `);
   });
 
