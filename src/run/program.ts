@@ -163,7 +163,8 @@ export class Program implements Configurable {
     // A signal from the user reaches the program as it would without devwatch; the stop signal follows only if the
     // program does not end on that. SIGTERM counts as a request to devwatch alone.
     const signal = reason.kind === 'signal' && reason.signal !== 'SIGTERM' ? reason.signal : undefined;
-    if (signal !== undefined && !isDeliveredByTerminal(signal)) this.signal(signal, 'tree');
+    if (signal !== undefined && isDeliveredByTerminal(signal)) this.#supervisor.program?.interrupted();
+    else if (signal !== undefined) this.signal(signal, 'tree');
     this.#supervisor.dispatch({ type: 'stop', reason, delivered: signal !== undefined });
   }
 

@@ -144,11 +144,13 @@ export class OwnWrites {
     const latest = burst?.before.at(-1);
     if (burst === undefined || latest === undefined) return false;
     const bytes = Math.max(burst.bytes, this.#options.written() ?? 0) - latest.bytes;
-    const calm = burst.before.findLast(({ at }) => at <= burst.at - calmMs) ?? burst.before[0];
+    const calm = burst.before.findLast(({ at }) => at <= burst.at - calmMs);
     if (calm !== undefined && calm.bytes < latest.bytes) return false;
     const sizes = changes.map(({ path: file }) => this.#options.sizeOf(file));
     const expected = sizes.reduce<number>((sum, size) => sum + pageBytes * Math.ceil((size ?? 0) / pageBytes), 0);
-    return expected > 0 && bytes >= pageBytes && bytes <= 2 * expected + maxExtraBytes;
+    // A run that has just begun may still be built or compiled, and write other files.
+    const extra = calm === undefined ? pageBytes : expected + maxExtraBytes;
+    return expected > 0 && bytes >= pageBytes && bytes <= expected + extra;
   }
 
   #sample(): void {

@@ -87,6 +87,24 @@ test('devwatch sends the stop signal to a program that ignores Ctrl-C', async ()
   await endsWith(terminal, 130);
 });
 
+test('Ctrl-C also ends a daemon of the program, with the stop signal, as soon as the program has ended', async () => {
+  await using home = await openHome();
+  const daemon = `process.on('SIGTERM', () => { console.log('daemon asked'); process.exit(0); });\n${dialHome()}`;
+  await using project = createProject({
+    'daemon.js': daemon,
+    'server.js': `const { spawn } = require('node:child_process');
+    spawn(process.execPath, ['daemon.js'], { detached: true, stdio: ['ignore', 'inherit', 'inherit'] }).unref();
+    setInterval(() => {}, 1000);`,
+  });
+  await using terminal = openTerminal({ cwd: project.path, env: home.env });
+  // Waiting for the grace period would exceed every deadline.
+  terminal.line(`${devwatch} --kill-timeout 60m server.js`);
+  await home.caller();
+  terminal.type('\x03');
+  await terminal.until(/daemon asked/);
+  await endsWith(terminal, 130);
+});
+
 test('a second Ctrl-C after half a second kills a program that is still cleaning up', async () => {
   await using home = await openHome();
   await using project = createProject({

@@ -10,8 +10,9 @@ import { StandbyPool } from '../standby/pool.ts';
 import type { Containment } from '../tree/tree.ts';
 import { type ChildOptions, type LaunchOptions, type StartedChild, startChild } from './child.ts';
 import type { Output, OutputStreams } from './output.ts';
-import { ContainedProgram, type ProgramListener, type RunningProgram, unstartedProgram } from './running-program.ts';
+import { ContainedProgram, type ProgramListener, type RunningProgram } from './running-program.ts';
 import type { TerminalModes } from './tty.ts';
+import { unstartedProgram } from './unstarted-program.ts';
 
 export interface LauncherOptions {
   readonly containment: Containment;

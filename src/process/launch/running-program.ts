@@ -1,14 +1,13 @@
 /** A run of a program, from its start until its process tree is gone. */
 
 import type { ChildProcess, SendHandle, Serializable } from 'node:child_process';
-import fs from 'node:fs';
 import type { Drain, PackageFile, PreloadMessage, UncaughtError } from '../../preload/protocol.ts';
 import { type CancelTimer, systemClock } from '../../shared/clock.ts';
-import { codeOf, messageOf } from '../../shared/errors.ts';
 import { describeOutcome, type Fault, type Outcome, type StopStage, type Survivor } from '../../shared/events.ts';
 import type { Server } from '../../shared/server.ts';
 import type { HeldPorts } from '../sockets/held-ports.ts';
 import { serverOf } from '../sockets/server.ts';
+import { readStat } from '../tree/proc.ts';
 import { Termination } from '../tree/terminate.ts';
 import { TreeWrites, treeCpuTime, treeMemory } from '../tree/usage.ts';
 import type { Child, LaunchOptions } from './child.ts';
@@ -61,6 +60,11 @@ export interface RunningProgram {
   end(stage: StopStage): void;
   /** Sends a signal to the root process, or to every process of the tree. */
   signal(name: NodeJS.Signals, to: 'root' | 'tree'): void;
+  /**
+   * The terminal has sent a signal to devwatch's process group. Processes in other groups, such as daemons, get the stop signal
+   * as soon as the root process has ended: while it lives, they are its own task.
+   */
+  interrupted(): void;
   /** Calls back when the program's event loop answers; returns false if it cannot be pinged. */
   ping(onAnswer: () => void): boolean;
   /** Resident memory of the tree in bytes; undefined where it is unknown. */
@@ -101,6 +105,7 @@ export class ContainedProgram implements RunningProgram {
   hasReadTerminal = false;
   readonly #context: ProgramContext;
   #hasExited = false;
+  #isInterrupted = false;
   #termination: Termination | undefined;
   /** Set while requests in flight are answered, before the termination. */
   #cancelDrain: CancelTimer | undefined;
@@ -142,6 +147,18 @@ export class ContainedProgram implements RunningProgram {
     const { process: root, tree } = this.#context.child;
     if (to === 'tree') for (const member of tree.scan().members) tree.signal(member, name);
     else if (!this.#hasExited) root.kill(name);
+  }
+
+  interrupted(): void {
+    this.#isInterrupted = true;
+    if (this.#hasExited) this.#endOtherGroups();
+  }
+
+  #endOtherGroups(): void {
+    const { child, options } = this.#context;
+    const own = readStat(process.pid)?.group;
+    const others = child.tree.scan().members.filter(({ pid }) => readStat(pid)?.group !== own);
+    for (const member of others) child.tree.signal(member, options.signal === 'message' ? 'SIGTERM' : options.signal);
   }
 
   ping(onAnswer: () => void): boolean {
@@ -235,6 +252,7 @@ export class ContainedProgram implements RunningProgram {
   #onExit(code: number | null, signal: NodeJS.Signals | null): void {
     const { heldPorts } = this.#context;
     this.#hasExited = true;
+    if (this.#isInterrupted) this.#endOtherGroups();
     if (this.#termination === undefined) {
       // The program ended by itself, and no termination may follow for long.
       this.#restoreModes();
@@ -353,37 +371,3 @@ function relayMessages(child: ChildProcess): void {
 
 /** A shell's codes for a command that cannot be executed, and for one that does not exist. */
 const shellFaultOf = ({ code }: Outcome): Fault | undefined => (code === 126 || code === 127 ? 'defect' : undefined);
-
-/** Processes, memory or descriptors are used up, or the file is being written. */
-const transientCodes = ['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE', 'ETXTBSY'];
-
-/** Stands for a program that could not be started. Its tree is gone as soon as it is terminated. */
-export function unstartedProgram(
-  failure: Promise<unknown>,
-  options: LaunchOptions,
-  listener: ProgramListener,
-): RunningProgram {
-  void failure.then((error) => {
-    const outcome = { code: null, signal: null, error: describeStartError(error, options) };
-    const isTransient = transientCodes.includes(codeOf(error) ?? '');
-    listener.onEvent({ type: 'exit', outcome, fault: isTransient ? undefined : 'defect' });
-  });
-  return {
-    pid: undefined,
-    fromStandby: false,
-    end: () => listener.onEvent({ type: 'gone', survivors: [] }),
-    signal: () => {},
-    ping: () => false,
-    memory: () => undefined,
-    cpu: () => undefined,
-    written: () => undefined,
-    write: () => {},
-  };
-}
-
-function describeStartError(error: unknown, { command: { file }, folder }: LaunchOptions): string {
-  const code = codeOf(error);
-  if (code === 'ENOENT') return `cannot be started: ${fs.existsSync(file) ? folder : file} is missing`;
-  if (code === 'EACCES') return `cannot be started: ${file} may not be executed`;
-  return `cannot be started: ${messageOf(error)}`;
-}

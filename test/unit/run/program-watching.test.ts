@@ -21,6 +21,7 @@ const launcher: ProgramLauncher = {
     memory: () => undefined,
     cpu: () => undefined,
     written: () => undefined,
+    interrupted: () => {},
     write() {},
   }),
   openHooks: () => ({ run() {}, written: () => 0, async close() {} }),

@@ -56,6 +56,7 @@ function open(settings: SettingsInput = {}) {
       memory: () => undefined,
       cpu: () => undefined,
       written: () => undefined,
+      interrupted: () => {},
       write() {},
     };
   }

@@ -118,6 +118,15 @@ describe('a save of a person', () => {
     }
   });
 
+  test('is one when the run has just begun, and is being built', () => {
+    const world = open();
+    for (const _ of Array(30)) {
+      world.run(60);
+      for (const _ of Array(4)) world.writeElsewhere();
+      expect(world.personSaves('/server.js')).toBe('save');
+    }
+  });
+
   test('is one in the same burst as a write of the program', () => {
     const world = open();
     for (const _ of looped) {
