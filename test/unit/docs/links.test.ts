@@ -45,6 +45,13 @@ test('every page can be reached from the README or CONTRIBUTING.md', () => {
   expect(pages.map(({ file }) => file).filter((file) => !reached.has(file))).toEqual([]);
 });
 
+test('docs/README.md leads to every page in one step, and to the index of each folder', () => {
+  const index = pageOf.get('docs/README.md');
+  const linked = new Set(index?.links.flatMap(({ text }) => resolveLink(index, text)?.file ?? []));
+  const expected = pages.map(({ file }) => file).filter((file) => /^docs\/(?:[\w-]+|[\w-]+\/README)\.md$/.test(file));
+  expect(expected.filter((file) => !linked.has(file) && file !== index?.file)).toEqual([]);
+});
+
 test('a link to a missing file, a missing heading or a place outside is found', () => {
   const text = '# A\n\n[a](#a) [b](#b) [c](no.md)\n\n![d](../../d.svg) [e](/e.md) `[f](f.md)`\n';
   expect(deadLinks(readPage('docs/a.md', text))).toEqual([
