@@ -70,13 +70,13 @@ describe('a standby', () => {
       ['tsconfig.json', '{}'],
       ['.env', 'A=2'],
     ] as const) {
-      const { pid } = await app.event('standby', ({ pid }) => isAlive(pid));
-      const { length } = app.events.filter(({ event }) => event === 'start');
+      await app.event('standby', ({ pid }) => isAlive(pid));
+      const parked = app.events.flatMap((event) => (event.event === 'standby' ? [event.pid] : []));
       app.write(file, content);
       const { says } = await app.caller();
-      expect(says.pid, file).not.toBe(pid);
-      expect(await app.event('start', ({ run }) => run > length), file).toMatchObject({ standby: false });
-      await app.until(`the end of the standby that had read the old ${file}`, () => !isAlive(pid));
+      // A standby that was booted after the change may be used.
+      expect(parked, file).not.toContain(says.pid);
+      await app.until(`the end of the standbys that had read the old ${file}`, () => !parked.some(isAlive));
     }
     const { says } = app.callers.at(-1) ?? { says: {} };
     expect(says).toMatchObject({ a: '2' });
