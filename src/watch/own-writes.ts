@@ -41,7 +41,7 @@ const minEvidence = 2;
 /** Pauses before the restarts that follow. A write after each of them depends on the start of the program. */
 const pausesMs = [500, 1000, 2000] as const;
 /** Every so many bursts of the same files the evidence is gathered with more care, which takes the time of the debounce. */
-const carefulRounds = 4;
+const carefulRounds = 10;
 /** The count is read this often: shortly after a start, later, and in a long run of a program that writes in every run. */
 const samplePeriodsMs = { early: 20, late: 100, rare: 250 };
 const earlyMs = 2000;

@@ -21,8 +21,8 @@ export function treeCpuTime(tree: ProcessTree): number | undefined {
   return tree.scan().members.reduce((sum, { pid }) => sum + (cpuTimeOf(pid, 'with its ended children') ?? 0), 0);
 }
 
-/** A tree's members are listed no more often than this: the list takes up to 6 ms to make. */
-const membersMs = 200;
+/** A tree's members are listed no more often than this: the list takes up to 6 ms to make, and a save may be waiting. */
+const membersMs = 1000;
 
 /** Counts what a tree writes to files, cheaply enough for 50 times a second. */
 export class TreeWrites {
