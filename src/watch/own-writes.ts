@@ -81,12 +81,11 @@ export class OwnWrites {
     this.#startedAt = this.#options.clock.now();
     this.#burst = undefined;
     this.#samples = [];
-    this.#cancelSample?.();
-    this.#cancelSample = undefined;
+    this.stop();
     if (this.#evidence.size > 0 || [...this.#rounds.values()].some((rounds) => rounds >= 2)) this.#sample();
   }
 
-  /** Ends the samples: the run has ended, or another change ends it. */
+  /** Takes no more samples until the next start. */
   stop(): void {
     this.#cancelSample?.();
     this.#cancelSample = undefined;

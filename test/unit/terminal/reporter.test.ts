@@ -215,19 +215,12 @@ test('the restart shortcut can name one of several programs', () => {
   expect(shortcutHelp(true)).toContain('r <name> restart one');
 });
 
+const plain = { level: 'normal', color: false, clear: false, notify: false, watches: true, env: {} } as const;
+
 test('the reporter begins a line about one of several programs with its name', () => {
   const printed = (app: { name: string; index: number }, format: 'pretty' | 'json'): string => {
     const stream = new PassThrough();
-    const options = {
-      ...view,
-      format,
-      level: 'normal',
-      color: false,
-      clear: false,
-      notify: false,
-      watches: true,
-      env: {},
-    } as const;
+    const options = { ...view, ...plain, format } as const;
     const reporter = new Reporter({ ...options, app, stream: () => stream as unknown as NodeJS.WriteStream });
     reporter.report({ type: 'wait', reason: 'after', programs: ['db', 'cache'] });
     return String(stream.read());
@@ -290,16 +283,7 @@ test.each([
   ['json', ''],
 ] as const)('print() between %s lines writes %j', (format, text) => {
   const stream = new PassThrough();
-  const options = {
-    ...view,
-    format,
-    level: 'normal',
-    color: false,
-    clear: false,
-    notify: false,
-    watches: true,
-    env: {},
-  } as const;
+  const options = { ...view, ...plain, format } as const;
   new Reporter({ ...options, stream: () => stream as unknown as NodeJS.WriteStream }).print('still stopping');
   expect(stream.read()?.toString() ?? '').toBe(text);
 });
