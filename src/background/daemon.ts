@@ -14,6 +14,7 @@ import { systemClock } from '../shared/clock.ts';
 import { withDeadline } from '../shared/deadline.ts';
 import { createDeferred } from '../shared/deferred.ts';
 import { attempt, messageOf } from '../shared/errors.ts';
+import { printable } from '../shared/printable.ts';
 import { version } from '../shared/version.ts';
 import { Reporter, reporterSettingsOf } from '../terminal/reporter.ts';
 import { AttachBuffer } from './attach-buffer.ts';
@@ -197,4 +198,4 @@ function openLog(file: string, settings: Settings): Promise<Log> {
 
 /** Writes to devwatch's own log. That may be on the very disk that is full, but there is no other place to report to. */
 const complain = (message: string): void =>
-  void attempt(() => fs.writeSync(process.stderr.fd, `devwatch: ${message}\n`));
+  void attempt(() => fs.writeSync(process.stderr.fd, `devwatch: ${printable(message)}\n`));

@@ -4,6 +4,7 @@ import { request, stream } from '../background/control-client.ts';
 import type { BackgroundRecord } from '../background/records.ts';
 import { UsageError } from '../shared/errors.ts';
 import { notRunning, selectEntries } from './background-programs.ts';
+import { note, printRaw } from './print.ts';
 import { abortOnInterrupt } from './signals.ts';
 import type { Invocation } from './subcommands.ts';
 
@@ -25,16 +26,16 @@ export async function execute({ operands }: Invocation): Promise<void> {
       (error) => abort.abort(error),
     );
   });
-  process.stderr.write(`attached to ${name} · Ctrl-C leaves it running\n`);
+  note(`attached to ${name} · Ctrl-C leaves it running`);
   try {
     for await (const item of stream(record, 'attach', { signal: abort.signal })) {
-      process.stdout.write(Buffer.from(String((item as { data?: unknown }).data ?? ''), 'base64'));
+      printRaw(Buffer.from(String((item as { data?: unknown }).data ?? ''), 'base64'));
     }
   } finally {
     process.stdin.pause();
   }
   if (abort.signal.reason instanceof UsageError) throw abort.signal.reason;
-  if (!abort.signal.aborted) process.stderr.write(`${name} has been stopped\n`);
+  if (!abort.signal.aborted) note(`${name} has been stopped`);
 }
 
 async function sendInput(record: BackgroundRecord, bytes: Buffer): Promise<void> {

@@ -12,7 +12,7 @@ import { UsageError } from '../shared/errors.ts';
 import type { Next } from '../shared/events.ts';
 import { formatTime } from '../shared/format.ts';
 import { formatAddress, formatPath } from '../terminal/format.ts';
-import { exitCodes, print } from './print.ts';
+import { exitCodes, note, print, printRaw } from './print.ts';
 import { argumentsOf, type NamedProgram } from './select-programs.ts';
 
 /** Returns the entries that the words mean, each of them once. Throws as `findEntries` does. */
@@ -93,9 +93,8 @@ export type AwaitedResult = StartResult | { readonly state: 'late' };
 
 /** Waits for the result, for 30 s at most. */
 export async function awaitResult(name: string, starting: Promise<StartResult>): Promise<AwaitedResult> {
-  const cancelNotice = systemClock.after(
-    slowStartNoticeMs,
-    () => void process.stderr.write(`${name} is not up yet · Ctrl-C leaves it running\n`),
+  const cancelNotice = systemClock.after(slowStartNoticeMs, () =>
+    note(`${name} is not up yet · Ctrl-C leaves it running`),
   );
   try {
     return (await withDeadline(systemClock, startTimeoutMs, starting)) ?? { state: 'late' };
@@ -114,7 +113,9 @@ interface ReportOptions {
 /** Prints the result of a start or restart, with the last output of a program that failed; returns the exit code. */
 export function printResult(name: string, result: AwaitedResult, options: ReportOptions): 0 | 1 {
   const { code, lines } = describeResult(name, result, options);
-  print(lines.join('\n'));
+  const [own = '', ...output] = lines;
+  print(own);
+  printRaw(output.map((line) => `${line}\n`).join(''));
   return code;
 }
 

@@ -11,7 +11,7 @@ import { attempt, UsageError } from '../shared/errors.ts';
 import type { Verdict } from '../shared/events.ts';
 import { formatPath, formatVerdict } from '../terminal/format.ts';
 import { type BackendChoice, chooseBackend } from '../watch/watcher.ts';
-import { fail, print } from './print.ts';
+import { fail, print, printJson } from './print.ts';
 import { programsOf } from './select-programs.ts';
 import type { Invocation } from './subcommands.ts';
 
@@ -55,10 +55,8 @@ export async function execute({ line, operands }: Invocation): Promise<void> {
       const missing = stats === undefined ? ({ isMissing: true } as const) : {};
       const pruned = prunedAt(full, filter);
       const explanation = { app, path: full, ...missing, verdict, effect, pruned, backend } as const;
-      const isJson = loaded.settings.logFormat === 'json';
-      print(
-        isJson ? JSON.stringify(explanation) : formatExplanation(given, explanation, remedyFor(explanation, loaded)),
-      );
+      if (loaded.settings.logFormat === 'json') printJson(explanation);
+      else print(...formatExplanation(given, explanation, remedyFor(explanation, loaded)));
     }
   }
 }
@@ -85,14 +83,14 @@ const effects: Readonly<Record<Explanation['effect'], string>> = {
   none: 'is ignored',
 };
 
-function formatExplanation(given: string, explanation: Explanation, remedy: string): string {
+function formatExplanation(given: string, explanation: Explanation, remedy: string): string[] {
   const { app, isMissing, verdict, effect, pruned, backend } = explanation;
   const where = pruned === undefined ? `watched by ${backend}` : `${formatPath(pruned, process.cwd())} is not watched`;
   const whose = app === undefined ? '' : `${app}: `;
   const lines = [`${whose}${given}${isMissing ? ' does not exist' : ''}`];
-  lines.push(`${effects[effect]} · ${formatVerdict(verdict)}${remedy}`);
-  if (verdict.watched || pruned !== undefined) lines.push(where);
-  return lines.join('\n  ');
+  lines.push(`  ${effects[effect]} · ${formatVerdict(verdict)}${remedy}`);
+  if (verdict.watched || pruned !== undefined) lines.push(`  ${where}`);
+  return lines;
 }
 
 /** Returns the list of patterns with which the file would count, as flags or as the key of the settings file. */

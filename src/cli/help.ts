@@ -67,7 +67,7 @@ export function printHelp(version: string, which: 'usual' | 'all'): void {
     const lines = tidy(sections.find(({ title }) => title === 'Options')?.body.split('\n') ?? []);
     const parts: Section[] = counts.map(({ title, count }) => ({ title, body: lines.splice(0, count).join('\n') }));
     const more = which === 'usual' ? ['', 'devwatch --help shows all options'] : [];
-    const shown = { title: 'Examples', body: table(examples).replaceAll(/^/gm, '  ') };
+    const shown = { title: 'Examples', body: table(examples).join('\n').replaceAll(/^/gm, '  ') };
     return [{ body: intro() }, shown, ...parts, { title: 'Further', body: [...lines, ...more].join('\n') }];
   });
   cli.outputHelp();

@@ -7,7 +7,7 @@ import { messageOf } from '../shared/errors.ts';
 import { formatBytes, formatTime } from '../shared/format.ts';
 import { formatPath } from '../terminal/format.ts';
 import { selectEntries, terminateOrphansOf } from './background-programs.ts';
-import { print, table } from './print.ts';
+import { print, printJson, table } from './print.ts';
 import type { Invocation } from './subcommands.ts';
 
 /**
@@ -28,9 +28,9 @@ type Row = { readonly name: string; readonly state: Status['state'] | 'dead' | '
 export async function execute({ operands, options }: Invocation): Promise<void> {
   const entries = operands.length === 0 ? listEntries() : selectEntries(operands);
   const rows = await Promise.all(entries.map(rowOf));
-  if (options.json === true) print(JSON.stringify(rows, null, 2));
+  if (options.json === true) printJson(rows, 2);
   else if (rows.length === 0) print('nothing runs in the background · devwatch start <script>');
-  else print(table([head, ...rows.map(cellsOf)]));
+  else print(...table([head, ...rows.map(cellsOf)]));
 }
 
 async function rowOf({ name, record, alive, problem }: BackgroundEntry): Promise<Row> {

@@ -6,6 +6,7 @@ import { type BackgroundRecord, findEntries, logsOf } from '../background/record
 import { clearLogs } from '../background/rotating-log-file.ts';
 import { readDuration } from '../config/option-kinds.ts';
 import { UsageError } from '../shared/errors.ts';
+import { printRaw } from './print.ts';
 import { abortOnInterrupt } from './signals.ts';
 import type { Invocation } from './subcommands.ts';
 
@@ -25,7 +26,7 @@ export async function execute({ operands, options }: Invocation): Promise<void> 
   const since = options.since === undefined ? undefined : new Date(Date.now() - readDuration(options.since));
   const write = (name: string, line: Buffer): void => {
     const prefix = Buffer.from(programs.length > 1 ? `${name} | ` : '');
-    process.stdout.write(Buffer.concat([prefix, line, Buffer.from('\n')]));
+    printRaw(Buffer.concat([prefix, line, Buffer.from('\n')]));
   };
   if (!isFollowing) {
     for (const { name, file } of files) for (const line of await readTail(file, { lines, since })) write(name, line);

@@ -1,19 +1,30 @@
 /** Output and exit codes of the command line. */
 
 import { codeOf, UsageError } from '../shared/errors.ts';
+import { printable, printableJson } from '../shared/printable.ts';
 import { foldFor } from '../terminal/format.ts';
 
 export const exitCodes = { ok: 0, failed: 1, usage: 2 } as const;
 
-/** Prints a line of a result to stdout. */
-export const print = (text: string): void => void process.stdout.write(`${text}\n`);
+/** Prints lines of a result to stdout. */
+export const print = (...lines: readonly string[]): void =>
+  printRaw(lines.map((line) => `${printable(line)}\n`).join(''));
+
+/** Prints a value to stdout, as JSON. */
+export const printJson = (value: unknown, indent?: number): void => printRaw(`${printableJson(value, indent)}\n`);
+
+/** Prints bytes as they are: output of a program, or the content of a file. */
+export const printRaw = (content: string | Uint8Array): void => void process.stdout.write(content);
 
 /** Prints a message of devwatch to stderr. */
 export function fail(message: string): void {
   const name = 'devwatch: ';
-  const rows = foldFor(process.stderr, message, name.length);
+  const rows = foldFor(process.stderr, printable(message), name.length);
   process.stderr.write(`${name}${rows.join(`\n${' '.repeat(name.length)}`)}\n`);
 }
+
+/** Prints to stderr what is said beside the output of a program. */
+export const note = (text: string): void => void process.stderr.write(`${printable(text)}\n`);
 
 /** Ignores that a reader of the output, such as `head`, has closed the pipe. */
 export function ignoreClosedPipe(): void {
@@ -25,12 +36,14 @@ export function ignoreClosedPipe(): void {
 }
 
 /** Returns rows as lines whose columns are aligned. */
-export function table(rows: readonly (readonly string[])[]): string {
+export function table(given: readonly (readonly string[])[]): string[] {
+  // A column is as wide as what is printed.
+  const rows = given.map((row) => row.map(printable));
   const columns = rows[0]?.map((_, column) => column) ?? [];
   const widths = columns.map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   const line = (row: readonly string[]): string =>
     row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ');
-  return rows.map((row) => line(row).trimEnd()).join('\n');
+  return rows.map((row) => line(row).trimEnd());
 }
 
 /** @throws UsageError if there are operands */

@@ -2,7 +2,7 @@
 
 import type { LoadedSettings } from '../config/load.ts';
 import { optionKeys } from '../config/options.ts';
-import { fail, print, refuseOperands } from './print.ts';
+import { fail, printJson, refuseOperands } from './print.ts';
 import { readProject } from './select-programs.ts';
 import type { Invocation } from './subcommands.ts';
 
@@ -17,5 +17,5 @@ export function execute({ line, operands }: Invocation): void {
   const values = apps.length === 0 ? valuesOf(common) : { apps: Object.fromEntries(own) };
   const origin = notes.length > 0 ? notes : [file === undefined ? 'no settings file' : `settings from ${file}`];
   for (const note of origin) fail(note);
-  print(JSON.stringify(values, null, 2));
+  printJson(values, 2);
 }

@@ -126,7 +126,7 @@ async function launch({ program, name, argv }: Launch): Promise<Launched> {
   daemon.leave();
   const errors = result === silent ? textAfter(ownLog, ownSize) : [];
   if (errors.length > 0) {
-    print([`${name} could not be started: ${display}`, ...errors].join('\n  '));
+    print(`${name} could not be started: ${display}`, ...errors.map((error) => `  ${error}`));
     return { code: exitCodes.failed, isUp: false };
   }
   const describe = (next: Next['kind']): string => describeNext(next, name, loaded.settings);

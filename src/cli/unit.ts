@@ -10,7 +10,7 @@ import { commandOf } from '../run/command-plan.ts';
 import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
 import { checkSocket, enablingCommands, type UnitFile, unitFiles, unitMark } from '../systemd/unit-file.ts';
 import { argvFor, nameOf } from './background-programs.ts';
-import { fail, print } from './print.ts';
+import { fail, print, printRaw } from './print.ts';
 import { programsOf } from './select-programs.ts';
 import type { Invocation } from './subcommands.ts';
 
@@ -51,9 +51,12 @@ export function execute({ line: given }: Invocation): void {
   if (cli.includes(`${path.sep}_npx${path.sep}`)) {
     fail("devwatch runs from npx's cache, which npm may delete · npm install -D devwatch");
   }
-  if (!given.own.has('--write')) return void process.stdout.write(files.map(({ text }) => text).join('\n'));
-  for (const file of writeUnits(files)) print(`wrote ${file}`);
-  print(['now run:', ...enablingCommands([...names.values()], sockets.length > 0)].join('\n  '));
+  if (given.own.has('--write')) {
+    for (const file of writeUnits(files)) print(`wrote ${file}`);
+    print('now run:', ...enablingCommands([...names.values()], sockets.length > 0).map((command) => `  ${command}`));
+  } else {
+    printRaw(files.map(({ text }) => text).join('\n'));
+  }
 }
 
 /** Returns the record of the program that the only word names; a file of that name is a script. */

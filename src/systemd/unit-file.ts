@@ -1,6 +1,7 @@
 /** Text of systemd units that run devwatch: systemd.service(5), systemd.socket(5), systemd.syntax(7). */
 
 import { UsageError } from '../shared/errors.ts';
+import { printable } from '../shared/printable.ts';
 import { version } from '../shared/version.ts';
 
 export interface UnitRequest {
@@ -132,21 +133,13 @@ function folderText(folder: string): string {
 }
 
 function printablePath(path: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: systemd accepts none of these in a path
-  if (!/[\u0000-\u001f\u007f]/.test(path)) return specifiers(path);
+  if (printable(path) === path) return specifiers(path);
   throw new UsageError(`${JSON.stringify(path)}: systemd does not accept paths with control characters`);
 }
 
 const word = (text: string): string => (/^[\w@%+=:,./-]+$/.test(text) ? text : quote(text));
 
-const escapes: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t', '"': '\\"', '\\': '\\\\' };
-
-/** Writes a word in double quotes, with the escapes of C. */
+/** Writes a word in double quotes, with the escapes of C: a control would end the line, or the file, for systemd. */
 function quote(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these end a line, or a file, for systemd
-  const escaped = text.replace(/[\u0000-\u001f\u007f"\\]/g, (character) => {
-    const code = character.charCodeAt(0).toString(16).padStart(2, '0');
-    return escapes[character] ?? `\\x${code}`;
-  });
-  return `"${escaped}"`;
+  return `"${printable(text.replace(/["\\]/g, '\\$&'))}"`;
 }

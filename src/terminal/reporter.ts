@@ -4,6 +4,7 @@ import type kleur from 'kleur';
 import type { Settings } from '../config/settings-types.ts';
 import { type Clock, systemClock } from '../shared/clock.ts';
 import type { DevwatchEvent, Emit } from '../shared/events.ts';
+import { printable, printableJson } from '../shared/printable.ts';
 import { require } from '../shared/require.ts';
 import { Condenser } from './condenser.ts';
 import { notification } from './desktop-notification.ts';
@@ -142,13 +143,13 @@ export class Reporter {
     const painted = { plain: (s: string) => s, good: paint.green, bad: paint.red, warning: paint.yellow }[tone];
     const name = app === undefined ? '' : `${paintName(app, color)} `;
     const indent = `[devwatch] ${app === undefined ? '' : `${app.name} `}`.length;
-    const rows = foldFor(this.#output, text, indent).map((row) => painted(row));
+    const rows = foldFor(this.#output, printable(text), indent).map((row) => painted(row));
     this.#output.write(`${paint.dim('[devwatch]')} ${name}${rows.join(`\n${' '.repeat(indent)}`)}\n`);
   }
 
   #writeJson({ type, ...details }: DevwatchEvent): void {
-    const line = { event: type, app: this.#options.app?.name, time: new Date().toISOString(), ...details };
-    this.#output.write(`${JSON.stringify(line, (key, value) => (key === 'settings' ? undefined : value))}\n`);
+    const common = { event: type, app: this.#options.app?.name, time: new Date().toISOString() };
+    this.#output.write(`${printableJson({ ...common, ...details, settings: undefined })}\n`);
   }
 
   /** Shows a crash, and that the program is up again afterwards. */

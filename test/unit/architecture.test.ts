@@ -162,6 +162,9 @@ describe('in one place only', () => {
     expect(filesWith(/process\.std(out|err)/).filter((file) => others(file) && roomOf(file) !== 'terminal')).toEqual(
       [],
     );
+    const writing = filesWith(/process\.std(out|err)\.write\(/).filter((file) => roomOf(file) === 'cli');
+    // The second one clears the screen.
+    expect(writing).toEqual(['cli/print.ts', 'cli/terminal-input.ts']);
     expect(filesWith(/from 'kleur'/)).toEqual(['terminal/reporter.ts']);
   });
 

@@ -1,5 +1,5 @@
-import { expect, test } from 'vitest';
-import { table } from '../../../src/cli/print.ts';
+import { describe, expect, test, vi } from 'vitest';
+import { fail, note, print, printJson, table } from '../../../src/cli/print.ts';
 
 test('table aligns the columns, without blanks at the end of a line', () => {
   const rows = [
@@ -7,11 +7,39 @@ test('table aligns the columns, without blanks at the end of a line', () => {
     ['web', 'crashed (exit 1)', '–'],
     ['a-long-name', 'up', '3000'],
   ];
-  expect(table(rows)).toBe(
-    [
-      'name         state             port',
-      'web          crashed (exit 1)  –',
-      'a-long-name  up                3000',
-    ].join('\n'),
-  );
+  expect(table(rows)).toEqual([
+    'name         state             port',
+    'web          crashed (exit 1)  –',
+    'a-long-name  up                3000',
+  ]);
+});
+
+describe('names that would command the terminal', () => {
+  const name = 'a\n[devwatch] crashed\u001b[2J\u202e';
+  const shown = 'a\\n[devwatch] crashed\\u001b[2J\\u202e';
+
+  /** Returns what a function prints. */
+  function printedBy(act: () => void): string {
+    const write = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+    const writeError = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+    try {
+      act();
+      return [...write.mock.calls, ...writeError.mock.calls].map(([text]) => String(text)).join('');
+    } finally {
+      vi.restoreAllMocks();
+    }
+  }
+
+  test('are shown with escapes in lines, messages and tables', () => {
+    expect(printedBy(() => print(`${name}: x`, 'y'))).toBe(`${shown}: x\ny\n`);
+    expect(printedBy(() => fail(name))).toBe(`devwatch: ${shown}\n`);
+    expect(printedBy(() => note(name))).toBe(`${shown}\n`);
+    expect(table([[name, 'x']])).toEqual([`${shown}  x`]);
+  });
+
+  test('leave JSON valid', () => {
+    const json = printedBy(() => printJson({ name }, 2));
+    expect(json).toContain('\\u202e');
+    expect(JSON.parse(json)).toEqual({ name });
+  });
 });

@@ -69,9 +69,9 @@ function unquote(value: string): string[] {
         rest = rest.slice(1);
         continue;
       }
-      const [sequence = '', byte] = /^\\(?:x([0-9a-f]{2})|.)/s.exec(rest) ?? [];
+      const [sequence = '', code] = /^\\(?:u([0-9a-f]{4})|.)/s.exec(rest) ?? [];
       const simple =
-        byte === undefined ? simpleEscapes[sequence.slice(1)] : String.fromCharCode(Number.parseInt(byte, 16));
+        code === undefined ? simpleEscapes[sequence.slice(1)] : String.fromCharCode(Number.parseInt(code, 16));
       if (simple === undefined) throw new Error(`unknown escape ${sequence}`);
       word += simple;
       rest = rest.slice(sequence.length);

@@ -229,6 +229,43 @@ test('the reporter begins a line about one of several programs with its name', (
   expect(JSON.parse(printed({ name: 'web', index: 0 }, 'json'))).toMatchObject({ event: 'wait', app: 'web' });
 });
 
+describe('names that would command the terminal', () => {
+  const name = 'x\n[devwatch] crashed\u001b]0;title\u0007\u202e';
+  const shown = 'x\\n[devwatch] crashed\\u001b]0;title\\u0007\\u202e';
+  const change = { kind: 'change', path: `/project/${name}` } as const;
+  const holder = { pid: 7, command: name, user: 'eve', since: Date.now() };
+  const events: readonly DevwatchEvent[] = [
+    { type: 'change', changes: [change] },
+    { type: 'ignored', path: change.path, verdict: { watched: false, reason: 'ignored', pattern: name } },
+    { type: 'portTaken', port: 80, holders: [holder] },
+    { type: 'gone', run: 1, survivors: [{ pid: 7, command: name, reason: 'belongs to another user' }], ms: 1 },
+    { type: 'settings', file: change.path, changed: ['ext'], settings: { ext: [name] } as never },
+    { type: 'problem', message: name },
+  ];
+
+  function output(event: DevwatchEvent, format: 'pretty' | 'json'): string {
+    const written: string[] = [];
+    const stream = { write: (text: string) => written.push(text), on() {} };
+    const settings = { level: 'verbose', color: false, clear: false, notify: false, watches: true, env: {} } as const;
+    new Reporter({ ...view, ...settings, format, stream: () => stream }).report(event);
+    return written.join('');
+  }
+
+  test.each(events)('are shown with escapes in the event $type', (event) => {
+    const rows = output(event, 'pretty').split('\n').slice(0, -1);
+    expect(rows.every((row) => row.startsWith('[devwatch] '))).toBe(true);
+    expect(rows.filter((row) => row.includes(shown))).toHaveLength(1);
+  });
+
+  test.each(events)('leave the JSON of the event $type valid, on one line', (event) => {
+    const text = output(event, 'json');
+    const { type, settings: _, ...details } = { settings: undefined, ...event };
+    expect(JSON.parse(text)).toMatchObject({ event: type, ...details });
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: none of these may be left
+    expect(text).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/);
+  });
+});
+
 /** Returns the relative luminance (WCAG 2) of a colour of the cube in the palette of 256. */
 function luminanceOf(index: number): number {
   const cube = index - 16;
