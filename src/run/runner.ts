@@ -4,7 +4,7 @@ import { EventEmitter } from 'node:events';
 import { constants } from 'node:os';
 import { liveReloadPort } from '../config/defaults.ts';
 import type { LoadedSettings } from '../config/load.ts';
-import { startGuardian } from '../process/crash-safety/guardian.ts';
+import { Guardian } from '../process/crash-safety/guardian.ts';
 import { recordOrphans, terminateStaleOrphans } from '../process/crash-safety/orphans.ts';
 import { Launcher } from '../process/launch/launcher.ts';
 import { terminalModes } from '../process/launch/tty.ts';
@@ -135,7 +135,13 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
     /** Makes sure that the program is terminated even if devwatch is killed. */
     const guard = (): void => {
       const orphans = { record: containment.record, keep, signal };
-      this.#cleanups.push(() => containment.release(), startGuardian(orphans), recordOrphans(folder, orphans));
+      const guardian = new Guardian({ orphans, onProblem: (message) => this.#emitEvent({ type: 'warning', message }) });
+      const deleteRecord = recordOrphans(folder, orphans);
+      this.#cleanups.push(
+        () => containment.release(),
+        () => guardian.dismiss(),
+        deleteRecord,
+      );
     };
     // A Node program checks at its start that devwatch is alive (preload.cts), so the guardian need not be there yet.
     if (!isNode) guard();

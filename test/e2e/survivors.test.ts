@@ -7,7 +7,7 @@ import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { start } from '../support/app.ts';
 import { cli, startDevwatch } from '../support/devwatch.ts';
-import { ageOf, childrenOf, isAlive, until } from '../support/facts.ts';
+import { childrenOf, isAlive, until } from '../support/facts.ts';
 import { dialHome, type Home, openHome } from '../support/home.ts';
 import { createProject } from '../support/project.ts';
 
@@ -94,8 +94,6 @@ describe.each([
     const members = await familyOf(app);
     await app.event('watching');
     const guardian = await guardianOf(app.pid);
-    // A guardian that has lived for less than a second is not replaced.
-    await until(() => ageOf(guardian) > 1200);
     process.kill(guardian, 'SIGKILL');
     await guardianOf(app.pid, guardian);
     await app.end('SIGKILL');

@@ -25,10 +25,10 @@ export interface StartOptions extends Omit<DevwatchOptions, 'cwd'> {
 }
 
 /** Starts devwatch in a project. At the end of the scope devwatch is stopped and the project removed. */
-export async function start({ files, project, folder = '', args = [], env, via }: StartOptions): Promise<App> {
+export async function start({ files, project, folder = '', args = [], env, ...rest }: StartOptions): Promise<App> {
   const own = project ?? createProject(files);
   const home = await openHome(() => devwatch.report());
-  const devwatch = startDevwatch(args, { cwd: own.at(folder), env: { ...home.env, ...env }, ...(via && { via }) });
+  const devwatch = startDevwatch(args, { cwd: own.at(folder), env: { ...home.env, ...env }, ...rest });
   const report = (): readonly string[] => [...devwatch.report(), ...home.report()];
   const app: Omit<App, 'mostAlive'> = {
     ...own,

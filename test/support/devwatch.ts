@@ -47,11 +47,15 @@ export interface DevwatchOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** A command line in front of devwatch's own. */
   readonly via?: readonly string[];
+  /** Another Node, and another devwatch. */
+  readonly node?: string;
+  readonly cli?: string;
 }
 
-export function startDevwatch(args: readonly string[], { cwd, env, via = [] }: DevwatchOptions): Devwatch {
-  const [file = '', ...words] = [...via, process.execPath, cli, '--log-format', 'json', ...args];
-  const child = spawn(file, words, {
+export function startDevwatch(args: readonly string[], options: DevwatchOptions): Devwatch {
+  const { cwd, env, via = [], node = process.execPath, cli: file = cli } = options;
+  const [command = '', ...words] = [...via, node, file, '--log-format', 'json', ...args];
+  const child = spawn(command, words, {
     cwd,
     env: { ...process.env, ...env },
     stdio: ['pipe', 'pipe', 'pipe'],

@@ -22,12 +22,6 @@ export const isAlive = (pid: number): boolean => !['Z', 'X', undefined].includes
 
 export const parentOf = (pid: number): number => Number(statOf(pid)[1]);
 
-/** Returns the time since the start of a process, in ms. */
-export function ageOf(pid: number): number {
-  const uptime = Number(fs.readFileSync('/proc/uptime', 'latin1').split(' ')[0]) * 1000;
-  return uptime - Number(statOf(pid)[19]) * 10;
-}
-
 /** Returns the command line of a process, words separated by blanks; empty when there is no such process. */
 export function commandOf(pid: number): string {
   try {

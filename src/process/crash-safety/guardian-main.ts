@@ -2,4 +2,4 @@
 
 import { type Orphans, terminateOrphans } from './orphans.ts';
 
-await terminateOrphans(JSON.parse(process.argv[2] ?? '') as Orphans);
+void terminateOrphans(JSON.parse(process.argv[2] ?? '') as Orphans);

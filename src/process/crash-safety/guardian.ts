@@ -2,51 +2,136 @@
  * The guardian terminates the programs when devwatch itself is killed with SIGKILL, or crashes. It is a
  * shell that waits on a pipe which only devwatch holds. When the pipe ends without a `bye`, the shell
  * becomes a Node that terminates everything devwatch had started (guardian-main.ts). Until then it takes 1.6 MB.
+ *
+ * It inherits Node and its program as open descriptors: their files may have been removed or replaced by then.
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import { systemClock } from '../../shared/clock.ts';
+import fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import { type CancelTimer, type Clock, systemClock } from '../../shared/clock.ts';
+import { attempt, codeOf, messageOf } from '../../shared/errors.ts';
+import { ownTexts } from '../../shared/own-texts.ts';
 import { platform } from '../platform.ts';
 import type { Orphans } from './orphans.ts';
 
-const script = 'trap "" HUP INT QUIT TERM; while read -r line; do [ "$line" = bye ] && exit 0; done; exec "$@"';
+export interface GuardianOptions {
+  readonly orphans: Orphans;
+  /** Told when the guardian has ended or cannot be started: once until one has lived for a while. */
+  readonly onProblem: (message: string) => void;
+  readonly clock?: Clock;
+  readonly shell?: string;
+}
 
-/** A guardian that dies is replaced, unless it died sooner than this after its start. */
+const script =
+  'trap "" HUP INT QUIT TERM; while read -r line; do [ "$line" = bye ] && exit 0; done; exec "$@" </proc/self/fd/3';
+
+/** A guardian that dies sooner after its start is replaced after a pause, which doubles each time. */
 const minLifeMs = 1000;
+const minPauseMs = 1000;
+const maxPauseMs = 60_000;
+/** Opens a file without a name: O_TMPFILE of Linux, which Node has no name for. */
+const withoutName = 0o20000000 | fs.constants.O_DIRECTORY | fs.constants.O_RDWR;
 
-/**
- * Starts a guardian, and a new one whenever it dies. Linux only; does nothing elsewhere. The returned function ends it,
- * to be called when devwatch exits in order.
- */
-export function startGuardian(orphans: Orphans): () => void {
-  const mainUrl = import.meta.url.endsWith('.ts') ? '../../../dist/guardian-main.js' : './guardian-main.js';
-  const main = fileURLToPath(new URL(mainUrl, import.meta.url));
-  let isDismissed = !platform.hasProc;
-  let guardian: ChildProcess | undefined;
+/** Keeps a guardian alive. Linux only; does nothing elsewhere. */
+export class Guardian {
+  readonly #options: GuardianOptions;
+  readonly #clock: Clock;
+  /** Descriptors of the guardian's program and of Node; undefined where they cannot be opened. */
+  #program: number | undefined;
+  #node: number | undefined;
+  #process: ChildProcess | undefined;
+  #pauseMs = 0;
+  #hasReported = false;
+  #isDismissed = !platform.hasProc;
+  #cancelStart: CancelTimer = () => {};
 
-  function start(): void {
-    if (isDismissed) return;
-    const startedAt = systemClock.now();
-    guardian = spawn('/bin/sh', ['-c', script, 'devwatch-guardian', process.execPath, main, JSON.stringify(orphans)], {
-      // Neither the user's environment, whose NODE_OPTIONS would reach its Node process, nor a working folder to keep busy.
-      env: {},
-      cwd: '/',
-      stdio: ['pipe', 'ignore', 'ignore'],
-      detached: true,
+  constructor(options: GuardianOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    if (this.#isDismissed) return;
+    this.#program = openText(programText());
+    this.#node = attempt(() => fs.openSync('/proc/self/exe', 'r'));
+    this.#start();
+  }
+
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
+  /** Ends the guardian, because devwatch exits in order. */
+  dismiss(): void {
+    if (this.#isDismissed) return;
+    this.#isDismissed = true;
+    this.#cancelStart();
+    this.#process?.stdin?.end('bye\n');
+    for (const descriptor of [this.#program, this.#node]) if (descriptor !== undefined) fs.closeSync(descriptor);
+  }
+
+  #start(): void {
+    const startedAt = this.#clock.now();
+    let guardian: ChildProcess;
+    try {
+      guardian = this.#spawn();
+    } catch (error) {
+      this.#onEnd(startedAt, describeStartError(error));
+      return;
+    }
+    this.#process = guardian;
+    guardian.once('error', (error) => this.#onEnd(startedAt, describeStartError(error)));
+    guardian.once('exit', (code, signal) => {
+      this.#onEnd(startedAt, `${guardianName} has ended (${signal ?? `exit ${code}`}) · another one is started`);
     });
-    guardian.once('error', () => {});
     guardian.stdin?.on('error', () => {});
-    guardian.once('exit', () => {
-      if (systemClock.now() - startedAt > minLifeMs) start();
-    });
     guardian.unref();
     (guardian.stdin as (NodeJS.WritableStream & { unref?: () => void }) | null)?.unref?.();
   }
 
-  start();
-  return () => {
-    isDismissed = true;
-    guardian?.stdin?.end('bye\n');
-  };
+  #spawn(): ChildProcess {
+    const { orphans, shell = '/bin/sh' } = this.#options;
+    const node = this.#node === undefined ? process.execPath : '/proc/self/fd/4';
+    const source = this.#program === undefined ? ['-e', programText()] : ['-'];
+    return spawn(shell, ['-c', script, 'devwatch-guardian', node, ...source, JSON.stringify(orphans)], {
+      // Neither the user's environment, whose NODE_OPTIONS would reach its Node process, nor a working folder to keep busy.
+      env: {},
+      cwd: '/',
+      stdio: ['pipe', 'ignore', 'ignore', this.#program ?? 'ignore', this.#node ?? 'ignore'],
+      detached: true,
+    });
+  }
+
+  #onEnd(startedAt: number, problem: string): void {
+    if (this.#isDismissed) return;
+    if (this.#clock.now() - startedAt >= minLifeMs) {
+      this.#pauseMs = 0;
+      this.#hasReported = false;
+    }
+    if (!this.#hasReported) this.#options.onProblem(problem);
+    this.#hasReported = true;
+    this.#cancelStart = this.#clock.after(this.#pauseMs, () => this.#start());
+    this.#pauseMs = Math.min(Math.max(2 * this.#pauseMs, minPauseMs), maxPauseMs);
+  }
+}
+
+const programText = (): string => ownTexts().get('guardian.cjs')?.toString('latin1') ?? '';
+
+/** Opens a file with this text that only descriptors lead to. Returns undefined if no folder takes one. */
+function openText(text: string): number | undefined {
+  for (const folder of ['/dev/shm', tmpdir()]) {
+    try {
+      const descriptor = fs.openSync(folder, withoutName, 0o600);
+      if (attempt(() => fs.writeSync(descriptor, text)) === text.length) return descriptor;
+      fs.closeSync(descriptor);
+    } catch {
+      // It is missing, read-only or full, or its file system cannot do this.
+    }
+  }
+  return undefined;
+}
+
+const guardianName = 'the guardian, which ends the program if devwatch is killed,';
+
+function describeStartError(error: unknown): string {
+  const reason = codeOf(error) === 'ENOENT' ? '/bin/sh is missing' : messageOf(error);
+  return `${guardianName} cannot be started: ${reason} · the next devwatch in this folder would end the program`;
 }

@@ -1,0 +1,38 @@
+/** devwatch has to run while `npm ci` removes its packages: the bundles contain them. */
+
+import fs from 'node:fs';
+import { builtinModules } from 'node:module';
+import { describe, expect, test } from 'vitest';
+
+const manifest = JSON.parse(fs.readFileSync('package.json', 'utf8'));
+
+/** Names of modules that a text requires or imports. */
+const loadedBy = (text: string): string[] => {
+  const places = text.matchAll(
+    /(?:\brequire\(|\bimport\(|^import |^import .* from |^export .* from )["']([^"'\n]+)["']/gm,
+  );
+  return [...places].map(([, name = '']) => name.replace(/^node:/, ''));
+};
+
+describe.each(['main.cjs', 'cli.cjs', 'index.js', 'guardian.cjs'])('dist/%s', (file) => {
+  test('loads only modules of Node', () => {
+    const names = loadedBy(fs.readFileSync(`dist/${file}`, 'utf8'));
+    expect(names).toContain('fs');
+    expect(names.filter((name) => !builtinModules.includes(name))).toEqual([]);
+  });
+});
+
+test('an installation brings no other package', () => {
+  expect(manifest.dependencies).toBeUndefined();
+});
+
+test('the licences of all packages that the sources load are part of the package', () => {
+  const sources = fs.readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
+  const names = sources.flatMap((name) => [
+    ...fs.readFileSync(`src/${name}`, 'utf8').matchAll(/(?:from |(?<![.\w])require\()'([a-z][\w-]*)'/g),
+  ]);
+  const packages = [...new Set(names.map(([, name = '']) => name))].filter((name) => name in manifest.devDependencies);
+  expect(packages).toContain('picomatch');
+  const licenses = fs.readFileSync('dist/THIRD-PARTY-LICENSES.txt', 'utf8');
+  for (const name of packages) expect(licenses).toMatch(new RegExp(`^${name} \\d[\\d.]+ \\(MIT\\)$`, 'm'));
+});
