@@ -5,6 +5,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { LoadedSettings } from '../config/load.ts';
 import { restartNotice } from '../config/options.ts';
 import type { Settings } from '../config/settings-types.ts';
+import { ownEnvironment } from '../process/launch/environment.ts';
 import { ownIdentity } from '../process/tree/identity.ts';
 import type { ProgramRequest } from '../run/command-plan.ts';
 import type { ReadinessStatus, StartOutcome } from '../run/readiness.ts';
@@ -22,12 +23,14 @@ import { type ControlHandler, ControlServer } from './control-server.ts';
 import { Log } from './log-writer.ts';
 import { adoptName, type NameLock } from './name-lock.ts';
 import { socketPath } from './private-folder.ts';
-import { defaultLogsOf, deleteRecord, type LogFiles, newToken, writeRecord } from './records.ts';
+import { defaultLogsOf, endRecord, type LogFiles, newToken, writeEnvironment, writeRecord } from './records.ts';
 import { closeLeakedDescriptors, type StartResult, sendStartResult } from './spawn-daemon.ts';
 
 export interface DaemonRequest extends ProgramRequest {
   /** Transferred to this process by `devwatch start`. */
   readonly name: string;
+  /** The program's name under `apps`. */
+  readonly app: string | undefined;
   /** Arguments of `devwatch start`. */
   readonly argv: readonly string[];
   readonly reload: () => LoadedSettings;
@@ -102,7 +105,7 @@ class Daemon {
   }
 
   async start(lock: NameLock, log: LogFiles): Promise<void> {
-    const { name, loaded, argv, onEnd } = this.#request;
+    const { name, app, loaded, argv, onEnd } = this.#request;
     const runner = this.#runner;
     runner.on('settings', ({ changed, settings }) => {
       this.#reporter.configure(reporterSettingsOf(settings, false));
@@ -114,13 +117,16 @@ class Daemon {
     const control = await ControlServer.open({ path: socket, token, handlers: this.#handlers() });
     const program = runner.program.plan.command.display;
     const places = { folder: loaded.folder, startedIn: process.cwd(), socket, log };
-    writeRecord(lock, { ...ownIdentity(), ...places, name, program, argv, token, startedAt: Date.now(), version });
+    const { after } = loaded.settings;
+    const startedAt = Date.now();
+    writeEnvironment(lock, ownEnvironment());
+    writeRecord(lock, { ...ownIdentity(), ...places, name, program, app, after, argv, token, startedAt, version });
     this.#handleSignals();
     const notified = this.#result(runner.program.readiness.outcome).then(sendStartResult);
-    runner.on('end', async () => {
+    runner.on('end', async ({ reason }) => {
       await notified;
       try {
-        deleteRecord(lock);
+        endRecord(lock, reason.kind === 'program' ? 'ended' : 'stopped');
       } catch (error) {
         complain(messageOf(error));
       }
@@ -169,11 +175,11 @@ class Daemon {
     };
   }
 
-  /** Adds the last output to the outcome of a start that failed. */
+  /** Adds the pid of the program to the outcome of a start, and the last output to that of one that failed. */
   async #result(starting: Promise<StartOutcome>): Promise<StartResult> {
     const outcome = await starting;
     if (outcome.state === 'gone') return { ...outcome, tail: this.#buffer.tail(tailLines) };
-    if (outcome.state !== 'failed') return outcome;
+    if (outcome.state !== 'failed') return { ...outcome, pid: this.#runner.program.running?.pid };
     // The rest of the output is read within two turns, in which the next run may start: its outcome counts then.
     await nextTurn();
     await nextTurn();

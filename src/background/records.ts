@@ -1,15 +1,16 @@
 /**
  * Records of background programs, in one folder per name:
  *
- *     $XDG_STATE_HOME/devwatch/background/<name>/record.json    the devwatch that runs it
- *                                               /logs.json      where its logs are, if elsewhere
- *                                               /lock/<owner>   see name-lock.ts
+ *     $XDG_STATE_HOME/devwatch/background/<name>/record.json       the devwatch that runs or ran it
+ *                                               /environment.json  the variables that `devwatch start` had
+ *                                               /lock/<owner>      see name-lock.ts
+ *
+ * Both files stay when the program has ended, so that it can be started again as it was.
  */
 
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import { everything } from '../config/apps.ts';
 import { livenessOf, type ProcessIdentity } from '../process/tree/identity.ts';
 import { attempt, codeOf, messageOf, UsageError } from '../shared/errors.ts';
@@ -17,7 +18,6 @@ import { ownershipFlaw } from '../shared/file-ownership.ts';
 import { isObject } from './control-protocol.ts';
 import { type NameLock, ownerOf } from './name-lock.ts';
 import { backgroundFolder } from './private-folder.ts';
-import { checkName } from './program-names.ts';
 
 /** Files that hold the output of a program. Absolute paths; both may be the same. */
 export interface LogFiles {
@@ -34,6 +34,9 @@ export interface BackgroundRecord extends ProcessIdentity {
   readonly startedIn: string;
   /** The program as it is shown to people. */
   readonly program: string;
+  /** Its name under `apps`, if it is one of them, and the apps that are started before it. */
+  readonly app?: string | undefined;
+  readonly after: readonly string[];
   /** Arguments of `devwatch start`. */
   readonly argv: readonly string[];
   /** Secret for its control socket: 32 random bytes in hex. */
@@ -43,6 +46,8 @@ export interface BackgroundRecord extends ProcessIdentity {
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
   readonly version: string;
+  /** How it ended: a person or a signal stopped it, or the program ended by itself. Missing while it runs. */
+  readonly end?: 'stopped' | 'ended';
 }
 
 /** State of one name. */
@@ -66,17 +71,15 @@ export const newToken = (): string => randomBytes(32).toString('hex');
 /** Replaces the record of a name in one step. */
 export function writeRecord(lock: NameLock, record: BackgroundRecord): void {
   lock.check();
-  // The logs outlive the record.
-  const logsFile = logsFileOf(lock.name);
-  if (isDeepStrictEqual(record.log, defaultLogsOf(lock.name))) fs.rmSync(logsFile, { force: true });
-  else writeJson(logsFile, record.log);
   writeJson(recordFileOf(lock.name), record);
 }
 
-/** Deletes the record of a name, because its program has ended. The logs stay. */
-export function deleteRecord(lock: NameLock): void {
+/** Notes that the program of a name has ended; removes a record that is damaged. */
+export function endRecord(lock: NameLock, end: 'stopped' | 'ended'): void {
   lock.check();
-  fs.rmSync(recordFileOf(lock.name), { force: true });
+  const { record } = readRecord(lock.name);
+  if (record === undefined) fs.rmSync(recordFileOf(lock.name), { force: true });
+  else writeJson(recordFileOf(lock.name), { ...record, end });
 }
 
 function writeJson(file: string, value: object): void {
@@ -87,11 +90,28 @@ function writeJson(file: string, value: object): void {
   fs.renameSync(next, file);
 }
 
-/** Returns the log files of a program, whether it runs or not. */
-export function logsOf(name: string): LogFiles {
-  checkName(name);
-  const { value } = readJson(logsFileOf(name));
-  return isLogFiles(value) ? { out: value.out, err: value.err } : defaultLogsOf(name);
+/** Deletes all that is kept about a name: its record and its logs, except those in a place that the user has chosen. */
+export function deleteProgram(lock: NameLock): void {
+  lock.check();
+  for (const file of fs.readdirSync(lock.folder)) {
+    if (file !== 'lock') fs.rmSync(path.join(lock.folder, file), { recursive: true, force: true });
+  }
+  lock.release();
+  // These fail if another process has acquired the name since.
+  attempt(() => fs.rmdirSync(path.join(lock.folder, 'lock')));
+  attempt(() => fs.rmdirSync(lock.folder));
+}
+
+/** Keeps the variables with which a program is started again. */
+export function writeEnvironment(lock: NameLock, variables: NodeJS.ProcessEnv): void {
+  lock.check();
+  writeJson(environmentFileOf(lock.name), variables);
+}
+
+/** Returns the variables that a program was started with; undefined if they are not known. */
+export function readEnvironment(name: string): NodeJS.ProcessEnv | undefined {
+  const { value } = readJson(environmentFileOf(name));
+  return isObject(value) && Object.values(value).every(isText) ? (value as NodeJS.ProcessEnv) : undefined;
 }
 
 /** Returns the log files of a program whose settings do not set `log`. */
@@ -102,16 +122,19 @@ export const defaultLogsOf = (name: string): LogFiles => ({
 
 const fileOf = (name: string, file: string): string => path.join(backgroundFolder(), name, file);
 const recordFileOf = (name: string): string => fileOf(name, 'record.json');
-const logsFileOf = (name: string): string => fileOf(name, 'logs.json');
+const environmentFileOf = (name: string): string => fileOf(name, 'environment.json');
 
 /** Returns all names that have a record or an owner, in alphabetical order; damaged records with a `problem`. */
-export function listEntries(): BackgroundEntry[] {
-  return fs
+export const listEntries = (): BackgroundEntry[] => namesWithFolder().flatMap((name) => entryOf(name) ?? []);
+
+/** Returns the names of which only files are left, such as the logs of a program that could not be started. */
+export const leftoverNames = (): string[] => namesWithFolder().filter((name) => entryOf(name) === undefined);
+
+const namesWithFolder = (): string[] =>
+  fs
     .readdirSync(backgroundFolder())
     .filter((name) => !name.startsWith('.'))
-    .sort()
-    .flatMap((name) => entryOf(name) ?? []);
-}
+    .sort();
 
 /** Finds programs by name, by the folder they run or were started in, or `all`. @throws UsageError unless `all` or one is found */
 export function findEntries(word: string): BackgroundEntry[] {
@@ -121,23 +144,32 @@ export function findEntries(word: string): BackgroundEntry[] {
   if (word === everything) return entries;
   const named = entries.filter(({ name }) => name === word);
   if (named.length > 0) return named;
-  const folder = realPath(path.resolve(word));
-  const found = entries.filter(({ record }) =>
-    [record?.folder, record?.startedIn].some((other) => other !== undefined && realPath(other) === folder),
-  );
+  const found = entriesIn(path.resolve(word), entries);
   if (found.length > 0) return found;
-  const known = entries.length === 0 ? '' : ` · known: ${entries.map(({ name }) => name).join(', ')}`;
-  throw new UsageError(`no background program is named ${word}, and none was started in that folder${known}`);
+  throw new UsageError(
+    `no background program is named ${word}, and none was started in that folder${knownNames(entries)}`,
+  );
 }
+
+/** Returns the programs that run in a folder, or were started there. */
+export function entriesIn(folder: string, entries: readonly BackgroundEntry[] = listEntries()): BackgroundEntry[] {
+  const real = realPath(folder);
+  return entries.filter(({ record }) =>
+    [record?.folder, record?.startedIn].some((other) => other !== undefined && realPath(other) === real),
+  );
+}
+
+/** Lists the names for a message; empty if there are none. */
+export const knownNames = (entries: readonly BackgroundEntry[]): string =>
+  entries.length === 0 ? '' : ` · known: ${entries.map(({ name }) => name).join(', ')}`;
 
 function entryOf(name: string): BackgroundEntry | undefined {
   try {
-    const file = recordFileOf(name);
-    const { value, problem = value === undefined ? undefined : `${file}: is damaged` } = readJson(file);
-    if (isRecord(value) && value.name === name) {
-      const liveness = livenessOf(value);
+    const { record, problem } = readRecord(name);
+    if (record !== undefined) {
+      const liveness = record.end === undefined ? livenessOf(record) : 'dead';
       const foreign = liveness === 'foreign' ? { problem: 'belongs to another container: its state is unknown' } : {};
-      return { name, record: value, alive: liveness === 'alive', ...foreign };
+      return { name, record, alive: liveness === 'alive', ...foreign };
     }
     const owner = ownerOf(name);
     if (owner !== undefined)
@@ -146,6 +178,13 @@ function entryOf(name: string): BackgroundEntry | undefined {
   } catch (error) {
     return { name, alive: false, problem: messageOf(error) };
   }
+}
+
+function readRecord(name: string): { readonly record?: BackgroundRecord; readonly problem?: string } {
+  const file = recordFileOf(name);
+  const { value, problem } = readJson(file);
+  if (isRecord(value) && value.name === name) return { record: value };
+  return problem !== undefined ? { problem } : value === undefined ? {} : { problem: `${file}: is damaged` };
 }
 
 /** Reads a JSON file, which may hold any value. It is checked before, because only this user can replace it. */
@@ -173,14 +212,13 @@ const textFields = 'name startTime boot namespace program folder startedIn token
 
 function isRecord(value: unknown): value is BackgroundRecord {
   if (!isObject(value)) return false;
-  const { pid, startedAt, argv, log } = value;
+  const { pid, startedAt, argv, after, log } = value;
   return (
     textFields.every((field) => isText(value[field])) &&
     Number.isSafeInteger(pid) &&
     Number(pid) > 0 &&
     Number.isFinite(startedAt) &&
-    Array.isArray(argv) &&
-    argv.every(isText) &&
+    [argv, after].every((list) => Array.isArray(list) && list.every(isText)) &&
     isLogFiles(log)
   );
 }

@@ -44,7 +44,11 @@ export interface Daemon {
 const forkTimeoutMs = 10_000;
 
 /** Result of a start. `tail`: the last lines of the program's output, if it failed or ended before it was up. */
-export type StartResult = StartOutcome & { readonly tail?: readonly string[] };
+export type StartResult = StartOutcome & {
+  /** The program's process, while it runs. */
+  readonly pid?: number | undefined;
+  readonly tail?: readonly string[];
+};
 
 /** Time for `devwatch start` to read the result: it may be stopped, and macOS buffers no more than 8 KB. */
 const sendTimeoutMs = 1000;

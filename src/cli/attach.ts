@@ -13,8 +13,8 @@ const maxRequestBytes = 32 * 1024;
 
 /** Returns when the program has been stopped, or on Ctrl-C, which leaves the program running. */
 export async function execute({ operands }: Invocation): Promise<void> {
-  const [entry, ...others] = selectEntries(operands);
-  if (!entry || others.length > 0) throw new UsageError('attach takes one program · devwatch attach <name>');
+  const [entry, ...others] = selectEntries(operands, 'attach');
+  if (!entry || others.length > 0) throw new UsageError('attach takes one program · devwatch attach [name]');
   const { record, name, alive } = entry;
   if (record === undefined || !alive) throw new UsageError(notRunning(name, alive));
   const abort = abortOnInterrupt();

@@ -2,7 +2,14 @@
 
 import fs from 'node:fs';
 import { defaultName } from '../background/program-names.ts';
-import { type BackgroundEntry, type BackgroundRecord, findEntries } from '../background/records.ts';
+import {
+  type BackgroundEntry,
+  type BackgroundRecord,
+  entriesIn,
+  findEntries,
+  knownNames,
+  listEntries,
+} from '../background/records.ts';
 import type { StartResult } from '../background/spawn-daemon.ts';
 import type { CommandLine } from '../config/argv.ts';
 import { terminateStaleOrphans } from '../process/crash-safety/orphans.ts';
@@ -15,26 +22,60 @@ import { formatAddress, formatPath } from '../terminal/format.ts';
 import { exitCodes, note, print, printRaw } from './print.ts';
 import { argumentsOf, type NamedProgram } from './select-programs.ts';
 
-/** Returns the entries that the words mean, each of them once. Throws as `findEntries` does. */
-export function selectEntries(words: readonly string[]): BackgroundEntry[] {
-  const entries = words.flatMap((word) => findEntries(word));
+/**
+ * Returns the entries that the words mean, each of them once; without words, the only program of this folder. A folder
+ * and `all` leave out programs that have ended, unless they are included.
+ *
+ * @throws UsageError if a word means no program, or the folder has none, or several
+ */
+export function selectEntries(words: readonly string[], verb: string, withEnded = false): readonly BackgroundEntry[] {
+  if (words.length === 0) return onlyEntryHere(verb);
+  const entries = words.flatMap((word) => {
+    const found = findEntries(word);
+    const isName = found.length === 1 && found[0]?.name === word;
+    return isName || withEnded ? found : found.filter((entry) => !hasEnded(entry));
+  });
   return [...new Map(entries.map((entry) => [entry.name, entry])).values()];
+}
+
+const hasEnded = ({ record }: BackgroundEntry): boolean => record?.end !== undefined;
+
+/** Returns the only program of this folder; if several were started here, the only one that has not ended. */
+export function onlyEntryHere(verb: string): readonly BackgroundEntry[] {
+  const here = entriesIn(process.cwd());
+  const unended = here.filter((entry) => !hasEnded(entry));
+  const found = unended.length > 0 ? unended : here;
+  if (found.length === 1) return found;
+  if (found.length === 0) {
+    throw new UsageError(
+      `${verb} needs a name: no background program was started in this folder${knownNames(listEntries())}`,
+    );
+  }
+  const names = found.map(({ name }) => name).join(', ');
+  throw new UsageError(`${verb} needs a name: this folder has ${names} · devwatch ${verb} ${found[0]?.name}`);
 }
 
 /**
  * Applies an action to each program that the words mean, to all of them at the same time.
  *
  * @returns the exit code: the highest one of the programs
- * @throws UsageError if there are no words, or one of them means no program
+ * @throws UsageError as `selectEntries` does
  */
 export async function forEachEntry(
   words: readonly string[],
   verb: string,
   act: (entry: BackgroundEntry) => Promise<number>,
 ): Promise<number> {
-  if (words.length === 0) throw new UsageError(`${verb} needs a program · devwatch ${verb} <name|folder|all>`);
-  const entries = selectEntries(words);
+  const entries = selectEntries(words, verb);
   if (entries.length === 0) print('nothing runs in the background');
+  return actOnEach(entries, act);
+}
+
+/** Applies an action to each program; prints what goes wrong. Returns the highest exit code. */
+export async function actOnEach(
+  entries: readonly BackgroundEntry[],
+  act: (entry: BackgroundEntry) => Promise<number>,
+): Promise<number> {
   const codes = await Promise.all(
     entries.map(async (entry) => {
       try {
@@ -49,20 +90,8 @@ export async function forEachEntry(
   return Math.max(0, ...codes);
 }
 
-/** Applies an action to each running program; the others fail. See `forEachEntry`. */
-export const forEachRunning = (
-  words: readonly string[],
-  verb: string,
-  act: (record: BackgroundRecord) => Promise<number>,
-): Promise<number> =>
-  forEachEntry(words, verb, async ({ name, record, alive }) => {
-    if (record !== undefined && alive) return act(record);
-    print(notRunning(name, alive));
-    return exitCodes.failed;
-  });
-
 export const notRunning = (name: string, alive: boolean): string =>
-  alive ? `${name} is being started` : `${name} is not running · devwatch start`;
+  alive ? `${name} is being started` : `${name} is not running · devwatch start ${name}`;
 
 /** Returns the name that a program gets in the background. */
 export const nameOf = ({ app, loaded }: NamedProgram): string =>
@@ -103,15 +132,14 @@ export async function awaitResult(name: string, starting: Promise<StartResult>):
   }
 }
 
-/** `pid` is that of devwatch; `describeNext` describes what devwatch does next, if that is known. */
+/** `describeNext` describes what devwatch does next, if that is known. */
 interface ReportOptions {
   readonly isRestart?: boolean;
-  readonly pid: number;
   readonly describeNext?: (next: Next['kind']) => string;
 }
 
 /** Prints the result of a start or restart, with the last output of a program that failed; returns the exit code. */
-export function printResult(name: string, result: AwaitedResult, options: ReportOptions): 0 | 1 {
+export function printResult(name: string, result: AwaitedResult, options: ReportOptions = {}): 0 | 1 {
   const { code, lines } = describeResult(name, result, options);
   const [own = '', ...output] = lines;
   print(own);
@@ -123,31 +151,32 @@ export function printResult(name: string, result: AwaitedResult, options: Report
 export function describeResult(
   name: string,
   result: AwaitedResult,
-  { isRestart = false, pid, describeNext }: ReportOptions,
+  { isRestart = false, describeNext }: ReportOptions,
 ): { readonly code: 0 | 1; readonly lines: readonly string[] } {
   const again = isRestart ? ' again' : '';
   const logs = `logs: devwatch logs ${name}`;
+  const pid = 'pid' in result && result.pid !== undefined ? `pid ${result.pid}` : undefined;
   const tail = 'tail' in result ? (result.tail ?? []) : [];
   const report = <Code extends 0 | 1>(code: Code, ...parts: readonly (string | undefined)[]) => ({
     code,
     lines: [`${name} ${parts.filter((part) => part !== undefined).join(' · ')}`, ...tail.map((line) => `  ${line}`)],
   });
-  const where = `pid ${pid} · ${logs}`;
+  const where = [pid, logs] as const;
   switch (result.state) {
     case 'up': {
       const address = formatAddress(result) || undefined;
-      return report(0, `is up${again} after ${formatTime(result.ms)}`, address, where);
+      return report(0, `is up${again} after ${formatTime(result.ms)}`, address, ...where);
     }
     case 'running':
-      return report(0, `is running${again}`, where);
+      return report(0, `is running${again}`, ...where);
     case 'ended':
-      return report(0, `has run${again} and ended`, describeNext?.(result.next), where);
+      return report(0, `has run${again} and ended`, describeNext?.(result.next), ...where);
     case 'failed':
-      return report(1, `failed: ${result.reason}`, describeNext?.(result.next), where);
+      return report(1, `failed: ${result.reason}`, describeNext?.(result.next), ...where);
     case 'waiting':
-      return report(0, `is waiting for ${formatPath(result.awaited, process.cwd())}`, where);
+      return report(0, `is waiting for ${formatPath(result.awaited, process.cwd())}`, ...where);
     case 'late':
-      return report(1, `is not up${again} after ${formatTime(startTimeoutMs)}`, 'it keeps running', where);
+      return report(1, `is not up${again} after ${formatTime(startTimeoutMs)}`, 'it keeps running', ...where);
     case 'gone':
       return report(1, `ended before it was up${again}`, logs);
   }

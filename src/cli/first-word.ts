@@ -18,10 +18,9 @@ function commandFor(word: string, rest: string): string | undefined {
     ['inspect', `devwatch --inspect ${program}`],
     ['ps l show info describe desc monit imonit dashboard dash top', 'devwatch list'],
     ['jlist prettylist pid id', 'devwatch list --json'],
-    [
-      'kill delete del rm remove down stopall stopbypid',
-      `devwatch stop ${/^(?:kill|down|stopall)$/.test(word) ? rest || 'all' : name}`,
-    ],
+    ['kill down stopall stopbypid', `devwatch stop ${/^(?:kill|down|stopall)$/.test(word) ? rest || 'all' : name}`],
+    ['remove', `devwatch delete ${name}`],
+    ['resurrect', `devwatch start ${rest || 'all'}`],
     ['restartall', 'devwatch restart all'],
     ['up', `devwatch start${rest && ` ${rest}`}`],
     ['startOrRestart startOrReload startOrGracefulReload', `devwatch start ${program}`],
@@ -29,7 +28,7 @@ function commandFor(word: string, rest: string): string | undefined {
     ['send', `devwatch attach ${name}`],
     ['flush cleanlogs', `devwatch logs --clear ${name}`],
     ['ecosystem create', 'devwatch init'],
-    ['startup unstartup save resurrect dump cleardump', `devwatch unit ${program}`],
+    ['startup unstartup save dump cleardump', `devwatch unit ${program}`],
     ['profile:cpu profile:mem', `devwatch --cpu-prof ${program}`],
     ['version', 'devwatch --version'],
   ];

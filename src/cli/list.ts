@@ -14,7 +14,7 @@ import type { Invocation } from './subcommands.ts';
  * A program, as `--json` prints it. `owner` is the pid of the devwatch that runs the program; `uptime`, since the start
  * of the current run, `cpu` and `retryIn` are in ms, `memory` is in bytes. `next` is what devwatch does after an end.
  */
-type Row = { readonly name: string; readonly state: Status['state'] | 'dead' | 'unknown' } & {
+type Row = { readonly name: string; readonly state: Status['state'] | 'stopped' | 'dead' | 'unknown' } & {
   readonly next?: 'restart' | 'wait' | 'gave up' | undefined;
 } & {
   readonly [Key in 'reason' | 'awaited' | 'folder' | 'problem']?: string | undefined;
@@ -26,7 +26,7 @@ type Row = { readonly name: string; readonly state: Status['state'] | 'dead' | '
 
 /** Prints the programs that are named, or all. */
 export async function execute({ operands, options }: Invocation): Promise<void> {
-  const entries = operands.length === 0 ? listEntries() : selectEntries(operands);
+  const entries = operands.length === 0 ? listEntries() : selectEntries(operands, 'list', true);
   const rows = await Promise.all(entries.map(rowOf));
   if (options.json === true) printJson(rows, 2);
   else if (rows.length === 0) print('nothing runs in the background · devwatch start <script>');
@@ -38,6 +38,7 @@ async function rowOf({ name, record, alive, problem }: BackgroundEntry): Promise
   const common = { name, folder: record.folder, problem };
   // The state of a program in another container cannot be determined.
   if (!alive && problem !== undefined) return { ...common, state: 'unknown' };
+  if (record.end !== undefined) return { ...common, state: record.end };
   if (!alive) {
     await terminateOrphansOf(record);
     return { ...common, state: 'dead' };

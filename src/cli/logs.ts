@@ -2,10 +2,11 @@
 
 import fs from 'node:fs';
 import { followLog, readTail } from '../background/log-reader.ts';
-import { type BackgroundRecord, findEntries, logsOf } from '../background/records.ts';
+import { defaultLogsOf } from '../background/records.ts';
 import { clearLogs } from '../background/rotating-log-file.ts';
 import { readDuration } from '../config/option-kinds.ts';
 import { UsageError } from '../shared/errors.ts';
+import { selectEntries } from './background-programs.ts';
 import { printRaw } from './print.ts';
 import { abortOnInterrupt } from './signals.ts';
 import type { Invocation } from './subcommands.ts';
@@ -14,8 +15,11 @@ const defaultLines = 20;
 
 /** @throws UsageError if a word means no program, or an option has a bad value */
 export async function execute({ operands, options }: Invocation): Promise<void> {
-  if (operands.length === 0) throw new UsageError('logs needs a program · devwatch logs <name|folder|all>');
-  const programs = [...new Map(operands.flatMap(programsFor).map((program) => [program.name, program])).values()];
+  // The logs of a program exist also after it has ended.
+  const programs = selectEntries(operands, 'logs', true).map(({ name, record }) => ({
+    name,
+    log: record?.log ?? defaultLogsOf(name),
+  }));
   const isFollowing = options.follow === true;
   const files = programs.flatMap(({ name, log }) => {
     const all = options.err === true || log.out === log.err ? [log.err] : [log.out, log.err];
@@ -42,15 +46,4 @@ function readLineCount(text: string | boolean | undefined): number {
   const lines = text === undefined ? defaultLines : Number(text);
   if (Number.isInteger(lines) && lines >= 0) return lines;
   throw new UsageError(`--lines takes a whole number from 0, not ${text}`);
-}
-
-/** The logs of a program exist also after it has ended. */
-function programsFor(word: string): Pick<BackgroundRecord, 'name' | 'log'>[] {
-  try {
-    return findEntries(word).flatMap(({ name, record }) => ({ name, log: record?.log ?? logsOf(name) }));
-  } catch (error) {
-    const isName = error instanceof UsageError && /^[\w.-]+$/.test(word);
-    if (!isName || !fs.existsSync(logsOf(word).out)) throw error;
-    return [{ name: word, log: logsOf(word) }];
-  }
 }

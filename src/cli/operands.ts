@@ -6,7 +6,7 @@ import { messageOf, UsageError } from '../shared/errors.ts';
 import type { Invocation, Subcommand } from './subcommands.ts';
 
 /** Describes a subcommand to cac. */
-export function describeToCac({ name, usage = '<name|folder|all>...', options = {} }: Subcommand): CAC {
+export function describeToCac({ name, usage = '[name|folder|all]...', options = {} }: Subcommand): CAC {
   const cli = cac('devwatch');
   const command = cli.command(`${name} [...operands]`).usage(`${name} ${usage}`.trimEnd());
   for (const [flag, help] of Object.entries(options)) command.option(flag, help);

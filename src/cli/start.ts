@@ -1,92 +1,97 @@
 /** `devwatch start`: starts programs in the background. */
 
 import fs from 'node:fs';
-import { request } from '../background/control-client.ts';
-import { acquireName } from '../background/name-lock.ts';
-import { listEntries } from '../background/records.ts';
-import { type Daemon, type StartResult, spawnDaemon } from '../background/spawn-daemon.ts';
+import { type BackgroundEntry, listEntries } from '../background/records.ts';
+import { everything } from '../config/apps.ts';
+import type { CommandLine } from '../config/argv.ts';
 import type { Settings } from '../config/settings-types.ts';
 import { commandOf } from '../run/command-plan.ts';
-import { UsageError } from '../shared/errors.ts';
+import { attempt, UsageError } from '../shared/errors.ts';
 import type { Next } from '../shared/events.ts';
-import { argvFor, awaitResult, nameOf, printResult, startTimeoutMs } from './background-programs.ts';
-import { exitCodes, fail, print } from './print.ts';
+import { argvFor, nameOf, onlyEntryHere } from './background-programs.ts';
+import { type Launch, launchAll, launchOf } from './launch.ts';
+import { fail, print } from './print.ts';
 import { remarksOn } from './remarks.ts';
-import { type NamedProgram, programsOf } from './select-programs.ts';
-import { backgroundVariable, type Invocation } from './subcommands.ts';
-
-/** Size of devwatch's own log above which the next start rotates it. */
-const maxOwnLogBytes = 1024 * 1024;
-
-/** A devwatch to be started in the background: its program, the program's name there, and its own arguments. */
-interface Launch {
-  readonly program: NamedProgram;
-  readonly name: string;
-  readonly argv: readonly string[];
-}
+import { type NamedProgram, programsOf, readProject } from './select-programs.ts';
+import type { Invocation } from './subcommands.ts';
 
 /**
  * Starts a devwatch in the background for each program, and waits until all are up or have failed. A program that
- * depends on others is started when they are up.
+ * depends on others is started when they are up. The name of a program that was started before starts it again.
  *
  * @returns the exit code
  * @throws UsageError if a name is taken or used twice, or there is nothing that could be run
  */
 export async function execute({ line }: Invocation): Promise<number> {
+  const known = knownPrograms(line);
+  return known === undefined ? launchAll(newLaunches(line)) : startAgain(known);
+}
+
+/**
+ * Returns the programs to start again: the words are the names of such programs, or `all`, or there are none, in a
+ * folder where nothing else can be run and one program was started before. Files and `apps` come first.
+ */
+export function knownPrograms(line: CommandLine): readonly BackgroundEntry[] | undefined {
+  const { program: words, optionWords, literal, extra } = line;
+  if (optionWords.length > 0 || literal || extra.length > 0 || words.some((word) => fs.existsSync(word)))
+    return undefined;
+  if (words.length === 0) return runsNothing(line) ? attempt(() => onlyEntryHere('start')) : undefined;
+  const entries = listEntries();
+  if (words.length === 1 && words[0] === everything) return entries;
+  const known = entries.filter(({ name, record }) => words.includes(name) && record !== undefined);
+  const apps = attempt(() => readProject(line))?.apps.map(({ app }) => app) ?? [];
+  return known.length < new Set(words).size || words.some((word) => apps.includes(word)) ? undefined : known;
+}
+
+/** Returns whether neither the settings nor the folder name a program. */
+function runsNothing(line: CommandLine): boolean {
+  const [first, ...others] = attempt(() => programsOf(line)) ?? [];
+  if (first === undefined || others.length > 0) return false;
+  const { script, exec, nodeArgs } = first.loaded.settings;
+  return first.program.length === 0 && script === undefined && exec === undefined && !nodeArgs.includes('--test');
+}
+
+async function startAgain(entries: readonly BackgroundEntry[]): Promise<number> {
+  if (entries.length === 0) print('no program was started in the background before · devwatch start <script>');
+  for (const { name, alive } of entries) if (alive) print(`${name} is already running`);
+  return launchAll(
+    entries
+      .filter(({ alive }) => !alive)
+      .flatMap(({ record }) => record ?? [])
+      .map(launchOf),
+  );
+}
+
+/** Returns the launches of the programs that a command line means. Throws as `execute` does. */
+function newLaunches(line: CommandLine): readonly Launch[] {
   const programs = programsOf(line);
   for (const remark of [...remarksOn(line, programs), ...programs[0].loaded.notes]) fail(remark);
-  const launches = programs.map((program) => ({ program, name: nameOf(program), argv: argvFor(program, line) }));
-  const [only, ...others] = launches;
-  if (only !== undefined && others.length === 0) return (await launch(only)).code;
-  requireDistinct(launches);
-  const launched = new Map<string, Promise<Launched>>();
-  /** Launches a program once, after those that it depends on. */
-  const launchInTurn = (one: Launch): Promise<Launched> => {
-    const result = launched.get(one.name) ?? afterOthers(one);
-    launched.set(one.name, result);
-    return result;
+  if (programs.length > 1) requireDistinct(programs);
+  return programs.map((program) => newLaunch(program, line));
+}
+
+function newLaunch(program: NamedProgram, line: CommandLine): Launch {
+  const { app, loaded } = program;
+  const { display } = commandOf(program);
+  const name = nameOf(program);
+  return {
+    name,
+    display,
+    argv: argvFor(program, line),
+    startedIn: process.cwd(),
+    env: process.env,
+    folder: loaded.folder,
+    app,
+    after: loaded.settings.after,
+    describeNext: (next) => describeNext(next, name, loaded.settings),
   };
-  const afterOthers = async (one: Launch): Promise<Launched> => {
-    const awaited = launches.filter(({ program: { app = '' } }) => one.program.loaded.settings.after.includes(app));
-    const down: string[] = [];
-    for (const other of awaited) if (!(await launchInTurn(other)).isUp) down.push(other.name);
-    if (down.length === 0) return tryLaunch(one);
-    print(`${one.name} is not started: it depends on ${down.join(', ')}`);
-    return { code: exitCodes.failed, isUp: false };
-  };
-  const results = await Promise.all(launches.map(launchInTurn));
-  return Math.max(...results.map(({ code }) => code));
 }
-
-/** `isUp`: programs that depend on this one need not wait: it is up, or has done its work. */
-interface Launched {
-  readonly code: number;
-  readonly isUp: boolean;
-}
-
-async function tryLaunch(one: Launch): Promise<Launched> {
-  try {
-    return await launch(one);
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    fail(error.message);
-    return { code: exitCodes.usage, isUp: await isUpAlready(one.name) };
-  }
-}
-
-async function isUpAlready(name: string): Promise<boolean> {
-  const record = listEntries().find((entry) => entry.name === name && entry.alive)?.record;
-  if (record === undefined) return false;
-  const starting = request(record, 'start', { timeoutMs: startTimeoutMs }) as Promise<StartResult>;
-  return isUp(await awaitResult(name, starting).catch(() => ({ state: 'gone' })));
-}
-
-const isUp = ({ state }: { readonly state: string }): boolean => ['up', 'running', 'ended'].includes(state);
 
 /** Each program needs a name and logs of its own. */
-function requireDistinct(launches: readonly Launch[]): void {
+function requireDistinct(programs: readonly NamedProgram[]): void {
   const seen = new Set<string>();
-  for (const { name, program } of launches) {
+  for (const program of programs) {
+    const name = nameOf(program);
     const { log } = program.loaded.settings;
     if (seen.has(name)) {
       throw new UsageError(`two programs would be named ${name} · set a different "name" for one of them`);
@@ -97,50 +102,6 @@ function requireDistinct(launches: readonly Launch[]): void {
     seen.add(name);
     if (log !== undefined) seen.add(log);
   }
-}
-
-async function launch({ program, name, argv }: Launch): Promise<Launched> {
-  const { loaded } = program;
-  const { display } = commandOf(program);
-  const lock = acquireName(name, loaded.folder);
-  const ownLog = `${lock.folder}/devwatch.log`;
-  if (sizeOf(ownLog) > maxOwnLogBytes) fs.renameSync(ownLog, `${ownLog}.1`);
-  const ownSize = sizeOf(ownLog);
-  let daemon: Daemon;
-  try {
-    daemon = await spawnDaemon({
-      file: process.execPath,
-      args: [process.argv[1] ?? '', ...argv],
-      env: { ...process.env, [backgroundVariable]: name },
-      folder: process.cwd(),
-      log: ownLog,
-      prepare: (identity) => lock.transferTo(identity),
-    });
-  } catch (error) {
-    lock.release();
-    throw error;
-  }
-  const silent: StartResult = { state: 'gone' };
-  const starting = daemon.result.then((known) => known ?? silent);
-  const result = await awaitResult(name, starting);
-  daemon.leave();
-  const errors = result === silent ? textAfter(ownLog, ownSize) : [];
-  if (errors.length > 0) {
-    print(`${name} could not be started: ${display}`, ...errors.map((error) => `  ${error}`));
-    return { code: exitCodes.failed, isUp: false };
-  }
-  const describe = (next: Next['kind']): string => describeNext(next, name, loaded.settings);
-  const code = printResult(name, result, { pid: daemon.identity.pid, describeNext: describe });
-  return { code, isUp: isUp(result) };
-}
-
-/** Returns 0 if there is no log or it cannot be read: opening it will report that. */
-const sizeOf = (log: string): number => fs.lstatSync(log, { throwIfNoEntry: false })?.size ?? 0;
-
-/** Returns the last lines that were written to devwatch's own log after it had this size. */
-function textAfter(log: string, size: number): readonly string[] {
-  const text = fs.readFileSync(log).subarray(size).toString().trimEnd();
-  return text === '' ? [] : text.split('\n').slice(-10);
 }
 
 function describeNext(next: Next['kind'], name: string, { watch }: Settings): string {

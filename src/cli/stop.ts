@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from '../background/control-client.ts';
 import type { Status } from '../background/daemon.ts';
 import { acquireName } from '../background/name-lock.ts';
-import { type BackgroundEntry, type BackgroundRecord, deleteRecord } from '../background/records.ts';
+import { type BackgroundEntry, type BackgroundRecord, endRecord } from '../background/records.ts';
 import { defaultSettings } from '../config/defaults.ts';
 import { livenessOf, type ProcessIdentity } from '../process/tree/identity.ts';
 import { maxTimerMs } from '../shared/clock.ts';
@@ -27,7 +27,7 @@ async function stopProgram({ name, record, owner: holder, alive }: BackgroundEnt
   const owner = record ?? holder;
   if (owner === undefined || !alive) {
     await terminateOrphansOf(record);
-    removeRecord(name);
+    if (record?.end === undefined) endDead(name);
     print(`${name} was not running`);
     return exitCodes.ok;
   }
@@ -45,7 +45,7 @@ async function stopProgram({ name, record, owner: holder, alive }: BackgroundEnt
     await sleep(pollIntervalMs);
   }
   await terminateOrphansOf(record);
-  if (isKilled) removeRecord(name);
+  if (isKilled) endDead(name);
   print(`${name} has been stopped`);
   return exitCodes.ok;
 }
@@ -76,9 +76,9 @@ function send(owner: ProcessIdentity, signal: NodeJS.Signals): void {
   }
 }
 
-/** Deletes the record of a devwatch that is dead. */
-function removeRecord(name: string): void {
+/** Notes the end of a devwatch that is dead and could not do so itself. */
+function endDead(name: string): void {
   const lock = acquireName(name, process.cwd());
-  deleteRecord(lock);
+  endRecord(lock, 'stopped');
   lock.release();
 }

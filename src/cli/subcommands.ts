@@ -23,7 +23,7 @@ export type Execute = (invocation: Invocation) => Promise<number> | Promise<void
 
 interface Row {
   readonly aliases?: readonly string[];
-  /** The usage after the name; by default `<name|folder|all>...`. */
+  /** The usage after the name; by default `[name|folder|all]...`. */
   readonly usage?: string;
   readonly help: string | readonly string[];
   /** Flags as in `-f, --follow` and `-n, --lines <n>`, with their help. */
@@ -74,6 +74,7 @@ const table: Readonly<Record<Subcommand['group'], Readonly<Record<string, Row>>>
       usage: '[options] [script|command [args...]]',
       help: [
         'Starts a program in the background: the given one, an app of the settings by its name, or all of them.',
+        'The name of a program that was started before starts it again as it was, and so does "all" for all of them.',
         'Returns when it is up, or prints why it is not. Takes all options of devwatch; the most useful here are:',
       ],
       options: {
@@ -86,7 +87,10 @@ const table: Readonly<Record<Subcommand['group'], Readonly<Record<string, Row>>>
       load: () => import('./start.ts'),
     },
     stop: { help: 'Stops programs; returns when all of their processes are gone.', load: () => import('./stop.ts') },
-    restart: { help: 'Restarts programs; returns when they are up again.', load: () => import('./restart.ts') },
+    restart: {
+      help: 'Restarts programs, and starts those again that have ended; returns when they are up again.',
+      load: () => import('./restart.ts'),
+    },
     reload: { help: 'Makes programs read their settings again.', load: () => import('./reload.ts') },
     list: {
       aliases: ['ls', 'status'],
@@ -96,7 +100,7 @@ const table: Readonly<Record<Subcommand['group'], Readonly<Record<string, Row>>>
       load: () => import('./list.ts'),
     },
     logs: {
-      usage: '[options] <name|folder|all>...',
+      usage: '[options] [name|folder|all]...',
       help: 'Prints the last lines of the logs of programs.',
       options: {
         '-f, --follow': 'also print new lines as they come',
@@ -107,8 +111,13 @@ const table: Readonly<Record<Subcommand['group'], Readonly<Record<string, Row>>>
       },
       load: () => import('./logs.ts'),
     },
+    delete: {
+      aliases: ['del', 'rm'],
+      help: 'Deletes the logs of programs that have ended, and forgets how they were started. Aliases: del, rm.',
+      load: () => import('./delete.ts'),
+    },
     attach: {
-      usage: '<name>',
+      usage: '[name]',
       help: 'Shows the output of a program and sends it what is typed. Ctrl-C leaves it running.',
       load: () => import('./attach.ts'),
     },

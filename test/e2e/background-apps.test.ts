@@ -36,6 +36,11 @@ test('start starts all programs in order, each in its own devwatch, and the fold
     'web has been stopped',
   ]);
   expect(session.home.callers.filter((caller) => caller.isAlive())).toEqual([]);
+  // In their order again, from any folder.
+  expect(await session.runIn('/', {}, 'start', 'all')).toMatchObject({
+    code: 0,
+    out: expect.stringMatching(/^api is up after .*\nweb is up after .*\n$/),
+  });
 });
 
 test('start fails for a name that is taken, and starts the others', async () => {

@@ -42,7 +42,7 @@ test('start returns when the program is up, list shows it, and stop ends its pro
   expect(await session.run('stop', 'web')).toMatchObject({ code: 0, out: 'web has been stopped\n' });
   await program.gone;
   expect(isAlive(pid)).toBe(false);
-  expect(await session.rows()).toEqual([]);
+  expect(await session.rows()).toEqual([{ name: 'web', state: 'stopped', folder: session.project.path }]);
 });
 
 test('a save, a crash and devwatch restart each restart the program', async () => {
@@ -139,7 +139,7 @@ describe('start prints', () => {
     await using session = await Session.open({ 'server.js': dialHome() });
     const starting = session.run('start', '--name', 'web', '--ready', 'message', ...words, 'server.js');
     (await session.home.caller()).send(order);
-    expect((await starting).out).toMatch(new RegExp(`^${message}pid \\d+ · logs: devwatch logs web\n`));
+    expect((await starting).out).toMatch(new RegExp(`^${message}logs: devwatch logs web\n`));
   });
 
   test('why devwatch has exited with the program under --exit-on-crash', async () => {
@@ -199,7 +199,7 @@ describe('start prints', () => {
       [['start', 'sever.js'], /sever\.js: no such file .* did you mean server\.js/],
       [['start', '--name', '../web', 'server.js'], /"\.\.\/web" cannot be a name/],
       [['start', '--nmae', 'web', 'server.js'], /did you mean --name\?/],
-      [['stop'], /devwatch stop <name\|folder\|all>/],
+      [['stop'], /stop needs a name: no background program was started in this folder\n/],
       [['stop', ''], /"" is neither a name nor a folder/],
       [['stop', 'nobody'], /no background program is named nobody/],
       [['logs', 'nobody'], /no background program is named nobody/],
@@ -497,7 +497,7 @@ describe('the classical steps of a daemon', () => {
     process.kill(pid, 'SIGTERM');
     await program.gone;
     await until(() => !isAlive(pid));
-    expect(await session.rows()).toEqual([]);
+    expect((await session.rows()).map(({ state }) => state)).toEqual(['stopped']);
   });
 });
 
@@ -622,6 +622,37 @@ test('after SIGKILL of devwatch no process is left, list shows it as dead, and s
   expect((await session.rows())[0]).toMatchObject({ name: 'web', state: 'dead' });
   expect(await session.run('start', '--name', 'web', 'server.js')).toMatchObject({ code: 0 });
   expect((await session.rows())[0]).toMatchObject({ name: 'web', state: 'up' });
+});
+
+test('a program that was killed, or stopped, starts again from any folder with its words, folder and variables', async () => {
+  await using session = await Session.open({
+    'app/server.js': `require(process.env.TEST_DIAL)({ color: process.env.COLOR, cwd: process.cwd() });
+      require('http').createServer().listen(0);`,
+  });
+  const color = { COLOR: 'red' };
+  await session.runIn(session.project.at('app'), color, 'start', '--name', 'web', '--no-watch', 'server.js', 'word');
+  const first = await session.home.caller();
+  process.kill(session.record('web').pid, 'SIGKILL');
+  await first.gone;
+  for (const words of [
+    ['restart', 'web'],
+    ['stop', 'web'],
+    ['start', 'all'],
+    ['stop', 'web'],
+    ['restart', 'web'],
+  ]) {
+    const { code, out } = await session.runIn('/', { COLOR: 'blue' }, ...words);
+    expect(code, words.join(' ')).toBe(0);
+    if (words[0] === 'stop') continue;
+    const { pid, says } = await session.home.caller();
+    expect(says).toMatchObject({ color: 'red', cwd: session.project.at('app'), argv: ['word'] });
+    expect(out).toMatch(new RegExp(`^web is up after .* · pid ${pid} · `));
+  }
+  // In its folder the program needs no name.
+  const folder = session.project.at('app');
+  expect(await session.runIn(folder, {}, 'stop')).toMatchObject({ code: 0, out: 'web has been stopped\n' });
+  expect(await session.runIn(folder, {}, 'delete')).toMatchObject({ code: 0, out: 'web has been deleted\n' });
+  expect(fs.existsSync(session.file('web', ''))).toBe(false);
 });
 
 test.each([

@@ -54,8 +54,17 @@ export class Session implements AsyncDisposable {
     return spawn(process.execPath, [cli, ...words], { cwd: this.project.path, env: this.env, stdio: 'pipe' });
   }
 
-  async run(...words: readonly string[]): Promise<Result> {
-    const child = this.spawn(...words);
+  run(...words: readonly string[]): Promise<Result> {
+    return this.#result(this.spawn(...words));
+  }
+
+  /** Runs a command in another folder, with more variables. */
+  runIn(cwd: string, variables: NodeJS.ProcessEnv, ...words: readonly string[]): Promise<Result> {
+    const env = { ...this.env, ...variables };
+    return this.#result(spawn(process.execPath, [cli, ...words], { cwd, env, stdio: 'pipe' }));
+  }
+
+  async #result(child: ChildProcess): Promise<Result> {
     child.stdin?.end();
     let out = '';
     let err = '';

@@ -58,7 +58,7 @@ export function runVariables(run: number, cause: Cause, changes: readonly Change
  * command line, even after the script: it adds the file's variables to `process.env`, where they would outlive their
  * removal from the file. /proc has the original.
  */
-function ownEnvironment(): NodeJS.ProcessEnv {
+export function ownEnvironment(): NodeJS.ProcessEnv {
   if (!platform.hasProc || !process.argv.some((word) => word.startsWith('--env-file'))) return process.env;
   const original = fs.readFileSync('/proc/self/environ', 'utf8').split('\0');
   const entries = original.map((entry): [string, string] => {

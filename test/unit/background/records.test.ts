@@ -2,15 +2,17 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { acquireName } from '../../../src/background/name-lock.ts';
+import { acquireName, NameLock } from '../../../src/background/name-lock.ts';
 import {
   type BackgroundRecord,
-  defaultLogsOf,
-  deleteRecord,
+  deleteProgram,
+  endRecord,
   findEntries,
+  leftoverNames,
   listEntries,
-  logsOf,
   newToken,
+  readEnvironment,
+  writeEnvironment,
   writeRecord,
 } from '../../../src/background/records.ts';
 import { ownIdentity, type ProcessIdentity } from '../../../src/process/tree/identity.ts';
@@ -30,6 +32,7 @@ const recordOf = (name: string, changes: Partial<BackgroundRecord> = {}): Backgr
   folder: state.path,
   startedIn: path.dirname(state.path),
   program: 'server.js',
+  after: [],
   argv: ['server.js'],
   token: newToken(),
   socket: path.join(state.path, 'nobody.sock'),
@@ -117,7 +120,7 @@ describe('writeRecord', () => {
   test('writes files that only this user can read', () => {
     record('web');
     expect(fs.statSync(path.join(state.background, 'web', 'record.json')).mode & 0o777).toBe(0o600);
-    expect(fs.readdirSync(path.join(state.background, 'web')).sort()).toEqual(['lock', 'logs.json', 'record.json']);
+    expect(fs.readdirSync(path.join(state.background, 'web')).sort()).toEqual(['lock', 'record.json']);
   });
 
   test.runIf(process.getuid?.() === 0)(
@@ -137,19 +140,42 @@ describe('writeRecord', () => {
     const lock = acquireName('web', '/here');
     lock.release();
     expect(() => writeRecord(lock, recordOf('web'))).toThrow(UsageError);
-    expect(() => deleteRecord(lock)).toThrow(UsageError);
+    expect(() => endRecord(lock, 'stopped')).toThrow(UsageError);
   });
 });
 
-test('logsOf finds the logs after the record has been deleted', () => {
+test('the record of a program that has ended stays, and its process is not alive', () => {
+  const written = record('web');
+  const [owner] = fs.readdirSync(path.join(state.background, 'web', 'lock'));
+  endRecord(new NameLock('web', owner ?? ''), 'stopped');
+  expect(listEntries()).toEqual([{ name: 'web', alive: false, record: { ...written, end: 'stopped' } }]);
+});
+
+test('the end of a program with a damaged record removes the record', () => {
   const lock = acquireName('web', '/here');
-  const { log } = recordOf('web');
+  fs.writeFileSync(path.join(lock.folder, 'record.json'), '{"name":', { mode: 0o600 });
+  endRecord(lock, 'stopped');
+  expect(fs.readdirSync(lock.folder)).toEqual(['lock']);
+});
+
+test('the variables of a start are kept for this user alone', () => {
+  const lock = acquireName('web', '/here');
+  writeEnvironment(lock, { COLOR: 'red', 'a.b': '1' });
+  expect(readEnvironment('web')).toEqual({ COLOR: 'red', 'a.b': '1' });
+  expect(fs.statSync(path.join(lock.folder, 'environment.json')).mode & 0o777).toBe(0o600);
+  expect(readEnvironment('api')).toBeUndefined();
+});
+
+test('deleteProgram leaves nothing of a name', () => {
+  const lock = acquireName('web', '/here');
   writeRecord(lock, recordOf('web'));
-  deleteRecord(lock);
-  expect(logsOf('web')).toEqual(log);
-  writeRecord(lock, recordOf('web', { log: defaultLogsOf('web') }));
-  expect(logsOf('web')).toEqual({
-    out: path.join(state.background, 'web', 'out.log'),
-    err: path.join(state.background, 'web', 'err.log'),
-  });
+  fs.writeFileSync(path.join(lock.folder, 'out.log.1'), '');
+  deleteProgram(lock);
+  expect(fs.readdirSync(state.background)).toEqual([]);
+});
+
+test('files of a program that never ran are found, to be deleted', () => {
+  record('web');
+  acquireName('api', '/here').release();
+  expect(leftoverNames()).toEqual(['api']);
 });
