@@ -13,7 +13,13 @@ export const print = (...lines: readonly string[]): void =>
 /** Prints a value to stdout, as JSON. */
 export const printJson = (value: unknown, indent?: number): void => printRaw(`${printableJson(value, indent)}\n`);
 
-/** Prints bytes as they are: output of a program, or the content of a file. */
+/** Prints the content of a file to stdout: a terminal shows it, anything else gets it as it is. */
+export function printText(text: string): void {
+  if (process.stdout.isTTY) print(...text.trimEnd().split('\n'));
+  else printRaw(text);
+}
+
+/** Prints output of a program as it is. */
 export const printRaw = (content: string | Uint8Array): void => void process.stdout.write(content);
 
 /** Prints a message of devwatch to stderr. */

@@ -8,6 +8,7 @@ import type { Settings } from '../config/settings-types.ts';
 import { commandOf, type ProgramRequest, plannedOnce } from '../run/command-plan.ts';
 import { didYouMean, plain } from '../shared/did-you-mean.ts';
 import { UsageError } from '../shared/errors.ts';
+import { parseListenAddress } from '../shared/listen-address.ts';
 import { defaultProgram } from './default-program.ts';
 
 export interface NamedProgram extends ProgramRequest {
@@ -71,7 +72,10 @@ function refuseSharedPorts(programs: Programs): void {
   const owners = new Map<number, string | undefined>();
   for (const program of programs) {
     const { liveReload, hold } = program.loaded.settings;
-    const ports = { liveReload: liveReload === true ? liveReloadPort : liveReload, hold };
+    const ports = {
+      liveReload: liveReload === true ? liveReloadPort : liveReload,
+      hold: parseListenAddress(String(hold))?.port,
+    };
     for (const [key, port] of Object.entries(ports)) {
       // A Node program opens its ports itself.
       if (typeof port !== 'number' || (key === 'hold' && commandOf(program).isNode)) continue;

@@ -10,7 +10,7 @@ import { commandOf } from '../run/command-plan.ts';
 import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
 import { checkSocket, enablingCommands, type UnitFile, unitFiles, unitMark } from '../systemd/unit-file.ts';
 import { argvFor, nameOf } from './background-programs.ts';
-import { fail, print, printRaw } from './print.ts';
+import { fail, print, printText } from './print.ts';
 import { programsOf } from './select-programs.ts';
 import type { Invocation } from './subcommands.ts';
 
@@ -55,7 +55,7 @@ export function execute({ line: given }: Invocation): void {
     for (const file of writeUnits(files)) print(`wrote ${file}`);
     print('now run:', ...enablingCommands([...names.values()], sockets.length > 0).map((command) => `  ${command}`));
   } else {
-    printRaw(files.map(({ text }) => text).join('\n'));
+    printText(files.map(({ text }) => text).join('\n'));
   }
 }
 

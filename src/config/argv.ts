@@ -47,6 +47,9 @@ interface Flag {
 /** Returns whether this is the flag of an option that takes no value. */
 const isSwitch = (flag: Flag | undefined): boolean => flag?.spec !== undefined && !flag.takesValue;
 
+/** Switches that may have a value behind `=`. */
+const takesPort = ({ spec }: Flag): boolean => spec?.kind === 'port' || spec?.kind === 'address';
+
 const flagsByName: ReadonlyMap<string, Flag> = collectFlags();
 
 function collectFlags(): Map<string, Flag> {
@@ -188,7 +191,7 @@ class ArgvReader {
     if (flag.key === 'help' || flag.key === 'version') {
       if (attached !== undefined) throw new UsageError(`${flag.name} takes no value`);
       this.#set(flag.key === 'version' ? { version: true } : { help: flag.name === '-h' ? 'usual' : 'all' });
-    } else if (flag.spec?.kind === 'port' && /^\d/.test(attached ?? '')) {
+    } else if (takesPort(flag) && !['true', 'false', undefined].includes(attached)) {
       this.#store(flag, attached ?? '');
     } else {
       if (!['true', 'false', undefined].includes(attached)) {

@@ -7,6 +7,7 @@ import { maxTimerMs } from '../shared/clock.ts';
 import { didYouMean } from '../shared/did-you-mean.ts';
 import { messageOf, UsageError } from '../shared/errors.ts';
 import { formatDuration } from '../shared/format.ts';
+import { formatListenAddress, parseListenAddress } from '../shared/listen-address.ts';
 import { require } from '../shared/require.ts';
 import { healthDefaults, hookNames } from './defaults.ts';
 import type { OptionKind, OptionSpec } from './options.ts';
@@ -31,6 +32,7 @@ interface Kind {
 
 const texts = { anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }] };
 const text = { type: 'string', minLength: 1 };
+const ports = [{ type: 'boolean' }, { type: 'integer', minimum: 0, maximum: 65_535 }];
 const matching = (pattern: string): object => ({ type: 'string', pattern });
 
 const kinds: Readonly<Record<OptionKind, Kind>> = {
@@ -72,7 +74,12 @@ const kinds: Readonly<Record<OptionKind, Kind>> = {
   },
   port: {
     read: readPort,
-    schema: () => ({ anyOf: [{ type: 'boolean' }, { type: 'integer', minimum: 0, maximum: 65_535 }] }),
+    schema: () => ({ anyOf: ports }),
+    isSwitch: true,
+  },
+  address: {
+    read: readAddress,
+    schema: () => ({ anyOf: [...ports, matching('^((localhost|\\d+(\\.\\d+){3}|\\[[0-9a-fA-F:.]+\\]):)?\\d{1,5}$')] }),
     isSwitch: true,
   },
   health: { read: readHealth, schema: healthSchema },
@@ -280,6 +287,15 @@ function readPort(raw: unknown): boolean | number {
   throw new ValueError(`takes true, false or a port, not ${show(raw)}`);
 }
 
+/** A port by itself is one of this machine. */
+function readAddress(raw: unknown): boolean | number | string {
+  if (typeof raw === 'boolean') return raw;
+  const address = Array.isArray(raw) ? undefined : parseListenAddress(String(raw));
+  if (address === undefined)
+    throw new ValueError(`takes true, false, a port or an IP address with a port, not ${show(raw)}`);
+  return /^\d+$/.test(String(raw)) ? address.port : formatListenAddress(address);
+}
+
 function wholeNumber(raw: unknown): number | undefined {
   const number = typeof raw === 'string' && /^\d+$/.test(raw) ? Number(raw) : raw;
   return typeof number === 'number' && Number.isSafeInteger(number) && number >= 0 ? number : undefined;
@@ -368,6 +384,7 @@ function readSignal(raw: unknown): NodeJS.Signals | 'message' {
 
 /** Formats a value for a message, cut to a readable length. */
 export function show(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
+  // JSON has no Infinity, which 1e400 becomes.
+  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
   return text.length > 60 ? `${text.slice(0, 57)}…` : text;
 }

@@ -22,6 +22,7 @@ const kindDefaults = {
   count: { value: 'n' }, // a whole number ≥ 0
   size: { value: 'size' }, // bytes; `500M`, `2G`
   port: { default: false }, // true for the default one, false for none, or a number; the flag means true, or takes `=number`
+  address: { default: false }, // true or false, or a port with or without a host; the flag means true, or takes `=8000`
   health: { value: 'probe' }, // a probe, or an object with a probe and its times
   readiness: { value: 'check' }, // listen, message, exit, http://…, tcp://…, /pattern/
   hooks: { default: {} }, // name → command
@@ -161,7 +162,7 @@ const table = {
       help: 'grace period between the stop signal and SIGKILL',
     },
     standby: { kind: 'switch', default: true, rare: true, help: 'boot a standby process for the next run (Node)' },
-    hold: { kind: 'port', default: true, rare: true, help: 'keep ports open during restarts (or `=port`)' },
+    hold: { kind: 'address', default: true, rare: true, help: 'keep ports open during restarts (or `=port`)' },
     drain: { kind: 'duration', default: 100, rare: true, help: 'time for open requests to finish at a restart' },
     prewarm: { kind: 'selection', rare: true, help: 'load dependencies into the standby process' },
     keep: {
@@ -293,7 +294,7 @@ export function restartNotice(
   [before, after]: readonly [Settings, Settings],
 ): string | undefined {
   // Each run of the program reads whether ports are held; a port to open is read at the start only.
-  const opensPort = [before, after].some(({ hold }) => typeof hold === 'number');
+  const opensPort = [before, after].some(({ hold }) => typeof hold !== 'boolean');
   const keys = changed.filter((key) => specOf(key).affects.includes(effect) && (key !== 'hold' || opensPort));
   if (keys.length === 0) return undefined;
   return `${keys.join(', ')} ${keys.length === 1 ? 'takes' : 'take'} effect when devwatch is restarted`;

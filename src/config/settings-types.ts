@@ -37,6 +37,8 @@ type KindValues = Record<'text' | 'path' | 'readiness', string> &
     switch: boolean;
     selection: boolean | readonly string[];
     port: boolean | number;
+    /** A port on 127.0.0.1, or `host:port`. */
+    address: boolean | number | string;
     health: Health;
     hooks: Hooks;
     signal: NodeJS.Signals | 'message';

@@ -1,6 +1,7 @@
 /** Text of systemd units that run devwatch: systemd.service(5), systemd.socket(5), systemd.syntax(7). */
 
 import { UsageError } from '../shared/errors.ts';
+import { formatListenAddress, parseListenAddress } from '../shared/listen-address.ts';
 import { printable } from '../shared/printable.ts';
 import { version } from '../shared/version.ts';
 
@@ -102,7 +103,7 @@ const socketText = ({
 Description=Starts ${name} at the first connection
 
 [Socket]
-${sockets.map((address) => `ListenStream=${specifiers(address)}`).join('\n')}
+${sockets.map((address) => `ListenStream=${specifiers(streamOf(address))}`).join('\n')}
 
 [Install]
 WantedBy=sockets.target
@@ -110,11 +111,16 @@ WantedBy=sockets.target
 
 /** @throws UsageError unless the address is a port, an address with a port, or the absolute path of a Unix socket */
 export function checkSocket(address: string): void {
-  const port = /^(?:\d+(?:\.\d+){3}:|\[[0-9a-fA-F:.]+\]:)?(\d{1,5})$/.exec(address)?.[1];
-  if ((Number(port) >= 1 && Number(port) <= 65_535) || /^\/[^\s\p{Cc}\\]+$/u.test(address)) return;
+  if ((parseListenAddress(address)?.port ?? 0) > 0 || /^\/[^\s\p{Cc}\\]+$/u.test(address)) return;
   throw new UsageError(
     `--socket takes a port, an address such as 127.0.0.1:3000, or an absolute path, not ${JSON.stringify(address)}`,
   );
+}
+
+/** systemd takes a port without an address for one of all addresses. */
+function streamOf(socket: string): string {
+  const address = parseListenAddress(socket);
+  return address === undefined ? socket : formatListenAddress(address);
 }
 
 /** Escapes specifiers: `%h` would be the home folder. */
@@ -133,7 +139,8 @@ function folderText(folder: string): string {
 }
 
 function printablePath(path: string): string {
-  if (printable(path) === path) return specifiers(path);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: systemd accepts none of these in a path
+  if (!/[\u0000-\u001f\u007f]/.test(path)) return specifiers(path);
   throw new UsageError(`${JSON.stringify(path)}: systemd does not accept paths with control characters`);
 }
 

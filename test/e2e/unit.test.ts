@@ -54,7 +54,7 @@ describe('devwatch unit', () => {
     expect(started(stdout)).toBe(`${node} ${cli} --name web --cwd app server.js x`);
     expect(stdout).toContain(`\nWorkingDirectory=${project.path}\n`);
     expect(stdout).toContain('\nTimeoutStopSec=14\n');
-    expect(stdout).toContain('\nListenStream=3000\n');
+    expect(stdout).toContain('\nListenStream=127.0.0.1:3000\n');
     fs.renameSync(project.path, `${project.path}-moved`);
     const gone = await runDevwatch(['unit', 'web'], elsewhere);
     fs.renameSync(`${project.path}-moved`, project.path);

@@ -3,6 +3,7 @@
 import type { ParkOrders } from '../../preload/protocol.ts';
 import type { Clock } from '../../shared/clock.ts';
 import { withDeadline } from '../../shared/deadline.ts';
+import { parseListenAddress } from '../../shared/listen-address.ts';
 import { Hooks, type HooksOptions } from '../hooks.ts';
 import { HeldPorts } from '../sockets/held-ports.ts';
 import { openPort, type PassedSocket } from '../sockets/passed-sockets.ts';
@@ -91,10 +92,11 @@ export class Launcher {
    * Prepares to hold the ports of Node programs, or opens the port of other ones, before the first launch. Returns the
    * reason if that fails.
    */
-  async prepareHolding(hold: boolean | number, isNode: boolean): Promise<string | undefined> {
+  async prepareHolding(hold: boolean | number | string, isNode: boolean): Promise<string | undefined> {
     if (isNode && hold !== false) await this.#heldPorts.openSlots();
-    if (isNode || typeof hold === 'boolean') return undefined;
-    const opened = await openPort(hold);
+    const address = isNode ? undefined : parseListenAddress(String(hold));
+    if (address === undefined) return undefined;
+    const opened = await openPort(address);
     if (typeof opened === 'string') return opened;
     this.#heldPorts.pass(opened);
     return undefined;

@@ -3,6 +3,7 @@
 import { type StdioOptions, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import type { ActivatedSocket } from '../../preload/protocol.ts';
+import type { ListenAddress } from '../../shared/listen-address.ts';
 import { throughShell } from '../tree/containment.ts';
 import type { Invocation } from '../tree/tree.ts';
 
@@ -29,8 +30,8 @@ const command = 'NODE_DEVWATCH_PORT';
  * A program that listens, hands the socket over and exits. A process of its own, because libuv accepts
  * connections in the process that begins to listen.
  */
-const opener = (port: number): string => `
-  const server = require('node:net').createServer().listen(${port});
+const opener = ({ host, port }: ListenAddress): string => `
+  const server = require('node:net').createServer().listen(${port}, '${host}');
   server.on('error', ({ message }) => process.send({ error: message }, () => process.disconnect()));
   server.on('listening', () => {
     process.send({ cmd: '${command}' }, server._handle, { keepOpen: true }, () => {
@@ -40,17 +41,17 @@ const opener = (port: number): string => `
   });
 `;
 
-/** Opens a port on all addresses; returns the reason if that fails. */
-export async function openPort(port: number): Promise<OpenedPort | string> {
+/** Opens a port on an address; returns the reason if that fails. */
+export async function openPort(address: ListenAddress): Promise<OpenedPort | string> {
   const stdio: StdioOptions = ['ignore', 'ignore', 'ignore', 'ipc'];
-  const child: NodeJS.EventEmitter = spawn(process.execPath, ['-e', opener(port)], { stdio, env: {} });
+  const child: NodeJS.EventEmitter = spawn(process.execPath, ['-e', opener(address)], { stdio, env: {} });
   let result: OpenedPort | string = 'the process that opens it has ended';
   child.on('message', ({ error }: { error: string }) => {
     result = error;
   });
   child.on('internalMessage', ({ cmd }: { cmd?: string }, handle?: NativeHandle) => {
     if (cmd !== command || handle === undefined) return;
-    result = { id: 'port', port, descriptor: handle.fd, close: () => handle.close() };
+    result = { id: 'port', port: address.port, descriptor: handle.fd, close: () => handle.close() };
   });
   await once(child, 'close');
   return result;

@@ -8,9 +8,9 @@ test.each(optionKeys)('the kind of %s reads its default and has a schema', (key)
   expect(Object.keys(kindOf(spec).schema(spec))).not.toEqual([]);
 });
 
-test('flags without a value are those of switches, selections and ports', () => {
+test('flags without a value are those of switches, selections, ports and addresses', () => {
   const switches = optionKeys.map(specOf).filter((spec) => kindOf(spec).isSwitch === true);
-  expect(new Set(switches.map(({ kind }) => kind))).toEqual(new Set(['switch', 'selection', 'port']));
+  expect(new Set(switches.map(({ kind }) => kind))).toEqual(new Set(['switch', 'selection', 'port', 'address']));
   for (const { value } of switches) expect(value).toBeUndefined();
 });
 

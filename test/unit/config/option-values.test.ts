@@ -57,11 +57,18 @@ test.each<[OptionKey, unknown, unknown]>([
   ['script', 'server.js', 'server.js'],
   ['quiet', true, true],
   ['quiet', false, false],
+  ['hold', false, false],
+  ['hold', 8000, 8000],
+  ['hold', '8000', 8000],
+  ['hold', '0.0.0.0:8000', '0.0.0.0:8000'],
+  ['hold', 'localhost:8000', '127.0.0.1:8000'],
+  ['hold', '[::]:8000', '[::]:8000'],
 ])('%s takes %j and reads it as %j', (key, raw, value) => {
   expect(read(key, raw)).toStrictEqual(value);
 });
 
 const durationHelp = 'takes a duration such as 250, "250ms", "5s" or "1m", not';
+const addressHelp = 'takes true, false, a port or an IP address with a port, not';
 const countHelp = 'takes a whole number from 0, not';
 const signalHelp = 'takes a signal such as SIGTERM or INT, not';
 
@@ -75,7 +82,16 @@ test.each<[OptionKey, unknown, string]>([
   ['delay', '1h', `${durationHelp} "1h"`],
   ['delay', true, `${durationHelp} true`],
   ['delay', null, `${durationHelp} null`],
-  ['delay', Number.NaN, `${durationHelp} null`],
+  ['delay', Number.NaN, `${durationHelp} NaN`],
+  ['delay', Number.POSITIVE_INFINITY, `${durationHelp} Infinity`],
+  ['hold', '8000x', `${addressHelp} "8000x"`],
+  ['hold', ':8000', `${addressHelp} ":8000"`],
+  ['hold', '[::1]', `${addressHelp} "[::1]"`],
+  ['hold', 'example.org:80', `${addressHelp} "example.org:80"`],
+  ['hold', 65_536, `${addressHelp} 65536`],
+  ['hold', -1, `${addressHelp} -1`],
+  ['hold', [8000], `${addressHelp} [8000]`],
+  ['hold', null, `${addressHelp} null`],
   ['delay', [5], `${durationHelp} [5]`],
   ['delay', 2 ** 31, 'takes at most 24 days, not 2147483648'],
   ['delay', '99999m', 'takes at most 24 days, not "99999m"'],
