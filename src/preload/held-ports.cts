@@ -131,6 +131,11 @@ class HeldPorts {
     if (orders.isPinged) this.#canReceiveMessages();
   }
 
+  /** Does in advance what a start with sockets of the run before needs. */
+  warmUp(): void {
+    if (this.#orders.refusesConnections) refuseConnections(() => [])();
+  }
+
   /** @param held the sockets of the run before, if they were not known when this process was started */
   onBegin(held: readonly HeldSocket[] = this.#orders.held): void {
     this.#beganAt = milliseconds();

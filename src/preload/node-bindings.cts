@@ -3,18 +3,19 @@
  * (`--permission`).
  *
  * `process.binding` is deprecated in the documentation only: --pending-deprecation prints a warning, which
- * --throw-deprecation throws. Both are switched off for the call.
+ * --throw-deprecation throws. Both are switched off for the call. With --no-deprecation they are, and the property is
+ * read-only.
  */
 function reach<Binding, Parts>(pick: (binding: Binding) => Parts): Parts | undefined {
   const { noDeprecation } = process;
-  process.noDeprecation = true;
+  if (noDeprecation !== true) process.noDeprecation = true;
   try {
     return pick((process as unknown as { binding: Binding }).binding);
   } catch {
     return undefined;
   } finally {
     if (noDeprecation === undefined) Reflect.deleteProperty(process, 'noDeprecation');
-    else process.noDeprecation = noDeprecation;
+    else if (!noDeprecation) process.noDeprecation = noDeprecation;
   }
 }
 

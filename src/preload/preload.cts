@@ -10,6 +10,7 @@ import type { Parking } from './parking.cts';
 import type { LaunchOrders, PreloadMessage, Release } from './protocol.ts' with { 'resolution-mode': 'import' };
 import type { claimTerminal } from './tty.cts';
 import type { judge } from './uncaught.cts';
+import type { warmUp as WarmUp } from './warm-up.cts';
 
 const { readFileSync, readSync, writeFileSync, writeSync } = require('node:fs') as typeof import('node:fs');
 
@@ -74,12 +75,16 @@ if (channel >= 0) {
     if (error?.code === 'EADDRINUSE' && error.port !== undefined) send({ type: 'address-in-use', port: error.port });
     send({ type: 'uncaught', ...(require('./uncaught.cjs') as { judge: typeof judge }).judge(error) });
   });
+  const warmUp = (): void => {
+    heldPorts?.warmUp();
+    (require('./warm-up.cjs') as { warmUp: typeof WarmUp }).warmUp();
+  };
   if (park === undefined) {
     forgetPaths();
     onBegin();
   } else {
     const exports = requireOnce<{ Parking: typeof Parking }>('./parking.cjs');
-    new exports.Parking(park, { send, request, forgetPaths, onBegin }).prepare();
+    new exports.Parking(park, { send, request, forgetPaths, warmUp, onBegin }).prepare();
   }
 }
 

@@ -136,13 +136,14 @@ function indexOf({ fd }: Pipe, token: string): number {
 
 /**
  * Returns Node's own module for pipes, or undefined where it is not available. `process.binding` is deprecated in the
- * documentation only: --pending-deprecation prints a warning, which --throw-deprecation throws.
+ * documentation only: --pending-deprecation prints a warning, which --throw-deprecation throws. With --no-deprecation
+ * the property is read-only.
  */
 function reachPipes(): Pipes | undefined {
   const { noDeprecation = false } = process;
-  process.noDeprecation = true;
+  if (!noDeprecation) process.noDeprecation = true;
   const pipes = attempt((): unknown => Reflect.apply(Reflect.get(process, 'binding'), process, ['pipe_wrap']));
-  process.noDeprecation = noDeprecation;
+  if (!noDeprecation) process.noDeprecation = noDeprecation;
   return isPipes(pipes) ? pipes : undefined;
 }
 

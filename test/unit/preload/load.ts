@@ -16,6 +16,6 @@ export function loadPreload(name: string, fakes: Readonly<Record<string, unknown
   // Its service would outlive the tests.
   void stop();
   const module = { exports: {} };
-  new Function('module', 'require', code)(module, (file: string) => fakes[file] ?? realRequire(file));
+  new Function('module', 'require', `'use strict';${code}`)(module, (file: string) => fakes[file] ?? realRequire(file));
   return module.exports;
 }

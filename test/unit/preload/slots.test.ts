@@ -42,6 +42,8 @@ const { listenLate } = loadPreload('late-handle.cts', fakes) as {
   listenLate(server: Server, listen: () => void, name: SocketName | undefined, arrival: Arrival): void;
 };
 
+const { reach } = bindings as { reach(pick: (binding: (name: string) => object) => unknown): unknown };
+
 const opened: Slot[] = [];
 const servers: net.Server[] = [];
 
@@ -213,5 +215,19 @@ describe('a server on the socket of an earlier run', () => {
     });
     await once(client, 'close');
     expect(text).toBe('hello');
+  });
+});
+
+describe('with --no-deprecation, which makes process.noDeprecation read-only', () => {
+  afterEach(() => {
+    Reflect.deleteProperty(process, 'noDeprecation');
+  });
+
+  test('slots are opened, and the preload reaches what it needs of Node', async () => {
+    Object.defineProperty(process, 'noDeprecation', { value: true, writable: false, configurable: true });
+    const { slots } = await open();
+    expect(slots).toHaveLength(2);
+    expect(reach((binding) => binding('pipe_wrap'))).toHaveProperty('Pipe');
+    expect(process.noDeprecation).toBe(true);
   });
 });
