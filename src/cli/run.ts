@@ -7,6 +7,7 @@ import type { LoadedSettings } from '../config/load.ts';
 import type { Settings } from '../config/settings-types.ts';
 import type { RunRequest } from '../run/command-plan.ts';
 import { ProgramSet } from '../run/program-set.ts';
+import { maxTimerMs } from '../shared/clock.ts';
 import type { Emit } from '../shared/events.ts';
 import { version } from '../shared/version.ts';
 import { openNotifySocket } from '../systemd/notify.ts';
@@ -69,6 +70,8 @@ export async function runPrograms(line: CommandLine, keepCompiled: () => void): 
   });
   const requests = handleSignals(group, reporter, () => notifier?.stop());
   const giveInputTo = openTerminalInput(group, { reporter, requests, settings: loaded.settings });
+  // While devwatch waits for what no handle stands for, Node would end with code 0.
+  setInterval(() => {}, maxTimerMs);
   group.start();
   for (const remark of [...remarksOn(line, programs), ...remarksInForeground(line)]) warn(remark);
 }

@@ -68,7 +68,8 @@ export class ChokidarWatcher implements Watcher {
     for (const [folder, names] of Object.entries(this.#watcher.getWatched())) {
       for (const name of names) {
         const full = path.resolve(folder, name);
-        if (filter.accepts(full) && statsOf(full)?.isFile() === true) yield full;
+        // A file whose removal has not been noticed yet is still known. Folders are listed as well.
+        if (filter.accepts(full) && statsOf(full)?.isFile() !== false) yield full;
       }
     }
   }

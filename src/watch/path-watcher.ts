@@ -1,6 +1,6 @@
 /**
  * Watches a few paths for a while, most of which do not exist: files that are about to be built or installed. Watches
- * the nearest folder above each path that exists, and no folder below it.
+ * the nearest folder above each path that exists, no folder below it, and of those above it only what leads there.
  */
 
 import fs from 'node:fs';
@@ -9,6 +9,7 @@ import type { CancelTimer, Clock } from '../shared/clock.ts';
 import type { Change } from '../shared/events.ts';
 import { stampOf } from '../shared/file-stamp.ts';
 import { statsOf, timestampSlackMs, upwards } from './disk.ts';
+import { createLook, stepsTo, Ways } from './ways.ts';
 
 export interface PathWatcherOptions {
   readonly clock: Clock;
@@ -34,6 +35,7 @@ export class PathWatcher {
   readonly #known = new Map<string, string>();
   /** By the path and the identity of a folder: one that is made again is another one. */
   readonly #folders = new Map<string, fs.FSWatcher>();
+  readonly #ways: Ways;
   readonly #changed = new Map<string, Change>();
   #cancelScan: CancelTimer | undefined;
   #cancelQuiet: CancelTimer | undefined;
@@ -44,6 +46,10 @@ export class PathWatcher {
     const { paths, since, polls } = options;
     this.#options = options;
     this.#polls = polls;
+    const onExhausted = (): void => {
+      this.#polls = true;
+    };
+    this.#ways = new Ways({ onEvent: () => this.#onEvent(), onExhausted });
     for (const file of paths) this.#known.set(file, wasSavedSince(file, since) ? '' : stampOf(file));
     this.#scan();
   }
@@ -52,6 +58,7 @@ export class PathWatcher {
     this.#isClosed = true;
     this.#cancelScan?.();
     this.#cancelQuiet?.();
+    this.#ways.close();
     for (const watcher of this.#folders.values()) watcher.close();
   }
 
@@ -71,7 +78,10 @@ export class PathWatcher {
 
   /** Subscribes to the nearest folders; returns whether any of them is new. */
   #subscribe(): boolean {
-    const wanted = new Map(this.#polls ? [] : this.#options.paths.map((file) => nearestFolder(path.dirname(file))));
+    const paths = this.#polls ? [] : this.#options.paths;
+    const look = createLook();
+    const hasNewSteps = this.#ways.follow(new Map(paths.map((file) => [file, stepsTo(file, look)])));
+    const wanted = new Map(paths.map((file) => nearestFolder(path.dirname(file))));
     for (const [key, watcher] of this.#folders) {
       if (wanted.has(key)) continue;
       watcher.close();
@@ -84,7 +94,7 @@ export class PathWatcher {
       // No watches are left, or the folder has vanished.
       this.#polls = true;
     }
-    return added.length > 0 && !this.#polls;
+    return (hasNewSteps || added.length > 0) && !this.#polls;
   }
 
   #open(folder: string): fs.FSWatcher {

@@ -52,6 +52,10 @@ export function findSharedMount(
   return undefined;
 }
 
+/** Is one of these real paths on a file system that may be unmounted while devwatch runs? */
+export const isAnyOnMount = (places: readonly string[], mounts: readonly Mount[] = readMounts()): boolean =>
+  mounts.some(({ point }) => point !== '/' && places.some((place) => isAtOrBelow(place, point)));
+
 /** Returns the mounts that this process sees; none where there is no /proc. */
 const readMounts = (): Mount[] => parseMounts(attempt(() => fs.readFileSync('/proc/self/mountinfo', 'utf8')) ?? '');
 

@@ -2,10 +2,12 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
+import { systemClock } from '../shared/clock.ts';
 import { attempt, codeOf } from '../shared/errors.ts';
 import type { Change } from '../shared/events.ts';
 import { entriesOf, inSlices } from './disk.ts';
 import type { Filter } from './filter.ts';
+import { ReturningRoots } from './returning-roots.ts';
 import { findSharedMount } from './shared-mounts.ts';
 
 export type Backend = 'inotify' | 'chokidar' | 'polling';
@@ -42,7 +44,7 @@ export interface Coverage {
 export interface Watcher {
   /** Resolves once no save can be missed any more, from `since` on. Rejects when watching is impossible. */
   readonly armed: Promise<Coverage>;
-  /** The relevant files that exist now, absolute. */
+  /** The relevant files, as far as the watcher knows by now; absolute. */
   files(): Iterable<string>;
   /** Is everything being compared with the disk again, so that earlier changes may still be reported? */
   isResyncing(): boolean;
@@ -79,13 +81,24 @@ export function chooseBackend(filter: Filter, { watcher, poll, hasInotify }: Bac
   };
 }
 
+/** Interval at which the roots are looked at where no events tell that they have moved. */
+const rootIntervalMs = 1000;
+
+/** Opens the chosen backend, again whenever a root has moved. */
+export function openWatcher(watch: WatchOptions, preference: BackendPreference): Promise<Watcher> {
+  const { backend, reason } = chooseBackend(watch.filter, preference);
+  if (reason !== undefined) watch.onWarning(reason);
+  const hasEvents = preference.hasInotify && backend !== 'polling';
+  const pollInterval = hasEvents ? undefined : (watch.pollInterval ?? rootIntervalMs);
+  const open = (options: WatchOptions): Promise<Watcher> => openBackend(options, backend);
+  return ReturningRoots.open({ watch, clock: systemClock, pollInterval, open });
+}
+
 /**
- * Opens the chosen backend; each is loaded only when it is used. When the kernel's watches run
- * out, polling takes over, and reports everything that was saved in between.
+ * Opens a backend; each is loaded only when it is used. When the kernel's watches run out, polling takes over, and
+ * reports everything that was saved in between.
  */
-export async function openWatcher(options: WatchOptions, preference: BackendPreference): Promise<Watcher> {
-  const { backend, reason } = chooseBackend(options.filter, preference);
-  if (reason !== undefined) options.onWarning(reason);
+async function openBackend(options: WatchOptions, backend: Backend): Promise<Watcher> {
   if (backend === 'polling') return poll(options);
   const Native =
     backend === 'inotify'

@@ -46,6 +46,26 @@ test('a build that empties its folder keeps the port, and causes neither a usele
   expect(app.events.filter(({ event }) => event === 'start' || event === 'crash')).toHaveLength(2);
 });
 
+test.each([
+  ['watches', []],
+  ['polls', ['--poll', '--poll-interval', '20']],
+])(
+  'devwatch %s its own working folder, waits for it when it is removed, and sees the saves in the next one',
+  async (_, flags) => {
+    await using app = await start({ files: { 'a.js': dialHome({ version: 1 }) }, args: [...flags, 'a.js'] });
+    await app.caller();
+    await app.event('watching');
+
+    fs.rmSync(app.path, { recursive: true });
+    expect(await app.event('wait')).toMatchObject({ reason: 'missing', paths: [app.path] });
+    app.write('a.js', dialHome({ version: 2 }));
+    expect((await app.caller()).says.version).toBe(2);
+    app.write('a.js', dialHome({ version: 3 }));
+    let version: unknown;
+    while (version !== 3) version = (await app.caller()).says.version;
+  },
+);
+
 test('settings may name a script before it exists', async () => {
   await using app = await start({ files: { '.watchrc': '{"script": "a.js"}', 'a.js': dialHome({ name: 'a' }) } });
   await app.caller();

@@ -14,7 +14,7 @@ import {
   withPollingFallback,
 } from '../../../src/watch/watcher.ts';
 import { createProject, type Project } from '../../support/project.ts';
-import { aged, append, observe } from './observe.ts';
+import { aged, append, deferred, observe } from './observe.ts';
 
 const systemError = (code: string): Error => Object.assign(new Error(`${code}: watch`), { code });
 
@@ -218,14 +218,4 @@ describe('the backend is', () => {
       expect(await observer.next()).toEqual({ kind: 'change', path: 'a.js' });
     },
   );
-
-  /** Wraps a watcher that is still being opened. */
-  function deferred(opening: Promise<Watcher>): Watcher {
-    return {
-      armed: opening.then((watcher) => watcher.armed),
-      files: () => [],
-      isResyncing: () => false,
-      close: async () => (await opening).close(),
-    };
-  }
 });

@@ -108,3 +108,11 @@ export async function aged(): Promise<void> {
 
 /** Causes one event of an existing file, unlike `write`, which empties it first. */
 export const append = (project: Project, file: string): void => fs.appendFileSync(project.at(file), '// more\n');
+
+/** Wraps a watcher that is still being opened. */
+export const deferred = (opening: Promise<Watcher>): Watcher => ({
+  armed: opening.then((watcher) => watcher.armed),
+  files: () => [],
+  isResyncing: () => false,
+  close: async () => (await opening).close(),
+});
