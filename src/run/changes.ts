@@ -15,6 +15,7 @@ import { LoopDetector } from '../watch/loop-detector.ts';
 import { type OwnWriteNotice, OwnWrites, patternOf } from '../watch/own-writes.ts';
 import type { WatchSession } from '../watch/watch-session.ts';
 import type { RunPlan } from './command-plan.ts';
+import { GitOperation } from './git-operation.ts';
 import type { RestartTimeline } from './restart-timeline.ts';
 
 export interface ChangesOptions {
@@ -38,8 +39,8 @@ export interface ChangesOptions {
   readonly dispatch: (type: 'changed' | 'quiet') => void;
 }
 
-/** git may take this long from locking its index to the first file that it writes. */
-const maxGitPreparationMs = 10_000;
+/** After this long the user learns that the next run waits for git. */
+const slowGitNoticeMs = 3000;
 
 export class Changes {
   readonly #options: ChangesOptions;
@@ -47,6 +48,8 @@ export class Changes {
   readonly #pageQuiet: QuietWindow;
   readonly #loops = new LoopDetector();
   readonly #ownWrites: OwnWrites;
+  readonly #git = new GitOperation();
+  #hasToldOfGit = false;
   /** Changes that the program itself seems to have caused. They count with the next change, or after a pause. */
   #held: readonly Change[] = [];
   #cancelHeld: CancelTimer = () => {};
@@ -64,7 +67,7 @@ export class Changes {
       clock,
       delay: () => this.#settings.delay,
       minWindow: () => options.minWindow?.() ?? 0,
-      busy: () => this.#isGitWriting() || options.session()?.isResyncing() === true,
+      busy: (files) => this.#writerBeside(files),
       restOfSave,
       cpuQueue,
       onQuiet: (changes) => this.#onQuiet(changes),
@@ -125,6 +128,7 @@ export class Changes {
   }
 
   #onQuiet(all: readonly Change[]): void {
+    this.#hasToldOfGit = false;
     const { timeline, emit, session } = this.#options;
     const changes = session()?.changed(all) ?? all;
     for (const { path: file } of all.filter((change) => !changes.includes(change))) {
@@ -180,15 +184,17 @@ export class Changes {
     return liveReload !== false && pageExtensions.includes(extension) && !ext?.includes(extension);
   }
 
-  /**
-   * Whether git holds its lock for the changes of this burst. An older lock was left by a git that was killed, or
-   * belongs to one that waits for a commit message.
-   */
-  #isGitWriting(): boolean {
-    const { plan, timeline } = this.#options;
-    // Also undefined when .git is a file, as in a worktree or a submodule.
-    const lock = statsOf(path.join(plan().loaded.folder, '.git', 'index.lock'));
-    return lock !== undefined && Date.now() - lock.mtimeMs < timeline.sinceCaused + maxGitPreparationMs;
+  /** Says whether something is still writing beside these files. */
+  #writerBeside(files: Iterable<string>): 'assumed' | 'known' | undefined {
+    const { session, timeline, emit } = this.#options;
+    if (session()?.isResyncing() === true) return 'assumed';
+    const activity = this.#git.find(files, timeline.sinceCaused);
+    if (typeof activity !== 'object') return activity && 'assumed';
+    if (timeline.sinceCaused > slowGitNoticeMs && !this.#hasToldOfGit) {
+      this.#hasToldOfGit = true;
+      emit({ type: 'warning', message: `the next run waits for the end of ${activity.command} (pid ${activity.pid})` });
+    }
+    return 'known';
   }
 
   #warnOfLoop(files: readonly string[]): void {

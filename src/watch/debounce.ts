@@ -13,8 +13,11 @@ export interface QuietOptions {
   readonly delay?: () => number | undefined;
   /** Returns the shortest window in ms, unless it is fixed; by default 0. */
   readonly minWindow?: () => number;
-  /** Is something known to be still writing, such as a git operation that holds its lock? */
-  readonly busy?: () => boolean;
+  /**
+   * Says whether something is still writing beside these files, such as a git operation: `assumed` ends when no change
+   * comes for 2 s, `known` does not.
+   */
+  readonly busy?: (files: Iterable<string>) => 'assumed' | 'known' | undefined;
   /** Returns how many threads share a CPU, as `cpuQueue` does; by default 1. */
   readonly cpuQueue?: () => number;
   /** Estimates how long, in ms, the rest of a save of this path may take; 0 where it looks complete. */
@@ -43,10 +46,10 @@ const generatorGapMs = 400;
 const generatorFactor = 1.5;
 /** Files that have changed this recently are not new. */
 const knownMs = 10_000;
-/** Ignore a git lock after this time without writes: it is stale (git was killed). */
-const maxLockMs = 2000;
+/** A writer that is only assumed is ignored after this time without changes: a lock of git is stale (git was killed). */
+const maxAssumedMs = 2000;
 /** Ignore it after this time even if writes continue. A checkout of 80,000 files takes about 20 s. */
-const maxLockedBurstMs = 30_000;
+const maxAssumedBurstMs = 30_000;
 
 /** Circumstances of a burst that lengthen the window. */
 export interface WindowState {
@@ -144,14 +147,14 @@ export class QuietWindow {
     const dueIn = this.#dueAt() - now;
     const left = dueIn > timerSlackMs ? dueIn : Math.min(singleWindowMs, this.#restOfSaves(now - this.#lastAt));
     if (left > 0) this.#wait(left);
-    else if (this.#isLocked(now)) this.#wait(this.#adaptiveWindow({ isBusy: true }));
+    else if (this.#isBusy(now)) this.#wait(this.#adaptiveWindow({ isBusy: true }));
     else this.#end(now);
   }
 
-  #isLocked(now: number): boolean {
-    const { delay, busy } = this.#options;
-    if (busy === undefined || delay?.() !== undefined) return false;
-    return now - this.#lastAt < maxLockMs && now - this.#firstAt < maxLockedBurstMs && busy();
+  #isBusy(now: number): boolean {
+    const writer = this.#options.busy?.(this.#changes.keys());
+    if (writer !== 'assumed') return writer === 'known';
+    return now - this.#lastAt < maxAssumedMs && now - this.#firstAt < maxAssumedBurstMs;
   }
 
   /** Returns how much longer, after a pause in ms, half-saved files may take. One complete file shows that none is half saved. */

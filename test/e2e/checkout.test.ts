@@ -1,11 +1,11 @@
 /** A git command that changes the whole tree causes one restart, after git has exited. */
 
-import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { type Devwatch, startDevwatch } from '../support/devwatch.ts';
+import { git, startGit } from '../support/git.ts';
 import { openHome } from '../support/home.ts';
 import { createProject, type Project } from '../support/project.ts';
 
@@ -34,30 +34,16 @@ function fileOf(branch: string, index: number): string {
 const filesOf = (branch: string, count = folders * filesPerFolder): string[] =>
   Array.from({ length: count }, (_, index) => fileOf(branch, index));
 
-function git(project: Project, args: readonly string[], input?: string): void {
-  const identity = ['-c', 'user.name=test', '-c', 'user.email=test@example.org'];
-  const { status, stderr } = spawnSync('git', [...identity, ...args], {
-    cwd: project.path,
-    encoding: 'utf8',
-    ...(input === undefined ? {} : { input }),
-  });
-  if (status !== 0) throw new Error(`git ${args[0]}: ${stderr}`);
-}
-
 /** Runs git without blocking the test, so that calls of programs that devwatch starts during it are recorded. */
-async function gitAsync(project: Project, ...args: string[]): Promise<void> {
-  const child = spawn('git', ['-c', 'user.name=test', '-c', 'user.email=test@example.org', ...args], {
-    cwd: project.path,
-    stdio: 'ignore',
-  });
-  const [code] = await once(child, 'exit');
+async function gitAsync(folder: string, ...args: string[]): Promise<void> {
+  const [code] = await once(startGit(folder, args), 'exit');
   expect(code).toBe(0);
 }
 
 /** Creates a repository with a commit on each branch, and checks out the first branch. */
 function createRepository(branches: readonly string[], count?: number): Project {
   const project = createProject({}, 'large');
-  git(project, ['init', '-q']);
+  git(project.path, ['init', '-q']);
   const lines: string[] = [];
   const blob = (text: string): string => `data ${text.length}\n${text}\n`;
   for (const branch of branches) {
@@ -65,8 +51,8 @@ function createRepository(branches: readonly string[], count?: number): Project 
     lines.push(`M 100644 inline server.js\n${blob(program)}`);
     for (const file of filesOf(branch, count)) lines.push(`M 100644 inline ${file}\n${blob(branch)}`);
   }
-  git(project, ['fast-import', '--quiet'], lines.join(''));
-  git(project, ['checkout', '-q', branches[0] ?? '']);
+  git(project.path, ['fast-import', '--quiet'], lines.join(''));
+  git(project.path, ['checkout', '-q', branches[0] ?? '']);
   return project;
 }
 
@@ -84,11 +70,11 @@ test.sequential('a checkout of 6,000 files causes one restart, and so does the w
   expect((await home.caller()).says).toMatchObject({ found: { one: 6000 }, gitIsBusy: false });
   await devwatch.event('watching');
 
-  await gitAsync(project, 'checkout', '-q', 'other');
+  await gitAsync(project.path, 'checkout', '-q', 'other');
   expect((await home.caller()).says).toMatchObject({ found: { other: 6000 }, gitIsBusy: false });
   expect(await changesOf(devwatch, project, 2)).toEqual(new Set([...filesOf('one'), ...filesOf('other')]));
 
-  await gitAsync(project, 'checkout', '-q', 'one');
+  await gitAsync(project.path, 'checkout', '-q', 'one');
   expect((await home.caller()).says).toMatchObject({ found: { one: 6000 }, gitIsBusy: false });
   expect(await changesOf(devwatch, project, 3)).toEqual(new Set([...filesOf('one'), ...filesOf('other')]));
 
@@ -106,7 +92,7 @@ test.sequential('a checkout causes one restart when devwatch receives its events
   await home.caller();
   await devwatch.event('watching');
   process.kill(devwatch.pid, 'SIGSTOP');
-  await gitAsync(project, 'checkout', '-q', 'other');
+  await gitAsync(project.path, 'checkout', '-q', 'other');
   process.kill(devwatch.pid, 'SIGCONT');
   expect((await home.caller()).says.found).toEqual({ other: 6000 });
   await changesOf(devwatch, project, 2);
@@ -127,11 +113,11 @@ test.sequential('a stash of 200 files causes one restart, and so does its return
   expect((await home.caller()).says).toMatchObject({ found: { edited: 200 } });
   await devwatch.event('watching');
 
-  await gitAsync(project, 'stash');
+  await gitAsync(project.path, 'stash');
   expect((await home.caller()).says).toMatchObject({ found: { one: 200 }, gitIsBusy: false });
   expect(await changesOf(devwatch, project, 2)).toEqual(new Set(files));
 
-  await gitAsync(project, 'stash', 'pop');
+  await gitAsync(project.path, 'stash', 'pop');
   expect((await home.caller()).says).toMatchObject({ found: { edited: 200 }, gitIsBusy: false });
   expect(await changesOf(devwatch, project, 3)).toEqual(new Set(files));
 

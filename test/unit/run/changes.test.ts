@@ -1,5 +1,6 @@
 /** The way of changes from the watcher to the supervisor, on a virtual clock. */
 
+import fs from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { defaultSettings } from '../../../src/config/defaults.ts';
 import { loadGiven } from '../../../src/config/load.ts';
@@ -9,6 +10,7 @@ import { planRun } from '../../../src/run/command-plan.ts';
 import { RestartTimeline } from '../../../src/run/restart-timeline.ts';
 import type { Change, DevwatchEvent } from '../../../src/shared/events.ts';
 import { createClock } from '../../support/clock.ts';
+import { atGate, createWorktrees, startGit } from '../../support/git.ts';
 import { createProject } from '../../support/project.ts';
 
 const changed = (path: string): Change => ({ kind: 'change', path });
@@ -124,14 +126,37 @@ describe('a change', () => {
     expect(seen.at(-1)).toBe('→ quiet');
   });
 
-  test('settles only when git has released its lock', async () => {
-    await using project = createProject({ '.git/index.lock': '' });
-    const { clock, changes, seen } = open({ folder: project.path });
-    changes.push(changed(project.at('a.js')));
+  test.each([
+    ['in the folder', '.git/index.lock', {}],
+    ['of a folder above', '../.git/index.lock', {}],
+    ['where a file .git leads', '../git/worktrees/a/index.lock', { '../.git': 'gitdir: git/worktrees/a\n' }],
+  ])('settles only when git has released its lock %s', async (_, lock, files) => {
+    await using project = createProject();
+    const folder = project.at('api');
+    for (const [file, content] of Object.entries({ ...files, [lock]: '' })) project.write(`api/${file}`, content);
+    const { clock, changes, seen } = open({ folder });
+    changes.push(changed(`${folder}/a.js`));
     clock.advance(1000);
     expect(seen).toEqual(['→ changed']);
-    project.remove('.git/index.lock');
+    project.remove(`api/${lock}`);
     clock.advance(1000);
+    expect(seen.at(-1)).toBe('→ quiet');
+  });
+
+  test('settles only after the end of a rebase, of which the user learns', async () => {
+    await using project = createWorktrees();
+    const folder = project.at('linked/api');
+    const { clock, changes, seen, events } = open({ folder });
+    await atGate(project, startGit(project.at('linked'), ['rebase', '-q', 'main', '-x', 'sh ../wait.sh']), () => {
+      changes.push(changed(`${folder}/one.js`));
+      clock.advance(20_000);
+    });
+    expect(seen).toEqual(['→ changed', 'warning']);
+    expect(events).toMatchObject([
+      { message: expect.stringMatching(/^the next run waits .* git rebase \(pid \d+\)$/) },
+    ]);
+    fs.utimesSync(project.at('main/.git/worktrees/linked'), 0, 0);
+    clock.advance(200);
     expect(seen.at(-1)).toBe('→ quiet');
   });
 

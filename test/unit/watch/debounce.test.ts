@@ -6,7 +6,7 @@ import { createClock } from '../../support/clock.ts';
 
 interface Setup {
   readonly delay?: number;
-  readonly busy?: () => boolean;
+  readonly busy?: () => 'assumed' | 'known' | undefined;
   readonly restOfSave?: (path: string) => number;
   readonly cpuQueue?: () => number;
   readonly minWindow?: () => number;
@@ -14,7 +14,7 @@ interface Setup {
 
 function open({
   delay,
-  busy = () => false,
+  busy = () => undefined,
   restOfSave = () => 0,
   cpuQueue = () => 1,
   minWindow = () => 0,
@@ -203,11 +203,15 @@ describe('a fixed delay', () => {
     expect(times()).toEqual([0]);
   });
 
-  test('ignores locks', () => {
-    const { clock, push, times } = open({ delay: 50, busy: () => true });
+  test('waits for git as well', () => {
+    let isBusy = true;
+    const { clock, push, times } = open({ delay: 50, busy: () => (isBusy ? 'known' : undefined) });
     push('/a');
     clock.advance(5000);
-    expect(times()).toEqual([50]);
+    expect(times()).toEqual([]);
+    isBusy = false;
+    clock.advance(120);
+    expect(times()).toHaveLength(1);
   });
 
   test('ends after 2 s when a program writes without pause', () => {
@@ -227,20 +231,34 @@ describe('a fixed delay', () => {
   });
 });
 
-describe('a lock', () => {
-  test('holds back a burst until it is released', () => {
-    let locked = true;
-    const { clock, push, times } = open({ busy: () => locked });
+describe('another writer', () => {
+  test('holds back a burst until it has finished', () => {
+    let writer: 'assumed' | undefined = 'assumed';
+    const { clock, push, times } = open({ busy: () => writer });
     push('/a');
     clock.advance(500);
     expect(times()).toEqual([]);
-    locked = false;
+    writer = undefined;
     clock.advance(120);
     expect(times()).toEqual([5 + 5 * 120]);
   });
 
-  test('that is never released counts for 2 s after the last event', () => {
-    const { clock, push, times } = open({ busy: () => true });
+  test('that is known to run holds back a burst for as long as it runs, with pauses and without', () => {
+    let writer: 'known' | undefined = 'known';
+    const { clock, push, times } = open({ busy: () => writer });
+    for (let ms = 0; ms < 40_000; ms += 100) {
+      push('/a');
+      clock.advance(100);
+    }
+    clock.advance(40_000);
+    expect(times()).toEqual([]);
+    writer = undefined;
+    clock.advance(120);
+    expect(times()).toHaveLength(1);
+  });
+
+  test('that is only assumed, and never finishes, counts for 2 s after the last event', () => {
+    const { clock, push, times } = open({ busy: () => 'assumed' });
     push('/a');
     clock.advance(1000);
     push('/a');
@@ -251,12 +269,12 @@ describe('a lock', () => {
     expect(times()[0]).toBeGreaterThanOrEqual(3000);
   });
 
-  test('taken after a burst does not hold it back', () => {
-    let locked = false;
-    const { clock, push, times } = open({ busy: () => locked });
+  test('that begins after a burst does not hold it back', () => {
+    let writer: 'assumed' | undefined;
+    const { clock, push, times } = open({ busy: () => writer });
     push('/a');
     clock.advance(5);
-    locked = true;
+    writer = 'assumed';
     clock.advance(1000);
     expect(times()).toEqual([5]);
   });
@@ -297,7 +315,6 @@ describe('a burst', () => {
     const quiet = new QuietWindow({
       clock,
       delay: () => undefined,
-      busy: () => false,
       restOfSave: () => 0,
       onQuiet(changes) {
         bursts.push(changes.map((change) => change.path));
@@ -337,7 +354,7 @@ test('every pushed change is in exactly one burst, which ends after the last pus
       let locked = false;
       const { clock, quiet, bursts } = open({
         ...(fixed !== undefined && { delay: fixed }),
-        busy: () => locked,
+        busy: () => (locked ? 'assumed' : undefined),
         restOfSave: () => (half ? 100 : 0),
       });
       let pending = new Map<string, Change>();

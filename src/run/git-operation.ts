@@ -1,0 +1,84 @@
+/**
+ * Finds out whether git is still changing files. Most commands hold the lock of their index meanwhile. Those that consist
+ * of several steps, such as a rebase, let it go between them: their process shows whether they are still running.
+ */
+
+import path from 'node:path';
+import { type GitProcess, gitProcesses, gitProcessOf } from '../process/git-processes.ts';
+import { realPathOf, statsOf, upwards } from '../watch/disk.ts';
+import { type Repository, repositoryAt, repositoryOf } from '../watch/repository.ts';
+
+/** `lock`: git has locked its index. `steps`: it may be between two steps. A process is known to be running. */
+export type GitActivity = 'lock' | 'steps' | GitProcess;
+
+const lockFile = 'index.lock';
+/** After this time the process is looked for that holds the lock: then the lock is not one that was left. */
+const briefLockMs = 2000;
+/** git may take this long from locking its index to the first file that it writes. */
+const maxPreparationMs = 10_000;
+/** git writes its state this shortly before the first file of a command that takes no lock. */
+const recentMs = 1000;
+/** A command that has not written its state for this long waits for something, perhaps for the program itself. */
+const maxSilenceMs = 30_000;
+
+/** Files in git's folder that exist while a command with several steps is running, or has stopped for a person. */
+const stepFiles = ['rebase-merge', 'rebase-apply', 'sequencer'];
+const bisectFile = 'BISECT_START';
+
+export class GitOperation {
+  /** The process that was found last. */
+  #process: GitProcess | undefined;
+
+  /**
+   * Returns what git does in the working trees of these files (absolute), which began to change `sinceMs` ago; undefined
+   * for nothing.
+   */
+  find(files: Iterable<string>, sinceMs: number): GitActivity | undefined {
+    const repositories = repositoriesOf(files);
+    const now = Date.now();
+    const touched = (names: readonly string[]): number[] =>
+      repositories.flatMap(({ gitDir }) => names.map((name) => now - touchedAt(path.join(gitDir, name))));
+    // An older lock was left by a git that was killed, or belongs to one that waits for a commit message.
+    const isLocked = touched([lockFile]).some((age) => age < sinceMs + maxPreparationMs);
+    // The search for the process takes some ms.
+    if (isLocked && sinceMs < briefLockMs) return 'lock';
+    const steps = touched(stepFiles);
+    const silence = Math.min(...touched(['']), ...steps);
+    const hasSteps = [...steps, ...touched([bisectFile])].some(Number.isFinite);
+    const mayRun = silence < maxSilenceMs && (hasSteps || silence < sinceMs + recentMs);
+    this.#process = isLocked || mayRun ? this.#findProcess(repositories) : undefined;
+    if (this.#process !== undefined) return this.#process;
+    // The process may run on another machine, or outside of this container.
+    return isLocked ? 'lock' : steps.some((age) => age < recentMs) ? 'steps' : undefined;
+  }
+
+  #findProcess(repositories: readonly Repository[]): GitProcess | undefined {
+    const tops = new Set(repositories.map(({ top }) => realPathOf(top)));
+    const worksHere = ({ folder }: GitProcess): boolean => tops.has(repositoryOf(folder)?.top);
+    const known = this.#process === undefined ? undefined : gitProcessOf(this.#process.pid);
+    if (known !== undefined && worksHere(known)) return known;
+    for (const candidate of gitProcesses()) if (worksHere(candidate)) return candidate;
+    return undefined;
+  }
+}
+
+/** Returns the working trees that hold these files, and those around submodules: git may be running there. */
+function repositoriesOf(files: Iterable<string>): Repository[] {
+  const seen = new Set<string>();
+  const found: Repository[] = [];
+  const visit = (start: string): void => {
+    for (const folder of upwards(start)) {
+      if (seen.has(folder)) return;
+      seen.add(folder);
+      const repository = repositoryAt(folder);
+      if (repository === undefined) continue;
+      found.push(repository);
+      if (repository.kind !== 'submodule') return;
+    }
+  };
+  for (const file of files) visit(path.dirname(file));
+  return found;
+}
+
+/** Returns when a file or folder was written last, in epoch ms; -Infinity if it does not exist. */
+const touchedAt = (file: string): number => statsOf(file)?.mtimeMs ?? Number.NEGATIVE_INFINITY;
