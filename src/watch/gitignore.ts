@@ -10,6 +10,7 @@ import { attempt } from '../shared/errors.ts';
 import { upwards } from './disk.ts';
 import type { GitIgnores } from './filter.ts';
 import { isAtOrBelow, toPosix } from './paths.ts';
+import { commonDirOf, repositoryAt } from './repository.ts';
 
 /** Rules, and the repository's folder, which paths are relative to. */
 type Matcher = { readonly top: string; readonly rules: Ignore };
@@ -28,8 +29,9 @@ export function readGitIgnores(folder: string): GitIgnores {
   function createMatcher(place: string): Matcher | undefined {
     const own = path.posix.join(place, '.gitignore');
     const parent = path.posix.dirname(place);
-    if (fs.existsSync(path.posix.join(place, '.git'))) {
-      const exclude = path.posix.join(place, '.git/info/exclude');
+    const repository = repositoryAt(place);
+    if (repository !== undefined) {
+      const exclude = path.join(commonDirOf(repository), 'info/exclude');
       return { top: place, rules: [usersFile(), exclude, own].reduce((rules, file) => add(rules, file, ''), ignore()) };
     }
     const above = parent === place ? undefined : matcherOf(parent);

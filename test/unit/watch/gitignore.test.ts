@@ -7,6 +7,7 @@ import { expect, test } from 'vitest';
 import { Filter } from '../../../src/watch/filter.ts';
 import { gitIgnoreFilesAbove, readGitIgnores } from '../../../src/watch/gitignore.ts';
 import { isExhaustive } from '../../support/exhaustive.ts';
+import { createWorktrees } from '../../support/git.ts';
 import { createProject, type Project } from '../../support/project.ts';
 
 /** Hides the rules of the user who runs the tests. */
@@ -107,6 +108,13 @@ test('a verdict holds the rule of git and its file', async () => {
     pattern: `gen/ (${project.at('src/.gitignore')})`,
   });
   expect(filterOf(project).mayContain(project.at('src/gen'))).toBe(false);
+});
+
+test.runIf(hasGit)('a linked worktree has the .git/info/exclude of its repository', async () => {
+  await using project = createWorktrees();
+  project.write('main/.git/info/exclude', 'secret.js');
+  const gitIgnores = readGitIgnores(project.at('linked/api'));
+  expect(gitIgnores(project.at('linked/api/secret.js'), false)).toContain('info/exclude');
 });
 
 test('a pattern that names a folder ignored by git watches it', async () => {
