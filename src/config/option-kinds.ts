@@ -242,8 +242,8 @@ function readExtensions(raw: unknown): readonly string[] {
 }
 
 function readExtension(raw: unknown): string {
-  const extension = readText(raw).replace(/^\*?\./, '');
-  if (!/^[^\s,/\\.][^\s,/\\]*$/.test(extension))
+  const extension = readText(raw).replace(/^(\+?)\*?\./, '$1');
+  if (!/^\+?[^\s,/\\.+][^\s,/\\]*$/.test(extension))
     throw new ValueError(`takes extensions such as "js", not ${show(raw)}`);
   return extension;
 }

@@ -105,7 +105,12 @@ const table = {
   Watching: {
     watch: { kind: 'globs', short: 'w', default: ['.'], help: 'watch this file, folder or glob (`--no-watch`: none)' },
     ignore: { kind: 'globs', short: 'i', help: 'ignore this file, folder or glob' },
-    ext: { kind: 'extensions', short: 'e', byDefault: 'by program', help: 'watched extensions: `js,ts`; `*` for all' },
+    ext: {
+      kind: 'extensions',
+      short: 'e',
+      byDefault: 'by program',
+      help: 'watched extensions: `js,ts`, `+sql` adds, `*` all',
+    },
     gitignore: { kind: 'switch', rare: true, help: 'also ignore files that git ignores' },
     deps: { kind: 'switch', rare: true, help: 'also watch every file that the program loads (Node)' },
     follow: {

@@ -181,7 +181,11 @@ export class Changes {
   #isPageFile(file: string): boolean {
     const { liveReload, ext } = this.#settings;
     const extension = path.extname(file).slice(1);
-    return liveReload !== false && pageExtensions.includes(extension) && !ext?.includes(extension);
+    return (
+      liveReload !== false &&
+      pageExtensions.includes(extension) &&
+      ext?.some((one) => one === extension || one === `+${extension}`) !== true
+    );
   }
 
   /** Says whether something is still writing beside these files. */

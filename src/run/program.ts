@@ -107,7 +107,7 @@ export class Program implements Configurable {
       emit: this.#emit,
       dispatch: (type) => this.#supervisor.dispatch({ type }),
     });
-    const own = { clock, plan: () => this.#plan, emit: this.#emit };
+    const own = { clock, plan: () => this.#plan, emit: this.#emit, written: () => this.#written() };
     this.#awaited = new AwaitedFiles({ ...own, onAppear: (change) => this.#onAppear(change) });
     this.#watching = new Watching({ ...own, onChange: (change) => this.#onChange(change) });
     this.#supervisor = new Supervisor({

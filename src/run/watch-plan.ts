@@ -5,17 +5,21 @@ import os from 'node:os';
 import path from 'node:path';
 import { pageExtensions } from '../config/defaults.ts';
 import type { LoadedSettings } from '../config/load.ts';
+import type { Settings } from '../config/settings-types.ts';
 import type { Command } from '../process/launch/command.ts';
 import { isSourceExtension } from '../process/launch/tools.ts';
 import { platform } from '../process/platform.ts';
 import { attempt } from '../shared/errors.ts';
 import type { EventOf } from '../shared/events.ts';
 import { Filter } from '../watch/filter.ts';
-import { linkedPackages } from '../watch/linked-packages.ts';
+import { dependenciesOf, linkedPackages } from '../watch/linked-packages.ts';
 import { toPosix } from '../watch/paths.ts';
 import { extensionsBelow } from '../watch/present-extensions.ts';
 import type { WatchPlan } from '../watch/watch-session.ts';
 import { ownFiles, type RunPlan, writtenFiles } from './command-plan.ts';
+
+/** Names that dotenv, and those who follow it, give to such files. */
+const dotenvNames = ['', '.local', '.development', '.development.local'].map((suffix) => `.env${suffix}`);
 
 /** Returns what to watch. Reads linked packages and git's ignore rules from disk. */
 export async function planWatch(
@@ -24,7 +28,7 @@ export async function planWatch(
 ): Promise<WatchPlan> {
   const { settings, bases, folder } = loaded;
   const { watch, watcher, poll, pollInterval, follow, skipUnchanged, verbose: reportIgnored } = settings;
-  const own = settings.ext ?? command.extensions;
+  const own = extensionsOf(settings.ext, command.extensions);
   const extensions = settings.liveReload === false ? own : [...new Set([...own, ...pageExtensions])];
   const git = settings.gitignore ? await import('../watch/gitignore.ts') : undefined;
   const ignore = { patterns: [...writtenFiles(settings).map(toPosix), ...settings.ignore], base: bases.ignore };
@@ -35,11 +39,27 @@ export async function planWatch(
     folders: [...new Set([...linked.values()].flat())],
     gitIgnores: git?.readGitIgnores(folder),
     extensions: extensions.includes('*') ? null : extensions,
-    always: [...ownFiles(loaded, command), ...(git?.gitIgnoreFilesAbove(folder) ?? [])],
+    always: [...ownFiles(loaded, command), ...dotenvFiles(folder), ...(git?.gitIgnoreFilesAbove(folder) ?? [])],
     script: command.script,
   });
-  const options = { watcher, poll, pollInterval, follow, skipUnchanged, reportIgnored };
+  // A list of extensions is a decision about the others.
+  const reportExtensions = settings.ext === undefined || settings.ext.some(isAddition);
+  const options = { watcher, poll, pollInterval, follow, skipUnchanged, reportIgnored, reportExtensions };
   return { filter, ignore, linkedPackages: linked.size, hasInotify: platform.hasProc, ...options };
+}
+
+/** Returns the extensions to watch: those of the settings, to which those of the program belong if one has a `+`. */
+function extensionsOf(chosen: Settings['ext'], own: readonly string[]): readonly string[] {
+  if (chosen === undefined) return own;
+  return chosen.some(isAddition) ? [...new Set([...own, ...chosen.map((one) => one.replace(/^\+/, ''))])] : chosen;
+}
+
+const isAddition = (extension: string): boolean => extension.startsWith('+');
+
+/** Returns the files of variables beside package.json that the program itself reads, by one of these packages. */
+function dotenvFiles(folder: string): string[] {
+  const isReader = (name: string): boolean => /^(?:@dotenvx?\/|dotenv|env-cmd$|@nestjs\/config$)/.test(name);
+  return dependenciesOf(folder).some(isReader) ? dotenvNames.map((name) => path.join(folder, name)) : [];
 }
 
 /** Warns when all files of the machine, or of the user, are watched: devwatch was started in the wrong folder. */

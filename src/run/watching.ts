@@ -11,6 +11,8 @@ export interface WatchingOptions {
   readonly plan: () => RunPlan;
   readonly onChange: (change: Change) => void;
   readonly emit: Emit;
+  /** Returns the bytes that the program has written to files so far; by default unknown. */
+  readonly written?: () => number | undefined;
 }
 
 /** After this long without a watcher, the user learns that the folders are still being read. */
@@ -52,7 +54,7 @@ export class Watching {
   }
 
   async #watch(since: number): Promise<void> {
-    const { clock, plan: current, onChange, emit } = this.#options;
+    const { clock, plan: current, onChange, emit, written } = this.#options;
     const { loaded, command } = current();
     if (loaded.settings.watch.length === 0) {
       await this.#session?.close();
@@ -66,7 +68,7 @@ export class Watching {
       import('../watch/watch-session.ts'),
     ]);
     if (this.#isClosed) return;
-    this.#session ??= new WatchSession({ clock, onChange, emit }, since);
+    this.#session ??= new WatchSession({ clock, onChange, emit, written }, since);
     const plan = await watching.planWatch(loaded, command);
     const { linkedPackages, filter } = plan;
     for (const message of watching.warnOfRoots(filter)) emit({ type: 'warning', message });

@@ -169,6 +169,14 @@ export type DevwatchEvent =
       readonly path: string;
       readonly verdict: Verdict | { readonly watched: false; readonly reason: 'unchanged' };
     }
+  /** A file was saved that does not count only because of its extension; the first one of each extension. */
+  | {
+      readonly type: 'unwatched';
+      readonly path: string;
+      readonly extension: string;
+      /** The extensions that are watched. */
+      readonly watched: readonly string[];
+    }
   /** The reader of the lines typed into the terminal from now on. */
   | { readonly type: 'input'; readonly owner: 'program' | 'devwatch' }
   /** The program is ending because another process listens on its port; `holders` as far as they are visible. */

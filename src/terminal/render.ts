@@ -62,6 +62,10 @@ export function render(event: DevwatchEvent, { folder, version }: View): readonl
       );
     case 'ignored':
       return detail(`ignored ${formatPath(event.path, folder)} · ${formatVerdict(event.verdict)}`);
+    case 'unwatched':
+      return line(
+        `${formatPath(event.path, folder)} saved, but only ${event.watched.join(' ')} restart · --ext +${event.extension}`,
+      );
     case 'crash':
       return line(`${describeEnd(event)} · ${formatNext(event.next)}`, 'bad');
     case 'exit':

@@ -22,8 +22,7 @@ export function linkedPackages(folder: string): ReadonlyMap<string, readonly str
   const queue = [folder];
   const packages = new Map<string, readonly string[]>();
   for (let place = queue.pop(); place !== undefined; place = queue.pop()) {
-    const manifest = readManifest(place);
-    for (const name of dependencyFields.flatMap((field) => Object.keys(objectOf(manifest[field])))) {
+    for (const name of dependenciesOf(place)) {
       const target = findLinked(name, place);
       if (target === undefined || seen.has(target)) continue;
       seen.add(target);
@@ -32,6 +31,12 @@ export function linkedPackages(folder: string): ReadonlyMap<string, readonly str
     }
   }
   return packages;
+}
+
+/** Returns the names of the packages on which the package in `folder` depends. */
+export function dependenciesOf(folder: string): readonly string[] {
+  const manifest = readManifest(folder);
+  return dependencyFields.flatMap((field) => Object.keys(objectOf(manifest[field])));
 }
 
 /** Returns the real path of a dependency to which node_modules only links. */

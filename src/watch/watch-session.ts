@@ -3,6 +3,7 @@ import { messageOf } from '../shared/errors.ts';
 import type { Change, Emit, Verdict } from '../shared/events.ts';
 import { Digests } from './content-digests.ts';
 import { Filter, type PatternList } from './filter.ts';
+import { UnwatchedSaves } from './unwatched-saves.ts';
 import type { BackendPreference, Coverage, Watcher, WatchOptions } from './watcher.ts';
 
 /** The files to watch, and how to watch them. */
@@ -15,13 +16,17 @@ export interface WatchPlan extends BackendPreference, Pick<WatchOptions, 'filter
   readonly skipUnchanged: boolean;
   /** Report changes that do not count. */
   readonly reportIgnored: boolean;
+  /** Report saves that do not count only because of their extension, the first of each extension. */
+  readonly reportExtensions: boolean;
 }
 
 export interface WatchSessionOptions {
   readonly clock: Clock;
   readonly onChange: (change: Change) => void;
-  /** Receives `ignored` (once per file and run), `watchingLoads` and `warning`. */
+  /** Receives `ignored` (once per file and run), `unwatched`, `watchingLoads` and `warning`. */
   readonly emit: Emit;
+  /** Returns the bytes that the program has written to files so far; by default unknown. */
+  readonly written?: (() => number | undefined) | undefined;
 }
 
 /** Loaded files are watched once the program has loaded no further one for this long. */
@@ -33,6 +38,7 @@ export class WatchSession {
   /** Passes on each warning once: both watchers warn about the same system. */
   readonly #warn: (message: string) => void;
   readonly #ignored = new Set<string>();
+  readonly #unwatched: UnwatchedSaves;
   #plan: WatchPlan | undefined;
   /** For the files of the plan, and for those that the program has loaded. */
   readonly #watchers = new Map<'plan' | 'loads', Watcher>();
@@ -50,7 +56,11 @@ export class WatchSession {
   /** @param since epoch ms at which the first run began */
   constructor(options: WatchSessionOptions, since: number) {
     this.#options = options;
-    this.#warn = once(new Set(), (message) => options.emit({ type: 'warning', message }));
+    const { emit, written = () => undefined } = options;
+    this.#warn = once(new Set(), (message) => emit({ type: 'warning', message }));
+    const onSave = (path: string, extension: string): void =>
+      emit({ type: 'unwatched', path, extension, watched: this.#plan?.filter.extensions ?? [] });
+    this.#unwatched = new UnwatchedSaves({ written, onSave });
     this.#runSince = since;
   }
 
@@ -80,6 +90,7 @@ export class WatchSession {
     this.#loadedBefore = this.#loaded;
     this.#loaded = new Set();
     this.#ignored.clear();
+    this.#unwatched.begin();
   }
 
   /** Notes that the latest run loads this file (absolute), or would load it if it existed. */
@@ -124,12 +135,22 @@ export class WatchSession {
     const nothing = { patterns: [], base: ignore.base };
     const filter = new Filter({ watch: nothing, ignore, extensions: null, always: [...watched] });
     // Other files in the same folders are of no interest.
-    const plan = { ...this.#plan, filter, reportIgnored: false };
+    const plan = { ...this.#plan, filter, reportIgnored: false, reportExtensions: false };
     await this.#open('loads', plan, this.#runSince, (change) => {
       // Runs before the last two may have loaded other files.
       if (this.#loaded.has(change.path) || this.#loadedBefore.has(change.path)) this.#options.onChange(change);
     });
     if (!this.#isClosed) this.#options.emit({ type: 'watchingLoads', files: [...watched] });
+  }
+
+  #reportIgnored(file: string): void {
+    const verdict = this.explain(file);
+    if (verdict !== undefined) this.#options.emit({ type: 'ignored', path: file, verdict });
+  }
+
+  #checkExtension(file: string): void {
+    const verdict = this.explain(file);
+    if (verdict?.watched === false && verdict.reason === 'extension') this.#unwatched.changed(file);
   }
 
   /** Opens a watcher, waits until it is armed, and only then closes the one whose place it takes. */
@@ -142,12 +163,14 @@ export class WatchSession {
     // Loaded only now: the program is already starting.
     const { openWatcher } = await import('./watcher.ts');
     if (this.#isClosed) return undefined;
-    const report = (file: string): void => {
-      const verdict = this.explain(file);
-      if (verdict !== undefined) this.#options.emit({ type: 'ignored', path: file, verdict });
+    const { reportIgnored, reportExtensions } = plan;
+    const report = once(this.#ignored, (file) => this.#reportIgnored(file));
+    const onIgnored = (file: string): void => {
+      if (reportExtensions) this.#checkExtension(file);
+      if (reportIgnored) report(file);
     };
-    const onIgnored = plan.reportIgnored ? once(this.#ignored, report) : undefined;
-    const opened = await openWatcher({ ...plan, since, onChange, onIgnored, onWarning: this.#warn }, plan);
+    const reports = reportIgnored || reportExtensions ? { onIgnored } : {};
+    const opened = await openWatcher({ ...plan, since, onChange, ...reports, onWarning: this.#warn }, plan);
     if (this.#isClosed) await opened.close();
     const previous = this.#watchers.get(place);
     this.#watchers.set(place, opened);

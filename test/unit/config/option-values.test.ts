@@ -122,6 +122,7 @@ test.each<[OptionKey, unknown, string]>([
   ['watch', 'x'.repeat(4097), 'takes globs of at most 4096 characters, not 4097'],
   ['ext', 'js,a/b', 'takes extensions such as "js", not "a/b"'],
   ['ext', ['js,ts'], 'takes extensions such as "js", not "js,ts"'],
+  ['ext', '++js', 'takes extensions such as "js", not "++js"'],
   ['ext', '..', 'takes extensions such as "js", not ".."'],
   ['ext', '', 'takes extensions such as "js", or "*" for all, not ""'],
   ['ext', [], 'takes extensions such as "js", or "*" for all, not []'],

@@ -77,3 +77,32 @@ test.each<[what: string, files: Readonly<Record<string, string>>, ext: string | 
     .filter((file) => filter.accepts(file));
   expect(remarksOn(filter, plan, watched)).toEqual(remark === undefined ? [] : [remark]);
 });
+
+test.each<[ext: readonly string[] | undefined, expected: readonly string[], reports: boolean]>([
+  [undefined, ['js', 'json'], true],
+  [['ts'], ['ts'], false],
+  [['+graphql'], ['js', 'json', 'graphql'], true],
+  [['sql', '+.js'], ['js', 'json', 'sql'], true],
+])('with "ext": %j the extensions are %j, and saves of others are reported: %s', async (ext, expected, reports) => {
+  await using project = createProject({ 'server.js': '' });
+  const loaded = loadGiven({ ext: ext && [...ext], cwd: project.path }, project.path);
+  const plan = await planWatch(loaded, createCommand({ extensions: ['js', 'json'] }));
+  expect(plan.filter.extensions).toEqual(expected);
+  expect(plan.reportExtensions).toBe(reports);
+});
+
+test.each([
+  ['{"dependencies": {"dotenv": "*"}}', true],
+  ['{"devDependencies": {"dotenv-flow": "*"}}', true],
+  ['{"dependencies": {"@nestjs/config": "*"}}', true],
+  ['{"dependencies": {"express": "*"}}', false],
+])('beside the package.json %s, .env counts: %s', async (manifest, expected) => {
+  await using project = createProject({ 'package.json': manifest });
+  const { filter } = await planWatch(
+    loadGiven({ cwd: project.path }, project.path),
+    createCommand({ extensions: ['js'] }),
+  );
+  expect(filter.accepts(project.at('.env'))).toBe(expected);
+  expect(filter.accepts(project.at('.env.local'))).toBe(expected);
+  expect(filter.accepts(project.at('src/.env'))).toBe(false);
+});

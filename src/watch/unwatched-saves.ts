@@ -1,0 +1,54 @@
+/**
+ * Finds saves of files that do not count only because of their extension: a person may wait for a restart that does not
+ * come. Files that the program itself writes are no saves.
+ */
+
+import path from 'node:path';
+
+export interface UnwatchedSavesOptions {
+  /** Returns the bytes that the run has written to files so far; undefined where that is unknown. */
+  readonly written: () => number | undefined;
+  /** Receives the first file of each extension, absolute. */
+  readonly onSave: (file: string, extension: string) => void;
+}
+
+/** A server does not read these again: texts for people, media, styles, logs and data that programs write. */
+const unexpected = new Set(
+  [
+    'md mdx markdown txt rst adoc pdf doc docx odt rtf xls xlsx ppt pptx',
+    'png jpg jpeg gif webp avif ico bmp svg mp3 mp4 webm ogg wav woff woff2 ttf otf eot psd fig',
+    'css scss sass less styl',
+    'log out err csv tsv ndjson jsonl db sqlite sqlite3 dump rdb aof pid sock lock seed',
+    'tmp temp swp swo swx bak orig rej old part crdownload cache map snap diff patch',
+    'gz tgz zip tar bz2 xz 7z rar o a so node dylib dll exe class jar pyc wasm tsbuildinfo',
+  ].flatMap((line) => line.split(' ')),
+);
+
+export class UnwatchedSaves {
+  readonly #options: UnwatchedSavesOptions;
+  readonly #reported = new Set<string>();
+  /** The count at the latest moment at which it was read. */
+  #written: number | undefined;
+
+  constructor(options: UnwatchedSavesOptions) {
+    this.#options = options;
+  }
+
+  /** A run is about to begin: it has written nothing yet. */
+  begin(): void {
+    this.#written = this.#options.written();
+  }
+
+  /** Takes a file that has changed and whose extension is not watched. */
+  changed(file: string): void {
+    const extension = path.extname(file).slice(1);
+    // A backup of an editor has no extension, or an odd one.
+    if (!/^\w{1,16}$/.test(extension) || unexpected.has(extension.toLowerCase()) || this.#reported.has(extension))
+      return;
+    const before = this.#written;
+    this.#written = this.#options.written();
+    if (before !== this.#written) return;
+    this.#reported.add(extension);
+    this.#options.onSave(file, extension);
+  }
+}
