@@ -8,6 +8,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { Script } from 'node:vm';
 import { ownershipFlaw } from './shared/file-ownership.ts';
+import { makeFolders } from './shared/make-folders.ts';
 import { cacheFolder } from './shared/user-folders.ts';
 
 /** Hash of main.cjs; set by the build. */
@@ -55,7 +56,7 @@ function readTrusted(file: string): Buffer | undefined {
 function saveCodeCache(cache: string): void {
   try {
     const folder = path.dirname(cache);
-    fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolders(folder, 0o700);
     const older = fs.readdirSync(folder).filter((name) => name.startsWith(`${tag}-`));
     // Renaming a flushed file leaves no incomplete cache behind, even if the machine goes down.
     const file = `${cache}.${process.pid}`;

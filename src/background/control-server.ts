@@ -9,7 +9,7 @@ import { systemClock } from '../shared/clock.ts';
 import { withDeadline } from '../shared/deadline.ts';
 import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
 import { defaultTimeoutMs, encode, isObject, maxRequestBytes } from './control-protocol.ts';
-import { checkPrivate } from './private-folder.ts';
+import { checkPrivate, makePrivate } from './private-folder.ts';
 
 export interface ControlRequest {
   readonly verb: string;
@@ -59,7 +59,7 @@ export class ControlServer {
     await removeStale(options.path);
     const server = new ControlServer(options);
     await server.#listen();
-    server.#check = setInterval(() => void server.#reopen(), options.checkIntervalMs ?? 10_000).unref();
+    server.#check = setInterval(() => void server.reopen(), options.checkIntervalMs ?? 10_000).unref();
     return server;
   }
 
@@ -72,6 +72,23 @@ export class ControlServer {
     const closed = [...this.#connections].map((socket) => new Promise((resolve) => socket.once('close', resolve)));
     await withDeadline(systemClock, closeTimeoutMs, Promise.all(closed));
     for (const socket of this.#connections) socket.destroy();
+  }
+
+  /** Listens again if the socket was removed: by systemd with the last login of the user, or by a cleaner of /tmp. */
+  async reopen(): Promise<void> {
+    const { path: file } = this.#options;
+    const folder = path.dirname(file);
+    if (this.#isReopening || fs.existsSync(file)) return;
+    this.#isReopening = true;
+    try {
+      // This comes first, because it removes whatever is at the path.
+      this.#server?.close();
+      makePrivate(folder);
+      await this.#listen();
+    } catch {
+      // The next check tries again: the folder may not be made before the next login.
+    }
+    this.#isReopening = false;
   }
 
   async #listen(): Promise<void> {
@@ -87,24 +104,6 @@ export class ControlServer {
     server.on('error', () => {});
     if (this.#closing.signal.aborted) server.close();
     else this.#server = server;
-  }
-
-  /** Listens again if the socket was removed: by systemd with the last login of the user, or by a cleaner of /tmp. */
-  async #reopen(): Promise<void> {
-    const { path: file } = this.#options;
-    const folder = path.dirname(file);
-    if (this.#isReopening || fs.existsSync(file)) return;
-    this.#isReopening = true;
-    try {
-      // This comes first, because it removes whatever is at the path.
-      this.#server?.close();
-      if (!fs.existsSync(folder)) fs.mkdirSync(folder, { mode: 0o700 });
-      checkPrivate(folder);
-      await this.#listen();
-    } catch {
-      // The next check tries again: the folder may not be made before the next login.
-    }
-    this.#isReopening = false;
   }
 
   #accept(socket: net.Socket): void {

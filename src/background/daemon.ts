@@ -14,7 +14,7 @@ import { StopRequests } from '../run/stop-requests.ts';
 import { systemClock } from '../shared/clock.ts';
 import { withDeadline } from '../shared/deadline.ts';
 import { createDeferred } from '../shared/deferred.ts';
-import { attempt, messageOf } from '../shared/errors.ts';
+import { attempt } from '../shared/errors.ts';
 import { printable } from '../shared/printable.ts';
 import { version } from '../shared/version.ts';
 import { Reporter, reporterSettingsOf } from '../terminal/reporter.ts';
@@ -23,7 +23,8 @@ import { type ControlHandler, ControlServer } from './control-server.ts';
 import { Log } from './log-writer.ts';
 import { adoptName, type NameLock } from './name-lock.ts';
 import { socketPath } from './private-folder.ts';
-import { defaultLogsOf, endRecord, type LogFiles, newToken, writeEnvironment, writeRecord } from './records.ts';
+import { defaultLogsOf, type LogFiles, newToken } from './records.ts';
+import { Registration } from './registration.ts';
 import { closeLeakedDescriptors, type StartResult, sendStartResult } from './spawn-daemon.ts';
 
 export interface DaemonRequest extends ProgramRequest {
@@ -119,19 +120,22 @@ class Daemon {
     const places = { folder: loaded.folder, startedIn: process.cwd(), socket, log };
     const { after } = loaded.settings;
     const startedAt = Date.now();
-    writeEnvironment(lock, ownEnvironment());
-    writeRecord(lock, { ...ownIdentity(), ...places, name, program, app, after, argv, token, startedAt, version });
+    const registration = new Registration({
+      lock,
+      record: { ...ownIdentity(), ...places, name, program, app, after, argv, token, startedAt, version },
+      variables: ownEnvironment(),
+      onRestored: () => {
+        for (const log of [this.#logs.out, this.#logs.err]) log.reopen();
+        void control.reopen();
+      },
+      onProblem: complain,
+    });
     this.#handleSignals();
     const notified = this.#result(runner.program.readiness.outcome).then(sendStartResult);
     runner.on('end', async ({ reason }) => {
       await notified;
-      try {
-        endRecord(lock, reason.kind === 'program' ? 'ended' : 'stopped');
-      } catch (error) {
-        complain(messageOf(error));
-      }
-      await Promise.all([control.close(), this.#logs.out.close(), this.#logs.err.close()]);
-      lock.release();
+      const close = () => Promise.all([control.close(), this.#logs.out.close(), this.#logs.err.close()]);
+      await registration.end(reason.kind === 'program' ? 'ended' : 'stopped', close);
       onEnd();
     });
     runner.start();

@@ -39,6 +39,17 @@ export class NameLock {
     throw new UsageError(`${this.name} no longer belongs to this process (pid ${process.pid})`);
   }
 
+  /**
+   * Acquires the name anew after somebody has removed the lock. Returns whether that was needed.
+   *
+   * @throws UsageError that names the owner if another process was faster, and where state cannot be kept
+   */
+  restore(project: string): boolean {
+    if (this.#file === undefined || fs.existsSync(this.#file)) return false;
+    acquire(this.name, path.basename(this.#file), project);
+    return true;
+  }
+
   /** Transfers the name to another live process, which takes it over with `adoptName`. @throws UsageError as check does */
   transferTo(process: ProcessIdentity): void {
     const file = this.check();
@@ -66,9 +77,16 @@ interface Owner extends ProcessIdentity {
  */
 export function acquireName(name: string, project: string): NameLock {
   checkName(name);
+  const file = fileNameOf(ownIdentity());
+  acquire(name, file, project);
+  removeAbandoned();
+  return new NameLock(name, file);
+}
+
+/** Puts the file of this process, with the folder of the program in it, into the lock of a name. Throws as `acquireName` does. */
+function acquire(name: string, file: string, project: string): void {
   const folder = programFolder(name);
   const lock = path.join(folder, 'lock');
-  const file = fileNameOf(ownIdentity());
   const prepared = path.join(backgroundFolder(), `.${file}`);
   try {
     fs.mkdirSync(prepared, { mode: 0o700 });
@@ -79,8 +97,6 @@ export function acquireName(name: string, project: string): NameLock {
   } finally {
     fs.rmSync(prepared, { recursive: true, force: true });
   }
-  removeAbandoned();
-  return new NameLock(name, file);
 }
 
 /** Takes over a name that another process transferred to this one. @throws UsageError if none did, or it is lost again */

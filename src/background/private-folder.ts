@@ -6,6 +6,7 @@ import path from 'node:path';
 import { platform } from '../process/platform.ts';
 import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
 import { ownershipFlaw } from '../shared/file-ownership.ts';
+import { makeFolders } from '../shared/make-folders.ts';
 import { stateFolder } from '../shared/user-folders.ts';
 
 /** Longest path of a socket in bytes (size of `sun_path`, less the final NUL). Node 20 truncates longer ones silently. */
@@ -19,7 +20,7 @@ export function backgroundFolder(): string {
   const devwatch = stateFolder(process.env);
   if (devwatch === undefined) throw new UsageError('this user has no home folder · set HOME or XDG_STATE_HOME');
   try {
-    fs.mkdirSync(devwatch, { recursive: true, mode: 0o700 });
+    makeFolders(devwatch, 0o700);
   } catch (error) {
     throw new UsageError(`${devwatch}: cannot be made (${codeOf(error)}) · set XDG_STATE_HOME`);
   }
@@ -71,7 +72,7 @@ function runtimeFolder(): string | undefined {
 }
 
 /** Makes a folder (mode 0700) if it is missing, and returns its path. @throws UsageError as checkPrivate does */
-function makePrivate(folder: string): string {
+export function makePrivate(folder: string): string {
   try {
     fs.mkdirSync(folder, { mode: 0o700 });
   } catch (error) {

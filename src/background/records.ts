@@ -74,6 +74,8 @@ export function writeRecord(lock: NameLock, record: BackgroundRecord): void {
   writeJson(recordFileOf(lock.name), record);
 }
 
+export const hasRecord = (name: string): boolean => fs.existsSync(recordFileOf(name));
+
 /** Notes that the program of a name has ended; removes a record that is damaged. */
 export function endRecord(lock: NameLock, end: 'stopped' | 'ended'): void {
   lock.check();

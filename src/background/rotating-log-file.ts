@@ -5,6 +5,7 @@ import path from 'node:path';
 import { getSystemErrorMap } from 'node:util';
 import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
 import { ownershipFlaw } from '../shared/file-ownership.ts';
+import { makeFolders } from '../shared/make-folders.ts';
 import { maxQueueBytes } from './log-queue.ts';
 
 export interface RotatingLogFileOptions {
@@ -214,9 +215,8 @@ export function describeError(error: unknown): string {
 /** An existing folder keeps its mode: it may hold more than logs. */
 function makeFolder(folder: string): void {
   try {
-    const first = fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
     // The umask may have removed bits.
-    if (first !== undefined) fs.chmodSync(folder, 0o700);
+    if (makeFolders(folder, 0o700)) fs.chmodSync(folder, 0o700);
   } catch (error) {
     throw new UsageError(`cannot make the folder ${folder} for the log: ${describeError(error)}`);
   }

@@ -8,6 +8,7 @@ import { type BackgroundRecord, listEntries } from '../background/records.ts';
 import { type CommandLine, parseArgv } from '../config/argv.ts';
 import { commandOf } from '../run/command-plan.ts';
 import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
+import { makeFolders } from '../shared/make-folders.ts';
 import { checkSocket, enablingCommands, type UnitFile, unitFiles, unitMark } from '../systemd/unit-file.ts';
 import { argvFor, nameOf } from './background-programs.ts';
 import { fail, print, printText } from './print.ts';
@@ -86,7 +87,7 @@ function writeUnits(files: readonly UnitFile[]): string[] {
     throw new UsageError(`${foreign}: exists and was not written by devwatch · delete it, or use another --name`);
   }
   try {
-    fs.mkdirSync(folder, { recursive: true });
+    makeFolders(folder, 0o777);
     for (const { file, text } of places) fs.writeFileSync(file, text);
   } catch (error) {
     throw new UsageError(`${folder}: the units cannot be written (${codeOf(error) ?? messageOf(error)})`);

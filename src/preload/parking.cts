@@ -5,9 +5,8 @@
 
 import type { Channel, PackageFile, ParkOrders, Release } from './protocol.ts' with { 'resolution-mode': 'import' };
 
-const { mkdirSync, writeFileSync } = require('node:fs') as typeof import('node:fs');
+const { writeFileSync } = require('node:fs') as typeof import('node:fs');
 const { createRequire } = require('node:module') as typeof import('node:module');
-const path = require('node:path') as typeof import('node:path');
 
 /**
  * Modules of Node that most programs load. Loading them has no visible effect (`dns` would read resolv.conf).
@@ -69,7 +68,6 @@ class Parking {
     const { samples } = this.#orders;
     try {
       for (const file of samples) {
-        mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
         writeFileSync(file, `export const n: number = ${process.hrtime.bigint()};\n`);
       }
       return samples;

@@ -8,6 +8,7 @@ import path from 'node:path';
 import { systemClock } from '../../shared/clock.ts';
 import { attempt } from '../../shared/errors.ts';
 import { ownershipFlaw } from '../../shared/file-ownership.ts';
+import { makeFolders } from '../../shared/make-folders.ts';
 import { stateFolder } from '../../shared/user-folders.ts';
 import type { StopSignal } from '../launch/child.ts';
 import { platform } from '../platform.ts';
@@ -113,7 +114,7 @@ function prefixOf(folder: string): string | undefined {
   const trees = path.join(home, 'trees');
   try {
     const { dev, ino } = fs.statSync(folder);
-    fs.mkdirSync(trees, { recursive: true, mode: 0o700 });
+    makeFolders(trees, 0o700);
     const flaw = ownershipFlaw(fs.lstatSync(trees), { kind: 'folder', forbidden: 0o077 });
     return flaw === undefined ? path.join(trees, `${dev.toString(36)}-${ino.toString(36)}-`) : undefined;
   } catch {

@@ -7,6 +7,8 @@ import { Socket } from 'node:net';
 import path from 'node:path';
 import { isatty } from 'node:tty';
 import type { HeldSocket, LaunchOrders, ParkOrders, PreloadMessage } from '../../preload/protocol.ts';
+import { attempt } from '../../shared/errors.ts';
+import { makeFolders } from '../../shared/make-folders.ts';
 import { cacheFolder } from '../../shared/user-folders.ts';
 import { platform } from '../platform.ts';
 import type { HeldPorts } from '../sockets/held-ports.ts';
@@ -256,6 +258,8 @@ function compileCacheFor(env: NodeJS.ProcessEnv): string | undefined {
   if (!mayCompileAhead) return undefined;
   const { NODE_COMPILE_CACHE, NODE_DISABLE_COMPILE_CACHE, NODE_V8_COVERAGE } = env;
   if (NODE_COMPILE_CACHE || NODE_DISABLE_COMPILE_CACHE || NODE_V8_COVERAGE) return undefined;
-  const folder = cacheFolder(env);
-  return folder && path.join(folder, 'compiled');
+  const cache = cacheFolder(env);
+  const folder = cache && path.join(cache, 'compiled');
+  // Node would make it in a way that never returns in some places.
+  return folder && attempt(() => makeFolders(folder, 0o700)) !== undefined ? folder : undefined;
 }

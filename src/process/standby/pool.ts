@@ -11,6 +11,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { HeldSocket, PackageFile, ParkOrders, Release } from '../../preload/protocol.ts';
 import type { CancelTimer, Clock } from '../../shared/clock.ts';
+import { attempt } from '../../shared/errors.ts';
+import { makeFolders } from '../../shared/make-folders.ts';
 import { cacheFolder } from '../../shared/user-folders.ts';
 import { preloadFile } from '../launch/channel.ts';
 import type { Child, ChildOptions, StartedChild } from '../launch/child.ts';
@@ -165,8 +167,7 @@ export class StandbyPool {
     if (!fs.existsSync(preloadFile)) return;
     const packages = this.#prewarmFails ? [] : run.packages.filter(({ file }) => isSelected(file, options.prewarm));
     const files = new BootFiles(options, packages);
-    const cache = cacheFolder(options.env);
-    const samples = cache === undefined ? [] : plan.samples.map((name) => path.join(cache, 'samples', name));
+    const samples = plan.samples.length === 0 ? [] : samplesOf(plan.samples, options.env);
     const command = { ...options.command, nodeArgs: plan.nodeArgs };
     const child = this.#context.start({ ...options, command }, { where: plan.where, packages, samples });
     if (!('failure' in child)) this.#add({ child, key, packages, files, isReady: false }, run);
@@ -206,6 +207,15 @@ export class StandbyPool {
     this.#terminations.add(gone);
     void gone.then(() => this.#terminations.delete(gone));
   }
+}
+
+/** Returns the paths of the samples; none if there is no place for them. */
+function samplesOf(names: readonly string[], env: NodeJS.ProcessEnv): string[] {
+  const cache = cacheFolder(env);
+  if (cache === undefined) return [];
+  const folder = path.join(cache, 'samples');
+  const isMade = attempt(() => makeFolders(folder, 0o700)) !== undefined;
+  return isMade ? names.map((name) => path.join(folder, name)) : [];
 }
 
 /** Decides whether a standby fits a run: by everything that can no longer be changed in a started process. */
