@@ -5,7 +5,7 @@
 //   index.js          the API (src/index.ts) as an ES module
 //   guardian.cjs      runs when devwatch has been killed, and ends what it has left
 //   preload/          runs inside the user's programs
-//   own-texts.json    the files that run in other processes; part of main.cjs and index.js as well
+//   own-*.json        the files that run in other processes; part of main.cjs and index.js as well
 //   schema.json       the JSON Schema of .watchrc
 //   **/*.d.ts         declarations
 //   THIRD-PARTY-LICENSES.txt
@@ -112,10 +112,13 @@ async function bundleGuardian() {
 
 /** Collects the files that run in other processes, so that they can be had when dist/ is gone. */
 function writeOwnTexts() {
-  const preload = fs.readdirSync(`${next}/preload`).filter((name) => /\.[cm]js$/.test(name));
+  const preload = fs.readdirSync(`${next}/preload`, { recursive: true }).filter((name) => /\.[cm]js$/.test(name));
   const names = ['guardian.cjs', ...preload.map((name) => `preload/${name}`)];
   // In base64: the changes below must not reach into the texts.
   const texts = names.map((name) => [name, fs.readFileSync(`${next}/${name}`, 'base64')]);
+  const sizes = names.map((name) => [name, fs.statSync(`${next}/${name}`).size]);
+  const files = { id: hashOf(JSON.stringify(texts)), sizes: Object.fromEntries(sizes) };
+  fs.writeFileSync(`${next}/own-files.json`, JSON.stringify(files));
   fs.writeFileSync(`${next}/own-texts.json`, JSON.stringify(Object.fromEntries(texts)));
 }
 
@@ -145,12 +148,15 @@ async function bundleCommand() {
   if (missing.length > 0) process.exit(1);
   const code = writeLean('main.cjs', `(function (module, require, __filename, __dirname) {${main}\n})`);
   // V8 accepts a code cache for any source of the same length, so the cache's file carries the hash of the source.
-  const hash = createHash('sha256').update(code).digest('hex').slice(0, 16);
-  const define = { ...command.define, build: JSON.stringify(hash) };
+  const define = { ...command.define, build: JSON.stringify(hashOf(code)) };
   await build({ ...command, define, entryPoints: { cli: 'src/bin.ts' } });
   writeLean('cli.cjs', fs.readFileSync(`${next}/cli.cjs`, 'utf8'));
   fs.chmodSync(`${next}/cli.cjs`, 0o755);
   return metafile;
+}
+
+function hashOf(text) {
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }
 
 /** Writes a bundle with all changes applied, and returns it. */

@@ -6,8 +6,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { UncaughtError } from '../preload/protocol.ts';
-import { preloadFile } from '../process/launch/channel.ts';
 import { foldersAbove } from '../process/launch/host.ts';
+import { findPreload, preloadFile } from '../process/launch/preload-files.ts';
 import type { Clock } from '../shared/clock.ts';
 import type { Change, Emit } from '../shared/events.ts';
 import { PathWatcher, type PathWatcherOptions } from '../watch/path-watcher.ts';
@@ -152,7 +152,9 @@ function lackOf({ loaded: { folder, settings }, command }: RunPlan): Lack | unde
   // The end of the program is to be seen in the exit code.
   if (settings.exitOnCrash) return undefined;
   if (!fs.existsSync(folder)) return { reason: 'missing', paths: [folder] };
-  if (command.isNode && !fs.existsSync(preloadFile)) return { reason: 'reinstallation', paths: [preloadFile] };
+  if (command.isNode && findPreload() === undefined) {
+    return { reason: 'reinstallation', paths: [preloadFile('preload.cjs')] };
+  }
   const { needs, file } = command;
   if (needs.length > 0 && !needs.some((one) => fs.existsSync(one))) return { reason: 'missing', paths: needs };
   return path.isAbsolute(file) && !fs.existsSync(file) ? { reason: 'missing', paths: [file] } : undefined;

@@ -7,6 +7,7 @@ import type { LoadedSettings } from '../config/load.ts';
 import { Guardian } from '../process/crash-safety/guardian.ts';
 import { recordOrphans, terminateStaleOrphans } from '../process/crash-safety/orphans.ts';
 import { Launcher } from '../process/launch/launcher.ts';
+import { copyPreload } from '../process/launch/preload-files.ts';
 import { terminalModes } from '../process/launch/tty.ts';
 import { createContainment } from '../process/tree/containment.ts';
 import { readStat } from '../process/tree/proc.ts';
@@ -137,6 +138,7 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
       const orphans = { record: containment.record, keep, signal };
       const guardian = new Guardian({ orphans, onProblem: (message) => this.#emitEvent({ type: 'warning', message }) });
       const deleteRecord = recordOrphans(folder, orphans);
+      if (isNode) copyPreload();
       this.#cleanups.push(
         () => containment.release(),
         () => guardian.dismiss(),

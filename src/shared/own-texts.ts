@@ -5,8 +5,18 @@
 
 import { require } from './require.ts';
 
-/** Names of the files, relative to `dist`, and their texts. */
-export const ownTexts = (): ReadonlyMap<string, Buffer> =>
-  new Map(Object.entries(encodedTexts()).map(([name, text]) => [name, Buffer.from(text, 'base64')]));
+interface OwnFiles {
+  /** Changes with the texts. */
+  readonly id: string;
+  /** Sizes in bytes, by the paths of the files in `dist`. */
+  readonly sizes: Readonly<Record<string, number>>;
+}
 
-const encodedTexts = (): Readonly<Record<string, string>> => require('../../dist/own-texts.json');
+/** The files without their texts, which a launch does not need. */
+export const ownFiles = (): OwnFiles => require('../../dist/own-files.json');
+
+/** Returns the text of a file by its path in `dist`. */
+export function ownText(name: string): Buffer {
+  const texts: Readonly<Record<string, string>> = require('../../dist/own-texts.json');
+  return Buffer.from(texts[name] ?? '', 'base64');
+}

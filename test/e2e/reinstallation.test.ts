@@ -24,3 +24,32 @@ test.runIf(process.platform === 'linux')(
     expect(app.mostAlive).toBe(1);
   },
 );
+
+test('while the files of devwatch are gone, saves, changed settings and daemons are handled as ever', async () => {
+  const daemon = `require('child_process').spawn('sleep', ['500'], { detached: true, stdio: 'ignore' }).unref();`;
+  const project = createProject({ 'server.js': dialHome({ version: 1 }), 'cache/a.txt': '' });
+  const installation = install(project);
+  await using app = await start({
+    project,
+    args: ['--no-standby', 'server.js'],
+    cli: installation.cli,
+    env: { XDG_CACHE_HOME: project.at('cache') },
+  });
+  await app.caller();
+  await app.event('watching');
+  installation.remove();
+  app.write('server.js', dialHome({ version: 2 }) + daemon);
+  expect((await app.caller()).says.version).toBe(2);
+  // The copies are gone as well.
+  fs.rmSync(project.at('cache'), { recursive: true });
+  app.write('.watchrc', '{ "env": { "A": "1" } }');
+  await app.event('settings');
+  await app.caller();
+  app.write('.watchrc', '{ "enf": {} }');
+  expect((await app.event('problem')).message).toContain('"env"');
+  installation.restore();
+  app.write('server.js', dialHome({ version: 3 }));
+  expect((await app.caller()).says.version).toBe(3);
+  expect(app.mostAlive).toBe(1);
+  expect(app.otherLines).toEqual([]);
+});

@@ -51,7 +51,9 @@ function refuseStaleBuild(): void {
   const modifiedAt = (file: string): number => fs.statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
   // Folders, too: their times tell that a file was added, renamed or removed.
   const sources = fs.readdirSync('src', { recursive: true, encoding: 'utf8' }).map((file) => path.join('src', file));
-  const newest = Math.max(...[...sources, 'scripts/build.mjs', 'package.json'].map(modifiedAt));
+  const newest = Math.max(
+    ...[...sources, 'scripts/build.mjs', 'scripts/self-contained.mjs', 'package.json'].map(modifiedAt),
+  );
   if (newest > modifiedAt('dist/cli.cjs')) {
     const error = new Error('dist/ is older than src/: npm run build');
     error.stack = error.message;

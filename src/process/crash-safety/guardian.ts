@@ -11,7 +11,7 @@ import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { type CancelTimer, type Clock, systemClock } from '../../shared/clock.ts';
 import { attempt, codeOf, messageOf } from '../../shared/errors.ts';
-import { ownTexts } from '../../shared/own-texts.ts';
+import { ownText } from '../../shared/own-texts.ts';
 import { platform } from '../platform.ts';
 import type { Orphans } from './orphans.ts';
 
@@ -113,7 +113,7 @@ export class Guardian {
   }
 }
 
-const programText = (): string => ownTexts().get('guardian.cjs')?.toString('latin1') ?? '';
+const programText = (): string => ownText('guardian.cjs').toString('latin1');
 
 /** Opens a file with this text that only descriptors lead to. Returns undefined if no folder takes one. */
 function openText(text: string): number | undefined {

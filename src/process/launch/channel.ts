@@ -1,7 +1,6 @@
 /** The channel between devwatch and the preload: a socket on a descriptor of the program, with one JSON value a line. */
 
 import type { Duplex } from 'node:stream';
-import { fileURLToPath } from 'node:url';
 import type { PreloadMessage } from '../../preload/protocol.ts';
 import { attempt } from '../../shared/errors.ts';
 import { splitLines } from '../../shared/lines.ts';
@@ -14,10 +13,6 @@ export const channelVariable = 'DEVWATCH_CHANNEL';
 
 /** The command in our messages on Node's IPC. Node never shows programs a message whose `cmd` begins with `NODE_`. */
 export const ipcCommand = 'NODE_DEVWATCH';
-
-// Tests of the sources use the built preload, because Node 20 does not run TypeScript.
-const builtFolder = import.meta.url.endsWith('.ts') ? '../../../dist' : '.';
-export const preloadFile: string = fileURLToPath(new URL(`${builtFolder}/preload/preload.cjs`, import.meta.url));
 
 /** Reads the preload's messages; invalid ones are ignored, because the program can write to the descriptor itself. */
 export function readMessages(stream: Duplex, onMessage: (message: PreloadMessage) => void): void {

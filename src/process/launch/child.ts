@@ -15,9 +15,10 @@ import type { HeldPorts } from '../sockets/held-ports.ts';
 import { makeBlocking, type PassedSocket, withSockets } from '../sockets/passed-sockets.ts';
 import type { Slot } from '../sockets/slots.ts';
 import type { Containment, Invocation, ProcessTree } from '../tree/tree.ts';
-import { channelDescriptor, channelVariable, ipcCommand, preloadFile, readMessages } from './channel.ts';
+import { channelDescriptor, channelVariable, ipcCommand, readMessages } from './channel.ts';
 import type { Command } from './command.ts';
 import { type OutputStreams, openPipes, type Pipes } from './output.ts';
+import { preloadFile } from './preload-files.ts';
 import { isForeground, stdinIsTerminal } from './tty.ts';
 
 /** Asks a program to end: a signal, or the message `shutdown` over Node's IPC channel. */
@@ -215,7 +216,7 @@ function withPreload(options: ChildOptions, { byPreload }: InheritedSockets, par
     },
     park,
   };
-  const args = ['--require', preloadFile, ...command.nodeArgs, ...command.args];
+  const args = ['--require', preloadFile('preload.cjs'), ...command.nodeArgs, ...command.args];
   // If two variables have the same name, the first one counts: this one hides the one that spawn adds.
   const hiding = hasPipe ? { NODE_CHANNEL_FD: '' } : {};
   return { file: command.file, args, env: { ...hiding, ...env, [channelVariable]: JSON.stringify(orders) } };

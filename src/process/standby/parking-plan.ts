@@ -1,13 +1,12 @@
 /** Plans where in the start of a program a standby waits for its release. */
 
-import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { ParkOrders } from '../../preload/protocol.ts';
-import { preloadFile } from '../launch/channel.ts';
 import type { Command } from '../launch/command.ts';
 import { realHost } from '../launch/host.ts';
 import { isLoader, preloadsIn, wordsOfOptions } from '../launch/loaders.ts';
 import { isModule } from '../launch/packages.ts';
+import { preloadFile } from '../launch/preload-files.ts';
 
 export interface ParkingPlan {
   /** The command's flags, with the module that waits among them. */
@@ -47,10 +46,10 @@ export function planParking(command: Command, env: NodeJS.ProcessEnv): ParkingPl
     const ownSamples = isTypeScript ? ['sample.ts'] : [];
     // Waiting in a module initialises the loader of ES modules, which a CommonJS script does not need.
     return ordered.length === 0 && isModule(script, realHost)
-      ? { nodeArgs: [...nodeArgs, '--import', parkModule], where: 'later', samples: ownSamples }
+      ? { nodeArgs: [...nodeArgs, '--import', parkModule()], where: 'later', samples: ownSamples }
       : { nodeArgs, where: 'here', samples: ownSamples };
   }
-  const flags = last.kind === 'import' ? ['--import', parkModule] : ['--require', parkScript];
+  const flags = last.kind === 'import' ? ['--import', parkModule()] : ['--require', parkScript()];
   return {
     nodeArgs: [...nodeArgs.slice(0, last.end), ...flags, ...nodeArgs.slice(last.end)],
     where: 'later',
@@ -59,8 +58,8 @@ export function planParking(command: Command, env: NodeJS.ProcessEnv): ParkingPl
   };
 }
 
-const parkScript = path.join(path.dirname(preloadFile), 'park.cjs');
-const parkModule = pathToFileURL(path.join(path.dirname(preloadFile), 'park.mjs')).href;
+const parkScript = (): string => preloadFile('park.cjs');
+const parkModule = (): string => pathToFileURL(preloadFile('park.mjs')).href;
 
 /** Whether the flags in NODE_OPTIONS allow standbys. The modules that they preload are loaded first. */
 function isCompatible(options: string): boolean {

@@ -14,8 +14,8 @@ import type { CancelTimer, Clock } from '../../shared/clock.ts';
 import { attempt } from '../../shared/errors.ts';
 import { makeFolders } from '../../shared/make-folders.ts';
 import { cacheFolder } from '../../shared/user-folders.ts';
-import { preloadFile } from '../launch/channel.ts';
 import type { Child, ChildOptions, StartedChild } from '../launch/child.ts';
+import { findPreload } from '../launch/preload-files.ts';
 import type { ProgramListener } from '../launch/running-program.ts';
 import { stdinIsTerminal } from '../launch/tty.ts';
 import { cpuTimeOf, readProc } from '../tree/proc.ts';
@@ -164,7 +164,7 @@ export class StandbyPool {
     const plan = planParking(options.command, options.env);
     if (plan === undefined || (options.stdin === 'inherit' && isStdinNonBlocking())) return;
     // Node would print that it is missing, while devwatch is being reinstalled.
-    if (!fs.existsSync(preloadFile)) return;
+    if (findPreload() === undefined) return;
     const packages = this.#prewarmFails ? [] : run.packages.filter(({ file }) => isSelected(file, options.prewarm));
     const files = new BootFiles(options, packages);
     const samples = plan.samples.length === 0 ? [] : samplesOf(plan.samples, options.env);

@@ -6,7 +6,7 @@ import * as nodeModule from 'node:module';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ParkOrders } from '../../../src/preload/protocol.ts';
-import { preloadFile } from '../../../src/process/launch/channel.ts';
+import { preloadFile } from '../../../src/process/launch/preload-files.ts';
 import { findCgroup } from '../../../src/process/tree/cgroup.ts';
 import { createProject } from '../../support/project.ts';
 
@@ -20,7 +20,7 @@ interface Start {
 
 function run(code: string, { parent = process.pid, compileCache, env = {}, flags = [], park }: Start = {}) {
   const orders = JSON.stringify({ channel: 3, parent, compileCache, park });
-  const words = ['--require', preloadFile, ...flags, '-e', code];
+  const words = ['--require', preloadFile('preload.cjs'), ...flags, '-e', code];
   const { stdout, stderr, signal, status } = spawnSync(process.execPath, words, {
     encoding: 'utf8',
     env: { ...env, DEVWATCH_CHANNEL: orders },

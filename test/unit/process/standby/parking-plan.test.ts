@@ -16,7 +16,7 @@ function plan(nodeArgs: readonly string[], env: NodeJS.ProcessEnv = {}, script?:
     : [
         planned.where,
         ...(planned.samples.length > 0 ? ['typescript'] : []),
-        ...planned.nodeArgs.map((word) => (/\/preload\/park\.[cm]js$/.test(word) ? path.basename(word) : word)),
+        ...planned.nodeArgs.map((word) => (/\/preload[^/]*\/park\.[cm]js$/.test(word) ? path.basename(word) : word)),
       ];
 }
 

@@ -1,0 +1,108 @@
+/**
+ * The files of the preload, which every Node program loads. Programs get a copy of them in the user's cache folder: the
+ * package itself may be removed or replaced while devwatch runs, also in the moment in which a program boots; and with
+ * Yarn's Plug'n'Play it is no folder at all, but a part of a zip file.
+ */
+
+import fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { attempt } from '../../shared/errors.ts';
+import { ownershipFlaw } from '../../shared/file-ownership.ts';
+import { ownFiles, ownText } from '../../shared/own-texts.ts';
+import { cacheFolder } from '../../shared/user-folders.ts';
+
+// Tests of the sources use the built preload, because Node 20 does not run TypeScript.
+const builtFolder = import.meta.url.endsWith('.ts') ? '../../../dist' : '.';
+const packagedFolder = fileURLToPath(new URL(`${builtFolder}/preload`, import.meta.url));
+
+/** Path of the copy, whose files have been there; and their paths. */
+let copy: string | undefined;
+let copied: readonly string[] = [];
+
+/** Copies the files, unless that has been done. For a moment in which nobody waits. */
+export function copyPreload(): void {
+  if (!isCopied()) use(places().find(makeCopy));
+}
+
+/**
+ * Returns the folder of the preload: the copy, else the packaged files, as long as they are those of this version.
+ * Undefined if they are gone and no copy can be made: the packaged files have to be waited for.
+ */
+export function findPreload(): string | undefined {
+  if (isCopied()) return copy;
+  use(places().find(isIntact));
+  if (copy === undefined && isPackaged()) return packagedFolder;
+  copyPreload();
+  return copy;
+}
+
+/** Whether there is still the copy that was there before: this is asked between a save and the next run. */
+const isCopied = (): boolean => copy !== undefined && copied.every((file) => fs.existsSync(file));
+
+function use(folder: string | undefined): void {
+  copy = folder;
+  copied = folder === undefined ? [] : filesIn(folder);
+}
+
+/** Returns the path of a file of the preload, also if there is none. */
+export const preloadFile = (name: string): string => path.join(findPreload() ?? packagedFolder, name);
+
+const prefix = 'preload/';
+const names = (): string[] =>
+  Object.keys(ownFiles().sizes).flatMap((name) => (name.startsWith(prefix) ? [name.slice(prefix.length)] : []));
+
+const filesIn = (folder: string): string[] => names().map((name) => path.join(folder, name));
+
+/** Returns folders for the copy, the best one first. Another build has others. */
+function places(): readonly string[] {
+  const cache = cacheFolder(process.env);
+  const user = process.geteuid?.();
+  const parents = [
+    ...(cache === undefined ? [] : [path.join(cache, 'own')]),
+    ...(user === undefined ? [] : [path.join(tmpdir(), `devwatch-${user}`)]),
+  ];
+  return parents.map((parent) => path.join(parent, `preload-${ownFiles().id}`));
+}
+
+/** Whether the folder has all files. Only this user can have written them, and writes them at once. */
+const isIntact = (folder: string): boolean =>
+  isOwnFolder(path.dirname(folder)) && isOwnFolder(folder) && filesIn(folder).every((file) => fs.existsSync(file));
+
+const isOwnFolder = (folder: string): boolean => {
+  const stats = attempt(() => fs.lstatSync(folder, { throwIfNoEntry: false }));
+  return stats !== undefined && ownershipFlaw(stats, { kind: 'folder', forbidden: 0o022 }) === undefined;
+};
+
+/** Whether the packaged files have the sizes of those of this build. */
+const isPackaged = (): boolean =>
+  names().every((name) => {
+    const stats = attempt(() => fs.statSync(path.join(packagedFolder, name), { throwIfNoEntry: false }));
+    return stats?.size === ownFiles().sizes[prefix + name];
+  });
+
+/** Returns whether there is a copy now. A folder that is renamed into place is never seen half written. */
+function makeCopy(folder: string): boolean {
+  if (isIntact(folder)) return true;
+  const next = `${folder}.${process.pid}`;
+  try {
+    fs.mkdirSync(path.dirname(folder), { recursive: true, mode: 0o700 });
+    if (!isOwnFolder(path.dirname(folder))) return false;
+    for (const name of names()) {
+      const file = path.join(next, name);
+      fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+      // Flushed: a copy with the right size may else be empty after a power failure.
+      fs.writeFileSync(file, ownText(prefix + name), { mode: 0o600, flush: true });
+    }
+    // Another devwatch may have been faster, and its program is booting from there.
+    if (!isIntact(folder)) {
+      fs.rmSync(folder, { recursive: true, force: true });
+      fs.renameSync(next, folder);
+    }
+  } catch {
+    // The disk is full or read-only, or the other one was faster still.
+  }
+  attempt(() => fs.rmSync(next, { recursive: true, force: true }));
+  return isIntact(folder);
+}
