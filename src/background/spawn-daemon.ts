@@ -4,7 +4,7 @@
  * the result of the first start is known. If it closes the descriptor without a line, it failed before that.
  */
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import net from 'node:net';
@@ -17,12 +17,13 @@ import { systemClock } from '../shared/clock.ts';
 import { withDeadline } from '../shared/deadline.ts';
 import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
 import { ownershipFlaw } from '../shared/file-ownership.ts';
+import { packAllVariables } from '../shared/packed-variables.ts';
 
 export interface DaemonOptions {
   /** A program that resets its signals to their defaults, as Node does when it starts; see `script`. */
   readonly file: string;
   readonly args: readonly string[];
-  /** The complete environment. */
+  /** The complete environment, which the program gets packed: see packed-variables.ts. */
   readonly env: NodeJS.ProcessEnv;
   readonly folder: string;
   /** File for stdout and stderr; appended to, made (mode 0600) if it is missing. */
@@ -69,10 +70,6 @@ const script = `
   { read -r go <&3 && [ "$go" = go ] && exec "$@" </dev/null >&2; } &
   echo "$!"`;
 
-/** Variables that some shell sets or changes by itself. */
-const shellVariables: readonly string[] =
-  '_ PWD OLDPWD SHLVL IFS OPTIND OPTARG PPID LINENO PS1 PS2 PS4 SHELLOPTS BASHOPTS RANDOM SECONDS'.split(' ');
-
 /**
  * Starts a daemon: in a session without a terminal that it does not lead, without its parent, with /dev/null as stdin
  * and the log as stdout and stderr. @throws UsageError if it cannot be started, and what `prepare` throws
@@ -81,7 +78,6 @@ export async function spawnDaemon(options: DaemonOptions): Promise<Daemon> {
   const { file, folder, log } = options;
   check(folder, () => fs.accessSync(`${folder}/.`, fs.constants.X_OK));
   check(file, () => fs.accessSync(file, fs.constants.X_OK));
-  if (file.includes('=')) throw new UsageError(`${file}: env would take it for a variable · use a path without =`);
   const output = openOutputFile(log);
   let shell: ChildProcess;
   try {
@@ -153,14 +149,9 @@ function firstLine(stream: NodeJS.ReadableStream): Promise<string> {
 }
 
 function startShell({ file, args, env, folder }: DaemonOptions, log: number): ChildProcess {
-  // dash drops variables whose names it does not accept (`a-b`, `npm.x`), and shells have some of their own: `env`
-  // restores them. Their values are visible in the process list for that moment.
-  const unset = shellVariables.filter((name) => env[name] === undefined).flatMap((name) => ['-u', name]);
-  const set = Object.entries(env)
-    .filter(([name, value]) => value !== undefined && (!/^[A-Za-z_]\w*$/.test(name) || shellVariables.includes(name)))
-    .map(([name, value]) => `${name}=${value}`);
-  const words = ['-c', script, 'devwatch-start', '/usr/bin/env', ...unset, ...set, file, ...args];
-  return spawn('/bin/sh', words, { cwd: folder, env, stdio: ['ignore', 'pipe', log, 'pipe'], detached: true });
+  const words = ['-c', script, 'devwatch-start', file, ...args];
+  const stdio: StdioOptions = ['ignore', 'pipe', log, 'pipe'];
+  return spawn('/bin/sh', words, { cwd: folder, env: packAllVariables(env), stdio, detached: true });
 }
 
 function openOutputFile(file: string): number {

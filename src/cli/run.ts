@@ -9,6 +9,7 @@ import type { RunRequest } from '../run/command-plan.ts';
 import { ProgramSet } from '../run/program-set.ts';
 import { maxTimerMs } from '../shared/clock.ts';
 import type { Emit } from '../shared/events.ts';
+import { unpackVariables } from '../shared/packed-variables.ts';
 import { version } from '../shared/version.ts';
 import { openNotifySocket } from '../systemd/notify.ts';
 import { takeSockets } from '../systemd/socket-activation.ts';
@@ -117,6 +118,7 @@ function reporterSettings(settings: Settings, shared: SharedTerminal | undefined
 
 /** Runs one program without a terminal, in the process that `devwatch start` has started. */
 export async function runAsDaemon(name: string, argv: readonly string[]): Promise<void> {
+  unpackVariables(process.env);
   delete process.env[backgroundVariable];
   const line = parseArgv(argv);
   const atStart = programsOf(line);

@@ -115,7 +115,7 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
   }
 
   async #start(): Promise<void> {
-    const { command, loaded } = this.program.plan;
+    const { command, loaded, env } = this.program.plan;
     const { isNode } = command;
     const { settings, folder } = loaded;
     const { hold, keep, signal } = settings;
@@ -126,7 +126,7 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
     terminalModes.save('go on');
     const { output, sockets: activated } = this.#options;
     const launcher = new Launcher({ containment, clock: systemClock, modes: terminalModes, output, activated });
-    const problem = await launcher.prepareHolding(hold, isNode);
+    const problem = await launcher.prepareHolding(hold, command, env);
     if (this.#hasEnded) {
       await launcher.close();
       containment.release();

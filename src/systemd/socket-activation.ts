@@ -20,13 +20,21 @@ export function takeSockets(env: NodeJS.ProcessEnv): PassedSocket[] {
   if (LISTEN_PID !== String(process.pid)) return [];
   for (const name of ['LISTEN_PID', 'LISTEN_PIDFDID', 'LISTEN_FDS', 'LISTEN_FDNAMES']) delete env[name];
   const names = LISTEN_FDNAMES.split(':');
-  return Array.from({ length: Number(LISTEN_FDS) || 0 }, (_, index) => {
+  const sockets: PassedSocket[] = [];
+  // Not an array of this length: the number may be any.
+  for (let index = 0; index < countOf(LISTEN_FDS); index += 1) {
     const descriptor = firstDescriptor + index;
     const inode = socketAt(descriptor);
     if (inode === undefined)
       throw new UsageError(`LISTEN_FDS is ${LISTEN_FDS}, but descriptor ${descriptor} is not a socket`);
-    return { id: `handed ${descriptor}`, descriptor, name: names[index] || undefined, ...addressOf(inode) };
-  });
+    sockets.push({ id: `handed ${descriptor}`, descriptor, name: names[index] || undefined, ...addressOf(inode) });
+  }
+  return sockets;
+}
+
+function countOf(text = '0'): number {
+  if (/^\d+$/.test(text)) return Number(text);
+  throw new UsageError(`LISTEN_FDS is ${JSON.stringify(text)}, but takes the number of sockets`);
 }
 
 /** Returns the inode of a socket; undefined if the descriptor is not one. */
@@ -43,7 +51,8 @@ function addressOf(inode: string): Pick<PassedSocket, 'port' | 'path'> {
   // The last field, the path, may contain blanks.
   const path = row?.slice(7).join(' ') ?? '';
   const file = path.startsWith('/') ? Buffer.from(path, 'latin1') : undefined;
-  const stats = file && fs.statSync(file, { throwIfNoEntry: false });
+  // Fails if the folder of the socket has been replaced.
+  const stats = file && attempt(() => fs.statSync(file));
   // Identified as in preload/held-ports.cts.
   return stats === undefined ? {} : { path: `${stats.dev}:${stats.ino}` };
 }

@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import { parseEnv } from 'node:util';
 import { codeOf, messageOf, UsageError } from '../../shared/errors.ts';
 import type { Cause, Change } from '../../shared/events.ts';
+import { unpackVariables } from '../../shared/packed-variables.ts';
 import { platform } from '../platform.ts';
 import type { EnvironmentFile } from './node-words.ts';
 
@@ -61,10 +62,13 @@ export function runVariables(run: number, cause: Cause, changes: readonly Change
 export function ownEnvironment(): NodeJS.ProcessEnv {
   if (!platform.hasProc || !process.argv.some((word) => word.startsWith('--env-file'))) return process.env;
   const original = fs.readFileSync('/proc/self/environ', 'utf8').split('\0');
-  const entries = original.map((entry): [string, string] => {
-    const equals = entry.indexOf('=');
-    return [entry.slice(0, equals), entry.slice(equals + 1)];
-  });
+  const env: NodeJS.ProcessEnv = Object.fromEntries(
+    original.map((entry): [string, string] => {
+      const equals = entry.indexOf('=');
+      return [entry.slice(0, equals), entry.slice(equals + 1)];
+    }),
+  );
+  unpackVariables(env);
   // The command line has removed variables that are meant for devwatch alone.
-  return Object.fromEntries(entries.filter(([name]) => name in process.env));
+  return Object.fromEntries(Object.entries(env).filter(([name]) => name in process.env));
 }

@@ -6,10 +6,11 @@ import { withDeadline } from '../../shared/deadline.ts';
 import { parseListenAddress } from '../../shared/listen-address.ts';
 import { Hooks, type HooksOptions } from '../hooks.ts';
 import { HeldPorts } from '../sockets/held-ports.ts';
-import { openPort, type PassedSocket } from '../sockets/passed-sockets.ts';
+import { canPassSockets, openPort, type PassedSocket } from '../sockets/passed-sockets.ts';
 import { StandbyPool } from '../standby/pool.ts';
 import type { Containment } from '../tree/tree.ts';
 import { type ChildOptions, type LaunchOptions, type StartedChild, startChild } from './child.ts';
+import type { Command } from './command.ts';
 import type { Output, OutputStreams } from './output.ts';
 import { ContainedProgram, type ProgramListener, type RunningProgram } from './running-program.ts';
 import type { TerminalModes } from './tty.ts';
@@ -92,10 +93,15 @@ export class Launcher {
    * Prepares to hold the ports of Node programs, or opens the port of other ones, before the first launch. Returns the
    * reason if that fails.
    */
-  async prepareHolding(hold: boolean | number | string, isNode: boolean): Promise<string | undefined> {
+  async prepareHolding(
+    hold: boolean | number | string,
+    { isNode, file }: Pick<Command, 'isNode' | 'file'>,
+    env: NodeJS.ProcessEnv,
+  ): Promise<string | undefined> {
     if (isNode && hold !== false) await this.#heldPorts.openSlots();
     const address = isNode ? undefined : parseListenAddress(String(hold));
     if (address === undefined) return undefined;
+    if (!canPassSockets({ file, args: [], env })) return 'a shell would lose variables of the program, such as a.b';
     const opened = await openPort(address);
     if (typeof opened === 'string') return opened;
     this.#heldPorts.pass(opened);

@@ -57,12 +57,18 @@ export async function openPort(address: ListenAddress): Promise<OpenedPort | str
   return result;
 }
 
-/** Adds the variables of a program that takes its sockets from descriptor 3 on; a shell knows the program's own pid. */
+/**
+ * Adds the variables of a program that takes its sockets from descriptor 3 on; a shell knows the program's own pid.
+ * Where the shell would lose variables of the program, the sockets are not announced.
+ */
 export function withSockets(invocation: Invocation, sockets: readonly PassedSocket[]): Invocation {
   const names = sockets.map(({ name }) => name ?? 'devwatch').join(':');
   const env = { ...invocation.env, LISTEN_FDS: String(sockets.length), LISTEN_FDNAMES: names };
-  return throughShell('export LISTEN_PID=$$', '', { ...invocation, env });
+  return throughShell('export LISTEN_PID=$$', '', { ...invocation, env }) ?? invocation;
 }
+
+/** Whether the sockets can be announced to a program. */
+export const canPassSockets = (program: Invocation): boolean => throughShell('', '', program) !== undefined;
 
 /**
  * Makes sockets blocking again. Programs expect blocking ones from systemd; libuv, or an earlier program, has made these

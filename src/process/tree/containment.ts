@@ -1,7 +1,9 @@
 /** Makes the programs of one devwatch recognisable, in the best way that this machine offers. */
 
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
+import { packVariables } from '../../shared/packed-variables.ts';
 import { platform } from '../platform.ts';
 import { CgroupTree, findCgroup, makeCgroup, removeCgroups } from './cgroup.ts';
 import { createExemptions, type Exemptions } from './exemptions.ts';
@@ -51,14 +53,14 @@ function cgroupContainment(id: string, keep: readonly string[]): Containment | u
     record: { ...marked.record, cgroup: all },
     contain(run, invocation, joinsCgroupItself) {
       const folder = path.join(all, String(run));
-      // Another process may have removed the outer cgroup. Where neither can be made, marks must do.
-      const isMade = makeCgroup(folder) || (makeCgroup(all) && makeCgroup(folder));
-      if (!isMade) return marked.contain(run, invocation, joinsCgroupItself);
       const cgroupProcsFile = path.join(folder, 'cgroup.procs');
       // The shell joins the cgroup before it becomes the program: none of its children is born outside.
       const joining = joinsCgroupItself
         ? { ...invocation, env: { ...invocation.env, [cgroupVariable]: cgroupProcsFile } }
         : throughShell('echo 0 >"$0" || exit 126', cgroupProcsFile, invocation);
+      // Another process may have removed the outer cgroup. Where neither can be made, marks must do.
+      const isMade = joining !== undefined && (makeCgroup(folder) || (makeCgroup(all) && makeCgroup(folder)));
+      if (!isMade) return marked.contain(run, invocation, joinsCgroupItself);
       return {
         ...joining,
         open(pid) {
@@ -83,12 +85,31 @@ function joinCgroup(pid: number, cgroupProcsFile: string): void {
 /** Name of the variable from which the preload takes the cgroup to join. */
 const cgroupVariable = 'DEVWATCH_CGROUP_PROCS';
 
-/** Returns an invocation that runs a shell command and then becomes the program, in the same process. */
-export function throughShell(line: string, parameter: string, { file, args, env }: Invocation): Invocation {
-  // dash drops variables whose names it does not accept (`a-b`, `npm.x`): env restores them.
-  const odd = Object.entries(env).filter(([name]) => !/^[A-Za-z_]\w*$/.test(name));
-  const restore = odd.length === 0 ? [] : ['env', ...odd.map(([name, value]) => `${name}=${value}`)];
-  return { file: '/bin/sh', args: ['-c', `${line}; exec "$@"`, parameter, ...restore, file, ...args], env };
+/**
+ * Returns an invocation that runs a shell command and then becomes the program, in the same process; undefined if
+ * variables of the program would be lost.
+ */
+export function throughShell(line: string, parameter: string, program: Invocation): Invocation | undefined {
+  const { env, carriers } = packVariables(program.env);
+  const words = [program.file, ...program.args];
+  // `env` would take a path with `=` for a variable.
+  if (carriers.length > 0 && (program.file.includes('=') || !canUnpack())) return undefined;
+  const command = carriers.length === 0 ? words : [envCommand, '-S', unpackingOf(carriers), ...words];
+  return { file: '/bin/sh', args: ['-c', `${line}; exec "$@"`, parameter, ...command], env };
+}
+
+const envCommand = '/usr/bin/env';
+
+/** Returns options of `env -S` that set packed variables: `env` itself looks up the names in braces. */
+const unpackingOf = (carriers: readonly string[]): string =>
+  [...carriers.map((name) => `-u ${name}`), '--', ...carriers.map((name) => `\${${name}}`)].join(' ');
+
+let hasSplittingEnv: boolean | undefined;
+
+/** Whether `env` has the option -S, as that of coreutils 8.30 and BSD; that of BusyBox has not. */
+function canUnpack(): boolean {
+  hasSplittingEnv ??= spawnSync(envCommand, ['-S', '-u A'], { stdio: 'ignore' }).status === 0;
+  return hasSplittingEnv;
 }
 
 function markedContainment(id: string, keep: readonly string[]): Containment {

@@ -23,8 +23,51 @@ test.runIf(process.platform === 'linux')('containment marks each run with a vari
   expect(createContainment([], false).record.variable).not.toBe(variable);
 });
 
-test('throughShell runs the command, and keeps variables with names that the shell does not accept', () => {
-  const program = { file: process.execPath, args: ['-p', 'process.env["npm.x"]'], env: invocation.env };
-  const { file, args, env } = throughShell('echo "$0"', 'first', program);
-  expect(spawnSync(file, args, { env, encoding: 'utf8' }).stdout).toBe('first\n1\n');
+describe('throughShell', () => {
+  const odd = { 'npm.x': '1', 'db.password': ' S3"C$R\\E#T\n$PATH ', '-i': 'x', '--': 'y', ä: '', '1': 'one' };
+  const program = { file: '/usr/bin/env', args: ['-0'], env: { PATH: '/bin', LISTEN_FDS: '1', ...odd } };
+
+  /** Returns the variables that `env` prints, each followed by a NUL. */
+  const parse = (output: string): Record<string, string> =>
+    Object.fromEntries(
+      output
+        .split('\0')
+        .slice(0, -1)
+        .map((entry) => [entry.slice(0, entry.indexOf('=')), entry.slice(entry.indexOf('=') + 1)]),
+    );
+
+  test('runs the command, and keeps variables with names that the shell does not accept', () => {
+    const { file, args, env } = throughShell('echo "$0"', 'first', program) ?? expect.unreachable();
+    const [, first, variables = ''] =
+      /^(.*?)\n(.*)$/s.exec(spawnSync(file, args, { env, encoding: 'utf8' }).stdout) ?? [];
+    expect(first).toBe('first');
+    expect(parse(variables)).toMatchObject(program.env);
+    expect(variables).not.toContain('DEVWATCH_VARIABLE');
+  });
+
+  test('also twice, as for a program with sockets in a cgroup', () => {
+    const inner = throughShell('export LISTEN_PID=$$', '', program) ?? expect.unreachable();
+    const { file, args, env } = throughShell('true', '', inner) ?? expect.unreachable();
+    const child = spawnSync(file, args, { env, encoding: 'utf8' });
+    expect(parse(child.stdout)).toMatchObject({ ...program.env, LISTEN_PID: String(child.pid) });
+  });
+
+  test('shows no value in the arguments, which every user can read', () => {
+    const { args } = throughShell('echo "$0"', 'first', program) ?? expect.unreachable();
+    for (const value of ['S3', 'one']) expect(args.join('\0')).not.toContain(value);
+  });
+
+  test('refuses to run what `env` would take for a variable', () => {
+    expect(throughShell('true', '', { ...program, file: '/opt/a=b/program' })).toBeUndefined();
+  });
+});
+
+test.runIf(process.platform === 'linux')('containment in any way shows no values of variables in the arguments', () => {
+  for (const mayUseCgroup of [true, false]) {
+    const containment = createContainment([], mayUseCgroup);
+    const program = { ...invocation, env: { 'db.password': 'S3CRET', '-i': 'S3CRET' } };
+    const { args, file } = containment.contain(1, program, false);
+    expect([file, ...args].join(' ')).not.toContain('S3CRET');
+    containment.release();
+  }
 });
