@@ -20,10 +20,11 @@ import { version } from '../shared/version.ts';
 import { Reporter, reporterSettingsOf } from '../terminal/reporter.ts';
 import { AttachBuffer } from './attach-buffer.ts';
 import { type ControlHandler, ControlServer } from './control-server.ts';
+import type { StreamName } from './log-lines.ts';
 import { Log } from './log-writer.ts';
 import { adoptName, type NameLock } from './name-lock.ts';
 import { socketPath } from './private-folder.ts';
-import { defaultLogsOf, type LogFiles, newToken } from './records.ts';
+import { type LogPlace, logPlaceOf, newToken } from './records.ts';
 import { Registration } from './registration.ts';
 import { closeLeakedDescriptors, type StartResult, sendStartResult } from './spawn-daemon.ts';
 
@@ -59,17 +60,16 @@ const tailLines = 30;
 export async function runInBackground(request: DaemonRequest): Promise<void> {
   closeLeakedDescriptors();
   const { name, loaded } = request;
-  const { log } = loaded.settings;
+  const { settings } = loaded;
   const lock = adoptName(name);
-  const files = log === undefined ? defaultLogsOf(name) : { out: log, err: log };
-  const out = await openLog(files.out, loaded.settings);
-  const err = files.err === files.out ? out : await openLog(files.err, loaded.settings);
-  await new Daemon(request, { out, err }).start(lock, files);
+  const place = logPlaceOf(name, settings.log, settings.logTimestamps);
+  const log = await openLog(place, settings);
+  await new Daemon(request, log).start(lock, place);
 }
 
 class Daemon {
   readonly #request: DaemonRequest;
-  readonly #logs: Readonly<Record<'out' | 'err', Log>>;
+  readonly #log: Log;
   readonly #buffer = new AttachBuffer();
   readonly #runner: Runner;
   readonly #reporter: Reporter;
@@ -84,20 +84,20 @@ class Daemon {
   });
   #stopping: Promise<unknown> | undefined;
 
-  constructor(request: DaemonRequest, logs: Readonly<Record<'out' | 'err', Log>>) {
+  constructor(request: DaemonRequest, log: Log) {
     const { loaded, program, nodeArgs, reload } = request;
     this.#request = request;
-    this.#logs = logs;
+    this.#log = log;
     this.#runner = new Runner({
       loaded,
       program,
       nodeArgs,
       reload,
       onEvent: (event) => this.#reporter.report(event),
-      output: { stdout: (chunk) => this.#write(logs.out, chunk), stderr: (chunk) => this.#write(logs.err, chunk) },
+      output: { stdout: (chunk) => this.#write(chunk, 'stdout'), stderr: (chunk) => this.#write(chunk, 'stderr') },
     });
     this.#reporter = new Reporter({
-      stream: () => ({ write: (text) => void this.#write(logs.err, Buffer.from(text)), on: () => {} }),
+      stream: () => ({ write: (text) => void this.#write(Buffer.from(text), 'stderr'), on: () => {} }),
       folder: loaded.folder,
       version,
       env: {},
@@ -105,7 +105,7 @@ class Daemon {
     });
   }
 
-  async start(lock: NameLock, log: LogFiles): Promise<void> {
+  async start(lock: NameLock, log: LogPlace): Promise<void> {
     const { name, app, loaded, argv, onEnd } = this.#request;
     const runner = this.#runner;
     runner.on('settings', ({ changed, settings }) => {
@@ -125,7 +125,7 @@ class Daemon {
       record: { ...ownIdentity(), ...places, name, program, app, after, argv, token, startedAt, version },
       variables: ownEnvironment(),
       onRestored: () => {
-        for (const log of [this.#logs.out, this.#logs.err]) log.reopen();
+        this.#log.reopen();
         void control.reopen();
       },
       onProblem: complain,
@@ -134,16 +134,16 @@ class Daemon {
     const notified = this.#result(runner.program.readiness.outcome).then(sendStartResult);
     runner.on('end', async ({ reason }) => {
       await notified;
-      const close = () => Promise.all([control.close(), this.#logs.out.close(), this.#logs.err.close()]);
+      const close = () => Promise.all([control.close(), this.#log.close()]);
       await registration.end(reason.kind === 'program' ? 'ended' : 'stopped', close);
       onEnd();
     });
     runner.start();
   }
 
-  #write(log: Log, chunk: Buffer): Promise<void> | undefined {
+  #write(chunk: Buffer, stream: StreamName): Promise<void> | undefined {
     this.#buffer.add(chunk);
-    return log.write(chunk);
+    return this.#log.write(chunk, stream);
   }
 
   #handlers(): Readonly<Record<string, ControlHandler>> {
@@ -192,8 +192,7 @@ class Daemon {
   }
 
   #handleSignals(): void {
-    const { out, err } = this.#logs;
-    for (const log of [out, err]) process.on('SIGHUP', () => log.reopen());
+    process.on('SIGHUP', () => this.#log.reopen());
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) {
       process.on(signal, () => this.#requests.take(signal));
     }
@@ -201,9 +200,10 @@ class Daemon {
   }
 }
 
-function openLog(file: string, settings: Settings): Promise<Log> {
-  const { logSize: maxSize, logFiles: maxFiles, logTimestamps: timestamps } = settings;
-  return Log.open({ file, maxSize, maxFiles, timestamps, clock: systemClock, onProblem: complain });
+function openLog({ file, isTagged, timestamps }: LogPlace, settings: Settings): Promise<Log> {
+  const { logSize: maxSize, logFiles: maxFiles } = settings;
+  const lineStart = isTagged ? 'tag' : timestamps ? 'time' : 'none';
+  return Log.open({ file, maxSize, maxFiles, lineStart, clock: systemClock, onProblem: complain });
 }
 
 /** Writes to devwatch's own log. That may be on the very disk that is full, but there is no other place to report to. */

@@ -1,11 +1,24 @@
-/** Output that waits for the disk: in whole lines, with timestamps, and with a count of what was lost. Pure. */
+/** Output that waits for the disk: in whole lines, with what stands before each, and with a count of what was lost. Pure. */
+
+import { type Mark, type StreamName, tagOf } from './log-lines.ts';
 
 /** Bytes that wait for the disk at most. */
 export const maxQueueBytes: number = 1024 * 1024;
 const newline = 10;
 
+/** The beginning of each line of a log: nothing, its time, or its time and its stream (see log-lines.ts). */
+export type LineStart = 'none' | 'time' | 'tag';
+
+/** The end of a log: whether its last line has no line feed, and the streams of which the last line goes on. */
+export interface LogEnd {
+  readonly isMidLine: boolean;
+  readonly begun: readonly StreamName[];
+}
+
+const streams = ['stdout', 'stderr'] as const;
+
 export class LogQueue {
-  readonly #timestamps: boolean;
+  readonly #lineStart: LineStart;
   /** Output that is being written. */
   #flight: Buffer = Buffer.alloc(0);
   /** Output that waits: the first `#used` bytes. */
@@ -13,17 +26,21 @@ export class LogQueue {
   #used = 0;
   /** Whether the output that waits ends in the middle of a line. */
   #isMidLine = false;
+  /** Beginnings of lines, of both streams, if each line has a tag. */
+  readonly #held: Record<StreamName, Buffer> = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };
+  /** The streams of which the last line in the log goes on. */
+  readonly #begun = new Set<StreamName>();
   #isPartialReleased = false;
   #lostBytes = 0;
   #lossReason = '';
 
-  constructor(timestamps: boolean) {
-    this.#timestamps = timestamps;
+  constructor(lineStart: LineStart) {
+    this.#lineStart = lineStart;
   }
 
   /** Bytes that are being written or wait. */
   get bytes(): number {
-    return this.#flight.length + this.#used;
+    return this.#flight.length + this.#used + this.#held.stdout.length + this.#held.stderr.length;
   }
 
   get isHalfFull(): boolean {
@@ -36,12 +53,12 @@ export class LogQueue {
   }
 
   /** Adds the lines that fit; returns the number of bytes that are lost, for the reason that the log mentions. */
-  add(chunk: Buffer, lossReason: string): number {
+  add(chunk: Buffer, lossReason: string, stream: StreamName = 'stdout'): number {
     let added = 0;
     // Once it was full, the queue has to empty halfway first, or the log would consist of gaps.
     if (this.#lostBytes === 0 || !this.isHalfFull) {
       if (this.#lostBytes > 0) this.#noteLoss();
-      added = this.#addLines(chunk);
+      added = this.#addLines(chunk, stream);
     }
     const lost = chunk.length - added;
     if (lost > 0 && this.#lostBytes === 0) this.#lossReason = lossReason;
@@ -49,9 +66,12 @@ export class LogQueue {
     return lost;
   }
 
-  /** Adds a line feed, which the last line of the file lacks. */
-  endLine(): void {
-    this.#append(Buffer.of(newline));
+  /** Ends the lines that an earlier process has begun: the one at the end of the file, and those of these streams. */
+  continueLog({ isMidLine, begun }: LogEnd): void {
+    if (isMidLine) this.#append(Buffer.of(newline));
+    if (this.#lineStart !== 'tag') return;
+    for (const stream of begun) this.#begun.add(stream);
+    this.#endBegun();
   }
 
   /** Replaces the reason of the current loss, once it is known better. */
@@ -63,6 +83,7 @@ export class LogQueue {
   next(): Buffer {
     if (this.#flight.length > 0) return this.#flight;
     if (this.#lostBytes > 0) this.#noteLoss();
+    if (this.#isPartialReleased || this.isHalfFull) this.#releaseHeld();
     const waiting = this.#pending.subarray(0, this.#used);
     const end = this.#isPartialReleased || this.isHalfFull ? this.#used : waiting.lastIndexOf(newline) + 1;
     this.#isPartialReleased = false;
@@ -79,21 +100,29 @@ export class LogQueue {
     this.#isPartialReleased = true;
   }
 
+  /** Ends the lines that have begun: nothing is added any more. */
+  end(): void {
+    if (this.#lineStart === 'tag') this.#endBegun();
+    else this.releasePartial();
+  }
+
   /** Removes bytes that were written from what `next` returns. */
   written(bytes: number): void {
     this.#flight = this.#flight.subarray(bytes);
   }
 
   /** Returns how many bytes of the chunk fit. */
-  #addLines(chunk: Buffer): number {
-    const time = this.#timestamp();
+  #addLines(chunk: Buffer, stream: StreamName): number {
+    const start = this.#lineStartNow(stream, 'F');
     let from = 0;
     while (from < chunk.length) {
       const end = chunk.indexOf(newline, from) + 1 || chunk.length;
-      const prefixLength = this.#isMidLine ? 0 : time.length;
-      if (this.bytes + prefixLength + end - from > maxQueueBytes) break;
-      if (prefixLength > 0) this.#append(time);
-      this.#append(chunk.subarray(from, end));
+      const line = chunk.subarray(from, end);
+      const isHeld = this.#lineStart === 'tag' && line.at(-1) !== newline;
+      const startLength = isHeld || (this.#isMidLine && this.#lineStart !== 'tag') ? 0 : start.length;
+      if (this.bytes + startLength + line.length > maxQueueBytes) break;
+      if (isHeld) this.#held[stream] = Buffer.concat([this.#held[stream], line]);
+      else this.#appendLine(startLength === 0 ? [line] : [start, this.#takeHeld(stream), line]);
       from = end;
     }
     return from;
@@ -101,15 +130,45 @@ export class LogQueue {
 
   /** Adds a line that stands where the lost bytes would. */
   #noteLoss(): void {
-    if (this.#isMidLine) this.endLine();
+    if (this.#lineStart === 'tag') this.#endBegun();
+    else if (this.#isMidLine) this.#append(Buffer.of(newline));
     const bytes = this.#lostBytes === 1 ? '1 byte was' : `${this.#lostBytes} bytes were`;
-    this.#append(this.#timestamp());
-    this.#append(Buffer.from(`[devwatch] ${bytes} lost: ${this.#lossReason}\n`));
+    const notice = `[devwatch] ${bytes} lost: ${this.#lossReason}\n`;
+    this.#appendLine([this.#lineStartNow('stderr', 'F'), Buffer.from(notice)]);
     this.#lostBytes = 0;
   }
 
-  #timestamp(): Buffer {
-    return Buffer.from(this.#timestamps ? `${new Date().toISOString()} ` : '');
+  #lineStartNow(stream: StreamName, mark: Mark): Buffer {
+    if (this.#lineStart === 'none') return Buffer.alloc(0);
+    return Buffer.from(this.#lineStart === 'tag' ? tagOf(stream, mark) : `${new Date().toISOString()} `);
+  }
+
+  /** Adds the beginnings of lines that are held: the lines go on. */
+  #releaseHeld(): void {
+    for (const stream of streams) {
+      if (this.#held[stream].length === 0) continue;
+      this.#appendLine([this.#lineStartNow(stream, 'P'), this.#takeHeld(stream), Buffer.of(newline)]);
+      this.#begun.add(stream);
+    }
+  }
+
+  /** Ends all lines that have begun. */
+  #endBegun(): void {
+    for (const stream of streams) {
+      if (this.#held[stream].length === 0 && !this.#begun.has(stream)) continue;
+      this.#appendLine([this.#lineStartNow(stream, 'F'), this.#takeHeld(stream), Buffer.of(newline)]);
+    }
+  }
+
+  #takeHeld(stream: StreamName): Buffer {
+    const held = this.#held[stream];
+    this.#held[stream] = Buffer.alloc(0);
+    this.#begun.delete(stream);
+    return held;
+  }
+
+  #appendLine(parts: readonly Buffer[]): void {
+    for (const part of parts) this.#append(part);
   }
 
   #append(bytes: Buffer): void {

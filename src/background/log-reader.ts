@@ -4,18 +4,25 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { type Clock, systemClock } from '../shared/clock.ts';
 import { createDeferred } from '../shared/deferred.ts';
+import { BackwardJoiner, LineJoiner, type LogLine, maxLineBytes, type StreamName, splitBytes } from './log-lines.ts';
 import { ifExists, isSameFile, type OpenFile, openExisting, rotatedNumbers } from './rotating-log-file.ts';
 
 export interface TailOptions {
+  /** Whether the lines have tags. */
+  readonly isTagged?: boolean;
   /** Maximum number of lines; Infinity for all. */
   readonly lines: number;
-  /** Omits lines with an earlier timestamp, and files that were last written before, if their lines have none. */
+  /** Omits lines that arrived earlier, and files that were last written before, if their lines have no time. */
   readonly since?: Date | undefined;
+  /** Omits the lines of the other stream. */
+  readonly stream?: StreamName | undefined;
 }
 
 interface FollowOptions extends TailOptions {
-  /** Called with each line, without its line feed; the next one follows when the returned promise has settled. */
-  readonly onLine: (line: Buffer) => void | Promise<void>;
+  /** Called first, with the lines that `readTail` returns but for those that are incomplete. */
+  readonly onTail: (lines: readonly LogLine[]) => void | Promise<void>;
+  /** Called with each later line; the next one follows when the returned promise has settled. */
+  readonly onLine: (line: LogLine) => void | Promise<void>;
   /** Ends the following. */
   readonly signal: AbortSignal;
   /** Times the polls where the folder cannot be watched. */
@@ -23,9 +30,6 @@ interface FollowOptions extends TailOptions {
 }
 
 const blockBytes = 64 * 1024;
-const newline = 10;
-/** Lines that are longer are passed on in pieces. */
-const maxLineBytes = 1024 * 1024;
 /** This many bytes before the current position show whether the file is still the same up to there. */
 const contextBytes = 256;
 const pollIntervalMs = 500;
@@ -34,12 +38,15 @@ const pollIntervalMs = 500;
  * Returns the last lines of a log and its rotated files, without line feeds, the oldest first; none if it is missing.
  * @throws UsageError if a file is a link or belongs to another user
  */
-export async function readTail(file: string, options: TailOptions): Promise<Buffer[]> {
+export async function readTail(file: string, options: TailOptions): Promise<readonly LogLine[]> {
   const files = await openAll(file);
   try {
-    const { lines, rest } = await tailOf(files, options);
-    if (rest.length > 0 && isRecent(rest, options.since)) lines.push(rest);
-    return options.lines > 0 ? lines.slice(-options.lines) : [];
+    const { lines, rest, begun } = await tailOf(files, options);
+    const joiner = new LineJoiner(options.isTagged ?? false, begun);
+    const last = rest.length === 0 ? undefined : joiner.add(rest);
+    const incomplete = [...(last === undefined ? [] : [last]), ...joiner.begun];
+    const all = [...lines, ...incomplete.filter((line) => isMeant(line, options))];
+    return options.lines > 0 ? all.slice(-options.lines) : [];
   } finally {
     await closeAll(files);
   }
@@ -63,10 +70,12 @@ class LogFollower {
   #context: Buffer = Buffer.alloc(0);
   /** The beginning of a line that is not complete yet. */
   #rest: Buffer = Buffer.alloc(0);
+  #joiner: LineJoiner;
 
   constructor(file: string, options: FollowOptions) {
     this.#file = file;
     this.#options = options;
+    this.#joiner = new LineJoiner(options.isTagged ?? false);
     this.#changes = new FileChanges(file, options.clock ?? systemClock);
   }
 
@@ -91,20 +100,23 @@ class LogFollower {
   async #start(): Promise<void> {
     this.#opened = await openAll(this.#file);
     const [source] = this.#opened;
-    if (source === undefined) return;
+    const { onTail, isTagged = false } = this.#options;
+    if (source === undefined) return void (await onTail([]));
     this.#source = source;
-    const { lines, rest } = await tailOf(this.#opened, this.#options);
+    const { lines, rest, begun } = await tailOf(this.#opened, this.#options);
     this.#rest = rest;
+    this.#joiner = new LineJoiner(isTagged, begun);
     this.#offset = source.stats.size;
     const length = Math.min(contextBytes, this.#offset);
     this.#context = await readAt(source, this.#offset - length, length);
-    await this.#pass(lines);
+    await onTail(lines);
   }
 
   async #pass(lines: readonly Buffer[]): Promise<void> {
     for (const line of lines) {
       if (this.#options.signal.aborted) return;
-      await this.#options.onLine(line);
+      const joined = this.#joiner.add(line);
+      if (joined !== undefined && isMeant(joined, this.#options)) await this.#options.onLine(joined);
     }
   }
 
@@ -134,6 +146,7 @@ class LogFollower {
         // The file was emptied, and may have been written to since.
         this.#rewind();
         this.#rest = Buffer.alloc(0);
+        this.#joiner = new LineJoiner(this.#options.isTagged ?? false);
         continue;
       }
       const added = bytes.subarray(known);
@@ -271,17 +284,26 @@ async function closeAll(files: readonly OpenFile[]): Promise<void> {
   await Promise.all(files.map(({ handle }) => handle.close()));
 }
 
-/** Returns the last complete lines, the oldest first, and the unfinished line after them. */
-async function tailOf(files: readonly OpenFile[], options: TailOptions): Promise<{ lines: Buffer[]; rest: Buffer }> {
-  const { lines, since } = options;
-  const found: Buffer[] = [];
+/** The last complete lines, the oldest first; the unfinished line after them; the lines that have begun and go on. */
+interface Tail {
+  readonly lines: LogLine[];
+  readonly rest: Buffer;
+  readonly begun: readonly LogLine[];
+}
+
+async function tailOf(files: readonly OpenFile[], options: TailOptions): Promise<Tail> {
+  const { lines: count, since, isTagged = false, stream } = options;
+  const joiner = new BackwardJoiner(isTagged, stream);
+  let rest: Buffer | undefined;
+  // The entry before the first line may be the beginning of it.
+  const enough = isTagged ? count + 1 : count;
   for await (const line of linesBackwards(files, since)) {
-    if (found.length > 0 && !isRecent(line, since)) break;
-    found.push(line);
-    if (found.length > lines) break;
+    if (rest === undefined) rest = line;
+    else if (!isRecent(joiner.add(line), since)) break;
+    if (joiner.lines.length >= enough) break;
   }
-  const [rest = Buffer.alloc(0), ...complete] = found;
-  return { lines: complete.reverse(), rest };
+  const meant = joiner.lines.filter((line) => isMeant(line, options));
+  return { lines: meant.slice(0, count).reverse(), rest: rest ?? Buffer.alloc(0), begun: joiner.begun };
 }
 
 /** Yields lines from the last one back; the first is what follows the last line feed, and may be empty. */
@@ -304,28 +326,16 @@ async function* linesBackwards(files: readonly OpenFile[], since: Date | undefin
   yield Buffer.concat(parts);
 }
 
-/** Returns whether a line has no timestamp, or one that is not too early. */
-function isRecent(line: Buffer, since: Date | undefined): boolean {
-  if (since === undefined) return true;
-  const stamp = line.toString('latin1', 0, 24);
-  return !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(stamp) || Date.parse(stamp) >= since.getTime();
-}
+/** A line without a time is recent: that of its file counts. */
+const isRecent = (time: number | undefined, since: Date | undefined): boolean =>
+  since === undefined || time === undefined || time >= since.getTime();
+
+const isMeant = ({ time, stream }: LogLine, { since, ...options }: TailOptions): boolean =>
+  isRecent(time, since) && (options.stream === undefined || stream === undefined || stream === options.stream);
 
 /** Returns fewer bytes where the file ends. */
 async function readAt({ handle }: OpenFile, position: number, length: number): Promise<Buffer> {
   const bytes = Buffer.allocUnsafe(length);
   const { bytesRead } = await handle.read(bytes, 0, length, position);
   return bytes.subarray(0, bytesRead);
-}
-
-/** Splits bytes into lines without their line feeds; the last one is what follows the last line feed. */
-function splitBytes(bytes: Buffer): Buffer[] {
-  const lines: Buffer[] = [];
-  let from = 0;
-  for (let end = bytes.indexOf(newline); end >= 0; end = bytes.indexOf(newline, from)) {
-    lines.push(bytes.subarray(from, end));
-    from = end + 1;
-  }
-  lines.push(bytes.subarray(from));
-  return lines;
 }

@@ -6,12 +6,12 @@
 import type { CancelTimer, Clock } from '../shared/clock.ts';
 import { withDeadline } from '../shared/deadline.ts';
 import { createDeferred, type Deferred } from '../shared/deferred.ts';
-import { LogQueue } from './log-queue.ts';
+import type { StreamName } from './log-lines.ts';
+import { type LineStart, LogQueue } from './log-queue.ts';
 import { describeError, RotatingLogFile, type RotatingLogFileOptions } from './rotating-log-file.ts';
 
 export interface LogOptions extends RotatingLogFileOptions {
-  /** Whether each line begins with the time at which it arrived, such as `2026-01-31T12:00:00.000Z`. */
-  readonly timestamps: boolean;
+  readonly lineStart: LineStart;
   readonly clock: Clock;
   /** Called once per outage, if the log cannot be written. */
   readonly onProblem: (message: string) => void;
@@ -48,14 +48,14 @@ export class Log {
   private constructor(options: LogOptions, file: RotatingLogFile) {
     this.#options = options;
     this.#file = file;
-    this.#queue = new LogQueue(options.timestamps);
+    this.#queue = new LogQueue(options.lineStart);
   }
 
   /** @throws UsageError as RotatingLogFile does */
   static async open(options: LogOptions): Promise<Log> {
     const file = await RotatingLogFile.open(options);
     const log = new Log(options, file);
-    if (await file.endsMidLine()) log.#queue.endLine();
+    log.#queue.continueLog(await file.end());
     return log;
   }
 
@@ -63,10 +63,10 @@ export class Log {
    * Queues the bytes; those that do not fit are dropped, and the log mentions it. Never throws. If the queue is half
    * full, returns a promise that resolves when there is room again or waiting is of no use.
    */
-  write(chunk: Buffer): Promise<void> | undefined {
+  write(chunk: Buffer, stream: StreamName = 'stdout'): Promise<void> | undefined {
     if (this.#closing !== undefined) return undefined;
     const reason = this.#failure ?? tooSlow;
-    if (this.#queue.add(chunk, reason) > 0) this.#report(reason);
+    if (this.#queue.add(chunk, reason, stream) > 0) this.#report(reason);
     this.#start();
     return this.#waitForRoom();
   }
@@ -178,10 +178,10 @@ export class Log {
   }
 
   async #flush(): Promise<void> {
-    this.#queue.releasePartial();
+    this.#queue.end();
     await this.#pumping;
     // If that has just failed, try once more: the last output of a program is worth it.
-    this.#queue.releasePartial();
+    this.#queue.end();
     this.#start();
     await this.#pumping;
   }

@@ -19,10 +19,14 @@ import { isObject } from './control-protocol.ts';
 import { type NameLock, ownerOf } from './name-lock.ts';
 import { backgroundFolder } from './private-folder.ts';
 
-/** Files that hold the output of a program. Absolute paths; both may be the same. */
-export interface LogFiles {
-  readonly out: string;
-  readonly err: string;
+/** The file that holds the output of a program. */
+export interface LogPlace {
+  /** Absolute path. */
+  readonly file: string;
+  /** Its lines tell their streams; see log-lines.ts. Not in a file that the user has chosen. */
+  readonly isTagged: boolean;
+  /** The user wants to see the time of each line. */
+  readonly timestamps: boolean;
 }
 
 /** Describes a devwatch in the background and its program. Paths are absolute. */
@@ -42,7 +46,7 @@ export interface BackgroundRecord extends ProcessIdentity {
   /** Secret for its control socket: 32 random bytes in hex. */
   readonly token: string;
   readonly socket: string;
-  readonly log: LogFiles;
+  readonly log: LogPlace;
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
   readonly version: string;
@@ -116,10 +120,11 @@ export function readEnvironment(name: string): NodeJS.ProcessEnv | undefined {
   return isObject(value) && Object.values(value).every(isText) ? (value as NodeJS.ProcessEnv) : undefined;
 }
 
-/** Returns the log files of a program whose settings do not set `log`. */
-export const defaultLogsOf = (name: string): LogFiles => ({
-  out: fileOf(name, 'out.log'),
-  err: fileOf(name, 'err.log'),
+/** Returns where the output of a program goes. */
+export const logPlaceOf = (name: string, log?: string, timestamps: boolean = false): LogPlace => ({
+  file: log ?? fileOf(name, 'output.log'),
+  isTagged: log === undefined,
+  timestamps,
 });
 
 const fileOf = (name: string, file: string): string => path.join(backgroundFolder(), name, file);
@@ -208,7 +213,10 @@ function readJson(file: string): { value?: unknown; problem?: string } {
 
 const isText = (value: unknown): value is string => typeof value === 'string';
 
-const isLogFiles = (value: unknown): value is LogFiles => isObject(value) && isText(value.out) && isText(value.err);
+const isLogPlace = (value: unknown): value is LogPlace =>
+  isObject(value) &&
+  isText(value.file) &&
+  [value.isTagged, value.timestamps].every((flag) => typeof flag === 'boolean');
 
 const textFields = 'name startTime boot namespace program folder startedIn token socket version'.split(' ');
 
@@ -221,7 +229,7 @@ function isRecord(value: unknown): value is BackgroundRecord {
     Number(pid) > 0 &&
     Number.isFinite(startedAt) &&
     [argv, after].every((list) => Array.isArray(list) && list.every(isText)) &&
-    isLogFiles(log)
+    isLogPlace(log)
   );
 }
 

@@ -6,7 +6,8 @@ import { getSystemErrorMap } from 'node:util';
 import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
 import { ownershipFlaw } from '../shared/file-ownership.ts';
 import { makeFolders } from '../shared/make-folders.ts';
-import { maxQueueBytes } from './log-queue.ts';
+import { begunStreams, splitBytes } from './log-lines.ts';
+import { type LogEnd, maxQueueBytes } from './log-queue.ts';
 
 export interface RotatingLogFileOptions {
   /** Absolute path of the current file. */
@@ -23,6 +24,8 @@ export interface OpenFile {
 }
 
 const newline = 10;
+/** The last entry of each stream is within this many bytes at the end of a file, if it is short. */
+const endBytes = 4096;
 const { O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_RDWR, O_WRONLY } = fs.constants;
 
 /** Appends to the current file, and opens it again when it is moved or removed. */
@@ -55,10 +58,11 @@ export class RotatingLogFile {
     }
   }
 
-  async endsMidLine(): Promise<boolean> {
-    const last = Buffer.of(newline);
-    if (this.#size > 0) await this.#current?.handle.read(last, 0, 1, this.#size - 1);
-    return last[0] !== newline;
+  /** Reads how the file ends. */
+  async end(): Promise<LogEnd> {
+    const tail = Buffer.alloc(Math.min(endBytes, this.#size));
+    if (tail.length > 0) await this.#current?.handle.read(tail, 0, tail.length, this.#size - tail.length);
+    return { isMidLine: tail.length > 0 && tail.at(-1) !== newline, begun: begunStreams(splitBytes(tail)) };
   }
 
   /** Returns the file at the path, after it was moved, removed or emptied as well. */

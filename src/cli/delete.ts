@@ -1,7 +1,7 @@
 /** `devwatch delete`: deletes the records and logs of programs in the background that have ended. */
 
 import { acquireName } from '../background/name-lock.ts';
-import { type BackgroundEntry, defaultLogsOf, deleteProgram, leftoverNames } from '../background/records.ts';
+import { type BackgroundEntry, deleteProgram, leftoverNames } from '../background/records.ts';
 import { everything } from '../config/apps.ts';
 import { actOnEach, selectEntries, terminateOrphansOf } from './background-programs.ts';
 import { exitCodes, print } from './print.ts';
@@ -27,7 +27,7 @@ async function deleteOne({ name, record, alive }: BackgroundEntry): Promise<numb
   }
   await terminateOrphansOf(record);
   deleteProgram(acquireName(name, process.cwd()));
-  const kept = record !== undefined && record.log.out !== defaultLogsOf(name).out ? ` · ${record.log.out} stays` : '';
+  const kept = record === undefined || record.log.isTagged ? '' : ` · ${record.log.file} stays`;
   print(`${name} has been deleted${kept}`);
   return exitCodes.ok;
 }

@@ -1,45 +1,98 @@
 /** `devwatch logs`: prints, follows or clears the logs of programs in the background. */
 
-import fs from 'node:fs';
-import { followLog, readTail } from '../background/log-reader.ts';
-import { defaultLogsOf } from '../background/records.ts';
+import { type LogLine, mergeLines, type StreamName } from '../background/log-lines.ts';
+import { followLog, readTail, type TailOptions } from '../background/log-reader.ts';
+import { type LogPlace, logPlaceOf } from '../background/records.ts';
 import { clearLogs } from '../background/rotating-log-file.ts';
 import { readDuration } from '../config/option-kinds.ts';
+import { createDeferred } from '../shared/deferred.ts';
 import { UsageError } from '../shared/errors.ts';
 import { selectEntries } from './background-programs.ts';
-import { printRaw } from './print.ts';
+import { note, printRaw } from './print.ts';
 import { abortOnInterrupt } from './signals.ts';
 import type { Invocation } from './subcommands.ts';
 
 const defaultLines = 20;
 
+interface ProgramLog {
+  readonly name: string;
+  readonly place: LogPlace;
+}
+
+interface NamedLine extends LogLine {
+  readonly log: ProgramLog;
+}
+
 /** @throws UsageError if a word means no program, or an option has a bad value */
 export async function execute({ operands, options }: Invocation): Promise<void> {
-  // The logs of a program exist also after it has ended.
-  const programs = selectEntries(operands, 'logs', true).map(({ name, record }) => ({
+  // The log of a program exists also after it has ended.
+  const logs: ProgramLog[] = selectEntries(operands, 'logs', true).map(({ name, record }) => ({
     name,
-    log: record?.log ?? defaultLogsOf(name),
+    place: record?.log ?? logPlaceOf(name),
   }));
-  const isFollowing = options.follow === true;
-  const files = programs.flatMap(({ name, log }) => {
-    const all = options.err === true || log.out === log.err ? [log.err] : [log.out, log.err];
-    return all.filter((file) => isFollowing || fs.existsSync(file)).map((file) => ({ name, file }));
-  });
-  if (options.clear === true) return void (await Promise.all(files.map(({ file }) => clearLogs(file))));
-  const lines = readLineCount(options.lines);
+  if (options.clear === true) return void (await Promise.all(logs.map(({ place }) => clearLogs(place.file))));
   const since = options.since === undefined ? undefined : new Date(Date.now() - readDuration(options.since));
-  const write = (name: string, line: Buffer): void => {
-    const prefix = Buffer.from(programs.length > 1 ? `${name} | ` : '');
-    printRaw(Buffer.concat([prefix, line, Buffer.from('\n')]));
+  const stream = readStream(options);
+  const tailOptions = { lines: readLineCount(options.lines), since, stream };
+  if (stream !== undefined) for (const log of logs) noteMixed(log);
+  const write = ({ log, time, stream: known, text }: NamedLine): void => {
+    const name = logs.length > 1 ? `${log.name} | ` : '';
+    // In a file that the user has chosen the time is a part of the text.
+    const showsTime = known !== undefined && (options.timestamps === true || log.place.timestamps);
+    const stamp = showsTime && time !== undefined ? `${new Date(time).toISOString()} ` : '';
+    printRaw(Buffer.concat([Buffer.from(name + stamp), text, Buffer.from('\n')]));
   };
-  if (!isFollowing) {
-    for (const { name, file } of files) for (const line of await readTail(file, { lines, since })) write(name, line);
-    return;
-  }
-  const { signal } = abortOnInterrupt();
-  await Promise.all(
-    files.map(({ name, file }) => followLog(file, { lines, since, signal, onLine: (line) => write(name, line) })),
+  await (options.follow === true ? follow : printTails)(logs, tailOptions, write);
+}
+
+type Print = (logs: readonly ProgramLog[], options: TailOptions, write: (line: NamedLine) => void) => Promise<void>;
+
+/** Prints the last lines of each log, all in the order of their times. */
+const printTails: Print = async (logs, options, write) => {
+  const tails = await Promise.all(
+    logs.map(async (log) => ofLog(log, await readTail(log.place.file, { ...options, isTagged: log.place.isTagged }))),
   );
+  mergeLines(tails).forEach(write);
+};
+
+/** The same, and then prints the lines that come. */
+const follow: Print = async (logs, options, write) => {
+  const abort = abortOnInterrupt();
+  const tails: NamedLine[][] = [];
+  const all = createDeferred();
+  const followOne = (log: ProgramLog): Promise<void> =>
+    followLog(log.place.file, {
+      ...options,
+      isTagged: log.place.isTagged,
+      signal: abort.signal,
+      onTail: async (lines) => {
+        tails.push(ofLog(log, lines));
+        if (tails.length === logs.length) {
+          mergeLines(tails).forEach(write);
+          all.resolve();
+        }
+        await all.promise;
+      },
+      onLine: (line) => write({ ...line, log }),
+    });
+  try {
+    await Promise.all(logs.map(followOne));
+  } finally {
+    // If a log cannot be read, the others are not followed, either.
+    abort.abort();
+    all.resolve();
+  }
+};
+
+const ofLog = (log: ProgramLog, lines: readonly LogLine[]): NamedLine[] => lines.map((line) => ({ ...line, log }));
+
+function readStream({ out, err }: Invocation['options']): StreamName | undefined {
+  if (out === err) return undefined;
+  return err === true ? 'stderr' : 'stdout';
+}
+
+function noteMixed({ name, place }: ProgramLog): void {
+  if (!place.isTagged) note(`${name}: ${place.file} does not tell stdout from stderr · all lines are shown`);
 }
 
 function readLineCount(text: string | boolean | undefined): number {

@@ -101,12 +101,14 @@ const table: Readonly<Record<Subcommand['group'], Readonly<Record<string, Row>>>
     },
     logs: {
       usage: '[options] [name|folder|all]...',
-      help: 'Prints the last lines of the logs of programs.',
+      help: 'Prints the last lines that programs have printed, in the order in which they arrived.',
       options: {
         '-f, --follow': 'also print new lines as they come',
-        '-n, --lines <n>': 'number of lines of each log (default: 20)',
+        '-n, --lines <n>': 'number of lines of each program (default: 20)',
+        '-t, --timestamps': 'show the time of each line',
+        '--out': 'stdout only',
         '--err': 'stderr only',
-        '--since <time>': 'only newer lines (5m, 1h); without --log-timestamps the age of the file counts',
+        '--since <time>': 'only newer lines (5m, 1h)',
         '--clear': 'empty the logs instead',
       },
       load: () => import('./logs.ts'),

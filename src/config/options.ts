@@ -216,7 +216,7 @@ const table = {
       help: 'rotate a log at this size (background)',
     },
     logFiles: { kind: 'count', default: 5, rare: true, help: 'number of rotated log files to keep (background)' },
-    logTimestamps: { kind: 'switch', rare: true, help: 'prefix each line of a log with the time (background)' },
+    logTimestamps: { kind: 'switch', rare: true, help: 'show the time of each line of the log (background)' },
     prefix: { kind: 'switch', default: true, rare: true, help: 'prefix output of several programs with names' },
     clear: { kind: 'switch', rare: true, help: 'clear the screen at every restart' },
     quiet: { kind: 'switch', short: 'q', help: 'print only warnings and errors' },

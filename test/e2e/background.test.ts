@@ -236,9 +236,9 @@ describe('logs', () => {
     const much = `process.stdout.write('x'.repeat(5_000_000) + '\\n');`;
     await using session = await Session.open({ 'server.js': `${much}${listens()}` });
     await session.run('start', '--name', 'web', '--no-watch', 'server.js');
-    const log = session.file('web', 'out.log');
-    await until(() => fs.readFileSync(log, 'latin1').endsWith('listening\n'));
-    expect(fs.readFileSync(log, 'latin1') === `${'x'.repeat(5_000_000)}\nlistening\n`).toBe(true);
+    await until(() => session.logOf('web').includes('listening\n'));
+    const { out } = await session.run('logs', 'web', '--out');
+    expect(out === `${'x'.repeat(5_000_000)}\nlistening\n`).toBe(true);
   });
 
   test('show both streams, one stream or the last lines, and can be cleared', async () => {
@@ -246,12 +246,44 @@ describe('logs', () => {
     await using session = await Session.open({ 'server.js': prints });
     await session.run('start', '--name', 'web', 'server.js');
     await until(async () => (await session.run('logs', 'web')).out.includes('listening'));
-    expect((await session.run('logs', 'web')).out).toMatch(/^to stdout\nlistening\n[\s\S]*to stderr\n/);
+    expect((await session.run('logs', 'web')).out).toContain('to stderr\n');
     expect((await session.run('logs', 'web', '--err')).out).not.toContain('to stdout');
-    expect((await session.run('logs', 'web', '-n', '1')).out).toMatch(/^listening\n.*\n$/);
-    expect(fs.statSync(session.file('web', 'out.log')).mode & 0o777).toBe(0o600);
+    expect((await session.run('logs', 'web', '--out')).out).toBe('to stdout\nlistening\n');
+    expect((await session.run('logs', 'web', '--out', '-n', '1', '-t')).out).toMatch(/^\d{4}-\S+Z listening\n$/);
+    expect(fs.statSync(session.file('web', 'output.log')).mode & 0o777).toBe(0o600);
     await session.run('logs', 'web', '--clear');
     expect((await session.run('logs', 'web')).out).toBe('');
+  });
+
+  test('have the order of arrival: of both streams, of several programs, and through rotation', async () => {
+    const prints = `const { log, error } = console;
+      console.log = (text) => (text.startsWith('error') ? error : log)(text);`;
+    await using session = await Session.open({ 'server.js': prints + listens() });
+    const programs = [];
+    for (const name of ['a', 'b']) {
+      await session.run('start', '--name', name, '--quiet', '--no-watch', '--log-size', '200', 'server.js');
+      programs.push(await session.home.caller());
+    }
+    const follower = session.spawn('logs', '-f', 'a', 'b');
+    let followed = '';
+    follower.stdout?.on('data', (chunk) => {
+      followed += chunk;
+    });
+    await until(() => followed.split('listening').length === 3);
+    const expected: string[] = [];
+    for (let turn = 0; turn < 12; turn += 1) {
+      const which = turn % 3 === 0 ? 0 : 1;
+      const text = `${turn % 2 === 0 ? 'text' : 'error'} ${turn}`;
+      programs[which]?.send(text);
+      expected.push(`${which === 0 ? 'a' : 'b'} | ${text}`);
+      await until(() => followed.includes(text));
+    }
+    expect(followed.trim().split('\n').slice(2)).toEqual(expected);
+    const { out } = await session.run('logs', 'a', 'b');
+    expect(out.trim().split('\n').slice(2)).toEqual(expected);
+    expect(fs.existsSync(session.file('b', 'output.log.1'))).toBe(true);
+    follower.kill('SIGINT');
+    await once(follower, 'close');
   });
 
   test('can be followed', async () => {
@@ -298,7 +330,7 @@ describe('logs', () => {
     await session.run('start', '--name', 'web', 'server.js');
     await session.run('stop', 'web');
     // The settings of the last start count.
-    fs.writeFileSync(session.file('web', 'out.log'), 'in the default place\n');
+    fs.appendFileSync(session.file('web', 'output.log'), 'in the default place\n');
     expect((await session.run('logs', 'web')).out).toContain('in the default place\n');
   });
 });
@@ -314,7 +346,7 @@ test('a full disk stops neither the program nor devwatch', async () => {
   spawnSync('/bin/sh', words, { cwd: session.project.path, env: session.env });
   const program = await session.home.caller();
   // From then on no more output fits.
-  await until(() => fs.statSync(session.file('web', 'out.log')).size >= 200 * 512);
+  await until(() => fs.statSync(session.file('web', 'output.log')).size >= 200 * 512);
   for (let turn = 0; turn < 3; turn += 1) expect((await session.rows())[0]).toMatchObject({ state: 'up', restarts: 0 });
   expect(program.isAlive()).toBe(true);
 });
@@ -367,9 +399,9 @@ test('reloaded settings take effect, or a warning names those that need a restar
   await session.run('reload', 'web');
   // The program listens long before it prints that it is up: the new readiness check applies.
   expect((await session.run('restart', 'web')).out).toMatch(/^web is up again after [\d.]+ s · http:/);
-  const messages = fs.readFileSync(session.file('web', 'err.log'), 'utf8').trim().split('\n');
-  const ready = JSON.parse(messages.at(-1) ?? '');
-  expect(ready).toMatchObject({ event: 'ready', run: 3 });
+  const messages = (await session.run('logs', 'web', '--err')).out.trim().split('\n');
+  const ready = JSON.parse(messages.findLast((message) => message.includes('"event":"ready"')) ?? '');
+  expect(ready).toMatchObject({ run: 3 });
   expect(ready.ms).toBeGreaterThanOrEqual(1000);
   const text = messages.join('\n');
   expect(text).toContain('liveReload takes effect when devwatch is restarted');
@@ -462,7 +494,7 @@ describe('the classical steps of a daemon', () => {
     const open = fs.readdirSync(`/proc/${pid}/fd`).map((fd) => fs.readlinkSync(`/proc/${pid}/fd/${fd}`));
     expect(open.filter((target) => /^\/dev\/(pts|zero)/.test(target) || target === session.project.path)).toEqual([]);
     expect((await session.home.caller()).says.umask).toBe(0o027);
-    for (const file of ['record.json', 'out.log', 'err.log', 'devwatch.log']) {
+    for (const file of ['record.json', 'environment.json', 'output.log', 'devwatch.log']) {
       expect(fs.statSync(session.file('web', file)).mode & 0o077, file).toBe(0);
     }
   });
@@ -485,14 +517,14 @@ describe('the classical steps of a daemon', () => {
     await session.run('start', '--name', 'web', 'server.js');
     const program = await session.home.caller();
     const { pid } = session.record('web');
-    await until(() => fs.readFileSync(session.file('web', 'out.log'), 'utf8').includes('listening'));
-    fs.renameSync(session.file('web', 'out.log'), session.file('web', 'moved.log'));
+    await until(() => session.logOf('web').includes('listening'));
+    fs.renameSync(session.file('web', 'output.log'), session.file('web', 'moved.log'));
     process.kill(pid, 'SIGHUP');
     program.send('into the new file');
     await until(
       () =>
-        fs.existsSync(session.file('web', 'out.log')) &&
-        fs.readFileSync(session.file('web', 'out.log'), 'utf8') === 'into the new file\n',
+        fs.existsSync(session.file('web', 'output.log')) &&
+        /^\S+Z stdout F into the new file\n$/.test(session.logOf('web')),
     );
     process.kill(pid, 'SIGTERM');
     await program.gone;
@@ -517,10 +549,7 @@ test('stop waits for the kill timeout of the current settings, and prints it', a
   });
   await until(() => out !== '');
   expect(out).toBe('web is still stopping · SIGKILL after 1 min 30 s\n');
-  expect([program.isAlive(), fs.readFileSync(session.file('web', 'out.log'), 'utf8')]).toEqual([
-    true,
-    expect.stringContaining('terminating'),
-  ]);
+  expect([program.isAlive(), session.logOf('web')]).toEqual([true, expect.stringContaining('terminating')]);
   program.send('exit 0');
   await once(stopping, 'close');
   expect(out).toMatch(/\nweb has been stopped\n$/);
@@ -533,7 +562,7 @@ test('a second stop does not kill the program', async () => {
   await session.run('start', '--name', 'web', '--no-watch', '--kill-timeout', '50s', 'server.js');
   const program = await session.home.caller();
   const first = session.run('stop', 'web');
-  await until(() => fs.readFileSync(session.file('web', 'out.log'), 'utf8').includes('terminating'));
+  await until(() => session.logOf('web').includes('terminating'));
   const second = session.spawn('stop', 'web');
   const ended = once(second, 'close');
   let out = '';
@@ -556,11 +585,11 @@ test('start does not report the failure of a run for the next one', async () => 
   });
   const starting = session.run('start', '--name', 'web', '-V', '--kill-timeout', '50s', 'server.js');
   const child = await session.home.caller();
-  const printed = (): string => fs.readFileSync(session.file('web', 'out.log'), 'utf8');
+  const printed = (): string => session.logOf('web');
   await until(() => printed().includes('the child stays'));
   session.project.write('server.js', listens());
   // The next run is due, and waits only for the end of the child.
-  await until(() => fs.readFileSync(session.file('web', 'err.log'), 'utf8').includes('change server.js'));
+  await until(() => session.logOf('web').includes('change server.js'));
   child.send('exit 0');
   expect(await starting).toMatchObject({ code: 0, out: expect.stringContaining('web is up') });
   expect((await session.rows())[0]).toMatchObject({ state: 'up' });
@@ -593,7 +622,7 @@ test('signals that devwatch does not handle reach the program', async () => {
   await session.run('start', '--name', 'web', '--no-watch', 'server.js');
   for (const name of ['SIGUSR1', 'SIGUSR2'] as const) {
     process.kill(session.record('web').pid, name);
-    await until(() => fs.readFileSync(session.file('web', 'out.log'), 'utf8').includes(`heard ${name}`));
+    await until(() => session.logOf('web').includes(`heard ${name}`));
   }
   expect((await session.rows())[0]).toMatchObject({ state: 'up', restarts: 0 });
 });
@@ -697,7 +726,7 @@ test.skipIf(process.getuid?.() !== 0)(
     await session.run('start', '--name', 'web', 'server.js');
     const { socket, log } = session.record('web');
     const look = `const fs = require('fs'), net = require('net');
-    const tries = [${JSON.stringify(log.out)}, ${JSON.stringify(session.file('web', 'record.json'))}].map((file) => { try { fs.readFileSync(file); return 'read'; } catch (error) { return error.code; } });
+    const tries = [${JSON.stringify(log.file)}, ${JSON.stringify(session.file('web', 'record.json'))}].map((file) => { try { fs.readFileSync(file); return 'read'; } catch (error) { return error.code; } });
     net.connect(${JSON.stringify(socket)}).on('connect', () => end('connected')).on('error', (error) => end(error.code));
     const end = (last) => { console.log([...tries, last].join()); process.exit(); };`;
     const { stdout } = spawnSync(process.execPath, ['-e', look], {

@@ -31,8 +31,8 @@ describe('a program can open its streams by name', () => {
   test('in the background', async () => {
     await using session = await Session.open({ 'print.sh': `${byName}exec sleep 600` });
     await session.run('start', '--name', 'web', '--ready', '/err/', '--exec', 'sh print.sh web');
-    const logged = (file: string): string => fs.readFileSync(session.file('web', file), 'utf8');
-    await until(() => logged('err.log').includes('web err\n') && logged('out.log').includes('web out\n'));
+    const isLogged = (line: string): boolean => session.logOf('web').includes(` F web ${line}\n`);
+    await until(() => isLogged('err') && isLogged('out'));
   });
 
   test('with --ready /text/', async () => {

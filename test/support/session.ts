@@ -91,6 +91,11 @@ export class Session implements AsyncDisposable {
     return path.join(this.stateHome, 'devwatch', 'background', name, file);
   }
 
+  /** Returns the log of a program as it is in the file: each line behind its time, its stream and a mark. */
+  logOf(name: string): string {
+    return fs.readFileSync(this.file(name, 'output.log'), 'utf8');
+  }
+
   /** Stops all that runs in the background; faster than `devwatch stop all`. */
   async #endAll(): Promise<void> {
     const folder = path.join(this.stateHome, 'devwatch', 'background');

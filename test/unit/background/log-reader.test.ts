@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import type { LogLine } from '../../../src/background/log-lines.ts';
 import { followLog, readTail } from '../../../src/background/log-reader.ts';
 import { Log } from '../../../src/background/log-writer.ts';
 import { clearLogs } from '../../../src/background/rotating-log-file.ts';
@@ -10,7 +11,7 @@ import { createClock } from '../../support/clock.ts';
 import { until } from '../../support/facts.ts';
 import { createProject } from '../../support/project.ts';
 
-const texts = (lines: readonly Buffer[]): string[] => lines.map(String);
+const texts = (lines: readonly LogLine[]): string[] => lines.map(({ text }) => String(text));
 const tail = async (file: string, lines: number, since?: Date): Promise<string[]> =>
   texts(await readTail(file, { lines, since }));
 
@@ -22,9 +23,8 @@ function follow(file: string, { lines = 0, clock = systemClock } = {}) {
     lines,
     clock,
     signal: controller.signal,
-    onLine: (line) => {
-      seen.push(String(line));
-    },
+    onTail: (tail) => void seen.push(...texts(tail)),
+    onLine: ({ text }) => void seen.push(String(text)),
   });
   return {
     seen,
@@ -37,7 +37,7 @@ function follow(file: string, { lines = 0, clock = systemClock } = {}) {
 }
 
 const writerOf = async (file: string, maxSize = 10_485_760, maxFiles = 5) => {
-  const log = await Log.open({ file, maxSize, maxFiles, timestamps: false, clock: systemClock, onProblem: () => {} });
+  const log = await Log.open({ file, maxSize, maxFiles, lineStart: 'none', clock: systemClock, onProblem: () => {} });
   return {
     write: (text: string) => log.write(Buffer.from(text)),
     reopen: () => log.reopen(),
@@ -74,7 +74,7 @@ test('readTail returns bytes unchanged', async () => {
   await using project = createProject();
   const line = Buffer.from([0xff, 0xfe, 13, 0, 0x80]);
   fs.writeFileSync(project.at('app.log'), Buffer.concat([line, Buffer.from('\n')]));
-  expect(await readTail(project.at('app.log'), { lines: 1 })).toEqual([line]);
+  expect((await readTail(project.at('app.log'), { lines: 1 })).map(({ text }) => text)).toEqual([line]);
 });
 
 test('readTail reads no more than it needs', async () => {
@@ -195,6 +195,7 @@ test('followLog ends when it is aborted or its reader fails, and leaves no file 
   await followLog(file, {
     lines: 9,
     signal: AbortSignal.abort(),
+    onTail: () => expect.fail('followLog was aborted before'),
     onLine: () => expect.fail('followLog was aborted before'),
   });
   const controller = new AbortController();
@@ -202,17 +203,22 @@ test('followLog ends when it is aborted or its reader fails, and leaves no file 
   await followLog(file, {
     lines: 9,
     signal: controller.signal,
-    onLine: async (line) => {
-      seen.push(String(line));
+    onTail: async (lines) => {
+      seen.push(...texts(lines));
+      await fs.promises.appendFile(file, 'three\nfour\nfive\n');
+    },
+    onLine: async ({ text }) => {
+      seen.push(String(text));
       await Promise.resolve();
-      if (seen.length === 2) controller.abort();
+      if (seen.length === 5) controller.abort();
     },
   });
-  expect(seen).toEqual(['zero', 'one']);
+  expect(seen).toEqual(['zero', 'one', 'two', 'three', 'four']);
   const failing = followLog(file, {
     lines: 9,
     signal: new AbortController().signal,
-    onLine: () => Promise.reject(new Error('the reader is gone')),
+    onLine: () => {},
+    onTail: () => Promise.reject(new Error('the reader is gone')),
   });
   await expect(failing).rejects.toThrow('the reader is gone');
   if (process.platform === 'linux') expect(openFilesIn(project.path)).toEqual([]);
@@ -228,3 +234,36 @@ function openFilesIn(folder: string): string[] {
     }
   });
 }
+
+test('readTail and followLog join the pieces of lines, of both streams or of one', async () => {
+  const at = (second: number, rest: string): string => `2026-01-31T12:00:0${second}.000Z ${rest}\n`;
+  await using project = createProject({
+    'app.log.1': `${at(1, 'stdout F one')}${at(2, 'stdout P he')}${at(2, 'stderr F oops')}`,
+    'app.log': `${at(3, 'stdout P ll')}${at(4, 'stdout F o')}${at(5, 'stderr P unfin')}${at(6, 'stdout F last')}`,
+  });
+  const file = project.at('app.log');
+  const read = async (options: { lines: number; stream?: 'stdout' | 'stderr'; since?: Date }): Promise<string[]> =>
+    texts(await readTail(file, { isTagged: true, ...options }));
+  expect(await read({ lines: 9 })).toEqual(['one', 'oops', 'hello', 'last', 'unfin']);
+  expect(await read({ lines: 3 })).toEqual(['hello', 'last', 'unfin']);
+  expect(await read({ lines: 2, stream: 'stdout' })).toEqual(['hello', 'last']);
+  expect(await read({ lines: 9, stream: 'stderr' })).toEqual(['oops', 'unfin']);
+  expect(await read({ lines: 9, since: new Date('2026-01-31T12:00:05Z') })).toEqual(['last', 'unfin']);
+  const controller = new AbortController();
+  const seen: string[] = [];
+  await followLog(file, {
+    isTagged: true,
+    lines: 1,
+    stream: 'stderr',
+    signal: controller.signal,
+    onTail: async (lines) => {
+      seen.push(...texts(lines));
+      await fs.promises.appendFile(file, `${at(7, 'stdout F no')}${at(8, 'stderr F ished')}`);
+    },
+    onLine: ({ text }) => {
+      seen.push(String(text));
+      controller.abort();
+    },
+  });
+  expect(seen).toEqual(['oops', 'unfinished']);
+});

@@ -20,7 +20,7 @@ async function open(file: string, options: Partial<LogOptions> = {}) {
     file,
     maxSize: 10_485_760,
     maxFiles: 5,
-    timestamps: false,
+    lineStart: 'none',
     clock,
     onProblem: (message) => problems.push(message),
     ...options,
@@ -259,7 +259,7 @@ test('clearLogs empties a log while it is written', async () => {
 test('each line gets one timestamp, and bytes are unchanged', async () => {
   await using project = createProject();
   const file = project.at('app.log');
-  const { log } = await open(file, { timestamps: true });
+  const { log } = await open(file, { lineStart: 'time' });
   const line = Buffer.concat([Buffer.from([0xff, 0xfe, 0x80, 0, 13]), Buffer.from('grüße')]);
   const input = Buffer.concat([line, Buffer.from('\n\n'), line, Buffer.from('\n')]);
   for (const byte of input) log.write(Buffer.of(byte));
@@ -372,7 +372,7 @@ const file = process.env.LOG;
 const problems = [];
 let failed;
 const failure = new Promise((resolve) => { failed = resolve; });
-const log = await Log.open({ file, maxSize: 10_485_760, maxFiles: 5, timestamps: false, clock: systemClock, onProblem: (problem) => { problems.push(problem); failed(); } });
+const log = await Log.open({ file, maxSize: 10_485_760, maxFiles: 5, lineStart: 'none', clock: systemClock, onProblem: (problem) => { problems.push(problem); failed(); } });
 const line = 'x'.repeat(1023) + '\\n';
 const numbered = (count) => String(count).padStart(6, '0') + line.slice(6);
 for (let count = 0; count < 512; count += 1) log.write(Buffer.from(numbered(count)));

@@ -10,6 +10,7 @@ import {
   findEntries,
   leftoverNames,
   listEntries,
+  logPlaceOf,
   newToken,
   readEnvironment,
   writeEnvironment,
@@ -36,7 +37,7 @@ const recordOf = (name: string, changes: Partial<BackgroundRecord> = {}): Backgr
   argv: ['server.js'],
   token: newToken(),
   socket: path.join(state.path, 'nobody.sock'),
-  log: { out: path.join(state.path, 'out'), err: path.join(state.path, 'err') },
+  log: logPlaceOf(name),
   startedAt: Date.now(),
   version: '0',
   ...changes,
@@ -169,7 +170,7 @@ test('the variables of a start are kept for this user alone', () => {
 test('deleteProgram leaves nothing of a name', () => {
   const lock = acquireName('web', '/here');
   writeRecord(lock, recordOf('web'));
-  fs.writeFileSync(path.join(lock.folder, 'out.log.1'), '');
+  fs.writeFileSync(path.join(lock.folder, 'output.log.1'), '');
   deleteProgram(lock);
   expect(fs.readdirSync(state.background)).toEqual([]);
 });

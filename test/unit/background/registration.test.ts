@@ -21,7 +21,13 @@ function register(lock: NameLock, options: Partial<RegistrationOptions> = {}) {
   const record: BackgroundRecord = {
     ...ownIdentity(),
     ...{ name: lock.name, folder: '/app', startedIn: '/app', program: 'server.js', after: [], argv: ['server.js'] },
-    ...{ token: 'secret', socket: '/nowhere', log: { out: '/out', err: '/err' }, startedAt: 1, version: '0' },
+    ...{
+      token: 'secret',
+      socket: '/nowhere',
+      log: { file: '/log', isTagged: true, timestamps: false },
+      startedAt: 1,
+      version: '0',
+    },
   };
   const seen = { restored: 0, problems: [] as string[] };
   const registration = new Registration({

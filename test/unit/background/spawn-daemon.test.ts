@@ -331,8 +331,8 @@ test('a name is transferred to a daemon without a gap', async () => {
     `import { adoptName } from './name-lock.ts';
      import { newToken, writeRecord } from './records.ts';
      import { ownIdentity } from '../process/tree/identity.ts';
-     const log = { out: '/dev/null', err: '/dev/null' };
-     writeRecord(adoptName('web'), { ...ownIdentity(), name: 'web', folder: process.cwd(), startedIn: process.cwd(), program: 'server.js', argv: [],
+     const log = { file: '/dev/null', isTagged: true, timestamps: false };
+     writeRecord(adoptName('web'), { ...ownIdentity(), name: 'web', folder: process.cwd(), startedIn: process.cwd(), program: 'server.js', argv: [], after: [],
        token: newToken(), socket: '', log, startedAt: Date.now(), version: '0' });
      setInterval(() => {}, 1e6);`,
   );

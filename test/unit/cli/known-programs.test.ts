@@ -2,7 +2,13 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { acquireName } from '../../../src/background/name-lock.ts';
-import { type BackgroundRecord, endRecord, writeEnvironment, writeRecord } from '../../../src/background/records.ts';
+import {
+  type BackgroundRecord,
+  endRecord,
+  logPlaceOf,
+  writeEnvironment,
+  writeRecord,
+} from '../../../src/background/records.ts';
 import { selectEntries } from '../../../src/cli/background-programs.ts';
 import { launchOf } from '../../../src/cli/launch.ts';
 import { knownPrograms } from '../../../src/cli/start.ts';
@@ -29,7 +35,7 @@ afterEach(() => {
 /** Records a program; one that has ended is recorded as such. */
 function record(name: string, startedIn: string, end?: 'stopped' | 'ended'): BackgroundRecord {
   const lock = acquireName(name, startedIn);
-  const places = { folder: startedIn, startedIn, socket: '/none', log: { out: '/out', err: '/err' } };
+  const places = { folder: startedIn, startedIn, socket: '/none', log: logPlaceOf(name) };
   const words = { program: 'node server.js', argv: ['--no-watch', 'server.js'], token: '', version: '0' };
   const written = { ...ownIdentity(), ...places, ...words, name, after: ['db'], startedAt: 0 };
   writeRecord(lock, written);
