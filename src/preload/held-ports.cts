@@ -4,19 +4,15 @@
  * end of this run, and sends itself the stop signal when the requests in flight have been answered.
  */
 
+import type { isInspected as IsInspected } from './debugger.cts';
 import type { listenLate as ListenLate } from './late-handle.cts';
 import type { receiveMessages as ReceiveMessages } from './messages.cts';
-import type {
-  ActivatedSocket,
-  Channel,
-  Drain,
-  HeldSocket,
-  HoldOrders,
-  ServerFacts,
-  ServerRole,
-  SocketName,
-} from './protocol.ts' with { 'resolution-mode': 'import' };
+import type { describeOpenWork as DescribeOpenWork } from './open-work.cts';
+import type { ActivatedSocket, Channel, Drain, HeldSocket, HoldOrders } from './protocol.ts' with {
+  'resolution-mode': 'import',
+};
 import type { refuseConnections as RefuseConnections } from './refused-connections.cts';
+import type { factsOf as FactsOf, nameOf as NameOf, rememberName as RememberName } from './server-facts.cts';
 import type { Slots as SlotsClass } from './slots.cts';
 import type { milliseconds as Milliseconds, Traffic as TrafficClass } from './traffic.cts';
 import type {
@@ -30,10 +26,16 @@ const { Traffic, milliseconds } = require('./traffic.cjs') as {
   Traffic: typeof TrafficClass;
   milliseconds: typeof Milliseconds;
 };
+const { isInspected } = require('./debugger.cjs') as { isInspected: typeof IsInspected };
 const { Slots } = require('./slots.cjs') as { Slots: typeof SlotsClass };
 const { listenLate } = require('./late-handle.cjs') as { listenLate: typeof ListenLate };
 const { receiveMessages } = require('./messages.cjs') as { receiveMessages: typeof ReceiveMessages };
 const { refuseConnections } = require('./refused-connections.cjs') as { refuseConnections: typeof RefuseConnections };
+const { factsOf, nameOf, rememberName } = require('./server-facts.cjs') as {
+  factsOf: typeof FactsOf;
+  nameOf: typeof NameOf;
+  rememberName: typeof RememberName;
+};
 const { closeKeepingFile, fileIdentityOf, removeFile } = require('./unix-socket-files.cjs') as {
   closeKeepingFile: typeof CloseKeepingFile;
   fileIdentityOf: typeof FileIdentityOf;
@@ -90,6 +92,13 @@ interface TrackedSocket {
   readonly hasOwnFile: boolean;
 }
 
+/** A message of devwatch. */
+interface Orders {
+  readonly ping?: number;
+  readonly drain?: Drain;
+  readonly asksForOpenWork?: true;
+}
+
 /** Servers start within this time of each other; an inherited socket that is unclaimed by then is released. */
 const claimTimeoutMs = 500;
 /** The same for a program that does not listen at all. */
@@ -104,6 +113,10 @@ class HeldPorts {
   readonly #kill = process.kill;
   /** Stops accepting, for each socket that the program listens on and devwatch holds. */
   readonly #live = new Set<() => void>();
+  /** The handles of servers that the program has not closed, with their ports. */
+  readonly #open = new Map<Handle, number | undefined>();
+  /** The number of timers that keep the program alive in place of sockets. */
+  #keptAlive = 0;
   /** Undefined while the program has no server. */
   #traffic: TrafficClass | undefined;
   readonly #slots: SlotsClass;
@@ -225,7 +238,8 @@ class HeldPorts {
     this.#serial += 1;
     const id = source?.id ?? `${process.pid}.${this.#serial}`;
     const name = nameOf(handle);
-    const canKeep = this.#orders.keeps && canBeHeld && this.#canReceiveMessages();
+    this.#open.set(handle, name?.port);
+    const canKeep = this.#canReceiveMessages() && this.#orders.keeps && canBeHeld;
     if (canKeep) this.#traffic ??= new Traffic();
     if (source === undefined) {
       const slot = canKeep ? this.#slots.reserve() : undefined;
@@ -243,8 +257,7 @@ class HeldPorts {
     } else {
       this.#track(handle, { id, file: undefined, slot: undefined, isKept: canKeep, hasOwnFile: false });
     }
-    const facts = { port: name?.port, host, protocol: protocolOf(server), role: roleOf(server, name?.port) };
-    this.#channel.send({ type: 'listens', id, key, path: file, ...facts });
+    this.#channel.send({ type: 'listens', id, key, path: file, host, ...factsOf(server, name?.port) });
     this.#latestAt = milliseconds();
     this.#firstAt ??= this.#latestAt;
     this.#releaseWhenDue();
@@ -258,7 +271,10 @@ class HeldPorts {
     const endAccepting = (): void => {
       rememberName(handle);
       // A server that listens keeps the program alive until the program closes it.
-      if (handle.hasRef()) keepAlive = setInterval(() => {}, maxTimerMs);
+      if (handle.hasRef()) {
+        keepAlive = setInterval(() => {}, maxTimerMs);
+        this.#keptAlive += 1;
+      }
       if (file !== undefined && hasOwnFile) closeKeepingFile(file, close);
       else close();
     };
@@ -266,6 +282,8 @@ class HeldPorts {
     handle.close = (done) => {
       Reflect.deleteProperty(handle, 'close');
       this.#live.delete(endAccepting);
+      this.#open.delete(handle);
+      if (keepAlive !== undefined) this.#keptAlive -= 1;
       clearInterval(keepAlive);
       if (!this.#isDraining) {
         if (slot !== undefined) this.#slots.empty(slot);
@@ -286,9 +304,12 @@ class HeldPorts {
     return this.#canReceive;
   }
 
-  #onMessage({ ping, drain }: { readonly ping?: number; readonly drain?: Drain }): void {
+  #onMessage({ ping, drain, asksForOpenWork }: Orders): void {
     if (ping !== undefined) this.#channel.send({ type: 'pong', ping });
     if (drain !== undefined) this.#drain(drain);
+    if (asksForOpenWork === undefined) return;
+    const { describeOpenWork } = require('./open-work.cjs') as { describeOpenWork: typeof DescribeOpenWork };
+    this.#channel.send({ type: 'open-work', work: describeOpenWork([...this.#open.values()], this.#keptAlive) });
   }
 
   #drain({ until, signal }: Drain): void {
@@ -296,8 +317,10 @@ class HeldPorts {
     this.#isDraining = true;
     this.#traffic ??= new Traffic();
     this.#traffic.drain(until, (isInTime) => {
-      // After the deadline devwatch sends the signal; the program must not receive it twice.
-      const signalsItself = isInTime && signal !== undefined;
+      // After the deadline devwatch sends the signal; the program must not receive it twice. Without a handler for it
+      // Node would run its exit hooks first, which write coverage, and wait for a debugger.
+      const isHandled = signal !== undefined && process.listenerCount(signal) > 0;
+      const signalsItself = isInTime && isHandled && !isInspected();
       this.#channel.send({ type: 'drained', signalsItself });
       if (signalsItself) Reflect.apply(this.#kill, process, [process.pid, signal]);
     });
@@ -343,46 +366,9 @@ function addressOf([address, port, type, , , flags = 0]: ListenArgs): Address {
   return { port, host, file, key: `${type} ${address} ${port} ${flags}`, canBeHeld: flags <= 1 };
 }
 
-/** Returns the protocol of a server by the methods that only such servers have; Node's classes may not be loaded. */
-function protocolOf(server: ListeningServer): ServerFacts['protocol'] {
-  const isSecure = 'setSecureContext' in server;
-  if ('closeAllConnections' in server) return isSecure ? 'https' : 'http';
-  // HTTP/2, which browsers speak over TLS only.
-  return isSecure && server.listenerCount('stream') > 0 ? 'https' : undefined;
-}
-
-/** Returns what is known about the part that a server plays in the program. */
-function roleOf(server: ListeningServer, port: number | undefined): ServerRole | undefined {
-  const { PORT } = process.env;
-  const isNamedBy = (word: string): boolean => new RegExp(`(?:^|\\D)${port}$`).test(word);
-  if (port === undefined) return undefined;
-  if (PORT === String(port) || process.argv.slice(2).some(isNamedBy)) return 'named';
-  // Servers of WebSockets, such as that of Vite, answer a plain request by "426 Upgrade Required".
-  const answers = server.listeners('request').map(String);
-  if (server._unref === true || (answers.length > 0 && answers.every((answer) => /\b426\b/.test(answer))))
-    return 'auxiliary';
-  return Number(PORT) > 0 ? 'other' : undefined;
-}
-
 function handleOf({ descriptor }: ActivatedSocket): Handle | null {
   const handle = net._createServerHandle(null, null, null, descriptor);
   return typeof handle === 'number' ? null : handle;
-}
-
-/** Keeps `server.address()` working after the socket was closed: the program may call it while it ends. */
-function rememberName(handle: Handle): void {
-  const name = nameOf(handle);
-  if (name === undefined) return;
-  handle.getsockname = (into) => {
-    Object.assign(into, name);
-    return 0;
-  };
-}
-
-/** Returns the name of a TCP socket. */
-function nameOf(handle: Handle): SocketName | undefined {
-  const name: Partial<SocketName> = {};
-  return handle.getsockname?.(name) === 0 ? (name as SocketName) : undefined;
 }
 
 export type { HeldPorts };

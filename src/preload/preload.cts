@@ -4,6 +4,7 @@
  * waits for it. Its messages go through one pipe, as a JSON object per line (see process/launch/channel.ts).
  */
 
+import type { reportEnd } from './debugger.cts';
 import type { HeldPorts } from './held-ports.cts';
 import type { reportLoads } from './loads.cts';
 import type { Parking } from './parking.cts';
@@ -67,6 +68,7 @@ if (channel >= 0) {
   }
   const onBegin = (release?: Release): void => {
     heldPorts?.onBegin(release?.held);
+    (require('./debugger.cjs') as { reportEnd: typeof reportEnd }).reportEnd(() => send({ type: 'ended' }));
     // Node itself would write the cache at a normal exit only, which is rare for a program that each save replaces.
     if (flushCompileCache) setTimeout(flushCompileCache, startUpMs).unref();
     send({ type: 'begins' });

@@ -131,6 +131,22 @@ export interface UncaughtError {
   readonly needsLoader?: boolean;
 }
 
+/** The work that keeps a program alive which has been asked to end, as far as Node shows it. */
+export interface OpenWork {
+  /** Ports of servers that are not closed. */
+  readonly servers: readonly number[];
+  /** Numbers of responses that are not complete: event streams, and others. */
+  readonly eventStreams: number;
+  readonly responses: number;
+  readonly webSockets: number;
+  /** The number of other connections that the program has accepted. */
+  readonly connections: number;
+  /** Addresses to which the program is connected. */
+  readonly remotes: readonly string[];
+  readonly readsStdin: boolean;
+  readonly timers: number;
+}
+
 /**
  * Facts about a server that help to find the program's own one: its port is `named` by PORT or by an argument of the
  * program; it is `auxiliary`, because it only upgrades to WebSockets or does not keep the program alive; PORT names
@@ -165,6 +181,10 @@ export type PreloadMessage = Readonly<
   | { type: 'closes'; id: string }
   /** The program has no use for a socket of the run before, which is no longer held. */
   | { type: 'unclaimed'; id: string }
+  /** The answer to the question what keeps the program alive. */
+  | { type: 'open-work'; work: OpenWork }
+  /** The program has ended; its process may wait until the debugger disconnects. */
+  | { type: 'ended' }
   /** The drain has ended. `signalsItself`: the process sends itself the stop signal. */
   | { type: 'drained'; signalsItself: boolean }
   /** The program cannot receive messages while it runs. */

@@ -1,7 +1,7 @@
 /** Input of a program: who reads the terminal, and what was typed or piped before the program could read it. */
 
 import type { Settings } from '../config/settings-types.ts';
-import type { RunningProgram } from '../process/launch/running-program.ts';
+import type { RunningProgram } from '../process/launch/program-interface.ts';
 import type { EventOf } from '../shared/events.ts';
 
 /** A running program, as far as its input is concerned. */

@@ -10,14 +10,14 @@ import { affected, type OptionKey, optionKeys, restartNotice } from '../config/o
 import type { Hooks } from '../process/hooks.ts';
 import { runVariables } from '../process/launch/environment.ts';
 import type { Launcher } from '../process/launch/launcher.ts';
-import type { ProgramEvent, RunningProgram } from '../process/launch/running-program.ts';
+import type { ProgramEvent, RunningProgram } from '../process/launch/program-interface.ts';
 import { isDeliveredByTerminal, isForeground, looksInterrupted } from '../process/launch/tty.ts';
 import { probeHttp, probeTcp } from '../process/probe.ts';
 import { findPortHolders } from '../process/sockets/port-holders.ts';
 import { writtenByOwnProcess } from '../process/tree/usage.ts';
-import type { CancelTimer, Clock } from '../shared/clock.ts';
+import type { Clock } from '../shared/clock.ts';
 import { messageOf } from '../shared/errors.ts';
-import type { Cause, Change, Emit, EventOf, ServerAddress, StopReason } from '../shared/events.ts';
+import type { Cause, Change, Emit, ServerAddress, StopReason } from '../shared/events.ts';
 import { unreachable } from '../shared/unreachable.ts';
 import { policyOf } from '../supervise/policy.ts';
 import { Servers } from '../supervise/servers.ts';
@@ -31,6 +31,7 @@ import { ProgramInput } from './program-input.ts';
 import { Readiness } from './readiness.ts';
 import { RestartTimeline } from './restart-timeline.ts';
 import type { Configurable } from './settings-reloader.ts';
+import { StopNotice } from './stop-notice.ts';
 import { Watching } from './watching.ts';
 
 /** The launcher, as far as a program needs it. */
@@ -48,8 +49,6 @@ export interface ProgramOptions {
   readonly onEnd: (reason: StopReason) => void;
 }
 
-/** After this long without a restart, the user learns what devwatch waits for. */
-const slowStopNoticeMs = 1500;
 /** A build may write one file after the other: the debounce window after a script was missing. */
 const buildWindowMs = 300;
 /** devwatch may learn of a Ctrl-C this much later than of the program's end that it caused. */
@@ -78,7 +77,7 @@ export class Program implements Configurable {
   /** A file has changed that decides how the program is run. */
   #isCommandStale = false;
   #isStopping = false;
-  #cancelStopNotice: CancelTimer = () => {};
+  readonly #stopNotice: StopNotice;
 
   /** @throws UsageError when there is nothing to run, or it cannot be run */
   constructor(options: ProgramOptions) {
@@ -107,6 +106,7 @@ export class Program implements Configurable {
       emit: this.#emit,
       dispatch: (type) => this.#supervisor.dispatch({ type }),
     });
+    this.#stopNotice = new StopNotice({ clock, settings: () => this.#plan.loaded.settings, emit: this.#emit });
     const own = { clock, plan: () => this.#plan, emit: this.#emit, written: () => this.#written() };
     this.#awaited = new AwaitedFiles({ ...own, onAppear: (change) => this.#onAppear(change) });
     this.#watching = new Watching({ ...own, onChange: (change) => this.#onChange(change) });
@@ -158,7 +158,7 @@ export class Program implements Configurable {
   /** Stops the program and everything around it; a second request kills. */
   stop(reason: StopReason): void {
     this.#isStopping = true;
-    this.#cancelStopNotice();
+    this.#stopNotice.end();
     this.#launcher?.releasePorts();
     // A signal from the user reaches the program as it would without devwatch; the stop signal follows only if the
     // program does not end on that. SIGTERM counts as a request to devwatch alone.
@@ -325,6 +325,9 @@ export class Program implements Configurable {
       case 'output':
         if (isLive) this.#watchdog.onSign(event);
         return;
+      case 'killed-waiting':
+        this.#emit({ type: 'debugged', run, effect: 'killed' });
+        return;
       case 'portTaken':
         this.#emit({ type: 'portTaken', port: event.port, holders: findPortHolders(event.port) });
         return;
@@ -342,10 +345,13 @@ export class Program implements Configurable {
     switch (event.type) {
       case 'stopping':
         this.#watchdog.end();
-        this.#scheduleStopNotice(event);
+        // When devwatch itself ends, the command line prints its own notice.
+        if (event.stage === 'terminating' && !this.#isStopping) {
+          this.#stopNotice.begin(event.run, this.#supervisor.program);
+        } else this.#stopNotice.end();
         break;
       case 'gone':
-        this.#cancelStopNotice();
+        this.#stopNotice.end();
         this.#timeline.gone();
         break;
       case 'crash':
@@ -359,16 +365,6 @@ export class Program implements Configurable {
       default:
     }
     this.#emit(event);
-  }
-
-  #scheduleStopNotice({ run, stage }: EventOf<'stopping'>): void {
-    this.#cancelStopNotice();
-    const { killTimeout, signal } = this.#plan.loaded.settings;
-    // When devwatch itself ends, the command line prints its own notice.
-    if (stage !== 'terminating' || this.#isStopping || killTimeout <= slowStopNoticeMs) return;
-    this.#cancelStopNotice = this.#options.clock.after(slowStopNoticeMs, () =>
-      this.#emit({ type: 'slowStop', run, signal, killIn: killTimeout - slowStopNoticeMs }),
-    );
   }
 
   async #end(reason: StopReason): Promise<void> {
@@ -394,6 +390,7 @@ export class Program implements Configurable {
       onReady: emit('ready'),
       onAddress: emit('address'),
       onUnhealthy: (reason, permanent) => this.#supervisor.reportUnhealthy(reason, permanent),
+      onSpared: (reason) => this.#emit({ type: 'debugged', run: this.#supervisor.run, effect: 'spared', reason }),
     });
   }
 }

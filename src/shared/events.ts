@@ -2,6 +2,7 @@
 
 import type { OptionKey } from '../config/options.ts';
 import type { Settings } from '../config/settings-types.ts';
+import type { OpenWork } from '../preload/protocol.ts';
 
 /** Why a run was started. */
 export type Cause = 'start' | 'change' | 'crash' | 'exit' | 'manual' | 'settings';
@@ -195,7 +196,19 @@ export type DevwatchEvent =
   /** The old process tree enters a stage of stopping; `grace` is how long it had before SIGKILL, or null. */
   | { readonly type: 'stopping'; readonly run: number; readonly stage: StopStage; readonly grace: number | null }
   /** The old process tree is still alive after `signal`; devwatch sends SIGKILL in `killIn` ms. */
-  | { readonly type: 'slowStop'; readonly run: number; readonly signal: Settings['signal']; readonly killIn: number }
+  | {
+      readonly type: 'slowStop';
+      readonly run: number;
+      readonly signal: Settings['signal'];
+      readonly killIn: number;
+      readonly waitsFor: Remainder;
+    }
+  /**
+   * A debugger is connected. `killed`: the old run had ended, and its process waited until the debugger disconnects.
+   * `spared`: the program does not answer for `reason`, and may be paused; it is not restarted.
+   */
+  | { readonly type: 'debugged'; readonly run: number; readonly effect: 'killed' }
+  | { readonly type: 'debugged'; readonly run: number; readonly effect: 'spared'; readonly reason: string }
   /** The old process tree is proven gone, except for `survivors`, `ms` after its stop began. */
   | { readonly type: 'gone'; readonly run: number; readonly survivors: readonly Survivor[]; readonly ms: number }
   /** Changed settings are in force; `changed` names the keys. */
@@ -211,6 +224,16 @@ export type DevwatchEvent =
   | { readonly type: 'problem'; readonly message: string }
   /** The last event: every process that devwatch started is gone. */
   | { readonly type: 'end'; readonly reason: StopReason };
+
+/** The rest of a program that was asked to end, as far as that is known. */
+export interface Remainder {
+  /** The port of the inspector to which a debugger is connected. */
+  readonly debugger?: number | undefined;
+  /** Its processes, without the one that was started first. */
+  readonly processes: readonly { readonly pid: number; readonly command: string }[];
+  /** Work of a Node program; `none` if the program does not answer, undefined if it cannot be asked. */
+  readonly work?: OpenWork | 'none' | undefined;
+}
 
 export type EventType = DevwatchEvent['type'];
 

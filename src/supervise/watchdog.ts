@@ -14,6 +14,8 @@ import type { Servers } from './servers.ts';
 export interface WatchedRun {
   /** Calls back when the program's event loop has answered; false when it cannot be asked. */
   ping(answered: () => void): boolean;
+  /** Whether a debugger is connected: the program may be paused. False where that is unknown. */
+  isDebugged(): Promise<boolean>;
   /** Resident memory of the process tree in bytes; undefined when it is unknown, which counts as below the limit. */
   memory(): number | undefined;
 }
@@ -37,6 +39,8 @@ export interface WatchdogOptions {
   readonly onAddress: (address: ServerAddress, at: number) => void;
   /** The run fails a check. `permanent`: restarting will not help until a file changes. Called at most once in a run. */
   readonly onUnhealthy: (reason: string, permanent: boolean) => void;
+  /** The run does not answer, but a debugger is connected to it. Called at most once in a run. */
+  readonly onSpared: (reason: string) => void;
 }
 
 const memoryIntervalMs = 2000;
@@ -49,6 +53,7 @@ export class Watchdog {
   readonly #health: Health | undefined;
   #run: WatchedRun | undefined;
   #isUp = false;
+  #isSpared = false;
   #cancelSample: CancelTimer = () => {};
   #cancelTimeout: CancelTimer = () => {};
 
@@ -92,6 +97,7 @@ export class Watchdog {
   #watch(run: WatchedRun, isUp: boolean): void {
     this.#run = run;
     this.#isUp = isUp;
+    this.#isSpared = false;
     this.#health?.begin();
     if (isUp) this.#health?.up();
     else this.#readiness.begin();
@@ -146,8 +152,23 @@ export class Watchdog {
       policy: { target, ...policy },
       probe: (signal) =>
         address === undefined || address.kind === 'event-loop' ? this.#pingEventLoop() : probe(address, signal),
-      onUnhealthy: (reason) => this.#fail(reason, false),
+      onUnhealthy: (reason) => void this.#judge(reason),
     });
+  }
+
+  /** Decides about a run that does not answer: at a breakpoint it cannot. */
+  async #judge(reason: string): Promise<void> {
+    const run = this.#run;
+    const isDebugged = (await run?.isDebugged()) === true;
+    if (run === undefined || this.#run !== run) return;
+    if (!isDebugged) {
+      this.#fail(reason, false);
+      return;
+    }
+    if (!this.#isSpared) this.#options.onSpared(reason);
+    this.#isSpared = true;
+    this.#health?.begin();
+    if (this.#isUp) this.#health?.up();
   }
 
   #pingEventLoop(): Promise<ProbeResult> {

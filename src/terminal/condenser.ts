@@ -47,6 +47,7 @@ export class Condenser {
   #isIntroduced = false;
   #linkedPackages: number | undefined;
   #address = '';
+  #hasReportedWait = false;
   /** Files ignored in a row. */
   #ignored = 0;
   readonly #cancel: Record<'restart' | 'introduction' | 'ignored', CancelTimer> = {
@@ -91,12 +92,22 @@ export class Condenser {
         const restart = this.#takeRestart();
         return [...introduction, ...lines.map((line) => ({ ...line, text: lineOf([restart, line.text]).text }))];
       }
+      case 'debugged':
+        return this.#onDebugged(event, lines);
       case 'stopping':
       case 'end':
         return [...this.#flush(), ...lines];
       default:
         return lines;
     }
+  }
+
+  /** With a debugger, each save may end a run that waits for it. */
+  #onDebugged({ effect }: EventOf<'debugged'>, lines: readonly Line[]): readonly Line[] {
+    if (effect !== 'killed') return lines;
+    const isKnown = this.#hasReportedWait;
+    this.#hasReportedWait = true;
+    return isKnown ? lines.map((line) => ({ ...line, level: 'verbose' })) : lines;
   }
 
   #onStart({ program, run, cause, changes }: EventOf<'start'>): readonly Line[] {

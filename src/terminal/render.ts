@@ -3,6 +3,7 @@
 import { type DevwatchEvent, describeOutcome, type EventOf, type Next } from '../shared/events.ts';
 import { formatTime } from '../shared/format.ts';
 import { formatClock, formatCount, formatPath, formatVerdict } from './format.ts';
+import { describeRemainder } from './slow-stop.ts';
 
 export type Tone = 'plain' | 'good' | 'bad' | 'warning';
 export type Level = 'quiet' | 'normal' | 'verbose';
@@ -82,8 +83,14 @@ export function render(event: DevwatchEvent, { folder, version }: View): readonl
       return renderStopping(event);
     case 'slowStop': {
       const sent = event.signal === 'message' ? '"shutdown"' : event.signal;
-      return line(`the old run has not ended after ${sent} · SIGKILL in ${formatTime(event.killIn)}`);
+      const cause = describeRemainder(event);
+      return [
+        ...line(`the old run has not ended after ${sent} · SIGKILL in ${formatTime(event.killIn)}`),
+        ...(cause === undefined ? [] : line(cause)),
+      ];
     }
+    case 'debugged':
+      return renderDebugged(event);
     case 'gone':
       return [
         ...event.survivors.flatMap(({ pid, command, reason }) =>
@@ -135,6 +142,11 @@ function renderStart({ run, pid, cause, standby, gone, quiet, ms }: EventOf<'sta
 function renderStopping({ run, stage, grace }: EventOf<'stopping'>): Line[] {
   if (stage !== 'killing') return detail(`stopping run ${run}`);
   return line(grace === null ? 'killing it' : `still running after ${formatTime(grace)} · killing it`, 'warning');
+}
+
+function renderDebugged(event: EventOf<'debugged'>): Line[] {
+  if (event.effect === 'spared') return line(`not restarted, because a debugger is connected: ${event.reason}`);
+  return line('the old run had ended, but waited for its debugger to disconnect: killed it');
 }
 
 function renderPortTaken({ port, holders }: EventOf<'portTaken'>): Line[] {

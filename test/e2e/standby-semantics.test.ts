@@ -647,8 +647,9 @@ describe.sequential.each(named)('Node $version', ({ node }) => {
     test.for(fittingGroups)('%s: nothing but the documented traces of devwatch is left', async (group, { expect }) => {
       const runs = await gathered.runs(group, 'facts');
       const { cold, standby } = runs;
-      // A single listener, for `uncaughtExceptionMonitor`.
-      expectOwn(runs, fact('listeners'), (plain: object) => ({ ...plain, uncaughtExceptionMonitor: 1 }));
+      // Two listeners.
+      const own = { internalMessage: 1, uncaughtExceptionMonitor: 1 };
+      expectOwn(runs, fact('listeners'), (plain: object) => ({ ...plain, ...own }));
       // A session of its own.
       for (const { says } of [cold, standby]) {
         const leads = { leadsGroup: true, leadsSession: true, inGroupOfParent: false, hasTerminal: false };

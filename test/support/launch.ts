@@ -1,7 +1,7 @@
 /** Launches a process tree as devwatch does, without anything else of devwatch. */
 
 import { Launcher } from '../../src/process/launch/launcher.ts';
-import type { RunningProgram } from '../../src/process/launch/running-program.ts';
+import type { RunningProgram } from '../../src/process/launch/program-interface.ts';
 import { terminalModes } from '../../src/process/launch/tty.ts';
 import type { Containment } from '../../src/process/tree/tree.ts';
 import { systemClock } from '../../src/shared/clock.ts';

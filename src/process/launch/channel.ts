@@ -1,7 +1,7 @@
 /** The channel between devwatch and the preload: a socket on a descriptor of the program, with one JSON value a line. */
 
 import type { Duplex } from 'node:stream';
-import type { PreloadMessage } from '../../preload/protocol.ts';
+import type { OpenWork, PreloadMessage } from '../../preload/protocol.ts';
 import { attempt } from '../../shared/errors.ts';
 import { splitLines } from '../../shared/lines.ts';
 
@@ -52,6 +52,8 @@ const checks: Readonly<Record<PreloadMessage['type'], (fields: Readonly<Record<s
   holds: ({ socket }) => isSocket(socket),
   drained: ({ signalsItself }) => typeof signalsItself === 'boolean',
   deaf: () => true,
+  ended: () => true,
+  'open-work': ({ work }) => isOpenWork(work),
   pong: ({ ping }) => isNumber(ping),
   'address-in-use': ({ port }) => isNumber(port),
   uncaught: ({ fault, missing }) => faults.includes(fault) && (missing === undefined || isMissingModule(missing)),
@@ -75,6 +77,18 @@ const isSocket = (value: unknown): boolean =>
   isText(value.key) &&
   'slot' in value &&
   isNumber(value.slot);
+
+const isOpenWork = (value: unknown): value is OpenWork => {
+  if (typeof value !== 'object' || value === null) return false;
+  const work: Readonly<Record<string, unknown>> = { ...value };
+  const areNumbers = ['eventStreams', 'responses', 'webSockets', 'connections', 'timers'].every((key) =>
+    isNumber(work[key]),
+  );
+  const { servers, remotes } = work;
+  return (
+    areNumbers && Array.isArray(servers) && servers.every(isNumber) && Array.isArray(remotes) && remotes.every(isText)
+  );
+};
 
 const isType = (type: unknown): type is PreloadMessage['type'] => isText(type) && Object.hasOwn(checks, type);
 

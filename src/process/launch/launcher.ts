@@ -12,7 +12,8 @@ import type { Containment } from '../tree/tree.ts';
 import { type ChildOptions, type LaunchOptions, type StartedChild, startChild } from './child.ts';
 import type { Command } from './command.ts';
 import type { Output, OutputStreams } from './output.ts';
-import { ContainedProgram, type ProgramListener, type RunningProgram } from './running-program.ts';
+import type { ProgramListener, RunningProgram } from './program-interface.ts';
+import { ContainedProgram } from './running-program.ts';
 import type { TerminalModes } from './tty.ts';
 import { unstartedProgram } from './unstarted-program.ts';
 

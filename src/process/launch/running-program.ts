@@ -1,10 +1,18 @@
 /** A run of a program, from its start until its process tree is gone. */
 
-import type { ChildProcess, SendHandle, Serializable } from 'node:child_process';
-import type { Drain, PackageFile, PreloadMessage, UncaughtError } from '../../preload/protocol.ts';
+import type { Drain, OpenWork, PackageFile, PreloadMessage, UncaughtError } from '../../preload/protocol.ts';
 import { type CancelTimer, systemClock } from '../../shared/clock.ts';
-import { describeOutcome, type Fault, type Outcome, type StopStage, type Survivor } from '../../shared/events.ts';
-import type { Server } from '../../shared/server.ts';
+import { createDeferred } from '../../shared/deferred.ts';
+import {
+  describeOutcome,
+  type Fault,
+  type Outcome,
+  type Remainder,
+  type StopStage,
+  type Survivor,
+} from '../../shared/events.ts';
+import { findDebugger } from '../debugger.ts';
+import { findRemainder } from '../remainder.ts';
 import type { HeldPorts } from '../sockets/held-ports.ts';
 import { serverOf } from '../sockets/server.ts';
 import { readStat } from '../tree/proc.ts';
@@ -13,69 +21,9 @@ import { TreeWrites, treeCpuTime, treeMemory } from '../tree/usage.ts';
 import type { Child, LaunchOptions } from './child.ts';
 import type { LauncherOptions } from './launcher.ts';
 import { forwardOutput, type OutputStreams } from './output.ts';
+import type { EndFacts, ProgramListener, RunningProgram } from './program-interface.ts';
 import { findUnreadStream } from './readers.ts';
-
-/** An event of one run of a program. */
-export type ProgramEvent =
-  | Extract<PreloadMessage, { type: 'begins' | 'leaves-stdin' | 'loads' | 'prewarm-failed' }>
-  /** The program ends, because Node itself cannot run its TypeScript. */
-  | { readonly type: 'needs-loader' }
-  /** The program listens; a Unix socket has no port. */
-  | { readonly type: 'listens'; readonly server: Server }
-  /** The program no longer listens on the server with this id. */
-  | { readonly type: 'closes'; readonly id: string }
-  /** The program is about to end, because another process listens on this port. */
-  | { readonly type: 'portTaken'; readonly port: number }
-  /** The program sent a message over Node's IPC. */
-  | { readonly type: 'message'; readonly message: unknown }
-  /** The program printed something, which has been passed on. */
-  | { readonly type: 'output'; readonly chunk: Buffer }
-  /**
-   * The root process ended, or could not be started. `fault`: why, if another run would end alike; `missing`: the module
-   * that it did not find. Emitted exactly once.
-   */
-  | ({ readonly type: 'exit'; readonly outcome: Outcome } & EndFacts)
-  /** A standby is ready for the next run. */
-  | { readonly type: 'standby'; readonly pid: number }
-  /** After `end`: the tree is gone, except for `survivors`. Emitted at most once. */
-  | { readonly type: 'gone'; readonly survivors: readonly Survivor[] };
-
-interface EndFacts {
-  readonly fault?: Fault | undefined;
-  readonly missing?: UncaughtError['missing'];
-}
-
-export interface ProgramListener {
-  onEvent(event: ProgramEvent): void;
-  /** The program is about to read the terminal, and waits. Returns the text typed before, which it reads first. */
-  onReadsInput(): string;
-}
-
-export interface RunningProgram {
-  /** Undefined when it could not be started. */
-  readonly pid: number | undefined;
-  /** A standby became this run. */
-  readonly fromStandby: boolean;
-  /** Terminates the whole tree, or escalates its termination to a further stage. */
-  end(stage: StopStage): void;
-  /** Sends a signal to the root process, or to every process of the tree. */
-  signal(name: NodeJS.Signals, to: 'root' | 'tree'): void;
-  /**
-   * The terminal has sent a signal to devwatch's process group. Processes in other groups, such as daemons, get the stop signal
-   * as soon as the root process has ended: while it lives, they are its own task.
-   */
-  interrupted(): void;
-  /** Calls back when the program's event loop answers; returns false if it cannot be pinged. */
-  ping(onAnswer: () => void): boolean;
-  /** Resident memory of the tree in bytes; undefined where it is unknown. */
-  memory(): number | undefined;
-  /** CPU time used by the tree so far, in ms; undefined where it is unknown. */
-  cpu(): number | undefined;
-  /** Bytes that the tree has written to files since it became this run; undefined where that is unknown. */
-  written(): number | undefined;
-  /** Writes to a piped stdin; null ends it. `done`: the pipe took the chunk, or it is lost because the reader is gone. */
-  write(chunk: string | Buffer | null, done?: (isLost: boolean) => void): void;
-}
+import { relayMessages } from './relay.ts';
 
 export interface ProgramContext extends Pick<LauncherOptions, 'clock' | 'modes' | 'output'> {
   readonly child: Child;
@@ -105,6 +53,8 @@ export class ContainedProgram implements RunningProgram {
   hasReadTerminal = false;
   readonly #context: ProgramContext;
   #hasExited = false;
+  /** The program has ended, and its process is about to wait for a debugger. */
+  #isWaiting = false;
   #isInterrupted = false;
   #termination: Termination | undefined;
   /** Set while requests in flight are answered, before the termination. */
@@ -119,6 +69,9 @@ export class ContainedProgram implements RunningProgram {
   /** The latest error that the program has not caught. */
   #uncaught: { readonly error: UncaughtError; readonly at: number } | undefined;
   #cannotReceive = false;
+  /** Ports that the program has listened on. */
+  readonly #ports = new Set<number>();
+  #onOpenWork: ((work: OpenWork) => void) | undefined;
   #writes: TreeWrites | undefined;
   #ping: { readonly number: number; readonly onAnswer: () => void } | undefined;
 
@@ -165,6 +118,20 @@ export class ContainedProgram implements RunningProgram {
     const number = this.#context.clock.now();
     this.#ping = { number, onAnswer };
     return !this.#cannotReceive && this.#context.child.send({ ping: number });
+  }
+
+  async isDebugged(): Promise<boolean> {
+    const pids = this.#context.child.tree.scan().members.map(({ pid }) => pid);
+    return (await findDebugger(pids, this.#ports)) !== undefined;
+  }
+
+  remainder(): Promise<Remainder> {
+    const { clock, child } = this.#context;
+    const answer = createDeferred<OpenWork>();
+    this.#onOpenWork = answer.resolve;
+    const isAsked = !this.#cannotReceive && child.send({ asksForOpenWork: true });
+    const ask = isAsked ? () => answer.promise : undefined;
+    return findRemainder({ tree: child.tree, root: this.pid, served: this.#ports, ask, clock });
   }
 
   memory(): number | undefined {
@@ -214,6 +181,7 @@ export class ContainedProgram implements RunningProgram {
         this.#wantedPort = undefined;
         this.#listening.add(message.id);
         this.#listened.add(message.id);
+        if (message.port !== undefined) this.#ports.add(message.port);
         this.#firstListenedAt ??= clock.now();
         heldPorts.noteTimes(message.id, {
           lagMs: clock.now() - this.#firstListenedAt,
@@ -241,6 +209,14 @@ export class ContainedProgram implements RunningProgram {
         return;
       case 'deaf':
         this.#cannotReceive = true;
+        return;
+      case 'open-work':
+        this.#onOpenWork?.(message.work);
+        return;
+      case 'ended':
+        this.#isWaiting = true;
+        this.#endDrain();
+        if (this.#termination !== undefined) this.#killWaiting();
         return;
       case 'pong':
         if (this.#ping?.number === message.ping) this.#ping.onAnswer();
@@ -301,7 +277,8 @@ export class ContainedProgram implements RunningProgram {
   /** Lets the program answer the requests in flight before it is terminated; returns false if that is not possible. */
   #beginDrain(): boolean {
     const { clock, heldPorts, options } = this.#context;
-    if (this.#termination !== undefined || this.#hasExited || this.#listening.size === 0) return false;
+    if (this.#termination !== undefined || this.#hasExited || this.#isWaiting) return false;
+    if (this.#listening.size === 0) return false;
     if (!options.hold || options.drain === 0 || heldPorts.isEmpty) return false;
     if (!this.#sendDrain(options.drain)) return false;
     this.#cancelDrain = clock.after(options.drain + drainSlackMs, () => {
@@ -340,6 +317,15 @@ export class ContainedProgram implements RunningProgram {
     const askRoot = isRootAsked || (options.signal === 'message' && root.connected) ? { pid, ask } : undefined;
     this.#termination ??= new Termination({ tree, signal, askRoot, clock, onGone });
     this.#termination.escalate(stage);
+    this.#killWaiting();
+  }
+
+  /** Kills a process that waits for a debugger: nothing of the program would run any more. */
+  #killWaiting(): void {
+    if (!this.#isWaiting || this.#hasExited) return;
+    this.#isWaiting = false;
+    this.#context.listener.onEvent({ type: 'killed-waiting' });
+    this.#context.child.process.kill('SIGKILL');
   }
 
   #restoreModes(): void {
@@ -347,26 +333,6 @@ export class ContainedProgram implements RunningProgram {
     // Programs other than Node do not report that they read the terminal.
     if (child.hasDoubtfulModes || this.hasReadTerminal) modes.restore();
   }
-}
-
-/** Relays messages between devwatch's parent and the program, in both directions. */
-function relayMessages(child: ChildProcess): void {
-  if (process.send === undefined) return;
-  const toProgram = (message: Serializable, handle: SendHandle): void => {
-    if (child.connected) child.send(message, handle);
-  };
-  const disconnect = (): void => {
-    if (child.connected) child.disconnect();
-  };
-  child.on('message', (message, handle) => {
-    if (process.connected) process.send?.(message, handle);
-  });
-  process.on('message', toProgram);
-  process.on('disconnect', disconnect);
-  child.once('exit', () => {
-    process.off('message', toProgram);
-    process.off('disconnect', disconnect);
-  });
 }
 
 /** A shell's codes for a command that cannot be executed, and for one that does not exist. */

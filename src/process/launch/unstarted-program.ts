@@ -3,7 +3,7 @@
 import fs from 'node:fs';
 import { codeOf, messageOf } from '../../shared/errors.ts';
 import type { LaunchOptions } from './child.ts';
-import type { ProgramListener, RunningProgram } from './running-program.ts';
+import type { ProgramListener, RunningProgram } from './program-interface.ts';
 
 /** Processes, memory or descriptors are used up, or the file is being written. */
 const transientCodes = ['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE', 'ETXTBSY'];
@@ -26,6 +26,8 @@ export function unstartedProgram(
     signal: () => {},
     interrupted: () => {},
     ping: () => false,
+    isDebugged: async () => false,
+    remainder: async () => ({ processes: [] }),
     memory: () => undefined,
     cpu: () => undefined,
     written: () => undefined,

@@ -16,7 +16,7 @@ import { makeFolders } from '../../shared/make-folders.ts';
 import { cacheFolder } from '../../shared/user-folders.ts';
 import type { Child, ChildOptions, StartedChild } from '../launch/child.ts';
 import { findPreload } from '../launch/preload-files.ts';
-import type { ProgramListener } from '../launch/running-program.ts';
+import type { ProgramListener } from '../launch/program-interface.ts';
 import { stdinIsTerminal } from '../launch/tty.ts';
 import { cpuTimeOf, readProc } from '../tree/proc.ts';
 import { terminateTree } from '../tree/terminate.ts';

@@ -27,6 +27,8 @@ interface Options {
   readonly isLost?: boolean;
   /** Another process listens on the port. */
   readonly isTaken?: boolean;
+  /** The inspector is open. */
+  readonly isInspected?: boolean;
 }
 
 interface Arrival {
@@ -41,7 +43,8 @@ interface ListenOptions {
 }
 
 /** Opens HeldPorts with a fake `node:net`, whose `_listen2` makes a handle for port 3000. */
-function open({ held = [], activated = [], slots = 2, isLost = false, isTaken = false }: Options = {}) {
+function open(options: Options = {}) {
+  const { held = [], activated = [], slots = 2, isLost = false, isTaken = false, isInspected = false } = options;
   const messages: PreloadMessage[] = [];
   /** Actions on slots, such as `fill 0`. */
   const actions: string[] = [];
@@ -83,6 +86,8 @@ function open({ held = [], activated = [], slots = 2, isLost = false, isTaken = 
       Server: FakeServer,
       _createServerHandle: (...args: number[]) => handleFrom(`descriptor ${args[3]}`),
     },
+    './debugger.cjs': { isInspected: () => isInspected },
+    './server-facts.cjs': loadPreload('server-facts.cts'),
     './slots.cjs': {
       Slots: class {
         claim(slot: number): void {
@@ -353,22 +358,31 @@ test('a program that does not listen releases the sockets of the run before afte
 });
 
 describe('draining', () => {
+  const handler = (): void => {};
+
+  beforeEach(() => {
+    process.on('SIGUSR2', handler);
+    return () => process.off('SIGUSR2', handler);
+  });
+
   test('stops accepting at once, and sends itself the signal when the requests are answered', () => {
     const { listen, receive, messages, kill, endDrain } = open();
     const { _handle: handle } = listen();
-    receive({ drain: { until: 1000, signal: 'SIGTERM' } });
+    receive({ drain: { until: 1000, signal: 'SIGUSR2' } });
     expect(handle?.isClosed).toBe(true);
     expect(messages.map(({ type }) => type)).toEqual(['holds', 'listens']);
     endDrain(true);
     expect(messages.at(-1)).toEqual({ type: 'drained', signalsItself: true });
-    expect(kill.mock.calls).toEqual([[process.pid, 'SIGTERM']]);
+    expect(kill.mock.calls).toEqual([[process.pid, 'SIGUSR2']]);
   });
 
-  test.each<[string, boolean, Drain]>([
-    ['after the deadline', false, { until: 1000, signal: 'SIGTERM' }],
+  test.each<[string, boolean, Drain, Options?]>([
+    ['after the deadline', false, { until: 1000, signal: 'SIGUSR2' }],
     ['if devwatch terminates the program in another way', true, { until: 1000 }],
-  ])('sends no signal %s', (_, isInTime, drain) => {
-    const { receive, messages, kill, endDrain } = open();
+    ['that it does not handle', true, { until: 1000, signal: 'SIGWINCH' }],
+    ['while the inspector is open', true, { until: 1000, signal: 'SIGUSR2' }, { isInspected: true }],
+  ])('sends itself no signal %s', (_, isInTime, drain, options) => {
+    const { receive, messages, kill, endDrain } = open(options);
     receive({ drain });
     endDrain(isInTime);
     expect(messages).toEqual([{ type: 'drained', signalsItself: false }]);

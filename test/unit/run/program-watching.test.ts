@@ -18,6 +18,8 @@ const launcher: ProgramLauncher = {
     end: () => listener.onEvent({ type: 'gone', survivors: [] }),
     signal() {},
     ping: () => false,
+    isDebugged: async () => false,
+    remainder: async () => ({ processes: [] }),
     memory: () => undefined,
     cpu: () => undefined,
     written: () => undefined,

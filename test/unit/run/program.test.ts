@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { loadGiven } from '../../../src/config/load.ts';
 import type { SettingsInput } from '../../../src/config/settings-types.ts';
 import type { LaunchOptions } from '../../../src/process/launch/child.ts';
-import type { ProgramEvent, ProgramListener } from '../../../src/process/launch/running-program.ts';
+import type { ProgramEvent, ProgramListener } from '../../../src/process/launch/program-interface.ts';
 import { planRun, type RunRequest } from '../../../src/run/command-plan.ts';
 import { Program } from '../../../src/run/program.ts';
 import type { DevwatchEvent, EventType, Outcome, StopReason, StopStage } from '../../../src/shared/events.ts';
@@ -53,6 +53,8 @@ function open(settings: SettingsInput = {}) {
       end: (stage: StopStage) => void stages.push(stage),
       signal: (name: NodeJS.Signals, to: string) => void signals.push(`${name} ${to}`),
       ping: () => false,
+      isDebugged: async () => false,
+      remainder: async () => ({ processes: [] }),
       memory: () => undefined,
       cpu: () => undefined,
       written: () => undefined,
@@ -181,15 +183,18 @@ describe('a restart', () => {
     expect(events.at(-1)).toMatchObject({ type: 'start', run: 2, cause: 'manual', gone: 40, ms: 40 });
   });
 
-  test('that takes long is explained once', () => {
+  test('that takes long is explained once', async () => {
     const { clock, program, start, events } = open({ killTimeout: 5000 });
     start();
     program.restart('manual', true);
     clock.advance(1499);
     expect(events.at(-1)?.type).toBe('stopping');
     clock.advance(1);
-    expect(events.at(-1)).toEqual({ type: 'slowStop', run: 1, signal: 'SIGTERM', killIn: 3500 });
+    await Promise.resolve();
+    const waitsFor = { processes: [] };
+    expect(events.at(-1)).toEqual({ type: 'slowStop', run: 1, signal: 'SIGTERM', killIn: 3500, waitsFor });
     clock.advance(3400);
+    await Promise.resolve();
     expect(events.filter(({ type }) => type === 'slowStop')).toHaveLength(1);
   });
 

@@ -8,7 +8,7 @@ import { Servers } from '../../../src/supervise/servers.ts';
 import { type Sign, Watchdog, type WatchedRun } from '../../../src/supervise/watchdog.ts';
 import { createClock } from '../../support/clock.ts';
 
-const run: WatchedRun = { ping: () => false, memory: () => undefined };
+const run: WatchedRun = { ping: () => false, isDebugged: async () => false, memory: () => undefined };
 const listens = (port: number | undefined): Sign => ({
   type: 'listens',
   server: { id: 'a', key: 'a', port, url: undefined, role: undefined },
@@ -34,6 +34,7 @@ function open(
     onReady: ({ port }) => reports.push(port === undefined ? 'ready' : `ready on ${port}`),
     onAddress: ({ port }) => reports.push(`serves on ${port}`),
     onUnhealthy: (reason, permanent) => reports.push(`${reason}${permanent ? ' · permanent' : ''}`),
+    onSpared: (reason) => reports.push(`spared: ${reason}`),
   });
   const advance = async (ms: number): Promise<void> => {
     for (let passed = 0; passed < ms; passed += 5) {
@@ -169,6 +170,19 @@ describe('a run is unhealthy', () => {
     watchdog.begin({ ...run, ping: () => canAsk });
     await advance(3000);
     expect(reports).toEqual(expected);
+  });
+
+  test('not while a debugger is connected, which is reported once', async () => {
+    const health = { ...healthDefaults, probe: 'event-loop', interval: 1000, timeout: 1000, failures: 1, grace: 0 };
+    const { reports, watchdog, advance } = open({ health });
+    const isDebugged = { now: true };
+    watchdog.begin({ ...run, ping: () => true, isDebugged: async () => isDebugged.now });
+    await advance(5000);
+    const reason = 'its event loop has been blocked for 1 s';
+    expect(reports).toEqual([`spared: ${reason}`]);
+    isDebugged.now = false;
+    await advance(2000);
+    expect(reports).toEqual([`spared: ${reason}`, reason]);
   });
 
   test('no more once it is over, and no timer is left', () => {

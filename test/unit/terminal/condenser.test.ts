@@ -203,3 +203,13 @@ describe('ignored files', () => {
     expect(lines({ type: 'warning', message: 'careful' })).toEqual(['ignored 2 more', 'careful']);
   });
 });
+
+test('a run that waited for its debugger is reported once, and later with --verbose', () => {
+  const killed: DevwatchEvent = { type: 'debugged', run: 1, effect: 'killed' };
+  const text = 'the old run had ended, but waited for its debugger to disconnect: killed it';
+  const normal = open();
+  expect(normal.lines(killed, killed)).toEqual([text]);
+  expect(open({ level: 'verbose' }).lines(killed, killed)).toEqual([text, text]);
+  const spared: DevwatchEvent = { type: 'debugged', run: 2, effect: 'spared', reason: 'no answer for 2 s' };
+  expect(normal.lines(spared)).toEqual(['not restarted, because a debugger is connected: no answer for 2 s']);
+});

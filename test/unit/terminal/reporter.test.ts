@@ -166,7 +166,7 @@ describe('the reporter', () => {
     ['SIGINT', 'the old run has not ended after SIGINT · SIGKILL in 3.5 s'],
     ['message', 'the old run has not ended after "shutdown" · SIGKILL in 3.5 s'],
   ] as const)('prints that a stop by %s is slow', (signal, text) => {
-    expect(lines({ type: 'slowStop', run: 1, signal, killIn: 3500 })).toEqual([text]);
+    expect(lines({ type: 'slowStop', run: 1, signal, killIn: 3500, waitsFor: { processes: [] } })).toEqual([text]);
   });
 
   test('prints survivors and taken ports even with --quiet', () => {

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { ParkOrders } from '../../../../src/preload/protocol.ts';
 import type { LaunchOptions } from '../../../../src/process/launch/child.ts';
 import { Launcher, type LauncherOptions } from '../../../../src/process/launch/launcher.ts';
-import type { ProgramEvent } from '../../../../src/process/launch/running-program.ts';
+import type { ProgramEvent } from '../../../../src/process/launch/program-interface.ts';
 import type { Containment } from '../../../../src/process/tree/tree.ts';
 import { createClock } from '../../../support/clock.ts';
 import { FakeChild, launchOptions } from '../../../support/fake-child.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { LaunchOptions } from '../../../../src/process/launch/child.ts';
-import type { ProgramEvent } from '../../../../src/process/launch/running-program.ts';
+import type { ProgramEvent } from '../../../../src/process/launch/program-interface.ts';
 import { ContainedProgram, type ProgramContext } from '../../../../src/process/launch/running-program.ts';
 import { HeldPorts } from '../../../../src/process/sockets/held-ports.ts';
 import { systemClock } from '../../../../src/shared/clock.ts';
@@ -164,6 +164,72 @@ describe('a drain', () => {
     change(world);
     world.program.end('terminating');
     expect(world.child.signals).toEqual(['SIGTERM']);
+  });
+});
+
+describe('a program that has ended, and waits for its debugger', () => {
+  const ends = ({ child }: World): void => child.report({ type: 'ended' });
+
+  test('is killed if it was asked to end', () => {
+    const world = run();
+    world.program.end('terminating');
+    ends(world);
+    expect([world.child.signals, world.types()]).toEqual([['SIGTERM', 'SIGKILL'], ['killed-waiting']]);
+    world.child.exit();
+    expect(world.types()).toEqual(['killed-waiting', 'exit', 'gone']);
+  });
+
+  test('is left alone until it is asked to end, and has no drain then', () => {
+    const world = serve();
+    ends(world);
+    expect(world.child.signals).toEqual([]);
+    world.program.end('terminating');
+    expect([world.child.sent, world.child.signals]).toEqual([[], ['SIGTERM', 'SIGKILL']]);
+  });
+
+  test('ends a drain', () => {
+    const world = serve();
+    world.program.end('terminating');
+    ends(world);
+    expect(world.child.signals).toEqual(['SIGTERM', 'SIGKILL']);
+  });
+
+  test('is killed once', () => {
+    const world = run();
+    world.program.end('terminating');
+    ends(world);
+    world.child.exit();
+    world.program.end('killing');
+    expect(world.types().filter((type) => type === 'killed-waiting')).toHaveLength(1);
+  });
+});
+
+describe('the rest of a program', () => {
+  const work = {
+    servers: [80],
+    eventStreams: 2,
+    responses: 0,
+    webSockets: 0,
+    connections: 0,
+    remotes: [],
+    readsStdin: false,
+    timers: 0,
+  };
+
+  test('contains what the program itself answers', async () => {
+    const { child, program } = serve();
+    const remainder = program.remainder();
+    expect(child.sent).toEqual([{ asksForOpenWork: true }]);
+    child.report({ type: 'open-work', work });
+    expect(await remainder).toEqual({ debugger: undefined, processes: [], work });
+  });
+
+  test('contains no work if the program does not answer, or cannot be asked', async () => {
+    const silent = serve();
+    const remainder = silent.program.remainder();
+    silent.clock.advance(200);
+    expect(await remainder).toMatchObject({ work: 'none' });
+    expect(await run().program.remainder()).toMatchObject({ work: undefined });
   });
 });
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { HeldSocket, PackageFile, ParkOrders } from '../../../../src/preload/protocol.ts';
 import type { Child, ChildOptions } from '../../../../src/process/launch/child.ts';
-import type { ProgramEvent } from '../../../../src/process/launch/running-program.ts';
+import type { ProgramEvent } from '../../../../src/process/launch/program-interface.ts';
 import { StandbyPool } from '../../../../src/process/standby/pool.ts';
 import { createClock } from '../../../support/clock.ts';
 import { FakeChild, childOptions as options } from '../../../support/fake-child.ts';
