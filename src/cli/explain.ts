@@ -6,7 +6,7 @@ import type { LoadedSettings } from '../config/load.ts';
 import type { Command } from '../process/launch/command.ts';
 import { typescript } from '../process/launch/tools.ts';
 import { commandOf, isReadByDevwatchAlone, type ProgramRequest } from '../run/command-plan.ts';
-import { planWatch } from '../run/watch-plan.ts';
+import { howToWatch, planWatch } from '../run/watch-plan.ts';
 import { attempt, UsageError } from '../shared/errors.ts';
 import type { Verdict } from '../shared/events.ts';
 import { formatPath, formatVerdict } from '../terminal/format.ts';
@@ -94,21 +94,20 @@ function formatExplanation(given: string, explanation: Explanation, remedy: stri
 }
 
 /** Returns the list of patterns with which the file would count, as flags or as the key of the settings file. */
-function remedyFor(
-  { path: file, verdict, pruned }: Explanation,
-  { settings, folder, file: settingsFile }: LoadedSettings,
-) {
+function remedyFor({ path: file, verdict, pruned }: Explanation, loaded: LoadedSettings) {
+  const { settings, folder } = loaded;
   const extension = path.extname(file);
   let added = '';
   if (verdict.watched || file.includes(`${path.sep}node_modules${path.sep}`)) return '';
   if (verdict.reason === 'ignored-by-default') added = path.relative(folder, pruned ?? file);
+  if (verdict.reason === 'other-checkout') {
+    const [above = ''] = file.split(`${path.sep}${verdict.pattern}`);
+    added = path.relative(folder, path.join(above, verdict.pattern));
+  }
   if (verdict.reason === 'extension' && extension !== '') {
     // A pattern without a slash matches in every folder.
     const within = settings.watch.find((pattern) => file.startsWith(path.resolve(folder, pattern) + path.sep)) ?? '.';
     added = path.resolve(folder, within) === folder ? `*${extension}` : path.join(within, '**', `*${extension}`);
   }
-  if (added === '') return '';
-  const watch = [...settings.watch, added];
-  if (settingsFile !== undefined) return ` · "watch": ${JSON.stringify(watch).replaceAll(',', ', ')} adds it`;
-  return ` · ${watch.map((pattern) => `--watch ${/^[\w./-]+$/.test(pattern) ? pattern : `'${pattern}'`}`).join(' ')} adds it`;
+  return added === '' ? '' : ` · ${howToWatch(added, loaded)} adds it`;
 }

@@ -13,6 +13,7 @@ import { attempt } from '../shared/errors.ts';
 import type { EventOf } from '../shared/events.ts';
 import { Filter } from '../watch/filter.ts';
 import { dependenciesOf, linkedPackages } from '../watch/linked-packages.ts';
+import { findOtherCheckouts } from '../watch/other-checkouts.ts';
 import { toPosix } from '../watch/paths.ts';
 import { extensionsBelow } from '../watch/present-extensions.ts';
 import type { WatchPlan } from '../watch/watch-session.ts';
@@ -41,6 +42,10 @@ export async function planWatch(
     extensions: extensions.includes('*') ? null : extensions,
     always: [...ownFiles(loaded, command), ...dotenvFiles(folder), ...(git?.gitIgnoreFilesAbove(folder) ?? [])],
     script: command.script,
+    otherCheckouts: findOtherCheckouts([
+      folder,
+      ...(command.script === undefined ? [] : [path.dirname(command.script)]),
+    ]),
   });
   // A list of extensions is a decision about the others.
   const reportExtensions = settings.ext === undefined || settings.ext.some(isAddition);
@@ -92,9 +97,24 @@ export function remarksOn(filter: Filter, plan: RunPlan, files: Iterable<string>
   const missing = filter.roots.filter((root) => !own.includes(root) && !fs.existsSync(root));
   const remark = remarkOnExtensions(filter, files);
   return [
+    ...clonesLeftOut(filter).map((clone) => {
+      const name = path.relative(loaded.folder, clone);
+      return `${name} is another checkout of git and is not watched · ${howToWatch(name, loaded)} adds it`;
+    }),
     ...missing.map((root) => `${path.relative(loaded.folder, root)}: nothing is there to watch yet`),
     ...(remark === undefined ? [] : [remark]),
   ];
+}
+
+/** Returns the clones below the watched folders that do not count; there may be code of the project in them after all. */
+const clonesLeftOut = (filter: Filter): string[] =>
+  [...(filter.otherCheckouts?.clones ?? [])].filter((clone) => !filter.mayContain(path.join(clone, 'x')));
+
+/** Returns the flags, or the key of the settings file, that watch a further path. */
+export function howToWatch(added: string, { settings, file }: LoadedSettings): string {
+  const watch = [...settings.watch, added];
+  if (file !== undefined) return `"watch": ${JSON.stringify(watch).replaceAll(',', ', ')}`;
+  return watch.map((pattern) => `--watch ${/^[\w./-]+$/.test(pattern) ? pattern : `'${pattern}'`}`).join(' ');
 }
 
 /** Returns a message if no source is watched, although there are files. */

@@ -21,6 +21,8 @@ export type Verdict =
   | { readonly watched: false; readonly reason: 'ignored' | 'excluded'; readonly pattern: string }
   /** `pattern`: the name that is ignored by default, with a trailing slash for a folder. */
   | { readonly watched: false; readonly reason: 'ignored-by-default'; readonly pattern: string }
+  /** `pattern`: the top of another working tree of git, relative to the watched folder, with a trailing slash. */
+  | { readonly watched: false; readonly reason: 'other-checkout'; readonly pattern: string }
   /** `pattern`: the rule, followed by its file in parentheses. */
   | { readonly watched: false; readonly reason: 'gitignored'; readonly pattern: string }
   | { readonly watched: false; readonly reason: 'extension' | 'outside' };

@@ -74,6 +74,8 @@ export function formatVerdict(verdict: Verdict | { readonly watched: false; read
       return `watch ${verdict.pattern}`;
     case 'ignored-by-default':
       return `${verdict.pattern} is ignored by default`;
+    case 'other-checkout':
+      return `${verdict.pattern} is another checkout of git`;
     case 'gitignored':
       return `git ignores ${verdict.pattern}`;
     case 'extension':

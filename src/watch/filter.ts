@@ -18,6 +18,7 @@
 import path from 'node:path';
 import type { Verdict } from '../shared/events.ts';
 import { isIgnoredFile, isIgnoredFolder } from './default-ignores.ts';
+import type { OtherCheckouts } from './other-checkouts.ts';
 import { isAtOrBelow, isBelow, lengthOfPrefix, toPosix } from './paths.ts';
 import { compile, literalFile, literalFolder, matches, matchesAnyDepth, type Pattern } from './pattern.ts';
 
@@ -37,6 +38,8 @@ export interface FilterOptions {
   readonly folders?: readonly string[];
   /** Files that git ignores do not count, unless a pattern names them, or the ignored folder that holds them. */
   readonly gitIgnores?: GitIgnores | undefined;
+  /** Files in these do not count, unless a pattern names the checkout that holds them. */
+  readonly otherCheckouts?: OtherCheckouts | undefined;
   /** Extensions without the dot; null means every file. They do not apply to a pattern that names an extension itself. */
   readonly extensions: readonly string[] | null;
   /** Absolute paths of files that count wherever they are, unless `ignore` names them. */
@@ -50,7 +53,14 @@ type Rejection = Extract<Verdict, { readonly watched: false }>;
 const outside: Rejection = { watched: false, reason: 'outside' };
 
 /** Reasons why a pattern that matches a file does not select it, the most telling one first. */
-const reasons: readonly string[] = ['excluded', 'ignored-by-default', 'gitignored', 'extension', 'outside'];
+const reasons: readonly string[] = [
+  'excluded',
+  'ignored-by-default',
+  'other-checkout',
+  'gitignored',
+  'extension',
+  'outside',
+];
 
 const gitIgnoreName = '.gitignore';
 
@@ -59,6 +69,7 @@ export class Filter {
   /** The folders (or single files) from which everything relevant can be reached; none lies inside another. */
   readonly roots: readonly string[];
   readonly extensions: readonly string[] | null;
+  readonly otherCheckouts: OtherCheckouts | undefined;
   readonly #watch: readonly Pattern[];
   readonly #always: readonly Pattern[];
   readonly #ignore: readonly Pattern[];
@@ -69,7 +80,8 @@ export class Filter {
   /** Files of these names may count whatever their extension; null means all files. */
   readonly #names: ReadonlySet<string> | null;
 
-  constructor({ watch, ignore, folders = [], gitIgnores, extensions, always = [], script }: FilterOptions) {
+  constructor({ watch, ignore, folders = [], always = [], script, ...options }: FilterOptions) {
+    const { gitIgnores, extensions } = options;
     const patterns = watch.patterns.map((text) => compile(text, watch.base, 'watch'));
     const linked = folders.map((folder) => literalFolder(toPosix(folder)));
     this.#watch = [...scriptFolders(script, patterns), ...linked, ...patterns];
@@ -80,6 +92,7 @@ export class Filter {
     this.#ignore = compileIgnores(ignore, roots);
     this.#lifts = this.#ignore.filter((pattern) => pattern.negated);
     this.#gitIgnores = gitIgnores;
+    this.otherCheckouts = options.otherCheckouts;
     this.extensions = extensions;
     this.#extensionSet = extensions === null ? undefined : new Set(extensions);
     const names = positive.map((pattern) => nameOf(pattern.literal));
@@ -109,6 +122,8 @@ export class Filter {
       if (isAtOrBelow(pattern.base, folder)) return true;
       if (!isBelow(folder, pattern.base)) return false;
       if (hidingDefault(`${folder}/`, pattern, lifting) !== undefined) return false;
+      // The topmost folder of another checkout may: one day its .git may be gone.
+      if (this.#otherCheckout(folder, pattern, lifting) !== undefined) return false;
       if (lifting.length === 0 && this.#gitRule(folder, true, pattern) !== undefined) return false;
       const segments = folder.slice(lengthOfPrefix(pattern.base)).split('/');
       return segments.length < pattern.depth || matches(pattern, folder);
@@ -142,12 +157,23 @@ export class Filter {
     const byDefault = hidingDefault(file, pattern, lifting);
     if (byDefault !== undefined) return { watched: false, reason: 'ignored-by-default', pattern: byDefault };
     const isLiteral = file === pattern.literal;
+    const checkout = isLiteral ? undefined : this.#otherCheckout(file, pattern, lifting);
+    if (checkout !== undefined) return { watched: false, reason: 'other-checkout', pattern: checkout };
     const byGit = isLiteral || lifting.length > 0 ? undefined : this.#gitRule(file, false, pattern);
     if (byGit !== undefined) return { watched: false, reason: 'gitignored', pattern: byGit };
     const isNamed = isLiteral || (pattern.namesFiles && pattern.matchesItself(file));
     return isNamed || hasExtension(nameOf(file), this.#extensionSet)
       ? undefined
       : { watched: false, reason: 'extension' };
+  }
+
+  /** Returns the other checkout between the pattern's base and the path, relative to the base, unless the pattern names it. */
+  #otherCheckout(file: string, pattern: Pattern, lifting: readonly Pattern[]): string | undefined {
+    const parent = file.slice(0, file.lastIndexOf('/'));
+    const top = this.otherCheckouts
+      ?.around(parent)
+      .find((folder) => isBelow(folder, pattern.base) && !isNamed(folder, nameOf(folder), pattern, lifting));
+    return top?.slice(lengthOfPrefix(pattern.base)).concat('/');
   }
 
   /** Returns git's rule that hides the path, or a folder between it and the pattern's base. */
@@ -200,17 +226,17 @@ function hidingDefault(file: string, pattern: Pattern, lifting: readonly Pattern
   let start = lengthOfPrefix(pattern.base);
   for (let end = file.indexOf('/', start); end >= 0; end = file.indexOf('/', start)) {
     const folder = file.slice(start, end);
-    if (isIgnoredFolder(folder) && !isNamed(folder, end)) return folder[0] === '.' ? '.*/' : `${folder}/`;
+    if (isIgnoredFolder(folder) && !isNamed(file.slice(0, end), folder, pattern, lifting))
+      return folder[0] === '.' ? '.*/' : `${folder}/`;
     start = end + 1;
   }
   const name = file.slice(start);
-  return isIgnoredFile(name) && !isNamed(name, file.length) ? name : undefined;
-
-  function isNamed(name: string, end: number): boolean {
-    if (pattern.names.has(name)) return true;
-    return lifting.some((lift) => lift.names.has(name) || lift.matchesItself(file.slice(0, end)));
-  }
+  return isIgnoredFile(name) && !isNamed(file, name, pattern, lifting) ? name : undefined;
 }
+
+/** Do these patterns write out the name of a path, or does one that lifts match it? */
+const isNamed = (file: string, name: string, pattern: Pattern, lifting: readonly Pattern[]): boolean =>
+  pattern.names.has(name) || lifting.some((lift) => lift.names.has(name) || lift.matchesItself(file));
 
 /** Compares the text after any dot of the name, because an extension may itself have dots (`d.ts`). */
 function hasExtension(name: string, extensions: ReadonlySet<string> | undefined): boolean {

@@ -7,6 +7,7 @@ import { onTestFailed } from 'vitest';
 import type { Change } from '../../../src/shared/events.ts';
 import { timestampSlackMs } from '../../../src/watch/disk.ts';
 import { Filter } from '../../../src/watch/filter.ts';
+import { findOtherCheckouts } from '../../../src/watch/other-checkouts.ts';
 import type { Coverage, Watcher, WatchOptions } from '../../../src/watch/watcher.ts';
 import type { Project } from '../../support/project.ts';
 
@@ -53,6 +54,7 @@ export function observe(open: Open, project: Project, settings: Settings = {}): 
       watch: { patterns: watch, base: project.path },
       ignore: { patterns: ignore, base: project.path },
       extensions: ['js'],
+      otherCheckouts: findOtherCheckouts([project.path]),
     }),
     since,
     follow,
