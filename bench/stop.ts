@@ -28,7 +28,7 @@ async function bare(): Promise<number> {
 }
 
 function contained(cgroup: boolean): { known: boolean; measure: () => Promise<number>; release: () => void } {
-  const containment = createContainment(['chrome*', 'tmux*', 'watchman'], cgroup);
+  const containment = createContainment({ globs: ['chrome', 'tmux*', 'watchman'], program: [] }, cgroup);
   return {
     known: (containment.record.cgroup !== '') === cgroup,
     async measure() {

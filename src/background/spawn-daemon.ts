@@ -11,6 +11,7 @@ import net from 'node:net';
 import { Duplex } from 'node:stream';
 import { platform } from '../process/platform.ts';
 import { identityOf, type ProcessIdentity } from '../process/tree/identity.ts';
+import { departure } from '../process/tree/leave.ts';
 import { readProc, readStat } from '../process/tree/proc.ts';
 import type { StartOutcome } from '../run/readiness.ts';
 import { systemClock } from '../shared/clock.ts';
@@ -62,8 +63,8 @@ const closeOnExecFlag = 0o2000000;
  * Descriptors: 1 reports the pid, 2 is the log, 3 is a socket on which the order to go comes and the daemon answers
  * later. (Node would close stdin itself when the shell exits.)
  *
- * The shell leads the session (setsid) and forks: the daemon is not the leader, so that no terminal that it opens
- * becomes its controlling terminal. The fork waits for the order, and exits if the caller dies before. Processes that
+ * The shell leaves the process trees of other devwatches. It leads the session (setsid) and forks: the daemon is not the
+ * leader, so that no terminal that it opens becomes its controlling terminal. The fork waits for the order, and exits if the caller dies before. Processes that
  * a shell starts in the background ignore SIGINT and SIGQUIT, which not every shell can undo: the program must do so.
  */
 const script = `
@@ -148,8 +149,9 @@ function firstLine(stream: NodeJS.ReadableStream): Promise<string> {
   });
 }
 
-function startShell({ file, args, env, folder }: DaemonOptions, log: number): ChildProcess {
-  const words = ['-c', script, 'devwatch-start', file, ...args];
+function startShell({ file, args, env: given, folder }: DaemonOptions, log: number): ChildProcess {
+  const { env, commands } = departure(given);
+  const words = ['-c', `${commands}\n${script}`, 'devwatch-start', file, ...args];
   const stdio: StdioOptions = ['ignore', 'pipe', log, 'pipe'];
   return spawn('/bin/sh', words, { cwd: folder, env: packAllVariables(env), stdio, detached: true });
 }

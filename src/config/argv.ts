@@ -201,13 +201,14 @@ class ArgvReader {
     }
   }
 
-  /** `--no-quiet`, and `--no-watch`. */
+  /** `--no-quiet`, `--no-watch` and `--no-keep`. */
   #readNegated(name: string, attached: string | undefined): boolean {
     if (!name.startsWith('--no-')) return false;
     const flag = flagsByName.get(`--${name.slice(5)}`);
-    if (name !== '--no-watch' && !isSwitch(flag)) return false;
+    const isList = name === '--no-watch' || name === '--no-keep';
+    if (!isList && !isSwitch(flag)) return false;
     if (attached !== undefined) throw new UsageError(`${name} takes no value`);
-    this.#values.set(flag?.key as OptionKey, name === '--no-watch' ? [] : false);
+    this.#values.set(flag?.key as OptionKey, isList ? [] : false);
     return true;
   }
 

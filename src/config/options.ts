@@ -3,6 +3,7 @@
  * docs/options.md are made from it.
  */
 
+import { longLived } from './long-lived.ts';
 import type { Settings } from './settings-types.ts';
 
 /**
@@ -78,9 +79,6 @@ export interface OptionSpec extends OptionRow {
   /** The long flag without `--`. */
   readonly flag: string | undefined;
 }
-
-const longLived = `google-chrome* chrome* chromium* firefox* msedge* brave* tmux* screen SCREEN watchman *GradleDaemon*
-  */nx/src/daemon/* turbo*daemon* ssh-agent gpg-agent adb`;
 
 const table = {
   Program: {
@@ -173,10 +171,10 @@ const table = {
     keep: {
       kind: 'texts',
       value: 'glob',
-      default: longLived.split(/\s+/) as readonly string[],
-      byDefault: 'browsers, tmux, screen, build daemons',
+      default: longLived as readonly string[],
+      byDefault: 'editors, browsers, terminals, shared daemons',
       rare: true,
-      help: 'processes that may outlive the program',
+      help: 'processes that may outlive the program (`--no-keep`: none)',
     },
   },
   Health: {

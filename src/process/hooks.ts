@@ -14,7 +14,7 @@ import { findOnPath, withProjectCommands } from './launch/search.ts';
 import { platform } from './platform.ts';
 import { splitWords } from './shell-line.ts';
 import { terminateTree } from './tree/terminate.ts';
-import type { Containment, Invocation, ProcessTree } from './tree/tree.ts';
+import { type Containment, type Invocation, type ProcessTree, type Root, rootOf } from './tree/tree.ts';
 import { TreeWrites } from './tree/usage.ts';
 
 export interface HooksOptions {
@@ -108,7 +108,7 @@ export class Hooks {
       const hook = this.#active.get(name);
       if (child.pid === undefined) child.once('error', onFailure);
       else if (hook !== undefined) {
-        const tree = open(child.pid);
+        const tree = open(rootOf(child, child.pid));
         hook.writes = new TreeWrites(tree, clock);
         hook.terminate = followRun(child, tree, clock, report, onOver);
       }
@@ -120,10 +120,14 @@ export class Hooks {
   #spawn(
     command: HookCommand,
     { DEVWATCH_KEEP: _, ...given }: NodeJS.ProcessEnv,
-  ): { open(pid: number): ProcessTree; child: ChildProcess } {
+  ): { open(root: Root): ProcessTree; child: ChildProcess } {
     const { containment, serial, folder } = this.#options;
     const env = withProjectCommands(folder, given);
-    const { open, ...contained } = containment.contain(serial(), { ...executableOf(command, folder, env), env }, false);
+    const { open, ...contained } = containment.contain(
+      serial(),
+      { ...executableOf(command, folder, env), env },
+      { mayBeKept: true },
+    );
     const child = spawn(contained.file, contained.args, {
       cwd: folder,
       env: contained.env,
@@ -156,7 +160,8 @@ function followRun(
   let cancelScan: CancelTimer = () => {};
   let termination: ReturnType<typeof terminateTree> | undefined;
   const cancelDeadline = clock.after(maxRunMs, () => {
-    report(`still runs after ${maxRunMs / 1000} s · terminating it`);
+    // All that is left may be exempt: a browser that it has opened.
+    if (tree.scan().members.length > 0) report(`still runs after ${maxRunMs / 1000} s · terminating it`);
     terminate();
   });
 

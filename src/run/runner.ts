@@ -4,12 +4,14 @@ import { EventEmitter } from 'node:events';
 import { constants } from 'node:os';
 import { liveReloadPort } from '../config/defaults.ts';
 import type { LoadedSettings } from '../config/load.ts';
+import { keptGlobs } from '../config/long-lived.ts';
 import { Guardian } from '../process/crash-safety/guardian.ts';
 import { recordOrphans, terminateStaleOrphans } from '../process/crash-safety/orphans.ts';
 import { Launcher } from '../process/launch/launcher.ts';
 import { copyPreload } from '../process/launch/preload-files.ts';
 import { terminalModes } from '../process/launch/tty.ts';
 import { createContainment } from '../process/tree/containment.ts';
+import { keepFor } from '../process/tree/exemptions.ts';
 import { readStat } from '../process/tree/proc.ts';
 import { systemClock } from '../shared/clock.ts';
 import { createDeferred, type Deferred } from '../shared/deferred.ts';
@@ -122,7 +124,8 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
     const notice = 'an earlier devwatch was killed here: terminating the processes that it left running';
     await terminateStaleOrphans(folder, () => this.#emitEvent({ type: 'warning', message: notice }));
     if (this.#hasEnded) return;
-    const containment = createContainment(keep);
+    const kept = keepFor(keptGlobs(keep), command);
+    const containment = createContainment(kept);
     terminalModes.save('go on');
     const { output, sockets: activated } = this.#options;
     const launcher = new Launcher({ containment, clock: systemClock, modes: terminalModes, output, activated });
@@ -135,7 +138,7 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
     if (problem !== undefined) this.program.reportProblem(`port ${hold} cannot be held: ${problem}`);
     /** Makes sure that the program is terminated even if devwatch is killed. */
     const guard = (): void => {
-      const orphans = { record: containment.record, keep, signal };
+      const orphans = { record: containment.record, keep: kept, signal };
       const guardian = new Guardian({ orphans, onProblem: (message) => this.#emitEvent({ type: 'warning', message }) });
       const deleteRecord = recordOrphans(folder, orphans);
       if (isNode) copyPreload();

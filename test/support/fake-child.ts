@@ -46,10 +46,11 @@ export class FakeChild implements Child {
       return 'sent';
     },
     killAll: () => {
-      if (!this.isAlive) return;
+      if (!this.isAlive) return [];
       this.signals.push('SIGKILL');
       this.isAlive = false;
       queueMicrotask(() => this.process.emit('exit', null, 'SIGKILL'));
+      return [];
     },
     describe: () => ({ pid: this.pid, command: '', reason: '' }),
   };

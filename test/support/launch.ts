@@ -3,11 +3,15 @@
 import { Launcher } from '../../src/process/launch/launcher.ts';
 import type { RunningProgram } from '../../src/process/launch/program-interface.ts';
 import { terminalModes } from '../../src/process/launch/tty.ts';
+import type { Keep } from '../../src/process/tree/exemptions.ts';
 import type { Containment } from '../../src/process/tree/tree.ts';
 import { systemClock } from '../../src/shared/clock.ts';
 import { createDeferred } from '../../src/shared/deferred.ts';
 import type { Survivor } from '../../src/shared/events.ts';
 import { createCommand } from './command.ts';
+
+/** Every process of a tree ends with it, unless it says DEVWATCH_KEEP=1. */
+export const keepNothing: Keep = { globs: [], program: [] };
 
 export interface LaunchRequest {
   readonly containment: Containment;

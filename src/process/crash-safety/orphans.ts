@@ -13,6 +13,7 @@ import { stateFolder } from '../../shared/user-folders.ts';
 import type { StopSignal } from '../launch/child.ts';
 import { platform } from '../platform.ts';
 import { openOrphans } from '../tree/containment.ts';
+import type { Keep } from '../tree/exemptions.ts';
 import { bootId, identityOf, livenessOf, type ProcessIdentity } from '../tree/identity.ts';
 import { terminateTree } from '../tree/terminate.ts';
 import type { ContainmentRecord } from '../tree/tree.ts';
@@ -20,8 +21,7 @@ import type { ContainmentRecord } from '../tree/tree.ts';
 /** How to find the processes of a devwatch that is dead, and how to terminate them. */
 export interface Orphans {
   readonly record: ContainmentRecord;
-  /** Globs of processes that may outlive the program. */
-  readonly keep: readonly string[];
+  readonly keep: Keep;
   readonly signal: StopSignal;
 }
 

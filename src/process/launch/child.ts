@@ -14,7 +14,7 @@ import { platform } from '../platform.ts';
 import type { HeldPorts } from '../sockets/held-ports.ts';
 import { makeBlocking, type PassedSocket, withSockets } from '../sockets/passed-sockets.ts';
 import type { Slot } from '../sockets/slots.ts';
-import type { Containment, Invocation, ProcessTree } from '../tree/tree.ts';
+import { type Containment, type Invocation, type ProcessTree, rootOf } from '../tree/tree.ts';
 import { channelDescriptor, channelVariable, ipcCommand, readMessages } from './channel.ts';
 import type { Command } from './command.ts';
 import { type OutputStreams, openPipes, type Pipes } from './output.ts';
@@ -85,7 +85,9 @@ export function startChild(
 ): StartedChild {
   const sockets = inheritedSockets(options, heldPorts);
   const invocation = invocationOf(options, sockets, park);
-  const { open, ...contained } = containment.contain(serial, invocation, startsWithPreload(options));
+  const { open, ...contained } = containment.contain(serial, invocation, {
+    joinsCgroupItself: startsWithPreload(options),
+  });
   const pipes = options.capturesOutput ? openPipes() : undefined;
   let child: ChildProcess;
   try {
@@ -105,7 +107,7 @@ export function startChild(
   return {
     process: child,
     pid: child.pid,
-    tree: open(child.pid),
+    tree: open(rootOf(child, child.pid)),
     output: pipes?.read(child) ?? child,
     // At its exit Node restores the modes that it found at its start: in the background, those of the shell.
     hasDoubtfulModes: stdinIsTerminal() && (!options.command.isNode || !isForeground()),

@@ -8,71 +8,134 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
-import { attempt } from '../../shared/errors.ts';
+import { attempt, codeOf } from '../../shared/errors.ts';
 import type { Exemptions } from './exemptions.ts';
-import { LinuxTree } from './linux.ts';
+import { LinuxTree, type MarkedTree } from './linux.ts';
 import { type Candidate, type ProcessStat, readCandidate, readProc, readStat } from './proc.ts';
 import type { Member, Scan } from './tree.ts';
 
+/** An exempt process may have had children since it was listed; in this many rounds it and all of them are moved. */
+const maxMoveRounds = 16;
+
+/** The name of the cgroup, beside those of the trees, that exempt processes are moved to. It is inherited by their children. */
+const keptName = 'devwatch-kept';
+
+export interface CgroupTreeOptions {
+  /** The cgroup of a run, or that of all runs of a devwatch. */
+  readonly folder: string;
+  /** The cgroup to which exempt processes are moved: `keptCgroup()`. */
+  readonly kept: string;
+  readonly exemptions: Exemptions;
+  /** Finds by their marks the processes that have left the cgroup. */
+  readonly outside: MarkedTree;
+  /** The started process. It belongs to the tree even before it has joined the cgroup. */
+  readonly root?: number;
+}
+
 /** The tree in an existing cgroup. */
 export class CgroupTree extends LinuxTree {
-  readonly #folder: string;
-  readonly #exemptions: Exemptions;
+  readonly #options: CgroupTreeOptions;
   readonly #root: ProcessStat | undefined;
+  /** The pids in the cgroup at the last scan. */
+  #inside: ReadonlySet<number> = new Set();
+  /** There are exempt processes that could not be moved out. */
+  #holdsExempt = false;
 
-  /** @param root belongs to the tree even before it has joined the cgroup */
-  constructor(folder: string, exemptions: Exemptions, root?: number) {
+  constructor(options: CgroupTreeOptions) {
     super();
-    this.#folder = folder;
-    this.#exemptions = exemptions;
-    this.#root = root === undefined ? undefined : readStat(root);
+    this.#options = options;
+    this.#root = options.root === undefined ? undefined : readStat(options.root);
   }
 
   scan(onFound?: (member: Member) => void): Scan {
-    const lists = cgroupsBelow(this.#folder).map((folder) => readProc(path.join(folder, 'cgroup.procs')) ?? '');
-    const pids = lists.flatMap((list) => list.split('\n').filter(Boolean).map(Number));
-    const candidates = pids.flatMap((pid) => readCandidate(pid, 0) ?? []);
-    const root = this.#rootOutside(candidates);
-    if (root !== undefined) candidates.push(root);
-    const isExempt = this.#exemptions(candidates);
-    const members: Member[] = [];
-    for (const candidate of candidates) {
-      if (isExempt(candidate)) {
-        this.#moveOut(candidate.pid);
-      } else {
-        members.push(candidate);
-        onFound?.(candidate);
+    const members = this.#members(onFound);
+    if (members.length > 0 || !this.#isEmpty()) return { members, proven: false };
+    return this.#options.outside.scan(onFound);
+  }
+
+  /** Returns the members in the cgroup, and the root, after the exempt processes have been moved out. */
+  #members(onFound?: (member: Member) => void): readonly Candidate[] {
+    const { folder, exemptions, outside } = this.#options;
+    const told = new Set<number>();
+    for (let round = 0; ; round += 1) {
+      const inside = processesIn(folder);
+      const root = this.#rootOutside(inside);
+      const candidates = root === undefined ? inside : [...inside, root];
+      const exempt = exemptions.among(candidates);
+      const members = candidates.filter(({ pid }) => !exempt.has(pid));
+      for (const member of members) if (!told.has(member.pid)) onFound?.(member);
+      for (const { pid } of members) told.add(pid);
+      const unmoved = inside.filter(({ pid }) => exempt.has(pid));
+      if (unmoved.length === 0 || round === maxMoveRounds) {
+        this.#inside = new Set(inside.map(({ pid }) => pid));
+        this.#holdsExempt = unmoved.length > 0;
+        outside.remember(members);
+        return members;
       }
+      for (const { pid } of unmoved) this.#moveOut(pid);
     }
-    return { members, proven: root === undefined && this.#isEmpty() };
   }
 
   /** False if the file cannot be read, for want of a descriptor. */
   #isEmpty(): boolean {
-    const events = readProc(path.join(this.#folder, 'cgroup.events'));
-    return events === undefined ? !fs.existsSync(this.#folder) : /^populated 0$/m.test(events);
+    if (this.#holdsExempt) return true;
+    const { folder } = this.#options;
+    const events = readProc(path.join(folder, 'cgroup.events'));
+    return events === undefined ? !fs.existsSync(folder) : /^populated 0$/m.test(events);
   }
 
-  killAll(): void {
-    write(path.join(this.#folder, 'cgroup.kill'), '1');
+  killAll(members: readonly Member[]): readonly Member[] {
+    if (this.#holdsExempt) return members;
+    attempt(() => fs.writeFileSync(path.join(this.#options.folder, 'cgroup.kill'), '1'));
+    return members.filter(({ pid }) => !this.#inside.has(pid));
   }
 
   release(): void {
-    removeCgroups(this.#folder);
+    const { folder, kept } = this.#options;
+    removeCgroups(folder);
+    // It stays as long as there are processes in it.
+    attempt(() => fs.rmdirSync(kept));
   }
 
-  /** Returns the root, as long as it lives and has not joined the cgroup. */
+  /** Returns the root, as long as it lives and is not in the cgroup: it has not joined it yet, or has left it. */
   #rootOutside(inside: readonly Candidate[]): Candidate | undefined {
     if (this.#root === undefined || inside.some(({ pid }) => pid === this.#root?.pid)) return undefined;
     const now = readCandidate(this.#root.pid, 0);
     return now?.startTime === this.#root.startTime ? now : undefined;
   }
 
-  /** Moves an exempt process to devwatch's own cgroup, so that cgroup.kill does not reach it. */
+  /** Moves an exempt process out, so that neither cgroup.kill reaches it, nor the end of devwatch. */
   #moveOut(pid: number): void {
-    write(path.join(path.dirname(path.dirname(this.#folder)), 'cgroup.procs'), String(pid));
+    const { kept } = this.#options;
+    const move = (folder: string): boolean => {
+      try {
+        fs.writeFileSync(path.join(folder, 'cgroup.procs'), String(pid));
+        return true;
+      } catch (error) {
+        return codeOf(error) === 'ESRCH'; // It has just ended.
+      }
+    };
+    // Another devwatch may have removed the empty cgroup in between.
+    if (move(kept) || (makeCgroup(kept) && move(kept))) return;
+    move(path.dirname(kept));
   }
 }
+
+/** Reads the live processes in a cgroup and in those inside it. */
+function processesIn(folder: string): readonly Candidate[] {
+  const lists = cgroupsBelow(folder).map((below) => readProc(path.join(below, 'cgroup.procs')) ?? '');
+  const pids = lists.flatMap((list) => list.split('\n').filter(Boolean).map(Number));
+  return pids.flatMap((pid) => readCandidate(pid, 0) ?? []);
+}
+
+/** Returns the cgroup for processes that outlive the trees of a devwatch, given the one that holds those trees. */
+export const keptCgroup = (all: string): string => path.join(path.dirname(all), keptName);
+
+/** Whether a process has been moved to such a cgroup, or was born there. */
+export const isInKeptCgroup = (pid: number): boolean =>
+  readProc(`/proc/${pid}/cgroup`)
+    ?.split('\n')
+    .some((line) => line.startsWith('0::') && line.split('/').includes(keptName)) === true;
 
 /** Returns the cgroup and those that its members made inside, parents first. */
 function cgroupsBelow(folder: string): string[] {
@@ -116,6 +179,3 @@ export function removeCgroups(top: string): void {
     attempt(() => fs.rmdirSync(folder));
   }
 }
-
-/** ESRCH, ENOENT: the process has just died; only the next scan matters. */
-const write = (file: string, text: string): void => attempt(() => fs.writeFileSync(file, text));

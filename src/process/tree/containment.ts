@@ -5,67 +5,81 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { packVariables } from '../../shared/packed-variables.ts';
 import { platform } from '../platform.ts';
-import { CgroupTree, findCgroup, makeCgroup, removeCgroups } from './cgroup.ts';
-import { createExemptions, type Exemptions } from './exemptions.ts';
+import { CgroupTree, findCgroup, isInKeptCgroup, keptCgroup, makeCgroup, removeCgroups } from './cgroup.ts';
+import { Exemptions, type Keep } from './exemptions.ts';
 import { MarkedTree } from './linux.ts';
+import { limitOf, newLimit, newTreeId, treeCgroup, treeVariable } from './marks.ts';
 import { PsTree } from './posix.ts';
-import { readProc, readStat } from './proc.ts';
-import type { Containment, ContainmentRecord, Invocation, ProcessTree } from './tree.ts';
+import { readProc } from './proc.ts';
+import type { Containment, ContainmentRecord, Invocation, ProcessTree, Root, Traits } from './tree.ts';
 import { WindowsTree } from './windows.ts';
 
 /**
  * Returns the containment for the programs of this devwatch: by a cgroup, where that is possible and allowed.
  *
- * @param keep globs of processes that may outlive the program; see exemptions.ts
+ * @param keep the processes that may outlive the program; see exemptions.ts
  */
 export function createContainment(
-  keep: readonly string[],
+  keep: Keep,
   mayUseCgroup: boolean = process.env.DEVWATCH_CGROUP !== '0',
 ): Containment {
-  if (!platform.hasProc) return plainContainment();
-  // The id need not be secret, and node:crypto would take 4 ms to load before the program starts.
-  const id = `${process.pid.toString(36)}_${Date.now().toString(36)}_${randomDigits(1e8)}`;
+  if (!platform.hasProc) return plainContainment(keep);
+  const id = newTreeId();
   return (mayUseCgroup ? cgroupContainment(id, keep) : undefined) ?? markedContainment(id, keep);
 }
 
 /** Opens everything that another devwatch, dead by now, contained. */
-export function openOrphans(record: ContainmentRecord, keep: readonly string[]): ProcessTree[] {
-  if (!platform.hasProc) return [];
-  const exemptions = exemptionsOf(keep);
-  const trees: ProcessTree[] = [];
-  if (record.cgroup !== '' && fs.existsSync(record.cgroup)) trees.push(new CgroupTree(record.cgroup, exemptions));
-  if (record.variable !== '') {
-    trees.push(new MarkedTree({ root: undefined, variable: `${record.variable}=`, limit: record.limit, exemptions }));
-  }
-  return trees;
+export function openOrphans({ variable, limit, cgroup }: ContainmentRecord, keep: Keep): ProcessTree[] {
+  if (!platform.hasProc || variable === '') return [];
+  const exemptions = new Exemptions(keep);
+  const marked = new MarkedTree({
+    root: undefined,
+    variable: `${variable}=`,
+    limit,
+    exemptions,
+    isKept: isInKeptCgroup,
+  });
+  if (cgroup === '' || !fs.existsSync(cgroup)) return [marked];
+  return [new CgroupTree({ folder: cgroup, kept: keptCgroup(cgroup), exemptions, outside: marked })];
 }
 
-const exemptionsOf = (patterns: readonly string[], root?: number): Exemptions =>
-  createExemptions(patterns, [readStat(process.pid)?.session, root]);
+/** Returns the process to which `keep` does not apply. */
+const unkeepable = ({ pid }: Root, { mayBeKept = false }: Traits): number | undefined => (mayBeKept ? undefined : pid);
 
-function cgroupContainment(id: string, keep: readonly string[]): Containment | undefined {
+function cgroupContainment(id: string, keep: Keep): Containment | undefined {
   const own = findCgroup();
   if (own === undefined) return undefined;
-  const all = path.join(own, `devwatch-${id}`);
+  const all = path.join(own, treeCgroup(id));
   if (!makeCgroup(all)) return undefined;
+  const kept = keptCgroup(all);
   const marked = markedContainment(id, keep);
+  const { variable } = marked.record;
   return {
     record: { ...marked.record, cgroup: all },
-    contain(run, invocation, joinsCgroupItself) {
+    contain(run, invocation, traits = {}) {
       const folder = path.join(all, String(run));
+      const { joinsCgroupItself = false } = traits;
       const cgroupProcsFile = path.join(folder, 'cgroup.procs');
+      const joinVariable = joinsCgroupItself ? { [cgroupVariable]: cgroupProcsFile } : {};
+      // The variable is on the processes that leave the cgroup as well.
+      const contained = { ...invocation, env: { [variable]: String(run), ...invocation.env, ...joinVariable } };
       // The shell joins the cgroup before it becomes the program: none of its children is born outside.
       const joining = joinsCgroupItself
-        ? { ...invocation, env: { ...invocation.env, [cgroupVariable]: cgroupProcsFile } }
-        : throughShell('echo 0 >"$0" || exit 126', cgroupProcsFile, invocation);
+        ? contained
+        : throughShell('echo 0 >"$0" || exit 126', cgroupProcsFile, contained);
       // Another process may have removed the outer cgroup. Where neither can be made, marks must do.
       const isMade = joining !== undefined && (makeCgroup(folder) || (makeCgroup(all) && makeCgroup(folder)));
-      if (!isMade) return marked.contain(run, invocation, joinsCgroupItself);
+      if (!isMade) return marked.contain(run, invocation, traits);
       return {
         ...joining,
-        open(pid) {
+        open(root) {
+          const { pid } = root;
           if (joinsCgroupItself) joinCgroup(pid, cgroupProcsFile);
-          return new CgroupTree(folder, exemptionsOf(keep, pid), pid);
+          const exemptions = new Exemptions(keep, unkeepable(root, traits));
+          const mark = `${variable}=${run}\0`;
+          const isKept = isInKeptCgroup;
+          const outside = new MarkedTree({ root: pid, variable: mark, limit: '', exemptions, isKept });
+          return new CgroupTree({ folder, kept, exemptions, outside, root: pid });
         },
       };
     },
@@ -112,27 +126,27 @@ function canUnpack(): boolean {
   return hasSplittingEnv;
 }
 
-function markedContainment(id: string, keep: readonly string[]): Containment {
-  const variable = `DEVWATCH_TREE_${id}`;
+function markedContainment(id: string, keep: Keep): Containment {
+  const variable = `${treeVariable}${id}`;
   const prlimit = limitsAreFree() ? findPrlimit() : undefined;
-  // Between 2^50 and 2^53 bytes: larger than any program, and still exact as a number.
-  const limit = prlimit === undefined ? '' : String(1_200_000_000 + randomDigits(7_700_000_000));
+  const limit = prlimit === undefined ? '' : newLimit();
   return {
     record: { variable, limit, cgroup: '' },
-    contain(run, { file, args, env }) {
-      const bytes = limit === '' ? '' : `${limit}${String(run % 1_000_000).padStart(6, '0')}`;
+    contain(run, { file, args, env }, traits = {}) {
+      const bytes = limitOf(limit, run);
       const mark = `${variable}=${run}\0`;
       return {
         ...(prlimit === undefined ? { file, args } : { file: prlimit, args: [`--rss=${bytes}:`, file, ...args] }),
         env: { [variable]: String(run), ...env },
-        open: (root) => new MarkedTree({ root, variable: mark, limit: bytes, exemptions: exemptionsOf(keep, root) }),
+        open(root) {
+          const exemptions = new Exemptions(keep, unkeepable(root, traits));
+          return new MarkedTree({ root: root.pid, variable: mark, limit: bytes, exemptions });
+        },
       };
     },
     release: () => {},
   };
 }
-
-const randomDigits = (below: number): number => Math.floor(Math.random() * below);
 
 /** Can the soft limit be set to any number? Otherwise prlimit would not start the program. */
 const limitsAreFree = (): boolean => /^Max resident set +\S+ +unlimited /m.test(readProc('/proc/self/limits') ?? '');
@@ -141,11 +155,14 @@ const limitsAreFree = (): boolean => /^Max resident set +\S+ +unlimited /m.test(
 const findPrlimit = (): string | undefined => ['/usr/bin/prlimit', '/bin/prlimit'].find((file) => fs.existsSync(file));
 
 /** Containment without marks: the system finds the members of a tree by their parents. */
-function plainContainment(): Containment {
-  const open = (pid: number): ProcessTree => (platform.isPosix ? new PsTree(pid) : new WindowsTree(pid));
+function plainContainment(keep: Keep): Containment {
   return {
     record: { variable: '', limit: '', cgroup: '' },
-    contain: (_run, invocation) => ({ ...invocation, open }),
+    contain: (_run, invocation, traits = {}) => ({
+      ...invocation,
+      open: (root): ProcessTree =>
+        platform.isPosix ? new PsTree(root.pid, keep, unkeepable(root, traits)) : new WindowsTree(root),
+    }),
     release: () => {},
   };
 }

@@ -1,6 +1,7 @@
 /**
  * The tree on Linux without a cgroup: the root's descendants by parent, the groups and sessions
  * that members lead, and every process with one of the run's two marks, whatever its parent is now.
+ * A cgroup's tree looks in this way for what has left the cgroup.
  *
  * The marks: an environment variable, and a soft RLIMIT_RSS. The limit has had no effect since
  * Linux 2.4.30 (setrlimit(2)), is inherited through fork, exec and setsid, survives `env -i` and a
@@ -9,6 +10,7 @@
 
 import type { Survivor } from '../../shared/events.ts';
 import type { Exemptions } from './exemptions.ts';
+import { Lineage } from './lineage.ts';
 import {
   type Candidate,
   commandLine,
@@ -34,6 +36,8 @@ export interface MarkedTreeOptions {
   /** The limit in bytes, or its leading digits; empty when none was set. */
   readonly limit: string;
   readonly exemptions: Exemptions;
+  /** Whether a process has been put among those that outlive their trees. */
+  readonly isKept?: (pid: number) => boolean;
 }
 
 /** A tree whose members are found below /proc. */
@@ -59,71 +63,89 @@ export class MarkedTree extends LinuxTree {
   readonly #notBefore: number;
   readonly #listPids: () => number[];
   readonly #limitLine: RegExp | undefined;
-  /** Start times of the members found so far, by pid: the groups and sessions that they led stay part of the tree. */
-  readonly #seen = new Map<number, string>();
+  readonly #lineage: Lineage;
 
   constructor(options: MarkedTreeOptions) {
     super();
     this.#options = options;
     const { root, limit } = options;
     // Not reaped yet: even a root that has already exited has its entry in /proc.
-    const start = root === undefined ? '0' : (readStat(root)?.startTime ?? '0');
-    this.#notBefore = Number(start);
+    const place = root === undefined ? undefined : readStat(root);
+    this.#notBefore = Number(place?.startTime ?? 0);
     this.#listPids = root === undefined ? listPids : listerSince(root);
     this.#limitLine = limit === '' ? undefined : new RegExp(`^Max resident set +${limit}\\d* `, 'm');
-    if (root !== undefined) this.#seen.set(root, start);
+    this.#lineage = new Lineage(readStat, place);
   }
 
   scan(onFound?: (member: Member) => void): Scan {
-    const members = new Map<number, Member>();
-    const found = (member: Member): void => {
+    const members = new Map<number, Candidate>();
+    const found = (member: Candidate): void => {
       members.set(member.pid, member);
-      this.#seen.set(member.pid, member.startTime);
       onFound?.(member);
     };
     let seenTo = lastPid();
-    this.#decide(this.#listPids(), members, found);
+    const candidates = this.#listPids().flatMap((pid) => this.#candidate(pid) ?? []);
+    this.#lineage.revise();
+    this.#decide(candidates, members, found);
     // Processes born since then have higher pids: look at those until there are no more.
     for (let round = 0; round < maxChaseRounds; round += 1) {
       const now = lastPid();
       if (now === seenTo) return { members: [...members.values()], proven: true };
       if (now < seenTo) break; // Pids have wrapped around: only another full scan can tell.
-      const newborns: number[] = [];
-      for (let pid = seenTo + 1; pid <= now; pid += 1) if (!members.has(pid) && isProcess(pid)) newborns.push(pid);
+      const newborns: Candidate[] = [];
+      for (let pid = seenTo + 1; pid <= now; pid += 1) {
+        const newborn = !members.has(pid) && isProcess(pid) ? this.#candidate(pid) : undefined;
+        if (newborn !== undefined) newborns.push(newborn);
+      }
       this.#decide(newborns, members, found);
       seenTo = now;
     }
     return { members: [...members.values()], proven: false };
   }
 
+  /** Takes note of members that were found in another way. */
+  remember(members: readonly Candidate[]): void {
+    for (const member of members) this.#lineage.add(member);
+  }
+
   /** Finds the members among these: by a mark, then by a relation to a member, until there are no more. */
-  #decide(pids: readonly number[], members: ReadonlyMap<number, Member>, found: (member: Member) => void): void {
-    const candidates = pids.flatMap((pid) => this.#candidate(pid) ?? []);
-    const isExempt = this.#options.exemptions(candidates);
-    const others = candidates.filter((candidate) => !isExempt(candidate));
-    for (const candidate of others) if (this.#isMarked(candidate)) found(candidate);
-    for (let known = -1; known < members.size; ) {
-      known = members.size;
-      for (const stat of others) if (!members.has(stat.pid) && this.#isRelated(stat, members)) found(stat);
+  #decide(
+    candidates: readonly Candidate[],
+    members: ReadonlyMap<number, Candidate>,
+    found: (member: Candidate) => void,
+  ): void {
+    const belonging = new Map<number, Candidate>();
+    const add = (candidate: Candidate): void => {
+      belonging.set(candidate.pid, candidate);
+      this.#lineage.add(candidate);
+    };
+    for (const candidate of candidates) if (this.#isMarked(candidate)) add(candidate);
+    for (let known = -1; known < belonging.size; ) {
+      known = belonging.size;
+      for (const candidate of candidates) {
+        if (belonging.has(candidate.pid)) continue;
+        const parent = belonging.get(candidate.parent) ?? members.get(candidate.parent);
+        if (isOlder(parent, candidate) || this.#lineage.includes(candidate)) add(candidate);
+      }
+    }
+    const { exemptions, isKept } = this.#options;
+    const exempt = exemptions.among([...belonging.values()]);
+    for (const member of belonging.values()) {
+      if (!exempt.has(member.pid) && isKept?.(member.pid) !== true) found(member);
     }
   }
 
   #candidate(pid: number): Candidate | undefined {
-    if (pid === process.pid) return undefined;
-    const candidate = readCandidate(pid, this.#notBefore);
-    if (candidate === undefined) return undefined;
-    // A reused pid no longer stands for a member, nor for the group or session that the member led.
-    const start = this.#seen.get(pid);
-    if (start !== undefined && start !== candidate.startTime) this.#seen.delete(pid);
-    return candidate;
+    return pid === process.pid ? undefined : readCandidate(pid, this.#notBefore);
   }
 
-  #isRelated(stat: Candidate, members: ReadonlyMap<number, Member>): boolean {
-    return members.has(stat.parent) || this.#seen.has(stat.group) || this.#seen.has(stat.session);
-  }
-
-  #isMarked({ pid, startTime, environment }: Candidate): boolean {
-    if (this.#seen.get(pid) === startTime || environment.includes(`\0${this.#options.variable}`)) return true;
+  #isMarked(candidate: Candidate): boolean {
+    const { pid, environment } = candidate;
+    if (this.#lineage.isKnown(candidate) || environment.includes(`\0${this.#options.variable}`)) return true;
     return this.#limitLine?.test(readProc(`/proc/${pid}/limits`) ?? '') === true;
   }
 }
+
+/** Whether this can be the parent of a process, and not one that has got the parent's pid since. */
+const isOlder = (parent: Candidate | undefined, { startTime }: Candidate): boolean =>
+  parent !== undefined && Number(parent.startTime) <= Number(startTime);

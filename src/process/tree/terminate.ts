@@ -93,8 +93,8 @@ export class Termination {
 
   #kill(members: readonly Member[]): void {
     const { tree } = this.#options;
-    if (tree.killAll !== undefined) tree.killAll();
-    else for (const member of members) this.#send(member, 'SIGKILL');
+    const left = tree.killAll?.(members) ?? members;
+    for (const member of left) this.#send(member, 'SIGKILL');
   }
 
   #freeze(member: Member): void {

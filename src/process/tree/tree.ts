@@ -1,5 +1,6 @@
 /** The interface of a process tree, which every platform implements, and of containment. */
 
+import type { ChildProcess } from 'node:child_process';
 import { codeOf } from '../../shared/errors.ts';
 import type { Survivor } from '../../shared/events.ts';
 
@@ -29,8 +30,8 @@ export interface ProcessTree {
   scan(onFound?: (member: Member) => void): Scan;
   /** Sends a signal, if the process is still the one that was found. */
   signal(member: Member, signal: NodeJS.Signals): Delivery;
-  /** Kills all members in one step that none can escape, where the system has such a step. */
-  killAll?(): void;
+  /** Kills members in one step that none can escape, where the system has such a step; returns those that it cannot reach. */
+  killAll?(members: readonly Member[]): readonly Member[];
   /** Explains why a member could not be ended, as far as the system shows it. */
   describe(member: Member, denied: boolean): Survivor;
   /** Releases the resources of the tree; called when it is gone. */
@@ -54,18 +55,37 @@ export interface Invocation {
   readonly env: NodeJS.ProcessEnv;
 }
 
+/** The process that an invocation has started. */
+export interface Root {
+  readonly pid: number;
+  /** Whether its exit has been reported. */
+  hasExited(): boolean;
+}
+
+/** Returns a started child process as the root of a tree. */
+export const rootOf = (child: ChildProcess, pid: number): Root => ({
+  pid,
+  hasExited: () => child.exitCode !== null || child.signalCode !== null,
+});
+
 /** An invocation, changed so that every process it starts can be recognised. */
 export interface Contained extends Invocation {
   /** Opens the tree of the process started by this invocation; must be called before that can have been reaped. */
-  open(pid: number): ProcessTree;
+  open(root: Root): ProcessTree;
+}
+
+export interface Traits {
+  /** It is Node with the preload, which starts nothing before it is in the cgroup (see preload.cts). */
+  readonly joinsCgroupItself?: boolean;
+  /** It is a command of the user's beside the program: where `keep` names it, it may itself outlive its tree. */
+  readonly mayBeKept?: boolean;
 }
 
 /** Makes the programs of one devwatch recognisable as its own. */
 export interface Containment {
   /** Lets another process find everything that was contained: the guardian, and later starts of devwatch. */
   readonly record: ContainmentRecord;
-  /** @param joinsCgroupItself it is Node with the preload, which starts nothing before it is in the cgroup (see preload.cts) */
-  contain(run: number, invocation: Invocation, joinsCgroupItself: boolean): Contained;
+  contain(run: number, invocation: Invocation, traits?: Traits): Contained;
   /** Releases the resources shared by all runs. */
   release(): void;
 }

@@ -6,22 +6,26 @@
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import type { Survivor } from '../../shared/events.ts';
-import { type Delivery, type Member, type ProcessTree, type Scan, sendSignal } from './tree.ts';
+import { type Delivery, type Member, type ProcessTree, type Root, type Scan, sendSignal } from './tree.ts';
 
 export class WindowsTree implements ProcessTree {
   readonly #root: Member;
+  /** Until the exit has been reported, Node holds the process, and nobody else gets its pid. */
+  readonly #hasExited: () => boolean;
 
-  constructor(root: number) {
-    this.#root = { pid: root, startTime: '', command: '' };
+  constructor({ pid, hasExited }: Root) {
+    this.#root = { pid, startTime: '', command: '' };
+    this.#hasExited = hasExited;
   }
 
   scan(onFound?: (member: Member) => void): Scan {
-    if (sendSignal(this.#root.pid, 0) !== 'sent') return { members: [], proven: true };
+    if (this.#hasExited() || sendSignal(this.#root.pid, 0) !== 'sent') return { members: [], proven: true };
     onFound?.(this.#root);
     return { members: [this.#root], proven: true };
   }
 
   signal(member: Member): Delivery {
+    if (this.#hasExited()) return 'gone';
     // By its full path: otherwise a taskkill.exe in the project's folder would be found first.
     const taskkill = path.join(process.env.SystemRoot ?? 'C:\\Windows', 'System32', 'taskkill.exe');
     const { status } = spawnSync(taskkill, ['/T', '/F', '/PID', String(member.pid)], { windowsHide: true });

@@ -8,6 +8,7 @@ import { type Clock, systemClock } from '../../../src/shared/clock.ts';
 import { createClock, type VirtualClock } from '../../support/clock.ts';
 import { isAlive } from '../../support/facts.ts';
 import { dialHome, type Home, openHome } from '../../support/home.ts';
+import { keepNothing } from '../../support/launch.ts';
 import { createProject } from '../../support/project.ts';
 
 type Commands = Partial<Record<HookName, HookCommand>>;
@@ -30,7 +31,7 @@ interface SetupOptions {
 
 function openHooks(commands: Commands, options: SetupOptions = {}): Setup {
   const { home, clock = systemClock, folder = process.cwd(), env = { ...process.env, ...home?.env } } = options;
-  const containment = createContainment([]);
+  const containment = createContainment(keepNothing);
   const problems: string[] = [];
   const waiting: (() => void)[] = [];
   let serial = 0;
@@ -209,7 +210,7 @@ describe('a problem is reported for a hook that', () => {
   test('has no environment', async () => {
     const clock = createClock();
     const problems: string[] = [];
-    const containment = createContainment([]);
+    const containment = createContainment(keepNothing);
     const hooks = new Hooks({
       containment,
       serial: () => 1,

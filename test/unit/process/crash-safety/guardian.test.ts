@@ -3,10 +3,11 @@ import { Guardian } from '../../../../src/process/crash-safety/guardian.ts';
 import { createClock } from '../../../support/clock.ts';
 import { until } from '../../../support/deadline.ts';
 import { isAlive } from '../../../support/facts.ts';
+import { keepNothing } from '../../../support/launch.ts';
 
 const orphans = {
   record: { variable: 'DEVWATCH_TREE_none', limit: '', cgroup: '' },
-  keep: [],
+  keep: keepNothing,
   signal: 'SIGTERM',
 } as const;
 

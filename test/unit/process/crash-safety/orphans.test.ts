@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { recordOrphans, terminateStaleOrphans } from '../../../../src/process/crash-safety/orphans.ts';
 import { createContainment } from '../../../../src/process/tree/containment.ts';
 import { isAlive } from '../../../support/facts.ts';
+import { keepNothing } from '../../../support/launch.ts';
 import { createProject, type Project } from '../../../support/project.ts';
 
 let project: Project;
@@ -29,11 +30,11 @@ const records = (): string[] =>
 
 /** Starts a process as a devwatch would, and records it. */
 async function startRecorded(): Promise<{ pid: number; exited: Promise<unknown>; deleteRecord: () => void }> {
-  const containment = createContainment([], false);
-  const orphans = { record: containment.record, keep: [], signal: 'SIGTERM' } as const;
+  const containment = createContainment(keepNothing, false);
+  const orphans = { record: containment.record, keep: keepNothing, signal: 'SIGTERM' } as const;
   const deleteRecord = recordOrphans(project.path, orphans);
   const invocation = { file: '/bin/sleep', args: ['500'], env: {} };
-  const { file, args, env } = containment.contain(1, invocation, false);
+  const { file, args, env } = containment.contain(1, invocation);
   const child = spawn(file, args, { env, stdio: 'ignore', detached: true });
   await once(child, 'spawn');
   return { pid: child.pid ?? 0, exited: once(child, 'exit'), deleteRecord };

@@ -8,7 +8,7 @@ import type { Survivor } from '../../../../src/shared/events.ts';
 import { type Adversary, adversaries, commandFor, kill, processesIn, Register } from '../../../support/adversaries.ts';
 import { isExhaustive } from '../../../support/exhaustive.ts';
 import { isAlive, parentOf } from '../../../support/facts.ts';
-import { launchTree } from '../../../support/launch.ts';
+import { keepNothing, launchTree } from '../../../support/launch.ts';
 import { createProject } from '../../../support/project.ts';
 
 const repeats = Number(process.env.STRESS_REPEATS ?? 1);
@@ -27,7 +27,7 @@ async function terminateAdversary(
 ): Promise<{ alive: number[]; survivors: readonly Survivor[] }> {
   await using project = createProject();
   using register = new Register(project.path);
-  const containment = createContainment([], cgroup);
+  const containment = createContainment(keepNothing, cgroup);
   const { file, args } = commandFor(adversary, register.file);
   const { program, gone } = launchTree({ containment, file, args, folder: project.path });
   await register.holds(adversary.ready);
@@ -45,7 +45,7 @@ const modes = [
 ];
 
 function createsCgroups(): boolean {
-  const containment = createContainment([]);
+  const containment = createContainment(keepNothing);
   containment.release();
   return containment.record.cgroup !== '';
 }

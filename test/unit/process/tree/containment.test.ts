@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { afterEach, describe, expect, test } from 'vitest';
 import { platform, platformNamed } from '../../../../src/process/platform.ts';
 import { createContainment, openOrphans, throughShell } from '../../../../src/process/tree/containment.ts';
+import { keepNothing } from '../../../support/launch.ts';
 
 const invocation = { file: '/bin/echo', args: ['a'], env: { PATH: '/bin:/usr/bin', 'npm.x': '1' } };
 
@@ -10,17 +11,17 @@ afterEach(() => void Object.assign(platform, platformNamed(process.platform)));
 describe.each(['darwin', 'win32'] as const)('on %s', (name) => {
   test('containment leaves the invocation as it is, and no orphans can be found', () => {
     Object.assign(platform, platformNamed(name));
-    const containment = createContainment([]);
-    expect(containment.contain(1, invocation, false)).toMatchObject(invocation);
-    expect(openOrphans({ variable: 'A', limit: '1', cgroup: '/' }, [])).toEqual([]);
+    const containment = createContainment(keepNothing);
+    expect(containment.contain(1, invocation)).toMatchObject(invocation);
+    expect(openOrphans({ variable: 'A', limit: '1', cgroup: '/' }, keepNothing)).toEqual([]);
   });
 });
 
 test.runIf(process.platform === 'linux')('containment marks each run with a variable of this devwatch', () => {
-  const containment = createContainment([], false);
+  const containment = createContainment(keepNothing, false);
   const { variable } = containment.record;
-  expect([1, 2].map((run) => containment.contain(run, invocation, false).env[variable])).toEqual(['1', '2']);
-  expect(createContainment([], false).record.variable).not.toBe(variable);
+  expect([1, 2].map((run) => containment.contain(run, invocation).env[variable])).toEqual(['1', '2']);
+  expect(createContainment(keepNothing, false).record.variable).not.toBe(variable);
 });
 
 describe('throughShell', () => {
@@ -64,9 +65,9 @@ describe('throughShell', () => {
 
 test.runIf(process.platform === 'linux')('containment in any way shows no values of variables in the arguments', () => {
   for (const mayUseCgroup of [true, false]) {
-    const containment = createContainment([], mayUseCgroup);
+    const containment = createContainment(keepNothing, mayUseCgroup);
     const program = { ...invocation, env: { 'db.password': 'S3CRET', '-i': 'S3CRET' } };
-    const { args, file } = containment.contain(1, program, false);
+    const { args, file } = containment.contain(1, program);
     expect([file, ...args].join(' ')).not.toContain('S3CRET');
     containment.release();
   }

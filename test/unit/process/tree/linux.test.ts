@@ -3,11 +3,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterEach, expect, test } from 'vitest';
+import { Exemptions } from '../../../../src/process/tree/exemptions.ts';
 import { MarkedTree } from '../../../../src/process/tree/linux.ts';
 import { listPids, readStat } from '../../../../src/process/tree/proc.ts';
 import { terminateTree } from '../../../../src/process/tree/terminate.ts';
 import { systemClock } from '../../../../src/shared/clock.ts';
 import { isAlive, parentOf, stateOf, until } from '../../../support/facts.ts';
+import { keepNothing } from '../../../support/launch.ts';
 
 let child: ChildProcess | undefined;
 
@@ -25,7 +27,7 @@ afterEach(async () => {
 });
 
 const openTree = (root: number) =>
-  new MarkedTree({ root, variable: 'NOBODY_HAS_THIS=1\0', limit: '', exemptions: () => () => false });
+  new MarkedTree({ root, variable: 'NOBODY_HAS_THIS=1\0', limit: '', exemptions: new Exemptions(keepNothing) });
 
 test('a tree sends no signal to a process that has reused the pid of a member', async () => {
   const pid = await start('/bin/sleep', '500');

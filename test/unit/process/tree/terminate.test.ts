@@ -105,6 +105,7 @@ describe('a termination', () => {
     tree.killAll = () => {
       killed += 1;
       tree.alive.clear();
+      return [];
     };
     const { clock, termination, reports } = start(tree);
     termination.escalate('killing');

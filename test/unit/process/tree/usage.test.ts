@@ -3,14 +3,14 @@ import { createContainment } from '../../../../src/process/tree/containment.ts';
 import type { ProcessTree } from '../../../../src/process/tree/tree.ts';
 import { treeMemory } from '../../../../src/process/tree/usage.ts';
 import { openHome } from '../../../support/home.ts';
-import { launchTree } from '../../../support/launch.ts';
+import { keepNothing, launchTree } from '../../../support/launch.ts';
 
 const megabyte = 2 ** 20;
 
 describe.runIf(process.platform === 'linux')('the memory of a tree', () => {
   test('is that of its root and a grandchild, each once', async () => {
     await using home = await openHome();
-    const containment = createContainment([]);
+    const containment = createContainment(keepNothing);
     let tree: ProcessTree | undefined;
     const { program, gone } = launchTree({
       containment: {
