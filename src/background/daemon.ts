@@ -56,31 +56,37 @@ const writeTimeoutMs = 2000;
 /** Lines of output that a failed start shows. */
 const tailLines = 30;
 
-/** @throws UsageError if the name was not transferred to this process, or its files cannot be used */
-export async function runInBackground(request: DaemonRequest): Promise<void> {
+/**
+ * Starts the program, and returns its handle.
+ *
+ * @throws UsageError if the name was not transferred to this process, or its files cannot be used
+ */
+export async function runInBackground(request: DaemonRequest): Promise<Runner> {
   closeLeakedDescriptors();
   const { name, loaded } = request;
   const { settings } = loaded;
   const lock = adoptName(name);
   const place = logPlaceOf(name, settings.log, settings.logTimestamps);
   const log = await openLog(place, settings);
-  await new Daemon(request, log).start(lock, place);
+  const daemon = new Daemon(request, log);
+  await daemon.start(lock, place);
+  return daemon.runner;
 }
 
 class Daemon {
+  readonly runner: Runner;
   readonly #request: DaemonRequest;
   readonly #log: Log;
   readonly #buffer = new AttachBuffer();
-  readonly #runner: Runner;
   readonly #reporter: Reporter;
   readonly #requests = new StopRequests({
     clock: systemClock,
     isDirect: () => false,
     onStop: (reason) => {
-      this.#stopping = this.#runner.stop(reason);
+      this.#stopping = this.runner.stop(reason);
     },
     onOffer() {},
-    onKill: (reason) => void this.#runner.stop(reason),
+    onKill: (reason) => void this.runner.stop(reason),
   });
   #stopping: Promise<unknown> | undefined;
 
@@ -88,7 +94,7 @@ class Daemon {
     const { loaded, program, nodeArgs, reload } = request;
     this.#request = request;
     this.#log = log;
-    this.#runner = new Runner({
+    this.runner = new Runner({
       loaded,
       program,
       nodeArgs,
@@ -107,7 +113,7 @@ class Daemon {
 
   async start(lock: NameLock, log: LogPlace): Promise<void> {
     const { name, app, loaded, argv, onEnd } = this.#request;
-    const runner = this.#runner;
+    const runner = this.runner;
     runner.on('settings', ({ changed, settings }) => {
       this.#reporter.configure(reporterSettingsOf(settings, false));
       const message = restartNotice(changed, 'backgroundStart', [loaded.settings, settings]);
@@ -147,7 +153,7 @@ class Daemon {
   }
 
   #handlers(): Readonly<Record<string, ControlHandler>> {
-    const runner = this.#runner;
+    const runner = this.runner;
     return {
       status: async () => {
         const { readiness, running, plan } = runner.program;
@@ -183,11 +189,11 @@ class Daemon {
   async #result(starting: Promise<StartOutcome>): Promise<StartResult> {
     const outcome = await starting;
     if (outcome.state === 'gone') return { ...outcome, tail: this.#buffer.tail(tailLines) };
-    if (outcome.state !== 'failed') return { ...outcome, pid: this.#runner.program.running?.pid };
+    if (outcome.state !== 'failed') return { ...outcome, pid: this.runner.program.running?.pid };
     // The rest of the output is read within two turns, in which the next run may start: its outcome counts then.
     await nextTurn();
     await nextTurn();
-    const { latestOutcome, outcome: next } = this.#runner.program.readiness;
+    const { latestOutcome, outcome: next } = this.runner.program.readiness;
     return latestOutcome === undefined ? this.#result(next) : { ...outcome, tail: this.#buffer.tail(tailLines) };
   }
 
@@ -196,7 +202,7 @@ class Daemon {
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) {
       process.on(signal, () => this.#requests.take(signal));
     }
-    for (const signal of forwardedSignals) process.on(signal, () => this.#runner.program.signal(signal, 'root'));
+    for (const signal of forwardedSignals) process.on(signal, () => this.runner.program.signal(signal, 'root'));
   }
 }
 

@@ -5,6 +5,7 @@ import { type CommandLine, parseArgv, parsePaths } from '../config/argv.ts';
 import { codeOf, UsageError } from '../shared/errors.ts';
 import { version } from '../shared/version.ts';
 import { refuseEcosystem, refuseForeignWord, withSuggestion } from './first-word.ts';
+import { describeFailure } from './last-resort.ts';
 import { parseNpmArgv } from './npm-arguments.ts';
 import { exitCodes, fail, ignoreClosedPipe, print } from './print.ts';
 import { runAsDaemon, runPrograms } from './run.ts';
@@ -76,8 +77,14 @@ const isFolderGone = (error: unknown): boolean =>
 /** Runs the command. `keepCompiled` saves V8's code cache for later launches, and is called once. */
 export function run(argv: readonly string[], keepCompiled: () => void): void {
   main(argv, keepCompiled).catch((error: unknown) => {
-    if (!(error instanceof UsageError) && !isFolderGone(error)) throw error;
-    fail(error instanceof UsageError ? error.message : 'this folder is gone');
-    process.exitCode = exitCodes.usage;
+    if (error instanceof UsageError || isFolderGone(error)) {
+      fail(error instanceof UsageError ? error.message : 'this folder is gone');
+      process.exitCode = exitCodes.usage;
+    } else {
+      // Programs may have been started: the last resort ends them.
+      if (process.listenerCount('uncaughtException') > 0) throw error;
+      for (const line of describeFailure(error)) fail(line);
+      process.exitCode = exitCodes.failed;
+    }
   });
 }

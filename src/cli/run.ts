@@ -15,6 +15,7 @@ import { openNotifySocket } from '../systemd/notify.ts';
 import { takeSockets } from '../systemd/socket-activation.ts';
 import { Reporter, type ReporterSettings, reporterSettingsOf, wantsColor } from '../terminal/reporter.ts';
 import type { SharedTerminal } from '../terminal/shared-terminal.ts';
+import { installLastResort } from './last-resort.ts';
 import { remarksInForeground, remarksOn } from './remarks.ts';
 import { type NamedProgram, type Programs, programsOf, selectAgain } from './select-programs.ts';
 import { endProcess, handleSignals } from './signals.ts';
@@ -67,7 +68,13 @@ export async function runPrograms(line: CommandLine, keepCompiled: () => void): 
     observe,
     reread: () => membersOf(selectAgain(line, programs)),
     onProblem: (message) => reporter.report({ type: 'problem', message }),
-    onEnd: (reason) => void Promise.all([shared?.close(), notifier?.stop()]).then(() => endProcess(reason)),
+    onEnd: (reason) =>
+      void Promise.all([shared?.close(), notifier?.stop()]).then(() => endProcess(hasFailed() ? undefined : reason)),
+  });
+  const hasFailed = installLastResort({
+    tell: (message) => reporter.report({ type: 'problem', message }),
+    stop: () => group.stop(),
+    timeoutMs: maxStopMs(programs),
   });
   const requests = handleSignals(group, reporter, () => notifier?.stop());
   const giveInputTo = openTerminalInput(group, { reporter, requests, settings: loaded.settings });
@@ -123,15 +130,24 @@ export async function runAsDaemon(name: string, argv: readonly string[]): Promis
   const line = parseArgv(argv);
   const atStart = programsOf(line);
   const { runInBackground } = await import('../background/daemon.ts');
-  await runInBackground({
+  const runner = await runInBackground({
     name,
     argv,
     ...withPipedInput(atStart),
     reload: () => withPipedInput(selectAgain(line, atStart)).loaded,
-    onEnd: () => process.exit(0),
+    onEnd: () => endProcess(hasFailed() ? undefined : { kind: 'requested' }),
+  });
+  const hasFailed = installLastResort({
+    tell: (message) => runner.program.reportProblem(message),
+    stop: () => void runner.stop(),
+    timeoutMs: maxStopMs(atStart),
   });
   tuneV8();
 }
+
+/** Time in which devwatch stops all programs, in ms: its own part is short. */
+const maxStopMs = (programs: Programs): number =>
+  5000 + Math.max(...programs.map(({ loaded: { settings } }) => 2 * settings.killTimeout + settings.drain));
 
 /** The program's stdin is a pipe, for the input of those who attach. */
 const withPipedInput = ([{ loaded, ...program }]: Programs): NamedProgram => ({

@@ -10,6 +10,7 @@ import { type StopRequest, StopRequests } from '../run/stop-requests.ts';
 import { systemClock } from '../shared/clock.ts';
 import type { StopReason } from '../shared/events.ts';
 import type { Reporter } from '../terminal/reporter.ts';
+import { exitCodes } from './print.ts';
 
 /** Under npm, devwatch looks this often whether its parent is still alive. */
 const parentPollIntervalMs = 1000;
@@ -53,9 +54,11 @@ function passOnSignals(group: ProgramSet): void {
 /**
  * Ends this process as the reason asks: by the signal, so that a shell that runs devwatch in a loop ends the loop and
  * begins a new line for its prompt; else by an exit code. SIGQUIT would write a core dump.
+ *
+ * @param reason undefined after an error of devwatch itself
  */
-export function endProcess(reason: StopReason): void {
-  if (reason.kind === 'signal' && reason.signal !== 'SIGQUIT' && platform.isPosix) {
+export function endProcess(reason: StopReason | undefined): void {
+  if (reason?.kind === 'signal' && reason.signal !== 'SIGQUIT' && platform.isPosix) {
     process.removeAllListeners(reason.signal);
     // Does not return, unless this process is the first one of a container, which such signals do not end.
     process.kill(process.pid, reason.signal);
@@ -63,8 +66,10 @@ export function endProcess(reason: StopReason): void {
   process.exit(exitCodeOf(reason));
 }
 
-function exitCodeOf(reason: StopReason): number {
-  switch (reason.kind) {
+function exitCodeOf(reason: StopReason | undefined): number {
+  switch (reason?.kind) {
+    case undefined:
+      return exitCodes.failed;
     case 'requested':
       return 0;
     case 'signal':

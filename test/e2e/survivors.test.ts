@@ -297,6 +297,30 @@ test.runIf(process.getuid?.() === 0)(
   },
 );
 
+test('an error in devwatch itself ends the program as it should, and is told in two lines', async () => {
+  const bomb = `delete process.env.NODE_OPTIONS; process.once('SIGURG', () => { throw new Error('boom'); });`;
+  const project = createProject({
+    'server.js': `${dialHome()} process.on('SIGTERM', () => { console.log('cleaned up'); process.exit(); });`,
+    'bomb.cjs': bomb,
+  });
+  await using app = await start({
+    project,
+    args: ['server.js'],
+    env: { NODE_OPTIONS: `--require ${project.at('bomb.cjs')}` },
+  });
+  const program = await app.caller();
+  await app.event('watching');
+  const { code, signal } = await app.end('SIGURG');
+  await program.gone;
+  expect({ code, signal, output: app.stdout() }).toEqual({ code: 1, signal: null, output: 'cleaned up\n' });
+  const problems = app.events.filter((event) => event.event === 'problem').map(({ message }) => message);
+  expect(problems).toEqual([
+    expect.stringMatching(/^internal error: Error: boom · at /),
+    expect.stringContaining('this is a bug in devwatch'),
+  ]);
+  expect(app.otherLines).toEqual([]);
+});
+
 /** Waits for the guardian of a devwatch, other than `known`, and returns its pid. */
 async function guardianOf(pid: number, known = 0): Promise<number> {
   for (;;) {
