@@ -11,8 +11,8 @@ export interface Folder {
   /** The relevant files in it by name, each with its state when it was last examined. */
   readonly files: Map<string, Baseline | undefined>;
   readonly folders: Map<string, Folder>;
-  /** Names of links to folders that are watched elsewhere. */
-  readonly covered: Set<string>;
+  /** Names of links to folders that are watched elsewhere, with the real paths of those. */
+  readonly covered: Map<string, string | undefined>;
   /** No longer part of the tree: events are ignored, and a walk does not enter its subfolders. */
   isDropped: boolean;
 }
@@ -30,7 +30,7 @@ export class FolderTree {
       identity: identityOf(statsOf(folderPath)),
       files: new Map(),
       folders: new Map(),
-      covered: new Set(),
+      covered: new Map(),
       isDropped: false,
     };
     if (parent === undefined) this.tops.set(folderPath, folder);
@@ -54,7 +54,7 @@ export class FolderTree {
   /** The relevant files, and the links to folders that are watched elsewhere. */
   *paths(): Generator<string> {
     yield* this.files();
-    for (const folder of this.all()) for (const name of folder.covered) yield joinPath(folder.path, name);
+    for (const folder of this.all()) for (const name of folder.covered.keys()) yield joinPath(folder.path, name);
   }
 
   /** Is this folder in the tree? */

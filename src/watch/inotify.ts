@@ -18,7 +18,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { codeOf } from '../shared/errors.ts';
-import { entriesOf, inSlices, isExhausted, statsOf, timestampSlackMs, upwards } from './disk.ts';
+import { entriesOf, inSlices, isExhausted, realPathOf, statsOf, timestampSlackMs, upwards } from './disk.ts';
 import { type Folder, FolderTree, isStill, joinPath } from './folder-tree.ts';
 import { Links } from './links.ts';
 import type { Coverage, Watcher, WatchOptions } from './watcher.ts';
@@ -150,7 +150,7 @@ export class InotifyWatcher implements Watcher {
       const full = joinPath(folder.path, entry.name);
       const kind = this.#kindOf(folder, entry.name, entry);
       if (kind === 'folder' && filter.mayContain(full)) subfolders.push(full);
-      else if (kind === 'covered') folder.covered.add(entry.name);
+      else if (kind === 'covered') folder.covered.set(entry.name, realPathOf(full));
       if (kind !== 'file' || !filter.accepts(full)) continue;
       folder.files.set(entry.name, undefined);
       if (announced === 'all') onChange({ kind: 'add', path: full });
@@ -215,8 +215,10 @@ export class InotifyWatcher implements Watcher {
       onChange({ kind: folder.files.has(name) ? 'change' : 'add', path: full });
       this.#examine(folder, name, full, statsOf(full));
     } else if (kind === 'covered') {
+      const target = realPathOf(full);
       if (!folder.covered.has(name)) onChange({ kind: 'add', path: full });
-      folder.covered.add(name);
+      else if (folder.covered.get(name) !== target) onChange({ kind: 'change', path: full });
+      folder.covered.set(name, target);
     } else {
       if (folder.files.delete(name) || folder.covered.delete(name)) onChange({ kind: 'unlink', path: full });
       else if (kind === 'file') onIgnored?.(full);

@@ -269,3 +269,40 @@ test('the inotify backend reports a write in place that keeps size and modificat
   await observer.settle();
   expect(pathsOf(observer)).toContain('a.js');
 });
+
+describe('the inotify backend, for a link to a folder inside of the watched one', () => {
+  test.each([
+    ['a default hides its target', 'src/gen', '../build/gen', ['.']],
+    ['a pattern names the link', 'node_modules/client', '.store/client', ['.', 'node_modules/client']],
+  ])('follows it where %s', async (_, link, target, watch) => {
+    await using project = createProject();
+    const folder = path.join(path.dirname(link), target);
+    project.write(`${folder}/x/a.js`, '');
+    project.write(`${path.dirname(link)}/other.js`, '');
+    fs.symlinkSync(target, project.at(link));
+    await using observer = await watching(project, { watch });
+    append(project, `${folder}/x/a.js`);
+    expect(await observer.next()).toEqual({ kind: 'change', path: `${link}/x/a.js` });
+  });
+
+  test('reports the link once it leads to another one of the watched folders', async () => {
+    await using project = createProject({ 'releases/1/a.js': '', 'releases/2/a.js': '' });
+    fs.symlinkSync('releases/1', project.at('current'));
+    await using observer = await watching(project);
+    fs.symlinkSync('releases/2', project.at('next'));
+    fs.renameSync(project.at('next'), project.at('current'));
+    expect(await observer.next('current')).toEqual({ kind: 'change', path: 'current' });
+    await observer.settle();
+    append(project, 'releases/2/a.js');
+    expect((await observer.next()).path).toBe('releases/2/a.js');
+  });
+
+  test('walks it once where the watched folder is itself reached through a link', async () => {
+    await using project = createProject({ 'real/lib/a.js': '' });
+    fs.symlinkSync('lib', project.at('real/again'));
+    fs.symlinkSync('..', project.at('real/lib/up'));
+    fs.symlinkSync('real', project.at('root'));
+    await using observer = await watching(project, { watch: ['root'] });
+    expect(await observer.armed).toMatchObject({ directories: 2, files: 1 });
+  });
+});
