@@ -40,13 +40,17 @@ export interface Outcome {
 }
 
 /**
- * Why another try would fail in the same way:
+ * Why a run failed, where that decides about another try. It would fail in the same way:
  * - `defect`: a file is wrong or missing
  * - `uncaught-error`: an error of JavaScript; a program that has come up before it may come up again
  * - `by-design`: the program ends when its work is done, as a test runner does
  * - `unread-output`: the reader of its stdout or stderr has ended (`devwatch server.js | head`)
+ *
+ * It may succeed, however often it has failed:
+ * - `shortage`: the program could not be started for want of processes, memory or descriptors, or because its file is
+ *   being written
  */
-export type Fault = 'defect' | 'uncaught-error' | 'by-design' | 'unread-output';
+export type Fault = 'defect' | 'uncaught-error' | 'by-design' | 'unread-output' | 'shortage';
 
 /** The next step after a program ended by itself. */
 export type Next =

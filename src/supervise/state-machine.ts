@@ -295,14 +295,14 @@ function judge({ streak, upAt }: PhaseOf<'running'>, { uptime, fault }: OwnEnd, 
   const isAssumedUp = upAt === null && assumedUpAfterMs !== null && uptime >= assumedUpAfterMs;
   const cameUp = wasSeenUp || isAssumedUp;
   const wasStable = cameUp && uptime - (upAt ?? 0) >= stableUptimeMs;
-  const isLimited = !cameUp && maxRestarts !== null;
+  const isLimited = !cameUp && maxRestarts !== null && fault !== 'shortage';
   // A slow compiler may take longer than a program is assumed to be up after.
   const isHopeless =
     (fault === 'defect' && !wasSeenUp && uptime < stableUptimeMs) || (fault === 'uncaught-error' && !cameUp);
   return {
     limit: maxRestarts ?? 0,
     isLimited,
-    failedStarts: isLimited ? streak.failedStarts + 1 : 0,
+    failedStarts: isLimited ? streak.failedStarts + 1 : fault === 'shortage' ? streak.failedStarts : 0,
     doublings: wasStable ? 0 : streak.doublings,
     isPointless: fault === 'by-design' || fault === 'unread-output' || (isHopeless && maxRestarts !== null),
   };

@@ -85,16 +85,18 @@ export function startChild(
 ): StartedChild {
   const sockets = inheritedSockets(options, heldPorts);
   const invocation = invocationOf(options, sockets, park);
-  const { open, ...contained } = containment.contain(serial, invocation, {
-    joinsCgroupItself: startsWithPreload(options),
-  });
   const pipes = options.capturesOutput ? openPipes() : undefined;
   let child: ChildProcess;
+  let open: ReturnType<Containment['contain']>['open'];
   try {
+    const contained = containment.contain(serial, invocation, {
+      joinsCgroupItself: startsWithPreload(options),
+    });
+    open = contained.open;
     makeBlocking(sockets.byProgram);
     child = spawnContained(contained, options, stdioOf(options, sockets, pipes));
   } catch (error) {
-    // The file is missing, or the arguments are bad (a NUL byte, E2BIG).
+    // The file is missing, the arguments are bad (a NUL byte, E2BIG), or no descriptor is left.
     pipes?.close();
     return { failure: Promise.resolve(error) };
   }

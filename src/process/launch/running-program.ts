@@ -3,14 +3,7 @@
 import type { Drain, OpenWork, PackageFile, PreloadMessage, UncaughtError } from '../../preload/protocol.ts';
 import { type CancelTimer, systemClock } from '../../shared/clock.ts';
 import { createDeferred } from '../../shared/deferred.ts';
-import {
-  describeOutcome,
-  type Fault,
-  type Outcome,
-  type Remainder,
-  type StopStage,
-  type Survivor,
-} from '../../shared/events.ts';
+import { describeOutcome, type Outcome, type Remainder, type StopStage, type Survivor } from '../../shared/events.ts';
 import { findDebugger } from '../debugger.ts';
 import { findRemainder } from '../remainder.ts';
 import type { HeldPorts } from '../sockets/held-ports.ts';
@@ -19,6 +12,7 @@ import { readStat } from '../tree/proc.ts';
 import { Termination } from '../tree/terminate.ts';
 import { TreeWrites, treeCpuTime, treeMemory } from '../tree/usage.ts';
 import type { Child, LaunchOptions } from './child.ts';
+import { faultOfCode } from './exit-codes.ts';
 import type { LauncherOptions } from './launcher.ts';
 import { forwardOutput, type OutputStreams } from './output.ts';
 import type { EndFacts, ProgramListener, RunningProgram } from './program-interface.ts';
@@ -62,6 +56,8 @@ export class ContainedProgram implements RunningProgram {
   /** Ids of the held sockets that the program listens on, and of those that it has ever listened on. */
   readonly #listening = new Set<string>();
   readonly #listened = new Set<string>();
+  /** Epoch ms. */
+  readonly #startedAt = Date.now();
   #beganAt: number | undefined;
   #firstListenedAt: number | undefined;
   /** The port that another process has, and that the program has not replaced by one of its own since. */
@@ -252,11 +248,15 @@ export class ContainedProgram implements RunningProgram {
   /** @param error not caught by a Node program */
   #reportCrash(outcome: Outcome, error?: UncaughtError): void {
     const { listener, options, findUnread = findUnreadStream } = this.#context;
-    const facts: EndFacts = { fault: error?.fault ?? shellFaultOf(outcome), missing: error?.missing };
+    const facts: EndFacts = {
+      fault: error?.fault ?? faultOfCode(outcome, options.command, this.#startedAt),
+      missing: error?.missing,
+    };
     const isOtherwiseExplained = facts.fault !== undefined || (error !== undefined && error.isBrokenPipe !== true);
     // devwatch reads captured output to its end.
     const unread = isOtherwiseExplained || options.capturesOutput ? undefined : findUnread();
-    if (unread === undefined) listener.onEvent({ type: 'exit', outcome, ...facts });
+    const busy = facts.fault === 'shortage' ? { reason: `${options.command.file} is being written` } : {};
+    if (unread === undefined) listener.onEvent({ type: 'exit', outcome: { ...outcome, ...busy }, ...facts });
     else {
       const reason = `the reader of ${unread} has ended, and so has the program (${describeOutcome(outcome)})`;
       listener.onEvent({ type: 'exit', outcome: { ...outcome, reason }, fault: 'unread-output' });
@@ -334,6 +334,3 @@ export class ContainedProgram implements RunningProgram {
     if (child.hasDoubtfulModes || this.hasReadTerminal) modes.restore();
   }
 }
-
-/** A shell's codes for a command that cannot be executed, and for one that does not exist. */
-const shellFaultOf = ({ code }: Outcome): Fault | undefined => (code === 126 || code === 127 ? 'defect' : undefined);

@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
+import { attempt } from '../../shared/errors.ts';
 import { packVariables } from '../../shared/packed-variables.ts';
 import { platform } from '../platform.ts';
 import { CgroupTree, findCgroup, isInKeptCgroup, keptCgroup, makeCgroup, removeCgroups } from './cgroup.ts';
@@ -92,7 +93,9 @@ function cgroupContainment(id: string, keep: Keep): Containment | undefined {
  * Node boots. It is one step in another thread, so that nothing this thread does can delay it.
  */
 function joinCgroup(pid: number, cgroupProcsFile: string): void {
-  const descriptor = fs.openSync(cgroupProcsFile, 'w');
+  const descriptor = attempt(() => fs.openSync(cgroupProcsFile, 'w'));
+  // No descriptor is left: the preload moves the process.
+  if (descriptor === undefined) return;
   fs.write(descriptor, String(pid), () => fs.close(descriptor));
 }
 

@@ -154,6 +154,7 @@ function ownEnds(run: number, ages = uptimes): MachineEvent[] {
     { outcome: crash, fault: 'uncaught-error' },
     { outcome: crash, fault: 'by-design' },
     { outcome: crash, fault: 'unread-output' },
+    { outcome: crash, fault: 'shortage' },
   ];
   return ends.flatMap((end) => ages.map((uptime) => ({ type: 'exited', run, ...end, uptime }) as const));
 }
@@ -212,8 +213,13 @@ function afterOwnEnd(
   return {
     ...environment,
     isPointless: fault === 'by-design' || fault === 'unread-output' || (isHopeless && maxRestarts !== null),
-    failedStarts: cameUp || maxRestarts === null ? 0 : Math.min(environment.failedStarts + 1, maxRestarts + 1),
+    failedStarts: failedStartsAfter(environment.failedStarts, maxRestarts, fault === 'shortage', cameUp),
   };
+}
+
+function failedStartsAfter(before: number, maxRestarts: number | null, isShortage: boolean, cameUp: boolean): number {
+  if (isShortage) return before;
+  return cameUp || maxRestarts === null ? 0 : Math.min(before + 1, maxRestarts + 1);
 }
 
 function perform(environment: Environment, effect: Effect, policy: Policy, path: readonly string[]): Environment {

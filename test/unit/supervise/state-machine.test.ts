@@ -231,6 +231,7 @@ describe('an end that another try cannot change', () => {
     ['an uncaught error after ten seconds', { fault: 'uncaught-error', uptime: 10_000 }, [], true],
     ['a failed test', { fault: 'by-design' }, [], false],
     ['output that has no reader', { fault: 'unread-output' }, [], false],
+    ['a shortage', { fault: 'shortage' }, [], true],
     ['a failed test after a long time', { fault: 'by-design', uptime: 60_000 }, [], false],
     ['an unknown one', {}, [], true],
   ])('%s', (_, end, before, isRetried) => {
@@ -238,6 +239,14 @@ describe('an end that another try cannot change', () => {
     expect(world.phase.kind).toBe(isRetried ? 'backoff' : 'waiting');
     expect(nextStepsOf(effects)).toMatchObject([isRetried ? { kind: 'restart' } : { kind: 'wait', gaveUp: false }]);
   });
+});
+
+test('a program that cannot be started for want of processes is tried without a limit; only other failures count', () => {
+  const shortages = crashes(20, { fault: 'shortage' });
+  const { effects } = play([...shortages, crash(21), gone(21)]);
+  const steps = nextStepsOf(effects);
+  expect(steps[19]).toEqual({ kind: 'restart', delay: 10_000 });
+  expect(steps[20]).toMatchObject({ kind: 'restart', attempt: 1, limit: 5 });
 });
 
 describe('with nothing to wait for, a program that', () => {

@@ -96,12 +96,17 @@ describe('a launcher', () => {
   test.each([
     ['ENOENT', 'node is missing', 'defect'],
     ['EACCES', 'node may not be executed', 'defect'],
-    ['EAGAIN', 'spawn EAGAIN', undefined],
-    ['ENOMEM', 'spawn ENOMEM', undefined],
+    ['EAGAIN', 'no further process is allowed (EAGAIN)', 'shortage'],
+    ['ENOMEM', 'there is not enough memory (ENOMEM)', 'shortage'],
+    ['EMFILE', 'devwatch may open no further file (EMFILE)', 'shortage'],
+    ['ENFILE', 'too many files are open on this machine (ENFILE)', 'shortage'],
+    ['ETXTBSY', 'node is being written (ETXTBSY)', 'shortage'],
+    ['E2BIG', 'its arguments and variables are too long (E2BIG)', 'defect'],
+    ['EPERM', 'node (EPERM)', 'defect'],
   ])(
     'reports a program that cannot be started (%s), whose tree is gone when it is terminated',
     async (code, ...end) => {
-      const failure = Promise.resolve(Object.assign(new Error(`spawn ${code}`), { code }));
+      const failure = Promise.resolve(Object.assign(new Error(`spawn /usr/bin/prlimit ${code}`), { code }));
       const [reason, fault] = end;
       const { launch, events } = open({ start: () => ({ failure }) });
       const program = launch({ folder: '/no/such/folder' });
