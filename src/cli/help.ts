@@ -88,7 +88,7 @@ function intro(): string {
     subcommands.flatMap((subcommand) => (subcommand.group === group ? subcommand.name : [])).join('|');
   return [
     'devwatch [options] <script|command> [args...]',
-    `devwatch ${namesOf('settings')}  create, show, explain settings`,
+    `devwatch ${namesOf('settings')}  settings, shells`,
     `devwatch ${namesOf('background')}  background`,
     "Options go before the script, Node's (--inspect) too; the rest is the program's.",
   ].join('\n');

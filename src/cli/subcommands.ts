@@ -28,6 +28,8 @@ interface Row {
   readonly help: string | readonly string[];
   /** Flags as in `-f, --follow` and `-n, --lines <n>`, with their help. */
   readonly options?: Readonly<Record<string, string>>;
+  /** The words that it takes as operands, if these are all. */
+  readonly operands?: readonly string[];
   /** The `options` are not among those of devwatch itself. */
   readonly hasOwnFlags?: true;
   /**
@@ -67,6 +69,16 @@ const table: Readonly<Record<Subcommand['group'], Readonly<Record<string, Row>>>
       ],
       takes: 'paths',
       load: () => import('./explain.ts'),
+    },
+    completion: {
+      usage: '[bash|zsh|fish]',
+      help: [
+        'Prints a script that lets the shell complete options, subcommands and names of programs. In the file that the shell',
+        'reads at its start: eval "$(devwatch completion bash)"; the same with zsh; for fish: devwatch completion fish | source',
+      ],
+      options: { '--words': 'print the words that can stand at the end of a command line, which follows --' },
+      operands: ['bash', 'zsh', 'fish'],
+      load: () => import('./completion.ts'),
     },
   },
   background: {
