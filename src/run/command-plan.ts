@@ -13,6 +13,7 @@ import { realHost } from '../process/launch/host.ts';
 import { adviseLoader } from '../process/launch/loaders.ts';
 import type { EnvironmentFile } from '../process/launch/node-words.ts';
 import type { Output } from '../process/launch/output.ts';
+import { findOnPath } from '../process/launch/search.ts';
 import type { PassedSocket } from '../process/sockets/passed-sockets.ts';
 import { attempt, UsageError } from '../shared/errors.ts';
 import { cacheFolder, stateFolder } from '../shared/user-folders.ts';
@@ -71,7 +72,8 @@ export function plannedOnce<Request extends ProgramRequest>(request: Request): R
 export const commandOf = (request: ProgramRequest): Command => request.planned?.() ?? planCommand(request);
 
 /**
- * Reads the variables again, and resolves the command again if a file has changed that decides it.
+ * Reads the variables again, and resolves the command again if a file has changed that decides it. Where the Node of
+ * devwatch has been removed (`nvm uninstall`, `brew upgrade`), that of PATH takes its place.
  *
  * @throws UsageError when that is impossible now
  */
@@ -79,8 +81,17 @@ export function refresh(plan: RunPlan, request: RunRequest, isCommandStale: bool
   const { loaded, program, nodeArgs } = plan;
   const current = { ...request, loaded, program, nodeArgs };
   const command = isCommandStale ? planCommand(current, true) : plan.command;
-  return { ...plan, command, env: readVariables(current, command) };
+  const env = readVariables(current, command);
+  const isThere = !command.isNode || fs.existsSync(command.file);
+  const node = isThere ? undefined : findOnPath('node', loaded.folder, env);
+  return { ...plan, command: node === undefined ? command : { ...command, file: node }, env };
 }
+
+/** Returns a message about another Node that runs the program from now on. */
+export const nodeNotice = ({ command: before }: RunPlan, { command }: RunPlan): string | undefined =>
+  before.isNode && command.isNode && before.file !== command.file
+    ? `${before.file} is missing · ${command.file} runs the program`
+    : undefined;
 
 /** Returns whether the commands of two plans lead to the same watched files. */
 export const watchesSame = ({ command: one }: RunPlan, { command: other }: RunPlan): boolean =>

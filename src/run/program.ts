@@ -273,6 +273,8 @@ export class Program implements Configurable {
     try {
       this.#plan = plans.refresh(before, this.#options.request, this.#isCommandStale);
       if (!plans.watchesSame(before, this.#plan)) this.#watching.restart();
+      const notice = plans.nodeNotice(before, this.#plan);
+      if (notice !== undefined) this.#emit({ type: 'warning', message: notice });
       this.#isCommandStale = false;
     } catch (error) {
       this.reportProblem(`${messageOf(error)} · command and variables stay as they were`);
