@@ -7,9 +7,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { Script } from 'node:vm';
-import { ownershipFlaw } from './shared/file-ownership.ts';
-import { makeFolders } from './shared/make-folders.ts';
-import { cacheFolder } from './shared/user-folders.ts';
+import { readTrusted } from './shared/file-ownership.ts';
+import { openCache } from './shared/user-folders.ts';
 
 /** Hash of main.cjs; set by the build. */
 declare const build: string;
@@ -22,9 +21,9 @@ type Main = { exports: { run?: (argv: readonly string[], keepCompiled: () => voi
 /** The value of main.cjs, which is one function expression. */
 type Wrapper = (module: Main, require: NodeJS.Require, filename: string, dirname: string) => void;
 
-const folder = cacheFolder(process.env);
-const cache = folder && path.join(folder, 'own', `${tag}-${build}`);
-const cachedData = cache ? readTrusted(cache) : undefined;
+const folder = openCache('own', process.env);
+const cache = folder && path.join(folder, `${tag}-${build}`);
+const cachedData = cache ? readCodeCache(cache) : undefined;
 // The bundle is ASCII, and latin1 is decoded fastest.
 const script = new Script(fs.readFileSync(main, 'latin1'), {
   // The name is stored in the cache, which all installations share, and appears in stack traces.
@@ -38,17 +37,13 @@ loaded.exports.run?.(process.argv.slice(2), () => {
   if (cache && !isCached) saveCodeCache(cache);
 });
 
-/** Reads a file that no other user can have written, because its content is executed. */
-function readTrusted(file: string): Buffer | undefined {
-  let descriptor: number | undefined;
+/** Its content is executed: no other user can have written it. */
+function readCodeCache(file: string): Buffer | undefined {
   try {
-    descriptor = fs.openSync(file, 'r');
-    const flaw = ownershipFlaw(fs.fstatSync(descriptor), { kind: 'file', forbidden: 0o022 });
-    return flaw === undefined ? fs.readFileSync(descriptor) : undefined;
+    const content = readTrusted(file, { forbidden: 0o022 });
+    return typeof content === 'string' ? undefined : content;
   } catch {
-    return undefined;
-  } finally {
-    if (descriptor !== undefined) fs.closeSync(descriptor);
+    return undefined; // There is none yet.
   }
 }
 
@@ -56,11 +51,11 @@ function readTrusted(file: string): Buffer | undefined {
 function saveCodeCache(cache: string): void {
   try {
     const folder = path.dirname(cache);
-    makeFolders(folder, 0o700);
     const older = fs.readdirSync(folder).filter((name) => name.startsWith(`${tag}-`));
     // Renaming a flushed file leaves no incomplete cache behind, even if the machine goes down.
     const file = `${cache}.${process.pid}`;
-    fs.writeFileSync(file, script.createCachedData(), { mode: 0o600, flush: true });
+    fs.rmSync(file, { force: true });
+    fs.writeFileSync(file, script.createCachedData(), { flag: 'wx', mode: 0o600, flush: true });
     fs.renameSync(file, cache);
     for (const name of older) if (name !== path.basename(cache)) fs.rmSync(path.join(folder, name), { force: true });
   } catch {

@@ -2,11 +2,11 @@
 
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { platform } from '../process/platform.ts';
-import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
-import { ownershipFlaw } from '../shared/file-ownership.ts';
-import { makeFolders } from '../shared/make-folders.ts';
+import { attempt, codeOf, messageOf, UsageError } from '../shared/errors.ts';
+import { describeFlaw, flawOnWay, makeTrustedFolder, ownershipFlaw } from '../shared/file-ownership.ts';
 import { stateFolder } from '../shared/user-folders.ts';
 
 /** Longest path of a socket in bytes (size of `sun_path`, less the final NUL). Node 20 truncates longer ones silently. */
@@ -18,16 +18,26 @@ export function backgroundFolder(): string {
     throw new UsageError('devwatch cannot run programs in the background on Windows yet · run it in a terminal');
   }
   const devwatch = stateFolder(process.env);
-  if (devwatch === undefined) throw new UsageError('this user has no home folder · set HOME or XDG_STATE_HOME');
+  if (devwatch === undefined) throw whyNoState();
   try {
-    makeFolders(devwatch, 0o700);
+    makeTrustedFolder(devwatch);
   } catch (error) {
-    throw new UsageError(`${devwatch}: cannot be made (${codeOf(error)}) · set XDG_STATE_HOME`);
+    const reason = error instanceof UsageError ? error.message : `${devwatch}: cannot be made (${codeOf(error)})`;
+    throw elsewhere(reason);
   }
   // Users who can write here could replace the folder below; reading gains them nothing.
   checkPrivate(devwatch, 0o022);
   return makePrivate(path.join(devwatch, 'background'));
 }
+
+function whyNoState(): UsageError {
+  const found = attempt(() => flawOnWay(os.homedir()));
+  if (found === undefined) return new UsageError('this user has no home folder · set HOME or XDG_STATE_HOME');
+  return elsewhere(describeFlaw(found.place, found.flaw, found.stats));
+}
+
+const elsewhere = (problem: string): UsageError =>
+  new UsageError(`${problem} · ${problem.includes(' · ') ? 'or ' : ''}set XDG_STATE_HOME to a folder of yours`);
 
 /** Returns the folder of one name; makes it if it is missing. */
 export const programFolder = (name: string): string => makePrivate(path.join(backgroundFolder(), name));
@@ -61,7 +71,7 @@ export function socketPath(name: string): string {
 function runtimeFolder(): string | undefined {
   const { XDG_RUNTIME_DIR: base = '' } = process.env;
   try {
-    if (!path.isAbsolute(base)) return undefined;
+    if (!path.isAbsolute(base) || flawOnWay(base) !== undefined) return undefined;
     checkPrivate(base);
     const folder = makePrivate(path.join(base, 'devwatch'));
     fs.accessSync(folder, fs.constants.W_OK);
@@ -90,10 +100,7 @@ export function makePrivate(folder: string): string {
  */
 export function checkPrivate(folder: string, forbidden = 0o077): void {
   const stats = fs.lstatSync(folder, { throwIfNoEntry: false });
-  const flaw = stats === undefined ? 'kind' : ownershipFlaw(stats, { kind: 'folder', forbidden });
-  if (stats === undefined || flaw === 'kind' || flaw === 'link') throw new UsageError(`${folder}: is not a folder`);
-  if (flaw === 'owner') throw new UsageError(`${folder}: belongs to another user (uid ${stats.uid})`);
-  if (flaw === undefined) return;
-  const mode = (stats.mode & 0o777).toString(8);
-  throw new UsageError(`${folder}: is open to other users (mode ${mode}) · chmod 700 ${folder}`);
+  if (stats === undefined) throw new UsageError(`${folder}: is not a folder`);
+  const flaw = ownershipFlaw(stats, { kind: 'folder', forbidden });
+  if (flaw !== undefined) throw new UsageError(describeFlaw(folder, flaw, stats));
 }

@@ -14,7 +14,7 @@ import path from 'node:path';
 import { everything } from '../config/apps.ts';
 import { livenessOf, type ProcessIdentity } from '../process/tree/identity.ts';
 import { attempt, codeOf, messageOf, UsageError } from '../shared/errors.ts';
-import { ownershipFlaw } from '../shared/file-ownership.ts';
+import { ownershipFlaw, withOpenFile } from '../shared/file-ownership.ts';
 import { isObject } from './control-protocol.ts';
 import { type NameLock, ownerOf } from './name-lock.ts';
 import { backgroundFolder } from './private-folder.ts';
@@ -197,11 +197,12 @@ function readRecord(name: string): { readonly record?: BackgroundRecord; readonl
 /** Reads a JSON file, which may hold any value. It is checked before, because only this user can replace it. */
 function readJson(file: string): { value?: unknown; problem?: string } {
   try {
-    const stats = fs.lstatSync(file);
-    const flaw = ownershipFlaw(stats, { kind: 'file', forbidden: 0 });
-    if (flaw === 'owner') return { problem: `${file}: belongs to another user (uid ${stats.uid})` };
-    if (flaw !== undefined || stats.size > maxRecordBytes) return { problem: `${file}: is not a devwatch record` };
-    return { value: JSON.parse(fs.readFileSync(file, 'utf8')) };
+    return withOpenFile(file, (descriptor, stats) => {
+      const flaw = ownershipFlaw(stats, { kind: 'file', forbidden: 0 });
+      if (flaw === 'owner') return { problem: `${file}: belongs to another user (uid ${stats.uid})` };
+      if (flaw !== undefined || stats.size > maxRecordBytes) return { problem: `${file}: is not a devwatch record` };
+      return { value: JSON.parse(fs.readFileSync(descriptor, 'utf8')) };
+    });
   } catch (error) {
     const code = codeOf(error);
     if (code === 'ENOENT') return {};

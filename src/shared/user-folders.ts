@@ -1,20 +1,54 @@
+/** The folders of the XDG specification in which devwatch keeps its files. */
+
 import os from 'node:os';
 import path from 'node:path';
 import { attempt } from './errors.ts';
-
-/** devwatch's cache folder, whose content may be lost; undefined for a user without a home folder. */
-export const cacheFolder = ({ XDG_CACHE_HOME }: NodeJS.ProcessEnv): string | undefined =>
-  ownFolder(XDG_CACHE_HOME, '.cache');
-
-/** devwatch's state folder: records of background programs and of orphans; undefined as for the cache. */
-export const stateFolder = ({ XDG_STATE_HOME }: NodeJS.ProcessEnv): string | undefined =>
-  ownFolder(XDG_STATE_HOME, path.join('.local', 'state'));
+import { flawOnWay, makeTrustedFolder } from './file-ownership.ts';
 
 /**
- * Returns devwatch's folder in a base folder of the XDG specification, which is ignored unless absolute, or else in
- * `fallback` below the home folder; undefined for a user without one, such as a bare user id in a container.
+ * Returns devwatch's cache folder, whose content may be lost. As it is executed, the first place counts which no other user
+ * can replace; undefined if there is none, as for a bare user id in a container.
  */
-function ownFolder(base: string | undefined, fallback: string): string | undefined {
-  if (base !== undefined && path.isAbsolute(base)) return path.join(base, 'devwatch');
-  return attempt(() => path.join(os.homedir(), fallback, 'devwatch'));
+export const cacheFolder = ({ XDG_CACHE_HOME }: NodeJS.ProcessEnv): string | undefined =>
+  (isAbsolute(XDG_CACHE_HOME) ? trustedIn(XDG_CACHE_HOME) : undefined) ?? belowHome('.cache');
+
+/**
+ * Returns a folder in devwatch's cache for files that are executed; makes it if it is missing. Undefined if there can be
+ * none: without it, everything is only slower.
+ */
+export function openCache(name: string, env: NodeJS.ProcessEnv): string | undefined {
+  const cache = cacheFolder(env);
+  const folder = cache && path.join(cache, name);
+  return folder && attempt(() => makeTrustedFolder(folder));
+}
+
+/**
+ * Returns devwatch's state folder: records of background programs and of orphans. A place that the user names counts in any
+ * case, so that there is a message if it cannot be trusted. Undefined as for the cache.
+ */
+export const stateFolder = ({ XDG_STATE_HOME }: NodeJS.ProcessEnv): string | undefined =>
+  isAbsolute(XDG_STATE_HOME) ? path.join(XDG_STATE_HOME, 'devwatch') : belowHome(path.join('.local', 'state'));
+
+/** Relative folders, and that of an empty variable, would be in the project. */
+const isAbsolute = (folder: string | undefined): folder is string => folder !== undefined && path.isAbsolute(folder);
+
+/** Folders by their bases; undefined if another user could replace them. A folder that only this user can replace stays one. */
+const known = new Map<string, string | undefined>();
+
+function trustedIn(base: string): string | undefined {
+  if (!known.has(base)) {
+    const folder = path.join(base, 'devwatch');
+    known.set(base, attempt(() => flawOnWay(folder) === undefined) === true ? folder : undefined);
+  }
+  return known.get(base);
+}
+
+/** HOME may be that of another user: after `sudo -E`, or as root in a container whose image sets it. */
+function belowHome(name: string): string | undefined {
+  const home = attempt(() => os.homedir());
+  const found = isAbsolute(home) ? trustedIn(path.join(home, name)) : undefined;
+  if (found !== undefined) return found;
+  // Asks the system, which takes longer.
+  const own = attempt(() => os.userInfo().homedir);
+  return isAbsolute(own) ? trustedIn(path.join(own, name)) : undefined;
 }

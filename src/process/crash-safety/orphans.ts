@@ -7,8 +7,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { systemClock } from '../../shared/clock.ts';
 import { attempt } from '../../shared/errors.ts';
-import { ownershipFlaw } from '../../shared/file-ownership.ts';
-import { makeFolders } from '../../shared/make-folders.ts';
+import { makeTrustedFolder, readTrusted } from '../../shared/file-ownership.ts';
 import { stateFolder } from '../../shared/user-folders.ts';
 import type { StopSignal } from '../launch/child.ts';
 import { platform } from '../platform.ts';
@@ -100,8 +99,9 @@ function isAnythingLeft({ record, keep }: Orphans): boolean {
   });
 }
 
+/** The name of a flaw is no JSON. */
 const readRecord = (file: string): OrphanRecord | undefined =>
-  attempt(() => JSON.parse(fs.readFileSync(file, 'utf8')) as OrphanRecord | null) ?? undefined;
+  attempt(() => JSON.parse(String(readTrusted(file, { forbidden: 0 }))) as OrphanRecord | null) ?? undefined;
 
 /**
  * Returns the start of the paths of a folder's records; undefined when the folder is gone, or there can be no records.
@@ -114,9 +114,8 @@ function prefixOf(folder: string): string | undefined {
   const trees = path.join(home, 'trees');
   try {
     const { dev, ino } = fs.statSync(folder);
-    makeFolders(trees, 0o700);
-    const flaw = ownershipFlaw(fs.lstatSync(trees), { kind: 'folder', forbidden: 0o077 });
-    return flaw === undefined ? path.join(trees, `${dev.toString(36)}-${ino.toString(36)}-`) : undefined;
+    makeTrustedFolder(trees, 0o077);
+    return path.join(trees, `${dev.toString(36)}-${ino.toString(36)}-`);
   } catch {
     return undefined;
   }

@@ -4,12 +4,9 @@ import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import { once } from 'node:events';
 import fs from 'node:fs';
 import { Socket } from 'node:net';
-import path from 'node:path';
 import { isatty } from 'node:tty';
 import type { HeldSocket, LaunchOrders, ParkOrders, PreloadMessage } from '../../preload/protocol.ts';
-import { attempt } from '../../shared/errors.ts';
-import { makeFolders } from '../../shared/make-folders.ts';
-import { cacheFolder } from '../../shared/user-folders.ts';
+import { openCache } from '../../shared/user-folders.ts';
 import { platform } from '../platform.ts';
 import type { HeldPorts } from '../sockets/held-ports.ts';
 import { makeBlocking, type PassedSocket, withSockets } from '../sockets/passed-sockets.ts';
@@ -263,8 +260,5 @@ function compileCacheFor(env: NodeJS.ProcessEnv): string | undefined {
   if (!mayCompileAhead) return undefined;
   const { NODE_COMPILE_CACHE, NODE_DISABLE_COMPILE_CACHE, NODE_V8_COVERAGE } = env;
   if (NODE_COMPILE_CACHE || NODE_DISABLE_COMPILE_CACHE || NODE_V8_COVERAGE) return undefined;
-  const cache = cacheFolder(env);
-  const folder = cache && path.join(cache, 'compiled');
-  // Node would make it in a way that never returns in some places.
-  return folder && attempt(() => makeFolders(folder, 0o700)) !== undefined ? folder : undefined;
+  return openCache('compiled', env);
 }

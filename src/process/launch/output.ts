@@ -7,8 +7,8 @@ import { Socket } from 'node:net';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
+import { makeTrustedFolder } from '../../shared/file-ownership.ts';
 import { flushed } from '../../shared/flush-stream.ts';
-import { makeFolders } from '../../shared/make-folders.ts';
 import { stateFolder } from '../../shared/user-folders.ts';
 import { platform } from '../platform.ts';
 
@@ -61,7 +61,7 @@ export function openPipes(): Pipes | undefined {
     return descriptor;
   };
   try {
-    makeFolders(home, 0o700);
+    makeTrustedFolder(home);
     folder = fs.mkdtempSync(path.join(home, 'pipes-')); // Private, and never watched.
     // Node has no function for this. It takes 2 ms for both.
     spawnSync('mkfifo', ['-m', '600', ...names.map((name) => path.join(folder, name))], { stdio: 'ignore' });

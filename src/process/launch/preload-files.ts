@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { attempt } from '../../shared/errors.ts';
-import { ownershipFlaw } from '../../shared/file-ownership.ts';
+import { makeTrustedFolder } from '../../shared/file-ownership.ts';
 import { ownFiles, ownText } from '../../shared/own-texts.ts';
 import { cacheFolder } from '../../shared/user-folders.ts';
 
@@ -68,12 +68,9 @@ function places(): readonly string[] {
 
 /** Whether the folder has all files. Only this user can have written them, and writes them at once. */
 const isIntact = (folder: string): boolean =>
-  isOwnFolder(path.dirname(folder)) && isOwnFolder(folder) && filesIn(folder).every((file) => fs.existsSync(file));
-
-const isOwnFolder = (folder: string): boolean => {
-  const stats = attempt(() => fs.lstatSync(folder, { throwIfNoEntry: false }));
-  return stats !== undefined && ownershipFlaw(stats, { kind: 'folder', forbidden: 0o022 }) === undefined;
-};
+  fs.existsSync(folder) &&
+  attempt(() => makeTrustedFolder(folder)) !== undefined &&
+  filesIn(folder).every((file) => fs.existsSync(file));
 
 /** Whether the packaged files have the sizes of those of this build. */
 const isPackaged = (): boolean =>
@@ -87,8 +84,7 @@ function makeCopy(folder: string): boolean {
   if (isIntact(folder)) return true;
   const next = `${folder}.${process.pid}`;
   try {
-    fs.mkdirSync(path.dirname(folder), { recursive: true, mode: 0o700 });
-    if (!isOwnFolder(path.dirname(folder))) return false;
+    makeTrustedFolder(path.dirname(folder));
     for (const name of names()) {
       const file = path.join(next, name);
       fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
@@ -101,7 +97,7 @@ function makeCopy(folder: string): boolean {
       fs.renameSync(next, folder);
     }
   } catch {
-    // The disk is full or read-only, or the other one was faster still.
+    // The disk is full or read-only, the place is not safe from other users, or the other one was faster still.
   }
   attempt(() => fs.rmSync(next, { recursive: true, force: true }));
   return isIntact(folder);

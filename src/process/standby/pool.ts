@@ -11,9 +11,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { HeldSocket, PackageFile, ParkOrders, Release } from '../../preload/protocol.ts';
 import type { CancelTimer, Clock } from '../../shared/clock.ts';
-import { attempt } from '../../shared/errors.ts';
-import { makeFolders } from '../../shared/make-folders.ts';
-import { cacheFolder } from '../../shared/user-folders.ts';
+import { openCache } from '../../shared/user-folders.ts';
 import type { Child, ChildOptions, StartedChild } from '../launch/child.ts';
 import { findPreload } from '../launch/preload-files.ts';
 import type { ProgramListener } from '../launch/program-interface.ts';
@@ -211,11 +209,8 @@ export class StandbyPool {
 
 /** Returns the paths of the samples; none if there is no place for them. */
 function samplesOf(names: readonly string[], env: NodeJS.ProcessEnv): string[] {
-  const cache = cacheFolder(env);
-  if (cache === undefined) return [];
-  const folder = path.join(cache, 'samples');
-  const isMade = attempt(() => makeFolders(folder, 0o700)) !== undefined;
-  return isMade ? names.map((name) => path.join(folder, name)) : [];
+  const folder = openCache('samples', env);
+  return folder === undefined ? [] : names.map((name) => path.join(folder, name));
 }
 
 /** Decides whether a standby fits a run: by everything that can no longer be changed in a started process. */

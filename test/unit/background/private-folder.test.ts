@@ -60,7 +60,7 @@ describe('the folder of a name', () => {
   test('cannot be made below a file', () => {
     process.env.XDG_STATE_HOME = path.join(state.path, 'file');
     fs.writeFileSync(path.join(state.path, 'file'), '');
-    expect(() => backgroundFolder()).toThrow(/cannot be made \(ENOTDIR\) · set XDG_STATE_HOME/);
+    expect(() => backgroundFolder()).toThrow(/file: is not a folder · set XDG_STATE_HOME/);
   });
 
   test.runIf(process.getuid?.() === 0)('is refused if it belongs to another user (only root can make one)', () => {
