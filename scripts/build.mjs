@@ -87,21 +87,21 @@ async function writeSchema() {
   }
 }
 
-/** Puts the files that preload.cts requires by name into preload.cjs: every program waits 1 ms for each file. */
+/**
+ * Puts the files that preload.cts requires by name into preload.cjs, because every program waits 1 ms for each file, and
+ * those that load packages ahead of time into packages.cjs, which a program never waits for.
+ */
 async function bundlePreload() {
   const { metafile } = await build({
     ...commonjs,
     // Of tsc's output: esbuild takes a file with `export type` for an ES module.
-    entryPoints: { preload: `${next}/preload/preload.cjs` },
+    entryPoints: { preload: `${next}/preload/preload.cjs`, packages: `${next}/preload/packages/packages.cjs` },
     outdir: `${next}/preload`,
     allowOverwrite: true,
     // Node prints the line of the source at which a program dies.
     lineLimit: 160,
   });
-  for (const source of Object.keys(metafile.inputs)) {
-    const { name } = path.parse(source);
-    if (name !== 'preload') fs.rmSync(`${next}/preload/${name}.cjs`);
-  }
+  for (const source of Object.keys(metafile.inputs)) if (!source.endsWith('/preload.cjs')) fs.rmSync(source);
 }
 
 /** The guardian's program is read from a descriptor, where there is no other file beside it. */

@@ -22,6 +22,6 @@ export async function resolve(
     return resolved;
   } finally {
     if (resolved === undefined) reporter?.missing(specifier, context);
-    else reporter?.url(resolved.url, context);
+    else reporter?.url(resolved.url);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Reports which of its own files the program loads (`--deps`), or would load if they existed, and which packages
- * (`--prewarm`). Node's own WATCH_REPORT_DEPENDENCIES needs an IPC channel, which the program would see.
+ * Reports which of its own files the program loads (`--deps`), or would load if they existed. Node's own
+ * WATCH_REPORT_DEPENDENCIES needs an IPC channel, which the program would see.
  */
 
 import type { LaunchOrders, PreloadMessage } from './protocol.ts' with { 'resolution-mode': 'import' };
@@ -44,7 +44,7 @@ function reportLoads(orders: Partial<LaunchOrders>): void {
         } finally {
           // Rethrowing would make Node print this line as the source of the error.
           if (resolved === undefined) reporter.missing(specifier, context);
-          else reporter.url(resolved.url, context);
+          else reporter.url(resolved.url);
         }
       },
     });
@@ -60,7 +60,7 @@ function reportLoads(orders: Partial<LaunchOrders>): void {
     } finally {
       if (file === undefined) reporter.missingFile(request, name);
       // Without a parent an ES module loads the file, which the hooks of loads-hooks.mjs report.
-      else if (name !== undefined) reporter.file(file, name, 'require');
+      else if (name !== undefined) reporter.file(file);
     }
   };
   // These hooks run in a thread of their own, in which the descriptor is open as well.
@@ -77,19 +77,19 @@ class LoadReporter {
     this.#orders = orders;
   }
 
-  url(url: string, context: Context): void {
-    if (!url.startsWith('file:')) return;
-    const parent = context.parentURL?.startsWith('file:') === true ? fileURLToPath(context.parentURL) : undefined;
-    this.file(fileURLToPath(url.replace(/[?#].*$/, '')), parent, isRequired(context) ? 'require' : 'import');
+  url(url: string): void {
+    if (url.startsWith('file:')) this.file(fileURLToPath(url.replace(/[?#].*$/, '')));
   }
 
-  /** Packages load further packages; only those that the program itself loads are reported. */
-  file(name: string, parent: string | undefined, kind: 'require' | 'import'): void {
-    if (!path.isAbsolute(name) || name.startsWith(__dirname)) return;
-    if (!isInstalled(name)) {
-      if (this.#orders.reportLoads) this.#send(name, { type: 'loads', file: name });
-    } else if (this.#orders.reportPackages && parent !== undefined && !isInstalled(parent)) {
-      this.#send(`${kind} ${name}`, { type: 'package', file: name, kind });
+  file(name: string): void {
+    if (!path.isAbsolute(name) || name.startsWith(__dirname) || isInstalled(name)) return;
+    if (this.#reported.has(name)) return;
+    this.#reported.add(name);
+    const message: PreloadMessage = { type: 'loads', file: name };
+    try {
+      writeSync(this.#orders.channel ?? -1, `${JSON.stringify(message)}\n`);
+    } catch {
+      // devwatch is gone.
     }
   }
 
@@ -106,17 +106,7 @@ class LoadReporter {
   missingFile(name: string, parent: string | undefined): void {
     if (!isPath.test(name)) return;
     const wanted = path.resolve(parent === undefined ? process.cwd() : path.dirname(parent), name);
-    for (const suffix of suffixes) this.file(wanted + suffix, undefined, 'import');
-  }
-
-  #send(key: string, message: PreloadMessage): void {
-    if (this.#reported.has(key)) return;
-    this.#reported.add(key);
-    try {
-      writeSync(this.#orders.channel ?? -1, `${JSON.stringify(message)}\n`);
-    } catch {
-      // devwatch is gone.
-    }
+    for (const suffix of suffixes) this.file(wanted + suffix);
   }
 }
 

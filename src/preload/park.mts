@@ -12,9 +12,5 @@ if (parking !== undefined) {
     // Some Node versions cannot compile the sample; only its side effect matters.
     await import(pathToFileURL(sample).href).catch(() => {});
   }
-  for (const item of parking.packages) {
-    if (item.kind === 'require') parking.requirePackage(item);
-    else await import(pathToFileURL(item.file).href).catch((error) => parking.fail(item, error));
-  }
   parking.park();
 }

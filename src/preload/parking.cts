@@ -3,10 +3,13 @@
  * program itself has been loaded by then.
  */
 
-import type { Channel, PackageFile, ParkOrders, Release } from './protocol.ts' with { 'resolution-mode': 'import' };
+import type { canPreload, PackagePreloading } from './packages/packages.cts';
+import type { Channel, LoadingAnswer, PackageOrders, ParkAnswer, ParkOrders, Release } from './protocol.ts' with {
+  'resolution-mode': 'import',
+};
 
 const { writeFileSync } = require('node:fs') as typeof import('node:fs');
-const { createRequire } = require('node:module') as typeof import('node:module');
+const path = require('node:path') as typeof import('node:path');
 
 /**
  * Modules of Node that most programs load. Loading them has no visible effect (`dns` would read resolv.conf).
@@ -19,13 +22,14 @@ interface Context extends Channel {
   forgetPaths(): void;
   /** Does in advance what would delay the program. */
   warmUp(): void;
-  /** Called when the program's own code is about to begin. */
-  onBegin(release: Release): void;
+  /** Called when the program's own code is about to begin. `packages`: those that were loaded ahead of time. */
+  onBegin(release: Release, packages?: PackagePreloading): void;
 }
 
 class Parking {
   readonly #orders: ParkOrders;
   readonly #context: Context;
+  #packages: PackagePreloading | undefined;
 
   constructor(orders: ParkOrders, context: Context) {
     this.#orders = orders;
@@ -42,10 +46,6 @@ class Parking {
     else Object.defineProperty(globalThis, Symbol.for('devwatch.park'), { value: this, configurable: true });
   }
 
-  get packages(): readonly PackageFile[] {
-    return this.#orders.packages;
-  }
-
   /** Does everything that needs no promise, and waits. */
   parkWith(load: NodeJS.Require): void {
     for (const file of this.makeSamples()) {
@@ -55,7 +55,6 @@ class Parking {
         // Some Node versions cannot compile the sample; only its side effect matters.
       }
     }
-    for (const item of this.packages) if (item.kind === 'require') this.requirePackage(item);
     this.park();
   }
 
@@ -76,22 +75,6 @@ class Parking {
     }
   }
 
-  /** Loads a package as the program's script would: from there it is found, and it may look at its parent module. */
-  requirePackage(item: PackageFile): void {
-    try {
-      createRequire(process.argv[1] ?? __filename)(item.file);
-    } catch (error) {
-      this.fail(item, error);
-    }
-  }
-
-  /** Ends the process, because a half loaded package is of no use: devwatch boots another one without packages. */
-  fail({ file }: PackageFile, error: unknown): never {
-    const [message = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
-    this.#context.send({ type: 'prewarm-failed', file, message });
-    kill();
-  }
-
   /** Returns at the release. Ends the process when devwatch ends or discards it. */
   park(): void {
     for (const name of builtins) require(`node:${name}`);
@@ -104,16 +87,50 @@ class Parking {
     clearTimeout(setTimeout(() => {}, 0));
     this.#context.warmUp();
     const parkedAt = process.uptime();
-    const files = Object.keys(require.cache);
-    const release = this.#context.request<Release>({ type: 'parked', files });
-    if (release === undefined) kill();
+    const release = this.#awaitRelease(Object.keys(require.cache)) ?? kill();
     process.removeListener('uncaughtException', kill);
     Object.assign(process.env, release.variables);
     // Programs report their uptime; this process was booted two saves ago.
     const parkedFor = process.uptime() - parkedAt;
     const { uptime } = process;
     process.uptime = new Proxy(uptime, { apply: () => uptime() - parkedFor });
-    this.#context.onBegin(release);
+    this.#packages?.release(release, [[process, 'uptime']]);
+    this.#context.onBegin(release, this.#packages);
+  }
+
+  /** @param files that have been loaded since the last answer */
+  #awaitRelease(files: readonly string[]): Release | undefined {
+    const answer = this.#context.request<ParkAnswer>({ type: 'parked', files });
+    if (answer === undefined || !('packages' in answer)) return answer;
+    return this.#loadPackages(answer.packages) ?? this.#awaitRelease([]);
+  }
+
+  /** Returns the release, if that comes before all packages are loaded. */
+  #loadPackages(orders: PackageOrders): Release | undefined {
+    const { send, request, forgetPaths } = this.#context;
+    // Not bundled with this file: most processes do not need it.
+    const file = path.join(__dirname, 'packages.cjs');
+    const loaded = require(file) as { canPreload: typeof canPreload; PackagePreloading: typeof PackagePreloading };
+    delete require.cache[file];
+    forgetPaths();
+    if (!loaded.canPreload()) return undefined;
+    const packages = new loaded.PackagePreloading(orders, (why) => {
+      request({ type: 'misfit', why });
+      kill();
+    });
+    let release: Release | undefined;
+    for (const [index, entry] of orders.entries.entries()) {
+      const answer = request<LoadingAnswer>({ type: 'loading', index }) ?? kill();
+      if (!('next' in answer)) {
+        release = answer;
+        break;
+      }
+      send({ type: 'loaded', index, report: packages.load(entry) });
+    }
+    if (orders.isAudit) send({ type: 'audited', tainted: packages.blamedEntries });
+    packages.arm();
+    this.#packages = packages;
+    return release;
   }
 }
 

@@ -5,8 +5,10 @@
  */
 
 import type { reportEnd } from './debugger.cts';
+import type { reportFactsLater } from './facts.cts';
 import type { HeldPorts } from './held-ports.cts';
 import type { reportLoads } from './loads.cts';
+import type { PackagePreloading } from './packages/packages.cts';
 import type { Parking } from './parking.cts';
 import type { LaunchOrders, PreloadMessage, Release } from './protocol.ts' with { 'resolution-mode': 'import' };
 import type { claimTerminal } from './tty.cts';
@@ -45,6 +47,8 @@ if (process.env.NODE_CHANNEL_FD === '') {
 }
 const orders: Partial<LaunchOrders> = text === undefined ? {} : JSON.parse(text);
 const { channel = -1 } = orders;
+/** Bytes that have been received behind the latest answer. */
+let rest = Buffer.alloc(0);
 
 if (channel >= 0) {
   const { hold, park, compileCache } = orders;
@@ -54,7 +58,7 @@ if (channel >= 0) {
   if (orders.sharesTerminal === true) {
     (require('./tty.cjs') as { claimTerminal: typeof claimTerminal }).claimTerminal({ send, request });
   }
-  if (orders.reportLoads === true || orders.reportPackages === true) {
+  if (orders.reportLoads === true) {
     requireOnce<{ reportLoads: typeof reportLoads }>('./loads.cjs').reportLoads(orders);
   }
   // With it modules load a third faster.
@@ -66,9 +70,13 @@ if (channel >= 0) {
     const loaded = require('./held-ports.cjs') as { HeldPorts: typeof HeldPorts };
     heldPorts = new loaded.HeldPorts(hold, { send, request });
   }
-  const onBegin = (release?: Release): void => {
+  const onBegin = (release?: Release, packages?: PackagePreloading): void => {
     heldPorts?.onBegin(release?.held);
     (require('./debugger.cjs') as { reportEnd: typeof reportEnd }).reportEnd(() => send({ type: 'ended' }));
+    if (orders.reportPackages === true) {
+      const facts = require('./facts.cjs') as { reportFactsLater: typeof reportFactsLater };
+      facts.reportFactsLater({ send }, packages);
+    }
     // Node itself would write the cache at a normal exit only, which is rare for a program that each save replaces.
     if (flushCompileCache) setTimeout(flushCompileCache, startUpMs).unref();
     send({ type: 'begins' });
@@ -120,16 +128,20 @@ function send(message: PreloadMessage): void {
 /** Sends a message, and waits for the answer, a JSON value on a line. Returns undefined if devwatch is gone. */
 function request<Answer>(message: PreloadMessage): Answer | undefined {
   send(message);
-  let bytes = Buffer.allocUnsafe(4096);
-  let end = 0;
+  let bytes = Buffer.allocUnsafe(Math.max(4096, 2 * rest.length));
+  let end = rest.copy(bytes);
   try {
     for (;;) {
+      const line = bytes.subarray(0, end).indexOf(0x0a);
+      if (line >= 0) {
+        // devwatch may release a parked process before that has read the answer to its latest question.
+        rest = Buffer.from(bytes.subarray(line + 1, end));
+        return JSON.parse(bytes.toString('utf8', 0, line));
+      }
+      if (end === bytes.length) bytes = Buffer.concat([bytes, Buffer.allocUnsafe(end)]);
       const length = readSync(channel, bytes, end, bytes.length - end, null);
       if (length === 0) return undefined;
       end += length;
-      // devwatch sends one answer per request, so nothing follows the line feed.
-      if (bytes[end - 1] === 0x0a) return JSON.parse(bytes.toString('utf8', 0, end));
-      if (end === bytes.length) bytes = Buffer.concat([bytes, Buffer.allocUnsafe(end)]);
     }
   } catch {
     return undefined;

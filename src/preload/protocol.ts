@@ -3,10 +3,63 @@
  * or are sent while the program runs; messages are JSON objects, one per line, on the channel.
  */
 
-/** A file of a package, with the way in which the program loads it: a package may have a file for each. */
-export interface PackageFile {
+/** A file of a package that the program itself asked for. */
+export interface PackageEntry {
+  /** Absolute path. */
   readonly file: string;
+  /** The file of the program that asked for it; undefined if an ES module did. */
+  readonly parent?: string | undefined;
   readonly kind: 'require' | 'import';
+  /** It changes what lies outside of it. */
+  readonly hasEffects?: boolean;
+  /** Files of other packages whose exports it changes. */
+  readonly touches?: readonly string[];
+}
+
+/** Packages to load ahead of time; see packages/packages.cts. */
+export interface PackageOrders {
+  /** The program's script, absolute. */
+  readonly script: string;
+  readonly isCommonJs: boolean;
+  /** In the order in which the last run asked for them. */
+  readonly entries: readonly PackageEntry[];
+  /** Variables that the last run has set, or deleted (null). */
+  readonly variables: Readonly<Record<string, string | null>>;
+  /** Properties that the program itself changes before it asks for packages. */
+  readonly learned: readonly string[];
+  /** Find out everything about the packages. The process is ended afterwards. */
+  readonly isAudit: boolean;
+}
+
+/** The result of loading an entry ahead of time. */
+export interface EntryReport {
+  readonly file: string;
+  readonly ms: number;
+  /** All files that were loaded for it. */
+  readonly files: readonly string[];
+  /** Reasons not to hand it over to the program. */
+  readonly blames: readonly { readonly file: string; readonly why: string }[];
+  readonly hasEffects: boolean;
+  /** Names of the things outside of it that it changes. */
+  readonly effects: readonly string[];
+  readonly touches: readonly string[];
+  /** Names of the variables that it reads. */
+  readonly variables: readonly string[];
+  /** It cannot be loaded a second time in the same process. */
+  readonly isIncurable: boolean;
+}
+
+/** The files that a run has loaded when it has settled. */
+export interface LoadFacts {
+  readonly isCommonJs: boolean;
+  readonly entries: readonly PackageEntry[];
+  readonly variables: Readonly<Record<string, string | null>>;
+  /** Files of the program itself. */
+  readonly own: readonly string[];
+  /** From a standby with packages: how many files the program has taken over, and why it has loaded others itself. */
+  readonly adopted?: number | undefined;
+  readonly cold?: readonly string[] | undefined;
+  readonly learned?: readonly string[] | undefined;
 }
 
 export interface LaunchOrders {
@@ -16,8 +69,9 @@ export interface LaunchOrders {
   readonly parent: number;
   /** stdin is the terminal that devwatch reads as well. */
   readonly sharesTerminal: boolean;
-  /** Report which of its own files, and which packages, the program loads. */
+  /** Report which of its own files the program loads. */
   readonly reportLoads: boolean;
+  /** Report which packages the program has loaded when it has settled. */
   readonly reportPackages: boolean;
   /** A folder for Node's compile cache; undefined if the program has its own, or Node has none. */
   readonly compileCache?: string | undefined;
@@ -32,9 +86,13 @@ export interface ParkOrders {
   readonly where: 'here' | 'later';
   /** Files to compile first, if the program is TypeScript: the first use of a compiler takes longest. */
   readonly samples: readonly string[];
-  /** Packages to load first, in this order. */
-  readonly packages: readonly PackageFile[];
 }
+
+/** The answer for which a parked process waits: load packages and wait again, or become the next run. */
+export type ParkAnswer = Release | { readonly packages: PackageOrders };
+
+/** The answer between two packages: go on, or become the next run with what is there. */
+export type LoadingAnswer = Release | { readonly next: true };
 
 /** The answer for which a standby waits: it becomes the next run. */
 export interface Release {
@@ -42,6 +100,10 @@ export interface Release {
   readonly variables: Readonly<Record<string, string>>;
   /** The sockets of the run before. */
   readonly held: readonly HeldSocket[];
+  /** Files of packages that have changed since they were loaded. */
+  readonly changedFiles?: readonly string[] | undefined;
+  /** Why no package may be handed over to this run. */
+  readonly dropsPackages?: string | undefined;
 }
 
 export interface HoldOrders {
@@ -164,12 +226,17 @@ export type PreloadMessage = Readonly<
   | { type: 'leaves-stdin' }
   /** The program loads this file (absolute), or would if the file existed. */
   | { type: 'loads'; file: string }
-  /** A file of the program's own loads this file of a package (absolute). */
-  | ({ type: 'package' } & PackageFile)
+  /** The program has settled. */
+  | { type: 'facts'; facts: LoadFacts }
   /** The process is booted and waits for its release; it has loaded these files (absolute). */
   | { type: 'parked'; files: readonly string[] }
-  /** A package could not be loaded ahead of time; the process ends. */
-  | { type: 'prewarm-failed'; file: string; message: string }
+  /** The parked process is about to load the entry of this index, and waits for an answer. */
+  | { type: 'loading'; index: number }
+  | { type: 'loaded'; index: number; report: EntryReport }
+  /** An audit has ended. `tainted`: entries that need a file which cannot be handed over. */
+  | { type: 'audited'; tainted: readonly string[] }
+  /** The program asks for a package that is not valid for it, and cannot be loaded again. The process waits for its end. */
+  | { type: 'misfit'; why: string }
   /**
    * The program listens on the socket `id`: on a port, or at the path of a Unix socket. `host` is an address, or
    * undefined for all of them.

@@ -307,11 +307,10 @@ export class Program implements Configurable {
       case 'standby':
         this.#emit(event);
         return;
-      case 'prewarm-failed': {
-        const message = `${event.file} cannot be loaded ahead of time (${event.message}): --prewarm is off for now`;
-        this.#emit({ type: 'warning', message });
+      case 'misfit':
+        // The next run starts cold.
+        if (isLive) this.restart('change', false);
         return;
-      }
       case 'needs-loader':
         this.#emit({ type: 'warning', message: plans.loaderAdviceFor(this.#plan) });
         return;

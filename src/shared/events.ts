@@ -145,8 +145,10 @@ export type DevwatchEvent =
   | { readonly type: 'liveReload'; readonly url: string }
   /** The program's own code begins (Node only), `ms` after the cause of the run. */
   | { readonly type: 'begin'; readonly run: number; readonly ms: number }
-  /** A standby process is booted and waits to become the next run. */
-  | { readonly type: 'standby'; readonly pid: number }
+  /**
+   * A standby process is booted and waits to become the next run; `packages`: it has also loaded so many files of packages.
+   */
+  | { readonly type: 'standby'; readonly pid: number; readonly packages?: number }
   /** The folders to watch have been read for a second, and that is not done. */
   | { readonly type: 'scanning'; readonly program: string }
   /**

@@ -10,3 +10,16 @@ export function stampOf(file: string): string {
     return '';
   }
 }
+
+/**
+ * Returns a text that changes with every change of the file, even one that keeps its size and restores its date, as
+ * installers and `cp -p` do; empty if it is missing. Other than `stampOf` it also changes with the file's mode and links.
+ */
+export function exactStampOf(file: string): string {
+  try {
+    const stats = fs.statSync(file, { throwIfNoEntry: false });
+    return stats === undefined ? '' : `${stats.mtimeMs} ${stats.ctimeMs} ${stats.size} ${stats.ino}`;
+  } catch {
+    return '';
+  }
+}

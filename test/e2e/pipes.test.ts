@@ -158,7 +158,8 @@ describe('devwatch closes the pipes', () => {
     await using devwatch = startCaptured(['--prewarm'], project, home.env);
     await home.caller();
     await devwatch.event('standby');
-    expect(pipesOf(devwatch.pid)).toHaveLength(4);
+    // Those of the process that has looked at the packages are closed.
+    await until(() => pipesOf(devwatch.pid).length === 4);
     project.write('server.js', server(1));
     await home.caller();
     expect((await devwatch.event('start', ({ run }) => run === 2)).standby).toBe(true);

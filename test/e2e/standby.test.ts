@@ -122,20 +122,21 @@ describe('--prewarm', () => {
   const packages = {
     'node_modules/one/index.js': reporting,
     'node_modules/two/index.js': reporting,
-    'node_modules/esm/index.mjs': 'export const loadedBeforeBegin = process.env.DEVWATCH_RUN === undefined;',
-    'node_modules/esm/package.json': '{"exports": "./index.mjs"}',
     'node_modules/two/package.json': '{"name": "two"}',
+    'node_modules/prints/index.js': "console.log('printed');",
     'own.js': reporting,
   };
   const commonJs = `
     const [one, two, own] = ['one', 'two', './own.js'].map((name) => require(name).loadedBeforeBegin);
     require(process.env.TEST_DIAL)({ one, two, own, loads: globalThis.loads, parent: require('one').parent });\n`;
 
-  /** Starts a program, whose standby is then ready. */
+  const isLoaded = ({ packages = 0 }: { readonly packages?: number }): boolean => packages > 0;
+
+  /** Starts a program, whose standby has then loaded packages. */
   async function prewarmed(files: Readonly<Record<string, string>>, args = ['--prewarm', 'server.js']): Promise<App> {
     const app = await start({ files: { 'server.js': commonJs, ...packages, ...files }, args });
     await app.caller();
-    await app.event('standby');
+    await app.event('standby', isLoaded);
     return app;
   }
 
@@ -150,34 +151,33 @@ describe('--prewarm', () => {
     for (let run = 0; run < 2; run += 1) {
       const loads = { one: true, two: true, own: false, loads: 3, parent: app.at('server.js') };
       expect(await restart(app)).toMatchObject(loads);
-      await app.event('standby');
+      await app.event('standby', isLoaded);
     }
     app.write('node_modules/one/index.js', `${reporting}// edited`);
-    expect(await restart(app)).toMatchObject({ one: false, two: false });
+    expect(await restart(app)).toMatchObject({ one: false, loads: 3 });
   });
 
   test('loads only the named packages', async () => {
-    await using app = await prewarmed({ '.watchrc': '{"prewarm": ["two"]}' }, ['server.js']);
+    const pure = 'exports.loadedBeforeBegin = process.env.DEVWATCH_RUN === undefined;';
+    const files = { 'node_modules/one/index.js': pure, 'node_modules/two/index.js': pure };
+    await using app = await prewarmed({ ...files, '.watchrc': '{"prewarm": ["two"]}' }, ['server.js']);
     expect(await restart(app)).toMatchObject({ one: false, two: true, own: false });
   });
 
-  test('loads ES modules', async () => {
-    const script = `import { loadedBeforeBegin } from 'esm';
+  test('loads packages for ES modules', async () => {
+    const script = `import one from 'one';
       import { createRequire } from 'node:module';
-      createRequire(import.meta.url)(process.env.TEST_DIAL)({ loadedBeforeBegin });\n`;
+      createRequire(import.meta.url)(process.env.TEST_DIAL)({ one: one.loadedBeforeBegin });\n`;
     await using app = await prewarmed({ 'server.mjs': script }, ['--prewarm', 'server.mjs']);
-    expect(await restart(app, 'server.mjs')).toMatchObject({ loadedBeforeBegin: true });
+    expect(await restart(app, 'server.mjs')).toMatchObject({ one: true });
   });
 
-  test('warns of a package that cannot be loaded, and is off from then on', async () => {
-    await using app = await prewarmed({
-      'node_modules/one/index.js': `if (!require.main) throw new Error('needs a main module');\n${reporting}`,
-    });
-    const { message } = await app.event('warning');
-    expect(message).toBe(
-      `${app.at('node_modules/one/index.js')} cannot be loaded ahead of time (needs a main module): --prewarm is off for now`,
-    );
-    expect(await restart(app)).toMatchObject({ one: false, two: false });
-    expect((await app.event('start', ({ run }) => run === 2)).standby).toBe(true);
+  test('leaves to the program a package that prints, and all packages when import lines have changed', async () => {
+    await using app = await prewarmed({ 'server.js': `require('prints');\n${commonJs}` });
+    await restart(app);
+    await app.until('the second line', () => app.stdout() === 'printed\nprinted\n');
+    await app.event('standby', isLoaded);
+    app.write('server.js', commonJs);
+    expect((await app.caller()).says).toMatchObject({ one: false, two: false, loads: 3 });
   });
 });

@@ -26,6 +26,7 @@ export function readMessages(stream: Duplex, onMessage: (message: PreloadMessage
 }
 
 const isText = (value: unknown): value is string => typeof value === 'string';
+const isTexts = (value: unknown): value is readonly string[] => Array.isArray(value) && value.every(isText);
 const isNumber = (value: unknown): value is number => typeof value === 'number';
 
 /** Whether an optional field is one of these texts. */
@@ -36,9 +37,12 @@ const checks: Readonly<Record<PreloadMessage['type'], (fields: Readonly<Record<s
   'reads-stdin': () => true,
   'leaves-stdin': () => true,
   loads: ({ file }) => isText(file),
-  package: ({ file, kind }) => isText(file) && (kind === 'require' || kind === 'import'),
-  parked: ({ files }) => Array.isArray(files) && files.every(isText),
-  'prewarm-failed': ({ file, message }) => isText(file) && isText(message),
+  facts: ({ facts }) => isFacts(facts),
+  loading: ({ index }) => isNumber(index),
+  loaded: ({ index, report }) => isNumber(index) && isReport(report),
+  audited: ({ tainted }) => isTexts(tainted),
+  misfit: ({ why }) => isText(why),
+  parked: ({ files }) => isTexts(files),
   listens: ({ id, key, port, path, host, protocol, role }) =>
     isText(id) &&
     isText(key) &&
@@ -60,6 +64,32 @@ const checks: Readonly<Record<PreloadMessage['type'], (fields: Readonly<Record<s
 };
 
 const faults: readonly unknown[] = [undefined, 'defect', 'uncaught-error'];
+
+const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null ? { ...value } : {};
+
+function isFacts(value: unknown): boolean {
+  const { entries, variables, own, learned, isCommonJs } = fieldsOf(value);
+  return (
+    typeof isCommonJs === 'boolean' &&
+    Array.isArray(entries) &&
+    entries.map(fieldsOf).every(({ file, kind }) => isText(file) && (kind === 'require' || kind === 'import')) &&
+    Object.values(fieldsOf(variables)).every((one) => one === null || isText(one)) &&
+    isTexts(own) &&
+    (learned === undefined || isTexts(learned))
+  );
+}
+
+function isReport(value: unknown): boolean {
+  const { file, ms, files, blames, effects, touches, variables } = fieldsOf(value);
+  return (
+    isText(file) &&
+    isNumber(ms) &&
+    [files, effects, touches, variables].every(isTexts) &&
+    Array.isArray(blames) &&
+    blames.map(fieldsOf).every((blame) => isText(blame.file) && isText(blame.why))
+  );
+}
 
 const isMissingModule = (value: unknown): boolean =>
   typeof value === 'object' &&

@@ -11,6 +11,7 @@ import { platform } from '../platform.ts';
 import type { HeldPorts } from '../sockets/held-ports.ts';
 import { makeBlocking, type PassedSocket, withSockets } from '../sockets/passed-sockets.ts';
 import type { Slot } from '../sockets/slots.ts';
+import type { Prewarm } from '../standby/packages.ts';
 import { type Containment, type Invocation, type ProcessTree, rootOf } from '../tree/tree.ts';
 import { channelDescriptor, channelVariable, ipcCommand, readMessages } from './channel.ts';
 import type { Command } from './command.ts';
@@ -33,8 +34,8 @@ export interface ChildOptions {
   readonly relay: boolean;
   /** A Node program reports each file of its own that it loads. */
   readonly reportLoads: boolean;
-  /** A Node program reports the packages it loads (all, or those named), for standbys to load ahead of time. */
-  readonly prewarm: boolean | readonly string[];
+  /** The packages of a Node program that standbys load ahead of time. */
+  readonly prewarm: Prewarm;
   /** A Node program's listening sockets outlive its runs (sockets/held-ports.ts). */
   readonly hold: boolean;
   readonly isPinged: boolean;

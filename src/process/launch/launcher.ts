@@ -65,10 +65,11 @@ export class Launcher {
     const standby = options.standby ? this.#standbys.take(common, variables) : undefined;
     const child = standby ?? this.#start({ ...common, env: { ...common.env, ...variables } });
     if ('failure' in child) return unstartedProgram(child.failure, options, listener);
-    const onPackage = options.standby ? this.#standbys.launched(common, child, listener) : () => {};
+    const onMisfit = (): void => this.#standbys.onMisfit();
+    const onFacts = options.standby ? this.#standbys.launched(common, child, listener) : () => {};
     const program = new ContainedProgram({
       ...this.#options,
-      ...{ child, fromStandby: standby !== undefined, options, listener, onPackage },
+      ...{ child, fromStandby: standby !== undefined, options, listener, onFacts, onMisfit },
       heldPorts: this.#heldPorts,
       previousOutput: this.#output,
     });

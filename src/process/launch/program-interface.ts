@@ -6,7 +6,7 @@ import type { Server } from '../../shared/server.ts';
 
 /** An event of one run of a program. */
 export type ProgramEvent =
-  | Extract<PreloadMessage, { type: 'begins' | 'leaves-stdin' | 'loads' | 'prewarm-failed' }>
+  | Extract<PreloadMessage, { type: 'begins' | 'leaves-stdin' | 'loads' | 'misfit' }>
   /** The program ends, because Node itself cannot run its TypeScript. */
   | { readonly type: 'needs-loader' }
   /** The program listens; a Unix socket has no port. */
@@ -24,8 +24,8 @@ export type ProgramEvent =
    * that it did not find. Emitted exactly once.
    */
   | ({ readonly type: 'exit'; readonly outcome: Outcome } & EndFacts)
-  /** A standby is ready for the next run. */
-  | { readonly type: 'standby'; readonly pid: number }
+  /** A standby is ready for the next run. `packages`: the number of their files that it has loaded. */
+  | { readonly type: 'standby'; readonly pid: number; readonly packages?: number }
   /** The program had ended, but its process waited until its debugger disconnects. It was killed. */
   | { readonly type: 'killed-waiting' }
   /** After `end`: the tree is gone, except for `survivors`. Emitted at most once. */

@@ -1,6 +1,6 @@
 /** A run of a program, from its start until its process tree is gone. */
 
-import type { Drain, OpenWork, PackageFile, PreloadMessage, UncaughtError } from '../../preload/protocol.ts';
+import type { Drain, LoadFacts, OpenWork, PreloadMessage, UncaughtError } from '../../preload/protocol.ts';
 import { type CancelTimer, systemClock } from '../../shared/clock.ts';
 import { createDeferred } from '../../shared/deferred.ts';
 import { describeOutcome, type Outcome, type Remainder, type StopStage, type Survivor } from '../../shared/events.ts';
@@ -27,8 +27,10 @@ export interface ProgramContext extends Pick<LauncherOptions, 'clock' | 'modes' 
   readonly heldPorts: HeldPorts;
   /** Captured output of the run before. */
   readonly previousOutput?: OutputStreams | undefined;
-  /** The program loads a file of a package. */
-  readonly onPackage: (item: PackageFile) => void;
+  /** The program has settled, and reports what it has loaded. */
+  readonly onFacts: (facts: LoadFacts) => void;
+  /** The program asks for a package that this process cannot give it. */
+  readonly onMisfit: () => void;
   /** Finds a stream of devwatch that has no reader; tests replace it. */
   readonly findUnread?: typeof findUnreadStream;
 }
@@ -151,7 +153,7 @@ export class ContainedProgram implements RunningProgram {
   }
 
   #onMessage(message: PreloadMessage): void {
-    const { child, clock, heldPorts, listener, onPackage } = this.#context;
+    const { child, clock, heldPorts, listener, onFacts, onMisfit } = this.#context;
     switch (message.type) {
       case 'begins':
         this.#beganAt = clock.now();
@@ -165,8 +167,14 @@ export class ContainedProgram implements RunningProgram {
         this.hasReadTerminal = true;
         child.answer(listener.onReadsInput());
         return;
-      case 'package':
-        onPackage({ file: message.file, kind: message.kind });
+      case 'facts':
+        onFacts(message.facts);
+        return;
+      case 'misfit':
+        onMisfit();
+        listener.onEvent(message);
+        // The process ends itself. It is being stopped by now, so that its end is no crash.
+        child.answer(null);
         return;
       case 'address-in-use':
         // A program that handles the error may try another port.

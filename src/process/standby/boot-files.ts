@@ -2,9 +2,8 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
-import type { PackageFile } from '../../preload/protocol.ts';
 import { attempt } from '../../shared/errors.ts';
-import { stampOf } from '../../shared/file-stamp.ts';
+import { exactStampOf } from '../../shared/file-stamp.ts';
 import type { ChildOptions } from '../launch/child.ts';
 import { foldersAbove, realHost } from '../launch/host.ts';
 import { basesOf } from '../launch/packages.ts';
@@ -25,11 +24,10 @@ export class BootFiles {
   readonly #stamps = new Map<string, string>();
 
   /** To be created just before the standby is started. */
-  constructor(options: ChildOptions, packages: readonly PackageFile[]) {
+  constructor(options: ChildOptions) {
     this.#folder = options.folder;
     this.#folderStats = statsOf(options.folder);
     this.#stamp(filesReadAtStart(options));
-    for (const { file } of packages) this.#stamp([file, ...manifestOf(file)]);
   }
 
   /** Adds files that the standby has loaded. Returns false if it may have read an older content of one of them. */
@@ -42,22 +40,16 @@ export class BootFiles {
   areUnchanged(): boolean {
     const stats = statsOf(this.#folder);
     const isSameFolder = stats?.ino === this.#folderStats?.ino && stats?.dev === this.#folderStats?.dev;
-    return isSameFolder && [...this.#stamps].every(([file, stamp]) => stampOf(file) === stamp);
+    return isSameFolder && [...this.#stamps].every(([file, stamp]) => exactStampOf(file) === stamp);
   }
 
   #stamp(files: readonly string[]): void {
-    for (const file of files) if (!this.#stamps.has(file)) this.#stamps.set(file, stampOf(file));
+    for (const file of files) if (!this.#stamps.has(file)) this.#stamps.set(file, exactStampOf(file));
   }
 }
 
 /** Returns undefined for a name that is not a file: loaders give modules such names. */
 const statsOf = (file: string): fs.Stats | undefined => attempt(() => fs.statSync(file));
-
-/** Node reads the manifest of a package to find its files. */
-function manifestOf(file: string): string[] {
-  const [folder] = /^.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+/.exec(file) ?? [];
-  return folder === undefined ? [] : [path.join(folder, 'package.json')];
-}
 
 /** Files that Node, loaders and packages such as dotenv read at their start, watched or not, existing or not. */
 function filesReadAtStart({ command, folder, env }: ChildOptions): string[] {

@@ -9,7 +9,7 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
-import type { HeldSocket, PackageFile, ParkOrders, Release } from '../../preload/protocol.ts';
+import type { HeldSocket, LoadFacts, ParkOrders, PreloadMessage, Release } from '../../preload/protocol.ts';
 import type { CancelTimer, Clock } from '../../shared/clock.ts';
 import { openCache } from '../../shared/user-folders.ts';
 import type { Child, ChildOptions, StartedChild } from '../launch/child.ts';
@@ -19,6 +19,8 @@ import { stdinIsTerminal } from '../launch/tty.ts';
 import { cpuTimeOf, readProc } from '../tree/proc.ts';
 import { terminateTree } from '../tree/terminate.ts';
 import { BootFiles } from './boot-files.ts';
+import type { Loading } from './loading.ts';
+import { StandbyPackages } from './packages.ts';
 import { planParking } from './parking-plan.ts';
 
 export interface StandbyContext {
@@ -49,73 +51,102 @@ interface Run {
   readonly options: ChildOptions;
   readonly pid: number;
   readonly startedAt: number;
+  /** Epoch ms. */
+  readonly startedAtEpochMs: number;
   readonly listener: EventListener;
-  /** The packages that it has loaded, in this order. */
-  readonly packages: PackageFile[];
 }
 
 interface Standby {
   readonly child: Child;
   readonly key: string;
-  /** The packages that it loads ahead of time. */
-  readonly packages: readonly PackageFile[];
   readonly files: BootFiles;
-  isReady: boolean;
+  /** It waits for an answer: the release, or packages to load. */
+  isParked: boolean;
+  /** The packages that it loads, or has loaded, ahead of time. */
+  loading: Loading | undefined;
 }
 
 export class StandbyPool {
   readonly #context: StandbyContext;
   readonly #standbys = new Set<Standby>();
   readonly #terminations = new Set<Promise<unknown>>();
+  readonly #packages: StandbyPackages;
   #run: Run | undefined;
-  /** The standby that became a run last. The run does not report the packages that it has loaded ahead of time. */
-  #taken: Standby | undefined;
   #cancelCheck: CancelTimer = () => {};
   /** Set while restarts follow each other quickly. */
   #cancelCalm: CancelTimer | undefined;
   #isClosed = false;
-  /** A package could not be loaded ahead of time, and no file read at boot has changed since. */
-  #prewarmFails = false;
 
   constructor(context: StandbyContext) {
     this.#context = context;
+    const { clock, cpuTime = cpuTimeOf } = context;
+    this.#packages = new StandbyPackages({
+      ...{ clock, cpuTime },
+      start: (options) => this.#park(options),
+      discard: (child) => this.#discardChild(child),
+      onReady: () => this.#loadPackages(),
+    });
   }
 
   /** Releases a standby with the run's own variables; returns undefined if none fits the options. */
   take(options: ChildOptions, variables: Readonly<Record<string, string>>): Child | undefined {
     const key = keyOf(options);
     for (const standby of this.#standbys) {
-      // Loading packages may fail, or never end.
-      const isLoading = !standby.isReady && standby.packages.length > 0;
-      if (isLoading || !standby.files.areUnchanged()) this.#discard(standby);
+      if (standby.loading?.isStuck === true || !standby.files.areUnchanged()) this.#discard(standby);
     }
-    const fitting = [...this.#standbys].find((standby) => standby.key === key);
-    if (fitting === undefined) return undefined;
-    this.#standbys.delete(fitting);
-    this.#taken = fitting;
-    const release: Release = { variables, held: options.hold ? this.#context.held() : [] };
-    fitting.child.answer(release);
-    fitting.child.process.ref();
-    return fitting.child;
+    const fitting = [...this.#standbys].filter((standby) => standby.key === key);
+    // The one that has loaded most.
+    const [best] = fitting.sort((one, other) => (other.loading?.fileCount ?? 0) - (one.loading?.fileCount ?? 0));
+    if (best === undefined) return undefined;
+    const validity = this.#validityOf(best);
+    if (validity === undefined) {
+      this.#discard(best);
+      return this.take(options, variables);
+    }
+    this.#standbys.delete(best);
+    const release: Release = { variables, held: options.hold ? this.#context.held() : [], ...validity };
+    best.loading?.close();
+    best.child.answer(release);
+    best.child.process.ref();
+    return best.child;
   }
 
-  /** Prepares standbys for runs like this one, once it has settled. The returned function takes the packages it loads. */
-  launched(options: ChildOptions, child: Child, listener: EventListener): (item: PackageFile) => void {
-    const packages = this.#taken?.child === child ? [...this.#taken.packages] : [];
-    const onPackage = (item: PackageFile): void => {
-      if (!packages.some(({ file, kind }) => file === item.file && kind === item.kind)) packages.push(item);
-    };
-    if (this.#isClosed) return onPackage;
+  /** Says which of its packages a standby must not hand over. Undefined if the process is of no use. */
+  #validityOf({ loading }: Standby): Pick<Release, 'changedFiles' | 'dropsPackages'> | undefined {
+    if (loading === undefined || loading.files.isEmpty) return {};
+    const drops = (why: string) => (loading.isIncurable ? undefined : { dropsPackages: why });
+    if (!this.#packages.hasSameImports) return drops('import lines have changed');
+    if (loading.files.isReinstalled) {
+      this.#packages.reset();
+      return drops('packages have been installed');
+    }
+    const changedFiles = loading.files.changed;
+    if (changedFiles.length === 0) return {};
+    return loading.isIncurable ? undefined : { changedFiles };
+  }
+
+  /** Prepares standbys for runs like this one, once it has settled. The returned function takes what the run reports. */
+  launched(options: ChildOptions, child: Child, listener: EventListener): (facts: LoadFacts) => void {
+    if (this.#isClosed) return () => {};
     const startedAt = this.#context.clock.now();
     if (this.#run !== undefined && startedAt - this.#run.startedAt < quickGapMs) this.#beginQuickPeriod();
-    this.#run = { options, pid: child.pid, startedAt, listener, packages };
+    const run = { options, pid: child.pid, startedAt, startedAtEpochMs: Date.now(), listener };
+    this.#run = run;
     this.#awaitSettled();
-    return onPackage;
+    return (facts) => {
+      if (run === this.#run) this.#packages.onFacts(facts, run);
+    };
+  }
+
+  /** A program asks for a package that was loaded ahead of time and is not valid for it: its process is of no use. */
+  onMisfit(): void {
+    this.#packages.excludeIncurable();
+    for (const standby of this.#standbys) if (standby.loading !== undefined) this.#discard(standby);
   }
 
   /** Discards all standbys; new ones are prepared as after a launch. Resolves when the old ones are gone. */
   async discard(): Promise<void> {
-    this.#prewarmFails = false;
+    this.#packages.reset();
     for (const standby of this.#standbys) this.#discard(standby);
     if (this.#run !== undefined) this.#awaitSettled();
     await Promise.all(this.#terminations);
@@ -125,6 +156,7 @@ export class StandbyPool {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#run = undefined;
+    this.#packages.close();
     this.#cancelCheck();
     this.#cancelCalm?.();
     await this.discard();
@@ -159,47 +191,72 @@ export class StandbyPool {
     const key = keyOf(options);
     for (const standby of this.#standbys) if (standby.key !== key) this.#discard(standby);
     if (this.#standbys.size >= (this.#cancelCalm === undefined ? 1 : 2)) return;
+    const files = new BootFiles(options);
+    const child = this.#park(options);
+    if (child === undefined || 'failure' in child) return;
+    this.#add({ child, key, files, isParked: false, loading: undefined }, run);
+  }
+
+  /** Starts a process that parks; returns undefined if that is impossible now. */
+  #park(options: ChildOptions): StartedChild | undefined {
     const plan = planParking(options.command, options.env);
-    if (plan === undefined || (options.stdin === 'inherit' && isStdinNonBlocking())) return;
+    if (plan === undefined || (options.stdin === 'inherit' && isStdinNonBlocking())) return undefined;
     // Node would print that it is missing, while devwatch is being reinstalled.
-    if (findPreload() === undefined) return;
-    const packages = this.#prewarmFails ? [] : run.packages.filter(({ file }) => isSelected(file, options.prewarm));
-    const files = new BootFiles(options, packages);
+    if (findPreload() === undefined) return undefined;
     const samples = plan.samples.length === 0 ? [] : samplesOf(plan.samples, options.env);
     const command = { ...options.command, nodeArgs: plan.nodeArgs };
-    const child = this.#context.start({ ...options, command }, { where: plan.where, packages, samples });
-    if (!('failure' in child)) this.#add({ child, key, packages, files, isReady: false }, run);
+    return this.#context.start({ ...options, command }, { where: plan.where, samples });
   }
 
   #add(standby: Standby, run: Run): void {
-    const { child, files } = standby;
+    const { child } = standby;
     this.#standbys.add(standby);
     child.process.once('exit', () => this.#standbys.delete(standby));
     child.receive((message) => {
-      if (message.type === 'reads-stdin') {
-        child.answer('');
-      } else if (message.type === 'prewarm-failed') {
-        this.#prewarmFails = true;
-        run.listener.onEvent(message);
-        this.#discard(standby);
-        if (run === this.#run) this.#prepare(run);
-      } else if (message.type === 'parked' && !files.add(message.files)) {
-        // Do not replace it: a program that rewrites what it loads would respawn standbys for ever.
-        this.#discard(standby);
-      } else if (message.type === 'parked') {
-        standby.isReady = true;
-        run.listener.onEvent({ type: 'standby', pid: child.pid });
-        // The second one is booted when the first one is ready.
-        if (run === this.#run) this.#prepare(run);
-      }
+      if (message.type === 'reads-stdin') child.answer('');
+      else if (message.type === 'parked') this.#onParked(standby, message, run);
+      else standby.loading?.onMessage(message);
     });
     // A standby does not keep devwatch alive.
     child.process.unref();
   }
 
+  #onParked(standby: Standby, { files }: Extract<PreloadMessage, { type: 'parked' }>, run: Run): void {
+    const { child, loading } = standby;
+    // It may have been discarded since.
+    if (!this.#standbys.has(standby)) return;
+    if (!standby.files.add(files)) {
+      // Do not replace it: a program that rewrites what it loads would respawn standbys for ever.
+      this.#discard(standby);
+      return;
+    }
+    standby.isParked = true;
+    const ready = loading === undefined ? {} : { packages: loading.fileCount };
+    run.listener.onEvent({ type: 'standby', pid: child.pid, ...ready });
+    this.#loadPackages();
+    // The second one is booted when the first one is ready.
+    if (run === this.#run && loading === undefined) this.#prepare(run);
+  }
+
+  /** Loads packages in one of the standbys, once there is something to load. */
+  #loadPackages(): void {
+    const run = this.#run;
+    if (run === undefined || [...this.#standbys].some(({ loading }) => loading !== undefined)) return;
+    const key = keyOf(run.options);
+    const standby = [...this.#standbys].find((one) => one.isParked && one.key === key);
+    if (standby === undefined) return;
+    standby.loading = this.#packages.load(standby.child, run.options);
+    if (standby.loading !== undefined) standby.isParked = false;
+  }
+
   #discard(standby: Standby): void {
     this.#standbys.delete(standby);
-    const { tree, process } = standby.child;
+    standby.loading?.close();
+    this.#discardChild(standby.child);
+  }
+
+  #discardChild({ tree, process }: Child): void {
+    for (const standby of this.#standbys) if (standby.child.process === process) this.#standbys.delete(standby);
     const { gone, scanNow } = terminateTree(tree, { signal: 'SIGKILL', graceMs: 0, clock: this.#context.clock });
     process.once('exit', scanNow);
     this.#terminations.add(gone);
@@ -216,10 +273,6 @@ function samplesOf(names: readonly string[], env: NodeJS.ProcessEnv): string[] {
 /** Decides whether a standby fits a run: by everything that can no longer be changed in a started process. */
 const keyOf = ({ command: { file, nodeArgs, args }, ...rest }: ChildOptions): string =>
   JSON.stringify([file, nodeArgs, args, rest]);
-
-/** Whether a file belongs to a package that is loaded ahead of time. */
-const isSelected = (file: string, prewarm: ChildOptions['prewarm']): boolean =>
-  typeof prewarm === 'boolean' ? prewarm : prewarm.some((name) => file.includes(`/node_modules/${name}/`));
 
 /**
  * Whether stdin is a non-blocking pipe. libuv makes descriptors 0 to 2 of a new process blocking, and so for

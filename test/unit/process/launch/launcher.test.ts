@@ -68,7 +68,7 @@ describe('a launcher', () => {
     expect(launch({ standby: true }).fromStandby).toBe(false);
     clock.advance(1000);
     const standby = starts[1]?.child;
-    expect(starts[1]?.park).toEqual({ where: 'here', packages: [], samples: [] });
+    expect(starts[1]?.park).toEqual({ where: 'here', samples: [] });
     standby?.report({ type: 'parked', files: [] });
     expect(events).toEqual([{ type: 'standby', pid: standby?.pid }]);
     const program = launch({ standby: true, variables: { RUN: '2' } });

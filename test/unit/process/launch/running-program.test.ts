@@ -37,7 +37,8 @@ function run(options: Partial<LaunchOptions> = {}, findUnread: ProgramContext['f
     modes: { save: () => {}, restore: () => calls.push('restore') },
     heldPorts,
     output: undefined,
-    onPackage: () => {},
+    onFacts: () => {},
+    onMisfit: () => {},
     findUnread,
   });
   return { child, program, clock, heldPorts, events, calls, types: () => events.map(({ type }) => type) };

@@ -11,8 +11,6 @@ const files = {
   'config/base.json': '{ "extends": "./deep/tsconfig.json" }',
   'config/deep/tsconfig.json': '{}',
   'node_modules/@scope/base/tsconfig.json': '{}',
-  'node_modules/dep/package.json': '{}',
-  'node_modules/dep/index.js': '',
   'app/server.cjs': '',
   'app/tsconfig.json': '{}',
   'ca.pem': '',
@@ -26,8 +24,7 @@ const optionsIn = (project: Project): ChildOptions => ({
   env: { NODE_EXTRA_CA_CERTS: 'ca.pem' },
 });
 
-const bootFilesIn = (project: Project): BootFiles =>
-  new BootFiles(optionsIn(project), [{ file: project.at('node_modules/dep/index.js'), kind: 'import' }]);
+const bootFilesIn = (project: Project): BootFiles => new BootFiles(optionsIn(project));
 
 describe('boot files', () => {
   test.each([...Object.keys(files).filter((file) => file !== 'app/server.cjs'), '.env.local', 'app/package.json'])(
@@ -50,7 +47,7 @@ describe('boot files', () => {
 
   test('are changed by another folder that takes the path of the working folder', async () => {
     await using project = createProject({ 'app/server.cjs': '' });
-    const bootFiles = new BootFiles({ ...childOptions, folder: project.at('app') }, []);
+    const bootFiles = new BootFiles({ ...childOptions, folder: project.at('app') });
     fs.renameSync(project.at('app'), project.at('old'));
     fs.mkdirSync(project.at('app'));
     expect(bootFiles.areUnchanged()).toBe(false);
@@ -59,7 +56,7 @@ describe('boot files', () => {
   test('include the files that the standby has loaded', async () => {
     await using project = createProject({ 'loader.js': '' });
     fs.utimesSync(project.at('loader.js'), 0, 0);
-    const bootFiles = new BootFiles(childOptions, []);
+    const bootFiles = new BootFiles(childOptions);
     bootFiles.add([project.at('loader.js')]);
     project.write('loader.js', 'changed');
     expect(bootFiles.areUnchanged()).toBe(false);
@@ -67,13 +64,13 @@ describe('boot files', () => {
 
   test('refuse a loaded file that was saved after the start of the standby', async () => {
     await using project = createProject({ 'loader.js': '' });
-    const bootFiles = new BootFiles(childOptions, []);
+    const bootFiles = new BootFiles(childOptions);
     project.write('loader.js', 'changed');
     expect(bootFiles.add([project.at('loader.js')])).toBe(false);
   });
 
   test('accept a name under which a loader keeps a module and that is not a file', () => {
-    const bootFiles = new BootFiles(childOptions, []);
+    const bootFiles = new BootFiles(childOptions);
     expect(bootFiles.add(['/project/a.ts?namespace=1'])).toBe(true);
     expect(bootFiles.areUnchanged()).toBe(true);
   });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { HeldSocket, PackageFile, ParkOrders } from '../../../../src/preload/protocol.ts';
+import type { HeldSocket, LoadFacts, ParkOrders } from '../../../../src/preload/protocol.ts';
 import type { Child, ChildOptions } from '../../../../src/process/launch/child.ts';
 import type { ProgramEvent } from '../../../../src/process/launch/program-interface.ts';
 import { StandbyPool } from '../../../../src/process/standby/pool.ts';
@@ -12,13 +12,10 @@ function open() {
   const started: FakeChild[] = [];
   const released = new Set<Child>();
   const events: ProgramEvent[] = [];
-  /** The packages that each standby is to load ahead of time. */
-  const packagesOf: (readonly PackageFile[])[] = [];
   let cpu = 0;
-  const start = (_?: ChildOptions, park?: ParkOrders): FakeChild => {
+  const start = (_?: ChildOptions, __?: ParkOrders): FakeChild => {
     const child = new FakeChild(100 + started.length);
     started.push(child);
-    if (park !== undefined) packagesOf.push(park.packages);
     return child;
   };
   const held: HeldSocket[] = [];
@@ -29,18 +26,17 @@ function open() {
     clock,
     pool,
     events,
-    packagesOf,
     held,
     /** Uses CPU time, in ms. */
     work(ms: number) {
       cpu += ms;
     },
-    /** Starts a run that loads these packages; returns its standby. */
-    launch: (run: ChildOptions = options, packages: readonly PackageFile[] = []) => {
+    /** Starts a run that reports these facts; returns its standby. */
+    launch: (run: ChildOptions = options, facts?: LoadFacts) => {
       const standby = pool.take(run, {});
       if (standby !== undefined) released.add(standby);
-      const onPackage = pool.launched(run, standby ?? start(), { onEvent: (event) => events.push(event) });
-      for (const item of packages) onPackage(item);
+      const onFacts = pool.launched(run, standby ?? start(), { onEvent: (event) => events.push(event) });
+      if (facts !== undefined) onFacts(facts);
       return standby;
     },
     /** The standbys that are alive and not released. */
@@ -53,9 +49,9 @@ function open() {
 }
 
 /** A pool whose first run has a standby that is booting. */
-function openWithStandby(run?: ChildOptions, packages?: readonly PackageFile[]) {
+function openWithStandby(run?: ChildOptions) {
   const world = open();
-  world.launch(run, packages);
+  world.launch(run);
   world.clock.advance(2000);
   const [standby] = world.waiting();
   if (standby === undefined) throw new Error('no standby was prepared');
@@ -173,43 +169,6 @@ describe('a run takes a standby', () => {
     project.write('.env', 'changed');
     expect(launch(run)).toBeUndefined();
     expect(standby.isAlive).toBe(false);
-  });
-});
-
-describe('with packages to load ahead of time', () => {
-  const express: PackageFile = { file: '/project/node_modules/express/index.js', kind: 'require' };
-  const prewarmed: ChildOptions = { ...options, prewarm: true };
-
-  test('a standby that is still loading is not taken, because it may never end', () => {
-    const { launch, standby } = openWithStandby(prewarmed, [express]);
-    expect(launch(prewarmed)).toBeUndefined();
-    expect(standby.isAlive).toBe(false);
-  });
-
-  test('a standby that is booting without packages is taken', () => {
-    const { launch, standby } = openWithStandby(prewarmed);
-    expect(launch(prewarmed)).toBe(standby);
-  });
-
-  test('a standby loads each package once, however often it is reported', () => {
-    const { clock, launch, park, packagesOf } = open();
-    launch(prewarmed, [express]);
-    for (let run = 0; run < 3; run += 1) {
-      clock.advance(3000);
-      park();
-      expect(launch(prewarmed, [express])).toBeDefined();
-    }
-    expect(packagesOf.slice(0, 3)).toEqual([[express], [express], [express]]);
-  });
-
-  test('a package that fails to load is reported, and later standbys load none until they are discarded', async () => {
-    const { clock, pool, events, packagesOf, standby } = openWithStandby(prewarmed, [express]);
-    standby.report({ type: 'prewarm-failed', file: express.file, message: 'broken' });
-    expect(events).toEqual([{ type: 'prewarm-failed', file: express.file, message: 'broken' }]);
-    expect([standby.isAlive, packagesOf]).toEqual([false, [[express], []]]);
-    await pool.discard();
-    clock.advance(2000);
-    expect(packagesOf).toEqual([[express], [], [express]]);
   });
 });
 

@@ -1,0 +1,160 @@
+/**
+ * Notices, while packages are loaded, what they do that cannot be handed over to the program, or that would happen twice:
+ * prints, child processes, the end of the process, hooks of the module loader.
+ */
+
+import type { bindingOf as BindingOf, callersOf as CallersOf, ModuleClass } from './internals.cts';
+import type { Patches } from './patches.cts';
+import type { Recorder } from './recorder.cts';
+
+const { bindingOf, callersOf, nodeModule } = require('./internals.cjs') as {
+  bindingOf: typeof BindingOf;
+  callersOf: typeof CallersOf;
+  nodeModule: ModuleClass;
+};
+
+type WithPrototype = { readonly prototype: object } | undefined;
+
+const writes = 'writeUtf8String writeAsciiString writeLatin1String writeUcs2String writeBuffer writev';
+const changesOfProcess = 'chdir setuid setgid setSourceMapsEnabled setUncaughtExceptionCaptureCallback';
+
+/** Returns whether Node has copied all properties of `process`, for `import 'node:process'`. */
+type WasCopied = () => boolean;
+
+function noticeDeeds(recorder: Recorder, patches: Patches): WasCopied {
+  noticeChildren(recorder, patches);
+  noticePrints(recorder, patches);
+  for (const name of ['exit', 'reallyExit', 'abort', 'kill']) {
+    patches.add(process, name, () => {
+      recorder.blame('ends the process, or sends signals');
+      throw new Error(`process.${name} is not available while packages are loaded ahead of time`);
+    });
+  }
+  for (const name of changesOfProcess.split(' ')) {
+    patches.add(process, name, (_, proceed) => {
+      recorder.blame(`calls process.${name}`);
+      return proceed();
+    });
+  }
+  patches.add(process, 'umask', (args, proceed) => {
+    if (args.length > 0) recorder.blame('calls process.umask');
+    return proceed();
+  });
+  noticeObservers(recorder, patches);
+  noticeEvaluation(recorder, patches);
+  return noticeStreams(recorder, patches);
+}
+
+function noticeChildren(recorder: Recorder, patches: Patches): void {
+  const { Process } = (bindingOf('process_wrap') ?? {}) as { Process?: WithPrototype };
+  for (const target of [bindingOf('spawn_sync'), Process?.prototype]) {
+    patches.add(target, 'spawn', (_, proceed) => {
+      recorder.blame('starts a process');
+      return proceed();
+    });
+  }
+}
+
+function noticePrints(recorder: Recorder, patches: Patches): void {
+  const { TTY } = (bindingOf('tty_wrap') ?? {}) as { TTY?: WithPrototype };
+  const { Pipe } = (bindingOf('pipe_wrap') ?? {}) as { Pipe?: WithPrototype };
+  for (const prototype of [TTY?.prototype, Pipe?.prototype]) {
+    if (prototype === undefined) continue;
+    for (const object of [prototype, Reflect.getPrototypeOf(prototype)]) {
+      if (object === null) continue;
+      for (const name of writes.split(' ')) {
+        if (!Object.hasOwn(object, name)) continue;
+        // The program prints it when it loads the file itself. Standard streams are written synchronously.
+        patches.add(object, name, () => {
+          recorder.blame('prints');
+          return 0;
+        });
+      }
+    }
+  }
+  patches.add(process, 'emitWarning', () => recorder.blame('warns'));
+}
+
+/** Notices observers of Node's own events, and hooks of the module loader. */
+function noticeObservers(recorder: Recorder, patches: Patches): void {
+  const { Channel } = require('node:diagnostics_channel') as typeof import('node:diagnostics_channel');
+  const { createHook } = require('node:async_hooks') as typeof import('node:async_hooks');
+  const hook = Reflect.getPrototypeOf(createHook({}));
+  const noticed: readonly (readonly [unknown, string, string])[] = [
+    [Channel.prototype, 'subscribe', 'subscribes to channels of Node'],
+    [hook, 'enable', 'observes asynchronous calls'],
+    [nodeModule, 'register', 'hooks the module loader'],
+    [nodeModule, 'registerHooks', 'hooks the module loader'],
+    [require('node:v8'), 'setFlagsFromString', 'sets flags of V8'],
+  ];
+  for (const [object, name, why] of noticed) {
+    patches.add(object, name, (_, proceed) => {
+      recorder.blame(why);
+      return proceed();
+    });
+  }
+}
+
+function noticeEvaluation(recorder: Recorder, patches: Patches): void {
+  patches.add(nodeModule, '_resolveFilename', (_, proceed) => {
+    const { isResolving } = recorder;
+    recorder.isResolving = true;
+    try {
+      return proceed();
+    } finally {
+      recorder.isResolving = isResolving;
+    }
+  });
+  const { load } = nodeModule.prototype;
+  const value = function (this: ModuleClass['prototype'], file: string): void {
+    const { current } = recorder;
+    if (current === undefined) {
+      load.call(this, file);
+      return;
+    }
+    const record = recorder.recordOf(file, current);
+    record.module = this;
+    record.loadedBy = recorder.evaluating.at(-1);
+    recorder.evaluating.push(file);
+    if (!file.includes('node_modules')) recorder.blame('loads a file of the program');
+    try {
+      load.call(this, file);
+    } finally {
+      recorder.evaluating.pop();
+    }
+  };
+  patches.replace(nodeModule.prototype, 'load', { value });
+}
+
+/**
+ * Notices that stdin is opened. For `import 'node:process'` Node reads all properties once; it gets nothing for the
+ * streams, which would be opened by that.
+ */
+function noticeStreams(recorder: Recorder, patches: Patches): WasCopied {
+  let wasCopied = false;
+  for (const name of ['stdin', 'stdout', 'stderr'] as const) {
+    const { get } = Reflect.getOwnPropertyDescriptor(process, name) ?? {};
+    if (get === undefined) continue;
+    const read = (): unknown => {
+      if (recorder.current === undefined) return get.call(process);
+      if (callersOf(read, 3).some((site) => site.getFileName() === 'node:internal/bootstrap/realm')) {
+        wasCopied = true;
+        return undefined;
+      }
+      if (name === 'stdin') recorder.blame('opens stdin');
+      const { isOpeningStream } = recorder;
+      recorder.isOpeningStream = true;
+      try {
+        return get.call(process);
+      } finally {
+        recorder.isOpeningStream = isOpeningStream;
+      }
+    };
+    patches.replace(process, name, { get: read });
+  }
+  return () => wasCopied;
+}
+
+export type { noticeDeeds };
+
+module.exports = { noticeDeeds };

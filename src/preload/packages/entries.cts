@@ -1,0 +1,171 @@
+/** Loads what the program asked for in its last run, one entry after the other, and judges each. */
+
+import type { PackageEntry } from '../protocol.ts' with { 'resolution-mode': 'import' };
+import type { Exports as ExportsClass } from './exports.cts';
+import type { Change, Ground, GroundState } from './ground.cts';
+import type { LoadedModule, ModuleClass, withoutDeprecation as WithoutDeprecation } from './internals.cts';
+import type { MainModule } from './main-module.cts';
+import type { EntryRecord, Recorder } from './recorder.cts';
+import type { Resources } from './resources.cts';
+import type { addUnseenWrites as AddUnseenWrites } from './variables.cts';
+
+const { types } = require('node:util') as typeof import('node:util');
+const { Exports } = require('./exports.cjs') as { Exports: typeof ExportsClass };
+const { nodeModule, withoutDeprecation } = require('./internals.cjs') as {
+  nodeModule: ModuleClass;
+  withoutDeprecation: typeof WithoutDeprecation;
+};
+const { addUnseenWrites } = require('./variables.cjs') as { addUnseenWrites: typeof AddUnseenWrites };
+
+/** Properties of `node:module` that decide how files are found and loaded. */
+const loaderKeys = new Set(
+  '_load _resolveFilename _findPath _nodeModulePaths _resolveLookupPaths _initPaths wrap runMain _preloadModules register registerHooks createRequire _extensions _cache _pathCache globalPaths'.split(
+    ' ',
+  ),
+);
+const hooksLoader = 'hooks the module loader';
+/** Extensions whose loading a package must not change. */
+const commonExtensions = new Set(['.js', '.json', '.node', '.ts']);
+
+interface EntriesContext {
+  readonly ground: Ground;
+  readonly recorder: Recorder;
+  readonly resources: Resources;
+  readonly main: MainModule;
+  readonly isAudit: boolean;
+}
+
+class Entries {
+  readonly #context: EntriesContext;
+  readonly #exports: ExportsClass;
+  /** The ground behind the entries that have been loaded. */
+  #state: GroundState;
+  #serial = 0;
+
+  constructor(context: EntriesContext) {
+    this.#context = context;
+    this.#exports = new Exports(context.ground, context.recorder);
+    this.#state = context.ground.capture();
+  }
+
+  /** Loads the file as the program did. Never throws. */
+  load(entry: PackageEntry): EntryRecord {
+    const { recorder, resources, isAudit } = this.#context;
+    const { touches = [] } = entry;
+    // Only an audit looks at everything. What it has found decides how closely to look later on.
+    const looksAround = isAudit || entry.hasEffects === true;
+    if (!isAudit) this.#exports.remember(touches);
+    const before = new Set(Object.keys(nodeModule._cache));
+    const variables = { ...process.env };
+    const record = recorder.begin(entry.file);
+    const begin = process.hrtime.bigint();
+    try {
+      this.#evaluate(entry);
+    } catch (error) {
+      record.failed = messageOf(error);
+    }
+    record.ms = Number(process.hrtime.bigint() - begin) / 1e6;
+    resources.settle();
+    recorder.current = undefined;
+    addUnseenWrites(variables, record);
+    this.#addFiles(record, before);
+    if (looksAround) record.changes = this.#changesBy(record, isAudit || touches.length > 0);
+    judge(record, recorder);
+    return record;
+  }
+
+  /** Returns a change of the ground that no entry accounts for. */
+  unexplained(): string | undefined {
+    return this.#context.ground.differences(this.#state).find(({ kind }) => kind !== 'lazy')?.name;
+  }
+
+  #evaluate({ file, parent, kind }: PackageEntry): void {
+    const asking = kind === 'import' || parent === undefined ? undefined : this.#context.main.parentFor(parent);
+    if (asking === undefined) nodeModule._load(file, undefined, false);
+    else asking.require(file);
+    // Callbacks that the package has left for the end of the turn have their effects now, too.
+    const { _tickCallback: drain } = process as { _tickCallback?: () => void };
+    withoutDeprecation(() => drain?.call(process));
+  }
+
+  #addFiles(record: EntryRecord, before: ReadonlySet<string>): void {
+    const { recorder } = this.#context;
+    record.added = Object.keys(nodeModule._cache).filter((file) => !before.has(file));
+    for (const file of record.added) {
+      const module = nodeModule._cache[file];
+      const one = recorder.recordOf(file, record);
+      one.entry = record;
+      one.module = module;
+      one.index = this.#serial;
+      one.isIncurable ||= file.endsWith('.node') || isEsModule(module);
+      this.#serial += 1;
+    }
+  }
+
+  #changesBy(record: EntryRecord, withExports: boolean): Change[] {
+    const { ground, isAudit } = this.#context;
+    const changes = ground.differences(this.#state);
+    if (changes.length > 0) this.#state = ground.capture();
+    const foreign = withExports ? this.#exports.changesBy(record) : [];
+    if (isAudit) this.#exports.remember(record.added);
+    return [...changes, ...foreign];
+  }
+}
+
+const messageOf = (error: unknown): string => {
+  const [line = ''] = String((error as Error | undefined)?.message ?? error).split('\n');
+  return line.slice(0, 120);
+};
+
+/** An export named `module.exports` hides the namespace of the ES module. */
+function isEsModule(module: LoadedModule | undefined): boolean {
+  try {
+    return types.isModuleNamespaceObject(module?.exports) || module?.filename?.endsWith('.mjs') === true;
+  } catch {
+    return false;
+  }
+}
+
+/** Decides which changes are made again when the program asks for the entry, and what speaks against handing it over. */
+function judge(record: EntryRecord, recorder: Recorder): void {
+  const { changes, added, file } = record;
+  const blame = (why: string): void => void record.blames.push({ file, why });
+  if (record.failed !== undefined) blame(`cannot be loaded ahead of time (${record.failed})`);
+  if (changes.some(changesLoader)) blame(hooksLoader);
+  const staying = changes.filter(
+    ({ kind, before, after }) =>
+      kind === 'property' && before === undefined && after?.configurable === false && after.writable !== true,
+  );
+  const fixed = changes.filter(
+    (change) =>
+      change.kind === 'setting' || change.kind === 'prototype' || (staying.includes(change) && !isHidden(change)),
+  );
+  if (fixed.length > 0) {
+    const names = fixed.slice(0, 3).map(({ name }) => name);
+    blame(`changes ${names.join(', ')}${fixed.length > names.length ? ', …' : ''}`);
+  }
+  record.stays = staying.map(({ name }) => name);
+  const undeletable = changes.some(({ kind, before, after }) => {
+    return kind === 'property' && before === undefined && after?.configurable === false;
+  });
+  if (undeletable) {
+    for (const one of added) recorder.recordOf(one, record).isIncurable = true;
+  }
+  record.effects = changes.filter((change) => !fixed.includes(change) && !staying.includes(change));
+}
+
+const changesLoader = ({ name, key, kind }: Change): boolean => {
+  if (kind === 'lazy') return false;
+  if (name.startsWith('Module.prototype.')) return true;
+  if (name.startsWith('module.')) return loaderKeys.has(String(key));
+  return name.startsWith('require.extensions.') && commonExtensions.has(String(key));
+};
+
+/** Whether only somebody who knows the name finds the property: a symbol, or a name such as `__package__`. */
+const isHidden = ({ key, name }: Change): boolean =>
+  (typeof key === 'symbol' || /^__.*__$/.test(key)) &&
+  !/^(?:Symbol|Function\.prototype|Object\.prototype|Array\.prototype)\./.test(name);
+
+export type { Entries };
+
+module.exports = { Entries };

@@ -1,0 +1,102 @@
+/** Records which files packages read and write while they are loaded, below Node's own JavaScript. */
+
+import type { bindingOf as BindingOf, isInstalled as IsInstalled } from './internals.cts';
+import type { Patches } from './patches.cts';
+import type { FileRecord, Recorder } from './recorder.cts';
+
+const fs = require('node:fs') as typeof import('node:fs');
+const path = require('node:path') as typeof import('node:path');
+const { bindingOf, isInstalled } = require('./internals.cjs') as {
+  bindingOf: typeof BindingOf;
+  isInstalled: typeof IsInstalled;
+};
+
+const readers =
+  'readFileUtf8 open openFileHandle stat lstat existsSync access readdir realpath readlink statfs internalReadFileSync';
+const writers =
+  'writeFileUtf8 rename rmdir mkdir symlink link unlink chmod chown lchown utimes lutimes mkdtemp copyFile rmSync cpSyncCopyDir';
+
+/** The bits of the flags of open(2) that ask for more than reading. */
+const writing = 3;
+
+const nameOf = (value: unknown): string | undefined =>
+  typeof value === 'string' ? value : value instanceof Uint8Array ? Buffer.from(value).toString() : undefined;
+
+/** Returns a text that changes with the file, even if its time and size are restored; empty if there is none. */
+function stampOf(file: string): string {
+  try {
+    const stats = fs.statSync(file, { throwIfNoEntry: false });
+    return stats === undefined ? '' : `${stats.dev} ${stats.ino} ${stats.size} ${stats.mtimeMs} ${stats.ctimeMs}`;
+  } catch {
+    return '';
+  }
+}
+
+/** Starts to record. `script`: of the program, whose folders are looked at by every start. */
+function recordFileReads(recorder: Recorder, patches: Patches, script: string): void {
+  const binding = bindingOf('fs');
+  const isKnown = (file: string): boolean =>
+    isInstalled(file) ||
+    path.basename(file) === 'node_modules' ||
+    file.startsWith('/proc/') ||
+    script.startsWith(file + path.sep) ||
+    file.startsWith(__dirname);
+  for (const name of readers.split(' ')) {
+    patches.add(binding, name, (args, proceed) => {
+      const file = nameOf(args[0]);
+      if (file !== undefined) {
+        const isWrite = name === 'open' && typeof args[1] === 'number' && (args[1] & writing) !== 0;
+        if (isWrite) recorder.blame(`writes ${file}`);
+        else noteRead(recorder, file, isKnown);
+      }
+      return proceed();
+    });
+  }
+  for (const name of writers.split(' ')) {
+    patches.add(binding, name, (args, proceed) => {
+      recorder.blame(`changes files (${name} ${nameOf(args[0]) ?? ''})`);
+      return proceed();
+    });
+  }
+  patches.add(binding, 'close', ([, request], proceed) => {
+    // The file will be closed before the process parks.
+    if (request !== undefined) recorder.excuse(startsRequest);
+    return proceed();
+  });
+  for (const name of ['writeBuffer', 'writeBuffers', 'writeString']) {
+    patches.add(binding, name, ([descriptor, data], proceed) => {
+      if (descriptor !== 1 && descriptor !== 2) {
+        recorder.blame('writes a file');
+        return proceed();
+      }
+      recorder.blame('prints');
+      return typeof data === 'string' ? Buffer.byteLength(data) : ((data as { length?: number })?.length ?? 0);
+    });
+  }
+}
+
+/** As resources.cts blames an asynchronous call of `fs`. */
+const startsRequest = 'starts a FSREQCALLBACK';
+
+function noteRead(recorder: Recorder, name: string, isKnown: (file: string) => boolean): void {
+  if (recorder.isResolving || name === recorder.evaluating.at(-1)) return;
+  const file = path.resolve(name);
+  if (isKnown(file)) return;
+  // Before the file is read: what is saved later makes a difference.
+  let stamp: string | undefined;
+  const { current } = recorder;
+  recorder.noteReaders(noteRead, ({ reads }) => {
+    recorder.current = undefined;
+    stamp ??= stampOf(file);
+    recorder.current = current;
+    if (!reads.has(file)) reads.set(file, stamp);
+  });
+}
+
+/** Returns the first file that a file has read while it was loaded and that is different now. */
+const differentFile = ({ reads }: FileRecord): string | undefined =>
+  [...reads].find(([file, stamp]) => stampOf(file) !== stamp)?.[0];
+
+export type { differentFile, recordFileReads };
+
+module.exports = { differentFile, recordFileReads };

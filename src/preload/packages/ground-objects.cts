@@ -1,0 +1,105 @@
+/**
+ * The objects outside of modules that a package can change when it is loaded, and that another one can notice: globals,
+ * intrinsics and their prototypes, the modules of Node and the classes in them.
+ */
+
+import type { ModuleClass } from './internals.cts';
+
+const { getOwnPropertyDescriptor, getPrototypeOf, ownKeys } = Reflect;
+
+const builtins =
+  'assert async_hooks buffer child_process cluster constants crypto dgram diagnostics_channel dns dns/promises events fs fs/promises http http2 https module net os path path/posix perf_hooks process querystring readline readline/promises stream stream/promises string_decoder timers timers/promises tls tty url util util/types v8 vm worker_threads zlib'.split(
+    ' ',
+  );
+
+const intrinsics =
+  'Object Function Array String Number Boolean Symbol BigInt Date RegExp Promise Map Set WeakMap WeakSet WeakRef FinalizationRegistry ArrayBuffer SharedArrayBuffer DataView Int8Array Uint8Array Uint8ClampedArray Int16Array Uint16Array Int32Array Uint32Array Float32Array Float64Array BigInt64Array BigUint64Array Error EvalError RangeError ReferenceError SyntaxError TypeError URIError AggregateError Math JSON Reflect Atomics Intl WebAssembly Proxy Buffer URL URLSearchParams EventTarget Event AbortController AbortSignal TextEncoder TextDecoder console process'.split(
+    ' ',
+  );
+
+/** Node 22 and later load their `fetch`, which leaves a global symbol, as soon as somebody looks at one of these. */
+const lazyGlobals = 'FormData Headers Request Response MessageEvent WebSocket EventSource CloseEvent ErrorEvent';
+
+type Names = ReadonlySet<string | symbol>;
+
+interface GroundObjects {
+  /** The objects, with a name for each. */
+  readonly objects: ReadonlyMap<object, string>;
+  /** Properties that change by themselves. */
+  readonly volatile: ReadonlyMap<object, Names>;
+}
+
+const isObject = (value: unknown): value is object =>
+  (typeof value === 'object' && value !== null) || typeof value === 'function';
+
+/** Returns the objects. Loads all modules of Node that packages use. */
+function groundObjects(Module: ModuleClass): GroundObjects {
+  const objects = new Map<object, string>();
+  const add = (object: unknown, name: string): void => {
+    if (isObject(object) && !objects.has(object)) objects.set(object, name);
+  };
+  add(globalThis, 'globalThis');
+  for (const name of intrinsics) {
+    const value: unknown = getOwnPropertyDescriptor(globalThis, name)?.value;
+    add(value, name);
+    if (typeof value === 'function') add(value.prototype, `${name}.prototype`);
+  }
+  const typed = getPrototypeOf(Int8Array) as typeof Int8Array;
+  add(typed, '%TypedArray%');
+  add(typed.prototype, '%TypedArray%.prototype');
+  add(getPrototypeOf([][Symbol.iterator]()), '%ArrayIterator%');
+  add(
+    getPrototypeOf(async () => {}),
+    '%AsyncFunction%',
+  );
+  add((getPrototypeOf(function* () {}) as GeneratorFunction).prototype, '%Generator%');
+  add((getPrototypeOf(async function* () {}) as AsyncGeneratorFunction).prototype, '%AsyncGenerator%');
+  add(Module, 'module');
+  add(Module.prototype, 'Module.prototype');
+  add(Module._extensions, 'require.extensions');
+  for (const name of builtins) addBuiltin(name, add);
+  addAgents(add);
+  const volatile = new Map<object, Names>([
+    [
+      process,
+      new Set([
+        ...['_events', '_eventsCount', '_maxListeners', 'env', 'mainModule', 'domain', '_exiting', 'exitCode'],
+        'allowedNodeEnvironmentFlags',
+      ]),
+    ],
+    [Module, new Set(['_cache', '_pathCache'])],
+  ]);
+  if (Number.parseInt(process.versions.node, 10) >= 22) volatile.set(globalThis, new Set(lazyGlobals.split(' ')));
+  return { objects, volatile };
+}
+
+type Add = (object: unknown, name: string) => void;
+
+function addBuiltin(name: string, add: Add): void {
+  let exports: object;
+  try {
+    exports = require(`node:${name}`) as object;
+  } catch {
+    return; // This Node does not have it.
+  }
+  add(exports, `node:${name}`);
+  for (const key of ownKeys(exports)) {
+    const value: unknown = getOwnPropertyDescriptor(exports, key)?.value;
+    if (typeof value !== 'function' || !isObject(value.prototype) || ownKeys(value.prototype).length <= 1) continue;
+    add(value, `node:${name}.${String(key)}`);
+    add(value.prototype, `node:${name}.${String(key)}.prototype`);
+  }
+}
+
+function addAgents(add: Add): void {
+  for (const name of ['http', 'https'] as const) {
+    const { globalAgent } = require(`node:${name}`) as { globalAgent: { options?: object } };
+    add(globalAgent, `${name}.globalAgent`);
+    add(globalAgent.options, `${name}.globalAgent.options`);
+  }
+  add((require('node:util') as typeof import('node:util')).inspect.defaultOptions, 'util.inspect.defaultOptions');
+}
+
+export type { GroundObjects, groundObjects, isObject };
+
+module.exports = { groundObjects, isObject };

@@ -1,0 +1,272 @@
+/**
+ * Packages that were loaded ahead of time, hidden in Node's module cache. An accessor stands for each file: it checks, when
+ * Node's loader asks for the file, that all is as it was, and hands the file over with all that it needs. If anything is
+ * different, Node finds nothing, and loads the file itself.
+ */
+
+import type { Checks, differenceFor as DifferenceFor } from './checks.cts';
+import type { Change, redo as Redo } from './ground.cts';
+import type {
+  askerOf as AskerOf,
+  cache as Cache,
+  LoadedModule,
+  ModuleClass,
+  shortName as ShortName,
+} from './internals.cts';
+import type { findParentLater as FindParentLater } from './parents.cts';
+import type { EntryRecord, FileRecord } from './recorder.cts';
+import type { set as SetVariable } from './variables.cts';
+
+const fs = require('node:fs') as typeof import('node:fs');
+const { differenceFor } = require('./checks.cjs') as { differenceFor: typeof DifferenceFor };
+const { redo } = require('./ground.cjs') as { redo: typeof Redo };
+const { askerOf, cache, nodeModule, shortName } = require('./internals.cjs') as {
+  askerOf: typeof AskerOf;
+  cache: typeof Cache;
+  nodeModule: ModuleClass;
+  shortName: typeof ShortName;
+};
+const { findParentLater } = require('./parents.cjs') as { findParentLater: typeof FindParentLater };
+const { set: setVariable } = require('./variables.cjs') as { set: typeof SetVariable };
+const { defineProperty, deleteProperty } = Reflect;
+
+interface HiddenContext {
+  readonly checks: Checks;
+  readonly entries: readonly EntryRecord[];
+  /** In the order in which they were loaded. */
+  readonly records: readonly FileRecord[];
+  readonly symbols: Readonly<Record<string, symbol>>;
+  /** Properties that the program itself is known to change: only files that mention the name can notice. */
+  readonly learned: readonly string[];
+  /** A file is asked for that cannot be loaded again in this process. Does not return, where that can be helped. */
+  readonly onMisfit: (why: string) => void;
+}
+
+/** The results, for devwatch. */
+interface Adoption {
+  files: number;
+  /** Reasons why files were loaded by the program itself. */
+  readonly cold: string[];
+  /** Names of properties that the program has changed before it asked for packages. */
+  learned: readonly string[];
+}
+
+const maxReasons = 20;
+
+class HiddenPackages {
+  readonly adoption: Adoption = { files: 0, cold: [], learned: [] };
+  readonly #context: HiddenContext;
+  /** The entries whose effects have been made again. */
+  readonly #applied = new Set<EntryRecord>();
+  /** The files that can notice a change that the program is known to make. */
+  readonly #suspects: ReadonlyMap<string, readonly FileRecord[]>;
+  #isOver = false;
+
+  constructor(context: HiddenContext) {
+    this.#context = context;
+    const { learned, records } = context;
+    this.#suspects = new Map(learned.map((name) => [name, records.filter((record) => mentions(record, name))]));
+    for (const record of context.records) if (record.state === 'hidden') this.#hide(record);
+  }
+
+  /** Gives up everything that is still hidden. */
+  dropAll(why: string): void {
+    this.#note(why);
+    for (const record of this.#context.records) this.drop(record);
+  }
+
+  /** Gives up the files of these names, and what uses them. */
+  dropFiles(files: readonly string[]): void {
+    if (files.length > 0) this.#note(`${files.length} files of packages have changed`);
+    for (const record of this.#context.records) if (files.includes(record.file)) this.drop(record);
+  }
+
+  /** Gives up a file, and all that use it. */
+  drop(record: FileRecord): void {
+    if (record.state !== 'hidden') return;
+    record.state = 'gone';
+    const { file, module } = record;
+    // It is found out when somebody asks for such a file.
+    if (!record.isIncurable) deleteProperty(nodeModule._cache, file);
+    if (record.isLinked && module !== undefined && !record.isIncurable) {
+      // Node's loader of ES modules has the module, and evaluates it anew.
+      module.exports = {};
+      module.children.length = 0;
+      module.loaded = false;
+      this.#mark(module, true);
+      cache(file, module);
+    }
+    for (const user of record.users) this.drop(user);
+  }
+
+  /** The program has settled: what it has not asked for by now, it loads itself. */
+  close(): void {
+    this.#isOver = true;
+    for (const record of this.#context.records) {
+      if (record.isLinked) this.drop(record);
+      else if (record.state !== 'adopted' && isAccessor(record.file)) deleteProperty(nodeModule._cache, record.file);
+    }
+    this.#context.checks.close();
+  }
+
+  #hide(record: FileRecord): void {
+    const { file, module } = record;
+    if (module === undefined) return;
+    const get = (): LoadedModule | undefined => {
+      try {
+        const asker = askerOf(get);
+        return asker === undefined ? undefined : this.#lookUp(record, module, asker);
+      } catch {
+        return undefined; // Node loads the file itself.
+      }
+    };
+    const set = (value: LoadedModule): void => {
+      // A mock: whatever uses the file has to see it.
+      if (value !== module) this.drop(record);
+      cache(file, value);
+    };
+    defineProperty(nodeModule._cache, file, { configurable: true, enumerable: false, get, set });
+  }
+
+  /** Returns the module, if Node's loader may have it. */
+  #lookUp(record: FileRecord, module: LoadedModule, asker: 'load' | 'link'): LoadedModule | undefined {
+    if (asker === 'link' && record.state === 'hidden') {
+      // The evaluation follows later. The checks belong there.
+      if (!record.isLinked) {
+        module.loaded = false;
+        this.#mark(module, true);
+        record.isLinked = true;
+      }
+      return module;
+    }
+    if (!this.#isOver && this.#adopt(record)) return module;
+    if (record.isIncurable) {
+      deleteProperty(nodeModule._cache, record.file);
+      this.#context.onMisfit(this.adoption.cold.at(-1) ?? '');
+    }
+    return record.isLinked ? module : undefined;
+  }
+
+  /** Hands the file over, with all that it needs, if everything is as it was. */
+  #adopt(record: FileRecord): boolean {
+    if (record.state !== 'hidden') return false;
+    const moved = this.#unforgivenMove();
+    if (moved !== undefined) {
+      this.dropAll(`the program has changed ${moved}`);
+      return false;
+    }
+    for (const one of closureOf(record)) {
+      const difference = differenceFor(one);
+      if (difference === undefined) continue;
+      this.#note(difference);
+      this.drop(one);
+    }
+    if (!this.#fitsEffects(record)) return false;
+    const files = closureOf(record);
+    for (const entry of new Set(files.map(({ entry }) => entry))) this.#applyEffects(entry);
+    for (const one of files) this.#handOver(one);
+    if (record.module !== undefined) findParentLater(record.module);
+    return true;
+  }
+
+  /**
+   * Whether the effects of other entries are there now that were there when these files were loaded, and no part alone of
+   * an entry with effects is asked for.
+   */
+  #fitsEffects(record: FileRecord): boolean {
+    const files = closureOf(record);
+    for (const entry of new Set(files.map(({ entry }) => entry))) {
+      for (const earlier of this.#context.entries) {
+        if (earlier === entry) break;
+        if (!changesGround(earlier) || this.#applied.has(earlier)) continue;
+        this.#note(`${shortName(record.file)} was loaded behind ${shortName(earlier.file)}, which has effects`);
+        for (const one of files) this.drop(one);
+        return false;
+      }
+      if (!hasEffects(entry) || this.#applied.has(entry) || record.file === entry.file) continue;
+      this.#note(`${shortName(record.file)} was loaded with ${shortName(entry.file)}, which has effects`);
+      for (const one of this.#context.records) if (one.entry === entry) this.drop(one);
+    }
+    return record.state === 'hidden';
+  }
+
+  #applyEffects(entry: EntryRecord): void {
+    if (this.#applied.has(entry)) return;
+    this.#applied.add(entry);
+    for (const { key, after } of entry.writes) setVariable(key, after);
+    const { checks } = this.#context;
+    for (const change of entry.effects) {
+      redo(change);
+      if (change.object !== undefined) checks.expect(change.object, change.key, change.name);
+    }
+    if (entry.effects.length > 0) checks.expectLoader();
+  }
+
+  #handOver(record: FileRecord): void {
+    const { file, module } = record;
+    if (module === undefined) return;
+    record.state = 'adopted';
+    module.loaded = true;
+    // Node takes the mark off itself when it evaluates a module that it has linked.
+    if (!record.isLinked) this.#mark(module, false);
+    cache(file, module);
+    this.adoption.files += 1;
+  }
+
+  /** Names a change that every package could have noticed. A known one is noticed only by files that mention it. */
+  #unforgivenMove(): string | undefined {
+    const { checks, learned } = this.#context;
+    if (checks.moved() === undefined) return undefined;
+    const changes = checks.changes();
+    const news = changes.filter(({ name }) => !learned.includes(name)).map(({ name }) => name);
+    this.adoption.learned = [...new Set([...this.adoption.learned, ...news])];
+    if (news.length > 0) return checks.moved();
+    for (const { object, key, name } of changes) {
+      for (const record of this.#suspects.get(name) ?? []) this.drop(record);
+      if (object !== undefined) checks.expect(object, key, name);
+    }
+    return checks.moved();
+  }
+
+  #mark(module: LoadedModule, isLinked: boolean): void {
+    const { kIsCachedByESMLoader } = this.#context.symbols;
+    if (kIsCachedByESMLoader !== undefined) module[kIsCachedByESMLoader] = isLinked;
+  }
+
+  #note(why: string): void {
+    if (this.adoption.cold.length < maxReasons) this.adoption.cold.push(why);
+  }
+}
+
+const isAccessor = (file: string): boolean =>
+  Reflect.getOwnPropertyDescriptor(nodeModule._cache, file)?.get !== undefined;
+
+const changesGround = ({ effects }: EntryRecord): boolean => effects.some(({ kind }: Change) => kind !== 'lazy');
+const hasEffects = (entry: EntryRecord): boolean => changesGround(entry) || entry.writes.length > 0;
+
+/** Returns the hidden files that a file needs, itself included, in the order in which they were loaded. */
+function closureOf(record: FileRecord): FileRecord[] {
+  const files = new Set<FileRecord>();
+  const add = (one: FileRecord): void => {
+    if (files.has(one) || one.state !== 'hidden') return;
+    files.add(one);
+    for (const needed of one.needs) add(needed);
+  };
+  add(record);
+  return [...files].sort((one, other) => one.index - other.index);
+}
+
+/** Whether a file contains the last part of the name of a property, `process.emit` or `globalThis.Symbol(key)`. */
+function mentions({ file, state }: FileRecord, name: string): boolean {
+  if (state !== 'hidden') return false;
+  const [word = name] = /[^.()]+(?=\)?$)/.exec(name) ?? [];
+  try {
+    return fs.readFileSync(file, 'utf8').includes(word);
+  } catch {
+    return true;
+  }
+}
+
+export type { Adoption, HiddenPackages };
+
+module.exports = { HiddenPackages };

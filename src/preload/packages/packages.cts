@@ -1,0 +1,202 @@
+/**
+ * Loads packages ahead of time in a process that waits for its release, and hides them until the program asks for them, so
+ * that the program cannot tell (docs/architecture.md). `load` each entry, `arm`, and `release`.
+ */
+
+import type { EntryReport, PackageEntry, PackageOrders, Release } from '../protocol.ts' with {
+  'resolution-mode': 'import',
+};
+import type { Checks as ChecksClass } from './checks.cts';
+import type { noticeDeeds as NoticeDeeds } from './deeds.cts';
+import type { Entries as EntriesClass } from './entries.cts';
+import type { recordFileReads as RecordFileReads } from './file-reads.cts';
+import type { Ground as GroundClass, undo as Undo } from './ground.cts';
+import type { Adoption, HiddenPackages as HiddenPackagesClass } from './hidden.cts';
+import type { ModuleClass, symbolsOf as SymbolsOf } from './internals.cts';
+import type { canMakeMain as CanMakeMain, MainModule as MainModuleClass } from './main-module.cts';
+import type { Patches as PatchesClass } from './patches.cts';
+import type { EntryRecord, FileRecord, Recorder as RecorderClass } from './recorder.cts';
+import type { observeResources as ObserveResources, Resources } from './resources.cts';
+import type { RecordedVariables as RecordedVariablesClass } from './variables.cts';
+
+const { Checks } = require('./checks.cjs') as { Checks: typeof ChecksClass };
+const { noticeDeeds } = require('./deeds.cjs') as { noticeDeeds: typeof NoticeDeeds };
+const { Entries } = require('./entries.cjs') as { Entries: typeof EntriesClass };
+const { recordFileReads } = require('./file-reads.cjs') as { recordFileReads: typeof RecordFileReads };
+const { Ground, undo } = require('./ground.cjs') as { Ground: typeof GroundClass; undo: typeof Undo };
+const { HiddenPackages } = require('./hidden.cjs') as { HiddenPackages: typeof HiddenPackagesClass };
+const { nodeModule, symbolsOf } = require('./internals.cjs') as {
+  nodeModule: ModuleClass;
+  symbolsOf: typeof SymbolsOf;
+};
+const { canMakeMain, MainModule } = require('./main-module.cjs') as {
+  canMakeMain: typeof CanMakeMain;
+  MainModule: typeof MainModuleClass;
+};
+const { Patches } = require('./patches.cjs') as { Patches: typeof PatchesClass };
+const { Recorder } = require('./recorder.cjs') as { Recorder: typeof RecorderClass };
+const { observeResources } = require('./resources.cjs') as { observeResources: typeof ObserveResources };
+const { RecordedVariables } = require('./variables.cjs') as { RecordedVariables: typeof RecordedVariablesClass };
+
+// Node puts its symbols on modules: this file is one.
+const symbols = symbolsOf(nodeModule._cache[__filename] ?? {});
+
+/** Whether packages can be loaded ahead of time in this Node. */
+const canPreload = (): boolean => canMakeMain(symbols);
+
+class PackagePreloading {
+  readonly #orders: PackageOrders;
+  readonly #recorder = new Recorder();
+  readonly #patches: PatchesClass;
+  readonly #resources: Resources;
+  readonly #variables: RecordedVariablesClass;
+  readonly #main: MainModuleClass;
+  readonly #ground: GroundClass;
+  readonly #entries: EntriesClass;
+  readonly #onMisfit: (why: string) => void;
+  readonly #wasProcessCopied: () => boolean;
+  #hidden: HiddenPackagesClass | undefined;
+  #checks: ChecksClass | undefined;
+
+  /** @param onMisfit called when this process is of no use, because what it has loaded cannot be loaded again */
+  constructor(orders: PackageOrders, onMisfit: (why: string) => void) {
+    this.#orders = orders;
+    this.#onMisfit = onMisfit;
+    this.#ground = new Ground(nodeModule);
+    this.#main = new MainModule(orders.script, orders.isCommonJs, symbols);
+    this.#variables = new RecordedVariables(this.#recorder, orders.variables);
+    this.#patches = new Patches(() => this.#recorder.current !== undefined);
+    recordFileReads(this.#recorder, this.#patches, orders.script);
+    this.#wasProcessCopied = noticeDeeds(this.#recorder, this.#patches);
+    this.#resources = observeResources(this.#recorder, orders.isAudit);
+    this.#entries = new Entries({
+      ground: this.#ground,
+      recorder: this.#recorder,
+      resources: this.#resources,
+      main: this.#main,
+      isAudit: orders.isAudit,
+    });
+  }
+
+  /** Loads what the program asked for; never throws. */
+  load(entry: PackageEntry): EntryReport {
+    const record = this.#entries.load(entry);
+    const { records } = this.#recorder;
+    const changes = record.effects.filter(({ kind }) => kind !== 'lazy');
+    const files = record.added.map((file) => records.get(file));
+    const variables = new Set(files.flatMap((one) => [...(one?.variables.keys() ?? [])]));
+    return {
+      file: record.file,
+      ms: Math.round(record.ms),
+      files: record.added,
+      blames: record.blames,
+      hasEffects: record.effects.length > 0 || record.stays.length > 0,
+      effects: [...changes.map(({ name }) => name), ...record.stays].slice(0, maxNames),
+      touches: [...new Set(changes.flatMap((change) => change.file ?? []))],
+      variables: [...variables].slice(0, maxNames),
+      isIncurable: files.some((one) => one?.isIncurable === true),
+    };
+  }
+
+  /** Files that have the blamed ones among what they need, of each entry that was loaded. */
+  get blamedEntries(): readonly string[] {
+    this.#link();
+    const blamed = new Set(this.#blamedRecords());
+    const isTainted = (record: FileRecord, seen: Set<FileRecord>): boolean => {
+      if (seen.has(record)) return false;
+      seen.add(record);
+      return blamed.has(record) || [...record.needs].some((one) => isTainted(one, seen));
+    };
+    return this.#recorder.entries.flatMap(({ file }) => {
+      const record = this.#recorder.records.get(file);
+      return record !== undefined && isTainted(record, new Set()) ? [file] : [];
+    });
+  }
+
+  /** Takes back all that packages have changed, and hides them. */
+  arm(): void {
+    const { entries, records } = this.#recorder;
+    const unexplained = this.#entries.unexplained();
+    for (const { changes } of entries.toReversed()) for (const change of changes.toReversed()) undo(change);
+    this.#resources.close();
+    this.#patches.restore();
+    this.#variables.restore();
+    this.#link();
+    const order = [...records.values()].sort((one, other) => one.index - other.index);
+    for (const record of order) {
+      const { file, module } = record;
+      const isCached = module !== undefined && nodeModule._cache[file] === module;
+      if (isCached) record.state = 'hidden';
+      if (isCached || record.index >= 0) Reflect.deleteProperty(nodeModule._cache, file);
+    }
+    const lazy = entries.flatMap(({ effects }) => effects.filter(({ kind }) => kind === 'lazy'));
+    this.#main.arm();
+    this.#checks = new Checks(this.#ground, lazy);
+    this.#hidden = new HiddenPackages({
+      checks: this.#checks,
+      entries,
+      records: order,
+      symbols,
+      learned: this.#orders.learned,
+      onMisfit: this.#onMisfit,
+    });
+    for (const record of this.#blamedRecords()) this.#hidden.drop(record);
+    if (unexplained !== undefined) this.#hidden.dropAll(`something has changed ${unexplained}`);
+  }
+
+  /**
+   * The program is about to begin.
+   *
+   * @param ownChanges what devwatch itself has changed since `arm`: object and key
+   */
+  release(
+    { changedFiles = [], dropsPackages }: Pick<Release, 'changedFiles' | 'dropsPackages'>,
+    ownChanges: readonly (readonly [object, string])[],
+  ): void {
+    for (const [object, key] of ownChanges) this.#checks?.expect(object, key, key);
+    if (dropsPackages !== undefined) this.#hidden?.dropAll(dropsPackages);
+    else if (changedFiles.length > 0) this.#hidden?.dropFiles(changedFiles);
+    if (this.#wasProcessCopied()) nodeModule.syncBuiltinESMExports();
+  }
+
+  /** The program has settled. Returns what it has taken over. */
+  close(): Adoption | undefined {
+    this.#hidden?.close();
+    return this.#hidden?.adoption;
+  }
+
+  /** Ties each file to those that it needs. */
+  #link(): void {
+    const { records } = this.#recorder;
+    for (const record of records.values()) {
+      for (const { filename, id } of record.module?.children ?? []) {
+        const needed = records.get(filename ?? id);
+        if (needed !== undefined && needed !== record) record.needs.add(needed);
+      }
+      // The children of a module do not include what an ES module imports.
+      const loader = record.loadedBy === undefined ? undefined : records.get(record.loadedBy);
+      if (loader !== undefined && loader !== record) loader.needs.add(record);
+    }
+    for (const record of records.values()) for (const one of record.needs) one.users.add(record);
+  }
+
+  /** Files that must not be handed over; the whole entry, where no file of it alone is at fault. */
+  #blamedRecords(): FileRecord[] {
+    const { entries, records } = this.#recorder;
+    const filesOf = ({ file, blames, effects, added }: EntryRecord): readonly string[] => {
+      const isWhole = blames.some((one) => one.file === file) || effects.some(({ kind }) => kind !== 'lazy');
+      return isWhole ? [...added, file] : blames.map((one) => one.file);
+    };
+    return entries
+      .filter(({ blames }) => blames.length > 0)
+      .flatMap(filesOf)
+      .flatMap((file) => records.get(file) ?? []);
+  }
+}
+
+/** Enough for a person who wants to know why. */
+const maxNames = 30;
+
+export type { canPreload, PackagePreloading };
+
+module.exports = { canPreload, PackagePreloading };

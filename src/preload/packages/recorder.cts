@@ -1,0 +1,135 @@
+/** Records, while packages are loaded, which file reads what, and which does what it could not do twice. */
+
+import type { Change } from './ground.cts';
+import type { callersOf as CallersOf, isInstalled as IsInstalled, LoadedModule } from './internals.cts';
+
+const { callersOf, isInstalled } = require('./internals.cjs') as {
+  callersOf: typeof CallersOf;
+  isInstalled: typeof IsInstalled;
+};
+
+/** A file that was loaded ahead of time. */
+interface FileRecord {
+  readonly file: string;
+  entry: EntryRecord;
+  module: LoadedModule | undefined;
+  /** Variables that it has read, with their values; `*` stands for the list of all names. */
+  readonly variables: Map<string, string | undefined>;
+  /** Files outside of packages that it has read or looked for, with their stamps. */
+  readonly reads: Map<string, string>;
+  /** The file that was being evaluated when this one was loaded. */
+  loadedBy: string | undefined;
+  /** Position in the order in which the files got into the module cache. */
+  index: number;
+  /**
+   * `hidden`: waits for the program to ask for it. `adopted`: the program has it. `gone`: it is no longer valid, or the
+   * program loads it itself.
+   */
+  state: 'hidden' | 'adopted' | 'gone';
+  /** Node's loader of ES modules has the module already, without its exports. */
+  isLinked: boolean;
+  /** It cannot be loaded a second time in this process: an ES module, a native addon, or something of it stays. */
+  isIncurable: boolean;
+  readonly needs: Set<FileRecord>;
+  readonly users: Set<FileRecord>;
+}
+
+interface Blame {
+  readonly file: string;
+  /** The predicate of a sentence about the file. */
+  readonly why: string;
+}
+
+/** A file of a package that the program itself asks for, with all that was loaded for it. */
+interface EntryRecord {
+  readonly file: string;
+  /** Files that were loaded for it. */
+  added: string[];
+  /** Why it is not handed over to the program. */
+  readonly blames: Blame[];
+  /** Changes of the environment, in order: name, old and new value. */
+  readonly writes: { readonly key: string; readonly before: string | undefined; readonly after: string | undefined }[];
+  /** Changes of what lies outside of it. */
+  changes: Change[];
+  /** The changes that are taken back, and made again when the program asks for it. */
+  effects: Change[];
+  /** Names of changes that cannot be taken back, and do no harm. */
+  stays: readonly string[];
+  failed: string | undefined;
+  ms: number;
+}
+
+const stackDepth = 8;
+
+class Recorder {
+  readonly records: Map<string, FileRecord> = new Map();
+  readonly entries: EntryRecord[] = [];
+  /** Files whose evaluation is under way. */
+  readonly evaluating: string[] = [];
+  /** The entry that is being loaded. */
+  current: EntryRecord | undefined;
+  /** Node looks for a file: what it reads for that is known from the cache folder's stamps. */
+  isResolving = false;
+  /** A stream of the process is being opened. */
+  isOpeningStream = false;
+
+  begin(file: string): EntryRecord {
+    const entry: EntryRecord = {
+      file,
+      added: [],
+      blames: [],
+      writes: [],
+      changes: [],
+      effects: [],
+      stays: [],
+      failed: undefined,
+      ms: 0,
+    };
+    this.entries.push(entry);
+    this.current = entry;
+    return entry;
+  }
+
+  recordOf(file: string, entry: EntryRecord): FileRecord {
+    let record = this.records.get(file);
+    if (record === undefined) {
+      record = {
+        ...{ file, entry, module: undefined, loadedBy: undefined, index: -1, state: 'gone' as const },
+        ...{ variables: new Map(), reads: new Map(), needs: new Set(), users: new Set() },
+        ...{ isLinked: false, isIncurable: false },
+      };
+      this.records.set(file, record);
+    }
+    return record;
+  }
+
+  /** Speaks against the file that is being evaluated. */
+  blame(why: string, file: string = this.evaluating.at(-1) ?? this.current?.file ?? ''): void {
+    const { current } = this;
+    if (current === undefined) return;
+    if (!current.blames.some((one) => one.file === file && one.why === why)) current.blames.push({ file, why });
+  }
+
+  /** Takes back the latest blame of this kind. */
+  excuse(why: string): void {
+    const { blames } = this.current ?? { blames: [] as Blame[] };
+    const at = blames.findLastIndex((one) => one.why === why);
+    if (at >= 0) blames.splice(at, 1);
+  }
+
+  /** Calls back with each file that takes part in a read, as those do that call a function of another one. */
+  noteReaders(below: (...args: never[]) => unknown, note: (record: FileRecord) => void): void {
+    const { current, evaluating } = this;
+    if (current === undefined) return;
+    const files = new Set([evaluating.at(-1) ?? current.file]);
+    for (const site of callersOf(below, stackDepth)) {
+      const name = site.getFileName() ?? '';
+      files.add(name.startsWith('file://') ? decodeURIComponent(name.slice('file://'.length)) : name);
+    }
+    for (const file of files) if (isInstalled(file)) note(this.recordOf(file, current));
+  }
+}
+
+export type { EntryRecord, FileRecord, Recorder };
+
+module.exports = { Recorder };

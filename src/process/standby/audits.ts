@@ -1,0 +1,151 @@
+/**
+ * Audits: what has been found out about the packages of a program, and whether they may be loaded ahead of time. Kept in
+ * memory, and in devwatch's cache folder for the next launch.
+ */
+
+import { createHash } from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
+import type { EntryReport, LoadFacts, PackageEntry } from '../../preload/protocol.ts';
+import { attempt } from '../../shared/errors.ts';
+import { ownershipFlaw } from '../../shared/file-ownership.ts';
+import { exactStampOf } from '../../shared/file-stamp.ts';
+import { cacheFolder } from '../../shared/user-folders.ts';
+
+/** An entry of the program, and what speaks against loading it ahead of time. */
+export interface AuditedEntry extends PackageEntry {
+  /** Why the program loads it itself: a predicate, such as `prints`. */
+  readonly why?: string | undefined;
+  /** The file that is at fault, if that is another one. */
+  readonly culprit?: string | undefined;
+  readonly ms: number;
+  readonly fileCount: number;
+  /** It cannot be loaded a second time in the same process. */
+  readonly isIncurable: boolean;
+  readonly effects: readonly string[];
+  readonly variables: readonly string[];
+}
+
+export interface Audit {
+  /** Identifies the list of entries. */
+  readonly signature: string;
+  readonly entries: readonly AuditedEntry[];
+  /** All files that were loaded, with their stamps. */
+  readonly stamps: Readonly<Record<string, string>>;
+}
+
+/** Increased when what is stored gets another meaning. */
+const format = 1;
+const maxBytes = 4 * 1024 * 1024;
+/** Audits of other programs that are kept. */
+const maxAudits = 30;
+
+/** Behind it, packages are found or loaded in another way. */
+const hooksLoader = 'hooks the module loader';
+
+/** Identifies what a run has asked for, in its order. */
+export const signatureOf = ({ entries, isCommonJs }: LoadFacts): string =>
+  hash([isCommonJs, entries.map(({ file, parent, kind }) => [file, parent, kind])]);
+
+const hash = (value: unknown): string => createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 24);
+
+/** Makes an audit of the reports of a process that has loaded the entries. `tainted`: entries that need a blamed file. */
+export function auditFrom(
+  signature: string,
+  entries: readonly PackageEntry[],
+  reports: ReadonlyMap<number, EntryReport>,
+  tainted: readonly string[],
+): Audit {
+  const blames = [...reports.values()].flatMap((report) => report.blames);
+  const stamps: Record<string, string> = {};
+  for (const { files } of reports.values()) for (const file of files) stamps[file] = exactStampOf(file);
+  let barrier: string | undefined;
+  const audited = entries.map((entry, index): AuditedEntry => {
+    const { file, parent, kind } = entry;
+    const report = reports.get(index);
+    const own = report?.blames.find((one) => one.file === file) ?? report?.blames[0];
+    const inherited = tainted.includes(file) ? blames[0] : undefined;
+    const blame = report === undefined ? { file, why: 'was not loaded by the audit' } : (own ?? inherited);
+    const why = barrier ?? blame?.why;
+    if (report?.blames.some((one) => one.why === hooksLoader))
+      barrier ??= 'is loaded behind hooks of the module loader';
+    return {
+      ...{ file, parent, kind, why, culprit: blame?.file === file ? undefined : blame?.file },
+      ms: report?.ms ?? 0,
+      fileCount: report?.files.length ?? 0,
+      hasEffects: report?.hasEffects ?? false,
+      touches: report?.touches ?? [],
+      isIncurable: report?.isIncurable ?? false,
+      effects: report?.effects ?? [],
+      variables: report?.variables ?? [],
+    };
+  });
+  return { signature, entries: audited, stamps };
+}
+
+/** Whether all files are as they were. */
+export const isCurrent = ({ stamps }: Audit): boolean =>
+  Object.entries(stamps).every(([file, stamp]) => exactStampOf(file) === stamp);
+
+/** Returns the latest audit of a program that is stored; undefined if there is none, or it cannot be trusted. */
+export function readAudit(script: string, env: NodeJS.ProcessEnv): Audit | undefined {
+  const file = fileFor(script, env);
+  return file === undefined ? undefined : attempt(() => parse(readTrusted(file)));
+}
+
+/** Stores an audit, and removes the oldest ones. */
+export function storeAudit(script: string, env: NodeJS.ProcessEnv, audit: Audit): void {
+  const file = fileFor(script, env);
+  if (file === undefined) return;
+  const text = JSON.stringify({ format, ...audit });
+  if (text.length > maxBytes) return;
+  attempt(() => {
+    const folder = path.dirname(file);
+    fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const next = `${file}.${process.pid}`;
+    fs.writeFileSync(next, text, { mode: 0o600 });
+    fs.renameSync(next, file);
+    const all = fs.readdirSync(folder).map((name) => path.join(folder, name));
+    const byAge = all.map((one) => ({ one, at: fs.statSync(one).mtimeMs })).sort((a, b) => b.at - a.at);
+    for (const { one } of byAge.slice(maxAudits)) fs.rmSync(one, { force: true });
+  });
+}
+
+/** Each program has one file, for each version of Node that it runs with. */
+function fileFor(script: string, env: NodeJS.ProcessEnv): string | undefined {
+  const folder = cacheFolder(env);
+  return folder && path.join(folder, 'packages', `${hash([script, process.version, process.arch])}.json`);
+}
+
+/** Reads a file that no other user can have written. @throws if there is none */
+function readTrusted(file: string): string {
+  const descriptor = fs.openSync(file, fs.constants.O_RDONLY | (fs.constants.O_NOFOLLOW ?? 0));
+  try {
+    const stats = fs.fstatSync(descriptor);
+    if (ownershipFlaw(stats, { kind: 'file', forbidden: 0o022 }) !== undefined || stats.size > maxBytes) return '';
+    return fs.readFileSync(descriptor, 'utf8');
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
+
+function parse(text: string): Audit | undefined {
+  const value = JSON.parse(text) as (Partial<Audit> & { readonly format?: number }) | null;
+  const { signature, entries, stamps } = value ?? {};
+  if (value?.format !== format || typeof signature !== 'string' || !Array.isArray(entries)) return undefined;
+  if (typeof stamps !== 'object' || stamps === null || !entries.every(isEntry)) return undefined;
+  return { signature, entries, stamps };
+}
+
+function isEntry(value: unknown): value is AuditedEntry {
+  const { file, kind, parent, why, ms, effects, variables, touches } = (value ?? {}) as Partial<AuditedEntry>;
+  const isText = (one: unknown): boolean => typeof one === 'string';
+  return (
+    isText(file) &&
+    (kind === 'require' || kind === 'import') &&
+    (parent === undefined || isText(parent)) &&
+    (why === undefined || isText(why)) &&
+    typeof ms === 'number' &&
+    [effects, variables, touches].every((list) => Array.isArray(list) && list.every(isText))
+  );
+}

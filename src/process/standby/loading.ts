@@ -1,0 +1,104 @@
+/** A parked process that loads packages: answers its questions, and collects what it reports. */
+
+import type { EntryReport, PackageOrders, PreloadMessage } from '../../preload/protocol.ts';
+import type { CancelTimer, Clock } from '../../shared/clock.ts';
+import type { Child } from '../launch/child.ts';
+import { PackageFiles } from './package-files.ts';
+
+export interface LoadingOptions {
+  readonly child: Child;
+  readonly orders: PackageOrders;
+  readonly clock: Clock;
+  /** How long each entry took in the audit, in ms. */
+  readonly expectedMs: readonly number[];
+  /** Whether the program needs the CPU now. */
+  readonly isBusy: () => boolean;
+  /** An entry has made the process hang or end. */
+  readonly onFailure: (file: string, why: string) => void;
+}
+
+/** A program that needs the CPU is waited for this long, in all. */
+const maxWaitMs = 5000;
+const waitStepMs = 100;
+/** An entry that takes longer than this, and than ten times as long as before, hangs. */
+const minHangMs = 5000;
+const maxHangMs = 30_000;
+/** An entry that takes this many times as long as before is not waited for by a run. */
+const slowFactor = 3;
+const minSlowMs = 1000;
+
+export class Loading {
+  readonly reports: Map<number, EntryReport> = new Map();
+  readonly files: PackageFiles = new PackageFiles();
+  /** The entries that need a file which cannot be handed over; set at the end of an audit. */
+  tainted: readonly string[] | undefined;
+  readonly #options: LoadingOptions;
+  /** The entry that is being loaded. */
+  #current: { readonly index: number; readonly startedAt: number; readonly epochMs: number } | undefined;
+  #waitedMs = 0;
+  #cancel: CancelTimer = () => {};
+
+  /** Sends the orders to a process that waits for an answer. */
+  constructor(options: LoadingOptions) {
+    this.#options = options;
+    options.child.answer({ packages: options.orders });
+    options.child.process.once('exit', () => {
+      this.#cancel();
+      if (this.#current !== undefined) this.#fail('ends the process');
+    });
+  }
+
+  onMessage(message: PreloadMessage): void {
+    if (message.type === 'loading') this.#onQuestion(message.index);
+    else if (message.type === 'audited') this.tainted = message.tainted;
+    else if (message.type === 'loaded') {
+      this.#cancel();
+      this.reports.set(message.index, message.report);
+      this.files.add(message.report.files, this.#current?.epochMs ?? 0);
+      this.#current = undefined;
+    }
+  }
+
+  /** The entry under way takes much longer than it should. */
+  get isStuck(): boolean {
+    if (this.#current === undefined) return false;
+    const { index, startedAt } = this.#current;
+    const limit = Math.max(minSlowMs, slowFactor * (this.#options.expectedMs[index] ?? 0));
+    return this.#options.clock.now() - startedAt > limit;
+  }
+
+  /** Number of files that are ready. */
+  get fileCount(): number {
+    return [...this.reports.values()].reduce((sum, { files }) => sum + files.length, 0);
+  }
+
+  /** Whether a part of what has been loaded cannot be loaded a second time in the same process. */
+  get isIncurable(): boolean {
+    return [...this.reports.values()].some((report) => report.isIncurable);
+  }
+
+  /** The process is no longer asked about: it was released, or is being ended. */
+  close(): void {
+    this.#cancel();
+    this.#current = undefined;
+  }
+
+  #onQuestion(index: number): void {
+    const { child, clock, isBusy, expectedMs } = this.#options;
+    if (this.#waitedMs < maxWaitMs && isBusy()) {
+      this.#waitedMs += waitStepMs;
+      this.#cancel = clock.after(waitStepMs, () => this.#onQuestion(index));
+      return;
+    }
+    this.#current = { index, startedAt: clock.now(), epochMs: Date.now() };
+    const limit = Math.min(maxHangMs, Math.max(minHangMs, 10 * (expectedMs[index] ?? 0)));
+    this.#cancel = clock.after(limit, () => this.#fail(`has not been loaded after ${limit / 1000} s`));
+    child.answer({ next: true });
+  }
+
+  #fail(why: string): void {
+    const file = this.#options.orders.entries[this.#current?.index ?? -1]?.file ?? '';
+    this.close();
+    this.#options.onFailure(file, why);
+  }
+}

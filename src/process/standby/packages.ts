@@ -1,0 +1,223 @@
+/**
+ * Decides which packages standbys load ahead of time: those that the last run has asked for, once an audit in a process that
+ * is thrown away has shown what they do.
+ */
+
+import os from 'node:os';
+import type { LoadFacts, PackageOrders } from '../../preload/protocol.ts';
+import type { Clock } from '../../shared/clock.ts';
+import { attempt } from '../../shared/errors.ts';
+import type { Child, ChildOptions, StartedChild } from '../launch/child.ts';
+import { type Audit, type AuditedEntry, auditFrom, isCurrent, readAudit, signatureOf, storeAudit } from './audits.ts';
+import { ImportLines } from './import-lines.ts';
+import { Loading } from './loading.ts';
+import { hasMemoryFor } from './memory.ts';
+
+/** Which packages are loaded ahead of time: `auto` as far as there is memory, all, none, these, or all but these. */
+export type Prewarm = 'auto' | boolean | readonly string[] | { readonly except: readonly string[] };
+
+export interface PackagesContext {
+  /** Starts a process that parks; undefined if that is impossible now. */
+  readonly start: (options: ChildOptions) => StartedChild | undefined;
+  readonly discard: (child: Child) => void;
+  readonly clock: Clock;
+  /** CPU time used by a process so far, in ms. */
+  readonly cpuTime: (pid: number) => number | undefined;
+  /** There is something to load now. */
+  readonly onReady: () => void;
+}
+
+/** The run whose packages are loaded for the next one. */
+export interface PackagesRun {
+  readonly options: ChildOptions;
+  readonly pid: number;
+  readonly startedAtEpochMs: number;
+}
+
+/** A program that uses more of the CPU than this is busy. */
+const busyShare = 0.3;
+/** After so many entries that end the process or hang, no package is loaded ahead of time in this session. */
+const maxFailures = 3;
+/** Audits in quick succession: the program asks for other packages each time. */
+const maxAudits = 5;
+
+export class StandbyPackages {
+  readonly #context: PackagesContext;
+  #run: PackagesRun | undefined;
+  #facts: LoadFacts | undefined;
+  #audit: Audit | undefined;
+  #auditing: Child | undefined;
+  #audits = 0;
+  #importLines: ImportLines | undefined;
+  #learned: readonly string[] = [];
+  /** Entries that have failed in this session, and those that cannot be handed over after all. */
+  readonly #excluded = new Map<string, string>();
+  #failures = 0;
+  #lastCpu: { readonly at: number; readonly used: number } | undefined;
+
+  constructor(context: PackagesContext) {
+    this.#context = context;
+  }
+
+  /** A run reports what it has loaded. */
+  onFacts(facts: LoadFacts, run: PackagesRun): void {
+    const { options } = run;
+    if (options.prewarm === false || options.command.script === undefined) return;
+    this.#run = run;
+    this.#facts = facts;
+    this.#learned = [...new Set([...this.#learned, ...(facts.learned ?? [])])];
+    this.#importLines = new ImportLines(
+      [...facts.own, options.command.script],
+      run.startedAtEpochMs,
+      this.#importLines,
+    );
+    if (facts.entries.length === 0 || this.#failures >= maxFailures) return;
+    const signature = signatureOf(facts);
+    if (this.#audit?.signature !== signature) {
+      const stored = readAudit(options.command.script, options.env);
+      this.#audit = stored?.signature === signature ? stored : undefined;
+    }
+    if (this.#audit !== undefined && isCurrent(this.#audit)) this.#context.onReady();
+    else this.#startAudit(run, facts, signature);
+  }
+
+  /** Starts to load packages in a process that is parked. Returns undefined if there is nothing to load. */
+  load(child: Child, options: ChildOptions): Loading | undefined {
+    const run = this.#run;
+    const orders = this.#orders(options);
+    if (run === undefined || orders === undefined || orders.entries.length === 0) return undefined;
+    if (options.prewarm === 'auto' && !hasMemoryFor(run.pid)) return undefined;
+    const { clock } = this.#context;
+    const expected = new Map(this.#audit?.entries.map(({ file, ms }) => [file, ms]));
+    return new Loading({
+      ...{ child, orders, clock },
+      expectedMs: orders.entries.map(({ file }) => expected.get(file) ?? 0),
+      isBusy: () => this.#isBusy(run.pid),
+      onFailure: (file, why) => {
+        this.exclude(file, why);
+        this.#context.discard(child);
+      },
+    });
+  }
+
+  /** Whether the program loads files as in the run that is known: only then packages are handed over. */
+  get hasSameImports(): boolean {
+    return this.#importLines?.areUnchanged() === true;
+  }
+
+  /** An entry is not loaded ahead of time any more. */
+  exclude(file: string, why: string): void {
+    this.#failures += 1;
+    this.#excluded.set(file, why);
+  }
+
+  /** In this session, only packages are loaded ahead of time that can be loaded a second time in the same process. */
+  excludeIncurable(): void {
+    for (const { file, isIncurable } of this.#audit?.entries ?? []) {
+      if (isIncurable) this.#excluded.set(file, 'does not fit this program when it is loaded ahead of time');
+    }
+  }
+
+  /** Packages have been installed, or settings have changed. */
+  reset(): void {
+    this.#endAudit();
+    this.#audit = undefined;
+    this.#audits = 0;
+    this.#failures = 0;
+    this.#excluded.clear();
+  }
+
+  close(): void {
+    this.#run = undefined;
+    this.#facts = undefined;
+    this.#endAudit();
+  }
+
+  #orders(options: ChildOptions): PackageOrders | undefined {
+    const facts = this.#facts;
+    const { script } = options.command;
+    if (facts === undefined || script === undefined || this.#audit === undefined) return undefined;
+    if (this.#failures >= maxFailures) return undefined;
+    const entries = this.#audit.entries.filter(
+      (entry) => entry.why === undefined && !this.#excluded.has(entry.file) && isSelected(entry, options.prewarm),
+    );
+    const { isCommonJs, variables } = facts;
+    return { script, isCommonJs, entries: entries.map(orderOf), variables, learned: this.#learned, isAudit: false };
+  }
+
+  #startAudit(run: PackagesRun, facts: LoadFacts, signature: string): void {
+    const { script } = run.options.command;
+    if (this.#auditing !== undefined || script === undefined || this.#audits >= maxAudits) return;
+    const entries = facts.entries.filter(({ file }) => !this.#excluded.has(file));
+    const child = this.#context.start(run.options);
+    if (child === undefined || 'failure' in child) return;
+    this.#audits += 1;
+    this.#auditing = child;
+    // This process is never released, so that it need not get its priority back.
+    attempt(() => os.setPriority(child.pid, os.constants.priority.PRIORITY_LOW));
+    const { isCommonJs, variables } = facts;
+    const orders = { script, isCommonJs, entries, variables, learned: [], isAudit: true };
+    let loading: Loading | undefined;
+    child.receive((message) => {
+      if (message.type === 'reads-stdin') child.answer('');
+      else if (message.type !== 'parked') loading?.onMessage(message);
+      else if (loading === undefined) loading = this.#beginAudit(child, orders, run, facts);
+      else this.#endAudit();
+      if (message.type !== 'audited' || loading === undefined) return;
+      this.#audit = auditFrom(signature, facts.entries, reportsFor(facts, orders, loading), message.tainted);
+      storeAudit(script, run.options.env, this.#audit);
+      loading.close();
+      this.#endAudit();
+      this.#context.onReady();
+    });
+    child.process.unref();
+  }
+
+  #beginAudit(child: Child, orders: PackageOrders, run: PackagesRun, facts: LoadFacts): Loading {
+    const { clock } = this.#context;
+    const onFailure = (file: string, why: string): void => {
+      this.exclude(file, why);
+      this.#endAudit();
+      if (run === this.#run && this.#failures < maxFailures) this.#startAudit(run, facts, signatureOf(facts));
+    };
+    return new Loading({ child, orders, clock, expectedMs: [], isBusy: () => false, onFailure });
+  }
+
+  #endAudit(): void {
+    const child = this.#auditing;
+    this.#auditing = undefined;
+    if (child !== undefined) this.#context.discard(child);
+  }
+
+  #isBusy(pid: number): boolean {
+    const used = this.#context.cpuTime(pid);
+    if (used === undefined) return false;
+    const before = this.#lastCpu;
+    const at = this.#context.clock.now();
+    this.#lastCpu = { at, used };
+    return before !== undefined && at > before.at && (used - before.used) / (at - before.at) > busyShare;
+  }
+}
+
+const orderOf = ({ file, parent, kind, hasEffects = false, touches = [] }: AuditedEntry) => {
+  return { file, parent, kind, hasEffects, touches };
+};
+
+/** The reports by the index in the facts, where failed entries are left out of the orders. */
+function reportsFor({ entries }: LoadFacts, orders: PackageOrders, { reports }: Loading): Loading['reports'] {
+  const byFile = new Map(orders.entries.map(({ file }, index) => [file, reports.get(index)]));
+  return new Map(
+    entries.flatMap(({ file }, index) => {
+      const report = byFile.get(file);
+      return report === undefined ? [] : [[index, report]];
+    }),
+  );
+}
+
+/** Whether the settings let an entry be loaded ahead of time. */
+function isSelected({ file }: AuditedEntry, prewarm: Prewarm): boolean {
+  if (typeof prewarm === 'boolean') return prewarm;
+  if (prewarm === 'auto') return true;
+  const isNamed = (name: string): boolean => file.includes(`/node_modules/${name}/`);
+  return 'except' in prewarm ? !prewarm.except.some(isNamed) : prewarm.some(isNamed);
+}

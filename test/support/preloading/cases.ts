@@ -1,0 +1,292 @@
+/**
+ * Adversarial programs: each prints what it can see. A program must print the same whether its packages were loaded ahead of
+ * time or not, whatever it does before it asks for them, and whatever they do.
+ */
+
+import type { PreloadedProgram } from './compare.ts';
+
+const say = (expression: string): string => `console.log(JSON.stringify(${expression}));\n`;
+
+/** Packages that most programs use. */
+const packages: Readonly<Record<string, string>> = {
+  'node_modules/plain/index.js': 'exports.value = 1; exports.parent = module.parent && module.parent.filename;',
+  'node_modules/env/index.js': 'exports.mode = process.env.NODE_ENV; exports.has = "DEBUG" in process.env;',
+  'node_modules/lists/index.js': 'exports.names = Object.keys(process.env).filter((name) => name.startsWith("APP_"));',
+  'node_modules/uses-env/index.js': 'exports.env = require("env"); exports.plain = require("plain");',
+  'node_modules/main/index.js':
+    'exports.main = require.main; exports.same = process.mainModule === require.main; exports.parent = module.parent;',
+  'node_modules/patches/index.js':
+    'const { log } = console; Array.prototype.last = function () { return this[this.length - 1]; }; global.patched = 1; exports.log = log;',
+  'node_modules/after/index.js': 'exports.seen = typeof [].last; exports.global = typeof patched;',
+  'node_modules/listens/index.js': 'process.on("exit", () => console.log("bye"));',
+  'node_modules/timer/index.js': 'let count = 0; setTimeout(() => { count += 1; }, 1); exports.count = () => count;',
+  'node_modules/prints/index.js': 'console.log("printed"); exports.a = 1;',
+  'node_modules/warns/index.js': 'process.emitWarning("careful", "Odd"); exports.a = 1;',
+  'node_modules/throws/index.js': 'throw new Error("not today");',
+  'node_modules/exits/index.js': 'if (process.env.GO) process.exit(3);',
+  'node_modules/reads/index.js':
+    'const file = process.cwd() + "/config.json"; exports.config = require("fs").existsSync(file) ? JSON.parse(require("fs").readFileSync(file, "utf8")) : null;',
+  'node_modules/registry/index.js':
+    'const plugins = []; exports.add = (name) => plugins.push(name); exports.plugins = plugins;',
+  'node_modules/plugin/index.js': 'require("registry").add("plugin"); exports.done = true;',
+  'node_modules/writes/index.js': 'process.env.WRITTEN = "yes"; exports.env = process.env.WRITTEN;',
+  'node_modules/hooks/index.js':
+    'const Module = require("module"); const { _load } = Module; Module._load = function (name, ...rest) { return name === "plain" ? { value: "hooked" } : _load.call(this, name, ...rest); };',
+  'node_modules/changes/index.js': 'require("plain").extra = true; exports.a = 1;',
+  'node_modules/lazy/index.js': 'exports.get = () => require("plain").value;',
+  'node_modules/a/index.js': 'exports.early = true; exports.b = require("b"); exports.late = true;',
+  'node_modules/b/index.js': 'const a = require("a"); exports.keys = Object.keys(a);',
+  'node_modules/counts/index.js':
+    'globalThis.counted = (globalThis.counted ?? 0) + 1; exports.count = globalThis.counted;',
+  'node_modules/micro/index.js': 'exports.done = false; Promise.resolve().then(() => { exports.done = true; });',
+  'node_modules/self/index.js': 'delete require.cache[__filename]; exports.random = Math.random();',
+  'node_modules/stdin/index.js': 'exports.isTTY = process.stdin.isTTY === true;',
+  'node_modules/emits/index.js':
+    'const { emit } = process; process.emit = function (...args) { return emit.apply(this, args); };',
+  'node_modules/symbol/index.js': 'globalThis[Symbol.for("known")] = { a: 1 }; exports.a = 1;',
+  'node_modules/reflect/index.js':
+    'Object.defineProperty(Reflect, "__meta__", { value: () => 1 }); exports.meta = typeof Reflect.__meta__;',
+  'node_modules/agent/index.js': 'require("http").globalAgent.maxSockets = 5; exports.a = 1;',
+};
+
+const main = (code: string): Readonly<Record<string, string>> => ({ ...packages, 'main.js': code });
+const esm = (code: string): PreloadedProgram => ({ files: { ...packages, 'main.mjs': code }, script: 'main.mjs' });
+
+/** How a module looks from outside. */
+const look = `const look = (m) => m && { id: m.id, loaded: m.loaded, parent: m.parent && m.parent.id, children: m.children.map((c) => c.id), keys: Reflect.ownKeys(m).map(String) };\n`;
+
+export const cases: Readonly<Record<string, PreloadedProgram>> = {
+  'asks for a package': { files: main(`${say('require("plain")')}`) },
+  'asks twice, by different names': {
+    files: main(say('[require("plain") === require("plain/index.js"), require("./node_modules/plain").value]')),
+  },
+  'sets NODE_ENV first': {
+    files: main(`process.env.NODE_ENV = 'test';\n${say('[require("env"), require("uses-env")]')}`),
+  },
+  'sets NODE_ENV in the edit': {
+    files: main(say('[require("env"), require("uses-env"), require("plain")]')),
+    edits: {
+      'main.js': `process.env.NODE_ENV = 'edited';\n${say('[require("env"), require("uses-env"), require("plain")]')}`,
+    },
+  },
+  'no longer sets DEBUG': {
+    files: main(`process.env.DEBUG = '1';\n${say('require("env")')}`),
+    edits: { 'main.js': say('require("env")') },
+  },
+  'reads a file of variables, as dotenv does': {
+    files: {
+      ...main(
+        `for (const line of require('fs').readFileSync('.env', 'utf8').split('\\n')) { const [key, value] = line.split('='); if (key) process.env[key] = value; }\n${say('[require("env"), require("lists")]')}`,
+      ),
+      '.env': 'NODE_ENV=dev\nAPP_A=1',
+    },
+    edits: { '.env': 'NODE_ENV=prod\nAPP_B=1' },
+  },
+  'adds a variable that a package lists': {
+    files: main(say('require("lists")')),
+    edits: { 'main.js': `process.env.APP_X = '1';\n${say('require("lists")')}` },
+  },
+  'replaces process.env': { files: main(`process.env = { NODE_ENV: 'own' };\n${say('require("env")')}`) },
+  'compares the main module': {
+    files: main(
+      say(
+        '[require("main").main === module, require("main").same, require("main").parent === module, require.main === module]',
+      ),
+    ),
+  },
+  'looks at all modules': {
+    files: main(
+      `${look}require("a"); require("uses-env");\n${say('[look(module), Object.entries(require.cache).map(([k, m]) => [k, look(m)])]')}`,
+    ),
+  },
+  'looks at the module cache first': {
+    files: main(
+      `${say('[Object.keys(require.cache), Object.values(require.cache).length]')}require("a");\n${say('Object.keys(require.cache)')}`,
+    ),
+  },
+  'asks whether a package is loaded': {
+    files: main(
+      `const f = require.resolve("plain");\n${say('[f in require.cache && false, require.cache[f] === undefined]')}require("plain");\n${say('Object.keys(require.cache).length')}`,
+    ),
+  },
+  'has a cycle of packages': { files: main(say('[require("a"), require("b")]')) },
+  'uses packages that patch prototypes': {
+    files: main(
+      `${say('[typeof [].last, typeof patched]')}require("patches");\n${say('[[1, 2].last(), patched, require("after")]')}`,
+    ),
+  },
+  'asks for a package before one that patches': {
+    files: main(`require("patches");\n${say('require("after")')}`),
+    edits: { 'main.js': `${say('require("after")')}require("patches");\n${say('[1].last()')}` },
+  },
+  'no longer asks for a package that patches': {
+    files: main(`require("patches");\n${say('require("after")')}`),
+    edits: { 'main.js': `${say('[require("after"), typeof [].last, Object.keys(globalThis)]')}` },
+  },
+  'patches a prototype itself': { files: main(`Array.prototype.last = () => 'own';\n${say('require("after")')}`) },
+  'patches a prototype itself, as it is known to': {
+    files: main(`Array.prototype.last = () => 'own';\n${say('[require("after"), require("plain")]')}`),
+    learned: ['Array.prototype.last'],
+  },
+  'replaces a function of fs first': {
+    files: { ...main(`require('fs').existsSync = () => false;\n${say('require("reads")')}`), 'config.json': '{"a":1}' },
+  },
+  'has a package that listens to process': {
+    files: main(`${say('process.listenerCount("exit")')}require("listens");\n${say('process.listenerCount("exit")')}`),
+  },
+  'has a package with a timer': {
+    files: main(`const { count } = require("timer");\nsetTimeout(() => console.log(count()), 20);\n${say('count()')}`),
+  },
+  'has a package that prints': { files: main(`console.log("before");\nrequire("prints");\nconsole.log("after");`) },
+  'has a package that warns': {
+    files: main(`process.on('warning', (w) => console.log(w.message));\nrequire("warns");\nconsole.log("after");`),
+  },
+  'has a package that throws': {
+    files: main(`try { require("throws"); } catch (error) { console.log(error.message); }\n${say('require("plain")')}`),
+  },
+  'dies of a package that throws': {
+    files: main('try { require("throws"); } catch {}\nrequire("throws");'),
+    edits: { 'main.js': 'console.log(1);' },
+  },
+  'has a package that exits': {
+    files: main(`if (process.env.GO) console.log('go');\nrequire("exits");\n${say('require("plain")')}`),
+    env: {},
+  },
+  'reads a file at load': {
+    files: { ...main(say('require("reads")')), 'config.json': '{"a":1}' },
+    edits: { 'config.json': '{"a":2}' },
+  },
+  'reads a file at load that appears': { files: main(say('require("reads")')), edits: { 'config.json': '{"a":2}' } },
+  'changes its folder first': {
+    files: { ...main(`process.chdir('sub');\n${say('require("reads")')}`), 'sub/config.json': '{"a":3}' },
+  },
+  'has plugins that register': { files: main(`require("plugin");\n${say('require("registry").plugins')}`) },
+  'has a package that sets a variable': {
+    files: main(`${say('process.env.WRITTEN')}require("writes");\n${say('[process.env.WRITTEN, require("writes")]')}`),
+  },
+  'has a package that hooks the loader': { files: main(`require("hooks");\n${say('require("plain")')}`) },
+  'hooks the loader first': {
+    files: main(
+      `const Module = require('module'); const { _load } = Module; const names = []; Module._load = function (name, ...rest) { names.push(name); return _load.call(this, name, ...rest); };\nrequire("uses-env");\n${say('names')}`,
+    ),
+  },
+  'hooks an extension first': {
+    files: main(
+      `const old = require.extensions['.js']; const names = []; require.extensions['.js'] = (m, f) => { names.push(f); old(m, f); };\nrequire("uses-env");\n${say('names')}`,
+    ),
+  },
+  'has a package that changes another one': {
+    files: main(`${say('require("plain")')}require("changes");\n${say('require("plain")')}`),
+  },
+  'no longer asks for a package that changes another one': {
+    files: main(`require("changes");\n${say('require("plain")')}`),
+    edits: { 'main.js': say('require("plain")') },
+    release: { dropsPackages: 'import lines have changed' },
+  },
+  'puts a mock into the cache': {
+    files: main(
+      `const f = require.resolve("plain"); require.cache[f] = { id: f, filename: f, loaded: true, exports: { value: 'mock' } };\n${say('[require("plain"), require("uses-env").plain]')}`,
+    ),
+  },
+  'deletes from the cache and asks again': {
+    files: main(
+      `const one = require("counts"); delete require.cache[require.resolve("counts")]; const two = require("counts");\n${say('[one.count, two.count, counted]')}`,
+    ),
+  },
+  'deletes from the cache first': {
+    files: main(`delete require.cache[require.resolve("counts")];\n${say('[require("counts").count, counted]')}`),
+  },
+  'uses a lazy package later': {
+    files: main(
+      `const lazy = require("lazy");\nsetTimeout(() => console.log(lazy.get(), Object.keys(require.cache).length), 5);`,
+    ),
+  },
+  'has a package that forgets itself': { files: main(say('[require("self") === require("self")]')) },
+  'has a package that looks at stdin': { files: main(say('require("stdin")')) },
+  'has a package that wraps process.emit': {
+    files: main(
+      `require("emits");\nprocess.on('mine', () => console.log('mine'));\nprocess.emit('mine');\n${say('Object.keys(process).includes("emit")')}`,
+    ),
+  },
+  'has a package with a global symbol': {
+    files: main(
+      `${say('Symbol.for("known") in globalThis')}require("symbol");\n${say('globalThis[Symbol.for("known")]')}`,
+    ),
+  },
+  'has a package that configures the http agent': {
+    files: main(
+      `${say('require("http").globalAgent.maxSockets === Infinity')}require("agent");\n${say('require("http").globalAgent.maxSockets')}`,
+    ),
+  },
+  'throws, and shows a stack': { files: main(`require("plain");\nthrow new TypeError("broken");`) },
+  'looks for a missing package': {
+    files: main(
+      `require("plain");\ntry { require("missing"); } catch (error) { console.log(error.message, error.requireStack); }`,
+    ),
+  },
+  'edits a package': {
+    files: main(say('require("uses-env")')),
+    edits: { 'node_modules/plain/index.js': 'exports.value = 2;' },
+    release: { changedFiles: ['node_modules/plain/index.js'] },
+  },
+  'changes its import lines': {
+    files: main(`require("plugin");\n${say('require("registry").plugins')}`),
+    edits: { 'main.js': say('require("registry").plugins') },
+    release: { dropsPackages: 'import lines have changed' },
+  },
+  'runs its own files': {
+    files: {
+      ...main(say('[require("./own"), module.children.length]')),
+      'own.js': 'module.exports = { plain: require("plain"), parent: module.parent.id };',
+    },
+  },
+  'asks from a file of its own': {
+    files: {
+      ...main(say('require("./own")')),
+      'own.js':
+        'module.exports = [require("plain").parent, module.children.map((c) => c.id), require("main").main === module.parent];',
+    },
+  },
+  'makes a sandbox and a worker': {
+    files: main(
+      `const { Worker } = require('worker_threads');\nrequire("plain");\nnew Worker('require("worker_threads").parentPort.postMessage([require("plain").value, Object.keys(process.env).length])', { eval: true }).on('message', (m) => console.log(m[0]));`,
+    ),
+  },
+  'starts a child process': {
+    files: main(
+      `require("writes");\nconsole.log(require('child_process').execFileSync(process.execPath, ['-p', 'process.env.WRITTEN + " " + process.env.NODE_OPTIONS'], { encoding: 'utf8' }));`,
+    ),
+  },
+  'prints its environment': {
+    files: main(
+      `require("env");\n${say('[Object.entries(process.env).sort(), require("util").types.isProxy(process.env), process.argv.length, process.execArgv]')}`,
+    ),
+  },
+  'ends with a code': { files: main(`require("plain");\nprocess.exitCode = 4;`) },
+  'has strange stack settings': {
+    files: main(
+      `Error.stackTraceLimit = 0;\nError.prepareStackTrace = () => 'mine';\n${say('[require("plain"), new Error("x").stack, Error.stackTraceLimit]')}`,
+    ),
+  },
+  'freezes Error first': { files: main(`Object.freeze(Error);\n${say('require("plain")')}`) },
+  'is an ES module with CommonJS packages': esm(
+    `import plain from 'plain'; import { mode } from 'env'; import a from 'a';\n${say('[plain, mode ?? null, a]')}`,
+  ),
+  'is an ES module that imports names': esm(
+    `import * as plain from 'plain'; import { env } from 'uses-env';\n${say('[Object.keys(plain), env]')}`,
+  ),
+  'is an ES module, and a variable changes': {
+    ...esm(`import './set.mjs'; import env from 'env';\n${say('env')}`),
+    files: { ...packages, 'main.mjs': `import './set.mjs'; import env from 'env';\n${say('env')}`, 'set.mjs': '' },
+    edits: { 'set.mjs': 'process.env.NODE_ENV = "set";' },
+  },
+  'is an ES module that requires': esm(
+    `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);\n${say('[require("plain"), require("main").main === undefined, require("a")]')}`,
+  ),
+  'imports dynamically': {
+    files: main(`import('plain').then(({ default: plain }) => console.log(plain.value, plain === require("plain")));`),
+  },
+  'is an ES module with a patching package': esm(
+    `import 'patches'; import after from 'after';\n${say('[after, typeof [].last]')}`,
+  ),
+};
