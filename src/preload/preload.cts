@@ -29,11 +29,6 @@ interface CompileCache {
   readonly flushCompileCache?: () => void;
 }
 
-// Worker threads load the preload as well, each with its own arguments.
-for (let at = process.execArgv.length - 1; at > 0; at -= 1) {
-  const word = process.execArgv[at] ?? '';
-  if (word.startsWith(own) || word.startsWith(`file://${own}`)) process.execArgv.splice(at - 1, 2);
-}
 delete require.cache[__filename];
 
 // Only the main thread finds the variables: they are deleted before there can be another thread.
@@ -46,7 +41,10 @@ if (process.env.NODE_CHANNEL_FD === '') {
   delete process.env.NODE_CHANNEL_SERIALIZATION_MODE;
 }
 const orders: Partial<LaunchOrders> = text === undefined ? {} : JSON.parse(text);
-const { channel = -1 } = orders;
+const { channel = -1, nodeOptions } = orders;
+if (nodeOptions !== undefined) process.env.NODE_OPTIONS = nodeOptions;
+// Worker threads load the preload as well, each with its own arguments.
+removeOwnWords(process.execArgv);
 /** Bytes that have been received behind the latest answer. */
 let rest = Buffer.alloc(0);
 
@@ -95,6 +93,27 @@ if (channel >= 0) {
   } else {
     const exports = requireOnce<{ Parking: typeof Parking }>('./parking.cjs');
     new exports.Parking(park, { send, request, forgetPaths, warmUp, onBegin }).prepare();
+  }
+}
+
+/** Removes the preload's files, and behind the preload the words that devwatch has moved there from NODE_OPTIONS. */
+function removeOwnWords(words: string[]): void {
+  let moved = -1;
+  for (let at = words.length - 1; at > 0; at -= 1) {
+    const word = words[at] ?? '';
+    if (!word.startsWith(own) && !word.startsWith(`file://${own}`)) continue;
+    words.splice(at - 1, 2);
+    moved = at - 1;
+  }
+  const options = process.env.NODE_OPTIONS ?? '';
+  if (moved < 0 || options === '') return;
+  const quoted = /"((?:\\.|[^"\\])*)"/g;
+  const unquote = (word: string): string => word.replace(quoted, (_, text: string) => text.replace(/\\(.)/g, '$1'));
+  const all = (options.match(/(?:"(?:\\.|[^"\\])*"|[^\s"])+/g) ?? []).map(unquote);
+  const isPreload = (word = ''): boolean => /^(?:-r|--require|--import)(?:=|$)/.test(word);
+  const isValue = (index: number): boolean => isPreload(all[index - 1]) && !all[index - 1]?.includes('=');
+  for (const word of all.filter((one, index) => isPreload(one) || isValue(index))) {
+    if (words[moved] === word) words.splice(moved, 1);
   }
 }
 

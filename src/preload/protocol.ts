@@ -73,6 +73,8 @@ export interface LaunchOrders {
   readonly reportLoads: boolean;
   /** Report which packages the program has loaded when it has settled. */
   readonly reportPackages: boolean;
+  /** The value of NODE_OPTIONS for the program, whose preloads devwatch has moved to the command line. */
+  readonly nodeOptions?: string | undefined;
   /** A folder for Node's compile cache; undefined if the program has its own, or Node has none. */
   readonly compileCache?: string | undefined;
   /** Keep the program's sockets through restarts; see held-ports.cts. */

@@ -193,7 +193,9 @@ export const loaderAdviceFor = ({ loaded: { folder }, command, env }: RunPlan): 
 
 /** Whether Node opens a debugger with the program. */
 export const isDebugged = ({ command, env }: RunPlan): boolean =>
-  [...command.nodeArgs, env.NODE_OPTIONS ?? ''].some((flags) => /(?:^|\s)--inspect/.test(flags));
+  [...command.nodeArgs, env.NODE_OPTIONS ?? ''].some((flags) =>
+    /(?:^|\s)--inspect(?:[-_](?:brk|wait))?(?![-\w])/.test(flags),
+  );
 
 /** Whether only devwatch reads this file; the program may read package.json as well. */
 export function isReadByDevwatchAlone(file: string, { settingsFiles, settings }: LoadedSettings): boolean {

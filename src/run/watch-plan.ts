@@ -9,6 +9,7 @@ import type { Settings } from '../config/settings-types.ts';
 import type { Command } from '../process/launch/command.ts';
 import { isSourceExtension } from '../process/launch/tools.ts';
 import { platform } from '../process/platform.ts';
+import { standbyObstacle } from '../process/standby/parking-plan.ts';
 import { attempt } from '../shared/errors.ts';
 import type { EventOf } from '../shared/events.ts';
 import { Filter } from '../watch/filter.ts';
@@ -81,14 +82,19 @@ const isWholeFolder = (pattern: string): boolean => /^\.\/?$/.test(pattern);
 
 /** Returns the event that reports what is watched. */
 export const describeWatch = (
-  { loaded, command: { display, obstacle } }: RunPlan,
+  { loaded: { settings }, command, env }: RunPlan,
   { extensions }: Filter,
-  facts: Omit<EventOf<'watching'>, 'type' | 'program' | 'patterns' | 'extensions' | 'obstacle'>,
-): EventOf<'watching'> => ({
-  ...{ type: 'watching', program: display, patterns: loaded.settings.watch, extensions },
-  ...facts,
-  ...(obstacle !== undefined && (loaded.settings.standby || loaded.settings.hold !== false) && { obstacle }),
-});
+  facts: Omit<EventOf<'watching'>, 'type' | 'program' | 'patterns' | 'extensions' | 'obstacle' | 'standbyObstacle'>,
+): EventOf<'watching'> => {
+  const { display, obstacle } = command;
+  const ofStandby = settings.standby ? standbyObstacle(command, env) : undefined;
+  return {
+    ...{ type: 'watching', program: display, patterns: settings.watch, extensions },
+    ...facts,
+    ...(obstacle !== undefined && (settings.standby || settings.hold !== false) && { obstacle }),
+    ...(ofStandby !== undefined && { standbyObstacle: ofStandby }),
+  };
+};
 
 /** Returns messages about a watch plan that has no effect, or not yet. `files`: those that are watched now. */
 export function remarksOn(filter: Filter, plan: RunPlan, files: Iterable<string>): string[] {

@@ -167,6 +167,8 @@ export type DevwatchEvent =
       readonly ms: number;
       /** Why a Node program has no standby and no held ports. */
       readonly obstacle?: string;
+      /** Why it has no standby, but held ports. */
+      readonly standbyObstacle?: string;
     }
   /** Files that the program has loaded and no pattern matches are watched as well (`--deps`). */
   | { readonly type: 'watchingLoads'; readonly files: readonly string[] }

@@ -30,13 +30,14 @@ export function render(event: DevwatchEvent, { folder, version }: View): readonl
     case 'scanning':
       return line(`${version} · ${event.program} · still reading the folders to watch`);
     case 'watching': {
-      const { program, patterns, extensions, files, backend, directories, ms, obstacle } = event;
+      const { program, patterns, extensions, files, backend, directories, ms, obstacle, standbyObstacle } = event;
       const what = extensions === null ? 'all files' : extensions.join(' ');
       const how = backend === 'inotify' ? '' : ` · by ${backend}`;
       const found = `${formatCount(files, 'file')}${how}`;
       return [
         ...line(`${version} · ${program} · watching ${patterns.join(' ')} (${what}) · ${found}`),
         ...(obstacle === undefined ? [] : line(`no standby and no held ports: ${obstacle}`)),
+        ...(standbyObstacle === undefined ? [] : line(`no standby, so restarts are cold: ${standbyObstacle}`)),
         ...detail(`armed in ${formatTime(ms)} · ${formatCount(directories, 'folder')} · ${backend}`),
       ];
     }

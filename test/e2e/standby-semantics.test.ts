@@ -59,7 +59,7 @@ function withoutOwn(value: unknown): unknown {
 }
 
 /** Reports whether an entry of a cache or of the command line is a file of devwatch. */
-const isOwnFile = (entry: string): boolean => /\/dist\/preload(\/|$)/.test(entry);
+const isOwnFile = (entry: string): boolean => /\/(?:dist\/preload|own\/preload-\w+)(\/|$)/.test(entry);
 
 type Round = string | readonly [text: string, options: RunOptions];
 
@@ -462,7 +462,7 @@ interface Told {
   };
 }
 
-const representativeUnprepared = ['--inspect', '--require of its own file in NODE_OPTIONS', 'a shell line'];
+const representativeUnprepared = ['--inspect', '--experimental-loader in NODE_OPTIONS', 'a shell line'];
 
 /** Flags and commands with which a program has no standby. */
 const unprepared: readonly (readonly [name: string, words: readonly string[], env?: Record<string, string>])[] = [
@@ -475,7 +475,6 @@ const unprepared: readonly (readonly [name: string, words: readonly string[], en
   ['--experimental-loader', ['--no-warnings', '--experimental-loader', './idle.cjs', 'main.mjs']],
   ['--experimental-loader in NODE_OPTIONS', ['main.mjs'], { NODE_OPTIONS: '--experimental-loader ./idle.cjs' }],
   ['--inspect in NODE_OPTIONS', ['main.cjs'], { NODE_OPTIONS: '--inspect=0' }],
-  ['--require of its own file in NODE_OPTIONS', ['main.cjs'], { NODE_OPTIONS: '--require ./idle.cjs' }],
   ['node -e as a command', ['--', 'node', '-e', 'require("./main.cjs")']],
   ['a shell line', ['--exec', 'node main.cjs && true']],
   ['--no-standby', ['--no-standby', 'main.cjs']],

@@ -15,6 +15,7 @@ import type { Prewarm } from '../standby/packages.ts';
 import { type Containment, type Invocation, type ProcessTree, rootOf } from '../tree/tree.ts';
 import { channelDescriptor, channelVariable, ipcCommand, readMessages } from './channel.ts';
 import type { Command } from './command.ts';
+import { preloadsIn, splitOptions } from './loaders.ts';
 import { type OutputStreams, openPipes, type Pipes } from './output.ts';
 import { preloadFile } from './preload-files.ts';
 import { isForeground, stdinIsTerminal } from './tty.ts';
@@ -27,6 +28,8 @@ export interface ChildOptions {
   readonly folder: string;
   /** The variables, without those that were removed. */
   readonly env: NodeJS.ProcessEnv;
+  /** NODE_OPTIONS as the program finds it, if that is not the one in `env` (node-options.ts). */
+  readonly nodeOptions?: string | undefined;
   readonly signal: StopSignal;
   /** `pipe`: the program reads the chunks given to `write`; `ignore`: it reads nothing. */
   readonly stdin: 'inherit' | 'pipe' | 'ignore';
@@ -174,9 +177,7 @@ const activatedDuplicates = 8;
 /** Chooses the listening sockets that a child process inherits. */
 function inheritedSockets(options: ChildOptions, { slots, held, activated, passed }: HeldPorts): InheritedSockets {
   if (!options.command.isNode) return { byPreload: undefined, byProgram: passed };
-  // A program that does not start with the preload is started by a shell, which drops one of two variables with
-  // the same name (NODE_CHANNEL_FD): its preload can receive no messages.
-  if (!startsWithPreload(options) || !platform.isPosix) return { byPreload: undefined, byProgram: [] };
+  if (!platform.isPosix) return { byPreload: undefined, byProgram: [] };
   const duplicates = activated.flatMap((socket) => Array<PassedSocket>(activatedDuplicates).fill(socket));
   const fromSlots = options.hold ? { slots, held } : { slots: [], held: [] };
   return { byPreload: { ...fromSlots, activated: duplicates }, byProgram: [] };
@@ -204,6 +205,7 @@ function withPreload(options: ChildOptions, { byPreload }: InheritedSockets, par
     reportLoads,
     reportPackages: prewarm !== false,
     compileCache: compileCacheFor(env),
+    nodeOptions: options.nodeOptions,
     hold: byPreload && {
       ...(hasPipe && { descriptor: ipcDescriptor }),
       keeps: options.hold,
@@ -238,10 +240,9 @@ function stdioOf(options: ChildOptions, { byPreload, byProgram }: InheritedSocke
   return stdio;
 }
 
-/** Whether none of the user's code runs before the preload, as code preloaded through NODE_OPTIONS does. */
+/** Whether none of the user's code runs before the preload, as that of a loader in NODE_OPTIONS does. */
 const startsWithPreload = ({ command, env }: ChildOptions): boolean =>
-  command.isNode &&
-  !/(?:^|\s)["']?(?:-r|--require|--import|--loader|--experimental-loader)\b/.test(env.NODE_OPTIONS ?? '');
+  command.isNode && preloadsIn(splitOptions(env.NODE_OPTIONS ?? '').map(({ word }) => word)).length === 0;
 
 /** The descriptor of Node's IPC, or of our own pipe in its place. */
 const ipcDescriptor = channelDescriptor + 1;

@@ -11,6 +11,7 @@ import { StandbyPool } from '../standby/pool.ts';
 import type { Containment } from '../tree/tree.ts';
 import { type ChildOptions, type LaunchOptions, type StartedChild, startChild } from './child.ts';
 import type { Command } from './command.ts';
+import { withPreloadsMoved } from './node-options.ts';
 import type { Output, OutputStreams } from './output.ts';
 import type { ProgramListener, RunningProgram } from './program-interface.ts';
 import { ContainedProgram } from './running-program.ts';
@@ -55,7 +56,7 @@ export class Launcher {
 
   /** Starts a program, from a standby if there is one. Every process of the run before must be gone. */
   launch(options: LaunchOptions, listener: ProgramListener): RunningProgram {
-    const { variables, ...common } = options;
+    const { variables, ...common } = withPreloadsMoved(options);
     this.#program = undefined;
     if (common.command.isNode) {
       this.#heldPorts.closeOpened();

@@ -32,7 +32,8 @@ const typeFlag = /^--(?:no-)?(?:experimental-)?(?:strip|transform)-types$/;
 export interface PreloadFlag {
   readonly kind: 'require' | 'import' | 'loader';
   readonly name: string;
-  /** Index of the word after its last one. */
+  /** Index of its first word, and of the word after its last one. */
+  readonly start: number;
   readonly end: number;
 }
 
@@ -44,23 +45,31 @@ export function preloadsIn(words: readonly string[]): PreloadFlag[] {
     if (flag === '') return [];
     const kind = flag === '--import' ? 'import' : flag.endsWith('loader') ? 'loader' : 'require';
     const name = attached ?? words[start + 1];
-    return name === undefined ? [] : [{ kind, name, end: start + (attached === undefined ? 2 : 1) }];
+    return name === undefined ? [] : [{ kind, name, start, end: start + (attached === undefined ? 2 : 1) }];
   });
 }
 
+/** Returns whether a file is one of Yarn's Plug'n'Play, which find packages. */
+export const isPlugAndPlay = (name: string): boolean => /(?:^|[/\\])\.pnp(?:\.loader)?\.[cm]?js$/.test(name);
+
 /** Returns whether a module is a loader that does nothing by itself: it may run before the program is released. */
 export const isLoader = (name: string): boolean =>
-  loaderName.test(name.replaceAll('%20', ' ')) || (name.startsWith('data:') && loadsCompiler(name));
+  loaderName.test(name.replaceAll('%20', ' ')) ||
+  isPlugAndPlay(name) ||
+  (name.startsWith('data:') && loadsCompiler(name));
 
 /** Returns whether code, or a URL with code, loads or registers a compiler. */
 export const loadsCompiler = (code: string): boolean =>
   compilerInCode.test(code.startsWith('data:') ? (attempt(() => decodeURIComponent(code)) ?? code) : code);
 
-/** Splits the value of NODE_OPTIONS, in which only double quotes group words. */
-export const wordsOfOptions = (options = ''): string[] =>
-  [...options.matchAll(/(?:"(?:\\.|[^"\\])*"|[^\s"])+/g)].map(([word]) =>
-    word.replaceAll(/"((?:\\.|[^"\\])*)"/g, (_, text: string) => text.replaceAll(/\\(.)/g, '$1')),
-  );
+/** Splits the value of NODE_OPTIONS, in which only double quotes group words: as `text` there, and as the `word` meant. */
+export const splitOptions = (options: string): { readonly text: string; readonly word: string }[] =>
+  [...options.matchAll(/(?:"(?:\\.|[^"\\])*"|[^\s"])+/g)].map(([text]) => ({
+    text,
+    word: text.replaceAll(/"((?:\\.|[^"\\])*)"/g, (_, quoted: string) => quoted.replaceAll(/\\(.)/g, '$1')),
+  }));
+
+const wordsOfOptions = (options = ''): string[] => splitOptions(options).map(({ word }) => word);
 
 export interface LoaderRequest {
   /** Absolute path of the script. */

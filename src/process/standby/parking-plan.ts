@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url';
 import type { ParkOrders } from '../../preload/protocol.ts';
 import type { Command } from '../launch/command.ts';
 import { realHost } from '../launch/host.ts';
-import { isLoader, preloadsIn, wordsOfOptions } from '../launch/loaders.ts';
+import { isLoader, isPlugAndPlay, preloadsIn, splitOptions } from '../launch/loaders.ts';
 import { isModule } from '../launch/packages.ts';
 import { preloadFile } from '../launch/preload-files.ts';
 
@@ -21,7 +21,7 @@ export interface ParkingPlan {
  * profile, runs hooks of the project, or does not run a script at all.
  */
 const incompatibleFlags =
-  /^--(?:inspect|cpu-prof|heap-prof|heapsnapshot|prof$|trace-event|perf-|report-|diagnostic-dir|redirect-warnings|test|watch|eval|print|check|interactive|build-snapshot|snapshot-blob|permission|experimental-permission|env-file|experimental-config-file|experimental-default-config-file|trace-|loader|experimental-loader)|^-[epic]$/;
+  /^--(?:inspect(?!-(?:publish-uid|port))|cpu-prof|heap-prof|heapsnapshot|prof$|trace-event|perf-|report-|diagnostic-dir|redirect-warnings|test|watch|eval|print|check|interactive|build-snapshot|snapshot-blob|permission|experimental-permission|env-file|experimental-config-file|experimental-default-config-file|trace-|loader|experimental-loader)|^-[epic]$/;
 
 /** Node accepts `_` for `-` in its flags. */
 const isIncompatible = (flag: string): boolean => incompatibleFlags.test(flag.replaceAll('_', '-'));
@@ -34,7 +34,7 @@ const isIncompatible = (flag: string): boolean => incompatibleFlags.test(flag.re
 export function planParking(command: Command, env: NodeJS.ProcessEnv): ParkingPlan | undefined {
   const { nodeArgs, script } = command;
   if (!command.isNode || script === undefined) return undefined;
-  if (nodeArgs.some(isIncompatible) || !isCompatible(env.NODE_OPTIONS ?? '')) return undefined;
+  if (nodeArgs.some(isIncompatible) || incompatibleIn(env.NODE_OPTIONS ?? '') !== undefined) return undefined;
 
   const preloads = preloadsIn(nodeArgs);
   const ordered = ['require', 'import'].flatMap((kind) => preloads.filter((preload) => preload.kind === kind));
@@ -61,8 +61,25 @@ export function planParking(command: Command, env: NodeJS.ProcessEnv): ParkingPl
 const parkScript = (): string => preloadFile('park.cjs');
 const parkModule = (): string => pathToFileURL(preloadFile('park.mjs')).href;
 
-/** Whether the flags in NODE_OPTIONS allow standbys. The modules that they preload are loaded first. */
-function isCompatible(options: string): boolean {
-  const words = wordsOfOptions(options);
-  return !words.some(isIncompatible) && preloadsIn(words).every(({ name }) => isLoader(name));
+/**
+ * Returns why a program has no standby, if that is not plain from its command line: flags in NODE_OPTIONS, which an editor
+ * or a package manager may have set, and loaders.
+ */
+export function standbyObstacle({ isNode, nodeArgs }: Command, env: NodeJS.ProcessEnv): string | undefined {
+  if (!isNode) return undefined;
+  const inherited = incompatibleIn(env.NODE_OPTIONS ?? '');
+  if (inherited !== undefined) return `NODE_OPTIONS has ${inherited}`;
+  const loader = nodeArgs.find((flag) => /^--(?:experimental[-_])?loader\b/.test(flag));
+  return loader === undefined ? undefined : `${loader.replace(/=.*/s, '')} runs code before the script`;
+}
+
+/**
+ * Returns the flag in NODE_OPTIONS that allows no standby. Its preloads are moved to the command line, except for loaders
+ * of ES modules (launch/node-options.ts).
+ */
+function incompatibleIn(options: string): string | undefined {
+  const words = splitOptions(options).map(({ word }) => word);
+  // Yarn's loader finds packages, and does nothing else.
+  const harmless = preloadsIn(words).filter(({ kind, name }) => kind === 'loader' && isPlugAndPlay(name));
+  return words.find((word, index) => isIncompatible(word) && !harmless.some(({ start }) => start === index));
 }

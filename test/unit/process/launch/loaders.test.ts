@@ -4,7 +4,7 @@ import {
   isLoader,
   type LoaderRequest,
   planLoader,
-  wordsOfOptions,
+  splitOptions,
 } from '../../../../src/process/launch/loaders.ts';
 import { createHost } from '../../../support/host.ts';
 
@@ -204,11 +204,11 @@ test('a standby may run registrations of a loader before its release', () => {
 });
 
 test('NODE_OPTIONS is split as Node does', () => {
-  expect(wordsOfOptions(' --a=1  --require "./my \\"x\\".cjs" -b')).toEqual([
-    '--a=1',
-    '--require',
-    './my "x".cjs',
-    '-b',
-  ]);
-  expect(wordsOfOptions()).toEqual([]);
+  const options = ' --a=1  --require "./my \\"x\\".cjs" -b';
+  expect(splitOptions(options).map(({ word }) => word)).toEqual(['--a=1', '--require', './my "x".cjs', '-b']);
+  expect(
+    splitOptions(options)
+      .map(({ text }) => text)
+      .join(' '),
+  ).toBe(options.trim().replace('  ', ' '));
 });

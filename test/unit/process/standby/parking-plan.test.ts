@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Command } from '../../../../src/process/launch/command.ts';
-import { planParking } from '../../../../src/process/standby/parking-plan.ts';
+import { planParking, standbyObstacle } from '../../../../src/process/standby/parking-plan.ts';
 import { createCommand } from '../../../support/command.ts';
 import { createProject } from '../../../support/project.ts';
 
@@ -46,6 +46,11 @@ describe('a standby waits', () => {
       'after the last of several loaders',
       ['--import', 'tsx', '-r', 'tsconfig-paths/register'],
       ['later', '--import', 'tsx', '--import', 'park.mjs', '-r', 'tsconfig-paths/register'],
+    ],
+    [
+      "after Yarn's Plug'n'Play",
+      ['--require', '/p/.pnp.cjs', '--require', 'own'],
+      ['later', '--require', '/p/.pnp.cjs', '--require', 'park.cjs', '--require', 'own'],
     ],
     ['before a module of the program', ['--import', './own.mjs'], ['here', '--import', './own.mjs']],
     ['before a package that is not a loader', ['-r', 'dotenv/config'], ['here', '-r', 'dotenv/config']],
@@ -96,12 +101,21 @@ describe('no standby is possible', () => {
     expect(plan(nodeArgs)).toBeUndefined();
   });
 
-  test.each(['--inspect', '--max-old-space-size=100 --cpu-prof', '--require ./own.cjs', '--import=./own.mjs'])(
-    'with NODE_OPTIONS=%j',
-    (options) => {
-      expect(plan([], { NODE_OPTIONS: options })).toBeUndefined();
-    },
-  );
+  test.each([
+    ['--inspect', 'NODE_OPTIONS has --inspect'],
+    ['--max-old-space-size=100 --cpu-prof', 'NODE_OPTIONS has --cpu-prof'],
+    ['--loader ./own.mjs', 'NODE_OPTIONS has --loader'],
+  ])('with NODE_OPTIONS=%j, which is said', (options, obstacle) => {
+    const env = { NODE_OPTIONS: options };
+    expect([plan([], env), standbyObstacle(command([]), env)]).toEqual([undefined, obstacle]);
+  });
+
+  test('with a loader of ES modules, which is said', () => {
+    const nodeArgs = ['--experimental-loader=./own.mjs'];
+    const obstacle = '--experimental-loader runs code before the script';
+    expect([plan(nodeArgs), standbyObstacle(command(nodeArgs), {})]).toEqual([undefined, obstacle]);
+    expect(standbyObstacle(command(['--inspect']), {})).toBeUndefined();
+  });
 
   test('for a script that Node does not run directly', () => {
     expect(planParking(command([], '/project/run.py', false), {})).toBeUndefined();
@@ -109,5 +123,7 @@ describe('no standby is possible', () => {
 });
 
 test('a standby is possible with harmless NODE_OPTIONS', () => {
-  expect(plan([], { NODE_OPTIONS: '--max-old-space-size=100 --import tsx' })).toEqual(['here']);
+  const loader = '--experimental-loader file:///p/.pnp.loader.mjs';
+  const env = { NODE_OPTIONS: `--max-old-space-size=100 --inspect-publish-uid=http ${loader}` };
+  expect([plan([], env), standbyObstacle(command([]), env)]).toEqual([['here'], undefined]);
 });
