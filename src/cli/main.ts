@@ -12,6 +12,8 @@ import { runAsDaemon, runPrograms } from './run.ts';
 import { backgroundVariable, findSubcommand, type Invocation, type Subcommand } from './subcommands.ts';
 
 async function main(argv: readonly string[], keepCompiled: () => void): Promise<void> {
+  // Node has opened the inspector in devwatch as well: its port is meant for the program.
+  if (process.env.NODE_OPTIONS?.includes('--inspect')) (await import('node:inspector')).close();
   const { [backgroundVariable]: name } = process.env;
   if (name !== undefined) return runAsDaemon(name, argv);
   const line = parseNpmArgv(argv, process.env);

@@ -5,9 +5,9 @@ import type { CommandLine } from '../config/argv.ts';
 import { liveReloadPort } from '../config/defaults.ts';
 import { type LoadedApp, type LoadedProject, type LoadedSettings, loadProject } from '../config/load.ts';
 import type { Settings } from '../config/settings-types.ts';
-import { commandOf, type ProgramRequest, plannedOnce } from '../run/command-plan.ts';
+import { commandOf, inspectorPortOf, type ProgramRequest, plannedOnce } from '../run/command-plan.ts';
 import { didYouMean, plain } from '../shared/did-you-mean.ts';
-import { UsageError } from '../shared/errors.ts';
+import { attempt, UsageError } from '../shared/errors.ts';
 import { parseListenAddress } from '../shared/listen-address.ts';
 import { defaultProgram } from './default-program.ts';
 
@@ -67,27 +67,32 @@ function requireReadinessChecks({ app, loaded }: NamedProgram, programs: Program
   }
 }
 
-/** Programs cannot share a port that devwatch opens for them. */
+/** Programs cannot share a port that devwatch opens for them, nor that of a debugger. */
 function refuseSharedPorts(programs: Programs): void {
   const owners = new Map<number, string | undefined>();
   for (const program of programs) {
-    const { liveReload, hold } = program.loaded.settings;
+    const { liveReload, hold, env } = program.loaded.settings;
+    // A mistake in the command is reported when it is run.
+    const command = attempt(() => commandOf(program));
     const ports = {
       liveReload: liveReload === true ? liveReloadPort : liveReload,
-      hold: parseListenAddress(String(hold))?.port,
+      // A Node program opens its ports itself.
+      hold: command?.isNode === false ? parseListenAddress(String(hold))?.port : undefined,
+      inspector: command && inspectorPortOf(command, { ...process.env, ...env }),
     };
     for (const [key, port] of Object.entries(ports)) {
-      // A Node program opens its ports itself.
-      if (typeof port !== 'number' || (key === 'hold' && commandOf(program).isNode)) continue;
-      if (owners.has(port)) {
-        throw new UsageError(
-          `${owners.get(port)} and ${program.app} would share port ${port} · set "${key}" for one of them only, or a different port for each`,
-        );
-      }
+      if (typeof port !== 'number' || port === 0) continue;
+      if (owners.has(port))
+        throw new UsageError(`${owners.get(port)} and ${program.app} would share ${adviceFor(key, port)}`);
       owners.set(port, program.app);
     }
   }
 }
+
+const adviceFor = (key: string, port: number): string =>
+  key === 'inspector'
+    ? `port ${port} for the debugger · --inspect=0 gives each a port of its own, "nodeArgs": ["--inspect=${port + 1}"] one of them`
+    : `port ${port} · set "${key}" for one of them only, or a different port for each`;
 
 /** Reads the settings for a command line. Throws as `programsOf` does. */
 export const readProject = ({ flags, config }: CommandLine, runsNothing = false): LoadedProject =>

@@ -10,12 +10,13 @@ import type { LaunchOptions } from '../process/launch/child.ts';
 import { type Command, resolveCommand } from '../process/launch/command.ts';
 import { readEnvironment } from '../process/launch/environment.ts';
 import { realHost } from '../process/launch/host.ts';
-import { adviseLoader } from '../process/launch/loaders.ts';
+import { adviseLoader, splitOptions } from '../process/launch/loaders.ts';
 import type { EnvironmentFile } from '../process/launch/node-words.ts';
 import type { Output } from '../process/launch/output.ts';
 import { findOnPath } from '../process/launch/search.ts';
 import type { PassedSocket } from '../process/sockets/passed-sockets.ts';
 import { attempt, UsageError } from '../shared/errors.ts';
+import { inspectorPort } from '../shared/node-flags.ts';
 import { cacheFolder, stateFolder } from '../shared/user-folders.ts';
 
 /** A program to run, and its settings. */
@@ -191,11 +192,12 @@ export function launchOptionsFor(
 export const loaderAdviceFor = ({ loaded: { folder }, command, env }: RunPlan): string =>
   adviseLoader({ script: command.script ?? path.join(folder, 'index.ts'), folder, env }, realHost);
 
-/** Whether Node opens a debugger with the program. */
-export const isDebugged = ({ command, env }: RunPlan): boolean =>
-  [...command.nodeArgs, env.NODE_OPTIONS ?? ''].some((flags) =>
-    /(?:^|\s)--inspect(?:[-_](?:brk|wait))?(?![-\w])/.test(flags),
-  );
+/** Returns the port on which Node opens the inspector with the program, 0 for any free one; undefined if it does not. */
+export const inspectorPortOf = ({ nodeArgs }: Command, { NODE_OPTIONS = '' }: NodeJS.ProcessEnv): number | undefined =>
+  inspectorPort([...splitOptions(NODE_OPTIONS).map(({ word }) => word), ...nodeArgs]);
+
+/** Whether Node opens the inspector with the program. */
+export const isDebugged = ({ command, env }: RunPlan): boolean => inspectorPortOf(command, env) !== undefined;
 
 /** Whether only devwatch reads this file; the program may read package.json as well. */
 export function isReadByDevwatchAlone(file: string, { settingsFiles, settings }: LoadedSettings): boolean {

@@ -40,6 +40,24 @@ export const takesNextWord = (name: string): boolean => flagsWithValue.has(name.
 /** Returns the flags of Node that devwatch accepts, for suggestions. */
 export const nodeFlagNames = (): readonly string[] => [...process.allowedNodeEnvironmentFlags, ...furtherFlags];
 
+const inspectorFlag = /^--(inspect(?:[-_](?:brk|wait))?|inspect[-_]port|debug[-_]port)(?:=(.*))?$/;
+const defaultInspectorPort = 9229;
+
+/** Returns the port on which flags of Node open the inspector, 0 for any free one; undefined if they do not open it. */
+export function inspectorPort(words: readonly string[]): number | undefined {
+  let isOpen = false;
+  let port = defaultInspectorPort;
+  for (const [index, word] of words.entries()) {
+    const [, name, attached] = inspectorFlag.exec(word) ?? [];
+    if (name === undefined) continue;
+    const isPort = name.endsWith('port');
+    isOpen ||= !isPort;
+    const [, digits] = /(?:^|:)(\d+)$/.exec(attached ?? (isPort ? words[index + 1] : '') ?? '') ?? [];
+    if (digits !== undefined) port = Number(digits);
+  }
+  return isOpen ? port : undefined;
+}
+
 function wordsOf(text: string): readonly string[] {
   return text.trim().split(/\s+/);
 }

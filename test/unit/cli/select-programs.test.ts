@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { programsOf } from '../../../src/cli/select-programs.ts';
 import { parseArgv } from '../../../src/config/argv.ts';
 import { commandOf as plannedCommand } from '../../../src/run/command-plan.ts';
@@ -45,4 +45,31 @@ test.each([
   ['{"script": "server.js", "nodeArgs": ["--watch-path=src"]}', 'devwatch itself watches: --watch src'],
 ])("with %s Node's own watch mode is refused", async (watchrc, message) => {
   await expect(commandOf('-q', { '.watchrc': watchrc })).rejects.toThrow(message);
+});
+
+describe('several programs with a debugger', () => {
+  const two = (api: object, worker: object, common: object = {}): string =>
+    JSON.stringify({
+      ...common,
+      apps: { api: { script: 'server.js', ...api }, worker: { script: 'worker.js', ...worker } },
+    });
+  const shared = (port: number): string =>
+    `api and worker would share port ${port} for the debugger · --inspect=0 gives`;
+  const flags = (...nodeArgs: readonly string[]) => ({ nodeArgs });
+
+  test.each<[line: string, watchrc: string, message: string | undefined]>([
+    ['--inspect', two({}, {}), shared(9229)],
+    ['-q', two({}, {}, flags('--inspect=127.0.0.1:9300')), shared(9300)],
+    ['-q', two(flags('--inspect'), flags('--inspect-brk=9229')), shared(9229)],
+    ['-q', two({ exec: 'node --inspect' }, { exec: 'node --inspect-port=9229 --inspect-wait' }), shared(9229)],
+    ['-q', two({ env: { NODE_OPTIONS: '--inspect' } }, flags('--inspect')), shared(9229)],
+    ['--inspect=0', two({}, {}), undefined],
+    ['-q', two(flags('--inspect'), flags('--inspect=9230')), undefined],
+    ['--inspect-port=9300', two({}, {}), undefined],
+    ['--inspect --only api', two({}, {}), undefined],
+  ])('devwatch %s with %s', async (line, watchrc, message) => {
+    const run = commandOf(line, { '.watchrc': watchrc });
+    if (message === undefined) await expect(run).resolves.toContain('server.js');
+    else await expect(run).rejects.toThrow(message);
+  });
 });
