@@ -15,6 +15,7 @@ import type { SettingsInput } from './config/settings-types.ts';
 import { Runner } from './run/runner.ts';
 import { UsageError } from './shared/errors.ts';
 import type { EventOf, EventType, StopReason } from './shared/events.ts';
+import { workingFolder } from './shared/working-folder.ts';
 
 export type { Settings, SettingsInput } from './config/settings-types.ts';
 export type {
@@ -61,7 +62,7 @@ export interface Watcher extends EventEmitter<WatcherEvents>, AsyncDisposable {
  */
 export function watch(options: SettingsInput): Watcher {
   if (typeof options !== 'object' || options === null) throw new UsageError('watch() takes an object of options');
-  const runner = new Runner({ loaded: loadGiven(options, process.cwd()), program: [], nodeArgs: [] });
+  const runner = new Runner({ loaded: loadGiven(options, workingFolder()), program: [], nodeArgs: [] });
   // The caller first adds its listeners.
   queueMicrotask(() => runner.start());
   return runner;

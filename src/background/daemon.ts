@@ -17,6 +17,7 @@ import { createDeferred } from '../shared/deferred.ts';
 import { attempt } from '../shared/errors.ts';
 import { printable } from '../shared/printable.ts';
 import { version } from '../shared/version.ts';
+import { workingFolder } from '../shared/working-folder.ts';
 import { Reporter, reporterSettingsOf } from '../terminal/reporter.ts';
 import { AttachBuffer } from './attach-buffer.ts';
 import { type ControlHandler, ControlServer } from './control-server.ts';
@@ -123,7 +124,7 @@ class Daemon {
     const socket = socketPath(name);
     const control = await ControlServer.open({ path: socket, token, handlers: this.#handlers() });
     const program = runner.program.plan.command.display;
-    const places = { folder: loaded.folder, startedIn: process.cwd(), socket, log };
+    const places = { folder: loaded.folder, startedIn: workingFolder(), socket, log };
     const { after } = loaded.settings;
     const startedAt = Date.now();
     const registration = new Registration({

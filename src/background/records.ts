@@ -151,7 +151,7 @@ export function findEntries(word: string): BackgroundEntry[] {
   if (word === everything) return entries;
   const named = entries.filter(({ name }) => name === word);
   if (named.length > 0) return named;
-  const found = entriesIn(path.resolve(word), entries);
+  const found = entriesIn(word, entries);
   if (found.length > 0) return found;
   throw new UsageError(
     `no background program is named ${word}, and none was started in that folder${knownNames(entries)}`,
@@ -160,9 +160,13 @@ export function findEntries(word: string): BackgroundEntry[] {
 
 /** Returns the programs that run in a folder, or were started there. */
 export function entriesIn(folder: string, entries: readonly BackgroundEntry[] = listEntries()): BackgroundEntry[] {
-  const real = realPath(folder);
+  const real = realPath(path.resolve(folder));
+  // A link in the name of the working folder may lead elsewhere since the shell has entered it.
+  const named = path.resolve(process.env.PWD ?? '', folder);
   return entries.filter(({ record }) =>
-    [record?.folder, record?.startedIn].some((other) => other !== undefined && realPath(other) === real),
+    [record?.folder, record?.startedIn].some(
+      (other) => other !== undefined && (other === named || realPath(other) === real),
+    ),
   );
 }
 

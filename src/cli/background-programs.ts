@@ -18,6 +18,7 @@ import { withDeadline } from '../shared/deadline.ts';
 import { UsageError } from '../shared/errors.ts';
 import type { Next } from '../shared/events.ts';
 import { formatTime } from '../shared/format.ts';
+import { workingFolder } from '../shared/working-folder.ts';
 import { formatAddress, formatPath } from '../terminal/format.ts';
 import { exitCodes, note, print, printRaw } from './print.ts';
 import { argumentsOf, type NamedProgram } from './select-programs.ts';
@@ -42,7 +43,7 @@ const hasEnded = ({ record }: BackgroundEntry): boolean => record?.end !== undef
 
 /** Returns the only program of this folder; if several were started here, the only one that has not ended. */
 export function onlyEntryHere(verb: string): readonly BackgroundEntry[] {
-  const here = entriesIn(process.cwd());
+  const here = entriesIn('.');
   const unended = here.filter((entry) => !hasEnded(entry));
   const found = unended.length > 0 ? unended : here;
   if (found.length === 1) return found;
@@ -174,7 +175,7 @@ export function describeResult(
     case 'failed':
       return report(1, `failed: ${result.reason}`, describeNext?.(result.next), ...where);
     case 'waiting':
-      return report(0, `is waiting for ${formatPath(result.awaited, process.cwd())}`, ...where);
+      return report(0, `is waiting for ${formatPath(result.awaited, workingFolder())}`, ...where);
     case 'late':
       return report(1, `is not up${again} after ${formatTime(startTimeoutMs)}`, 'it keeps running', ...where);
     case 'gone':

@@ -3,6 +3,7 @@
 import { acquireName } from '../background/name-lock.ts';
 import { type BackgroundEntry, deleteProgram, leftoverNames } from '../background/records.ts';
 import { everything } from '../config/apps.ts';
+import { workingFolder } from '../shared/working-folder.ts';
 import { actOnEach, selectEntries, terminateOrphansOf } from './background-programs.ts';
 import { exitCodes, print } from './print.ts';
 import type { Invocation } from './subcommands.ts';
@@ -26,7 +27,7 @@ async function deleteOne({ name, record, alive }: BackgroundEntry): Promise<numb
     return exitCodes.failed;
   }
   await terminateOrphansOf(record);
-  deleteProgram(acquireName(name, process.cwd()));
+  deleteProgram(acquireName(name, workingFolder()));
   const kept = record === undefined || record.log.isTagged ? '' : ` · ${record.log.file} stays`;
   print(`${name} has been deleted${kept}`);
   return exitCodes.ok;

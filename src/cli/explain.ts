@@ -9,6 +9,7 @@ import { commandOf, isReadByDevwatchAlone, type ProgramRequest } from '../run/co
 import { howToWatch, planWatch } from '../run/watch-plan.ts';
 import { attempt, UsageError } from '../shared/errors.ts';
 import type { Verdict } from '../shared/events.ts';
+import { workingFolder } from '../shared/working-folder.ts';
 import { formatPath, formatVerdict } from '../terminal/format.ts';
 import { type BackendChoice, chooseBackend } from '../watch/watcher.ts';
 import { fail, print, printJson } from './print.ts';
@@ -46,7 +47,7 @@ export async function execute({ line, operands }: Invocation): Promise<void> {
     if (reason !== undefined && !reasons.has(reason)) fail(reason);
     reasons.add(reason ?? '');
     for (const given of operands) {
-      const full = path.resolve(given);
+      const full = path.resolve(workingFolder(), given);
       const stats = attempt(() => fs.statSync(full));
       const isFolder = stats?.isDirectory() === true;
       const verdict = filter.explain(isFolder ? path.join(full, `any.${filter.extensions?.[0] ?? 'js'}`) : full);
@@ -85,7 +86,8 @@ const effects: Readonly<Record<Explanation['effect'], string>> = {
 
 function formatExplanation(given: string, explanation: Explanation, remedy: string): string[] {
   const { app, isMissing, verdict, effect, pruned, backend } = explanation;
-  const where = pruned === undefined ? `watched by ${backend}` : `${formatPath(pruned, process.cwd())} is not watched`;
+  const where =
+    pruned === undefined ? `watched by ${backend}` : `${formatPath(pruned, workingFolder())} is not watched`;
   const whose = app === undefined ? '' : `${app}: `;
   const lines = [`${whose}${given}${isMissing ? ' does not exist' : ''}`];
   lines.push(`  ${effects[effect]} · ${formatVerdict(verdict)}${remedy}`);

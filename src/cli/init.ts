@@ -9,6 +9,7 @@ import { type Document, readDocument } from '../config/settings-file.ts';
 import { realHost } from '../process/launch/host.ts';
 import { findScript } from '../process/launch/search.ts';
 import { attempt, codeOf, UsageError } from '../shared/errors.ts';
+import { workingFolder } from '../shared/working-folder.ts';
 import { appsOfPm2, convertPm2 } from './convert-pm2.ts';
 import { defaultProgram } from './default-program.ts';
 import { print } from './print.ts';
@@ -33,7 +34,7 @@ interface Source {
 export function execute({ operands }: Invocation): void {
   const [named, stray] = operands;
   if (stray !== undefined) throw new UsageError(`devwatch init takes one file at most: ${stray}`);
-  const folder = process.cwd();
+  const folder = workingFolder();
   const manifest = readManifest(folder);
   refuseSettings(folder, manifest);
   const sources = named === undefined ? findSources(folder, manifest) : [sourceAt(folder, named)];

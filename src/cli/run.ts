@@ -11,6 +11,7 @@ import { maxTimerMs } from '../shared/clock.ts';
 import type { Emit } from '../shared/events.ts';
 import { unpackVariables } from '../shared/packed-variables.ts';
 import { version } from '../shared/version.ts';
+import { workingFolder } from '../shared/working-folder.ts';
 import { openNotifySocket } from '../systemd/notify.ts';
 import { takeSockets } from '../systemd/socket-activation.ts';
 import { Reporter, type ReporterSettings, reporterSettingsOf, wantsColor } from '../terminal/reporter.ts';
@@ -109,7 +110,7 @@ function openReporter(
   return new Reporter({
     ...(hint && { hint }),
     stream: () => shared?.messages ?? process.stderr,
-    folder: process.cwd(),
+    folder: workingFolder(),
     version,
     env: process.env,
     app: app === undefined ? undefined : shared?.labelOf(app),

@@ -9,6 +9,7 @@ import { commandOf, inspectorPortOf, type ProgramRequest, plannedOnce } from '..
 import { didYouMean, plain } from '../shared/did-you-mean.ts';
 import { attempt, UsageError } from '../shared/errors.ts';
 import { parseListenAddress } from '../shared/listen-address.ts';
+import { workingFolder } from '../shared/working-folder.ts';
 import { defaultProgram } from './default-program.ts';
 
 export interface NamedProgram extends ProgramRequest {
@@ -96,7 +97,7 @@ const adviceFor = (key: string, port: number): string =>
 
 /** Reads the settings for a command line. Throws as `programsOf` does. */
 export const readProject = ({ flags, config }: CommandLine, runsNothing = false): LoadedProject =>
-  loadProject({ given: flags, folder: process.cwd(), config, runsNothing });
+  loadProject({ given: flags, folder: workingFolder(), config, runsNothing });
 
 /** Returns the apps that are meant, in the order of the file; none if the command line names a program. */
 export function selectApps(

@@ -8,6 +8,7 @@ import type { Settings } from '../config/settings-types.ts';
 import { commandOf } from '../run/command-plan.ts';
 import { attempt, UsageError } from '../shared/errors.ts';
 import type { Next } from '../shared/events.ts';
+import { workingFolder } from '../shared/working-folder.ts';
 import { argvFor, nameOf, onlyEntryHere } from './background-programs.ts';
 import { type Launch, launchAll, launchOf } from './launch.ts';
 import { fail, print } from './print.ts';
@@ -78,7 +79,7 @@ function newLaunch(program: NamedProgram, line: CommandLine): Launch {
     name,
     display,
     argv: argvFor(program, line),
-    startedIn: process.cwd(),
+    startedIn: workingFolder(),
     env: process.env,
     folder: loaded.folder,
     app,

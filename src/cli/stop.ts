@@ -10,6 +10,7 @@ import { livenessOf, type ProcessIdentity } from '../process/tree/identity.ts';
 import { maxTimerMs } from '../shared/clock.ts';
 import { codeOf } from '../shared/errors.ts';
 import { formatTime } from '../shared/format.ts';
+import { workingFolder } from '../shared/working-folder.ts';
 import { forEachEntry, startTimeoutMs, terminateOrphansOf } from './background-programs.ts';
 import { exitCodes, print } from './print.ts';
 import type { Invocation } from './subcommands.ts';
@@ -78,7 +79,7 @@ function send(owner: ProcessIdentity, signal: NodeJS.Signals): void {
 
 /** Notes the end of a devwatch that is dead and could not do so itself. */
 function endDead(name: string): void {
-  const lock = acquireName(name, process.cwd());
+  const lock = acquireName(name, workingFolder());
   endRecord(lock, 'stopped');
   lock.release();
 }

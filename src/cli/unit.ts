@@ -9,6 +9,7 @@ import { type CommandLine, parseArgv } from '../config/argv.ts';
 import { commandOf } from '../run/command-plan.ts';
 import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
 import { makeFolders } from '../shared/make-folders.ts';
+import { workingFolder } from '../shared/working-folder.ts';
 import { checkSocket, enablingCommands, type UnitFile, unitFiles, unitMark } from '../systemd/unit-file.ts';
 import { argvFor, nameOf } from './background-programs.ts';
 import { fail, print, printText } from './print.ts';
@@ -41,7 +42,7 @@ export function execute({ line: given }: Invocation): void {
     return unitFiles({
       name: names.get(program.app) ?? '',
       command: [process.execPath, cli, ...argvFor(program, line)],
-      folder: process.cwd(),
+      folder: workingFolder(),
       path: process.env.PATH,
       after: settings.after.flatMap((awaited) => names.get(awaited) ?? []),
       stopTime: settings.killTimeout + settings.drain,
@@ -71,6 +72,7 @@ function recordFor({ optionWords, program }: CommandLine): BackgroundRecord | un
 function enterFolderOf({ name, startedIn }: BackgroundRecord): void {
   try {
     process.chdir(startedIn);
+    process.env.PWD = startedIn;
   } catch (error) {
     throw new UsageError(`${name} was started in ${startedIn}, which cannot be entered (${codeOf(error)})`);
   }

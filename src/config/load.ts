@@ -61,7 +61,7 @@ export function loadProject({ given, folder, config, runsNothing }: LoadRequest)
     error: (key, message) => new UsageError(`--${specOf(key).flag ?? key}: ${message}`),
   };
   const start = startFolder(given, folder);
-  requireFolder(start, flags);
+  requireFolder(start, given.has('cwd') ? flags : undefined);
   const notes: string[] = [];
   const named = config === undefined ? undefined : path.resolve(folder, config);
   const {
@@ -127,7 +127,7 @@ function merge(
   }
   const settings = Object.freeze(values) as Settings;
   const folder = settings.cwd ?? start;
-  requireFolder(folder, layerOf('cwd') ?? given);
+  requireFolder(folder, layerOf('cwd'));
   const baseOf = (key: OptionKey): string => {
     const layer = layerOf(key);
     if (layer === undefined) return folder;
@@ -243,17 +243,18 @@ function statsOf(file: string, stat: typeof fs.statSync): fs.Stats | undefined {
   }
 }
 
-/** @throws UsageError from `named`, the layer that set the folder, if the folder cannot be used */
-function requireFolder(folder: string, named: Layer): void {
+/** @throws UsageError from `named`, the layer that set the folder, if one did, if the folder cannot be used */
+function requireFolder(folder: string, named: Layer | undefined): void {
+  const error = (text: string): UsageError => named?.error('cwd', text) ?? new UsageError(text);
   let stats: fs.Stats | undefined;
   try {
     stats = fs.statSync(folder, { throwIfNoEntry: false });
-  } catch (error) {
-    const code = codeOf(error);
-    if (code !== 'ENOTDIR') throw named.error('cwd', `${folder} cannot be entered (${code ?? 'unknown error'})`);
+  } catch (failure) {
+    const code = codeOf(failure);
+    if (code !== 'ENOTDIR') throw error(`${folder} cannot be entered (${code ?? 'unknown error'})`);
   }
   if (stats === undefined) {
-    throw new UsageError(named.error('cwd', `there is no folder ${folder}`).message, { lacks: folder });
+    throw new UsageError(error(`there is no folder ${folder}`).message, { lacks: folder });
   }
-  if (!stats.isDirectory()) throw named.error('cwd', `${folder} is not a folder`);
+  if (!stats.isDirectory()) throw error(`${folder} is not a folder`);
 }

@@ -7,6 +7,7 @@ import { didYouMean } from '../shared/did-you-mean.ts';
 import { codeOf, UsageError } from '../shared/errors.ts';
 import { ownershipFlaw } from '../shared/file-ownership.ts';
 import { require } from '../shared/require.ts';
+import { workingFolder } from '../shared/working-folder.ts';
 import { readValue, show, ValueError } from './option-kinds.ts';
 import { isOptionKey, type OptionKey, optionKeys, specOf } from './options.ts';
 
@@ -39,7 +40,7 @@ const maxNesting = 100;
 
 /** Formats a path: relative if it is below the working folder. */
 const shown = (file: string): string => {
-  const relative = path.relative(process.cwd(), file);
+  const relative = path.relative(workingFolder(), file);
   return relative.startsWith('..') ? file : relative;
 };
 

@@ -107,7 +107,7 @@ export function remarksOn(filter: Filter, plan: RunPlan, files: Iterable<string>
       const name = path.relative(loaded.folder, clone);
       return `${name} is another checkout of git and is not watched · ${howToWatch(name, loaded)} adds it`;
     }),
-    ...missing.map((root) => `${path.relative(loaded.folder, root)}: nothing is there to watch yet`),
+    ...missing.map((root) => `${path.relative(loaded.folder, root) || root}: nothing is there to watch yet`),
     ...(remark === undefined ? [] : [remark]),
   ];
 }

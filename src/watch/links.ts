@@ -5,7 +5,7 @@ import path from 'node:path';
 import { attempt } from '../shared/errors.ts';
 import { realPathOf, statsOf } from './disk.ts';
 import type { Filter } from './filter.ts';
-import { isAtOrBelow } from './paths.ts';
+import { RootNames } from './root-names.ts';
 
 export interface LinksOptions<Link> {
   readonly filter: Filter;
@@ -23,8 +23,7 @@ export interface LinksOptions<Link> {
 export class Links<Link> {
   readonly #options: LinksOptions<Link>;
   readonly #targets: LinkTargets<Link>;
-  /** A root may itself be reached through a link. */
-  readonly #roots: readonly { readonly root: string; readonly real: string }[];
+  readonly #roots: RootNames;
   /** The link through which each folder outside the roots is walked, by the folder's real path. */
   readonly #followed = new Map<string, string>();
   /** Folders of these that further links lead to, one of which takes over when the first link goes. */
@@ -32,7 +31,7 @@ export class Links<Link> {
 
   constructor(options: LinksOptions<Link>) {
     this.#options = options;
-    this.#roots = options.filter.roots.map((root) => ({ root, real: realPathOf(root) ?? root }));
+    this.#roots = new RootNames(options.filter.roots);
     this.#targets = new LinkTargets(options);
   }
 
@@ -43,7 +42,7 @@ export class Links<Link> {
     const target = realPathOf(file);
     const stats = target === undefined ? undefined : statsOf(target);
     // A target that is itself accepted is reported under its own name.
-    const reportsItself = target !== undefined && filter.accepts(this.#nameInRoots(target) ?? target);
+    const reportsItself = target !== undefined && filter.accepts(this.#roots.nameOf(target) ?? target);
     if (follow && !reportsItself && (mayBeFolder || filter.accepts(file))) this.#targets.add(file, link);
     if (stats?.isFile() === true) return 'file';
     if (target === undefined || stats?.isDirectory() !== true || !follow || !mayBeFolder) return 'other';
@@ -73,19 +72,13 @@ export class Links<Link> {
   /** A linked folder is followed once, unless it is walked anyway, or a root lies inside it. */
   #isFollowed(link: string, target: string): boolean {
     const { filter } = this.#options;
-    const name = this.#nameInRoots(target);
+    const name = this.#roots.nameOf(target);
     if (name !== undefined && filter.mayContain(name)) return false;
-    if (this.#roots.some(({ real }) => isAtOrBelow(real, target))) return false;
+    if (this.#roots.isAbove(target)) return false;
     const first = this.#followed.get(target) ?? link;
     this.#followed.set(target, first);
     if (first !== link) this.#linkedAgain.add(target);
     return first === link;
-  }
-
-  /** Returns the path that a walk of the roots has for this real path; undefined outside of them. */
-  #nameInRoots(target: string): string | undefined {
-    const over = this.#roots.find(({ real }) => isAtOrBelow(target, real));
-    return over === undefined ? undefined : path.join(over.root, path.relative(over.real, target));
   }
 }
 

@@ -3,6 +3,7 @@ import { messageOf } from '../shared/errors.ts';
 import type { Change, Emit, Verdict } from '../shared/events.ts';
 import { Digests } from './content-digests.ts';
 import { Filter, type PatternList } from './filter.ts';
+import { RootNames } from './root-names.ts';
 import { UnwatchedSaves } from './unwatched-saves.ts';
 import type { BackendPreference, Coverage, Watcher, WatchOptions } from './watcher.ts';
 
@@ -48,6 +49,8 @@ export class WatchSession {
   #loadedBefore = new Set<string>();
   /** Those of them that are watched. */
   #watchedLoads = new Set<string>();
+  /** Read once in a run. */
+  #rootNames: RootNames | undefined;
   #cancelLoadTimer: CancelTimer | undefined;
   /** Epoch ms of the latest run's start. */
   #runSince: number;
@@ -70,6 +73,7 @@ export class WatchSession {
    */
   async watch(plan: WatchPlan, since: number): Promise<Coverage | undefined> {
     this.#plan = plan;
+    this.#rootNames = undefined;
     const watcher = await this.#open('plan', plan, since, this.#options.onChange);
     if (this.#isClosed || watcher === undefined) return undefined;
     // The digests of an earlier watcher stay: a save that is still being handled must not pass for known.
@@ -90,12 +94,17 @@ export class WatchSession {
     this.#loadedBefore = this.#loaded;
     this.#loaded = new Set();
     this.#ignored.clear();
+    this.#rootNames = undefined;
     this.#unwatched.begin();
   }
 
   /** Notes that the latest run loads this file (absolute), or would load it if it existed. */
   loads(file: string): void {
-    if (this.#plan?.filter.accepts(file) === true) return;
+    if (this.#plan === undefined) return;
+    const { filter } = this.#plan;
+    // Node reports real paths.
+    this.#rootNames ??= new RootNames(filter.roots);
+    if (filter.accepts(this.#rootNames.nameOf(file) ?? file)) return;
     this.#loaded.add(file);
     if (this.#watchedLoads.has(file)) return;
     this.#cancelLoadTimer?.();

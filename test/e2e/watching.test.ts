@@ -147,6 +147,33 @@ describe('a linked workspace package', () => {
   });
 });
 
+test('devwatch runs and watches the folder to which a link is moved, if the shell has entered it by the link', async () => {
+  const release = (version: number) => `require('./lib.js');\n${dialHome({ version })}`;
+  const project = createProject({
+    '1/server.js': release(1),
+    '1/lib.js': '',
+    '2/server.js': release(2),
+    '2/lib.js': '',
+  });
+  fs.symlinkSync('1', project.at('current'));
+  const env = { PWD: project.at('current') };
+  await using app = await start({ project, args: ['--deps', 'server.js'], folder: 'current', env });
+  expect((await app.caller()).says.version).toBe(1);
+  await app.watches();
+
+  fs.symlinkSync('2', project.at('next'));
+  fs.renameSync(project.at('next'), project.at('current'));
+  const second = await app.caller();
+  expect(second.says.version).toBe(2);
+
+  // Each file has a single name, also if the program loads it: Node reports real paths.
+  append(project, '1/lib.js');
+  append(project, '2/lib.js');
+  await app.caller();
+  const { changes } = await app.event('start', ({ run }) => run === 3);
+  expect(changes.map((change) => change.path)).toEqual([project.at('current/lib.js')]);
+});
+
 test('devwatch applies a changed rule of git at once with --gitignore, without a restart', async () => {
   await using app = await start({
     files: { 'server.js': dialHome(), '.gitignore': 'gen\n', 'gen/a.js': '', 'out.js': '' },

@@ -5,6 +5,7 @@ import { parseEnv } from 'node:util';
 import { codeOf, messageOf, UsageError } from '../../shared/errors.ts';
 import type { Cause, Change } from '../../shared/events.ts';
 import { unpackVariables } from '../../shared/packed-variables.ts';
+import { workingFolder } from '../../shared/working-folder.ts';
 import { platform } from '../platform.ts';
 import type { EnvironmentFile } from './node-words.ts';
 
@@ -31,7 +32,7 @@ export function readEnvironment({ folder, files, variables, defaults }: Environm
     }
   }
   const inherited = ownEnvironment();
-  const moved = inherited.PWD === undefined || folder === process.cwd() ? {} : { PWD: folder };
+  const moved = inherited.PWD === undefined || folder === workingFolder() ? {} : { PWD: folder };
   return { ...defaults, ...fromFiles, ...inherited, ...moved, ...variables };
 }
 

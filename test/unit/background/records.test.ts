@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { acquireName, NameLock } from '../../../src/background/name-lock.ts';
 import {
   type BackgroundRecord,
@@ -25,7 +25,10 @@ let state: StateFolder;
 beforeEach(() => {
   state = createStateFolder();
 });
-afterEach(() => state[Symbol.dispose]());
+afterEach(() => {
+  state[Symbol.dispose]();
+  vi.unstubAllEnvs();
+});
 
 const recordOf = (name: string, changes: Partial<BackgroundRecord> = {}): BackgroundRecord => ({
   ...ownIdentity(),
@@ -107,6 +110,15 @@ describe('findEntries', () => {
   test('finds a program by its name, by the folders it runs and was started in, and by `all`', () => {
     const entry = { name: 'web', alive: true, record: record('web') };
     for (const word of ['web', state.path, path.dirname(state.path), 'all']) expect(findEntries(word)).toEqual([entry]);
+  });
+
+  test('finds a program by the name of the working folder when a link in it leads elsewhere by now', () => {
+    fs.mkdirSync(path.join(state.path, 'releases/2'), { recursive: true });
+    const current = path.join(state.path, 'current');
+    fs.symlinkSync('releases/2', current);
+    record('web', { folder: current, startedIn: current });
+    vi.stubEnv('PWD', current);
+    expect(findEntries('.').map(({ name }) => name)).toEqual(['web']);
   });
 
   test('lists the known names if it finds none', () => {
