@@ -1,9 +1,9 @@
 /** Names of background programs. */
 
-import fs from 'node:fs';
 import path from 'node:path';
 import { everything, flawOfName } from '../config/apps.ts';
 import { attempt, UsageError } from '../shared/errors.ts';
+import { readText } from '../shared/read-text.ts';
 
 /** Throws a UsageError unless the text can be the name of a background program. */
 export function checkName(name: string): void {
@@ -24,6 +24,6 @@ const fitName = (text: string): string =>
     .slice(0, 64);
 
 function packageName(folder: string): string {
-  const { name } = attempt(() => JSON.parse(fs.readFileSync(path.join(folder, 'package.json'), 'utf8'))) ?? {};
+  const { name } = attempt(() => JSON.parse(readText(path.join(folder, 'package.json')) ?? '')) ?? {};
   return typeof name === 'string' ? name : '';
 }

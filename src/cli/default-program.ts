@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { requireTrusted } from '../config/settings-file.ts';
 import { realHost } from '../process/launch/host.ts';
 import { readManifest } from '../process/launch/packages.ts';
 import { findScript } from '../process/launch/search.ts';
@@ -11,9 +12,14 @@ import { simpleCommandOf } from '../process/shell-line.ts';
  * Returns the program of a folder where nothing names one: `main` in package.json, its `start` script if that is a
  * plain command for Node, or the index of the folder, or a `main` that has not been built yet; no words if there is none
  * of these.
+ *
+ * @param runsNothing a package.json that another user could have written is read as well
+ * @throws UsageError if there is such a one
  */
-export function defaultProgram(folder: string): readonly string[] {
+export function defaultProgram(folder: string, runsNothing = false): readonly string[] {
   const { main, scripts } = readManifest(folder, realHost) ?? {};
+  const isUsed = [main, scripts].some((field) => field !== undefined);
+  if (isUsed && !runsNothing) requireTrusted(path.join(folder, 'package.json'));
   const entry = typeof main === 'string' && main !== '' ? main : undefined;
   const found = entry === undefined ? undefined : findScript(entry, folder, realHost);
   if (found !== undefined) return [found.word];

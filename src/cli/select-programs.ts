@@ -30,9 +30,9 @@ export function programsOf(given: CommandLine, runsNothing = false): Programs {
   const project = readProject(given, runsNothing);
   const line = namingApp(given, project);
   const [first, ...others] = selectApps(line, project);
-  if (first === undefined) return [{ ...programOf(line, project.common), app: undefined }];
+  if (first === undefined) return [{ ...programOf(line, project.common, runsNothing), app: undefined }];
   if (others.length > 0) refuseExtra(line, [first, ...others]);
-  const named = (loaded: LoadedApp): NamedProgram => ({ ...programOf(line, loaded), app: loaded.app });
+  const named = (loaded: LoadedApp): NamedProgram => ({ ...programOf(line, loaded, runsNothing), app: loaded.app });
   const programs: Programs = [named(first), ...others.map(named)];
   for (const program of programs) requireReadinessChecks(program, programs);
   refuseSharedPorts(programs);
@@ -125,12 +125,12 @@ export const argumentsOf = ([, ...args]: readonly string[]): readonly string[] =
   args[0] === '--' ? args.slice(1) : args;
 
 /** Returns the program of the command line; else that of the settings; else the one that the folder itself names. */
-function programOf(line: CommandLine, loaded: LoadedSettings): ProgramRequest {
+function programOf(line: CommandLine, loaded: LoadedSettings, runsNothing: boolean): ProgramRequest {
   const { settings, folder } = loaded;
   const { nodeArgs, extra } = line;
   const isNamed = line.program.length > 0 || settings.script !== undefined || settings.exec !== undefined;
   const runsTests = [...nodeArgs, ...settings.nodeArgs].includes('--test');
-  const program = isNamed || runsTests ? line.program : defaultProgram(folder);
+  const program = isNamed || runsTests ? line.program : defaultProgram(folder, runsNothing);
   return plannedOnce({ loaded, program: withExtra(program, extra, settings), nodeArgs });
 }
 

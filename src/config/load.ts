@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { didYouMean } from '../shared/did-you-mean.ts';
 import { codeOf, UsageError } from '../shared/errors.ts';
+import { readText } from '../shared/read-text.ts';
 import { type AppLayer, readApps } from './apps.ts';
 import { defaultSettings } from './defaults.ts';
 import { fromNodemon } from './nodemon.ts';
@@ -194,7 +195,7 @@ function findLayers(folder: string, named: string | undefined, notes: string[], 
   if (statsOf(watchrc, fs.lstatSync) !== undefined) return readLayers(read(watchrc));
 
   const manifest = path.join(folder, 'package.json');
-  const document = readManifest(manifest);
+  const document = readManifest(manifest, read);
   const own = document?.child('devwatch');
   if (own !== undefined) return readLayers(own);
 
@@ -214,18 +215,18 @@ function readNodemon(document: Document, notes: string[]): FoundLayers {
 }
 
 /** Reads package.json if it contains settings of devwatch or nodemon. */
-function readManifest(file: string): ReturnType<typeof readDocument> | undefined {
+function readManifest(file: string, read: (file: string) => Document): Document | undefined {
   if (statsOf(file, fs.statSync)?.isFile() !== true) return undefined;
   const fields = readPackage(file);
   // Most contain none, and do not need the parser that knows lines and columns.
   if (fields !== undefined && !('devwatch' in fields) && !('nodemonConfig' in fields)) return undefined;
-  return readDocument(file);
+  return read(file);
 }
 
 /** Returns the fields of a package.json; undefined if it is missing or broken. */
 function readPackage(file: string): Readonly<Record<string, unknown>> | undefined {
   try {
-    const fields: unknown = JSON.parse(fs.readFileSync(file, 'utf8'));
+    const fields: unknown = JSON.parse(readText(file) ?? '');
     return typeof fields === 'object' && fields !== null ? (fields as Record<string, unknown>) : undefined;
   } catch {
     return undefined;

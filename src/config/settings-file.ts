@@ -5,7 +5,8 @@ import path from 'node:path';
 import type { Node, ParseError } from 'jsonc-parser';
 import { didYouMean } from '../shared/did-you-mean.ts';
 import { codeOf, UsageError } from '../shared/errors.ts';
-import { ownershipFlaw } from '../shared/file-ownership.ts';
+import { withOpenFile } from '../shared/file-ownership.ts';
+import { foreignFlaw, isForeign, ownersOfFolder, ownersOfProject } from '../shared/project-owners.ts';
 import { require } from '../shared/require.ts';
 import { workingFolder } from '../shared/working-folder.ts';
 import { readValue, show, ValueError } from './option-kinds.ts';
@@ -70,18 +71,20 @@ function readFile(file: string, onDistrust: (problem: string) => void): string {
   const problem = (text: string): UsageError => new UsageError(`${shown(file)}: ${text}`);
   let bytes: Buffer;
   try {
-    const stats = fs.statSync(file);
-    if (stats.isDirectory()) throw problem('is a folder, not a settings file');
-    if (!stats.isFile()) throw problem('is not a regular file');
-    const descriptor = fs.openSync(file, fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0));
-    try {
-      bytes = readDescriptor(file, descriptor, problem, onDistrust);
-    } finally {
-      fs.closeSync(descriptor);
-    }
+    bytes = withOpenFile(file, (descriptor, stats) => {
+      if (stats.isDirectory()) throw problem('is a folder, not a settings file');
+      if (!stats.isFile()) throw problem('is not a regular file');
+      const size = Math.ceil((stats.size / maxFileBytes) * 10) / 10;
+      if (size > 1) throw problem(`has ${size} MB; a settings file has at most 1 MB`);
+      const distrust = distrustOf(file, stats);
+      if (distrust !== undefined) onDistrust(`${shown(file)}: ${distrust}`);
+      return fs.readFileSync(descriptor);
+    });
   } catch (error) {
     if (error instanceof UsageError) throw error;
     const code = codeOf(error);
+    // A socket.
+    if (code === 'ENXIO') throw problem('is not a regular file');
     if (code === 'EACCES' || code === 'EPERM') throw problem(`reading is not permitted (${code})`);
     throw problem(`cannot be read (${code ?? 'unknown error'})`);
   }
@@ -94,57 +97,31 @@ function readFile(file: string, onDistrust: (problem: string) => void): string {
   throw problem('is not a text file in UTF-8');
 }
 
-/** Reads a file that is open, so that it is the same one whose owner was checked. */
-function readDescriptor(
-  file: string,
-  descriptor: number,
-  problem: (text: string) => UsageError,
-  onDistrust: (problem: string) => void,
-): Buffer {
-  const stats = fs.fstatSync(descriptor);
-  if (!stats.isFile()) throw problem('is not a regular file');
-  const size = Math.ceil(stats.size / maxFileBytes);
-  if (size > 1) throw problem(`has ${size} MB; a settings file has at most 1 MB`);
-  const distrust = distrustOf(file, stats);
-  if (distrust !== undefined) onDistrust(distrust);
-  return fs.readFileSync(descriptor);
+/** @throws UsageError if a file that contains commands to run could have been written by another user */
+export function requireTrusted(file: string): void {
+  const distrust = withOpenFile(file, (_, stats) => distrustOf(file, stats));
+  if (distrust !== undefined) throw new UsageError(`${shown(file)}: ${distrust}`);
 }
 
 /**
- * Returns why a `.watchrc` cannot be trusted: another user could have put it there. The owner of its folder and that of the
- * package.json beside it can run commands anyway; package.json itself is not checked, as npm does not.
+ * Returns why a file that contains commands to run cannot be trusted: another user could have put it there, or a link to it.
+ * Those who decide what is in the folder can run commands in it anyway.
  */
 function distrustOf(file: string, stats: fs.Stats): string | undefined {
-  if (path.basename(file) === 'package.json') return undefined;
   const folder = path.dirname(file);
-  const rule = { kind: 'file', forbidden: 0o002, mayBeRoots: true, owners: ownersOf(folder) } as const;
-  const flaw = ownershipFlaw(stats, rule);
-  if (flaw === undefined || (flaw === 'mode' && !isOpenToOthers(folder)) || hasNoModes(file)) return undefined;
-  return flaw === 'owner'
-    ? `${shown(file)}: belongs to another user (uid ${stats.uid}) and contains commands to run · chown it, or use --config with a copy`
-    : `${shown(file)}: is writable by every user and contains commands to run · chmod o-w ${shown(file)}`;
+  // The owner of package.json does not vouch for it, except to root, in a container over files of a user.
+  const isVouched = path.basename(file) !== 'package.json' || process.geteuid?.() === 0;
+  const owners = isVouched ? ownersOfProject(folder) : ownersOfFolder(folder);
+  const link = fs.lstatSync(file);
+  if (link.isSymbolicLink() && isForeign(link.uid, owners)) {
+    return `is a link of another user (uid ${link.uid}) to commands to run · use --config with a file of yours`;
+  }
+  const flaw = foreignFlaw(file, stats, owners);
+  if (flaw === 'owner') {
+    return `belongs to another user (uid ${stats.uid}) and contains commands to run · chown it, or use --config with a copy`;
+  }
+  return flaw && `is writable by every user and contains commands to run · chmod o-w ${shown(file)}`;
 }
-
-/** Returns the users who decide what is in a folder; none if everybody can create files there, as in /tmp. */
-function ownersOf(folder: string): number[] {
-  const { uid, mode } = fs.statSync(folder);
-  if ((mode & 0o002) !== 0) return [];
-  const manifest = fs.statSync(path.join(folder, 'package.json'), { throwIfNoEntry: false });
-  return manifest?.isFile() === true ? [uid, manifest.uid] : [uid];
-}
-
-/** Whether every user can reach the files of a folder. */
-function isOpenToOthers(folder: string): boolean {
-  const parent = path.dirname(folder);
-  return (fs.statSync(folder).mode & 0o001) !== 0 && (parent === folder || isOpenToOthers(parent));
-}
-
-/** File systems on which every file has mode 777: 9p (WSL's /mnt), FUSE, vboxsf, VMware and Parallels folders, SMB, CIFS. */
-const modelessFileSystems: ReadonlySet<number> = new Set([
-  0x01021997, 0x65735546, 0x786f4256, 0xbacbacbc, 0x7c7c6673, 0x517b, 0xff534d42, 0xfe534d42,
-]);
-
-const hasNoModes = (file: string): boolean => modelessFileSystems.has(fs.statfsSync(file).type >>> 0);
 
 function refuseDeepNesting(file: string, text: string): void {
   const scanner = parser().createScanner(text, true);

@@ -6,7 +6,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import ignore, { type Ignore } from 'ignore';
-import { attempt } from '../shared/errors.ts';
+import { readText } from '../shared/read-text.ts';
 import { upwards } from './disk.ts';
 import type { GitIgnores } from './filter.ts';
 import { isAtOrBelow, toPosix } from './paths.ts';
@@ -62,13 +62,13 @@ export function gitIgnoreFilesAbove(folder: string): string[] {
 }
 
 function usersFile(): string {
-  const { XDG_CONFIG_HOME, HOME = '/' } = process.env;
-  return path.posix.join(toPosix(XDG_CONFIG_HOME || path.join(HOME, '.config')), 'git/ignore');
+  const { XDG_CONFIG_HOME, HOME } = process.env;
+  return path.posix.join(toPosix(XDG_CONFIG_HOME || path.join(HOME || '/', '.config')), 'git/ignore');
 }
 
 /** Adds a file's rules; `prefix` is its folder relative to the repository. */
 function add(rules: Ignore, file: string, prefix: string): Ignore {
-  const text = attempt(() => fs.readFileSync(file, 'utf8')) ?? '';
+  const text = readText(file) ?? '';
   for (const line of text.split(/\r?\n/)) {
     if (line.trim() === '' || line.startsWith('#')) continue;
     rules.add({ pattern: below(prefix, line), mark: `${line} (${file})` });

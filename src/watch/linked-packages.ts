@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { attempt } from '../shared/errors.ts';
+import { readText } from '../shared/read-text.ts';
 import { ignoredFolderNames } from './default-ignores.ts';
 import { realPathOf, upwards } from './disk.ts';
 
@@ -68,4 +69,4 @@ function textsIn(value: unknown): string[] {
 const objectOf = (value: unknown): object => (typeof value === 'object' && value !== null ? value : {});
 
 const readManifest = (folder: string): Manifest =>
-  objectOf(attempt(() => JSON.parse(fs.readFileSync(path.join(folder, 'package.json'), 'utf8')))) as Manifest;
+  objectOf(attempt(() => JSON.parse(readText(path.join(folder, 'package.json')) ?? ''))) as Manifest;

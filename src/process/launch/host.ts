@@ -3,6 +3,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { attempt, codeOf, messageOf } from '../../shared/errors.ts';
+import { withOpenFile } from '../../shared/file-ownership.ts';
+import { readText } from '../../shared/read-text.ts';
 import { require } from '../../shared/require.ts';
 import { platform } from '../platform.ts';
 
@@ -56,7 +58,7 @@ export const realHost: Host = {
       fs.accessSync(file, fs.constants.X_OK);
       return fs.statSync(file).isFile();
     }) === true,
-  read: (file) => attempt(() => fs.readFileSync(file, 'utf8')),
+  read: readText,
   readStart: (file, bytes) => attempt(() => readStart(file, bytes)),
   namesIn: (folder) => attempt(() => fs.readdirSync(folder)) ?? [],
   realPath: (file) => attempt(() => fs.realpathSync(file)) ?? file,
@@ -67,15 +69,12 @@ export const realHost: Host = {
   },
 };
 
-function readStart(file: string, length = 1024): string {
-  const descriptor = fs.openSync(file, 'r');
-  try {
+const readStart = (file: string, length = 1024): string | undefined =>
+  withOpenFile(file, (descriptor, stats) => {
+    if (!stats.isFile()) return undefined;
     const bytes = Buffer.allocUnsafe(length);
     return bytes.toString('latin1', 0, fs.readSync(descriptor, bytes));
-  } finally {
-    fs.closeSync(descriptor);
-  }
-}
+  });
 
 /** The part of Yarn's API that is used here: https://yarnpkg.com/advanced/pnpapi. */
 interface PlugAndPlay {

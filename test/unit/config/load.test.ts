@@ -1,6 +1,7 @@
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { defaultSettings } from '../../../src/config/defaults.ts';
 import { type LoadedSettings, loadGiven, loadSettings } from '../../../src/config/load.ts';
 import type { OptionKey } from '../../../src/config/options.ts';
@@ -360,11 +361,81 @@ describe.runIf(isRoot)('a .watchrc of another user', () => {
   });
 });
 
-test.runIf(isRoot)('accepts a package.json of another user, as npm does', async () => {
-  await using project = createProject({ 'package.json': json({ devwatch: { quiet: true } }) });
-  fs.chownSync(project.at('package.json'), nobody, nobody);
-  expect(load(project).settings.quiet).toBe(true);
+describe.runIf(isRoot)('a package.json of another user that contains settings', () => {
+  const files = { 'package.json': json({ devwatch: { quiet: true } }) };
+  const problem = /package\.json: belongs to another user \(uid 65534\) and contains commands to run/;
+
+  /** Acts as a user that is not root, who owns the project. */
+  function asUser<Result>(project: Project, act: () => Result): Result {
+    fs.chownSync(project.path, 1234, 1234);
+    const user = vi.spyOn(process as { geteuid: () => number }, 'geteuid').mockReturnValue(1234);
+    try {
+      return act();
+    } finally {
+      user.mockRestore();
+    }
+  }
+
+  test('is refused', async () => {
+    await using project = createProject(files);
+    fs.chownSync(project.at('package.json'), nobody, nobody);
+    expect(refusal(() => asUser(project, () => load(project)))).toMatch(problem);
+  });
+
+  test('is refused in a folder in which everybody can create files, also by root', async () => {
+    await using project = createProject(files);
+    fs.chownSync(project.at('package.json'), nobody, nobody);
+    fs.chmodSync(project.path, 0o1777);
+    expect(refusal(() => load(project))).toMatch(problem);
+  });
+
+  test('is accepted if that user owns the folder', async () => {
+    await using project = createProject(files);
+    for (const file of ['.', 'package.json']) fs.chownSync(project.at(file), nobody, nobody);
+    expect(load(project).settings.quiet).toBe(true);
+  });
+
+  test('is accepted by root in a folder that is closed to others, as in a container', async () => {
+    await using project = createProject(files);
+    fs.chownSync(project.at('package.json'), nobody, nobody);
+    expect(load(project).settings.quiet).toBe(true);
+  });
+
+  test('is read with a note where no command is run', async () => {
+    await using project = createProject(files);
+    fs.chownSync(project.at('package.json'), nobody, nobody);
+    const { notes, settings } = asUser(project, () => load(project, { runsNothing: true }));
+    expect([settings.quiet, notes]).toEqual([true, [expect.stringMatching(problem)]]);
+  });
+
+  test('does not vouch for a .watchrc in a folder in which a group can create files', async () => {
+    await using project = createProject({ 'package.json': '{}', '.watchrc': '{}' });
+    for (const file of ['package.json', '.watchrc']) fs.chownSync(project.at(file), nobody, nobody);
+    expect(asUser(project, () => load(project).file)).toBe(project.at('.watchrc'));
+    fs.chmodSync(project.path, 0o775);
+    expect(refusal(() => asUser(project, () => load(project)))).toMatch(/\.watchrc: belongs to another user/);
+  });
 });
+
+test.runIf(isRoot)('refuses a link of another user, even to a file of this one', async () => {
+  await using project = createProject({ 'other.json': '{}' });
+  fs.symlinkSync('other.json', project.at('.watchrc'));
+  expect(load(project).file).toBe(project.at('.watchrc'));
+  fs.lchownSync(project.at('.watchrc'), nobody, nobody);
+  expect(refusal(() => load(project))).toBe(
+    `${project.at('.watchrc')}: is a link of another user (uid 65534) to commands to run · use --config with a file of yours`,
+  );
+});
+
+test.each(['package.json', '.watchrc', 'nodemon.json'])(
+  'does not wait for the writer of a named pipe: %s',
+  async (name) => {
+    await using project = createProject();
+    execFileSync('mkfifo', [project.at(name)]);
+    if (name === 'package.json') expect(load(project).file).toBeUndefined();
+    else expect(refusal(() => load(project))).toBe(`${project.at(name)}: is not a regular file`);
+  },
+);
 
 test.runIf(process.platform !== 'win32')('refuses a .watchrc that every user can reach and write', async () => {
   await using project = createProject({ '.watchrc': '{}' });
@@ -452,6 +523,9 @@ test('refuses an unusable folder at the place that names it', async () => {
     'package.json': '{"devwatch": {"cwd": "a.json"}}',
   });
   const given = (cwd: string): string => refusal(() => load(project, { given: { cwd } }));
+  expect(refusal(() => loadSettings({ given: new Map(), folder: project.at('gone') }))).toBe(
+    `there is no folder ${project.at('gone')}`,
+  );
   expect(given('nowhere')).toBe(`--cwd: there is no folder ${project.at('nowhere')}`);
   expect(given('a.json')).toBe(`--cwd: ${project.at('a.json')} is not a folder`);
   expect(given('a.json/x')).toBe(`--cwd: there is no folder ${project.at('a.json/x')}`);
