@@ -43,7 +43,9 @@ export function execute({ line: given }: Invocation): void {
       name: names.get(program.app) ?? '',
       command: [process.execPath, cli, ...argvFor(program, line)],
       folder: workingFolder(),
-      path: process.env.PATH,
+      path: lastingPath(process.env.PATH),
+      // With Yarn's Plug'n'Play devwatch and all packages are in zip files, which Node can read only with these.
+      nodeOptions: process.versions.pnp === undefined ? undefined : process.env.NODE_OPTIONS,
       after: settings.after.flatMap((awaited) => names.get(awaited) ?? []),
       stopTime: settings.killTimeout + settings.drain,
       exitsAsProgram: settings.exitOnCrash,
@@ -60,6 +62,13 @@ export function execute({ line: given }: Invocation): void {
     printText(files.map(({ text }) => text).join('\n'));
   }
 }
+
+/** Returns PATH without the folder that `yarn run` makes for itself in the temporary folder, where anybody could make it again. */
+export const lastingPath = (text: string | undefined): string | undefined =>
+  text
+    ?.split(path.delimiter)
+    .filter((folder) => !/\/xfs-[0-9a-f]+$/.test(folder))
+    .join(path.delimiter);
 
 /** Returns the record of the program that the only word names; a file of that name is a script. */
 function recordFor({ optionWords, program }: CommandLine): BackgroundRecord | undefined {

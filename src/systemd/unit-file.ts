@@ -14,6 +14,8 @@ export interface UnitRequest {
   readonly folder: string;
   /** PATH of the program; the PATH of the user's service manager lacks most folders. */
   readonly path: string | undefined;
+  /** NODE_OPTIONS for devwatch itself; undefined where it needs none. */
+  readonly nodeOptions?: string | undefined;
   /** Names of services that have to be up before this one is started. */
   readonly after: readonly string[];
   /** Time that devwatch needs at most to terminate the program, in ms. */
@@ -56,7 +58,7 @@ export const enablingCommands = (names: readonly string[], isSocket: boolean): s
 ];
 
 function serviceText(request: UnitRequest): string {
-  const { name, command, folder, path, after, stopTime, exitsAsProgram, sockets } = request;
+  const { name, command, folder, path, nodeOptions, after, stopTime, exitsAsProgram, sockets } = request;
   const [file = '', ...args] = command;
   const [reload, enable, linger] = enablingCommands([name], sockets.length > 0);
   const lines = [
@@ -77,7 +79,8 @@ function serviceText(request: UnitRequest): string {
     'Type=notify',
     'NotifyAccess=all',
     `WorkingDirectory=${folderText(folder)}`,
-    ...(path === undefined ? [] : [`Environment=${quote(specifiers(`PATH=${path}`))}`]),
+    ...(path === undefined ? [] : [variable('PATH', path)]),
+    ...(nodeOptions === undefined ? [] : [variable('NODE_OPTIONS', nodeOptions)]),
     `ExecStart=${executable(file)}${args.map((word) => ` ${argument(word)}`).join('')}`,
     '# devwatch restarts the program, and systemd restarts devwatch.',
     'Restart=on-failure',
@@ -143,6 +146,8 @@ function printablePath(path: string): string {
   if (!/[\u0000-\u001f\u007f]/.test(path)) return specifiers(path);
   throw new UsageError(`${JSON.stringify(path)}: systemd does not accept paths with control characters`);
 }
+
+const variable = (name: string, value: string): string => `Environment=${quote(specifiers(`${name}=${value}`))}`;
 
 const word = (text: string): string => (/^[\w@%+=:,./-]+$/.test(text) ? text : quote(text));
 

@@ -171,6 +171,10 @@ test('systemd restarts devwatch after any exit code if that is the program’s',
 
 test('the unit has no PATH if devwatch has none', () => {
   expect(textOf({ path: undefined })).not.toContain('Environment');
+  const nodeOptions = '--require "/home/ada/my web/.pnp.cjs"';
+  expect(unquote(settingOf(textOf({ path: undefined, nodeOptions }), 'Environment'))).toEqual([
+    `NODE_OPTIONS=${nodeOptions}`,
+  ]);
 });
 
 describe('systemd reads back', () => {
