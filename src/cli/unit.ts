@@ -7,7 +7,7 @@ import { checkName } from '../background/program-names.ts';
 import { type BackgroundRecord, listEntries } from '../background/records.ts';
 import { type CommandLine, parseArgv } from '../config/argv.ts';
 import { commandOf } from '../run/command-plan.ts';
-import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
+import { attempt, codeOf, messageOf, UsageError } from '../shared/errors.ts';
 import { makeFolders } from '../shared/make-folders.ts';
 import { workingFolder } from '../shared/working-folder.ts';
 import { checkSocket, enablingCommands, type UnitFile, unitFiles, unitMark } from '../systemd/unit-file.ts';
@@ -35,7 +35,7 @@ export function execute({ line: given }: Invocation): void {
   }
   const names = new Map(programs.map((program) => [program.app, record?.name ?? nameOf(program)]));
   for (const name of names.values()) checkName(name);
-  const cli = process.argv[1] ?? '';
+  const cli = lastingCli(process.argv[1] ?? '');
   const files = programs.flatMap((program) => {
     const { settings } = program.loaded;
     commandOf(program);
@@ -61,6 +61,12 @@ export function execute({ line: given }: Invocation): void {
   } else {
     printText(files.map(({ text }) => text).join('\n'));
   }
+}
+
+/** Returns the path of the bin without the version that pnpm puts into it: the link in `node_modules` outlives an update. */
+export function lastingCli(file: string): string {
+  const link = file.replace(/[\\/]\.pnpm[\\/][^\\/]+[\\/]node_modules(?=[\\/])/, '');
+  return attempt(() => fs.realpathSync(link)) === attempt(() => fs.realpathSync(file)) ? link : file;
 }
 
 /** Returns PATH without the folder that `yarn run` makes for itself in the temporary folder, where anybody could make it again. */

@@ -1,5 +1,7 @@
+import fs from 'node:fs';
 import { expect, test } from 'vitest';
-import { lastingPath } from '../../../src/cli/unit.ts';
+import { lastingCli, lastingPath } from '../../../src/cli/unit.ts';
+import { createProject } from '../../support/project.ts';
 
 test.each([
   ['/tmp/xfs-0a154daf:/usr/local/bin:/usr/bin', '/usr/local/bin:/usr/bin'],
@@ -8,4 +10,13 @@ test.each([
   [undefined, undefined],
 ])('of the PATH %s a unit gets %s', (path, lasting) => {
   expect(lastingPath(path)).toBe(lasting);
+});
+
+test('a unit names the link that pnpm keeps, where it leads to this devwatch', async () => {
+  const packageFolder = 'node_modules/.pnpm/devwatch@1.0.0/node_modules/devwatch';
+  await using project = createProject({ [`${packageFolder}/dist/cli.cjs`]: '' });
+  const cli = project.at(`${packageFolder}/dist/cli.cjs`);
+  expect(lastingCli(cli)).toBe(cli);
+  fs.symlinkSync(project.at(packageFolder), project.at('node_modules/devwatch'));
+  expect(lastingCli(cli)).toBe(project.at('node_modules/devwatch/dist/cli.cjs'));
 });
