@@ -10,6 +10,7 @@ import fs from 'node:fs';
 import net from 'node:net';
 import { Duplex } from 'node:stream';
 import { platform } from '../process/platform.ts';
+import { shellFailure } from '../process/shell-line.ts';
 import { identityOf, type ProcessIdentity } from '../process/tree/identity.ts';
 import { departure } from '../process/tree/leave.ts';
 import { readProc, readStat } from '../process/tree/proc.ts';
@@ -108,7 +109,7 @@ async function release(shell: ChildProcess, { file, log, prepare }: DaemonOption
   const { stdout } = shell;
   const socket = socketOf(shell);
   const exited = once(shell, 'exit').catch((error: unknown) => {
-    throw new UsageError(`${file} cannot be started in the background: ${messageOf(error)}`);
+    throw new UsageError(`${file} cannot be started in the background: ${shellFailure(error)}`);
   });
   // There are no pipes if the shell could not be spawned; the error explains why.
   if (socket === undefined || !stdout) return exited.then(() => Promise.reject(new Error('the shell has no pipes')));

@@ -10,9 +10,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { type CancelTimer, type Clock, systemClock } from '../../shared/clock.ts';
-import { attempt, codeOf, messageOf } from '../../shared/errors.ts';
+import { attempt } from '../../shared/errors.ts';
 import { ownText } from '../../shared/own-texts.ts';
 import { platform } from '../platform.ts';
+import { shellFailure } from '../shell-line.ts';
 import type { Orphans } from './orphans.ts';
 
 export interface GuardianOptions {
@@ -131,7 +132,5 @@ function openText(text: string): number | undefined {
 
 const guardianName = 'the guardian, which ends the program if devwatch is killed,';
 
-function describeStartError(error: unknown): string {
-  const reason = codeOf(error) === 'ENOENT' ? '/bin/sh is missing' : messageOf(error);
-  return `${guardianName} cannot be started: ${reason} · the next devwatch in this folder would end the program`;
-}
+const describeStartError = (error: unknown): string =>
+  `${guardianName} cannot be started: ${shellFailure(error)} · the next devwatch in this folder would end the program`;

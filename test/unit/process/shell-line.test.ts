@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { commandsIn, simpleCommandOf, splitWords } from '../../../src/process/shell-line.ts';
+import { commandsIn, shellFailure, simpleCommandOf, splitWords } from '../../../src/process/shell-line.ts';
 
 describe('splitWords', () => {
   test.each<[string, string[]]>([
@@ -166,4 +166,9 @@ test.each<[line: string, commands: string[][]]>([
   ['A=b', []],
 ])('%j consists of its commands', (line, commands) => {
   expect(commandsIn(line).map(({ words }) => words)).toEqual(commands);
+});
+
+test('a missing shell is named', () => {
+  expect(shellFailure(Object.assign(new Error('spawn /bin/sh ENOENT'), { code: 'ENOENT' }))).toBe('/bin/sh is missing');
+  expect(shellFailure(new Error('spawn EAGAIN'))).toBe('spawn EAGAIN');
 });
