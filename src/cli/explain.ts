@@ -11,23 +11,25 @@ import { attempt, UsageError } from '../shared/errors.ts';
 import type { Verdict } from '../shared/events.ts';
 import { workingFolder } from '../shared/working-folder.ts';
 import { formatPath, formatVerdict } from '../terminal/format.ts';
-import { type BackendChoice, chooseBackend } from '../watch/watcher.ts';
 import { fail, print, printJson } from './print.ts';
 import { programsOf } from './select-programs.ts';
 import type { Invocation } from './subcommands.ts';
+import { openWatched, type Watched } from './watched.ts';
 
 /** The effect of a change of one path; `--log-format json` prints it. */
 interface Explanation {
   /** Name of the program, if there are several. */
-  readonly app: string | undefined;
+  readonly app?: string | undefined;
   readonly path: string;
   /** The path does not exist now: the answer is about a file that would be created. */
   readonly isMissing?: true;
   readonly verdict: Verdict;
   readonly effect: 'restart' | 'settings' | 'none';
+  /** The name under which devwatch watches the file, if it is another one: a link leads to it. */
+  readonly watchedAs?: string;
   /** The outermost of its folders that is not watched; undefined if all are. */
   readonly pruned: string | undefined;
-  readonly backend: BackendChoice['backend'];
+  readonly backend: Watched['backend'];
 }
 
 /**
@@ -38,28 +40,36 @@ interface Explanation {
  */
 export async function execute({ line, operands }: Invocation): Promise<void> {
   if (operands.length === 0) throw new UsageError('explain needs a path · devwatch explain src/server.js');
-  const reasons = new Set<string>();
+  const warned = new Set<string>();
+  const warn = (message: string): void => {
+    if (!warned.has(message)) fail(message);
+    warned.add(message);
+  };
   for (const program of programsOf(line, true)) {
     const { loaded, app } = program;
-    const scope = await planWatch(loaded, commandOrAny(program));
-    const { filter } = scope;
-    const { backend, reason } = chooseBackend(filter, scope);
-    if (reason !== undefined && !reasons.has(reason)) fail(reason);
-    reasons.add(reason ?? '');
+    const plan = await planWatch(loaded, commandOrAny(program));
+    await using watched = await openWatched(plan, warn);
     for (const given of operands) {
-      const full = path.resolve(workingFolder(), given);
-      const stats = attempt(() => fs.statSync(full));
-      const isFolder = stats?.isDirectory() === true;
-      const verdict = filter.explain(isFolder ? path.join(full, `any.${filter.extensions?.[0] ?? 'js'}`) : full);
-      const counts = isReadByDevwatchAlone(full, loaded) ? 'settings' : 'restart';
-      const effect = verdict.watched ? counts : 'none';
-      const missing = stats === undefined ? ({ isMissing: true } as const) : {};
-      const pruned = prunedAt(full, filter);
-      const explanation = { app, path: full, ...missing, verdict, effect, pruned, backend } as const;
+      const explanation = { app, ...explain(path.resolve(workingFolder(), given), watched, loaded) };
       if (loaded.settings.logFormat === 'json') printJson(explanation);
       else print(...formatExplanation(given, explanation, remedyFor(explanation, loaded)));
     }
   }
+}
+
+function explain(file: string, watched: Watched, loaded: LoadedSettings): Explanation {
+  const { filter, backend } = watched;
+  const stats = attempt(() => fs.statSync(file));
+  const example = stats?.isDirectory() ? path.join(file, `any.${filter.extensions?.[0] ?? 'js'}`) : file;
+  const verdict = filter.explain(example);
+  const name = stats?.isFile() ? watched.nameOf(file) : verdict.watched && watched.reaches(file) ? file : undefined;
+  const counts = isReadByDevwatchAlone(file, loaded) ? 'settings' : 'restart';
+  return {
+    ...{ path: file, verdict, effect: name === undefined ? 'none' : counts },
+    ...(stats === undefined && { isMissing: true }),
+    ...(name !== undefined && name !== file && { watchedAs: name }),
+    ...{ pruned: name === undefined ? prunedAt(file, filter) : undefined, backend },
+  };
 }
 
 /** Returns the command; without one, the extensions of a Node program count. */
@@ -85,13 +95,16 @@ const effects: Readonly<Record<Explanation['effect'], string>> = {
 };
 
 function formatExplanation(given: string, explanation: Explanation, remedy: string): string[] {
-  const { app, isMissing, verdict, effect, pruned, backend } = explanation;
-  const where =
-    pruned === undefined ? `watched by ${backend}` : `${formatPath(pruned, workingFolder())} is not watched`;
+  const { app, isMissing, verdict, effect, watchedAs, pruned, backend } = explanation;
+  const shown = (file: string): string => formatPath(file, workingFolder());
   const whose = app === undefined ? '' : `${app}: `;
   const lines = [`${whose}${given}${isMissing ? ' does not exist' : ''}`];
-  lines.push(`  ${effects[effect]} · ${formatVerdict(verdict)}${remedy}`);
-  if (verdict.watched || pruned !== undefined) lines.push(`  ${where}`);
+  const isReached = effect !== 'none' || !verdict.watched;
+  const reason = isReached ? formatVerdict(verdict) : 'it is behind a link that is not followed, or cannot be read';
+  if (watchedAs === undefined) lines.push(`  ${effects[effect]} · ${reason}${remedy}`);
+  else lines.push(`  ${effects[effect]} · a link leads to it: ${shown(watchedAs)}`);
+  if (effect !== 'none') lines.push(`  watched by ${backend}`);
+  else if (pruned !== undefined) lines.push(`  ${shown(pruned)} is not watched`);
   return lines;
 }
 

@@ -334,6 +334,22 @@ node_modules/x/y.js does not exist
 `);
   });
 
+  test('names the link through which a file is watched, and says where links are not followed', async () => {
+    await using project = createProject({ 'build/gen/a.js': '', 'src/main.js': '' });
+    fs.symlinkSync('../build/gen', project.at('src/gen'));
+    const explain = async (...words: string[]) => (await runDevwatch(words, { cwd: project.path })).stdout;
+    expect(await explain('explain', 'src/gen/a.js', 'build/gen/a.js')).toBe(`src/gen/a.js
+  restarts the program · watch .
+  watched by inotify
+build/gen/a.js
+  restarts the program · a link leads to it: src/gen/a.js
+  watched by inotify
+`);
+    expect(await explain('--no-follow', 'explain', 'src/gen/a.js')).toBe(`src/gen/a.js
+  is ignored · it is behind a link that is not followed, or cannot be read
+`);
+  });
+
   test('answers for the command line after --', async () => {
     await using project = createProject({ 'api/main.mjs': '', 'api/a.py': '' });
     const words = ['explain', 'api/a.py', 'api/b.py', '--', '--ext', 'py', 'api/main.mjs'];
