@@ -48,14 +48,18 @@ export class CgroupTree extends LinuxTree {
   }
 
   scan(onFound?: (member: Member) => void): Scan {
+    const { outside } = this.#options;
     const members = this.#members(onFound);
-    if (members.length > 0 || !this.#isEmpty()) return { members, proven: false };
-    return this.#options.outside.scan(onFound);
+    const isEmpty = members.length === 0 && this.#isEmpty();
+    // A termination looks at all processes at its beginning, while the members end: a long look at the end would delay the next run.
+    if (!isEmpty && onFound === undefined) return { members, proven: false };
+    const others = outside.scanOutside(members, onFound);
+    return { members: [...members, ...others.members], proven: isEmpty && others.proven };
   }
 
   /** Returns the members in the cgroup, and the root, after the exempt processes have been moved out. */
   #members(onFound?: (member: Member) => void): readonly Candidate[] {
-    const { folder, exemptions, outside } = this.#options;
+    const { folder, exemptions } = this.#options;
     const told = new Set<number>();
     for (let round = 0; ; round += 1) {
       const inside = processesIn(folder);
@@ -69,7 +73,6 @@ export class CgroupTree extends LinuxTree {
       if (unmoved.length === 0 || round === maxMoveRounds) {
         this.#inside = new Set(inside.map(({ pid }) => pid));
         this.#holdsExempt = unmoved.length > 0;
-        outside.remember(members);
         return members;
       }
       for (const { pid } of unmoved) this.#moveOut(pid);

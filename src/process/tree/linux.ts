@@ -12,6 +12,7 @@ import type { Survivor } from '../../shared/events.ts';
 import type { Exemptions } from './exemptions.ts';
 import { Lineage } from './lineage.ts';
 import {
+  ascentSince,
   type Candidate,
   commandLine,
   isDead,
@@ -27,6 +28,9 @@ import { type Delivery, type Member, type ProcessTree, type Scan, sendSignal } f
 
 /** Processes born during a scan are looked up in at most this many rounds; if there are still more, the scan proves nothing. */
 const maxChaseRounds = 64;
+
+/** If more pids than this have been given out since the last scan, it takes longer to try them than to list all. */
+const maxNewborns = 200;
 
 export interface MarkedTreeOptions {
   /** The started process, not reaped yet; undefined to find the processes that another devwatch started. */
@@ -57,6 +61,8 @@ export abstract class LinuxTree implements ProcessTree {
   }
 }
 
+type Members = ReadonlyMap<number, Candidate>;
+
 export class MarkedTree extends LinuxTree {
   readonly #options: MarkedTreeOptions;
   /** Older processes cannot belong to the tree: by their start time, and by their pid where that allows it. */
@@ -64,6 +70,10 @@ export class MarkedTree extends LinuxTree {
   readonly #listPids: () => number[];
   readonly #limitLine: RegExp | undefined;
   readonly #lineage: Lineage;
+  /** The pids of the members that `scanOutside` has been told of, or has found. */
+  readonly #watched = new Set<number>();
+  /** The last pid at the last scan, if that has proven its result. */
+  #seen: { readonly to: number; readonly isAscending: () => boolean } | undefined;
 
   constructor(options: MarkedTreeOptions) {
     super();
@@ -78,42 +88,62 @@ export class MarkedTree extends LinuxTree {
   }
 
   scan(onFound?: (member: Member) => void): Scan {
+    return this.#scan(this.#listPids(), onFound);
+  }
+
+  /**
+   * Finds the members that are not among these, which were found in another way. Repeated often: after the first time it
+   * looks only at processes that are new, and at members.
+   */
+  scanOutside(inside: readonly Candidate[], onFound?: (member: Member) => void): Scan {
+    for (const member of inside) this.#lineage.add(member);
+    const scan = this.#scan(
+      this.#listNew() ?? this.#listPids(),
+      onFound,
+      new Map(inside.map((member) => [member.pid, member])),
+    );
+    for (const { pid } of [...inside, ...scan.members]) this.#watched.add(pid);
+    return scan;
+  }
+
+  #scan(pids: readonly number[], onFound?: (member: Member) => void, inside: Members = new Map()): Scan {
     const members = new Map<number, Candidate>();
     const found = (member: Candidate): void => {
       members.set(member.pid, member);
       onFound?.(member);
     };
     let seenTo = lastPid();
-    const candidates = this.#listPids().flatMap((pid) => this.#candidate(pid) ?? []);
+    const isAscending = ascentSince(seenTo);
+    this.#seen = undefined;
     this.#lineage.revise();
-    this.#decide(candidates, members, found);
+    const decide = (some: readonly number[]): void => {
+      this.#decide(this.#candidates(some, inside), new Map([...inside, ...members]), found);
+    };
+    decide(pids);
     // Processes born since then have higher pids: look at those until there are no more.
     for (let round = 0; round < maxChaseRounds; round += 1) {
       const now = lastPid();
-      if (now === seenTo) return { members: [...members.values()], proven: true };
-      if (now < seenTo) break; // Pids have wrapped around: only another full scan can tell.
-      const newborns: Candidate[] = [];
-      for (let pid = seenTo + 1; pid <= now; pid += 1) {
-        const newborn = !members.has(pid) && isProcess(pid) ? this.#candidate(pid) : undefined;
-        if (newborn !== undefined) newborns.push(newborn);
+      if (now === seenTo) {
+        this.#seen = { to: seenTo, isAscending };
+        return { members: [...members.values()], proven: true };
       }
-      this.#decide(newborns, members, found);
+      if (now < seenTo) break; // Pids have wrapped around: only another full scan can tell.
+      decide(pidsBetween(seenTo, now).filter((pid) => !members.has(pid)));
       seenTo = now;
     }
     return { members: [...members.values()], proven: false };
   }
 
-  /** Takes note of members that were found in another way. */
-  remember(members: readonly Candidate[]): void {
-    for (const member of members) this.#lineage.add(member);
+  /** Returns the pids of the members so far, and of what was born since the last scan; undefined where that is uncertain. */
+  #listNew(): readonly number[] | undefined {
+    if (this.#seen?.isAscending() !== true) return undefined;
+    const { to } = this.#seen;
+    const now = lastPid();
+    return now - to > maxNewborns ? undefined : [...this.#watched, ...pidsBetween(to, now)];
   }
 
   /** Finds the members among these: by a mark, then by a relation to a member, until there are no more. */
-  #decide(
-    candidates: readonly Candidate[],
-    members: ReadonlyMap<number, Candidate>,
-    found: (member: Candidate) => void,
-  ): void {
+  #decide(candidates: readonly Candidate[], members: Members, found: (member: Candidate) => void): void {
     const belonging = new Map<number, Candidate>();
     const add = (candidate: Candidate): void => {
       belonging.set(candidate.pid, candidate);
@@ -135,8 +165,9 @@ export class MarkedTree extends LinuxTree {
     }
   }
 
-  #candidate(pid: number): Candidate | undefined {
-    return pid === process.pid ? undefined : readCandidate(pid, this.#notBefore);
+  #candidates(pids: readonly number[], inside: Members): readonly Candidate[] {
+    const others = pids.filter((pid) => pid !== process.pid && !inside.has(pid));
+    return others.flatMap((pid) => readCandidate(pid, this.#notBefore) ?? []);
   }
 
   #isMarked(candidate: Candidate): boolean {
@@ -144,6 +175,12 @@ export class MarkedTree extends LinuxTree {
     if (this.#lineage.isKnown(candidate) || environment.includes(`\0${this.#options.variable}`)) return true;
     return this.#limitLine?.test(readProc(`/proc/${pid}/limits`) ?? '') === true;
   }
+}
+
+/** Returns the pids of the processes that were born after one and up to another one. Between their pids are those of threads. */
+function pidsBetween(from: number, to: number): readonly number[] {
+  const pids = Array.from({ length: to - from }, (_, index) => from + 1 + index);
+  return pids.filter(isProcess);
 }
 
 /** Whether this can be the parent of a process, and not one that has got the parent's pid since. */

@@ -103,16 +103,18 @@ function forkCount(): number {
 }
 
 /**
- * Returns a function that lists the pids of all processes that may be younger than this one, which has just been born.
- * Pids ascend and wrap around at pid_max: as long as they cannot have wrapped, only processes with higher pids are younger.
+ * Returns a test whether pids have only ascended since now, when this was the last one. They wrap around at pid_max: until
+ * they can have wrapped, exactly the processes with higher pids are younger.
  */
-export function listerSince(pid: number): () => number[] {
+export function ascentSince(pid: number): () => boolean {
   const forks = forkCount();
-  return () => {
-    const numbers = Number(readProc('/proc/sys/kernel/pid_max'));
-    const ascending = lastPid() >= pid && forkCount() - forks < numbers / 2;
-    return ascending ? listPids().filter((candidate) => candidate >= pid) : listPids();
-  };
+  return () => lastPid() >= pid && forkCount() - forks < Number(readProc('/proc/sys/kernel/pid_max')) / 2;
+}
+
+/** Returns a function that lists the pids of all processes that may be younger than this one, which has just been born. */
+export function listerSince(pid: number): () => number[] {
+  const isAscending = ascentSince(pid);
+  return () => (isAscending() ? listPids().filter((candidate) => candidate >= pid) : listPids());
 }
 
 /** Is this a process, not one of its threads? Threads have files in /proc as well. */
