@@ -58,9 +58,12 @@ function isNameOf(word: string, script: string, folder: string): boolean {
   return script === file || (script.startsWith(file) && /^\.\w+$|^[\\/]index\.\w+$/.test(script.slice(file.length)));
 }
 
-/** Returns remarks on options that only `devwatch start` has a use for. */
-export const remarksInForeground = ({ flags }: CommandLine): string[] =>
-  [...flags.keys()]
+/** Returns remarks on a start in the foreground: options that only `devwatch start` has a use for, and a container without an init. */
+export const remarksInForeground = ({ flags }: CommandLine, pid: number = process.pid): string[] => [
+  // It gets the processes whose parents have ended, and Node removes only its own children when they end.
+  ...(pid === 1 ? ['as PID 1 devwatch cannot remove zombies · docker run --init (in Compose: init: true)'] : []),
+  ...[...flags.keys()]
     .map(specOf)
     .filter(({ affects }) => affects.includes('backgroundStart'))
-    .map(({ flag }) => `--${flag} has no effect in the foreground; it is for devwatch start`);
+    .map(({ flag }) => `--${flag} has no effect in the foreground; it is for devwatch start`),
+];

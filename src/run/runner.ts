@@ -10,6 +10,7 @@ import { recordOrphans, terminateStaleOrphans } from '../process/crash-safety/or
 import { Launcher } from '../process/launch/launcher.ts';
 import { copyPreload } from '../process/launch/preload-files.ts';
 import { terminalModes } from '../process/launch/tty.ts';
+import { requireFacilities } from '../process/requirements.ts';
 import { createContainment } from '../process/tree/containment.ts';
 import { keepFor } from '../process/tree/exemptions.ts';
 import { readStat } from '../process/tree/proc.ts';
@@ -51,9 +52,10 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
   /** Calls for the end, when no process of the program is alive. */
   readonly #cleanups: (() => void)[] = [];
 
-  /** @throws UsageError when there is nothing to run, or it cannot be run */
+  /** @throws UsageError when there is nothing to run, or it cannot be run here */
   constructor(options: RunnerOptions) {
     super();
+    requireFacilities();
     const { reload, onSettingsChange } = options;
     this.#options = options;
     this.program = new Program({

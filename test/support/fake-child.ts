@@ -18,6 +18,8 @@ export class FakeChild implements Child {
   /** Whether messages to the preload can be sent. */
   canReceive = false;
   isAlive = true;
+  /** Its tree has been released. */
+  isReleased = false;
   /** Set once devwatch receives its messages. */
   onMessage: ((message: PreloadMessage) => void) | undefined;
 
@@ -53,6 +55,9 @@ export class FakeChild implements Child {
       return [];
     },
     describe: () => ({ pid: this.pid, command: '', reason: '' }),
+    release: () => {
+      this.isReleased = true;
+    },
   };
 
   receive(onMessage: (message: PreloadMessage) => void): void {

@@ -4,6 +4,7 @@
  */
 
 import type { HeldSocket } from '../../preload/protocol.ts';
+import { minOpenFiles, openFileLimit } from '../requirements.ts';
 import type { OpenedPort, PassedSocket } from './passed-sockets.ts';
 import { openSlots, type Slot } from './slots.ts';
 
@@ -25,6 +26,10 @@ const maxUnusedRuns = 2;
 const slotsAtATime = 8;
 /** Slots that should be free. */
 const minFreeSlots = 2;
+
+/** Each slot takes two descriptors. Where there are few, most are left for what devwatch cannot do without. */
+export const affordableSlots = (limit: number): number =>
+  Math.max(0, Math.min(slotsAtATime, Math.floor((limit - minOpenFiles) / 4)));
 
 export class HeldPorts {
   /** Sockets opened by a service manager (systemd/socket-activation.ts), which are never closed. */
@@ -71,7 +76,7 @@ export class HeldPorts {
   async openSlots(): Promise<void> {
     if (this.#isOpening) return;
     this.#isOpening = true;
-    const slots = await this.#open(slotsAtATime);
+    const slots = await this.#open(affordableSlots(openFileLimit()));
     this.#isOpening = false;
     if (this.#isClosed) {
       for (const slot of slots) slot.close();

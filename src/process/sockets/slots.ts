@@ -57,7 +57,7 @@ const acceptTimeoutMs = 200;
  * Resolves to fewer slots, or none, where that is not possible.
  */
 export async function openSlots(count: number): Promise<Slot[]> {
-  if (!platform.isPosix) return [];
+  if (!platform.isPosix || count === 0) return [];
   const pipes = reachPipes();
   const address = serverAddress();
   if (pipes === undefined || address === undefined) return [];
@@ -66,8 +66,9 @@ export async function openSlots(count: number): Promise<Slot[]> {
   if (server.bind(address.name) !== 0 || server.listen(count) !== 0) return [];
   const ends = Array.from({ length: count }, (_, index): Pipe | undefined => {
     const end = new Pipe(constants.SOCKET);
-    // The kernel connects at once.
-    if (end.connect(Object.assign(new PipeConnectWrap(), { oncomplete() {} }), address.name) !== 0) return undefined;
+    // The kernel connects at once. Without a free descriptor, libuv would report that only later.
+    const failure = end.connect(Object.assign(new PipeConnectWrap(), { oncomplete() {} }), address.name);
+    if (failure !== 0 || end.fd < 0) return undefined;
     end.unref();
     fs.writeSync(end.fd, `${address.token}${index}`);
     return end;

@@ -211,7 +211,8 @@ export class StandbyPool {
   #add(standby: Standby, run: Run): void {
     const { child } = standby;
     this.#standbys.add(standby);
-    child.process.once('exit', () => this.#standbys.delete(standby));
+    // It may have started others, and its tree must be released.
+    child.process.once('exit', () => void (this.#standbys.has(standby) && this.#discard(standby)));
     child.receive((message) => {
       if (message.type === 'reads-stdin') child.answer('');
       else if (message.type === 'parked') this.#onParked(standby, message, run);

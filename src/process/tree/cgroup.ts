@@ -11,6 +11,7 @@ import path from 'node:path';
 import { attempt, codeOf } from '../../shared/errors.ts';
 import type { Exemptions } from './exemptions.ts';
 import { LinuxTree, type MarkedTree } from './linux.ts';
+import { ownerOf } from './marks.ts';
 import { type Candidate, type ProcessStat, readCandidate, readProc, readStat } from './proc.ts';
 import type { Member, Scan } from './tree.ts';
 
@@ -181,4 +182,17 @@ export function removeCgroups(top: string): void {
     // If a process is still in it, or it is gone already: an empty cgroup left behind costs nothing.
     attempt(() => fs.rmdirSync(folder));
   }
+}
+
+/**
+ * Removes the empty cgroups that devwatches have left in this one: with their guardian they were killed, and the next
+ * devwatch in their folder looked for their records in another home. Takes no time of the start.
+ */
+export function removeAbandonedCgroups(own: string): void {
+  fs.readdir(own, (_, names: readonly string[] = []) => {
+    for (const name of names) {
+      const owner = ownerOf(name);
+      if (owner !== undefined && readStat(owner) === undefined) removeCgroups(path.join(own, name));
+    }
+  });
 }

@@ -6,7 +6,15 @@ import path from 'node:path';
 import { attempt } from '../../shared/errors.ts';
 import { packVariables } from '../../shared/packed-variables.ts';
 import { platform } from '../platform.ts';
-import { CgroupTree, findCgroup, isInKeptCgroup, keptCgroup, makeCgroup, removeCgroups } from './cgroup.ts';
+import {
+  CgroupTree,
+  findCgroup,
+  isInKeptCgroup,
+  keptCgroup,
+  makeCgroup,
+  removeAbandonedCgroups,
+  removeCgroups,
+} from './cgroup.ts';
 import { Exemptions, type Keep } from './exemptions.ts';
 import { MarkedTree } from './linux.ts';
 import { limitOf, newLimit, newTreeId, treeCgroup, treeVariable } from './marks.ts';
@@ -52,9 +60,12 @@ function cgroupContainment(id: string, keep: Keep): Containment | undefined {
   if (own === undefined) return undefined;
   const all = path.join(own, treeCgroup(id));
   if (!makeCgroup(all)) return undefined;
+  removeAbandonedCgroups(own);
   const kept = keptCgroup(all);
   const marked = markedContainment(id, keep);
   const { variable } = marked.record;
+  /** The cgroup of a process that is about to be started, or that could not be. */
+  let unopened: string | undefined;
   return {
     record: { ...marked.record, cgroup: all },
     contain(run, invocation, traits = {}) {
@@ -71,10 +82,13 @@ function cgroupContainment(id: string, keep: Keep): Containment | undefined {
       // Another process may have removed the outer cgroup. Where neither can be made, marks must do.
       const isMade = joining !== undefined && (makeCgroup(folder) || (makeCgroup(all) && makeCgroup(folder)));
       if (!isMade) return marked.contain(run, invocation, traits);
+      if (unopened !== undefined) removeCgroups(unopened);
+      unopened = folder;
       return {
         ...joining,
         open(root) {
           const { pid } = root;
+          unopened = undefined;
           if (joinsCgroupItself) joinCgroup(pid, cgroupProcsFile);
           const exemptions = new Exemptions(keep, unkeepable(root, traits));
           const mark = `${variable}=${run}\0`;

@@ -61,7 +61,8 @@ export function bootId(): string {
 
 let knownNamespace: string | undefined;
 
-function pidNamespace(): string {
+/** Returns the inode of the pid namespace of this process; empty where there are none. */
+export function pidNamespace(): string {
   knownNamespace ??= attempt(() => fs.readlinkSync('/proc/self/ns/pid').replaceAll(/\D/g, '')) ?? '';
   return knownNamespace;
 }

@@ -2,7 +2,7 @@
 
 import path from 'node:path';
 import { findCgroup } from './cgroup.ts';
-import { isLimitMark, treeCgroupName, treeVariable } from './marks.ts';
+import { isLimitMark, isTreeCgroup, treeVariable } from './marks.ts';
 import { readProc } from './proc.ts';
 
 /** How a new process leaves the trees of which this one is a member. */
@@ -33,6 +33,6 @@ export function departure(env: NodeJS.ProcessEnv): Departure {
 /** Returns the cgroup in which the outermost devwatch is that has this cgroup inside one of its own; undefined if none has. */
 function cgroupAbove(folder = ''): string | undefined {
   const names = folder.split('/');
-  const at = names.findIndex((name) => treeCgroupName.test(name));
+  const at = names.findIndex((name) => isTreeCgroup(name));
   return at < 0 ? undefined : names.slice(0, at).join('/');
 }

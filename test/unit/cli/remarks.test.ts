@@ -42,6 +42,10 @@ test('a script as the value of --watch has a remark if another program runs', as
   ]);
 });
 
+test('devwatch as PID 1 names what puts an init in front of it', () => {
+  expect(remarksInForeground(parseArgv(['server.js']), 1)).toEqual([expect.stringContaining('docker run --init')]);
+});
+
 test('options for the background have a remark in the foreground', () => {
   expect(remarksInForeground(parseArgv(['--name', 'web', '-q', '--log', 'a.log']))).toEqual([
     '--name has no effect in the foreground; it is for devwatch start',

@@ -181,6 +181,13 @@ test('a standby that has loaded a file saved since its start is discarded and no
   expect([waiting(), events]).toEqual([[], []]);
 });
 
+test('a standby that ends by itself leaves nothing of its tree', () => {
+  const { launch, standby } = openWithStandby();
+  standby.exit();
+  expect(standby.isReleased).toBe(true);
+  expect(launch()).toBeUndefined();
+});
+
 test('a pool replaces the standbys that it discards', () => {
   const { clock, pool, launch, waiting, standby } = openWithStandby();
   void pool.discard();

@@ -1,7 +1,12 @@
 import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { platform, platformNamed } from '../../../../src/process/platform.ts';
+import { findCgroup, removeCgroups } from '../../../../src/process/tree/cgroup.ts';
 import { createContainment, openOrphans, throughShell } from '../../../../src/process/tree/containment.ts';
+import { pidNamespace } from '../../../../src/process/tree/identity.ts';
+import { until } from '../../../support/deadline.ts';
 import { keepNothing } from '../../../support/launch.ts';
 
 const invocation = { file: '/bin/echo', args: ['a'], env: { PATH: '/bin:/usr/bin', 'npm.x': '1' } };
@@ -71,4 +76,34 @@ test.runIf(process.platform === 'linux')('containment in any way shows no values
     expect([file, ...args].join(' ')).not.toContain('S3CRET');
     containment.release();
   }
+});
+
+/** The cgroup in which devwatch may make others; undefined where it may not. */
+const own = platform.hasProc ? findCgroup() : undefined;
+
+describe.runIf(own !== undefined)('where there are cgroups', () => {
+  const folder = own ?? '';
+  const invocation = { file: '/bin/true', args: [], env: {} };
+
+  test('containment removes the cgroup of a process that could not be started', () => {
+    const containment = createContainment(keepNothing, true);
+    for (const run of [1, 2]) containment.contain(run, invocation);
+    expect(fs.readdirSync(containment.record.cgroup).filter((name) => /^\d+$/.test(name))).toEqual(['2']);
+    containment.release();
+    expect(fs.existsSync(containment.record.cgroup)).toBe(false);
+  });
+
+  test('the next devwatch removes the empty cgroups of one that is dead, and leaves those of others', async () => {
+    const namespace = Number(pidNamespace()).toString(36);
+    const [dead, foreign, alive] = [
+      `${(2 ** 22 + 1).toString(36)}_${namespace}`,
+      `${(2 ** 22 + 1).toString(36)}_1`,
+      `${process.pid.toString(36)}_${namespace}`,
+    ].map((owner) => path.join(folder, `devwatch-${owner}_test_1`));
+    for (const cgroup of [dead, foreign, alive]) fs.mkdirSync(path.join(cgroup ?? '', '1'), { recursive: true });
+    createContainment(keepNothing, true).release();
+    await until('the removal', () => !fs.existsSync(dead ?? ''));
+    expect([foreign, alive].map((cgroup) => fs.existsSync(cgroup ?? ''))).toEqual([true, true]);
+    for (const cgroup of [foreign, alive]) removeCgroups(cgroup ?? '');
+  });
 });
