@@ -3,6 +3,7 @@
 import type { Stats } from 'node:fs';
 import fs from 'node:fs';
 import path from 'node:path';
+import { attempt } from './errors.ts';
 import { ownershipFlaw } from './file-ownership.ts';
 
 /** Returns the owner of a folder, who decides what is in it; none if everybody can create files there, as in /tmp. */
@@ -52,3 +53,21 @@ const modelessFileSystems: ReadonlySet<number> = new Set([
 ]);
 
 const hasNoModes = (file: string): boolean => modelessFileSystems.has(fs.statfsSync(file).type >>> 0);
+
+/**
+ * Whether those who decide what is in a project have put a folder of packages there, such as a `node_modules` above it, and
+ * nobody else can write it: in /tmp everybody can make one. False if there is no such folder.
+ */
+export function isOfProject(folder: string, project: string): boolean {
+  const found = attempt(() => {
+    const owners = ownersOfProject(project);
+    const link = fs.lstatSync(folder);
+    if (link.isSymbolicLink() && isForeign(link.uid, owners)) return 'owner';
+    return foreignFlaw(folder, fs.statSync(folder), owners) ?? 'none';
+  });
+  // Where everybody can replace the program itself (a container with umask 000), this would protect nothing.
+  return found === 'none' || (found === 'mode' && canEverybodyReplace(project));
+}
+
+/** In a folder with the sticky bit, such as /tmp, nobody can replace the files of others. */
+const canEverybodyReplace = (folder: string): boolean => (fs.statSync(folder).mode & 0o1002) === 0o002;

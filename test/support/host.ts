@@ -27,6 +27,7 @@ export function createHost(files: Readonly<Record<string, string>>, facts: Parti
     isExecutable: (file) => texts.get(file)?.startsWith('#!') === true || (/\/\.?bin\//.test(file) && texts.has(file)),
     read: (file) => texts.get(file),
     readStart: (file, bytes = 1024) => texts.get(file)?.slice(0, bytes),
+    isOfProject: () => true,
     namesIn: (folder) => [
       ...new Set(
         [...texts.keys()].flatMap((file) =>

@@ -25,6 +25,7 @@ import {
   type FoundScript,
   findOnPath,
   findScript,
+  foreignCommand,
   hasFolder,
   nearestProgram,
   nearestScript,
@@ -341,8 +342,10 @@ function missing(word: string, { folder, env, host }: Context): UsageError {
   const found = ['.py', '.rb', '.php'].map((extension) => word + extension);
   const guess =
     found.find((name) => host.kindOf(path.resolve(folder, name)) === 'file') ?? nearestProgram(word, folder, env, host);
+  const foreign = foreignCommand(word, folder, host);
   const hint = guess === undefined ? '' : ` · did you mean ${guess}?`;
-  return new UsageError(`${word}: no such ${kind} in ${folder}${hint}`);
+  const remark = foreign === undefined ? hint : ` · ${foreign} is not used: another user could have put it there`;
+  return new UsageError(`${word}: no such ${kind} in ${folder}${remark}`);
 }
 
 /** @throws UsageError if there are flags for Node, which does not run this program */

@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { attempt, codeOf, messageOf } from '../../shared/errors.ts';
 import { withOpenFile } from '../../shared/file-ownership.ts';
+import { isOfProject } from '../../shared/project-owners.ts';
 import { readText } from '../../shared/read-text.ts';
 import { require } from '../../shared/require.ts';
 import { platform } from '../platform.ts';
@@ -26,6 +27,8 @@ export interface Host {
   read(file: string): string | undefined;
   /** Returns the first bytes of a file, by default 1 KB, as text in latin1; undefined if it cannot be read. */
   readStart(file: string, bytes?: number): string | undefined;
+  /** Returns whether those who decide what is in a project have made this folder: what is in it may be executed. */
+  isOfProject(folder: string, project: string): boolean;
   /** Returns the names in a folder; none if it cannot be read. */
   namesIn(folder: string): readonly string[];
   /** Returns the path of a file without links; the path itself if it does not exist. */
@@ -60,6 +63,7 @@ export const realHost: Host = {
     }) === true,
   read: readText,
   readStart: (file, bytes) => attempt(() => readStart(file, bytes)),
+  isOfProject,
   namesIn: (folder) => attempt(() => fs.readdirSync(folder)) ?? [],
   realPath: (file) => attempt(() => fs.realpathSync(file)) ?? file,
   findPackage(name, folder) {

@@ -10,14 +10,16 @@ import { foldersAbove, type Host } from './host.ts';
 type Files = Pick<Host, 'read'>;
 type Manifest = Readonly<Record<string, unknown>>;
 
-/** Returns the folder of an installed package, as seen from a folder; undefined if there is none. */
+/** Returns the folder of an installed package, as seen from a folder; undefined if there is none that may be executed. */
 export function packageFolder(
   name: string,
   from: string,
-  host: Pick<Host, 'read' | 'findPackage'>,
+  host: Pick<Host, 'read' | 'findPackage' | 'isOfProject'>,
 ): string | undefined {
-  const folders = foldersAbove(from).map((folder) => path.join(folder, 'node_modules', name));
-  return folders.find((folder) => readManifest(folder, host) !== undefined) ?? host.findPackage(name, from);
+  const found = foldersAbove(from)
+    .map((folder) => path.join(folder, 'node_modules'))
+    .find((folder) => readManifest(path.join(folder, name), host) !== undefined && host.isOfProject(folder, from));
+  return found === undefined ? host.findPackage(name, from) : path.join(found, name);
 }
 
 /** Returns the package.json of a folder; undefined if it is missing or broken. */

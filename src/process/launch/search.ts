@@ -11,15 +11,20 @@ export function findOnPath(
   word: string,
   folder: string,
   env: NodeJS.ProcessEnv = process.env,
-  host: Pick<Host, 'isExecutable' | 'isPosix'> = realHost,
+  host: Pick<Host, 'isExecutable' | 'isPosix' | 'isOfProject'> = realHost,
 ): string | undefined {
   if (word === '') return undefined;
   if (hasFolder(word)) return [path.resolve(folder, word)].find(host.isExecutable);
   const suffixes = host.isPosix ? [''] : (env.PATHEXT ?? '.EXE;.CMD').split(';');
+  const find = (bin: string): string | undefined =>
+    suffixes.map((suffix) => path.resolve(folder, bin, word + suffix)).find(host.isExecutable);
+  for (const bin of binFolders(folder)) {
+    const found = find(bin);
+    if (found !== undefined && isTrusted(bin, folder, host)) return found;
+  }
   // An empty element of PATH means the current folder.
-  return [...binFolders(folder), ...(env[pathName(env, host)] ?? '').split(path.delimiter)]
-    .flatMap((bin) => suffixes.map((suffix) => path.resolve(folder, bin, word + suffix)))
-    .find(host.isExecutable);
+  const elements = (env[pathName(env, host)] ?? '').split(path.delimiter);
+  return elements.map(find).find((file) => file !== undefined);
 }
 
 /** Returns whether a word is a path, which a shell does not look up. */
@@ -28,11 +33,21 @@ export const hasFolder = (word: string): boolean => word.includes('/') || word.i
 const binFolders = (folder: string): string[] =>
   foldersAbove(folder).map((above) => path.join(above, 'node_modules', '.bin'));
 
+/** A shell looks into none of them: only those count that no other user can have put on the way up. */
+const isTrusted = (bin: string, folder: string, host: Pick<Host, 'isOfProject'>): boolean =>
+  [path.dirname(bin), bin].every((place) => host.isOfProject(place, folder));
+
+/** Returns a command of this name that another user could have put there, and that is not used therefore. */
+export const foreignCommand = (word: string, folder: string, host: Host): string | undefined =>
+  binFolders(folder)
+    .filter((bin) => host.isExecutable(path.join(bin, word)) && !isTrusted(bin, folder, host))
+    .map((bin) => path.join(bin, word))[0];
+
 /** Returns PATH with the commands of the project before all others, for lines that a shell runs. */
 export function withProjectCommands(folder: string, env: NodeJS.ProcessEnv, host: Host = realHost): NodeJS.ProcessEnv {
   const name = pathName(env, host);
   const present = (env[name] ?? '').split(path.delimiter);
-  const bins = binFolders(folder).filter((bin) => host.kindOf(bin) === 'folder');
+  const bins = binFolders(folder).filter((bin) => host.kindOf(bin) === 'folder' && isTrusted(bin, folder, host));
   // As with npm, what is nearest to the program comes first.
   const others = present.filter((element) => !bins.includes(element));
   return bins.length === 0 ? env : { ...env, [name]: [...bins, ...others].join(path.delimiter) };

@@ -526,3 +526,30 @@ test('PATH gets the commands of the folder and of all above it, once, the neares
   expect(path('/app/node_modules/.bin:/bin')).toBe(`${both}:/bin`);
   expect(withProjectCommands('/x', { PATH: '/bin' }, host)).toEqual({ PATH: '/bin' });
 });
+
+describe('node_modules of another user, above the project', () => {
+  const files = {
+    '../node_modules/.bin/make': '',
+    '../node_modules/.bin/evil': '',
+    '../node_modules/tsx/package.json': '{"exports": "./loader.mjs"}',
+  };
+  const isOfProject = (folder: string): boolean => !folder.startsWith('/node_modules');
+  const host = createHost({ ...files, 'a.ts': '', 'app.py': '' }, { isOfProject });
+  const resolve = (...program: string[]): Command =>
+    resolveCommand(
+      { folder: '/app', program, nodeArgs: [], exec: undefined, execMap: {}, env: { PATH: '/usr/bin' } },
+      host,
+    );
+
+  test('is not looked into for commands and interpreters', () => {
+    expect(resolve('make').file).toBe('/usr/bin/make');
+    expect(withProjectCommands('/app', { PATH: '/bin' }, host)).toEqual({ PATH: '/bin' });
+    expect(() => resolve('evil')).toThrow(
+      'evil: no such file or command in /app · /node_modules/.bin/evil is not used: another user could have put it there',
+    );
+  });
+
+  test('is not looked into for loaders', () => {
+    expect(() => resolve('a.ts')).toThrow('a.ts: running TypeScript needs tsx in the project');
+  });
+});
