@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import { expect, test } from 'vitest';
 import { start } from '../support/app.ts';
 import { dialHome } from '../support/home.ts';
-import { install } from '../support/installation.ts';
+import { install, replaceUntil } from '../support/installation.ts';
 import { createProject } from '../support/project.ts';
 
 test.runIf(process.platform === 'linux')(
@@ -50,6 +50,25 @@ test('while the files of devwatch are gone, saves, changed settings and daemons 
   installation.restore();
   app.write('server.js', dialHome({ version: 3 }));
   expect((await app.caller()).says.version).toBe(3);
+  expect(app.mostAlive).toBe(1);
+  expect(app.otherLines).toEqual([]);
+});
+
+test('while its files are replaced again and again, every save runs, and SIGKILL leaves nothing', async () => {
+  const project = createProject({ 'server.js': dialHome({ version: 0 }) });
+  const installation = install(project);
+  await using app = await start({ project, args: ['server.js'], cli: installation.cli });
+  await app.caller();
+  await app.event('watching');
+  const stop = replaceUntil(installation);
+  for (let version = 1; version <= 3; version += 1) {
+    app.write('server.js', dialHome({ version }));
+    expect((await app.caller()).says.version).toBe(version);
+  }
+  const last = app.callers.at(-1);
+  await app.end('SIGKILL');
+  stop();
+  await last?.gone;
   expect(app.mostAlive).toBe(1);
   expect(app.otherLines).toEqual([]);
 });

@@ -1,8 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
 /**
- * The stress run: everything that is too long for every day. STRESS_REPEATS, STRESS_KILLS, STRESS_SEQUENCES and
- * STRESS_RESTARTS set its length, STRESS_SEED where the sequences begin.
+ * The stress run: everything that is too long for every day. STRESS_REPEATS, STRESS_KILLS, STRESS_SEQUENCES,
+ * STRESS_RESTARTS and STRESS_INSTALLATIONS set its length, STRESS_SEED where the sequences begin.
  */
 export default defineConfig({
   test: {
