@@ -8,6 +8,7 @@ import { type BackgroundRecord, listEntries } from '../background/records.ts';
 import { type CommandLine, parseArgv } from '../config/argv.ts';
 import { commandOf } from '../run/command-plan.ts';
 import { attempt, codeOf, messageOf, UsageError } from '../shared/errors.ts';
+import { withOpenFile } from '../shared/file-ownership.ts';
 import { makeFolders } from '../shared/make-folders.ts';
 import { workingFolder } from '../shared/working-folder.ts';
 import { checkSocket, enablingCommands, type UnitFile, unitFiles, unitMark } from '../systemd/unit-file.ts';
@@ -114,7 +115,10 @@ function writeUnits(files: readonly UnitFile[]): string[] {
 
 function mayReplace(file: string): boolean {
   try {
-    return fs.readFileSync(file, 'utf8').startsWith(unitMark);
+    return withOpenFile(
+      file,
+      (descriptor, stats) => stats.isFile() && fs.readFileSync(descriptor, 'utf8').startsWith(unitMark),
+    );
   } catch (error) {
     return codeOf(error) === 'ENOENT' && fs.lstatSync(file, { throwIfNoEntry: false }) === undefined;
   }

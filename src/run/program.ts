@@ -388,6 +388,7 @@ export class Program implements Configurable {
       settings: plans.isDebugged(this.#plan) ? { ...settings, health: undefined } : settings,
       probe: (target, signal) => (target.kind === 'http' ? probeHttp(target.url, signal) : probeTcp(target, signal)),
       servers: this.#servers,
+      onProblem: (message) => this.reportProblem(message),
       onReady: emit('ready'),
       onAddress: emit('address'),
       onUnhealthy: (reason, permanent) => this.#supervisor.reportUnhealthy(reason, permanent),

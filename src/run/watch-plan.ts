@@ -27,6 +27,7 @@ const dotenvNames = ['', '.local', '.development', '.development.local'].map((su
 export async function planWatch(
   loaded: LoadedSettings,
   command: Pick<Command, 'script' | 'extensions' | 'envFiles'>,
+  onWarning: (message: string) => void = () => {},
 ): Promise<WatchPlan> {
   const { settings, bases, folder } = loaded;
   const { watch, watcher, poll, pollInterval, follow, skipUnchanged, verbose: reportIgnored } = settings;
@@ -39,10 +40,12 @@ export async function planWatch(
     watch: { patterns: watch, base: bases.watch },
     ignore,
     folders: [...new Set([...linked.values()].flat())],
-    gitIgnores: git?.readGitIgnores(folder),
+    gitIgnores: git?.readGitIgnores(folder, () => onWarning(slowRulesMessage)),
     extensions: extensions.includes('*') ? null : extensions,
     always: [...ownFiles(loaded, command), ...dotenvFiles(folder), ...(git?.gitIgnoreFilesAbove(folder) ?? [])],
     script: command.script,
+    onGiveUp: (pattern) =>
+      onWarning(`${pattern} takes too long to match, and matches nothing from now on · use fewer wildcards`),
     otherCheckouts: findOtherCheckouts([
       folder,
       ...(command.script === undefined ? [] : [path.dirname(command.script)]),
@@ -67,6 +70,8 @@ function dotenvFiles(folder: string): string[] {
   const isReader = (name: string): boolean => /^(?:@dotenvx?\/|dotenv|env-cmd$|@nestjs\/config$)/.test(name);
   return dependenciesOf(folder).some(isReader) ? dotenvNames.map((name) => path.join(folder, name)) : [];
 }
+
+const slowRulesMessage = 'the rules in .gitignore take too long to match in deep folders, and no longer apply there';
 
 /** Warns when all files of the machine, or of the user, are watched: devwatch was started in the wrong folder. */
 export function warnOfRoots({ roots }: Filter): string[] {

@@ -69,9 +69,10 @@ export class Watching {
     ]);
     if (this.#isClosed) return;
     this.#session ??= new WatchSession({ clock, onChange, emit, written }, since);
-    const plan = await watching.planWatch(loaded, command);
+    const warn = (message: string): void => emit({ type: 'warning', message });
+    const plan = await watching.planWatch(loaded, command, warn);
     const { linkedPackages, filter } = plan;
-    for (const message of watching.warnOfRoots(filter)) emit({ type: 'warning', message });
+    for (const message of watching.warnOfRoots(filter)) warn(message);
     const onSlow = (): void => emit({ type: 'scanning', program: command.display });
     const cancelNotice = clock.after(slowScanNoticeMs, onSlow);
     const coverage = await this.#session.watch(plan, since).finally(cancelNotice);
@@ -79,7 +80,7 @@ export class Watching {
     const facts = { ...coverage, linkedPackages, ms: clock.now() - startedAt };
     emit(watching.describeWatch(current(), filter, facts));
     for (const message of watching.remarksOn(filter, current(), this.#session.files())) {
-      emit({ type: 'warning', message });
+      warn(message);
     }
   }
 }

@@ -4,6 +4,7 @@ import { isPattern, patternOf } from '../config/output-pattern.ts';
 import { type Probe, parseProbe } from '../config/probe-url.ts';
 import type { CancelTimer, Clock } from '../shared/clock.ts';
 import type { ServerAddress } from '../shared/events.ts';
+import { TimeBudget } from '../shared/time-budget.ts';
 import type { ProbeResult } from './health.ts';
 
 /** An address that can be probed from outside of the program. */
@@ -21,6 +22,8 @@ export interface ReadinessCheckOptions {
   readonly ready: string | undefined;
   /** Sends one request to an address. When `signal` aborts, the result no longer matters. */
   readonly probe: (target: ProbeAddress, signal: AbortSignal) => Promise<ProbeResult>;
+  /** The pattern takes too long, and is given up. */
+  readonly onProblem: (message: string) => void;
   /** Called once in a run, with the time `at` which it is ready, and the address that `ready` names. */
   readonly onReady: (at: number, address: ServerAddress | undefined) => void;
 }
@@ -37,6 +40,7 @@ export class ReadinessCheck {
   readonly #options: ReadinessCheckOptions;
   readonly #sign: string;
   readonly #pattern: RegExp | undefined;
+  readonly #budget: TimeBudget;
   #isWaiting = false;
   #tail: Buffer = Buffer.alloc(0);
   #request: AbortController | undefined;
@@ -45,7 +49,10 @@ export class ReadinessCheck {
   constructor(options: ReadinessCheckOptions) {
     this.#options = options;
     this.#sign = options.ready ?? 'listen';
+    const giveUp = (): void =>
+      options.onProblem(`ready: ${this.#sign} takes too long to match, and is given up · use a simpler pattern`);
     this.#pattern = isPattern(this.#sign) ? patternOf(this.#sign) : undefined;
+    this.#budget = new TimeBudget(giveUp);
   }
 
   /** A run begins. */
@@ -75,10 +82,16 @@ export class ReadinessCheck {
         if (this.#sign === 'message' && isReadyMessage(sign.message)) this.#ready();
         return;
       case 'output':
-        if (this.#pattern === undefined || !this.#isWaiting) return;
-        this.#tail = Buffer.concat([this.#tail, sign.chunk]).subarray(-maxTailBytes);
-        if (this.#pattern.test(this.#tail.toString())) this.#ready();
+        this.#onOutput(sign.chunk);
     }
+  }
+
+  #onOutput(chunk: Buffer): void {
+    const pattern = this.#pattern;
+    if (pattern === undefined || !this.#isWaiting) return;
+    this.#tail = Buffer.concat([this.#tail, chunk]).subarray(-maxTailBytes);
+    const text = this.#tail.toString();
+    if (this.#budget.run(() => pattern.test(text)) === true) this.#ready();
   }
 
   #ready(at: number = this.#options.clock.now(), address?: ServerAddress): void {

@@ -33,6 +33,8 @@ export interface WatchdogOptions {
   readonly settings: Pick<Settings, 'health' | 'ready' | 'maxMemory' | 'timeout'>;
   /** Sends one request to an address. When `signal` aborts, the result no longer matters. */
   readonly probe: (target: ProbeAddress, signal: AbortSignal) => Promise<ProbeResult>;
+  /** A pattern takes too long, and is given up. */
+  readonly onProblem: (message: string) => void;
   /** The run is up since `at`. Called once in a run. */
   readonly onReady: (address: ServerAddress, at: number) => void;
   /** The address of the program has turned out to be another one than that of `onReady`. */
@@ -58,10 +60,10 @@ export class Watchdog {
   #cancelTimeout: CancelTimer = () => {};
 
   constructor(options: WatchdogOptions) {
-    const { clock, settings, probe } = options;
+    const { clock, settings, probe, onProblem } = options;
     this.#options = options;
     const onReady = (at: number, address?: ServerAddress): void => this.#onReady(at, address);
-    this.#readiness = new ReadinessCheck({ clock, ready: settings.ready, probe, onReady });
+    this.#readiness = new ReadinessCheck({ clock, ready: settings.ready, probe, onReady, onProblem });
     this.#health = settings.health && this.#createHealth(settings.health);
   }
 

@@ -1,5 +1,8 @@
 import type { Change } from '../shared/events.ts';
-import { fingerprintOf, inSlices, statsOf, timestampSlackMs } from './disk.ts';
+import { fingerprintOf, inSlices, maxComparedBytes, statsOf, timestampSlackMs } from './disk.ts';
+
+/** The contents of one burst of changes that are compared: meanwhile devwatch hears no signal. */
+const maxBurstBytes = 50_000_000;
 
 /** Distinguishes saves that change the content of a file from those that do not. */
 export class Digests {
@@ -15,9 +18,11 @@ export class Digests {
 
   /** Returns the changes that gave a file another content than the known one; the new content is known from then on. */
   changed(changes: readonly Change[]): readonly Change[] {
+    let left = maxBurstBytes;
     return changes.filter(({ path }) => {
       const before = this.#known.get(path);
-      const now = fingerprintOf(path);
+      const now = fingerprintOf(path, Math.min(left, maxComparedBytes));
+      left = Math.max(0, left - (statsOf(path)?.size ?? 0));
       this.#known.set(path, now);
       return before !== now;
     });

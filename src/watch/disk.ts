@@ -6,6 +6,8 @@ import path from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { systemClock } from '../shared/clock.ts';
 import { attempt, codeOf } from '../shared/errors.ts';
+import { withOpenFile } from '../shared/file-ownership.ts';
+import { stampOf } from '../shared/file-stamp.ts';
 
 /**
  * The kernel stamps files with the time of its last tick (up to 10 ms ago at 100 Hz), so a save
@@ -60,10 +62,21 @@ export function restOfSaveAt(file: string): number {
 /** Longer contents are represented by a digest; loading node:crypto for it delays the first restart by 5 ms. */
 const maxKeptBytes = 8192;
 
-/** Returns a text that is equal for equal contents; undefined when the file cannot be read. */
-export function fingerprintOf(file: string): string | undefined {
-  const content = attempt(() => fs.readFileSync(file));
-  if (content === undefined) return undefined;
+/** Larger files are not read: that would block devwatch. */
+export const maxComparedBytes = 10_000_000;
+
+/**
+ * Returns a text that is equal for equal contents; undefined when the file cannot be read. For a file of more than `limit`
+ * bytes it changes with each save.
+ */
+export function fingerprintOf(file: string, limit: number = maxComparedBytes): string | undefined {
+  const content = attempt(() =>
+    withOpenFile(file, (descriptor, stats) => {
+      if (!stats.isFile()) return undefined;
+      return stats.size > limit ? `stamp ${stampOf(file)}` : fs.readFileSync(descriptor);
+    }),
+  );
+  if (content === undefined || typeof content === 'string') return content;
   if (content.length <= maxKeptBytes) return `content ${content.toString('latin1')}`;
   return createHash('sha1').update(content).digest('base64');
 }

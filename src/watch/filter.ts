@@ -46,6 +46,8 @@ export interface FilterOptions {
   readonly always?: readonly string[];
   /** The script's absolute path: a folder that is ignored by default but holds it (`dist`) is watched, except node_modules. */
   readonly script?: string | undefined;
+  /** Called with a pattern that takes too long to match, and matches nothing from then on. */
+  readonly onGiveUp?: ((pattern: string) => void) | undefined;
 }
 
 type Rejection = Extract<Verdict, { readonly watched: false }>;
@@ -81,15 +83,15 @@ export class Filter {
   readonly #names: ReadonlySet<string> | null;
 
   constructor({ watch, ignore, folders = [], always = [], script, ...options }: FilterOptions) {
-    const { gitIgnores, extensions } = options;
-    const patterns = watch.patterns.map((text) => compile(text, watch.base, 'watch'));
+    const { gitIgnores, extensions, onGiveUp } = options;
+    const patterns = watch.patterns.map((text) => compile(text, watch.base, 'watch', onGiveUp));
     const linked = folders.map((folder) => literalFolder(toPosix(folder)));
     this.#watch = [...scriptFolders(script, patterns), ...linked, ...patterns];
     this.#always = always.map(literalFile);
     const positive = [...this.#watch.filter((pattern) => !pattern.negated), ...this.#always];
     const roots = outermost(positive.map((pattern) => pattern.base));
     this.roots = roots.map((root) => path.normalize(root));
-    this.#ignore = compileIgnores(ignore, roots);
+    this.#ignore = compileIgnores(ignore, roots, onGiveUp);
     this.#lifts = this.#ignore.filter((pattern) => pattern.negated);
     this.#gitIgnores = gitIgnores;
     this.otherCheckouts = options.otherCheckouts;
@@ -193,12 +195,16 @@ const lastMatch = (patterns: readonly Pattern[], file: string): Pattern | undefi
   patterns.findLast((pattern) => matches(pattern, file));
 
 /** Compiles the patterns of `ignore`. Those that match at any depth also apply in every watched folder outside the base. */
-function compileIgnores({ patterns, base }: PatternList, roots: readonly string[]): Pattern[] {
+function compileIgnores(
+  { patterns, base }: PatternList,
+  roots: readonly string[],
+  onGiveUp: FilterOptions['onGiveUp'],
+): Pattern[] {
   const outside = roots.filter((root) => !isAtOrBelow(root, toPosix(base)) && !isAtOrBelow(toPosix(base), root));
   return patterns.flatMap((text) =>
     matchesAnyDepth(text, 'ignore')
-      ? [base, ...outside].map((folder) => compile(text, folder, 'ignore'))
-      : [compile(text, base, 'ignore')],
+      ? [base, ...outside].map((folder) => compile(text, folder, 'ignore', onGiveUp))
+      : [compile(text, base, 'ignore', onGiveUp)],
   );
 }
 

@@ -5,8 +5,9 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
-import ignore, { type Ignore } from 'ignore';
+import ignore, { type Ignore, type TestResult } from 'ignore';
 import { readText } from '../shared/read-text.ts';
+import { TimeBudget } from '../shared/time-budget.ts';
 import { upwards } from './disk.ts';
 import type { GitIgnores } from './filter.ts';
 import { isAtOrBelow, toPosix } from './paths.ts';
@@ -15,9 +16,13 @@ import { commonDirOf, repositoryAt } from './repository.ts';
 /** Rules, and the repository's folder, which paths are relative to. */
 type Matcher = { readonly top: string; readonly rules: Ignore };
 
+// Rules with several `**` take long in folders that are this deep.
+const limitedDepth = 16;
+
 /** Returns a function that reads and keeps the rules. Outside a repository the topmost .gitignore is that of `folder`. */
-export function readGitIgnores(folder: string): GitIgnores {
+export function readGitIgnores(folder: string, onGiveUp: () => void = () => {}): GitIgnores {
   const base = toPosix(folder);
+  const budget = new TimeBudget(onGiveUp);
   const matchers = new Map<string, Matcher | undefined>();
 
   /** Returns the rules for the entries of a folder; undefined outside of every repository. */
@@ -42,14 +47,19 @@ export function readGitIgnores(folder: string): GitIgnores {
     return isAtOrBelow(place, base) ? { top: place, rules: add(ignore(), own, '') } : undefined;
   }
 
+  function test(rules: Ignore, name: string): Pick<TestResult, 'ignored' | 'rule'> {
+    if (name.split('/').length < limitedDepth) return rules.test(name);
+    return budget.run(() => rules.test(name)) ?? { ignored: false };
+  }
+
   return (file, isFolder) => {
     const parent = path.posix.dirname(file);
     const matcher = matcherOf(parent);
     if (matcher === undefined) return undefined;
     const { top, rules } = matcher;
-    const { ignored, rule } = rules.test(path.posix.relative(top, file) + (isFolder ? '/' : ''));
+    const { ignored, rule } = test(rules, path.posix.relative(top, file) + (isFolder ? '/' : ''));
     // Ignored only because its folder is: the caller checks the folder, which a pattern may have named.
-    if (!ignored || (parent !== top && rules.test(`${path.posix.relative(top, parent)}/`).ignored)) return undefined;
+    if (!ignored || (parent !== top && test(rules, `${path.posix.relative(top, parent)}/`).ignored)) return undefined;
     return rule?.mark ?? rule?.pattern;
   };
 }

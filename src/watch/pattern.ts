@@ -2,6 +2,7 @@
 
 import path from 'node:path';
 import picomatch from 'picomatch';
+import { globTest } from './glob-test.ts';
 import { isBelow, lengthOfPrefix, toPosix } from './paths.ts';
 
 /** The list in which a pattern stands; plain names are paths in `watch`, and match at any depth in `ignore`. */
@@ -49,13 +50,17 @@ export function matchesAnyDepth(text: string, list: List): boolean {
   return !anchored && !body.includes('/') && !/^\.{0,2}$/.test(body) && (list === 'ignore' || !isPlain(body));
 }
 
-/** Compiles a pattern that is relative to `base` (absolute). Throws a TypeError when picomatch cannot parse it. */
-export function compile(text: string, base: string, list: List): Pattern {
+/**
+ * Compiles a pattern that is relative to `base` (absolute). Throws a TypeError when picomatch cannot parse it.
+ *
+ * @param onGiveUp called once, with the text, when the pattern takes too long to match: from then on it matches nothing
+ */
+export function compile(text: string, base: string, list: List, onGiveUp?: (pattern: string) => void): Pattern {
   const { negated, body } = parse(text);
   const { base: start, glob } = matchesAnyDepth(text, list) ? { base: '', glob: `**/${body}` } : scan(body);
   const folder = toPosix(path.resolve(base, start));
   const literal = toPosix(path.resolve(base, body));
-  const itself = glob === '' ? undefined : picomatch.makeRe(glob, { dot: true, posix: true });
+  const itself = glob === '' ? undefined : globTest(glob, () => onGiveUp?.(text));
   const prefix = lengthOfPrefix(folder);
   return {
     text,
@@ -66,12 +71,12 @@ export function compile(text: string, base: string, list: List): Pattern {
     names: namesIn(body),
     namesFiles: glob !== '' && namesFiles(body.slice(body.lastIndexOf('/') + 1)),
     matchesItself: (file) =>
-      file === literal || (itself !== undefined && isBelow(file, folder) && itself.test(file.slice(prefix))),
+      file === literal || (itself !== undefined && isBelow(file, folder) && itself(file.slice(prefix))),
     matchesBelow(file) {
       if (isBelow(file, literal)) return true;
       if (itself === undefined || !isBelow(file, folder)) return false;
       for (let end = file.indexOf('/', prefix); end >= 0; end = file.indexOf('/', end + 1)) {
-        if (itself.test(file.slice(prefix, end))) return true;
+        if (itself(file.slice(prefix, end))) return true;
       }
       return false;
     },

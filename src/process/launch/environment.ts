@@ -1,5 +1,6 @@
 /** The environment variables of a program. */
 
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { parseEnv } from 'node:util';
 import { codeOf, messageOf, UsageError } from '../../shared/errors.ts';
@@ -24,7 +25,7 @@ export function readEnvironment({ folder, files, variables, defaults }: Environm
   const fromFiles: NodeJS.ProcessEnv = {};
   for (const { file, isOptional } of files) {
     try {
-      Object.assign(fromFiles, parseEnv(fs.readFileSync(file, 'utf8')));
+      Object.assign(fromFiles, parseEnv(readVariablesIn(file)));
     } catch (error) {
       if (isOptional && codeOf(error) === 'ENOENT') continue;
       const reason = codeOf(error) ?? messageOf(error);
@@ -34,6 +35,18 @@ export function readEnvironment({ folder, files, variables, defaults }: Environm
   const inherited = ownEnvironment();
   const moved = inherited.PWD === undefined || folder === workingFolder() ? {} : { PWD: folder };
   return { ...defaults, ...fromFiles, ...inherited, ...moved, ...variables };
+}
+
+/** Time for what writes to a named pipe, in ms: meanwhile devwatch hears no signal. */
+const pipeTimeoutMs = 900;
+
+/** Reads a file of variables, which may be a named pipe, as those of password managers are. */
+function readVariablesIn(file: string): string {
+  if (!fs.statSync(file).isFIFO()) return fs.readFileSync(file, 'utf8');
+  // Reading it here would wait for its writer, for ever perhaps; opening it in another way would take what is written.
+  const { stdout, error } = spawnSync('cat', [file], { encoding: 'utf8', timeout: pipeTimeoutMs });
+  if (error !== undefined) throw codeOf(error) === 'ETIMEDOUT' ? new Error('nothing writes to this pipe') : error;
+  return stdout;
 }
 
 /** Characters. Paths beyond this length are only counted, because the size of an environment is limited. */

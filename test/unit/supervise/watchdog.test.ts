@@ -31,6 +31,7 @@ function open(
       probes += 1;
       return Promise.resolve(answers[Math.min(probes, answers.length) - 1] ?? refused);
     },
+    onProblem: (message) => reports.push(message),
     onReady: ({ port }) => reports.push(port === undefined ? 'ready' : `ready on ${port}`),
     onAddress: ({ port }) => reports.push(`serves on ${port}`),
     onUnhealthy: (reason, permanent) => reports.push(`${reason}${permanent ? ' · permanent' : ''}`),
@@ -44,6 +45,14 @@ function open(
   };
   return { clock, servers, reports, watchdog, advance, probes: () => probes };
 }
+
+test('a pattern for the output that takes too long is given up', () => {
+  const { reports, watchdog } = open({ ready: '/^(a+)+$/' });
+  watchdog.begin(run);
+  const chunk = Buffer.from(`${'a'.repeat(60)}b`);
+  while (reports.length === 0) watchdog.onSign({ type: 'output', chunk });
+  expect(reports).toEqual(['ready: /^(a+)+$/ takes too long to match, and is given up · use a simpler pattern']);
+});
 
 describe('a run is ready', () => {
   test.each<[string | undefined, (watchdog: Watchdog) => void, readonly string[]]>([
