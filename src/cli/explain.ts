@@ -11,6 +11,7 @@ import { attempt, UsageError } from '../shared/errors.ts';
 import type { Verdict } from '../shared/events.ts';
 import { workingFolder } from '../shared/working-folder.ts';
 import { formatPath, formatVerdict } from '../terminal/format.ts';
+import { explainPackage, isPackageName } from './explain-package.ts';
 import { fail, print, printJson } from './print.ts';
 import { programsOf } from './select-programs.ts';
 import type { Invocation } from './subcommands.ts';
@@ -50,6 +51,10 @@ export async function execute({ line, operands }: Invocation): Promise<void> {
     const plan = await planWatch(loaded, commandOrAny(program));
     await using watched = await openWatched(plan, warn);
     for (const given of operands) {
+      if (isPackageName(given, loaded.folder)) {
+        explainPackage(given, commandOrAny(program).script, loaded.settings.logFormat === 'json');
+        continue;
+      }
       const explanation = { app, ...explain(path.resolve(workingFolder(), given), watched, loaded) };
       if (loaded.settings.logFormat === 'json') printJson(explanation);
       else print(...formatExplanation(given, explanation, remedyFor(explanation, loaded)));

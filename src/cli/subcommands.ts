@@ -66,6 +66,7 @@ const table: Readonly<Record<Subcommand['group'], Readonly<Record<string, Row>>>
       help: [
         'Explains for each path why a change of it restarts the program, or why it does not. A command line that the settings',
         'do not know follows --, with its options: devwatch explain src/a.ts -- --ext ts src/main.ts',
+        'For the name of a package: whether it is loaded ahead of time, and why.',
       ],
       takes: 'paths',
       load: () => import('./explain.ts'),

@@ -13,7 +13,7 @@ import { healthDefaults, hookNames } from './defaults.ts';
 import type { OptionKind, OptionSpec } from './options.ts';
 import { isPattern, patternOf } from './output-pattern.ts';
 import { parseProbe } from './probe-url.ts';
-import type { FailureKind, Health, Hooks } from './settings-types.ts';
+import type { FailureKind, Health, Hooks, Selection } from './settings-types.ts';
 
 interface Kind {
   /** Returns the checked value. @throws ValueError */
@@ -37,7 +37,7 @@ const matching = (pattern: string): object => ({ type: 'string', pattern });
 
 const kinds: Readonly<Record<OptionKind, Kind>> = {
   switch: { read: readSwitch, schema: () => ({ type: 'boolean' }), isSwitch: true },
-  selection: { read: readSelection, schema: () => ({ anyOf: [{ type: 'boolean' }, ...texts.anyOf] }), isSwitch: true },
+  selection: { read: readSelection, schema: selectionSchema, isSwitch: true },
   text: { read: readText, schema: () => text },
   // A single empty text is a mistake, an empty argument in a list is an argument.
   texts: { read: (raw) => readList(raw, Array.isArray(raw) ? readAnyText : readText), schema: () => texts },
@@ -143,10 +143,16 @@ function readSwitch(raw: unknown): boolean {
 }
 
 /** `true` means all, `false` none. */
-function readSelection(raw: unknown): boolean | readonly string[] {
-  if (typeof raw === 'boolean') return raw;
+function readSelection(raw: unknown): Selection {
+  if (typeof raw === 'boolean' || raw === 'auto') return raw;
   if (typeof raw === 'string' || Array.isArray(raw)) return readList(raw, readText);
-  throw new ValueError(`takes true, false or a list of texts, not ${show(raw)}`);
+  if (isObject(raw) && Object.keys(raw).join() === 'except') return { except: readList(raw.except, readText) };
+  throw new ValueError(`takes "auto", true, false, a list of texts or { "except": [...] }, not ${show(raw)}`);
+}
+
+function selectionSchema(): object {
+  const except = { type: 'object', properties: { except: texts }, required: ['except'], additionalProperties: false };
+  return { anyOf: [{ type: 'boolean' }, ...texts.anyOf, except] };
 }
 
 function readText(raw: unknown): string {

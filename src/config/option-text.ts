@@ -3,7 +3,8 @@
 import { kindOf } from './option-kinds.ts';
 import { type OptionKey, type OptionSpec, optionGroups, optionKeys, specOf } from './options.ts';
 
-export const isOnByDefault = (spec: OptionSpec): boolean => kindOf(spec).isSwitch === true && spec.default === true;
+export const isOnByDefault = (spec: OptionSpec): boolean =>
+  kindOf(spec).isSwitch === true && (spec.default === true || spec.default === 'auto');
 
 /** Returns a flag as it is typed: `-w, --watch <glob>`; undefined if an option has no flag. */
 export function flagText(spec: OptionSpec): string | undefined {

@@ -12,7 +12,7 @@ import type { Settings } from './settings-types.ts';
  */
 const kindDefaults = {
   switch: { default: false }, // true or false
-  selection: { default: false }, // true for all, false for none, or a list; the flag means true
+  selection: { default: false }, // auto, true for all, false for none, a list, or all but a list; the flag means true
   text: {},
   texts: { default: [] }, // a list; the flag may be repeated
   path: { value: 'file' }, // made absolute; relative to the folder in which it was written
@@ -167,7 +167,12 @@ const table = {
     standby: { kind: 'switch', default: true, rare: true, help: 'boot a standby process for the next run (Node)' },
     hold: { kind: 'address', default: true, rare: true, help: 'keep ports open during restarts (or `=port`)' },
     drain: { kind: 'duration', default: 100, rare: true, help: 'time for open requests to finish at a restart' },
-    prewarm: { kind: 'selection', rare: true, help: 'load dependencies into the standby process' },
+    prewarm: {
+      kind: 'selection',
+      default: 'auto',
+      rare: true,
+      help: 'load packages into the standby process, as far as the program cannot tell',
+    },
     keep: {
       kind: 'texts',
       value: 'glob',

@@ -30,12 +30,15 @@ export type Hooks = Readonly<Partial<Record<HookName, HookCommand>>>;
 
 type ListKind = 'texts' | 'paths' | 'globs' | 'extensions';
 
+export type Selection = 'auto' | boolean | readonly string[] | { readonly except: readonly string[] };
+
 /** The value that each kind of option has once it has been read. */
 type KindValues = Record<'text' | 'path' | 'readiness', string> &
   Record<ListKind, readonly string[]> &
   Record<'duration' | 'count' | 'size', number> & {
     switch: boolean;
-    selection: boolean | readonly string[];
+    /** `auto`: as far as it does no harm. */
+    selection: Selection;
     port: boolean | number;
     /** A port on 127.0.0.1, or `host:port`. */
     address: boolean | number | string;

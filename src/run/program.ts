@@ -307,8 +307,10 @@ export class Program implements Configurable {
       case 'standby':
         this.#emit(event);
         return;
+      case 'packages':
+        this.#emit({ ...event, run });
+        return;
       case 'misfit':
-        // The next run starts cold.
         if (isLive) this.restart('change', false);
         return;
       case 'needs-loader':

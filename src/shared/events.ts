@@ -149,6 +149,11 @@ export type DevwatchEvent =
    * A standby process is booted and waits to become the next run; `packages`: it has also loaded so many files of packages.
    */
   | { readonly type: 'standby'; readonly pid: number; readonly packages?: number }
+  /**
+   * The program has settled: it has taken over `adopted` files of packages that a standby had loaded ahead of time. `cold`:
+   * why it has loaded others itself; `excluded`: packages that it always loads itself, and why.
+   */
+  | ({ readonly type: 'packages'; readonly run: number } & PackagesReport)
   /** The folders to watch have been read for a second, and that is not done. */
   | { readonly type: 'scanning'; readonly program: string }
   /**
@@ -243,6 +248,12 @@ export interface Remainder {
   readonly processes: readonly { readonly pid: number; readonly command: string }[];
   /** Work of a Node program; `none` if the program does not answer, undefined if it cannot be asked. */
   readonly work?: OpenWork | 'none' | undefined;
+}
+
+export interface PackagesReport {
+  readonly adopted: number;
+  readonly cold: readonly string[];
+  readonly excluded: readonly { readonly package: string; readonly why: string }[];
 }
 
 export type EventType = DevwatchEvent['type'];

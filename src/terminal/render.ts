@@ -73,7 +73,9 @@ export function render(event: DevwatchEvent, { folder, version }: View): readonl
     case 'exit':
       return line(`exited cleanly · ${formatNext(event.next)}`, 'good');
     case 'standby':
-      return detail(`standby ready · pid ${event.pid}`);
+      return detail(`standby ready · pid ${event.pid}${describeLoaded(event.packages)}`);
+    case 'packages':
+      return renderPackages(event);
     case 'input':
       return [];
     case 'portTaken':
@@ -138,6 +140,21 @@ function renderStart({ run, pid, cause, standby, gone, quiet, ms }: EventOf<'sta
     run > 1 && `started after ${formatTime(ms)}`,
   ];
   return detail(steps.filter(Boolean).join(' · '));
+}
+
+const describeLoaded = (files = 0): string =>
+  files === 0 ? '' : ` · ${formatCount(files, 'file')} of packages loaded`;
+
+/** Reasons that are shown; the others are counted. */
+const maxReasons = 5;
+
+function renderPackages({ adopted, cold, excluded }: EventOf<'packages'>): Line[] {
+  const reasons = [...excluded.map(({ package: name, why }) => `${name} ${why}`), ...cold];
+  const more = reasons.length > maxReasons ? [`${reasons.length - maxReasons} more`] : [];
+  const shown = [...reasons.slice(0, maxReasons), ...more];
+  const why = shown.length === 0 ? '' : ` · loaded by the program: ${shown.join('; ')}`;
+  if (adopted === 0 && why === '') return [];
+  return detail(`${formatCount(adopted, 'file')} of packages were ready${why}`);
 }
 
 function renderStopping({ run, stage, grace }: EventOf<'stopping'>): Line[] {

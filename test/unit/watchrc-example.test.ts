@@ -28,7 +28,7 @@ test('the example is valid and sets the values that it shows', async () => {
     watch: ['src', 'config/*.json', 'server.js'],
     ignore: ['*.test.js', 'src/generated'],
     ext: ['js', 'mjs', 'cjs', 'json'],
-    prewarm: ['express'],
+    prewarm: { except: ['config'] },
   });
 });
 

@@ -5,13 +5,13 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import { Socket } from 'node:net';
 import { isatty } from 'node:tty';
+import type { Selection } from '../../config/settings-types.ts';
 import type { HeldSocket, LaunchOrders, ParkOrders, PreloadMessage } from '../../preload/protocol.ts';
 import { openCache } from '../../shared/user-folders.ts';
 import { platform } from '../platform.ts';
 import type { HeldPorts } from '../sockets/held-ports.ts';
 import { makeBlocking, type PassedSocket, withSockets } from '../sockets/passed-sockets.ts';
 import type { Slot } from '../sockets/slots.ts';
-import type { Prewarm } from '../standby/packages.ts';
 import { type Containment, type Invocation, type ProcessTree, rootOf } from '../tree/tree.ts';
 import { channelDescriptor, channelVariable, ipcCommand, readMessages } from './channel.ts';
 import type { Command } from './command.ts';
@@ -38,7 +38,7 @@ export interface ChildOptions {
   /** A Node program reports each file of its own that it loads. */
   readonly reportLoads: boolean;
   /** The packages of a Node program that standbys load ahead of time. */
-  readonly prewarm: Prewarm;
+  readonly prewarm: Selection;
   /** A Node program's listening sockets outlive its runs (sockets/held-ports.ts). */
   readonly hold: boolean;
   readonly isPinged: boolean;

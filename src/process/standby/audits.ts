@@ -83,6 +83,10 @@ export function auditFrom(
   return { signature, entries: audited, stamps };
 }
 
+/** Returns the name of the package that a file belongs to. */
+export const packageOf = (file: string): string =>
+  /^.*[\\/]node_modules[\\/]((?:@[^\\/]+[\\/])?[^\\/]+)/.exec(file)?.[1]?.replaceAll('\\', '/') ?? file;
+
 /** Whether all files are as they were. */
 export const isCurrent = ({ stamps }: Audit): boolean =>
   Object.entries(stamps).every(([file, stamp]) => exactStampOf(file) === stamp);

@@ -4,17 +4,24 @@
  */
 
 import os from 'node:os';
+import type { Selection } from '../../config/settings-types.ts';
 import type { LoadFacts, PackageOrders } from '../../preload/protocol.ts';
 import type { Clock } from '../../shared/clock.ts';
 import { attempt } from '../../shared/errors.ts';
 import type { Child, ChildOptions, StartedChild } from '../launch/child.ts';
-import { type Audit, type AuditedEntry, auditFrom, isCurrent, readAudit, signatureOf, storeAudit } from './audits.ts';
+import {
+  type Audit,
+  type AuditedEntry,
+  auditFrom,
+  isCurrent,
+  packageOf,
+  readAudit,
+  signatureOf,
+  storeAudit,
+} from './audits.ts';
 import { ImportLines } from './import-lines.ts';
 import { Loading } from './loading.ts';
 import { hasMemoryFor } from './memory.ts';
-
-/** Which packages are loaded ahead of time: `auto` as far as there is memory, all, none, these, or all but these. */
-export type Prewarm = 'auto' | boolean | readonly string[] | { readonly except: readonly string[] };
 
 export interface PackagesContext {
   /** Starts a process that parks; undefined if that is impossible now. */
@@ -103,6 +110,14 @@ export class StandbyPackages {
   /** Whether the program loads files as in the run that is known: only then packages are handed over. */
   get hasSameImports(): boolean {
     return this.#importLines?.areUnchanged() === true;
+  }
+
+  /** The packages that the program loads itself, and why. */
+  get excluded(): { readonly package: string; readonly why: string }[] {
+    return (this.#audit?.entries ?? []).flatMap((entry) => {
+      const why = entry.why ?? this.#excluded.get(entry.file);
+      return why === undefined ? [] : [{ package: packageOf(entry.file), why }];
+    });
   }
 
   /** An entry is not loaded ahead of time any more. */
@@ -215,7 +230,7 @@ function reportsFor({ entries }: LoadFacts, orders: PackageOrders, { reports }: 
 }
 
 /** Whether the settings let an entry be loaded ahead of time. */
-function isSelected({ file }: AuditedEntry, prewarm: Prewarm): boolean {
+function isSelected({ file }: AuditedEntry, prewarm: Selection): boolean {
   if (typeof prewarm === 'boolean') return prewarm;
   if (prewarm === 'auto') return true;
   const isNamed = (name: string): boolean => file.includes(`/node_modules/${name}/`);

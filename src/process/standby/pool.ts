@@ -134,7 +134,11 @@ export class StandbyPool {
     this.#run = run;
     this.#awaitSettled();
     return (facts) => {
-      if (run === this.#run) this.#packages.onFacts(facts, run);
+      if (run !== this.#run || options.prewarm === false) return;
+      this.#packages.onFacts(facts, run);
+      const { adopted = 0, cold = [] } = facts;
+      const { excluded } = this.#packages;
+      if (facts.entries.length > 0) listener.onEvent({ type: 'packages', adopted, cold, excluded });
     };
   }
 

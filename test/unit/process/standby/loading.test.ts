@@ -1,0 +1,97 @@
+import { describe, expect, test } from 'vitest';
+import type { EntryReport, PackageOrders } from '../../../../src/preload/protocol.ts';
+import { Loading } from '../../../../src/process/standby/loading.ts';
+import { createClock } from '../../../support/clock.ts';
+import { FakeChild } from '../../../support/fake-child.ts';
+
+const file = '/project/node_modules/one/index.js';
+const orders: PackageOrders = {
+  script: '/project/server.js',
+  isCommonJs: true,
+  entries: [{ file, parent: '/project/server.js', kind: 'require' }],
+  variables: {},
+  learned: [],
+  isAudit: false,
+};
+const report: EntryReport = {
+  ...{ file, ms: 1, files: ['/missing.js'], blames: [], hasEffects: false },
+  ...{ effects: [], touches: [], variables: [], isIncurable: false },
+};
+
+function open(expectedMs = 100) {
+  const clock = createClock();
+  const child = new FakeChild(1);
+  const failures: string[] = [];
+  const state = { isBusy: false };
+  const loading = new Loading({
+    ...{ child, orders, clock, expectedMs: [expectedMs] },
+    isBusy: () => state.isBusy,
+    onFailure: (name, why) => failures.push(`${name} ${why}`),
+  });
+  return { clock, child, failures, state, loading };
+}
+
+describe('a process that loads packages', () => {
+  test('gets its orders at once, and an answer to each question', () => {
+    const { child, loading } = open();
+    loading.onMessage({ type: 'loading', index: 0 });
+    loading.onMessage({ type: 'loaded', index: 0, report });
+    expect(child.answers).toEqual([{ packages: orders }, { next: true }]);
+    expect(loading.fileCount).toBe(1);
+  });
+
+  test('waits while the program is busy, for five seconds at most', () => {
+    const { child, clock, state, loading } = open();
+    state.isBusy = true;
+    loading.onMessage({ type: 'loading', index: 0 });
+    clock.advance(1000);
+    expect(child.answers).toHaveLength(1);
+    state.isBusy = false;
+    clock.advance(100);
+    expect(child.answers).toHaveLength(2);
+    loading.onMessage({ type: 'loaded', index: 0, report });
+    state.isBusy = true;
+    loading.onMessage({ type: 'loading', index: 0 });
+    clock.advance(5000);
+    expect(child.answers).toHaveLength(3);
+  });
+
+  test('is stuck, for a run that would wait for it, when a package takes three times as long as before', () => {
+    const { clock, loading } = open(500);
+    expect(loading.isStuck).toBe(false);
+    loading.onMessage({ type: 'loading', index: 0 });
+    clock.advance(1400);
+    expect(loading.isStuck).toBe(false);
+    clock.advance(200);
+    expect(loading.isStuck).toBe(true);
+  });
+
+  test('fails when a package hangs', () => {
+    const { clock, failures, loading } = open();
+    loading.onMessage({ type: 'loading', index: 0 });
+    clock.advance(4900);
+    expect(failures).toEqual([]);
+    clock.advance(200);
+    expect(failures).toEqual([`${file} has not been loaded after 5 s`]);
+    expect(clock.pending).toBe(0);
+  });
+
+  test('fails when a package ends it, but not when it ends otherwise', () => {
+    const one = open();
+    one.loading.onMessage({ type: 'loading', index: 0 });
+    one.child.exit();
+    expect(one.failures).toEqual([`${file} ends the process`]);
+    const other = open();
+    other.child.exit();
+    expect(other.failures).toEqual([]);
+  });
+
+  test('no longer fails once it has been released', () => {
+    const { child, clock, failures, loading } = open();
+    loading.onMessage({ type: 'loading', index: 0 });
+    loading.close();
+    clock.advance(60_000);
+    child.exit();
+    expect(failures).toEqual([]);
+  });
+});
