@@ -26,19 +26,23 @@ export interface QuietOptions {
   readonly onQuiet: (changes: readonly Change[]) => void;
 }
 
-/**
- * For each thread that shares a CPU. A process that saves many files may be interrupted after the first, until the others
- * have had their turns; Linux lets each run for 3 ms, or a tick of 4. Measured beside two to sixteen busy threads on two
- * CPUs: of 1,500 saves of two files, 24 had a gap of more than 5 ms, one of more than this.
- */
 const singleWindowMs = 5;
 const severalWindowMs = 60;
 const burstWindowMs = 120;
+/**
+ * Where threads share a CPU, for each of them. A process that saves many files may be interrupted at each, until the
+ * others have had their turns of 3 to 4 ms. Measured beside 4 to 20 busy threads on two CPUs, with saves of 3 to 5 files:
+ * after the first file 70 of 450 had a gap of more than 5 ms for each thread, 12 of more than 10; later 9 of 130 had one of
+ * more than 20.
+ */
+const sharedSingleWindowMs = 10;
+const sharedSeveralWindowMs = 20;
+const maxSharedWindowMs = 240;
 /** Timers count in whole ms: what is due within this time is due now, or the wait would be twice as long. */
 const timerSlackMs = 0.5;
 /** A program that writes without pause must not delay a restart for ever. */
 const maxBurstMs = 2000;
-/** A change this soon after the end of a burst shows that the burst was not over. */
+/** A change this soon after the end of a burst, or later where threads share a CPU, shows that the burst was not over. */
 const resumptionMs = 100;
 /** A burst of new files this soon after another one comes from the same generator, which needs as long for each file. */
 const generatorGapMs = 400;
@@ -62,19 +66,24 @@ export interface WindowState {
 }
 
 /**
- * Returns the window in ms that fits the changes so far: 5 for one file and each thread that shares a CPU, at most 60; 60
- * for several files, more than 8 events or a burst that seemed to be over and resumes; 120 for more than 100 events or
- * while something is known to be writing.
+ * Returns the window in ms that fits the changes so far: 5 for one file; 60 for several files, more than 8 events or a
+ * burst that seemed to be over and resumes; 120 for more than 100 events or while something is known to be writing. Where
+ * threads share a CPU, at least 10 for one file and each of them, 20 in the other cases, and at most 240 for that reason.
  */
 export function adaptiveWindow(
   files: number,
   events: number,
   { isBusy = false, hasResumed = false, cpuQueue = 1 }: WindowState,
 ): number {
-  if (isBusy || events > 100) return burstWindowMs;
-  if (files > 1 || events > 8 || hasResumed) return severalWindowMs;
-  return Math.min(severalWindowMs, singleWindowMs * cpuQueue);
+  if (isBusy || events > 100) return Math.max(burstWindowMs, sharedWindow(sharedSeveralWindowMs, cpuQueue));
+  if (files > 1 || events > 8 || hasResumed) {
+    return Math.max(severalWindowMs, sharedWindow(sharedSeveralWindowMs, cpuQueue));
+  }
+  return Math.max(singleWindowMs, sharedWindow(sharedSingleWindowMs, cpuQueue));
 }
+
+const sharedWindow = (ms: number, cpuQueue: number): number =>
+  cpuQueue > 1 ? Math.min(maxSharedWindowMs, ms * cpuQueue) : 0;
 
 /** Collects changes into bursts. */
 export class QuietWindow {
@@ -86,6 +95,7 @@ export class QuietWindow {
   #cpuQueue = 1;
   #lastAt = 0;
   #endedAt: number = Number.NEGATIVE_INFINITY;
+  #resumptionMs: number = resumptionMs;
   /** When each file changed last, in earlier bursts. */
   #known = new Map<string, number>();
   #cancelTimer: CancelTimer | undefined;
@@ -115,7 +125,7 @@ export class QuietWindow {
   }
 
   #dueAt(): number {
-    const hasResumed = this.#firstAt - this.#endedAt < resumptionMs;
+    const hasResumed = this.#firstAt - this.#endedAt < this.#resumptionMs;
     const { delay, minWindow } = this.#options;
     const window =
       delay?.() ?? Math.max(this.#adaptiveWindow({ hasResumed }), this.#generatorWindow(), minWindow?.() ?? 0);
@@ -171,6 +181,7 @@ export class QuietWindow {
 
   #end(now: number): void {
     const burst = [...this.#changes.values()];
+    this.#resumptionMs = Math.max(resumptionMs, 2 * sharedWindow(sharedSeveralWindowMs, this.#cpuQueue));
     for (const [file, at] of this.#known) if (now - at > knownMs) this.#known.delete(file);
     for (const file of this.#changes.keys()) this.#known.set(file, now);
     this.#changes = new Map();

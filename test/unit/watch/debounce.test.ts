@@ -53,9 +53,13 @@ describe('the adaptive window', () => {
     [2, 2, { isBusy: true }, 120],
     [1, 1, { hasResumed: true }, 60],
     [101, 101, { hasResumed: true }, 120],
-    [1, 1, { cpuQueue: 3 }, 15],
-    [1, 1, { cpuQueue: 30 }, 60],
+    [1, 1, { cpuQueue: 2 }, 20],
+    [1, 1, { cpuQueue: 30 }, 240],
     [2, 2, { cpuQueue: 3 }, 60],
+    [2, 2, { cpuQueue: 4 }, 80],
+    [1, 1, { cpuQueue: 4, hasResumed: true }, 80],
+    [101, 101, { cpuQueue: 7 }, 140],
+    [1, 1, { cpuQueue: 30, isBusy: true }, 240],
   ])('for %i files in %i events with %j is %i ms', (files, events, state, window) => {
     expect(adaptiveWindow(files, events, state)).toBe(window);
   });
@@ -64,13 +68,22 @@ describe('the adaptive window', () => {
     const queues = [2, 9, 1];
     const { clock, push, times } = open({ cpuQueue: () => queues.shift() ?? 0 });
     push('/a');
-    clock.advance(9);
+    clock.advance(19);
     push('/a');
-    clock.advance(9);
+    clock.advance(19);
     expect(times()).toEqual([]);
     clock.advance(1);
-    expect(times()).toEqual([19]);
+    expect(times()).toEqual([39]);
     expect(queues).toEqual([9, 1]);
+  });
+
+  test('takes a later change for the rest of a burst where threads share a CPU', () => {
+    const { clock, push, times } = open({ cpuQueue: () => 10 });
+    push('/a');
+    clock.advance(100 + 399);
+    push('/a');
+    clock.advance(1000);
+    expect(times()).toEqual([100, 499 + 200]);
   });
 
   test('waits as long as the rest of a save may take, or until the save is complete', () => {
