@@ -33,6 +33,8 @@ export interface ControlOptions {
 }
 
 const maxConnections = 32;
+/** Time for a client to read why it was refused. */
+const refusalTimeoutMs = 1000;
 /** Time for answers once the server closes. */
 const closeTimeoutMs = 1000;
 
@@ -185,9 +187,15 @@ async function readRequest(socket: net.Socket, signal: AbortSignal): Promise<Buf
   throw new UsageError('expected one line of JSON');
 }
 
-/** Sends the reason and closes the connection; does not wait until it has been read. */
+/**
+ * Sends the reason and closes the connection once the client has, or after a while. What the client sends until then is
+ * read: it would get an error instead of the reason if nobody did.
+ */
 function refuse(socket: net.Socket, error: string): void {
-  socket.end(encode({ error }), () => socket.destroy());
+  const timer = setTimeout(() => socket.destroy(), refusalTimeoutMs).unref();
+  socket.once('end', () => socket.destroy()).once('close', () => clearTimeout(timer));
+  socket.resume();
+  socket.end(encode({ error }));
 }
 
 /** Sends items as fast as the client reads, until they end or the client leaves. */

@@ -13,6 +13,7 @@ import { codeOf, messageOf } from '../shared/errors.ts';
 import { findOnPath, withProjectCommands } from './launch/search.ts';
 import { platform } from './platform.ts';
 import { splitWords } from './shell-line.ts';
+import { explainSpawnError } from './spawn-errors.ts';
 import { terminateTree } from './tree/terminate.ts';
 import { type Containment, type Invocation, type ProcessTree, type Root, rootOf } from './tree/tree.ts';
 import { TreeWrites } from './tree/usage.ts';
@@ -223,5 +224,5 @@ function executableOf(command: HookCommand, folder: string, env: NodeJS.ProcessE
 function describeStartError(error: unknown, folder: string): string {
   if (codeOf(error) === undefined) return messageOf(error);
   if (!fs.existsSync(folder)) return `cannot be started: ${folder} is missing`;
-  return `cannot be started: ${messageOf(error)}`;
+  return `cannot be started: ${explainSpawnError(error, 'the command')}`;
 }

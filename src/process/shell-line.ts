@@ -1,6 +1,7 @@
 /** Texts that a shell would run: their words, and the commands that they consist of. Pure. */
 
-import { codeOf, messageOf } from '../shared/errors.ts';
+import { codeOf } from '../shared/errors.ts';
+import { explainSpawnError } from './spawn-errors.ts';
 
 /** Matches a blank, a line feed that joins two lines, a text in quotes, or a single character. */
 const tokens = /([ \t\n])|\\\n|'([^']*)'|"((?:\\.|[^"\\])*)"|\\?(.)/gs;
@@ -104,4 +105,4 @@ export function variablesIn(words: readonly string[]): Record<string, string> {
 
 /** Returns why the shell could not be started. */
 export const shellFailure = (error: unknown): string =>
-  codeOf(error) === 'ENOENT' ? '/bin/sh is missing' : messageOf(error);
+  codeOf(error) === 'ENOENT' ? '/bin/sh is missing' : explainSpawnError(error, '/bin/sh');

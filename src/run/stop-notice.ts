@@ -27,15 +27,21 @@ export class StopNotice {
   /** A run has been asked to end. */
   begin(run: number, program: Pick<RunningProgram, 'remainder'> | undefined): void {
     this.end();
-    const { clock, settings, emit } = this.#options;
-    const { killTimeout, signal } = settings();
+    const { clock, settings } = this.#options;
+    const { killTimeout } = settings();
     if (program === undefined || killTimeout <= slowStopNoticeMs) return;
     this.#run = run;
-    this.#cancel = clock.after(slowStopNoticeMs, async () => {
-      const waitsFor = await program.remainder();
-      if (this.#run !== run) return;
-      emit({ type: 'slowStop', run, signal, killIn: killTimeout - slowStopNoticeMs, waitsFor });
+    this.#cancel = clock.after(slowStopNoticeMs, () => {
+      // After a busy time, such as 100,000 changes, the end of the run may be among the events that wait to be handled.
+      this.#cancel = clock.soon(() => void this.#tell(run, program));
     });
+  }
+
+  async #tell(run: number, program: Pick<RunningProgram, 'remainder'>): Promise<void> {
+    const waitsFor = await program.remainder();
+    if (this.#run !== run) return;
+    const { killTimeout, signal } = this.#options.settings();
+    this.#options.emit({ type: 'slowStop', run, signal, killIn: killTimeout - slowStopNoticeMs, waitsFor });
   }
 
   /** The run has ended, or is being killed. */

@@ -92,7 +92,8 @@ export interface Command {
 export function resolveCommand(request: CommandRequest, host: Host = realHost): Command {
   const { folder, env, nodeArgs, exec } = request;
   const context: Context = { folder, env, nodeArgs, execMap: withFolder(request, host), host };
-  const command = exec === undefined ? viaWords(request, context) : viaLine(request.program, exec, context);
+  const resolved = exec === undefined ? viaWords(request, context) : viaLine(request.program, exec, context);
+  const command = { ...resolved, display: shortened(resolved.display) };
   refuseMissing(command, request, host);
   // With permissions the preload can neither be read nor join the cgroup: such a program runs like any other command.
   const permission = command.nodeArgs.find((flag) => /^--(?:experimental[-_])?permission\b/.test(flag));
@@ -100,6 +101,12 @@ export function resolveCommand(request: CommandRequest, host: Host = realHost): 
   const args = [...command.nodeArgs, ...command.args];
   return { ...command, nodeArgs: [], args, isNode: false, obstacle: `${permission} is used` };
 }
+
+/** Arguments may be as long as a file; a line about the program must not be. */
+const maxDisplayLength = 500;
+
+const shortened = (display: string): string =>
+  display.length > maxDisplayLength ? `${display.slice(0, maxDisplayLength)}…` : display;
 
 function viaWords({ program, nodeArgs }: Pick<CommandRequest, 'program' | 'nodeArgs'>, context: Context): Command {
   const { folder, env, host } = context;

@@ -54,12 +54,14 @@ const maxListLength = 8192;
 
 /**
  * Returns the variables that describe a run: DEVWATCH_RUN counts from 1, DEVWATCH_REASON is the cause, DEVWATCH_CHANGED
- * lists the changed files, one absolute path a line, and ends with `(n more)` if there are too many.
+ * lists the changed files, one absolute path a line, and ends with `(n more)` if there are too many, or if the names of
+ * some have line feeds.
  */
 export function runVariables(run: number, cause: Cause, changes: readonly Change[]): Record<string, string> {
   const lines: string[] = [];
   let length = 0;
   for (const { path } of changes) {
+    if (path.includes('\n')) continue;
     length += path.length + 1;
     if (length > maxListLength) break;
     lines.push(path);

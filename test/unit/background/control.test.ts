@@ -205,6 +205,22 @@ describe('the server refuses', () => {
     expect(await request(target, 'echo')).toMatchObject({ verb: 'echo' });
     for (const socket of others) socket.destroy();
   });
+
+  test('a client that goes on to send, which learns why', async () => {
+    await open();
+    const sockets = Array.from({ length: 32 }, () => net.connect(target.socket));
+    await Promise.all(sockets.map((socket) => once(socket, 'connect')));
+    const late = net.connect(target.socket);
+    const [answer] = (await once(late, 'data')) as [Buffer];
+    expect(answer.toString()).toBe('{"error":"too many connections"}\n');
+    // The socket fails if nobody reads this.
+    await new Promise((resolve, reject) => {
+      late.once('error', reject);
+      late.write(line({}), resolve);
+    });
+    late.end();
+    for (const socket of sockets) socket.destroy();
+  });
 });
 
 test('the server ignores what follows a request', async () => {

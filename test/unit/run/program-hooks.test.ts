@@ -8,6 +8,11 @@ const own = { run: 2, uptime: 5, next: { kind: 'wait', for: 'change', gaveUp: fa
 
 test.each<[DevwatchEvent, string | undefined, object]>([
   [{ type: 'change', changes: [change] }, 'change', { DEVWATCH_RUN: '7', DEVWATCH_CHANGED: '/project/a.js' }],
+  [
+    { type: 'change', changes: [{ ...change, path: '/project/a\nb.js' }, change] },
+    'change',
+    { DEVWATCH_CHANGED: '/project/a.js\n(1 more)' },
+  ],
   [{ ...start, run: 1, cause: 'start' }, 'start', { DEVWATCH_RUN: '1', DEVWATCH_REASON: 'start' }],
   [{ ...start, run: 2, cause: 'change' }, 'restart', { DEVWATCH_REASON: 'change', DEVWATCH_CHANGED: '/project/a.js' }],
   [

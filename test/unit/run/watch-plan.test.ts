@@ -106,3 +106,15 @@ test.each([
   expect(filter.accepts(project.at('.env.local'))).toBe(expected);
   expect(filter.accepts(project.at('src/.env'))).toBe(false);
 });
+
+test.each([
+  ['src', 'src: nothing is there to watch yet'],
+  ['.', ': nothing is there to watch yet'],
+])('a remark names the folder %s that is not there yet', async (watched, end) => {
+  await using project = createProject({ 'below/src/a.js': '' });
+  const loaded = loadGiven({ exec: 'tool', watch: [watched], cwd: project.at('below') }, project.path);
+  const plan = planRun({ loaded, program: [], nodeArgs: [] });
+  const { filter } = await planWatch(loaded, plan.command);
+  fs.rmSync(project.at('below'), { recursive: true });
+  expect(remarksOn(filter, plan, [])).toEqual([watched === '.' ? project.at('below') + end : end]);
+});

@@ -553,3 +553,12 @@ describe('node_modules of another user, above the project', () => {
     expect(() => resolve('a.ts')).toThrow('a.ts: running TypeScript needs tsx in the project');
   });
 });
+
+test('a command of any length is shown in one line', () => {
+  const program = ['/bin/echo', 'x'.repeat(1e5)];
+  const { display, args } = resolveCommand({
+    ...{ folder: '/', env: {}, nodeArgs: [], exec: undefined, execMap: {} },
+    program,
+  });
+  expect([display.length, args[0]?.length]).toEqual([501, 1e5]);
+});
