@@ -126,9 +126,10 @@ export class AwaitedFiles {
     const modules = isPath ? moduleSuffixes.map((suffix) => path.resolve(path.dirname(from), request) + suffix) : [];
     const [, name] = /^((?:@[^/]+\/)?[^/@.][^/]*)/.exec(isPath ? '' : request) ?? [];
     const packages = name === undefined ? [] : folders.map((folder) => path.join(folder, 'node_modules', name));
+    const isOfPackage = (file: string): boolean => file.includes(`${path.sep}node_modules${path.sep}`);
     this.#watch([
-      { paths: [...marks, ...modules], since },
-      { paths: packages, since, quietMs: installationQuietMs },
+      { paths: [...marks, ...modules.filter((file) => !isOfPackage(file))], since },
+      { paths: [...packages, ...modules.filter(isOfPackage)], since, quietMs: installationQuietMs },
     ]);
   }
 

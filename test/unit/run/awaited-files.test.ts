@@ -129,6 +129,18 @@ describe('a crashed program may be repaired by', () => {
     await awaited.appears('node_modules/.package-lock.json');
   });
 
+  test('a loader that is being installed, once the installation has ended', async () => {
+    await using project = createProject(manifest);
+    using awaited = open(project);
+    awaited.files.runStarted();
+    awaited.files.lacksModule({ request: project.at('node_modules/tsx/dist/loader.mjs') });
+    awaited.files.awaitRepair();
+    project.write('node_modules/tsx/dist/loader.mjs', '');
+    project.write('node_modules/.package-lock.json', '{}');
+    await awaited.appears('node_modules/.package-lock.json');
+    expect(awaited.appeared).toHaveLength(1);
+  });
+
   test('an earlier installation does not count, and nothing does where no file is watched', async () => {
     await using project = createProject({ ...manifest, 'node_modules/.package-lock.json': '{}' });
     fs.utimesSync(project.at('node_modules/.package-lock.json'), 1, 1);
