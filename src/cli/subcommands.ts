@@ -71,6 +71,17 @@ const table: Readonly<Record<Subcommand['group'], Readonly<Record<string, Row>>>
       takes: 'paths',
       load: () => import('./explain.ts'),
     },
+    doctor: {
+      usage: '[options] [script|command [args...]]',
+      help: [
+        'Looks at the machine, the settings and the program, and says what is off or broken, and how to change it.',
+        'Exit code 1 if something is broken. Takes all options of devwatch, and:',
+      ],
+      options: { '--json': 'print JSON', '--all': 'show all settings, also those that have their default' },
+      hasOwnFlags: true,
+      takes: 'line',
+      load: () => import('./doctor.ts'),
+    },
     completion: {
       usage: '[bash|zsh|fish]',
       help: [

@@ -52,6 +52,17 @@ export function findSharedMount(
   return undefined;
 }
 
+/** Returns the mounted file system that holds a place (absolute); undefined where that is unknown. */
+export function mountOf(place: string): Mount | undefined {
+  const real = placeOf(place);
+  const holding = readMounts().filter(({ point }) => isAtOrBelow(real, point));
+  // The innermost one; if several have the same point, the last one.
+  return holding.reduce<Mount | undefined>(
+    (home, mount) => (mount.point.length >= (home?.point.length ?? 0) ? mount : home),
+    undefined,
+  );
+}
+
 /** Is one of these real paths on a file system that may be unmounted while devwatch runs? */
 export const isAnyOnMount = (places: readonly string[], mounts: readonly Mount[] = readMounts()): boolean =>
   mounts.some(({ point }) => point !== '/' && places.some((place) => isAtOrBelow(place, point)));

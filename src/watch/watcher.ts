@@ -180,12 +180,7 @@ const usualWatches = 524_288;
 /** @param needed number of this project's folders; other programs need watches as well */
 function exhaustedMessage(error: unknown, needed: number): string {
   const unit = codeOf(error) === 'EMFILE' ? 'instances' : 'watches';
-  // Either may be the lower one: the limit of the machine, or that of the user namespace (a container's).
-  const limits = [`fs.inotify.max_user_${unit}`, `user.max_inotify_${unit}`].map((name) => ({
-    name,
-    value: sysctlOf(name),
-  }));
-  const { name, value } = limits.reduce((lowest, limit) => (limit.value < lowest.value ? limit : lowest));
+  const { name, value } = inotifyLimit(unit);
   const isKnown = Number.isFinite(value);
   const numbers = isKnown ? [`${name} is ${value}`] : [];
   if (unit === 'watches') numbers.push(`this project needs ${needed}`);
@@ -195,6 +190,14 @@ function exhaustedMessage(error: unknown, needed: number): string {
       ? Math.max(usualWatches, 2 ** Math.ceil(Math.log2(current + needed)))
       : Math.max(1024, 2 * current);
   return `no file watches are left (${numbers.join(', ')}): polling instead · to raise the limit: sudo sysctl ${name}=${raised}`;
+}
+
+/** Returns the limit on what a user may have of inotify; Infinity where it cannot be read. */
+export function inotifyLimit(unit: 'instances' | 'watches'): { readonly name: string; readonly value: number } {
+  // Either may be the lower one: the limit of the machine, or that of the user namespace (a container's).
+  const names = [`fs.inotify.max_user_${unit}`, `user.max_inotify_${unit}`];
+  const limits = names.map((name) => ({ name, value: sysctlOf(name) }));
+  return limits.reduce((lowest, limit) => (limit.value < lowest.value ? limit : lowest));
 }
 
 /** Returns the value of a limit of the kernel; Infinity where it cannot be read. */

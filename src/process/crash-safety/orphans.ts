@@ -53,6 +53,14 @@ export function recordOrphans(folder: string, orphans: Orphans): () => void {
   return () => fs.rmSync(file, { force: true });
 }
 
+/** Returns the pids of the devwatches that run programs in this folder now. */
+export function ownersIn(folder: string): readonly number[] {
+  const prefix = prefixOf(folder);
+  const records = prefix === undefined ? [] : recordsAt(prefix).flatMap((file) => readRecord(file) ?? []);
+  const living = records.filter((record) => attempt(() => livenessOf(record)) === 'alive');
+  return [...new Set(living.map(({ pid }) => pid))];
+}
+
 /** Terminations under way, by the prefix of the folder's records. */
 const terminations = new Map<string, Promise<unknown>>();
 
@@ -78,9 +86,7 @@ export async function terminateStaleOrphans(folder: string, onFound: () => void 
 /** Deletes the records of dead devwatches in the folder, and returns those that left anything alive. */
 function takeStaleRecords(prefix: string): Orphans[] {
   const stale: Orphans[] = [];
-  for (const name of fs.readdirSync(path.dirname(prefix))) {
-    const file = path.join(path.dirname(prefix), name);
-    if (!file.startsWith(prefix)) continue;
+  for (const file of recordsAt(prefix)) {
     const record = readRecord(file);
     // Unknown counts as alive.
     if (record !== undefined && attempt(() => livenessOf(record)) !== 'dead') continue;
@@ -89,6 +95,13 @@ function takeStaleRecords(prefix: string): Orphans[] {
     if (record?.boot === bootId() && isAnythingLeft(record)) stale.push(record);
   }
   return stale;
+}
+
+function recordsAt(prefix: string): string[] {
+  const folder = path.dirname(prefix);
+  return fs
+    .readdirSync(folder)
+    .flatMap((name) => (path.join(folder, name).startsWith(prefix) ? [path.join(folder, name)] : []));
 }
 
 function isAnythingLeft({ record, keep }: Orphans): boolean {

@@ -1,0 +1,119 @@
+/** How the files of a program are watched, and whether that will go on. */
+
+import fs from 'node:fs';
+import path from 'node:path';
+import { platform } from '../../process/platform.ts';
+import { listPids, readProc } from '../../process/tree/proc.ts';
+import type { RunPlan } from '../../run/command-plan.ts';
+import { planWatch, remarksOn, warnOfRoots } from '../../run/watch-plan.ts';
+import { attempt } from '../../shared/errors.ts';
+import { formatPath } from '../../terminal/format.ts';
+import { entriesOf } from '../../watch/disk.ts';
+import type { Filter } from '../../watch/filter.ts';
+import { mountOf } from '../../watch/shared-mounts.ts';
+import { chooseBackend, inotifyLimit } from '../../watch/watcher.ts';
+import { broken, type Finding, note, ok } from './finding.ts';
+
+/** Folders that hold fewer folders than this are not worth a line. */
+const manyFolders = 200;
+const maxListed = 10;
+
+const topic = 'watching';
+
+/** Returns findings on the watched files. Reads all folders that are watched. */
+export async function watchFindings(plan: RunPlan): Promise<readonly Finding[]> {
+  const { loaded, command } = plan;
+  if (loaded.settings.watch.length === 0) return [note(topic, 'nothing: "watch" is empty')];
+  const watch = await planWatch(loaded, command);
+  const { filter } = watch;
+  const { folders, files } = survey(filter);
+  const { backend, reason } = chooseBackend(filter, watch);
+  const shown = (place: string): string => (place === loaded.folder ? '.' : formatPath(place, loaded.folder));
+  const roots = filter.roots.map((root) => `${shown(root)} (${mountOf(root)?.type ?? 'unknown file system'})`);
+  const facts = `${roots.join(', ')} · ${backend} · ${folders.length} folders, ${files.length} files`;
+  const remarks = [...warnOfRoots(filter), ...remarksOn(filter, plan, files)];
+  return [
+    reason === undefined ? ok(topic, facts) : note(topic, facts, reason),
+    ...remarks.map((remark) => splitRemark(remark)),
+    ...(backend === 'inotify' ? limitFindings(folders.length) : []),
+    ...largestFinding(folders, filter, shown),
+  ];
+}
+
+/** Messages of devwatch have their advice behind a dot. */
+function splitRemark(remark: string): Finding {
+  const [text = remark, ...advice] = remark.split(' · ');
+  return note(topic, text, advice.length === 0 ? undefined : advice.join(' · '));
+}
+
+/** Returns the folders and the files that are watched now. */
+function survey(filter: Filter): { readonly folders: readonly string[]; readonly files: readonly string[] } {
+  const folders: string[] = [];
+  const files: string[] = [];
+  const queue = [...filter.roots];
+  for (let folder = queue.pop(); folder !== undefined; folder = queue.pop()) {
+    if (attempt(() => fs.statSync(folder ?? '').isDirectory()) !== true) continue;
+    folders.push(folder);
+    for (const entry of entriesOf(folder)) {
+      const full = path.join(folder, entry.name);
+      if (entry.isDirectory() && filter.mayContain(full)) queue.push(full);
+      else if (entry.isFile() && filter.accepts(full)) files.push(full);
+    }
+  }
+  return { folders, files };
+}
+
+function limitFindings(needed: number): readonly Finding[] {
+  const watches = inotifyLimit('watches');
+  const instances = inotifyLimit('instances');
+  const used = inotifyUse();
+  const remedy = ({ name }: { readonly name: string }, value: number): string => `sudo sysctl ${name}=${value}`;
+  const findings: Finding[] = [];
+  if (used.watches + needed > watches.value) {
+    const text = `${needed} watches are needed, ${used.watches} of ${watches.value} are in use: devwatch polls`;
+    findings.push(broken('limits', text, remedy(watches, Math.max(524_288, 4 * needed))));
+  }
+  if (used.instances >= instances.value) {
+    const text = `all ${instances.value} inotify instances are in use: devwatch polls`;
+    findings.push(broken('limits', text, remedy(instances, Math.max(1024, 2 * instances.value))));
+  }
+  if (findings.length > 0 || !Number.isFinite(watches.value)) return findings;
+  return [ok('limits', `${needed} of ${watches.value} watches needed, ${used.watches} in use`)];
+}
+
+/** Counts the watches and the instances of this user, as far as /proc shows them. */
+function inotifyUse(): { readonly watches: number; readonly instances: number } {
+  if (!platform.hasProc) return { watches: 0, instances: 0 };
+  const uid = process.getuid?.();
+  const own = listPids().filter((pid) => attempt(() => fs.statSync(`/proc/${pid}`).uid) === uid);
+  const infos = own.flatMap((pid) =>
+    (attempt(() => fs.readdirSync(`/proc/${pid}/fd`)) ?? []).flatMap((descriptor) => {
+      const link = attempt(() => fs.readlinkSync(`/proc/${pid}/fd/${descriptor}`));
+      return link === 'anon_inode:inotify' ? [readProc(`/proc/${pid}/fdinfo/${descriptor}`) ?? ''] : [];
+    }),
+  );
+  const watches = infos.reduce(
+    (sum, text) => sum + text.split('\n').filter((line) => line.startsWith('inotify')).length,
+    0,
+  );
+  return { watches, instances: infos.length };
+}
+
+/** Names the folders directly below a root that hold the most folders. */
+function largestFinding(
+  folders: readonly string[],
+  filter: Filter,
+  shown: (place: string) => string,
+): readonly Finding[] {
+  if (folders.length < manyFolders) return [];
+  const counts = new Map<string, number>();
+  for (const folder of folders) {
+    const root = filter.roots.find((place) => folder.startsWith(place + path.sep));
+    if (root === undefined) continue;
+    const top = path.join(root, path.relative(root, folder).split(path.sep)[0] ?? '');
+    counts.set(top, (counts.get(top) ?? 0) + 1);
+  }
+  const largest = [...counts].sort(([, one], [, other]) => other - one).slice(0, maxListed);
+  const list = largest.map(([folder, count]) => `${shown(folder)} ${count}`).join(', ');
+  return [note('large folders', `${folders.length} folders: ${list}`, 'what need not be watched: --ignore <folder>')];
+}
