@@ -46,7 +46,7 @@ const { O_RDONLY, O_NONBLOCK = 0, O_NOCTTY = 0 } = fs.constants;
  *
  * @throws system errors, and what `use` throws
  */
-export function withOpenFile<Result>(file: string, use: (descriptor: number, stats: Stats) => Result): Result {
+export function withOpenFile<Result>(file: string | Buffer, use: (descriptor: number, stats: Stats) => Result): Result {
   const descriptor = fs.openSync(file, O_RDONLY | O_NONBLOCK | O_NOCTTY);
   try {
     return use(descriptor, fs.fstatSync(descriptor));

@@ -7,7 +7,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { systemClock } from '../shared/clock.ts';
 import { attempt, codeOf } from '../shared/errors.ts';
 import { withOpenFile } from '../shared/file-ownership.ts';
-import { stampOf } from '../shared/file-stamp.ts';
+import { decodeName, isDoubtful, rawPath } from './raw-names.ts';
 
 /**
  * The kernel stamps files with the time of its last tick (up to 10 ms ago at 100 Hz), so a save
@@ -21,7 +21,7 @@ export const isExhausted = (error: unknown): boolean => codeOf(error) === 'ENOSP
 /** Returns the stats of a path, by default of a link's target; undefined when nothing is there, or it cannot be reached. */
 export function statsOf(file: string, stat: StatSyncFn = fs.statSync): Stats | undefined {
   try {
-    return stat(file, { throwIfNoEntry: false });
+    return stat(rawPath(file), { throwIfNoEntry: false });
   } catch (error) {
     // A parent is no longer a folder, or cannot be entered: as good as missing.
     if (codeOf(error) === undefined) throw error;
@@ -30,8 +30,17 @@ export function statsOf(file: string, stat: StatSyncFn = fs.statSync): Stats | u
 }
 
 /** Returns the entries of a folder; none when it is gone or cannot be read. */
-export const entriesOf = (folder: string): fs.Dirent[] =>
-  attempt(() => fs.readdirSync(folder, { withFileTypes: true })) ?? [];
+export function entriesOf(folder: string): fs.Dirent[] {
+  const options = { withFileTypes: true } as const;
+  return (
+    attempt(() => {
+      const entries = fs.readdirSync(rawPath(folder), options);
+      if (!entries.some(({ name }) => isDoubtful(name))) return entries;
+      const raw = fs.readdirSync(rawPath(folder), { ...options, encoding: 'buffer' });
+      return raw.map((entry) => Object.assign(entry, { name: decodeName(entry.name) }) as unknown as fs.Dirent);
+    }) ?? []
+  );
+}
 
 /** A folder, and all folders above it. */
 export function* upwards(folder: string): Generator<string> {
@@ -71,9 +80,9 @@ export const maxComparedBytes = 10_000_000;
  */
 export function fingerprintOf(file: string, limit: number = maxComparedBytes): string | undefined {
   const content = attempt(() =>
-    withOpenFile(file, (descriptor, stats) => {
+    withOpenFile(rawPath(file), (descriptor, stats) => {
       if (!stats.isFile()) return undefined;
-      return stats.size > limit ? `stamp ${stampOf(file)}` : fs.readFileSync(descriptor);
+      return stats.size > limit ? `stamp ${stats.mtimeMs} ${stats.size}` : fs.readFileSync(descriptor);
     }),
   );
   if (content === undefined || typeof content === 'string') return content;

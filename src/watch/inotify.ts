@@ -21,6 +21,7 @@ import { codeOf } from '../shared/errors.ts';
 import { entriesOf, inSlices, isExhausted, realPathOf, statsOf, timestampSlackMs, upwards } from './disk.ts';
 import { type Folder, FolderTree, isStill, joinPath } from './folder-tree.ts';
 import { Links } from './links.ts';
+import { decodeName, rawPath } from './raw-names.ts';
 import type { Coverage, Watcher, WatchOptions } from './watcher.ts';
 import { baselineOf, isWritten } from './written.ts';
 
@@ -119,17 +120,19 @@ export class InotifyWatcher implements Watcher {
 
   /** Subscribes to one folder and adds it to the tree. Returns undefined when it has vanished or cannot be read. */
   #subscribe(folderPath: string, parent: Folder | undefined): Folder | undefined {
-    const subscription = this.#open(folderPath);
+    const subscription = this.#open(folderPath, 'buffer');
     if (subscription === undefined) return undefined;
     const folder = this.#tree.add(folderPath, subscription, parent);
-    subscription.on('change', (type, name) => this.#onEvent(folder, type, name === null ? null : String(name)));
+    subscription.on('change', (type, name) =>
+      this.#onEvent(folder, type, Buffer.isBuffer(name) ? decodeName(name) : name),
+    );
     return folder;
   }
 
-  #open(folderPath: string): fs.FSWatcher | undefined {
+  #open(folderPath: string, encoding: BufferEncoding | 'buffer' = 'utf8'): fs.FSWatcher | undefined {
     try {
       // A watched folder that vanishes may report an error; what it means arrives as an event as well.
-      return fs.watch(folderPath).on('error', () => {});
+      return fs.watch(rawPath(folderPath), { encoding: encoding as BufferEncoding }).on('error', () => {});
     } catch (error) {
       if (isExhausted(error)) this.#fail(error);
       else if (codeOf(error) === 'EACCES' && !this.#hasWarned) {
