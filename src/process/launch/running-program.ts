@@ -3,7 +3,14 @@
 import type { Drain, LoadFacts, OpenWork, PreloadMessage, UncaughtError } from '../../preload/protocol.ts';
 import { type CancelTimer, systemClock } from '../../shared/clock.ts';
 import { createDeferred } from '../../shared/deferred.ts';
-import { describeOutcome, type Outcome, type Remainder, type StopStage, type Survivor } from '../../shared/events.ts';
+import {
+  describeOutcome,
+  type Fault,
+  type Outcome,
+  type Remainder,
+  type StopStage,
+  type Survivor,
+} from '../../shared/events.ts';
 import { findDebugger } from '../debugger.ts';
 import { findRemainder } from '../remainder.ts';
 import type { HeldPorts } from '../sockets/held-ports.ts';
@@ -257,7 +264,7 @@ export class ContainedProgram implements RunningProgram {
   #reportCrash(outcome: Outcome, error?: UncaughtError): void {
     const { listener, options, findUnread = findUnreadStream } = this.#context;
     const facts: EndFacts = {
-      fault: error?.fault ?? faultOfCode(outcome, options.command, this.#startedAt),
+      fault: error?.fault ?? this.#faultOfCode(outcome),
       missing: error?.missing,
     };
     const isOtherwiseExplained = facts.fault !== undefined || (error !== undefined && error.isBrokenPipe !== true);
@@ -269,6 +276,13 @@ export class ContainedProgram implements RunningProgram {
       const reason = `the reader of ${unread} has ended, and so has the program (${describeOutcome(outcome)})`;
       listener.onEvent({ type: 'exit', outcome: { ...outcome, reason }, fault: 'unread-output' });
     }
+  }
+
+  #faultOfCode(outcome: Outcome): Fault | undefined {
+    const { command } = this.#context.options;
+    const fault = faultOfCode(outcome, command, this.#startedAt);
+    // Node itself could not run: while it is updated, a library of it may be missing for a moment.
+    return fault === 'defect' && command.isNode && this.#beganAt === undefined ? undefined : fault;
   }
 
   get #recentError(): UncaughtError | undefined {

@@ -254,6 +254,12 @@ describe('the fault of a run that has ended', () => {
     ['one that the program outlived', undefined, [fails, ({ clock }) => clock.advance(3000), exits]],
     ['an exit without an error', undefined, [exits]],
     ['a clean exit', undefined, [fails, ({ child }) => child.exit(0)]],
+    [
+      'code 127 of the program itself',
+      'defect',
+      [({ child }) => child.report({ type: 'begins' }), ({ child }) => child.exit(127)],
+    ],
+    ['code 127 of a Node that lacks a library', undefined, [({ child }) => child.exit(127)]],
     ['a termination', undefined, [fails, ({ program }) => program.end('terminating'), exits]],
   ])('of a Node program: %s', (_, fault, steps) => {
     const world = run();
