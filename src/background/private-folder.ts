@@ -2,12 +2,11 @@
 
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import { platform } from '../process/platform.ts';
 import { attempt, codeOf, messageOf, UsageError } from '../shared/errors.ts';
 import { describeFlaw, flawOnWay, makeTrustedFolder, ownershipFlaw } from '../shared/file-ownership.ts';
-import { stateFolder } from '../shared/user-folders.ts';
+import { homeFolder, stateFolder } from '../shared/user-folders.ts';
 
 /** Longest path of a socket in bytes (size of `sun_path`, less the final NUL). Node 20 truncates longer ones silently. */
 export const maxSocketPathBytes: number = platform.name === 'linux' ? 107 : 103;
@@ -31,8 +30,9 @@ export function backgroundFolder(): string {
 }
 
 function whyNoState(): UsageError {
-  const found = attempt(() => flawOnWay(os.homedir()));
-  if (found === undefined) return new UsageError('this user has no home folder · set HOME or XDG_STATE_HOME');
+  const home = homeFolder();
+  const found = home && attempt(() => flawOnWay(path.join(home, '.local', 'state', 'devwatch')));
+  if (!found) return new UsageError('this user has no home folder · set HOME or XDG_STATE_HOME');
   return elsewhere(describeFlaw(found.place, found.flaw, found.stats));
 }
 

@@ -1,15 +1,15 @@
 /** `devwatch unit`: prints or writes systemd units that run this devwatch at boot or at the first connection. */
 
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import { checkName } from '../background/program-names.ts';
 import { type BackgroundRecord, listEntries } from '../background/records.ts';
 import { type CommandLine, parseArgv } from '../config/argv.ts';
 import { commandOf } from '../run/command-plan.ts';
 import { attempt, codeOf, messageOf, UsageError } from '../shared/errors.ts';
-import { withOpenFile } from '../shared/file-ownership.ts';
+import { describeFlaw, flawOnWay, withOpenFile } from '../shared/file-ownership.ts';
 import { makeFolders } from '../shared/make-folders.ts';
+import { homeFolder } from '../shared/user-folders.ts';
 import { workingFolder } from '../shared/working-folder.ts';
 import { checkSocket, enablingCommands, type UnitFile, unitFiles, unitMark } from '../systemd/unit-file.ts';
 import { argvFor, nameOf } from './background-programs.ts';
@@ -97,8 +97,11 @@ function enterFolderOf({ name, startedIn }: BackgroundRecord): void {
 /** Writes the units to the folder of the user's service manager; returns their paths. */
 function writeUnits(files: readonly UnitFile[]): string[] {
   const { XDG_CONFIG_HOME = '' } = process.env;
-  const config = path.isAbsolute(XDG_CONFIG_HOME) ? XDG_CONFIG_HOME : path.join(os.homedir(), '.config');
+  const config = path.isAbsolute(XDG_CONFIG_HOME) ? XDG_CONFIG_HOME : path.join(homeFolder() ?? '/', '.config');
   const folder = path.join(config, 'systemd', 'user');
+  const found = attempt(() => flawOnWay(folder));
+  // They name commands, and a link of another user could lead to any file.
+  if (found !== undefined) throw new UsageError(describeFlaw(found.place, found.flaw, found.stats));
   const places = files.map(({ name, text }) => ({ file: path.join(folder, name), text }));
   const foreign = places.find(({ file }) => !mayReplace(file))?.file;
   if (foreign !== undefined) {

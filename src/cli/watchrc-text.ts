@@ -3,6 +3,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Converted } from '../config/nodemon.ts';
+import { printable } from '../shared/printable.ts';
 import { upwards } from '../watch/disk.ts';
 import { toPosix } from '../watch/paths.ts';
 
@@ -32,7 +33,7 @@ export function formatWatchrc(folder: string, { settings, missing, remarks, from
   ];
   const lost = missing.map(({ key, reason }) => `${key}: ${reason}`);
   const tail = lost.length === 0 ? [] : ['Not taken over:', ...lost.map((line) => `- ${line}`)];
-  const comment = (text: string): string => `  // ${text.replaceAll(/\s+/g, ' ')}`;
+  const comment = (text: string): string => `  // ${printable(text.replaceAll(/\s+/g, ' '))}`;
   const lines = entries.map(([key, value], index) => {
     const comma = index < entries.length - 1 ? ',' : '';
     return `  ${JSON.stringify(key)}: ${format(value, '  ')}${comma}`;

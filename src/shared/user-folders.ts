@@ -45,10 +45,21 @@ function trustedIn(base: string): string | undefined {
 
 /** HOME may be that of another user: after `sudo -E`, or as root in a container whose image sets it. */
 function belowHome(name: string): string | undefined {
-  const home = attempt(() => os.homedir());
-  const found = isAbsolute(home) ? trustedIn(path.join(home, name)) : undefined;
+  const home = homeFolder();
+  const found = home && trustedIn(path.join(home, name));
   if (found !== undefined) return found;
-  // Asks the system, which takes longer.
-  const own = attempt(() => os.userInfo().homedir);
-  return isAbsolute(own) ? trustedIn(path.join(own, name)) : undefined;
+  const own = homeOfUser();
+  return own && trustedIn(path.join(own, name));
+}
+
+/** Returns the home folder; HOME may be empty. */
+export function homeFolder(): string | undefined {
+  const home = attempt(() => os.homedir());
+  return isAbsolute(home) ? home : homeOfUser();
+}
+
+/** Asks the system, which takes longer. */
+function homeOfUser(): string | undefined {
+  const home = attempt(() => os.userInfo().homedir);
+  return isAbsolute(home) ? home : undefined;
 }

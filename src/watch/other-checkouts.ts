@@ -6,6 +6,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { attempt } from '../shared/errors.ts';
+import { withOpenFile } from '../shared/file-ownership.ts';
 import { realPathOf, statsOf, upwards } from './disk.ts';
 import { toPosix } from './paths.ts';
 import { commonDirOf, type Repository, repositoryAt, repositoryOf } from './repository.ts';
@@ -73,7 +74,7 @@ function identityOf(repository: Repository): string {
 
 /** Has the repository around it a commit of this folder, as of a submodule, in its index? */
 function isGitlink({ top, gitDir }: Repository, folder: string): boolean {
-  const index = attempt(() => fs.readFileSync(path.join(gitDir, 'index')));
+  const index = attempt(() => withOpenFile(path.join(gitDir, 'index'), (descriptor) => fs.readFileSync(descriptor)));
   // Only a commit can have the name of a folder there.
   return index?.includes(`${toPosix(path.relative(top, folder))}\0`) === true;
 }

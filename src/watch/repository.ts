@@ -2,7 +2,7 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
-import { attempt } from '../shared/errors.ts';
+import { readText } from '../shared/read-text.ts';
 import { statsOf, upwards } from './disk.ts';
 
 /** A working tree of git. */
@@ -21,7 +21,7 @@ export function repositoryAt(top: string): Repository | undefined {
   const stats = statsOf(entry);
   if (stats?.isDirectory() === true) return { top, gitDir: entry, kind: 'main' };
   if (stats?.isFile() !== true) return undefined;
-  const [, target] = /^gitdir: (.+?)\s*$/.exec(attempt(() => fs.readFileSync(entry, 'utf8')) ?? '') ?? [];
+  const [, target] = /^gitdir: (.+?)\s*$/.exec(readText(entry) ?? '') ?? [];
   if (target === undefined) return undefined;
   const gitDir = path.resolve(top, target);
   return { top, gitDir, kind: kindOf(gitDir) };
@@ -38,7 +38,7 @@ export function repositoryOf(folder: string): Repository | undefined {
 
 /** Returns the folder that all worktrees of a repository share, which holds `info/exclude`. */
 export function commonDirOf({ gitDir }: Repository): string {
-  const common = attempt(() => fs.readFileSync(path.join(gitDir, 'commondir'), 'utf8').trim());
+  const common = readText(path.join(gitDir, 'commondir'))?.trim();
   return common === undefined ? gitDir : path.resolve(gitDir, common);
 }
 

@@ -144,6 +144,16 @@ describe('devwatch unit', () => {
     expect(fs.readdirSync(project.at('config/systemd/user')).sort()).toEqual(['mine.service', 'web.service']);
   });
 
+  test('--write writes nothing where another user could replace it', async () => {
+    await using project = createProject({ 'server.js': '', 'config/x': '' });
+    fs.chmodSync(project.at('config'), 0o777);
+    const options = { cwd: project.path, env: { XDG_CONFIG_HOME: project.at('config') } };
+    const { code, stderr } = await runDevwatch(['unit', '--write', 'server.js'], options);
+    expect(code).toBe(2);
+    expect(stderr).toContain(`${project.at('config')}: is open to other users (mode 777)`);
+    expect(fs.readdirSync(project.at('config'))).toEqual(['x']);
+  });
+
   test.each([
     [['unit', 'no-such'], /^devwatch: no-such: no such file or command/],
     [['unit'], /^devwatch: nothing to run/],
