@@ -14,7 +14,7 @@ import { attempt } from '../../shared/errors.ts';
 import { ownText } from '../../shared/own-texts.ts';
 import { platform } from '../platform.ts';
 import { shellFailure } from '../shell-line.ts';
-import type { Orphans } from './orphans.ts';
+import { type Orphans, orphansVariable } from './orphans.ts';
 
 export interface GuardianOptions {
   readonly orphans: Orphans;
@@ -92,9 +92,10 @@ export class Guardian {
     const { orphans, shell = '/bin/sh' } = this.#options;
     const node = this.#node === undefined ? process.execPath : '/proc/self/fd/4';
     const source = this.#program === undefined ? ['-e', programText()] : ['-'];
-    return spawn(shell, ['-c', script, 'devwatch-guardian', node, ...source, JSON.stringify(orphans)], {
-      // Neither the user's environment, whose NODE_OPTIONS would reach its Node process, nor a working folder to keep busy.
-      env: {},
+    return spawn(shell, ['-c', script, 'devwatch-guardian', node, ...source], {
+      // Not the user's environment, whose NODE_OPTIONS would reach its Node process, nor a working folder to keep busy. The
+      // names of what is kept are not among the arguments: `pkill -f chrome` would end the guardian.
+      env: { [orphansVariable]: JSON.stringify(orphans) },
       cwd: '/',
       stdio: ['pipe', 'ignore', 'ignore', this.#program ?? 'ignore', this.#node ?? 'ignore'],
       detached: true,

@@ -24,6 +24,9 @@ export interface Orphans {
   readonly signal: StopSignal;
 }
 
+/** The variable that holds the orphans for the guardian, as JSON. */
+export const orphansVariable = 'DEVWATCH_ORPHANS';
+
 /** Orphans, and the devwatch that started them. */
 type OrphanRecord = Orphans & ProcessIdentity;
 

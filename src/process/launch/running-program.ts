@@ -241,7 +241,9 @@ export class ContainedProgram implements RunningProgram {
     this.#hasExited = true;
     if (this.#isInterrupted) this.#endOtherGroups();
     if (this.#termination === undefined) {
-      // The program ended by itself, and no termination may follow for long.
+      // The program ended by itself, and no termination may follow for long. The tree takes note of who is left: later, the
+      // number of its group may be that of others.
+      this.#context.child.tree.scan();
       this.#restoreModes();
       if (this.#wantedPort !== undefined) this.#onPortTaken(this.#wantedPort);
       heldPorts.runEnded(this.#listened);

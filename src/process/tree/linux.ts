@@ -23,6 +23,7 @@ import {
   readCandidate,
   readProc,
   readStat,
+  shortageCount,
 } from './proc.ts';
 import { type Delivery, type Member, type ProcessTree, type Scan, sendSignal } from './tree.ts';
 
@@ -88,7 +89,7 @@ export class MarkedTree extends LinuxTree {
   }
 
   scan(onFound?: (member: Member) => void): Scan {
-    return this.#scan(this.#listPids(), onFound);
+    return this.#scan(this.#listPids, onFound);
   }
 
   /**
@@ -97,24 +98,22 @@ export class MarkedTree extends LinuxTree {
    */
   scanOutside(inside: readonly Candidate[], onFound?: (member: Member) => void): Scan {
     for (const member of inside) this.#lineage.add(member);
-    const scan = this.#scan(
-      this.#listNew() ?? this.#listPids(),
-      onFound,
-      new Map(inside.map((member) => [member.pid, member])),
-    );
+    const list = (): readonly number[] => this.#listNew() ?? this.#listPids();
+    const scan = this.#scan(list, onFound, new Map(inside.map((member) => [member.pid, member])));
     for (const { pid } of [...inside, ...scan.members]) this.#watched.add(pid);
     return scan;
   }
 
-  #scan(pids: readonly number[], onFound?: (member: Member) => void, inside: Members = new Map()): Scan {
+  #scan(list: () => readonly number[], onFound?: (member: Member) => void, inside: Members = new Map()): Scan {
     const members = new Map<number, Candidate>();
     const found = (member: Candidate): void => {
       members.set(member.pid, member);
       onFound?.(member);
     };
+    const shortages = shortageCount();
     let seenTo = lastPid();
     const isAscending = ascentSince(seenTo);
-    this.#seen = undefined;
+    const pids = list();
     this.#lineage.revise();
     const decide = (some: readonly number[]): void => {
       this.#decide(this.#candidates(some, inside), new Map([...inside, ...members]), found);
@@ -123,6 +122,7 @@ export class MarkedTree extends LinuxTree {
     // Processes born since then have higher pids: look at those until there are no more.
     for (let round = 0; round < maxChaseRounds; round += 1) {
       const now = lastPid();
+      if (shortageCount() !== shortages) break; // A member may not have been seen.
       if (now === seenTo) {
         this.#seen = { to: seenTo, isAscending };
         return { members: [...members.values()], proven: true };
@@ -131,6 +131,7 @@ export class MarkedTree extends LinuxTree {
       decide(pidsBetween(seenTo, now).filter((pid) => !members.has(pid)));
       seenTo = now;
     }
+    this.#seen = undefined;
     return { members: [...members.values()], proven: false };
   }
 

@@ -4,6 +4,7 @@
  */
 
 import fs from 'node:fs';
+import { codeOf } from '../../shared/errors.ts';
 
 export interface ProcessStat {
   readonly pid: number;
@@ -26,7 +27,8 @@ export function readProc(file: string): string | undefined {
   let descriptor: number;
   try {
     descriptor = fs.openSync(file, 'r');
-  } catch {
+  } catch (error) {
+    noteShortage(error);
     return undefined;
   }
   try {
@@ -45,12 +47,24 @@ export function readProc(file: string): string | undefined {
   }
 }
 
+let shortages = 0;
+
+/** Counts the reads that failed for want of a descriptor or memory: the processes in question may live. */
+export const shortageCount = (): number => shortages;
+
+function noteShortage(error: unknown): void {
+  if (['EMFILE', 'ENFILE', 'ENOMEM'].includes(codeOf(error) ?? '')) shortages += 1;
+}
+
 /** Returns the pids of all processes; threads are not listed. */
 export function listPids(): number[] {
-  return fs
-    .readdirSync('/proc')
-    .map(Number)
-    .filter((pid) => pid > 0);
+  try {
+    const pids = fs.readdirSync('/proc').map(Number);
+    return pids.filter((pid) => pid > 0);
+  } catch (error) {
+    noteShortage(error);
+    return [];
+  }
 }
 
 export function readStat(pid: number): ProcessStat | undefined {

@@ -2,12 +2,11 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { Guardian } from '../../../../src/process/crash-safety/guardian.ts';
 import { createClock } from '../../../support/clock.ts';
 import { until } from '../../../support/deadline.ts';
-import { isAlive } from '../../../support/facts.ts';
-import { keepNothing } from '../../../support/launch.ts';
+import { commandOf, isAlive } from '../../../support/facts.ts';
 
 const orphans = {
   record: { variable: 'DEVWATCH_TREE_none', limit: '', cgroup: '' },
-  keep: keepNothing,
+  keep: { globs: ['chrome'], program: [] },
   signal: 'SIGTERM',
 } as const;
 
@@ -24,6 +23,11 @@ function startGuardian(options: { shell?: string } = {}) {
 afterEach(() => guardian?.dismiss());
 
 describe.runIf(process.platform === 'linux')('a guardian', () => {
+  test('does not have the names of kept processes among its arguments, by which `pkill -f` would find it', () => {
+    const { guardian } = startGuardian();
+    expect(commandOf(guardian.pid ?? 0)).not.toContain('chrome');
+  });
+
   test('that is killed right after its start is replaced, and that is told', async () => {
     const { guardian, clock } = startGuardian();
     const first = guardian.pid ?? 0;

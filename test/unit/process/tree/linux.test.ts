@@ -2,7 +2,8 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { afterEach, expect, test } from 'vitest';
+import fs from 'node:fs';
+import { afterEach, expect, test, vi } from 'vitest';
 import { Exemptions } from '../../../../src/process/tree/exemptions.ts';
 import { MarkedTree } from '../../../../src/process/tree/linux.ts';
 import { listPids, readStat } from '../../../../src/process/tree/proc.ts';
@@ -42,6 +43,17 @@ test('a tree does not count zombies', async () => {
   const pid = await start('/usr/bin/perl', '-e', '$| = 1; exit if !fork; sleep 500');
   const tree = openTree(pid);
   await until(() => listPids().some((other) => parentOf(other) === pid && stateOf(other) === 'Z'));
+  expect(tree.scan()).toMatchObject({ members: [{ pid }], proven: true });
+});
+
+test('a tree proves nothing while files cannot be opened', async () => {
+  const pid = await start('/bin/sleep', '500');
+  const tree = openTree(pid);
+  const openSync = vi.spyOn(fs, 'openSync').mockImplementation(() => {
+    throw Object.assign(new Error('too many open files'), { code: 'EMFILE' });
+  });
+  expect(tree.scan()).toEqual({ members: [], proven: false });
+  openSync.mockRestore();
   expect(tree.scan()).toMatchObject({ members: [{ pid }], proven: true });
 });
 
