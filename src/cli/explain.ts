@@ -105,7 +105,9 @@ function formatExplanation(given: string, explanation: Explanation, remedy: stri
   const whose = app === undefined ? '' : `${app}: `;
   const lines = [`${whose}${given}${isMissing ? ' does not exist' : ''}`];
   const isReached = effect !== 'none' || !verdict.watched;
-  const reason = isReached ? formatVerdict(verdict) : 'it is behind a link that is not followed, or cannot be read';
+  const reason = isReached
+    ? formatVerdict(verdict, workingFolder())
+    : 'it is behind a link that is not followed, or cannot be read';
   if (watchedAs === undefined) lines.push(`  ${effects[effect]} · ${reason}${remedy}`);
   else lines.push(`  ${effects[effect]} · a link leads to it: ${shown(watchedAs)}`);
   if (effect !== 'none') lines.push(`  watched by ${backend}`);

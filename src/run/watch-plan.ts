@@ -7,18 +7,21 @@ import { pageExtensions } from '../config/defaults.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import type { Settings } from '../config/settings-types.ts';
 import type { Command } from '../process/launch/command.ts';
+import { realHost } from '../process/launch/host.ts';
+import { tsconfigFor } from '../process/launch/packages.ts';
 import { isSourceExtension } from '../process/launch/tools.ts';
 import { platform } from '../process/platform.ts';
 import { standbyObstacle } from '../process/standby/parking-plan.ts';
 import { attempt } from '../shared/errors.ts';
 import type { EventOf } from '../shared/events.ts';
 import { Filter } from '../watch/filter.ts';
-import { dependenciesOf, linkedPackages } from '../watch/linked-packages.ts';
+import { dependenciesOf, linkedPackages, packageOf } from '../watch/linked-packages.ts';
 import { findOtherCheckouts } from '../watch/other-checkouts.ts';
-import { toPosix } from '../watch/paths.ts';
+import { isAtOrBelow, isBelow, toPosix } from '../watch/paths.ts';
 import { extensionsBelow } from '../watch/present-extensions.ts';
 import type { WatchPlan } from '../watch/watch-session.ts';
 import { ownFiles, type RunPlan, writtenFiles } from './command-plan.ts';
+import { type ImportTarget, importTargets } from './tsconfig-folders.ts';
 
 /** Names that dotenv, and those who follow it, give to such files. */
 const dotenvNames = ['', '.local', '.development', '.development.local'].map((suffix) => `.env${suffix}`);
@@ -35,7 +38,10 @@ export async function planWatch(
   const extensions = settings.liveReload === false ? own : [...new Set([...own, ...pageExtensions])];
   const git = settings.gitignore ? await import('../watch/gitignore.ts') : undefined;
   const ignore = { patterns: [...writtenFiles(settings).map(toPosix), ...settings.ignore], base: bases.ignore };
-  const linked = follow && watch.some(isWholeFolder) ? linkedPackages(folder) : new Map<string, string[]>();
+  const linked =
+    follow && watch.some(isWholeFolder)
+      ? linkedPackages(packageOf(command.script, folder))
+      : new Map<string, string[]>();
   const filter = new Filter({
     watch: { patterns: watch, base: bases.watch },
     ignore,
@@ -112,9 +118,34 @@ export function remarksOn(filter: Filter, plan: RunPlan, files: Iterable<string>
       const name = path.relative(loaded.folder, clone);
       return `${name} is another checkout of git and is not watched · ${howToWatch(name, loaded)} adds it`;
     }),
+    ...remarkOnImports(filter, plan),
     ...missing.map((root) => `${path.relative(loaded.folder, root) || root}: nothing is there to watch yet`),
     ...(remark === undefined ? [] : [remark]),
   ];
+}
+
+/** Returns a message if a tsconfig leads imports of the program to folders that are not watched. */
+function remarkOnImports(filter: Filter, { loaded: { settings, folder }, command: { script } }: RunPlan): string[] {
+  if (settings.deps || script === undefined || !/\.[cm]?tsx?$/.test(script)) return [];
+  const tsconfig = tsconfigFor(path.dirname(script), realHost);
+  const targets = tsconfig === undefined ? [] : importTargets(tsconfig, realHost);
+  const missed = targets.filter((target) => !isCovered(target, folder, filter)).map((target) => target.folder);
+  const left = missed.filter((one) => !missed.some((other) => isBelow(one, other)));
+  if (tsconfig === undefined || left.length === 0) return [];
+  const named = (place: string): string => path.relative(folder, place);
+  const shown = [...left.slice(0, 3).map(named), ...(left.length > 3 ? [`${left.length - 3} more`] : [])].join(', ');
+  return [
+    `${named(tsconfig)} leads imports to ${shown}, where no file is watched · --deps watches what the program loads`,
+  ];
+}
+
+/** Does a file in the folder count, or has the user decided that it does not? */
+function isCovered({ folder, example }: ImportTarget, project: string, filter: Filter): boolean {
+  const verdict = filter.explain(example);
+  const isDecided = verdict.watched || !['outside', 'ignored-by-default'].includes(verdict.reason);
+  // Of a linked package its built files may be watched.
+  const isLinked = !isAtOrBelow(project, folder) && filter.roots.some((root) => isBelow(root, folder));
+  return isDecided || isLinked || folder.split(path.sep).includes('node_modules') || !fs.existsSync(folder);
 }
 
 /** Returns the clones below the watched folders that do not count; there may be code of the project in them after all. */

@@ -64,9 +64,16 @@ export function formatClock(time: number, now: number = Date.now()): string {
   return day === iso(now).slice(0, 10) ? seconds : `${day} ${seconds}`;
 }
 
+/** Formats the pattern by which a file counts; those that devwatch has added are absolute paths. */
+export const formatRule = (pattern: string, folder: string): string =>
+  `watch ${path.isAbsolute(pattern) ? formatPath(pattern, folder) : pattern}`;
+
 /** Says why a path does or does not count. */
-export function formatVerdict(verdict: Verdict | { readonly watched: false; readonly reason: 'unchanged' }): string {
-  if (verdict.watched) return `watch ${verdict.pattern}`;
+export function formatVerdict(
+  verdict: Verdict | { readonly watched: false; readonly reason: 'unchanged' },
+  folder: string,
+): string {
+  if (verdict.watched) return formatRule(verdict.pattern, folder);
   switch (verdict.reason) {
     case 'ignored':
       return `ignore ${verdict.pattern}`;

@@ -2,7 +2,7 @@
 
 import { type DevwatchEvent, describeOutcome, type EventOf, type Next } from '../shared/events.ts';
 import { formatTime } from '../shared/format.ts';
-import { formatClock, formatCount, formatPath, formatVerdict } from './format.ts';
+import { formatClock, formatCount, formatPath, formatRule, formatVerdict } from './format.ts';
 import { describeRemainder } from './slow-stop.ts';
 
 export type Tone = 'plain' | 'good' | 'bad' | 'warning';
@@ -60,10 +60,10 @@ export function render(event: DevwatchEvent, { folder, version }: View): readonl
       return detail(`the program's own code begins after ${formatTime(event.ms)}`);
     case 'change':
       return event.changes.flatMap(({ kind, path, rule }) =>
-        detail(`${kind} ${formatPath(path, folder)}${rule === undefined ? '' : ` · watch ${rule}`}`),
+        detail(`${kind} ${formatPath(path, folder)}${rule === undefined ? '' : ` · ${formatRule(rule, folder)}`}`),
       );
     case 'ignored':
-      return detail(`ignored ${formatPath(event.path, folder)} · ${formatVerdict(event.verdict)}`);
+      return detail(`ignored ${formatPath(event.path, folder)} · ${formatVerdict(event.verdict, folder)}`);
     case 'unwatched':
       return line(
         `${formatPath(event.path, folder)} saved, but only ${event.watched.join(' ')} restart · --ext +${event.extension}`,

@@ -329,7 +329,7 @@ node_modules/x/y.js does not exist
 ../far.js does not exist
   is ignored · no pattern matches it
 .watchrc
-  is read again as settings · watch PROJECT/.watchrc
+  is read again as settings · watch .watchrc
   watched by inotify
 `);
   });

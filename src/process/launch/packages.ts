@@ -100,6 +100,14 @@ export function basesOf(tsconfig: string, files: Files): string[] {
   });
 }
 
+/** Returns the content of a tsconfig, which may have comments and commas too many; empty if it is missing or broken. */
+export function readTsconfig(tsconfig: string, files: Files): Manifest {
+  const text = withoutComments(files.read(tsconfig) ?? '');
+  const strict = text.replaceAll(/("(?:\\.|[^"\\])*")|,(?=\s*[}\]])/g, (_, kept: string | undefined) => kept ?? '');
+  const fields: unknown = attempt(() => JSON.parse(strict));
+  return typeof fields === 'object' && fields !== null ? (fields as Manifest) : {};
+}
+
 /** Returns a JSON text without its comments. */
 const withoutComments = (json: string): string =>
   json.replaceAll(/("(?:\\.|[^"\\])*")|\/\/[^\n]*|\/\*[\s\S]*?\*\//g, (_, text: string | undefined) => text ?? '');

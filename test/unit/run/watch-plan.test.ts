@@ -118,3 +118,54 @@ test.each([
   fs.rmSync(project.at('below'), { recursive: true });
   expect(remarksOn(filter, plan, [])).toEqual([watched === '.' ? project.at('below') + end : end]);
 });
+
+test('linked packages are those of the package of the script, wherever devwatch is started', async () => {
+  await using project = workspace();
+  project.write('lib/package.json', '{"main": "dist/index.js"}');
+  for (const folder of ['', 'web', 'elsewhere']) {
+    fs.mkdirSync(project.at(folder), { recursive: true });
+    const command = createCommand({ script: project.at('web/server.js'), extensions: ['js'] });
+    const { filter, linkedPackages } = await planWatch(loadGiven({ cwd: project.at(folder) }, project.path), command);
+    expect([filter.accepts(project.at('lib/dist/index.js')), linkedPackages]).toEqual([true, 1]);
+  }
+});
+
+const base = '{"compilerOptions": {"baseUrl": ".", "paths": {"@org/*": ["libs/*/src"], "@/*": ["api/src/*"]}}}';
+
+test.each<[what: string, settings: object, files: Readonly<Record<string, string>>, expected: string | undefined]>([
+  ['by paths of a file that it extends', {}, { 'tsconfig.json': base }, '../libs'],
+  [
+    'to several folders',
+    {},
+    { 'api/tsconfig.json': '{"references": [{"path": "../libs/a"}, {"path": "../libs/b"}]}' },
+    '../libs/a, ../libs/b',
+  ],
+  ['to folders that are watched', { watch: ['.', '../libs'] }, { 'tsconfig.json': base }, undefined],
+  [
+    'to folders that are ignored on purpose',
+    { ignore: ['libs'], watch: ['.', '..'] },
+    { 'tsconfig.json': base },
+    undefined,
+  ],
+  ['and what the program loads is watched', { deps: true }, { 'tsconfig.json': base }, undefined],
+])('a line tells where a tsconfig leads imports %s', async (_, settings, files, expected) => {
+  await using project = createProject({
+    'api/tsconfig.json': '{"extends": "../tsconfig.json"}',
+    'api/src/main.ts': '',
+    'libs/a/src/index.ts': '',
+    'libs/b/src/index.ts': '',
+    ...files,
+  });
+  const loaded = loadGiven({ script: 'src/main.ts', cwd: project.at('api'), ...settings }, project.path);
+  const command = createCommand({ script: project.at('api/src/main.ts'), extensions: ['ts'] });
+  const { filter } = await planWatch(loaded, command);
+  const plan = {
+    ...planRun({ loaded: loadGiven({ exec: 'x' }, project.path), program: [], nodeArgs: [] }),
+    loaded,
+    command,
+  };
+  const remedy = '--deps watches what the program loads';
+  expect(remarksOn(filter, plan, [project.at('api/src/main.ts')])).toEqual(
+    expected === undefined ? [] : [`tsconfig.json leads imports to ${expected}, where no file is watched · ${remedy}`],
+  );
+});
