@@ -57,8 +57,9 @@ const table: Readonly<Record<Subcommand['group'], Readonly<Record<string, Row>>>
       load: () => import('./init.ts'),
     },
     config: {
-      usage: '',
-      help: 'Shows the settings in force, in the form of a .watchrc, and where they come from.',
+      usage: '[options]',
+      help: 'Shows the settings that differ from the defaults, in the form of a .watchrc, and where they come from.',
+      options: { '--all': 'show all settings in force' },
       load: () => import('./show-config.ts'),
     },
     explain: {

@@ -7,9 +7,9 @@ import { cli, type DevwatchOptions, runDevwatch, startDevwatch } from '../suppor
 import { dialHome, openHome } from '../support/home.ts';
 import { createProject } from '../support/project.ts';
 
-/** Returns the settings that `devwatch config` prints. */
+/** Returns the settings that `devwatch config --all` prints. */
 async function settingsIn(cwd: string, ...args: string[]): Promise<Record<string, unknown>> {
-  const { code, stdout } = await runDevwatch([...args, 'config'], { cwd });
+  const { code, stdout } = await runDevwatch([...args, 'config', '--all'], { cwd });
   expect(code).toBe(0);
   return JSON.parse(stdout) as Record<string, unknown>;
 }
@@ -171,21 +171,32 @@ test.each([
 
 // config
 
+const hint = 'devwatch: only what differs from the defaults · devwatch config --all shows all settings\n';
+
 test('devwatch config prints JSON to stdout, and its sources to stderr', async () => {
   await using project = createProject({ '.watchrc': '{\n  // mine\n  "delay": "2s", "ext": "ts",\n}' });
   const { code, stdout, stderr } = await runDevwatch(['--delay', '3s', '-q', 'config'], { cwd: project.path });
   expect(code).toBe(0);
-  expect(JSON.parse(stdout)).toMatchObject({ delay: 3000, ext: ['ts'], quiet: true, killTimeout: 5000 });
+  expect(JSON.parse(stdout)).toEqual({ delay: 3000, ext: ['ts'], quiet: true });
+  expect(stderr).toBe(`devwatch: settings from ${project.at('.watchrc')}\n${hint}`);
+});
+
+test('devwatch config --all also prints the settings that have their default values', async () => {
+  await using project = createProject({ '.watchrc': '{"delay": "2s"}' });
+  const { stdout, stderr } = await runDevwatch(['config', '--all'], { cwd: project.path });
+  expect(JSON.parse(stdout)).toMatchObject({ delay: 2000, killTimeout: 5000 });
   expect(stderr).toBe(`devwatch: settings from ${project.at('.watchrc')}\n`);
 });
 
 test('devwatch config reports that there is no settings file, or that it is that of nodemon', async () => {
   await using project = createProject();
   const said = async (): Promise<string> => (await runDevwatch(['config'], { cwd: project.path })).stderr;
-  expect(await said()).toBe('devwatch: no settings file\n');
+  expect(await said()).toBe(
+    'devwatch: no settings file\ndevwatch: all settings have their default values · devwatch config --all shows them\n',
+  );
   project.write('nodemon.json', '{"verbose": true, "cwd": "."}');
   expect(await said()).toBe(
-    'devwatch: settings from nodemon.json · not taken over: "cwd" (devwatch init prints why)\n',
+    `devwatch: settings from nodemon.json · not taken over: "cwd" (devwatch init prints why)\n${hint}`,
   );
 });
 
