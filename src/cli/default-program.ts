@@ -1,25 +1,28 @@
 import path from 'node:path';
-import { requireTrusted } from '../config/settings-file.ts';
+import { inspectText } from '../config/settings-file.ts';
 import { realHost } from '../process/launch/host.ts';
-import { readManifest } from '../process/launch/packages.ts';
+import { parseManifest } from '../process/launch/packages.ts';
 import { findScript } from '../process/launch/search.ts';
 import { toolName } from '../process/launch/tools.ts';
 import { readRunnerWords } from '../process/launch/typescript-runners.ts';
 import { unwrap } from '../process/launch/wrappers.ts';
 import { simpleCommandOf } from '../process/shell-line.ts';
 
+const remedy = 'name the program yourself: devwatch server.js';
+
 /**
  * Returns the program of a folder where nothing names one: `main` in package.json, its `start` script if that is a
  * plain command for Node, or the index of the folder, or a `main` that has not been built yet; no words if there is none
  * of these.
  *
- * @param runsNothing a package.json that another user could have written is read as well
+ * @param runsNothing files that another user could have written are read as well
  * @throws UsageError if there is such a one
  */
 export function defaultProgram(folder: string, runsNothing = false): readonly string[] {
-  const { main, scripts } = readManifest(folder, realHost) ?? {};
+  const manifest = inspectText(path.join(folder, 'package.json'), remedy);
+  const { main, scripts } = parseManifest(manifest?.text) ?? {};
   const isUsed = [main, scripts].some((field) => field !== undefined);
-  if (isUsed && !runsNothing) requireTrusted(path.join(folder, 'package.json'));
+  if (isUsed && !runsNothing) manifest?.requireTrust();
   const entry = typeof main === 'string' && main !== '' ? main : undefined;
   const found = entry === undefined ? undefined : findScript(entry, folder, realHost);
   if (found !== undefined) return [found.word];
@@ -29,6 +32,7 @@ export function defaultProgram(folder: string, runsNothing = false): readonly st
   const words = typeof start === 'string' ? nodeWordsOf(start) : undefined;
   if (words !== undefined) return words;
   const index = findScript('.', folder, realHost);
+  if (index !== undefined && !runsNothing) inspectText(index.file, remedy)?.requireTrust();
   if (index !== undefined) return [path.relative(folder, index.file)];
   return entry === undefined ? [] : [entry];
 }

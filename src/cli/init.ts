@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Converted, fromNodemon } from '../config/nodemon.ts';
-import { type Document, readDocument, requireTrusted } from '../config/settings-file.ts';
+import { type Document, inspectText, readDocument } from '../config/settings-file.ts';
 import { realHost } from '../process/launch/host.ts';
 import { findScript } from '../process/launch/search.ts';
 import { attempt, codeOf, UsageError } from '../shared/errors.ts';
@@ -138,7 +138,7 @@ import(process.argv[1]).then(
 
 /** Loads a module with settings of pm2, in a process of its own: it may do anything. @throws UsageError if it cannot be loaded */
 function load(file: string, name: string): unknown {
-  requireTrusted(file);
+  inspectText(file, 'chown it, or convert a copy')?.requireTrust();
   print(`running ${name} to read its settings, as pm2 does`);
   const { output, status, signal } = spawnSync(process.execPath, ['-e', printer, pathToFileURL(file).href], {
     encoding: 'utf8',

@@ -4,9 +4,15 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { Node, ParseError } from 'jsonc-parser';
 import { didYouMean } from '../shared/did-you-mean.ts';
-import { codeOf, UsageError } from '../shared/errors.ts';
+import { attempt, codeOf, UsageError } from '../shared/errors.ts';
 import { withOpenFile } from '../shared/file-ownership.ts';
-import { foreignFlaw, isForeign, ownersOfFolder, ownersOfProject } from '../shared/project-owners.ts';
+import {
+  canEverybodyReplace,
+  foreignFlaw,
+  isForeign,
+  ownersOfFolder,
+  ownersOfProject,
+} from '../shared/project-owners.ts';
 import { require } from '../shared/require.ts';
 import { workingFolder } from '../shared/working-folder.ts';
 import { readValue, show, ValueError } from './option-kinds.ts';
@@ -76,7 +82,7 @@ function readFile(file: string, onDistrust: (problem: string) => void): string {
       if (!stats.isFile()) throw problem('is not a regular file');
       const size = Math.ceil((stats.size / maxFileBytes) * 10) / 10;
       if (size > 1) throw problem(`has ${size} MB; a settings file has at most 1 MB`);
-      const distrust = distrustOf(file, stats);
+      const distrust = distrustOf(file, stats, 'chown it, or use --config with a copy');
       if (distrust !== undefined) onDistrust(`${shown(file)}: ${distrust}`);
       return fs.readFileSync(descriptor);
     });
@@ -97,30 +103,51 @@ function readFile(file: string, onDistrust: (problem: string) => void): string {
   throw problem('is not a text file in UTF-8');
 }
 
-/** @throws UsageError if a file that contains commands to run could have been written by another user */
-export function requireTrusted(file: string): void {
-  const distrust = withOpenFile(file, (_, stats) => distrustOf(file, stats));
-  if (distrust !== undefined) throw new UsageError(`${shown(file)}: ${distrust}`);
+/** The text of a file, and why it cannot be trusted. */
+export interface InspectedText {
+  readonly text: string;
+  /** @throws UsageError if another user could have written it */
+  requireTrust(): void;
+}
+
+/**
+ * Reads a file that names what runs, or is itself run, without being one of settings. Undefined if it cannot be read, or is
+ * no regular file. Its mode does not matter where everybody can replace it, as in a container with umask 000.
+ *
+ * @param remedy says what to do if it belongs to another user
+ */
+export function inspectText(file: string, remedy: string): InspectedText | undefined {
+  return attempt(() =>
+    withOpenFile(file, (descriptor, stats) => {
+      if (!stats.isFile()) return undefined;
+      const distrust = distrustOf(file, stats, remedy, !canEverybodyReplace(path.dirname(file)));
+      return {
+        text: fs.readFileSync(descriptor, 'utf8'),
+        requireTrust() {
+          if (distrust !== undefined) throw new UsageError(`${shown(file)}: ${distrust}`);
+        },
+      };
+    }),
+  );
 }
 
 /**
  * Returns why a file that contains commands to run cannot be trusted: another user could have put it there, or a link to it.
  * Those who decide what is in the folder can run commands in it anyway.
  */
-function distrustOf(file: string, stats: fs.Stats): string | undefined {
+function distrustOf(file: string, stats: fs.Stats, remedy: string, modeMatters = true): string | undefined {
   const folder = path.dirname(file);
   // The owner of package.json does not vouch for it, except to root, in a container over files of a user.
   const isVouched = path.basename(file) !== 'package.json' || process.geteuid?.() === 0;
   const owners = isVouched ? ownersOfProject(folder) : ownersOfFolder(folder);
   const link = fs.lstatSync(file);
   if (link.isSymbolicLink() && isForeign(link.uid, owners)) {
-    return `is a link of another user (uid ${link.uid}) to commands to run · use --config with a file of yours`;
+    return `is a link of another user (uid ${link.uid}) to commands to run · ${remedy}`;
   }
   const flaw = foreignFlaw(file, stats, owners);
-  if (flaw === 'owner') {
-    return `belongs to another user (uid ${stats.uid}) and contains commands to run · chown it, or use --config with a copy`;
-  }
-  return flaw && `is writable by every user and contains commands to run · chmod o-w ${shown(file)}`;
+  if (flaw === 'owner') return `belongs to another user (uid ${stats.uid}) and contains commands to run · ${remedy}`;
+  if (flaw !== 'mode' || !modeMatters) return undefined;
+  return `is writable by every user and contains commands to run · chmod o-w ${shown(file)}`;
 }
 
 function refuseDeepNesting(file: string, text: string): void {

@@ -69,5 +69,5 @@ export function isOfProject(folder: string, project: string): boolean {
   return found === 'none' || (found === 'mode' && canEverybodyReplace(project));
 }
 
-/** In a folder with the sticky bit, such as /tmp, nobody can replace the files of others. */
-const canEverybodyReplace = (folder: string): boolean => (fs.statSync(folder).mode & 0o1002) === 0o002;
+/** Whether everybody can replace the files in a folder. With the sticky bit, as in /tmp, nobody can replace those of others. */
+export const canEverybodyReplace = (folder: string): boolean => (fs.statSync(folder).mode & 0o1002) === 0o002;

@@ -23,8 +23,11 @@ export function packageFolder(
 }
 
 /** Returns the package.json of a folder; undefined if it is missing or broken. */
-export function readManifest(folder: string, files: Files): Manifest | undefined {
-  const text = files.read(path.join(folder, 'package.json'));
+export const readManifest = (folder: string, files: Files): Manifest | undefined =>
+  parseManifest(files.read(path.join(folder, 'package.json')));
+
+/** Returns the fields in the text of a package.json; undefined if it is missing or broken. */
+export function parseManifest(text: string | undefined): Manifest | undefined {
   if (text === undefined) return undefined;
   return attempt(() => {
     const fields: unknown = JSON.parse(text);

@@ -1,4 +1,5 @@
-import { expect, test } from 'vitest';
+import fs from 'node:fs';
+import { describe, expect, test } from 'vitest';
 import { defaultProgram } from '../../../src/cli/default-program.ts';
 import { createProject } from '../../support/project.ts';
 
@@ -25,4 +26,27 @@ test.each<[what: string, files: Files, words: readonly string[]]>([
 ])('a folder runs %s', async (_, files, words) => {
   await using project = createProject(files);
   expect(defaultProgram(project.path)).toEqual(words);
+});
+
+describe.runIf(process.geteuid?.() === 0)('a folder in which everybody can create files', () => {
+  const other = 65_534;
+
+  test.each<[string, Files, string]>([
+    ['package.json', manifest({ main: 'a.js' }), 'package.json'],
+    ['package.json with a start script', start('node b.js'), 'package.json'],
+    ['index.js', { 'index.js': '' }, 'index.js'],
+  ])('does not run what %s of another user says', async (_, files, foreign) => {
+    await using project = createProject({ 'a.js': '', ...files });
+    fs.chownSync(project.at(foreign), other, other);
+    fs.chmodSync(project.path, 0o1777);
+    expect(() => defaultProgram(project.path)).toThrow(/belongs to another user \(uid 65534\) and contains commands/);
+    expect(defaultProgram(project.path, true)).not.toEqual([]);
+  });
+
+  test('runs what files of this user say, whatever their mode, as in a container with umask 000', async () => {
+    await using project = createProject({ ...manifest({ main: 'a.js' }), 'a.js': '' });
+    fs.chmodSync(project.at('package.json'), 0o666);
+    fs.chmodSync(project.path, 0o777);
+    expect(defaultProgram(project.path)).toEqual(['a.js']);
+  });
 });

@@ -423,7 +423,7 @@ test.runIf(isRoot)('refuses a link of another user, even to a file of this one',
   expect(load(project).file).toBe(project.at('.watchrc'));
   fs.lchownSync(project.at('.watchrc'), nobody, nobody);
   expect(refusal(() => load(project))).toBe(
-    `${project.at('.watchrc')}: is a link of another user (uid 65534) to commands to run · use --config with a file of yours`,
+    `${project.at('.watchrc')}: is a link of another user (uid 65534) to commands to run · chown it, or use --config with a copy`,
   );
 });
 
