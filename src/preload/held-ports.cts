@@ -4,17 +4,18 @@
  * end of this run, and sends itself the stop signal when the requests in flight have been answered.
  */
 
+import type { Address, addressOf as AddressOf, isBlocked as IsBlocked, ListenArgs } from './addresses.cts';
 import type { isInspected as IsInspected } from './debugger.cts';
-import type { listenLate as ListenLate } from './late-handle.cts';
+import type { listenLate as ListenLate, listenWhenVacated as ListenWhenVacated } from './late-handle.cts';
 import type { receiveMessages as ReceiveMessages } from './messages.cts';
 import type { describeOpenWork as DescribeOpenWork } from './open-work.cts';
 import type { ActivatedSocket, Channel, Drain, HeldSocket, HoldOrders } from './protocol.ts' with {
   'resolution-mode': 'import',
 };
-import type { refuseConnections as RefuseConnections } from './refused-connections.cts';
 import type { factsOf as FactsOf, nameOf as NameOf, rememberName as RememberName } from './server-facts.cts';
 import type { Slots as SlotsClass } from './slots.cts';
-import type { milliseconds as Milliseconds, Traffic as TrafficClass } from './traffic.cts';
+import type { Traffic as TrafficClass } from './traffic.cts';
+import type { UnclaimedSockets as UnclaimedSocketsClass } from './unclaimed-sockets.cts';
 import type {
   closeKeepingFile as CloseKeepingFile,
   fileIdentityOf as FileIdentityOf,
@@ -22,15 +23,19 @@ import type {
 } from './unix-socket-files.cts';
 
 const net = require('node:net') as NetInternals & typeof import('node:net');
-const { Traffic, milliseconds } = require('./traffic.cjs') as {
-  Traffic: typeof TrafficClass;
-  milliseconds: typeof Milliseconds;
+const { Traffic } = require('./traffic.cjs') as { Traffic: typeof TrafficClass };
+const { UnclaimedSockets } = require('./unclaimed-sockets.cjs') as { UnclaimedSockets: typeof UnclaimedSocketsClass };
+const { addressOf, isBlocked } = require('./addresses.cjs') as {
+  addressOf: typeof AddressOf;
+  isBlocked: typeof IsBlocked;
 };
 const { isInspected } = require('./debugger.cjs') as { isInspected: typeof IsInspected };
 const { Slots } = require('./slots.cjs') as { Slots: typeof SlotsClass };
-const { listenLate } = require('./late-handle.cjs') as { listenLate: typeof ListenLate };
+const { listenLate, listenWhenVacated } = require('./late-handle.cjs') as {
+  listenLate: typeof ListenLate;
+  listenWhenVacated: typeof ListenWhenVacated;
+};
 const { receiveMessages } = require('./messages.cjs') as { receiveMessages: typeof ReceiveMessages };
-const { refuseConnections } = require('./refused-connections.cjs') as { refuseConnections: typeof RefuseConnections };
 const { factsOf, nameOf, rememberName } = require('./server-facts.cjs') as {
   factsOf: typeof FactsOf;
   nameOf: typeof NameOf;
@@ -57,26 +62,12 @@ interface ListeningServer extends Server {
   _unref?: boolean;
 }
 
-type ListenArgs = [address: string | null, port: number, type: number, backlog: number, fd?: number, flags?: number];
 type Listen = (this: ListeningServer, ...args: ListenArgs) => void;
 
 interface NetInternals {
   readonly Server: { readonly prototype: { _listen2: Listen } };
   /** `cluster` uses it as well. */
   _createServerHandle(address: null, port: null, addressType: null, fd: number): Handle | number;
-}
-
-/** The address that a server is to listen on. */
-interface Address {
-  readonly port: number;
-  /** The address; undefined for all of them, and for a Unix socket. */
-  readonly host: string | undefined;
-  /** The path of a Unix socket. */
-  readonly file: string | undefined;
-  /** Equal for two servers that the same socket can serve. */
-  readonly key: string;
-  /** The socket has none of the options (such as `reusePort`) that a duplicate would not share. */
-  readonly canBeHeld: boolean;
 }
 
 /** A socket on which the program listens. */
@@ -99,10 +90,6 @@ interface Orders {
   readonly asksForOpenWork?: true;
 }
 
-/** Servers start within this time of each other; an inherited socket that is unclaimed by then is released. */
-const claimTimeoutMs = 500;
-/** The same for a program that does not listen at all. */
-const firstClaimTimeoutMs = 30_000;
 /** The longest interval that Node can time. */
 const maxTimerMs = 2 ** 31 - 1;
 
@@ -120,25 +107,25 @@ class HeldPorts {
   /** Undefined while the program has no server. */
   #traffic: TrafficClass | undefined;
   readonly #slots: SlotsClass;
+  readonly #unclaimed: UnclaimedSocketsClass;
   #activated: readonly ActivatedSocket[];
-  /** Sockets of the run before on which this one does not listen yet. */
-  #unclaimed: readonly HeldSocket[] = [];
-  #endRefusal: () => void = () => {};
   /** Undefined until it is needed: a program that does not listen gets no further handle. */
   #canReceive: boolean | undefined;
   #isDraining = false;
   #serial = 0;
-  #releaseTimer: NodeJS.Timeout | undefined;
-  /** When the program began, when its first server began to listen, and when the latest one did. */
-  #beganAt = 0;
-  #firstAt: number | undefined;
-  #latestAt = 0;
 
   constructor(orders: HoldOrders, channel: Channel) {
     this.#orders = orders;
     this.#channel = channel;
     this.#activated = orders.activated;
     this.#slots = new Slots(orders.slots);
+    this.#unclaimed = new UnclaimedSockets({
+      refusesConnections: orders.refusesConnections,
+      close: ({ slot, id }) => {
+        this.#slots.empty(slot);
+        channel.send({ type: 'unclaimed', id });
+      },
+    });
     const { prototype } = net.Server;
     prototype._listen2 = new Proxy(prototype._listen2, { apply: this.#listen });
     if (orders.isPinged) this.#canReceiveMessages();
@@ -146,18 +133,13 @@ class HeldPorts {
 
   /** Does in advance what a start with sockets of the run before needs. */
   warmUp(): void {
-    if (this.#orders.refusesConnections) refuseConnections(() => [])();
+    this.#unclaimed.warmUp();
   }
 
   /** @param held the sockets of the run before, if they were not known when this process was started */
   onBegin(held: readonly HeldSocket[] = this.#orders.held): void {
-    this.#beganAt = milliseconds();
-    this.#unclaimed = held;
     for (const { slot } of held) this.#slots.claim(slot);
-    if (held.length > 0 && this.#orders.refusesConnections) {
-      this.#endRefusal = refuseConnections(() => this.#unclaimed);
-    }
-    this.#releaseWhenDue();
+    this.#unclaimed.begin(held);
   }
 
   /** Runs in place of `_listen2`. The proxy calls it directly: another function would be seen in stack traces. */
@@ -168,14 +150,15 @@ class HeldPorts {
       return;
     }
     const address = addressOf(args);
-    const held = this.#claim(address);
+    const held = this.#unclaimed.claim(address);
     if (held !== undefined) {
       this.#listenLate(listen, server, args, held);
       return;
     }
     const activated = this.#claimActivated(address);
-    if (activated === undefined) this.#releaseRivals(address);
-    else server._handle = handleOf(activated);
+    if (activated === undefined) {
+      if (this.#listenBeside(listen, server, args, address)) return;
+    } else server._handle = handleOf(activated);
     Reflect.apply(listen, server, args);
     const handle = server._handle as Handle | null | undefined;
     if (handle === null || handle === undefined) this.#reportAddressInUse(server);
@@ -189,21 +172,23 @@ class HeldPorts {
       onListening: (handle) => this.#onListening(server, handle, addressOf(args), held),
       // The run before was killed before it could send the socket.
       onMissing: () => {
-        this.#release(held);
+        this.#unclaimed.release(held);
         this.#listen(listen, server, args);
       },
-      onClosed: () => this.#release(held),
+      onClosed: () => this.#onUnused(held, args),
     });
+    if (held.connectionKey !== undefined) server._connectionKey = held.connectionKey;
   }
 
-  /** Returns the socket of the run before for this address, if there is one. */
-  #claim({ key, file, canBeHeld }: Address): HeldSocket | undefined {
-    if (!canBeHeld) return undefined;
-    const held = this.#unclaimed.find(
-      (one) => one.key === key && (one.path === undefined || one.path === fileIdentityOf(file)),
-    );
-    if (held !== undefined) this.#forget(held);
-    return held;
+  /** The program has closed a server at once: on a port it may only have asked whether that is free. */
+  #onUnused(held: HeldSocket, args: ListenArgs): void {
+    const { file } = addressOf(args);
+    if (file === undefined) {
+      this.#unclaimed.putBack(held);
+    } else {
+      removeFile(file);
+      this.#unclaimed.release(held);
+    }
   }
 
   /** Returns a socket by port or path alone: whatever address it has, no other socket could be bound there. */
@@ -215,12 +200,26 @@ class HeldPorts {
     return activated;
   }
 
-  /** Releases sockets of the run before on the same port or path but another address, which would block the bind. */
-  #releaseRivals({ port, file }: Address): void {
-    for (const one of this.#unclaimed) {
-      const isRival = one.name === undefined ? one.key.split(' ')[1] === file : one.name.port === port;
-      if (isRival) this.#release(one);
-    }
+  /** Listens at an address that sockets of the run before block. Returns false if Node itself can listen there. */
+  #listenBeside(listen: Listen, server: ListeningServer, args: ListenArgs, address: Address): boolean {
+    const { port, host = '::' } = address;
+    const vacate = (): void => this.#unclaimed.releaseRivals(address);
+    const isUnix = address.file !== undefined;
+    if (!this.#unclaimed.hasRivals(address) || (!isUnix && !isBlocked(args))) return false;
+    const again = (): void => Reflect.apply(listen, server, args);
+    // Its own connections have to reach the new server at once.
+    const settle =
+      isUnix || !this.#orders.refusesConnections
+        ? undefined
+        : listenWhenVacated(server, again, [host, port, args[5] ?? 0], {
+            vacate,
+            onListening: (handle) => this.#onListening(server, handle, address),
+            onTaken: () => this.#listen(listen, server, args),
+          });
+    if (settle === undefined) vacate();
+    else this.#unclaimed.onConnect(port, settle);
+    if (settle !== undefined && args[0] === null) server._connectionKey = `6::::${port}`;
+    return settle !== undefined;
   }
 
   /** A program that handles the error may exit by itself, with any code (Express 5 does). Only watches the error. */
@@ -252,15 +251,12 @@ class HeldPorts {
       }
       this.#track(handle, { id, file, slot, isKept: slot !== undefined, hasOwnFile: true });
     } else if ('slot' in source) {
-      if (source.connectionKey !== undefined) server._connectionKey = source.connectionKey;
       this.#track(handle, { id, file, slot: source.slot, isKept: true, hasOwnFile: false });
     } else {
       this.#track(handle, { id, file: undefined, slot: undefined, isKept: canKeep, hasOwnFile: false });
     }
     this.#channel.send({ type: 'listens', id, key, path: file, host, ...factsOf(server, name?.port) });
-    this.#latestAt = milliseconds();
-    this.#firstAt ??= this.#latestAt;
-    this.#releaseWhenDue();
+    this.#unclaimed.onListening();
   }
 
   /** Tracks the socket of a server. When the program closes it, its port is free at once, as without devwatch. */
@@ -325,45 +321,6 @@ class HeldPorts {
       if (signalsItself) Reflect.apply(this.#kill, process, [process.pid, signal]);
     });
   }
-
-  /** Releases each inherited socket that is unclaimed when its time is over. */
-  #releaseWhenDue(): void {
-    clearTimeout(this.#releaseTimer);
-    const now = milliseconds();
-    for (const one of this.#unclaimed) if (this.#dueAt(one) <= now) this.#release(one);
-    if (this.#unclaimed.length === 0) return;
-    const next = Math.min(...this.#unclaimed.map((one) => this.#dueAt(one)));
-    this.#releaseTimer = setTimeout(() => this.#releaseWhenDue(), Math.ceil(next - now)).unref();
-  }
-
-  /**
-   * The time at which a socket is released: it may take twice as long as in the run before, from the first server and
-   * from the begin. A server that is new, such as one on a neighbouring port, may be the first.
-   */
-  #dueAt({ lagMs = 0, ageMs = 0 }: HeldSocket): number {
-    if (this.#firstAt === undefined) return this.#beganAt + firstClaimTimeoutMs;
-    const untilMs = Math.min(2 * lagMs + claimTimeoutMs, firstClaimTimeoutMs);
-    const sinceBegin = Math.min(2 * ageMs + claimTimeoutMs, firstClaimTimeoutMs);
-    return Math.max(this.#firstAt + untilMs, this.#latestAt + claimTimeoutMs, this.#beganAt + sinceBegin);
-  }
-
-  /** Closes a socket of the run before. */
-  #release(held: HeldSocket): void {
-    this.#forget(held);
-    this.#slots.empty(held.slot);
-    this.#channel.send({ type: 'unclaimed', id: held.id });
-  }
-
-  #forget(held: HeldSocket): void {
-    this.#unclaimed = this.#unclaimed.filter((other) => other !== held);
-    if (this.#unclaimed.length === 0) this.#endRefusal();
-  }
-}
-
-function addressOf([address, port, type, , , flags = 0]: ListenArgs): Address {
-  const name = address ?? undefined;
-  const [file, host] = type === -1 ? [name, undefined] : [undefined, name];
-  return { port, host, file, key: `${type} ${address} ${port} ${flags}`, canBeHeld: flags <= 1 };
 }
 
 function handleOf({ descriptor }: ActivatedSocket): Handle | null {

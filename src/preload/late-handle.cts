@@ -1,7 +1,10 @@
 /**
- * Lets a server listen on a socket that arrives in the next turn of the event loop. Until then a placeholder is the
- * server's handle: the program sees a server that listens, with its address, which it may close. The event `listening`
- * is emitted when the socket has arrived; without devwatch it would be emitted earlier in the same turn.
+ * Lets a server listen later than it asks for. Until then a placeholder is its handle: the program sees a server that
+ * listens, with its address, which it may close.
+ *
+ * No connection is accepted before the event `listening` has been handled. Programs listen on a port to find out whether
+ * it is free, and close the server then (get-port, portfinder, detect-port): the connections that wait for the program
+ * are not theirs.
  */
 
 import type { reach as Reach } from './node-bindings.cts';
@@ -12,6 +15,8 @@ const { reach } = require('./node-bindings.cjs') as { reach: typeof Reach };
 /** libuv's handle of a server. */
 interface ServerHandle {
   onconnection: unknown;
+  bind(address: string, port: number, flags?: number): number;
+  bind6(address: string, port: number, flags?: number): number;
   close(done?: () => void): void;
   hasRef(): boolean;
   unref(): void;
@@ -27,41 +32,54 @@ interface Bindings {
 }
 
 interface Arrival {
+  /** The server accepts connections. */
+  onListening(handle: ServerHandle): void;
+  /** The program has closed the server before it accepted a connection. */
+  onClosed(): void;
   /** Requests the socket; the returned function cancels. */
   take(onTaken: (handle: object | undefined) => void): () => void;
-  /** The server listens on the socket. */
-  onListening(handle: ServerHandle): void;
   /** There is no socket: the server has no handle any more. */
   onMissing(): void;
-  /** The program has closed the server before the socket arrived. */
-  onClosed(): void;
 }
 
+interface Vacancy {
+  /** Makes the address free. The program has not closed the server. */
+  vacate(): void;
+  /** The server accepts connections. */
+  onListening(handle: ServerHandle): void;
+  /** The address was not free: the server has no handle any more. */
+  onTaken(): void;
+}
+
+type Address = readonly [host: string, port: number, flags: number];
+
+type Server = { _handle: object | null };
+
+/** Taken before the program can replace it. */
+const nextTurn = setImmediate;
+
 /**
+ * Lets a server listen on a socket that arrives in the next turn of the event loop. The event `listening` is emitted when
+ * it has arrived; without devwatch it would be emitted earlier in the same turn.
+ *
  * @param listen begins to listen on the handle that the server has, as Node does
  * @param name the socket's name; undefined for a Unix socket
  */
-function listenLate(
-  server: { _handle: object | null },
-  listen: () => void,
-  name: SocketName | undefined,
-  arrival: Arrival,
-): void {
-  const placeholder = createHandle(name !== undefined);
-  if (placeholder === undefined) {
+function listenLate(server: Server, listen: () => void, name: SocketName | undefined, arrival: Arrival): void {
+  const place = createPlaceholder(name, () => {
+    cancel();
+    arrival.onClosed();
+  });
+  if (place === undefined) {
     arrival.onMissing();
     return;
   }
-  let requestedBacklog = 0;
-  let requestedMode: number | undefined;
-  const close = (done?: () => void): void => {
-    Reflect.deleteProperty(placeholder, 'close');
-    placeholder.close(done);
-  };
+  const { placeholder, wanted, release } = place;
   const cancel = arrival.take((socket) => {
     if (server._handle === placeholder) server._handle = null;
+    release();
     if (socket === undefined) {
-      close();
+      placeholder.close();
       arrival.onMissing();
       return;
     }
@@ -70,26 +88,86 @@ function listenLate(
     for (const key of Object.getOwnPropertySymbols(placeholder)) handle[key] = placeholder[key];
     handle.onconnection = placeholder.onconnection;
     if (!placeholder.hasRef()) handle.unref();
-    if (requestedMode !== undefined) handle.fchmod?.(requestedMode);
-    close();
+    if (wanted.mode !== undefined) handle.fchmod?.(wanted.mode);
+    placeholder.close();
     server._handle = handle;
-    handle.listen(requestedBacklog);
-    arrival.onListening(handle);
+    let isClosed = false;
+    handle.close = (done) => {
+      isClosed = true;
+      Reflect.deleteProperty(handle, 'close');
+      handle.close(done);
+      arrival.onClosed();
+    };
+    nextTurn(() => {
+      if (isClosed) return;
+      Reflect.deleteProperty(handle, 'close');
+      handle.listen(wanted.backlog);
+      arrival.onListening(handle);
+    });
     for (const args of ticks) process.nextTick(...args);
   });
+  server._handle = placeholder;
+  const ticks = deferTicks(listen);
+}
+
+/**
+ * Lets a server listen at an address that is free as soon as it is vacated. If the program closes the server in the event
+ * `listening`, it need not be.
+ *
+ * @param listen begins to listen on the handle that the server has, as Node does
+ * @returns a function that lets the server listen at once; undefined if that is not possible
+ */
+function listenWhenVacated(
+  server: Server,
+  listen: () => void,
+  [host, port, flags]: Address,
+  vacancy: Vacancy,
+): (() => void) | undefined {
+  const isV6 = host.includes(':');
+  let isSettled = false;
+  const place = createPlaceholder({ address: host, family: isV6 ? 'IPv6' : 'IPv4', port }, () => {
+    isSettled = true;
+  });
+  if (place === undefined) return undefined;
+  const { placeholder, wanted, release } = place;
+  server._handle = placeholder;
+  listen();
+  const settle = (): void => {
+    if (isSettled) return;
+    isSettled = true;
+    release();
+    vacancy.vacate();
+    const error = isV6 ? placeholder.bind6(host, port, flags) : placeholder.bind(host, port);
+    if (error === 0 && placeholder.listen(wanted.backlog) === 0) {
+      vacancy.onListening(placeholder);
+      return;
+    }
+    if (server._handle === placeholder) server._handle = null;
+    placeholder.close();
+    vacancy.onTaken();
+  };
+  nextTurn(settle);
+  return settle;
+}
+
+/** Creates a handle that seems to listen. `wanted`: what was asked of it; `release` makes it an ordinary handle. */
+function createPlaceholder(name: SocketName | undefined, onClosed: () => void) {
+  const placeholder = createHandle(name !== undefined);
+  if (placeholder === undefined) return undefined;
+  const wanted: { backlog: number; mode?: number } = { backlog: 0 };
   const overrides: Partial<ServerHandle> = {
     listen(backlog) {
-      requestedBacklog = backlog;
+      wanted.backlog = backlog;
       return 0;
     },
     fchmod(mode) {
-      requestedMode = mode;
+      wanted.mode = mode;
       return 0;
     },
     close(done) {
-      cancel();
-      close(done);
-      arrival.onClosed();
+      release();
+      placeholder.close(done);
+      onClosed();
     },
   };
   if (name !== undefined) {
@@ -98,8 +176,10 @@ function listenLate(
       return 0;
     };
   }
-  server._handle = Object.assign(placeholder, overrides);
-  const ticks = deferTicks(listen);
+  const release = (): void => {
+    for (const key of Object.keys(overrides)) Reflect.deleteProperty(placeholder, key);
+  };
+  return { placeholder: Object.assign(placeholder, overrides), wanted, release };
 }
 
 type Tick = [callback: (...args: unknown[]) => void, ...args: unknown[]];
@@ -128,6 +208,6 @@ function createHandle(isTcp: boolean): ServerHandle | undefined {
   });
 }
 
-export type { listenLate };
+export type { listenLate, listenWhenVacated };
 
-module.exports = { listenLate };
+module.exports = { listenLate, listenWhenVacated };

@@ -30,16 +30,18 @@ const refusedPath = '\0devwatch refuses';
 /**
  * Begins to refuse connections, for which the kernel itself is made to refuse them: the program sees the same errors.
  *
- * @param held returns the sockets on which the program does not listen
+ * @param held returns the sockets on which the program does not listen; `port`: it is about to connect there
  * @returns a function that ends it
  */
-function refuseConnections(held: () => readonly HeldSocket[]): () => void {
+function refuseConnections(held: (port?: number) => readonly HeldSocket[]): () => void {
   const undos = reach((binding: Bindings) => {
     const { prototype: tcp } = binding('tcp_wrap').TCP;
     const { prototype: pipe } = binding('pipe_wrap').Pipe;
     const byPort = (connect: Connect): Connect =>
       function (request, address, port) {
-        const isRefused = held().some(({ name, key }) => name?.port === port && reaches(address, name.address, key));
+        const isRefused = held(port).some(
+          ({ name, key }) => name?.port === port && reaches(address, name.address, key),
+        );
         return connect.call(this, request, address, isRefused ? refusedPort : port);
       };
     const byPath = (connect: Connect): Connect =>

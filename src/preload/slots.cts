@@ -17,6 +17,7 @@ interface Pipe {
   open(descriptor: number): number;
   readStart(): number;
   readStop(): number;
+  ref(): void;
   unref(): void;
   writeUtf8String(request: object, text: string, handle: object): number;
 }
@@ -34,6 +35,7 @@ class Slots {
   readonly #ends: readonly SlotEnds[];
   readonly #used = new Set<number>();
   readonly #senders = new Map<number, Pipe>();
+  readonly #receivers = new Map<number, Pipe>();
 
   constructor(ends: readonly SlotEnds[]) {
     this.#ends = ends;
@@ -68,11 +70,12 @@ class Slots {
    */
   take(slot: number, onTaken: (handle: object | undefined) => void): () => void {
     const { into, out } = this.#ends[slot] ?? { into: -1, out: -1 };
-    const pipe = openPipe(out);
+    const pipe = this.#receivers.get(slot) ?? openPipe(out);
     if (pipe === undefined) {
       const immediate = setImmediate(onTaken, undefined);
       return () => clearImmediate(immediate);
     }
+    this.#receivers.set(slot, pipe);
     // Also ends the wait if the slot is empty. A read ends behind the first socket.
     fs.writeSync(into, endByte);
     pipe.onread = () => {
@@ -85,6 +88,7 @@ class Slots {
       }
       onTaken(handle);
     };
+    pipe.ref();
     pipe.readStart();
     return () => {
       pipe.readStop();

@@ -25,10 +25,27 @@ const probe = `
 const probe = (port) => new Promise((resolve) => require('net').connect(port, '127.0.0.1')
   .on('connect', function () { this.destroy(); resolve('connected'); }).on('error', ({ code, message }) => resolve({ code, message })));`;
 
+/** Listens on a port at each address for a moment, which shows whether it is free. */
+const listens = `
+const listen = (port, host, waits) => new Promise((resolve, reject) => {
+  const server = require('net').createServer().unref().on('error', reject);
+  server.listen({ port, host }, () => {
+    server.close(waits ? resolve : undefined);
+    if (!waits) resolve();
+  });
+});
+const isFree = async (port, hosts, waits = true) => {
+  for (const host of hosts) {
+    try { await listen(port, host, waits); } catch ({ code }) { return code + ' at ' + host; }
+  }
+  return 'free';
+};`;
+
 /** Looks for the users of its port in this way, and listens from the second run on once the file `go` exists. */
 const server = (port: number, version: number, look: string): string => `
 ${kill}
 ${probe}
+${listens}
 const say = (says) => require(process.env.TEST_DIAL)({ run: Number(process.env.DEVWATCH_RUN), ...says });
 const begin = async () => {
   const found = ${look};
@@ -102,5 +119,40 @@ describe('a program that connects to find out whether its port is free', () => {
     app.write('go', '');
     expect(await says(app, 2, 'found')).toMatchObject({ found: refused, after: 'connected' });
     expect(await answer).toMatch(/version 2$/);
+  });
+});
+
+describe('a program that listens to find out whether its port is free', () => {
+  test.each([
+    ['at the address that it serves', 'isFree(port, [undefined])'],
+    ['at all addresses', "isFree(port, [undefined, '0.0.0.0', '127.0.0.1', '::1'])"],
+    ['without waiting until that is over', "isFree(port, ['127.0.0.1', undefined, 'localhost'], false)"],
+  ])('%s finds it free, and no connection is refused or lost', async (_, look) => {
+    const port = await freePort();
+    const looks = `await ${look.replace('port', String(port))}`;
+    await using app = await start({ files: { 'server.js': server(port, 1, looks) }, args: ['server.js'] });
+    expect(await says(app, 1, 'found')).toMatchObject({ found: 'free' });
+    await app.event('watching');
+    app.write('server.js', server(port, 2, looks));
+    await says(app, 2, 'begins');
+    const answers = [ask(port), ask(port)];
+    app.write('go', '');
+    expect(await says(app, 2, 'found')).toMatchObject({ found: 'free', after: 'connected' });
+    for (const answer of answers) expect(await answer).toMatch(/version 2$/);
+  });
+
+  test('serves at another address than the run before', async () => {
+    const port = await freePort();
+    const look = `await isFree(${port}, ['127.0.0.1'])`;
+    const local = (version: number) =>
+      server(port, version, look).replace(`.listen(${port}, `, `.listen(${port}, '127.0.0.1', `);
+    await using app = await start({ files: { 'server.js': server(port, 1, look) }, args: ['server.js'] });
+    await says(app, 1, 'found');
+    await app.event('watching');
+    app.write('go', '');
+    app.write('server.js', local(2));
+    expect(await says(app, 2, 'found')).toMatchObject({ found: 'free', after: 'connected' });
+    expect(await app.event('ready', ({ run }) => run === 2)).toMatchObject({ port });
+    expect(await ask(port)).toMatch(/version 2$/);
   });
 });

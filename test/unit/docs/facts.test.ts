@@ -57,7 +57,10 @@ test.each([
   ['restarts', `\`--kill-timeout\` (${formatTime(killTimeout)})`],
   ['restarts', `SIGTERM after ${formatTime(killTimeout)}, and SIGKILL after another ${formatTime(killTimeout)}`],
   ['restarts', `busy within the last ${time('preload/traffic.cts', 'freshMs')}`],
-  ['restarts', constantOf('preload/held-ports.cts', 'claimTimeoutMs') === 500 ? 'half a second' : 'another time'],
+  [
+    'restarts',
+    constantOf('preload/unclaimed-sockets.cts', 'claimTimeoutMs') === 500 ? 'half a second' : 'another time',
+  ],
   ['restarts', constantOf('process/sockets/held-ports.ts', 'maxUnusedRuns') === 2 ? 'two runs in a row' : 'other runs'],
   ['restarts', constantOf('process/standby/pool.ts', 'firstCheckMs') === 1000 ? 'a second after a start' : 'later'],
   ['terminal', `comes after ${time('run/stop-requests.ts', 'offerAfterMs')}`],

@@ -4,6 +4,8 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { ActivatedSocket, Drain, HeldSocket, PreloadMessage } from '../../../src/preload/protocol.ts';
 import { loadPreload } from './load.ts';
 
+const addresses = loadPreload('addresses.cts', { './server-facts.cjs': {} }) as object;
+
 interface Handle {
   /** `new`, the slot it was received from, or the descriptor that it was opened with. */
   readonly from: string;
@@ -29,11 +31,22 @@ interface Options {
   readonly isTaken?: boolean;
   /** The inspector is open. */
   readonly isInspected?: boolean;
+  /** The program closes its servers when they begin to listen: it asks whether the port is free. */
+  readonly asks?: boolean;
+  /** Another address of the port can be used beside that of a held socket. */
+  readonly isFree?: boolean;
 }
 
 interface Arrival {
   onListening(handle: Handle): void;
   onMissing(): void;
+  onClosed(): void;
+}
+
+interface Vacancy {
+  vacate(): void;
+  onListening(handle: Handle): void;
+  onTaken(): void;
 }
 
 interface ListenOptions {
@@ -45,6 +58,7 @@ interface ListenOptions {
 /** Opens HeldPorts with a fake `node:net`, whose `_listen2` makes a handle for port 3000. */
 function open(options: Options = {}) {
   const { held = [], activated = [], slots = 2, isLost = false, isTaken = false, isInspected = false } = options;
+  const current = { asks: false, ...options };
   const messages: PreloadMessage[] = [];
   /** Actions on slots, such as `fill 0`. */
   const actions: string[] = [];
@@ -110,6 +124,10 @@ function open(options: Options = {}) {
     './late-handle.cjs': {
       /** The socket arrives at once. */
       listenLate(server: Server, listen: () => void, _: unknown, arrival: Arrival): void {
+        if (current.asks) {
+          arrival.onClosed();
+          return;
+        }
         if (isLost) {
           arrival.onMissing();
           return;
@@ -119,18 +137,31 @@ function open(options: Options = {}) {
         listen();
         arrival.onListening(handle);
       },
-    },
-    './refused-connections.cjs': {
-      refuseConnections(sockets: () => readonly HeldSocket[]): () => void {
-        refused = sockets;
-        return () => {
-          refused = undefined;
-        };
+      listenWhenVacated(server: Server, _: () => void, __: unknown, vacancy: Vacancy): () => void {
+        if (current.asks) return () => {};
+        vacancy.vacate();
+        server._handle = handleFrom('new');
+        if (isTaken) vacancy.onTaken();
+        else vacancy.onListening(server._handle);
+        return () => {};
       },
     },
+    './addresses.cjs': { ...addresses, isBlocked: () => options.isFree !== true },
+    './unclaimed-sockets.cjs': loadPreload('unclaimed-sockets.cts', {
+      './addresses.cjs': addresses,
+      './refused-connections.cjs': {
+        refuseConnections(sockets: () => readonly HeldSocket[]): () => void {
+          refused = sockets;
+          return () => {
+            refused = undefined;
+          };
+        },
+      },
+      './traffic.cjs': { milliseconds: () => Date.now() },
+      './unix-socket-files.cjs': { fileIdentityOf: () => '' },
+    }),
     './unix-socket-files.cjs': { fileIdentityOf: () => '', closeKeepingFile: () => {}, removeFile: () => {} },
     './traffic.cjs': {
-      milliseconds: () => Date.now(),
       Traffic: class {
         drain(until: number, onEnd: (isInTime: boolean) => void): void {
           drains.push(until);
@@ -152,6 +183,7 @@ function open(options: Options = {}) {
   return {
     messages,
     actions,
+    current,
     /** The sockets to which connections are refused. */
     refused: () => refused?.().map(({ id }) => id),
     drains,
@@ -288,12 +320,30 @@ describe('a program that listens', () => {
     expect(messages.at(-1)).toHaveProperty('protocol', protocol);
   });
 
-  test('releases a socket of the run before on the same port of another address first', () => {
+  test('releases a socket of the run before that blocks another address of the port', () => {
     const { listen, messages, actions } = open({ held: [earlier] });
     expect(listen(3000, '127.0.0.1')._handle?.from).toBe('new');
     expect(actions).toEqual(['empty 1', 'fill 0']);
     expect(messages[0]).toEqual({ type: 'unclaimed', id: 'a' });
   });
+
+  test('leaves one alone that does not block the address', () => {
+    const { listen, actions, messages } = open({ held: [earlier], isFree: true });
+    expect(listen(3000, '127.0.0.1')._handle?.from).toBe('new');
+    expect([actions, messages.map(({ type }) => type)]).toEqual([['fill 0'], ['holds', 'listens']]);
+  });
+
+  test.each(['::', '127.0.0.1'])(
+    'only to ask whether the port is free at %s leaves the socket to a later server',
+    (address) => {
+      const { listen, current, actions, messages, refused } = open({ held: [earlier], asks: true });
+      listen(3000, address);
+      expect([actions, messages, refused()]).toEqual([[], [], ['a']]);
+      current.asks = false;
+      expect(listen()._handle?.from).toBe('slot 1');
+      expect([messages.map(({ type }) => type), refused()]).toEqual([['listens'], undefined]);
+    },
+  );
 
   test('releases unclaimed sockets 500 ms later', async () => {
     const { listen, messages, actions, advance } = open({ held: [ofPort(4000)] });

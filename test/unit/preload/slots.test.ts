@@ -167,7 +167,7 @@ describe('a server on the socket of an earlier run', () => {
     const answer = talk(name);
     const { server, settled } = listenOn(after, slot, name);
     expect([server.listening, server.address()]).toEqual([true, name]);
-    expect(await settled).toEqual(['taken', 'listening']);
+    expect(await settled).toEqual(['listening', 'taken']);
     expect([server.address(), await answer]).toEqual([name, 'hello']);
   });
 
@@ -189,6 +189,20 @@ describe('a server on the socket of an earlier run', () => {
     await closed;
   });
 
+  test('accepts no connection that waits if it is closed when it begins to listen, and leaves the socket to the next one', async () => {
+    const { before, after } = await open();
+    const { slot, name } = await leaveSocket(before);
+    const answer = talk(name);
+    for (let round = 0; round < 3; round += 1) {
+      const asking = listenOn(after, slot, name);
+      asking.server.removeAllListeners('connection');
+      asking.server.once('listening', () => asking.server.close());
+      expect(await asking.settled).toEqual(['listening', 'closed']);
+    }
+    const { settled } = listenOn(after, slot, name);
+    expect([await settled, await answer]).toEqual([['listening', 'taken'], 'hello']);
+  });
+
   test('emits its events in the asynchronous context of the program', async () => {
     const { before, after } = await open();
     const { slot, name } = await leaveSocket(before);
@@ -208,7 +222,7 @@ describe('a server on the socket of an earlier run', () => {
     fs.renameSync(file, project.at('kept.sock'));
     first.close();
     const { settled } = listenOn(after, 0, undefined);
-    expect(await settled).toEqual(['taken', 'listening']);
+    expect(await settled).toEqual(['listening', 'taken']);
     let text = '';
     const client = net.connect(project.at('kept.sock')).on('data', (data) => {
       text += data;
