@@ -18,6 +18,7 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
+import { deflateRawSync } from 'node:zlib';
 import { build, transformSync } from 'esbuild';
 import { licensesOf, selfContained } from './self-contained.mjs';
 
@@ -112,14 +113,15 @@ async function bundleGuardian() {
 
 /** Collects the files that run in other processes, so that they can be had when dist/ is gone. */
 function writeOwnTexts() {
-  const preload = fs.readdirSync(`${next}/preload`, { recursive: true }).filter((name) => /\.[cm]js$/.test(name));
-  const names = ['guardian.cjs', ...preload.map((name) => `preload/${name}`)];
+  const write = (name, value) => fs.writeFileSync(`${next}/own-${name}.json`, JSON.stringify(value));
   // In base64: the changes below must not reach into the texts.
-  const texts = names.map((name) => [name, fs.readFileSync(`${next}/${name}`, 'base64')]);
-  const sizes = names.map((name) => [name, fs.statSync(`${next}/${name}`).size]);
-  const files = { id: hashOf(JSON.stringify(texts)), sizes: Object.fromEntries(sizes) };
-  fs.writeFileSync(`${next}/own-files.json`, JSON.stringify(files));
-  fs.writeFileSync(`${next}/own-texts.json`, JSON.stringify(Object.fromEntries(texts)));
+  write('guardian', { text: fs.readFileSync(`${next}/guardian.cjs`, 'base64') });
+  const names = fs.readdirSync(`${next}/preload`, { recursive: true }).filter((name) => /\.[cm]js$/.test(name));
+  const files = names.map((name) => [name, fs.readFileSync(`${next}/preload/${name}`)]);
+  const mapped = (change) => Object.fromEntries(files.map(([name, bytes]) => [name, change(bytes)]));
+  const texts = mapped((bytes) => deflateRawSync(bytes).toString('base64'));
+  write('preload-texts', texts);
+  write('preload-files', { id: hashOf(JSON.stringify(texts)), sizes: mapped(({ length }) => length) });
 }
 
 async function bundleModule() {

@@ -23,7 +23,7 @@ export function install(project: Project): Installation {
     restore() {
       fs.mkdirSync(folder, { recursive: true });
       fs.copyFileSync('package.json', path.join(folder, 'package.json'));
-      for (const name of ['cli.cjs', 'main.cjs', 'guardian.cjs', 'own-texts.json', 'index.js', 'preload']) {
+      for (const name of ['cli.cjs', 'main.cjs', 'index.js', 'preload']) {
         fs.cpSync(path.join('dist', name), path.join(folder, 'dist', name), { recursive: true });
       }
     },

@@ -11,7 +11,7 @@ import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { type CancelTimer, type Clock, systemClock } from '../../shared/clock.ts';
 import { attempt } from '../../shared/errors.ts';
-import { ownText } from '../../shared/own-texts.ts';
+import { guardianText } from '../../shared/own-texts.ts';
 import { platform } from '../platform.ts';
 import { shellFailure } from '../shell-line.ts';
 import { type Orphans, orphansVariable } from './orphans.ts';
@@ -51,7 +51,7 @@ export class Guardian {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     if (this.#isDismissed) return;
-    this.#program = openText(programText());
+    this.#program = openText(guardianText());
     this.#node = attempt(() => fs.openSync('/proc/self/exe', 'r'));
     this.#start();
   }
@@ -91,7 +91,7 @@ export class Guardian {
   #spawn(): ChildProcess {
     const { orphans, shell = '/bin/sh' } = this.#options;
     const node = this.#node === undefined ? process.execPath : '/proc/self/fd/4';
-    const source = this.#program === undefined ? ['-e', programText()] : ['-'];
+    const source = this.#program === undefined ? ['-e', guardianText()] : ['-'];
     return spawn(shell, ['-c', script, 'devwatch-guardian', node, ...source], {
       // Not the user's environment, whose NODE_OPTIONS would reach its Node process, nor a working folder to keep busy. The
       // names of what is kept are not among the arguments: `pkill -f chrome` would end the guardian.
@@ -114,8 +114,6 @@ export class Guardian {
     this.#pauseMs = Math.min(Math.max(2 * this.#pauseMs, minPauseMs), maxPauseMs);
   }
 }
-
-const programText = (): string => ownText('guardian.cjs').toString('latin1');
 
 /** Opens a file with this text that only descriptors lead to. Returns undefined if no folder takes one. */
 function openText(text: string): number | undefined {

@@ -10,7 +10,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { attempt } from '../../shared/errors.ts';
 import { makeTrustedFolder } from '../../shared/file-ownership.ts';
-import { ownFiles, ownText } from '../../shared/own-texts.ts';
+import { preloadFiles, preloadText } from '../../shared/own-texts.ts';
 import { cacheFolder } from '../../shared/user-folders.ts';
 
 // Tests of the sources use the built preload, because Node 20 does not run TypeScript.
@@ -49,9 +49,7 @@ function use(folder: string | undefined): void {
 /** Returns the path of a file of the preload, also if there is none. */
 export const preloadFile = (name: string): string => path.join(findPreload() ?? packagedFolder, name);
 
-const prefix = 'preload/';
-const names = (): string[] =>
-  Object.keys(ownFiles().sizes).flatMap((name) => (name.startsWith(prefix) ? [name.slice(prefix.length)] : []));
+const names = (): string[] => Object.keys(preloadFiles().sizes);
 
 const filesIn = (folder: string): string[] => names().map((name) => path.join(folder, name));
 
@@ -63,7 +61,7 @@ function places(): readonly string[] {
     ...(cache === undefined ? [] : [path.join(cache, 'own')]),
     ...(user === undefined ? [] : [path.join(tmpdir(), `devwatch-${user}`)]),
   ];
-  return parents.map((parent) => path.join(parent, `preload-${ownFiles().id}`));
+  return parents.map((parent) => path.join(parent, `preload-${preloadFiles().id}`));
 }
 
 /** Whether the folder has all files. Only this user can have written them, and writes them at once. */
@@ -76,7 +74,7 @@ const isIntact = (folder: string): boolean =>
 const isPackaged = (): boolean =>
   names().every((name) => {
     const stats = attempt(() => fs.statSync(path.join(packagedFolder, name), { throwIfNoEntry: false }));
-    return stats?.size === ownFiles().sizes[prefix + name];
+    return stats?.size === preloadFiles().sizes[name];
   });
 
 /** Returns whether there is a copy now. A folder that is renamed into place is never seen half written. */
@@ -89,7 +87,7 @@ function makeCopy(folder: string): boolean {
       const file = path.join(next, name);
       fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
       // Flushed: a copy with the right size may else be empty after a power failure.
-      fs.writeFileSync(file, ownText(prefix + name), { mode: 0o600, flush: true });
+      fs.writeFileSync(file, preloadText(name), { mode: 0o600, flush: true });
     }
     // Another devwatch may have been faster, and its program is booting from there.
     if (!isIntact(folder)) {
