@@ -10,7 +10,7 @@ import type { CancelTimer, Clock } from '../shared/clock.ts';
 import type { Change, Emit } from '../shared/events.ts';
 import { cpuQueue as readCpuQueue } from '../watch/cpu-queue.ts';
 import { QuietWindow } from '../watch/debounce.ts';
-import { restOfSaveAt, statsOf } from '../watch/disk.ts';
+import { restOfSaveAt, statsOf, timestampSlackMs } from '../watch/disk.ts';
 import { LoopDetector } from '../watch/loop-detector.ts';
 import { type OwnWriteNotice, OwnWrites, patternOf } from '../watch/own-writes.ts';
 import type { WatchSession } from '../watch/watch-session.ts';
@@ -49,6 +49,7 @@ export class Changes {
   readonly #loops = new LoopDetector();
   readonly #ownWrites: OwnWrites;
   readonly #git = new GitOperation();
+  #isGitActive = false;
   #hasToldOfGit = false;
   /** Changes that the program itself seems to have caused. They count with the next change, or after a pause. */
   #held: readonly Change[] = [];
@@ -67,7 +68,7 @@ export class Changes {
       clock,
       delay: () => this.#settings.delay,
       minWindow: () => options.minWindow?.() ?? 0,
-      busy: (files) => this.#writerBeside(files),
+      busy: (files, sinceMs) => this.#writerBeside(files, sinceMs),
       restOfSave,
       cpuQueue,
       onQuiet: (changes) => this.#onQuiet(changes),
@@ -189,16 +190,25 @@ export class Changes {
   }
 
   /** Says whether something is still writing beside these files. */
-  #writerBeside(files: Iterable<string>): 'assumed' | 'known' | undefined {
-    const { session, timeline, emit } = this.#options;
+  #writerBeside(files: Iterable<string>, sinceMs: number): 'assumed' | 'known' | undefined {
+    const { session, emit } = this.#options;
     if (session()?.isResyncing() === true) return 'assumed';
-    const activity = this.#git.find(files, timeline.sinceCaused);
+    const activity = this.#git.find(files, sinceMs);
+    const hasEnded = this.#isGitActive && activity === undefined;
+    this.#isGitActive = activity !== undefined;
+    // If git has changed the settings as well, they are read first: one restart for both.
+    if (hasEnded && this.#haveSettingsChanged(sinceMs)) return 'assumed';
     if (typeof activity !== 'object') return activity && 'assumed';
-    if (timeline.sinceCaused > slowGitNoticeMs && !this.#hasToldOfGit) {
+    if (sinceMs > slowGitNoticeMs && !this.#hasToldOfGit) {
       this.#hasToldOfGit = true;
       emit({ type: 'warning', message: `the next run waits for the end of ${activity.command} (pid ${activity.pid})` });
     }
     return 'known';
+  }
+
+  #haveSettingsChanged(sinceMs: number): boolean {
+    const since = Date.now() - sinceMs - timestampSlackMs;
+    return this.#options.plan().loaded.settingsFiles.some((file) => (statsOf(file)?.ctimeMs ?? 0) >= since);
   }
 
   #warnOfLoop(files: readonly string[]): void {

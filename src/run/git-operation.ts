@@ -52,6 +52,12 @@ export class GitOperation {
     return isLocked ? 'lock' : steps.some((age) => age < recentMs) ? 'steps' : undefined;
   }
 
+  /** Says whether git is still writing beside these files, as `QuietOptions.busy` does. */
+  isWritingBeside(files: Iterable<string>, sinceMs: number): 'assumed' | 'known' | undefined {
+    const activity = this.find(files, sinceMs);
+    return typeof activity === 'object' ? 'known' : activity && 'assumed';
+  }
+
   #findProcess(repositories: readonly Repository[]): GitProcess | undefined {
     const tops = new Set(repositories.map(({ top }) => realPathOf(top)));
     const worksHere = ({ folder }: GitProcess): boolean => tops.has(repositoryOf(folder)?.top);

@@ -12,6 +12,7 @@ import { QuietWindow } from '../watch/debounce.ts';
 import { restOfSaveAt } from '../watch/disk.ts';
 import { PathWatcher } from '../watch/path-watcher.ts';
 import { planRun, type RunPlan, type RunRequest } from './command-plan.ts';
+import { GitOperation } from './git-operation.ts';
 
 /** A program, as far as its settings are concerned. */
 export interface Configurable {
@@ -52,6 +53,7 @@ interface Problem {
 export class SettingsReloader {
   readonly #options: SettingsReloaderOptions;
   readonly #quiet: QuietWindow;
+  readonly #git = new GitOperation();
   /** A file looked half saved, and reading it was postponed once. */
   #hasWaited = false;
   /** For files whose absence made the latest settings wrong. */
@@ -62,6 +64,7 @@ export class SettingsReloader {
     this.#quiet = new QuietWindow({
       clock: options.clock,
       delay: () => settingsDelayMs,
+      busy: (files, sinceMs) => this.#git.isWritingBeside(files, sinceMs),
       restOfSave: () => 0,
       onQuiet: (changes) => this.#onQuiet(changes),
     });

@@ -14,10 +14,10 @@ export interface QuietOptions {
   /** Returns the shortest window in ms, unless it is fixed; by default 0. */
   readonly minWindow?: () => number;
   /**
-   * Says whether something is still writing beside these files, such as a git operation: `assumed` ends when no change
-   * comes for 2 s, `known` does not.
+   * Says whether something is still writing beside these files, which began to change `sinceMs` ago, such as a git
+   * operation: `assumed` ends when no change comes for 2 s, `known` does not.
    */
-  readonly busy?: (files: Iterable<string>) => 'assumed' | 'known' | undefined;
+  readonly busy?: (files: Iterable<string>, sinceMs: number) => 'assumed' | 'known' | undefined;
   /** Returns how many threads share a CPU, as `cpuQueue` does; by default 1. */
   readonly cpuQueue?: () => number;
   /** Estimates how long, in ms, the rest of a save of this path may take; 0 where it looks complete. */
@@ -29,6 +29,8 @@ export interface QuietOptions {
 const singleWindowMs = 5;
 const severalWindowMs = 60;
 const burstWindowMs = 120;
+/** The search for another writer takes some ms. */
+const minCheckMs = 50;
 /**
  * Where threads share a CPU, for each of them. A process that saves many files may be interrupted at each, until the
  * others have had their turns of 3 to 4 ms. Measured beside 4 to 20 busy threads on two CPUs, with saves of 3 to 5 files:
@@ -132,6 +134,11 @@ export class QuietWindow {
     return Math.min(this.#lastAt + window, this.#firstAt + Math.max(window, maxBurstMs));
   }
 
+  /** Returns the window that is fixed, but not one that is too short to look for a writer again and again. */
+  #fixedWindow(): number {
+    return Math.max(this.#options.delay?.() ?? burstWindowMs, minCheckMs);
+  }
+
   /** Returns the window for files that are written one by one, each for the first time; 0 for other changes. */
   #generatorWindow(): number {
     const gap = this.#firstAt - this.#endedAt;
@@ -157,12 +164,12 @@ export class QuietWindow {
     const dueIn = this.#dueAt() - now;
     const left = dueIn > timerSlackMs ? dueIn : Math.min(singleWindowMs, this.#restOfSaves(now - this.#lastAt));
     if (left > 0) this.#wait(left);
-    else if (this.#isBusy(now)) this.#wait(this.#adaptiveWindow({ isBusy: true }));
+    else if (this.#isBusy(now)) this.#wait(Math.min(this.#fixedWindow(), burstWindowMs));
     else this.#end(now);
   }
 
   #isBusy(now: number): boolean {
-    const writer = this.#options.busy?.(this.#changes.keys());
+    const writer = this.#options.busy?.(this.#changes.keys(), now - this.#firstAt);
     if (writer !== 'assumed') return writer === 'known';
     return now - this.#lastAt < maxAssumedMs && now - this.#firstAt < maxAssumedBurstMs;
   }

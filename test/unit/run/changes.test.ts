@@ -19,11 +19,18 @@ interface Options extends Partial<Settings> {
   readonly folder?: string;
   /** Files whose content does not change. */
   readonly unchanged?: readonly string[];
+  readonly settingsFiles?: readonly string[];
   /** Counts the bytes that the program writes. */
   readonly written?: () => number | undefined;
 }
 
-function open({ folder = '/project', unchanged = [], written = () => undefined, ...settings }: Options = {}) {
+function open({
+  folder = '/project',
+  unchanged = [],
+  settingsFiles = [],
+  written = () => undefined,
+  ...settings
+}: Options = {}) {
   const clock = createClock();
   const timeline = new RestartTimeline(clock);
   /** Calls and events, in order. */
@@ -32,7 +39,7 @@ function open({ folder = '/project', unchanged = [], written = () => undefined, 
   let isResyncing = false;
   const given = loadGiven({ exec: 'node server.js' }, '/');
   const planned = planRun({ loaded: given, program: [], nodeArgs: [] });
-  const loaded = { ...given, folder, settings: { ...defaultSettings, ...settings } };
+  const loaded = { ...given, folder, settingsFiles, settings: { ...defaultSettings, ...settings } };
   const changes = new Changes({
     clock,
     timeline,
@@ -140,6 +147,23 @@ describe('a change', () => {
     expect(seen).toEqual(['→ changed']);
     project.remove(`api/${lock}`);
     clock.advance(1000);
+    expect(seen.at(-1)).toBe('→ quiet');
+  });
+
+  test.each([
+    ['.watchrc', 240],
+    ['a.js', 120],
+  ])('that git makes settles after the settings have been read, if git has written them: %s', async (file, ms) => {
+    await using project = createProject({ '.git/index.lock': '' });
+    const settingsFile = project.at('.watchrc');
+    const { clock, changes, seen } = open({ folder: project.path, settingsFiles: [settingsFile] });
+    project.write(file, '');
+    changes.push(changed(project.at('a.js')));
+    clock.advance(10);
+    project.remove('.git/index.lock');
+    clock.advance(ms - 10);
+    expect(seen).toEqual(['→ changed']);
+    clock.advance(10);
     expect(seen.at(-1)).toBe('→ quiet');
   });
 

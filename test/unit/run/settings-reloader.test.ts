@@ -78,6 +78,17 @@ describe('a changed settings file', () => {
     expect(programs.api.plans.map((plan) => plan?.loaded.settings.delay)).toEqual([2]);
   });
 
+  test('is read only when git has released its lock', async () => {
+    await using project = createProject({ '.watchrc': '{}', '.git/index.lock': '' });
+    const { clock, reloader, reads } = open({}, () => []);
+    reloader.push({ kind: 'change', path: project.at('.watchrc') });
+    clock.advance(1000);
+    expect(reads()).toBe(0);
+    project.remove('.git/index.lock');
+    clock.advance(50);
+    expect(reads()).toBe(1);
+  });
+
   test('that is empty is given time once', async () => {
     await using project = createProject({ '.watchrc': '' });
     const { clock, reloader, reads } = open({}, () => []);
