@@ -132,8 +132,8 @@ export function makeTrustedFolder(folder: string, forbidden = 0o022): string {
   if (!trustedFolders.has(folder)) checkWay(folder);
   const isNew = makeFolders(folder, 0o700);
   if (trustedFolders.has(folder) && !isNew) return folder;
-  // In a folder such as /tmp, another user may have been faster.
-  checkWay(folder);
+  // In a folder such as /tmp, another user may have made one of those that were missing.
+  if (isNew) checkWay(folder);
   const stats = fs.statSync(folder);
   const flaw = ownershipFlaw(stats, { kind: 'folder', forbidden });
   if (flaw !== undefined) throw new UsageError(describeFlaw(folder, flaw, stats));

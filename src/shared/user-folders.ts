@@ -54,7 +54,9 @@ function belowHome(name: string): string | undefined {
 
 /** Returns the home folder; HOME may be empty. */
 export function homeFolder(): string | undefined {
-  const home = attempt(() => os.homedir());
+  const { HOME } = process.env;
+  // As os.homedir() does, but loading node:os takes 1 ms of a launch.
+  const home = process.geteuid !== undefined && isAbsolute(HOME) ? HOME : attempt(() => os.homedir());
   return isAbsolute(home) ? home : homeOfUser();
 }
 
