@@ -21,7 +21,7 @@ import { isAtOrBelow, isBelow, toPosix } from '../watch/paths.ts';
 import { extensionsBelow } from '../watch/present-extensions.ts';
 import type { WatchPlan } from '../watch/watch-session.ts';
 import { ownFiles, type RunPlan, writtenFiles } from './command-plan.ts';
-import { type ImportTarget, importTargets } from './tsconfig-folders.ts';
+import { type ImportTarget, importTargets, isTypeScript, tsconfigFiles } from './tsconfigs.ts';
 
 /** Names that dotenv, and those who follow it, give to such files. */
 const dotenvNames = ['', '.local', '.development', '.development.local'].map((suffix) => `.env${suffix}`);
@@ -48,7 +48,7 @@ export async function planWatch(
     folders: [...new Set([...linked.values()].flat())],
     gitIgnores: git?.readGitIgnores(folder, () => onWarning(slowRulesMessage)),
     extensions: extensions.includes('*') ? null : extensions,
-    always: [...ownFiles(loaded, command), ...dotenvFiles(folder), ...(git?.gitIgnoreFilesAbove(folder) ?? [])],
+    always: [...filesElsewhere(loaded, command), ...(git?.gitIgnoreFilesAbove(folder) ?? [])],
     script: command.script,
     onGiveUp: (pattern) =>
       onWarning(`${pattern} takes too long to match, and matches nothing from now on · use fewer wildcards`),
@@ -62,6 +62,13 @@ export async function planWatch(
   const options = { watcher, poll, pollInterval, follow, skipUnchanged, reportIgnored, reportExtensions };
   return { filter, ignore, linkedPackages: linked.size, hasInotify: platform.hasProc, ...options };
 }
+
+/** Returns files that count wherever they are, existing or not. */
+const filesElsewhere = (loaded: LoadedSettings, command: Pick<Command, 'script' | 'envFiles'>): string[] => [
+  ...ownFiles(loaded, command),
+  ...dotenvFiles(loaded.folder),
+  ...tsconfigFiles(command.script, realHost),
+];
 
 /** Returns the extensions to watch: those of the settings, to which those of the program belong if one has a `+`. */
 function extensionsOf(chosen: Settings['ext'], own: readonly string[]): readonly string[] {
@@ -110,7 +117,7 @@ export const describeWatch = (
 /** Returns messages about a watch plan that has no effect, or not yet. `files`: those that are watched now. */
 export function remarksOn(filter: Filter, plan: RunPlan, files: Iterable<string>): string[] {
   const { loaded, command } = plan;
-  const own = ownFiles(loaded, command);
+  const own = filesElsewhere(loaded, command);
   const missing = filter.roots.filter((root) => !own.includes(root) && !fs.existsSync(root));
   const remark = remarkOnExtensions(filter, files);
   return [
@@ -126,7 +133,7 @@ export function remarksOn(filter: Filter, plan: RunPlan, files: Iterable<string>
 
 /** Returns a message if a tsconfig leads imports of the program to folders that are not watched. */
 function remarkOnImports(filter: Filter, { loaded: { settings, folder }, command: { script } }: RunPlan): string[] {
-  if (settings.deps || script === undefined || !/\.[cm]?tsx?$/.test(script)) return [];
+  if (settings.deps || script === undefined || !isTypeScript(script)) return [];
   const tsconfig = tsconfigFor(path.dirname(script), realHost);
   const targets = tsconfig === undefined ? [] : importTargets(tsconfig, realHost);
   const missed = targets.filter((target) => !isCovered(target, folder, filter)).map((target) => target.folder);

@@ -89,17 +89,25 @@ function optionIn(option: string, tsconfig: string, files: Files, seen: Set<stri
 }
 
 /** Returns the existing files that a tsconfig extends: https://www.typescriptlang.org/tsconfig/#extends. */
-export function basesOf(tsconfig: string, files: Files): string[] {
+export const basesOf = (tsconfig: string, files: Files): string[] =>
+  basePlacesOf(tsconfig, files).flatMap((places) => places.slice(-1).filter((file) => files.read(file) !== undefined));
+
+/**
+ * Returns for each file that a tsconfig extends the places where it is looked for, in this order: up to the first place
+ * where a file is, or all.
+ */
+export function basePlacesOf(tsconfig: string, files: Files): string[][] {
   const text = withoutComments(files.read(tsconfig) ?? '');
   const value = /"extends"\s*:\s*(?:"[^"]*"|\[[^\]]*\])/.exec(text)?.[0] ?? '';
   const names = [...value.slice('"extends"'.length).matchAll(/"([^"]+)"/g)].map(([, name = '']) => name);
   const folder = path.dirname(tsconfig);
-  return names.flatMap((name) => {
+  return names.map((name) => {
     const paths = /^(?:\.{0,2}[/\\]|\.{1,2}$|\w:)/.test(name)
       ? [path.resolve(folder, name)]
       : foldersAbove(folder).map((above) => path.join(above, 'node_modules', name));
     const tried = paths.flatMap((base) => [base, `${base}.json`, path.join(base, 'tsconfig.json')]);
-    return tried.filter((file) => files.read(file) !== undefined).slice(0, 1);
+    const found = tried.findIndex((file) => files.read(file) !== undefined);
+    return found < 0 ? tried : tried.slice(0, found + 1);
   });
 }
 

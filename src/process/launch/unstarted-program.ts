@@ -14,7 +14,9 @@ export function unstartedProgram(
 ): RunningProgram {
   void failure.then((error) => {
     const outcome = { code: null, signal: null, error: describeStartError(error, options) };
-    listener.onEvent({ type: 'exit', outcome, fault: isTransient(error) ? 'shortage' : 'defect' });
+    // The next try waits for the folder.
+    const isPassing = isTransient(error) || lacksFolder(error, options);
+    listener.onEvent({ type: 'exit', outcome, fault: isPassing ? 'shortage' : 'defect' });
   });
   return {
     pid: undefined,
@@ -32,9 +34,15 @@ export function unstartedProgram(
   };
 }
 
-function describeStartError(error: unknown, { command: { file }, folder }: LaunchOptions): string {
+/** Has the working folder gone at the very moment of the start? */
+const lacksFolder = (error: unknown, { command: { file }, folder }: LaunchOptions): boolean =>
+  codeOf(error) === 'ENOENT' && fs.existsSync(file) && !fs.existsSync(folder);
+
+function describeStartError(error: unknown, options: LaunchOptions): string {
+  const { command, folder } = options;
+  const { file } = command;
   const code = codeOf(error);
-  if (code === 'ENOENT') return `cannot be started: ${fs.existsSync(file) ? folder : file} is missing`;
+  if (code === 'ENOENT') return `cannot be started: ${lacksFolder(error, options) ? folder : file} is missing`;
   if (code === 'EACCES') return `cannot be started: ${file} may not be executed`;
   return `cannot be started: ${explainSpawnError(error, file)}`;
 }

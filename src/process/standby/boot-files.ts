@@ -6,7 +6,7 @@ import { attempt } from '../../shared/errors.ts';
 import { exactStampOf } from '../../shared/file-stamp.ts';
 import type { ChildOptions } from '../launch/child.ts';
 import { foldersAbove, realHost } from '../launch/host.ts';
-import { basesOf } from '../launch/packages.ts';
+import { basePlacesOf } from '../launch/packages.ts';
 
 /** Variables that name a file which Node or a loader reads at its start. */
 const fileVariables = ['NODE_EXTRA_CA_CERTS', 'OPENSSL_CONF', 'SSL_CERT_FILE', 'TSX_TSCONFIG_PATH', 'TS_NODE_PROJECT'];
@@ -59,6 +59,6 @@ function filesReadAtStart({ command, folder, env }: ChildOptions): string[] {
   for (const name of fileVariables) if (env[name]) files.push(path.resolve(folder, env[name]));
   // A Set visits what is added to it during the loop: bases may have bases.
   const configs = new Set(files.filter((file) => /[tj]sconfig[^\\/]*$/.test(file)));
-  for (const config of configs) for (const base of basesOf(config, realHost)) configs.add(base);
+  for (const config of configs) for (const place of basePlacesOf(config, realHost).flat()) configs.add(place);
   return [...files, ...configs];
 }

@@ -7,7 +7,7 @@ import { createProject, type Project } from '../../../support/project.ts';
 
 const files = {
   'package.json': '{}',
-  'tsconfig.json': '{ "extends": ["./config/base", "@scope/base"] }',
+  'tsconfig.json': '{ "extends": ["./config/base", "@scope/base", "./config/late", "late"] }',
   'config/base.json': '{ "extends": "./deep/tsconfig.json" }',
   'config/deep/tsconfig.json': '{}',
   'node_modules/@scope/base/tsconfig.json': '{}',
@@ -27,16 +27,19 @@ const optionsIn = (project: Project): ChildOptions => ({
 const bootFilesIn = (project: Project): BootFiles => new BootFiles(optionsIn(project));
 
 describe('boot files', () => {
-  test.each([...Object.keys(files).filter((file) => file !== 'app/server.cjs'), '.env.local', 'app/package.json'])(
-    'are changed by a save of %s',
-    async (file) => {
-      await using project = createProject(files);
-      const bootFiles = bootFilesIn(project);
-      expect(bootFiles.areUnchanged()).toBe(true);
-      project.write(file, '{ "changed": true }');
-      expect(bootFiles.areUnchanged()).toBe(false);
-    },
-  );
+  test.each([
+    ...Object.keys(files).filter((file) => file !== 'app/server.cjs'),
+    '.env.local',
+    'app/package.json',
+    'config/late.json',
+    'node_modules/late/tsconfig.json',
+  ])('are changed by a save of %s', async (file) => {
+    await using project = createProject(files);
+    const bootFiles = bootFilesIn(project);
+    expect(bootFiles.areUnchanged()).toBe(true);
+    project.write(file, '{ "changed": true }');
+    expect(bootFiles.areUnchanged()).toBe(false);
+  });
 
   test('are not changed by a save of the script, which a standby has not read', async () => {
     await using project = createProject(files);

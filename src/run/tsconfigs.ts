@@ -1,7 +1,8 @@
-/** The folders to which the `paths` and `references` of a tsconfig lead imports. */
+/** The files that a tsconfig extends, and the folders to which its `paths` and `references` lead imports. */
 
 import path from 'node:path';
-import { basesOf, readTsconfig } from '../process/launch/packages.ts';
+import type { Host } from '../process/launch/host.ts';
+import { basePlacesOf, basesOf, readTsconfig, tsconfigFor } from '../process/launch/packages.ts';
 
 type Files = Parameters<typeof readTsconfig>[1];
 
@@ -62,6 +63,33 @@ function optionsOf(tsconfig: string, home: string, files: Files, seen: Set<strin
     paths !== undefined && { paths: targets, pathsIn: folder },
   );
 }
+
+/**
+ * Returns the tsconfig of a script in TypeScript and all that it extends, absolute: a loader compiles the program by them,
+ * wherever they are. A missing one is returned with the places where it may appear.
+ */
+export function tsconfigFiles(script: string | undefined, files: Host): string[] {
+  if (script === undefined || !isTypeScript(script)) return [];
+  const tsconfig = tsconfigFor(path.dirname(script), files);
+  // A Set visits what is added to it during the loop: bases may have bases.
+  const all = new Set(tsconfig === undefined ? [] : [tsconfig]);
+  for (const file of all) {
+    for (const places of basePlacesOf(file, files)) {
+      const last = places.at(-1) ?? '';
+      const isThere = files.read(last) !== undefined;
+      for (const place of isThere ? [last] : places.filter((one) => mayAppear(one, files))) all.add(place);
+    }
+  }
+  return [...all];
+}
+
+/** A package is installed into a folder that is there, as a rule. */
+function mayAppear(place: string, files: Host): boolean {
+  const [modules] = /^.*[\\/]node_modules(?=[\\/])/.exec(place) ?? [];
+  return modules === undefined || files.kindOf(modules) === 'folder';
+}
+
+export const isTypeScript = (script: string): boolean => /\.[cm]?tsx?$/.test(script);
 
 const objectOf = (value: unknown): Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {};

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
-import { importTargets } from '../../../src/run/tsconfig-folders.ts';
+import { realHost } from '../../../src/process/launch/host.ts';
+import { importTargets, tsconfigFiles } from '../../../src/run/tsconfigs.ts';
+import { createProject } from '../../support/project.ts';
 
 const options = (compilerOptions: object, more: object = {}): string => JSON.stringify({ compilerOptions, ...more });
 
@@ -50,4 +52,32 @@ test.each<[what: string, files: Readonly<Record<string, string>>, expected: read
   ['of files that extend each other', { '/app/api/tsconfig.json': options({}, { extends: './tsconfig.json' }) }, []],
 ])('the folders to which imports lead are found %s', (_, files, expected) => {
   expect(targetsOf(files)).toEqual(expected);
+});
+
+test('the tsconfig of a script counts with all that it extends, and with the places where what is missing may appear', async () => {
+  await using project = createProject({
+    'api/src/server.ts': '',
+    'api/src/server.js': '',
+    'api/tsconfig.json': '{ "extends": ["../base.json", "@scope/there", "late", "./own"] }',
+    'base.json': '{ "extends": "./deeper" }',
+    'node_modules/@scope/there/tsconfig.json': '{}',
+  });
+  const found = tsconfigFiles(project.at('api/src/server.ts'), realHost).map((file) =>
+    file.slice(project.path.length + 1),
+  );
+  expect(found.sort()).toEqual([
+    'api/own',
+    'api/own.json',
+    'api/own/tsconfig.json',
+    'api/tsconfig.json',
+    'base.json',
+    'deeper',
+    'deeper.json',
+    'deeper/tsconfig.json',
+    'node_modules/@scope/there/tsconfig.json',
+    'node_modules/late',
+    'node_modules/late.json',
+    'node_modules/late/tsconfig.json',
+  ]);
+  expect(tsconfigFiles(project.at('api/src/server.js'), realHost)).toEqual([]);
 });
