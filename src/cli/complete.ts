@@ -109,6 +109,7 @@ function ownerless(names: Names): readonly Flag[] {
   return [
     ...options,
     { names: ['--no-watch'], help: 'watch nothing', value: undefined },
+    { names: ['--no-keep'], help: 'let no process outlive the program', value: undefined },
     { names: ['-c', '--config'], help: 'read this settings file', value: files },
     { names: ['--only'], help: 'run only these programs of "apps"', value: only },
     { names: ['-h', '--help'], help: 'display the options', value: undefined },

@@ -14,6 +14,7 @@ test.each<[line: string, words: readonly string[], files: boolean]>([
   ['devwatch --delay ', [], false],
   ['devwatch --require ', [], true],
   ['devwatch --no-wa', ['--no-watch'], false],
+  ['devwatch --no-k', ['--no-keep'], false],
   ['devwatch --poll server.js --po', [], true],
   ['devwatch -- --po', [], true],
   ['devwatch stop ', ['web', 'db', 'all'], false],

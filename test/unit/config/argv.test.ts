@@ -164,6 +164,7 @@ test.each([
   ['--color server.js', { color: true }],
   ['--no-color --color server.js', { color: true }],
   ['--no-quiet server.js', { quiet: false }],
+  ['--no-watch --no-keep server.js', { watch: [], keep: [] }],
   ['--no-legacy-watch server.js', { poll: false }],
   ['--restart always --max-restarts=3 server.js', { restart: 'always', maxRestarts: 3 }],
 ])('%s reads %j', (line, flags) => {
