@@ -25,7 +25,14 @@ export interface GuardianOptions {
 }
 
 const script =
-  'trap "" HUP INT QUIT TERM; while read -r line; do [ "$line" = bye ] && exit 0; done; exec "$@" </proc/self/fd/3';
+  'trap "" HUP INT QUIT TERM; while read -r line; do [ "$line" = bye ] && exit 0; done; input=$1; shift; exec "$@" <"$input"';
+
+/** Returns the words of the guardian's shell, which has its program as descriptor 3 and Node as 4, where they could be opened. */
+export function guardianWords(hasProgram: boolean, hasNode: boolean): string[] {
+  const node = hasNode ? '/proc/self/fd/4' : process.execPath;
+  const program = hasProgram ? ['/proc/self/fd/3', node, '-'] : ['/dev/null', node, '-e', guardianText()];
+  return ['-c', script, 'devwatch-guardian', ...program];
+}
 
 /** A guardian that dies sooner after its start is replaced after a pause, which doubles each time. */
 const minLifeMs = 1000;
@@ -90,9 +97,7 @@ export class Guardian {
 
   #spawn(): ChildProcess {
     const { orphans, shell = '/bin/sh' } = this.#options;
-    const node = this.#node === undefined ? process.execPath : '/proc/self/fd/4';
-    const source = this.#program === undefined ? ['-e', guardianText()] : ['-'];
-    return spawn(shell, ['-c', script, 'devwatch-guardian', node, ...source], {
+    return spawn(shell, guardianWords(this.#program !== undefined, this.#node !== undefined), {
       // Not the user's environment, whose NODE_OPTIONS would reach its Node process, nor a working folder to keep busy. The
       // names of what is kept are not among the arguments: `pkill -f chrome` would end the guardian.
       env: { [orphansVariable]: JSON.stringify(orphans) },

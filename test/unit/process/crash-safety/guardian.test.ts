@@ -1,5 +1,9 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { afterEach, describe, expect, test } from 'vitest';
-import { Guardian } from '../../../../src/process/crash-safety/guardian.ts';
+import { Guardian, guardianWords } from '../../../../src/process/crash-safety/guardian.ts';
+import { orphansVariable } from '../../../../src/process/crash-safety/orphans.ts';
+import { createContainment } from '../../../../src/process/tree/containment.ts';
 import { createClock } from '../../../support/clock.ts';
 import { until } from '../../../support/deadline.ts';
 import { commandOf, isAlive } from '../../../support/facts.ts';
@@ -58,5 +62,21 @@ describe.runIf(process.platform === 'linux')('a guardian', () => {
     guardian.dismiss();
     await until('its end', () => !isAlive(pid));
     expect({ pending: clock.pending, problems }).toEqual({ pending: 0, problems: [] });
+  });
+
+  test('terminates what is left without any file that it could have been given', async () => {
+    const containment = createContainment({ globs: [], program: [] }, false);
+    const { file, args, env } = containment.contain(1, { file: '/bin/sleep', args: ['500'], env: {} }, {});
+    const program = spawn(file, args, { env, stdio: 'ignore', detached: true });
+    const exited = once(program, 'exit');
+    const record = { ...orphans, record: containment.record };
+    const shell = spawn('/bin/sh', guardianWords(false, false), {
+      env: { [orphansVariable]: JSON.stringify(record) },
+      stdio: ['pipe', 'ignore', 'inherit'],
+    });
+    await once(program, 'spawn');
+    shell.stdin?.end();
+    expect(await exited).toEqual([null, 'SIGTERM']);
+    await once(shell, 'exit');
   });
 });
