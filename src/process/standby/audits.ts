@@ -8,9 +8,9 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { EntryReport, LoadFacts, PackageEntry } from '../../preload/protocol.ts';
 import { attempt } from '../../shared/errors.ts';
-import { ownershipFlaw } from '../../shared/file-ownership.ts';
+import { readTrusted } from '../../shared/file-ownership.ts';
 import { exactStampOf } from '../../shared/file-stamp.ts';
-import { cacheFolder } from '../../shared/user-folders.ts';
+import { openCache } from '../../shared/user-folders.ts';
 
 /** An entry of the program, and what speaks against loading it ahead of time. */
 export interface AuditedEntry extends PackageEntry {
@@ -94,7 +94,8 @@ export const isCurrent = ({ stamps }: Audit): boolean =>
 /** Returns the latest audit of a program that is stored; undefined if there is none, or it cannot be trusted. */
 export function readAudit(script: string, env: NodeJS.ProcessEnv): Audit | undefined {
   const file = fileFor(script, env);
-  return file === undefined ? undefined : attempt(() => parse(readTrusted(file)));
+  // The name of a flaw is no JSON.
+  return file === undefined ? undefined : attempt(() => parse(String(readTrusted(file, { forbidden: 0o022 }))));
 }
 
 /** Stores an audit, and removes the oldest ones. */
@@ -105,9 +106,9 @@ export function storeAudit(script: string, env: NodeJS.ProcessEnv, audit: Audit)
   if (text.length > maxBytes) return;
   attempt(() => {
     const folder = path.dirname(file);
-    fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
     const next = `${file}.${process.pid}`;
-    fs.writeFileSync(next, text, { mode: 0o600 });
+    fs.rmSync(next, { force: true });
+    fs.writeFileSync(next, text, { flag: 'wx', mode: 0o600 });
     fs.renameSync(next, file);
     const all = fs.readdirSync(folder).map((name) => path.join(folder, name));
     const byAge = all.map((one) => ({ one, at: fs.statSync(one).mtimeMs })).sort((a, b) => b.at - a.at);
@@ -117,20 +118,8 @@ export function storeAudit(script: string, env: NodeJS.ProcessEnv, audit: Audit)
 
 /** Each program has one file, for each version of Node that it runs with. */
 function fileFor(script: string, env: NodeJS.ProcessEnv): string | undefined {
-  const folder = cacheFolder(env);
-  return folder && path.join(folder, 'packages', `${hash([script, process.version, process.arch])}.json`);
-}
-
-/** Reads a file that no other user can have written. @throws if there is none */
-function readTrusted(file: string): string {
-  const descriptor = fs.openSync(file, fs.constants.O_RDONLY | (fs.constants.O_NOFOLLOW ?? 0));
-  try {
-    const stats = fs.fstatSync(descriptor);
-    if (ownershipFlaw(stats, { kind: 'file', forbidden: 0o022 }) !== undefined || stats.size > maxBytes) return '';
-    return fs.readFileSync(descriptor, 'utf8');
-  } finally {
-    fs.closeSync(descriptor);
-  }
+  const folder = openCache('packages', env);
+  return folder && path.join(folder, `${hash([script, process.version, process.arch])}.json`);
 }
 
 function parse(text: string): Audit | undefined {
