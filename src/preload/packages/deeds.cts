@@ -137,7 +137,8 @@ function noticeStreams(recorder: Recorder, patches: Patches): WasCopied {
     if (get === undefined) continue;
     const read = (): unknown => {
       if (recorder.current === undefined) return get.call(process);
-      if (callersOf(read, 3).some((site) => site.getFileName() === 'node:internal/bootstrap/realm')) {
+      const caller = callersOf(read, 3).find((site) => typeof site.getFileName() === 'string');
+      if (caller?.getFileName() === 'node:internal/bootstrap/realm') {
         wasCopied = true;
         return undefined;
       }

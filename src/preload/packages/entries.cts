@@ -7,7 +7,7 @@ import type { LoadedModule, ModuleClass, withoutDeprecation as WithoutDeprecatio
 import type { MainModule } from './main-module.cts';
 import type { EntryRecord, Recorder } from './recorder.cts';
 import type { Resources } from './resources.cts';
-import type { addUnseenWrites as AddUnseenWrites } from './variables.cts';
+import type { RecordedVariables } from './variables.cts';
 
 const { types } = require('node:util') as typeof import('node:util');
 const { Exports } = require('./exports.cjs') as { Exports: typeof ExportsClass };
@@ -15,7 +15,6 @@ const { nodeModule, withoutDeprecation } = require('./internals.cjs') as {
   nodeModule: ModuleClass;
   withoutDeprecation: typeof WithoutDeprecation;
 };
-const { addUnseenWrites } = require('./variables.cjs') as { addUnseenWrites: typeof AddUnseenWrites };
 
 /** Properties of `node:module` that decide how files are found and loaded. */
 const loaderKeys = new Set(
@@ -31,6 +30,7 @@ interface EntriesContext {
   readonly ground: Ground;
   readonly recorder: Recorder;
   readonly resources: Resources;
+  readonly variables: RecordedVariables;
   readonly main: MainModule;
   readonly isAudit: boolean;
 }
@@ -50,13 +50,13 @@ class Entries {
 
   /** Loads the file as the program did. Never throws. */
   load(entry: PackageEntry): EntryRecord {
-    const { recorder, resources, isAudit } = this.#context;
+    const { recorder, resources, variables, isAudit } = this.#context;
     const { touches = [] } = entry;
     // Only an audit looks at everything. What it has found decides how closely to look later on.
     const looksAround = isAudit || entry.hasEffects === true;
     if (!isAudit) this.#exports.remember(touches);
     const before = new Set(Object.keys(nodeModule._cache));
-    const variables = { ...process.env };
+    const copy = variables.copy();
     const record = recorder.begin(entry.file);
     const begin = process.hrtime.bigint();
     try {
@@ -67,7 +67,7 @@ class Entries {
     record.ms = Number(process.hrtime.bigint() - begin) / 1e6;
     resources.settle();
     recorder.current = undefined;
-    addUnseenWrites(variables, record);
+    variables.addUnseenWrites(copy, record);
     this.#addFiles(record, before);
     if (looksAround) record.changes = this.#changesBy(record, isAudit || touches.length > 0);
     judge(record, recorder);

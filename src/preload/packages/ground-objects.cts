@@ -8,9 +8,12 @@ import type { ModuleClass } from './internals.cts';
 const { getOwnPropertyDescriptor, getPrototypeOf, ownKeys } = Reflect;
 
 const builtins =
-  'assert async_hooks buffer child_process cluster constants crypto dgram diagnostics_channel dns dns/promises events fs fs/promises http http2 https module net os path path/posix perf_hooks process querystring readline readline/promises stream stream/promises string_decoder timers timers/promises tls tty url util util/types v8 vm worker_threads zlib'.split(
+  'async_hooks buffer child_process cluster constants crypto dgram diagnostics_channel dns dns/promises events fs fs/promises http https module net os path path/posix perf_hooks process querystring readline readline/promises stream stream/promises string_decoder timers timers/promises tls tty url util util/types v8 vm zlib'.split(
     ' ',
   );
+
+/** Loading these has effects of its own: it opens stdout, and replaces `process.chdir`. */
+const builtinsWithEffects = ['assert', 'http2', 'worker_threads'];
 
 const intrinsics =
   'Object Function Array String Number Boolean Symbol BigInt Date RegExp Promise Map Set WeakMap WeakSet WeakRef FinalizationRegistry ArrayBuffer SharedArrayBuffer DataView Int8Array Uint8Array Uint8ClampedArray Int16Array Uint16Array Int32Array Uint32Array Float32Array Float64Array BigInt64Array BigUint64Array Error EvalError RangeError ReferenceError SyntaxError TypeError URIError AggregateError Math JSON Reflect Atomics Intl WebAssembly Proxy Buffer URL URLSearchParams EventTarget Event AbortController AbortSignal TextEncoder TextDecoder console process'.split(
@@ -57,7 +60,9 @@ function groundObjects(Module: ModuleClass): GroundObjects {
   add(Module, 'module');
   add(Module.prototype, 'Module.prototype');
   add(Module._extensions, 'require.extensions');
-  for (const name of builtins) addBuiltin(name, add);
+  const { moduleLoadList: loaded = [] } = process as { moduleLoadList?: readonly string[] };
+  const others = builtinsWithEffects.filter((name) => loaded.includes(`NativeModule ${name}`));
+  for (const name of [...builtins, ...others]) addBuiltin(name, add);
   addAgents(add);
   const volatile = new Map<object, Names>([
     [

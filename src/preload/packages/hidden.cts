@@ -13,7 +13,7 @@ import type {
   ModuleClass,
   shortName as ShortName,
 } from './internals.cts';
-import type { findParentLater as FindParentLater } from './parents.cts';
+import type { adoptParent as AdoptParent } from './parents.cts';
 import type { EntryRecord, FileRecord } from './recorder.cts';
 import type { set as SetVariable } from './variables.cts';
 
@@ -26,7 +26,7 @@ const { askerOf, cache, nodeModule, shortName } = require('./internals.cjs') as 
   nodeModule: ModuleClass;
   shortName: typeof ShortName;
 };
-const { findParentLater } = require('./parents.cjs') as { findParentLater: typeof FindParentLater };
+const { adoptParent } = require('./parents.cjs') as { adoptParent: typeof AdoptParent };
 const { set: setVariable } = require('./variables.cjs') as { set: typeof SetVariable };
 const { defineProperty, deleteProperty } = Reflect;
 
@@ -115,7 +115,11 @@ class HiddenPackages {
     const get = (): LoadedModule | undefined => {
       try {
         const asker = askerOf(get);
-        return asker === undefined ? undefined : this.#lookUp(record, module, asker);
+        if (asker === undefined) return undefined;
+        const wasHidden = record.state === 'hidden';
+        const found = this.#lookUp(record, module, asker);
+        if (wasHidden && record.state !== 'hidden' && found !== undefined) adoptParent(module, get);
+        return found;
       } catch {
         return undefined; // Node loads the file itself.
       }
@@ -165,7 +169,6 @@ class HiddenPackages {
     const files = closureOf(record);
     for (const entry of new Set(files.map(({ entry }) => entry))) this.#applyEffects(entry);
     for (const one of files) this.#handOver(one);
-    if (record.module !== undefined) findParentLater(record.module);
     return true;
   }
 

@@ -19,6 +19,7 @@ import type { EntryRecord, FileRecord, Recorder as RecorderClass } from './recor
 import type { observeResources as ObserveResources, Resources } from './resources.cts';
 import type { RecordedVariables as RecordedVariablesClass } from './variables.cts';
 
+const fs = require('node:fs') as typeof import('node:fs');
 const { Checks } = require('./checks.cjs') as { Checks: typeof ChecksClass };
 const { noticeDeeds } = require('./deeds.cjs') as { noticeDeeds: typeof NoticeDeeds };
 const { Entries } = require('./entries.cjs') as { Entries: typeof EntriesClass };
@@ -73,6 +74,7 @@ class PackagePreloading {
       ground: this.#ground,
       recorder: this.#recorder,
       resources: this.#resources,
+      variables: this.#variables,
       main: this.#main,
       isAudit: orders.isAudit,
     });
@@ -154,8 +156,9 @@ class PackagePreloading {
     ownChanges: readonly (readonly [object, string])[],
   ): void {
     for (const [object, key] of ownChanges) this.#checks?.expect(object, key, key);
+    const changed = [...changedFiles, ...this.#changedMeanwhile()];
     if (dropsPackages !== undefined) this.#hidden?.dropAll(dropsPackages);
-    else if (changedFiles.length > 0) this.#hidden?.dropFiles(changedFiles);
+    else if (changed.length > 0) this.#hidden?.dropFiles(changed);
     if (this.#wasProcessCopied()) nodeModule.syncBuiltinESMExports();
   }
 
@@ -163,6 +166,18 @@ class PackagePreloading {
   close(): Adoption | undefined {
     this.#hidden?.close();
     return this.#hidden?.adoption;
+  }
+
+  /** Files of the latest entry that may have changed since they were loaded: devwatch may not have known of them yet. */
+  #changedMeanwhile(): string[] {
+    const { added = [], startedAt = 0 } = this.#recorder.entries.at(-1) ?? {};
+    return added.filter((file) => {
+      try {
+        return fs.statSync(file).ctimeMs >= startedAt - maxTickMs;
+      } catch {
+        return true;
+      }
+    });
   }
 
   /** Ties each file to those that it needs. */
@@ -194,6 +209,8 @@ class PackagePreloading {
   }
 }
 
+/** Stamps of files advance in ticks of the kernel's clock, of up to 10 ms. */
+const maxTickMs = 10;
 /** Enough for a person who wants to know why. */
 const maxNames = 30;
 

@@ -1,48 +1,37 @@
-/** The module that was the first to ask for a package: `module.parent`, as the program would see it. */
+/** The module that is the first to ask for a package: `module.parent`, as it would be without the preloading. */
 
-import type { LoadedModule, ModuleClass } from './internals.cts';
+import type {
+  callersOf as CallersOf,
+  LoadedModule,
+  ModuleClass,
+  withoutDeprecation as WithoutDeprecation,
+} from './internals.cts';
 
-const { nodeModule } = require('./internals.cjs') as { nodeModule: ModuleClass };
+const { callersOf, nodeModule, withoutDeprecation } = require('./internals.cjs') as {
+  callersOf: typeof CallersOf;
+  nodeModule: ModuleClass;
+  withoutDeprecation: typeof WithoutDeprecation;
+};
 
-/** Looks for the parent when somebody asks for it: Node adds the module to its parent's children only afterwards. */
-function findParentLater(module: LoadedModule): void {
-  const settle = (value: LoadedModule | undefined): LoadedModule | undefined => {
-    Reflect.deleteProperty(module, 'parent');
-    module.parent = value;
-    return value;
-  };
-  Reflect.defineProperty(module, 'parent', {
-    configurable: true,
-    enumerable: false,
-    get: () => settle(parentOf(module)),
-    set: settle,
+/** Node's loader itself takes fewer frames. */
+const maxFrames = 12;
+
+/**
+ * Makes the file that asks now the parent. One that has no module, such as an ES module, was the parent already when the
+ * package was loaded ahead of time.
+ *
+ * @param below the accessor that Node's loader calls
+ */
+function adoptParent(module: LoadedModule, below: (...args: never[]) => unknown): void {
+  const files = callersOf(below, maxFrames).map((site) => site.getFileName() ?? '');
+  const asking = files.find((file) => !file.startsWith('node:') && file !== '');
+  const parent = asking === undefined ? undefined : nodeModule._cache[asking];
+  if (parent === undefined) return;
+  withoutDeprecation(() => {
+    module.parent = parent;
   });
 }
 
-function parentOf(module: LoadedModule): LoadedModule | undefined {
-  const seen = new Set<LoadedModule>();
-  const look = (one: LoadedModule): LoadedModule | undefined => {
-    if (seen.has(one)) return undefined;
-    seen.add(one);
-    if (one.children.includes(module)) return one;
-    for (const child of one.children) {
-      const found = look(child);
-      if (found !== undefined) return found;
-    }
-    return undefined;
-  };
-  const { mainModule } = process as { mainModule?: unknown };
-  const roots = [
-    ...(mainModule === undefined ? [] : [mainModule as LoadedModule]),
-    ...Object.values(nodeModule._cache),
-  ];
-  for (const root of roots) {
-    const found = look(root);
-    if (found !== undefined) return found;
-  }
-  return undefined;
-}
+export type { adoptParent };
 
-export type { findParentLater };
-
-module.exports = { findParentLater };
+module.exports = { adoptParent };

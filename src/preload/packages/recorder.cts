@@ -56,6 +56,8 @@ interface EntryRecord {
   /** Names of changes that cannot be taken back, and do no harm. */
   stays: readonly string[];
   failed: string | undefined;
+  /** Epoch ms. */
+  readonly startedAt: number;
   ms: number;
 }
 
@@ -83,6 +85,7 @@ class Recorder {
       effects: [],
       stays: [],
       failed: undefined,
+      startedAt: Date.now(),
       ms: 0,
     };
     this.entries.push(entry);

@@ -2,7 +2,7 @@
 
 import type { EntryRecord, FileRecord, Recorder } from './recorder.cts';
 
-const { deleteProperty, getOwnPropertyDescriptor, ownKeys, defineProperty } = Reflect;
+const { deleteProperty, ownKeys, defineProperty } = Reflect;
 
 type Variables = Readonly<Record<string, string | null>>;
 
@@ -16,34 +16,50 @@ const isIgnored = (key: string | symbol): key is symbol =>
 const readsDebugNames = /[\\/]node_modules[\\/]debug[\\/]src[\\/]node\.js$/;
 
 /** Returns the names of all variables, as far as a file looks at them. */
-function namesFor(file: string, env: NodeJS.ProcessEnv): string {
-  const names = ownKeys(env).filter((key): key is string => !isIgnored(key));
+function namesFor(file: string, all: readonly (string | symbol)[]): string {
+  const names = all.filter((key): key is string => !isIgnored(key));
   return (readsDebugNames.test(file) ? names.filter((key) => /^debug_/i.test(key)) : names.sort()).join('\0');
 }
 
 /** Returns the first variable that a file has read and that is different now. */
 const differentVariable = ({ file, variables }: FileRecord): string | undefined =>
-  [...variables].find(([key, value]) => (key === '*' ? namesFor(file, process.env) : process.env[key]) !== value)?.[0];
+  [...variables].find(
+    ([key, value]) => (key === '*' ? namesFor(file, ownKeys(process.env)) : process.env[key]) !== value,
+  )?.[0];
 
-/** Replaces `process.env` by a recording one. */
+/**
+ * Replaces `process.env` by a recording one, in which the program seems to have set its variables already. The real one does
+ * not have them: a package may set the same ones itself, also in native code.
+ */
 class RecordedVariables {
   readonly #recorder: Recorder;
   readonly #real = process.env;
   readonly #traps: ProxyHandler<NodeJS.ProcessEnv> = {};
-  /** The variables that the program is expected to set, and their values until then. */
-  readonly #expected = new Map<string, string | undefined>();
-  #enumerated = new Set<string | symbol>();
+  /** The variables that the program is expected to set, or to delete. */
+  readonly #expected: Map<string, string | undefined>;
+  #enumerated: ReadonlySet<string | symbol> = new Set();
 
   /** @param expected variables that the last run has set before it had settled; null: deleted */
   constructor(recorder: Recorder, expected: Variables) {
     this.#recorder = recorder;
-    for (const [key, value] of Object.entries(expected)) {
-      this.#expected.set(key, this.#real[key]);
-      set(key, value ?? undefined);
-    }
+    this.#expected = new Map(Object.entries(expected).map(([key, value]) => [key, value ?? undefined]));
     Object.assign(this.#traps, this.#recordingTraps());
     const value = new Proxy(this.#real, this.#traps);
     defineProperty(process, 'env', { value, writable: true, enumerable: true, configurable: true });
+  }
+
+  /** Returns a copy of the real variables. */
+  copy(): NodeJS.ProcessEnv {
+    return { ...this.#real };
+  }
+
+  /** Adds writes since a copy that no trap has seen, such as those of native code. */
+  addUnseenWrites(since: NodeJS.ProcessEnv, { writes }: EntryRecord): void {
+    const now = this.copy();
+    for (const key of new Set([...Object.keys(since), ...Object.keys(now)])) {
+      if (since[key] === now[key] || writes.some((one) => one.key === key)) continue;
+      writes.push({ key, before: since[key], after: now[key] });
+    }
   }
 
   /** Puts the real `process.env` back, as it was before packages were loaded. */
@@ -54,39 +70,50 @@ class RecordedVariables {
     for (const { writes } of this.#recorder.entries.toReversed()) {
       for (const { key, before } of writes.toReversed()) set(key, before);
     }
-    for (const [key, value] of this.#expected) set(key, value);
+  }
+
+  #valueOf(key: string | symbol): string | undefined {
+    return this.#expected.has(key as string) ? this.#expected.get(key as string) : this.#real[key as string];
+  }
+
+  #names(): (string | symbol)[] {
+    const names = ownKeys(this.#real).filter((key) => this.#valueOf(key) !== undefined);
+    const added = [...this.#expected.keys()].filter((key) => this.#expected.get(key) !== undefined);
+    return [...new Set([...names, ...added])];
   }
 
   #recordingTraps(): ProxyHandler<NodeJS.ProcessEnv> {
     return {
       get: (target, key) => {
-        const value = target[key as string];
+        const all = target as Readonly<Record<string | symbol, string | undefined>>;
+        const value = this.#expected.has(key as string) ? this.#valueOf(key) : all[key];
         this.#read(key, value);
         return value;
       },
-      has: (target, key) => {
-        this.#read(key, target[key as string]);
-        return key in target;
+      has: (_, key) => {
+        const value = this.#valueOf(key);
+        this.#read(key, value);
+        return value !== undefined;
       },
       // An enumeration asks for each name whether it is enumerable. That is no read of its value.
-      getOwnPropertyDescriptor: (target, key) => {
-        if (!this.#enumerated.has(key)) this.#read(key, target[key as string]);
-        return getOwnPropertyDescriptor(target, key);
+      getOwnPropertyDescriptor: (_, key) => {
+        const value = this.#valueOf(key);
+        if (!this.#enumerated.has(key)) this.#read(key, value);
+        return value === undefined ? undefined : { value, writable: true, enumerable: true, configurable: true };
       },
-      ownKeys: (target) => {
+      ownKeys: () => {
         this.#read('*', undefined);
-        this.#enumerated = new Set(ownKeys(target));
-        return ownKeys(target);
+        const names = this.#names();
+        this.#enumerated = new Set(names);
+        return names;
       },
       set: (target, key, value) => {
-        const before = target[key as string];
-        const after = String(value);
-        if (before !== after || this.#expected.has(key as string)) this.#write(key, before, after);
-        target[key as string] = after;
+        this.#write(key, String(value));
+        target[key as string] = String(value);
         return true;
       },
       deleteProperty: (target, key) => {
-        if (target[key as string] !== undefined) this.#write(key, target[key as string], undefined);
+        if (this.#valueOf(key) !== undefined) this.#write(key, undefined);
         return deleteProperty(target, key);
       },
     };
@@ -95,12 +122,16 @@ class RecordedVariables {
   readonly #read = (key: string | symbol, value: string | undefined): void => {
     if (isIgnored(key)) return;
     this.#recorder.noteReaders(this.#read, ({ file, variables }) => {
-      if (!variables.has(key)) variables.set(key, key === '*' ? namesFor(file, this.#real) : value);
+      if (!variables.has(key)) variables.set(key, key === '*' ? namesFor(file, this.#names()) : value);
     });
   };
 
-  #write(key: string | symbol, before: string | undefined, after: string | undefined): void {
-    if (typeof key === 'string') this.#recorder.current?.writes.push({ key, before, after });
+  #write(key: string | symbol, after: string | undefined): void {
+    if (typeof key !== 'string') return;
+    const before = this.#real[key];
+    const isChange = before !== after || this.#valueOf(key) !== after;
+    this.#expected.delete(key);
+    if (isChange) this.#recorder.current?.writes.push({ key, before, after });
   }
 }
 
@@ -110,15 +141,6 @@ function set(key: string, value: string | undefined): void {
   else process.env[key] = value;
 }
 
-/** Adds writes that no trap has seen, such as those of native code. */
-function addUnseenWrites(before: NodeJS.ProcessEnv, { writes }: EntryRecord): void {
-  const now = { ...process.env };
-  for (const key of new Set([...Object.keys(before), ...Object.keys(now)])) {
-    if (before[key] === now[key] || writes.some((one) => one.key === key)) continue;
-    writes.push({ key, before: before[key], after: now[key] });
-  }
-}
+export type { differentVariable, RecordedVariables, set };
 
-export type { addUnseenWrites, differentVariable, RecordedVariables, set };
-
-module.exports = { addUnseenWrites, differentVariable, RecordedVariables, set };
+module.exports = { differentVariable, RecordedVariables, set };

@@ -3,11 +3,14 @@
 import type { EntryReport, PackageOrders, PreloadMessage } from '../../preload/protocol.ts';
 import type { CancelTimer, Clock } from '../../shared/clock.ts';
 import type { Child } from '../launch/child.ts';
+import type { ImportLines } from './import-lines.ts';
 import { PackageFiles } from './package-files.ts';
 
 export interface LoadingOptions {
   readonly child: Child;
   readonly orders: PackageOrders;
+  /** The import lines of the run that has asked for these packages; undefined for an audit. */
+  readonly imports?: ImportLines | undefined;
   readonly clock: Clock;
   /** How long each entry took in the audit, in ms. */
   readonly expectedMs: readonly number[];
@@ -65,6 +68,17 @@ export class Loading {
     const { index, startedAt } = this.#current;
     const limit = Math.max(minSlowMs, slowFactor * (this.#options.expectedMs[index] ?? 0));
     return this.#options.clock.now() - startedAt > limit;
+  }
+
+  /** Whether the program loads files as in the run that has asked for these packages: only then they are handed over. */
+  get hasSameImports(): boolean {
+    return this.#options.imports?.areUnchanged() === true;
+  }
+
+  /** Whether these orders would be given again. */
+  isCurrent(orders: PackageOrders | undefined): boolean {
+    const filesOf = (all: PackageOrders | undefined): string | undefined => all?.entries.map(({ file }) => file).join();
+    return filesOf(orders) === filesOf(this.#options.orders);
   }
 
   /** Number of files that are ready. */

@@ -35,10 +35,6 @@ export class PackageFiles {
     }
   }
 
-  get isEmpty(): boolean {
-    return this.#stamps.size === 0;
-  }
-
   /** Whether packages have been installed, updated or removed. */
   get isReinstalled(): boolean {
     return [...this.#installation].some(([file, stamp]) => exactStampOf(file) !== stamp);

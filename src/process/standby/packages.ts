@@ -88,16 +88,32 @@ export class StandbyPackages {
     else this.#startAudit(run, facts, signature);
   }
 
+  /** Returns the packages to load; undefined as long as they are not known. */
+  ordersFor(options: ChildOptions): PackageOrders | undefined {
+    const facts = this.#facts;
+    const { script } = options.command;
+    if (facts === undefined || script === undefined || this.#audit === undefined) return undefined;
+    if (this.#failures >= maxFailures) return undefined;
+    const entries = this.#audit.entries.filter(
+      (entry) => entry.why === undefined && !this.#excluded.has(entry.file) && isSelected(entry, options.prewarm),
+    );
+    const { isCommonJs, variables } = facts;
+    return { script, isCommonJs, entries: entries.map(orderOf), variables, learned: this.#learned, isAudit: false };
+  }
+
   /** Starts to load packages in a process that is parked. Returns undefined if there is nothing to load. */
   load(child: Child, options: ChildOptions): Loading | undefined {
     const run = this.#run;
-    const orders = this.#orders(options);
+    const orders = this.ordersFor(options);
+    const imports = this.#importLines;
     if (run === undefined || orders === undefined || orders.entries.length === 0) return undefined;
+    // The next facts tell the packages of the program as it is now.
+    if (imports?.areUnchanged() !== true) return undefined;
     if (options.prewarm === 'auto' && !hasMemoryFor(run.pid)) return undefined;
     const { clock } = this.#context;
     const expected = new Map(this.#audit?.entries.map(({ file, ms }) => [file, ms]));
     return new Loading({
-      ...{ child, orders, clock },
+      ...{ child, orders, clock, imports },
       expectedMs: orders.entries.map(({ file }) => expected.get(file) ?? 0),
       isBusy: () => this.#isBusy(run.pid),
       onFailure: (file, why) => {
@@ -105,11 +121,6 @@ export class StandbyPackages {
         this.#context.discard(child);
       },
     });
-  }
-
-  /** Whether the program loads files as in the run that is known: only then packages are handed over. */
-  get hasSameImports(): boolean {
-    return this.#importLines?.areUnchanged() === true;
   }
 
   /** The packages that the program loads itself, and why. */
@@ -146,18 +157,6 @@ export class StandbyPackages {
     this.#run = undefined;
     this.#facts = undefined;
     this.#endAudit();
-  }
-
-  #orders(options: ChildOptions): PackageOrders | undefined {
-    const facts = this.#facts;
-    const { script } = options.command;
-    if (facts === undefined || script === undefined || this.#audit === undefined) return undefined;
-    if (this.#failures >= maxFailures) return undefined;
-    const entries = this.#audit.entries.filter(
-      (entry) => entry.why === undefined && !this.#excluded.has(entry.file) && isSelected(entry, options.prewarm),
-    );
-    const { isCommonJs, variables } = facts;
-    return { script, isCommonJs, entries: entries.map(orderOf), variables, learned: this.#learned, isAudit: false };
   }
 
   #startAudit(run: PackagesRun, facts: LoadFacts, signature: string): void {

@@ -113,9 +113,9 @@ export class StandbyPool {
 
   /** Says which of its packages a standby must not hand over. Undefined if the process is of no use. */
   #validityOf({ loading }: Standby): Pick<Release, 'changedFiles' | 'dropsPackages'> | undefined {
-    if (loading === undefined || loading.files.isEmpty) return {};
+    if (loading === undefined) return {};
     const drops = (why: string) => (loading.isIncurable ? undefined : { dropsPackages: why });
-    if (!this.#packages.hasSameImports) return drops('import lines have changed');
+    if (!loading.hasSameImports) return drops('import lines have changed');
     if (loading.files.isReinstalled) {
       this.#packages.reset();
       return drops('packages have been installed');
@@ -183,8 +183,11 @@ export class StandbyPool {
       const before = used;
       used = cpuTime(this.#run.pid);
       const hasSettled = used === undefined || (before !== undefined && used - before < settledCpuMs);
-      if (hasSettled || clock.now() - since >= maxSettlingMs) this.#prepare(this.#run);
-      else this.#cancelCheck = clock.after(checkIntervalMs, check);
+      if (hasSettled || clock.now() - since >= maxSettlingMs) {
+        this.#prepare(this.#run);
+        // A second standby of the run before has waited for its turn.
+        this.#loadPackages();
+      } else this.#cancelCheck = clock.after(checkIntervalMs, check);
     };
     this.#cancelCheck();
     this.#cancelCheck = clock.after(this.#cancelCalm === undefined ? firstCheckMs : firstQuickCheckMs, check);
@@ -246,7 +249,13 @@ export class StandbyPool {
   /** Loads packages in one of the standbys, once there is something to load. */
   #loadPackages(): void {
     const run = this.#run;
-    if (run === undefined || [...this.#standbys].some(({ loading }) => loading !== undefined)) return;
+    if (run === undefined) return;
+    const orders = this.#packages.ordersFor(run.options);
+    for (const standby of this.#standbys) {
+      if (standby.loading?.isCurrent(orders) === false) this.#discard(standby);
+    }
+    if (this.#standbys.size === 0) this.#prepare(run);
+    if ([...this.#standbys].some(({ loading }) => loading !== undefined)) return;
     const key = keyOf(run.options);
     const standby = [...this.#standbys].find((one) => one.isParked && one.key === key);
     if (standby === undefined) return;

@@ -3,7 +3,13 @@
  * time or not, whatever it does before it asks for them, and whatever they do.
  */
 
-import type { PreloadedProgram } from './compare.ts';
+import type { Variation } from './compare.ts';
+
+export interface Case extends Variation {
+  readonly files: Readonly<Record<string, string>>;
+  /** By default `main.js`. */
+  readonly script?: string;
+}
 
 const say = (expression: string): string => `console.log(JSON.stringify(${expression}));\n`;
 
@@ -50,12 +56,12 @@ const packages: Readonly<Record<string, string>> = {
 };
 
 const main = (code: string): Readonly<Record<string, string>> => ({ ...packages, 'main.js': code });
-const esm = (code: string): PreloadedProgram => ({ files: { ...packages, 'main.mjs': code }, script: 'main.mjs' });
+const esm = (code: string): Case => ({ files: { ...packages, 'main.mjs': code }, script: 'main.mjs' });
 
 /** How a module looks from outside. */
 const look = `const look = (m) => m && { id: m.id, loaded: m.loaded, parent: m.parent && m.parent.id, children: m.children.map((c) => c.id), keys: Reflect.ownKeys(m).map(String) };\n`;
 
-export const cases: Readonly<Record<string, PreloadedProgram>> = {
+export const cases: Readonly<Record<string, Case>> = {
   'asks for a package': { files: main(`${say('require("plain")')}`) },
   'asks twice, by different names': {
     files: main(say('[require("plain") === require("plain/index.js"), require("./node_modules/plain").value]')),
@@ -150,7 +156,6 @@ export const cases: Readonly<Record<string, PreloadedProgram>> = {
   },
   'has a package that exits': {
     files: main(`if (process.env.GO) console.log('go');\nrequire("exits");\n${say('require("plain")')}`),
-    env: {},
   },
   'reads a file at load': {
     files: { ...main(say('require("reads")')), 'config.json': '{"a":1}' },

@@ -4,13 +4,19 @@ import { execFile } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import type { EntryReport, LoadFacts, PackageOrders, Release } from '../../../src/preload/protocol.ts';
-import { createProject } from '../project.ts';
 
-export interface PreloadedProgram {
-  readonly files: Readonly<Record<string, string>>;
-  /** By default `main.js`. */
-  readonly script?: string;
+/** A program in a folder, with its packages. */
+export interface Place {
+  readonly folder: string;
+  /** Names of files relative to the folder: the script, and files for what is exchanged. */
+  readonly script: string;
+  readonly args?: readonly string[];
+  readonly scratch?: string;
+  readonly node?: string;
   readonly env?: Readonly<Record<string, string>>;
+}
+
+export interface Variation {
   /** Files that are saved while the process waits: the program that is compared. */
   readonly edits?: Readonly<Record<string, string>>;
   readonly release?: Pick<Release, 'changedFiles' | 'dropsPackages'>;
@@ -26,72 +32,70 @@ export interface Ending {
 export interface Comparison {
   readonly plain: Ending;
   readonly preloaded: Ending;
-  /** The reports of the audit, by the name of their package. */
-  readonly reports: Readonly<Record<string, EntryReport>>;
-  readonly tainted: readonly string[];
+  /** The reports of the audit. */
+  readonly reports: readonly EntryReport[];
+  /** Entries that the program loads itself. */
+  readonly excluded: readonly string[];
 }
+
+/** The time for one run, in ms. */
+const timeoutMs = 60_000;
 
 const helper = (name: string): string => path.join(import.meta.dirname, name);
 
-export async function compare(program: PreloadedProgram, node: string = process.execPath): Promise<Comparison> {
-  const { files, script = 'main.js', env = {}, edits = {}, release = {}, learned = [] } = program;
-  await using project = createProject(files);
-  const main = project.at(script);
+export async function compareIn(
+  place: Place,
+  { edits = {}, release = {}, learned = [] }: Variation = {},
+): Promise<Comparison> {
+  const { folder, scratch = '', env = {} } = place;
+  const at = (name: string): string => path.join(folder, name);
+  const script = at(place.script);
+  const into = at(`${scratch}into.json`);
+  const ordersFile = at(`${scratch}orders.json`);
+  const read = (): unknown => JSON.parse(fs.readFileSync(into, 'utf8'));
   const run = (helperFile: string | undefined, variables: Readonly<Record<string, string>> = {}): Promise<Ending> => {
     const flags = helperFile === undefined ? [] : ['--require', helper(helperFile)];
-    return ending(node, [...flags, main], project.path, { ...env, ...variables });
+    return endingOf(place, [...flags, script, ...(place.args ?? [])], { ...env, ...variables });
   };
-  const into = project.at('into.json');
-  const ordersFile = project.at('orders.json');
-  const read = (): unknown => JSON.parse(fs.readFileSync(into, 'utf8'));
   const parkWith = (orders: PackageOrders): Promise<Ending> => {
-    const files = Object.fromEntries(Object.entries(edits).map(([name, text]) => [project.at(name), text]));
-    const changedFiles = release.changedFiles?.map((name) => project.at(name));
-    fs.writeFileSync(
-      ordersFile,
-      JSON.stringify({ ...orders, into, edits: files, release: { ...release, changedFiles } }),
-    );
+    const saved = Object.fromEntries(Object.entries(edits).map(([name, text]) => [at(name), text]));
+    const changedFiles = release.changedFiles?.map(at);
+    const text = JSON.stringify({ ...orders, into, edits: saved, release: { ...release, changedFiles } });
+    fs.writeFileSync(ordersFile, text);
     return run('park.cjs', { PARK_ORDERS: ordersFile });
   };
   await run('gather.cjs', { GATHER_INTO: into });
-  const facts = read() as LoadFacts;
-  const { isCommonJs, variables } = facts;
-  const common = { script: main, isCommonJs, variables, learned };
-  const audit = await parkWith({ ...common, entries: facts.entries, isAudit: true });
+  const { entries, isCommonJs, variables } = read() as LoadFacts;
+  const common = { script, isCommonJs, variables, learned };
+  const audit = await parkWith({ ...common, entries, isAudit: true });
   if (audit.code !== 0) throw new Error(`the audit has failed: ${JSON.stringify(audit)}`);
   const { reports, tainted } = read() as { reports: EntryReport[]; tainted: string[] };
-  const entries = reports.flatMap(({ file, hasEffects, touches, blames }, index) => {
-    const entry = facts.entries[index];
-    const isExcluded = tainted.includes(file) || blames.some((blame) => blame.file === file);
-    return entry === undefined || isExcluded ? [] : [{ ...entry, hasEffects, touches }];
+  const isExcluded = ({ file, blames }: EntryReport): boolean =>
+    tainted.includes(file) || blames.some((blame) => blame.file === file);
+  const selected = reports.flatMap((report, index) => {
+    const entry = entries[index];
+    const { hasEffects, touches } = report;
+    return entry === undefined || isExcluded(report) ? [] : [{ ...entry, hasEffects, touches }];
   });
-  const preloaded = await parkWith({ ...common, entries, isAudit: false });
+  const preloaded = await parkWith({ ...common, entries: selected, isAudit: false });
   // The edits have been saved by now.
   const plain = await run(undefined);
-  const named = reports.map((report) => [
-    /node_modules[\\/]((?:@[^\\/]+[\\/])?[^\\/]+)/.exec(report.file)?.[1],
-    report,
-  ]);
-  return {
-    plain,
-    preloaded,
-    reports: Object.fromEntries(named),
-    tainted: tainted.map((file) => path.relative(project.path, file)),
-  };
+  return { plain, preloaded, reports, excluded: reports.filter(isExcluded).map(({ file }) => file) };
 }
 
-function ending(
-  node: string,
+function endingOf(
+  { folder, node = process.execPath }: Place,
   args: readonly string[],
-  cwd: string,
   env: Readonly<Record<string, string>>,
 ): Promise<Ending> {
   const { PATH = '', HOME = '' } = process.env;
+  const options = { cwd: folder, env: { PATH, HOME, ...env }, timeout: timeoutMs, maxBuffer: 64 * 1024 * 1024 };
   return new Promise((resolve) => {
-    execFile(node, args, { cwd, env: { PATH, HOME, ...env } }, (error, stdout, stderr) => {
+    const child = execFile(node, args, options, (error, stdout, stderr) => {
       const code = error === null ? 0 : (error.code ?? error.signal ?? null);
       // Warnings show the process id.
       resolve({ code, stdout, stderr: stderr.replaceAll(/\(node:\d+\)/g, '(node)') });
     });
+    child.stdin?.end();
   });
 }

@@ -2,15 +2,17 @@
 
 import { describe, expect, test } from 'vitest';
 import { cases } from '../../support/preloading/cases.ts';
-import { compare } from '../../support/preloading/compare.ts';
+import { compareIn } from '../../support/preloading/compare.ts';
+import { createProject } from '../../support/project.ts';
 
 const nodes = process.env.NODES?.split(',') ?? [process.execPath];
 
 describe.concurrent.each(nodes)(
   'a program of %s cannot tell whether its packages were loaded ahead of time, if it',
   (node) => {
-    test.each(Object.entries(cases))('%s', async (_, program) => {
-      const { plain, preloaded } = await compare(program, node);
+    test.each(Object.entries(cases))('%s', async (_, { files, script = 'main.js', ...variation }) => {
+      await using project = createProject(files);
+      const { plain, preloaded } = await compareIn({ folder: project.path, script, node }, variation);
       expect(preloaded).toEqual(plain);
     });
   },
