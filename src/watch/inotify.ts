@@ -36,6 +36,9 @@ const maxTrustedEvents = 4096;
 /** In a turn with more events than this (a checkout perhaps) no file is read. */
 const maxEventsWithReads = 64;
 
+/** In a walk that takes longer, devwatch hears a signal. */
+const maxBlockedMs = 300;
+
 export class InotifyWatcher implements Watcher {
   readonly armed: Promise<Coverage>;
   readonly #options: WatchOptions;
@@ -225,8 +228,17 @@ export class InotifyWatcher implements Watcher {
     } else {
       if (folder.files.delete(name) || folder.covered.delete(name)) onChange({ kind: 'unlink', path: full });
       else if (kind === 'file') onIgnored?.(full);
-      // In one go: an event about the subtree must find it complete.
-      if (kind === 'folder' && filter.mayContain(full)) for (const _ of this.#walk(full, folder, 'all'));
+      if (kind === 'folder' && filter.mayContain(full)) this.#enter(full, folder);
+    }
+  }
+
+  /** Walks a new folder, in one go: an event about the subtree must find it complete. The rest of a huge one waits its turn. */
+  #enter(full: string, parent: Folder): void {
+    const endsAt = Date.now() + maxBlockedMs;
+    for (const _ of this.#walk(full, parent, 'all')) {
+      if (Date.now() <= endsAt) continue;
+      this.#resync();
+      return;
     }
   }
 

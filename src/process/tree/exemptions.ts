@@ -6,6 +6,7 @@
 
 import path from 'node:path';
 import { require } from '../../shared/require.ts';
+import { TimeBudget } from '../../shared/time-budget.ts';
 import { Lineage, type Place } from './lineage.ts';
 import { type Candidate, commandLine, readStat } from './proc.ts';
 import type { Invocation } from './tree.ts';
@@ -131,7 +132,10 @@ const isExclusion = (glob: string): boolean => glob.startsWith('!') && !glob.sta
 /** picomatch takes 20 ms to load and to compile the usual globs, and a save may be waiting: most have no more than `*`. */
 function createGlobTest(glob: string): Test {
   if (/[?[\]{}()\\]/.test(glob)) {
-    return (require('picomatch') as typeof import('picomatch'))(glob, { dot: true, bash: true });
+    const test = (require('picomatch') as typeof import('picomatch'))(glob, { dot: true, bash: true });
+    // A command line is long, and a save may be waiting. A glob that takes too long matches nothing any more.
+    const budget = new TimeBudget(() => {});
+    return (text) => budget.run(() => test(text)) === true;
   }
   const [first = '', ...rest] = glob.split('*');
   const last = rest.pop();

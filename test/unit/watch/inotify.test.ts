@@ -101,6 +101,24 @@ describe('the inotify backend leaves no watch behind', () => {
     expect(watcher.changes).toEqual([]);
   });
 
+  test('and reports all files of a new folder that takes long to read', async () => {
+    await using project = createProject({ 'a.js': '' });
+    await aged();
+    const { watcher } = open(project);
+    await watcher.armed;
+    let now = Date.now();
+    using _ = vi.spyOn(Date, 'now').mockImplementation(() => {
+      now += 1000;
+      return now;
+    });
+    fs.mkdirSync(project.at('elsewhere.txt/new'), { recursive: true });
+    for (const file of Object.keys(tree)) project.write(path.join('elsewhere.txt/new', file), '');
+    fs.renameSync(project.at('elsewhere.txt/new'), project.at('new'));
+    await watcher.all(Object.keys(tree).map((file) => path.join('new', file)));
+    await watcher.close();
+    expect(watches()).toBe(0);
+  });
+
   test('when it is closed by the first change of a new folder', async () => {
     await using project = createProject({ 'a.js': '' });
     await aged();

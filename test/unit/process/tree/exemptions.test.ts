@@ -160,6 +160,12 @@ describe('the exemptions', () => {
     expect(createTree(['*my-daemon'], ['node']).among(server, daemon)).toEqual([20]);
   });
 
+  test('take a limited time, whatever the glob and the command line are', () => {
+    const daemon = processOf(20, 'a'.repeat(15), { line: `${'a'.repeat(4000)}c` });
+    const tree = createTree(['*a*a*a*a*a*a*{b,d}', 'code']);
+    expect(tree.among(server, daemon, processOf(30, 'code'))).toEqual([30]);
+  });
+
   test('do not include what the command of the program names', () => {
     const { globs, program } = keepFor(['chromium', 'code'], {
       file: '/bin/sh',
