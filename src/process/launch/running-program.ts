@@ -237,8 +237,12 @@ export class ContainedProgram implements RunningProgram {
   }
 
   #onExit(code: number | null, signal: NodeJS.Signals | null): void {
-    const { heldPorts } = this.#context;
+    const { heldPorts, fromStandby, listener } = this.#context;
     this.#hasExited = true;
+    // A standby that cannot boot kills itself without a word; a cold start shows the reason, if it is still there.
+    if (fromStandby && this.#beganAt === undefined && signal === 'SIGKILL' && this.#termination === undefined) {
+      listener.onEvent({ type: 'misfit', why: 'it could not boot' });
+    }
     if (this.#isInterrupted) this.#endOtherGroups();
     if (this.#termination === undefined) {
       // The program ended by itself, and no termination may follow for long. The tree takes note of who is left: later, the

@@ -18,7 +18,10 @@ interface World {
   readonly calls: string[];
 }
 
-function run(options: Partial<LaunchOptions> = {}, findUnread: ProgramContext['findUnread'] = () => undefined): World {
+function run(
+  options: Partial<LaunchOptions> = {},
+  { findUnread = () => undefined, fromStandby = false }: Partial<ProgramContext> = {},
+): World {
   const clock = createClock();
   const child = new FakeChild(5_000_000);
   const events: ProgramEvent[] = [];
@@ -30,7 +33,7 @@ function run(options: Partial<LaunchOptions> = {}, findUnread: ProgramContext['f
   );
   const program = new ContainedProgram({
     child,
-    fromStandby: false,
+    fromStandby,
     options: { ...launchOptions, ...options },
     listener: { onEvent: (event) => events.push(event), onReadsInput: () => 'typed' },
     clock,
@@ -268,15 +271,15 @@ describe('the fault of a run that has ended', () => {
   });
 
   test('of a program whose output has no reader', () => {
-    const unread = run({}, () => 'stdout');
+    const unread = run({}, { findUnread: () => 'stdout' });
     unread.child.exit(1);
     expect(faultOf(unread)).toBe('unread-output');
     const reason = 'the reader of stdout has ended, and so has the program (exit 1)';
     expect(unread.events).toMatchObject([{ type: 'exit', outcome: { code: 1, reason } }]);
-    const captured = run({ capturesOutput: true }, () => 'stdout');
+    const captured = run({ capturesOutput: true }, { findUnread: () => 'stdout' });
     captured.child.exit(1);
     expect(faultOf(captured)).toBeUndefined();
-    const failed = run({}, () => 'stdout');
+    const failed = run({}, { findUnread: () => 'stdout' });
     fails(failed);
     failed.child.exit(1);
     expect(faultOf(failed)).toBe('uncaught-error');
@@ -291,6 +294,18 @@ describe('the fault of a run that has ended', () => {
     world.child.exit(code);
     expect(faultOf(world)).toBe(fault);
   });
+});
+
+test.each([
+  ['before the program began', true, [], ['misfit', 'exit']],
+  ['after that', true, [{ type: 'begins' } as const], ['begins', 'exit']],
+  ['but is no standby', false, [], ['exit']],
+])('a standby that kills itself %s is replaced', (_, fromStandby, messages, wanted) => {
+  const { child, clock, types } = run({}, { fromStandby });
+  for (const message of messages) child.report(message);
+  child.exit(null, 'SIGKILL');
+  clock.advance(0);
+  expect(types()).toEqual(wanted);
 });
 
 test('the time from the begin, and from the first server, to each server is noted for the next run', () => {
