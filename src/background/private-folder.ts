@@ -4,9 +4,9 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { platform } from '../process/platform.ts';
-import { attempt, codeOf, messageOf, UsageError } from '../shared/errors.ts';
+import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
 import { describeFlaw, flawOnWay, makeTrustedFolder, ownershipFlaw } from '../shared/file-ownership.ts';
-import { homeFolder, stateFolder } from '../shared/user-folders.ts';
+import { stateFolder } from '../shared/user-folders.ts';
 
 /** Longest path of a socket in bytes (size of `sun_path`, less the final NUL). Node 20 truncates longer ones silently. */
 export const maxSocketPathBytes: number = platform.name === 'linux' ? 107 : 103;
@@ -17,7 +17,7 @@ export function backgroundFolder(): string {
     throw new UsageError('devwatch cannot run programs in the background on Windows yet · run it in a terminal');
   }
   const devwatch = stateFolder(process.env);
-  if (devwatch === undefined) throw whyNoState();
+  if (devwatch === undefined) throw new UsageError('this user has no home folder · set HOME or XDG_STATE_HOME');
   try {
     makeTrustedFolder(devwatch);
   } catch (error) {
@@ -27,13 +27,6 @@ export function backgroundFolder(): string {
   // Users who can write here could replace the folder below; reading gains them nothing.
   checkPrivate(devwatch, 0o022);
   return makePrivate(path.join(devwatch, 'background'));
-}
-
-function whyNoState(): UsageError {
-  const home = homeFolder();
-  const found = home && attempt(() => flawOnWay(path.join(home, '.local', 'state', 'devwatch')));
-  if (!found) return new UsageError('this user has no home folder · set HOME or XDG_STATE_HOME');
-  return elsewhere(describeFlaw(found.place, found.flaw, found.stats));
 }
 
 const elsewhere = (problem: string): UsageError =>

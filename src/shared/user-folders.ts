@@ -23,11 +23,15 @@ export function openCache(name: string, env: NodeJS.ProcessEnv): string | undefi
 }
 
 /**
- * Returns devwatch's state folder: records of background programs and of orphans. A place that the user names counts in any
- * case, so that there is a message if it cannot be trusted. Undefined as for the cache.
+ * Returns devwatch's state folder: records of background programs and of orphans. Whoever makes it checks it, and can say
+ * why the place that the user names cannot be trusted. Undefined without a home folder.
  */
-export const stateFolder = ({ XDG_STATE_HOME }: NodeJS.ProcessEnv): string | undefined =>
-  isAbsolute(XDG_STATE_HOME) ? path.join(XDG_STATE_HOME, 'devwatch') : belowHome(path.join('.local', 'state'));
+export function stateFolder({ XDG_STATE_HOME }: NodeJS.ProcessEnv): string | undefined {
+  if (isAbsolute(XDG_STATE_HOME)) return path.join(XDG_STATE_HOME, 'devwatch');
+  const name = path.join('.local', 'state');
+  const home = homeFolder();
+  return belowHome(name) ?? (home && path.join(home, name, 'devwatch'));
+}
 
 /** Relative folders, and that of an empty variable, would be in the project. */
 const isAbsolute = (folder: string | undefined): folder is string => folder !== undefined && path.isAbsolute(folder);
