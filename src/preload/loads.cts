@@ -3,11 +3,13 @@
  * WATCH_REPORT_DEPENDENCIES needs an IPC channel, which the program would see.
  */
 
+import type { followChildren as FollowChildren } from './load-children.cts';
 import type { LaunchOrders, PreloadMessage } from './protocol.ts' with { 'resolution-mode': 'import' };
 
 const { writeSync } = require('node:fs') as typeof import('node:fs');
 const nodeModule = require('node:module') as typeof import('node:module') & ModuleInternals;
 const path = require('node:path') as typeof import('node:path');
+const { followChildren } = require('./load-children.cjs') as { followChildren: typeof FollowChildren };
 const { fileURLToPath, pathToFileURL } = require('node:url') as typeof import('node:url');
 
 /** Missing in the types of Node 20: `registerHooks` came with 22.15; `_resolveFilename` is internal, and often patched. */
@@ -31,9 +33,21 @@ const suffixes = ['', '.js', '.json', '.node', '.ts', '/index.js'];
 const isInstalled = (name: string): boolean => name.includes(`${path.sep}node_modules${path.sep}`);
 const isRequired = ({ conditions }: Context): boolean => conditions?.includes('require') === true;
 
-/** Starts to report. Node has synchronous hooks for that since 22.15. */
-function reportLoads(orders: Partial<LaunchOrders>): void {
+/**
+ * Starts to report, for this thread, and for the worker threads and child processes that it starts. Node has synchronous
+ * hooks for that since 22.15.
+ *
+ * @param preload the file that worker threads load
+ */
+function reportLoads(orders: Pick<LaunchOrders, 'channel'>, preload: string): void {
   const reporter = new LoadReporter(orders);
+  const [, script = ''] = process.argv;
+  // The main module of a process may be loaded without hooks.
+  if (path.isAbsolute(script)) reporter.file(script);
+  followChildren(orders.channel, preload, (file) => {
+    if (file.startsWith('file:')) reporter.url(file);
+    else reporter.file(path.resolve(file));
+  });
   if (nodeModule.registerHooks !== undefined) {
     nodeModule.registerHooks({
       resolve(specifier, context, next) {
@@ -70,10 +84,10 @@ function reportLoads(orders: Partial<LaunchOrders>): void {
 
 /** Reports each file once, for both kinds of hooks. */
 class LoadReporter {
-  readonly #orders: Partial<LaunchOrders>;
+  readonly #orders: Pick<LaunchOrders, 'channel'>;
   readonly #reported = new Set<string>();
 
-  constructor(orders: Partial<LaunchOrders>) {
+  constructor(orders: Pick<LaunchOrders, 'channel'>) {
     this.#orders = orders;
   }
 
@@ -87,7 +101,7 @@ class LoadReporter {
     this.#reported.add(name);
     const message: PreloadMessage = { type: 'loads', file: name };
     try {
-      writeSync(this.#orders.channel ?? -1, `${JSON.stringify(message)}\n`);
+      writeSync(this.#orders.channel, `${JSON.stringify(message)}\n`);
     } catch {
       // devwatch is gone.
     }

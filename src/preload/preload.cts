@@ -18,6 +18,8 @@ import type { warmUp as WarmUp } from './warm-up.cts';
 const { readFileSync, readSync, writeFileSync, writeSync } = require('node:fs') as typeof import('node:fs');
 
 const own = `${__dirname}/`;
+/** Where worker threads find the orders to report what they load (load-children.cts). */
+const loadsKey = 'devwatch.loads';
 /** Long enough for the modules that a program loads at its start. */
 const startUpMs = 1500;
 /** The export of `node:module`, which `require` would load five more modules for (0.5 ms). */
@@ -57,7 +59,7 @@ if (channel >= 0) {
     (require('./tty.cjs') as { claimTerminal: typeof claimTerminal }).claimTerminal({ send, request });
   }
   if (orders.reportLoads === true) {
-    requireOnce<{ reportLoads: typeof reportLoads }>('./loads.cjs').reportLoads(orders);
+    requireOnce<{ reportLoads: typeof reportLoads }>('./loads.cjs').reportLoads({ channel }, __filename);
   }
   // With it modules load a third faster.
   const { enableCompileCache, flushCompileCache }: CompileCache =
@@ -93,6 +95,13 @@ if (channel >= 0) {
   } else {
     const exports = requireOnce<{ Parking: typeof Parking }>('./parking.cjs');
     new exports.Parking(park, { send, request, forgetPaths, warmUp, onBegin }).prepare();
+  }
+} else {
+  const { getEnvironmentData } = require('node:worker_threads') as typeof import('node:worker_threads');
+  const orders = getEnvironmentData(loadsKey) as { channel: number } | undefined;
+  if (orders !== undefined) {
+    requireOnce<{ reportLoads: typeof reportLoads }>('./loads.cjs').reportLoads(orders, __filename);
+    forgetPaths();
   }
 }
 

@@ -47,6 +47,56 @@ describe('with --deps', () => {
     await app.caller();
   });
 
+  test('files are watched that worker threads, child processes and workers of a cluster load', async () => {
+    const main = `
+      const at = (name) => require('path').join(__dirname, '../shared', name);
+      const { Worker } = require('worker_threads');
+      new Worker(at('thread.js'));
+      new Worker(require('url').pathToFileURL(at('flags.mjs')), { execArgv: ['--no-warnings'] });
+      require('child_process').fork(at('fork.js'));
+      require('child_process').spawn('node', [at('spawn.mjs')], { stdio: 'ignore', env: { ...process.env, NODE_OPTIONS: '--no-warnings' } });
+      require('cluster').setupPrimary({ exec: at('cluster.js') });
+      require('cluster').fork();
+      ${dialHome()}`;
+    const stays = 'setInterval(() => {}, 60_000);';
+    const says = (name: string): string => `
+      require('./of-${name}');
+      const { NODE_OPTIONS, DEVWATCH_LOADS } = process.env;
+      const traces = [process.execArgv, NODE_OPTIONS, DEVWATCH_LOADS, Object.keys(require.cache).filter((file) => file.includes('preload'))];
+      require(process.env.TEST_DIAL)({ name: '${name}', traces });`;
+    const inModule = (code: string): string => `import { createRequire } from 'node:module';
+      const require = createRequire(import.meta.url); ${code}`;
+    const shared: Record<string, string> = {
+      'thread.js': says('thread'),
+      'flags.mjs': inModule(says('flags')),
+      'fork.js': says('fork'),
+      'spawn.mjs': inModule(
+        `new (require('worker_threads').Worker)(new URL('./deep.js', import.meta.url)); ${says('spawn')}`,
+      ),
+      'deep.js': says('deep'),
+      'cluster.js': says('cluster'),
+    };
+    const names = Object.keys(shared).map((file) => file.split('.')[0] ?? '');
+    for (const name of names) shared[`of-${name}.js`] = stays;
+    const files = Object.fromEntries(Object.entries(shared).map(([name, text]) => [`shared/${name}`, text]));
+    await using app = await start({
+      files: { 'app/main.js': main, ...files },
+      args: ['--deps', 'main.js'],
+      folder: 'app',
+    });
+    const called = () => new Map(app.callers.map(({ says }) => [says.name, says.traces]));
+    await app.until('all to call', () => names.every((name) => called().has(name)));
+    for (const name of names) {
+      const flags = name === 'flags' ? ['--no-warnings'] : [];
+      const options = name === 'spawn' || name === 'deep' ? '--no-warnings' : null;
+      expect(called().get(name)).toEqual([flags, options, null, []]);
+    }
+    const all = Object.keys(shared).map((name) => app.at(`shared/${name}`));
+    await app.event('watchingLoads', ({ files }) => all.every((file) => files.includes(file)));
+    app.write('shared/of-deep.js', `${stays}//`);
+    expect(await changedBy(app)).toEqual([app.at('shared/of-deep.js')]);
+  });
+
   test('the program restarts when a file appears that it has not found', async () => {
     await using app = await start({
       files: {
