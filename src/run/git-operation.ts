@@ -18,8 +18,10 @@ const briefLockMs = 2000;
 const maxPreparationMs = 10_000;
 /** git writes its state this shortly before the first file of a command that takes no lock. */
 const recentMs = 1000;
-/** A command that has not written its state for this long waits for something, perhaps for the program itself. */
+/** A command that has not written its state for this long waits for something, or runs a long hook. */
 const maxSilenceMs = 30_000;
+/** The same for one that runs a command of the user at each step: that may need the program. */
+const maxSilenceInStepMs = 10_000;
 
 /** Files in git's folder that exist while a command with several steps is running, or has stopped for a person. */
 const stepFiles = ['rebase-merge', 'rebase-apply', 'sequencer'];
@@ -45,7 +47,8 @@ export class GitOperation {
     const steps = touched(stepFiles);
     const silence = Math.min(...touched(['']), ...steps);
     const hasSteps = [...steps, ...touched([bisectFile])].some(Number.isFinite);
-    const mayRun = silence < maxSilenceMs && (hasSteps || silence < sinceMs + recentMs);
+    const mayRun =
+      silence < (hasSteps ? maxSilenceInStepMs : maxSilenceMs) && (hasSteps || silence < sinceMs + recentMs);
     this.#process = isLocked || mayRun ? this.#findProcess(repositories) : undefined;
     if (this.#process !== undefined) return this.#process;
     // The process may run on another machine, or outside of this container.
