@@ -2,8 +2,10 @@
 
 import { type Mark, type StreamName, tagOf } from './log-lines.ts';
 
-/** Bytes that wait for the disk at most. */
+/** Bytes that wait for the disk at most, if they are stored as they are. */
 export const maxQueueBytes: number = 1024 * 1024;
+/** The same with what stands before each line: a chunk of 64 kB, read from a pipe, may consist of line feeds alone. */
+const maxTaggedBytes = 5 * maxQueueBytes;
 const newline = 10;
 
 /** The beginning of each line of a log: nothing, its time, or its time and its stream (see log-lines.ts). */
@@ -19,6 +21,7 @@ const streams = ['stdout', 'stderr'] as const;
 
 export class LogQueue {
   readonly #lineStart: LineStart;
+  readonly #maxBytes: number;
   /** Output that is being written. */
   #flight: Buffer = Buffer.alloc(0);
   /** Output that waits: the first `#used` bytes. */
@@ -36,6 +39,7 @@ export class LogQueue {
 
   constructor(lineStart: LineStart) {
     this.#lineStart = lineStart;
+    this.#maxBytes = lineStart === 'none' ? maxQueueBytes : maxTaggedBytes;
   }
 
   /** Bytes that are being written or wait. */
@@ -44,7 +48,7 @@ export class LogQueue {
   }
 
   get isHalfFull(): boolean {
-    return this.bytes > maxQueueBytes / 2;
+    return this.bytes > this.#maxBytes / 2;
   }
 
   /** Bytes that are not in the log, including those that were lost and that it does not mention yet. */
@@ -117,12 +121,15 @@ export class LogQueue {
     let from = 0;
     while (from < chunk.length) {
       const end = chunk.indexOf(newline, from) + 1 || chunk.length;
-      const line = chunk.subarray(from, end);
-      const isHeld = this.#lineStart === 'tag' && line.at(-1) !== newline;
-      const startLength = isHeld || (this.#isMidLine && this.#lineStart !== 'tag') ? 0 : start.length;
-      if (this.bytes + startLength + line.length > maxQueueBytes) break;
-      if (isHeld) this.#held[stream] = Buffer.concat([this.#held[stream], line]);
-      else this.#appendLine(startLength === 0 ? [line] : [start, this.#takeHeld(stream), line]);
+      const isHeld = this.#lineStart === 'tag' && chunk[end - 1] !== newline;
+      const hasStart = !isHeld && (this.#lineStart === 'tag' || !this.#isMidLine);
+      if (this.bytes + (hasStart ? start.length : 0) + end - from > this.#maxBytes) break;
+      if (isHeld) this.#held[stream] = Buffer.concat([this.#held[stream], chunk.subarray(from, end)]);
+      else {
+        if (hasStart) this.#append(start);
+        if (this.#lineStart === 'tag') this.#append(this.#takeHeld(stream));
+        this.#append(chunk, from, end);
+      }
       from = end;
     }
     return from;
@@ -162,7 +169,7 @@ export class LogQueue {
 
   #takeHeld(stream: StreamName): Buffer {
     const held = this.#held[stream];
-    this.#held[stream] = Buffer.alloc(0);
+    if (held.length > 0) this.#held[stream] = Buffer.alloc(0);
     this.#begun.delete(stream);
     return held;
   }
@@ -171,15 +178,15 @@ export class LogQueue {
     for (const part of parts) this.#append(part);
   }
 
-  #append(bytes: Buffer): void {
-    const length = this.#used + bytes.length;
+  #append(bytes: Buffer, from = 0, to: number = bytes.length): void {
+    const length = this.#used + to - from;
     if (length > this.#pending.length) {
-      const larger = Buffer.allocUnsafe(Math.max(length, Math.min(maxQueueBytes, 2 * this.#pending.length)));
+      const larger = Buffer.allocUnsafe(Math.max(length, Math.min(this.#maxBytes, 2 * this.#pending.length)));
       this.#pending.copy(larger, 0, 0, this.#used);
       this.#pending = larger;
     }
-    this.#pending.set(bytes, this.#used);
+    bytes.copy(this.#pending, this.#used, from, to);
     this.#used = length;
-    if (bytes.length > 0) this.#isMidLine = bytes.at(-1) !== newline;
+    if (to > from) this.#isMidLine = bytes[to - 1] !== newline;
   }
 }

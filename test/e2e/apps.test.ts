@@ -3,6 +3,7 @@
 import { once } from 'node:events';
 import fs from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { attempt } from '../../src/shared/errors.ts';
 import { start } from '../support/app.ts';
 import { cli, runDevwatch, startDevwatch } from '../support/devwatch.ts';
 import { childrenOf, isAlive, stateOf, until } from '../support/facts.ts';
@@ -719,9 +720,12 @@ test('programs share the watch of a folder', async () => {
   });
   await callersOf(app, 3);
   await Promise.all(['web', 'api', 'job'].map((name) => app.watches(name)));
+  // A descriptor may be closed in the meantime.
+  const infoOf = (name: string): string =>
+    attempt(() => fs.readFileSync(`/proc/${app.pid}/fdinfo/${name}`, 'latin1')) ?? '';
   const inodes = fs
     .readdirSync(`/proc/${app.pid}/fdinfo`)
-    .flatMap((name) => fs.readFileSync(`/proc/${app.pid}/fdinfo/${name}`, 'latin1').split('\n'))
+    .flatMap((name) => infoOf(name).split('\n'))
     .flatMap((line) => /^inotify wd:\S+ (ino:\S+ sdev:\S+)/.exec(line)?.[1] ?? []);
   // The project, lib, lib/deep, sql.
   expect(inodes).toHaveLength(4);

@@ -91,7 +91,7 @@ test('in the background a script that does not exist is waited for, and list sho
   await using session = await Session.open({});
   expect(await session.run('start', '--name', 'web', '--no-watch', 'dist/index.js')).toMatchObject({
     code: 0,
-    out: expect.stringMatching(/^web is waiting for dist\/index\.js · pid \d+ /),
+    out: expect.stringMatching(/^web is waiting for dist\/index\.js · logs: /),
   });
   expect((await session.run('list')).out).toMatch(/^web +waiting for dist\/index\.js +– /m);
   session.project.write('dist/index.js', dialHome());

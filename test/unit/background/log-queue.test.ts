@@ -75,6 +75,12 @@ describe('LogQueue', () => {
     expect(drain(queue)).toBe('after\n');
   });
 
+  test.each(['none', 'time', 'tag'] as const)('holds a chunk of line feeds alone (%s)', (lineStart) => {
+    const queue = new LogQueue(lineStart);
+    expect(add(queue, '\n'.repeat(64 * 1024))).toBe(0);
+    expect(drain(queue).split('\n')).toHaveLength(64 * 1024 + 1);
+  });
+
   describe('with tags', () => {
     const untimed = (text: string): string => text.replaceAll(/\d{4}-\S+Z /g, '');
     const addTo = (queue: LogQueue, stream: StreamName, text: string): number =>
@@ -104,13 +110,18 @@ describe('LogQueue', () => {
       queue.continueLog({ isMidLine: true, begun: ['stderr'] });
       expect(untimed(drain(queue))).toBe('\nstderr F \n');
       addTo(queue, 'stdout', 'begun');
-      addTo(queue, 'stderr', `${half}\n`);
-      addTo(queue, 'stderr', `${half}\n`);
+      for (let times = 0; times < 9; times += 1) expect(addTo(queue, 'stderr', `${half}\n`)).toBe(0);
+      expect(addTo(queue, 'stderr', `${half}\n`)).toBe(half.length + 1);
       expect(
         untimed(drain(queue))
           .split('\n')
           .map((line) => line.slice(0, 40)),
-      ).toEqual([`stderr F ${'x'.repeat(31)}`, 'stdout F begun', 'stderr F [devwatch] 524289 bytes were lo', '']);
+      ).toEqual([
+        ...Array(9).fill(`stderr F ${'x'.repeat(31)}`),
+        'stdout F begun',
+        'stderr F [devwatch] 524289 bytes were lo',
+        '',
+      ]);
       addTo(queue, 'stdout', 'last');
       queue.end();
       expect(untimed(drain(queue))).toBe('stdout F last\n');
