@@ -53,15 +53,24 @@ export function execute({ line: given }: Invocation): void {
       sockets,
     });
   });
-  if (cli.includes(`${path.sep}_npx${path.sep}`)) {
-    fail("devwatch runs from npx's cache, which npm may delete · npm install -D devwatch");
-  }
+  const remark = remarkOn(cli);
+  if (remark !== undefined) fail(remark);
   if (given.own.has('--write')) {
     for (const file of writeUnits(files)) print(`wrote ${file}`);
     print('now run:', ...enablingCommands([...names.values()], sockets.length > 0).map((command) => `  ${command}`));
   } else {
     printText(files.map(({ text }) => text).join('\n'));
   }
+}
+
+/** Returns what can make a unit fail later that names this file as the bin. */
+export function remarkOn(cli: string): string | undefined {
+  if (cli.includes(`${path.sep}_npx${path.sep}`)) {
+    return "devwatch runs from npx's cache, which npm may delete · npm install -D devwatch";
+  }
+  return cli.includes(`.zip${path.sep}`)
+    ? 'devwatch is in a zip file of Yarn, which has another name after an update · run this command again then'
+    : undefined;
 }
 
 /** Returns the path of the bin without the version that pnpm puts into it: the link in `node_modules` outlives an update. */

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { expect, test } from 'vitest';
-import { lastingCli, lastingPath } from '../../../src/cli/unit.ts';
+import { lastingCli, lastingPath, remarkOn } from '../../../src/cli/unit.ts';
 import { createProject } from '../../support/project.ts';
 
 test.each([
@@ -19,4 +19,15 @@ test('a unit names the link that pnpm keeps, where it leads to this devwatch', a
   expect(lastingCli(cli)).toBe(cli);
   fs.symlinkSync(project.at(packageFolder), project.at('node_modules/devwatch'));
   expect(lastingCli(cli)).toBe(project.at('node_modules/devwatch/dist/cli.cjs'));
+});
+
+test.each([
+  ['/home/ada/.npm/_npx/82221a99/node_modules/.bin/devwatch', "npx's cache"],
+  ['/home/ada/.yarn/berry/cache/devwatch-npm-1.0.0-27a3.zip/node_modules/devwatch/dist/cli.cjs', 'zip file of Yarn'],
+])('that a unit names %s has a remark', (cli, remark) => {
+  expect(remarkOn(cli)).toContain(remark);
+});
+
+test('that a unit names an installed devwatch has no remark', () => {
+  expect(remarkOn('/usr/local/bin/devwatch')).toBeUndefined();
 });
