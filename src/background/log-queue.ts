@@ -1,5 +1,6 @@
 /** Output that waits for the disk: in whole lines, with what stands before each, and with a count of what was lost. Pure. */
 
+import { printable } from '../shared/printable.ts';
 import { type Mark, type StreamName, tagOf } from './log-lines.ts';
 
 /** Bytes that wait for the disk at most, if they are stored as they are. */
@@ -140,7 +141,7 @@ export class LogQueue {
     if (this.#lineStart === 'tag') this.#endBegun();
     else if (this.#isMidLine) this.#append(Buffer.of(newline));
     const bytes = this.#lostBytes === 1 ? '1 byte was' : `${this.#lostBytes} bytes were`;
-    const notice = `[devwatch] ${bytes} lost: ${this.#lossReason}\n`;
+    const notice = `[devwatch] ${bytes} lost: ${printable(this.#lossReason)}\n`;
     this.#appendLine([this.#lineStartNow('stderr', 'F'), Buffer.from(notice)]);
     this.#lostBytes = 0;
   }
