@@ -36,7 +36,9 @@ export class GitOperation {
    * for nothing.
    */
   find(files: Iterable<string>, sinceMs: number): GitActivity | undefined {
-    const repositories = repositoriesOf(files);
+    const all = [...files];
+    const repositories = repositoriesOf(all);
+    if (repositories.length === 0) return this.#findElsewhere(all, sinceMs);
     const now = Date.now();
     const touched = (names: readonly string[]): number[] =>
       repositories.flatMap(({ gitDir }) => names.map((name) => now - touchedAt(path.join(gitDir, name))));
@@ -49,8 +51,10 @@ export class GitOperation {
     const hasSteps = [...steps, ...touched([bisectFile])].some(Number.isFinite);
     const mayRun =
       silence < (hasSteps ? maxSilenceInStepMs : maxSilenceMs) && (hasSteps || silence < sinceMs + recentMs);
-    this.#process = isLocked || mayRun ? this.#findProcess(repositories) : undefined;
-    if (this.#process !== undefined) return this.#process;
+    const tops = new Set(repositories.map(({ top }) => realPathOf(top)));
+    const worksHere = ({ folder }: GitProcess): boolean => tops.has(repositoryOf(folder)?.top);
+    const running = isLocked || mayRun ? this.#findProcess(worksHere) : undefined;
+    if (running !== undefined) return running;
     // The process may run on another machine, or outside of this container.
     return isLocked ? 'lock' : steps.some((age) => age < recentMs) ? 'steps' : undefined;
   }
@@ -61,13 +65,25 @@ export class GitOperation {
     return typeof activity === 'object' ? 'known' : activity && 'assumed';
   }
 
-  #findProcess(repositories: readonly Repository[]): GitProcess | undefined {
-    const tops = new Set(repositories.map(({ top }) => realPathOf(top)));
-    const worksHere = ({ folder }: GitProcess): boolean => tops.has(repositoryOf(folder)?.top);
+  /** Finds a command whose repository is elsewhere (`git --work-tree`), as in a hook that deploys. */
+  #findElsewhere(files: readonly string[], sinceMs: number): GitProcess | undefined {
+    if (files.length < 2 || sinceMs > maxSilenceMs) return undefined;
+    const last = new Set(files.map((file) => path.dirname(file)));
+    const names = new Set([...last].flatMap((folder) => [...upwards(folder)]));
+    const folders = new Set([...names].map(realPathOf));
+    return this.#findProcess(({ folder }) => folders.has(folder));
+  }
+
+  #findProcess(worksHere: (candidate: GitProcess) => boolean): GitProcess | undefined {
     const known = this.#process === undefined ? undefined : gitProcessOf(this.#process.pid);
-    if (known !== undefined && worksHere(known)) return known;
-    for (const candidate of gitProcesses()) if (worksHere(candidate)) return candidate;
-    return undefined;
+    this.#process = known !== undefined && worksHere(known) ? known : undefined;
+    if (this.#process !== undefined) return this.#process;
+    for (const candidate of gitProcesses()) {
+      if (!worksHere(candidate)) continue;
+      this.#process = candidate;
+      break;
+    }
+    return this.#process;
   }
 }
 

@@ -61,6 +61,21 @@ describe('git is still changing files', () => {
     expect(find(file)).toBeUndefined();
   });
 
+  test('in a folder that has no .git, from a repository elsewhere', async () => {
+    await using project = createWorktrees();
+    git(project.path, ['clone', '-q', '--bare', 'main', 'bare']);
+    git(project.at('bare'), ['config', 'filter.slow.smudge', `sh ${project.at('wait.sh')}; cat`]);
+    project.write('bare/info/attributes', 'two.js filter=slow');
+    fs.mkdirSync(project.at('deployed'));
+    const words = ['--git-dir', 'bare', '--work-tree', 'deployed', 'checkout', '-q', '-f', 'topic'];
+    const files = ['deployed/api/server.js', 'deployed/api/one.js'].map(project.at);
+    const [found, ofOne] = await atGate(project, startGit(project.path, words), () => [
+      new GitOperation().find(files, 100),
+      new GitOperation().find(files.slice(1), 100),
+    ]);
+    expect([found, ofOne]).toMatchObject([{ command: 'git checkout' }, undefined]);
+  });
+
   test('in the repository around a submodule', async () => {
     await using project = createWorktrees();
     git(project.at('linked'), ['submodule', '--quiet', 'add', project.at('main'), 'sub']);
