@@ -93,3 +93,12 @@ export function formatVerdict(
       return 'its content is unchanged';
   }
 }
+
+const maxCommandLength = 80;
+
+/** Returns the beginning of a command line: code behind `-e` may have many lines. */
+export function formatCommand(command: string): string {
+  const [line = ''] = command.trim().split(/\s*[\r\n]/, 1);
+  const text = line.length <= maxCommandLength ? line : line.slice(0, maxCommandLength).trimEnd();
+  return text === command.trim() ? text : `${text} …`;
+}

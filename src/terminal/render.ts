@@ -2,7 +2,7 @@
 
 import { type DevwatchEvent, describeOutcome, type EventOf, type Next } from '../shared/events.ts';
 import { formatTime } from '../shared/format.ts';
-import { formatClock, formatCount, formatPath, formatRule, formatVerdict } from './format.ts';
+import { formatClock, formatCommand, formatCount, formatPath, formatRule, formatVerdict } from './format.ts';
 import { describeRemainder } from './slow-stop.ts';
 
 export type Tone = 'plain' | 'good' | 'bad' | 'warning';
@@ -97,7 +97,7 @@ export function render(event: DevwatchEvent, { folder, version }: View): readonl
     case 'gone':
       return [
         ...event.survivors.flatMap(({ pid, command, reason }) =>
-          warning(`left running: pid ${pid} (${command}) ${reason}`),
+          warning(`left running: pid ${pid} (${formatCommand(command)}) ${reason}`),
         ),
         ...detail(`the old tree is gone after ${formatTime(event.ms)}`),
       ];
@@ -170,7 +170,7 @@ function renderDebugged(event: EventOf<'debugged'>): Line[] {
 function renderPortTaken({ port, holders }: EventOf<'portTaken'>): Line[] {
   if (holders.length === 0) return warning(`port ${port} is taken by a process that is not visible from here`);
   return holders.flatMap(({ pid, command, user, since }) =>
-    warning(`port ${port} is taken by pid ${pid} (${command}) of ${user}, since ${formatClock(since)}`),
+    warning(`port ${port} is taken by pid ${pid} (${formatCommand(command)}) of ${user}, since ${formatClock(since)}`),
   );
 }
 

@@ -2,7 +2,7 @@
 
 import type { OpenWork } from '../preload/protocol.ts';
 import type { EventOf, Remainder } from '../shared/events.ts';
-import { formatCount } from './format.ts';
+import { formatCommand, formatCount } from './format.ts';
 
 /** Of the processes and addresses, only the first ones are named. */
 const maxNames = 3;
@@ -15,7 +15,7 @@ export function describeRemainder({ waitsFor, signal }: EventOf<'slowStop'>): st
 }
 
 function causesOf({ debugger: port, processes, work }: Remainder): string[] {
-  const named = processes.map(({ pid, command }) => `pid ${pid} (${command})`);
+  const named = processes.map(({ pid, command }) => `pid ${pid} (${formatCommand(command)})`);
   const ofDebugger = port === undefined ? [] : [`the debugger on port ${port}`];
   if (work === undefined) return [...ofDebugger, ...shorten(named)];
   // At a breakpoint the event loop is blocked as well.

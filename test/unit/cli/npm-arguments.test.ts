@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { parseNpmArgv } from '../../../src/cli/npm-arguments.ts';
 
 const parse = (script: string | undefined, line: string) =>
@@ -30,4 +30,47 @@ test.each([
   ['nodemon', '--port 8080'],
 ])('with the script "%s", %s is refused', (script, line) => {
   expect(() => parse(script, line)).toThrow('unknown option');
+});
+
+describe('pnpm and yarn pass on the dashes and the words behind them', () => {
+  /** pnpm appends the words to the line that it tells, and yarn tells none. */
+  const parseAll = (script: string, line: string) => {
+    const manifest = JSON.stringify({ scripts: { dev: script } });
+    const words = line === '' ? [] : line.split(' ');
+    const own = script
+      .replace(/^.*devwatch ?/, '')
+      .split(' ')
+      .filter(Boolean);
+    const envs = [{ npm_lifecycle_script: `${script} ${line}` }, {}];
+    const lines = envs.map((env) =>
+      parseNpmArgv([...own, ...words], { npm_lifecycle_event: 'dev', ...env }, () => manifest),
+    );
+    expect(lines[0]).toEqual(lines[1]);
+    return lines[0];
+  };
+
+  test.each<[script: string, line: string, program: readonly string[], extra: readonly string[]]>([
+    ['devwatch', '-- --port 80', [], ['--port', '80']],
+    ['devwatch', '-- seed', [], ['seed']],
+    ['devwatch -q', '-- -- x', [], ['--', 'x']],
+    ['devwatch', '--port 80', [], ['--port', '80']],
+    ['devwatch server.js', '-- --port 80', ['server.js', '--port', '80'], []],
+    ['devwatch server.js', '--port 80', ['server.js', '--port', '80'], []],
+    ['devwatch server.js a', '-- b', ['server.js', 'a', 'b'], []],
+    ['devwatch server.js a', '', ['server.js', 'a'], []],
+    ['devwatch -- vite', '-- --port 80', ['vite', '--port', '80'], []],
+    ['devwatch start', '-- --port 80', ['start', '--', '--port', '80'], []],
+    ['devwatch --exec make', '-- all', ['all'], []],
+  ])('behind the script "%s", %s', (script, line, program, extra) => {
+    expect(parseAll(script, line)).toMatchObject({ program, extra });
+  });
+
+  test('dashes that the script itself has are its own', () => {
+    const line = parseNpmArgv(
+      ['server.js', '--', 'a'],
+      { npm_lifecycle_event: 'dev' },
+      () => '{"scripts":{"dev":"devwatch server.js -- a"}}',
+    );
+    expect(line.program).toEqual(['server.js', '--', 'a']);
+  });
 });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { formatPath } from '../../../src/terminal/format.ts';
+import { formatCommand, formatPath } from '../../../src/terminal/format.ts';
 
 test.each([
   ['below the folder', '/shop/api/src/a.js', '/shop/api', 'src/a.js'],
@@ -9,4 +9,13 @@ test.each([
   ['the folder itself', '/shop/api', '/shop/api', '/shop/api'],
 ])('a path is shown in its shortest form: %s', (_, file, folder, shown) => {
   expect(formatPath(file, folder)).toBe(shown);
+});
+
+test.each([
+  ['node server.js', 'node server.js'],
+  ['node -e \nconst a = 1;\nlisten()', 'node -e …'],
+  ['sh -c a\r\nb', 'sh -c a …'],
+  [`node ${'x'.repeat(90)}`, `node ${'x'.repeat(75)} …`],
+])('of the command %j the beginning is shown', (command, text) => {
+  expect(formatCommand(command)).toBe(text);
 });

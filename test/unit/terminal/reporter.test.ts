@@ -231,14 +231,16 @@ test('the reporter begins a line about one of several programs with its name', (
 
 describe('names that would command the terminal', () => {
   const name = 'x\n[devwatch] crashed\u001b]0;title\u0007\u202e';
-  const shown = 'x\\n[devwatch] crashed\\u001b]0;title\\u0007\\u202e';
+  // Of the command of a process the first line is shown.
+  const command = '[devwatch] crashed\u001b]0;title\u0007\u202e';
+  const shown = '[devwatch] crashed\\u001b]0;title\\u0007\\u202e';
   const change = { kind: 'change', path: `/project/${name}` } as const;
-  const holder = { pid: 7, command: name, user: 'eve', since: Date.now() };
+  const holder = { pid: 7, command, user: 'eve', since: Date.now() };
   const events: readonly DevwatchEvent[] = [
     { type: 'change', changes: [change] },
     { type: 'ignored', path: change.path, verdict: { watched: false, reason: 'ignored', pattern: name } },
     { type: 'portTaken', port: 80, holders: [holder] },
-    { type: 'gone', run: 1, survivors: [{ pid: 7, command: name, reason: 'belongs to another user' }], ms: 1 },
+    { type: 'gone', run: 1, survivors: [{ pid: 7, command, reason: 'belongs to another user' }], ms: 1 },
     { type: 'settings', file: change.path, changed: ['ext'], settings: { ext: [name] } as never },
     { type: 'problem', message: name },
   ];
