@@ -8,6 +8,8 @@ import path from 'node:path';
 export interface UnwatchedSavesOptions {
   /** Returns the bytes that the run has written to files so far; undefined where that is unknown. */
   readonly written: () => number | undefined;
+  /** Whether a file counts (absolute). */
+  readonly accepts: (file: string) => boolean;
   /** Receives the first file of each extension, absolute. */
   readonly onSave: (file: string, extension: string) => void;
 }
@@ -42,8 +44,13 @@ export class UnwatchedSaves {
   /** Takes a file that has changed and whose extension is not watched. */
   changed(file: string): void {
     const extension = path.extname(file).slice(1);
-    // A backup of an editor has no extension, or an odd one.
-    if (!/^\w{1,16}$/.test(extension) || unexpected.has(extension.toLowerCase()) || this.#reported.has(extension))
+    // A backup, or a temporary file such as `server.js.new`, that will replace a file which counts.
+    if (this.#options.accepts(file.slice(0, -extension.length - 1))) return;
+    if (
+      !/^[A-Za-z]\w{0,15}$/.test(extension) ||
+      unexpected.has(extension.toLowerCase()) ||
+      this.#reported.has(extension)
+    )
       return;
     const before = this.#written;
     this.#written = this.#options.written();

@@ -63,7 +63,11 @@ export class WatchSession {
     this.#warn = once(new Set(), (message) => emit({ type: 'warning', message }));
     const onSave = (path: string, extension: string): void =>
       emit({ type: 'unwatched', path, extension, watched: this.#plan?.filter.extensions ?? [] });
-    this.#unwatched = new UnwatchedSaves({ written, onSave });
+    this.#unwatched = new UnwatchedSaves({
+      written,
+      accepts: (file) => this.#plan?.filter.accepts(file) === true,
+      onSave,
+    });
     this.#runSince = since;
   }
 

@@ -9,9 +9,11 @@ import { start } from '../support/app.ts';
 import { cli, startDevwatch } from '../support/devwatch.ts';
 import { createProject, type Project } from '../support/project.ts';
 
+/** The code caches, which lie beside a copy of the preload. */
 const cachesIn = (project: Project): string[] => {
   const folder = project.at('cache/devwatch/own');
-  return fs.existsSync(folder) ? fs.readdirSync(folder).map((name) => path.join(folder, name)) : [];
+  const names = fs.existsSync(folder) ? fs.readdirSync(folder) : [];
+  return names.filter((name) => !name.startsWith('preload-')).map((name) => path.join(folder, name));
 };
 
 const envOf = (project: Project): Record<string, string> => ({ XDG_CACHE_HOME: project.at('cache') });

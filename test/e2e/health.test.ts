@@ -213,7 +213,7 @@ describe('hooks', () => {
       'hook.cjs': hook,
       '.watchrc': all('start', 'ready', 'change', 'restart', 'crash', 'exit'),
     };
-    await using app = await start({ files, args: ['--max-restarts', '0', 'server.js'] });
+    await using app = await start({ files, args: ['--restart', 'never', 'server.js'] });
     const of = (name: string) => app.caller(({ says }) => says.hook === name).then(({ says }) => says);
     const [program] = await Promise.all([app.caller(({ says }) => says.program === true), app.event('watching')]);
     await until(() => app.callers.filter(({ says }) => says.hook !== undefined).length === 2);

@@ -3,7 +3,11 @@ import { UnwatchedSaves } from '../../../src/watch/unwatched-saves.ts';
 
 function open(written: () => number | undefined = () => undefined) {
   const reported: string[] = [];
-  const saves = new UnwatchedSaves({ written, onSave: (file) => reported.push(file) });
+  const saves = new UnwatchedSaves({
+    written,
+    accepts: (file) => file.endsWith('.js'),
+    onSave: (file) => reported.push(file),
+  });
   saves.begin();
   return { saves, reported };
 }
@@ -14,14 +18,23 @@ test('the first file of each extension is reported', () => {
   expect(reported).toEqual(['/p/a.graphql', '/p/c.yaml']);
 });
 
-test.each(['README.md', 'logo.PNG', 'page.css', 'app.log', 'data.sqlite', 'Makefile', '.env', 'a.js~', '.a.yaml.swp'])(
-  'a save of %s is not reported: a server does not read it',
-  (name) => {
-    const { saves, reported } = open();
-    saves.changed(`/p/${name}`);
-    expect(reported).toEqual([]);
-  },
-);
+test.each([
+  'README.md',
+  'logo.PNG',
+  'page.css',
+  'app.log',
+  'data.sqlite',
+  'Makefile',
+  '.env',
+  'a.js~',
+  '.a.yaml.swp',
+  'a.js.new',
+  'a.yaml.1234',
+])('a save of %s is not reported: a server does not read it', (name) => {
+  const { saves, reported } = open();
+  saves.changed(`/p/${name}`);
+  expect(reported).toEqual([]);
+});
 
 describe('a program that writes files', () => {
   test('is not reported for its own writes', () => {
