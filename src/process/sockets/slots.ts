@@ -85,6 +85,11 @@ export async function openSlots(count: number): Promise<Slot[]> {
       };
     });
     await withDeadline(systemClock, acceptTimeoutMs, accepted);
+    // On a busy machine they are there, but not accepted: libuv accepts one in each turn of the event loop.
+    for (let before = -1; slots.length < expected && slots.length > before; ) {
+      before = slots.length;
+      await new Promise<void>((resolve) => systemClock.soon(resolve));
+    }
   }
   server.close();
   address.remove();
