@@ -98,6 +98,8 @@ export function namesLoader({ folder, nodeArgs, env }: Omit<LoaderRequest, 'scri
   const words = [...nodeArgs, ...wordsOfOptions(env.NODE_OPTIONS)];
   if (words.some((word) => typeFlag.test(word.replaceAll('_', '-')))) return true;
   return preloadsIn(words).some(({ kind, name }) => {
+    // Its list of packages may look like code that loads a compiler.
+    if (isPlugAndPlay(name)) return false;
     if (compilerName.test(name.replaceAll('%20', ' '))) return true;
     if (kind === 'loader') return !observers.test(name);
     return loadsCompiler(name.startsWith('data:') ? name : (codeOfModule(name, folder, host) ?? ''));

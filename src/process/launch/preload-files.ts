@@ -33,9 +33,11 @@ export function copyPreload(): void {
 export function findPreload(): string | undefined {
   if (isCopied()) return copy;
   use(places().find(isIntact));
-  if (copy === undefined && isPackaged()) return packagedFolder;
+  if (copy !== undefined) return copy;
+  const isFolder = process.versions.pnp === undefined;
+  if (isFolder && isPackaged()) return packagedFolder;
   copyPreload();
-  return copy;
+  return copy ?? (isPackaged() ? packagedFolder : undefined);
 }
 
 /** Whether there is still the copy that was there before: this is asked between a save and the next run. */

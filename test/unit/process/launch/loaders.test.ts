@@ -146,6 +146,11 @@ test.each<[what: string, flags: readonly string[], options?: string, files?: Fil
 
 test.each<[what: string, flags: readonly string[], files?: Files]>([
   ['instrumentation', ['--loader', '@opentelemetry/instrumentation/hook.mjs']],
+  [
+    "Yarn's Plug'n'Play",
+    ['--require', '/app/.pnp.cjs', '--experimental-loader', 'file:///app/.pnp.loader.mjs'],
+    { '.pnp.cjs': "require('tsx')", '.pnp.loader.mjs': '' },
+  ],
   ['a package without a compiler', ['-r', 'dotenv/config']],
   ['the list of extensions in a module', ['-r', './setup.js'], { 'setup.js': "const all = ['ts', 'tsx'];" }],
   ['a helper of loaders', ['-r', 'tsconfig-paths/register']],
