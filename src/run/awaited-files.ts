@@ -100,6 +100,11 @@ export class AwaitedFiles {
     this.#missingModule = missing;
   }
 
+  await(which: 'needed' | 'repairing'): void {
+    if (which === 'needed') this.awaitNeeded();
+    else this.awaitRepair();
+  }
+
   /** Waits for a file that the next run needs, and reports it, once for each file. */
   awaitNeeded(): void {
     const lack = this.#lack;

@@ -221,6 +221,7 @@ export class Program implements Configurable {
   #onAppear(change: Change): void {
     this.#isCommandStale = true;
     this.#launcher?.discardStandbys();
+    this.#watching.appeared(change);
     this.#onChange(change);
   }
 
@@ -236,8 +237,7 @@ export class Program implements Configurable {
   #awaitFiles(which: 'needed' | 'repairing'): void {
     // The run that follows is caused by the file that is awaited.
     this.#timeline.dismissCause();
-    if (which === 'needed') this.#awaited.awaitNeeded();
-    else this.#awaited.awaitRepair();
+    this.#awaited.await(which);
   }
 
   /** Launches the next run. The tree of the run before is gone. */

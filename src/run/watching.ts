@@ -1,5 +1,6 @@
 /** Watches the files of a program by the settings in force. */
 
+import path from 'node:path';
 import type { Clock } from '../shared/clock.ts';
 import { messageOf } from '../shared/errors.ts';
 import type { Change, Emit } from '../shared/events.ts';
@@ -46,6 +47,11 @@ export class Watching {
     const onError = (error: unknown): void =>
       this.#options.emit({ type: 'problem', message: `the old watcher stays in use: ${messageOf(error)}` });
     this.#latest = this.#latest.then(() => this.#watch(since)).catch(onError);
+  }
+
+  /** A file that was awaited is there: it may be a package that has been linked, which is watched then. */
+  appeared({ path: file }: Change): void {
+    if (file.split(path.sep).includes('node_modules')) this.restart();
   }
 
   async close(): Promise<void> {

@@ -97,3 +97,25 @@ test('in the background a script that does not exist is waited for, and list sho
   session.project.write('dist/index.js', dialHome());
   await session.home.caller();
 });
+
+test('a package whose absence has crashed the program is watched once it is linked', async () => {
+  await using app = await start({
+    files: {
+      'app/package.json': '{"name": "app"}',
+      'app/server.js': `require(process.env.TEST_DIAL)({ version: require('lib') });`,
+      'lib/package.json': '{"name": "lib"}',
+      'lib/index.js': 'module.exports = 1;',
+    },
+    folder: 'app',
+    args: ['server.js'],
+  });
+  await app.event('crash');
+  await app.event('watching');
+  fs.mkdirSync(app.at('app/node_modules'));
+  fs.symlinkSync(app.at('lib'), app.at('app/node_modules/lib'));
+  app.write('app/node_modules/.package-lock.json', '{}');
+  expect((await app.caller()).says.version).toBe(1);
+  await app.event('watching', ({ linkedPackages }) => linkedPackages === 1);
+  app.write('lib/index.js', 'module.exports = 2;');
+  expect((await app.caller()).says.version).toBe(2);
+});
