@@ -132,7 +132,9 @@ export class Changes {
     this.#hasToldOfGit = false;
     const { timeline, emit, session } = this.#options;
     const changes = session()?.changed(all) ?? all;
-    for (const { path: file } of all.filter((change) => !changes.includes(change))) {
+    // A checkout may have changed 100,000 files.
+    const changed = new Set(changes);
+    for (const { path: file } of all.filter((change) => !changed.has(change))) {
       emit({ type: 'ignored', path: file, verdict: { watched: false, reason: 'unchanged' } });
     }
     if (changes.length > 0 && !this.#holdsBack(changes) && !this.#isAnnounced) this.#announce();

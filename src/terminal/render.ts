@@ -1,6 +1,6 @@
 /** Renders events as lines for people. Pure: the condenser joins some of them, and the reporter prints them. */
 
-import { type DevwatchEvent, describeOutcome, type EventOf, type Next } from '../shared/events.ts';
+import { type Change, type DevwatchEvent, describeOutcome, type EventOf, type Next } from '../shared/events.ts';
 import { formatTime } from '../shared/format.ts';
 import { formatClock, formatCommand, formatCount, formatPath, formatRule, formatVerdict } from './format.ts';
 import { describeRemainder } from './slow-stop.ts';
@@ -23,6 +23,20 @@ export interface View {
 const line = (text: string, tone: Tone = 'plain', level: Level = 'normal'): Line[] => [{ text, tone, level }];
 const detail = (text: string): Line[] => line(text, 'plain', 'verbose');
 const warning = (text: string): Line[] => line(text, 'warning', 'quiet');
+
+/** A checkout may have changed 100,000 files. */
+const maxShownChanges = 100;
+
+function linesOfChanges(changes: readonly Change[], folder: string): Line[] {
+  const more = changes.length - maxShownChanges;
+  return [
+    ...changes.slice(0, maxShownChanges).flatMap(({ kind, path, rule }) => {
+      const why = rule === undefined ? '' : ` · ${formatRule(rule, folder)}`;
+      return detail(`${kind} ${formatPath(path, folder)}${why}`);
+    }),
+    ...(more > 0 ? detail(`and ${more} more`) : []),
+  ];
+}
 
 /** Returns the lines that show an event, each with the least verbose level at which it is printed. */
 export function render(event: DevwatchEvent, { folder, version }: View): readonly Line[] {
@@ -59,9 +73,7 @@ export function render(event: DevwatchEvent, { folder, version }: View): readonl
     case 'begin':
       return detail(`the program's own code begins after ${formatTime(event.ms)}`);
     case 'change':
-      return event.changes.flatMap(({ kind, path, rule }) =>
-        detail(`${kind} ${formatPath(path, folder)}${rule === undefined ? '' : ` · ${formatRule(rule, folder)}`}`),
-      );
+      return linesOfChanges(event.changes, folder);
     case 'ignored':
       return detail(`ignored ${formatPath(event.path, folder)} · ${formatVerdict(event.verdict, folder)}`);
     case 'unwatched':

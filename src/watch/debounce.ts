@@ -87,6 +87,9 @@ export function adaptiveWindow(
 const sharedWindow = (ms: number, cpuQueue: number): number =>
   cpuQueue > 1 ? Math.min(maxSharedWindowMs, ms * cpuQueue) : 0;
 
+/** So many files of a burst are looked at, so that a large one does not block devwatch. */
+const maxExamined = 500;
+
 /** Collects changes into bursts. */
 export class QuietWindow {
   readonly #options: QuietOptions;
@@ -179,7 +182,7 @@ export class QuietWindow {
     const { delay, restOfSave } = this.#options;
     if (delay?.() !== undefined) return 0;
     let rest = Number.POSITIVE_INFINITY;
-    for (const path of this.#changes.keys()) {
+    for (const path of [...this.#changes.keys()].slice(0, maxExamined)) {
       rest = Math.min(rest, restOfSave(path) - pauseMs);
       if (rest <= 0) return 0;
     }

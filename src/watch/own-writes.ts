@@ -60,6 +60,9 @@ interface Sample {
   readonly bytes: number;
 }
 
+/** So many files of a burst are judged, so that a large one does not block devwatch. */
+const maxJudged = 1000;
+
 export class OwnWrites {
   readonly #options: OwnWritesOptions;
   /** For each pattern of files, the bursts in a row, and how many of them showed evidence. */
@@ -106,7 +109,9 @@ export class OwnWrites {
   }
 
   /** Judges a complete burst. `notices`: what a person should learn of it. */
-  judge(changes: readonly Change[]): { readonly judgement: Judgement; readonly notices: readonly OwnWriteNotice[] } {
+  judge(burst: readonly Change[]): { readonly judgement: Judgement; readonly notices: readonly OwnWriteNotice[] } {
+    // A checkout may have changed 100,000 files.
+    const changes = burst.slice(0, maxJudged);
     const patterns = new Set(changes.map(({ path: file, kind }) => patternOf(file, kind)));
     const isEvident = this.#isEvident(changes);
     this.#burst = undefined;
@@ -128,6 +133,7 @@ export class OwnWrites {
   }
 
   #noticeFor({ path: example, kind }: Change, judgement: Judgement): OwnWriteNotice[] {
+    if (this.#evidence.size === 0) return [];
     const isFinal = judgement.kind === 'own';
     const pattern = patternOf(example, kind);
     const key = `${isFinal} ${pattern}`;

@@ -76,6 +76,12 @@ describe('the reporter', () => {
     ]);
   });
 
+  test('prints 100 of many changes with --verbose', () => {
+    const changes = Array.from({ length: 200 }, (_, index) => ({ kind: 'add', path: `/project/${index}.js` }) as const);
+    const printed = lines({ type: 'change', changes }, 'verbose');
+    expect([printed.length, printed[0], printed.at(-1)]).toEqual([101, 'add 0.js', 'and 100 more']);
+  });
+
   test('prints the times of a start with --verbose', () => {
     const start = { type: 'start', run: 2, pid: 7, program: 'node a.js', cause: 'change', changes: [] } as const;
     const times = { standby: true, gone: 4.2, quiet: 5, ms: 18.2 };

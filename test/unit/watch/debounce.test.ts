@@ -40,6 +40,19 @@ function open({
 
 const several = (count: number) => Array.from({ length: count }, (_, index) => `/${index}`);
 
+test('of a large burst few files are looked at, so that a checkout does not block devwatch', () => {
+  let looks = 0;
+  const restOfSave = (): number => {
+    looks += 1;
+    return 25;
+  };
+  const { clock, push, bursts } = open({ restOfSave });
+  for (const path of several(20_000)) push(path);
+  clock.advance(1000);
+  expect(bursts.map(({ changes }) => changes.length)).toEqual([20_000]);
+  expect(looks).toBeLessThan(5000);
+});
+
 describe('the adaptive window', () => {
   test.each([
     [1, 1, {}, 5],
