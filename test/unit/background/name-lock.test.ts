@@ -81,10 +81,10 @@ describe('many processes', () => {
   test('acquire a name: one gets it, and the others show its owner, also after the owner has died', {
     timeout: 60_000,
   }, async () => {
-    await using all = await startContenders(isExhaustive ? 55 : 12);
+    await using all = await startContenders(isExhaustive ? 55 : 7);
     for (const name of ['one', 'two', 'three', 'four']) await race(all.workers, name);
     expect(fs.readdirSync(state.background).sort()).toEqual(['four', 'one', 'three', 'two']);
-    for (let round = 0; round < 5; round += 1) {
+    for (let round = 0; round < 3; round += 1) {
       const winner = await race(all.workers, 'web');
       await winner.kill();
       all.workers.splice(all.workers.indexOf(winner), 1);
@@ -93,7 +93,7 @@ describe('many processes', () => {
   });
 
   test('acquire a name while it is released: at most one gets it', { timeout: 60_000 }, async () => {
-    await using all = await startContenders(isExhaustive ? 20 : 6);
+    await using all = await startContenders(isExhaustive ? 20 : 4);
     for (let round = 0; round < 20; round += 1) {
       const [first, ...others] = all.workers as [Worker, ...Worker[]];
       await first.ask(`acquire web${round} /first`);

@@ -1,11 +1,14 @@
 import { expect, test, vi } from 'vitest';
-import { printHelp } from '../../../src/cli/help.ts';
+import { printHelp, printSubcommandHelp } from '../../../src/cli/help.ts';
+import { subcommands } from '../../../src/cli/subcommands.ts';
 import { optionKeys, specOf } from '../../../src/config/options.ts';
 
 /** The lines that `--help` prints, or `-h`. */
-function helpLines(which: 'usual' | 'all' = 'all'): string[] {
+const helpLines = (which: 'usual' | 'all' = 'all'): string[] => linesOf(() => printHelp('1.2.3', which));
+
+function linesOf(printAll: () => void): string[] {
   const print = vi.spyOn(console, 'info').mockImplementation(() => {});
-  printHelp('1.2.3', which);
+  printAll();
   const lines = print.mock.calls.flatMap(([text]) => String(text).split('\n'));
   print.mockRestore();
   return lines;
@@ -45,4 +48,12 @@ test('--help shows defaults in the units that users write', () => {
   expect(text).toMatch(/--poll-interval <time> .*\(adaptive\)$/m);
   expect(text).toMatch(/--no-color +do not use colors on a terminal$/m);
   expect(text).not.toContain('default: true');
+});
+
+test.each(subcommands)('devwatch $name --help begins with its usage, and explains its options', (subcommand) => {
+  const text = linesOf(() => printSubcommandHelp(subcommand));
+  expect(text[0]).toMatch(new RegExp(`^devwatch ${subcommand.name}\\b`));
+  for (const [flag, help] of Object.entries(subcommand.options ?? {})) {
+    expect(text.join(' ').replaceAll(/\s+/g, ' ')).toContain(`${flag} ${help}`);
+  }
 });

@@ -49,8 +49,20 @@ interface Environment {
 interface Node {
   readonly world: World;
   readonly environment: Environment;
-  /** The events that led here, for the error message. */
-  readonly path: readonly string[];
+  /** The events that led here, the last one first, for the error message. */
+  readonly trail: Trail | undefined;
+}
+
+interface Trail {
+  readonly event: MachineEvent;
+  readonly before: Trail | undefined;
+}
+
+/** Lists the events that led to a violation of a rule; only then, because there are millions of ways. */
+function listOf(trail: Trail | undefined): string {
+  const events: string[] = [];
+  for (let step = trail; step !== undefined; step = step.before) events.unshift(JSON.stringify(step.event));
+  return events.join('\n  ');
 }
 
 export interface Exploration {
@@ -79,11 +91,12 @@ const stages: readonly (StopStage | null)[] = [null, 'delivered', 'terminating',
 
 /** @throws Error that names the broken rule and the events that led to it */
 export function explore(step: StepFunction, policy: Policy = { ...defaultPolicy, maxRestarts: 2 }): Exploration {
-  const first: Node = { world: initialWorld, environment: untouched, path: [] };
+  const first: Node = { world: initialWorld, environment: untouched, trail: undefined };
   const seen = new Set([keyOf(first)]);
   const queue = [first];
   let transitions = 0;
-  for (let node = queue.shift(); node !== undefined; node = queue.shift()) {
+  // The loop goes on with what is added meanwhile.
+  for (const node of queue) {
     check(step, node, policy);
     for (const event of possibleEvents(node)) {
       transitions += 1;
@@ -162,14 +175,12 @@ function ownEnds(run: number, ages = uptimes): MachineEvent[] {
 type ExitedEvent = Extract<MachineEvent, { type: 'exited' }>;
 
 function advance(step: StepFunction, node: Node, event: MachineEvent, policy: Policy): Node {
-  const path = [...node.path, describe(event)];
+  const trail = { event, before: node.trail };
   const [world, effects] = step(node.world, event, policy);
   let environment = receive(node, event, policy);
-  for (const effect of effects) environment = perform(environment, effect, policy, path);
-  return { world, environment, path };
+  for (const effect of effects) environment = perform(environment, effect, policy, trail);
+  return { world, environment, trail };
 }
-
-const describe = (event: MachineEvent): string => JSON.stringify(event);
 
 /** Applies to the environment what the event itself reports. */
 function receive({ world, environment }: Node, event: MachineEvent, policy: Policy): Environment {
@@ -222,9 +233,9 @@ function failedStartsAfter(before: number, maxRestarts: number | null, isShortag
   return cameUp || maxRestarts === null ? 0 : Math.min(before + 1, maxRestarts + 1);
 }
 
-function perform(environment: Environment, effect: Effect, policy: Policy, path: readonly string[]): Environment {
+function perform(environment: Environment, effect: Effect, policy: Policy, trail: Trail): Environment {
   const require = (holds: boolean, violation: string): void => {
-    if (!holds) throw new Error(`${violation}, after:\n  ${path.join('\n  ')}`);
+    if (!holds) throw new Error(`${violation}, after:\n  ${listOf(trail)}`);
   };
   require(!environment.finished, 'an effect after the last one');
   switch (effect.type) {
@@ -273,9 +284,9 @@ function perform(environment: Environment, effect: Effect, policy: Policy, path:
 
 /** Checks the rules that must hold in every world. */
 function check(step: StepFunction, node: Node, policy: Policy): void {
-  const { world, environment, path } = node;
+  const { world, environment, trail } = node;
   const require = (holds: boolean, violation: string): void => {
-    if (!holds) throw new Error(`${violation}, in ${JSON.stringify(world.phase)}, after:\n  ${path.join('\n  ')}`);
+    if (!holds) throw new Error(`${violation}, in ${JSON.stringify(world.phase)}, after:\n  ${listOf(trail)}`);
   };
   const { phase } = world;
   if (phase.kind === 'running')
@@ -333,5 +344,5 @@ function drain(step: StepFunction, from: Node, policy: Policy): Node {
     if (event === undefined) return node;
     node = advance(step, node, event, policy);
   }
-  throw new Error(`the machine does not come to rest, after:\n  ${from.path.join('\n  ')}`);
+  throw new Error(`the machine does not come to rest, after:\n  ${listOf(from.trail)}`);
 }
