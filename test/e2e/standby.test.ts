@@ -172,6 +172,23 @@ describe('--prewarm', () => {
     expect(await restart(app, 'server.mjs')).toMatchObject({ one: true });
   });
 
+  test('starts a run cold, once, whose packages turn out not to fit and cannot be loaded again', async () => {
+    const script = (before: string): string =>
+      `${before}\nconst { mode } = require('esm');\nrequire(process.env.TEST_DIAL)({ mode, run: process.env.DEVWATCH_RUN });\n`;
+    const files = {
+      'server.js': script(''),
+      'node_modules/esm/index.mjs': 'export const mode = process.env.NODE_ENV;',
+      'node_modules/esm/package.json': '{"exports": "./index.mjs"}',
+    };
+    await using app = await prewarmed(files);
+    app.write('server.js', script("process.env.NODE_ENV = 'set';"));
+    const { says } = await app.caller();
+    expect(says).toMatchObject({ mode: 'set', run: '3' });
+    const starts = app.events.flatMap((event) => (event.event === 'start' ? [event.standby] : []));
+    expect(starts).toEqual([false, true, false]);
+    expect(app.events.map(({ event }) => event)).not.toContain('crash');
+  });
+
   test('leaves to the program a package that prints, and all packages when import lines have changed', async () => {
     await using app = await prewarmed({ 'server.js': `require('prints');\n${commonJs}` });
     await restart(app);

@@ -19,7 +19,7 @@ const documented = [
   // Calls are noted until the program has settled.
   /^ground [mM]odule\.register/,
   /timestamp|startTime|\bstack\b|Date\b/i,
-  /random|uuid|seed|guid/i,
+  /random|uuid|seed|guid|async_id_symbol/i,
   /^resources/,
   /^listeners SIGWINCH/,
 ];

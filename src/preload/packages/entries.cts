@@ -97,6 +97,8 @@ class Entries {
       one.entry = record;
       one.module = module;
       one.index = this.#serial;
+      // ES modules load some files without a call of `load`, such as JSON.
+      if (file !== record.file) one.loadedBy ??= record.file;
       one.isIncurable ||= file.endsWith('.node') || isEsModule(module);
       this.#serial += 1;
     }

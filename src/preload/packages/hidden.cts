@@ -233,7 +233,8 @@ class HiddenPackages {
 
   #mark(module: LoadedModule, isLinked: boolean): void {
     const { kIsCachedByESMLoader } = this.#context.symbols;
-    if (kIsCachedByESMLoader !== undefined) module[kIsCachedByESMLoader] = isLinked;
+    if (kIsCachedByESMLoader === undefined) return;
+    if (isLinked || Object.hasOwn(module, kIsCachedByESMLoader)) module[kIsCachedByESMLoader] = isLinked;
   }
 
   #note(why: string): void {
