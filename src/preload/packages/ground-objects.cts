@@ -20,8 +20,16 @@ const intrinsics =
     ' ',
   );
 
-/** Node 22 and later load their `fetch`, which leaves a global symbol, as soon as somebody looks at one of these. */
-const lazyGlobals = 'FormData Headers Request Response MessageEvent WebSocket EventSource CloseEvent ErrorEvent';
+/**
+ * Properties that Node 22 and later fill in as soon as somebody looks at them: that loads their `fetch`, which leaves a
+ * global symbol, or `worker_threads`.
+ */
+const lazyKeys: ReadonlySet<string | symbol> = new Set(
+  'FormData Headers Request Response MessageEvent WebSocket EventSource CloseEvent ErrorEvent setTraceSigInt'.split(
+    ' ',
+  ),
+);
+const hasLazyKeys = Number.parseInt(process.versions.node, 10) >= 22;
 
 type Names = ReadonlySet<string | symbol>;
 
@@ -74,7 +82,7 @@ function groundObjects(Module: ModuleClass): GroundObjects {
     ],
     [Module, new Set(['_cache', '_pathCache'])],
   ]);
-  if (Number.parseInt(process.versions.node, 10) >= 22) volatile.set(globalThis, new Set(lazyGlobals.split(' ')));
+  if (hasLazyKeys) for (const object of [globalThis, require('node:util') as object]) volatile.set(object, lazyKeys);
   return { objects, volatile };
 }
 
@@ -89,6 +97,7 @@ function addBuiltin(name: string, add: Add): void {
   }
   add(exports, `node:${name}`);
   for (const key of ownKeys(exports)) {
+    if (hasLazyKeys && lazyKeys.has(key)) continue;
     const value: unknown = getOwnPropertyDescriptor(exports, key)?.value;
     if (typeof value !== 'function' || !isObject(value.prototype) || ownKeys(value.prototype).length <= 1) continue;
     add(value, `node:${name}.${String(key)}`);
