@@ -7,10 +7,12 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { listPids, readProc } from '../src/process/tree/proc.ts';
 import type { Tool, Workload } from './restart-tools.ts';
-import { peers } from './support.ts';
+import { packagesIn } from './support.ts';
 
 /** An event that has not come after this time will not come. */
 const eventTimeoutMs = 10_000;
+/** A standby may load packages first, once they have been looked at. */
+const standbyTimeoutMs = 60_000;
 /** From SIGTERM to SIGKILL. */
 const graceMs = 3000;
 /** All versions have the same number of digits, so that no save changes the size of the file. */
@@ -94,7 +96,7 @@ export class Running {
     this.#source = fs.readFileSync(path.join(import.meta.dirname, 'workloads', workload.template), 'utf8');
     fs.writeFileSync(path.join(this.project, 'package.json'), `{ "type": "${workload.type}" }\n`);
     if (workload.needsPackages)
-      fs.symlinkSync(path.join(peers, 'node_modules'), path.join(this.project, 'node_modules'));
+      fs.symlinkSync(packagesIn(workload.packages ?? 'peers'), path.join(this.project, 'node_modules'));
     this.#write();
   }
 
@@ -171,7 +173,7 @@ export class Running {
   /** Resolves when the standby process is ready. */
   async settle(): Promise<void> {
     if (!this.tool.prepares) return;
-    await this.#until(() => this.#standby !== undefined, eventTimeoutMs);
+    await this.#until(() => this.#standby !== undefined, standbyTimeoutMs);
     if (this.#standby === undefined) throw new Error(`${this.tool.name} has no standby process\n${this.#output}`);
   }
 
@@ -239,8 +241,9 @@ export class Running {
 
   #onToolLine(line: string): void {
     if (!line.startsWith('{"event":')) return;
-    const { event, ...rest } = JSON.parse(line) as { event: string; pid: number } & Steps;
-    if (event === 'standby') this.#standby = rest.pid;
+    const { event, packages, ...rest } = JSON.parse(line) as { event: string; pid: number; packages?: number } & Steps;
+    const isReady = this.#workload.loadsPackages !== true || (packages !== undefined && packages > 0);
+    if (event === 'standby' && isReady) this.#standby = rest.pid;
     if (event === 'start' && rest.gone !== undefined) this.steps.push({ ...rest, begin: Number.NaN });
     const last = this.steps.at(-1);
     if (event === 'begin' && last !== undefined) this.steps[this.steps.length - 1] = { ...last, begin: rest.ms };

@@ -17,6 +17,10 @@ export interface Workload {
   /** Flags for Node. */
   readonly nodeArgs: readonly string[];
   readonly needsPackages: boolean;
+  /** The folder in bench/ whose packages it needs; by default `peers`. */
+  readonly packages?: 'real';
+  /** A standby loads packages ahead of time. */
+  readonly loadsPackages?: true;
 }
 
 export interface Tool {
@@ -59,7 +63,17 @@ export const workloads: readonly Workload[] = [
     type: 'commonjs',
     nodeArgs: [],
     needsPackages: true,
+    loadsPackages: true,
   },
+  ...[
+    { id: 'express-heavy', name: 'Express, 18 packages' },
+    { id: 'koa-heavy', name: 'Koa, 16 packages' },
+  ].map(
+    ({ id, name }): Workload => ({
+      ...{ id, name, ...server, template: `${id}.cjs`, type: 'commonjs' },
+      ...{ needsPackages: true, packages: 'real', loadsPackages: true },
+    }),
+  ),
 ];
 
 const node = process.execPath;
@@ -99,14 +113,7 @@ const entrVersion = (): string | undefined =>
 
 const devwatchIn = (checkout: string): Pick<Tool, 'command' | 'prepares'> => ({
   // devwatch finds the project's tsx by itself.
-  command: ({ id, file }) => [
-    node,
-    cliOf(checkout),
-    '--log-format',
-    'json',
-    ...(id === 'app' ? ['--prewarm'] : []),
-    file,
-  ],
+  command: ({ file }) => [node, cliOf(checkout), '--log-format', 'json', file],
   prepares: true,
 });
 

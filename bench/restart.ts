@@ -26,7 +26,7 @@ import { measureCost, type ToolCost } from './restart-cost.ts';
 import { type Measured, report } from './restart-report.ts';
 import { type Place, Running, type Save, type Steps } from './restart-running.ts';
 import { type Tool, tools, useBuilds, type Workload, workloads } from './restart-tools.ts';
-import { installPeers, median, repository, runAndCleanUp, writeToBenchmarks } from './support.ts';
+import { installIn, installPeers, median, repository, runAndCleanUp, writeToBenchmarks } from './support.ts';
 
 const measurements = ['restart', 'quick', 'launch', 'memory', 'idle'] as const;
 type Measurement = (typeof measurements)[number];
@@ -187,6 +187,8 @@ async function main(folder: string): Promise<void> {
     ...selected.flatMap(({ peer }) => peer ?? []),
     ...(chosen.some(({ needsPackages }) => needsPackages) ? ['tsx', 'express', 'zod'] : []),
   ]);
+
+  if (chosen.some(({ packages }) => packages === 'real')) installIn('real', ['express', 'koa']);
 
   const wants = (what: Measurement): boolean => values.only.length === 0 || values.only.includes(what);
   const versions = new Map(selected.map((tool) => [tool, tool.version()]));

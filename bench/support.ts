@@ -37,15 +37,25 @@ export function versionOf(name: string, folder: string): string {
   return (JSON.parse(text) as { version: string }).version;
 }
 
+/** A folder in bench/ with packages. */
+type PackageFolder = 'peers' | 'real';
+
+/** Returns the folder with the installed packages. */
+export const packagesIn = (folder: PackageFolder): string => path.join(repository, 'bench', folder, 'node_modules');
+
 /** Installs bench/peers, unless these packages are already there. */
-export function installPeers(names: readonly string[]): void {
-  if (names.every((name) => fs.existsSync(path.join(peers, 'node_modules', name)))) return;
-  console.error('installing bench/peers …');
+export const installPeers = (names: readonly string[]): void => installIn('peers', names);
+
+/** Installs a folder in bench/, unless these packages are already there. */
+export function installIn(folder: PackageFolder, names: readonly string[]): void {
+  const installed = packagesIn(folder);
+  if (names.every((name) => fs.existsSync(path.join(installed, name)))) return;
+  console.error(`installing bench/${folder} …`);
   const { status } = spawnSync('npm', ['ci', '--ignore-scripts', '--loglevel', 'error'], {
     stdio: ['ignore', 2, 2],
-    cwd: peers,
+    cwd: path.dirname(installed),
   });
-  if (status !== 0) throw new Error('bench/peers cannot be installed');
+  if (status !== 0) throw new Error(`bench/${folder} cannot be installed`);
 }
 
 /** Runs a benchmark and cleans up after it, also if a signal ends it. */

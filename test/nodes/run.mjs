@@ -14,8 +14,8 @@ run('npm', ['ci'], here);
 const { dependencies } = JSON.parse(fs.readFileSync(path.join(here, 'package.json'), 'utf8'));
 const nodes = Object.keys(dependencies).map((name) => path.join(here, 'node_modules', name, 'bin', 'node'));
 for (const node of nodes) run(node, ['--version'], here);
-const suite = 'test/e2e/standby-semantics.test.ts';
-run('npx', ['vitest', 'run', suite, ...process.argv.slice(2)], path.join(here, '../..'), {
+const suites = ['test/e2e/standby-semantics.test.ts', 'test/unit/preload/packages.test.ts'];
+run('npx', ['vitest', 'run', ...suites, ...process.argv.slice(2)], path.join(here, '../..'), {
   NODES: nodes.join(','),
   DEVWATCH_EXHAUSTIVE: '1',
 });

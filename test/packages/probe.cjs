@@ -21,7 +21,9 @@ const builtins = Module.builtinModules.filter(
 );
 /** Node 22 and later load their `fetch` at the first look at these. */
 const lazy = new Set(
-  'FormData Headers Request Response MessageEvent WebSocket EventSource CloseEvent ErrorEvent setTraceSigInt'.split(' '),
+  'FormData Headers Request Response MessageEvent WebSocket EventSource CloseEvent ErrorEvent setTraceSigInt'.split(
+    ' ',
+  ),
 );
 const volatile = new Set(['_events', '_eventsCount', 'mainModule', 'exitCode', '_exiting', 'domain']);
 

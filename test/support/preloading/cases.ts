@@ -294,4 +294,48 @@ export const cases: Readonly<Record<string, Case>> = {
   'is an ES module with a patching package': esm(
     `import 'patches'; import after from 'after';\n${say('[after, typeof [].last]')}`,
   ),
+  'looks at Node itself': {
+    files: main(
+      `require("plain");\n${say('[process.chdir.name, process.getActiveResourcesInfo(), Reflect.ownKeys(globalThis).map(String), process.title]')}`,
+    ),
+  },
+  'sets a variable that a package sets, too': {
+    files: main(`process.env.WRITTEN = 'own';\n${say('[require("writes"), process.env.WRITTEN]')}`),
+  },
 };
+
+/** Cases that the exhaustive suite alone runs: others are of their kind. */
+export const variants: ReadonlySet<string> = new Set([
+  'asks for a package',
+  'asks twice, by different names',
+  'no longer sets DEBUG',
+  'replaces process.env',
+  'looks at the module cache first',
+  'has a cycle of packages',
+  'asks for a package before one that patches',
+  'patches a prototype itself',
+  'has a package that listens to process',
+  'has a package that warns',
+  'has a package that throws',
+  'dies of a package that throws',
+  'has a package that exits',
+  'reads a file at load that appears',
+  'has a package that sets a variable',
+  'hooks an extension first',
+  'has a package that changes another one',
+  'deletes from the cache and asks again',
+  'uses a lazy package later',
+  'has a package that forgets itself',
+  'has a package that wraps process.emit',
+  'has a package with a global symbol',
+  'has a package that configures the http agent',
+  'looks for a missing package',
+  'changes its import lines',
+  'runs its own files',
+  'starts a child process',
+  'ends with a code',
+  'freezes Error first',
+  'is an ES module that imports names',
+  'is an ES module that requires',
+  'imports dynamically',
+]);

@@ -1,0 +1,10 @@
+const packages = [
+  'express mongoose body-parser cors helmet morgan compression cookie-parser express-session',
+  'jsonwebtoken bcryptjs joi lodash moment axios winston uuid dotenv',
+];
+const [express] = packages.flatMap((line) => line.split(' ')).map((name) => require(name));
+
+const version = 0; // Replaced at each save.
+const app = express();
+app.get('/', (_request, response) => response.json({ version }));
+app.listen(0, () => console.log(`bench ${version} ${performance.timeOrigin + performance.now()}`));
