@@ -17,6 +17,9 @@ import { cacheFolder } from '../../shared/user-folders.ts';
 const builtFolder = import.meta.url.endsWith('.ts') ? '../../../dist' : '.';
 const packagedFolder = fileURLToPath(new URL(`${builtFolder}/preload`, import.meta.url));
 
+/** A copy of another build is kept for this long. */
+const maxCopyAgeMs = 30 * 24 * 60 * 60 * 1000;
+
 /** Path of the copy, whose files have been there; and their paths. */
 let copy: string | undefined;
 let copied: readonly string[] = [];
@@ -95,10 +98,21 @@ function makeCopy(folder: string): boolean {
     if (!isIntact(folder)) {
       fs.rmSync(folder, { recursive: true, force: true });
       fs.renameSync(next, folder);
+      removeOldCopies(folder);
     }
   } catch {
     // The disk is full or read-only, the place is not safe from other users, or the other one was faster still.
   }
   attempt(() => fs.rmSync(next, { recursive: true, force: true }));
   return isIntact(folder);
+}
+
+/** Removes copies of builds that are probably no longer used. A devwatch that still needs one makes it again. */
+function removeOldCopies(current: string): void {
+  const parent = path.dirname(current);
+  for (const name of fs.readdirSync(parent)) {
+    const folder = path.join(parent, name);
+    const isOther = name.startsWith('preload-') && folder !== current;
+    if (isOther && fs.lstatSync(folder).mtimeMs < Date.now() - maxCopyAgeMs) fs.rmSync(folder, { recursive: true });
+  }
 }

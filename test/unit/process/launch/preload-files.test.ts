@@ -49,3 +49,14 @@ test("with Plug'n'Play the copy is made at once", async () => {
   const { findPreload } = await load();
   expect(findPreload()?.startsWith(project.path)).toBe(true);
 });
+
+test('a new copy removes those of builds from long ago', async () => {
+  const { copyPreload, findPreload } = await load();
+  project.write('devwatch/own/preload-old/preload.cjs', '');
+  project.write('devwatch/own/preload-new/preload.cjs', '');
+  fs.utimesSync(project.at('devwatch/own/preload-old'), 1, 1);
+  for (const folder of ['devwatch', 'devwatch/own']) fs.chmodSync(project.at(folder), 0o700);
+  copyPreload();
+  const copies = [path.basename(findPreload() ?? ''), 'preload-new'].sort();
+  expect(fs.readdirSync(project.at('devwatch/own')).sort()).toEqual(copies);
+});
