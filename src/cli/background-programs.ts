@@ -41,6 +41,9 @@ export function selectEntries(words: readonly string[], verb: string, withEnded 
 
 const hasEnded = ({ record }: BackgroundEntry): boolean => record?.end !== undefined;
 
+/** `.` means all programs of a folder, for commands that take several. */
+const forAll = (verb: string): string => (verb === 'attach' || verb === 'start' ? '' : ', or . for all');
+
 /** Returns the only program of this folder; if several were started here, the only one that has not ended. */
 export function onlyEntryHere(verb: string): readonly BackgroundEntry[] {
   const here = entriesIn('.');
@@ -53,7 +56,9 @@ export function onlyEntryHere(verb: string): readonly BackgroundEntry[] {
     );
   }
   const names = found.map(({ name }) => name).join(', ');
-  throw new UsageError(`${verb} needs a name: this folder has ${names} · devwatch ${verb} ${found[0]?.name}`);
+  throw new UsageError(
+    `${verb} needs a name: this folder has ${names} · devwatch ${verb} ${found[0]?.name}${forAll(verb)}`,
+  );
 }
 
 /**

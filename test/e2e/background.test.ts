@@ -667,8 +667,6 @@ test('a program that was killed, or stopped, starts again from any folder with i
     ['restart', 'web'],
     ['stop', 'web'],
     ['start', 'all'],
-    ['stop', 'web'],
-    ['restart', 'web'],
   ]) {
     const { code, out } = await session.runIn('/', { COLOR: 'blue' }, ...words);
     expect(code, words.join(' ')).toBe(0);

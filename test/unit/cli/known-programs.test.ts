@@ -70,7 +70,7 @@ describe('without a name, a command is about', () => {
     record('api', here);
     record('web', here);
     expect(() => selectEntries([], 'stop')).toThrow(
-      new UsageError('stop needs a name: this folder has api, web · devwatch stop api'),
+      new UsageError('stop needs a name: this folder has api, web · devwatch stop api, or . for all'),
     );
   });
 

@@ -153,7 +153,7 @@ describe.each(['inotify', 'chokidar'] as const)('%s', (backend) => {
   });
 
   test('reports every edit that is made while it is being armed', async () => {
-    const files = numbered(isExhaustive ? 2000 : 500, (index) => `f${index % 100}/${index}.js`);
+    const files = numbered(isExhaustive ? 2000 : 300, (index) => `f${index % 60}/${index}.js`);
     await using project = createProject(contents(files));
     const since = Date.now();
     await using observer = observe(backends[backend], project, { since });
@@ -328,8 +328,8 @@ describe('inotify', () => {
     }
   });
 
-  test('reports an edit in each of 100 folders that a checkout has removed and made again', async () => {
-    const folders = numbered(100, (index) => `src/${index % 10}/${index}`);
+  test('reports an edit in each of many folders that a checkout has removed and made again', async () => {
+    const folders = numbered(isExhaustive ? 100 : 40, (index) => `src/${index % 10}/${index}`);
     await using project = createProject(contents(folders.map((folder) => `${folder}/old.js`)));
     await using observer = await watching('inotify', project);
     for (const folder of folders) {
@@ -523,7 +523,7 @@ describe('inotify', () => {
   });
 
   test('reports each edit once after folders were replaced while it was being armed', async () => {
-    const folders = numbered(300, (index) => `f${index}`);
+    const folders = numbered(isExhaustive ? 300 : 120, (index) => `f${index}`);
     await using project = createProject(contents(folders.flatMap((folder) => [`${folder}/x/a.js`, `${folder}/b.js`])));
     await using observer = observe(backends.inotify, project);
     // Let the walk begin, and interrupt it in the middle.
