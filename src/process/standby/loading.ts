@@ -45,7 +45,8 @@ export class Loading {
   constructor(options: LoadingOptions) {
     this.#options = options;
     options.child.answer({ packages: options.orders });
-    options.child.process.once('exit', () => {
+    // Before the standby is given up for its end.
+    options.child.process.prependOnceListener('exit', () => {
       this.#cancel();
       if (this.#current !== undefined) this.#fail('ends the process');
     });

@@ -172,6 +172,9 @@ export class StandbyPackages {
     const { isCommonJs, variables } = facts;
     const orders = { script, isCommonJs, entries, variables, learned: [], isAudit: true };
     let loading: Loading | undefined;
+    child.process.once('exit', () => {
+      if (this.#auditing === child) this.#endAudit();
+    });
     child.receive((message) => {
       if (message.type === 'reads-stdin') child.answer('');
       else if (message.type !== 'parked') loading?.onMessage(message);

@@ -1,0 +1,180 @@
+/** A pool whose standbys load packages: from the facts of a run to the release of a standby. */
+
+import { describe, expect, test, vi } from 'vitest';
+import type { EntryReport, LoadFacts } from '../../../../src/preload/protocol.ts';
+import type { ChildOptions } from '../../../../src/process/launch/child.ts';
+import type { ProgramEvent } from '../../../../src/process/launch/program-interface.ts';
+import { StandbyPool } from '../../../../src/process/standby/pool.ts';
+import { createClock } from '../../../support/clock.ts';
+import { FakeChild, childOptions as options } from '../../../support/fake-child.ts';
+import { createProject, type Project } from '../../../support/project.ts';
+
+vi.mock('../../../../src/process/standby/memory.ts', () => ({ hasMemoryFor: () => hasMemory }));
+let hasMemory = true;
+
+const files = {
+  'server.js': "require('one');\nrequire('two');\n",
+  'package-lock.json': '{}',
+  'node_modules/one/index.js': '',
+  'node_modules/one/package.json': '{}',
+  'node_modules/two/index.js': '',
+  'node_modules/two/package.json': '{}',
+};
+
+async function open(found: Readonly<Record<string, Partial<EntryReport>>> = {}) {
+  const project = createProject(files);
+  // Files that have just been saved may have been loaded with an older content.
+  vi.spyOn(Date, 'now').mockImplementation(() => performance.timeOrigin + performance.now() + 1000);
+  const clock = createClock();
+  const started: FakeChild[] = [];
+  const events: ProgramEvent[] = [];
+  const start = (): FakeChild => {
+    const child = new FakeChild(100 + started.length);
+    started.push(child);
+    return child;
+  };
+  const pool = new StandbyPool({ start, clock, cpuTime: () => 0, held: () => [] });
+  const run: ChildOptions = {
+    ...options,
+    folder: project.path,
+    command: { ...options.command, script: project.at('server.js') },
+    env: { XDG_CACHE_HOME: project.at('cache') },
+    prewarm: 'auto',
+  };
+  const entries = ['one', 'two'].map((name) => {
+    return {
+      file: project.at(`node_modules/${name}/index.js`),
+      parent: project.at('server.js'),
+      kind: 'require' as const,
+    };
+  });
+  const facts: LoadFacts = { isCommonJs: true, entries, variables: {}, own: [project.at('server.js')] };
+  const launch = (): FakeChild | undefined => {
+    const taken = pool.take(run, {}) as FakeChild | undefined;
+    const onFacts = pool.launched(run, taken ?? start(), { onEvent: (event) => events.push(event) });
+    clock.advance(2000);
+    for (const child of started) if (child !== taken && child.isAlive) child.report({ type: 'parked', files: [] });
+    onFacts(facts);
+    return taken;
+  };
+  /** Plays a process that loads what it was ordered to, up to `count` packages. */
+  const load = (child: FakeChild, count = Number.POSITIVE_INFINITY): void => {
+    const { packages } = child.answers[0] as { packages: { entries: LoadFacts['entries']; isAudit: boolean } };
+    for (const [index, { file }] of packages.entries.entries()) {
+      child.report({ type: 'loading', index });
+      if (index >= count) return;
+      const name = file.includes('one') ? 'one' : 'two';
+      const report = { file, ms: 1, files: [file], blames: [], hasEffects: false, effects: [], touches: [] };
+      const rest = { variables: [], isIncurable: false, ...found[name] };
+      child.report({ type: 'loaded', index, report: { ...report, ...rest } });
+    }
+    const tainted = Object.keys(found).map((name) => project.at(`node_modules/${name}/index.js`));
+    if (packages.isAudit)
+      child.report({ type: 'audited', tainted: tainted.filter((_, at) => found[tainted[at] ?? '']) });
+    else child.report({ type: 'parked', files: [] });
+  };
+  launch();
+  const [, standby, auditing] = started;
+  if (standby === undefined || auditing === undefined) throw new Error('no standby, or no audit');
+  auditing.report({ type: 'parked', files: [] });
+  load(auditing);
+  const close = async (): Promise<void> => {
+    vi.restoreAllMocks();
+    await project[Symbol.asyncDispose]();
+  };
+  return { project, clock, pool, started, events, launch, load, standby, auditing, [Symbol.asyncDispose]: close };
+}
+
+/** Returns the standby's release. */
+const releaseOf = (child: FakeChild | undefined): unknown => child?.answers.at(-1);
+
+/** Names of the packages that a process was ordered to load. */
+const ordersOf = (child: FakeChild): string[] =>
+  (child.answers[0] as { packages?: { entries: LoadFacts['entries'] } } | undefined)?.packages?.entries.map(
+    ({ file }) => file.replace(/^.*node_modules.(\w+).*$/, '$1'),
+  ) ?? [];
+
+describe('packages are loaded', () => {
+  test('in the waiting standby once an audit, in a process that is ended, has looked at them', async () => {
+    await using world = await open();
+    const { standby, auditing, load, launch, events } = world;
+    expect([auditing.isAlive, ordersOf(auditing)]).toEqual([false, ['one', 'two']]);
+    expect(ordersOf(standby)).toEqual(['one', 'two']);
+    load(standby);
+    expect(events.at(-1)).toEqual({ type: 'standby', pid: standby.pid, packages: 2 });
+    expect(launch()).toBe(standby);
+    expect(releaseOf(standby)).toEqual({ variables: {}, held: [] });
+  });
+
+  test('without another audit for the next run that asks for the same ones', async () => {
+    await using world = await open();
+    world.load(world.standby);
+    world.launch();
+    const [next] = world.started.slice(3).filter(({ isAlive }) => isAlive);
+    expect(world.started).toHaveLength(4);
+    expect(next === undefined ? [] : ordersOf(next)).toEqual(['one', 'two']);
+  });
+
+  test('as far as they have come when a run begins', async () => {
+    await using world = await open();
+    world.load(world.standby, 1);
+    expect(world.launch()).toBe(world.standby);
+    expect(releaseOf(world.standby)).toEqual({ variables: {}, held: [] });
+  });
+
+  test('only while there is memory', async () => {
+    hasMemory = false;
+    await using world = await open();
+    hasMemory = true;
+    expect(ordersOf(world.standby)).toEqual([]);
+  });
+});
+
+describe('packages that were loaded are not handed over', () => {
+  const save = (project: Project, file: string): void =>
+    project.write(file, `${(files as Record<string, string>)[file]}// saved`);
+
+  test('if they have changed', async () => {
+    await using world = await open();
+    world.load(world.standby);
+    save(world.project, 'node_modules/one/index.js');
+    world.launch();
+    const changedFiles = [world.project.at('node_modules/one/index.js')];
+    expect(releaseOf(world.standby)).toEqual({ variables: {}, held: [], changedFiles });
+  });
+
+  test('if packages have been installed', async () => {
+    await using world = await open();
+    world.load(world.standby);
+    world.project.write('package-lock.json', '{ }');
+    world.launch();
+    expect(releaseOf(world.standby)).toMatchObject({ dropsPackages: 'packages have been installed' });
+  });
+
+  test('if import lines have changed, also while they are being loaded', async () => {
+    for (const count of [0, 1, 2]) {
+      await using world = await open();
+      world.load(world.standby, count);
+      world.project.write('server.js', "require('two');\n");
+      world.launch();
+      expect(releaseOf(world.standby)).toMatchObject({ dropsPackages: 'import lines have changed' });
+    }
+  });
+
+  test('by a process that cannot load them a second time: the run starts cold', async () => {
+    await using world = await open({ one: { isIncurable: true } });
+    world.load(world.standby);
+    world.project.write('server.js', "require('two');\n");
+    expect(world.launch()).toBeUndefined();
+    expect(world.standby.isAlive).toBe(false);
+  });
+});
+
+test('a package that ends the process is left out from then on', async () => {
+  await using world = await open();
+  world.standby.report({ type: 'loading', index: 0 });
+  world.standby.exit();
+  world.launch();
+  const next = world.started.findLast(({ isAlive, answers }) => isAlive && answers.length > 0);
+  expect(next === undefined ? undefined : ordersOf(next)).toEqual(['two']);
+});
