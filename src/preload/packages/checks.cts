@@ -28,7 +28,7 @@ const loaderNow = (): readonly unknown[] => [
   ...ownKeys(nodeModule._extensions).flatMap((key) => [key, nodeModule._extensions[key as string]]),
 ];
 
-const placeNow = (): readonly unknown[] => [process.cwd(), process.argv.join('\0'), process.env.TZ];
+const placeNow = (): readonly unknown[] => [process.cwd(), process.argv.join('\0'), process.env, process.env.TZ];
 
 const isSame = (one: readonly unknown[], other: readonly unknown[]): boolean =>
   one.length === other.length && one.every((value, index) => value === other[index]);
@@ -58,7 +58,7 @@ class Checks {
   /** Names what has changed in a way that every package could notice; undefined if all is as it was. */
   moved(): string | undefined {
     if (this.#hasHooks || !isSame(this.#loader, loaderNow())) return 'the module loader';
-    if (!isSame(this.#place, placeNow())) return 'the folder, the arguments or TZ';
+    if (!isSame(this.#place, placeNow())) return 'the folder, the arguments, process.env or TZ';
     const lazy = this.#lazy.find((change) => !isIntact(change));
     return lazy?.name ?? this.#watch.moved();
   }

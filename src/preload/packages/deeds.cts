@@ -96,15 +96,6 @@ function noticeObservers(recorder: Recorder, patches: Patches): void {
 }
 
 function noticeEvaluation(recorder: Recorder, patches: Patches): void {
-  patches.add(nodeModule, '_resolveFilename', (_, proceed) => {
-    const { isResolving } = recorder;
-    recorder.isResolving = true;
-    try {
-      return proceed();
-    } finally {
-      recorder.isResolving = isResolving;
-    }
-  });
   const { load } = nodeModule.prototype;
   const value = function (this: ModuleClass['prototype'], file: string): void {
     const { current } = recorder;

@@ -1,14 +1,15 @@
 /** Records which files packages read and write while they are loaded, below Node's own JavaScript. */
 
-import type { bindingOf as BindingOf, isInstalled as IsInstalled } from './internals.cts';
+import type { bindingOf as BindingOf, isInstalled as IsInstalled, ModuleClass } from './internals.cts';
 import type { Patches } from './patches.cts';
 import type { FileRecord, Recorder } from './recorder.cts';
 
 const fs = require('node:fs') as typeof import('node:fs');
 const path = require('node:path') as typeof import('node:path');
-const { bindingOf, isInstalled } = require('./internals.cjs') as {
+const { bindingOf, isInstalled, nodeModule } = require('./internals.cjs') as {
   bindingOf: typeof BindingOf;
   isInstalled: typeof IsInstalled;
+  nodeModule: ModuleClass;
 };
 
 const readers =
@@ -36,11 +37,11 @@ function stampOf(file: string): string {
 function recordFileReads(recorder: Recorder, patches: Patches, script: string): void {
   const binding = bindingOf('fs');
   const isKnown = (file: string): boolean =>
-    isInstalled(file) ||
     path.basename(file) === 'node_modules' ||
     file.startsWith('/proc/') ||
     script.startsWith(file + path.sep) ||
     file.startsWith(__dirname);
+  noteLookups(recorder, patches, isKnown);
   for (const name of readers.split(' ')) {
     patches.add(binding, name, (args, proceed) => {
       const file = nameOf(args[0]);
@@ -77,6 +78,33 @@ function recordFileReads(recorder: Recorder, patches: Patches, script: string): 
 
 /** As resources.cts blames an asynchronous call of `fs`. */
 const startsRequest = 'starts a FSREQCALLBACK';
+
+/**
+ * Notes where Node looks for files outside of packages. What it reads for that, it reads past the functions that are replaced
+ * here. The files of packages are known, with their folders.
+ */
+function noteLookups(recorder: Recorder, patches: Patches, isKnown: (file: string) => boolean): void {
+  patches.add(nodeModule, '_resolveFilename', (args, proceed) => {
+    const { isResolving } = recorder;
+    for (const file of placesFor(args)) noteRead(recorder, file, isKnown);
+    recorder.isResolving = true;
+    try {
+      return proceed();
+    } finally {
+      recorder.isResolving = isResolving;
+    }
+  });
+}
+
+/** Returns the files outside of packages that may be meant by a name. */
+function placesFor([name, parent]: readonly unknown[]): string[] {
+  if (typeof name !== 'string' || !(path.isAbsolute(name) || /^\.{1,2}(?:[\\/]|$)/.test(name))) return [];
+  const { filename } = (parent ?? {}) as { readonly filename?: string | null };
+  const file = path.resolve(path.dirname(filename ?? ''), name);
+  if (isInstalled(file)) return [];
+  const endings = Object.keys(nodeModule._extensions);
+  return ['', '/package.json', ...endings, ...endings.map((ending) => `/index${ending}`)].map((one) => file + one);
+}
 
 function noteRead(recorder: Recorder, name: string, isKnown: (file: string) => boolean): void {
   if (recorder.isResolving || name === recorder.evaluating.at(-1)) return;

@@ -221,7 +221,8 @@ class HiddenPackages {
     const { checks, learned } = this.#context;
     if (checks.moved() === undefined) return undefined;
     const changes = checks.changes();
-    const news = changes.filter(({ name }) => !learned.includes(name)).map(({ name }) => name);
+    const isKnown = (change: Change): boolean => learned.includes(change.name) && !isInherited(change);
+    const news = changes.filter((change) => !isKnown(change)).map(({ name }) => name);
     this.adoption.learned = [...new Set([...this.adoption.learned, ...news])];
     if (news.length > 0) return checks.moved();
     for (const { object, key, name } of changes) {
@@ -244,6 +245,12 @@ class HiddenPackages {
 
 const isAccessor = (file: string): boolean =>
   Reflect.getOwnPropertyDescriptor(nodeModule._cache, file)?.get !== undefined;
+
+/** Whether every `for (… in …)` of a package comes across the property, whatever its name is. */
+const isInherited = ({ object, after }: Change): boolean =>
+  after?.enumerable === true && inherited.some((prototype) => prototype === object);
+
+const inherited: readonly object[] = [Object.prototype, Array.prototype, Function.prototype, String.prototype];
 
 const changesGround = ({ effects }: EntryRecord): boolean => effects.some(({ kind }: Change) => kind !== 'lazy');
 const hasEffects = (entry: EntryRecord): boolean => changesGround(entry) || entry.writes.length > 0;

@@ -12,7 +12,7 @@ import type { Entries as EntriesClass } from './entries.cts';
 import type { recordFileReads as RecordFileReads } from './file-reads.cts';
 import type { Ground as GroundClass, undo as Undo } from './ground.cts';
 import type { Adoption, HiddenPackages as HiddenPackagesClass } from './hidden.cts';
-import type { ModuleClass, symbolsOf as SymbolsOf } from './internals.cts';
+import type { isInstalled as IsInstalled, ModuleClass, symbolsOf as SymbolsOf } from './internals.cts';
 import type { canMakeMain as CanMakeMain, MainModule as MainModuleClass } from './main-module.cts';
 import type { Patches as PatchesClass } from './patches.cts';
 import type { EntryRecord, FileRecord, Recorder as RecorderClass } from './recorder.cts';
@@ -26,7 +26,8 @@ const { Entries } = require('./entries.cjs') as { Entries: typeof EntriesClass }
 const { recordFileReads } = require('./file-reads.cjs') as { recordFileReads: typeof RecordFileReads };
 const { Ground, undo } = require('./ground.cjs') as { Ground: typeof GroundClass; undo: typeof Undo };
 const { HiddenPackages } = require('./hidden.cjs') as { HiddenPackages: typeof HiddenPackagesClass };
-const { nodeModule, symbolsOf } = require('./internals.cjs') as {
+const { isInstalled, nodeModule, symbolsOf } = require('./internals.cjs') as {
+  isInstalled: typeof IsInstalled;
   nodeModule: ModuleClass;
   symbolsOf: typeof SymbolsOf;
 };
@@ -90,7 +91,7 @@ class PackagePreloading {
     return {
       file: record.file,
       ms: Math.round(record.ms),
-      files: record.added,
+      files: [...record.added, ...installedReads(files)],
       blames: record.blames,
       hasEffects: record.effects.length > 0 || record.stays.length > 0,
       effects: [...changes.map(({ name }) => name), ...record.stays].slice(0, maxNames),
@@ -208,6 +209,12 @@ class PackagePreloading {
       .flatMap((file) => records.get(file) ?? []);
   }
 }
+
+/** Returns files of packages that were read, such as data, and ES modules that other ones import. */
+const installedReads = (records: readonly (FileRecord | undefined)[]): string[] => {
+  const reads = records.flatMap((record) => [...(record?.reads ?? [])]);
+  return [...new Set(reads.flatMap(([file, stamp]) => (stamp !== '' && isInstalled(file) ? [file] : [])))];
+};
 
 /** Stamps of files advance in ticks of the kernel's clock, of up to 10 ms. */
 const maxTickMs = 10;

@@ -15,7 +15,7 @@ interface FileRecord {
   module: LoadedModule | undefined;
   /** Variables that it has read, with their values; `*` stands for the list of all names. */
   readonly variables: Map<string, string | undefined>;
-  /** Files outside of packages that it has read or looked for, with their stamps. */
+  /** Files that it has read or looked for, other than by loading them as CommonJS modules, with their stamps. */
   readonly reads: Map<string, string>;
   /** The file that was being evaluated when this one was loaded. */
   loadedBy: string | undefined;

@@ -52,6 +52,13 @@ const packages: Readonly<Record<string, string>> = {
   'node_modules/symbol/index.js': 'globalThis[Symbol.for("known")] = { a: 1 }; exports.a = 1;',
   'node_modules/reflect/index.js':
     'Object.defineProperty(Reflect, "__meta__", { value: () => 1 }); exports.meta = typeof Reflect.__meta__;',
+  'node_modules/optional/index.js':
+    'try { exports.settings = require(process.cwd() + "/settings"); } catch { exports.settings = null; }',
+  'node_modules/keeps-env/index.js': 'const { env } = process; exports.get = (key) => env[key];',
+  'node_modules/counts-keys/index.js': 'exports.keys = []; for (const key in [7]) exports.keys.push(key);',
+  'node_modules/data/index.js':
+    'exports.text = require("fs").readFileSync(__dirname + "/data.txt", "utf8"); exports.names = require("fs").readdirSync(__dirname);',
+  'node_modules/data/data.txt': 'one',
   'node_modules/agent/index.js': 'require("http").globalAgent.maxSockets = 5; exports.a = 1;',
 };
 
@@ -162,6 +169,24 @@ export const cases: Readonly<Record<string, Case>> = {
     edits: { 'config.json': '{"a":2}' },
   },
   'reads a file at load that appears': { files: main(say('require("reads")')), edits: { 'config.json': '{"a":2}' } },
+  'has a package that loads a file of the program, if there is one': {
+    files: main(say('require("optional")')),
+    edits: { 'settings.json': '{"a":1}' },
+  },
+  'has a package that reads data of its own, which are edited': {
+    files: main(say('require("data")')),
+    edits: { 'node_modules/data/data.txt': 'two', 'node_modules/data/more.txt': '' },
+  },
+  'replaces the environment first': {
+    files: main(`process.env = { ...process.env };\n${say('require("keeps-env").get("A") ?? null')}`),
+    edits: {
+      'main.js': `process.env = { ...process.env };\nconst { get } = require("keeps-env");\nprocess.env.A = '1';\n${say('get("A")')}`,
+    },
+  },
+  'adds a property to all arrays, as it is known to': {
+    files: main(`Array.prototype.remove = () => {};\n${say('require("counts-keys")')}`),
+    learned: ['Array.prototype.remove'],
+  },
   'changes its folder first': {
     files: { ...main(`process.chdir('sub');\n${say('require("reads")')}`), 'sub/config.json': '{"a":3}' },
   },
