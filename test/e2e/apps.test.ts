@@ -206,6 +206,7 @@ describe('order', () => {
     expect(app.callers).toHaveLength(2);
     job?.send('exit 0');
     expect((await app.caller()).says.app).toBe('web');
+    await app.event('start', ({ app }) => app === 'web');
     const started = app.events.filter(({ event }) => event === 'start').map(({ app }) => app);
     expect(started).toEqual(['db', 'job', 'web']);
   });

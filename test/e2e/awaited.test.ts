@@ -85,8 +85,8 @@ test('a program that lacks a package starts when the package has been installed'
   await app.event('watching');
   app.write('node_modules/some-package/index.js', '');
   app.write('node_modules/.package-lock.json', '{}');
-  await app.caller();
-  expect(app.events.filter(({ event }) => event === 'start')).toHaveLength(2);
+  const { pid } = await app.caller();
+  expect(await app.event('start', ({ run }) => run === 2)).toMatchObject({ pid });
 });
 
 test('in the background a script that does not exist is waited for, and list shows it', async () => {
