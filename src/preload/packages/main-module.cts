@@ -64,10 +64,14 @@ class MainModule {
     const script = this.#script;
     const get = (): LoadedModule | undefined => {
       if (askerOf(get) === undefined) return undefined;
-      process.mainModule = module as unknown as NodeJS.Module;
-      nodeModule.prototype.require.main = module;
-      cache(script, module);
-      return module;
+      try {
+        process.mainModule = module as unknown as NodeJS.Module;
+        nodeModule.prototype.require.main = module;
+        cache(script, module);
+        return module;
+      } catch {
+        return undefined; // Node makes another one.
+      }
     };
     const set = (value: LoadedModule): void => cache(script, value);
     defineProperty(nodeModule._cache, script, { configurable: true, enumerable: false, get, set });

@@ -179,6 +179,7 @@ export class ContainedProgram implements RunningProgram {
         return;
       case 'misfit':
         onMisfit();
+        listener.onEvent({ type: 'packages', adopted: 0, cold: [message.why], excluded: [] });
         listener.onEvent(message);
         // The process ends itself. It is being stopped by now, so that its end is no crash.
         child.answer(null);

@@ -39,6 +39,7 @@ export class Loading {
   /** The entry that is being loaded. */
   #current: { readonly index: number; readonly startedAt: number; readonly epochMs: number } | undefined;
   #waitedMs = 0;
+  #isClosed = false;
   #cancel: CancelTimer = () => {};
 
   /** Sends the orders to a process that waits for an answer. */
@@ -48,7 +49,7 @@ export class Loading {
     // Before the standby is given up for its end.
     options.child.process.prependOnceListener('exit', () => {
       this.#cancel();
-      if (this.#current !== undefined) this.#fail('ends the process');
+      if (!this.#isClosed) this.#fail('ends the process');
     });
   }
 
@@ -92,8 +93,9 @@ export class Loading {
     return [...this.reports.values()].some((report) => report.isIncurable);
   }
 
-  /** The process is no longer asked about: it was released, or is being ended. */
+  /** The end of the process says nothing about packages any more: it has loaded all, was released, or is being ended. */
   close(): void {
+    this.#isClosed = true;
     this.#cancel();
     this.#current = undefined;
   }

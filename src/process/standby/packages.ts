@@ -41,6 +41,12 @@ export interface PackagesRun {
   readonly startedAtEpochMs: number;
 }
 
+/** The process that is thrown away. It loads packages once it has parked. */
+interface Auditing {
+  readonly child: Child;
+  loading: Loading | undefined;
+}
+
 /** A program that uses more of the CPU than this is busy. */
 const busyShare = 0.3;
 /** After so many entries that end the process or hang, no package is loaded ahead of time in this session. */
@@ -53,7 +59,7 @@ export class StandbyPackages {
   #run: PackagesRun | undefined;
   #facts: LoadFacts | undefined;
   #audit: Audit | undefined;
-  #auditing: Child | undefined;
+  #auditing: Auditing | undefined;
   #audits = 0;
   #importLines: ImportLines | undefined;
   #learned: readonly string[] = [];
@@ -166,24 +172,24 @@ export class StandbyPackages {
     const child = this.#context.start(run.options);
     if (child === undefined || 'failure' in child) return;
     this.#audits += 1;
-    this.#auditing = child;
+    const auditing: Auditing = { child, loading: undefined };
+    this.#auditing = auditing;
     // This process is never released, so that it need not get its priority back.
     attempt(() => os.setPriority(child.pid, os.constants.priority.PRIORITY_LOW));
     const { isCommonJs, variables } = facts;
     const orders = { script, isCommonJs, entries, variables, learned: [], isAudit: true };
-    let loading: Loading | undefined;
     child.process.once('exit', () => {
-      if (this.#auditing === child) this.#endAudit();
+      if (this.#auditing === auditing) this.#endAudit();
     });
     child.receive((message) => {
       if (message.type === 'reads-stdin') child.answer('');
-      else if (message.type !== 'parked') loading?.onMessage(message);
-      else if (loading === undefined) loading = this.#beginAudit(child, orders, run, facts);
+      else if (message.type !== 'parked') auditing.loading?.onMessage(message);
+      else if (auditing.loading === undefined) auditing.loading = this.#beginAudit(child, orders, run, facts);
       else this.#endAudit();
+      const { loading } = auditing;
       if (message.type !== 'audited' || loading === undefined) return;
       this.#audit = auditFrom(signature, facts.entries, reportsFor(facts, orders, loading), message.tainted);
       storeAudit(script, run.options.env, this.#audit);
-      loading.close();
       this.#endAudit();
       this.#context.onReady();
     });
@@ -201,8 +207,9 @@ export class StandbyPackages {
   }
 
   #endAudit(): void {
-    const child = this.#auditing;
+    const { child, loading } = this.#auditing ?? {};
     this.#auditing = undefined;
+    loading?.close();
     if (child !== undefined) this.#context.discard(child);
   }
 

@@ -239,6 +239,7 @@ export class StandbyPool {
       return;
     }
     standby.isParked = true;
+    loading?.close();
     const ready = loading === undefined ? {} : { packages: loading.fileCount };
     run.listener.onEvent({ type: 'standby', pid: child.pid, ...ready });
     this.#loadPackages();
