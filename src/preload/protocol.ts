@@ -43,6 +43,8 @@ export interface EntryReport {
   /** Names of the things outside of it that it changes. */
   readonly effects: readonly string[];
   readonly touches: readonly string[];
+  /** It adds to its own package, of which the program has asked for another file before: `moment/locale/de`. */
+  readonly isExtension?: boolean;
   /** Names of the variables that it reads. */
   readonly variables: readonly string[];
   /** It cannot be loaded a second time in the same process. */

@@ -8,7 +8,7 @@ const { nodeModule, shortName } = require('./internals.cjs') as {
   nodeModule: ModuleClass;
   shortName: typeof ShortName;
 };
-const { getOwnPropertyDescriptor, ownKeys } = Reflect;
+const { getOwnPropertyDescriptor, getPrototypeOf, ownKeys } = Reflect;
 
 type Key = string | symbol;
 /** The properties of the objects that a module exports. */
@@ -32,7 +32,7 @@ class Exports {
   remember(files: Iterable<string>): void {
     for (const file of files) {
       const module = nodeModule._cache[file];
-      if (module !== undefined) this.#shapes.set(file, this.#shapeOf(module.exports));
+      if (module !== undefined) this.#shapes.set(file, shapeOf(module.exports, this.#ground));
     }
   }
 
@@ -43,7 +43,7 @@ class Exports {
       if (this.#recorder.records.get(file)?.entry === entry) continue;
       const module = nodeModule._cache[file];
       if (module === undefined) continue;
-      const after = this.#shapeOf(module.exports);
+      const after = shapeOf(module.exports, this.#ground);
       const found = differences(before, after, file);
       if (found.length === 0) continue;
       changes.push(...found);
@@ -51,28 +51,43 @@ class Exports {
     }
     return changes;
   }
-
-  #shapeOf(exports: unknown): Shape {
-    const shape = new Map<object, Map<Key, unknown>>();
-    const look = (value: unknown, depth: number): void => {
-      if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return;
-      if (shape.has(value) || shape.size > maxObjects || this.#ground.has(value) || ArrayBuffer.isView(value)) return;
-      const properties = new Map<Key, unknown>();
-      shape.set(value, properties);
-      const inner: unknown[] = [];
-      for (const key of keysOf(value)) {
-        const descriptor = descriptorOf(value, key);
-        if (descriptor === undefined) continue;
-        const isValue = 'value' in descriptor;
-        properties.set(key, isValue ? descriptor.value : descriptor.get);
-        if (isValue && depth > 1) inner.push(descriptor.value);
-      }
-      for (const one of inner) look(one, depth - 1);
-    };
-    look(exports, maxDepth);
-    return shape;
-  }
 }
+
+/** Returns what can be seen of exports, without a call. */
+function shapeOf(exports: unknown, ground: Ground): Shape {
+  const shape = new Map<object, Map<Key, unknown>>();
+  const look = (value: unknown, depth: number): void => {
+    if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return;
+    if (shape.has(value) || shape.size > maxObjects || ground.has(value) || ArrayBuffer.isView(value)) return;
+    const properties = new Map<Key, unknown>();
+    shape.set(value, properties);
+    const inner: unknown[] = [];
+    for (const key of keysOf(value)) {
+      const descriptor = descriptorOf(value, key);
+      if (descriptor === undefined) continue;
+      const isValue = 'value' in descriptor;
+      properties.set(key, isValue ? descriptor.value : descriptor.get);
+      if (isValue && depth > 1) inner.push(descriptor.value);
+    }
+    if (value instanceof Map || value instanceof Set) properties.set(content, sizeOf(value));
+    // The methods of an instance.
+    if (depth > 1) inner.push(prototypeOf(value));
+    for (const one of inner) look(one, depth - 1);
+  };
+  look(exports, maxDepth);
+  return shape;
+}
+
+/** Stands for what a Map or a Set holds. */
+const content = Symbol('content');
+
+/** Whether objects that both shapes have are the same, and look the same. */
+const isSameShape = (before: Shape, after: Shape): boolean =>
+  [...after].every(([object, properties]) => {
+    const old = before.get(object);
+    if (old === undefined) return true;
+    return old.size === properties.size && [...properties].every(([key, value]) => Object.is(old.get(key), value));
+  });
 
 /** Proxies may throw. */
 function keysOf(object: object): readonly Key[] {
@@ -80,6 +95,23 @@ function keysOf(object: object): readonly Key[] {
     return ownKeys(object).slice(0, maxKeys);
   } catch {
     return [];
+  }
+}
+
+function prototypeOf(object: object): object | null {
+  try {
+    return getPrototypeOf(object);
+  } catch {
+    return null;
+  }
+}
+
+/** Some objects only look like a Map. */
+function sizeOf(collection: Map<unknown, unknown> | Set<unknown>): number {
+  try {
+    return collection.size;
+  } catch {
+    return 0;
   }
 }
 
@@ -104,6 +136,7 @@ function differences(before: Shape, after: Shape, file: string): Change[] {
     const lost = (key: Key): void => void changes.push({ kind: 'setting', name: nameOf(key), key });
     for (const [key, value] of properties) {
       if (old.has(key) && Object.is(old.get(key), value)) continue;
+      if (key === content) lost(key);
       const now = descriptorOf(object, key);
       if (now === undefined) continue;
       // Of the state before, only the value is known.
@@ -115,6 +148,6 @@ function differences(before: Shape, after: Shape, file: string): Change[] {
   return changes;
 }
 
-export type { Exports };
+export type { Exports, isSameShape, Shape, shapeOf };
 
-module.exports = { Exports };
+module.exports = { Exports, isSameShape, shapeOf };

@@ -5,7 +5,8 @@
  */
 
 import type { Checks, differenceFor as DifferenceFor } from './checks.cts';
-import type { Change, redo as Redo } from './ground.cts';
+import type { Change, Ground, redo as Redo } from './ground.cts';
+import type { HandedOver as HandedOverClass } from './handed-over.cts';
 import type {
   askerOf as AskerOf,
   cache as Cache,
@@ -20,6 +21,7 @@ import type { set as SetVariable } from './variables.cts';
 const fs = require('node:fs') as typeof import('node:fs');
 const { differenceFor } = require('./checks.cjs') as { differenceFor: typeof DifferenceFor };
 const { redo } = require('./ground.cjs') as { redo: typeof Redo };
+const { HandedOver } = require('./handed-over.cjs') as { HandedOver: typeof HandedOverClass };
 const { askerOf, cache, nodeModule, shortName } = require('./internals.cjs') as {
   askerOf: typeof AskerOf;
   cache: typeof Cache;
@@ -31,6 +33,7 @@ const { set: setVariable } = require('./variables.cjs') as { set: typeof SetVari
 const { defineProperty, deleteProperty } = Reflect;
 
 interface HiddenContext {
+  readonly ground: Ground;
   readonly checks: Checks;
   readonly entries: readonly EntryRecord[];
   /** In the order in which they were loaded. */
@@ -60,10 +63,12 @@ class HiddenPackages {
   readonly #applied = new Set<EntryRecord>();
   /** The files that can notice a change that the program is known to make. */
   readonly #suspects: ReadonlyMap<string, readonly FileRecord[]>;
+  readonly #handedOver: HandedOverClass;
   #isOver = false;
 
   constructor(context: HiddenContext) {
     this.#context = context;
+    this.#handedOver = new HandedOver(context.ground);
     const { learned, records } = context;
     this.#suspects = new Map(learned.map((name) => [name, records.filter((record) => mentions(record, name))]));
     for (const record of context.records) if (record.state === 'hidden') this.#hide(record);
@@ -165,10 +170,15 @@ class HiddenPackages {
       this.#note(difference);
       this.drop(one);
     }
+    for (const one of this.#handedOver.affected(closureOf(record))) {
+      this.#note(`${shortName(one.file)} uses a package that the program has changed before`);
+      this.drop(one);
+    }
     if (!this.#fitsEffects(record)) return false;
     const files = closureOf(record);
     for (const entry of new Set(files.map(({ entry }) => entry))) this.#applyEffects(entry);
     for (const one of files) this.#handOver(one);
+    this.#handedOver.add(record);
     return true;
   }
 
@@ -201,6 +211,7 @@ class HiddenPackages {
     for (const change of entry.effects) {
       redo(change);
       if (change.object !== undefined) checks.expect(change.object, change.key, change.name);
+      if (change.file !== undefined) this.#handedOver.update(change.file);
     }
     if (entry.effects.length > 0) checks.expectLoader();
   }

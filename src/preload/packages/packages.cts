@@ -96,6 +96,7 @@ class PackagePreloading {
       hasEffects: record.effects.length > 0 || record.stays.length > 0,
       effects: [...changes.map(({ name }) => name), ...record.stays].slice(0, maxNames),
       touches: [...new Set(changes.flatMap((change) => change.file ?? []))],
+      isExtension: isExtension(record, records),
       variables: [...variables].slice(0, maxNames),
       isIncurable: files.some((one) => one?.isIncurable === true),
     };
@@ -136,6 +137,7 @@ class PackagePreloading {
     this.#main.arm();
     this.#checks = new Checks(this.#ground, lazy);
     this.#hidden = new HiddenPackages({
+      ground: this.#ground,
       checks: this.#checks,
       entries,
       records: order,
@@ -209,6 +211,29 @@ class PackagePreloading {
       .flatMap((file) => records.get(file) ?? []);
   }
 }
+
+/**
+ * Whether an entry is a few files that may change an entry of the same package, which the program has got before: a language
+ * or a plugin that registers itself. That may be in a closure, which cannot be seen from outside.
+ */
+function isExtension({ file, added }: EntryRecord, records: ReadonlyMap<string, FileRecord>): boolean {
+  const folder = packageFolderOf(file);
+  return (
+    added.length <= maxExtensionFiles &&
+    added.some((one) =>
+      records.get(one)?.module?.children.some(({ filename }) => {
+        const needed = records.get(filename ?? '')?.entry.file;
+        return needed !== undefined && needed !== file && packageFolderOf(needed) === folder;
+      }),
+    )
+  );
+}
+
+const packageFolderOf = (file: string): string | undefined =>
+  /^.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+/.exec(file)?.[0];
+
+/** Larger entries are parts of a package rather than additions to it. */
+const maxExtensionFiles = 10;
 
 /** Returns files of packages that were read, such as data, and ES modules that other ones import. */
 const installedReads = (records: readonly (FileRecord | undefined)[]): string[] => {

@@ -35,7 +35,7 @@ export interface Audit {
 }
 
 /** Increased when what is stored gets another meaning. */
-const format = 1;
+const format = 2;
 const maxBytes = 4 * 1024 * 1024;
 /** Audits of other programs that are kept. */
 const maxAudits = 30;
@@ -66,7 +66,8 @@ export function auditFrom(
     const own = report?.blames.find((one) => one.file === file) ?? report?.blames[0];
     const inherited = tainted.includes(file) ? blames[0] : undefined;
     const blame = report === undefined ? { file, why: 'was not loaded by the audit' } : (own ?? inherited);
-    const why = barrier ?? blame?.why;
+    const why =
+      barrier ?? blame?.why ?? (report?.isExtension === true ? 'adds to a package that is loaded before' : undefined);
     if (report?.blames.some((one) => one.why === hooksLoader))
       barrier ??= 'is loaded behind hooks of the module loader';
     return {

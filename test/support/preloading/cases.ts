@@ -59,6 +59,13 @@ const packages: Readonly<Record<string, string>> = {
   'node_modules/data/index.js':
     'exports.text = require("fs").readFileSync(__dirname + "/data.txt", "utf8"); exports.names = require("fs").readdirSync(__dirname);',
   'node_modules/data/data.txt': 'one',
+  'node_modules/settings/index.js': 'exports.defaults = { url: null }; exports.plugins = new Set();',
+  'node_modules/client/index.js':
+    'const { defaults, plugins } = require("settings"); exports.now = [defaults.url, plugins.size];',
+  'node_modules/adds/index.js': 'require("settings").plugins.add("more");',
+  'node_modules/speaks/index.js':
+    'let name = "en"; exports.set = (other) => { name = other; }; exports.get = () => name;',
+  'node_modules/speaks/de.js': 'require("./index.js").set("de");',
   'node_modules/agent/index.js': 'require("http").globalAgent.maxSockets = 5; exports.a = 1;',
 };
 
@@ -186,6 +193,24 @@ export const cases: Readonly<Record<string, Case>> = {
   'adds a property to all arrays, as it is known to': {
     files: main(`Array.prototype.remove = () => {};\n${say('require("counts-keys")')}`),
     learned: ['Array.prototype.remove'],
+  },
+  'configures a package, and asks for others that read that': {
+    files: main(`require("settings").defaults.url = 'a';\n${say('require("client").now')}`),
+    edits: { 'main.js': `require("settings").defaults.url = 'b';\n${say('require("client").now')}` },
+  },
+  'has a package that adds to a collection of another one': {
+    files: main(
+      `const { plugins } = require("settings");\n${say('plugins.size')}require("adds");\n${say('[plugins.size, require("client").now]')}`,
+    ),
+  },
+  'asks for an addition to a package later, or not at all': {
+    files: {
+      ...main(
+        `const { get } = require("speaks");\n${say('get()')}if (require("./wanted")) require("speaks/de");\n${say('get()')}`,
+      ),
+      'wanted.js': 'module.exports = true;',
+    },
+    edits: { 'wanted.js': 'module.exports = false;' },
   },
   'changes its folder first': {
     files: { ...main(`process.chdir('sub');\n${say('require("reads")')}`), 'sub/config.json': '{"a":3}' },

@@ -70,8 +70,8 @@ export async function compareIn(
   const audit = await parkWith({ ...common, entries, isAudit: true });
   if (audit.code !== 0) throw new Error(`the audit has failed: ${JSON.stringify(audit)}`);
   const { reports, tainted } = read() as { reports: EntryReport[]; tainted: string[] };
-  const isExcluded = ({ file, blames }: EntryReport): boolean =>
-    tainted.includes(file) || blames.some((blame) => blame.file === file);
+  const isExcluded = ({ file, blames, isExtension }: EntryReport): boolean =>
+    isExtension === true || tainted.includes(file) || blames.some((blame) => blame.file === file);
   const selected = reports.flatMap((report, index) => {
     const entry = entries[index];
     const { hasEffects, touches } = report;
