@@ -114,11 +114,13 @@ export class StandbyPool {
   /** Says which of its packages a standby must not hand over. Undefined if the process is of no use. */
   #validityOf({ loading }: Standby): Pick<Release, 'changedFiles' | 'dropsPackages'> | undefined {
     if (loading === undefined) return {};
-    const drops = (why: string) => (loading.isIncurable ? undefined : { dropsPackages: why });
-    if (!loading.hasSameImports) return drops('import lines have changed');
+    // Node has read the manifests of the packages, and does not read them again.
     if (loading.files.isReinstalled) {
       this.#packages.reset();
-      return drops('packages have been installed');
+      return undefined;
+    }
+    if (!loading.hasSameImports) {
+      return loading.isIncurable ? undefined : { dropsPackages: 'import lines have changed' };
     }
     const changedFiles = loading.files.changed;
     if (changedFiles.length === 0) return {};

@@ -143,13 +143,17 @@ describe('packages that were loaded are not handed over', () => {
     expect(releaseOf(world.standby)).toEqual({ variables: {}, held: [], changedFiles });
   });
 
-  test('if packages have been installed', async () => {
-    await using world = await open();
-    world.load(world.standby);
-    world.project.write('package-lock.json', '{ }');
-    world.launch();
-    expect(releaseOf(world.standby)).toMatchObject({ dropsPackages: 'packages have been installed' });
-  });
+  test.each(['package-lock.json', 'node_modules/one/package.json'])(
+    'by a process that has read old manifests, if %s has changed: the run starts cold',
+    async (manifest) => {
+      await using world = await open();
+      world.load(world.standby);
+      world.project.write(manifest, '{ }');
+      world.project.write('server.js', "require('two');\n");
+      expect(world.launch()).toBeUndefined();
+      expect(world.standby.isAlive).toBe(false);
+    },
+  );
 
   test('if import lines have changed, also while they are being loaded', async () => {
     for (const count of [0, 1, 2]) {
