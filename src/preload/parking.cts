@@ -114,8 +114,8 @@ class Parking {
     delete require.cache[file];
     forgetPaths();
     if (!loaded.canPreload()) return undefined;
-    const packages = new loaded.PackagePreloading(orders, (why) => {
-      request({ type: 'misfit', why });
+    const packages = new loaded.PackagePreloading(orders, (misfit) => {
+      request({ type: 'misfit', ...misfit });
       kill();
     });
     let release: Release | undefined;

@@ -220,6 +220,13 @@ export interface OpenWork {
  */
 export type ServerRole = 'named' | 'auxiliary' | 'other';
 
+/** A package that does not fit the program. */
+export interface Misfit {
+  readonly file: string;
+  readonly why: string;
+  readonly learned: readonly string[];
+}
+
 /** A message from the preload to devwatch. */
 export type PreloadMessage = Readonly<
   /** The program's own code begins. */
@@ -239,8 +246,11 @@ export type PreloadMessage = Readonly<
   | { type: 'loaded'; index: number; report: EntryReport }
   /** An audit has ended. `tainted`: entries that need a file which cannot be handed over. */
   | { type: 'audited'; tainted: readonly string[] }
-  /** The program asks for a package that is not valid for it, and cannot be loaded again. The process waits for its end. */
-  | { type: 'misfit'; why: string }
+  /**
+   * The program asks for a package that is not valid for it, and cannot be loaded again. The process waits for its end.
+   * `file`: that the package was loaded for; `learned`: properties that the program has changed before.
+   */
+  | ({ type: 'misfit' } & Misfit)
   /**
    * The program listens on the socket `id`: on a port, or at the path of a Unix socket. `host` is an address, or
    * undefined for all of them.

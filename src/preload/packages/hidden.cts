@@ -4,6 +4,7 @@
  * different, Node finds nothing, and loads the file itself.
  */
 
+import type { Misfit } from '../protocol.ts' with { 'resolution-mode': 'import' };
 import type { Checks, differenceFor as DifferenceFor } from './checks.cts';
 import type { Change, Ground, redo as Redo } from './ground.cts';
 import type { HandedOver as HandedOverClass } from './handed-over.cts';
@@ -42,7 +43,7 @@ interface HiddenContext {
   /** Properties that the program itself is known to change: only files that mention the name can notice. */
   readonly learned: readonly string[];
   /** A file is asked for that cannot be loaded again in this process. Does not return, where that can be helped. */
-  readonly onMisfit: (why: string) => void;
+  readonly onMisfit: (misfit: Misfit) => void;
 }
 
 /** The results, for devwatch. */
@@ -151,7 +152,8 @@ class HiddenPackages {
     if (!this.#isOver && this.#adopt(record)) return module;
     if (record.isIncurable) {
       deleteProperty(nodeModule._cache, record.file);
-      this.#context.onMisfit(this.adoption.cold.at(-1) ?? '');
+      const { cold, learned } = this.adoption;
+      this.#context.onMisfit({ file: record.entry.file, why: cold.at(-1) ?? '', learned });
     }
     return record.isLinked ? module : undefined;
   }
@@ -237,7 +239,9 @@ class HiddenPackages {
     this.adoption.learned = [...new Set([...this.adoption.learned, ...news])];
     if (news.length > 0) return checks.moved();
     for (const { object, key, name } of changes) {
-      for (const record of this.#suspects.get(name) ?? []) this.drop(record);
+      const suspects = this.#suspects.get(name) ?? [];
+      if (suspects.length > 0) this.#note(`${suspects.length} files may notice that the program has changed ${name}`);
+      for (const record of suspects) this.drop(record);
       if (object !== undefined) checks.expect(object, key, name);
     }
     return checks.moved();
@@ -289,6 +293,6 @@ function mentions({ file, state }: FileRecord, name: string): boolean {
   }
 }
 
-export type { Adoption, HiddenPackages };
+export type { Adoption, HiddenContext, HiddenPackages };
 
 module.exports = { HiddenPackages };

@@ -11,7 +11,7 @@ import type { noticeDeeds as NoticeDeeds } from './deeds.cts';
 import type { Entries as EntriesClass } from './entries.cts';
 import type { recordFileReads as RecordFileReads } from './file-reads.cts';
 import type { Ground as GroundClass, undo as Undo } from './ground.cts';
-import type { Adoption, HiddenPackages as HiddenPackagesClass } from './hidden.cts';
+import type { Adoption, HiddenContext, HiddenPackages as HiddenPackagesClass } from './hidden.cts';
 import type { isInstalled as IsInstalled, ModuleClass, symbolsOf as SymbolsOf } from './internals.cts';
 import type { canMakeMain as CanMakeMain, MainModule as MainModuleClass } from './main-module.cts';
 import type { Patches as PatchesClass } from './patches.cts';
@@ -55,13 +55,13 @@ class PackagePreloading {
   readonly #main: MainModuleClass;
   readonly #ground: GroundClass;
   readonly #entries: EntriesClass;
-  readonly #onMisfit: (why: string) => void;
+  readonly #onMisfit: HiddenContext['onMisfit'];
   readonly #wasProcessCopied: () => boolean;
   #hidden: HiddenPackagesClass | undefined;
   #checks: ChecksClass | undefined;
 
   /** @param onMisfit called when this process is of no use, because what it has loaded cannot be loaded again */
-  constructor(orders: PackageOrders, onMisfit: (why: string) => void) {
+  constructor(orders: PackageOrders, onMisfit: HiddenContext['onMisfit']) {
     this.#orders = orders;
     this.#onMisfit = onMisfit;
     this.#ground = new Ground(nodeModule);

@@ -41,7 +41,7 @@ const checks: Readonly<Record<PreloadMessage['type'], (fields: Readonly<Record<s
   loading: ({ index }) => isNumber(index),
   loaded: ({ index, report }) => isNumber(index) && isReport(report),
   audited: ({ tainted }) => isTexts(tainted),
-  misfit: ({ why }) => isText(why),
+  misfit: ({ file, why, learned }) => isText(file) && isText(why) && isTexts(learned),
   parked: ({ files }) => isTexts(files),
   listens: ({ id, key, port, path, host, protocol, role }) =>
     isText(id) &&

@@ -1,6 +1,6 @@
 /** Starts programs, each as a process tree that can be terminated as a whole. */
 
-import type { ParkOrders } from '../../preload/protocol.ts';
+import type { Misfit, ParkOrders } from '../../preload/protocol.ts';
 import type { Clock } from '../../shared/clock.ts';
 import { withDeadline } from '../../shared/deadline.ts';
 import { parseListenAddress } from '../../shared/listen-address.ts';
@@ -66,7 +66,7 @@ export class Launcher {
     const standby = options.standby ? this.#standbys.take(common, variables) : undefined;
     const child = standby ?? this.#start({ ...common, env: { ...common.env, ...variables } });
     if ('failure' in child) return unstartedProgram(child.failure, options, listener);
-    const onMisfit = (): void => this.#standbys.onMisfit();
+    const onMisfit = (misfit: Misfit): void => this.#standbys.onMisfit(misfit);
     const onFacts = options.standby ? this.#standbys.launched(common, child, listener) : () => {};
     const program = new ContainedProgram({
       ...this.#options,

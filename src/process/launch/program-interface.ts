@@ -6,7 +6,9 @@ import type { Server } from '../../shared/server.ts';
 
 /** An event of one run of a program. */
 export type ProgramEvent =
-  | Extract<PreloadMessage, { type: 'begins' | 'leaves-stdin' | 'loads' | 'misfit' }>
+  | Extract<PreloadMessage, { type: 'begins' | 'leaves-stdin' | 'loads' }>
+  /** The standby that became this run is of no use: the run has to start cold. */
+  | { readonly type: 'misfit' }
   /** The program ends, because Node itself cannot run its TypeScript. */
   | { readonly type: 'needs-loader' }
   /** The program listens; a Unix socket has no port. */

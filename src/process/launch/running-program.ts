@@ -1,6 +1,6 @@
 /** A run of a program, from its start until its process tree is gone. */
 
-import type { Drain, LoadFacts, OpenWork, PreloadMessage, UncaughtError } from '../../preload/protocol.ts';
+import type { Drain, LoadFacts, Misfit, OpenWork, PreloadMessage, UncaughtError } from '../../preload/protocol.ts';
 import { type CancelTimer, systemClock } from '../../shared/clock.ts';
 import { createDeferred } from '../../shared/deferred.ts';
 import {
@@ -37,7 +37,7 @@ export interface ProgramContext extends Pick<LauncherOptions, 'clock' | 'modes' 
   /** The program has settled, and reports what it has loaded. */
   readonly onFacts: (facts: LoadFacts) => void;
   /** The program asks for a package that this process cannot give it. */
-  readonly onMisfit: () => void;
+  readonly onMisfit: (misfit: Misfit) => void;
   /** Finds a stream of devwatch that has no reader; tests replace it. */
   readonly findUnread?: typeof findUnreadStream;
 }
@@ -178,9 +178,9 @@ export class ContainedProgram implements RunningProgram {
         onFacts(message.facts);
         return;
       case 'misfit':
-        onMisfit();
+        onMisfit(message);
         listener.onEvent({ type: 'packages', adopted: 0, cold: [message.why], excluded: [] });
-        listener.onEvent(message);
+        listener.onEvent({ type: 'misfit' });
         // The process ends itself. It is being stopped by now, so that its end is no crash.
         child.answer(null);
         return;
@@ -242,7 +242,7 @@ export class ContainedProgram implements RunningProgram {
     this.#hasExited = true;
     // A standby that cannot boot kills itself without a word; a cold start shows the reason, if it is still there.
     if (fromStandby && this.#beganAt === undefined && signal === 'SIGKILL' && this.#termination === undefined) {
-      listener.onEvent({ type: 'misfit', why: 'it could not boot' });
+      listener.onEvent({ type: 'misfit' });
     }
     if (this.#isInterrupted) this.#endOtherGroups();
     if (this.#termination === undefined) {

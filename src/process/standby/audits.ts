@@ -32,6 +32,8 @@ export interface Audit {
   readonly entries: readonly AuditedEntry[];
   /** All files that were loaded, with their stamps. */
   readonly stamps: Readonly<Record<string, string>>;
+  /** Properties that the program itself changes before it asks for packages. */
+  readonly learned?: readonly string[];
 }
 
 /** Increased when what is stored gets another meaning. */
@@ -125,10 +127,11 @@ function fileFor(script: string, env: NodeJS.ProcessEnv): string | undefined {
 
 function parse(text: string): Audit | undefined {
   const value = JSON.parse(text) as (Partial<Audit> & { readonly format?: number }) | null;
-  const { signature, entries, stamps } = value ?? {};
+  const { signature, entries, stamps, learned = [] } = value ?? {};
   if (value?.format !== format || typeof signature !== 'string' || !Array.isArray(entries)) return undefined;
   if (typeof stamps !== 'object' || stamps === null || !entries.every(isEntry)) return undefined;
-  return { signature, entries, stamps };
+  if (!Array.isArray(learned) || !learned.every((name) => typeof name === 'string')) return undefined;
+  return { signature, entries, stamps, learned };
 }
 
 function isEntry(value: unknown): value is AuditedEntry {

@@ -5,7 +5,7 @@
 
 import os from 'node:os';
 import type { Selection } from '../../config/settings-types.ts';
-import type { LoadFacts, PackageOrders } from '../../preload/protocol.ts';
+import type { LoadFacts, Misfit, PackageOrders } from '../../preload/protocol.ts';
 import type { Clock } from '../../shared/clock.ts';
 import { attempt } from '../../shared/errors.ts';
 import type { Child, ChildOptions, StartedChild } from '../launch/child.ts';
@@ -51,6 +51,8 @@ interface Auditing {
 const busyShare = 0.3;
 /** After so many entries that end the process or hang, no package is loaded ahead of time in this session. */
 const maxFailures = 3;
+/** A program that changes more properties than this before it asks for packages loads them itself. */
+const maxLearned = 100;
 /** Audits in quick succession: the program asks for other packages each time. */
 const maxAudits = 5;
 
@@ -78,7 +80,7 @@ export class StandbyPackages {
     if (options.prewarm === false || options.command.script === undefined) return;
     this.#run = run;
     this.#facts = facts;
-    this.#learned = [...new Set([...this.#learned, ...(facts.learned ?? [])])];
+    this.#learn(facts.learned ?? []);
     this.#importLines = new ImportLines(
       [...facts.own, options.command.script],
       run.startedAtEpochMs,
@@ -89,6 +91,7 @@ export class StandbyPackages {
     if (this.#audit?.signature !== signature) {
       const stored = readAudit(options.command.script, options.env);
       this.#audit = stored?.signature === signature ? stored : undefined;
+      this.#learned = [...new Set([...this.#learned, ...(stored?.learned ?? [])])];
     }
     if (this.#audit !== undefined && isCurrent(this.#audit)) this.#context.onReady();
     else this.#startAudit(run, facts, signature);
@@ -143,11 +146,25 @@ export class StandbyPackages {
     this.#excluded.set(file, why);
   }
 
-  /** In this session, only packages are loaded ahead of time that can be loaded a second time in the same process. */
-  excludeIncurable(): void {
-    for (const { file, isIncurable } of this.#audit?.entries ?? []) {
-      if (isIncurable) this.#excluded.set(file, 'does not fit this program when it is loaded ahead of time');
+  /**
+   * A package of a standby has not fitted its run. If that has changed properties which are not known yet, their names are
+   * enough; else the package is not loaded ahead of time in this session.
+   */
+  onMisfit({ file, learned }: Misfit): void {
+    if (!this.#learn(learned)) this.#excluded.set(file, 'does not fit this program when it is loaded ahead of time');
+  }
+
+  /** Remembers names of properties that the program changes; returns whether they are new. */
+  #learn(names: readonly string[]): boolean {
+    const all = new Set([...this.#learned, ...names]);
+    if (all.size === this.#learned.length) return false;
+    this.#learned = [...all].slice(0, maxLearned);
+    const { script } = this.#run?.options.command ?? {};
+    if (this.#audit !== undefined && this.#run !== undefined && script !== undefined) {
+      this.#audit = { ...this.#audit, learned: this.#learned };
+      storeAudit(script, this.#run.options.env, this.#audit);
     }
+    return true;
   }
 
   /** Packages have been installed, or settings have changed. */
@@ -188,7 +205,8 @@ export class StandbyPackages {
       else this.#endAudit();
       const { loading } = auditing;
       if (message.type !== 'audited' || loading === undefined) return;
-      this.#audit = auditFrom(signature, facts.entries, reportsFor(facts, orders, loading), message.tainted);
+      const audit = auditFrom(signature, facts.entries, reportsFor(facts, orders, loading), message.tainted);
+      this.#audit = { ...audit, learned: this.#learned };
       storeAudit(script, run.options.env, this.#audit);
       this.#endAudit();
       this.#context.onReady();

@@ -9,7 +9,7 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
-import type { HeldSocket, LoadFacts, ParkOrders, PreloadMessage, Release } from '../../preload/protocol.ts';
+import type { HeldSocket, LoadFacts, Misfit, ParkOrders, PreloadMessage, Release } from '../../preload/protocol.ts';
 import type { CancelTimer, Clock } from '../../shared/clock.ts';
 import { openCache } from '../../shared/user-folders.ts';
 import type { Child, ChildOptions, StartedChild } from '../launch/child.ts';
@@ -145,8 +145,8 @@ export class StandbyPool {
   }
 
   /** A program asks for a package that was loaded ahead of time and is not valid for it: its process is of no use. */
-  onMisfit(): void {
-    this.#packages.excludeIncurable();
+  onMisfit(misfit: Misfit): void {
+    this.#packages.onMisfit(misfit);
     for (const standby of this.#standbys) if (standby.loading !== undefined) this.#discard(standby);
   }
 

@@ -23,7 +23,7 @@ function park(orders) {
     for (const [key, found] of Object.entries(paths)) if (found === file) delete paths[key];
   }
 
-  const packages = new PackagePreloading(orders, (why) => {
+  const packages = new PackagePreloading(orders, ({ why }) => {
     writeSync(2, `misfit: ${why}\n`);
     process.reallyExit(97);
   });
