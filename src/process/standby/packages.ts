@@ -21,7 +21,6 @@ import {
 } from './audits.ts';
 import { ImportLines } from './import-lines.ts';
 import { Loading } from './loading.ts';
-import { hasMemoryFor } from './memory.ts';
 
 export interface PackagesContext {
   /** Starts a process that parks; undefined if that is impossible now. */
@@ -30,6 +29,8 @@ export interface PackagesContext {
   readonly clock: Clock;
   /** CPU time used by a process so far, in ms. */
   readonly cpuTime: (pid: number) => number | undefined;
+  /** Returns whether there is memory for a second process like this one. */
+  readonly hasMemoryFor: (pid: number) => boolean;
   /** There is something to load now. */
   readonly onReady: () => void;
 }
@@ -118,7 +119,7 @@ export class StandbyPackages {
     if (run === undefined || orders === undefined || orders.entries.length === 0) return undefined;
     // The next facts tell the packages of the program as it is now.
     if (imports?.areUnchanged() !== true) return undefined;
-    if (options.prewarm === 'auto' && !hasMemoryFor(run.pid)) return undefined;
+    if (options.prewarm === 'auto' && !this.#context.hasMemoryFor(run.pid)) return undefined;
     const { clock } = this.#context;
     const expected = new Map(this.#audit?.entries.map(({ file, ms }) => [file, ms]));
     return new Loading({

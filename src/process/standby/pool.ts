@@ -20,6 +20,7 @@ import { cpuTimeOf, readProc } from '../tree/proc.ts';
 import { terminateTree } from '../tree/terminate.ts';
 import { BootFiles } from './boot-files.ts';
 import type { Loading } from './loading.ts';
+import { hasMemoryFor as isMemoryLeftFor } from './memory.ts';
 import { StandbyPackages } from './packages.ts';
 import { planParking } from './parking-plan.ts';
 
@@ -30,6 +31,8 @@ export interface StandbyContext {
   readonly held: () => readonly HeldSocket[];
   /** CPU time used by a process so far, in ms; undefined when the process is gone or the time is unknown. */
   readonly cpuTime?: (pid: number) => number | undefined;
+  /** Returns whether there is memory for packages as well; by default what the system says. */
+  readonly hasMemoryFor?: (pid: number) => boolean;
 }
 
 /** Time from a launch to the first check whether the program has settled; less while restarts follow each other quickly. */
@@ -79,9 +82,9 @@ export class StandbyPool {
 
   constructor(context: StandbyContext) {
     this.#context = context;
-    const { clock, cpuTime = cpuTimeOf } = context;
+    const { clock, cpuTime = cpuTimeOf, hasMemoryFor = isMemoryLeftFor } = context;
     this.#packages = new StandbyPackages({
-      ...{ clock, cpuTime },
+      ...{ clock, cpuTime, hasMemoryFor },
       start: (options) => this.#park(options),
       discard: (child) => this.#discardChild(child),
       onReady: () => this.#loadPackages(),

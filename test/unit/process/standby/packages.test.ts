@@ -9,9 +9,6 @@ import { createClock } from '../../../support/clock.ts';
 import { FakeChild, childOptions as options } from '../../../support/fake-child.ts';
 import { createProject, type Project } from '../../../support/project.ts';
 
-vi.mock('../../../../src/process/standby/memory.ts', () => ({ hasMemoryFor: () => hasMemory }));
-let hasMemory = true;
-
 const files = {
   'server.js': "require('one');\nrequire('two');\n",
   'package-lock.json': '{}',
@@ -21,7 +18,7 @@ const files = {
   'node_modules/two/package.json': '{}',
 };
 
-async function open(found: Readonly<Record<string, Partial<EntryReport>>> = {}) {
+async function open(found: Readonly<Record<string, Partial<EntryReport>>> = {}, hasMemory = true) {
   const project = createProject(files);
   // Files that have just been saved may have been loaded with an older content.
   vi.spyOn(Date, 'now').mockImplementation(() => performance.timeOrigin + performance.now() + 1000);
@@ -33,7 +30,7 @@ async function open(found: Readonly<Record<string, Partial<EntryReport>>> = {}) 
     started.push(child);
     return child;
   };
-  const pool = new StandbyPool({ start, clock, cpuTime: () => 0, held: () => [] });
+  const pool = new StandbyPool({ start, clock, cpuTime: () => 0, hasMemoryFor: () => hasMemory, held: () => [] });
   const run: ChildOptions = {
     ...options,
     folder: project.path,
@@ -123,9 +120,7 @@ describe('packages are loaded', () => {
   });
 
   test('only while there is memory', async () => {
-    hasMemory = false;
-    await using world = await open();
-    hasMemory = true;
+    await using world = await open({}, false);
     expect(ordersOf(world.standby)).toEqual([]);
   });
 });
