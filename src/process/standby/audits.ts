@@ -30,6 +30,8 @@ export interface Audit {
   /** Identifies the list of entries. */
   readonly signature: string;
   readonly entries: readonly AuditedEntry[];
+  /** Identifies the values of the variables that the packages have read. */
+  readonly conditions: string;
   /** All files that were loaded, with their stamps. */
   readonly stamps: Readonly<Record<string, string>>;
   /** Properties that the program itself changes before it asks for packages. */
@@ -51,12 +53,18 @@ export const signatureOf = ({ entries, isCommonJs }: LoadFacts): string =>
 
 const hash = (value: unknown): string => createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 24);
 
-/** Makes an audit of the reports of a process that has loaded the entries. `tainted`: entries that need a blamed file. */
+/**
+ * Makes an audit of the reports of a process that has loaded the entries.
+ *
+ * @param tainted entries that need a blamed file
+ * @param variables those of that process
+ */
 export function auditFrom(
   signature: string,
   entries: readonly PackageEntry[],
   reports: ReadonlyMap<number, EntryReport>,
   tainted: readonly string[],
+  variables: Variables = {},
 ): Audit {
   const blames = [...reports.values()].flatMap((report) => report.blames);
   const stamps: Record<string, string> = {};
@@ -83,12 +91,21 @@ export function auditFrom(
       variables: report?.variables ?? [],
     };
   });
-  return { signature, entries: audited, stamps };
+  return { signature, entries: audited, stamps, conditions: conditionsOf(audited, variables) };
 }
 
 /** Returns the name of the package that a file belongs to. */
 export const packageOf = (file: string): string =>
   /^.*[\\/]node_modules[\\/]((?:@[^\\/]+[\\/])?[^\\/]+)/.exec(file)?.[1]?.replaceAll('\\', '/') ?? file;
+
+type Variables = Readonly<Record<string, string | null | undefined>>;
+
+const conditionsOf = (entries: readonly AuditedEntry[], variables: Variables): string =>
+  hash([...new Set(entries.flatMap((entry) => entry.variables))].map((name) => variables[name] ?? null));
+
+/** Whether packages find the variables that they have read in the audit: with others, they may do other things. */
+export const hasSameConditions = ({ entries, conditions }: Audit, variables: Variables): boolean =>
+  conditionsOf(entries, variables) === conditions;
 
 /** Whether all files are as they were. */
 export const isCurrent = ({ stamps }: Audit): boolean =>
@@ -127,11 +144,11 @@ function fileFor(script: string, env: NodeJS.ProcessEnv): string | undefined {
 
 function parse(text: string): Audit | undefined {
   const value = JSON.parse(text) as (Partial<Audit> & { readonly format?: number }) | null;
-  const { signature, entries, stamps, learned = [] } = value ?? {};
+  const { signature, entries, stamps, conditions, learned = [] } = value ?? {};
   if (value?.format !== format || typeof signature !== 'string' || !Array.isArray(entries)) return undefined;
   if (typeof stamps !== 'object' || stamps === null || !entries.every(isEntry)) return undefined;
   if (!Array.isArray(learned) || !learned.every((name) => typeof name === 'string')) return undefined;
-  return { signature, entries, stamps, learned };
+  return typeof conditions === 'string' ? { signature, entries, stamps, conditions, learned } : undefined;
 }
 
 function isEntry(value: unknown): value is AuditedEntry {

@@ -13,6 +13,7 @@ import {
   type Audit,
   type AuditedEntry,
   auditFrom,
+  hasSameConditions,
   isCurrent,
   packageOf,
   readAudit,
@@ -94,7 +95,9 @@ export class StandbyPackages {
       this.#audit = stored?.signature === signature ? stored : undefined;
       this.#learned = [...new Set([...this.#learned, ...(stored?.learned ?? [])])];
     }
-    if (this.#audit !== undefined && isCurrent(this.#audit)) this.#context.onReady();
+    const audit = this.#audit;
+    const isValid = audit !== undefined && isCurrent(audit) && hasSameConditions(audit, variablesOf(options, facts));
+    if (isValid) this.#context.onReady();
     else this.#startAudit(run, facts, signature);
   }
 
@@ -103,7 +106,7 @@ export class StandbyPackages {
     const facts = this.#facts;
     const { script } = options.command;
     if (facts === undefined || script === undefined || this.#audit === undefined) return undefined;
-    if (this.#failures >= maxFailures) return undefined;
+    if (this.#failures >= maxFailures || !hasSameConditions(this.#audit, variablesOf(options, facts))) return undefined;
     const entries = this.#audit.entries.filter(
       (entry) => entry.why === undefined && !this.#excluded.has(entry.file) && isSelected(entry, options.prewarm),
     );
@@ -206,7 +209,8 @@ export class StandbyPackages {
       else this.#endAudit();
       const { loading } = auditing;
       if (message.type !== 'audited' || loading === undefined) return;
-      const audit = auditFrom(signature, facts.entries, reportsFor(facts, orders, loading), message.tainted);
+      const reports = reportsFor(facts, orders, loading);
+      const audit = auditFrom(signature, facts.entries, reports, message.tainted, variablesOf(run.options, facts));
       this.#audit = { ...audit, learned: this.#learned };
       storeAudit(script, run.options.env, this.#audit);
       this.#endAudit();
@@ -241,6 +245,14 @@ export class StandbyPackages {
     return before !== undefined && at > before.at && (used - before.used) / (at - before.at) > busyShare;
   }
 }
+
+/** The variables of a program when its packages are loaded. */
+const variablesOf = (
+  { env }: ChildOptions,
+  { variables }: LoadFacts,
+): Readonly<Record<string, string | null | undefined>> => {
+  return { ...env, ...variables };
+};
 
 const orderOf = ({ file, parent, kind, hasEffects = false, touches = [] }: AuditedEntry) => {
   return { file, parent, kind, hasEffects, touches };

@@ -2,7 +2,14 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { EntryReport, LoadFacts, PackageEntry } from '../../../../src/preload/protocol.ts';
-import { auditFrom, isCurrent, readAudit, signatureOf, storeAudit } from '../../../../src/process/standby/audits.ts';
+import {
+  auditFrom,
+  hasSameConditions,
+  isCurrent,
+  readAudit,
+  signatureOf,
+  storeAudit,
+} from '../../../../src/process/standby/audits.ts';
 import { createProject } from '../../../support/project.ts';
 
 const script = '/project/server.js';
@@ -57,6 +64,14 @@ describe('an audit', () => {
   });
 });
 
+test('an audit holds for the variables that its packages have read', () => {
+  const reports = new Map([[0, report('one', { variables: ['NODE_ENV', 'POLL'] })]]);
+  const audit = auditFrom('x', [entry('one')], reports, [], { NODE_ENV: 'test', A: '1' });
+  expect(hasSameConditions(audit, { NODE_ENV: 'test', A: '2' })).toBe(true);
+  expect(hasSameConditions(audit, { NODE_ENV: 'test', POLL: '1' })).toBe(false);
+  expect(hasSameConditions(audit, {})).toBe(false);
+});
+
 describe('a stored audit', () => {
   const audit = auditOf({});
 
@@ -73,17 +88,21 @@ describe('a stored audit', () => {
     expect(readAudit(script, env)).toBeUndefined();
   });
 
-  test.each(['', '{', 'null', '{"format":0}', '{"format":1,"signature":"x","entries":[{}],"stamps":{}}', '[]'])(
-    'is ignored if it is damaged: %s',
-    async (text) => {
-      await using project = createProject();
-      const env = { XDG_CACHE_HOME: project.path };
-      storeAudit(script, env, audit);
-      const folder = project.at('devwatch/packages');
-      for (const name of fs.readdirSync(folder)) fs.writeFileSync(path.join(folder, name), text);
-      expect(readAudit(script, env)).toBeUndefined();
-    },
-  );
+  test.each([
+    '',
+    '{',
+    'null',
+    '{"format":0}',
+    '{"format":2,"signature":"x","entries":[{}],"stamps":{},"conditions":""}',
+    '[]',
+  ])('is ignored if it is damaged: %s', async (text) => {
+    await using project = createProject();
+    const env = { XDG_CACHE_HOME: project.path };
+    storeAudit(script, env, audit);
+    const folder = project.at('devwatch/packages');
+    for (const name of fs.readdirSync(folder)) fs.writeFileSync(path.join(folder, name), text);
+    expect(readAudit(script, env)).toBeUndefined();
+  });
 
   test('removes the oldest ones', async () => {
     await using project = createProject();
