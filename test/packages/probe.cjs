@@ -21,7 +21,7 @@ const builtins = Module.builtinModules.filter(
 );
 /** Node 22 and later load their `fetch` at the first look at these. */
 const lazy = new Set(
-  'FormData Headers Request Response MessageEvent WebSocket EventSource CloseEvent ErrorEvent setTraceSigInt'.split(
+  'FormData Headers Request Response MessageEvent WebSocket EventSource CloseEvent ErrorEvent setTraceSigInt diff'.split(
     ' ',
   ),
 );

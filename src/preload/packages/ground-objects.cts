@@ -22,10 +22,10 @@ const intrinsics =
 
 /**
  * Properties that Node 22 and later fill in as soon as somebody looks at them: that loads their `fetch`, which leaves a
- * global symbol, or `worker_threads`.
+ * global symbol, or `worker_threads`, or opens stdout.
  */
 const lazyKeys: ReadonlySet<string | symbol> = new Set(
-  'FormData Headers Request Response MessageEvent WebSocket EventSource CloseEvent ErrorEvent setTraceSigInt'.split(
+  'FormData Headers Request Response MessageEvent WebSocket EventSource CloseEvent ErrorEvent setTraceSigInt diff'.split(
     ' ',
   ),
 );
