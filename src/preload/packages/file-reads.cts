@@ -90,15 +90,31 @@ function noteLookups(recorder: Recorder, patches: Patches, isKnown: (file: strin
     recorder.isResolving = true;
     try {
       return proceed();
+    } catch (error) {
+      recorder.isResolving = isResolving;
+      // It may be there later on.
+      for (const file of missingPlaces(args)) noteRead(recorder, file, () => false);
+      throw error;
     } finally {
       recorder.isResolving = isResolving;
     }
   });
 }
 
+/** Returns the places, in packages as well, where Node has not found a name. */
+function missingPlaces([name, parent]: readonly unknown[]): string[] {
+  if (typeof name !== 'string') return [];
+  const { filename, paths = [] } = (parent ?? {}) as { readonly filename?: string | null; readonly paths?: string[] };
+  if (!isPath(name)) return paths.map((folder) => path.join(folder, name));
+  const file = path.resolve(path.dirname(filename ?? ''), name);
+  return ['', ...Object.keys(nodeModule._extensions)].map((ending) => file + ending);
+}
+
+const isPath = (name: string): boolean => path.isAbsolute(name) || /^\.{1,2}(?:[\\/]|$)/.test(name);
+
 /** Returns the files outside of packages that may be meant by a name. */
 function placesFor([name, parent]: readonly unknown[]): string[] {
-  if (typeof name !== 'string' || !(path.isAbsolute(name) || /^\.{1,2}(?:[\\/]|$)/.test(name))) return [];
+  if (typeof name !== 'string' || !isPath(name)) return [];
   const { filename } = (parent ?? {}) as { readonly filename?: string | null };
   const file = path.resolve(path.dirname(filename ?? ''), name);
   if (isInstalled(file)) return [];

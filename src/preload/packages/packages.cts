@@ -68,6 +68,7 @@ class PackagePreloading {
     this.#main = new MainModule(orders.script, orders.isCommonJs, symbols);
     this.#variables = new RecordedVariables(this.#recorder, orders.variables);
     this.#patches = new Patches(() => this.#recorder.current !== undefined);
+    this.#variables.noteNativeReads(this.#patches);
     recordFileReads(this.#recorder, this.#patches, orders.script);
     this.#wasProcessCopied = noticeDeeds(this.#recorder, this.#patches);
     this.#resources = observeResources(this.#recorder, orders.isAudit);

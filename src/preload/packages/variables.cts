@@ -1,6 +1,9 @@
 /** Records which variables packages read and write while they are loaded. */
 
+import type { Patches } from './patches.cts';
 import type { EntryRecord, FileRecord, Recorder } from './recorder.cts';
+
+const os = require('node:os') as typeof import('node:os');
 
 const { deleteProperty, ownKeys, defineProperty } = Reflect;
 
@@ -11,6 +14,9 @@ const nodesOwn = new Set(['NODE_V8_COVERAGE', 'WATCH_REPORT_DEPENDENCIES']);
 
 const isIgnored = (key: string | symbol): key is symbol =>
   typeof key === 'symbol' || key.startsWith('DEVWATCH_') || nodesOwn.has(key);
+
+/** Functions of `os` that read variables in native code. */
+const nativeReaders = { homedir: ['HOME', 'USERPROFILE'], tmpdir: ['TMPDIR', 'TMP', 'TEMP'] };
 
 /** `debug`, which most packages use, enumerates the variables, but looks only for names of its own. */
 const readsDebugNames = /[\\/]node_modules[\\/]debug[\\/]src[\\/]node\.js$/;
@@ -46,6 +52,18 @@ class RecordedVariables {
     Object.assign(this.#traps, this.#recordingTraps());
     const value = new Proxy(this.#real, this.#traps);
     defineProperty(process, 'env', { value, writable: true, enumerable: true, configurable: true });
+  }
+
+  /** Notes what is read of the real variables, which may not be those that the program is expected to have. */
+  noteNativeReads(patches: Patches): void {
+    for (const [name, keys] of Object.entries(nativeReaders)) {
+      patches.add(os, name, (_, proceed) => {
+        this.#recorder.noteReaders(this.#read, ({ variables }) => {
+          for (const key of keys) variables.set(key, this.#real[key]);
+        });
+        return proceed();
+      });
+    }
   }
 
   /** Returns a copy of the real variables. */

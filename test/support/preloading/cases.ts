@@ -53,7 +53,7 @@ const packages: Readonly<Record<string, string>> = {
   'node_modules/reflect/index.js':
     'Object.defineProperty(Reflect, "__meta__", { value: () => 1 }); exports.meta = typeof Reflect.__meta__;',
   'node_modules/optional/index.js':
-    'try { exports.settings = require(process.cwd() + "/settings"); } catch { exports.settings = null; }',
+    'for (const name of [process.cwd() + "/settings", "./made"]) try { exports[name] = require(name); } catch {}',
   'node_modules/keeps-env/index.js': 'const { env } = process; exports.get = (key) => env[key];',
   'node_modules/counts-keys/index.js': 'exports.keys = []; for (const key in [7]) exports.keys.push(key);',
   'node_modules/data/index.js':
@@ -66,6 +66,7 @@ const packages: Readonly<Record<string, string>> = {
   'node_modules/speaks/index.js':
     'let name = "en"; exports.set = (other) => { name = other; }; exports.get = () => name;',
   'node_modules/speaks/de.js': 'require("./index.js").set("de");',
+  'node_modules/temporary/index.js': 'exports.folder = require("os").tmpdir();',
   'node_modules/agent/index.js': 'require("http").globalAgent.maxSockets = 5; exports.a = 1;',
 };
 
@@ -179,6 +180,13 @@ export const cases: Readonly<Record<string, Case>> = {
   'has a package that loads a file of the program, if there is one': {
     files: main(say('require("optional")')),
     edits: { 'settings.json': '{"a":1}' },
+  },
+  'has a package that loads a file of its own, if there is one': {
+    files: main(say('require("optional")')),
+    edits: { 'node_modules/optional/made.js': 'exports.a = 1;' },
+  },
+  'sets the folder for temporary files first': {
+    files: main(`process.env.TMPDIR = '/elsewhere';\n${say('require("temporary").folder')}`),
   },
   'has a package that reads data of its own, which are edited': {
     files: main(say('require("data")')),
