@@ -207,7 +207,10 @@ export class InotifyWatcher implements Watcher {
     const isTop = name === path.basename(folder.path) && this.#tree.tops.get(folder.path) === folder;
     if (isTop && !isStill(folder, statsOf(folder.path))) this.#resync();
     // The folder has become another checkout, or is none any more.
-    if (name === '.git' && this.#tree.tops.get(folder.path) !== folder) this.#resync();
+    if (name === '.git') {
+      filter.otherCheckouts?.forget();
+      if (this.#tree.tops.get(folder.path) !== folder) this.#resync();
+    }
     const stats = statsOf(full, fs.lstatSync);
     const known = folder.folders.get(name);
     if (known !== undefined) {

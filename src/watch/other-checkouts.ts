@@ -17,6 +17,8 @@ const keptMs = 10;
 export interface OtherCheckouts {
   /** Returns those that hold this folder, or are it (absolute POSIX path), outermost first. */
   around(folder: string): readonly string[];
+  /** Forgets the answers that are kept for a moment, because a `.git` has come or gone. */
+  forget(): void;
   /** Those found so far that are clones of their own: code of the project may be in them after all. */
   readonly clones: ReadonlySet<string>;
 }
@@ -61,6 +63,9 @@ export function findOtherCheckouts(homes: readonly string[]): OtherCheckouts {
       }
       [latest, answer] = [folder, read(folder)];
       return answer;
+    },
+    forget() {
+      knownUntil = 0;
     },
     clones,
   };
