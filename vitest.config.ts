@@ -9,7 +9,8 @@ export default defineConfig({
     exclude: ['test/stress/**', 'node_modules/**'],
     globalSetup: ['test/support/global.ts'],
     pool: 'forks',
-    maxWorkers: availableParallelism(),
+    // The tests of real processes wait for them half of the time.
+    maxWorkers: availableParallelism() + 1,
     // A process for each file costs half a second of CPU time; the tests undo what they change in their process.
     isolate: false,
     // Every wait has a deadline of its own, which comes first and says what it waited for.
