@@ -1,9 +1,16 @@
 /** Loads what the program asked for in its last run, one entry after the other, and judges each. */
 
 import type { PackageEntry } from '../protocol.ts' with { 'resolution-mode': 'import' };
+import type { Calls } from './calls.cts';
 import type { Exports as ExportsClass } from './exports.cts';
 import type { Change, Ground, GroundState } from './ground.cts';
-import type { LoadedModule, ModuleClass, withoutDeprecation as WithoutDeprecation } from './internals.cts';
+import type {
+  LoadedModule,
+  ModuleClass,
+  packageFolderOf as PackageFolderOf,
+  shortName as ShortName,
+  withoutDeprecation as WithoutDeprecation,
+} from './internals.cts';
 import type { MainModule } from './main-module.cts';
 import type { EntryRecord, Recorder } from './recorder.cts';
 import type { Resources } from './resources.cts';
@@ -11,8 +18,10 @@ import type { RecordedVariables } from './variables.cts';
 
 const { types } = require('node:util') as typeof import('node:util');
 const { Exports } = require('./exports.cjs') as { Exports: typeof ExportsClass };
-const { nodeModule, withoutDeprecation } = require('./internals.cjs') as {
+const { nodeModule, packageFolderOf, shortName, withoutDeprecation } = require('./internals.cjs') as {
   nodeModule: ModuleClass;
+  packageFolderOf: typeof PackageFolderOf;
+  shortName: typeof ShortName;
   withoutDeprecation: typeof WithoutDeprecation;
 };
 
@@ -32,6 +41,8 @@ interface EntriesContext {
   readonly resources: Resources;
   readonly variables: RecordedVariables;
   readonly main: MainModule;
+  /** Only in an audit. */
+  readonly calls: Calls | undefined;
   readonly isAudit: boolean;
 }
 
@@ -50,13 +61,14 @@ class Entries {
 
   /** Loads the file as the program did. Never throws. */
   load(entry: PackageEntry): EntryRecord {
-    const { recorder, resources, variables, isAudit } = this.#context;
+    const { recorder, resources, variables, calls, isAudit } = this.#context;
     const { touches = [] } = entry;
     // Only an audit looks at everything. What it has found decides how closely to look later on.
     const looksAround = isAudit || entry.hasEffects === true;
     if (!isAudit) this.#exports.remember(touches);
     const before = new Set(Object.keys(nodeModule._cache));
     const copy = variables.copy();
+    calls?.begin();
     const record = recorder.begin(entry.file);
     const begin = process.hrtime.bigint();
     try {
@@ -67,10 +79,12 @@ class Entries {
     record.ms = Number(process.hrtime.bigint() - begin) / 1e6;
     resources.settle();
     recorder.current = undefined;
+    const called = calls?.end();
     variables.addUnseenWrites(copy, record);
     this.#addFiles(record, before);
     if (looksAround) record.changes = this.#changesBy(record, isAudit || touches.length > 0);
     judge(record, recorder);
+    if (called !== undefined) blameCalls(record, called, recorder.entries);
     return record;
   }
 
@@ -154,6 +168,21 @@ function judge(record: EntryRecord, recorder: Recorder): void {
     for (const one of added) recorder.recordOf(one, record).isIncurable = true;
   }
   record.effects = changes.filter((change) => !fixed.includes(change) && !staying.includes(change));
+}
+
+/**
+ * Speaks against an entry that calls packages which the program has got before: it may have configured them in a way that only
+ * their functions know.
+ */
+function blameCalls({ file, blames }: EntryRecord, called: ReadonlySet<string>, entries: readonly EntryRecord[]): void {
+  const own = packageFolderOf(file);
+  // `entries` begins with the earlier ones, and ends with this one.
+  const folders = new Set(entries.flatMap((one) => packageFolderOf(one.file) ?? []));
+  const used = [...folders].filter((folder) => folder !== own && called.has(folder));
+  if (used.length === 0) return;
+  const names = used.slice(0, 3).map((folder) => shortName(folder).replaceAll('\\', '/'));
+  const list = `${names.join(', ')}${used.length > names.length ? ', …' : ''}`;
+  blames.push({ file, why: `uses ${list} while it loads, which the program may have configured before` });
 }
 
 const changesLoader = ({ name, key, kind }: Change): boolean => {

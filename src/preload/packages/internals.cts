@@ -38,6 +38,10 @@ const isInstalled = (file: string): boolean => file.includes(nodeModules);
 const shortName = (file: string): string =>
   isInstalled(file) ? file.slice(file.lastIndexOf(nodeModules) + nodeModules.length) : file;
 
+/** The folder of the package that a file belongs to. */
+const packageFolderOf = (file: string): string | undefined =>
+  /^.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+/.exec(file)?.[0];
+
 /** Taken before a program can replace it. */
 const NativeError = Error;
 const { captureStackTrace } = NativeError;
@@ -113,6 +117,7 @@ export type {
   LoadedModule,
   ModuleClass,
   nodeModule,
+  packageFolderOf,
   shortName,
   symbolsOf,
   withoutDeprecation,
@@ -125,6 +130,7 @@ module.exports = {
   callersOf,
   isInstalled,
   nodeModule,
+  packageFolderOf,
   shortName,
   symbolsOf,
   withoutDeprecation,

@@ -6,13 +6,19 @@
 import type { EntryReport, PackageEntry, PackageOrders, Release } from '../protocol.ts' with {
   'resolution-mode': 'import',
 };
+import type { observeCalls as ObserveCalls } from './calls.cts';
 import type { Checks as ChecksClass } from './checks.cts';
 import type { noticeDeeds as NoticeDeeds } from './deeds.cts';
 import type { Entries as EntriesClass } from './entries.cts';
 import type { recordFileReads as RecordFileReads } from './file-reads.cts';
 import type { Ground as GroundClass, undo as Undo } from './ground.cts';
 import type { Adoption, HiddenContext, HiddenPackages as HiddenPackagesClass } from './hidden.cts';
-import type { isInstalled as IsInstalled, ModuleClass, symbolsOf as SymbolsOf } from './internals.cts';
+import type {
+  isInstalled as IsInstalled,
+  ModuleClass,
+  packageFolderOf as PackageFolderOf,
+  symbolsOf as SymbolsOf,
+} from './internals.cts';
 import type { canMakeMain as CanMakeMain, MainModule as MainModuleClass } from './main-module.cts';
 import type { Patches as PatchesClass } from './patches.cts';
 import type { EntryRecord, FileRecord, Recorder as RecorderClass } from './recorder.cts';
@@ -20,15 +26,17 @@ import type { observeResources as ObserveResources, Resources } from './resource
 import type { RecordedVariables as RecordedVariablesClass } from './variables.cts';
 
 const fs = require('node:fs') as typeof import('node:fs');
+const { observeCalls } = require('./calls.cjs') as { observeCalls: typeof ObserveCalls };
 const { Checks } = require('./checks.cjs') as { Checks: typeof ChecksClass };
 const { noticeDeeds } = require('./deeds.cjs') as { noticeDeeds: typeof NoticeDeeds };
 const { Entries } = require('./entries.cjs') as { Entries: typeof EntriesClass };
 const { recordFileReads } = require('./file-reads.cjs') as { recordFileReads: typeof RecordFileReads };
 const { Ground, undo } = require('./ground.cjs') as { Ground: typeof GroundClass; undo: typeof Undo };
 const { HiddenPackages } = require('./hidden.cjs') as { HiddenPackages: typeof HiddenPackagesClass };
-const { isInstalled, nodeModule, symbolsOf } = require('./internals.cjs') as {
+const { isInstalled, nodeModule, packageFolderOf, symbolsOf } = require('./internals.cjs') as {
   isInstalled: typeof IsInstalled;
   nodeModule: ModuleClass;
+  packageFolderOf: typeof PackageFolderOf;
   symbolsOf: typeof SymbolsOf;
 };
 const { canMakeMain, MainModule } = require('./main-module.cjs') as {
@@ -64,6 +72,8 @@ class PackagePreloading {
   constructor(orders: PackageOrders, onMisfit: HiddenContext['onMisfit']) {
     this.#orders = orders;
     this.#onMisfit = onMisfit;
+    // Loads a module of Node: before the ground is looked at.
+    const calls = orders.isAudit ? observeCalls() : undefined;
     this.#ground = new Ground(nodeModule);
     this.#main = new MainModule(orders.script, orders.isCommonJs, symbols);
     this.#variables = new RecordedVariables(this.#recorder, orders.variables);
@@ -78,6 +88,7 @@ class PackagePreloading {
       resources: this.#resources,
       variables: this.#variables,
       main: this.#main,
+      calls,
       isAudit: orders.isAudit,
     });
   }
@@ -229,9 +240,6 @@ function isExtension({ file, added }: EntryRecord, records: ReadonlyMap<string, 
     )
   );
 }
-
-const packageFolderOf = (file: string): string | undefined =>
-  /^.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+/.exec(file)?.[0];
 
 /** Larger entries are parts of a package rather than additions to it. */
 const maxExtensionFiles = 10;

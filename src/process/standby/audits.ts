@@ -39,7 +39,7 @@ export interface Audit {
 }
 
 /** Increased when what is stored gets another meaning. */
-const format = 2;
+const format = 3;
 const maxBytes = 4 * 1024 * 1024;
 /** Audits of other programs that are kept. */
 const maxAudits = 30;

@@ -66,6 +66,11 @@ const packages: Readonly<Record<string, string>> = {
   'node_modules/speaks/index.js':
     'let name = "en"; exports.set = (other) => { name = other; }; exports.get = () => name;',
   'node_modules/speaks/de.js': 'require("./index.js").set("de");',
+  'node_modules/asks/index.js': 'exports.base = require("speaks").get();',
+  'node_modules/keeps/index.js':
+    'let base = "none"; exports.set = (other) => { base = other; }; exports.Keeper = class { constructor() { this.base = base; } };',
+  'node_modules/makes/index.js': 'const { Keeper } = require("keeps"); exports.base = new Keeper().base;',
+  'node_modules/holds/index.js': 'const speaks = require("speaks"); exports.get = () => speaks.get();',
   'node_modules/temporary/index.js': 'exports.folder = require("os").tmpdir();',
   'node_modules/agent/index.js': 'require("http").globalAgent.maxSockets = 5; exports.a = 1;',
 };
@@ -220,6 +225,15 @@ export const cases: Readonly<Record<string, Case>> = {
     },
     edits: { 'wanted.js': 'module.exports = false;' },
   },
+  'configures a package in a closure, and asks for one that calls it': {
+    files: main(`require("speaks").set("de");\n${say('require("asks").base')}`),
+  },
+  'configures a package in a closure, and asks for one that makes an object of it': {
+    files: main(`require("keeps").set("some");\n${say('require("makes").base')}`),
+  },
+  'configures a package in a closure, and asks for one that calls it later': {
+    files: main(`require("speaks").set("de");\n${say('require("holds").get()')}`),
+  },
   'changes its folder first': {
     files: { ...main(`process.chdir('sub');\n${say('require("reads")')}`), 'sub/config.json': '{"a":3}' },
   },
@@ -361,39 +375,3 @@ export const cases: Readonly<Record<string, Case>> = {
     files: main(`process.env.WRITTEN = 'own';\n${say('[require("writes"), process.env.WRITTEN]')}`),
   },
 };
-
-/** Cases that the exhaustive suite alone runs: others are of their kind. */
-export const variants: ReadonlySet<string> = new Set([
-  'asks for a package',
-  'asks twice, by different names',
-  'no longer sets DEBUG',
-  'replaces process.env',
-  'looks at the module cache first',
-  'has a cycle of packages',
-  'asks for a package before one that patches',
-  'patches a prototype itself',
-  'has a package that listens to process',
-  'has a package that warns',
-  'has a package that throws',
-  'dies of a package that throws',
-  'has a package that exits',
-  'reads a file at load that appears',
-  'has a package that sets a variable',
-  'hooks an extension first',
-  'has a package that changes another one',
-  'deletes from the cache and asks again',
-  'uses a lazy package later',
-  'has a package that forgets itself',
-  'has a package that wraps process.emit',
-  'has a package with a global symbol',
-  'has a package that configures the http agent',
-  'looks for a missing package',
-  'changes its import lines',
-  'runs its own files',
-  'starts a child process',
-  'ends with a code',
-  'freezes Error first',
-  'is an ES module that imports names',
-  'is an ES module that requires',
-  'imports dynamically',
-]);
