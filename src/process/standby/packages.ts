@@ -5,7 +5,7 @@
 
 import os from 'node:os';
 import type { Selection } from '../../config/settings-types.ts';
-import type { LoadFacts, Misfit, PackageOrders } from '../../preload/protocol.ts';
+import type { LoadFacts, Misfit, PackageEntry, PackageOrders } from '../../preload/protocol.ts';
 import type { Clock } from '../../shared/clock.ts';
 import { attempt } from '../../shared/errors.ts';
 import type { Child, ChildOptions, StartedChild } from '../launch/child.ts';
@@ -107,11 +107,11 @@ export class StandbyPackages {
     const { script } = options.command;
     if (facts === undefined || script === undefined || this.#audit === undefined) return undefined;
     if (this.#failures >= maxFailures || !hasSameConditions(this.#audit, variablesOf(options, facts))) return undefined;
-    const entries = this.#audit.entries.filter(
-      (entry) => entry.why === undefined && !this.#excluded.has(entry.file) && isSelected(entry, options.prewarm),
-    );
+    const isKept = (entry: AuditedEntry): boolean =>
+      entry.why === undefined && !this.#excluded.has(entry.file) && isSelected(entry, options.prewarm);
     const { isCommonJs, variables } = facts;
-    return { script, isCommonJs, entries: entries.map(orderOf), variables, learned: this.#learned, isAudit: false };
+    const entries = ordersOf(this.#audit.entries, isKept);
+    return { script, isCommonJs, entries, variables, learned: this.#learned, isAudit: false };
   }
 
   /** Starts to load packages in a process that is parked. Returns undefined if there is nothing to load. */
@@ -254,9 +254,16 @@ const variablesOf = (
   return { ...env, ...variables };
 };
 
-const orderOf = ({ file, parent, kind, hasEffects = false, touches = [] }: AuditedEntry) => {
-  return { file, parent, kind, hasEffects, touches };
-};
+/** What an entry that is left out has changed in the audit, one behind it may change instead: both load the same file. */
+function ordersOf(audited: readonly AuditedEntry[], isKept: (entry: AuditedEntry) => boolean): PackageEntry[] {
+  let mayHaveEffects = false;
+  return audited.flatMap((entry) => {
+    const { file, parent, kind, hasEffects = false, touches = [] } = entry;
+    if (isKept(entry)) return [{ file, parent, kind, hasEffects: hasEffects || mayHaveEffects, touches }];
+    mayHaveEffects ||= hasEffects;
+    return [];
+  });
+}
 
 /** The reports by the index in the facts, where failed entries are left out of the orders. */
 function reportsFor({ entries }: LoadFacts, orders: PackageOrders, { reports }: Loading): Loading['reports'] {

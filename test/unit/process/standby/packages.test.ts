@@ -169,6 +169,19 @@ describe('packages that were loaded are not handed over', () => {
   });
 });
 
+test('what a package that is left out has changed, the ones behind it may change instead', async () => {
+  await using world = await open({ one: { hasEffects: true, isExtension: true } });
+  const { packages } = world.standby.answers[0] as { packages: { entries: LoadFacts['entries'] } };
+  expect(packages.entries).toEqual([
+    {
+      ...{ file: world.project.at('node_modules/two/index.js'), parent: world.project.at('server.js') },
+      kind: 'require',
+      hasEffects: true,
+      touches: [],
+    },
+  ]);
+});
+
 test('a package that ends the process is left out from then on', async () => {
   await using world = await open();
   world.standby.report({ type: 'loading', index: 0 });
