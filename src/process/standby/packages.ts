@@ -254,7 +254,7 @@ const variablesOf = (
   return { ...env, ...variables };
 };
 
-/** What an entry that is left out has changed in the audit, one behind it may change instead: both load the same file. */
+/** An entry behind one that is left out may make its changes instead: both load the same file. */
 function ordersOf(audited: readonly AuditedEntry[], isKept: (entry: AuditedEntry) => boolean): PackageEntry[] {
   let mayHaveEffects = false;
   return audited.flatMap((entry) => {

@@ -169,7 +169,7 @@ describe('packages that were loaded are not handed over', () => {
   });
 });
 
-test('what a package that is left out has changed, the ones behind it may change instead', async () => {
+test('packages behind one that is left out may make its changes instead', async () => {
   await using world = await open({ one: { hasEffects: true, isExtension: true } });
   const { packages } = world.standby.answers[0] as { packages: { entries: LoadFacts['entries'] } };
   expect(packages.entries).toEqual([
