@@ -107,8 +107,10 @@ echo 'it restarts, and attach shows its output and passes input on'
 
 npx devwatch stop smoke >/dev/null
 if ! is_gone "$server_pid"; then fail "the server, pid $server_pid, is alive after stop"; fi
+npx devwatch list | grep -q '^smoke  *stopped ' || fail 'list does not show that it is stopped'
+npx devwatch delete smoke echo >/dev/null
 [[ $(npx devwatch list --json) == '[]' ]] || fail 'list still shows it'
-echo 'it runs in the background, is listed and stopped'
+echo 'it runs in the background, is listed, stopped and deleted'
 
 # Several programs, in the terminal and in the background; and the unit of one.
 cat >.watchrc <<'JSON'
@@ -128,6 +130,6 @@ npx devwatch start >dev.log || fail 'several do not start'
 [[ $(sed -n 's/ is up after .*//p' dev.log | tr '\n' ' ') == 'api web ' ]] || fail 'in the background web does not come after api'
 npx devwatch reload web | grep -q '^web has read its settings again' || fail 'web does not read its settings again'
 npx devwatch stop . >/dev/null
-[[ $(npx devwatch list --json) == '[]' ]] || fail 'list still shows several'
+[[ $(npx devwatch list | grep -c ' stopped ') == 2 ]] || fail 'several are not stopped'
 npx devwatch unit --only api | grep -q '^ExecStart=.* --only api$' || fail 'there is no unit'
 echo 'several run side by side, and in the background'
