@@ -87,8 +87,9 @@ function leadsToTheSame(known: Way | undefined, now: readonly Step[]): boolean {
   return (
     before.length === now.length &&
     now.every(({ identity, bornMs }, index) => {
-      const isYoung = identity !== '' && bornMs >= at - timestampSlackMs;
-      return identity === before[index]?.identity && !isYoung;
+      const step = before[index];
+      const isYoung = identity !== '' && bornMs !== step?.bornMs && bornMs >= at - timestampSlackMs;
+      return identity === step?.identity && !isYoung;
     })
   );
 }
