@@ -120,7 +120,7 @@ test('--quiet prints warnings, but no starts, restarts and crashes', async () =>
 test('--verbose also prints the changes, the run and the end of the old tree', async () => {
   await using project = createProject({ 'server.js': ready('one') });
   await using devwatch = start(['--verbose', 'server.js'], project.path);
-  await devwatch.stderr.next(/armed in .*\n/);
+  await Promise.all([devwatch.stderr.next(/armed in .*\n/), devwatch.stdout.next(/one\n/)]);
   project.replace('server.js', ready('two'));
   await devwatch.stdout.next(/two\n/);
   await devwatch.end();
