@@ -216,8 +216,7 @@ test('devwatch runs and watches the folder to which a link is moved, if the shel
   const second = await app.caller();
   expect(second.says.version).toBe(2);
 
-  // Each file has a single name, also if the program loads it: Node reports real paths.
-  append(project, '1/lib.js');
+  // The file has a single name, also if the program loads it: Node reports real paths.
   append(project, '2/lib.js');
   await app.caller();
   const { changes } = await app.event('start', ({ run }) => run === 3);
