@@ -110,6 +110,8 @@ export class StandbyPackages {
     const isKept = (entry: AuditedEntry): boolean =>
       entry.why === undefined && !this.#excluded.has(entry.file) && isSelected(entry, options.prewarm);
     const { isCommonJs, variables } = facts;
+    // Node links the imports of ES modules in an order that differs from run to run, and effects depend on it.
+    if (options.prewarm === 'auto' && !isCommonJs) return undefined;
     const entries = ordersOf(this.#audit.entries, isKept);
     return { script, isCommonJs, entries, variables, learned: this.#learned, isAudit: false };
   }

@@ -363,9 +363,6 @@ export const cases: Readonly<Record<string, Case>> = {
   'imports dynamically': {
     files: main(`import('plain').then(({ default: plain }) => console.log(plain.value, plain === require("plain")));`),
   },
-  'is an ES module with a patching package': esm(
-    `import 'patches'; import after from 'after';\n${say('[after, typeof [].last]')}`,
-  ),
   'looks at Node itself': {
     files: main(
       `require("plain");\n${say('[process.chdir.name, process.getActiveResourcesInfo(), Reflect.ownKeys(globalThis).map(String), process.title]')}`,
