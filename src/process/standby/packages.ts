@@ -79,7 +79,10 @@ export class StandbyPackages {
   /** A run reports what it has loaded. */
   onFacts(facts: LoadFacts, run: PackagesRun): void {
     const { options } = run;
+    this.#facts = undefined;
     if (options.prewarm === false || options.command.script === undefined) return;
+    // Node links the imports of ES modules in an order that differs from run to run, and effects depend on it.
+    if (options.prewarm === 'auto' && !facts.isCommonJs) return;
     this.#run = run;
     this.#facts = facts;
     this.#learn(facts.learned ?? []);
@@ -110,8 +113,6 @@ export class StandbyPackages {
     const isKept = (entry: AuditedEntry): boolean =>
       entry.why === undefined && !this.#excluded.has(entry.file) && isSelected(entry, options.prewarm);
     const { isCommonJs, variables } = facts;
-    // Node links the imports of ES modules in an order that differs from run to run, and effects depend on it.
-    if (options.prewarm === 'auto' && !isCommonJs) return undefined;
     const entries = ordersOf(this.#audit.entries, isKept);
     return { script, isCommonJs, entries, variables, learned: this.#learned, isAudit: false };
   }
