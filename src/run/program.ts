@@ -14,7 +14,7 @@ import type { ProgramEvent, RunningProgram } from '../process/launch/program-int
 import { isDeliveredByTerminal, isForeground, looksInterrupted } from '../process/launch/tty.ts';
 import { probeHttp, probeTcp } from '../process/probe.ts';
 import { findPortHolders } from '../process/sockets/port-holders.ts';
-import { writtenByOwnProcess } from '../process/tree/usage.ts';
+import { writtenByEndedChildren } from '../process/tree/usage.ts';
 import type { Clock } from '../shared/clock.ts';
 import { messageOf } from '../shared/errors.ts';
 import type { Cause, Change, Emit, ServerAddress, StopReason } from '../shared/events.ts';
@@ -262,10 +262,10 @@ export class Program implements Configurable {
     return program;
   }
 
-  /** Bytes written to files by the run and by hooks; those that have ended count as devwatch's own. */
+  /** Bytes written to files by the run and by hooks, and by what of them has ended. */
   #written(): number | undefined {
-    const own = writtenByOwnProcess();
-    return own === undefined ? undefined : own + (this.#live?.written() ?? 0) + (this.#hooks?.written() ?? 0);
+    const ended = writtenByEndedChildren();
+    return ended === undefined ? undefined : ended + (this.#live?.written() ?? 0) + (this.#hooks?.written() ?? 0);
   }
 
   #refreshPlan(): void {

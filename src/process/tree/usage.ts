@@ -1,6 +1,8 @@
 /** Memory, CPU time and writes of a process tree. */
 
+import fs from 'node:fs';
 import type { Clock } from '../../shared/clock.ts';
+import { attempt } from '../../shared/errors.ts';
 import { platform } from '../platform.ts';
 import { cpuTimeOf, readProc } from './proc.ts';
 import type { ProcessTree } from './tree.ts';
@@ -51,11 +53,20 @@ export class TreeWrites {
   }
 }
 
-/** Returns the bytes that devwatch and its children that have been waited for have written to files; undefined without /proc. */
-export const writtenByOwnProcess = (): number | undefined => (platform.hasProc ? writtenBy('self') : undefined);
+/**
+ * Returns the bytes that children of devwatch which have ended have written to files; undefined without /proc. The kernel
+ * adds them to the count of the process, but not to those of its threads, which devwatch's own writes are in.
+ */
+export function writtenByEndedChildren(): number | undefined {
+  if (!platform.hasProc) return undefined;
+  const total = writtenBy('self');
+  const threads = attempt(() => fs.readdirSync('/proc/self/task')) ?? [];
+  const own = threads.reduce((sum, thread) => sum + writtenBy(`self/task/${thread}`), 0);
+  return Math.max(0, total - own);
+}
 
-const writtenBy = (pid: number | 'self'): number =>
-  Number(/^write_bytes: (\d+)$/m.exec(readProc(`/proc/${pid}/io`) ?? '')?.[1] ?? 0);
+const writtenBy = (process: number | string): number =>
+  Number(/^write_bytes: (\d+)$/m.exec(readProc(`/proc/${process}/io`) ?? '')?.[1] ?? 0);
 
 /** Returns resident memory in bytes; 0 for a process that has just exited. */
 function residentOf(pid: number): number {

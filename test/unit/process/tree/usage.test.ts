@@ -1,9 +1,12 @@
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { createContainment } from '../../../../src/process/tree/containment.ts';
 import type { ProcessTree } from '../../../../src/process/tree/tree.ts';
-import { treeMemory } from '../../../../src/process/tree/usage.ts';
+import { treeMemory, writtenByEndedChildren } from '../../../../src/process/tree/usage.ts';
 import { openHome } from '../../../support/home.ts';
 import { keepNothing, launchTree } from '../../../support/launch.ts';
+import { createProject } from '../../../support/project.ts';
 
 const megabyte = 2 ** 20;
 
@@ -49,6 +52,19 @@ describe.runIf(process.platform === 'linux')('the memory of a tree', () => {
     members.push({ pid: process.pid, startTime: '1', command: 'node' });
     expect(treeMemory(tree)).toBeGreaterThan(20 * megabyte);
   });
+});
+
+test.runIf(process.platform === 'linux')('writes of devwatch itself are not those of its children', async () => {
+  await using project = createProject();
+  const content = 'x'.repeat(2 ** 16);
+  const before = writtenByEndedChildren() ?? Number.NaN;
+  fs.writeFileSync(project.at('1.txt'), content);
+  await fs.promises.writeFile(project.at('2.txt'), content);
+  expect(writtenByEndedChildren()).toBe(before);
+  execFileSync('/bin/sh', ['-c', 'cat 1.txt > 3.txt'], { cwd: project.path });
+  // A file system in memory counts nothing.
+  const isInMemory = fs.statfsSync(project.path).type === 0x0102_1994;
+  expect(writtenByEndedChildren()).toBe(before + (isInMemory ? 0 : content.length));
 });
 
 /** Returns a program that allocates memory, reports it, and then starts another. */
