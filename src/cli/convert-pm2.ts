@@ -3,8 +3,9 @@
 import path from 'node:path';
 import { flawOfName } from '../config/apps.ts';
 import type { Converted, Missing } from '../config/nodemon.ts';
-import { readValue, ValueError } from '../config/option-kinds.ts';
+import { readValue } from '../config/option-kinds.ts';
 import { type OptionKey, optionKeys, specOf } from '../config/options.ts';
+import { ValueError } from '../config/read-values.ts';
 import { splitWords } from '../process/shell-line.ts';
 import { attempt } from '../shared/errors.ts';
 

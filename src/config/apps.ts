@@ -3,8 +3,9 @@
 import path from 'node:path';
 import { didYouMean } from '../shared/did-you-mean.ts';
 import type { UsageError } from '../shared/errors.ts';
-import { show } from './option-kinds.ts';
-import { type Document, type Layer, layerOf, readAt, readLayer } from './settings-file.ts';
+import type { Layer } from './layers.ts';
+import { show } from './read-values.ts';
+import { type Document, layerOf, readAt, readLayer } from './settings-file.ts';
 
 /** Stands for every program, where a name is expected. */
 export const everything = 'all';
@@ -40,7 +41,8 @@ export function readApps(place: Document): readonly AppLayer[] {
   }
   const passed = new Set<string>();
   for (const name of byName.keys()) refuseCircle([name], byName, passed);
-  return apps.map(({ name, layer }) => ({ name, layer }));
+  const origin = (name: string) => () => `${path.basename(place.file)} (${name})`;
+  return apps.map(({ name, layer }) => ({ name, layer: { ...layer, origin: origin(name) } }));
 }
 
 interface Found extends AppLayer {

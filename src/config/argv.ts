@@ -7,9 +7,10 @@
 import { nearest } from '../shared/did-you-mean.ts';
 import { UsageError } from '../shared/errors.ts';
 import { isNodeFlag, nodeFlagNames, takesNextWord } from '../shared/node-flags.ts';
-import { kindOf, readValue, ValueError } from './option-kinds.ts';
+import { kindOf, readValue } from './option-kinds.ts';
 import { type OptionKey, type OptionSpec, optionKeys, specOf } from './options.ts';
 import { adviceOn, isLikelySeconds, isWatchFlag, watchesItself } from './other-tools.ts';
+import { ValueError } from './read-values.ts';
 
 export interface CommandLine {
   /** Values given as flags, checked. */

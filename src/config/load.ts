@@ -6,16 +6,18 @@ import { didYouMean } from '../shared/did-you-mean.ts';
 import { codeOf, UsageError } from '../shared/errors.ts';
 import { readText } from '../shared/read-text.ts';
 import { type AppLayer, readApps } from './apps.ts';
-import { defaultSettings } from './defaults.ts';
+import { type Layer, mergeLayers, type Origins } from './layers.ts';
 import { fromNodemon } from './nodemon.ts';
-import { kindOf, readValue, ValueError } from './option-kinds.ts';
+import { readValue } from './option-kinds.ts';
 import { isOptionKey, type OptionKey, optionKeys, specOf } from './options.ts';
-import { type Document, type Layer, readDocument, readLayer } from './settings-file.ts';
+import { ValueError } from './read-values.ts';
+import { type Document, readDocument, readLayer } from './settings-file.ts';
 import type { Settings, SettingsInput } from './settings-types.ts';
 
 /** Settings, and the folders that they are relative to. */
 export interface LoadedSettings {
   readonly settings: Settings;
+  readonly origins: Origins;
   /** The folder in which the program runs, absolute. */
   readonly folder: string;
   /** The folders that the patterns of each list are relative to, absolute. */
@@ -59,6 +61,7 @@ export function loadProject({ given, folder, config, runsNothing }: LoadRequest)
   const flags: Layer = {
     values: given,
     folder,
+    origin: (key) => `--${specOf(key).flag ?? key}`,
     error: (key, message) => new UsageError(`--${specOf(key).flag ?? key}: ${message}`),
   };
   const start = startFolder(given, folder);
@@ -76,23 +79,13 @@ export function loadProject({ given, folder, config, runsNothing }: LoadRequest)
   // --cwd names the folder of the settings; each app may have a folder of its own.
   const forApps = { ...flags, values: new Map([...given].filter(([key]) => key !== 'cwd')) };
   return {
-    common: { ...merge(start, flags, common), ...origin },
+    common: { ...(apps.length === 0 ? merge(start, [flags, common]) : merge(start, [flags], common)), ...origin },
     apps: apps.map(({ name, layer }) => ({
-      ...merge(start, forApps, withMapsOf(layer, common), withoutScript(common, layer)),
+      ...merge(start, [forApps, layer], withoutScript(common, layer)),
       ...origin,
       app: name,
     })),
   };
-}
-
-/** Adds an app's variables, hooks and interpreters to the common ones. */
-function withMapsOf(app: Layer, common: Layer): Layer {
-  const values = new Map(app.values);
-  for (const [key, value] of app.values) {
-    if (kindOf(specOf(key)).isMap !== true) continue;
-    values.set(key, Object.freeze({ ...(common.values.get(key) as object | undefined), ...(value as object) }));
-  }
-  return { ...app, values };
 }
 
 /** Drops the common `script` for an app with its own `exec`: it would be appended to that line. */
@@ -108,33 +101,27 @@ const startFolder = (given: ReadonlyMap<OptionKey, unknown>, folder: string): st
   path.resolve(folder, String(given.get('cwd') ?? '.'));
 
 /**
- * Merges layers; the first one that has a value for a key wins.
+ * Merges layers, of which the first one was given on the command line or by code.
  *
  * @param start the folder in which the program runs and that given patterns are relative to, unless a file sets `cwd`
+ * @param defaults a last layer, as `mergeLayers` takes it
  */
 function merge(
   start: string,
-  given: Layer,
-  ...fromFile: readonly Layer[]
-): Pick<LoadedSettings, 'settings' | 'folder' | 'bases'> {
-  const layers = [given, ...fromFile];
-  const layerOf = (key: OptionKey): Layer | undefined => layers.find(({ values }) => values.get(key) !== undefined);
-  const values: Partial<Record<OptionKey, unknown>> = {};
-  for (const key of optionKeys) {
-    const layer = layerOf(key);
-    const value = layer?.values.get(key);
-    values[key] =
-      layer === undefined ? defaultSettings[key] : (kindOf(specOf(key)).resolve?.(value, layer.folder) ?? value);
-  }
-  const settings = Object.freeze(values) as Settings;
+  layers: readonly [Layer, ...Layer[]],
+  defaults?: Layer,
+): Pick<LoadedSettings, 'settings' | 'origins' | 'folder' | 'bases'> {
+  const all = defaults === undefined ? layers : [...layers, defaults];
+  const layerOf = (key: OptionKey): Layer | undefined => all.find(({ values }) => values.get(key) !== undefined);
+  const { settings, origins } = mergeLayers(layers, defaults);
   const folder = settings.cwd ?? start;
   requireFolder(folder, layerOf('cwd'));
   const baseOf = (key: OptionKey): string => {
     const layer = layerOf(key);
     if (layer === undefined) return folder;
-    return layer === given ? start : layer.folder;
+    return layer === layers[0] ? start : layer.folder;
   };
-  return { settings, folder, bases: { watch: baseOf('watch'), ignore: baseOf('ignore') } };
+  return { settings, origins, folder, bases: { watch: baseOf('watch'), ignore: baseOf('ignore') } };
 }
 
 /**
@@ -145,7 +132,7 @@ function merge(
 export function loadGiven(input: SettingsInput, folder: string): LoadedSettings {
   const error = (key: OptionKey, message: string): UsageError => new UsageError(`${key}: ${message}`);
   const values = readInput(input);
-  const merged = merge(startFolder(values, folder), { values, folder, error });
+  const merged = merge(startFolder(values, folder), [{ values, folder, origin: (key) => key, error }]);
   return { ...merged, file: undefined, settingsFiles: [], notes: [] };
 }
 

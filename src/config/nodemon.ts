@@ -2,10 +2,12 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
-import { readValue, ValueError } from './option-kinds.ts';
+import type { Layer } from './layers.ts';
+import { readValue } from './option-kinds.ts';
 import { type OptionKey, specOf } from './options.ts';
 import { isLikelySeconds } from './other-tools.ts';
-import { type Document, type Layer, layerOf, readAt } from './settings-file.ts';
+import { ValueError } from './read-values.ts';
+import { type Document, layerOf, readAt } from './settings-file.ts';
 
 /** Settings of another tool as devwatch has them. */
 export interface Converted {

@@ -5,7 +5,7 @@ import path from 'node:path';
 import type picomatch from 'picomatch';
 import { maxTimerMs } from '../shared/clock.ts';
 import { didYouMean } from '../shared/did-you-mean.ts';
-import { messageOf, UsageError } from '../shared/errors.ts';
+import { messageOf } from '../shared/errors.ts';
 import { formatDuration } from '../shared/format.ts';
 import { formatListenAddress, parseListenAddress } from '../shared/listen-address.ts';
 import { require } from '../shared/require.ts';
@@ -13,6 +13,17 @@ import { healthDefaults, hookNames } from './defaults.ts';
 import type { OptionKind, OptionSpec } from './options.ts';
 import { isPattern, patternOf } from './output-pattern.ts';
 import { parseProbe } from './probe-url.ts';
+import {
+  inElement,
+  isObject,
+  readAnyText,
+  readChoice,
+  readList,
+  readMap,
+  readText,
+  show,
+  ValueError,
+} from './read-values.ts';
 import type { FailureKind, Health, Hooks, Selection } from './settings-types.ts';
 
 interface Kind {
@@ -22,8 +33,10 @@ interface Kind {
   readonly schema: (spec: OptionSpec) => object;
   /** The flag takes no value (but perhaps `=value`). */
   readonly isSwitch?: true;
-  /** The entries of a program under `apps` are added to the common ones, instead of replacing them. */
-  readonly isMap?: true;
+  /** Combines a value with that of a layer below, of which it would replace all otherwise. */
+  readonly merge?: (above: unknown, below: unknown) => unknown;
+  /** Adds the defaults of what no layer has set. @throws ValueError if it cannot do without that */
+  readonly complete?: (merged: unknown) => unknown;
   /** Makes a value absolute. */
   readonly resolve?: (value: unknown, folder: string) => unknown;
   /** Formats a value for people. */
@@ -51,6 +64,7 @@ const kinds: Readonly<Record<OptionKind, Kind>> = {
   extensions: {
     read: readExtensions,
     schema: () => ({ anyOf: [text, { type: 'array', items: { type: 'string' }, minItems: 1 }] }),
+    merge: mergeExtensions,
   },
   duration: {
     read: readDuration,
@@ -66,7 +80,7 @@ const kinds: Readonly<Record<OptionKind, Kind>> = {
   commands: {
     read: (raw) => readMap(raw, (value) => (Array.isArray(value) ? readList(value, readText) : readText(value))),
     schema: () => ({ type: 'object', additionalProperties: texts }),
-    isMap: true,
+    merge: mergeKeys,
   },
   size: {
     read: readSize,
@@ -82,13 +96,13 @@ const kinds: Readonly<Record<OptionKind, Kind>> = {
     schema: () => ({ anyOf: [...ports, matching('^((localhost|\\d+(\\.\\d+){3}|\\[[0-9a-fA-F:.]+\\]):)?\\d{1,5}$')] }),
     isSwitch: true,
   },
-  health: { read: readHealth, schema: healthSchema },
+  health: { read: readHealth, schema: healthSchema, merge: mergeKeys, complete: completeHealth },
   readiness: { read: readReadiness, schema: () => matching('^(listen$|message$|exit$|https?://|tcp://|/)') },
-  hooks: { read: readHooks, schema: hooksSchema, isMap: true },
+  hooks: { read: readHooks, schema: hooksSchema, merge: mergeKeys },
   variables: {
     read: (raw) => readMap(raw, readVariable),
     schema: () => ({ type: 'object', additionalProperties: { type: ['string', 'number'] } }),
-    isMap: true,
+    merge: mergeKeys,
   },
 };
 
@@ -113,7 +127,7 @@ function healthSchema(): object {
     failures: { type: 'integer', minimum: 1 },
     failOn: { type: 'array', items: { enum: healthDefaults.failOn } },
   };
-  return { anyOf: [probe, { type: 'object', properties, required: ['probe'], additionalProperties: false }] };
+  return { anyOf: [probe, { type: 'object', properties, additionalProperties: false }] };
 }
 
 function hooksSchema(): object {
@@ -123,18 +137,6 @@ function hooksSchema(): object {
     propertyNames: { enum: hookNames },
     additionalProperties: { anyOf: [...texts.anyOf, shell] },
   };
-}
-
-/** An error in a value; the message follows the option's name: `takes a duration, …`. */
-export class ValueError extends UsageError {
-  override readonly name: string = 'ValueError';
-  /** In lists and maps: the keys and indexes that lead to the wrong element. */
-  readonly path: readonly (string | number)[];
-
-  constructor(message: string, path: readonly (string | number)[] = []) {
-    super(message);
-    this.path = path;
-  }
 }
 
 function readSwitch(raw: unknown): boolean {
@@ -155,40 +157,8 @@ function selectionSchema(): object {
   return { anyOf: [{ type: 'boolean' }, ...texts.anyOf, except] };
 }
 
-function readText(raw: unknown): string {
-  if (raw === '') throw new ValueError('takes a text, not ""');
-  return readAnyText(raw);
-}
-
-function readAnyText(raw: unknown): string {
-  if (typeof raw !== 'string') throw new ValueError(`takes a text, not ${show(raw)}`);
-  // exec() ends arguments, file names and variables at a NUL.
-  if (raw.includes('\0')) throw new ValueError('must not contain a NUL character');
-  return raw;
-}
-
-function readList<T>(raw: unknown, read: (element: unknown) => T): readonly T[] {
-  if (typeof raw === 'string') return Object.freeze([read(raw)]);
-  if (!Array.isArray(raw)) throw new ValueError(`takes a text or a list of texts, not ${show(raw)}`);
-  return Object.freeze(raw.map((element, index) => inElement(index, () => read(element))));
-}
-
-function readMap<T>(raw: unknown, read: (value: unknown, key: string) => T): Readonly<Record<string, T>> {
-  if (!isObject(raw)) throw new ValueError(`takes an object of names and texts, not ${show(raw)}`);
-  return Object.freeze(
-    Object.fromEntries(Object.entries(raw).map(([key, value]) => [key, inElement(key, () => read(value, key))])),
-  );
-}
-
-const isObject = (raw: unknown): raw is Readonly<Record<string, unknown>> =>
-  typeof raw === 'object' && raw !== null && !Array.isArray(raw);
-
-function inElement<T>(element: string | number, read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    throw error instanceof ValueError ? new ValueError(error.message, [element, ...error.path]) : error;
-  }
+function mergeKeys(above: unknown, below: unknown): unknown {
+  return Object.freeze({ ...(below as object), ...(above as object) });
 }
 
 function readVariable(raw: unknown, name: string): string {
@@ -254,6 +224,15 @@ function readExtension(raw: unknown): string {
   return extension;
 }
 
+/** Additions, such as `+sql`, add to what the layer below has set. */
+function mergeExtensions(above: unknown, below: unknown): unknown {
+  const [own, others] = [above, below] as readonly (readonly string[])[];
+  const isAddition = (extension: string): boolean => extension.startsWith('+');
+  if (!own?.some(isAddition)) return above;
+  const added = others?.some(isAddition) ? own : own.map((extension) => extension.replace(/^\+/, ''));
+  return Object.freeze([...new Set([...(others ?? []), ...added])]);
+}
+
 const msPerUnit: Readonly<Record<string, number>> = { '': 1, ms: 1, s: 1000, m: 60_000 };
 
 /** @throws ValueError */
@@ -311,23 +290,31 @@ const probeForms = 'http://…, https://…, tcp://host:port or event-loop';
 
 type Times = typeof healthDefaults;
 
-function readHealth(raw: unknown): Health {
+/** Keys that are missing may come from another layer, such as the times for the probe of a flag. */
+function readHealth(raw: unknown): Partial<Health> {
   if (typeof raw === 'string') return readHealth({ probe: raw });
   if (!isObject(raw)) throw new ValueError(`takes ${probeForms}, or an object with such a "probe", not ${show(raw)}`);
-  const known = ['probe', ...Object.keys(healthDefaults)];
-  const stray = Object.keys(raw).find((key) => !known.includes(key));
+  const known = ['probe', ...(Object.keys(healthDefaults) as (keyof Times)[])] as const;
+  const stray = Object.keys(raw).find((key) => !known.some((name) => name === key));
   if (stray !== undefined) throw new ValueError(`has no "${stray}"${didYouMean(stray, known)}`, [stray]);
-  const at = <Key extends keyof Times>(key: Key, read: (value: unknown) => Times[Key]): Times[Key] =>
-    raw[key] === undefined ? healthDefaults[key] : inElement(key, () => read(raw[key]));
-  const { failOn } = healthDefaults;
-  return Object.freeze({
-    probe: inElement('probe', () => readProbe(raw.probe)),
-    interval: at('interval', readInterval),
-    timeout: at('timeout', readInterval),
-    failures: at('failures', readFailures),
-    grace: at('grace', readDuration),
-    failOn: at('failOn', (value) => readList(value, (kind) => readChoice(kind, failOn) as FailureKind)),
-  });
+  const readers: { readonly [Key in keyof Health]: (value: unknown) => Health[Key] } = {
+    probe: readProbe,
+    interval: readInterval,
+    timeout: readInterval,
+    failures: readFailures,
+    grace: readDuration,
+    failOn: (value) => readList(value, (kind) => readChoice(kind, healthDefaults.failOn) as FailureKind),
+  };
+  const given = known.filter((key) => raw[key] !== undefined);
+  return Object.freeze(
+    Object.fromEntries(given.map((key) => [key, inElement(key, () => readers[key](raw[key]))])),
+  ) as Partial<Health>;
+}
+
+function completeHealth(merged: unknown): Health {
+  const { probe, ...times } = merged as Partial<Health>;
+  if (probe === undefined) throw new ValueError(`needs a "probe": ${probeForms}`);
+  return Object.freeze({ ...healthDefaults, ...times, probe });
 }
 
 function readProbe(raw: unknown): string {
@@ -372,12 +359,6 @@ function readHooks(raw: unknown): Hooks {
   });
 }
 
-function readChoice(raw: unknown, choices: readonly string[]): string {
-  if (typeof raw === 'string' && choices.includes(raw)) return raw;
-  const hint = typeof raw === 'string' ? didYouMean(raw, choices) : '';
-  throw new ValueError(`takes one of ${choices.join(', ')}, not ${show(raw)}${hint}`);
-}
-
 function readSignal(raw: unknown): NodeJS.Signals | 'message' {
   if (raw === 'message') return raw;
   const { signals } = os.constants;
@@ -386,11 +367,4 @@ function readSignal(raw: unknown): NodeJS.Signals | 'message' {
   const names = Object.keys(signals).map((known) => known.slice(3));
   const hint = name === '' ? '' : didYouMean(name.slice(3), names, (guess) => `SIG${guess}`);
   throw new ValueError(`takes a signal such as SIGTERM or INT, not ${show(raw)}${hint}`);
-}
-
-/** Formats a value for a message, cut to a readable length. */
-export function show(value: unknown): string {
-  // JSON has no Infinity, which 1e400 becomes.
-  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
-  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
 }

@@ -7,7 +7,7 @@ import { longLived } from './long-lived.ts';
 import type { Settings } from './settings-types.ts';
 
 /**
- * How values of an option are written; `kinds.ts` describes each kind. An option has the default of its kind, and its
+ * How values of an option are written; `option-kinds.ts` describes each kind. An option has the default of its kind, and its
  * flag the name of the value, unless its row says otherwise.
  */
 const kindDefaults = {

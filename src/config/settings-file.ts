@@ -15,18 +15,12 @@ import {
 } from '../shared/project-owners.ts';
 import { require } from '../shared/require.ts';
 import { workingFolder } from '../shared/working-folder.ts';
-import { readValue, show, ValueError } from './option-kinds.ts';
+import type { Layer } from './layers.ts';
+import { readValue } from './option-kinds.ts';
 import { isOptionKey, type OptionKey, optionKeys, specOf } from './options.ts';
+import { show, ValueError } from './read-values.ts';
 
 const parser = (): typeof import('jsonc-parser') => require('jsonc-parser');
-
-/** Checked values, and the folder that their paths and patterns are relative to. */
-export interface Layer {
-  readonly values: ReadonlyMap<OptionKey, unknown>;
-  readonly folder: string;
-  /** Returns an error about one of the values, with the place where it was given. */
-  error(key: OptionKey, message: string): UsageError;
-}
 
 /** A place in a parsed file. */
 export interface Document {
@@ -215,6 +209,7 @@ export function layerOf(
   return {
     values,
     folder: path.dirname(document.file),
+    origin: () => path.basename(document.file),
     error: (key, message) => (document.child(nameOf(key)) ?? document).error(`"${nameOf(key)}": ${message}`),
   };
 }

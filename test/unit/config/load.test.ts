@@ -47,6 +47,7 @@ test('the defaults are in force without any file', async () => {
   await using project = createProject();
   expect(load(project)).toStrictEqual({
     settings: { ...defaultSettings },
+    origins: new Map(),
     folder: project.path,
     bases: { watch: project.path, ignore: project.path },
     file: undefined,
@@ -563,6 +564,7 @@ test('settings from code are checked and override the defaults; no file is read'
       cwd: project.at('app'),
       envFile: [project.at('.env')],
     },
+    origins: new Map(['script', 'envFile', 'cwd', 'ext', 'delay'].map((key) => [key, [key]])),
     folder: project.at('app'),
     bases: { watch: project.at('app'), ignore: project.at('app') },
     file: undefined,

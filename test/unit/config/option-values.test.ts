@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
-import { readValue, show, ValueError } from '../../../src/config/option-kinds.ts';
+import { readValue } from '../../../src/config/option-kinds.ts';
 import { type OptionKey, type OptionSpec, specOf } from '../../../src/config/options.ts';
+import { show, ValueError } from '../../../src/config/read-values.ts';
 
 const read = (key: OptionKey, raw: unknown): unknown => readValue(specOf(key), raw);
 
