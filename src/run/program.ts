@@ -12,22 +12,22 @@ import { runVariables } from '../process/launch/environment.ts';
 import type { Launcher } from '../process/launch/launcher.ts';
 import type { ProgramEvent, RunningProgram } from '../process/launch/program-interface.ts';
 import { isDeliveredByTerminal, isForeground, looksInterrupted } from '../process/launch/tty.ts';
-import { probeHttp, probeTcp } from '../process/probe.ts';
 import { findPortHolders } from '../process/sockets/port-holders.ts';
 import { writtenByEndedChildren } from '../process/tree/usage.ts';
 import type { Clock } from '../shared/clock.ts';
 import { messageOf } from '../shared/errors.ts';
-import type { Cause, Change, Emit, ServerAddress, StopReason } from '../shared/events.ts';
+import type { Cause, Change, Emit, StopReason } from '../shared/events.ts';
 import { unreachable } from '../shared/unreachable.ts';
 import { policyOf } from '../supervise/policy.ts';
 import { Servers } from '../supervise/servers.ts';
 import { Supervisor, type SupervisorEvent } from '../supervise/supervisor.ts';
-import { Watchdog } from '../supervise/watchdog.ts';
+import type { Watchdog } from '../supervise/watchdog.ts';
 import { AwaitedFiles } from './awaited-files.ts';
 import { Changes } from './changes.ts';
 import * as plans from './command-plan.ts';
 import { hookCommandsOf, hookFor } from './program-hooks.ts';
 import { ProgramInput } from './program-input.ts';
+import { createWatchdog } from './program-watchdog.ts';
 import { Readiness } from './readiness.ts';
 import { RestartTimeline } from './restart-timeline.ts';
 import type { Configurable } from './settings-reloader.ts';
@@ -379,22 +379,8 @@ export class Program implements Configurable {
   }
 
   #createWatchdog(): Watchdog {
-    const emit = (type: 'ready' | 'address') => (address: ServerAddress, at: number) => {
-      if (type === 'ready') this.#supervisor.reportUp();
-      this.#emit({ type, run: this.#supervisor.run, ms: this.#timeline.msUntil(at), ...address });
-    };
-    const { settings } = this.#plan.loaded;
-    return new Watchdog({
-      clock: this.#options.clock,
-      // A program at a breakpoint does not answer.
-      settings: plans.isDebugged(this.#plan) ? { ...settings, health: undefined } : settings,
-      probe: (target, signal) => (target.kind === 'http' ? probeHttp(target.url, signal) : probeTcp(target, signal)),
-      servers: this.#servers,
-      onProblem: (message) => this.reportProblem(message),
-      onReady: emit('ready'),
-      onAddress: emit('address'),
-      onUnhealthy: (reason, permanent) => this.#supervisor.reportUnhealthy(reason, permanent),
-      onSpared: (reason) => this.#emit({ type: 'debugged', run: this.#supervisor.run, effect: 'spared', reason }),
-    });
+    const { clock } = this.#options;
+    const own = { clock, servers: this.#servers, timeline: this.#timeline, emit: this.#emit };
+    return createWatchdog({ ...own, plan: this.#plan, supervisor: () => this.#supervisor });
   }
 }
