@@ -48,6 +48,8 @@ export interface Status extends ReadinessStatus {
   readonly memory: number | undefined;
   /** CPU time of the tree, in ms. */
   readonly cpu: number | undefined;
+  /** Whether saves restart it. */
+  readonly watching: 'yes' | 'no';
   /** Grace period between the stop signal and SIGKILL, in ms. */
   readonly killTimeout: number;
 }
@@ -158,9 +160,10 @@ class Daemon {
     return {
       status: async () => {
         const { readiness, running, plan } = runner.program;
-        const { killTimeout } = plan.loaded.settings;
+        const { killTimeout, watch } = plan.loaded.settings;
         const usage = { pid: running?.pid, memory: running?.memory(), cpu: running?.cpu() };
-        return { ...readiness.status, ...usage, killTimeout } satisfies Status;
+        const watching = watch.length > 0 ? 'yes' : 'no';
+        return { ...readiness.status, ...usage, watching, killTimeout } satisfies Status;
       },
       start: () => this.#result(runner.program.readiness.outcome),
       restart: () => {

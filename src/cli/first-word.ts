@@ -16,7 +16,8 @@ function commandFor(word: string, rest: string): string | undefined {
   const table: readonly (readonly [words: string, command: string])[] = [
     ['run watch', `devwatch ${program}`],
     ['inspect', `devwatch --inspect ${program}`],
-    ['ps l show info describe desc monit imonit dashboard dash top', 'devwatch list'],
+    ['ps l show info describe desc', 'devwatch list'],
+    ['monit imonit dashboard dash top', 'devwatch list --watch'],
     ['jlist prettylist pid id', 'devwatch list --json'],
     ['kill down stopall stopbypid', `devwatch stop ${/^(?:kill|down|stopall)$/.test(word) ? rest || 'all' : name}`],
     ['remove', `devwatch delete ${name}`],

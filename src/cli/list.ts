@@ -1,101 +1,71 @@
 /** `devwatch list`: shows the programs in the background. */
 
-import { request } from '../background/control-client.ts';
-import type { Status } from '../background/daemon.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type BackgroundEntry, listEntries } from '../background/records.ts';
-import { messageOf } from '../shared/errors.ts';
-import { formatBytes, formatTime } from '../shared/format.ts';
-import { formatPath } from '../terminal/format.ts';
-import { selectEntries, terminateOrphansOf } from './background-programs.ts';
-import { print, printJson, table } from './print.ts';
+import { UsageError } from '../shared/errors.ts';
+import { printable } from '../shared/printable.ts';
+import { foldFor } from '../terminal/format.ts';
+import { painterOf, wantsColor } from '../terminal/reporter.ts';
+import { selectEntries } from './background-programs.ts';
+import { jsonVersion, ProgramStates, type Row } from './list/rows.ts';
+import { Screen } from './list/screen.ts';
+import { listLines, type Paint } from './list/table.ts';
+import { printJson, printRaw } from './print.ts';
 import type { Invocation } from './subcommands.ts';
 
-/**
- * A program, as `--json` prints it. `owner` is the pid of the devwatch that runs the program; `uptime`, since the start
- * of the current run, `cpu` and `retryIn` are in ms, `memory` is in bytes. `next` is what devwatch does after an end.
- */
-type Row = { readonly name: string; readonly state: Status['state'] | 'stopped' | 'dead' | 'unknown' } & {
-  readonly next?: 'restart' | 'wait' | 'gave up' | undefined;
-} & {
-  readonly [Key in 'reason' | 'awaited' | 'folder' | 'problem']?: string | undefined;
-} & {
-  readonly [Key in 'pid' | 'owner' | 'uptime' | 'restarts' | 'memory' | 'cpu' | 'port' | 'retryIn']?:
-    | number
-    | undefined;
-};
+/** CPU usage is that of this time. */
+const samplingMs = 500;
+const refreshMs = 2000;
 
 /** Prints the programs that are named, or all. */
 export async function execute({ operands, options }: Invocation): Promise<void> {
-  const entries = operands.length === 0 ? listEntries() : selectEntries(operands, 'list', true);
-  const rows = await Promise.all(entries.map(rowOf));
-  if (options.json === true) printJson(rows, 2);
-  else if (rows.length === 0) print('nothing runs in the background · devwatch start <script>');
-  else print(...table([head, ...rows.map(cellsOf)]));
+  const find = (): readonly BackgroundEntry[] =>
+    operands.length === 0 ? listEntries() : selectEntries(operands, 'list', true);
+  if (options.watch === true) return watch(find, options.json === true);
+  const states = new ProgramStates();
+  let rows = await states.read(find());
+  if (rows.some(({ pid }) => pid !== undefined)) {
+    await sleep(samplingMs);
+    rows = await states.read(find());
+  }
+  if (options.json === true) return printJson({ version: jsonVersion, programs: rows }, 2);
+  const { isTTY, columns } = process.stdout;
+  const lines = linesOf(rows, isTTY ? columns : undefined);
+  printRaw(lines.map((line) => `${line}\n`).join(''));
 }
 
-async function rowOf({ name, record, alive, problem }: BackgroundEntry): Promise<Row> {
-  if (record === undefined) return { name, state: 'unknown', problem };
-  const common = { name, folder: record.folder, problem };
-  // The state of a program in another container cannot be determined.
-  if (!alive && problem !== undefined) return { ...common, state: 'unknown' };
-  if (record.end !== undefined) return { ...common, state: record.end };
-  if (!alive) {
-    await terminateOrphansOf(record);
-    return { ...common, state: 'dead' };
-  }
+/** Shows the table until the user ends it. @throws UsageError if there is no terminal */
+async function watch(find: () => readonly BackgroundEntry[], isJson: boolean): Promise<void> {
+  if (isJson) throw new UsageError('--watch shows a table, --json prints once: use one of them');
+  if (!process.stdout.isTTY || process.env.TERM === 'dumb')
+    throw new UsageError('--watch needs a terminal that it can redraw · devwatch list prints the table once');
+  const states = new ProgramStates();
+  let rows: readonly Row[] | undefined;
+  const show = (): void => {
+    if (rows === undefined) return;
+    const lines = linesOf(rows, screen.columns);
+    const room = Math.max(1, screen.rows - 2);
+    const hidden = lines.length - room;
+    const footer = `every ${refreshMs / 1000} s · q ends${hidden > 0 ? ` · ${hidden} more below` : ''}`;
+    screen.show([...lines.slice(0, room), '', footer]);
+  };
+  const screen = new Screen(show);
   try {
-    const status = (await request(record, 'status')) as Status;
-    const { state, reason, awaited, pid, run, since, memory, cpu, port } = status;
-    const uptime = pid === undefined ? undefined : Date.now() - since;
-    const restarts = Math.max(0, run - 1);
-    return {
-      ...common,
-      state,
-      reason,
-      awaited,
-      pid,
-      owner: record.pid,
-      uptime,
-      restarts,
-      memory,
-      cpu,
-      port,
-      ...planOf(status),
-    };
-  } catch (error) {
-    return { ...common, state: 'unknown', owner: record.pid, problem: messageOf(error) };
+    for (let pauseMs = samplingMs; !screen.ended.aborted; pauseMs = refreshMs) {
+      rows = await states.read(find());
+      show();
+      await sleep(pauseMs, undefined, { signal: screen.ended }).catch(() => {});
+    }
+  } finally {
+    screen.close();
   }
 }
 
-function planOf({ next, retryAt }: Status): Pick<Row, 'next' | 'retryIn'> {
-  if (next?.kind === 'wait') return { next: next.gaveUp ? 'gave up' : 'wait' };
-  if (next?.kind !== 'restart') return {};
-  return { next: 'restart', retryIn: retryAt === undefined ? undefined : Math.max(0, retryAt - Date.now()) };
-}
-
-const head = ['name', 'state', 'pid', 'uptime', 'restarts', 'memory', 'cpu', 'port', 'folder'];
-
-function cellsOf({ name, pid, uptime, restarts, memory, cpu, port, ...row }: Row): readonly string[] {
-  const shown = [
-    pid,
-    uptime === undefined ? undefined : formatTime(uptime),
-    restarts,
-    memory === undefined ? undefined : formatBytes(memory),
-    cpu === undefined ? undefined : formatTime(cpu),
-    port,
-    row.problem ?? row.folder,
-  ];
-  return [name, [describeState(row), ...describePlan(row)].join(' · '), ...shown.map((cell) => String(cell ?? '–'))];
-}
-
-function describeState({ state, reason, awaited, folder = '' }: Omit<Row, 'name'>): string {
-  if (awaited !== undefined) return `waiting for ${formatPath(awaited, folder)}`;
-  return reason === undefined ? state : `${state} (${reason})`;
-}
-
-/** Describes what follows from a crash; a program that has ended well needs no description. */
-function describePlan({ state, next, retryIn }: Pick<Row, 'state' | 'next' | 'retryIn'>): readonly string[] {
-  if (next === 'restart') return [`again in ${formatTime(retryIn ?? 0)}`];
-  if (state !== 'crashed' || next === undefined) return [];
-  return [next === 'gave up' ? next : 'waiting'];
+/** Returns the lines that show the programs, without control characters of theirs. */
+function linesOf(rows: readonly Row[], width: number | undefined): readonly string[] {
+  if (rows.length === 0) return ['nothing runs in the background · devwatch start <script>'];
+  const paint: Paint = painterOf(wantsColor(process.stdout, process.env));
+  const problems = rows.flatMap(({ name, problem }) => (problem === undefined ? [] : [`${name}: ${problem}`]));
+  const remarks = problems.flatMap((text) => foldFor(process.stdout, printable(text), 0));
+  return [...listLines(rows, width, paint), ...remarks.map((remark) => paint(remark, 'warning'))];
 }

@@ -121,7 +121,7 @@ const table: Readonly<Record<Subcommand['group'], Readonly<Record<string, Row>>>
       aliases: ['ls', 'status'],
       usage: '[options] [name|folder]...',
       help: 'Shows the programs in the background. Aliases: ls, status.',
-      options: { '--json': 'print JSON' },
+      options: { '-w, --watch': 'show them until q is pressed, again every 2 s', '--json': 'print JSON' },
       load: () => import('./list.ts'),
     },
     logs: {

@@ -73,6 +73,13 @@ function colors(enabled: boolean): typeof kleur {
   return loaded;
 }
 
+/** Returns a function that paints a text in the colour of a tone, or leaves it as it is. */
+export function painterOf(color: boolean): (text: string, tone: Tone) => string {
+  const { green, red, yellow } = colors(color);
+  const painters = { plain: (text: string) => text, good: green, bad: red, warning: yellow };
+  return (text, tone) => painters[tone](text);
+}
+
 /**
  * Colours of the palette of 256 (teal, magenta, blue, brown, violet) that mean neither success nor failure. On black and
  * on white their contrast is at least 3:1; themes do not change them, as they do the first 16.
@@ -139,12 +146,11 @@ export class Reporter {
 
   #printLine(text: string, tone: Tone): void {
     const { app, color } = this.#options;
-    const paint = colors(color);
-    const painted = { plain: (s: string) => s, good: paint.green, bad: paint.red, warning: paint.yellow }[tone];
+    const paint = painterOf(color);
     const name = app === undefined ? '' : `${paintName(app, color)} `;
     const indent = `[devwatch] ${app === undefined ? '' : `${app.name} `}`.length;
-    const rows = foldFor(this.#output, printable(text), indent).map((row) => painted(row));
-    this.#output.write(`${paint.dim('[devwatch]')} ${name}${rows.join(`\n${' '.repeat(indent)}`)}\n`);
+    const rows = foldFor(this.#output, printable(text), indent).map((row) => paint(row, tone));
+    this.#output.write(`${colors(color).dim('[devwatch]')} ${name}${rows.join(`\n${' '.repeat(indent)}`)}\n`);
   }
 
   #writeJson({ type, ...details }: DevwatchEvent): void {

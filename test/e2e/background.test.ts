@@ -36,13 +36,16 @@ test('start returns when the program is up, list shows it, and stop ends its pro
     port,
     folder: session.project.path,
   });
-  expect((await session.run('ls')).out).toMatch(/^name +state +pid .*\nweb +up +\d+ /);
+  expect((await session.run('ls')).out).toMatch(
+    /^name +state +pid .*\nweb +up +\d+ +\d+ s +0 +\d+% +\d+ MB +\d+ +yes +node server\.js /,
+  );
 
   const { pid } = session.record('web');
   expect(await session.run('stop', 'web')).toMatchObject({ code: 0, out: 'web has been stopped\n' });
   await program.gone;
   expect(isAlive(pid)).toBe(false);
-  expect(await session.rows()).toEqual([{ name: 'web', state: 'stopped', folder: session.project.path }]);
+  const folder = session.project.path;
+  expect(await session.rows()).toEqual([{ name: 'web', state: 'stopped', program: `node server.js ${port}`, folder }]);
 });
 
 test('a save, a crash and devwatch restart each restart the program', async () => {
@@ -99,6 +102,25 @@ test('list shows why a program has crashed until it runs again', async () => {
   session.project.write('server.js', listens());
   await session.home.caller();
   expect((await session.run('list', 'web')).out).toMatch(/^web +(starting|up) +\d+ /m);
+});
+
+test('list --watch shows in place what changes, until q is typed', async () => {
+  await using session = await Session.open({ 'server.js': listens() });
+  await session.run('start', '--name', 'web', 'server.js');
+  const program = await session.home.caller();
+  const env = { ...session.env, TERM: 'xterm' } as Record<string, string>;
+  await using terminal = openTerminal({ cwd: session.project.path, env });
+  terminal.resize(60, 10);
+  terminal.line(`${process.execPath} ${cli} list --watch; echo ended with $?`);
+  await terminal.until(/\[\?1049h/);
+  await terminal.until(new RegExp(`web +up +${program.pid} `));
+  await terminal.until(/web +up .* \d+%/);
+  program.send('crash');
+  const next = await session.home.caller();
+  await terminal.until(new RegExp(`web +(?:starting|up) +${next.pid} `));
+  terminal.type('q');
+  await terminal.until(/\[\?1049l(?:.|\s)*ended with 0/);
+  expect(await session.run('list', '--watch')).toMatchObject({ code: 2, err: expect.stringContaining('a terminal') });
 });
 
 describe('start prints', () => {
@@ -601,7 +623,7 @@ test('list shows the CPU time of all processes, including those that have ended'
     'server.js': `require('child_process').execFileSync(process.execPath, ['work.js']);${listens()}`,
   });
   await session.run('start', '--name', 'web', '--no-watch', '--exec', 'node server.js; true', '--ready', '/listening/');
-  expect((await session.rows())[0]?.cpu).toBeGreaterThanOrEqual(200);
+  expect((await session.rows())[0]?.cpuTime).toBeGreaterThanOrEqual(200);
 });
 
 test('start with the name of one of "apps" starts that program', async () => {

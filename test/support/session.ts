@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
 import type { BackgroundRecord } from '../../src/background/records.ts';
+import type { Row } from '../../src/cli/list/rows.ts';
 import { cli } from './devwatch.ts';
 import { commandOf, isAlive, until } from './facts.ts';
 import { dialHome, type Home, openHome } from './home.ts';
@@ -14,17 +15,6 @@ export interface Result {
   readonly code: number | null;
   readonly out: string;
   readonly err: string;
-}
-
-export interface Row {
-  readonly name: string;
-  readonly state: string;
-  readonly pid?: number;
-  readonly owner?: number;
-  readonly restarts?: number;
-  readonly cpu?: number;
-  readonly port?: number;
-  readonly folder: string;
 }
 
 /** A project and a state folder; all that runs in the background is stopped at the end. */
@@ -78,9 +68,9 @@ export class Session implements AsyncDisposable {
     return { code, out, err };
   }
 
-  /** Returns the rows of `list --json`. */
+  /** Returns the programs of `list --json`. */
   async rows(): Promise<Row[]> {
-    return JSON.parse((await this.run('list', '--json')).out);
+    return JSON.parse((await this.run('list', '--json')).out).programs;
   }
 
   record(name: string): BackgroundRecord {

@@ -15,7 +15,7 @@ test.each([
   ['ps', 'devwatch list'],
   ['info web', 'devwatch list'],
   ['describe web', 'devwatch list'],
-  ['monit', 'devwatch list'],
+  ['monit', 'devwatch list --watch'],
   ['kill', 'devwatch stop all'],
   ['kill web', 'devwatch stop web'],
   ['remove web', 'devwatch delete web'],

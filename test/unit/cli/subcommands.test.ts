@@ -64,6 +64,7 @@ describe('operands', () => {
     ['logs', 'web --since=5m', ['web'], { since: '5m' }],
     ['logs', '-f -- --odd -f', ['--odd', '-f'], { follow: true }],
     ['list', '--json', [], { json: true }],
+    ['list', '-w web', ['web'], { watch: true }],
     ['stop', 'web . all', ['web', '.', 'all'], {}],
   ])('%s %s', (name, words, operands, options) => {
     const read = readOperands(find(name), words.split(' '));
