@@ -44,6 +44,10 @@ export interface Watcher extends EventEmitter<WatcherEvents>, AsyncDisposable {
   ready(): Promise<void>;
   /** Restarts the program. A second call while the old run is being stopped kills it. */
   restart(): void;
+  /** From now on saves are collected. Crashes and `restart()` restart the program as before. */
+  pause(): void;
+  /** Ends the pause. The program is restarted once for all that was saved meanwhile, unless a run has started since. */
+  resume(): void;
   /**
    * Stops watching, and terminates the program with all of its processes. A second call before that is done kills them.
    *

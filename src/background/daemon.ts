@@ -54,6 +54,11 @@ export interface Status extends ReadinessStatus {
   readonly killTimeout: number;
 }
 
+/** Answer to the request `resume`: the number of changes that have waited; undefined if there was no pause. */
+export interface ResumeResult {
+  readonly waiting: number | undefined;
+}
+
 /** The request `write` is answered after this time even if the program does not read: the client waits for 5 s. */
 const writeTimeoutMs = 2000;
 /** Lines of output that a failed start shows. */
@@ -110,6 +115,7 @@ class Daemon {
       folder: loaded.folder,
       version,
       env: {},
+      resumption: `devwatch resume ${request.name}`,
       ...reporterSettingsOf(loaded.settings, false),
     });
   }
@@ -172,6 +178,15 @@ class Daemon {
         return this.#result(outcome);
       },
       reload: async () => runner.reload(),
+      pause: async () => {
+        runner.pause();
+        return {};
+      },
+      resume: async () => {
+        const { waiting } = runner.program.changes;
+        runner.resume();
+        return { waiting } satisfies ResumeResult;
+      },
       // A second `stop` request does not escalate; a second signal does.
       stop: async () => {
         this.#requests.stop('q');

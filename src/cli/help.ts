@@ -89,7 +89,7 @@ function intro(): string {
   return [
     'devwatch [options] <script|command> [args...]',
     `devwatch ${namesOf('settings')}  settings, shells`,
-    `devwatch ${namesOf('background')}  background`,
+    `devwatch ${namesOf('background')}`,
     "Options go before the script, Node's (--inspect) too; the rest is the program's.",
   ].join('\n');
 }

@@ -117,6 +117,14 @@ const table: Readonly<Record<Subcommand['group'], Readonly<Record<string, Row>>>
       load: () => import('./restart.ts'),
     },
     reload: { help: 'Makes programs read their settings again.', load: () => import('./reload.ts') },
+    pause: {
+      help: 'Pauses programs: they keep running, and saves are collected until they are resumed.',
+      load: () => import('./pause.ts'),
+    },
+    resume: {
+      help: 'Ends the pause of programs: they restart once for all that was saved meanwhile.',
+      load: () => import('./resume.ts'),
+    },
     list: {
       aliases: ['ls', 'status'],
       usage: '[options] [name|folder]...',

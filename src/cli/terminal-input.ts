@@ -89,6 +89,9 @@ function perform(
     case 'restart':
       if (!group.restart(name)) reporter.print(`no program is named ${name} · there are ${group.names.join(', ')}`);
       break;
+    case 'pause':
+      group.togglePause();
+      break;
     case 'quit':
       requests.take('q');
       break;

@@ -56,6 +56,9 @@ export class Changes {
   #cancelHeld: CancelTimer = () => {};
   /** `changed` has been dispatched for the changes that the debounce holds. */
   #isAnnounced = false;
+  #isPaused = false;
+  /** Changes since the latest run that wait for the end of the pause. */
+  #waiting: readonly Change[] = [];
   /** The changes that lead to the next run. */
   #settled: readonly Change[] = [];
 
@@ -90,16 +93,54 @@ export class Changes {
       return;
     }
     const awaitsJudgement = this.#ownWrites.notice(change.path);
-    this.#options.timeline.cause();
+    // A restart that has begun before a pause takes what is saved meanwhile along.
+    const isCollected = this.#isPaused && !this.#isAnnounced;
+    if (!isCollected) this.#options.timeline.cause();
     this.#quiet.push(change);
     // With `skipUnchanged` this is known only after the debounce: a save may pass through an empty file.
-    if (!this.#settings.skipUnchanged && !awaitsJudgement) this.#announce();
+    if (!this.#settings.skipUnchanged && !awaitsJudgement && !isCollected) this.#announce();
+  }
+
+  /** Collects changes from now on instead of passing them on. Emits `pause`, and again when more of them wait. */
+  pause(): void {
+    if (this.#isPaused) return;
+    this.#isPaused = true;
+    this.#options.emit({ type: 'pause', changes: [] });
+  }
+
+  /** Passes on what was collected, as one burst, and all changes from now on. */
+  resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    const changes = this.#waiting;
+    this.#waiting = [];
+    this.#options.emit({ type: 'resume', changes });
+    if (changes.length === 0) return;
+    this.#options.timeline.cause();
+    this.#held = merged(changes, this.#held);
+    this.#announce();
+    // A save that is under way belongs to the same restart.
+    if (!this.#quiet.isPending) this.#settle([]);
+  }
+
+  /** Lets a change that is complete wait for the end of the pause, such as that of a settings file. */
+  collect(changes: readonly Change[]): void {
+    const before = this.#waiting.length;
+    this.#waiting = merged(this.#waiting, changes);
+    if (this.#waiting.length > before) this.#options.emit({ type: 'pause', changes: this.#waiting });
+  }
+
+  /** The number of changes that wait for the end of the pause; undefined without a pause. */
+  get waiting(): number | undefined {
+    return this.#isPaused ? this.#waiting.length : undefined;
   }
 
   /** A run is about to be launched: returns the changes since the latest run. */
   runStarts(): readonly Change[] {
     this.#cancelHeld();
-    const changes = merged(this.#held, this.#settled);
+    // The run reads what waits for the end of a pause as well.
+    const changes = merged(merged(this.#waiting, this.#held), this.#settled);
+    this.#waiting = [];
     this.#held = [];
     this.#settled = [];
     return changes;
@@ -137,8 +178,8 @@ export class Changes {
     for (const { path: file } of all.filter((change) => !changed.has(change))) {
       emit({ type: 'ignored', path: file, verdict: { watched: false, reason: 'unchanged' } });
     }
-    if (changes.length > 0 && !this.#holdsBack(changes) && !this.#isAnnounced) this.#announce();
-    if (this.#isAnnounced) this.#settle(changes);
+    if (changes.length > 0 && !this.#holdsBack(changes)) this.#conclude(changes);
+    else if (this.#isAnnounced) this.#settle(changes);
     else timeline.dismissCause();
   }
 
@@ -155,17 +196,26 @@ export class Changes {
     if (judgement.kind === 'postponed') {
       this.#cancelHeld = this.#options.clock.after(judgement.pauseMs, () => {
         this.#options.timeline.cause();
-        this.#announce();
-        this.#settle([]);
+        this.#conclude([]);
       });
     }
     return true;
   }
 
+  /** These changes count, and those that were held back. */
+  #conclude(changes: readonly Change[]): void {
+    if (this.#isPaused && !this.#isAnnounced) {
+      this.#options.timeline.dismissCause();
+      this.collect(this.#takeHeld(changes));
+      return;
+    }
+    if (!this.#isAnnounced) this.#announce();
+    this.#settle(changes);
+  }
+
   /** Passes these changes on, and those that were held back. */
   #settle(changes: readonly Change[]): void {
     const { timeline, emit, dispatch } = this.#options;
-    this.#cancelHeld();
     this.#isAnnounced = false;
     timeline.settle();
     const session = this.#options.session();
@@ -173,12 +223,19 @@ export class Changes {
       const verdict = this.#settings.verbose ? session?.explain(change.path) : undefined;
       return verdict?.watched === true ? { ...change, rule: verdict.pattern } : change;
     };
-    const all = merged(this.#held, changes);
-    this.#held = [];
+    const all = this.#takeHeld(changes);
     emit({ type: 'change', changes: all.map(withRule) });
     // The run before may still be ending, and the next one has not learnt of the earlier changes.
     this.#settled = merged(this.#settled, all);
     dispatch('quiet');
+  }
+
+  /** Returns these changes together with those that were held back, which are no longer held. */
+  #takeHeld(changes: readonly Change[]): readonly Change[] {
+    this.#cancelHeld();
+    const all = merged(this.#held, changes);
+    this.#held = [];
+    return all;
   }
 
   #isPageFile(file: string): boolean {

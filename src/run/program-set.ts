@@ -45,6 +45,7 @@ export class ProgramSet {
   readonly #members = new Map<string, Member>();
   readonly #settings: SettingsReloader;
   #stopReason: StopReason | undefined;
+  #isPaused = false;
   /** The programs that the settings name, as they were last read. */
   #requests: readonly RunRequest[];
 
@@ -90,6 +91,15 @@ export class ProgramSet {
     return members.every((member) => member !== undefined);
   }
 
+  /** Pauses all programs, or ends their pause: saves are collected until then. */
+  togglePause(): void {
+    this.#isPaused = !this.#isPaused;
+    for (const { runner } of this.#members.values()) {
+      if (this.#isPaused) runner.pause();
+      else runner.resume();
+    }
+  }
+
   /** Stops all programs; does nothing if they are being stopped. */
   stop(reason: StopReason = { kind: 'requested' }): void {
     if (this.#stopReason !== undefined) return;
@@ -125,6 +135,7 @@ export class ProgramSet {
     for (const type of ['ready', 'running', 'exit'] as const) runner.on(type, () => this.#startDue());
     runner.on('end', ({ reason }) => this.#onMemberEnd(member, reason));
     this.#members.set(keyOf(request), member);
+    if (this.#isPaused) runner.pause();
     return member;
   }
 

@@ -57,10 +57,11 @@ const maxInterruptDelayMs = 50;
 export class Program implements Configurable {
   readonly readiness: Readiness;
   readonly input: ProgramInput;
+  /** Also pauses the restarts at saves. */
+  readonly changes: Changes;
   readonly #options: ProgramOptions;
   readonly #emit: Emit;
   readonly #timeline: RestartTimeline;
-  readonly #changes: Changes;
   readonly #awaited: AwaitedFiles;
   readonly #watching: Watching;
   readonly #supervisor: Supervisor<RunningProgram>;
@@ -96,7 +97,7 @@ export class Program implements Configurable {
     this.#timeline = new RestartTimeline(clock);
     this.#servers = new Servers(clock);
     this.#watchdog = this.#createWatchdog();
-    this.#changes = new Changes({
+    this.changes = new Changes({
       clock,
       timeline: this.#timeline,
       plan: () => this.#plan,
@@ -183,7 +184,10 @@ export class Program implements Configurable {
     this.#isWatchPlanStale = false;
     if (this.#launcher === undefined) return changed; // The first start uses them.
     if (rewatches) this.#watching.restart();
-    if (affected(changed, 'program')) this.restart('settings', false);
+    if (!affected(changed, 'program')) return changed;
+    const { file: path } = this.#plan.loaded;
+    if (this.changes.waiting === undefined || path === undefined) this.restart('settings', false);
+    else this.changes.collect([{ kind: 'change', path }]);
     return changed;
   }
 
@@ -214,7 +218,7 @@ export class Program implements Configurable {
     if (isForDevwatchAlone) return;
     this.#isCommandStale ||= plans.decidesCommand(change.path, this.#plan.command);
     if (plans.isReadAtBoot(change.path)) this.#launcher?.discardStandbys();
-    this.#changes.push(change);
+    this.changes.push(change);
   }
 
   /** A file is there that was awaited: it may bring commands and loaders, which are looked up once more. */
@@ -244,7 +248,7 @@ export class Program implements Configurable {
   #launch(run: number, cause: Cause): RunningProgram {
     if (this.#launcher === undefined) throw new Error('a run was requested before start()');
     this.#watching.session?.begin(Date.now());
-    const changes = this.#changes.runStarts();
+    const changes = this.changes.runStarts();
     this.#timeline.launch();
     const variables = runVariables(run, cause, changes);
     const program = this.#launcher.launch(plans.launchOptionsFor(this.#plan, this.#options.request, variables), {
@@ -257,7 +261,7 @@ export class Program implements Configurable {
     this.input.begin(this.#live, isNode);
     this.#emit({ type: 'start', run, pid, program: display, cause, changes, standby, ...this.#timeline.start() });
     if (this.#live !== undefined) this.#watchdog.begin(this.#live);
-    this.#changes.runStarted();
+    this.changes.runStarted();
     this.#awaited.runStarted();
     return program;
   }
@@ -371,7 +375,7 @@ export class Program implements Configurable {
   }
 
   async #end(reason: StopReason): Promise<void> {
-    this.#changes.close();
+    this.changes.close();
     this.#watchdog.end();
     await Promise.all([this.#watching.close(), this.#hooks?.close(), this.#launcher?.close()]);
     this.readiness.onEvent({ type: 'end', reason });

@@ -98,6 +98,16 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
     this.program.restart('manual', true);
   }
 
+  /** From now on saves are collected; crashes and requests restart the program as before. */
+  pause(): void {
+    this.program.changes.pause();
+  }
+
+  /** Ends the pause: one restart for all that was saved meanwhile. */
+  resume(): void {
+    this.program.changes.resume();
+  }
+
   /** Reads the settings again, as after a change of their file. With wrong settings the old ones stay in force. */
   reload(): Reread {
     return this.#settings?.reload() ?? { changed: [] };

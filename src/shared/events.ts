@@ -179,6 +179,10 @@ export type DevwatchEvent =
   | { readonly type: 'watchingLoads'; readonly files: readonly string[] }
   /** Relevant files changed, and the debounce has ended. */
   | { readonly type: 'change'; readonly changes: readonly Change[] }
+  /** Saves restart nothing for now; `changes` wait for the end of the pause. Emitted at its begin, and when more wait. */
+  | { readonly type: 'pause'; readonly changes: readonly Change[] }
+  /** The pause is over. `changes` have waited for that, and lead to one restart. */
+  | { readonly type: 'resume'; readonly changes: readonly Change[] }
   /** A file changed that does not count, or was saved without a change; emitted with `--verbose`, once in a run. */
   | {
       readonly type: 'ignored';

@@ -18,6 +18,8 @@ export interface View {
   /** Paths are shown relative to this folder. */
   readonly folder: string;
   readonly version: string;
+  /** How a pause is ended; by default by the key. */
+  readonly resumption?: string;
 }
 
 const line = (text: string, tone: Tone = 'plain', level: Level = 'normal'): Line[] => [{ text, tone, level }];
@@ -39,7 +41,7 @@ function linesOfChanges(changes: readonly Change[], folder: string): Line[] {
 }
 
 /** Returns the lines that show an event, each with the least verbose level at which it is printed. */
-export function render(event: DevwatchEvent, { folder, version }: View): readonly Line[] {
+export function render(event: DevwatchEvent, { folder, version, resumption = 'p resumes' }: View): readonly Line[] {
   switch (event.type) {
     case 'scanning':
       return line(`${version} · ${event.program} · still reading the folders to watch`);
@@ -74,6 +76,10 @@ export function render(event: DevwatchEvent, { folder, version }: View): readonl
       return detail(`the program's own code begins after ${formatTime(event.ms)}`);
     case 'change':
       return linesOfChanges(event.changes, folder);
+    case 'pause':
+      return line(`paused · ${describeWaiting(event.changes.length)} · ${resumption}`);
+    case 'resume':
+      return line(event.changes.length === 0 ? 'resumed · nothing to restart for' : 'resumed');
     case 'ignored':
       return detail(`ignored ${formatPath(event.path, folder)} · ${formatVerdict(event.verdict, folder)}`);
     case 'unwatched':
@@ -135,6 +141,11 @@ function describeWait(event: EventOf<'wait'>, folder: string): string {
     case 'on-change-only':
       return 'waiting for a change';
   }
+}
+
+function describeWaiting(changes: number): string {
+  if (changes === 0) return 'saves are collected';
+  return changes === 1 ? '1 change waits' : `${changes} changes wait`;
 }
 
 /** Says how a program ended that did not end well. */

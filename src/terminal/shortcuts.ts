@@ -2,10 +2,11 @@
 
 import { splitLines } from '../shared/lines.ts';
 
-type Action = 'restart' | 'quit' | 'clear' | 'help';
+type Action = 'restart' | 'pause' | 'quit' | 'clear' | 'help';
 
 const shortcuts: readonly { lines: readonly string[]; description: string; action: Action }[] = [
   { lines: ['rs', 'r'], description: 'restart', action: 'restart' },
+  { lines: ['p'], description: 'pause, resume', action: 'pause' },
   { lines: ['q'], description: 'quit', action: 'quit' },
   { lines: ['c'], description: 'clear the screen', action: 'clear' },
   { lines: ['h'], description: 'this help', action: 'help' },

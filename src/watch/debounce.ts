@@ -123,6 +123,11 @@ export class QuietWindow {
     if (this.#cancelTimer === undefined) this.#wait(Math.max(0, this.#dueAt() - this.#lastAt));
   }
 
+  /** Whether changes have come in that are not complete yet. */
+  get isPending(): boolean {
+    return this.#events > 0;
+  }
+
   /** Forgets all changes and never calls back again. */
   close(): void {
     this.#isClosed = true;

@@ -66,6 +66,22 @@ test('a save, a crash and devwatch restart each restart the program', async () =
   expect((await session.rows())[0]?.restarts).toBe(3);
 });
 
+test('a paused program is restarted once, when it is resumed', async () => {
+  await using session = await Session.open({ 'server.js': listens({ version: 1 }), 'other.js': '' });
+  await session.run('start', '--name', 'web', 'server.js');
+  const first = await session.home.caller();
+  expect(await session.run('pause')).toMatchObject({ code: 0, out: 'web is paused · devwatch resume web\n' });
+  session.project.write('server.js', listens({ version: 2 }));
+  await until(() => session.logOf('web').includes('paused · 1 change waits · devwatch resume web'));
+  session.project.write('other.js', '// saved');
+  await until(() => session.logOf('web').includes('paused · 2 changes wait'));
+  expect(isAlive(first.pid)).toBe(true);
+  expect(await session.run('resume')).toMatchObject({ out: 'web is no longer paused · restarts for 2 changes\n' });
+  expect((await session.home.caller()).says.version).toBe(2);
+  expect((await session.rows())[0]?.restarts).toBe(1);
+  expect(await session.run('resume')).toMatchObject({ code: 0, out: 'web was not paused\n' });
+});
+
 test('with --no-watch a crash restarts the program and a save does not', async () => {
   await using session = await Session.open({ 'server.js': listens({ version: 1 }) });
   await session.run('start', '--no-watch', '--name', 'web', 'server.js');

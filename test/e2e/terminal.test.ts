@@ -203,7 +203,7 @@ test('closing the terminal ends the program and devwatch', async () => {
   await program.gone;
 });
 
-test('the shortcuts r, rs, h, c and q work while the program does not read', async () => {
+test('the shortcuts r, rs, p, h, c and q work while the program does not read', async () => {
   await using home = await openHome();
   await using project = createProject({ 'server.js': `${dialHome()}console.log('ready');\n` });
   await using terminal = openTerminal({ cwd: project.path, env: home.env });
@@ -213,6 +213,10 @@ test('the shortcuts r, rs, h, c and q work while the program does not read', asy
   await terminal.until(/restarted[\s\S]*ready/);
   terminal.line('rs');
   await terminal.until(/restarted[\s\S]*ready/);
+  terminal.line('p');
+  await terminal.until(/paused · saves are collected · p resumes/);
+  terminal.line('p');
+  await terminal.until(/resumed/);
   terminal.line('h');
   await terminal.until(/rs or r restart/);
   terminal.line('c');

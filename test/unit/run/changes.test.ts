@@ -1,6 +1,7 @@
 /** The way of changes from the watcher to the supervisor, on a virtual clock. */
 
 import fs from 'node:fs';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { defaultSettings } from '../../../src/config/defaults.ts';
 import { loadGiven } from '../../../src/config/load.ts';
@@ -224,6 +225,95 @@ test('the changes of a restart that is under way add up until a run has learnt o
     clock.advance(1000);
   }
   expect(changes.runStarts()).toEqual([changed('/project/a.js'), changed('/project/b.js')]);
+});
+
+describe('a pause', () => {
+  test('collects changes, and its end passes them on as one', () => {
+    const { clock, changes, seen, events, timeline } = open();
+    changes.pause();
+    for (const name of ['a', 'b', 'a']) {
+      changes.push(changed(`/project/${name}.js`));
+      clock.advance(1000);
+    }
+    expect(seen).toEqual(['pause', 'pause', 'pause']);
+    expect([changes.waiting, timeline.sinceCaused]).toEqual([2, 0]);
+    changes.resume();
+    expect(seen.slice(3)).toEqual(['resume', '→ changed', 'change', '→ quiet']);
+    const both = [changed('/project/a.js'), changed('/project/b.js')];
+    expect(events.slice(1)).toMatchObject([{ changes: [both[0]] }, { changes: both }, { changes: both }, {}]);
+    expect([changes.runStarts(), changes.waiting]).toEqual([both, undefined]);
+  });
+
+  test('that ends in the middle of a save waits for the rest of it', () => {
+    const { clock, changes, seen } = open({ delay: 100 });
+    changes.pause();
+    changes.push(changed('/project/a.js'));
+    clock.advance(100);
+    changes.push(changed('/project/b.js'));
+    changes.resume();
+    expect(seen.slice(2)).toEqual(['resume', '→ changed']);
+    clock.advance(100);
+    expect(seen.slice(4)).toEqual(['change', '→ quiet']);
+    expect(changes.runStarts()).toHaveLength(2);
+  });
+
+  test('without a change leads to nothing, and neither does one whose changes a run has taken up', () => {
+    const { clock, changes, seen, events } = open();
+    changes.pause();
+    changes.resume();
+    changes.pause();
+    changes.push(changed('/project/a.js'));
+    clock.advance(1000);
+    expect(changes.runStarts()).toEqual([changed('/project/a.js')]);
+    changes.resume();
+    clock.advance(1000);
+    expect(seen).toEqual(['pause', 'resume', 'pause', 'pause', 'resume']);
+    expect(events.at(-1)).toEqual({ type: 'resume', changes: [] });
+  });
+
+  test('leaves a restart alone that has begun before', () => {
+    const { clock, changes, seen } = open();
+    changes.push(changed('/project/a.js'));
+    changes.pause();
+    changes.push(changed('/project/b.js'));
+    clock.advance(1000);
+    expect(seen).toEqual(['→ changed', 'pause', '→ changed', 'change', '→ quiet']);
+    expect(changes.runStarts()).toHaveLength(2);
+  });
+
+  test('loses no change, whatever happens during it', () => {
+    const action = fc.constantFrom('save a', 'save b', 'pause', 'resume', 'run', 'wait 3', 'wait 50');
+    fc.assert(
+      fc.property(fc.array(action, { maxLength: 30 }), (actions) => {
+        const { clock, changes, seen } = open();
+        /** Files that were saved, and no run has been started since. */
+        const unseen = new Set<string>();
+        const runs = () => {
+          if (!seen.splice(0).includes('→ quiet')) return;
+          changes.runStarts();
+          unseen.clear();
+        };
+        for (const [word = '', argument = ''] of actions.map((one) => one.split(' '))) {
+          if (word === 'pause') changes.pause();
+          else if (word === 'resume') changes.resume();
+          else if (word === 'wait') clock.advance(Number(argument));
+          else if (word === 'save') {
+            unseen.add(argument);
+            changes.push(changed(`/project/${argument}.js`));
+          } else {
+            // After a crash, or by hand.
+            changes.runStarts();
+            unseen.clear();
+          }
+          runs();
+        }
+        changes.resume();
+        clock.advance(10_000);
+        runs();
+        expect([...unseen]).toEqual([]);
+      }),
+    );
+  });
 });
 
 describe('a file that the program itself writes in every run', () => {

@@ -245,6 +245,50 @@ describe('changed settings', () => {
   });
 });
 
+describe('while devwatch is paused', () => {
+  test('settings that need a restart wait for the end of the pause', () => {
+    const { program, start, latest, types, end, events } = open();
+    start();
+    program.changes.pause();
+    const loaded = { ...request({ env: { A: '1' } }).loaded, file: '/.watchrc' };
+    expect(program.update(planRun({ ...request({}), loaded }))).toEqual(['env']);
+    expect([latest().stages, program.changes.waiting]).toEqual([[], 1]);
+    program.changes.resume();
+    expect(latest().stages).toEqual(['terminating']);
+    end(clean);
+    expect(latest().options.env.A).toBe('1');
+    expect(events.at(-1)).toMatchObject({ type: 'start', cause: 'change', changes: [{ path: '/.watchrc' }] });
+    expect(types()).toContain('resume');
+  });
+
+  test('a crash is followed by another run, which takes up what waits', () => {
+    const { clock, program, start, end, runs, events, types } = open();
+    start();
+    program.changes.pause();
+    program.changes.push({ kind: 'change', path: '/a.js' });
+    clock.advance(1000);
+    expect(runs).toHaveLength(1);
+    end(crashed);
+    clock.advance(250);
+    expect(events.at(-1)).toMatchObject({ type: 'start', run: 2, cause: 'crash', changes: [{ path: '/a.js' }] });
+    program.changes.resume();
+    clock.advance(1000);
+    expect(runs).toHaveLength(2);
+    expect(types()).not.toContain('change');
+  });
+
+  test('a stop ends everything', async () => {
+    const { program, start, end, ends } = open();
+    start();
+    program.changes.pause();
+    program.changes.push({ kind: 'change', path: '/a.js' });
+    program.stop({ kind: 'requested' });
+    end(clean);
+    for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
+    expect(ends).toEqual([{ kind: 'requested' }]);
+  });
+});
+
 describe('the end of devwatch', () => {
   test('stops the program, closes the launcher, and is reported once', async () => {
     const { clock, program, start, latest, end, ends, calls } = open();

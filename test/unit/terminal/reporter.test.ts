@@ -148,6 +148,15 @@ describe('the reporter', () => {
     expect(lines({ type: 'wait', ...wait })).toEqual([text]);
   });
 
+  test.each([
+    [{ type: 'pause', changes: [] }, 'paused · saves are collected · p resumes'],
+    [{ type: 'pause', changes: [{ kind: 'change', path: '/a' }] }, 'paused · 1 change waits · p resumes'],
+    [{ type: 'resume', changes: [] }, 'resumed · nothing to restart for'],
+    [{ type: 'resume', changes: [{ kind: 'change', path: '/a' }] }, 'resumed'],
+  ] as const)('prints of %j "%s"', (event, text) => {
+    expect(lines(event)).toEqual([text]);
+  });
+
   test('prints a clean exit', () => {
     expect(
       lines({
@@ -205,9 +214,9 @@ test.each([
 
 test('a typed line is a shortcut if nothing else stands on it', () => {
   const actionOf = (line: string): string | undefined => parseShortcut(line, false)?.action;
-  expect(['rs', ' r ', 'q', 'c', 'h'].map(actionOf)).toEqual(['restart', 'restart', 'quit', 'clear', 'help']);
+  expect(['rs', ' r ', 'p', 'q', 'c', 'h'].map(actionOf)).toEqual('restart restart pause quit clear help'.split(' '));
   for (const line of ['', 'rss', 'q!', 'R', 'help me', 'r web']) expect(actionOf(line), line).toBeUndefined();
-  expect(shortcutHelp(false)).toMatch(/^rs or r restart · q quit/);
+  expect(shortcutHelp(false)).toMatch(/^rs or r restart · p pause, resume · q quit/);
 });
 
 test('the restart shortcut can name one of several programs', () => {
@@ -217,7 +226,7 @@ test('the restart shortcut can name one of several programs', () => {
     { action: 'restart', name: 'web' },
     { action: 'restart', name: 'web' },
   ]);
-  for (const line of ['q web', 'r web worker', 'x web', '']) expect(parse(line), line).toBeUndefined();
+  for (const line of ['q web', 'p web', 'r web worker', 'x web', '']) expect(parse(line), line).toBeUndefined();
   expect(shortcutHelp(true)).toContain('r <name> restart one');
 });
 

@@ -1,0 +1,18 @@
+/** `devwatch pause`: programs in the background collect saves, until `devwatch resume`. */
+
+import { request } from '../background/control-client.ts';
+import { forEachEntry, notRunning } from './background-programs.ts';
+import { exitCodes, print } from './print.ts';
+import type { Invocation } from './subcommands.ts';
+
+/** Returns the exit code once the programs are paused. */
+export const execute = ({ operands }: Invocation): Promise<number> =>
+  forEachEntry(operands, 'pause', async ({ name, record, alive }) => {
+    if (record === undefined || !alive) {
+      print(notRunning(name, alive));
+      return exitCodes.failed;
+    }
+    await request(record, 'pause');
+    print(`${name} is paused · devwatch resume ${name}`);
+    return exitCodes.ok;
+  });
