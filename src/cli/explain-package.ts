@@ -2,7 +2,7 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
-import { type AuditedEntry, packageOf, readAudit } from '../process/standby/audits.ts';
+import { type AuditedEntry, auditsOf, packageOf, type StoredAudit } from '../process/standby/audits.ts';
 import { print, printJson } from './print.ts';
 
 /** Returns whether a word of the command line names an installed package, and not a path. */
@@ -14,15 +14,26 @@ export const isPackageName = (word: string, folder: string): boolean =>
 /** Enough to find out what a package depends on. */
 const maxNames = 8;
 
-/** Prints what is known of a package. `script`: of the program that uses it. */
-export function explainPackage(name: string, script: string | undefined, isJson: boolean): void {
-  const audit = script === undefined ? undefined : readAudit(script, process.env);
-  const entries = audit?.entries.filter(({ file }) => packageOf(file) === name) ?? [];
-  if (isJson) printJson({ package: name, isKnown: audit !== undefined, entries });
-  else if (audit === undefined) {
+/**
+ * Prints what is known of a package, from what devwatch has stored.
+ *
+ * @param folder of the project
+ * @param script of the program; without one, or where it has not run yet, the scripts of the project that have
+ */
+export function explainPackage(name: string, folder: string, script: string | undefined, isJson: boolean): void {
+  const audits = auditsOf(folder, script, process.env);
+  const entriesOf = ({ audit }: StoredAudit): readonly AuditedEntry[] =>
+    audit.entries.filter(({ file }) => packageOf(file) === name);
+  if (isJson) printJson({ package: name, isKnown: audits.length > 0, entries: audits.flatMap(entriesOf) });
+  else if (audits.length === 0) {
     print(name, '  not known yet · devwatch looks at the packages of a program that has run for a few seconds');
-  } else if (entries.length === 0) print(name, '  the program does not ask for it itself');
-  else print(name, ...entries.flatMap(linesOf));
+  } else {
+    for (const stored of audits) {
+      const program = audits.length === 1 ? '' : ` in ${path.relative(folder, stored.script)}`;
+      const lines = entriesOf(stored).flatMap(linesOf);
+      print(`${name}${program}`, ...(lines.length > 0 ? lines : ['  the program does not ask for it itself']));
+    }
+  }
 }
 
 function linesOf({ why, culprit, fileCount, ms, effects, variables }: AuditedEntry): string[] {

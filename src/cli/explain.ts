@@ -52,7 +52,7 @@ export async function execute({ line, operands }: Invocation): Promise<void> {
     await using watched = await openWatched(plan, warn);
     for (const given of operands) {
       if (isPackageName(given, loaded.folder)) {
-        explainPackage(given, commandOrAny(program).script, loaded.settings.logFormat === 'json');
+        explainPackage(given, loaded.folder, commandOrAny(program).script, loaded.settings.logFormat === 'json');
         continue;
       }
       const explanation = { app, ...explain(path.resolve(workingFolder(), given), watched, loaded) };

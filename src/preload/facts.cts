@@ -48,7 +48,8 @@ function gatherFacts(before: NodeJS.ProcessEnv, packages: PackagePreloading | un
   const isCommonJs = process.mainModule !== undefined;
   return {
     ...{ isCommonJs, ...loadedFiles(isCommonJs), variables: changedVariables(before) },
-    ...(adoption && { adopted: adoption.files, cold: adoption.cold, learned: adoption.learned }),
+    ...(adoption && { adopted: adoption.files, handedOver: adoption.entries }),
+    ...(adoption && { cold: adoption.cold, learned: adoption.learned }),
   };
 }
 

@@ -58,8 +58,12 @@ export interface LoadFacts {
   readonly variables: Readonly<Record<string, string | null>>;
   /** Files of the program itself. */
   readonly own: readonly string[];
-  /** From a standby with packages: how many files the program has taken over, and why it has loaded others itself. */
+  /**
+   * From a standby with packages: how many files the program has taken over, which of them it has asked for itself, and why
+   * it has loaded others itself.
+   */
   readonly adopted?: number | undefined;
+  readonly handedOver?: readonly string[] | undefined;
   readonly cold?: readonly string[] | undefined;
   readonly learned?: readonly string[] | undefined;
 }

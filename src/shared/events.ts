@@ -3,6 +3,7 @@
 import type { OptionKey } from '../config/options.ts';
 import type { Settings } from '../config/settings-types.ts';
 import type { OpenWork } from '../preload/protocol.ts';
+import type { LeftPackage } from './package-reasons.ts';
 
 /** Why a run was started. */
 export type Cause = 'start' | 'change' | 'crash' | 'exit' | 'manual' | 'settings';
@@ -150,8 +151,9 @@ export type DevwatchEvent =
    */
   | { readonly type: 'standby'; readonly pid: number; readonly packages?: number }
   /**
-   * The program has settled: it has taken over `adopted` files of packages that a standby had loaded ahead of time. `cold`:
-   * why it has loaded others itself; `excluded`: packages that it always loads itself, and why.
+   * The program has settled: it has taken over `adopted` files of packages that a standby had loaded ahead of time;
+   * `packages`: those of them that it asks for itself. `cold`: why it has loaded others itself; `excluded`: packages that
+   * it always loads itself, and why.
    */
   | ({ readonly type: 'packages'; readonly run: number } & PackagesReport)
   /** The folders to watch have been read for a second, and that is not done. */
@@ -256,8 +258,9 @@ export interface Remainder {
 
 export interface PackagesReport {
   readonly adopted: number;
+  readonly packages: readonly string[];
   readonly cold: readonly string[];
-  readonly excluded: readonly { readonly package: string; readonly why: string }[];
+  readonly excluded: readonly LeftPackage[];
 }
 
 export type EventType = DevwatchEvent['type'];

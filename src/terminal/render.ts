@@ -2,6 +2,7 @@
 
 import { type Change, type DevwatchEvent, describeOutcome, type EventOf, type Next } from '../shared/events.ts';
 import { formatTime } from '../shared/format.ts';
+import { linesByReason, shortList } from '../shared/package-reasons.ts';
 import { formatClock, formatCommand, formatCount, formatPath, formatRule, formatVerdict } from './format.ts';
 import { describeRemainder } from './slow-stop.ts';
 
@@ -169,15 +170,19 @@ const describeLoaded = (files = 0): string =>
   files === 0 ? '' : ` · ${formatCount(files, 'file')} of packages loaded`;
 
 /** Reasons that are shown; the others are counted. */
-const maxReasons = 5;
+const maxReasons = 4;
 
-function renderPackages({ adopted, cold, excluded }: EventOf<'packages'>): Line[] {
-  const reasons = [...excluded.map(({ package: name, why }) => `${name} ${why}`), ...cold];
-  const more = reasons.length > maxReasons ? [`${reasons.length - maxReasons} more`] : [];
-  const shown = [...reasons.slice(0, maxReasons), ...more];
-  const why = shown.length === 0 ? '' : ` · loaded by the program: ${shown.join('; ')}`;
-  if (adopted === 0 && why === '') return [];
-  return detail(`${formatCount(adopted, 'file')} of packages were ready${why}`);
+function renderPackages({ adopted, packages, cold, excluded }: EventOf<'packages'>): Line[] {
+  const reasons = [...cold, ...linesByReason(excluded)];
+  const more = reasons.length > maxReasons ? detail(`and for ${reasons.length - maxReasons} more reasons`) : [];
+  const names = packages.length === 0 ? '' : ` · ${shortList(packages)}`;
+  return [
+    ...(adopted === 0 && reasons.length === 0
+      ? []
+      : detail(`${formatCount(adopted, 'file')} of packages were ready${names}`)),
+    ...reasons.slice(0, maxReasons).flatMap((why) => detail(`loaded by the program · ${why}`)),
+    ...more,
+  ];
 }
 
 function renderStopping({ run, stage, grace }: EventOf<'stopping'>): Line[] {

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import net, { type AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
+import { auditFrom, storeAudit } from '../../src/process/standby/audits.ts';
 import { start } from '../support/app.ts';
 import { cli, runDevwatch } from '../support/devwatch.ts';
 import { createProject } from '../support/project.ts';
@@ -112,4 +113,23 @@ test.skipIf(!hasNamespaces)('names a limit on the watches of inotify', async () 
   expect(stdout).toMatch(/✗ limits +1 watches are needed, \d+ of 0 are in use: devwatch polls/);
   expect(stdout).toContain('→ sudo sysctl user.max_inotify_watches=524288');
   expect(status).toBe(1);
+});
+
+test('sums up which packages are loaded ahead of time, and why others are not', async () => {
+  await using project = createProject({ 'package.json': '{}', 'server.js': '' });
+  const env = { XDG_CACHE_HOME: project.at('cache') };
+  const entries = ['express', 'config'].map((name) => {
+    return {
+      file: project.at(`node_modules/${name}/index.js`),
+      parent: project.at('server.js'),
+      kind: 'require' as const,
+    };
+  });
+  const found = { ms: 1, files: [], hasEffects: false, touches: [], isIncurable: false, effects: [], variables: [] };
+  const reports = entries.map(({ file }) => {
+    return { ...found, file, blames: file.includes('config') ? [{ file, why: 'prints' }] : [] };
+  });
+  storeAudit(project.at('server.js'), env, auditFrom('x', entries, new Map(reports.entries()), []));
+  const { of } = await examine(project.path, ['server.js'], env);
+  expect(of('packages').map(({ text }) => text)).toEqual(['1 loaded ahead of time, 1 by the program · config: prints']);
 });

@@ -5,9 +5,11 @@ import path from 'node:path';
 import { parseProbe } from '../../config/probe-url.ts';
 import type { Settings } from '../../config/settings-types.ts';
 import { findPortHolders } from '../../process/sockets/port-holders.ts';
+import { auditsOf, leftIn, packageOf } from '../../process/standby/audits.ts';
 import { planParking, standbyObstacle } from '../../process/standby/parking-plan.ts';
 import type { RunPlan } from '../../run/command-plan.ts';
 import { parseListenAddress } from '../../shared/listen-address.ts';
+import { linesByReason } from '../../shared/package-reasons.ts';
 import { broken, type Finding, note, ok } from './finding.ts';
 
 /**
@@ -55,8 +57,18 @@ function packagesFinding({ command, env, loaded: { settings } }: RunPlan): Findi
   const { prewarm, standby } = settings;
   if (prewarm === false) return note(topic, 'not loaded ahead of time: "prewarm" is off', 'set "prewarm": true');
   if (!standby || planParking(command, env) === undefined) return note(topic, 'not loaded ahead of time: no standby');
-  const which = Array.isArray(prewarm) ? prewarm.join(', ') : 'those of node_modules that the last run has loaded';
-  return ok(topic, `loaded ahead of time: ${which}`);
+  const [stored] = command.script === undefined ? [] : auditsOf(path.dirname(command.script), command.script, env);
+  if (stored === undefined) {
+    const which = Array.isArray(prewarm) ? prewarm.join(', ') : 'those of node_modules that the last run has loaded';
+    return ok(topic, `loaded ahead of time: ${which}`);
+  }
+  const { audit } = stored;
+  const count = new Set(audit.entries.map(({ file }) => packageOf(file))).size;
+  const left = leftIn(audit);
+  const ready = count - new Set(left.map((one) => one.package)).size;
+  const text = `${ready} loaded ahead of time`;
+  if (left.length === 0) return ok(topic, text);
+  return ok(topic, `${text}, ${count - ready} by the program · ${linesByReason(left).join(' · ')}`);
 }
 
 function holdFinding({ command, loaded: { settings } }: RunPlan): Finding {

@@ -49,6 +49,8 @@ interface HiddenContext {
 /** The results, for devwatch. */
 interface Adoption {
   files: number;
+  /** Those of the files that the program asks for itself. */
+  readonly entries: string[];
   /** Reasons why files were loaded by the program itself. */
   readonly cold: string[];
   /** Names of properties that the program has changed before it asked for packages. */
@@ -58,7 +60,7 @@ interface Adoption {
 const maxReasons = 20;
 
 class HiddenPackages {
-  readonly adoption: Adoption = { files: 0, cold: [], learned: [] };
+  readonly adoption: Adoption = { files: 0, entries: [], cold: [], learned: [] };
   readonly #context: HiddenContext;
   /** The entries whose effects have been made again. */
   readonly #applied = new Set<EntryRecord>();
@@ -227,6 +229,7 @@ class HiddenPackages {
     if (!record.isLinked) this.#mark(module, false);
     cache(file, module);
     this.adoption.files += 1;
+    if (file === record.entry.file) this.adoption.entries.push(file);
   }
 
   /** Names a change that every package could have noticed. A known one is noticed only by files that mention it. */

@@ -179,7 +179,7 @@ export class ContainedProgram implements RunningProgram {
         return;
       case 'misfit':
         onMisfit(message);
-        listener.onEvent({ type: 'packages', adopted: 0, cold: [message.why], excluded: [] });
+        listener.onEvent({ type: 'packages', adopted: 0, packages: [], cold: [message.why], excluded: [] });
         listener.onEvent({ type: 'misfit' });
         // The process ends itself. It is being stopped by now, so that its end is no crash.
         child.answer(null);

@@ -10,6 +10,7 @@ import type { EntryReport, LoadFacts, PackageEntry } from '../../preload/protoco
 import { attempt } from '../../shared/errors.ts';
 import { readTrusted } from '../../shared/file-ownership.ts';
 import { exactStampOf } from '../../shared/file-stamp.ts';
+import type { LeftPackage } from '../../shared/package-reasons.ts';
 import { openCache } from '../../shared/user-folders.ts';
 
 /** An entry of the program, and what speaks against loading it ahead of time. */
@@ -38,8 +39,15 @@ export interface Audit {
   readonly learned?: readonly string[];
 }
 
+/** An audit in the cache folder. `script` is absolute. */
+export interface StoredAudit {
+  readonly script: string;
+  readonly nodeVersion: string;
+  readonly audit: Audit;
+}
+
 /** Increased when what is stored gets another meaning. */
-const format = 3;
+const format = 4;
 const maxBytes = 4 * 1024 * 1024;
 /** Audits of other programs that are kept. */
 const maxAudits = 30;
@@ -98,6 +106,10 @@ export function auditFrom(
 export const packageOf = (file: string): string =>
   /^.*[\\/]node_modules[\\/]((?:@[^\\/]+[\\/])?[^\\/]+)/.exec(file)?.[1]?.replaceAll('\\', '/') ?? file;
 
+/** Returns the packages that the program loads itself, and why. */
+export const leftIn = ({ entries }: Audit): readonly LeftPackage[] =>
+  entries.flatMap(({ file, why }) => (why === undefined ? [] : [{ package: packageOf(file), why }]));
+
 type Variables = Readonly<Record<string, string | null | undefined>>;
 
 const conditionsOf = (entries: readonly AuditedEntry[], variables: Variables): string =>
@@ -114,15 +126,40 @@ export const isCurrent = ({ stamps }: Audit): boolean =>
 /** Returns the latest audit of a program that is stored; undefined if there is none, or it cannot be trusted. */
 export function readAudit(script: string, env: NodeJS.ProcessEnv): Audit | undefined {
   const file = fileFor(script, env);
-  // The name of a flaw is no JSON.
-  return file === undefined ? undefined : attempt(() => parse(String(readTrusted(file, { forbidden: 0o022 }))));
+  return file === undefined ? undefined : readStored(file)?.audit;
+}
+
+/**
+ * Returns the stored audits of a project, the latest first: that of its script, or of all scripts below the folder where it
+ * has none. A command line may name a script that the settings do not know.
+ */
+export function auditsOf(folder: string, script: string | undefined, env: NodeJS.ProcessEnv): readonly StoredAudit[] {
+  const audits = openCache('packages', env);
+  const names = attempt(() => (audits === undefined ? [] : fs.readdirSync(audits))) ?? [];
+  const files = byAge(names.map((name) => path.join(audits ?? '', name)));
+  const all = files.flatMap((file) => readStored(file) ?? []).filter((one) => one.nodeVersion === process.version);
+  const own = all.filter((one) => one.script === script);
+  return own.length > 0 ? own : all.filter((one) => one.script.startsWith(folder + path.sep));
+}
+
+// The name of a flaw is no JSON.
+const readStored = (file: string): StoredAudit | undefined =>
+  attempt(() => parse(String(readTrusted(file, { forbidden: 0o022 }))));
+
+/** Returns the files that are still there, the latest first. */
+function byAge(files: readonly string[]): string[] {
+  const dated = files.flatMap((file) => {
+    const at = attempt(() => fs.statSync(file).mtimeMs);
+    return at === undefined ? [] : [{ file, at }];
+  });
+  return dated.sort((one, other) => other.at - one.at).map(({ file }) => file);
 }
 
 /** Stores an audit, and removes the oldest ones. */
 export function storeAudit(script: string, env: NodeJS.ProcessEnv, audit: Audit): void {
   const file = fileFor(script, env);
   if (file === undefined) return;
-  const text = JSON.stringify({ format, ...audit });
+  const text = JSON.stringify({ format, script, nodeVersion: process.version, ...audit });
   if (text.length > maxBytes) return;
   attempt(() => {
     const folder = path.dirname(file);
@@ -130,9 +167,8 @@ export function storeAudit(script: string, env: NodeJS.ProcessEnv, audit: Audit)
     fs.rmSync(next, { force: true });
     fs.writeFileSync(next, text, { flag: 'wx', mode: 0o600 });
     fs.renameSync(next, file);
-    const all = fs.readdirSync(folder).map((name) => path.join(folder, name));
-    const byAge = all.map((one) => ({ one, at: fs.statSync(one).mtimeMs })).sort((a, b) => b.at - a.at);
-    for (const { one } of byAge.slice(maxAudits)) fs.rmSync(one, { force: true });
+    const all = byAge(fs.readdirSync(folder).map((name) => path.join(folder, name)));
+    for (const one of all.slice(maxAudits)) fs.rmSync(one, { force: true });
   });
 }
 
@@ -142,13 +178,15 @@ function fileFor(script: string, env: NodeJS.ProcessEnv): string | undefined {
   return folder && path.join(folder, `${hash([script, process.version, process.arch])}.json`);
 }
 
-function parse(text: string): Audit | undefined {
-  const value = JSON.parse(text) as (Partial<Audit> & { readonly format?: number }) | null;
-  const { signature, entries, stamps, conditions, learned = [] } = value ?? {};
+function parse(text: string): StoredAudit | undefined {
+  type Stored = Partial<Audit> & Partial<StoredAudit> & { readonly format?: number };
+  const value = JSON.parse(text) as Stored | null;
+  const { script, nodeVersion, signature, entries, stamps, conditions, learned = [] } = value ?? {};
   if (value?.format !== format || typeof signature !== 'string' || !Array.isArray(entries)) return undefined;
   if (typeof stamps !== 'object' || stamps === null || !entries.every(isEntry)) return undefined;
   if (!Array.isArray(learned) || !learned.every((name) => typeof name === 'string')) return undefined;
-  return typeof conditions === 'string' ? { signature, entries, stamps, conditions, learned } : undefined;
+  if (typeof script !== 'string' || typeof nodeVersion !== 'string' || typeof conditions !== 'string') return undefined;
+  return { script, nodeVersion, audit: { signature, entries, stamps, conditions, learned } };
 }
 
 function isEntry(value: unknown): value is AuditedEntry {

@@ -18,6 +18,7 @@ import type { ProgramListener } from '../launch/program-interface.ts';
 import { stdinIsTerminal } from '../launch/tty.ts';
 import { cpuTimeOf, readProc } from '../tree/proc.ts';
 import { terminateTree } from '../tree/terminate.ts';
+import { packageOf } from './audits.ts';
 import { BootFiles } from './boot-files.ts';
 import type { Loading } from './loading.ts';
 import { hasMemoryFor as isMemoryLeftFor } from './memory.ts';
@@ -141,9 +142,10 @@ export class StandbyPool {
     return (facts) => {
       if (run !== this.#run || options.prewarm === false) return;
       this.#packages.onFacts(facts, run);
-      const { adopted = 0, cold = [] } = facts;
+      const { adopted = 0, handedOver = [], cold = [] } = facts;
+      const packages = [...new Set(handedOver.map(packageOf))];
       const { excluded } = this.#packages;
-      if (facts.entries.length > 0) listener.onEvent({ type: 'packages', adopted, cold, excluded });
+      if (facts.entries.length > 0) listener.onEvent({ type: 'packages', adopted, packages, cold, excluded });
     };
   }
 

@@ -7,7 +7,7 @@ const script = '/project/server.js';
 const fileOf = (name: string): string => `/project/node_modules/${name}/index.js`;
 
 /** Prints the explanation of a package of a program that uses express and config; returns its lines. */
-async function linesFor(name: string, isKnown = true): Promise<readonly string[]> {
+async function linesFor(name: string, isKnown = true, known: string | undefined = script): Promise<readonly string[]> {
   await using project = createProject();
   vi.stubEnv('XDG_CACHE_HOME', project.path);
   const lines: string[] = [];
@@ -25,7 +25,7 @@ async function linesFor(name: string, isKnown = true): Promise<readonly string[]
   const entries = reports.map(({ file }) => ({ file, parent: script, kind: 'require' as const }));
   const audit = auditFrom('x', entries, new Map(reports.entries()), [fileOf('config')]);
   if (isKnown) storeAudit(script, process.env, audit);
-  explainPackage(name, script, false);
+  explainPackage(name, '/project', known, false);
   return lines;
 }
 
@@ -46,6 +46,12 @@ describe('devwatch explain <package>', () => {
 
   test('tells why a package is loaded by the program itself', async () => {
     expect(await linesFor('config')).toEqual(['config', '  loaded by the program itself, because it prints']);
+  });
+
+  test('knows the script of an earlier command line, where the settings name none or another', async () => {
+    const [, line] = await linesFor('express');
+    expect((await linesFor('express', true, undefined))[1]).toBe(line);
+    expect((await linesFor('express', true, '/project/main.js'))[1]).toBe(line);
   });
 
   test('tells that nothing is known of a package', async () => {

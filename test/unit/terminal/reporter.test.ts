@@ -341,3 +341,18 @@ test.each([
   new Reporter({ ...options, stream: () => stream as unknown as NodeJS.WriteStream }).print('still stopping');
   expect(stream.read()?.toString() ?? '').toBe(text);
 });
+
+test('the packages that were ready are named with --verbose, and those that the program has loaded itself, by their reasons', () => {
+  const excluded = [...'abcdefg'].map((name) => ({ package: name, why: 'prints' }));
+  const event: DevwatchEvent = {
+    ...{ type: 'packages', run: 2, adopted: 1800, packages: ['express', 'cors'] },
+    ...{ cold: ['env has read A, which is different now'], excluded: [{ package: 'x', why: 'warns' }, ...excluded] },
+  };
+  expect(lines(event, 'verbose')).toEqual([
+    '1800 files of packages were ready · express, cors',
+    'loaded by the program · env has read A, which is different now',
+    'loaded by the program · a, b, c, d, e and 2 more: prints',
+    'loaded by the program · x: warns',
+  ]);
+  expect(lines(event)).toEqual([]);
+});
