@@ -27,6 +27,8 @@ export type {
   Next,
   Outcome,
   PortHolder,
+  ProgramError,
+  SourceLocation,
   StopReason,
   StopStage,
   Survivor,

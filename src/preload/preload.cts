@@ -12,7 +12,7 @@ import type { PackagePreloading } from './packages/packages.cts';
 import type { Parking } from './parking.cts';
 import type { LaunchOrders, PreloadMessage, Release } from './protocol.ts' with { 'resolution-mode': 'import' };
 import type { claimTerminal } from './tty.cts';
-import type { judge } from './uncaught.cts';
+import type { describe, judge } from './uncaught.cts';
 import type { warmUp as WarmUp } from './warm-up.cts';
 
 const { readFileSync, readSync, writeFileSync, writeSync } = require('node:fs') as typeof import('node:fs');
@@ -83,7 +83,8 @@ if (channel >= 0) {
   };
   process.on('uncaughtExceptionMonitor', (error: Partial<NodeJS.ErrnoException & { port: number }> | undefined) => {
     if (error?.code === 'EADDRINUSE' && error.port !== undefined) send({ type: 'address-in-use', port: error.port });
-    send({ type: 'uncaught', ...(require('./uncaught.cjs') as { judge: typeof judge }).judge(error) });
+    const uncaught = require('./uncaught.cjs') as { describe: typeof describe; judge: typeof judge };
+    send({ type: 'uncaught', ...uncaught.judge(error), thrown: uncaught.describe(error) });
   });
   const warmUp = (): void => {
     heldPorts?.warmUp();

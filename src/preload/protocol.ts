@@ -199,6 +199,17 @@ export interface UncaughtError {
   readonly isBrokenPipe?: boolean | undefined;
   /** Node itself cannot run the program's TypeScript. */
   readonly needsLoader?: boolean;
+  /** The error, and those that it names as its causes. */
+  readonly thrown?: readonly ThrownValue[] | undefined;
+}
+
+/** An error, or another value that was thrown. Long texts are cut. */
+export interface ThrownValue {
+  /** Empty if the value is not an error. */
+  readonly name: string;
+  /** A description of the value if it is not an error. */
+  readonly message: string;
+  readonly stack: string;
 }
 
 /** The work that keeps a program alive which has been asked to end, as far as Node shows it. */

@@ -1,9 +1,10 @@
 /**
  * Judges an uncaught error: whether another run would fail in the same way, and which module is missing. An error that
- * comes from the system or the network may pass, and so may one about which too little is known.
+ * comes from the system or the network may pass, and so may one about which too little is known. Also describes it, for
+ * the line that reports the crash.
  */
 
-import type { UncaughtError } from './protocol.ts' with { 'resolution-mode': 'import' };
+import type { ThrownValue, UncaughtError } from './protocol.ts' with { 'resolution-mode': 'import' };
 
 /** Properties in which errors keep the errors that caused them; all but the first two are customs of libraries. */
 const links = ['cause', 'errors', 'context', 'parent', 'original', 'originalError', 'reason', 'error', 'err', 'inner'];
@@ -118,6 +119,38 @@ function read(value: unknown, key: string): unknown {
 /** Returns a text or a number as a text; empty for anything else. */
 const textOf = (value: unknown): string => (typeof value === 'string' || typeof value === 'number' ? `${value}` : '');
 
-export type { judge };
+/** Errors that are described: the one that was thrown, and its nearest causes. */
+const maxDescribed = 6;
+/** In characters. */
+const maxMessageLength = 2000;
+const maxStackLength = 8000;
 
-module.exports = { judge };
+/** Describes the error and its causes. Runs no code of the program but getters, and functions that format stacks. */
+function describe(error: unknown): readonly ThrownValue[] {
+  const [first, ...causes] = chainOf(error).map(describeError).slice(0, maxDescribed);
+  const known = causes.filter((one) => one !== undefined);
+  return [first ?? { name: '', message: inspectOutside(error), stack: '' }, ...known];
+}
+
+function describeError(value: unknown): ThrownValue | undefined {
+  const stack = read(value, 'stack');
+  if (typeof stack !== 'string') return undefined;
+  const { name, message } = factsOf(value);
+  return { name, message: message.slice(0, maxMessageLength), stack: stack.slice(0, maxStackLength) };
+}
+
+/** Returns a value as text, without calling methods or getters of it. */
+function inspectOutside(value: unknown): string {
+  const { inspect } = require('node:util') as typeof import('node:util');
+  return inspect(value, {
+    customInspect: false,
+    showProxy: true,
+    depth: 0,
+    breakLength: Number.POSITIVE_INFINITY,
+    maxStringLength: maxMessageLength,
+  });
+}
+
+export type { describe, judge };
+
+module.exports = { describe, judge };

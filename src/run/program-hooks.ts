@@ -2,7 +2,7 @@
 
 import type { HookName, Settings } from '../config/settings-types.ts';
 import { runVariables } from '../process/launch/environment.ts';
-import type { DevwatchEvent } from '../shared/events.ts';
+import { type DevwatchEvent, describeError } from '../shared/events.ts';
 
 type HookCall = readonly [name: HookName, variables: Readonly<Record<string, string>>];
 
@@ -20,11 +20,16 @@ export function hookFor(event: DevwatchEvent, latestRun: number): HookCall | und
     }
     case 'crash':
     case 'exit': {
-      const { code, signal, reason, error = '' } = event.outcome;
+      const { code, signal, reason, error = '', uncaught } = event.outcome;
+      const { file, line, column } = uncaught?.location ?? {};
       const ending = {
         DEVWATCH_CODE: `${code ?? ''}`,
         DEVWATCH_SIGNAL: signal ?? '',
         DEVWATCH_REASON: reason ?? error,
+        ...(event.type === 'crash' && {
+          DEVWATCH_ERROR: uncaught === undefined ? '' : describeError(uncaught),
+          DEVWATCH_LOCATION: [file, line, column].filter((part) => part !== undefined).join(':'),
+        }),
       };
       return [event.type, { DEVWATCH_RUN: `${event.run}`, ...ending }];
     }

@@ -38,6 +38,27 @@ export interface Outcome {
    * that follows from nothing that it has printed.
    */
   readonly reason?: string;
+  /** The error that ended it, because the program did not catch it (Node). */
+  readonly uncaught?: ProgramError;
+}
+
+/** An error that a program did not catch. */
+export interface ProgramError {
+  /** `TypeError`; empty if the program threw something else than an error. */
+  readonly name: string;
+  /** The first line of its message, which may be cut; says what was thrown if that was no error. */
+  readonly message: string;
+  /** The first place in the project's own code, in the error's stack or in those of its causes. */
+  readonly location?: SourceLocation;
+  /** The stack as Node reports it, which may be cut; empty if what was thrown is no error. */
+  readonly stack: string;
+}
+
+/** A place in a file. `file` is absolute; `line` and `column` count from 1. */
+export interface SourceLocation {
+  readonly file: string;
+  readonly line?: number;
+  readonly column?: number;
 }
 
 /**
@@ -270,6 +291,9 @@ export type EventOf<Type extends EventType> = Extract<DevwatchEvent, { readonly 
 
 /** Receives every event. */
 export type Emit = (event: DevwatchEvent) => void;
+
+/** Describes an error in one line: its name and message. */
+export const describeError = ({ name, message }: ProgramError): string => [name, message].filter(Boolean).join(': ');
 
 /** A program without a readiness check counts as running once it has lived this long (pm2's `listen_timeout`). */
 export const assumedRunningAfterMs = 3000;

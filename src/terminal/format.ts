@@ -1,7 +1,7 @@
 /** Formats numbers and names for people. Pure. */
 
 import path from 'node:path';
-import type { Change, ServerAddress, Verdict } from '../shared/events.ts';
+import type { Change, ServerAddress, SourceLocation, Verdict } from '../shared/events.ts';
 
 /** Formats a count: `1 file`, `2 files`. */
 export const formatCount = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
@@ -11,6 +11,10 @@ export function formatPath(file: string, folder: string): string {
   const relative = path.relative(folder, file);
   return relative === '' || relative.length > file.length ? file : relative;
 }
+
+/** Formats a place in a file: `src/db.js:12:5`. */
+export const formatLocation = ({ file, line, column }: SourceLocation, folder: string): string =>
+  [formatPath(file, folder), line, column].filter((part) => part !== undefined).join(':');
 
 /** Formats the first changed file and the number of others: `src/a.js +2`. */
 export function formatChanges(changes: readonly Change[], folder: string): string {

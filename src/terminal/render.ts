@@ -1,9 +1,25 @@
 /** Renders events as lines for people. Pure: the condenser joins some of them, and the reporter prints them. */
 
-import { type Change, type DevwatchEvent, describeOutcome, type EventOf, type Next } from '../shared/events.ts';
+import {
+  type Change,
+  type DevwatchEvent,
+  describeError,
+  describeOutcome,
+  type EventOf,
+  type Next,
+  type SourceLocation,
+} from '../shared/events.ts';
 import { formatTime } from '../shared/format.ts';
 import { linesByReason, shortList } from '../shared/package-reasons.ts';
-import { formatClock, formatCommand, formatCount, formatPath, formatRule, formatVerdict } from './format.ts';
+import {
+  formatClock,
+  formatCommand,
+  formatCount,
+  formatLocation,
+  formatPath,
+  formatRule,
+  formatVerdict,
+} from './format.ts';
 import { describeRemainder } from './slow-stop.ts';
 
 export type Tone = 'plain' | 'good' | 'bad' | 'warning';
@@ -13,6 +29,8 @@ export interface Line {
   readonly text: string;
   readonly tone: Tone;
   readonly level: Level;
+  /** A part of the text that leads to a place in a file, where the terminal has links. */
+  readonly link?: { readonly text: string; readonly location: SourceLocation } | undefined;
 }
 
 export interface View {
@@ -88,7 +106,7 @@ export function render(event: DevwatchEvent, { folder, version, resumption = 'p 
         `${formatPath(event.path, folder)} saved, but only ${event.watched.join(' ')} restart · --ext +${event.extension}`,
       );
     case 'crash':
-      return line(`${describeEnd(event)} · ${formatNext(event.next)}`, 'bad');
+      return renderCrash(event, folder);
     case 'exit':
       return line(`exited cleanly · ${formatNext(event.next)}`, 'good');
     case 'standby':
@@ -149,9 +167,22 @@ function describeWaiting(changes: number): string {
   return changes === 1 ? '1 change waits' : `${changes} changes wait`;
 }
 
-/** Says how a program ended that did not end well. */
-export const describeEnd = ({ outcome, uptime }: EventOf<'crash'>): string =>
-  outcome.reason ?? outcome.error ?? `crashed (${describeOutcome(outcome)}) after ${formatTime(uptime)}`;
+/** Says how a program ended that did not end well, and where in the project's code. */
+export function describeEnd({ outcome, uptime }: EventOf<'crash'>, folder: string): string {
+  const { reason, error, uncaught, code } = outcome;
+  if (reason !== undefined || error !== undefined) return reason ?? error ?? '';
+  // An error that is not caught ends a program with code 1.
+  const how = uncaught !== undefined && code === 1 ? '' : ` (${describeOutcome(outcome)})`;
+  const place = uncaught?.location && formatLocation(uncaught.location, folder);
+  const what = uncaught && describeError(uncaught);
+  return [`crashed${how} after ${formatTime(uptime)}`, place, what].filter(Boolean).join(' · ');
+}
+
+function renderCrash(event: EventOf<'crash'>, folder: string): Line[] {
+  const location = event.outcome.uncaught?.location;
+  const link = location && { text: formatLocation(location, folder), location };
+  return line(`${describeEnd(event, folder)} · ${formatNext(event.next)}`, 'bad').map((one) => ({ ...one, link }));
+}
 
 function renderStart({ run, pid, cause, standby, gone, quiet, ms }: EventOf<'start'>): Line[] {
   const steps = [

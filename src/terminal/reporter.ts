@@ -9,6 +9,7 @@ import { require } from '../shared/require.ts';
 import { Condenser } from './condenser.ts';
 import { notification } from './desktop-notification.ts';
 import { foldFor } from './format.ts';
+import { hyperlink, locationUrl, supportsHyperlinks } from './hyperlink.ts';
 import { describeEnd, type Level, type Line, type Tone, type View } from './render.ts';
 
 /** The part that follows from a program's settings. */
@@ -121,7 +122,7 @@ export class Reporter {
 
   /** Prints a line for people; a JSON stream contains events only. */
   print(text: string): void {
-    if (this.#options.format === 'pretty') this.#printLine(text, 'plain');
+    if (this.#options.format === 'pretty') this.#printLine({ text, tone: 'plain' });
   }
 
   /** Applies changed settings. */
@@ -139,17 +140,20 @@ export class Reporter {
   }
 
   #printLines(lines: readonly Line[]): void {
-    for (const { level, text, tone } of lines) {
-      if (ranks[level] <= ranks[this.#options.level]) this.#printLine(text, tone);
-    }
+    for (const { level, ...line } of lines) if (ranks[level] <= ranks[this.#options.level]) this.#printLine(line);
   }
 
-  #printLine(text: string, tone: Tone): void {
-    const { app, color } = this.#options;
+  #printLine({ text, tone, link }: Omit<Line, 'level'>): void {
+    const { app, color, env } = this.#options;
     const paint = painterOf(color);
     const name = app === undefined ? '' : `${paintName(app, color)} `;
     const indent = `[devwatch] ${app === undefined ? '' : `${app.name} `}`.length;
-    const rows = foldFor(this.#output, printable(text), indent).map((row) => paint(row, tone));
+    const linked = link !== undefined && supportsHyperlinks(this.#output, color, env) ? printable(link.text) : '';
+    const withLink = (row: string): string =>
+      link === undefined || linked === ''
+        ? row
+        : row.replace(linked, () => hyperlink(linked, locationUrl(link.location, env)));
+    const rows = foldFor(this.#output, printable(text), indent).map((row) => paint(withLink(row), tone));
     this.#output.write(`${colors(color).dim('[devwatch]')} ${name}${rows.join(`\n${' '.repeat(indent)}`)}\n`);
   }
 
@@ -166,7 +170,7 @@ export class Reporter {
     const show = (body: string): void => void this.#output.write(notification(title, body, env));
     if (event.type === 'crash') {
       this.#hasCrashed = true;
-      show(describeEnd(event));
+      show(describeEnd(event, this.#options.folder));
     } else if (this.#hasCrashed && (event.type === 'ready' || event.type === 'exit')) {
       this.#hasCrashed = false;
       show(event.type === 'ready' ? 'the program is up again' : 'the program ended cleanly');

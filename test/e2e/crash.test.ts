@@ -30,7 +30,9 @@ test('a program that keeps crashing restarts with growing backoff, and after the
   const crashes = await crashesUntilGivenUp(app);
   expect(crashes.map(({ next }) => next)).toEqual([again(1, 250, 3), again(2, 500, 3), again(3, 1000, 3), gaveUp(3)]);
   expect(crashes.map(({ run }) => run)).toEqual([1, 2, 3, 4]);
-  expect(crashes.map(({ outcome }) => outcome)).toEqual(Array(4).fill({ code: 1, signal: null }));
+  const location = { file: project.at('crash.js'), line: 2, column: 21 };
+  const uncaught = { name: 'Error', message: 'crashed on purpose', location };
+  expect(crashes.map(({ outcome }) => outcome)).toMatchObject(Array(4).fill({ code: 1, signal: null, uncaught }));
 
   // Run 5 is the one that the change starts: there was no other.
   await app.event('watching');

@@ -60,7 +60,8 @@ const checks: Readonly<Record<PreloadMessage['type'], (fields: Readonly<Record<s
   'open-work': ({ work }) => isOpenWork(work),
   pong: ({ ping }) => isNumber(ping),
   'address-in-use': ({ port }) => isNumber(port),
-  uncaught: ({ fault, missing }) => faults.includes(fault) && (missing === undefined || isMissingModule(missing)),
+  uncaught: ({ fault, missing, thrown = [] }) =>
+    faults.includes(fault) && (missing === undefined || isMissingModule(missing)) && areThrown(thrown),
 };
 
 const faults: readonly unknown[] = [undefined, 'defect', 'uncaught-error'];
@@ -97,6 +98,10 @@ const isMissingModule = (value: unknown): boolean =>
   'request' in value &&
   isText(value.request) &&
   (!('from' in value) || isText(value.from));
+
+const areThrown = (values: unknown): boolean =>
+  Array.isArray(values) &&
+  values.map(fieldsOf).every(({ name, message, stack }) => [name, message, stack].every(isText));
 
 const isSocket = (value: unknown): boolean =>
   typeof value === 'object' &&

@@ -22,6 +22,7 @@ import type { Child, LaunchOptions } from './child.ts';
 import { faultOfCode } from './exit-codes.ts';
 import type { LauncherOptions } from './launcher.ts';
 import { forwardOutput, type OutputStreams } from './output.ts';
+import { describeProgramError } from './program-error.ts';
 import type { EndFacts, ProgramListener, RunningProgram } from './program-interface.ts';
 import { findUnreadStream } from './readers.ts';
 import { relayMessages } from './relay.ts';
@@ -278,7 +279,11 @@ export class ContainedProgram implements RunningProgram {
     // devwatch reads captured output to its end.
     const unread = isOtherwiseExplained || options.capturesOutput ? undefined : findUnread();
     const busy = facts.fault === 'shortage' ? { reason: `${options.command.file} is being written` } : {};
-    if (unread === undefined) listener.onEvent({ type: 'exit', outcome: { ...outcome, ...busy }, ...facts });
+    // An error that ends a program ends it by a code.
+    const isErrorsEnd = error !== undefined && outcome.signal === null;
+    const uncaught = isErrorsEnd ? describeProgramError(error, options.folder) : undefined;
+    const known = { ...outcome, ...busy, ...(uncaught && { uncaught }) };
+    if (unread === undefined) listener.onEvent({ type: 'exit', outcome: known, ...facts });
     else {
       const reason = `the reader of ${unread} has ended, and so has the program (${describeOutcome(outcome)})`;
       listener.onEvent({ type: 'exit', outcome: { ...outcome, reason }, fault: 'unread-output' });

@@ -1,10 +1,13 @@
 /** The judgement of uncaught errors, whose shapes are those of Node and of well-known packages. */
 
 import { describe, expect, test } from 'vitest';
-import type { UncaughtError } from '../../../src/preload/protocol.ts';
+import type { ThrownValue, UncaughtError } from '../../../src/preload/protocol.ts';
 import { loadPreload } from './load.ts';
 
-const { judge } = loadPreload('uncaught.cts') as { judge: (error: unknown) => UncaughtError };
+const { describe: describeThrown, judge } = loadPreload('uncaught.cts') as {
+  describe: (error: unknown) => readonly ThrownValue[];
+  judge: (error: unknown) => UncaughtError;
+};
 
 const make = (message: string, fields: object = {}): Error => Object.assign(new Error(message), fields);
 const named = (name: string, message: string, fields: object = {}): Error => make(message, { name, ...fields });
@@ -125,5 +128,38 @@ describe('the missing module is', () => {
     ['Your application tried to access left-pad', { code: 'MODULE_NOT_FOUND' }, undefined],
   ])('that of %j', (message, fields, missing) => {
     expect(judge(make(message, fields)).missing).toEqual(missing);
+  });
+});
+
+describe('a thrown value is described', () => {
+  const textOf = (value: unknown): readonly string[] =>
+    describeThrown(value).map(({ name, message }) => [name, message].join(': '));
+
+  test('with the errors that caused it', () => {
+    const inner = new TypeError('inner');
+    const error = new AggregateError([new Error('first', { cause: inner }), 'text'], 'all');
+    expect(textOf(error)).toEqual(['AggregateError: all', 'Error: first', 'TypeError: inner']);
+    expect(describeThrown(inner)).toEqual([{ name: 'TypeError', message: 'inner', stack: inner.stack }]);
+    expect(textOf(cyclic)).toEqual(['TypeError: x is undefined']);
+  });
+
+  test('if it is no error, without running its code', () => {
+    const value = {
+      get secret() {
+        throw new Error('a getter was called');
+      },
+      toString() {
+        throw new Error('a method was called');
+      },
+    };
+    expect(textOf('text')).toEqual([": 'text'"]);
+    expect(textOf(undefined)).toEqual([': undefined']);
+    expect(textOf(value)).toEqual([': { secret: [Getter], toString: [Function: toString] }']);
+    expect(describeThrown(hostile)).toHaveLength(1);
+  });
+
+  test('with its beginning if it is long', () => {
+    const [only] = describeThrown(new Error('x'.repeat(100_000)));
+    expect([only?.message.length, only?.stack.length]).toEqual([2000, 8000]);
   });
 });

@@ -30,7 +30,20 @@ test.each<[DevwatchEvent, string | undefined, object]>([
   [
     { type: 'crash', ...own, outcome: { code: null, signal: null, error: 'cannot be started' } },
     'crash',
-    { DEVWATCH_REASON: 'cannot be started' },
+    { DEVWATCH_REASON: 'cannot be started', DEVWATCH_ERROR: '', DEVWATCH_LOCATION: '' },
+  ],
+  [
+    {
+      type: 'crash',
+      ...own,
+      outcome: {
+        code: 1,
+        signal: null,
+        uncaught: { name: 'Error', message: 'x', location: { file: '/project/a.js', line: 1, column: 2 }, stack: '' },
+      },
+    },
+    'crash',
+    { DEVWATCH_ERROR: 'Error: x', DEVWATCH_LOCATION: '/project/a.js:1:2' },
   ],
   [{ type: 'gone', run: 1, survivors: [], ms: 5 }, undefined, {}],
 ])('the event %j calls the hook %s', (event, name, variables) => {

@@ -9,6 +9,13 @@ import { parseShortcut, shortcutHelp } from '../../../src/terminal/shortcuts.ts'
 
 const view = { folder: '/project', version: '1.2.3' };
 
+const uncaught = {
+  name: 'TypeError',
+  message: "Cannot read 'x'",
+  location: { file: '/project/src/db.js', line: 12, column: 5 },
+  stack: '',
+} as const;
+
 /** Returns the lines that are printed at a level. */
 function lines(event: DevwatchEvent, level: 'quiet' | 'normal' | 'verbose' = 'normal'): string[] {
   const ranks = { quiet: 0, normal: 1, verbose: 2 };
@@ -57,6 +64,7 @@ test.each([
 describe('the reporter', () => {
   const outcome = { code: 1, signal: null } as const;
   const restart = { kind: 'restart', delay: 250, attempt: 1, limit: 5 } as const;
+  const elsewhere = { name: 'Error', message: 'connect ECONNREFUSED', stack: '' } as const;
 
   test('prints the program, the watched patterns and the number of files at the start', () => {
     const event = {
@@ -123,6 +131,14 @@ describe('the reporter', () => {
         next: { kind: 'wait', for: 'change', gaveUp: false },
       },
       'cannot be started: x is missing · waiting for a change',
+    ],
+    [
+      { run: 1, outcome: { ...outcome, uncaught }, uptime: 85, next: restart },
+      "crashed after 85 ms · src/db.js:12:5 · TypeError: Cannot read 'x' · restart 1 of 5 in 250 ms",
+    ],
+    [
+      { run: 1, outcome: { ...outcome, code: 7, uncaught: elsewhere }, uptime: 85, next: restart },
+      'crashed (exit 7) after 85 ms · Error: connect ECONNREFUSED · restart 1 of 5 in 250 ms',
     ],
     [
       { run: 1, outcome, uptime: 10, next: { kind: 'wait', for: 'request', gaveUp: false } },
@@ -323,6 +339,32 @@ test.each([
   });
   reporter.report({ type: 'wait', reason: 'after', programs: ['database', 'cache'] });
   expect(written).toEqual([`${rows.join('\n')}\n`]);
+});
+
+describe('the place of a crash', () => {
+  const link = '\u001b]8;;file:///project/src/db.js#12\u001b\\src/db.js:12:5\u001b]8;;\u001b\\';
+  function report(isTTY: boolean, env: NodeJS.ProcessEnv, columns = 200): string {
+    const written: string[] = [];
+    const stream = { isTTY, columns, write: (text: string) => written.push(text), on() {} };
+    const reporter = new Reporter({ ...view, ...plain, format: 'pretty', env, stream: () => stream });
+    const next = { kind: 'wait', for: 'change', gaveUp: false } as const;
+    reporter.report({ type: 'crash', run: 1, outcome: { code: 1, signal: null, uncaught }, uptime: 85, next });
+    return written.join('');
+  }
+
+  test('is a link in a terminal that has them, and plain text in a pipe', () => {
+    const text = (place: string): string =>
+      `[devwatch] crashed after 85 ms · ${place} · TypeError: Cannot read 'x' · waiting for a change\n`;
+    expect(report(true, { FORCE_HYPERLINK: '1' })).toBe(text(link));
+    expect(report(true, {})).toBe(text('src/db.js:12:5'));
+    expect(report(false, { FORCE_HYPERLINK: '1' })).toBe(text('src/db.js:12:5'));
+  });
+
+  test('is a link in a folded line, whose width it does not change', () => {
+    expect(report(true, { FORCE_HYPERLINK: '1' }, 40)).toBe(
+      `[devwatch] crashed after 85 ms\n           · ${link}\n           · TypeError: Cannot read 'x'\n           · waiting for a change\n`,
+    );
+  });
 });
 
 test('paintName gives neighbours different colours', () => {

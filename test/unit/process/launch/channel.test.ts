@@ -25,6 +25,8 @@ test('a channel passes on valid messages and ignores everything else', () => {
     '{"type":"uncaught","fault":"other"}',
     '{"type":"uncaught","missing":{"from":"/project/a.js"}}',
     '{"type":"uncaught","missing":{"request":"./b"}}',
+    '{"type":"uncaught","thrown":[{"name":"Error","message":"x"}]}',
+    '{"type":"uncaught","thrown":[{"name":"Error","message":"x","stack":"Error: x"}]}',
   ];
   const text = `${lines.join('\n')}\n`;
   stream.emit('data', text.slice(0, 30));
@@ -35,5 +37,6 @@ test('a channel passes on valid messages and ignores everything else', () => {
     { type: 'listens', id: '1', key: '-1 /run/app.sock -1 0', path: '/run/app.sock' },
     { type: 'holds', socket: { id: '1', key: '6 :: 80 0', slot: 0 } },
     { type: 'uncaught', missing: { request: './b' } },
+    { type: 'uncaught', thrown: [{ name: 'Error', message: 'x', stack: 'Error: x' }] },
   ]);
 });

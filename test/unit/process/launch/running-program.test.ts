@@ -270,6 +270,20 @@ describe('the fault of a run that has ended', () => {
     expect(faultOf(world)).toBe(fault);
   });
 
+  test('names the error that has ended a Node program, unless a signal has', () => {
+    const thrown = [{ name: 'Error', message: 'x', stack: 'Error: x' }];
+    const ends = (code: number | null, signal: NodeJS.Signals | null) => {
+      const world = run();
+      world.child.report({ type: 'uncaught', thrown });
+      world.child.exit(code, signal);
+      world.clock.advance(0);
+      return world.events;
+    };
+    const outcome = { code: 7, signal: null, uncaught: thrown[0] };
+    expect(ends(7, null)).toMatchObject([{ type: 'exit', outcome }]);
+    expect(ends(null, 'SIGKILL')).toEqual([{ type: 'exit', outcome: { code: null, signal: 'SIGKILL' } }]);
+  });
+
   test('of a program whose output has no reader', () => {
     const unread = run({}, { findUnread: () => 'stdout' });
     unread.child.exit(1);
