@@ -44,9 +44,9 @@ function escaped(text: string): string {
   return text.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
 }
 
-/** Matches values: a version, a number with its unit, a path, a command, an address. */
+/** Matches values: a version, a number with its unit, a path, a command, an address, an error of the program. */
 const value =
-  /^(?:v?\d+\.\d+\.\d+|[\d.,]+(?: [a-z]+)?|(?:[\w@-]*[./][\w./*@:-]*)(?: \+\d+)?(?: \(deleted\))?|(?:node|npm|tsx|python3?|go|php) .+|https?:.+)$/;
+  /^(?:v?\d+\.\d+\.\d+|[\d.,]+(?: [a-z]+)?|(?:[\w@-]*[./][\w./*@:-]*)(?: \+\d+)?(?: \(deleted\))?|(?:node|npm|tsx|python3?|go|php) .+|https?:.+|[A-Z]\w*Error: .+)$/;
 
 /** Matches the place of a mistake, before the text: `.watchrc:3:3: `. */
 const place = /^[\w./-]+:\d+:\d+: /;
