@@ -2,18 +2,19 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
-import type { LoadedSettings } from '../config/load.ts';
+import type { CommandLine } from '../config/argv.ts';
 import type { Command } from '../process/launch/command.ts';
 import { typescript } from '../process/launch/tools.ts';
-import { commandOf, isReadByDevwatchAlone, type ProgramRequest } from '../run/command-plan.ts';
-import { howToWatch, planWatch } from '../run/watch-plan.ts';
+import { commandOf, isReadByDevwatchAlone } from '../run/command-plan.ts';
+import { planWatch } from '../run/watch-plan.ts';
 import { attempt, UsageError } from '../shared/errors.ts';
 import type { Verdict } from '../shared/events.ts';
 import { workingFolder } from '../shared/working-folder.ts';
 import { formatPath, formatVerdict } from '../terminal/format.ts';
 import { explainPackage, isPackageName } from './explain-package.ts';
+import { remedyFor } from './explain-remedy.ts';
+import { type ProgramInForce, programsInForceOrNamed } from './in-force.ts';
 import { fail, print, printJson } from './print.ts';
-import { programsOf } from './select-programs.ts';
 import type { Invocation } from './subcommands.ts';
 import { openWatched, type Watched } from './watched.ts';
 
@@ -21,21 +22,28 @@ import { openWatched, type Watched } from './watched.ts';
 interface Explanation {
   /** Name of the program, if there are several. */
   readonly app?: string | undefined;
+  /** The devwatch that runs the program, if one does. */
+  readonly pid?: number;
   readonly path: string;
   /** The path does not exist now: the answer is about a file that would be created. */
   readonly isMissing?: true;
   readonly verdict: Verdict;
+  /** It counts because the program has loaded it. */
+  readonly isLoaded?: true;
   readonly effect: 'restart' | 'settings' | 'none';
   /** The name under which devwatch watches the file, if it is another one: a link leads to it. */
   readonly watchedAs?: string;
   /** The outermost of its folders that is not watched; undefined if all are. */
   readonly pruned: string | undefined;
   readonly backend: Watched['backend'];
+  /** The option that would change the effect. */
+  readonly remedy?: string;
 }
 
 /**
  * Prints for each path why a change of it restarts the program, or why it does not; with several programs, for each of
- * them. The answer for a folder is about a file in it with a watched extension.
+ * them. The programs are those that a devwatch runs here, with what is in force there; without any, or if the command line
+ * says what to run, those that would run. The answer for a folder is about a file in it with a watched extension.
  *
  * @throws UsageError without a path
  */
@@ -46,42 +54,81 @@ export async function execute({ line, operands }: Invocation): Promise<void> {
     if (!warned.has(message)) fail(message);
     warned.add(message);
   };
-  for (const program of programsOf(line, true)) {
-    const { loaded, app } = program;
-    const plan = await planWatch(loaded, commandOrAny(program));
-    await using watched = await openWatched(plan, warn);
+  const programs = programsInForceOrNamed(line, true);
+  const isJson = isJsonWanted(line, programs[0]);
+  const label = labelsOf(programs);
+  if (!isJson) for (const message of sourcesOf(programs)) fail(message);
+  for (const program of programs) {
+    const { loaded, app, running } = program;
+    const command = commandOrAny(program);
+    await using watched = await openWatched(await planWatch(loaded, command, warn, running?.written), warn);
     for (const given of operands) {
       if (isPackageName(given, loaded.folder)) {
-        explainPackage(given, loaded.folder, commandOrAny(program).script, loaded.settings.logFormat === 'json');
+        explainPackage(given, loaded.folder, command.script, isJson);
         continue;
       }
-      const explanation = { app, ...explain(path.resolve(workingFolder(), given), watched, loaded) };
-      if (loaded.settings.logFormat === 'json') printJson(explanation);
-      else print(...formatExplanation(given, explanation, remedyFor(explanation, loaded)));
+      const known = explain(path.resolve(workingFolder(), given), watched, program);
+      if (isJson) printJson({ app, ...(running && { pid: running.pid }), ...known });
+      else print(...formatExplanation(`${label(program)}${given}`, known));
     }
   }
 }
 
-function explain(file: string, watched: Watched, loaded: LoadedSettings): Explanation {
+/** The format of a running devwatch's own lines is not that of this command, if only a flag has set it there. */
+function isJsonWanted({ flags }: CommandLine, { loaded: { settings, origins } }: ProgramInForce): boolean {
+  const isOfFile = origins.get('logFormat')?.[0]?.startsWith('--') === false;
+  return (flags.get('logFormat') ?? (isOfFile ? settings.logFormat : 'pretty')) === 'json';
+}
+
+/** Returns a function that names a program where there are several. */
+function labelsOf(programs: readonly ProgramInForce[]): (program: ProgramInForce) => string {
+  if (programs.length === 1) return ({ app }) => (app === undefined ? '' : `${app}: `);
+  const isOneDevwatch = new Set(programs.map(({ running }) => running?.pid)).size === 1;
+  return ({ app, running }) => `${(isOneDevwatch ? app : undefined) ?? running?.description ?? app}: `;
+}
+
+/** Returns messages about the programs that the answers are about. */
+function sourcesOf(programs: readonly ProgramInForce[]): string[] {
+  const descriptions = programs.flatMap(({ running }) => running?.description ?? []);
+  if (descriptions.length > 0) return [`the answer is for what runs here: ${descriptions.join(' · ')}`];
+  return programs.every(namesProgram)
+    ? []
+    : ['no program is named here; the answer is for a Node program · devwatch explain <path> -- <script>'];
+}
+
+function explain(
+  file: string,
+  watched: Watched,
+  { loaded, running }: ProgramInForce,
+): Omit<Explanation, 'app' | 'pid'> {
   const { filter, backend } = watched;
   const stats = attempt(() => fs.statSync(file));
   const example = stats?.isDirectory() ? path.join(file, `any.${filter.extensions?.[0] ?? 'js'}`) : file;
   const verdict = filter.explain(example);
   const name = stats?.isFile() ? watched.nameOf(file) : verdict.watched && watched.reaches(file) ? file : undefined;
+  const isLoaded = name === undefined && running?.loads.includes(attempt(() => fs.realpathSync(file)) ?? file) === true;
   const counts = isReadByDevwatchAlone(file, loaded) ? 'settings' : 'restart';
+  const effect = name === undefined && !isLoaded ? 'none' : counts;
+  const pruned = effect === 'none' ? prunedAt(file, filter) : undefined;
+  const isHidden = effect === 'none' && verdict.watched;
+  const remedy = remedyFor({ path: name ?? file, verdict, restarts: effect === 'restart', isHidden, pruned }, loaded);
   return {
-    ...{ path: file, verdict, effect: name === undefined ? 'none' : counts },
+    ...{ path: file, verdict, effect },
     ...(stats === undefined && { isMissing: true }),
+    ...(isLoaded && { isLoaded: true }),
     ...(name !== undefined && name !== file && { watchedAs: name }),
-    ...{ pruned: name === undefined ? prunedAt(file, filter) : undefined, backend },
+    ...{ pruned, backend },
+    ...(remedy !== undefined && { remedy }),
   };
 }
 
 /** Returns the command; without one, the extensions of a Node program count. */
-function commandOrAny(request: ProgramRequest): Pick<Command, 'script' | 'extensions' | 'envFiles'> {
-  const { script, exec } = request.loaded.settings;
-  const isNamed = script !== undefined || exec !== undefined || request.program.length > 0;
-  return isNamed ? commandOf(request) : { script: undefined, extensions: typescript, envFiles: [] };
+const commandOrAny = (program: ProgramInForce): Pick<Command, 'script' | 'extensions' | 'envFiles'> =>
+  namesProgram(program) ? commandOf(program) : { script: undefined, extensions: typescript, envFiles: [] };
+
+function namesProgram({ loaded: { settings }, program, running }: ProgramInForce): boolean {
+  const { script, exec } = settings;
+  return running !== undefined || script !== undefined || exec !== undefined || program.length > 0;
 }
 
 function prunedAt(file: string, filter: { roots: readonly string[]; mayContain(folder: string): boolean }) {
@@ -99,37 +146,22 @@ const effects: Readonly<Record<Explanation['effect'], string>> = {
   none: 'is ignored',
 };
 
-function formatExplanation(given: string, explanation: Explanation, remedy: string): string[] {
-  const { app, isMissing, verdict, effect, watchedAs, pruned, backend } = explanation;
+function formatExplanation(subject: string, explanation: Explanation): string[] {
+  const { isMissing, effect, watchedAs, pruned, backend, remedy } = explanation;
   const shown = (file: string): string => formatPath(file, workingFolder());
-  const whose = app === undefined ? '' : `${app}: `;
-  const lines = [`${whose}${given}${isMissing ? ' does not exist' : ''}`];
-  const isReached = effect !== 'none' || !verdict.watched;
-  const reason = isReached
-    ? formatVerdict(verdict, workingFolder())
-    : 'it is behind a link that is not followed, or cannot be read';
-  if (watchedAs === undefined) lines.push(`  ${effects[effect]} · ${reason}${remedy}`);
-  else lines.push(`  ${effects[effect]} · a link leads to it: ${shown(watchedAs)}`);
+  const reason = watchedAs === undefined ? reasonOf(explanation) : `a link leads to it: ${shown(watchedAs)}`;
+  const lines = [
+    `${subject}${isMissing ? ' does not exist' : ''}`,
+    `  ${effects[effect]} · ${reason}${remedy === undefined ? '' : ` · ${remedy}`}`,
+  ];
   if (effect !== 'none') lines.push(`  watched by ${backend}`);
   else if (pruned !== undefined) lines.push(`  ${shown(pruned)} is not watched`);
   return lines;
 }
 
-/** Returns the list of patterns with which the file would count, as flags or as the key of the settings file. */
-function remedyFor({ path: file, verdict, pruned }: Explanation, loaded: LoadedSettings) {
-  const { settings, folder } = loaded;
-  const extension = path.extname(file);
-  let added = '';
-  if (verdict.watched || file.includes(`${path.sep}node_modules${path.sep}`)) return '';
-  if (verdict.reason === 'ignored-by-default') added = path.relative(folder, pruned ?? file);
-  if (verdict.reason === 'other-checkout') {
-    const [above = ''] = file.split(`${path.sep}${verdict.pattern}`);
-    added = path.relative(folder, path.join(above, verdict.pattern));
-  }
-  if (verdict.reason === 'extension' && extension !== '') {
-    // A pattern without a slash matches in every folder.
-    const within = settings.watch.find((pattern) => file.startsWith(path.resolve(folder, pattern) + path.sep)) ?? '.';
-    added = path.resolve(folder, within) === folder ? `*${extension}` : path.join(within, '**', `*${extension}`);
-  }
-  return added === '' ? '' : ` · ${howToWatch(added, loaded)} adds it`;
+function reasonOf({ verdict, effect, isLoaded, remedy }: Explanation): string {
+  if (isLoaded) return 'the program has loaded it (deps)';
+  if (verdict.watched && effect === 'none') return 'it is behind a link that is not followed, or cannot be read';
+  const isOwn = !verdict.watched && verdict.reason === 'ignored' && remedy === undefined;
+  return isOwn ? 'devwatch itself writes it' : formatVerdict(verdict, workingFolder());
 }

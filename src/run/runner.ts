@@ -20,12 +20,16 @@ import { messageOf } from '../shared/errors.ts';
 import type { Change, DevwatchEvent, Emit, EventOf, EventType, StopReason } from '../shared/events.ts';
 import type { RunRequest } from './command-plan.ts';
 import { Program } from './program.ts';
+import { ProgramRecorder } from './program-record.ts';
 import { type Reread, SettingsReloader } from './settings-reloader.ts';
 
 /** Signals without a meaning for devwatch, which it passes on to the program. */
 export const forwardedSignals: readonly NodeJS.Signals[] = (
   ['SIGUSR1', 'SIGUSR2', 'SIGALRM', 'SIGIO', 'SIGPWR'] as const
 ).filter((signal) => signal in constants.signals);
+
+/** After these events, something else is in force. */
+const recordedEvents: ReadonlySet<EventType> = new Set(['watching', 'watchingLoads', 'settings']);
 
 export interface RunnerOptions extends RunRequest {
   /** Receives every event, before the listeners of the event emitter do. */
@@ -48,6 +52,9 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
   readonly #settings: SettingsReloader | undefined;
   readonly #started: Deferred<void> = createDeferred();
   readonly #ended: Deferred<StopReason> = createDeferred();
+  readonly #recorder = new ProgramRecorder();
+  /** The files that count because the program has loaded them. */
+  #loads: readonly string[] = [];
   #hasEnded = false;
   /** Calls for the end, when no process of the program is alive. */
   readonly #cleanups: (() => void)[] = [];
@@ -166,6 +173,12 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
     if (isNode) guard();
     void this.#openLiveReload(settings.liveReload);
     await watching;
+    this.#record();
+  }
+
+  /** Notes what is in force, for `devwatch explain` and others. */
+  #record(): void {
+    if (!this.#hasEnded) this.#recorder.write({ app: this.#options.app, loads: this.#loads, plan: this.program.plan });
   }
 
   /** Pages reload after each run that is up, and when files change that only pages load. */
@@ -189,6 +202,7 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
 
   #onEnd(reason: StopReason): void {
     this.#hasEnded = true;
+    this.#recorder.close();
     this.#settings?.close();
     for (const cleanUp of this.#cleanups) cleanUp();
     this.#emitEvent({ type: 'end', reason });
@@ -196,6 +210,8 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
   }
 
   #emitEvent(event: DevwatchEvent): void {
+    if (event.type === 'watchingLoads') this.#loads = event.files;
+    if (recordedEvents.has(event.type)) this.#record();
     this.#options.onEvent?.(event);
     (this.emit as (type: EventType, event: DevwatchEvent) => boolean).call(this, event.type, event);
   }

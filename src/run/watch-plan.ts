@@ -26,18 +26,19 @@ import { type ImportTarget, importTargets, isTypeScript, tsconfigFiles } from '.
 /** Names that dotenv, and those who follow it, give to such files. */
 const dotenvNames = ['', '.local', '.development', '.development.local'].map((suffix) => `.env${suffix}`);
 
-/** Returns what to watch. Reads linked packages and git's ignore rules from disk. */
+/** Returns what to watch. Reads linked packages and git's ignore rules from disk. `written`: files that devwatch writes. */
 export async function planWatch(
   loaded: LoadedSettings,
   command: Pick<Command, 'script' | 'extensions' | 'envFiles'>,
   onWarning: (message: string) => void = () => {},
+  written: readonly string[] = writtenFiles(loaded.settings),
 ): Promise<WatchPlan> {
   const { settings, bases, folder } = loaded;
   const { watch, watcher, poll, pollInterval, follow, skipUnchanged, verbose: reportIgnored } = settings;
   const own = extensionsOf(settings.ext, command.extensions);
   const extensions = settings.liveReload === false ? own : [...new Set([...own, ...pageExtensions])];
   const git = settings.gitignore ? await import('../watch/gitignore.ts') : undefined;
-  const ignore = { patterns: [...writtenFiles(settings).map(toPosix), ...settings.ignore], base: bases.ignore };
+  const ignore = { patterns: [...written.map(toPosix), ...settings.ignore], base: bases.ignore };
   const linked =
     follow && watch.some(isWholeFolder)
       ? linkedPackages(packageOf(command.script, folder))
@@ -76,7 +77,7 @@ function extensionsOf(chosen: Settings['ext'], own: readonly string[]): readonly
   return chosen.some(isAddition) ? [...new Set([...own, ...chosen.map((one) => one.replace(/^\+/, ''))])] : chosen;
 }
 
-const isAddition = (extension: string): boolean => extension.startsWith('+');
+export const isAddition = (extension: string): boolean => extension.startsWith('+');
 
 /** Returns the files of variables beside package.json that the program itself reads, by one of these packages. */
 function dotenvFiles(folder: string): string[] {
@@ -160,10 +161,16 @@ const clonesLeftOut = (filter: Filter): string[] =>
   [...(filter.otherCheckouts?.clones ?? [])].filter((clone) => !filter.mayContain(path.join(clone, 'x')));
 
 /** Returns the flags, or the key of the settings file, that watch a further path. */
-export function howToWatch(added: string, { settings, file }: LoadedSettings): string {
-  const watch = [...settings.watch, added];
-  if (file !== undefined) return `"watch": ${JSON.stringify(watch).replaceAll(',', ', ')}`;
-  return watch.map((pattern) => `--watch ${/^[\w./-]+$/.test(pattern) ? pattern : `'${pattern}'`}`).join(' ');
+export const howToWatch = (added: string, loaded: LoadedSettings): string =>
+  howToSet('watch', [...loaded.settings.watch, added], loaded);
+
+/** Returns the flags, or the key of the settings file, that set a list. A flag stays one, because it wins over the file. */
+export function howToSet(key: 'watch' | 'ignore' | 'ext', list: readonly string[], loaded: LoadedSettings): string {
+  const { file, origins } = loaded;
+  const isFlag = origins.get(key)?.[0]?.startsWith('--') ?? file === undefined;
+  if (!isFlag) return `"${key}": ${JSON.stringify(list).replaceAll(',', ', ')}`;
+  const words = key === 'ext' ? [list.join()] : list;
+  return words.map((word) => `--${key} ${/^[\w./+,-]+$/.test(word) ? word : `'${word}'`}`).join(' ');
 }
 
 /** Returns a message if no source is watched, although there are files. */

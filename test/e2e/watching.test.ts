@@ -362,20 +362,20 @@ describe('devwatch explain', () => {
     const { code, stdout } = await runDevwatch(['explain', ...paths], { cwd: project.path });
     expect(code).toBe(0);
     expect(stdout.replaceAll(project.path, 'PROJECT')).toBe(`server.js
-  restarts the program · watch .
+  restarts the program · watch . · "ignore": ["*.test.js", "server.js"] leaves it out
   watched by inotify
 src
-  restarts the program · watch .
+  restarts the program · watch . · "ignore": ["*.test.js", "src"] leaves it out
   watched by inotify
 src/a.test.js
-  is ignored · ignore *.test.js
+  is ignored · ignore *.test.js · without *.test.js in "ignore" of .watchrc it counts
 notes.txt
-  is ignored · its extension is not watched · "watch": [".", "*.txt"] adds it
+  is ignored · its extension is not watched · "ext": ["+txt"] adds it
 node_modules/x/y.js does not exist
-  is ignored · node_modules/ is ignored by default
+  is ignored · node_modules/ is ignored by default · "watch": [".", "node_modules/x"] adds it
   node_modules is not watched
 ../far.js does not exist
-  is ignored · no pattern matches it
+  is ignored · no pattern matches it · "watch": [".", "../far.js"] adds it
 .watchrc
   is read again as settings · watch .watchrc
   watched by inotify
@@ -387,14 +387,14 @@ node_modules/x/y.js does not exist
     fs.symlinkSync('../build/gen', project.at('src/gen'));
     const explain = async (...words: string[]) => (await runDevwatch(words, { cwd: project.path })).stdout;
     expect(await explain('explain', 'src/gen/a.js', 'build/gen/a.js')).toBe(`src/gen/a.js
-  restarts the program · watch .
+  restarts the program · watch . · --ignore src/gen/a.js leaves it out
   watched by inotify
 build/gen/a.js
-  restarts the program · a link leads to it: src/gen/a.js
+  restarts the program · a link leads to it: src/gen/a.js · --ignore src/gen/a.js leaves it out
   watched by inotify
 `);
     expect(await explain('--no-follow', 'explain', 'src/gen/a.js')).toBe(`src/gen/a.js
-  is ignored · it is behind a link that is not followed, or cannot be read
+  is ignored · it is behind a link that is not followed, or cannot be read · without --no-follow it counts
 `);
   });
 
@@ -403,10 +403,10 @@ build/gen/a.js
     const words = ['explain', 'api/a.py', 'api/b.py', '--', '--ext', 'py', 'api/main.mjs'];
     const { stdout } = await runDevwatch(words, { cwd: project.path });
     expect(stdout).toBe(`api/a.py
-  restarts the program · watch .
+  restarts the program · watch . · --ignore api/a.py leaves it out
   watched by inotify
 api/b.py does not exist
-  restarts the program · watch .
+  restarts the program · watch . · --ignore api/b.py leaves it out
   watched by inotify
 `);
   });
@@ -416,7 +416,7 @@ api/b.py does not exist
     const words = ['explain', 'src/a.graphql', 'src/dist/b.js', '--', '--watch', 'src', 'src/main.js'];
     const { stdout } = await runDevwatch(words, { cwd: project.path });
     expect(stdout).toBe(`src/a.graphql
-  is ignored · its extension is not watched · --watch src --watch 'src/**/*.graphql' adds it
+  is ignored · its extension is not watched · --ext +graphql adds it
 src/dist/b.js
   is ignored · dist/ is ignored by default · --watch src --watch src/dist adds it
   src/dist is not watched
@@ -431,9 +431,31 @@ src/dist/b.js
       path: project.at('gen/a.js'),
       verdict: { watched: false, reason: 'gitignored', pattern: `gen (${project.at('.gitignore')})` },
       effect: 'none',
+      remedy: '--watch . --watch gen adds it',
       pruned: project.at('gen'),
       backend: 'inotify',
     });
+  });
+
+  test('answers for the devwatch that runs in the folder, as long as it runs', async () => {
+    await using app = await start({
+      files: { 'server.js': dialHome(), 'a.sql': '' },
+      args: ['--ext', '+sql', 'server.js'],
+    });
+    await app.watches();
+    await app.caller();
+    const effect = async (): Promise<unknown> => {
+      const { stdout } = await runDevwatch(['explain', '--log-format', 'json', 'a.sql'], { cwd: app.path });
+      const { pid, effect } = JSON.parse(stdout) as Readonly<Record<string, unknown>>;
+      return { pid, effect };
+    };
+    expect(await effect()).toEqual({ pid: app.pid, effect: 'restart' });
+    app.write('.watchrc', '{ "ignore": ["*.sql"] }');
+    await app.event('settings');
+    expect(await effect()).toEqual({ pid: app.pid, effect: 'none' });
+    app.process.kill('SIGTERM');
+    await app.exited;
+    expect(await effect()).toEqual({ effect: 'none' });
   });
 
   test('requires a path', async () => {
