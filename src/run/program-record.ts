@@ -20,7 +20,7 @@ import { workingFolder } from '../shared/working-folder.ts';
 import { isAtOrBelow } from '../watch/paths.ts';
 import { type RunPlan, writtenFiles } from './command-plan.ts';
 
-/** What a running devwatch has in force for one program. */
+/** The settings and the command that a running devwatch has in force for one program. */
 export interface ProgramRecord extends ProcessIdentity, Pick<RunPlan, 'loaded' | 'program' | 'nodeArgs'> {
   readonly version: string;
   /** Folder in which devwatch was started, absolute. */

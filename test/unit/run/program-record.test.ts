@@ -1,4 +1,4 @@
-/** What `devwatch explain` and others learn of the programs that run, and whom they believe. */
+/** Records of running programs: who believes them, and when. */
 
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
