@@ -49,7 +49,7 @@ export interface Status extends ReadinessStatus {
   /** CPU time of the tree, in ms. */
   readonly cpu: number | undefined;
   /** Whether saves restart it. */
-  readonly watching: 'yes' | 'no';
+  readonly watching: 'yes' | 'no' | 'paused';
   /** Grace period between the stop signal and SIGKILL, in ms. */
   readonly killTimeout: number;
 }
@@ -165,10 +165,10 @@ class Daemon {
     const runner = this.runner;
     return {
       status: async () => {
-        const { readiness, running, plan } = runner.program;
+        const { readiness, running, plan, changes } = runner.program;
         const { killTimeout, watch } = plan.loaded.settings;
         const usage = { pid: running?.pid, memory: running?.memory(), cpu: running?.cpu() };
-        const watching = watch.length > 0 ? 'yes' : 'no';
+        const watching = watch.length === 0 ? 'no' : changes.waiting === undefined ? 'yes' : 'paused';
         return { ...readiness.status, ...usage, watching, killTimeout } satisfies Status;
       },
       start: () => this.#result(runner.program.readiness.outcome),

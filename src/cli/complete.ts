@@ -127,7 +127,10 @@ function valuesOf({ kind, choices = [] }: OptionSpec): Completion {
   });
   switch (kind) {
     case 'choice':
+    case 'choices':
       return words(choices);
+    case 'reaction':
+      return words(['restart', 'nothing', ...Object.keys(os.constants.signals).map((name) => `signal:${name}`)]);
     case 'signal':
       return words([...Object.keys(os.constants.signals), 'message']);
     case 'readiness':

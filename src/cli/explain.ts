@@ -6,6 +6,7 @@ import type { CommandLine } from '../config/argv.ts';
 import type { Command } from '../process/launch/command.ts';
 import { typescript } from '../process/launch/tools.ts';
 import { commandOf, isReadByDevwatchAlone } from '../run/command-plan.ts';
+import { leavesOutEvents } from '../run/event-kinds.ts';
 import { planWatch } from '../run/watch-plan.ts';
 import { attempt, UsageError } from '../shared/errors.ts';
 import type { Verdict } from '../shared/events.ts';
@@ -31,6 +32,8 @@ interface Explanation {
   /** It counts because the program has loaded it. */
   readonly isLoaded?: true;
   readonly effect: 'restart' | 'settings' | 'none';
+  /** The kinds of events that count, if not all do. */
+  readonly events?: readonly string[];
   /** The name under which devwatch watches the file, if it is another one: a link leads to it. */
   readonly watchedAs?: string;
   /** The outermost of its folders that is not watched; undefined if all are. */
@@ -114,6 +117,7 @@ function explain(
   const remedy = remedyFor({ path: name ?? file, verdict, restarts: effect === 'restart', isHidden, pruned }, loaded);
   return {
     ...{ path: file, verdict, effect },
+    ...(effect === 'restart' && leavesOutEvents(loaded.settings) && { events: loaded.settings.events }),
     ...(stats === undefined && { isMissing: true }),
     ...(isLoaded && { isLoaded: true }),
     ...(name !== undefined && name !== file && { watchedAs: name }),
@@ -147,13 +151,14 @@ const effects: Readonly<Record<Explanation['effect'], string>> = {
 };
 
 function formatExplanation(subject: string, explanation: Explanation): string[] {
-  const { isMissing, effect, watchedAs, pruned, backend, remedy } = explanation;
+  const { isMissing, effect, events, watchedAs, pruned, backend, remedy } = explanation;
   const shown = (file: string): string => formatPath(file, workingFolder());
   const reason = watchedAs === undefined ? reasonOf(explanation) : `a link leads to it: ${shown(watchedAs)}`;
   const lines = [
     `${subject}${isMissing ? ' does not exist' : ''}`,
     `  ${effects[effect]} · ${reason}${remedy === undefined ? '' : ` · ${remedy}`}`,
   ];
+  if (events !== undefined) lines.push(`  "events" counts ${events.join(' and ')} only`);
   if (effect !== 'none') lines.push(`  watched by ${backend}`);
   else if (pruned !== undefined) lines.push(`  ${shown(pruned)} is not watched`);
   return lines;

@@ -1,6 +1,5 @@
 /** The kinds of options: how a value of each is read, described by the JSON Schema, merged and written as a flag. */
 
-import os from 'node:os';
 import path from 'node:path';
 import type picomatch from 'picomatch';
 import { maxTimerMs } from '../shared/clock.ts';
@@ -13,6 +12,7 @@ import { healthDefaults, hookNames } from './defaults.ts';
 import type { OptionKind, OptionSpec } from './options.ts';
 import { isPattern, patternOf } from './output-pattern.ts';
 import { parseProbe } from './probe-url.ts';
+import { readReaction, readSignal } from './reactions.ts';
 import {
   inElement,
   isObject,
@@ -76,6 +76,11 @@ const kinds: Readonly<Record<OptionKind, Kind>> = {
     read: (raw, { choices = [] }) => readChoice(raw, choices),
     schema: ({ choices = [] }) => ({ enum: choices }),
   },
+  choices: {
+    read: (raw, { choices = [] }) => readChoices(raw, choices),
+    schema: ({ choices = [] }) => ({ anyOf: [text, { type: 'array', items: { enum: choices }, minItems: 1 }] }),
+  },
+  reaction: { read: readReaction, schema: () => matching('^(restart|nothing|signal:[A-Za-z0-9]+(:tree)?)$') },
   signal: { read: readSignal, schema: () => matching('^([Ss][Ii][Gg])?[A-Za-z0-9]+$') },
   commands: {
     read: (raw) => readMap(raw, (value) => (Array.isArray(value) ? readList(value, readText) : readText(value))),
@@ -209,6 +214,13 @@ function unclosedBracket(glob: string): string | undefined {
     else if (closing[open.at(-1) ?? ''] === character) open.pop();
   }
   return open.at(-1);
+}
+
+function readChoices(raw: unknown, choices: readonly string[]): readonly string[] {
+  const words = typeof raw === 'string' ? raw.split(/[\s,]+/).filter(Boolean) : raw;
+  const chosen = readList(words, (word) => readChoice(word, choices));
+  if (chosen.length === 0) throw new ValueError(`takes at least one of ${choices.join(', ')}, not ${show(raw)}`);
+  return chosen;
 }
 
 function readExtensions(raw: unknown): readonly string[] {
@@ -357,14 +369,4 @@ function readHooks(raw: unknown): Hooks {
     if (typeof value !== 'object' || value === null) return readText(value);
     return Object.freeze({ shell: inElement('shell', () => readText((value as { shell?: unknown }).shell)) });
   });
-}
-
-function readSignal(raw: unknown): NodeJS.Signals | 'message' {
-  if (raw === 'message') return raw;
-  const { signals } = os.constants;
-  const name = typeof raw === 'string' ? `SIG${raw.toUpperCase().replace(/^SIG/, '')}` : '';
-  if (Object.hasOwn(signals, name)) return name as NodeJS.Signals;
-  const names = Object.keys(signals).map((known) => known.slice(3));
-  const hint = name === '' ? '' : didYouMean(name.slice(3), names, (guess) => `SIG${guess}`);
-  throw new ValueError(`takes a signal such as SIGTERM or INT, not ${show(raw)}${hint}`);
 }

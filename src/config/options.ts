@@ -28,6 +28,8 @@ const kindDefaults = {
   readiness: { value: 'check' }, // listen, message, exit, http://…, tcp://…, /pattern/
   hooks: { default: {} }, // name → command
   choice: {},
+  choices: { value: 'list' }, // a list of choices; the flag also takes `add,change`
+  reaction: { value: 'how' }, // restart, nothing, signal:<name>, signal:<name>:tree
   signal: { value: 'name' },
   commands: { default: {} }, // extension → command
   variables: { default: {} }, // name → value
@@ -117,6 +119,14 @@ const table = {
       rare: true,
       help: 'follow symlinks out of the watched folders, and linked workspace packages',
     },
+    events: {
+      kind: 'choices',
+      choices: ['add', 'change', 'delete'],
+      default: ['add', 'change', 'delete'],
+      byDefault: 'all',
+      rare: true,
+      help: 'kinds of events that count',
+    },
     skipUnchanged: { kind: 'switch', rare: true, help: 'ignore saves that do not change the content' },
     delay: { kind: 'duration', short: 'd', byDefault: 'adaptive', help: 'debounce: wait this long without changes' },
     poll: { kind: 'switch', short: 'L', alias: 'legacy-watch', help: 'poll for changes instead of waiting for events' },
@@ -137,6 +147,12 @@ const table = {
       choices: ['on-crash', 'always', 'never'],
       default: 'on-crash',
       help: 'restart policy',
+    },
+    onChange: {
+      kind: 'reaction',
+      default: 'restart',
+      rare: true,
+      help: 'answer to a change: `restart`, `signal:SIGHUP` (or `signal:SIGHUP:tree`), `nothing`',
     },
     maxRestarts: {
       kind: 'count',
@@ -258,7 +274,7 @@ const groupEffects: Readonly<Record<OptionGroup, readonly Effect[]>> = {
 const otherEffects: readonly (readonly [readonly Effect[], readonly OptionKey[]])[] = [
   [['program'], ['env', 'stdin']],
   [['output', 'watch'], ['verbose']],
-  [['nextUse'], ['signal', 'standby', 'drain', 'prewarm']],
+  [['nextUse'], ['events', 'onChange', 'signal', 'standby', 'drain', 'prewarm']],
   [['nextUse', 'start'], ['hold']],
   [['start'], ['keep', 'liveReload']],
   [['backgroundStart'], ['name', 'log', 'logSize', 'logFiles', 'logTimestamps']],

@@ -34,7 +34,8 @@ function adviceTable(): readonly (readonly [flags: string, advice: Advice])[] {
       'not needed: .gitignore counts only with --gitignore',
     ],
     ['--no-default-ignore --ignore-nothing', 'name the folder that is ignored: --watch node_modules'],
-    ['--no-meta --fs-events', 'not needed: all changes count, except for permissions'],
+    ['--no-meta', 'not needed: a change of permissions does not count'],
+    ['--fs-events', '--events add,change,delete'],
     ['--filter-prog -j', 'not taken over: patterns decide'],
     ['--project-origin', '--cwd'],
     // The program
@@ -75,7 +76,7 @@ function adviceTable(): readonly (readonly [flags: string, advice: Advice])[] {
     ['--no-treekill', 'not taken over: the whole process tree is ended; --keep names exceptions'],
     ['--map-signal', 'not taken over: SIGUSR1, SIGUSR2 and the like are passed on, the others end the program'],
     ['--respawn', 'not needed: a program that has ended is started again by a change, or at once after a crash'],
-    ['--on-busy-update', 'not needed: a change restarts the program'],
+    ['--on-busy-update', 'not needed: a change restarts the program; --on-change signal:<name> signals it instead'],
     ['--delay-run', '--exec "sleep 1 && …"'],
     ['--cron --cron-restart', 'not taken over: let cron or a systemd timer run devwatch restart <name>'],
     // Health and events

@@ -1,6 +1,7 @@
 /** The types of settings, derived from the table of options. */
 
 import type { KindWithDefault, OptionKey, OptionRow, OptionTable } from './options.ts';
+import type { Reaction } from './reactions.ts';
 
 /** When a program counts as healthy; times in ms. */
 export interface Health {
@@ -44,6 +45,7 @@ type KindValues = Record<'text' | 'path' | 'readiness', string> &
     address: boolean | number | string;
     health: Health;
     hooks: Hooks;
+    reaction: Reaction;
     signal: NodeJS.Signals | 'message';
     commands: Readonly<Record<string, string | readonly string[]>>;
     variables: Readonly<Record<string, string>>;
@@ -51,9 +53,11 @@ type KindValues = Record<'text' | 'path' | 'readiness', string> &
 
 type ValueOf<Spec extends OptionRow> = Spec extends { kind: 'choice'; choices: readonly (infer Choice)[] }
   ? Choice
-  : Spec['kind'] extends keyof KindValues
-    ? KindValues[Spec['kind']]
-    : never;
+  : Spec extends { kind: 'choices'; choices: readonly (infer Choice)[] }
+    ? readonly Choice[]
+    : Spec['kind'] extends keyof KindValues
+      ? KindValues[Spec['kind']]
+      : never;
 
 /** The value, or undefined for an option that has no default. */
 type SettingOf<Spec extends OptionRow> = Spec extends { default: unknown } | { kind: KindWithDefault }
@@ -68,7 +72,7 @@ type InputOf<Spec extends OptionRow> = Spec['kind'] extends 'duration' | 'size'
   ? number | string
   : Spec['kind'] extends 'health'
     ? string | HealthInput
-    : Spec['kind'] extends ListKind
+    : Spec['kind'] extends ListKind | 'choices'
       ? string | readonly string[]
       : ValueOf<Spec>;
 

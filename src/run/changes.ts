@@ -5,6 +5,7 @@
 
 import path from 'node:path';
 import { pageExtensions } from '../config/defaults.ts';
+import { type SignalReaction, signalOf } from '../config/reactions.ts';
 import type { Settings } from '../config/settings-types.ts';
 import type { CancelTimer, Clock } from '../shared/clock.ts';
 import type { Change, Emit } from '../shared/events.ts';
@@ -15,6 +16,7 @@ import { LoopDetector } from '../watch/loop-detector.ts';
 import { type OwnWriteNotice, OwnWrites, patternOf } from '../watch/own-writes.ts';
 import type { WatchSession } from '../watch/watch-session.ts';
 import type { RunPlan } from './command-plan.ts';
+import { EventKinds, eventNameOf, leavesOutEvents } from './event-kinds.ts';
 import { GitOperation } from './git-operation.ts';
 import type { RestartTimeline } from './restart-timeline.ts';
 
@@ -35,6 +37,10 @@ export interface ChangesOptions {
   /** Returns the shortest debounce window in ms, unless the settings fix it; by default 0. */
   readonly minWindow?: () => number;
   readonly emit: Emit;
+  /** Returns whether the program runs and is not being stopped; by default it does. */
+  readonly isRunning?: () => boolean;
+  /** Sends a signal to the program. */
+  readonly signal?: (signal: SignalReaction) => void;
   /** `changed`: something has, and the program can be stopped. `quiet`: the changes are complete, the next run can start. */
   readonly dispatch: (type: 'changed' | 'quiet') => void;
 }
@@ -48,7 +54,10 @@ export class Changes {
   readonly #pageQuiet: QuietWindow;
   readonly #loops = new LoopDetector();
   readonly #ownWrites: OwnWrites;
+  readonly #kinds: EventKinds;
   readonly #git = new GitOperation();
+  /** Files of the burst that count whatever happened to them. */
+  readonly #awaited = new Set<string>();
   #isGitActive = false;
   #hasToldOfGit = false;
   /** Changes that the program itself seems to have caused. They count with the next change, or after a pause. */
@@ -59,12 +68,17 @@ export class Changes {
   #isPaused = false;
   /** Changes since the latest run that wait for the end of the pause. */
   #waiting: readonly Change[] = [];
+  /** They are passed on with the burst that was being saved at the end of the pause. */
+  #isDue = false;
+  /** They are more than saves: the program has to be restarted in any case. */
+  #needsRestart = false;
   /** The changes that lead to the next run. */
   #settled: readonly Change[] = [];
 
   constructor(options: ChangesOptions) {
     const { clock, restOfSave = restOfSaveAt, cpuQueue = readCpuQueue } = options;
     this.#options = options;
+    this.#kinds = new EventKinds(clock);
     const { written = () => undefined, sizeOf = (file) => statsOf(file)?.size } = options;
     this.#ownWrites = new OwnWrites({ clock, written, sizeOf });
     this.#quiet = new QuietWindow({
@@ -86,19 +100,25 @@ export class Changes {
     });
   }
 
-  /** Takes a change of a watched file. */
-  push(change: Change): void {
+  /** Takes a change of a watched file. @param isAwaited the program cannot go on without the file: `events` does not matter */
+  push(change: Change, isAwaited = false): void {
     if (this.#isPageFile(change.path)) {
       this.#pageQuiet.push(change);
       return;
+    }
+    if (leavesOutEvents(this.#settings)) {
+      this.#kinds.push(change);
+      if (isAwaited) this.#awaited.add(change.path);
     }
     const awaitsJudgement = this.#ownWrites.notice(change.path);
     // A restart that has begun before a pause takes what is saved meanwhile along.
     const isCollected = this.#isPaused && !this.#isAnnounced;
     if (!isCollected) this.#options.timeline.cause();
     this.#quiet.push(change);
-    // With `skipUnchanged` this is known only after the debounce: a save may pass through an empty file.
-    if (!this.#settings.skipUnchanged && !awaitsJudgement && !isCollected) this.#announce();
+    // Whether the content or the kind of event counts is known only after the debounce: a save may pass through an empty
+    // file, or delete the file first.
+    const isKnownLater = this.#settings.skipUnchanged || leavesOutEvents(this.#settings) || awaitsJudgement;
+    if (!isKnownLater && !isCollected && this.#restarts()) this.#announce();
   }
 
   /** Collects changes from now on instead of passing them on. Emits `pause`, and again when more of them wait. */
@@ -118,13 +138,19 @@ export class Changes {
     if (changes.length === 0) return;
     this.#options.timeline.cause();
     this.#held = merged(changes, this.#held);
-    this.#announce();
     // A save that is under way belongs to the same restart.
-    if (!this.#quiet.isPending) this.#settle([]);
+    this.#isDue = this.#quiet.isPending;
+    if (!this.#isDue) this.#conclude([]);
+    else if (this.#restarts()) this.#announce();
   }
 
-  /** Lets a change that is complete wait for the end of the pause, such as that of a settings file. */
-  collect(changes: readonly Change[]): void {
+  /** Lets a restart wait for the end of the pause that a change of the settings needs. */
+  postpone(change: Change): void {
+    this.#needsRestart = true;
+    this.#collect([change]);
+  }
+
+  #collect(changes: readonly Change[]): void {
     const before = this.#waiting.length;
     this.#waiting = merged(this.#waiting, changes);
     if (this.#waiting.length > before) this.#options.emit({ type: 'pause', changes: this.#waiting });
@@ -143,6 +169,7 @@ export class Changes {
     this.#waiting = [];
     this.#held = [];
     this.#settled = [];
+    this.#needsRestart = false;
     return changes;
   }
 
@@ -171,16 +198,30 @@ export class Changes {
 
   #onQuiet(all: readonly Change[]): void {
     this.#hasToldOfGit = false;
-    const { timeline, emit, session } = this.#options;
+    const changes = this.#counting(all);
+    const isCounted = changes.length > 0 && !this.#holdsBack(changes);
+    if (isCounted || this.#isAnnounced || this.#isDue) this.#conclude(changes);
+    else this.#options.timeline.dismissCause();
+  }
+
+  /** Returns the changes that count by their content and by the kind of event; reports the others. */
+  #counting(all: readonly Change[]): readonly Change[] {
+    const { emit, session } = this.#options;
     const changes = session()?.changed(all) ?? all;
     // A checkout may have changed 100,000 files.
     const changed = new Set(changes);
     for (const { path: file } of all.filter((change) => !changed.has(change))) {
       emit({ type: 'ignored', path: file, verdict: { watched: false, reason: 'unchanged' } });
     }
-    if (changes.length > 0 && !this.#holdsBack(changes)) this.#conclude(changes);
-    else if (this.#isAnnounced) this.#settle(changes);
-    else timeline.dismissCause();
+    if (!leavesOutEvents(this.#settings)) return changes;
+    const counting = this.#kinds.conclude(changes).filter((change) => {
+      const event = eventNameOf(change);
+      const counts = this.#settings.events.includes(event) || this.#awaited.has(change.path);
+      if (!counts) emit({ type: 'ignored', path: change.path, verdict: { watched: false, reason: 'event', event } });
+      return counts;
+    });
+    this.#awaited.clear();
+    return counting;
   }
 
   /** Takes note of these changes' author; keeps them if they are to have no consequence now. */
@@ -204,13 +245,36 @@ export class Changes {
 
   /** These changes count, and those that were held back. */
   #conclude(changes: readonly Change[]): void {
+    this.#isDue = false;
     if (this.#isPaused && !this.#isAnnounced) {
       this.#options.timeline.dismissCause();
-      this.collect(this.#takeHeld(changes));
+      this.#collect(this.#takeHeld(changes));
+      return;
+    }
+    if (!this.#isAnnounced && !this.#restarts()) {
+      this.#react(this.#takeHeld(changes));
       return;
     }
     if (!this.#isAnnounced) this.#announce();
     this.#settle(changes);
+  }
+
+  /** Whether changes lead to another run. A program that does not run is started whatever `onChange` is. */
+  #restarts(): boolean {
+    return this.#needsRestart || this.#settings.onChange === 'restart' || this.#options.isRunning?.() === false;
+  }
+
+  /** Leaves the running program to take up the changes itself. */
+  #react(changes: readonly Change[]): void {
+    const { timeline, emit, signal } = this.#options;
+    timeline.dismissCause();
+    emit({ type: 'change', changes: this.#withRules(changes) });
+    const reaction = signalOf(this.#settings.onChange);
+    if (reaction === undefined) return;
+    signal?.(reaction);
+    emit({ type: 'signal', ...reaction, changes });
+    // The program may write files now, as after a start.
+    this.runStarted();
   }
 
   /** Passes these changes on, and those that were held back. */
@@ -218,16 +282,21 @@ export class Changes {
     const { timeline, emit, dispatch } = this.#options;
     this.#isAnnounced = false;
     timeline.settle();
-    const session = this.#options.session();
-    const withRule = (change: Change): Change => {
-      const verdict = this.#settings.verbose ? session?.explain(change.path) : undefined;
-      return verdict?.watched === true ? { ...change, rule: verdict.pattern } : change;
-    };
     const all = this.#takeHeld(changes);
-    emit({ type: 'change', changes: all.map(withRule) });
+    emit({ type: 'change', changes: this.#withRules(all) });
     // The run before may still be ending, and the next one has not learnt of the earlier changes.
     this.#settled = merged(this.#settled, all);
     dispatch('quiet');
+  }
+
+  /** Adds the patterns that matched to changes, with `verbose`. */
+  #withRules(changes: readonly Change[]): readonly Change[] {
+    if (!this.#settings.verbose) return changes;
+    const session = this.#options.session();
+    return changes.map((change) => {
+      const verdict = session?.explain(change.path);
+      return verdict?.watched === true ? { ...change, rule: verdict.pattern } : change;
+    });
   }
 
   /** Returns these changes together with those that were held back, which are no longer held. */

@@ -170,13 +170,17 @@ function refuseNodeOnlySettings({ signal, health, ready, liveReload, deps }: Set
   if (deps) fail('"deps"');
 }
 
+/** Whether a process is booted ahead for the next run: saves are why there is one. */
+export const keepsStandby = ({ standby, onChange }: Settings): boolean => standby && onChange === 'restart';
+
 /** Options of the launcher for one run, whose own variables are `variables`. */
 export function launchOptionsFor(
   { loaded: { settings, folder }, command, env }: RunPlan,
   { output, relayMessages = false }: RunRequest,
   variables: Readonly<Record<string, string>>,
 ): LaunchOptions {
-  const { signal, stdin, standby, drain, ready } = settings;
+  const { signal, stdin, drain, ready } = settings;
+  const standby = keepsStandby(settings);
   return {
     ...{ command, folder, env, variables, signal, stdin, standby, drain, relay: relayMessages },
     reportLoads: settings.deps,

@@ -105,6 +105,8 @@ export class Program implements Configurable {
       written: () => this.#written(),
       minWindow: () => (this.#awaited.hasLacked ? buildWindowMs : 0),
       emit: this.#emit,
+      isRunning: () => this.#supervisor.isRunning,
+      signal: ({ signal, to }) => this.signal(signal, to),
       dispatch: (type) => this.#supervisor.dispatch({ type }),
     });
     this.#stopNotice = new StopNotice({ clock, settings: () => this.#plan.loaded.settings, emit: this.#emit });
@@ -187,7 +189,7 @@ export class Program implements Configurable {
     if (!affected(changed, 'program')) return changed;
     const { file: path } = this.#plan.loaded;
     if (this.changes.waiting === undefined || path === undefined) this.restart('settings', false);
-    else this.changes.collect([{ kind: 'change', path }]);
+    else this.changes.postpone({ kind: 'change', path });
     return changed;
   }
 
@@ -208,7 +210,7 @@ export class Program implements Configurable {
     return changed;
   }
 
-  #onChange(change: Change): void {
+  #onChange(change: Change, isAwaited = false): void {
     const { loaded } = this.#plan;
     const isForDevwatchAlone = plans.isReadByDevwatchAlone(change.path, loaded);
     if (isForDevwatchAlone || loaded.settingsFiles.includes(change.path)) {
@@ -218,7 +220,7 @@ export class Program implements Configurable {
     if (isForDevwatchAlone) return;
     this.#isCommandStale ||= plans.decidesCommand(change.path, this.#plan.command);
     if (plans.isReadAtBoot(change.path)) this.#launcher?.discardStandbys();
-    this.changes.push(change);
+    this.changes.push(change, isAwaited);
   }
 
   /** A file is there that was awaited: it may bring commands and loaders, which are looked up once more. */
@@ -226,7 +228,7 @@ export class Program implements Configurable {
     this.#isCommandStale = true;
     this.#launcher?.discardStandbys();
     this.#watching.appeared(change);
-    this.#onChange(change);
+    this.#onChange(change, true);
   }
 
   /** Reads again what has changed, and returns whether everything is there that a run needs. */

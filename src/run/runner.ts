@@ -193,6 +193,11 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
       }
       this.#cleanups.push(() => live.close());
       for (const type of ['ready', 'address'] as const) this.on(type, () => live.reload());
+      // A program that takes up changes itself does not become ready once more.
+      this.on('change', () => {
+        if (this.program.plan.loaded.settings.onChange === 'nothing') live.reload();
+      });
+      this.on('signal', () => live.reload());
       this.on('pages', ({ paths, styles }) => (styles ? live.swapStyles(paths) : live.reload()));
       this.#emitEvent({ type: 'liveReload', url: `${live.url}/client.js` });
     } catch (error) {

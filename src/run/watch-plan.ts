@@ -20,7 +20,7 @@ import { findOtherCheckouts } from '../watch/other-checkouts.ts';
 import { isAtOrBelow, isBelow, toPosix } from '../watch/paths.ts';
 import { extensionsBelow } from '../watch/present-extensions.ts';
 import type { WatchPlan } from '../watch/watch-session.ts';
-import { ownFiles, type RunPlan, writtenFiles } from './command-plan.ts';
+import { keepsStandby, ownFiles, type RunPlan, writtenFiles } from './command-plan.ts';
 import { type ImportTarget, importTargets, isTypeScript, tsconfigFiles } from './tsconfigs.ts';
 
 /** Names that dotenv, and those who follow it, give to such files. */
@@ -106,11 +106,12 @@ export const describeWatch = (
   facts: Omit<EventOf<'watching'>, 'type' | 'program' | 'patterns' | 'extensions' | 'obstacle' | 'standbyObstacle'>,
 ): EventOf<'watching'> => {
   const { display, obstacle } = command;
-  const ofStandby = settings.standby ? standbyObstacle(command, env) : undefined;
+  const hasStandby = keepsStandby(settings);
+  const ofStandby = hasStandby ? standbyObstacle(command, env) : undefined;
   return {
     ...{ type: 'watching', program: display, patterns: settings.watch, extensions },
     ...facts,
-    ...(obstacle !== undefined && (settings.standby || settings.hold !== false) && { obstacle }),
+    ...(obstacle !== undefined && (hasStandby || settings.hold !== false) && { obstacle }),
     ...(ofStandby !== undefined && { standbyObstacle: ofStandby }),
   };
 };

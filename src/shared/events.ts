@@ -28,6 +28,12 @@ export type Verdict =
   | { readonly watched: false; readonly reason: 'gitignored'; readonly pattern: string }
   | { readonly watched: false; readonly reason: 'extension' | 'outside' };
 
+/** Why a change of a file that is watched does not count. */
+export type ChangeVerdict =
+  | { readonly watched: false; readonly reason: 'unchanged' }
+  /** `event`: what happened to the file, in the words of `events`. */
+  | { readonly watched: false; readonly reason: 'event'; readonly event: string };
+
 /** How a program ended by itself. `code` is null after a signal; `error` says why it could not be started at all. */
 export interface Outcome {
   readonly code: number | null;
@@ -202,16 +208,19 @@ export type DevwatchEvent =
   | { readonly type: 'watchingLoads'; readonly files: readonly string[] }
   /** Relevant files changed, and the debounce has ended. */
   | { readonly type: 'change'; readonly changes: readonly Change[] }
+  /** Files changed, and the program, which reloads itself, was sent a signal (`onChange`). */
+  | {
+      readonly type: 'signal';
+      readonly signal: NodeJS.Signals;
+      readonly to: 'root' | 'tree';
+      readonly changes: readonly Change[];
+    }
   /** Saves restart nothing for now; `changes` wait for the end of the pause. Emitted at its begin, and when more wait. */
   | { readonly type: 'pause'; readonly changes: readonly Change[] }
   /** The pause is over. `changes` have waited for that, and lead to one restart. */
   | { readonly type: 'resume'; readonly changes: readonly Change[] }
-  /** A file changed that does not count, or was saved without a change; emitted with `--verbose`, once in a run. */
-  | {
-      readonly type: 'ignored';
-      readonly path: string;
-      readonly verdict: Verdict | { readonly watched: false; readonly reason: 'unchanged' };
-    }
+  /** A file changed that does not count (with `--verbose`, once in a run), or whose change does not count. */
+  | { readonly type: 'ignored'; readonly path: string; readonly verdict: Verdict | ChangeVerdict }
   /** A file was saved that does not count only because of its extension; the first one of each extension. */
   | {
       readonly type: 'unwatched';

@@ -61,6 +61,11 @@ export class Supervisor<Program extends Stoppable> {
     return ['running', 'stopping', 'exited'].includes(this.#world.phase.kind) ? this.#program : undefined;
   }
 
+  /** Whether the root process of the latest run lives, and is not being stopped. */
+  get isRunning(): boolean {
+    return this.#world.phase.kind === 'running';
+  }
+
   /** Handles an event and everything that follows from it. Events that arrive during that time are handled afterwards, in order. */
   dispatch(event: machine.MachineEvent): void {
     this.#queue.push(event);

@@ -1,7 +1,7 @@
 /** Formats numbers and names for people. Pure. */
 
 import path from 'node:path';
-import type { Change, ServerAddress, SourceLocation, Verdict } from '../shared/events.ts';
+import type { Change, ChangeVerdict, ServerAddress, SourceLocation, Verdict } from '../shared/events.ts';
 
 /** Formats a count: `1 file`, `2 files`. */
 export const formatCount = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
@@ -73,10 +73,7 @@ export const formatRule = (pattern: string, folder: string): string =>
   `watch ${path.isAbsolute(pattern) ? formatPath(pattern, folder) : pattern}`;
 
 /** Says why a path does or does not count. */
-export function formatVerdict(
-  verdict: Verdict | { readonly watched: false; readonly reason: 'unchanged' },
-  folder: string,
-): string {
+export function formatVerdict(verdict: Verdict | ChangeVerdict, folder: string): string {
   if (verdict.watched) return formatRule(verdict.pattern, folder);
   switch (verdict.reason) {
     case 'ignored':
@@ -95,6 +92,8 @@ export function formatVerdict(
       return 'no pattern matches it';
     case 'unchanged':
       return 'its content is unchanged';
+    case 'event':
+      return `"events" has no ${verdict.event}`;
   }
 }
 

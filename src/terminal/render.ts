@@ -12,6 +12,7 @@ import {
 import { formatTime } from '../shared/format.ts';
 import { linesByReason, shortList } from '../shared/package-reasons.ts';
 import {
+  formatChanges,
   formatClock,
   formatCommand,
   formatCount,
@@ -95,6 +96,8 @@ export function render(event: DevwatchEvent, { folder, version, resumption = 'p 
       return detail(`the program's own code begins after ${formatTime(event.ms)}`);
     case 'change':
       return linesOfChanges(event.changes, folder);
+    case 'signal':
+      return line(`change · ${formatChanges(event.changes, folder)} · ${event.signal} sent`, 'good');
     case 'pause':
       return line(`paused · ${describeWaiting(event.changes.length)} · ${resumption}`);
     case 'resume':

@@ -75,7 +75,7 @@ test('a paused program is restarted once, when it is resumed', async () => {
   await until(() => session.logOf('web').includes('paused · 1 change waits · devwatch resume web'));
   session.project.write('other.js', '// saved');
   await until(() => session.logOf('web').includes('paused · 2 changes wait'));
-  expect(isAlive(first.pid)).toBe(true);
+  expect([isAlive(first.pid), (await session.rows())[0]?.watching]).toEqual([true, 'paused']);
   expect(await session.run('resume')).toMatchObject({ out: 'web is no longer paused · restarts for 2 changes\n' });
   expect((await session.home.caller()).says.version).toBe(2);
   expect((await session.rows())[0]?.restarts).toBe(1);

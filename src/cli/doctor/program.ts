@@ -7,7 +7,7 @@ import type { Settings } from '../../config/settings-types.ts';
 import { findPortHolders } from '../../process/sockets/port-holders.ts';
 import { auditsOf, leftIn, packageOf } from '../../process/standby/audits.ts';
 import { planParking, standbyObstacle } from '../../process/standby/parking-plan.ts';
-import type { RunPlan } from '../../run/command-plan.ts';
+import { keepsStandby, type RunPlan } from '../../run/command-plan.ts';
 import { parseListenAddress } from '../../shared/listen-address.ts';
 import { linesByReason } from '../../shared/package-reasons.ts';
 import { broken, type Finding, note, ok } from './finding.ts';
@@ -41,6 +41,7 @@ function commandFinding({ command, loaded: { folder } }: RunPlan): Finding {
 function standbyFinding({ command, env, loaded: { settings } }: RunPlan): Finding {
   const topic = 'standby';
   if (!settings.standby) return note(topic, 'off by the settings: each start is a cold one', 'remove "standby": false');
+  if (!keepsStandby(settings)) return note(topic, `none: "onChange" is ${settings.onChange}, so saves restart nothing`);
   const { isNode, obstacle, nodeArgs } = command;
   if (!isNode) return note(topic, `none: ${obstacle ?? 'Node does not run the program'}`, adviceFor(obstacle));
   if (planParking(command, env) !== undefined) return ok(topic, 'a process is booted ahead for each run');
@@ -54,9 +55,10 @@ const adviceFor = (obstacle: string | undefined): string | undefined =>
 
 function packagesFinding({ command, env, loaded: { settings } }: RunPlan): Finding {
   const topic = 'packages';
-  const { prewarm, standby } = settings;
+  const { prewarm } = settings;
   if (prewarm === false) return note(topic, 'not loaded ahead of time: "prewarm" is off', 'set "prewarm": true');
-  if (!standby || planParking(command, env) === undefined) return note(topic, 'not loaded ahead of time: no standby');
+  if (!keepsStandby(settings) || planParking(command, env) === undefined)
+    return note(topic, 'not loaded ahead of time: no standby');
   const [stored] = command.script === undefined ? [] : auditsOf(path.dirname(command.script), command.script, env);
   if (stored === undefined) {
     const which = Array.isArray(prewarm) ? prewarm.join(', ') : 'those of node_modules that the last run has loaded';

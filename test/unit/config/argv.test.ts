@@ -181,6 +181,7 @@ test('every flag of the table is understood by each of its names', () => {
     duration: '1s',
     count: '3',
     signal: 'INT',
+    reaction: 'nothing',
     extensions: 'js',
     size: '1M',
     health: 'http://127.0.0.1/',

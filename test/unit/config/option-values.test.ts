@@ -35,6 +35,12 @@ test.each<[OptionKey, unknown, unknown]>([
   ['signal', 'SIGINT', 'SIGINT'],
   ['signal', 'int', 'SIGINT'],
   ['signal', 'sigusr2', 'SIGUSR2'],
+  ['onChange', 'restart', 'restart'],
+  ['onChange', 'nothing', 'nothing'],
+  ['onChange', 'signal:SIGHUP', 'signal:SIGHUP'],
+  ['onChange', 'signal:usr2:tree', 'signal:SIGUSR2:tree'],
+  ['events', 'add,delete', ['add', 'delete']],
+  ['events', ['change'], ['change']],
   ['watch', 'src', ['src']],
   ['watch', ['src', '!src/generated'], ['src', '!src/generated']],
   ['watch', [], []],
@@ -71,6 +77,7 @@ test.each<[OptionKey, unknown, unknown]>([
 const durationHelp = 'takes a duration such as 250, "250ms", "5s" or "1m", not';
 const addressHelp = 'takes true, false, a port or an IP address with a port, not';
 const countHelp = 'takes a whole number from 0, not';
+const reactionHelp = 'takes restart, nothing, signal:SIGHUP or signal:SIGHUP:tree, not';
 const signalHelp = 'takes a signal such as SIGTERM or INT, not';
 
 test.each<[OptionKey, unknown, string]>([
@@ -110,6 +117,13 @@ test.each<[OptionKey, unknown, string]>([
   ['signal', 'hupp', `${signalHelp} "hupp" · did you mean SIGHUP?`],
   ['signal', '', `${signalHelp} ""`],
   ['signal', 'toString', `${signalHelp} "toString"`],
+  ['onChange', 'signal:HUPP', 'takes a signal such as SIGTERM or INT, not "HUPP" · did you mean SIGHUP?'],
+  ['onChange', 'signal:KILL', 'takes a signal that programs can handle, not SIGKILL'],
+  ['onChange', 'signal:message', `${reactionHelp} "signal:message"`],
+  ['onChange', 'signal:HUP:root', `${reactionHelp} "signal:HUP:root"`],
+  ['onChange', 'restrat', `${reactionHelp} "restrat" · did you mean "restart"?`],
+  ['events', 'add,remove', 'takes one of add, change, delete, not "remove"'],
+  ['events', [], 'takes at least one of add, change, delete, not []'],
   ['signal', 15, `${signalHelp} 15`],
   ['watch', 'src/{a', 'has a bad glob "src/{a": "{" is not closed'],
   ['watch', 'src/[a', 'has a bad glob "src/[a": "[" is not closed'],

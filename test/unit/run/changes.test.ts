@@ -23,6 +23,7 @@ interface Options extends Partial<Settings> {
   readonly settingsFiles?: readonly string[];
   /** Counts the bytes that the program writes. */
   readonly written?: () => number | undefined;
+  readonly isRunning?: () => boolean;
 }
 
 function open({
@@ -30,6 +31,7 @@ function open({
   unchanged = [],
   settingsFiles = [],
   written = () => undefined,
+  isRunning = () => true,
   ...settings
 }: Options = {}) {
   const clock = createClock();
@@ -58,6 +60,8 @@ function open({
       events.push(event);
       seen.push(event.type);
     },
+    isRunning,
+    signal: ({ signal, to }) => void seen.push(`→ ${signal} ${to}`),
     dispatch: (type) => void seen.push(`→ ${type}`),
   });
   return {
@@ -313,6 +317,104 @@ describe('a pause', () => {
         expect([...unseen]).toEqual([]);
       }),
     );
+  });
+});
+
+describe('a change that the program takes up itself', () => {
+  test.each([
+    ['signal:SIGHUP', ['change', '→ SIGHUP root', 'signal']],
+    ['signal:SIGUSR2:tree', ['change', '→ SIGUSR2 tree', 'signal']],
+    ['nothing', ['change']],
+  ] as const)('leads with %s to %j', (onChange, expected) => {
+    const { clock, changes, seen, timeline } = open({ onChange });
+    changes.push(changed('/project/a.js'));
+    expect(seen).toEqual([]);
+    clock.advance(1000);
+    expect(seen).toEqual(expected);
+    expect([timeline.sinceCaused, changes.runStarts()]).toEqual([0, []]);
+  });
+
+  test('starts a program that does not run', () => {
+    let isRunning = true;
+    const { clock, changes, seen } = open({ onChange: 'nothing', isRunning: () => isRunning });
+    // It crashes while the changes are coming.
+    changes.push(changed('/project/a.js'));
+    isRunning = false;
+    clock.advance(1000);
+    expect(seen).toEqual(['→ changed', 'change', '→ quiet']);
+    changes.runStarts();
+    changes.push(changed('/project/a.js'));
+    expect(seen.at(-1)).toBe('→ changed');
+  });
+
+  test('during a pause waits for its end, with what is being saved then', () => {
+    const { clock, changes, seen, events } = open({ onChange: 'signal:SIGHUP' });
+    changes.pause();
+    changes.push(changed('/project/a.js'));
+    clock.advance(1000);
+    changes.push(changed('/project/b.js'));
+    changes.resume();
+    expect(seen).toEqual(['pause', 'pause', 'resume']);
+    clock.advance(1000);
+    expect(seen.slice(3)).toEqual(['change', '→ SIGHUP root', 'signal']);
+    expect(events.at(-1)).toMatchObject({ changes: [{ path: '/project/a.js' }, { path: '/project/b.js' }] });
+  });
+});
+
+describe('with `events`', () => {
+  const added = (path: string): Change => ({ kind: 'add', path });
+  const deleted = (path: string): Change => ({ kind: 'unlink', path });
+  const file = '/project/a.js';
+  const other = '/project/b.js';
+
+  test.each<[string, readonly Change[], string]>([
+    ['a write', [changed(file)], 'change'],
+    ['a deletion', [deleted(file)], 'delete'],
+    ['a new file', [added(file), changed(file)], 'add'],
+    ['a save by deleting and creating', [deleted(file), added(file)], 'change'],
+    ['a save by a rename over the file', [changed(file)], 'change'],
+    ['a file that was replaced and deleted', [deleted(file), added(file), deleted(file)], 'delete'],
+  ])('%s counts as its kind alone', (_, raw, kind) => {
+    for (const event of ['add', 'change', 'delete'] as const) {
+      const { clock, changes, seen, events } = open({ events: [event] });
+      for (const change of raw) changes.push(change);
+      expect(seen).toEqual([]);
+      clock.advance(1000);
+      if (event === kind) expect(seen).toEqual(['→ changed', 'change', '→ quiet']);
+      else expect(events).toMatchObject([{ type: 'ignored', path: file, verdict: { reason: 'event', event: kind } }]);
+    }
+  });
+
+  test('a save counts as a change although the file is missing for longer than the debounce', () => {
+    const { clock, changes, seen } = open({ events: ['change'] });
+    changes.push(deleted(file));
+    clock.advance(1000);
+    changes.push(added(file));
+    clock.advance(1000);
+    expect(seen).toEqual(['ignored', '→ changed', 'change', '→ quiet']);
+    changes.push(deleted(file));
+    clock.advance(3000);
+    changes.push(added(file));
+    clock.advance(3000);
+    expect(seen.slice(4)).toEqual(['ignored', 'ignored']);
+  });
+
+  test('a move is a deletion and a new file, of which either may count', () => {
+    const { clock, changes, events } = open({ events: ['add'] });
+    changes.push(deleted(file));
+    changes.push(added(other));
+    clock.advance(1000);
+    expect(events).toMatchObject([
+      { type: 'ignored', path: file },
+      { type: 'change', changes: [added(other)] },
+    ]);
+  });
+
+  test('a file without which the program cannot go on counts in any case', () => {
+    const { clock, changes, seen } = open({ events: ['change'] });
+    changes.push(added(file), true);
+    clock.advance(1000);
+    expect(seen).toEqual(['→ changed', 'change', '→ quiet']);
   });
 });
 

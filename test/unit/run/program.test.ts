@@ -245,6 +245,18 @@ describe('changed settings', () => {
   });
 });
 
+test('a program that reloads itself gets a signal at a change, has no standby, and is started by one when it is down', () => {
+  const { clock, program, start, end, latest, runs } = open({ onChange: 'signal:SIGHUP', restart: 'never' });
+  start();
+  program.changes.push({ kind: 'change', path: '/a.js' });
+  clock.advance(1000);
+  expect([latest().signals, latest().stages, latest().options.standby]).toEqual([['SIGHUP root'], [], false]);
+  end(crashed);
+  program.changes.push({ kind: 'change', path: '/a.js' });
+  clock.advance(1000);
+  expect(runs).toHaveLength(2);
+});
+
 describe('while devwatch is paused', () => {
   test('settings that need a restart wait for the end of the pause', () => {
     const { program, start, latest, types, end, events } = open();
