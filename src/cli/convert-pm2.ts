@@ -272,7 +272,9 @@ const rows: ReadonlyMap<string, Row> = new Map(
     namespace: lostUnless('default', 'a name is all that a program has'),
     name_prefix: lost('a name is all that a program has'),
     append_env_to_name: lostUnless(false, 'a name is all that a program has'),
-    cron_restart: lost('devwatch has no schedule · let cron or a systemd timer run: devwatch restart <name>'),
+    cron_restart: (value, to) => {
+      if (value !== false && value !== 0 && value !== '0') to.set('restartAt', value);
+    },
     restart_delay: lost('pauses between crashes grow from 250 ms to 10 s'),
     exp_backoff_restart_delay: lost('pauses between crashes grow from 250 ms to 10 s, always'),
     listen_timeout: lost('devwatch start waits as long as the program needs'),

@@ -24,6 +24,7 @@ import {
   show,
   ValueError,
 } from './read-values.ts';
+import { readSchedule } from './schedule.ts';
 import type { FailureKind, Health, Hooks, Selection } from './settings-types.ts';
 
 interface Kind {
@@ -81,6 +82,7 @@ const kinds: Readonly<Record<OptionKind, Kind>> = {
     schema: ({ choices = [] }) => ({ anyOf: [text, { type: 'array', items: { enum: choices }, minItems: 1 }] }),
   },
   reaction: { read: readReaction, schema: () => matching('^(restart|nothing|signal:[A-Za-z0-9]+(:tree)?)$') },
+  schedule: { read: readSchedule, schema: () => text },
   signal: { read: readSignal, schema: () => matching('^([Ss][Ii][Gg])?[A-Za-z0-9]+$') },
   commands: {
     read: (raw) => readMap(raw, (value) => (Array.isArray(value) ? readList(value, readText) : readText(value))),

@@ -30,6 +30,7 @@ const kindDefaults = {
   choice: {},
   choices: { value: 'list' }, // a list of choices; the flag also takes `add,change`
   reaction: { value: 'how' }, // restart, nothing, signal:<name>, signal:<name>:tree
+  schedule: { value: 'cron' }, // times as in crontab
   signal: { value: 'name' },
   commands: { default: {} }, // extension → command
   variables: { default: {} }, // name → value
@@ -165,6 +166,11 @@ const table = {
       default: 10_000,
       rare: true,
       help: 'without a readiness check, a run that lives this long has come up',
+    },
+    restartAt: {
+      kind: 'schedule',
+      rare: true,
+      help: 'restart the program at these times: `"0 4 * * *"`',
     },
     exitOnCrash: { kind: 'switch', rare: true, help: "exit with the program's exit code when it crashes" },
     onChangeOnly: {

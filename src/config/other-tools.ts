@@ -78,7 +78,7 @@ function adviceTable(): readonly (readonly [flags: string, advice: Advice])[] {
     ['--respawn', 'not needed: a program that has ended is started again by a change, or at once after a crash'],
     ['--on-busy-update', 'not needed: a change restarts the program; --on-change signal:<name> signals it instead'],
     ['--delay-run', '--exec "sleep 1 && …"'],
-    ['--cron --cron-restart', 'not taken over: let cron or a systemd timer run devwatch restart <name>'],
+    ['--cron --cron-restart', '--restart-at'],
     // Health and events
     ['--max-memory-restart', '--max-memory'],
     ['--wait-ready', '--ready message'],

@@ -34,7 +34,7 @@ type ListKind = 'texts' | 'paths' | 'globs' | 'extensions';
 export type Selection = 'auto' | boolean | readonly string[] | { readonly except: readonly string[] };
 
 /** The value that each kind of option has once it has been read. */
-type KindValues = Record<'text' | 'path' | 'readiness', string> &
+type KindValues = Record<'text' | 'path' | 'readiness' | 'schedule', string> &
   Record<ListKind, readonly string[]> &
   Record<'duration' | 'count' | 'size', number> & {
     switch: boolean;

@@ -29,6 +29,7 @@ import { hookCommandsOf, hookFor } from './program-hooks.ts';
 import { ProgramInput } from './program-input.ts';
 import { createWatchdog } from './program-watchdog.ts';
 import { Readiness } from './readiness.ts';
+import { RestartSchedule } from './restart-schedule.ts';
 import { RestartTimeline } from './restart-timeline.ts';
 import type { Configurable } from './settings-reloader.ts';
 import { StopNotice } from './stop-notice.ts';
@@ -43,6 +44,8 @@ export interface ProgramOptions {
   readonly request: plans.RunRequest;
   readonly clock: Clock;
   readonly emit: Emit;
+  /** Returns the time of day in epoch ms; by default that of the machine. */
+  readonly now?: () => number;
   /** A settings file changed. */
   readonly onSettingsChange: (change: Change) => void;
   /** Called once, when no process of the program is alive and nothing is watched. */
@@ -79,10 +82,11 @@ export class Program implements Configurable {
   #isCommandStale = false;
   #isStopping = false;
   readonly #stopNotice: StopNotice;
+  readonly #schedule: RestartSchedule;
 
   /** @throws UsageError when there is nothing to run, or it cannot be run */
   constructor(options: ProgramOptions) {
-    const { request, clock, emit } = options;
+    const { request, clock, emit, now = Date.now } = options;
     this.#options = options;
     this.#plan = plans.planRun(request);
     const { settings } = this.#plan.loaded;
@@ -109,6 +113,7 @@ export class Program implements Configurable {
       signal: ({ signal, to }) => this.signal(signal, to),
       dispatch: (type) => this.#supervisor.dispatch({ type }),
     });
+    this.#schedule = new RestartSchedule({ clock, now, onDue: () => this.restart('schedule', false) });
     this.#stopNotice = new StopNotice({ clock, settings: () => this.#plan.loaded.settings, emit: this.#emit });
     const own = { clock, plan: () => this.#plan, emit: this.#emit, written: () => this.#written() };
     this.#awaited = new AwaitedFiles({ ...own, onAppear: (change) => this.#onAppear(change) });
@@ -146,6 +151,7 @@ export class Program implements Configurable {
     });
     const since = Date.now();
     this.#supervisor.dispatch({ type: 'start' });
+    this.#schedule.follow(this.#plan.loaded.settings.restartAt);
     this.input.start();
     await this.#watching.start(since);
   }
@@ -185,6 +191,7 @@ export class Program implements Configurable {
     const rewatches = this.#isWatchPlanStale || affected(changed, 'watch');
     this.#isWatchPlanStale = false;
     if (this.#launcher === undefined) return changed; // The first start uses them.
+    this.#schedule.follow(this.#plan.loaded.settings.restartAt);
     if (rewatches) this.#watching.restart();
     if (!affected(changed, 'program')) return changed;
     const { file: path } = this.#plan.loaded;
@@ -378,6 +385,7 @@ export class Program implements Configurable {
 
   async #end(reason: StopReason): Promise<void> {
     this.changes.close();
+    this.#schedule.close();
     this.#watchdog.end();
     await Promise.all([this.#watching.close(), this.#hooks?.close(), this.#launcher?.close()]);
     this.readiness.onEvent({ type: 'end', reason });

@@ -6,7 +6,7 @@ import type { OpenWork } from '../preload/protocol.ts';
 import type { LeftPackage } from './package-reasons.ts';
 
 /** Why a run was started. */
-export type Cause = 'start' | 'change' | 'crash' | 'exit' | 'manual' | 'settings';
+export type Cause = 'start' | 'change' | 'crash' | 'exit' | 'manual' | 'settings' | 'schedule';
 
 /** A file that changed; `path` is absolute. */
 export interface Change {
@@ -84,8 +84,8 @@ export type Fault = 'defect' | 'uncaught-error' | 'by-design' | 'unread-output' 
 export type Next =
   /** The restart number `attempt` of at most `limit`, after `delay` ms; there is no limit if they are missing. */
   | { readonly kind: 'restart'; readonly delay: number; readonly attempt?: number; readonly limit?: number }
-  /** devwatch waits for a change, or for a request to restart the program. */
-  | ({ readonly kind: 'wait'; readonly for: 'change' | 'request' } & Effort)
+  /** devwatch waits for a change, for the next time of a schedule, or for a request to restart the program. */
+  | ({ readonly kind: 'wait'; readonly for: 'change' | 'schedule' | 'request' } & Effort)
   /** devwatch ends with the program's exit code. */
   | ({ readonly kind: 'end' } & Effort);
 

@@ -9,19 +9,19 @@ export interface Policy extends Pick<Settings, 'restart' | 'exitOnCrash' | 'onCh
   /** A run that lives this long has come up; null if a readiness check decides. */
   readonly assumedUpAfterMs: number | null;
   /** The source of further runs when devwatch itself starts none; null: there is none, and devwatch ends. */
-  readonly waitsFor: 'change' | 'request' | null;
+  readonly waitsFor: 'change' | 'schedule' | 'request' | null;
 }
 
 const defaultMaxRestarts = 5;
 
 /** @param canBeRequested whether somebody may ask for a run: over the control socket, or through the API */
 export function policyOf(settings: Settings, canBeRequested: boolean): Policy {
-  const { restart, exitOnCrash, onChangeOnly, killTimeout, maxRestarts, minUptime, ready, watch } = settings;
+  const { restart, exitOnCrash, onChangeOnly, killTimeout, maxRestarts, minUptime, ready, watch, restartAt } = settings;
   const isWatching = watch.length > 0;
   return {
     ...{ restart, exitOnCrash, onChangeOnly, killTimeout },
     maxRestarts: maxRestarts ?? (isWatching ? defaultMaxRestarts : null),
     assumedUpAfterMs: ready === undefined ? minUptime : null,
-    waitsFor: isWatching ? 'change' : canBeRequested ? 'request' : null,
+    waitsFor: isWatching ? 'change' : restartAt !== undefined ? 'schedule' : canBeRequested ? 'request' : null,
   };
 }

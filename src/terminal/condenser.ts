@@ -115,7 +115,8 @@ export class Condenser {
     this.#program = program;
     // The line about the watched files reports the first start, the line of the crash the start after it.
     if (cause === 'start' || cause === 'crash' || cause === 'exit') return [];
-    this.#restart = lineOf([run === 1 ? 'started' : 'restarted', formatChanges(changes, view.folder)]).text;
+    const why = cause === 'schedule' && 'by schedule';
+    this.#restart = lineOf([run === 1 ? 'started' : 'restarted', why, formatChanges(changes, view.folder)]).text;
     if (this.#latest === undefined) return this.#flush();
     const { ms, isUp } = this.#latest;
     this.#cancel.restart = clock.after(Math.max(2 * ms, minResultWaitMs), () =>

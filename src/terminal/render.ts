@@ -236,11 +236,13 @@ function renderPortTaken({ port, holders }: EventOf<'portTaken'>): Line[] {
   );
 }
 
+const awaited = { change: 'a change', schedule: 'the next scheduled start', request: 'a restart' } as const;
+
 function formatNext(next: Next): string {
   if (next.kind === 'restart') {
     const time = formatTime(next.delay);
     return next.limit === undefined ? `restarting in ${time}` : `restart ${next.attempt} of ${next.limit} in ${time}`;
   }
   const effort = next.gaveUp ? `gave up after ${formatCount(next.limit ?? 0, 'restart')} · ` : '';
-  return `${effort}${next.kind === 'end' ? 'ending' : `waiting for a ${next.for === 'change' ? 'change' : 'restart'}`}`;
+  return `${effort}${next.kind === 'end' ? 'ending' : `waiting for ${awaited[next.for]}`}`;
 }

@@ -57,6 +57,8 @@ test.each([
   [{ out_file: 'a.log', error_file: 'a.log' }, { log: 'a.log' }],
   [{ time: true }, { logTimestamps: true }],
   [{ log_date_format: 'YYYY' }, { logTimestamps: true }],
+  [{ cron_restart: '0 4 * * *' }, { restartAt: '0 4 * * *' }],
+  [{ cron: 0 }, {}],
   [{ source_map_support: true }, { nodeArgs: ['--enable-source-maps'] }],
   [{ instances: 1, exec_mode: 'fork', namespace: 'default', autostart: true, treekill: true, vizion: false }, {}],
 ])('%j is taken over', (fields, expected) => {
@@ -78,7 +80,7 @@ test.each([
   [{ instances: 'max' }, 'instances', 'devwatch runs one process of a program'],
   [{ exec_mode: 'cluster' }, 'exec_mode', 'devwatch runs one process of a program'],
   [{ env_production: { A: 1 } }, 'env_production', 'a file has one set of variables'],
-  [{ cron_restart: '0 * * * *' }, 'cron_restart', 'devwatch has no schedule'],
+  [{ cron_restart: '0 25 * * *' }, 'cron_restart', 'restartAt has a bad hour "25"'],
   [{ restart_delay: 100 }, 'restart_delay', 'pauses between crashes'],
   [{ stop_exit_codes: [3] }, 'stop_exit_codes', 'only exit code 0'],
   [{ ignore_watch: [{ regexp: '/x/' }] }, 'ignore_watch', 'a regular expression (/x/)'],

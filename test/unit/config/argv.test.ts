@@ -182,6 +182,7 @@ test('every flag of the table is understood by each of its names', () => {
     count: '3',
     signal: 'INT',
     reaction: 'nothing',
+    schedule: '@daily',
     extensions: 'js',
     size: '1M',
     health: 'http://127.0.0.1/',

@@ -6,7 +6,7 @@ import { affected, type OptionKey, optionKeys, restartNotice, specOf } from '../
 test('the flags are these, and the other options can only be set in a settings file', () => {
   const flags = `
     exec env-file env-file-if-exists stdin cwd watch ignore ext gitignore deps follow events skip-unchanged delay poll
-    poll-interval watcher restart on-change max-restarts min-uptime exit-on-crash on-change-only signal kill-timeout standby hold drain
+    poll-interval watcher restart on-change max-restarts min-uptime restart-at exit-on-crash on-change-only signal kill-timeout standby hold drain
     prewarm keep health ready max-memory timeout on-ready notify live-reload name log log-size log-files
     log-timestamps prefix clear quiet verbose log-format color
   `;

@@ -39,6 +39,7 @@ function open(settings: SettingsInput = {}) {
     request: request(settings),
     clock,
     emit: (event) => void events.push(event),
+    now: () => Date.UTC(2026, 10, 27, 3) + clock.now(),
     onSettingsChange() {},
     onEnd: (reason) => void ends.push(reason),
   });
@@ -255,6 +256,45 @@ test('a program that reloads itself gets a signal at a change, has no standby, a
   program.changes.push({ kind: 'change', path: '/a.js' });
   clock.advance(1000);
   expect(runs).toHaveLength(2);
+});
+
+describe('a schedule', () => {
+  const restartAt = 'TZ=UTC 0 4 * * *';
+  const hour = 3_600_000;
+
+  test('restarts the program, which learns the reason', () => {
+    const { clock, start, end, latest, runs, events } = open({ restartAt });
+    start();
+    clock.advance(hour);
+    expect(latest().stages).toEqual(['terminating']);
+    end(clean);
+    expect(events.at(-1)).toMatchObject({ type: 'start', run: 2, cause: 'schedule' });
+    expect(latest().options.variables.DEVWATCH_REASON).toBe('schedule');
+    clock.advance(24 * hour);
+    expect(runs.map(({ stages }) => stages.length)).toEqual([1, 1]);
+  });
+
+  test('starts a program again that has done its work', () => {
+    const { clock, start, latest, runs, events } = open({ restartAt });
+    start();
+    latest().report({ type: 'exit', outcome: clean });
+    expect(events.at(-1)).toMatchObject({ type: 'exit', next: { kind: 'wait', for: 'schedule' } });
+    clock.advance(hour);
+    latest().report({ type: 'gone', survivors: [] });
+    expect(runs).toHaveLength(2);
+  });
+
+  test('can be set and removed while the program runs', () => {
+    const { clock, program, start, latest } = open();
+    start();
+    program.update(planRun(request({ restartAt })));
+    program.update(planRun(request({})));
+    clock.advance(2 * hour);
+    expect(latest().stages).toEqual([]);
+    program.update(planRun(request({ restartAt })));
+    clock.advance(23 * hour);
+    expect(latest().stages).toEqual(['terminating']);
+  });
 });
 
 describe('while devwatch is paused', () => {
