@@ -48,6 +48,8 @@ export class Condenser {
   #linkedPackages: number | undefined;
   #address = '';
   #hasReportedWait = false;
+  /** What the latest line about the watched files is about; undefined when settings have changed since. */
+  #watching: string | undefined;
   /** Files ignored in a row. */
   #ignored = 0;
   readonly #cancel: Record<'restart' | 'introduction' | 'ignored', CancelTimer> = {
@@ -72,7 +74,10 @@ export class Condenser {
         return [...this.#flush(), ...this.#onStart(event), ...lines];
       case 'watching':
         this.#linkedPackages = event.linkedPackages;
-        return [...lines, ...this.#flushIntroduction()];
+        return [...this.#onWatching(event, lines), ...this.#flushIntroduction()];
+      case 'settings':
+        this.#watching = undefined;
+        return lines;
       case 'address':
         this.#latest = { ms: event.ms, isUp: true };
         return [
@@ -100,6 +105,15 @@ export class Condenser {
       default:
         return lines;
     }
+  }
+
+  /** An installation, for example, may change which packages are linked: then the files are found once more. */
+  #onWatching(event: EventOf<'watching'>, lines: readonly Line[]): readonly Line[] {
+    const { program, patterns, extensions, backend, obstacle, standbyObstacle } = event;
+    const subject = JSON.stringify([program, patterns, extensions, backend, obstacle, standbyObstacle]);
+    const isKnown = this.#watching === subject;
+    this.#watching = subject;
+    return isKnown ? lines.map((line) => ({ ...line, level: 'verbose' })) : lines;
   }
 
   /** With a debugger, each save may end a run that waits for it. */

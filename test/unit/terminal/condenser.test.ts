@@ -1,6 +1,7 @@
 /** The lines of a program's runs, on a virtual clock. */
 
 import { describe, expect, test } from 'vitest';
+import type { Settings } from '../../../src/config/settings-types.ts';
 import type { Cause, DevwatchEvent } from '../../../src/shared/events.ts';
 import { Condenser } from '../../../src/terminal/condenser.ts';
 import { createClock } from '../../support/clock.ts';
@@ -71,6 +72,16 @@ const crash: DevwatchEvent = { type: 'crash', ...end, outcome: { code: 1, signal
 const exit: DevwatchEvent = { type: 'exit', ...end, outcome: { code: 0, signal: null } };
 const banner = '1.2.3 · node server.js · watching . (js) · 3 files';
 const firstLine = 'node server.js · answering in 64 ms · http://localhost:3000';
+
+test('the watched files are described again when settings have changed, not when they are only found anew', () => {
+  const { lines } = open();
+  const settings = {} as Settings;
+  const changed: DevwatchEvent = { type: 'settings', file: '/project/.watchrc', changed: ['ignore'], settings };
+  expect(lines(start(1, 'start'), watching())).toEqual([banner]);
+  expect(lines(watching(1))).toEqual([]);
+  expect(lines(changed, watching(1))).toEqual(['.watchrc changed: ignore', banner]);
+  expect(lines({ ...watching(1), backend: 'polling' } as DevwatchEvent)).toEqual([`${banner} · by polling`]);
+});
 
 describe('the first run that is up gets one line', () => {
   test('with its program, time and address, and how to get help', () => {
