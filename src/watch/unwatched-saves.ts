@@ -26,6 +26,9 @@ const unexpected = new Set(
   ].flatMap((line) => line.split(' ')),
 );
 
+/** Pages that are sent as they are; elsewhere HTML may be a template, which many servers keep in memory. */
+const isPage = (file: string): boolean => /[/\\](?:public|static)[/\\].*\.html?$/i.test(file);
+
 export class UnwatchedSaves {
   readonly #options: UnwatchedSavesOptions;
   readonly #reported = new Set<string>();
@@ -49,6 +52,7 @@ export class UnwatchedSaves {
     if (
       !/^[A-Za-z]\w{0,15}$/.test(extension) ||
       unexpected.has(extension.toLowerCase()) ||
+      isPage(file) ||
       this.#reported.has(extension)
     )
       return;

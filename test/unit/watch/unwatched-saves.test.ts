@@ -14,14 +14,17 @@ function open(written: () => number | undefined = () => undefined) {
 
 test('the first file of each extension is reported', () => {
   const { saves, reported } = open();
-  for (const file of ['/p/a.graphql', '/p/b.graphql', '/p/c.yaml', '/p/a.graphql']) saves.changed(file);
-  expect(reported).toEqual(['/p/a.graphql', '/p/c.yaml']);
+  const files = ['/p/a.graphql', '/p/b.graphql', '/p/c.yaml', '/p/a.graphql', '/p/views/public.html'];
+  for (const file of files) saves.changed(file);
+  expect(reported).toEqual(['/p/a.graphql', '/p/c.yaml', '/p/views/public.html']);
 });
 
 test.each([
   'README.md',
   'logo.PNG',
   'page.css',
+  'public/index.html',
+  'web/static/docs/help.htm',
   'app.log',
   'data.sqlite',
   'Makefile',
