@@ -48,7 +48,7 @@ export class Condenser {
   #linkedPackages: number | undefined;
   #address = '';
   #hasReportedWait = false;
-  /** What the latest line about the watched files is about; undefined when settings have changed since. */
+  /** The subject of the latest line about the watched files; undefined when settings have changed since. */
   #watching: string | undefined;
   /** Files ignored in a row. */
   #ignored = 0;

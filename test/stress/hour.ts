@@ -38,7 +38,7 @@ function randomFrom(seed: number): () => number {
 const random = randomFrom(Number(values.seed));
 const oneOf = <Item>(items: readonly Item[]): Item => items[Math.floor(random() * items.length)] as Item;
 
-/** What was done, and the lines of the terminal that followed. */
+/** An action, and the lines of the terminal that followed. */
 interface Step {
   readonly what: string;
   readonly lines: string[];
@@ -179,7 +179,7 @@ class Hour {
   }
 }
 
-/** One of the things that people do most. */
+/** Does what people do most: saves a file, or several. */
 async function save(hour: Hour): Promise<void> {
   const dice = random();
   if (dice < 0.06) {
