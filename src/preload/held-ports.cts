@@ -9,6 +9,7 @@ import type { isInspected as IsInspected } from './debugger.cts';
 import type { listenLate as ListenLate, listenWhenVacated as ListenWhenVacated } from './late-handle.cts';
 import type { receiveMessages as ReceiveMessages } from './messages.cts';
 import type { describeOpenWork as DescribeOpenWork } from './open-work.cts';
+import type { findOwnThread as FindOwnThread } from './own-thread.cts';
 import type { ActivatedSocket, Channel, Drain, HeldSocket, HoldOrders } from './protocol.ts' with {
   'resolution-mode': 'import',
 };
@@ -36,6 +37,7 @@ const { listenLate, listenWhenVacated } = require('./late-handle.cjs') as {
   listenWhenVacated: typeof ListenWhenVacated;
 };
 const { receiveMessages } = require('./messages.cjs') as { receiveMessages: typeof ReceiveMessages };
+const { findOwnThread } = require('./own-thread.cjs') as { findOwnThread: typeof FindOwnThread };
 const { factsOf, nameOf, rememberName } = require('./server-facts.cjs') as {
   factsOf: typeof FactsOf;
   nameOf: typeof NameOf;
@@ -313,13 +315,17 @@ class HeldPorts {
     this.#isDraining = true;
     this.#traffic ??= new Traffic();
     this.#traffic.drain(until, (isInTime) => {
-      // After the deadline devwatch sends the signal; the program must not receive it twice. Without a handler for it
-      // Node would run its exit hooks first, which write coverage, and wait for a debugger.
-      const isHandled = signal !== undefined && process.listenerCount(signal) > 0;
-      const signalsItself = isInTime && isHandled && !isInspected();
-      this.#channel.send({ type: 'drained', signalsItself });
-      if (signalsItself) Reflect.apply(this.#kill, process, [process.pid, signal]);
+      // After the deadline devwatch sends the signal; the program must not receive it twice.
+      const target = isInTime && signal !== undefined ? this.#targetOf(signal) : undefined;
+      this.#channel.send({ type: 'drained', signalsItself: target !== undefined });
+      if (target !== undefined) Reflect.apply(this.#kill, process, [target, signal]);
     });
+  }
+
+  /** Returns the number to which this process can send itself the signal, as if devwatch had sent it; undefined if there is none. */
+  #targetOf(signal: NodeJS.Signals): number | undefined {
+    if (isInspected()) return undefined;
+    return process.listenerCount(signal) > 0 ? process.pid : findOwnThread(this.#kill);
   }
 }
 

@@ -31,6 +31,8 @@ interface Options {
   readonly isTaken?: boolean;
   /** The inspector is open. */
   readonly isInspected?: boolean;
+  /** The id of another thread of this process. */
+  readonly thread?: number;
   /** The program closes its servers when they begin to listen: it asks whether the port is free. */
   readonly asks?: boolean;
   /** Another address of the port can be used beside that of a held socket. */
@@ -101,6 +103,7 @@ function open(options: Options = {}) {
       _createServerHandle: (...args: number[]) => handleFrom(`descriptor ${args[3]}`),
     },
     './debugger.cjs': { isInspected: () => isInspected },
+    './own-thread.cjs': { findOwnThread: () => options.thread },
     './server-facts.cjs': loadPreload('server-facts.cts'),
     './slots.cjs': {
       Slots: class {
@@ -426,11 +429,19 @@ describe('draining', () => {
     expect(kill.mock.calls).toEqual([[process.pid, 'SIGUSR2']]);
   });
 
+  test('sends a signal that it does not handle to a thread, so that Node runs no exit hooks', () => {
+    const { receive, messages, kill, endDrain } = open({ thread: 4321 });
+    receive({ drain: { until: 1000, signal: 'SIGWINCH' } });
+    endDrain(true);
+    expect(messages).toEqual([{ type: 'drained', signalsItself: true }]);
+    expect(kill.mock.calls).toEqual([[4321, 'SIGWINCH']]);
+  });
+
   test.each<[string, boolean, Drain, Options?]>([
     ['after the deadline', false, { until: 1000, signal: 'SIGUSR2' }],
     ['if devwatch terminates the program in another way', true, { until: 1000 }],
-    ['that it does not handle', true, { until: 1000, signal: 'SIGWINCH' }],
-    ['while the inspector is open', true, { until: 1000, signal: 'SIGUSR2' }, { isInspected: true }],
+    ['that it does not handle, where no thread can receive it', true, { until: 1000, signal: 'SIGWINCH' }],
+    ['while the inspector is open', true, { until: 1000, signal: 'SIGUSR2' }, { isInspected: true, thread: 4321 }],
   ])('sends itself no signal %s', (_, isInTime, drain, options) => {
     const { receive, messages, kill, endDrain } = open(options);
     receive({ drain });
