@@ -70,6 +70,8 @@ export class OwnWrites {
   readonly #evidence = new Map<string, number>();
   readonly #reported = new Set<string>();
   #startedAt = 0;
+  /** The count at the start of the run; undefined where nothing repeats. */
+  #atStart: number | undefined;
   #samples: Sample[] = [];
   #cancelSample: CancelTimer | undefined;
   /** First change of the burst that is being debounced, and the count read at its changes. */
@@ -79,13 +81,20 @@ export class OwnWrites {
     this.#options = options;
   }
 
-  /** A run has just been launched. Samples are taken if the latest changes came from files that keep changing. */
+  /**
+   * A run has just been launched. Samples are taken if the latest changes came from files that keep changing, and the run
+   * before has written to files at all: most programs do not, and a person may save the same file again and again.
+   */
   started(): void {
     this.#startedAt = this.#options.clock.now();
     this.#burst = undefined;
     this.#samples = [];
     this.stop();
-    if (this.#evidence.size > 0 || [...this.#rounds.values()].some((rounds) => rounds >= 2)) this.#sample();
+    const rounds = Math.max(0, ...this.#rounds.values());
+    const before = this.#atStart;
+    this.#atStart = rounds > 0 ? this.#options.written() : undefined;
+    const hasWritten = before !== undefined && this.#atStart !== undefined && this.#atStart > before;
+    if (this.#evidence.size > 0 || (rounds >= 2 && hasWritten)) this.#sample();
   }
 
   /** Takes no more samples until the next start. */

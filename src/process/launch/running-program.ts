@@ -78,7 +78,7 @@ export class ContainedProgram implements RunningProgram {
   /** Ports that the program has listened on. */
   readonly #ports = new Set<number>();
   #onOpenWork: ((work: OpenWork) => void) | undefined;
-  #writes: TreeWrites | undefined;
+  readonly #writes: TreeWrites;
   #ping: { readonly number: number; readonly onAnswer: () => void } | undefined;
 
   constructor(context: ProgramContext) {
@@ -86,6 +86,7 @@ export class ContainedProgram implements RunningProgram {
     this.#context = context;
     this.pid = child.pid;
     this.fromStandby = fromStandby;
+    this.#writes = new TreeWrites(child.tree, context.clock, child.pid);
     child.receive((message) => this.#onMessage(message));
     child.process.on('message', (message) => listener.onEvent({ type: 'message', message }));
     this.forwarded = options.capturesOutput
@@ -149,7 +150,6 @@ export class ContainedProgram implements RunningProgram {
   }
 
   written(): number | undefined {
-    this.#writes ??= new TreeWrites(this.#context.child.tree, this.#context.clock);
     return this.#writes.read();
   }
 

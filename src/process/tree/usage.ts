@@ -30,12 +30,15 @@ const membersMs = 1000;
 export class TreeWrites {
   readonly #tree: ProcessTree;
   readonly #clock: Clock;
-  #members: readonly number[] = [];
-  #listedAt = Number.NEGATIVE_INFINITY;
+  #members: readonly number[];
+  #listedAt: number;
 
-  constructor(tree: ProcessTree, clock: Clock) {
+  /** @param root the only member so far, if that is known: a process that has just been started */
+  constructor(tree: ProcessTree, clock: Clock, root?: number) {
     this.#tree = tree;
     this.#clock = clock;
+    this.#members = root === undefined ? [] : [root];
+    this.#listedAt = root === undefined ? Number.NEGATIVE_INFINITY : clock.now();
   }
 
   /**

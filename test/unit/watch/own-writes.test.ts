@@ -10,7 +10,12 @@ const pageBytes = 4096;
 function open({ isCounted = true } = {}) {
   const clock = createClock();
   let bytes = 0;
-  const own = new OwnWrites({ clock, written: () => (isCounted ? bytes : undefined), sizeOf: () => 100 });
+  let reads = 0;
+  const written = (): number | undefined => {
+    reads += 1;
+    return isCounted ? bytes : undefined;
+  };
+  const own = new OwnWrites({ clock, written, sizeOf: () => 100 });
   const notices: string[] = [];
   const burst = (kind: Change['kind'], ...paths: string[]): string => {
     for (const path of paths) own.notice(path);
@@ -23,6 +28,8 @@ function open({ isCounted = true } = {}) {
     clock,
     own,
     notices,
+    /** How often the bytes have been counted. */
+    reads: () => reads,
     /** The program writes a file that nobody watches. */
     writeElsewhere() {
       bytes += pageBytes;
@@ -90,6 +97,15 @@ describe('a save of a person', () => {
       expect(world.personSaves('/server.js')).toBe('save');
     }
     expect(world.notices).toEqual([]);
+  });
+
+  test('of the same file in every run costs one look at the bytes of a program that writes nothing', () => {
+    const world = open();
+    for (const _ of Array(30)) {
+      world.run(5000);
+      world.personSaves('/server.js');
+    }
+    expect(world.reads()).toBe(29);
   });
 
   test('of a file that the program has written in every run so far is one', () => {
