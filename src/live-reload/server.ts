@@ -11,10 +11,9 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { maxTimerMs } from '../shared/clock.ts';
 import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
+import { isLoopbackHost, loopback } from './loopback.ts';
 import { clientScript } from './page-script.ts';
 
-const loopback = String.raw`(?:(?:[\w-]+\.)*localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?`;
-const loopbackHost = new RegExp(`^${loopback}$`, 'i');
 const loopbackOrigin = new RegExp(String.raw`^[a-z][a-z\d+.-]*://${loopback}$`, 'i');
 
 /** A page reconnects after this time when devwatch is gone. */
@@ -28,7 +27,7 @@ const allStyles = '/';
 /** Browsers open 6 connections to a server for all tabs; one must stay free, or the next tab waits for its script. */
 const maxStreamsPerBrowser = 5;
 
-type EventType = 'hello' | 'reload' | 'styles' | 'rest';
+type EventType = 'hello' | 'reload' | 'styles' | 'rest' | 'crash' | 'up';
 
 /** Does not keep the process alive. */
 export class LiveReloadServer {
@@ -40,6 +39,9 @@ export class LiveReloadServer {
   readonly #instance = randomBytes(4).toString('hex');
   #latest = 0;
   #latestReload = 0;
+  #latestStyles = 0;
+  /** The text about a crash that pages show, as JSON; undefined while the program is not down by a crash. */
+  #crash: string | undefined;
   #closing: Promise<unknown> | undefined;
 
   /**
@@ -71,6 +73,27 @@ export class LiveReloadServer {
     return `http://127.0.0.1:${this.port}`;
   }
 
+  /** Shows this text in every open page, and in those that are opened, until `up`. */
+  showCrash(text: string): void {
+    this.#latest += 1;
+    this.#crash = JSON.stringify(text);
+    this.#sendAll(this.#event('crash', this.#crash));
+  }
+
+  /** The program is no longer down: removes the text about a crash from the pages. */
+  up(): void {
+    if (this.#crash === undefined) return;
+    this.#latest += 1;
+    this.#crash = undefined;
+    this.#sendAll(this.#event('up'));
+  }
+
+  /** The script for a page that itself shows the crash, and is asked for now. */
+  get crashPageScript(): string {
+    // It is a part of the page, and so never older.
+    return clientScript(this.url, this.#latestId, Number.MAX_SAFE_INTEGER, true);
+  }
+
   /** Reloads every open page. */
   reload(): void {
     this.#latest += 1;
@@ -84,6 +107,7 @@ export class LiveReloadServer {
    */
   swapStyles(files: readonly string[]): void {
     this.#latest += 1;
+    this.#latestStyles = this.#latest;
     this.#sendAll(this.#event('styles', patternOf(files)));
   }
 
@@ -140,7 +164,7 @@ export class LiveReloadServer {
     const isAllowed = origin === undefined || loopbackOrigin.test(origin);
     if (origin !== undefined && isAllowed) response.setHeader('access-control-allow-origin', origin);
     const file = request.url?.split('?')[0];
-    if (!loopbackHost.test(host)) {
+    if (!isLoopbackHost(host)) {
       // Other names may have been pointed at this machine by an attacker (DNS rebinding).
       refuse(response, 403, 'Only loopback names are served.');
     } else if (file !== '/client.js' && file !== '/events') {
@@ -168,6 +192,7 @@ export class LiveReloadServer {
     response.on('error', () => {});
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
     response.write(`retry: ${reconnectMs}\n${this.#event(this.#missedSince(String(lastId)))}`);
+    if (this.#crash !== undefined) response.write(this.#event('crash', this.#crash));
     this.#streams.set(response, browser);
     const [oldest, ...others] = [...this.#streams.keys()].filter((open) => this.#streams.get(open) === browser);
     if (oldest !== undefined && others.length >= maxStreamsPerBrowser) {
@@ -181,7 +206,8 @@ export class LiveReloadServer {
     const [instance, number] = lastId.split('.');
     if (lastId === '' || lastId === this.#latestId) return 'hello';
     // Changes under an earlier devwatch, or between the two, are unknown.
-    return instance !== this.#instance || Number(number) < this.#latestReload ? 'reload' : 'styles';
+    if (instance !== this.#instance || Number(number) < this.#latestReload) return 'reload';
+    return Number(number) < this.#latestStyles ? 'styles' : 'hello';
   }
 }
 

@@ -375,7 +375,7 @@ export class Program implements Configurable {
         this.#watchdog.end();
         if (event.next.kind === 'restart') break;
         // No run follows soon: nobody should wait for an answer on a held port.
-        this.#launcher?.releasePorts();
+        this.#launcher?.releasePorts(event.type);
         this.input.leavesInput();
         break;
       default:

@@ -19,6 +19,7 @@ import { createDeferred, type Deferred } from '../shared/deferred.ts';
 import { messageOf } from '../shared/errors.ts';
 import type { Change, DevwatchEvent, Emit, EventOf, EventType, StopReason } from '../shared/events.ts';
 import type { RunRequest } from './command-plan.ts';
+import { LiveReload } from './live-reload.ts';
 import { Program } from './program.ts';
 import { ProgramRecorder } from './program-record.ts';
 import { type Reread, SettingsReloader } from './settings-reloader.ts';
@@ -55,6 +56,7 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
   readonly #recorder = new ProgramRecorder();
   /** The files that count because the program has loaded them. */
   #loads: readonly string[] = [];
+  #liveReload: LiveReload | undefined;
   #hasEnded = false;
   /** Calls for the end, when no process of the program is alive. */
   readonly #cleanups: (() => void)[] = [];
@@ -148,6 +150,8 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
     terminalModes.save('go on');
     const { output, sockets: activated } = this.#options;
     const launcher = new Launcher({ containment, clock: systemClock, modes: terminalModes, output, activated });
+    const live = settings.liveReload === false ? undefined : new LiveReload(launcher, () => this.program.plan);
+    this.#liveReload = live;
     const problem = await launcher.prepareHolding(hold, command, env);
     if (this.#hasEnded) {
       await launcher.close();
@@ -171,7 +175,7 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
     if (!isNode) guard();
     const watching = this.program.start(launcher);
     if (isNode) guard();
-    void this.#openLiveReload(settings.liveReload);
+    if (live !== undefined && settings.liveReload !== false) void this.#openLiveReload(live, settings.liveReload);
     await watching;
     this.#record();
   }
@@ -181,25 +185,10 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
     if (!this.#hasEnded) this.#recorder.write({ app: this.#options.app, loads: this.#loads, plan: this.program.plan });
   }
 
-  /** Pages reload after each run that is up, and when files change that only pages load. */
-  async #openLiveReload(setting: boolean | number): Promise<void> {
-    if (setting === false) return;
+  async #openLiveReload(live: LiveReload, setting: true | number): Promise<void> {
     try {
-      const { LiveReloadServer } = await import('../live-reload/server.ts');
-      const live = await LiveReloadServer.open(setting === true ? liveReloadPort : setting);
-      if (this.#hasEnded) {
-        live.close();
-        return;
-      }
-      this.#cleanups.push(() => live.close());
-      for (const type of ['ready', 'address'] as const) this.on(type, () => live.reload());
-      // A program that takes up changes itself does not become ready once more.
-      this.on('change', () => {
-        if (this.program.plan.loaded.settings.onChange === 'nothing') live.reload();
-      });
-      this.on('signal', () => live.reload());
-      this.on('pages', ({ paths, styles }) => (styles ? live.swapStyles(paths) : live.reload()));
-      this.#emitEvent({ type: 'liveReload', url: `${live.url}/client.js` });
+      const url = await live.open(setting === true ? liveReloadPort : setting);
+      if (url !== undefined) this.#emitEvent({ type: 'liveReload', url });
     } catch (error) {
       if (!this.#hasEnded) this.program.reportProblem(messageOf(error));
     }
@@ -208,6 +197,7 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
   #onEnd(reason: StopReason): void {
     this.#hasEnded = true;
     this.#recorder.close();
+    this.#liveReload?.close();
     this.#settings?.close();
     for (const cleanUp of this.#cleanups) cleanUp();
     this.#emitEvent({ type: 'end', reason });
@@ -218,6 +208,7 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
     if (event.type === 'watchingLoads') this.#loads = event.files;
     if (recordedEvents.has(event.type)) this.#record();
     this.#options.onEvent?.(event);
+    this.#liveReload?.onEvent(event);
     (this.emit as (type: EventType, event: DevwatchEvent) => boolean).call(this, event.type, event);
   }
 }

@@ -5,6 +5,8 @@ import type net from 'node:net';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { LiveReloadServer } from '../../src/live-reload/server.ts';
+import { start } from '../support/app.ts';
+import { freePort } from '../support/ports.ts';
 
 const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
@@ -248,5 +250,82 @@ describeIfInstalled(`live reload in a browser (needs Debian's chromium at ${exec
     await shows(first, 1);
     await first.evaluate('void document.dispatchEvent(new Event("visibilitychange", { bubbles: true }))');
     await first.waitForFunction('document.querySelector("p")?.textContent > 10');
+  });
+
+  const textInOverlay = 'document.querySelector("devwatch-crash")?.shadowRoot.textContent';
+  const hasOverlay = (page: Page, text: string): Promise<unknown> =>
+    page.waitForFunction(`${textInOverlay} === ${JSON.stringify(text)}`);
+  const hasNoOverlay = (page: Page): Promise<unknown> =>
+    page.waitForFunction('document.querySelector("devwatch-crash") === null');
+
+  test('shows a crash above the page, as text alone, until it is dismissed or the program is up', async () => {
+    const live = await openLive();
+    const site = await openSite(
+      (script) => `<style>html > :not(body) { display: none; position: static }</style>${classic(script)}`,
+      live,
+    );
+    const page = await openPage();
+    const noise: string[] = [];
+    page.on('console', (message) => noise.push(message.text()));
+    page.on('pageerror', (error) => noise.push(error.message));
+    await untilConnected(page, () => page.goto(`http://127.0.0.1:${site.port}`));
+    const text = 'TypeError: <img src=x onerror=alert(1)>\n    at </script> & "x"';
+    live.showCrash(text);
+    await hasOverlay(page, text);
+    const box = await page.locator('devwatch-crash').boundingBox();
+    expect(box).toMatchObject({ x: 0, y: 0, ...page.viewportSize() });
+
+    await page.locator('devwatch-crash pre').click();
+    await hasOverlay(page, text);
+    await page.mouse.click(2, 2);
+    await hasNoOverlay(page);
+    live.showCrash('second');
+    live.showCrash('third');
+    await hasOverlay(page, 'third');
+    expect(await page.locator('devwatch-crash').count()).toBe(1);
+    await page.keyboard.press('Escape');
+    await hasNoOverlay(page);
+
+    await untilConnected(page, () => page.reload());
+    await hasOverlay(page, 'third');
+    live.up();
+    await hasNoOverlay(page);
+    expect(noise).toEqual([]);
+    expect(site.served).toBe(2);
+  });
+
+  test('shows a crash on the port of the program, and the program itself as soon as it is up', async () => {
+    const serve = (version: number, head = ''): string => `${head}
+      const live = process.env.LIVE;
+      require('http').createServer((request, response) => {
+        response.setHeader('content-type', 'text/html');
+        response.end('<!doctype html><link rel="icon" href="data:,"><script src="' + live + '"></script><p>${version}</p>');
+      }).listen(Number(process.env.PORT), '127.0.0.1');`;
+    const port = await freePort();
+    const livePort = await freePort();
+    await using app = await start({
+      files: { 'server.js': serve(1) },
+      args: [`--live-reload=${livePort}`, 'server.js'],
+      env: { PORT: String(port), LIVE: `http://127.0.0.1:${livePort}/client.js` },
+    });
+    await app.event('watching');
+    await app.event('ready');
+    const page = await openPage();
+    await untilConnected(page, () => page.goto(`http://127.0.0.1:${port}`));
+    await shows(page, 1);
+
+    app.write('server.js', serve(2, 'null.x;\n'));
+    await page.waitForFunction(`${textInOverlay}?.includes("server.js:1:6")`);
+    await app.event('gone', ({ run }) => run === 2);
+    const answer = await page.reload();
+    expect(answer?.status()).toBe(503);
+    expect(await page.textContent('pre')).toContain("TypeError: Cannot read properties of null (reading 'x')");
+
+    app.write('server.js', serve(3, 'throw "another";\n'));
+    // This page forbids scripts other than its own.
+    await page.locator('pre', { hasText: "'another' was thrown" }).waitFor();
+    app.write('server.js', serve(4));
+    await page.locator('p', { hasText: '4' }).waitFor();
+    expect(await page.evaluate('document.querySelector("devwatch-crash")')).toBeNull();
   });
 });

@@ -5,7 +5,7 @@ import type { Clock } from '../../shared/clock.ts';
 import { withDeadline } from '../../shared/deadline.ts';
 import { parseListenAddress } from '../../shared/listen-address.ts';
 import { Hooks, type HooksOptions } from '../hooks.ts';
-import { HeldPorts } from '../sockets/held-ports.ts';
+import { type Accept, HeldPorts } from '../sockets/held-ports.ts';
 import { canPassSockets, openPort, type PassedSocket } from '../sockets/passed-sockets.ts';
 import { StandbyPool } from '../standby/pool.ts';
 import type { Containment } from '../tree/tree.ts';
@@ -56,6 +56,7 @@ export class Launcher {
 
   /** Starts a program, from a standby if there is one. Every process of the run before must be gone. */
   launch(options: LaunchOptions, listener: ProgramListener): RunningProgram {
+    this.#heldPorts.endAnswering();
     const { variables, ...common } = withPreloadsMoved(options);
     this.#program = undefined;
     if (common.command.isNode) {
@@ -111,9 +112,23 @@ export class Launcher {
     return undefined;
   }
 
-  /** Closes the held ports, because no program will accept their connections soon. */
-  releasePorts(): void {
-    this.#heldPorts.closeHeld();
+  /**
+   * Closes the held ports, because no program will accept their connections soon; after a crash without those on which
+   * devwatch answers.
+   */
+  releasePorts(cause?: 'crash' | 'exit'): void {
+    if (cause === 'crash') this.#heldPorts.closeUnanswered();
+    else this.#heldPorts.closeHeld();
+  }
+
+  /** Lets devwatch answer after a crash on held ports of HTTP servers, which therefore stay open. */
+  keepAnswerablePorts(): void {
+    this.#heldPorts.answersAfterCrash = true;
+  }
+
+  /** Answers on held ports of HTTP servers until the next launch. Every process of the latest run must be gone. */
+  answerOnPorts(accept: Accept): void {
+    this.#heldPorts.answer(accept);
   }
 
   /** Ends all launching. Resolves when no standby is left and the output has been forwarded. */

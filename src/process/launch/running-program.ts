@@ -191,16 +191,7 @@ export class ContainedProgram implements RunningProgram {
         if (!message.isHandled) this.#onPortTaken(message.port);
         return;
       case 'listens':
-        this.#wantedPort = undefined;
-        this.#listening.add(message.id);
-        this.#listened.add(message.id);
-        if (message.port !== undefined) this.#ports.add(message.port);
-        this.#firstListenedAt ??= clock.now();
-        heldPorts.noteTimes(message.id, {
-          lagMs: clock.now() - this.#firstListenedAt,
-          ageMs: clock.now() - (this.#beganAt ?? clock.now()),
-        });
-        listener.onEvent({ type: 'listens', server: serverOf(message) });
+        this.#onListens(message);
         return;
       case 'holds':
         heldPorts.hold(message.socket);
@@ -236,6 +227,20 @@ export class ContainedProgram implements RunningProgram {
         return;
       default: // Only a standby sends the others.
     }
+  }
+
+  #onListens(message: Extract<PreloadMessage, { type: 'listens' }>): void {
+    const { clock, heldPorts, listener } = this.#context;
+    const { id, port, protocol } = message;
+    const now = clock.now();
+    this.#wantedPort = undefined;
+    this.#listening.add(id);
+    this.#listened.add(id);
+    if (port !== undefined) this.#ports.add(port);
+    this.#firstListenedAt ??= now;
+    const times = { lagMs: now - this.#firstListenedAt, ageMs: now - (this.#beganAt ?? now) };
+    heldPorts.noteListening(id, { isHttp: protocol === 'http', ...times });
+    listener.onEvent({ type: 'listens', server: serverOf(message) });
   }
 
   #onExit(code: number | null, signal: NodeJS.Signals | null): void {

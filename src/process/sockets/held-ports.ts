@@ -10,17 +10,28 @@ import { openSlots, type Slot } from './slots.ts';
 
 type Times = Required<Pick<HeldSocket, 'lagMs' | 'ageMs'>>;
 
+/** Facts about the server that listens on a socket. */
+interface Listening extends Times {
+  /** It serves HTTP, without TLS. */
+  readonly isHttp: boolean;
+}
+
+/** Accepts connections on a handle of libuv that listens. The returned function stops that at once, and closes the handle. */
+export type Accept = (socket: object) => () => void;
+
 /** A socket that is kept for the next run. */
 interface HeldPort {
   readonly socket: HeldSocket;
   /** Number of consecutive runs that ended by themselves without listening on the socket. */
   unusedRuns: number;
-  /** In the latest run. */
-  times?: Times;
+  /** In the latest run that has listened on it. */
+  listening?: Listening;
 }
 
 /** A port is kept for one run that never listens on it (the save may contain a typo), and closed after the second. */
 const maxUnusedRuns = 2;
+/** The same if devwatch answers in place of a program that has crashed: several saves in a row may contain a typo. */
+const maxAnsweredRuns = 10;
 
 /** Slots are opened in groups of this size. Programs with more than a few servers are rare. */
 const slotsAtATime = 8;
@@ -37,6 +48,10 @@ export class HeldPorts {
   readonly #onMoreSlots: () => void;
   readonly #held = new Map<string, HeldPort>();
   readonly #open: typeof openSlots;
+  /** devwatch answers on the sockets of HTTP servers while the program is down after a crash. */
+  answersAfterCrash = false;
+  /** Functions that stop answering. */
+  #answering: (() => void)[] = [];
   #slots: readonly Slot[] = [];
   #isOpening = false;
   #isClosed = false;
@@ -59,7 +74,10 @@ export class HeldPorts {
 
   /** The sockets that wait for the next run. */
   get held(): readonly HeldSocket[] {
-    return [...this.#held.values()].map(({ socket, times }) => ({ ...socket, ...times }));
+    return [...this.#held.values()].map(({ socket, listening }) => {
+      const { lagMs, ageMs } = listening ?? {};
+      return listening === undefined ? socket : { ...socket, lagMs, ageMs };
+    });
   }
 
   /** The sockets for programs other than Node. */
@@ -92,10 +110,10 @@ export class HeldPorts {
     if (this.#slots.length - this.#held.size < minFreeSlots) void this.openSlots();
   }
 
-  /** Notes how long after the begin of its run, and after the run's first server, the one on this socket listens. */
-  noteTimes(id: string, times: Times): void {
+  /** Notes which server listens on this socket, and how long after the begin of its run and after its first server. */
+  noteListening(id: string, listening: Listening): void {
     const port = this.#held.get(id);
-    if (port !== undefined) port.times = times;
+    if (port !== undefined) port.listening = listening;
   }
 
   /** The program has closed a socket itself, and emptied its slot. */
@@ -109,7 +127,7 @@ export class HeldPorts {
    */
   runEnded(listened: ReadonlySet<string>): void {
     for (const [id, port] of this.#held) port.unusedRuns = listened.has(id) ? 0 : port.unusedRuns + 1;
-    this.#close(({ unusedRuns }) => unusedRuns >= maxUnusedRuns);
+    this.#close((port) => port.unusedRuns >= (this.#canAnswer(port) ? maxAnsweredRuns : maxUnusedRuns));
   }
 
   /** Closes the sockets on this port that the run has not listened on; returns whether there were any. */
@@ -119,7 +137,36 @@ export class HeldPorts {
 
   /** Closes all sockets of programs. */
   closeHeld(): void {
+    this.endAnswering();
     this.#close(() => true);
+  }
+
+  /** Closes the sockets of programs on which devwatch does not answer after a crash. */
+  closeUnanswered(): void {
+    this.#close((port) => !this.#canAnswer(port));
+  }
+
+  /**
+   * Accepts connections on the sockets of HTTP servers, while no run is alive that could. Until a socket is there, and
+   * after the end, its connections wait for the next run.
+   */
+  answer(accept: Accept): void {
+    this.endAnswering();
+    for (const { socket } of [...this.#held.values()].filter((port) => this.#canAnswer(port))) {
+      const cancel = this.#slots[socket.slot]?.receive((handle) => {
+        if (handle !== undefined) this.#answering.push(accept(handle));
+      });
+      if (cancel !== undefined) this.#answering.push(cancel);
+    }
+  }
+
+  /** Stops accepting at once: the next connection is that of the next run. */
+  endAnswering(): void {
+    for (const stop of this.#answering.splice(0)) stop();
+  }
+
+  #canAnswer({ socket, listening }: HeldPort): boolean {
+    return this.answersAfterCrash && listening?.isHttp === true && socket.name !== undefined;
   }
 
   /** Passes on a port that devwatch has opened itself, until it is closed. */

@@ -5,8 +5,8 @@
  * whatever listens on a port (`kill-port`, `fuser -k`) find neither devwatch nor a standby, and a run that looks before
  * it listens does not find itself.
  *
- * devwatch opens the slots, and passes both ends of each to every run and standby. It neither sends nor receives:
- * the runs do (preload/slots.cts).
+ * devwatch opens the slots, and passes both ends of each to every run and standby. The runs send and receive
+ * (preload/slots.cts); devwatch does so only to answer in place of a program that has crashed (slot-receiver.ts).
  */
 
 import fs from 'node:fs';
@@ -16,6 +16,8 @@ import { systemClock } from '../../shared/clock.ts';
 import { withDeadline } from '../../shared/deadline.ts';
 import { attempt } from '../../shared/errors.ts';
 import { platform } from '../platform.ts';
+import { reachBinding } from './node-bindings.ts';
+import { createReceiver, type SlotReceiver } from './slot-receiver.ts';
 
 export interface Slot {
   /** Descriptor of the end into which sockets are sent. */
@@ -24,6 +26,11 @@ export interface Slot {
   readonly out: number;
   /** Closes the sockets that are in flight. */
   empty(): void;
+  /**
+   * Receives the socket, as a handle of libuv that the caller closes; duplicates stay in the slot. Calls back in another
+   * turn of the event loop, with undefined if the slot is empty. The returned function cancels.
+   */
+  receive(onReceived: (socket: object | undefined) => void): () => void;
   close(): void;
 }
 
@@ -58,7 +65,7 @@ const acceptTimeoutMs = 200;
  */
 export async function openSlots(count: number): Promise<Slot[]> {
   if (!platform.isPosix || count === 0) return [];
-  const pipes = reachPipes();
+  const pipes = reachBinding('pipe_wrap', isPipes);
   const address = serverAddress();
   if (pipes === undefined || address === undefined) return [];
   const { Pipe, PipeConnectWrap, constants } = pipes;
@@ -100,6 +107,7 @@ function createSlot(intoPipe: Pipe, outPipe: Pipe): Slot {
   outPipe.unref();
   const { fd: into } = intoPipe;
   const { fd: out } = outPipe;
+  let receiver: SlotReceiver | undefined;
   return {
     into,
     out,
@@ -107,7 +115,12 @@ function createSlot(intoPipe: Pipe, outPipe: Pipe): Slot {
       // A read without room for sockets closes them. It fails when the slot is empty.
       while (attempt(() => fs.readSync(out, scratch)));
     },
+    receive(onReceived) {
+      receiver ??= createReceiver(into, out);
+      return receiver.receive(onReceived);
+    },
     close() {
+      receiver?.stop();
       intoPipe.close();
       outPipe.close();
     },
@@ -138,19 +151,6 @@ function indexOf({ fd }: Pipe, token: string): number {
   const length = attempt(() => fs.readSync(fd, scratch)) ?? 0;
   const text = scratch.toString('latin1', 0, length);
   return text.startsWith(token) ? Number(text.slice(token.length)) : -1;
-}
-
-/**
- * Returns Node's own module for pipes, or undefined where it is not available. `process.binding` is deprecated in the
- * documentation only: --pending-deprecation prints a warning, which --throw-deprecation throws. With --no-deprecation
- * the property is read-only.
- */
-function reachPipes(): Pipes | undefined {
-  const { noDeprecation = false } = process;
-  if (!noDeprecation) process.noDeprecation = true;
-  const pipes = attempt((): unknown => Reflect.apply(Reflect.get(process, 'binding'), process, ['pipe_wrap']));
-  if (!noDeprecation) process.noDeprecation = noDeprecation;
-  return isPipes(pipes) ? pipes : undefined;
 }
 
 const isPipes = (value: unknown): value is Pipes =>

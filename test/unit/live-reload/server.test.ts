@@ -92,12 +92,12 @@ async function namesOf(...pages: { next(): Promise<ServerEvent> }[]): Promise<st
 describe('the client script', () => {
   const script = clientScript('http://my-own-app.localhost:35729', 'deadbeef.1000', Date.now());
 
-  test('is at most 1 kB', () => {
-    expect(Buffer.byteLength(script)).toBeLessThanOrEqual(1024);
+  test('is at most 2 kB', () => {
+    expect(Buffer.byteLength(script)).toBeLessThanOrEqual(2048);
   });
 
   test('defines no global variable', () => {
-    const world = vm.createContext({ EventSource: class extends EventTarget {}, performance });
+    const world = vm.createContext({ EventSource: class extends EventTarget {}, performance, addEventListener() {} });
     const before = vm.runInContext('Object.getOwnPropertyNames(globalThis)', world);
     vm.runInContext(script, world);
     expect(vm.runInContext('Object.getOwnPropertyNames(globalThis)', world)).toEqual(before);
@@ -214,6 +214,30 @@ describe('a page', () => {
   });
 });
 
+describe('a page of a program that has crashed', () => {
+  test('receives the text, also if it is opened later, until the program is up', async () => {
+    const live = await open();
+    const page = await connect(live.port);
+    await page.next();
+    live.showCrash('TypeError: x\n    at </script>');
+    const { event, data } = await page.next();
+    expect([event, JSON.parse(data)]).toEqual(['crash', 'TypeError: x\n    at </script>']);
+    const later = await connect(live.port);
+    expect(await namesOf(later)).toEqual(['hello']);
+    expect(await later.next()).toMatchObject({ event: 'crash', data });
+
+    live.up();
+    live.up();
+    live.reload();
+    expect(await namesOf(page, later)).toEqual(['up', 'up']);
+    expect(await namesOf(page, later)).toEqual(['reload', 'reload']);
+    const last = await connect(live.port);
+    expect(await namesOf(last)).toEqual(['hello']);
+    live.reload();
+    expect(await namesOf(last)).toEqual(['reload']);
+  });
+});
+
 describe('a page that reconnects', () => {
   async function leaveAndReturn(live: LiveReloadServer, change: () => void, by: 'header' | 'query'): Promise<string> {
     const page = await connect(live.port);
@@ -234,6 +258,8 @@ describe('a page that reconnects', () => {
     expect(await leaveAndReturn(live, () => live.reload(), by)).toBe('reload');
     expect(await leaveAndReturn(live, () => {}, by)).toBe('hello');
     expect(await leaveAndReturn(live, () => live.swapStyles(['/a.css']), by)).toBe('styles');
+    expect(await leaveAndReturn(live, () => live.showCrash('x'), by)).toBe('hello');
+    live.up();
     const both = (): void => {
       live.reload();
       live.swapStyles(['/a.css']);

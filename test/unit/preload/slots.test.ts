@@ -252,3 +252,47 @@ describe('with --no-deprecation, which makes process.noDeprecation read-only', (
     expect(process.noDeprecation).toBe(true);
   });
 });
+
+describe('devwatch', () => {
+  /** Receives the socket of a slot, and accepts connections on it. */
+  async function accept(slot: Slot | undefined, greeting: string) {
+    const socket = await new Promise<object | undefined>((resolve) => slot?.receive(resolve));
+    if (socket === undefined) return undefined;
+    const server = net.createServer((connection) => connection.end(greeting));
+    servers.push(server);
+    await once(server.listen(socket), 'listening');
+    return server;
+  }
+
+  test('accepts connections on a socket of a run, again and again, and leaves it to the next run', async () => {
+    const { slots, before, after } = await open();
+    const { slot, name } = await leaveSocket(before);
+    for (const greeting of ['first', 'second']) {
+      const server = await accept(slots[slot], greeting);
+      expect(await talk(name)).toBe(greeting);
+      server?.close();
+    }
+    // The connection waits for the run.
+    const waiting = talk(name);
+    const taken = await new Promise<Handle | undefined>((resolve) => after.take(slot, resolve));
+    servers.push(createServer().listen(taken as object));
+    expect(await waiting).toBe('hello');
+  });
+
+  test('leaves the socket to the next run if it is stopped before it has received it', async () => {
+    const { slots, before, after } = await open();
+    const { slot, name } = await leaveSocket(before);
+    let hasReceived = false;
+    slots[slot]?.receive(() => {
+      hasReceived = true;
+    })();
+    const taken = await new Promise<Handle | undefined>((resolve) => after.take(slot, resolve));
+    servers.push(createServer().listen(taken as object));
+    expect([await talk(name), hasReceived]).toEqual(['hello', false]);
+  });
+
+  test('receives nothing from an empty slot', async () => {
+    const { slots } = await open();
+    expect(await accept(slots[0], 'hello')).toBeUndefined();
+  });
+});

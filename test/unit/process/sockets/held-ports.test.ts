@@ -7,6 +7,8 @@ import { HeldPorts } from '../../../../src/process/sockets/held-ports.ts';
 function open() {
   const emptied: number[] = [];
   const closed: string[] = [];
+  const received: { readonly slot: number; arrive(socket: object | undefined): void }[] = [];
+  const stopped: string[] = [];
   let groups = 0;
   const changes: string[] = [];
   const openSlots = async (count: number) => {
@@ -16,6 +18,10 @@ function open() {
       into: first + index,
       out: first + index,
       empty: () => void emptied.push(first + index),
+      receive(onReceived: (socket: object | undefined) => void) {
+        received.push({ slot: first + index, arrive: onReceived });
+        return () => void stopped.push(`slot ${first + index}`);
+      },
       close: () => void closed.push(`slot ${first + index}`),
     }));
   };
@@ -24,6 +30,8 @@ function open() {
     ports,
     emptied,
     closed,
+    received,
+    stopped,
     changes: () => changes.length,
     ids: () => ports.held.map(({ id }) => id),
     /** A program sends a socket into the slot of this number. */
@@ -103,5 +111,61 @@ describe('slots', () => {
     ports.close();
     await opening;
     expect([ports.slots, closed.length]).toEqual([[], 8]);
+  });
+});
+
+describe('devwatch answers after a crash', () => {
+  const http = { isHttp: true, lagMs: 0, ageMs: 0 };
+
+  /** Holds the sockets of an HTTP server, of another server, and of an HTTP server at a path. */
+  async function prepare() {
+    const world = open();
+    const { ports, hold } = world;
+    await ports.openSlots();
+    ports.answersAfterCrash = true;
+    hold(0, 80);
+    hold(1, 81);
+    ports.hold({ id: '2', key: '', slot: 2 });
+    ports.noteListening('0', http);
+    ports.noteListening('1', { ...http, isHttp: false });
+    ports.noteListening('2', http);
+    return world;
+  }
+
+  test('on the ports of HTTP servers alone, and the others are free', async () => {
+    const { ports, received, emptied, ids } = await prepare();
+    ports.closeUnanswered();
+    expect([ids(), emptied]).toEqual([['0'], [1, 2]]);
+    ports.answer(() => () => {});
+    expect(received.map(({ slot }) => slot)).toEqual([0]);
+  });
+
+  test('on no port without being asked to', async () => {
+    const { ports, received, ids } = await prepare();
+    ports.answersAfterCrash = false;
+    ports.answer(() => () => {});
+    ports.closeUnanswered();
+    expect([received, ids()]).toEqual([[], []]);
+  });
+
+  test('until the next run begins, or the ports are closed', async () => {
+    const { ports, received, stopped } = await prepare();
+    const accept = (socket: object) => () => void stopped.push(JSON.stringify(socket));
+    ports.answer(accept);
+    received[0]?.arrive({ socket: 0 });
+    ports.endAnswering();
+    ports.endAnswering();
+    expect(stopped).toEqual(['slot 0', '{"socket":0}']);
+    ports.answer(accept);
+    ports.closeHeld();
+    expect(stopped).toEqual(['slot 0', '{"socket":0}', 'slot 0']);
+  });
+
+  test('although several runs in a row have crashed before they listened', async () => {
+    const { ports, ids } = await prepare();
+    for (let run = 0; run < 9; run += 1) ports.runEnded(new Set());
+    expect(ids()).toEqual(['0']);
+    ports.runEnded(new Set());
+    expect(ids()).toEqual([]);
   });
 });
