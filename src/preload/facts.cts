@@ -1,24 +1,18 @@
 /** Reports, once the program has settled, which packages it has loaded: the next standby loads them ahead of time. */
 
+import type { loadedFiles as LoadedFiles } from './loaded-files.cts';
 import type { PackagePreloading } from './packages/packages.cts';
-import type { Channel, LoadFacts, PackageEntry } from './protocol.ts' with { 'resolution-mode': 'import' };
+import type { Channel, LoadFacts } from './protocol.ts' with { 'resolution-mode': 'import' };
 
-const path = require('node:path') as typeof import('node:path');
+const { loadedFiles } = require('./loaded-files.cjs') as { loadedFiles: typeof LoadedFiles };
 
-interface LoadedModule {
-  readonly filename?: string | null;
-  readonly parent?: { readonly id: string; readonly filename?: string | null } | null;
-}
-
-const cache = require.cache as Readonly<Record<string, LoadedModule>>;
+const cache = require.cache as Readonly<Record<string, unknown>>;
 
 /** A program has settled when it has loaded nothing for this long. */
 const quietMs = 500;
 const firstLookMs = 1000;
 /** A program that loads files all the time is reported after this many looks. */
 const maxLooks = 20;
-
-const isInstalled = (file: string): boolean => file.includes(`${path.sep}node_modules${path.sep}`);
 
 /** Reports later on. `packages`: those that this process has loaded ahead of time. */
 function reportFactsLater({ send }: Pick<Channel, 'send'>, packages?: PackagePreloading): void {
@@ -51,26 +45,6 @@ function gatherFacts(before: NodeJS.ProcessEnv, packages: PackagePreloading | un
     ...(adoption && { adopted: adoption.files, handedOver: adoption.entries }),
     ...(adoption && { cold: adoption.cold, learned: adoption.learned }),
   };
-}
-
-function loadedFiles(isCommonJs: boolean): Pick<LoadFacts, 'entries' | 'own'> {
-  const entries: PackageEntry[] = [];
-  const own: string[] = [];
-  const { noDeprecation } = process;
-  // `parent` is deprecated.
-  process.noDeprecation = true;
-  for (const [file, { parent }] of Object.entries(cache)) {
-    const asking = parent?.filename ?? parent?.id;
-    if (!isInstalled(file)) own.push(file);
-    else if (asking === undefined && !isCommonJs) entries.push({ file, kind: 'import' });
-    // Others are preloaded by a flag, or needed by packages.
-    else if (asking !== undefined && path.isAbsolute(asking) && !isInstalled(asking)) {
-      entries.push({ file, parent: asking, kind: 'require' });
-    }
-  }
-  if (noDeprecation === undefined) Reflect.deleteProperty(process, 'noDeprecation');
-  else process.noDeprecation = noDeprecation;
-  return { entries, own };
 }
 
 function changedVariables(before: NodeJS.ProcessEnv): Record<string, string | null> {

@@ -4,6 +4,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { parseProbe } from '../../config/probe-url.ts';
 import type { Settings } from '../../config/settings-types.ts';
+import { realHost } from '../../process/launch/host.ts';
+import { isModule } from '../../process/launch/packages.ts';
 import { findPortHolders } from '../../process/sockets/port-holders.ts';
 import { auditsOf, leftIn, packageOf } from '../../process/standby/audits.ts';
 import { planParking, standbyObstacle } from '../../process/standby/parking-plan.ts';
@@ -60,15 +62,16 @@ function packagesFinding({ command, env, loaded: { settings } }: RunPlan): Findi
   if (!keepsStandby(settings) || planParking(command, env) === undefined)
     return note(topic, 'not loaded ahead of time: no standby');
   const [stored] = command.script === undefined ? [] : auditsOf(path.dirname(command.script), command.script, env);
+  const rest = command.script !== undefined && isModule(command.script, realHost) ? ', but for ES modules' : '';
   if (stored === undefined) {
     const which = Array.isArray(prewarm) ? prewarm.join(', ') : 'those of node_modules that the last run has loaded';
-    return ok(topic, `loaded ahead of time: ${which}`);
+    return ok(topic, `loaded ahead of time: ${which}${rest}`);
   }
   const { audit } = stored;
   const count = new Set(audit.entries.map(({ file }) => packageOf(file))).size;
   const left = leftIn(audit);
   const ready = count - new Set(left.map((one) => one.package)).size;
-  const text = `${ready} loaded ahead of time`;
+  const text = `${ready} loaded ahead of time${rest}`;
   if (left.length === 0) return ok(topic, text);
   return ok(topic, `${text}, ${count - ready} by the program · ${linesByReason(left).join(' · ')}`);
 }

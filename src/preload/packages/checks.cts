@@ -50,14 +50,21 @@ class Checks {
     this.#ground = ground;
     this.#lazy = lazy;
     for (const name of ['register', 'registerHooks']) this.#noteHooks(name);
+    // ES modules may import them by name.
+    nodeModule.syncBuiltinESMExports();
     this.#expected = ground.capture();
     this.#watch = new GroundWatch(this.#expected);
     for (let round = 0; round < warmUps; round += 1) this.moved();
   }
 
+  /** Whether the program has hooked the module loader. */
+  get isLoaderChanged(): boolean {
+    return this.#hasHooks || !isSame(this.#loader, loaderNow());
+  }
+
   /** Names what has changed in a way that every package could notice; undefined if all is as it was. */
   moved(): string | undefined {
-    if (this.#hasHooks || !isSame(this.#loader, loaderNow())) return 'the module loader';
+    if (this.isLoaderChanged) return 'the module loader';
     if (!isSame(this.#place, placeNow())) return 'the folder, the arguments, process.env or TZ';
     const lazy = this.#lazy.find((change) => !isIntact(change));
     return lazy?.name ?? this.#watch.moved();
@@ -83,6 +90,7 @@ class Checks {
   /** Ends the observation of hooks. */
   close(): void {
     for (const restore of this.#restores.splice(0)) restore();
+    nodeModule.syncBuiltinESMExports();
   }
 
   #noteHooks(name: string): void {

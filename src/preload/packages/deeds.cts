@@ -85,6 +85,7 @@ function noticeObservers(recorder: Recorder, patches: Patches): void {
     [hook, 'enable', 'observes asynchronous calls'],
     [nodeModule, 'register', 'hooks the module loader'],
     [nodeModule, 'registerHooks', 'hooks the module loader'],
+    [nodeModule, 'syncBuiltinESMExports', 'changes what ES modules import of Node'],
     [require('node:v8'), 'setFlagsFromString', 'sets flags of V8'],
   ];
   for (const [object, name, why] of noticed) {

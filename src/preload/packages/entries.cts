@@ -43,6 +43,7 @@ interface EntriesContext {
   readonly main: MainModule;
   /** Only in an audit. */
   readonly calls: Calls | undefined;
+  readonly isCommonJs: boolean;
   readonly isAudit: boolean;
 }
 
@@ -114,6 +115,8 @@ class Entries {
       // ES modules load some files without a call of `load`, such as JSON.
       if (file !== record.file) one.loadedBy ??= record.file;
       one.isIncurable ||= file.endsWith('.node') || isEsModule(module);
+      // An import gets it from Node's loader of ES modules, which does not ask.
+      if (!this.#context.isCommonJs && isEsModule(module)) record.blames.push({ file, why: 'is an ES module' });
       this.#serial += 1;
     }
   }

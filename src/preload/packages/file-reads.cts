@@ -89,7 +89,11 @@ function noteLookups(recorder: Recorder, patches: Patches, isKnown: (file: strin
     for (const file of placesFor(args)) noteRead(recorder, file, isKnown);
     recorder.isResolving = true;
     try {
-      return proceed();
+      const file = proceed();
+      const [name, parent] = args;
+      const { path: folder } = (parent ?? {}) as { readonly path?: string };
+      if (typeof file === 'string' && folder !== undefined) recorder.noteLookup(file, folder, String(name));
+      return file;
     } catch (error) {
       recorder.isResolving = isResolving;
       // It may be there later on.

@@ -5,23 +5,45 @@
 
 import type { isSameShape as IsSameShape, Shape, shapeOf as ShapeOf } from './exports.cts';
 import type { Ground } from './ground.cts';
-import type { FileRecord } from './recorder.cts';
+import type { packageFolderOf as PackageFolderOf } from './internals.cts';
+import type { EntryRecord, FileRecord } from './recorder.cts';
 
 const { isSameShape, shapeOf } = require('./exports.cjs') as {
   isSameShape: typeof IsSameShape;
   shapeOf: typeof ShapeOf;
 };
+const { packageFolderOf } = require('./internals.cjs') as { packageFolderOf: typeof PackageFolderOf };
 
 class HandedOver {
   readonly #ground: Ground;
   readonly #shapes = new Map<FileRecord, Shape>();
+  /** The places of entries in the order in which they were loaded. */
+  readonly #places: ReadonlyMap<string, number>;
+  /** Their files. */
+  readonly #entries: readonly FileRecord[];
+  /** The places at which the program has asked for packages, by their folders. */
+  readonly #asked = new Map<string, number>();
+  /** The last of these places. */
+  #latest = -1;
 
-  constructor(ground: Ground) {
+  constructor(ground: Ground, entries: readonly EntryRecord[], records: readonly FileRecord[]) {
     this.#ground = ground;
+    this.#places = new Map(entries.map(({ file }, place) => [file, place]));
+    this.#entries = records.filter(({ file }) => this.#places.has(file));
   }
 
-  /** Remembers what a file exports, before the program gets it; only if files of later entries use it. */
-  add(record: FileRecord): void {
+  /**
+   * Remembers what a file exports, before the program gets it; only if files of later entries use it.
+   *
+   * @param isAskedByProgram the program itself asks, and not a package
+   */
+  add(record: FileRecord, isAskedByProgram: boolean): void {
+    const folder = packageFolderOf(record.file);
+    if (isAskedByProgram && folder !== undefined) {
+      const place = this.#askedAt(record);
+      if (!this.#asked.has(folder)) this.#asked.set(folder, place);
+      this.#latest = Math.max(this.#latest, place);
+    }
     if ([...record.users].some(({ entry }) => entry !== record.entry)) this.#remember(record);
   }
 
@@ -46,9 +68,56 @@ class HandedOver {
     return files.filter((record) => [...record.needs].some((one) => one.entry !== record.entry && isChanged(one)));
   }
 
+  /**
+   * Returns files that are not what they would be if they were loaded now, because the program asks in another order than in
+   * the last run. It may have configured a package, in a way that only its functions know, before one is loaded that uses it;
+   * or a package has used one, and may have changed it, that the program gets before.
+   *
+   * @param record what Node looks for
+   * @param files with what it needs
+   */
+  outOfOrder(record: FileRecord, files: readonly FileRecord[], isAskedByProgram: boolean): FileRecord[] {
+    const late = files.filter((one) => {
+      const place = this.#loadedAt(one);
+      return this.#latest > place && reaches(one, 'needs', (needed) => this.#wasAskedAfter(place, needed));
+    });
+    if (!isAskedByProgram) return late;
+    const place = this.#askedAt(record);
+    const isMissing = (one: FileRecord): boolean => one.state !== 'adopted' && this.#loadedAt(one) < place;
+    if (!this.#entries.some((one) => one !== record && isMissing(one))) return late;
+    const folder = packageFolderOf(record.file);
+    const isUser = (one: FileRecord): boolean => isMissing(one) && !files.includes(one);
+    const used = files.filter((one) => packageFolderOf(one.file) === folder && reaches(one, 'users', isUser));
+    return [...late, ...used];
+  }
+
+  /** Whether the program has asked for the package of a file, which has been handed over, behind a place. */
+  #wasAskedAfter(place: number, { file, state }: FileRecord): boolean {
+    return state === 'adopted' && (this.#asked.get(packageFolderOf(file) ?? '') ?? -1) > place;
+  }
+
+  /** A file that is no entry was not expected. */
+  #askedAt({ file }: FileRecord): number {
+    return this.#places.get(file) ?? Number.POSITIVE_INFINITY;
+  }
+
+  #loadedAt({ entry }: FileRecord): number {
+    return this.#places.get(entry.file) ?? 0;
+  }
+
   #remember(record: FileRecord): void {
     this.#shapes.set(record, shapeOf(record.module?.exports, this.#ground));
   }
+}
+
+/** Whether a condition holds for something that a file needs, directly or not, or for what uses it. */
+function reaches(from: FileRecord, by: 'needs' | 'users', holds: (one: FileRecord) => boolean): boolean {
+  const seen = new Set([from]);
+  for (const one of seen) {
+    if (one !== from && holds(one)) return true;
+    for (const next of one[by]) seen.add(next);
+  }
+  return false;
 }
 
 export type { HandedOver };

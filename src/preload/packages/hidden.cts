@@ -11,25 +11,33 @@ import type { HandedOver as HandedOverClass } from './handed-over.cts';
 import type {
   askerOf as AskerOf,
   cache as Cache,
+  forgetLookup as ForgetLookup,
+  isInstalled as IsInstalled,
   LoadedModule,
   ModuleClass,
   shortName as ShortName,
 } from './internals.cts';
-import type { adoptParent as AdoptParent } from './parents.cts';
-import type { EntryRecord, FileRecord } from './recorder.cts';
+import type { adoptParent as AdoptParent, askingFile as AskingFile, setParent as SetParent } from './parents.cts';
+import type { EntryRecord, FileRecord, Recorder } from './recorder.cts';
 import type { set as SetVariable } from './variables.cts';
 
 const fs = require('node:fs') as typeof import('node:fs');
 const { differenceFor } = require('./checks.cjs') as { differenceFor: typeof DifferenceFor };
 const { redo } = require('./ground.cjs') as { redo: typeof Redo };
 const { HandedOver } = require('./handed-over.cjs') as { HandedOver: typeof HandedOverClass };
-const { askerOf, cache, nodeModule, shortName } = require('./internals.cjs') as {
+const { askerOf, cache, forgetLookup, isInstalled, nodeModule, shortName } = require('./internals.cjs') as {
   askerOf: typeof AskerOf;
   cache: typeof Cache;
+  forgetLookup: typeof ForgetLookup;
+  isInstalled: typeof IsInstalled;
   nodeModule: ModuleClass;
   shortName: typeof ShortName;
 };
-const { adoptParent } = require('./parents.cjs') as { adoptParent: typeof AdoptParent };
+const { adoptParent, askingFile, setParent } = require('./parents.cjs') as {
+  adoptParent: typeof AdoptParent;
+  askingFile: typeof AskingFile;
+  setParent: typeof SetParent;
+};
 const { set: setVariable } = require('./variables.cjs') as { set: typeof SetVariable };
 const { defineProperty, deleteProperty } = Reflect;
 
@@ -39,6 +47,7 @@ interface HiddenContext {
   readonly entries: readonly EntryRecord[];
   /** In the order in which they were loaded. */
   readonly records: readonly FileRecord[];
+  readonly lookups: Recorder['lookups'];
   readonly symbols: Readonly<Record<string, symbol>>;
   /** Properties that the program itself is known to change: only files that mention the name can notice. */
   readonly learned: readonly string[];
@@ -67,11 +76,13 @@ class HiddenPackages {
   /** The files that can notice a change that the program is known to make. */
   readonly #suspects: ReadonlyMap<string, readonly FileRecord[]>;
   readonly #handedOver: HandedOverClass;
+  /** The content of modules before Node has linked them. */
+  readonly #linked = new Map<FileRecord, Pick<LoadedModule, 'exports' | 'children'>>();
   #isOver = false;
 
   constructor(context: HiddenContext) {
     this.#context = context;
-    this.#handedOver = new HandedOver(context.ground);
+    this.#handedOver = new HandedOver(context.ground, context.entries, context.records);
     const { learned, records } = context;
     this.#suspects = new Map(learned.map((name) => [name, records.filter((record) => mentions(record, name))]));
     for (const record of context.records) if (record.state === 'hidden') this.#hide(record);
@@ -95,14 +106,11 @@ class HiddenPackages {
     record.state = 'gone';
     const { file, module } = record;
     // It is found out when somebody asks for such a file.
-    if (!record.isIncurable) deleteProperty(nodeModule._cache, file);
+    if (!record.isIncurable && !record.isLinked) deleteProperty(nodeModule._cache, file);
     if (record.isLinked && module !== undefined && !record.isIncurable) {
-      // Node's loader of ES modules has the module, and evaluates it anew.
-      module.exports = {};
-      module.children.length = 0;
-      module.loaded = false;
-      this.#mark(module, true);
-      cache(file, module);
+      // Node's loader of ES modules has the module, and evaluates it.
+      this.#empty(module);
+      keep(file, module);
     }
     for (const user of record.users) this.drop(user);
   }
@@ -123,10 +131,12 @@ class HiddenPackages {
     const get = (): LoadedModule | undefined => {
       try {
         const asker = askerOf(get);
-        if (asker === undefined) return undefined;
+        if (asker === undefined) return record.isLinked ? module : undefined;
+        if (asker === 'link') return this.#link(record, module);
         const wasHidden = record.state === 'hidden';
-        const found = this.#lookUp(record, module, asker);
-        if (wasHidden && record.state !== 'hidden' && found !== undefined) adoptParent(module, get);
+        const asking = wasHidden ? askingFile(get) : undefined;
+        const found = this.#lookUp(record, module, asking);
+        if (wasHidden && record.state !== 'hidden' && found !== undefined) adoptParent(module, asking);
         return found;
       } catch {
         return undefined; // Node loads the file itself.
@@ -140,18 +150,39 @@ class HiddenPackages {
     defineProperty(nodeModule._cache, file, { configurable: true, enumerable: false, get, set });
   }
 
-  /** Returns the module, if Node's loader may have it. */
-  #lookUp(record: FileRecord, module: LoadedModule, asker: 'load' | 'link'): LoadedModule | undefined {
-    if (asker === 'link' && record.state === 'hidden') {
-      // The evaluation follows later. The checks belong there.
-      if (!record.isLinked) {
-        module.loaded = false;
-        this.#mark(module, true);
-        record.isLinked = true;
-      }
+  /**
+   * An ES module imports the file. Node evaluates it later, and asks again then: the checks belong there. Until then the module
+   * looks as one that Node has made itself.
+   */
+  #link(record: FileRecord, module: LoadedModule): LoadedModule | undefined {
+    const { file } = record;
+    if (record.state !== 'hidden' || record.isLinked) return module;
+    if (this.#context.checks.isLoaderChanged) {
+      this.dropAll('the program has changed the module loader');
+      return undefined;
+    }
+    record.isLinked = true;
+    const { exports, children } = module;
+    this.#linked.set(record, { exports, children: [...children] });
+    this.#empty(module);
+    setParent(module, undefined);
+    const accessor = Reflect.getOwnPropertyDescriptor(nodeModule._cache, file);
+    deleteProperty(nodeModule._cache, file);
+    for (const { folder, name } of this.#context.lookups.get(file)?.values() ?? []) forgetLookup(folder, name);
+    defineProperty(nodeModule._cache, file, { ...accessor, enumerable: true });
+    return module;
+  }
+
+  /** Returns the module, if Node's loader may have it. `asking`: the file that asks, undefined for an import. */
+  #lookUp(record: FileRecord, module: LoadedModule, asking: string | undefined): LoadedModule | undefined {
+    if (record.state === 'hidden' && record.isLinked && !isEmpty(module)) {
+      // Hooks of the loader have given Node the code to evaluate.
+      record.state = 'gone';
+      keep(record.file, module);
+      for (const user of record.users) this.drop(user);
       return module;
     }
-    if (!this.#isOver && this.#adopt(record)) return module;
+    if (!this.#isOver && this.#adopt(record, asking)) return module;
     if (record.isIncurable) {
       deleteProperty(nodeModule._cache, record.file);
       const { cold, learned } = this.adoption;
@@ -161,7 +192,7 @@ class HiddenPackages {
   }
 
   /** Hands the file over, with all that it needs, if everything is as it was. */
-  #adopt(record: FileRecord): boolean {
+  #adopt(record: FileRecord, asking: string | undefined): boolean {
     if (record.state !== 'hidden') return false;
     const moved = this.#unforgivenMove();
     if (moved !== undefined) {
@@ -178,11 +209,18 @@ class HiddenPackages {
       this.#note(`${shortName(one.file)} uses a package that the program has changed before`);
       this.drop(one);
     }
+    const isAskedByProgram = asking === undefined || !isInstalled(asking);
+    for (const one of this.#handedOver.outOfOrder(record, closureOf(record), isAskedByProgram)) {
+      this.#note(`${shortName(one.file)} is loaded in another order than in the last run`);
+      this.drop(one);
+    }
     if (!this.#fitsEffects(record)) return false;
     const files = closureOf(record);
     for (const entry of new Set(files.map(({ entry }) => entry))) this.#applyEffects(entry);
     for (const one of files) this.#handOver(one);
-    this.#handedOver.add(record);
+    this.#handedOver.add(record, isAskedByProgram);
+    // As Node notes an import: facts tell the order.
+    nodeModule._pathCache[`${record.file}\0`] ??= record.file;
     return true;
   }
 
@@ -224,10 +262,16 @@ class HiddenPackages {
     const { file, module } = record;
     if (module === undefined) return;
     record.state = 'adopted';
+    const linked = this.#linked.get(record);
+    if (linked !== undefined) {
+      module.exports = linked.exports;
+      module.children.push(...linked.children);
+    }
     module.loaded = true;
     // Node takes the mark off itself when it evaluates a module that it has linked.
     if (!record.isLinked) this.#mark(module, false);
-    cache(file, module);
+    if (record.isLinked) keep(file, module);
+    else cache(file, module);
     this.adoption.files += 1;
     if (file === record.entry.file) this.adoption.entries.push(file);
   }
@@ -250,6 +294,14 @@ class HiddenPackages {
     return checks.moved();
   }
 
+  /** Makes a module as new, for Node to evaluate it. */
+  #empty(module: LoadedModule): void {
+    module.exports = {};
+    module.children.length = 0;
+    module.loaded = false;
+    this.#mark(module, true);
+  }
+
   #mark(module: LoadedModule, isLinked: boolean): void {
     const { kIsCachedByESMLoader } = this.#context.symbols;
     if (kIsCachedByESMLoader === undefined) return;
@@ -260,6 +312,14 @@ class HiddenPackages {
     if (this.adoption.cold.length < maxReasons) this.adoption.cold.push(why);
   }
 }
+
+/** Whether nobody has evaluated a module that Node has linked. */
+const isEmpty = ({ loaded, exports }: LoadedModule): boolean =>
+  !loaded && typeof exports === 'object' && exports !== null && Reflect.ownKeys(exports).length === 0;
+
+/** Sets a value of the module cache where it is. */
+const keep = (file: string, value: LoadedModule): boolean =>
+  defineProperty(nodeModule._cache, file, { configurable: true, enumerable: true, writable: true, value });
 
 const isAccessor = (file: string): boolean =>
   Reflect.getOwnPropertyDescriptor(nodeModule._cache, file)?.get !== undefined;

@@ -20,7 +20,7 @@ interface LoadedModule {
 interface ModuleClass {
   new (id: string, parent?: LoadedModule | null): LoadedModule;
   readonly _cache: Record<string, LoadedModule>;
-  readonly _pathCache: Record<string, string>;
+  readonly _pathCache: Record<string, string | undefined>;
   readonly _extensions: Record<string, unknown>;
   readonly prototype: LoadedModule & { readonly require: { main?: LoadedModule } };
   _load(file: string, parent: LoadedModule | undefined, isMain: boolean): unknown;
@@ -86,6 +86,23 @@ function cache(file: string, value: LoadedModule): void {
   nodeModule._cache[file] = value;
 }
 
+/**
+ * Makes Node forget what a name means to the files of a folder. Without that it would take a module that is not evaluated for
+ * one whose evaluation is under way. That file must not be in the cache.
+ */
+function forgetLookup(folder: string, name: string): void {
+  const stop = (): never => {
+    throw new NativeError('This is looked up later.');
+  };
+  const asking = { id: '', path: folder };
+  for (const key of ['filename', 'paths']) defineProperty(asking, key, { get: stop });
+  try {
+    nodeModule._load(name, asking as unknown as LoadedModule, false);
+  } catch {
+    // Before anything was loaded.
+  }
+}
+
 /** Calls a function of Node that is deprecated, without the warning. */
 function withoutDeprecation<Result>(call: () => Result): Result {
   const { noDeprecation } = process;
@@ -113,6 +130,7 @@ export type {
   bindingOf,
   cache,
   callersOf,
+  forgetLookup,
   isInstalled,
   LoadedModule,
   ModuleClass,
@@ -128,6 +146,7 @@ module.exports = {
   bindingOf,
   cache,
   callersOf,
+  forgetLookup,
   isInstalled,
   nodeModule,
   packageFolderOf,

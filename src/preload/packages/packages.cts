@@ -21,6 +21,7 @@ import type {
 } from './internals.cts';
 import type { canMakeMain as CanMakeMain, MainModule as MainModuleClass } from './main-module.cts';
 import type { Patches as PatchesClass } from './patches.cts';
+import type { Pending, runPending as RunPending } from './pending.cts';
 import type { EntryRecord, FileRecord, Recorder as RecorderClass } from './recorder.cts';
 import type { observeResources as ObserveResources, Resources } from './resources.cts';
 import type { RecordedVariables as RecordedVariablesClass } from './variables.cts';
@@ -44,6 +45,7 @@ const { canMakeMain, MainModule } = require('./main-module.cjs') as {
   MainModule: typeof MainModuleClass;
 };
 const { Patches } = require('./patches.cjs') as { Patches: typeof PatchesClass };
+const { runPending } = require('./pending.cjs') as { runPending: typeof RunPending };
 const { Recorder } = require('./recorder.cjs') as { Recorder: typeof RecorderClass };
 const { observeResources } = require('./resources.cjs') as { observeResources: typeof ObserveResources };
 const { RecordedVariables } = require('./variables.cjs') as { RecordedVariables: typeof RecordedVariablesClass };
@@ -65,6 +67,9 @@ class PackagePreloading {
   readonly #entries: EntriesClass;
   readonly #onMisfit: HiddenContext['onMisfit'];
   readonly #wasProcessCopied: () => boolean;
+  /** Names that Node has looked up before. */
+  readonly #paths = new Set(Object.keys(nodeModule._pathCache));
+  readonly #pending: Pending;
   #hidden: HiddenPackagesClass | undefined;
   #checks: ChecksClass | undefined;
 
@@ -72,6 +77,7 @@ class PackagePreloading {
   constructor(orders: PackageOrders, onMisfit: HiddenContext['onMisfit']) {
     this.#orders = orders;
     this.#onMisfit = onMisfit;
+    this.#pending = runPending();
     // Loads a module of Node: before the ground is looked at.
     const calls = orders.isAudit ? observeCalls() : undefined;
     this.#ground = new Ground(nodeModule);
@@ -89,7 +95,7 @@ class PackagePreloading {
       variables: this.#variables,
       main: this.#main,
       calls,
-      isAudit: orders.isAudit,
+      ...{ isCommonJs: orders.isCommonJs, isAudit: orders.isAudit },
     });
   }
 
@@ -137,6 +143,7 @@ class PackagePreloading {
     this.#resources.close();
     this.#patches.restore();
     this.#variables.restore();
+    this.#forgetPaths();
     this.#link();
     const order = [...records.values()].sort((one, other) => one.index - other.index);
     for (const record of order) {
@@ -153,6 +160,7 @@ class PackagePreloading {
       checks: this.#checks,
       entries,
       records: order,
+      lookups: this.#recorder.lookups,
       symbols,
       learned: this.#orders.learned,
       onMisfit: this.#onMisfit,
@@ -175,6 +183,7 @@ class PackagePreloading {
     if (dropsPackages !== undefined) this.#hidden?.dropAll(dropsPackages);
     else if (changed.length > 0) this.#hidden?.dropFiles(changed);
     if (this.#wasProcessCopied()) nodeModule.syncBuiltinESMExports();
+    this.#pending.release();
   }
 
   /** The program has settled. Returns what it has taken over. */
@@ -193,6 +202,13 @@ class PackagePreloading {
         return true;
       }
     });
+  }
+
+  /** By the order in which Node looks up what ES modules import, facts tell in which order they are evaluated. */
+  #forgetPaths(): void {
+    if (this.#orders.isCommonJs) return;
+    const { _pathCache: paths } = nodeModule;
+    for (const key of Object.keys(paths)) if (!this.#paths.has(key)) delete paths[key];
   }
 
   /** Ties each file to those that it needs. */

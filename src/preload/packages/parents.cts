@@ -17,21 +17,30 @@ const { callersOf, nodeModule, withoutDeprecation } = require('./internals.cjs')
 const maxFrames = 12;
 
 /**
- * Makes the file that asks now the parent. One that has no module, such as an ES module, was the parent already when the
- * package was loaded ahead of time.
+ * Returns the file that asks Node's loader; undefined for an import.
  *
  * @param below the accessor that Node's loader calls
  */
-function adoptParent(module: LoadedModule, below: (...args: never[]) => unknown): void {
+function askingFile(below: (...args: never[]) => unknown): string | undefined {
   const files = callersOf(below, maxFrames).map((site) => site.getFileName() ?? '');
-  const asking = files.find((file) => !file.startsWith('node:') && file !== '');
+  return files.find((file) => !file.startsWith('node:') && file !== '');
+}
+
+/**
+ * Makes the file that asks the parent. One that has no module, such as an ES module, was the parent already when the package
+ * was loaded ahead of time.
+ */
+function adoptParent(module: LoadedModule, asking: string | undefined): void {
   const parent = asking === undefined ? undefined : nodeModule._cache[asking];
-  if (parent === undefined) return;
+  if (parent !== undefined) setParent(module, parent);
+}
+
+/** Node has deprecated the property. */
+const setParent = (module: LoadedModule, parent: LoadedModule | undefined): void =>
   withoutDeprecation(() => {
     module.parent = parent;
   });
-}
 
-export type { adoptParent };
+export type { adoptParent, askingFile, setParent };
 
-module.exports = { adoptParent };
+module.exports = { adoptParent, askingFile, setParent };

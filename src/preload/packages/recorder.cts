@@ -61,11 +61,18 @@ interface EntryRecord {
   ms: number;
 }
 
+interface Lookup {
+  readonly folder: string;
+  readonly name: string;
+}
+
 const stackDepth = 8;
 
 class Recorder {
   readonly records: Map<string, FileRecord> = new Map();
   readonly entries: EntryRecord[] = [];
+  /** By which names, from which folders, a file was looked up. */
+  readonly lookups: Map<string, Map<string, Lookup>> = new Map();
   /** Files whose evaluation is under way. */
   readonly evaluating: string[] = [];
   /** The entry that is being loaded. */
@@ -106,6 +113,16 @@ class Recorder {
     return record;
   }
 
+  /** A file of a folder has looked up another one. */
+  noteLookup(file: string, folder: string, name: string): void {
+    let lookups = this.lookups.get(file);
+    if (lookups === undefined) {
+      lookups = new Map();
+      this.lookups.set(file, lookups);
+    }
+    lookups.set(`${folder}\0${name}`, { folder, name });
+  }
+
   /** Speaks against the file that is being evaluated. */
   blame(why: string, file: string = this.evaluating.at(-1) ?? this.current?.file ?? ''): void {
     const { current } = this;
@@ -133,6 +150,6 @@ class Recorder {
   }
 }
 
-export type { EntryRecord, FileRecord, Recorder };
+export type { EntryRecord, FileRecord, Lookup, Recorder };
 
 module.exports = { Recorder };

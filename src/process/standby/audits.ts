@@ -47,7 +47,7 @@ export interface StoredAudit {
 }
 
 /** Increased when what is stored gets another meaning. */
-const format = 4;
+const format = 5;
 const maxBytes = 4 * 1024 * 1024;
 /** Audits of other programs that are kept. */
 const maxAudits = 30;

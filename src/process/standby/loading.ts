@@ -83,6 +83,10 @@ export class Loading {
     return filesOf(orders) === filesOf(this.#options.orders);
   }
 
+  get orders(): PackageOrders {
+    return this.#options.orders;
+  }
+
   /** Number of files that are ready. */
   get fileCount(): number {
     return [...this.reports.values()].reduce((sum, { files }) => sum + files.length, 0);

@@ -81,8 +81,6 @@ export class StandbyPackages {
     const { options } = run;
     this.#facts = undefined;
     if (options.prewarm === false || options.command.script === undefined) return;
-    // Node links the imports of ES modules in an order that differs from run to run, and effects depend on it.
-    if (options.prewarm === 'auto' && !facts.isCommonJs) return;
     this.#run = run;
     this.#facts = facts;
     this.#learn(facts.learned ?? []);
@@ -192,7 +190,6 @@ export class StandbyPackages {
   #startAudit(run: PackagesRun, facts: LoadFacts, signature: string): void {
     const { script } = run.options.command;
     if (this.#auditing !== undefined || script === undefined || this.#audits >= maxAudits) return;
-    const entries = facts.entries.filter(({ file }) => !this.#excluded.has(file));
     const child = this.#context.start(run.options);
     if (child === undefined || 'failure' in child) return;
     this.#audits += 1;
@@ -200,20 +197,22 @@ export class StandbyPackages {
     this.#auditing = auditing;
     // This process is never released, so that it need not get its priority back.
     attempt(() => os.setPriority(child.pid, os.constants.priority.PRIORITY_LOW));
-    const { isCommonJs, variables } = facts;
-    const orders = { script, isCommonJs, entries, variables, learned: [], isAudit: true };
     child.process.once('exit', () => {
       if (this.#auditing === auditing) this.#endAudit();
     });
+    let asked = facts;
     child.receive((message) => {
       if (message.type === 'reads-stdin') child.answer('');
       else if (message.type !== 'parked') auditing.loading?.onMessage(message);
-      else if (auditing.loading === undefined) auditing.loading = this.#beginAudit(child, orders, run, facts);
-      else this.#endAudit();
+      else if (auditing.loading === undefined) {
+        // The rest belongs to loaders: each process has it before the program begins.
+        asked = { ...facts, entries: facts.entries.filter(({ file }) => !message.files.includes(file)) };
+        auditing.loading = this.#beginAudit(child, script, run, asked, facts);
+      } else this.#endAudit();
       const { loading } = auditing;
       if (message.type !== 'audited' || loading === undefined) return;
-      const reports = reportsFor(facts, orders, loading);
-      const audit = auditFrom(signature, facts.entries, reports, message.tainted, variablesOf(run.options, facts));
+      const reports = reportsFor(asked, loading);
+      const audit = auditFrom(signature, asked.entries, reports, message.tainted, variablesOf(run.options, facts));
       this.#audit = { ...audit, learned: this.#learned };
       storeAudit(script, run.options.env, this.#audit);
       this.#endAudit();
@@ -222,8 +221,11 @@ export class StandbyPackages {
     child.process.unref();
   }
 
-  #beginAudit(child: Child, orders: PackageOrders, run: PackagesRun, facts: LoadFacts): Loading {
+  #beginAudit(child: Child, script: string, run: PackagesRun, asked: LoadFacts, facts: LoadFacts): Loading {
     const { clock } = this.#context;
+    const { isCommonJs, variables } = facts;
+    const entries = asked.entries.filter(({ file }) => !this.#excluded.has(file));
+    const orders = { script, isCommonJs, entries, variables, learned: [], isAudit: true };
     const onFailure = (file: string, why: string): void => {
       this.exclude(file, why);
       this.#endAudit();
@@ -269,7 +271,7 @@ function ordersOf(audited: readonly AuditedEntry[], isKept: (entry: AuditedEntry
 }
 
 /** The reports by the index in the facts, where failed entries are left out of the orders. */
-function reportsFor({ entries }: LoadFacts, orders: PackageOrders, { reports }: Loading): Loading['reports'] {
+function reportsFor({ entries }: LoadFacts, { orders, reports }: Loading): Loading['reports'] {
   const byFile = new Map(orders.entries.map(({ file }, index) => [file, reports.get(index)]));
   return new Map(
     entries.flatMap(({ file }, index) => {

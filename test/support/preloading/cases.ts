@@ -9,12 +9,15 @@ export interface Case extends Variation {
   readonly files: Readonly<Record<string, string>>;
   /** By default `main.js`. */
   readonly script?: string;
+  /** Flags of Node behind which a standby waits, and those that come later. */
+  readonly loaders?: readonly string[] | undefined;
+  readonly flags?: readonly string[] | undefined;
 }
 
-const say = (expression: string): string => `console.log(JSON.stringify(${expression}));\n`;
+export const say = (expression: string): string => `console.log(JSON.stringify(${expression}));\n`;
 
 /** Packages that most programs use. */
-const packages: Readonly<Record<string, string>> = {
+export const packages: Readonly<Record<string, string>> = {
   'node_modules/plain/index.js': 'exports.value = 1; exports.parent = module.parent && module.parent.filename;',
   'node_modules/env/index.js': 'exports.mode = process.env.NODE_ENV; exports.has = "DEBUG" in process.env;',
   'node_modules/lists/index.js': 'exports.names = Object.keys(process.env).filter((name) => name.startsWith("APP_"));',

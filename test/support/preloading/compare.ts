@@ -3,7 +3,9 @@
 import { execFile } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type { EntryReport, LoadFacts, PackageOrders, Release } from '../../../src/preload/protocol.ts';
+import { preloadCode } from '../preload-code.ts';
 
 /** A program in a folder, with its packages. */
 export interface Place {
@@ -11,6 +13,9 @@ export interface Place {
   /** Names of files relative to the folder: the script, and files for what is exchanged. */
   readonly script: string;
   readonly args?: readonly string[];
+  /** Flags of Node behind which the process waits, and those that come later. */
+  readonly loaders?: readonly string[] | undefined;
+  readonly flags?: readonly string[] | undefined;
   readonly scratch?: string;
   readonly node?: string;
   readonly env?: Readonly<Record<string, string>>;
@@ -32,7 +37,7 @@ export interface Ending {
 export interface Comparison {
   readonly plain: Ending;
   readonly preloaded: Ending;
-  /** The reports of the audit. */
+  /** The reports of the audit, in the order in which the program has asked for the packages. */
   readonly reports: readonly EntryReport[];
   /** Entries that the program loads itself. */
   readonly excluded: readonly string[];
@@ -40,6 +45,8 @@ export interface Comparison {
 
 /** The time for one run, in ms. */
 const timeoutMs = 60_000;
+/** How devwatch lists what a program has loaded. */
+let listing: string | undefined;
 
 const helper = (name: string): string => path.join(import.meta.dirname, name);
 
@@ -47,15 +54,19 @@ export async function compareIn(
   place: Place,
   { edits = {}, release = {}, learned = [] }: Variation = {},
 ): Promise<Comparison> {
-  const { folder, scratch = '', env = {} } = place;
+  const { folder, scratch = '', env = {}, loaders = [], flags = [] } = place;
   const at = (name: string): string => path.join(folder, name);
   const script = at(place.script);
   const into = at(`${scratch}into.json`);
   const ordersFile = at(`${scratch}orders.json`);
   const read = (): unknown => JSON.parse(fs.readFileSync(into, 'utf8'));
   const run = (helperFile: string | undefined, variables: Readonly<Record<string, string>> = {}): Promise<Ending> => {
-    const flags = helperFile === undefined ? [] : ['--require', helper(helperFile)];
-    return endingOf(place, [...flags, script, ...(place.args ?? [])], { ...env, ...variables });
+    // ES modules are loaded behind it, as by park.mjs.
+    const isModule = /\.m?ts$|\.mjs$/.test(script);
+    const flag = (name: string): string[] =>
+      isModule ? ['--import', `${pathToFileURL(helper('import.mjs'))}?${name}`] : ['--require', helper(name)];
+    const own = helperFile === undefined ? [] : flag(helperFile);
+    return endingOf(place, [...loaders, ...own, ...flags, script, ...(place.args ?? [])], { ...env, ...variables });
   };
   const parkWith = (orders: PackageOrders): Promise<Ending> => {
     const saved = Object.fromEntries(Object.entries(edits).map(([name, text]) => [at(name), text]));
@@ -64,7 +75,10 @@ export async function compareIn(
     fs.writeFileSync(ordersFile, text);
     return run('park.cjs', { PARK_ORDERS: ordersFile });
   };
-  await run('gather.cjs', { GATHER_INTO: into });
+  const code = at(`${scratch}loaded-files.cjs`);
+  listing ??= preloadCode('loaded-files.cts');
+  fs.writeFileSync(code, listing);
+  await run('gather.cjs', { GATHER_INTO: into, GATHER_WITH: code });
   const { entries, isCommonJs, variables } = read() as LoadFacts;
   const common = { script, isCommonJs, variables, learned };
   const audit = await parkWith({ ...common, entries, isAudit: true });

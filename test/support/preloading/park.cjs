@@ -9,7 +9,7 @@ const path = require('node:path');
 const { PARK_ORDERS: file } = process.env;
 delete process.env.PARK_ORDERS;
 const { execArgv } = process;
-execArgv.splice(execArgv.indexOf(__filename) - 1, 2);
+execArgv.splice(execArgv.findIndex((word) => word.includes(__dirname)) - 1, 2);
 delete require.cache[__filename];
 // Worker threads load this file, too.
 if (file !== undefined) park(JSON.parse(readFileSync(file, 'utf8')));

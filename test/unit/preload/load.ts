@@ -1,6 +1,5 @@
-import fs from 'node:fs';
 import { createRequire } from 'node:module';
-import { stop, transformSync } from 'esbuild';
+import { preloadCode } from '../../support/preload-code.ts';
 
 const realRequire = createRequire(import.meta.url);
 
@@ -11,11 +10,10 @@ const realRequire = createRequire(import.meta.url);
  * @returns its exports
  */
 export function loadPreload(name: string, fakes: Readonly<Record<string, unknown>> = {}): unknown {
-  const source = fs.readFileSync(`src/preload/${name}`, 'utf8');
-  const { code } = transformSync(source, { loader: 'ts', format: 'cjs' });
-  // Its service would outlive the tests.
-  void stop();
   const module = { exports: {} };
-  new Function('module', 'require', `'use strict';${code}`)(module, (file: string) => fakes[file] ?? realRequire(file));
+  new Function('module', 'require', `'use strict';${preloadCode(name)}`)(
+    module,
+    (file: string) => fakes[file] ?? realRequire(file),
+  );
   return module.exports;
 }

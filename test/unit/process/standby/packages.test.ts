@@ -18,7 +18,10 @@ const files = {
   'node_modules/two/package.json': '{}',
 };
 
-async function open(found: Readonly<Record<string, Partial<EntryReport>>> = {}, hasMemory = true) {
+async function open(
+  found: Readonly<Record<string, Partial<EntryReport>>> = {},
+  { hasMemory = true, isCommonJs = true, loaded = [] as readonly string[] } = {},
+) {
   const project = createProject(files);
   // Files that have just been saved may have been loaded with an older content.
   vi.spyOn(Date, 'now').mockImplementation(() => performance.timeOrigin + performance.now() + 1000);
@@ -45,7 +48,7 @@ async function open(found: Readonly<Record<string, Partial<EntryReport>>> = {}, 
       kind: 'require' as const,
     };
   });
-  const facts: LoadFacts = { isCommonJs: true, entries, variables: {}, own: [project.at('server.js')] };
+  const facts: LoadFacts = { isCommonJs, entries, variables: {}, own: [project.at('server.js')] };
   const launch = (): FakeChild | undefined => {
     const taken = pool.take(run, {}) as FakeChild | undefined;
     const onFacts = pool.launched(run, taken ?? start(), { onEvent: (event) => events.push(event) });
@@ -73,7 +76,7 @@ async function open(found: Readonly<Record<string, Partial<EntryReport>>> = {}, 
   launch();
   const [, standby, auditing] = started;
   if (standby === undefined || auditing === undefined) throw new Error('no standby, or no audit');
-  auditing.report({ type: 'parked', files: [] });
+  auditing.report({ type: 'parked', files: loaded.map((name) => project.at(`node_modules/${name}/index.js`)) });
   load(auditing);
   const close = async (): Promise<void> => {
     vi.restoreAllMocks();
@@ -119,8 +122,20 @@ describe('packages are loaded', () => {
     expect(releaseOf(world.standby)).toEqual({ variables: {}, held: [] });
   });
 
+  test('of an ES module program, too', async () => {
+    await using world = await open({}, { isCommonJs: false });
+    expect(ordersOf(world.standby)).toEqual(['one', 'two']);
+    expect(world.standby.answers[0]).toMatchObject({ packages: { isCommonJs: false } });
+  });
+
+  test('but not those of a loader, which each process has before the program begins', async () => {
+    await using world = await open({}, { isCommonJs: false, loaded: ['one'] });
+    expect([ordersOf(world.auditing), ordersOf(world.standby)]).toEqual([['two'], ['two']]);
+    expect(world.events.at(-1)).not.toMatchObject({ excluded: [expect.anything()] });
+  });
+
   test('only while there is memory', async () => {
-    await using world = await open({}, false);
+    await using world = await open({}, { hasMemory: false });
     expect(ordersOf(world.standby)).toEqual([]);
   });
 });

@@ -1,0 +1,93 @@
+/** Lists what a program has loaded, in the order in which it was evaluated. */
+
+import type { LoadFacts, PackageEntry } from './protocol.ts' with { 'resolution-mode': 'import' };
+
+const path = require('node:path') as typeof import('node:path');
+
+interface LoadedModule {
+  readonly filename?: string | null;
+  readonly loaded: boolean;
+  readonly parent?: { readonly id: string; readonly filename?: string | null } | null;
+  readonly children?: readonly LoadedModule[];
+}
+
+const cache = require.cache as Readonly<Record<string, LoadedModule>>;
+/** The export of `node:module`, which `require` would load five more modules for. */
+const { _pathCache: resolved = {} } = module.constructor as unknown as { _pathCache?: Record<string, string> };
+
+const isInstalled = (file: string): boolean => file.includes(`${path.sep}node_modules${path.sep}`);
+
+/** Returns the files of packages that the program has asked for, and its own files. */
+function loadedFiles(isCommonJs: boolean): Pick<LoadFacts, 'entries' | 'own'> {
+  const entries: PackageEntry[] = [];
+  const own: string[] = [];
+  const { noDeprecation } = process;
+  // `parent` is deprecated.
+  process.noDeprecation = true;
+  for (const [file, { parent, loaded }] of Object.entries(cache)) {
+    const asking = parent?.filename ?? parent?.id;
+    if (!isInstalled(file)) own.push(file);
+    else if (asking === undefined) {
+      // Others are preloaded by a flag. Node evaluates JSON for ES modules itself.
+      if (!isCommonJs && loaded && path.extname(file) !== '.json') entries.push({ file, kind: 'import' });
+    } else if (path.isAbsolute(asking) && !isInstalled(asking)) {
+      // Others are needed by packages.
+      entries.push({ file, parent: asking, kind: 'require' });
+    }
+  }
+  if (noDeprecation === undefined) Reflect.deleteProperty(process, 'noDeprecation');
+  else process.noDeprecation = noDeprecation;
+  return { entries: isCommonJs ? entries : inEvaluationOrder(entries), own };
+}
+
+/**
+ * Sorts what an ES module program has asked for. Node puts CommonJS modules that are imported into its cache when it links
+ * them, in an order that differs from run to run. When it evaluates them it resolves their paths, which it remembers in order.
+ */
+function inEvaluationOrder(entries: readonly PackageEntry[]): PackageEntry[] {
+  const imported = new Map<string, number>();
+  const first = new Map<string, number>();
+  for (const [index, [key, file]] of Object.entries(resolved).entries()) {
+    if (key === `${file}\0` && !imported.has(file)) imported.set(file, index);
+    if (!first.has(file)) first.set(file, index);
+  }
+  const places = new Map<string, number>();
+  const placeOf = ({ file }: PackageEntry): number => places.get(file) ?? 0;
+  // Node does not remember names that it has found by `exports`. What is required is put into the cache when it is evaluated.
+  let latest = -1;
+  for (const [file, { parent }] of Object.entries(cache)) {
+    const place = parent === undefined ? imported.get(file) : (imported.get(file) ?? first.get(file) ?? latest + half);
+    if (place !== undefined) places.set(file, place);
+    if (parent !== undefined) latest = Math.max(latest, first.get(file) ?? -1);
+  }
+  // A package has needed the others before the program has imported them.
+  const reached = new Set<LoadedModule>();
+  const known = entries.filter(({ file }) => places.has(file)).sort((one, other) => placeOf(one) - placeOf(other));
+  for (const entry of known) {
+    for (const file of filesBelow(entry.file, reached)) {
+      if (!places.has(file)) places.set(file, placeOf(entry) + half);
+    }
+  }
+  // Sorting is stable.
+  return [...entries].sort((one, other) => placeOf(one) - placeOf(other));
+}
+
+/** Between two places. */
+const half = 0.5;
+
+/** Returns the files that a file has loaded, directly or not, but for those that are `reached` already. */
+function filesBelow(file: string, reached: Set<LoadedModule>): string[] {
+  const files: string[] = [];
+  const waiting = [cache[file]];
+  for (const one of waiting) {
+    if (one === undefined || reached.has(one)) continue;
+    reached.add(one);
+    files.push(one.filename ?? '');
+    waiting.push(...(one.children ?? []));
+  }
+  return files;
+}
+
+export type { loadedFiles };
+
+module.exports = { loadedFiles };
