@@ -35,7 +35,7 @@ const maxPrintedFailures = 20;
 const serverOf = (name: string): Workload => ({
   id: name,
   name,
-  template: `${name}.cjs`,
+  template: `workloads/${name}.cjs`,
   file: 'server.js',
   type: 'commonjs',
   nodeArgs: [],

@@ -27,6 +27,12 @@ export interface BarPlot {
   readonly bars: readonly Bar[];
 }
 
+export interface GroupPlot {
+  readonly title: string;
+  /** The first bar of each group is emphasized. */
+  readonly groups: readonly { readonly label: string; readonly bars: readonly Bar[] }[];
+}
+
 const width = 760;
 const lineHeight = 18;
 const light = ['#0969da', '#1a7f37', '#9a6700', '#bc4c00', '#cf222e', '#8250df', '#57606a'];
@@ -74,18 +80,45 @@ export function drawLines({ title, xLabel, yLabel, series }: LinePlot): string {
 }
 
 /** Draws a bar per line, from zero. */
-export function drawBars({ title, bars }: BarPlot): string {
-  const left = 30 + 7.2 * Math.max(...bars.map(({ label }) => label.length));
-  const room = width - left - 30 - 7.2 * Math.max(...bars.map(({ text }) => text.length));
-  const max = Math.max(...bars.map(({ value }) => value));
-  const rows = bars.map((bar, index) => {
-    const y = 56 + index * 30;
+export const drawBars = ({ title, bars }: BarPlot): string =>
+  svg(title, 76 + bars.length * 30, barsAt(56, { bars, height: 20, gap: 10 }));
+
+/** Draws groups of bars below each other, all of them to the same scale. */
+export function drawGroups({ title, groups }: GroupPlot): string {
+  const [height, gap, headHeight] = [13, 5, 40];
+  const all = groups.flatMap(({ bars }) => bars);
+  let y = 50;
+  const parts = groups.flatMap(({ label, bars }) => {
+    const head = `<g class="own">${text(20, y + 22, label)}</g>`;
+    const drawn = barsAt(y + headHeight - 8, { bars, height, gap, all });
+    y += headHeight + bars.length * (height + gap);
+    return [head, ...drawn];
+  });
+  return svg(title, y + 16, parts);
+}
+
+interface BarsLayout {
+  readonly bars: readonly Bar[];
+  /** In pixels. */
+  readonly height: number;
+  readonly gap: number;
+  /** The bars that have the same scale; by default these. */
+  readonly all?: readonly Bar[];
+}
+
+/** Draws bars from this height on. */
+function barsAt(top: number, { bars, height, gap, all = bars }: BarsLayout): string[] {
+  const left = 30 + 7.2 * Math.max(...all.map(({ label }) => label.length));
+  const room = width - left - 30 - 7.2 * Math.max(...all.map(({ text }) => text.length));
+  const max = Math.max(...all.map(({ value }) => value));
+  return bars.map((bar, index) => {
+    const y = top + index * (height + gap);
     const length = round((bar.value / max) * room);
-    const shape = `<rect x="${left}" y="${y}" width="${length}" height="20" rx="2"/>`;
-    const words = [text(left - 8, y + 15, bar.label, 'end'), text(left + length + 8, y + 15, bar.text)];
+    const shape = `<rect x="${left}" y="${y}" width="${length}" height="${height}" rx="2"/>`;
+    const line = y + height / 2 + 5;
+    const words = [text(left - 8, line, bar.label, 'end'), text(left + length + 8, line, bar.text)];
     return `<g class="${index === 0 ? 's0 own' : 's6'}">${shape}${words.join('')}</g>`;
   });
-  return svg(title, 76 + bars.length * 30, rows);
 }
 
 /** Moves labels down, and up again from the bottom, until each has a line of its own. */

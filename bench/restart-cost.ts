@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { cpuTimeOf } from '../src/process/tree/proc.ts';
 import { type Place, Running } from './restart-running.ts';
 import type { Tool, Workload } from './restart-tools.ts';
+import { proportionalSize } from './support.ts';
 
 const folders = 500;
 const filesPerFolder = 20;
@@ -91,12 +92,6 @@ export async function settle(pids: readonly number[]): Promise<void> {
     before = now;
     await sleep(calmMs);
   }
-}
-
-/** Returns the private memory of a process plus its part of the shared memory (PSS), in bytes. */
-export function proportionalSize(pid: number): number {
-  const text = fs.readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
-  return Number(/^Pss:\s+(\d+) kB$/m.exec(text)?.[1]) * 1024;
 }
 
 /** Returns the number of context switches of all threads, voluntary and not. */

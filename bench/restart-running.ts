@@ -5,9 +5,9 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { listPids, readProc } from '../src/process/tree/proc.ts';
+import { cpuTimeOf, listPids, readProc } from '../src/process/tree/proc.ts';
 import type { Tool, Workload } from './restart-tools.ts';
-import { packagesIn } from './support.ts';
+import { packagesIn, proportionalSize } from './support.ts';
 
 /** An event that has not come after this time will not come. */
 const eventTimeoutMs = 10_000;
@@ -46,6 +46,14 @@ export interface Steps {
   readonly standby: boolean;
 }
 
+/** The cost of what waits for the next restart: how long after the last one it is ready, its memory in bytes, CPU times. */
+export interface Preparation {
+  readonly readyMs: number;
+  readonly memory: number;
+  readonly cpuMs: number;
+  readonly toolCpuMs: number;
+}
+
 /** Returns a clock that is set by the system's clock now, because the clocks of two processes drift apart. */
 function clock(): () => number {
   let origin = Number.NEGATIVE_INFINITY;
@@ -76,7 +84,8 @@ export class Running {
   #lines: Line[] = [];
   #output = '';
   #clock = clock();
-  #standby: number | undefined;
+  #standby: { readonly pid: number; readonly at: number } | undefined;
+  #savedAt = 0;
   #stopping: Promise<void> | undefined;
   /** The steps of all restarts so far. */
   readonly steps: Steps[] = [];
@@ -93,7 +102,10 @@ export class Running {
       ...variables,
     };
     for (const name of ['project', 'home', 'tmp']) fs.mkdirSync(path.join(folder, name), { recursive: true });
-    this.#source = fs.readFileSync(path.join(import.meta.dirname, 'workloads', workload.template), 'utf8');
+    const template = path.join(import.meta.dirname, workload.template);
+    this.#source = fs.readFileSync(template, 'utf8');
+    for (const file of workload.beside ?? [])
+      fs.copyFileSync(path.join(path.dirname(template), file), path.join(this.project, file));
     fs.writeFileSync(path.join(this.project, 'package.json'), `{ "type": "${workload.type}" }\n`);
     if (workload.needsPackages)
       fs.symlinkSync(packagesIn(workload.packages ?? 'peers'), path.join(this.project, 'node_modules'));
@@ -110,7 +122,29 @@ export class Running {
 
   /** The pid of the standby process. */
   get standbyPid(): number | undefined {
-    return this.#standby;
+    return this.#standby?.pid;
+  }
+
+  /**
+   * Returns what the preparation of the next restart has cost, once it is ready.
+   *
+   * @param time from the save to the first line of the program
+   * @param cpuBefore CPU time of the tool before the save
+   */
+  preparation(time: number, cpuBefore: number): Preparation | undefined {
+    if (this.#standby === undefined) return undefined;
+    const { pid, at } = this.#standby;
+    return {
+      readyMs: at - this.#savedAt - time,
+      memory: proportionalSize(pid),
+      cpuMs: cpuTimeOf(pid) ?? Number.NaN,
+      toolCpuMs: this.cpuMs - cpuBefore,
+    };
+  }
+
+  /** CPU time of the tool itself. */
+  get cpuMs(): number {
+    return cpuTimeOf(this.pid) ?? Number.NaN;
   }
 
   /** Resolves to the time from a save, or from a cold start after it, to the first line; infinite if there is none. */
@@ -154,6 +188,7 @@ export class Running {
     this.#standby = undefined;
     this.#clock = clock();
     const at = this.#clock();
+    this.#savedAt = at;
     this.#write();
     return { version: this.#version, at };
   }
@@ -243,7 +278,7 @@ export class Running {
     if (!line.startsWith('{"event":')) return;
     const { event, packages, ...rest } = JSON.parse(line) as { event: string; pid: number; packages?: number } & Steps;
     const isReady = this.#workload.loadsPackages !== true || (packages !== undefined && packages > 0);
-    if (event === 'standby' && isReady) this.#standby = rest.pid;
+    if (event === 'standby' && isReady) this.#standby = { pid: rest.pid, at: this.#clock() };
     if (event === 'start' && rest.gone !== undefined) this.steps.push({ ...rest, begin: Number.NaN });
     const last = this.steps.at(-1);
     if (event === 'begin' && last !== undefined) this.steps[this.steps.length - 1] = { ...last, begin: rest.ms };

@@ -8,7 +8,7 @@ import { peers, repository, versionOf } from './support.ts';
 export interface Workload {
   readonly id: string;
   readonly name: string;
-  /** File name in bench/workloads. */
+  /** The file that is saved, relative to bench/. */
   readonly template: string;
   /** File name in the project. */
   readonly file: string;
@@ -19,8 +19,14 @@ export interface Workload {
   readonly needsPackages: boolean;
   /** The folder in bench/ whose packages it needs; by default `peers`. */
   readonly packages?: 'real';
+  /** Files in the folder of the template that the project has as well. */
+  readonly beside?: readonly string[];
+  /** A program as people write them: measured without the tools that nobody uses for such programs. */
+  readonly isReal?: true;
   /** A standby loads packages ahead of time. */
   readonly loadsPackages?: true;
+  /** It needs what the compiler says about types at run time, which tsx leaves out. */
+  readonly needsTypeMetadata?: true;
 }
 
 export interface Tool {
@@ -42,38 +48,28 @@ export interface Tool {
 }
 
 const server = { file: 'server.js', nodeArgs: [], needsPackages: false };
+const real = { needsPackages: true, packages: 'real', isReal: true } as const;
+const commonjs = { ...real, file: 'server.js', type: 'commonjs', nodeArgs: [], loadsPackages: true } as const;
 
 export const workloads: readonly Workload[] = [
-  { id: 'commonjs', name: 'CommonJS', ...server, template: 'server.cjs', type: 'commonjs' },
-  { id: 'esm', name: 'ES module', ...server, template: 'server.mjs', type: 'module' },
+  { ...commonjs, id: 'express-1800', name: 'Express, 1,800 modules', template: 'real/express-1800.cjs' },
+  { ...commonjs, id: 'express-660', name: 'Express, 660 modules', template: 'real/express-660.cjs' },
   {
-    id: 'typescript',
-    name: 'TypeScript, tsx',
-    template: 'server.ts',
-    file: 'server.ts',
-    type: 'module',
-    nodeArgs: ['--import', 'tsx'],
-    needsPackages: true,
+    ...{ ...real, id: 'fastify', name: 'Fastify, TypeScript by tsx, ES modules', template: 'real/fastify/server.ts' },
+    ...{ file: 'server.ts', type: 'module', nodeArgs: ['--import', 'tsx'], beside: ['plugins.ts', 'users.ts'] },
   },
   {
-    id: 'app',
-    name: 'express + zod',
-    template: 'app.cjs',
-    file: 'app.js',
-    type: 'commonjs',
-    nodeArgs: [],
-    needsPackages: true,
-    loadsPackages: true,
+    ...{ ...real, id: 'nest', name: 'NestJS, TypeScript by swc-node', template: 'real/nest/main.ts' },
+    ...{ file: 'main.ts', type: 'commonjs', nodeArgs: ['--require', '@swc-node/register'], needsTypeMetadata: true },
+    beside: ['tsconfig.json', 'app.module.ts', 'users.controller.ts', 'users.service.ts'],
   },
-  ...[
-    { id: 'express-heavy', name: 'Express, 18 packages' },
-    { id: 'koa-heavy', name: 'Koa, 16 packages' },
-  ].map(
-    ({ id, name }): Workload => ({
-      ...{ id, name, ...server, template: `${id}.cjs`, type: 'commonjs' },
-      ...{ needsPackages: true, packages: 'real', loadsPackages: true },
-    }),
-  ),
+  { ...commonjs, id: 'koa', name: 'Koa, 1,000 modules', template: 'real/koa.cjs' },
+  { id: 'commonjs', name: 'CommonJS', ...server, template: 'workloads/server.cjs', type: 'commonjs' },
+  { id: 'esm', name: 'ES module', ...server, template: 'workloads/server.mjs', type: 'module' },
+  {
+    ...{ id: 'typescript', name: 'TypeScript, tsx', template: 'workloads/server.ts', file: 'server.ts' },
+    ...{ type: 'module', nodeArgs: ['--import', 'tsx'], needsPackages: true },
+  },
 ];
 
 const node = process.execPath;
@@ -159,7 +155,9 @@ export const tools = {
     peer: 'node-dev',
     // node-dev does not notice ES modules since Node 20 (its pull request 303), and needs ts-node for TypeScript.
     command: ({ type, file }) =>
-      type === 'module' ? undefined : [node, peer('node-dev/bin/node-dev'), '--notify=false', file],
+      type === 'module' || file.endsWith('.ts')
+        ? undefined
+        : [node, peer('node-dev/bin/node-dev'), '--notify=false', file],
   },
   nodemon: {
     name: 'nodemon',
@@ -179,7 +177,8 @@ export const tools = {
     name: 'tsx watch',
     version: peerVersion('tsx'),
     peer: 'tsx',
-    command: ({ file }) => [node, peer('tsx/dist/cli.mjs'), 'watch', file],
+    command: ({ file, needsTypeMetadata }) =>
+      needsTypeMetadata ? undefined : [node, peer('tsx/dist/cli.mjs'), 'watch', file],
   },
   least: {
     name: 'least reloader',

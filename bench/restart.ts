@@ -1,10 +1,14 @@
 /**
- * Compares devwatch with its peers: the time from a save to the first line of the restarted program, from the launch to
- * that line, and the cost of the tool itself. Linux only.
+ * Compares devwatch with its peers: the time from a save to the restarted program, for programs as people write them
+ * and for the smallest ones; from the launch to the first line; and the cost of the tool itself. Linux only. A whole run
+ * takes less than 15 minutes on a quiet machine with two cores.
  *
- *   npm run bench -- [--rounds 15] [--workload commonjs|esm|typescript|app]…
+ *   npm run bench -- [--rounds 5] [--workload express-1800|express-660|fastify|nest|koa|commonjs|esm|typescript]…
  *                    [--only restart|quick|launch|memory|idle]… [--tool 'cold start']… [--env NAME]…
  *                    [--against ../other-checkout] [--write]
+ *
+ * The packages of the programs are installed once, in bench/real, and those of the tools in bench/peers. `--write`
+ * replaces the tables and the plot of docs/benchmarks.md, and the figures in other documents that come from them.
  *
  * `--against` adds the devwatch of another checkout, which must be built, and goals for the ratio between the two.
  *
@@ -12,8 +16,7 @@
  * set on many machines behind a proxy, doubles the boot time of Node 20.
  *
  * Each tool has a project of its own and stays running. Rounds are interleaved, so that a change in the machine's speed
- * affects all tools alike. All tools are idle when a file is saved: devwatch's standby process is ready by then, and one
- * more second has passed.
+ * affects all tools alike. All tools are idle when a file is saved: devwatch's standby process is ready by then.
  */
 
 import fs from 'node:fs';
@@ -21,24 +24,35 @@ import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { drawBars } from './plot.ts';
+import { drawGroups } from './plot.ts';
 import { measureCost, type ToolCost } from './restart-cost.ts';
-import { type Measured, report } from './restart-report.ts';
-import { type Place, Running, type Save, type Steps } from './restart-running.ts';
+import { type Measured, report, reportReal } from './restart-report.ts';
+import { type Place, type Preparation, Running, type Save, type Steps } from './restart-running.ts';
 import { type Tool, tools, useBuilds, type Workload, workloads } from './restart-tools.ts';
-import { installIn, installPeers, median, repository, runAndCleanUp, writeToBenchmarks } from './support.ts';
+import {
+  installIn,
+  installPeers,
+  median,
+  packagesIn,
+  repository,
+  runAndCleanUp,
+  versionOf,
+  writeToBenchmarks,
+} from './support.ts';
 
 const measurements = ['restart', 'quick', 'launch', 'memory', 'idle'] as const;
 type Measurement = (typeof measurements)[number];
 
 /** All tools are idle for at least this long before each measurement. */
-const pauseMs = 1000;
-const warmUps = 2;
+const pauseMs = 300;
+const warmUps = 1;
 const quick = { gapMs: 300, saves: 12, counted: 10 };
 const launches = 11;
 
 const { devwatch, before, noStandby, bun, entr, nodeDev, nodemon, nodeWatch, tsx, least, cold } = tools;
 const restarted: readonly Tool[] = [devwatch, before, bun, entr, nodeDev, nodemon, nodeWatch, tsx, cold];
+/** With programs as people write them. */
+const restartedReal: readonly Tool[] = [devwatch, before, cold, nodemon, nodeWatch, tsx, bun];
 const savedQuickly: readonly Tool[] = [devwatch, before, noStandby, bun, cold];
 const launched: readonly Tool[] = [cold, least, devwatch, before, nodemon, nodeWatch, tsx, bun];
 const resident: readonly Tool[] = [devwatch, before, least, nodemon, nodeWatch, tsx, bun, entr];
@@ -95,15 +109,19 @@ async function interleave(
 async function measureRestarts(chosen: readonly Tool[], workload: Workload, rounds: number, place: Place) {
   console.error(`save → first line: ${workload.name}`);
   const all = await startAll(chosen, workload, place);
-  const results = await interleave(all, { rounds, warmUp: warmUps }, async (one) => {
+  const preparations: Preparation[] = [];
+  const times = await interleave(all, { rounds, warmUp: warmUps }, async (one) => {
+    const cpuBefore = one.cpuMs;
     const time = await one.measure();
     if (!one.tool.isCold) await one.settle();
+    const preparation = one.tool === devwatch ? one.preparation(time, cpuBefore) : undefined;
+    if (preparation !== undefined) preparations.push(preparation);
     return time;
   });
   for (const { tool, steps } of all)
-    if (tool === devwatch || tool === before) explain(tool, steps.slice(warmUps), results.get(tool));
+    if (tool === devwatch || tool === before) explain(tool, steps.slice(warmUps), times.get(tool));
   await Running.stopAll();
-  return results;
+  return { times, preparations: preparations.slice(warmUps) };
 }
 
 /** Prints the steps of devwatch's restarts, from its own events. */
@@ -146,7 +164,7 @@ async function measureLaunches(chosen: readonly Tool[], workload: Workload, roun
 async function main(folder: string): Promise<void> {
   const { values } = parseArgs({
     options: {
-      rounds: { type: 'string', default: '15' },
+      rounds: { type: 'string', default: '5' },
       workload: { type: 'string', multiple: true, default: [] },
       only: { type: 'string', multiple: true, default: [] },
       env: { type: 'string', multiple: true, default: [] },
@@ -183,12 +201,8 @@ async function main(folder: string): Promise<void> {
   const chosen = workloads.filter(({ id }) => values.workload.length === 0 || values.workload.includes(id));
   const all: readonly Tool[] = Object.values(tools);
   const selected = values.tool.length === 0 ? all : all.filter(({ name }) => values.tool.includes(name));
-  installPeers([
-    ...selected.flatMap(({ peer }) => peer ?? []),
-    ...(chosen.some(({ needsPackages }) => needsPackages) ? ['tsx', 'express', 'zod'] : []),
-  ]);
-
-  if (chosen.some(({ packages }) => packages === 'real')) installIn('real', ['express', 'koa']);
+  installPeers([...selected.flatMap(({ peer }) => peer ?? []), 'tsx']);
+  if (chosen.some(({ isReal }) => isReal)) installIn('real', ['express', 'fastify', '@nestjs/core', 'stripe']);
 
   const wants = (what: Measurement): boolean => values.only.length === 0 || values.only.includes(what);
   const versions = new Map(selected.map((tool) => [tool, tool.version()]));
@@ -196,18 +210,23 @@ async function main(folder: string): Promise<void> {
   for (const tool of selected) {
     if (versions.get(tool) === undefined && tool !== before) console.error(`${tool.name} is not installed`);
   }
-  const [commonjs] = workloads;
-  if (commonjs === undefined) throw new Error('no workloads');
+  const commonjs = workloads.find(({ id }) => id === 'commonjs');
+  if (commonjs === undefined) throw new Error('no workload commonjs');
 
   const restarts = new Map<Workload, Map<Tool, number>>();
+  const preparations = new Map<Workload, readonly Preparation[]>();
   if (wants('restart')) {
     for (const workload of chosen) {
-      restarts.set(workload, await measureRestarts(here(restarted), workload, rounds, place));
+      const tools = here(workload.isReal ? restartedReal : restarted);
+      const result = await measureRestarts(tools, workload, rounds, place);
+      restarts.set(workload, result.times);
+      if (workload.isReal) preparations.set(workload, result.preparations);
     }
   }
   const costs = new Map<Tool, ToolCost>();
   const measured: Measured = {
     restarts,
+    preparations,
     quick: wants('quick') ? await measureQuick(here(savedQuickly), commonjs, rounds, place) : new Map(),
     launches: wants('launch') ? await measureLaunches(here(launched), commonjs, rounds, place) : new Map(),
     costs,
@@ -220,29 +239,40 @@ async function main(folder: string): Promise<void> {
     }
   }
 
-  const named = here([devwatch, bun, entr, nodeDev, nodemon, tsx]).map(
-    (tool) => `${tool.name.split(' ')[0]} ${versions.get(tool)}`,
-  );
-  const facts = `${[...named, `Node ${process.versions.node}`].join(', ')}; Linux, ${os.availableParallelism()} cores; medians of ${rounds} rounds${['', ...values.env].join(', with ')}.`;
-  const text = report(measured, facts);
-  console.log(text);
+  const facts = (...named: readonly string[]): string =>
+    `${[...named, `Node ${process.versions.node}`].join(', ')}; Linux, ${os.availableParallelism()} cores; medians of ${rounds} rounds${['', ...values.env].join(', with ')}.`;
+  const nameOf = (tool: Tool): string => `${tool.name.split(' ')[0]} ${versions.get(tool)}`;
+  const texts = {
+    real: reportReal(measured, facts(...here([devwatch, nodemon, tsx, bun]).map(nameOf), ...frameworks())),
+    restart: report(measured, facts(...here([devwatch, bun, entr, nodeDev, nodemon, tsx]).map(nameOf))),
+  };
+  console.log(Object.values(texts).filter(Boolean).join('\n\n'));
   if (!values.write) return;
-  writeToBenchmarks('restart', text);
-  fs.writeFileSync(path.join(repository, 'docs/images/restart.svg'), draw(restarts.get(commonjs) ?? new Map()));
+  fs.writeFileSync(path.join(repository, 'docs/images/restart.svg'), draw(restarts));
+  for (const [mark, text] of Object.entries(texts)) writeToBenchmarks(mark, text);
 }
+
+/** Returns the frameworks of the programs, with their versions. */
+const frameworks = (): string[] =>
+  ['express', 'fastify', '@nestjs/core', 'koa'].map(
+    (name) => `${name} ${versionOf(name, path.dirname(packagesIn('real')))}`,
+  );
 
 function refuseUnknown(flag: string, given: readonly string[], known: readonly string[]): void {
   const other = given.find((word) => !known.includes(word));
   if (other !== undefined) throw new Error(`${flag} takes ${known.join(', ')}; not ${other}`);
 }
 
-function draw(times: ReadonlyMap<Tool, number>): string {
-  const bars = [...times].map(([{ name }, value]) => ({ label: name, value, text: `${value.toFixed(0)} ms` }));
-  const order = bars.filter(({ value }) => Number.isFinite(value)).sort((one, other) => one.value - other.value);
-  const own = ({ label }: { label: string }): boolean => label === devwatch.name;
-  return drawBars({
-    title: 'From a save to the first line of the restarted program (CommonJS server)',
-    bars: [...order.filter(own), ...order.filter((bar) => !own(bar))],
+function draw(restarts: Measured['restarts']): string {
+  const real = [...restarts].filter(([{ isReal }]) => isReal);
+  return drawGroups({
+    title: 'From a save until the restarted server listens',
+    groups: real.map(([{ name }, times]) => ({
+      label: name,
+      bars: [...times]
+        .filter(([, time]) => Number.isFinite(time))
+        .map(([tool, time]) => ({ label: tool.name, value: time, text: `${time.toFixed(0)} ms` })),
+    })),
   });
 }
 

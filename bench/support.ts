@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
+import { updateFigures } from './figures.ts';
 
 export const repository = path.resolve(import.meta.dirname, '..');
 export const peers = path.join(repository, 'bench/peers');
@@ -15,12 +16,18 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
 }
 
+/** Returns the private memory of a process plus its part of the shared memory (PSS), in bytes. */
+export function proportionalSize(pid: number): number {
+  const text = fs.readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
+  return Number(/^Pss:\s+(\d+) kB$/m.exec(text)?.[1]) * 1024;
+}
+
 /** Returns a Markdown table; the first row is its head. */
 export function markdownTable([head = [], ...rows]: readonly (readonly string[])[]): string {
   return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
-/** Writes `text` into docs/benchmarks.md, between <!-- mark --> and <!-- /mark -->. */
+/** Writes `text` into docs/benchmarks.md, between <!-- mark --> and <!-- /mark -->, and its figures into README.md. */
 export function writeToBenchmarks(mark: string, text: string): void {
   const page = path.join(repository, 'docs/benchmarks.md');
   const before = fs.readFileSync(page, 'utf8');
@@ -29,6 +36,7 @@ export function writeToBenchmarks(mark: string, text: string): void {
   // A replacement function, because a `$` in a string has a meaning.
   const after = before.replace(pattern, (_all, begin, end) => `${begin}\n${text}\n${end}`);
   fs.writeFileSync(page, after);
+  updateFigures();
 }
 
 /** Returns the version of an installed package. */

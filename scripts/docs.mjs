@@ -1,5 +1,7 @@
-// Writes the tables of options into docs/options.md, between <!-- options --> and <!-- /options -->.
+// Writes the tables of options into docs/options.md, between <!-- options --> and <!-- /options -->, and the figures of
+// docs/benchmarks.md into README.md.
 import fs from 'node:fs';
+import { updateFigures } from '../bench/figures.ts';
 import { optionTables } from '../src/config/option-text.ts';
 
 const page = new URL('../docs/options.md', import.meta.url);
@@ -12,3 +14,4 @@ if (!pattern.test(before)) {
 // A replacement function, because a `$` in a string has a meaning.
 const after = before.replace(pattern, (_all, begin, end) => `${begin}\n${optionTables()}\n${end}`);
 if (after !== before) fs.writeFileSync(page, after);
+updateFigures();

@@ -14,8 +14,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { isAlive, parentOf } from '../../test/support/facts.ts';
 import { freePort } from '../../test/support/ports.ts';
-import { proportionalSize, settle } from '../restart-cost.ts';
-import { installPeers, markdownTable, median, repository, runAndCleanUp, writeToBenchmarks } from '../support.ts';
+import { settle } from '../restart-cost.ts';
+import {
+  installPeers,
+  markdownTable,
+  median,
+  proportionalSize,
+  repository,
+  runAndCleanUp,
+  writeToBenchmarks,
+} from '../support.ts';
 import { type Census, type Outcome, Session, within } from './background-session.ts';
 import { type BackgroundTool, tools } from './background-tools.ts';
 

@@ -1,6 +1,7 @@
 const packages = [
-  'express mongoose body-parser cors helmet morgan compression cookie-parser express-session',
-  'jsonwebtoken bcryptjs joi lodash moment axios winston uuid dotenv',
+  'express mongoose body-parser cors helmet morgan compression cookie-parser express-session passport multer',
+  'jsonwebtoken bcryptjs joi zod lodash moment date-fns axios winston uuid dotenv',
+  'socket.io ioredis nodemailer stripe graphql',
 ];
 const [express] = packages.flatMap((line) => line.split(' ')).map((name) => require(name));
 
