@@ -9,7 +9,7 @@ import { markdownTable, median } from './support.ts';
 /** Medians in ms; only measured tools have entries. */
 export interface Measured {
   readonly restarts: ReadonlyMap<Workload, ReadonlyMap<Tool, number>>;
-  /** What devwatch prepared after each restart. */
+  /** The preparation of devwatch after each restart. */
   readonly preparations: ReadonlyMap<Workload, readonly Preparation[]>;
   readonly quick: ReadonlyMap<Tool, number>;
   readonly launches: ReadonlyMap<Tool, number>;
