@@ -42,6 +42,8 @@ export function remedyFor(judged: Judged, loaded: LoadedSettings): string | unde
       return adding(packageAround(file) ?? pruned ?? file);
     case 'gitignored':
       return adding(pruned ?? file);
+    case 'pseudo-file-system':
+      return undefined;
     case 'other-checkout': {
       const [above = ''] = file.split(`${path.sep}${verdict.pattern}`);
       return adding(path.join(above, verdict.pattern));

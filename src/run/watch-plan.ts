@@ -1,7 +1,6 @@
 /** From settings to what is watched. Loaded only after the program has been started. */
 
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import { pageExtensions } from '../config/defaults.ts';
 import type { LoadedSettings } from '../config/load.ts';
@@ -12,13 +11,13 @@ import { tsconfigFor } from '../process/launch/packages.ts';
 import { isSourceExtension } from '../process/launch/tools.ts';
 import { platform } from '../process/platform.ts';
 import { standbyObstacle } from '../process/standby/parking-plan.ts';
-import { attempt } from '../shared/errors.ts';
 import type { EventOf } from '../shared/events.ts';
 import { Filter } from '../watch/filter.ts';
 import { dependenciesOf, linkedPackages, packageOf } from '../watch/linked-packages.ts';
 import { findOtherCheckouts } from '../watch/other-checkouts.ts';
 import { isAtOrBelow, isBelow, toPosix } from '../watch/paths.ts';
 import { extensionsBelow } from '../watch/present-extensions.ts';
+import { pseudoMounts } from '../watch/shared-mounts.ts';
 import type { WatchPlan } from '../watch/watch-session.ts';
 import { keepsStandby, ownFiles, type RunPlan, writtenFiles } from './command-plan.ts';
 import { type ImportTarget, importTargets, isTypeScript, tsconfigFiles } from './tsconfigs.ts';
@@ -57,6 +56,7 @@ export async function planWatch(
       folder,
       ...(command.script === undefined ? [] : [path.dirname(command.script)]),
     ]),
+    pseudoFileSystems: pseudoMounts(),
   });
   // A list of extensions is a decision about the others.
   const reportExtensions = settings.ext === undefined || settings.ext.some(isAddition);
@@ -87,15 +87,6 @@ function dotenvFiles(folder: string): string[] {
 
 const slowRulesMessage = 'the rules in .gitignore take too long to match in deep folders, and no longer apply there';
 
-/** Warns when all files of the machine, or of the user, are watched: devwatch was started in the wrong folder. */
-export function warnOfRoots({ roots }: Filter): string[] {
-  const homes = [attempt(() => os.homedir())].filter((home) => home && !fs.existsSync(path.join(home, 'package.json')));
-  const broad = roots.filter((root) => path.dirname(root) === root || homes.includes(root));
-  return broad.map(
-    (root) => `${root} is watched as a whole · start devwatch in a project, or name folders (--watch src)`,
-  );
-}
-
 /** Linked packages belong to the whole folder, which is the default; a list of other patterns replaces both. */
 const isWholeFolder = (pattern: string): boolean => /^\.\/?$/.test(pattern);
 
@@ -123,14 +114,26 @@ export function remarksOn(filter: Filter, plan: RunPlan, files: Iterable<string>
   const missing = filter.roots.filter((root) => !own.includes(root) && !fs.existsSync(root));
   const remark = remarkOnExtensions(filter, files);
   return [
-    ...clonesLeftOut(filter).map((clone) => {
-      const name = path.relative(loaded.folder, clone);
-      return `${name} is another checkout of git and is not watched · ${howToWatch(name, loaded)} adds it`;
-    }),
+    ...remarkOnClones(clonesLeftOut(filter), loaded),
     ...remarkOnImports(filter, plan),
     ...missing.map((root) => `${path.relative(loaded.folder, root) || root}: nothing is there to watch yet`),
     ...(remark === undefined ? [] : [remark]),
   ];
+}
+
+/** More checkouts are named in one message. */
+const maxClones = 3;
+
+function remarkOnClones(clones: readonly string[], loaded: LoadedSettings): string[] {
+  const names = clones.map((clone) => path.relative(loaded.folder, clone));
+  const [first = '', ...others] = names;
+  if (names.length <= maxClones) {
+    return names.map(
+      (name) => `${name} is another checkout of git and is not watched · ${howToWatch(name, loaded)} adds it`,
+    );
+  }
+  const remedy = `${howToWatch(first, loaded)} adds the first one`;
+  return [`${first} and ${others.length} more are other checkouts of git and are not watched · ${remedy}`];
 }
 
 /** Returns a message if a tsconfig leads imports of the program to folders that are not watched. */

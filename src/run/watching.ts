@@ -16,8 +16,8 @@ export interface WatchingOptions {
   readonly written?: () => number | undefined;
 }
 
-/** After this long without a watcher, the user learns that the folders are still being read. */
-const slowScanNoticeMs = 1000;
+/** After this long without a watcher, the user learns what will be watched; the number of files follows. */
+const slowScanNoticeMs = 150;
 
 export class Watching {
   readonly #options: WatchingOptions;
@@ -69,8 +69,9 @@ export class Watching {
     }
     const startedAt = clock.now();
     // Loaded only now: the program is already starting.
-    const [watching, { WatchSession }] = await Promise.all([
+    const [watching, { warnOfRoots }, { WatchSession }] = await Promise.all([
       import('./watch-plan.ts'),
+      import('./broad-roots.ts'),
       import('../watch/watch-session.ts'),
     ]);
     if (this.#isClosed) return;
@@ -78,9 +79,11 @@ export class Watching {
     const warn = (message: string): void => emit({ type: 'warning', message });
     const plan = await watching.planWatch(loaded, command, warn);
     const { linkedPackages, filter } = plan;
-    for (const message of watching.warnOfRoots(filter)) warn(message);
-    const onSlow = (): void => emit({ type: 'scanning', program: command.display });
-    const cancelNotice = clock.after(slowScanNoticeMs, onSlow);
+    for (const message of warnOfRoots(filter)) warn(message);
+    const { extensions } = filter;
+    const patterns = loaded.settings.watch;
+    const onSlow = (): void => emit({ type: 'scanning', program: command.display, patterns, extensions });
+    const cancelNotice = clock.after(Math.max(0, startedAt + slowScanNoticeMs - clock.now()), onSlow);
     const coverage = await this.#session.watch(plan, since).finally(cancelNotice);
     if (coverage === undefined) return;
     const facts = { ...coverage, linkedPackages, ms: clock.now() - startedAt };

@@ -20,6 +20,8 @@ export interface Change {
 export type Verdict =
   | { readonly watched: true; readonly pattern: string }
   | { readonly watched: false; readonly reason: 'ignored' | 'excluded'; readonly pattern: string }
+  /** `pattern`: the place where a file system of the kernel is mounted, such as `/proc`. */
+  | { readonly watched: false; readonly reason: 'pseudo-file-system'; readonly pattern: string }
   /** `pattern`: the name that is ignored by default, with a trailing slash for a folder. */
   | { readonly watched: false; readonly reason: 'ignored-by-default'; readonly pattern: string }
   /** `pattern`: the top of another working tree of git, relative to the watched folder, with a trailing slash. */
@@ -139,6 +141,13 @@ export interface ServerAddress {
   readonly url?: string | undefined;
 }
 
+/** The files that are watched for a program. `extensions` is null for all files. */
+interface WatchedPatterns {
+  readonly program: string;
+  readonly patterns: readonly string[];
+  readonly extensions: readonly string[] | null;
+}
+
 /** An event. Times are in milliseconds. */
 export type DevwatchEvent =
   /**
@@ -183,18 +192,15 @@ export type DevwatchEvent =
    * it always loads itself, and why.
    */
   | ({ readonly type: 'packages'; readonly run: number } & PackagesReport)
-  /** The folders to watch have been read for a second, and that is not done. */
-  | { readonly type: 'scanning'; readonly program: string }
+  /** The folders to watch have been read for 150 ms, and that is not done; `watching` follows. */
+  | ({ readonly type: 'scanning' } & WatchedPatterns)
   /**
    * The watcher is armed: no save is missed from now on, nor since the start of the first run. `linkedPackages` of a
    * workspace, or of `npm link`, are watched as well.
    */
-  | {
+  | ({
       readonly type: 'watching';
-      readonly program: string;
       readonly backend: string;
-      readonly patterns: readonly string[];
-      readonly extensions: readonly string[] | null;
       readonly directories: number;
       readonly files: number;
       readonly linkedPackages: number;
@@ -203,7 +209,7 @@ export type DevwatchEvent =
       readonly obstacle?: string;
       /** Why it has no standby, but held ports. */
       readonly standbyObstacle?: string;
-    }
+    } & WatchedPatterns)
   /** Files that the program has loaded and no pattern matches are watched as well (`--deps`). */
   | { readonly type: 'watchingLoads'; readonly files: readonly string[] }
   /** Relevant files changed, and the debounce has ended. */

@@ -4,7 +4,7 @@ import type { CancelTimer, Clock } from '../shared/clock.ts';
 import type { DevwatchEvent, EventOf } from '../shared/events.ts';
 import { formatTime } from '../shared/format.ts';
 import { formatAddress, formatChanges, formatCount } from './format.ts';
-import { type Level, type Line, render, type View } from './render.ts';
+import { type Level, type Line, render, renderArmed, type View } from './render.ts';
 
 export interface CondenserOptions {
   readonly clock: Clock;
@@ -35,6 +35,9 @@ const lineOf = (parts: Parts, level: Level = 'normal'): Line => ({
   level,
 });
 
+/** Returns lines that are printed with `--verbose` only. */
+const quietly = (lines: readonly Line[]): readonly Line[] => lines.map((line) => ({ ...line, level: 'verbose' }));
+
 export class Condenser {
   readonly #options: CondenserOptions;
   #program = '';
@@ -46,6 +49,8 @@ export class Condenser {
   #introduce: (() => readonly Line[]) | undefined;
   #isIntroduced = false;
   #linkedPackages: number | undefined;
+  /** The patterns have been printed, without the number of files. */
+  #isScanning = false;
   #address = '';
   #hasReportedWait = false;
   /** The subject of the latest line about the watched files; undefined when settings have changed since. */
@@ -72,6 +77,9 @@ export class Condenser {
     switch (event.type) {
       case 'start':
         return [...this.#flush(), ...this.#onStart(event), ...lines];
+      case 'scanning':
+        this.#isScanning = true;
+        return [...(this.#watching === undefined ? lines : quietly(lines)), ...this.#flushIntroduction()];
       case 'watching':
         this.#linkedPackages = event.linkedPackages;
         return [...this.#onWatching(event, lines), ...this.#flushIntroduction()];
@@ -113,7 +121,9 @@ export class Condenser {
     const subject = JSON.stringify([program, patterns, extensions, backend, obstacle, standbyObstacle]);
     const isKnown = this.#watching === subject;
     this.#watching = subject;
-    return isKnown ? lines.map((line) => ({ ...line, level: 'verbose' })) : lines;
+    const shown = this.#isScanning ? renderArmed(event) : lines;
+    this.#isScanning = false;
+    return isKnown ? quietly(shown) : shown;
   }
 
   /** With a debugger, each save may end a run that waits for it. */
@@ -121,7 +131,7 @@ export class Condenser {
     if (effect !== 'killed') return lines;
     const isKnown = this.#hasReportedWait;
     this.#hasReportedWait = true;
-    return isKnown ? lines.map((line) => ({ ...line, level: 'verbose' })) : lines;
+    return isKnown ? quietly(lines) : lines;
   }
 
   #onStart({ program, run, cause, changes }: EventOf<'start'>): readonly Line[] {
@@ -152,7 +162,7 @@ export class Condenser {
       const linked = linkedPackages > 0 && `${formatCount(linkedPackages, 'linked package')} watched`;
       return [lineOf([subject, state, address, linked, hint()])];
     };
-    if (!isWatching() || this.#linkedPackages !== undefined) return this.#flushIntroduction();
+    if (!isWatching() || this.#isScanning || this.#linkedPackages !== undefined) return this.#flushIntroduction();
     this.#cancel.introduction = clock.after(maxWatchingWaitMs, () => print(this.#flushIntroduction()));
     return [];
   }

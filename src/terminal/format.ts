@@ -82,6 +82,8 @@ export function formatVerdict(verdict: Verdict | ChangeVerdict, folder: string):
       return `watch ${verdict.pattern}`;
     case 'ignored-by-default':
       return `${verdict.pattern} is ignored by default`;
+    case 'pseudo-file-system':
+      return `${verdict.pattern} has no files on a disk`;
     case 'other-checkout':
       return `${verdict.pattern} is another checkout of git`;
     case 'gitignored':

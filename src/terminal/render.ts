@@ -64,19 +64,9 @@ function linesOfChanges(changes: readonly Change[], folder: string): Line[] {
 export function render(event: DevwatchEvent, { folder, version, resumption = 'p resumes' }: View): readonly Line[] {
   switch (event.type) {
     case 'scanning':
-      return line(`${version} · ${event.program} · still reading the folders to watch`);
-    case 'watching': {
-      const { program, patterns, extensions, files, backend, directories, ms, obstacle, standbyObstacle } = event;
-      const what = extensions === null ? 'all files' : extensions.join(' ');
-      const how = backend === 'inotify' ? '' : ` · by ${backend}`;
-      const found = `${formatCount(files, 'file')}${how}`;
-      return [
-        ...line(`${version} · ${program} · watching ${patterns.join(' ')} (${what}) · ${found}`),
-        ...(obstacle === undefined ? [] : line(`no standby and no held ports: ${obstacle}`)),
-        ...(standbyObstacle === undefined ? [] : line(`no standby, so restarts are cold: ${standbyObstacle}`)),
-        ...detail(`armed in ${formatTime(ms)} · ${formatCount(directories, 'folder')} · ${backend}`),
-      ];
-    }
+      return line(describeWatched(event, version));
+    case 'watching':
+      return [...line(`${describeWatched(event, version)} · ${describeFiles(event)}`), ...detailsOfWatch(event)];
     case 'watchingLoads':
       return detail(`also watching ${formatCount(event.files.length, 'file')} that the program loads`);
     case 'start':
@@ -151,6 +141,29 @@ export function render(event: DevwatchEvent, { folder, version, resumption = 'p 
       return detail('ended');
   }
 }
+
+const describeWatched = (
+  { program, patterns, extensions }: EventOf<'scanning' | 'watching'>,
+  version: string,
+): string =>
+  `${version} · ${program} · watching ${patterns.join(' ')} (${extensions === null ? 'all files' : extensions.join(' ')})`;
+
+const describeFiles = ({ files, backend }: EventOf<'watching'>): string =>
+  `${formatCount(files, 'file')}${backend === 'inotify' ? '' : ` · by ${backend}`}`;
+
+function detailsOfWatch({ directories, backend, ms, obstacle, standbyObstacle }: EventOf<'watching'>): Line[] {
+  return [
+    ...(obstacle === undefined ? [] : line(`no standby and no held ports: ${obstacle}`)),
+    ...(standbyObstacle === undefined ? [] : line(`no standby, so restarts are cold: ${standbyObstacle}`)),
+    ...detail(`armed in ${formatTime(ms)} · ${formatCount(directories, 'folder')} · ${backend}`),
+  ];
+}
+
+/** Returns the lines about a watch whose patterns have been printed before. */
+export const renderArmed = (event: EventOf<'watching'>): readonly Line[] => [
+  ...line(`watching ${describeFiles(event)} · after ${formatTime(event.ms)}`),
+  ...detailsOfWatch(event),
+];
 
 function describeWait(event: EventOf<'wait'>, folder: string): string {
   switch (event.reason) {

@@ -40,6 +40,8 @@ export interface FilterOptions {
   readonly gitIgnores?: GitIgnores | undefined;
   /** Files in these do not count, unless a pattern names the checkout that holds them. */
   readonly otherCheckouts?: OtherCheckouts | undefined;
+  /** Absolute folders in which nothing counts, as far as they lie below a root. */
+  readonly pseudoFileSystems?: readonly string[];
   /** Extensions without the dot; null means every file. They do not apply to a pattern that names an extension itself. */
   readonly extensions: readonly string[] | null;
   /** Absolute paths of files that count wherever they are, unless `ignore` names them. */
@@ -78,6 +80,8 @@ export class Filter {
   /** The negated patterns of `ignore`. */
   readonly #lifts: readonly Pattern[];
   readonly #gitIgnores: GitIgnores | undefined;
+  /** POSIX paths; those below a root alone. */
+  readonly #pseudo: readonly string[];
   readonly #extensionSet: ReadonlySet<string> | undefined;
   /** Files of these names may count whatever their extension; null means all files. */
   readonly #names: ReadonlySet<string> | null;
@@ -94,6 +98,8 @@ export class Filter {
     this.#ignore = compileIgnores(ignore, roots, onGiveUp);
     this.#lifts = this.#ignore.filter((pattern) => pattern.negated);
     this.#gitIgnores = gitIgnores;
+    const { pseudoFileSystems = [] } = options;
+    this.#pseudo = pseudoFileSystems.filter((folder) => roots.some((root) => isBelow(folder, root)));
     this.otherCheckouts = options.otherCheckouts;
     this.extensions = extensions;
     this.#extensionSet = extensions === null ? undefined : new Set(extensions);
@@ -115,6 +121,7 @@ export class Filter {
   /** Can anything below this folder be relevant? */
   mayContain(file: string): boolean {
     const folder = toPosix(file);
+    if (this.#pseudoAround(folder) !== undefined) return false;
     const lifting = this.#lifts.filter((lift) => isAtOrBelow(lift.base, folder) || isAtOrBelow(folder, lift.base));
     if (lifting.length === 0 && lastMatch(this.#ignore, folder)?.negated === false) return false;
     const excluded = this.#watch.findLastIndex((pattern) => pattern.negated && matches(pattern, folder));
@@ -137,6 +144,8 @@ export class Filter {
     const file = toPosix(nativeFile);
     const isGitIgnore = this.#gitIgnores !== undefined && nameOf(file) === gitIgnoreName;
     if (isGitIgnore) return { watched: true, pattern: gitIgnoreName };
+    const pseudo = this.#pseudoAround(file);
+    if (pseudo !== undefined) return { watched: false, reason: 'pseudo-file-system', pattern: pseudo };
     const ignored = lastMatch(this.#ignore, file);
     if (ignored?.negated === false) return { watched: false, reason: 'ignored', pattern: ignored.text };
     const lifting = this.#lifts.length === 0 ? this.#lifts : this.#lifts.filter((pattern) => matches(pattern, file));
@@ -151,6 +160,10 @@ export class Filter {
     }
     selecting ??= this.#always.find((pattern) => pattern.matchesItself(file));
     return selecting === undefined ? rejection : { watched: true, pattern: selecting.text };
+  }
+
+  #pseudoAround(file: string): string | undefined {
+    return this.#pseudo.find((folder) => isAtOrBelow(file, folder));
   }
 
   /** Returns why a watch pattern that matches the file does not select it; undefined if it does. */

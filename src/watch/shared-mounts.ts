@@ -25,6 +25,12 @@ const fuse = /^fuse(?:\.|$)/;
 /** FUSE file systems whose contents only this machine can change. */
 const localFuse = /^fuse\.(?:encfs|fuse-overlayfs|gocryptfs|ntfs)$/;
 
+/** File systems that consist of no files on a disk: the kernel invents them, and reports no changes. */
+const pseudo =
+  /^(?:binfmt_misc|bpf|cgroup2?|configfs|debugfs|devpts|devtmpfs|efivarfs|fusectl|hugetlbfs|mqueue|nsfs|proc|pstore|rpc_pipefs|securityfs|selinuxfs|sysfs|tracefs)$/;
+/** In a container this is a tmpfs. */
+const deviceFolder = '/dev';
+
 const isShared = ({ type }: Mount): boolean =>
   network.test(type) || ofHost.test(type) || (fuse.test(type) && !localFuse.test(type));
 
@@ -51,6 +57,10 @@ export function findSharedMount(
   }
   return undefined;
 }
+
+/** Returns the mount points of file systems such as /proc, /sys and /dev, in which nothing is to be watched. */
+export const pseudoMounts = (mounts: readonly Mount[] = readMounts()): readonly string[] =>
+  mounts.filter(({ point, type }) => pseudo.test(type) || point === deviceFolder).map(({ point }) => point);
 
 /** Returns the mounted file system that holds a place (absolute); undefined where that is unknown. */
 export function mountOf(place: string): Mount | undefined {

@@ -169,3 +169,21 @@ test.each<[what: string, settings: object, files: Readonly<Record<string, string
     expected === undefined ? [] : [`tsconfig.json leads imports to ${expected}, where no file is watched · ${remedy}`],
   );
 });
+
+test('a remark names each of few other checkouts, and counts many', async () => {
+  const names = ['a', 'b', 'c', 'd'];
+  await using project = createProject({ '.git/HEAD': '' });
+  const plan = planRun({ loaded: loadGiven({ exec: 'make', cwd: project.path }, '/'), program: [], nodeArgs: [] });
+  const { filter } = await planWatch(plan.loaded, plan.command);
+  const remarks = (): string[] => {
+    for (const name of names) filter.accepts(project.at(`${name}/x.js`));
+    return remarksOn(filter, plan, []).filter((remark) => remark.includes('checkout'));
+  };
+  project.write('a/.git/HEAD', '');
+  expect(remarks()).toEqual(['a is another checkout of git and is not watched · --watch . --watch a adds it']);
+  for (const name of names) project.write(`${name}/.git/HEAD`, '');
+  filter.otherCheckouts?.forget();
+  expect(remarks()).toEqual([
+    'a and 3 more are other checkouts of git and are not watched · --watch . --watch a adds the first one',
+  ]);
+});

@@ -105,6 +105,23 @@ describe('the first run that is up gets one line', () => {
     expect(lines(watching(2))).toEqual([banner]);
   });
 
+  test('at once, if reading the folders has been found to take long', () => {
+    const { lines } = open();
+    const scanning: DevwatchEvent = {
+      type: 'scanning',
+      program: 'node server.js',
+      patterns: ['.'],
+      extensions: ['js'],
+    };
+    const announced = '1.2.3 · node server.js · watching . (js)';
+    expect(lines(start(1, 'start'), scanning, ready(1))).toEqual([announced, firstLine]);
+    expect(lines(watching())).toEqual(['watching 3 files · after 5 ms']);
+    // After an installation the files are found once more.
+    expect(lines(scanning, watching())).toEqual([]);
+    const other = open().lines;
+    expect(other(start(1, 'start'), ready(1), scanning)).toEqual([announced, firstLine]);
+  });
+
   test('at once, if no file is watched', () => {
     expect(open({ isWatching: false }).lines(start(1, 'start'), ready(1))).toEqual([firstLine]);
   });

@@ -98,10 +98,9 @@ describe('the reporter', () => {
     expect(lines({ ...start, ...times }, 'verbose')).toEqual([line]);
   });
 
-  test('prints that reading the folders takes long', () => {
-    expect(lines({ type: 'scanning', program: 'node server.js' })).toEqual([
-      '1.2.3 · node server.js · still reading the folders to watch',
-    ]);
+  test('prints what is watched before the files are counted', () => {
+    const scanning = { type: 'scanning', program: 'node server.js', patterns: ['.'], extensions: ['js'] } as const;
+    expect(lines(scanning)).toEqual(['1.2.3 · node server.js · watching . (js)']);
   });
 
   test.each([

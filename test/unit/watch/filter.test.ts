@@ -430,3 +430,19 @@ describe('with any patterns', () => {
     );
   });
 });
+
+test('file systems of the kernel are left out below a root, but not around it', () => {
+  const pseudoFileSystems = ['/proc', '/dev'];
+  const options = { ignore: { patterns: [], base: '/' }, extensions: ['js'], pseudoFileSystems };
+  const whole = new Filter({ ...options, watch: { patterns: ['.'], base: '/' } });
+  expect(whole.explain('/proc/1/a.js')).toEqual({ watched: false, reason: 'pseudo-file-system', pattern: '/proc' });
+  expect(['/proc', '/dev', '/dev/shm', '/process', '/home'].map((folder) => whole.mayContain(folder))).toEqual([
+    false,
+    false,
+    false,
+    true,
+    true,
+  ]);
+  const inside = new Filter({ ...options, watch: { patterns: ['.'], base: '/dev/shm/app' } });
+  expect([inside.mayContain('/dev/shm/app/src'), inside.accepts('/dev/shm/app/a.js')]).toEqual([true, true]);
+});

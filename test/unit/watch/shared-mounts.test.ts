@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { Filter } from '../../../src/watch/filter.ts';
-import { findSharedMount, type Mount, parseMounts } from '../../../src/watch/shared-mounts.ts';
+import { findSharedMount, type Mount, parseMounts, pseudoMounts } from '../../../src/watch/shared-mounts.ts';
 import { chooseBackend } from '../../../src/watch/watcher.ts';
 
 const everything = (): boolean => true;
@@ -31,6 +31,12 @@ describe('the mount table', () => {
   test.runIf(process.platform === 'linux')('contains / on this machine', () => {
     expect(parseMounts(fs.readFileSync('/proc/self/mountinfo', 'utf8')).map(({ point }) => point)).toContain('/');
   });
+});
+
+test('pseudoMounts returns the file systems of the kernel, and /dev of a container', () => {
+  const table = mounts('/ ext4', '/proc proc', '/sys sysfs', '/sys/fs/cgroup cgroup2', '/dev tmpfs', '/dev/shm tmpfs');
+  expect(pseudoMounts(table)).toEqual(['/proc', '/sys', '/sys/fs/cgroup', '/dev']);
+  expect(pseudoMounts(mounts('/ overlay', '/dev devtmpfs', '/run tmpfs', '/tmp tmpfs'))).toEqual(['/dev']);
 });
 
 describe('findSharedMount finds', () => {
