@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { start } from '../support/app.ts';
+import { type App, start } from '../support/app.ts';
 import { cli, startDevwatch } from '../support/devwatch.ts';
 import { childrenOf, isAlive, until } from '../support/facts.ts';
 import { dialHome, type Home, openHome } from '../support/home.ts';
@@ -23,16 +23,15 @@ async function familyOf(home: Pick<Home, 'caller'>): Promise<readonly [string, P
   return members.map((caller) => [String(caller.says.who), caller.gone]);
 }
 
+const startFamily = (env: Readonly<Record<string, string>> = {}): Promise<App> =>
+  start({ files: { 'server.js': family }, args: ['server.js'], env });
+
 describe.each([
   ['recognised by its marks', '0'],
   ['in a cgroup if there can be one', '1'],
 ])('after SIGKILL of devwatch no process is left of a program %s', (_, cgroup) => {
   test('while it is idle', async () => {
-    await using app = await start({
-      files: { 'server.js': family },
-      args: ['server.js'],
-      env: { DEVWATCH_CGROUP: cgroup },
-    });
+    await using app = await startFamily({ DEVWATCH_CGROUP: cgroup });
     const members = await familyOf(app);
     await app.event('watching');
     await app.end('SIGKILL');
@@ -86,11 +85,7 @@ describe.each([
   });
 
   test('even when the guardian was killed first, because another one has replaced it', async () => {
-    await using app = await start({
-      files: { 'server.js': family },
-      args: ['server.js'],
-      env: { DEVWATCH_CGROUP: cgroup },
-    });
+    await using app = await startFamily({ DEVWATCH_CGROUP: cgroup });
     const members = await familyOf(app);
     await app.event('watching');
     const guardian = await guardianOf(app.pid);
@@ -127,7 +122,7 @@ describe.each([
 });
 
 test('devwatch leaves no guardian and no orphan record behind when it is stopped', async () => {
-  await using app = await start({ files: { 'server.js': family }, args: ['server.js'] });
+  await using app = await startFamily();
   await familyOf(app);
   const guardian = await guardianOf(app.pid);
   await app.end();

@@ -4,23 +4,13 @@ import { expect, test } from 'vitest';
 import { selectApps } from '../../../src/cli/select-programs.ts';
 import { parseArgv } from '../../../src/config/argv.ts';
 import { type LoadedProject, loadProject } from '../../../src/config/load.ts';
-import { UsageError } from '../../../src/shared/errors.ts';
 import { createProject, type Project } from '../../support/project.ts';
+import { refusal } from '../../support/refusal.ts';
 
 const json = (value: unknown): string => JSON.stringify(value);
 
 const load = (project: Project, ...words: readonly string[]): LoadedProject =>
   loadProject({ given: parseArgv(words).flags, folder: project.path });
-
-function refusal(action: () => unknown): string {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof UsageError) return error.message;
-    throw error;
-  }
-  throw new Error('it was not refused');
-}
 
 test.each([
   ['by their names', { web: { script: 'src/web.js' }, worker: { script: 'worker.js', restart: 'always' } }],

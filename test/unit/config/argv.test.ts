@@ -6,21 +6,14 @@ import { kindOf } from '../../../src/config/option-kinds.ts';
 import { optionKeys, specOf } from '../../../src/config/options.ts';
 import { UsageError } from '../../../src/shared/errors.ts';
 import { rowsOf } from '../../support/exhaustive.ts';
+import { refusal } from '../../support/refusal.ts';
 
 /** Splits a command line as a shell would, without quotes. */
 const words = (line: string): string[] => line.split(' ').filter(Boolean);
 const parse = (line: string): CommandLine => parseArgv(words(line));
 const flagsOf = (line: string): object => Object.fromEntries(parse(line).flags);
 
-function refusal(...argv: string[]): string {
-  try {
-    parseArgv(argv);
-  } catch (error) {
-    if (error instanceof UsageError) return error.message;
-    throw error;
-  }
-  throw new Error(`${argv.join(' ')} was taken`);
-}
+const refusalOf = (...argv: string[]): string => refusal(() => parseArgv(argv));
 
 test.each([
   ['server.js --watch src -q --inspect', ['server.js', '--watch', 'src', '-q', '--inspect']],
@@ -241,7 +234,7 @@ test.each([
   [['-k'], 'unknown option -k · here: --kill-timeout'],
   [['-qk'], `unknown option -qk · see devwatch --help ${own}`],
 ])('%j is refused: %s', (argv, message) => {
-  expect(refusal(...argv, 'server.js')).toStrictEqual(message);
+  expect(refusalOf(...argv, 'server.js')).toStrictEqual(message);
 });
 
 test.each([
@@ -269,7 +262,7 @@ test.each([
   [['--no-color=false'], '--no-color takes no value'],
   [['--help=watch'], '--help takes no value'],
 ])('%j is refused: %s', (argv, message) => {
-  expect(refusal(...argv)).toStrictEqual(message);
+  expect(refusalOf(...argv)).toStrictEqual(message);
 });
 
 test.each([

@@ -6,8 +6,8 @@ import { defaultSettings } from '../../../src/config/defaults.ts';
 import { type LoadedSettings, loadGiven, loadSettings } from '../../../src/config/load.ts';
 import type { OptionKey } from '../../../src/config/options.ts';
 import type { SettingsInput } from '../../../src/config/settings-types.ts';
-import { UsageError } from '../../../src/shared/errors.ts';
 import { createProject, type Project } from '../../support/project.ts';
+import { refusal } from '../../support/refusal.ts';
 
 const isRoot = process.geteuid?.() === 0;
 const nobody = 65534;
@@ -20,17 +20,6 @@ interface Given {
 
 const load = (project: Project, { given = {}, ...request }: Given = {}): LoadedSettings =>
   loadSettings({ given: new Map(Object.entries(given) as [OptionKey, unknown][]), folder: project.path, ...request });
-
-/** The message with which something is refused. */
-function refusal(action: () => unknown): string {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof UsageError) return error.message;
-    throw error;
-  }
-  throw new Error('it was not refused');
-}
 
 /** The message with which a `.watchrc` of this content is refused, its path shortened. */
 async function refusalOf(content: string | Buffer): Promise<string> {

@@ -3,34 +3,13 @@
 import { expect, test } from 'vitest';
 import { loadGiven } from '../../../src/config/load.ts';
 import { planRun, type RunRequest } from '../../../src/run/command-plan.ts';
-import { Program, type ProgramLauncher } from '../../../src/run/program.ts';
+import { Program } from '../../../src/run/program.ts';
 import { systemClock } from '../../../src/shared/clock.ts';
 import { createDeferred } from '../../../src/shared/deferred.ts';
 import type { DevwatchEvent } from '../../../src/shared/events.ts';
 import { until } from '../../support/facts.ts';
+import { idleLauncher } from '../../support/launcher.ts';
 import { createProject } from '../../support/project.ts';
-
-/** Launches programs that are gone as soon as they are stopped. */
-const launcher: ProgramLauncher = {
-  launch: (_options, listener) => ({
-    pid: undefined,
-    fromStandby: false,
-    end: () => listener.onEvent({ type: 'gone', survivors: [] }),
-    signal() {},
-    ping: () => false,
-    isDebugged: async () => false,
-    remainder: async () => ({ processes: [] }),
-    memory: () => undefined,
-    cpu: () => undefined,
-    written: () => undefined,
-    interrupted: () => {},
-    write() {},
-  }),
-  openHooks: () => ({ run() {}, written: () => 0, async close() {} }),
-  discardStandbys() {},
-  releasePorts() {},
-  async close() {},
-};
 
 function open(folder: string, ...patterns: string[]) {
   const requestFor = (watch: readonly string[]): RunRequest => ({
@@ -48,7 +27,7 @@ function open(folder: string, ...patterns: string[]) {
     onEnd: () => ended.resolve(),
   });
   return {
-    start: () => program.start(launcher),
+    start: () => program.start(idleLauncher),
     watch: (...watch: string[]) => program.update(planRun(requestFor(watch))),
     events,
     /** The paths of all events of this type so far. */

@@ -9,6 +9,7 @@ import { planRun, type RunRequest } from '../../../src/run/command-plan.ts';
 import { Program } from '../../../src/run/program.ts';
 import type { DevwatchEvent, EventType, Outcome, StopReason, StopStage } from '../../../src/shared/events.ts';
 import { createClock } from '../../support/clock.ts';
+import { idleLauncher, idleProgram } from '../../support/launcher.ts';
 
 interface Run {
   readonly options: LaunchOptions;
@@ -49,29 +50,21 @@ function open(settings: SettingsInput = {}) {
     const signals: string[] = [];
     runs.push({ options, stages, signals, report: (event) => listener.onEvent(event) });
     return {
+      ...idleProgram(options, listener),
       pid: 1000 + runs.length,
-      fromStandby: false,
       end: (stage: StopStage) => void stages.push(stage),
       signal: (name: NodeJS.Signals, to: string) => void signals.push(`${name} ${to}`),
-      ping: () => false,
-      isDebugged: async () => false,
-      remainder: async () => ({ processes: [] }),
-      memory: () => undefined,
-      cpu: () => undefined,
-      written: () => undefined,
-      interrupted: () => {},
-      write() {},
     };
   }
 
   const launcher = {
+    ...idleLauncher,
     launch,
     openHooks: () => ({
       run: (...call: (typeof hooks)[number]) => void hooks.push(call),
       written: () => 0,
       async close() {},
     }),
-    discardStandbys() {},
     releasePorts: () => void calls.push('releasePorts'),
     close: async () => void calls.push('close'),
   };
