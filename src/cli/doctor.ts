@@ -2,17 +2,19 @@
 
 import type { CommandLine } from '../config/argv.ts';
 import type { LoadedSettings } from '../config/load.ts';
-import { optionKeys, specOf } from '../config/options.ts';
+import { optionKeys } from '../config/options.ts';
 import { planRun } from '../run/command-plan.ts';
+import type { MachineFacts } from '../run/machine-facts.ts';
 import { UsageError } from '../shared/errors.ts';
 import { workingFolder } from '../shared/working-folder.ts';
 import { broken, type Finding, note, ok } from './doctor/finding.ts';
-import { machineFindings } from './doctor/machine.ts';
+import { examineMachine, machineFindings } from './doctor/machine.ts';
 import { programFindings } from './doctor/program.ts';
 import { othersIn, surroundingFindings } from './doctor/surroundings.ts';
 import { watchFindings } from './doctor/watching.ts';
+import { type ProgramInForce, programsInForce } from './in-force.ts';
 import { exitCodes, print, printJson } from './print.ts';
-import { type NamedProgram, programsOf } from './select-programs.ts';
+import { programsOf } from './select-programs.ts';
 import type { Invocation } from './subcommands.ts';
 
 /** A finding, and the program of `apps` that it is about. */
@@ -22,33 +24,66 @@ interface Row extends Finding {
 
 /** Prints the findings. Returns 1 if something is broken. */
 export async function execute({ line }: Invocation): Promise<number> {
-  const rows = [...machineFindings(), ...(await projectRows(line))];
+  const machine = await examineMachine();
+  const rows = [...machineFindings(machine), ...(await projectRows(line, machine))];
   if (line.own.has('--json')) printJson(rows, 2);
   else print(...rows.flatMap(formatRow), '', summaryOf(rows));
   return rows.some(({ status }) => status === 'broken') ? exitCodes.failed : exitCodes.ok;
 }
 
-async function projectRows(line: CommandLine): Promise<readonly Row[]> {
-  let programs: readonly NamedProgram[];
-  try {
-    programs = programsOf(line, true);
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
+async function projectRows(line: CommandLine, machine: MachineFacts): Promise<readonly Row[]> {
+  const { programs, findings } = choosePrograms(line);
+  if (programs.length === 0) {
     const folder = workingFolder();
-    return [broken('settings', error.message, 'correct it'), ...surroundingFindings(folder, othersIn(folder))];
+    return [...findings, ...surroundingFindings(folder, othersIn(folder))];
   }
-  const all = await Promise.all(programs.map((program) => rowsOf(program, line.own.has('--all'))));
-  return all.flat();
+  const all = await Promise.all(programs.map((program) => rowsOf(program, machine, line.own.has('--all'))));
+  return [...findings, ...all.flat()];
 }
 
-async function rowsOf(program: NamedProgram, showsAll: boolean): Promise<readonly Row[]> {
+/** The programs to look at, and the findings on where they come from. */
+interface Choice {
+  readonly programs: readonly ProgramInForce[];
+  readonly findings: readonly Finding[];
+}
+
+/** Returns the programs that run here, as they do, else those that a start would run. */
+function choosePrograms(line: CommandLine): Choice {
+  const running = programsInForce(line);
+  const found = running.length > 0 ? { findings: [], programs: [] } : startable(line);
+  try {
+    // A start refuses settings that another user could have written.
+    const programs = programsOf(line);
+    return running.length > 0 ? { programs: running, findings: running.map(runningFinding) } : { ...found, programs };
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    const problem = broken('settings', error.message, 'correct it');
+    if (running.length > 0) return { programs: running, findings: [...running.map(runningFinding), problem] };
+    return { ...found, findings: [problem] };
+  }
+}
+
+/** Returns the programs of settings that a start may refuse; none if they are wrong. */
+function startable(line: CommandLine): Choice {
+  try {
+    return { programs: programsOf(line, true), findings: [] };
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    return { programs: [], findings: [] };
+  }
+}
+
+const runningFinding = ({ running }: ProgramInForce): Finding =>
+  ok('running', `${running?.description}: what follows is about it, as it is in force there`);
+
+async function rowsOf(program: ProgramInForce, machine: MachineFacts, showsAll: boolean): Promise<readonly Row[]> {
   const { loaded, app } = program;
   const others = othersIn(loaded.folder);
-  const findings: Finding[] = [settingsFinding(loaded, showsAll)];
+  const findings: Finding[] = [...settingsFindings(loaded, showsAll)];
   try {
     const plan = planRun(program);
-    const isRunning = others.pids.length > 0 || others.names.length > 0;
-    findings.push(...programFindings(plan, isRunning), ...(await watchFindings(plan)));
+    const isRunning = others.length > 0;
+    findings.push(...programFindings(plan, machine, isRunning), ...(await watchFindings(plan)));
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     findings.push(broken('program', error.message, 'correct it'));
@@ -57,18 +92,17 @@ async function rowsOf(program: NamedProgram, showsAll: boolean): Promise<readonl
   return app === undefined ? findings : findings.map((finding) => ({ app, ...finding }));
 }
 
-/** Shows the settings that differ from their defaults, or all of them. */
-function settingsFinding({ settings, file, notes }: LoadedSettings, showsAll: boolean): Finding {
-  const shown = optionKeys.filter((key) => showsAll || JSON.stringify(settings[key]) !== defaultOf(key));
+/** Shows the settings that are set, and where, or all of them. */
+function settingsFindings({ settings, origins, file, notes }: LoadedSettings, showsAll: boolean): readonly Finding[] {
+  const shown = optionKeys.filter((key) => showsAll || origins.has(key));
   const values = shown.flatMap((key) => {
     const value = JSON.stringify(settings[key]);
-    return value === undefined ? [] : [`${key} ${value}`];
+    return value === undefined ? [] : [ok('setting', `${key} ${value} · ${origins.get(key)?.join(', ') ?? 'default'}`)];
   });
-  const text = `${file ?? 'no settings file'}${values.length === 0 ? '' : ` · ${values.join(' · ')}`}`;
-  return notes.length === 0 ? ok('settings', text) : note('settings', text, notes.join(' · '));
+  const topic = 'settings';
+  const from = file ?? 'no settings file';
+  return [notes.length === 0 ? ok(topic, from) : note(topic, from, notes.join(' · ')), ...values];
 }
-
-const defaultOf = (key: (typeof optionKeys)[number]): string | undefined => JSON.stringify(specOf(key).default);
 
 const marks: Readonly<Record<Finding['status'], string>> = { ok: ' ', note: '·', broken: '✗' };
 const topicColumns = 17;

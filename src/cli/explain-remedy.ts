@@ -1,9 +1,9 @@
 /** The option that would change what a change of a path does. */
 
 import path from 'node:path';
+import { howToSet, without } from '../config/advice.ts';
 import type { LoadedSettings } from '../config/load.ts';
-import type { OptionKey } from '../config/options.ts';
-import { howToSet, howToWatch, isAddition } from '../run/watch-plan.ts';
+import { howToWatch, isAddition } from '../run/watch-plan.ts';
 import type { Verdict } from '../shared/events.ts';
 import { formatPath } from '../terminal/format.ts';
 
@@ -68,12 +68,4 @@ function howToAdd(extension: string, loaded: LoadedSettings): string {
   const { ext = [] } = loaded.settings;
   const isList = ext.length > 0 && !ext.some(isAddition);
   return howToSet('ext', [...ext, isList ? extension : `+${extension}`], loaded);
-}
-
-/** Names a value that stands in the way, and where it was given. */
-function without(key: OptionKey, value: string, { origins }: LoadedSettings): string {
-  const [origin = ''] = origins.get(key) ?? [];
-  if (!origin.startsWith('--')) return `without ${value} in "${key}" of ${origin}`;
-  const isNegated = value === '[]' || value === 'false';
-  return isNegated ? `without --no-${origin.slice(2)}` : `without ${origin} '${value}'`;
 }

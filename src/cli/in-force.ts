@@ -22,7 +22,7 @@ export interface ProgramInForce extends NamedProgram {
  * `isAbove` is set, in the nearest folder above. Empty if the command line names a program or settings: it asks what these
  * would do.
  */
-function programsInForce(line: CommandLine, isAbove = false): readonly ProgramInForce[] {
+export function programsInForce(line: CommandLine, isAbove = false): readonly ProgramInForce[] {
   const { program, nodeArgs, extra, flags, config, only } = line;
   // How devwatch prints is of no account.
   const decides = [...flags.keys()].some((key) => specOf(key).group !== 'Output');

@@ -318,6 +318,7 @@ export class Program implements Configurable {
         this.#emit({ type: 'begin', run, ms: this.#timeline.sinceRunCaused });
         return;
       case 'standby':
+      case 'limitation':
         this.#emit(event);
         return;
       case 'packages':

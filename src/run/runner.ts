@@ -19,7 +19,9 @@ import { createDeferred, type Deferred } from '../shared/deferred.ts';
 import { messageOf } from '../shared/errors.ts';
 import type { Change, DevwatchEvent, Emit, EventOf, EventType, StopReason } from '../shared/events.ts';
 import type { RunRequest } from './command-plan.ts';
+import { groupLimitations, limitationsOf } from './limitations.ts';
 import { LiveReload } from './live-reload.ts';
+import { type MachineFacts, machineFacts } from './machine-facts.ts';
 import { Program } from './program.ts';
 import { ProgramRecorder } from './program-record.ts';
 import { type Reread, SettingsReloader } from './settings-reloader.ts';
@@ -30,7 +32,7 @@ export const forwardedSignals: readonly NodeJS.Signals[] = (
 ).filter((signal) => signal in constants.signals);
 
 /** After these events, something else is in force. */
-const recordedEvents: ReadonlySet<EventType> = new Set(['watching', 'watchingLoads', 'settings']);
+const recordedEvents: ReadonlySet<EventType> = new Set(['watching', 'watchingLoads', 'settings', 'ready', 'running']);
 
 export interface RunnerOptions extends RunRequest {
   /** Receives every event, before the listeners of the event emitter do. */
@@ -57,6 +59,9 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
   /** The files that count because the program has loaded them. */
   #loads: readonly string[] = [];
   #liveReload: LiveReload | undefined;
+  /** The limitations that have been reported, each once. */
+  readonly #limitations = new Set<string>();
+  #machine: MachineFacts | undefined;
   #hasEnded = false;
   /** Calls for the end, when no process of the program is alive. */
   readonly #cleanups: (() => void)[] = [];
@@ -178,6 +183,16 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
     if (live !== undefined && settings.liveReload !== false) void this.#openLiveReload(live, settings.liveReload);
     await watching;
     this.#record();
+    // Ports are held from the next run on where that is turned on later.
+    this.#machine = machineFacts(containment.record, hold === false || launcher.canHold);
+    this.#reportLimitations();
+  }
+
+  /** Names the features that are off, unless only `devwatch doctor` does so. */
+  #reportLimitations(): void {
+    if (this.#machine === undefined || this.#hasEnded) return;
+    const limitations = limitationsOf(this.program.plan, this.#machine).filter(({ notice }) => notice !== 'doctor');
+    for (const limitation of groupLimitations(limitations)) this.#emitEvent({ type: 'limitation', ...limitation });
   }
 
   /** Notes what is in force, for `devwatch explain` and others. */
@@ -206,9 +221,15 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
 
   #emitEvent(event: DevwatchEvent): void {
     if (event.type === 'watchingLoads') this.#loads = event.files;
+    if (event.type === 'limitation') {
+      const key = JSON.stringify(event);
+      if (this.#limitations.has(key)) return;
+      this.#limitations.add(key);
+    }
     if (recordedEvents.has(event.type)) this.#record();
     this.#options.onEvent?.(event);
     this.#liveReload?.onEvent(event);
     (this.emit as (type: EventType, event: DevwatchEvent) => boolean).call(this, event.type, event);
+    if (event.type === 'settings' || event.type === 'watching') this.#reportLimitations();
   }
 }

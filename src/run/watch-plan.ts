@@ -2,6 +2,7 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
+import { howToSet } from '../config/advice.ts';
 import { pageExtensions } from '../config/defaults.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import type { Settings } from '../config/settings-types.ts';
@@ -10,7 +11,6 @@ import { realHost } from '../process/launch/host.ts';
 import { tsconfigFor } from '../process/launch/packages.ts';
 import { isSourceExtension } from '../process/launch/tools.ts';
 import { platform } from '../process/platform.ts';
-import { standbyObstacle } from '../process/standby/parking-plan.ts';
 import type { EventOf } from '../shared/events.ts';
 import { Filter } from '../watch/filter.ts';
 import { dependenciesOf, linkedPackages, packageOf } from '../watch/linked-packages.ts';
@@ -19,7 +19,7 @@ import { isAtOrBelow, isBelow, toPosix } from '../watch/paths.ts';
 import { extensionsBelow } from '../watch/present-extensions.ts';
 import { pseudoMounts } from '../watch/shared-mounts.ts';
 import type { WatchPlan } from '../watch/watch-session.ts';
-import { keepsStandby, ownFiles, type RunPlan, writtenFiles } from './command-plan.ts';
+import { ownFiles, type RunPlan, writtenFiles } from './command-plan.ts';
 import { type ImportTarget, importTargets, isTypeScript, tsconfigFiles } from './tsconfigs.ts';
 
 /** Names that dotenv, and those who follow it, give to such files. */
@@ -92,20 +92,10 @@ const isWholeFolder = (pattern: string): boolean => /^\.\/?$/.test(pattern);
 
 /** Returns the event that reports what is watched. */
 export const describeWatch = (
-  { loaded: { settings }, command, env }: RunPlan,
+  { loaded: { settings }, command: { display } }: RunPlan,
   { extensions }: Filter,
-  facts: Omit<EventOf<'watching'>, 'type' | 'program' | 'patterns' | 'extensions' | 'obstacle' | 'standbyObstacle'>,
-): EventOf<'watching'> => {
-  const { display, obstacle } = command;
-  const hasStandby = keepsStandby(settings);
-  const ofStandby = hasStandby ? standbyObstacle(command, env) : undefined;
-  return {
-    ...{ type: 'watching', program: display, patterns: settings.watch, extensions },
-    ...facts,
-    ...(obstacle !== undefined && (hasStandby || settings.hold !== false) && { obstacle }),
-    ...(ofStandby !== undefined && { standbyObstacle: ofStandby }),
-  };
-};
+  facts: Omit<EventOf<'watching'>, 'type' | 'program' | 'patterns' | 'extensions'>,
+): EventOf<'watching'> => ({ type: 'watching', program: display, patterns: settings.watch, extensions, ...facts });
 
 /** Returns messages about a watch plan that has no effect, or not yet. `files`: those that are watched now. */
 export function remarksOn(filter: Filter, plan: RunPlan, files: Iterable<string>): string[] {
@@ -167,15 +157,6 @@ const clonesLeftOut = (filter: Filter): string[] =>
 /** Returns the flags, or the key of the settings file, that watch a further path. */
 export const howToWatch = (added: string, loaded: LoadedSettings): string =>
   howToSet('watch', [...loaded.settings.watch, added], loaded);
-
-/** Returns the flags, or the key of the settings file, that set a list. A flag stays one, because it wins over the file. */
-export function howToSet(key: 'watch' | 'ignore' | 'ext', list: readonly string[], loaded: LoadedSettings): string {
-  const { file, origins } = loaded;
-  const isFlag = origins.get(key)?.[0]?.startsWith('--') ?? file === undefined;
-  if (!isFlag) return `"${key}": ${JSON.stringify(list).replaceAll(',', ', ')}`;
-  const words = key === 'ext' ? [list.join()] : list;
-  return words.map((word) => `--${key} ${/^[\w./+,-]+$/.test(word) ? word : `'${word}'`}`).join(' ');
-}
 
 /** Returns a message if no source is watched, although there are files. */
 function remarkOnExtensions(filter: Filter, files: Iterable<string>): string | undefined {

@@ -16,6 +16,28 @@ export interface Change {
   readonly rule?: string;
 }
 
+/** A feature that devwatch has, and that may be off for a program. */
+export type Feature =
+  | 'standby'
+  | 'packages'
+  | 'held ports'
+  | 'readiness check'
+  | 'health checks'
+  | 'cgroup'
+  | 'mark by a limit'
+  | 'guardian'
+  | 'records'
+  | 'cache';
+
+/** Features that are off for one reason, and what to do, if anything helps. */
+export interface Limitation {
+  readonly features: readonly Feature[];
+  readonly reason: string;
+  readonly remedy?: string;
+  /** The command line looks as if the features were on: printed without `--verbose` as well. */
+  readonly isUnexpected?: true;
+}
+
 /** Why a path does or does not count. `pattern` is the deciding pattern as the user wrote it. */
 export type Verdict =
   | { readonly watched: true; readonly pattern: string }
@@ -205,11 +227,9 @@ export type DevwatchEvent =
       readonly files: number;
       readonly linkedPackages: number;
       readonly ms: number;
-      /** Why a Node program has no standby and no held ports. */
-      readonly obstacle?: string;
-      /** Why it has no standby, but held ports. */
-      readonly standbyObstacle?: string;
     } & WatchedPatterns)
+  /** Features are off that could be expected. Emitted once for each reason. */
+  | ({ readonly type: 'limitation' } & Limitation)
   /** Files that the program has loaded and no pattern matches are watched as well (`--deps`). */
   | { readonly type: 'watchingLoads'; readonly files: readonly string[] }
   /** Relevant files changed, and the debounce has ended. */

@@ -117,8 +117,8 @@ export class Condenser {
 
   /** An installation, for example, may change which packages are linked: then the files are found once more. */
   #onWatching(event: EventOf<'watching'>, lines: readonly Line[]): readonly Line[] {
-    const { program, patterns, extensions, backend, obstacle, standbyObstacle } = event;
-    const subject = JSON.stringify([program, patterns, extensions, backend, obstacle, standbyObstacle]);
+    const { program, patterns, extensions, backend } = event;
+    const subject = JSON.stringify([program, patterns, extensions, backend]);
     const isKnown = this.#watching === subject;
     this.#watching = subject;
     const shown = this.#isScanning ? renderArmed(event) : lines;

@@ -67,6 +67,11 @@ export function render(event: DevwatchEvent, { folder, version, resumption = 'p 
       return line(describeWatched(event, version));
     case 'watching':
       return [...line(`${describeWatched(event, version)} · ${describeFiles(event)}`), ...detailsOfWatch(event)];
+    case 'limitation': {
+      const { features, reason, remedy, isUnexpected } = event;
+      const text = [`no ${features.join(' and no ')}: ${reason}`, remedy].filter(Boolean).join(' · ');
+      return isUnexpected ? line(text) : detail(text);
+    }
     case 'watchingLoads':
       return detail(`also watching ${formatCount(event.files.length, 'file')} that the program loads`);
     case 'start':
@@ -151,13 +156,8 @@ const describeWatched = (
 const describeFiles = ({ files, backend }: EventOf<'watching'>): string =>
   `${formatCount(files, 'file')}${backend === 'inotify' ? '' : ` · by ${backend}`}`;
 
-function detailsOfWatch({ directories, backend, ms, obstacle, standbyObstacle }: EventOf<'watching'>): Line[] {
-  return [
-    ...(obstacle === undefined ? [] : line(`no standby and no held ports: ${obstacle}`)),
-    ...(standbyObstacle === undefined ? [] : line(`no standby, so restarts are cold: ${standbyObstacle}`)),
-    ...detail(`armed in ${formatTime(ms)} · ${formatCount(directories, 'folder')} · ${backend}`),
-  ];
-}
+const detailsOfWatch = ({ directories, backend, ms }: EventOf<'watching'>): Line[] =>
+  detail(`armed in ${formatTime(ms)} · ${formatCount(directories, 'folder')} · ${backend}`);
 
 /** Returns the lines about a watch whose patterns have been printed before. */
 export const renderArmed = (event: EventOf<'watching'>): readonly Line[] => [

@@ -176,7 +176,8 @@ test('devwatch config prints JSON to stdout, and its sources to stderr', async (
   const { code, stdout, stderr } = await runDevwatch(['--delay', '3s', '-q', 'config'], { cwd: project.path });
   expect(code).toBe(0);
   expect(JSON.parse(stdout)).toEqual({ delay: 3000, ext: ['ts'], quiet: true });
-  expect(stderr).toBe(`devwatch: settings from ${project.at('.watchrc')}\n${hint}`);
+  const origins = 'devwatch: delay from --delay · quiet from --quiet';
+  expect(stderr).toBe(`devwatch: settings from ${project.at('.watchrc')}\n${origins}\n${hint}`);
 });
 
 test('devwatch config --all also prints the settings that have their default values', async () => {

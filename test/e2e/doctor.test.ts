@@ -1,4 +1,4 @@
-/** `devwatch doctor` on set-ups in which something is off or broken. */
+/** Set-ups in which something is off or broken, as `devwatch doctor` and a running devwatch name it. */
 
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -8,6 +8,7 @@ import { expect, test } from 'vitest';
 import { auditFrom, storeAudit } from '../../src/process/standby/audits.ts';
 import { start } from '../support/app.ts';
 import { cli, runDevwatch } from '../support/devwatch.ts';
+import { dialHome } from '../support/home.ts';
 import { createProject } from '../support/project.ts';
 
 interface Finding {
@@ -132,4 +133,20 @@ test('sums up which packages are loaded ahead of time, and why others are not', 
   storeAudit(project.at('server.js'), env, auditFrom('x', entries, new Map(reports.entries()), []));
   const { of } = await examine(project.path, ['server.js'], env);
   expect(of('packages').map(({ text }) => text)).toEqual(['1 loaded ahead of time, 1 by the program · config: prints']);
+});
+
+test('names at the start what is off, and not again after a restart', async () => {
+  const args = ['--exec', 'node server.js && true'];
+  await using app = await start({ files: { 'server.js': dialHome() }, args });
+  await app.caller();
+  const reason = 'a shell runs the line';
+  expect(await app.event('limitation')).toMatchObject({
+    features: ['standby', 'held ports'],
+    reason,
+    isUnexpected: true,
+  });
+  expect(await app.event('limitation')).toMatchObject({ features: ['readiness check'] });
+  app.write('server.js', dialHome());
+  await app.caller();
+  expect(app.events.filter(({ event }) => event === 'limitation')).toHaveLength(2);
 });

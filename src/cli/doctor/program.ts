@@ -5,11 +5,15 @@ import path from 'node:path';
 import { parseProbe } from '../../config/probe-url.ts';
 import type { Settings } from '../../config/settings-types.ts';
 import { realHost } from '../../process/launch/host.ts';
+import { preloadsIn, splitOptions } from '../../process/launch/loaders.ts';
 import { isModule } from '../../process/launch/packages.ts';
 import { findPortHolders } from '../../process/sockets/port-holders.ts';
 import { auditsOf, leftIn, packageOf } from '../../process/standby/audits.ts';
-import { planParking, standbyObstacle } from '../../process/standby/parking-plan.ts';
-import { keepsStandby, type RunPlan } from '../../run/command-plan.ts';
+import type { RunPlan } from '../../run/command-plan.ts';
+import { limitationsOf } from '../../run/limitations.ts';
+import type { MachineFacts } from '../../run/machine-facts.ts';
+import type { Feature } from '../../shared/events.ts';
+import { formatTime } from '../../shared/format.ts';
 import { parseListenAddress } from '../../shared/listen-address.ts';
 import { linesByReason } from '../../shared/package-reasons.ts';
 import { broken, type Finding, note, ok } from './finding.ts';
@@ -19,14 +23,25 @@ import { broken, type Finding, note, ok } from './finding.ts';
  *
  * @param isRunning devwatch runs a program in this folder, which may hold the port
  */
-export const programFindings = (plan: RunPlan, isRunning: boolean): readonly Finding[] => [
-  commandFinding(plan),
-  standbyFinding(plan),
-  packagesFinding(plan),
-  holdFinding(plan),
-  readinessFinding(plan),
-  ...portFindings(plan, isRunning),
-];
+export function programFindings(plan: RunPlan, machine: MachineFacts, isRunning: boolean): readonly Finding[] {
+  const limitations = limitationsOf(plan, machine);
+  const findingOn = (topic: string, feature: Feature, otherwise: () => Finding): readonly Finding[] => {
+    const found = limitations.filter((limitation) => limitation.feature === feature);
+    return found.length === 0
+      ? [otherwise()]
+      : found.map(({ reason, remedy }) => note(topic, `none: ${reason}`, remedy));
+  };
+  return [
+    commandFinding(plan),
+    ...preloadFindings(plan),
+    ...findingOn('standby', 'standby', () => ok('standby', 'a process is booted ahead for each run')),
+    ...findingOn('packages', 'packages', () => packagesFinding(plan)),
+    ...findingOn('held ports', 'held ports', () => ok('held ports', holdTextOf(plan))),
+    ...findingOn('readiness', 'readiness check', () => ok('readiness', `up when ${upText(plan)}`)),
+    ...findingOn('health checks', 'health checks', () => ok('health checks', healthText(plan))),
+    ...portFindings(plan, isRunning),
+  ];
+}
 
 function commandFinding({ command, loaded: { folder } }: RunPlan): Finding {
   const topic = 'program';
@@ -40,27 +55,22 @@ function commandFinding({ command, loaded: { folder } }: RunPlan): Finding {
   return ok(topic, display);
 }
 
-function standbyFinding({ command, env, loaded: { settings } }: RunPlan): Finding {
-  const topic = 'standby';
-  if (!settings.standby) return note(topic, 'off by the settings: each start is a cold one', 'remove "standby": false');
-  if (!keepsStandby(settings)) return note(topic, `none: "onChange" is ${settings.onChange}, so saves restart nothing`);
-  const { isNode, obstacle, nodeArgs } = command;
-  if (!isNode) return note(topic, `none: ${obstacle ?? 'Node does not run the program'}`, adviceFor(obstacle));
-  if (planParking(command, env) !== undefined) return ok(topic, 'a process is booted ahead for each run');
-  const why = standbyObstacle(command, env) ?? `a flag of Node does something before the script: ${nodeArgs.join(' ')}`;
-  return note(topic, `none: ${why}`, 'without it a restart is several times faster');
+/** Returns findings on the modules that NODE_OPTIONS loads into each run, as editors and package managers set it. */
+function preloadFindings({ command, env, loaded: { folder } }: RunPlan): readonly Finding[] {
+  const topic = 'NODE_OPTIONS';
+  const { [topic]: options = '' } = env;
+  const preloads = command.isNode ? preloadsIn(splitOptions(options).map(({ word }) => word)) : [];
+  const isPath = (name: string): boolean => path.isAbsolute(name) || /^\.\.?\//.test(name);
+  const missing = preloads.find(({ name }) => isPath(name) && !fs.existsSync(path.resolve(folder, name)));
+  const advice = 'NODE_OPTIONS= devwatch …, or take it out of "env"';
+  if (missing !== undefined) return [broken(topic, `loads ${missing.name}, which does not exist`, advice)];
+  if (preloads.length === 0) return [];
+  return [note(topic, `loads ${preloads.map(({ name }) => name).join(', ')} into each run before the script`, advice)];
 }
-
-/** The obstacle is a shell, a wrapper, or another Node. */
-const adviceFor = (obstacle: string | undefined): string | undefined =>
-  obstacle === undefined ? undefined : 'name the script itself, with its flags: devwatch [flags] <script>';
 
 function packagesFinding({ command, env, loaded: { settings } }: RunPlan): Finding {
   const topic = 'packages';
   const { prewarm } = settings;
-  if (prewarm === false) return note(topic, 'not loaded ahead of time: "prewarm" is off', 'set "prewarm": true');
-  if (!keepsStandby(settings) || planParking(command, env) === undefined)
-    return note(topic, 'not loaded ahead of time: no standby');
   const [stored] = command.script === undefined ? [] : auditsOf(path.dirname(command.script), command.script, env);
   const rest = command.script !== undefined && isModule(command.script, realHost) ? ', but for ES modules' : '';
   if (stored === undefined) {
@@ -76,22 +86,25 @@ function packagesFinding({ command, env, loaded: { settings } }: RunPlan): Findi
   return ok(topic, `${text}, ${count - ready} by the program · ${linesByReason(left).join(' · ')}`);
 }
 
-function holdFinding({ command, loaded: { settings } }: RunPlan): Finding {
-  const topic = 'held ports';
-  const { hold } = settings;
-  if (hold === false)
-    return note(topic, 'off by the settings: connections are refused during a restart', 'remove "hold": false');
-  if (command.isNode) return ok(topic, 'connections wait during a restart');
-  if (hold !== true) return ok(topic, `devwatch listens on ${hold} and passes the socket on`);
-  const remedy = 'a server that takes a socket from systemd: --hold=<port>';
-  return note(topic, `none: ${command.obstacle ?? 'Node does not run the program'}`, remedy);
+const holdTextOf = ({ command, loaded: { settings } }: RunPlan): string =>
+  command.isNode
+    ? 'connections wait during a restart'
+    : `devwatch listens on ${settings.hold} and passes the socket on`;
+
+function upText({ loaded: { settings } }: RunPlan): string {
+  const { ready = 'listen' } = settings;
+  const signs: Readonly<Record<string, string>> = {
+    listen: 'it listens on a port',
+    message: 'it sends the message "ready"',
+    exit: 'it has ended with code 0',
+  };
+  return signs[ready] ?? `${ready} ${ready.startsWith('/') ? 'is printed' : 'answers'}`;
 }
 
-function readinessFinding({ command, loaded: { settings } }: RunPlan): Finding {
-  const topic = 'readiness';
-  if (settings.ready !== undefined) return ok(topic, `up when ${settings.ready}`);
-  if (command.isNode) return ok(topic, 'up when it listens on a port');
-  return note(topic, 'unknown: counts as up after some seconds', '--ready http://localhost:8000, or --ready /text/');
+function healthText({ loaded: { settings } }: RunPlan): string {
+  const { health } = settings;
+  if (health === undefined) return 'none is set';
+  return `${health.probe} every ${formatTime(health.interval)}, ${health.failures} failures restart the program`;
 }
 
 function portFindings({ env, loaded: { settings } }: RunPlan, isRunning: boolean): readonly Finding[] {

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { entriesIn } from '../../background/records.ts';
 import { ownersIn } from '../../process/crash-safety/orphans.ts';
 import { GitOperation } from '../../run/git-operation.ts';
+import { programsRunningIn } from '../../run/program-record.ts';
 import { attempt } from '../../shared/errors.ts';
 import { formatPath } from '../../terminal/format.ts';
 import { repositoryOf } from '../../watch/repository.ts';
@@ -13,19 +14,38 @@ import { broken, type Finding, note, ok } from './finding.ts';
 /** A lock that is older belongs to no command that is running. */
 const oldLockMs = 60_000;
 
-/** Returns the pids of the devwatches that run a program in this folder, and the names of those in the background. */
-export function othersIn(folder: string): { readonly pids: readonly number[]; readonly names: readonly string[] } {
-  const background = attempt(() => entriesIn(folder))?.filter(({ alive }) => alive) ?? [];
-  return { pids: ownersIn(folder), names: background.map(({ name }) => name) };
+/** A devwatch, and its name if it runs in the background. */
+interface Other {
+  readonly pid: number;
+  readonly name: string | undefined;
 }
 
-export function surroundingFindings(folder: string, { pids, names }: ReturnType<typeof othersIn>): readonly Finding[] {
-  const background = names.length === 0 ? [] : [`in the background: ${names.join(', ')}`];
-  const list = [...pids.map((pid) => `pid ${pid}`), ...background].join(' · ');
-  const text = `run a program in this folder: ${list}`;
-  const others =
-    pids.length > 1 ? note('other devwatches', text, 'one of them is enough') : ok('other devwatches', text);
-  return [...(list === '' ? [] : [others]), ...gitFindings(folder)];
+/** Returns the devwatches that run a program in this folder. */
+export function othersIn(folder: string): readonly Other[] {
+  const background = (attempt(() => entriesIn(folder)) ?? []).filter(({ alive }) => alive);
+  const named = background.flatMap(({ name, record, owner }) => {
+    const pid = (record ?? owner)?.pid;
+    return pid === undefined ? [] : [{ pid, name }];
+  });
+  const recorded = [...ownersIn(folder), ...programsRunningIn(folder).map(({ pid }) => pid)];
+  const others = [...new Set(recorded)].filter((pid) => !named.some((one) => one.pid === pid));
+  return [...others.map((pid) => ({ pid, name: undefined })), ...named];
+}
+
+export function surroundingFindings(folder: string, others: readonly Other[]): readonly Finding[] {
+  return [...otherFindings(others), ...gitFindings(folder)];
+}
+
+function otherFindings(others: readonly Other[]): readonly Finding[] {
+  const topic = 'other devwatches';
+  if (others.length === 0) return [];
+  const list = others.map(({ pid, name }) =>
+    name === undefined ? `pid ${pid}` : `${name} in the background (pid ${pid})`,
+  );
+  const text = `run a program in this folder: ${list.join(', ')}`;
+  if (others.length === 1) return [ok(topic, text)];
+  const ends = others.map(({ pid, name }) => (name === undefined ? `kill ${pid}` : `devwatch stop ${name}`));
+  return [note(topic, text, `one of them may be enough: ${ends.join(', or ')}`)];
 }
 
 function gitFindings(folder: string): readonly Finding[] {

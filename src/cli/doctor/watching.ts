@@ -34,7 +34,8 @@ export async function watchFindings(plan: RunPlan): Promise<readonly Finding[]> 
   const facts = `${roots.join(', ')} · ${backend} · ${folders.length} folders, ${files.length} files`;
   const remarks = [...warnOfRoots(filter), ...remarksOn(filter, plan, files)];
   return [
-    reason === undefined ? ok(topic, facts) : note(topic, facts, reason),
+    ok(topic, facts),
+    ...(reason === undefined ? [] : [splitRemark(reason)]),
     ...remarks.map((remark) => splitRemark(remark)),
     ...(backend === 'inotify' ? limitFindings(folders.length) : []),
     ...largestFinding(folders, filter, shown),

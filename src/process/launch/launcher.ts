@@ -112,6 +112,11 @@ export class Launcher {
     return undefined;
   }
 
+  /** Whether there are places where ports wait for the next run. */
+  get canHold(): boolean {
+    return this.#heldPorts.slots.length > 0;
+  }
+
   /**
    * Closes the held ports, because no program will accept their connections soon; after a crash without those on which
    * devwatch answers.

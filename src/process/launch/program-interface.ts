@@ -1,7 +1,15 @@
 /** A run of a program, as the rest of devwatch sees it. */
 
 import type { PreloadMessage, UncaughtError } from '../../preload/protocol.ts';
-import type { Fault, Outcome, PackagesReport, Remainder, StopStage, Survivor } from '../../shared/events.ts';
+import type {
+  Fault,
+  Limitation,
+  Outcome,
+  PackagesReport,
+  Remainder,
+  StopStage,
+  Survivor,
+} from '../../shared/events.ts';
 import type { Server } from '../../shared/server.ts';
 
 /** An event of one run of a program. */
@@ -28,6 +36,8 @@ export type ProgramEvent =
   | ({ readonly type: 'exit'; readonly outcome: Outcome } & EndFacts)
   /** A standby is ready for the next run. `packages`: the number of their files that it has loaded. */
   | { readonly type: 'standby'; readonly pid: number; readonly packages?: number }
+  /** A feature is off for this program, as has turned out now. */
+  | ({ readonly type: 'limitation' } & Limitation)
   /** The program has settled. */
   | ({ readonly type: 'packages' } & PackagesReport)
   /** The program had ended, but its process waited until its debugger disconnects. It was killed. */

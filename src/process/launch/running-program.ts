@@ -213,6 +213,7 @@ export class ContainedProgram implements RunningProgram {
         return;
       case 'deaf':
         this.#cannotReceive = true;
+        this.#reportUnheld('the program has closed descriptor 3, by which devwatch asks it to stop accepting');
         return;
       case 'open-work':
         this.#onOpenWork?.(message.work);
@@ -241,6 +242,25 @@ export class ContainedProgram implements RunningProgram {
     const times = { lagMs: now - this.#firstListenedAt, ageMs: now - (this.#beganAt ?? now) };
     heldPorts.noteListening(id, { isHttp: protocol === 'http', ...times });
     listener.onEvent({ type: 'listens', server: serverOf(message) });
+    this.#checkIsHeld(message);
+  }
+
+  /** Reports a server whose connections do not wait during a restart, although others would. */
+  #checkIsHeld({ id, port, path: file }: Extract<PreloadMessage, { type: 'listens' }>): void {
+    const { slots, held, activated } = this.#context.heldPorts;
+    if (this.#cannotReceive || slots.length === 0) return;
+    if ([...held, ...activated].some((socket) => socket.id === id)) return;
+    const server = port === undefined ? `the socket ${file}` : `port ${port}`;
+    const isFull = held.length >= slots.length;
+    if (isFull) this.#reportUnheld(`${server} is one too many for the files that may be open`, 'ulimit -n 1024');
+    else
+      this.#reportUnheld(`${server} is opened with an option that a second socket would not share, such as reusePort`);
+  }
+
+  #reportUnheld(reason: string, remedy?: string): void {
+    const { options, listener } = this.#context;
+    if (!options.hold) return;
+    listener.onEvent({ type: 'limitation', features: ['held ports'], reason, ...(remedy !== undefined && { remedy }) });
   }
 
   #onExit(code: number | null, signal: NodeJS.Signals | null): void {

@@ -34,6 +34,8 @@ export interface PackagesContext {
   readonly hasMemoryFor: (pid: number) => boolean;
   /** There is something to load now. */
   readonly onReady: () => void;
+  /** There is, but too little memory for it. */
+  readonly onShortage: () => void;
 }
 
 /** The run whose packages are loaded for the next one. */
@@ -123,7 +125,10 @@ export class StandbyPackages {
     if (run === undefined || orders === undefined || orders.entries.length === 0) return undefined;
     // The next facts tell the packages of the program as it is now.
     if (imports?.areUnchanged() !== true) return undefined;
-    if (options.prewarm === 'auto' && !this.#context.hasMemoryFor(run.pid)) return undefined;
+    if (options.prewarm === 'auto' && !this.#context.hasMemoryFor(run.pid)) {
+      this.#context.onShortage();
+      return undefined;
+    }
     const { clock } = this.#context;
     const expected = new Map(this.#audit?.entries.map(({ file, ms }) => [file, ms]));
     return new Loading({

@@ -34,7 +34,7 @@ const isIncompatible = (flag: string): boolean => incompatibleFlags.test(flag.re
 export function planParking(command: Command, env: NodeJS.ProcessEnv): ParkingPlan | undefined {
   const { nodeArgs, script } = command;
   if (!command.isNode || script === undefined) return undefined;
-  if (nodeArgs.some(isIncompatible) || incompatibleIn(env.NODE_OPTIONS ?? '') !== undefined) return undefined;
+  if (flagBeforeScript(nodeArgs) !== undefined || flagOfEnvironment(env) !== undefined) return undefined;
 
   const preloads = preloadsIn(nodeArgs);
   const ordered = ['require', 'import'].flatMap((kind) => preloads.filter((preload) => preload.kind === kind));
@@ -61,24 +61,16 @@ export function planParking(command: Command, env: NodeJS.ProcessEnv): ParkingPl
 const parkScript = (): string => preloadFile('park.cjs');
 const parkModule = (): string => pathToFileURL(preloadFile('park.mjs')).href;
 
-/**
- * Returns why a program has no standby, if that is not plain from its command line: flags in NODE_OPTIONS, which an editor
- * or a package manager may have set, and loaders.
- */
-export function standbyObstacle({ isNode, nodeArgs }: Command, env: NodeJS.ProcessEnv): string | undefined {
-  if (!isNode) return undefined;
-  const inherited = incompatibleIn(env.NODE_OPTIONS ?? '');
-  if (inherited !== undefined) return `NODE_OPTIONS has ${inherited}`;
-  const loader = nodeArgs.find((flag) => /^--(?:experimental[-_])?loader\b/.test(flag));
-  return loader === undefined ? undefined : `${loader.replace(/=.*/s, '')} runs code before the script`;
-}
+/** Returns the flag of a command, without its value, that has an effect before the script, and so allows no standby. */
+export const flagBeforeScript = (nodeArgs: readonly string[]): string | undefined =>
+  nodeArgs.find(isIncompatible)?.replace(/=.*/s, '');
 
 /**
  * Returns the flag in NODE_OPTIONS that allows no standby. Its preloads are moved to the command line, except for loaders
  * of ES modules (launch/node-options.ts).
  */
-function incompatibleIn(options: string): string | undefined {
-  const words = splitOptions(options).map(({ word }) => word);
+export function flagOfEnvironment({ NODE_OPTIONS = '' }: NodeJS.ProcessEnv): string | undefined {
+  const words = splitOptions(NODE_OPTIONS).map(({ word }) => word);
   // Yarn's loader finds packages, and does nothing else.
   const harmless = preloadsIn(words).filter(({ kind, name }) => kind === 'loader' && isPlugAndPlay(name));
   return words.find((word, index) => isIncompatible(word) && !harmless.some(({ start }) => start === index));

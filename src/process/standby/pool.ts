@@ -11,6 +11,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { HeldSocket, LoadFacts, Misfit, ParkOrders, PreloadMessage, Release } from '../../preload/protocol.ts';
 import type { CancelTimer, Clock } from '../../shared/clock.ts';
+import type { Feature } from '../../shared/events.ts';
 import { openCache } from '../../shared/user-folders.ts';
 import type { Child, ChildOptions, StartedChild } from '../launch/child.ts';
 import { findPreload } from '../launch/preload-files.ts';
@@ -66,6 +67,8 @@ interface Standby {
   readonly files: BootFiles;
   /** It waits for an answer: the release, or packages to load. */
   isParked: boolean;
+  /** It has been parked once. */
+  hasBooted?: true;
   /** The packages that it loads, or has loaded, ahead of time. */
   loading: Loading | undefined;
 }
@@ -89,6 +92,7 @@ export class StandbyPool {
       start: (options) => this.#park(options),
       discard: (child) => this.#discardChild(child),
       onReady: () => this.#loadPackages(),
+      onShortage: () => this.#report('packages', 'too little memory is free', '--prewarm loads them in any case'),
     });
   }
 
@@ -226,7 +230,17 @@ export class StandbyPool {
     const { child } = standby;
     this.#standbys.add(standby);
     // It may have started others, and its tree must be released.
-    child.process.once('exit', () => void (this.#standbys.has(standby) && this.#discard(standby)));
+    child.process.once('exit', (code, signal) => {
+      if (!this.#standbys.has(standby)) return;
+      this.#discard(standby);
+      if (standby.hasBooted || this.#isClosed) return;
+      const how = signal ?? `exit ${code}`;
+      this.#report(
+        'standby',
+        `its process has ended before it was ready (${how})`,
+        'a cold start shows why: --no-standby',
+      );
+    });
     child.receive((message) => {
       if (message.type === 'reads-stdin') child.answer('');
       else if (message.type === 'parked') this.#onParked(standby, message, run);
@@ -243,9 +257,11 @@ export class StandbyPool {
     if (!standby.files.add(files)) {
       // Do not replace it: a program that rewrites what it loads would respawn standbys for ever.
       this.#discard(standby);
+      this.#report('standby', 'a file that its process has loaded was saved while it booted');
       return;
     }
     standby.isParked = true;
+    standby.hasBooted = true;
     loading?.close();
     const ready = loading === undefined ? {} : { packages: loading.fileCount };
     run.listener.onEvent({ type: 'standby', pid: child.pid, ...ready });
@@ -269,6 +285,15 @@ export class StandbyPool {
     if (standby === undefined) return;
     standby.loading = this.#packages.load(standby.child, run.options);
     if (standby.loading !== undefined) standby.isParked = false;
+  }
+
+  #report(feature: Feature, reason: string, remedy?: string): void {
+    this.#run?.listener.onEvent({
+      type: 'limitation',
+      features: [feature],
+      reason,
+      ...(remedy !== undefined && { remedy }),
+    });
   }
 
   #discard(standby: Standby): void {
@@ -300,7 +325,7 @@ const keyOf = ({ command: { file, nodeArgs, args }, ...rest }: ChildOptions): st
  * Whether stdin is a non-blocking pipe. libuv makes descriptors 0 to 2 of a new process blocking, and so for
  * every process that shares them: a program that reads the pipe without blocking would hang.
  */
-function isStdinNonBlocking(): boolean {
+export function isStdinNonBlocking(): boolean {
   if (stdinIsTerminal()) return false;
   const flags = /^flags:\s*(\d+)$/m.exec(readProc('/proc/self/fdinfo/0') ?? '')?.[1] ?? '0';
   return (Number.parseInt(flags, 8) & fs.constants.O_NONBLOCK) !== 0;

@@ -84,6 +84,14 @@ describe('the reporter', () => {
     ]);
   });
 
+  test('prints what is off with --verbose, and without it if the command line does not show it', () => {
+    const event = { type: 'limitation', features: ['standby', 'held ports'], reason: 'a shell runs the line' } as const;
+    const text = 'no standby and no held ports: a shell runs the line';
+    expect([lines(event), lines(event, 'verbose')]).toEqual([[], [text]]);
+    const remedy = 'name the script';
+    expect(lines({ ...event, remedy, isUnexpected: true })).toEqual([`${text} · ${remedy}`]);
+  });
+
   test('prints 100 of many changes with --verbose', () => {
     const changes = Array.from({ length: 200 }, (_, index) => ({ kind: 'add', path: `/project/${index}.js` }) as const);
     const printed = lines({ type: 'change', changes }, 'verbose');

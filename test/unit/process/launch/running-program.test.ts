@@ -20,17 +20,20 @@ interface World {
 
 function run(
   options: Partial<LaunchOptions> = {},
-  { findUnread = () => undefined, fromStandby = false }: Partial<ProgramContext> = {},
+  {
+    findUnread = () => undefined,
+    fromStandby = false,
+    heldPorts = new HeldPorts(
+      () => {},
+      [],
+      async () => [],
+    ),
+  }: Partial<ProgramContext> = {},
 ): World {
   const clock = createClock();
   const child = new FakeChild(5_000_000);
   const events: ProgramEvent[] = [];
   const calls: string[] = [];
-  const heldPorts = new HeldPorts(
-    () => {},
-    [],
-    async () => [],
-  );
   const program = new ContainedProgram({
     child,
     fromStandby,
@@ -420,5 +423,47 @@ describe('a running program', () => {
     child.exit(0);
     program.signal('SIGUSR2', 'root');
     expect(child.signals).toEqual(['SIGUSR2']);
+  });
+});
+
+describe('a running program reports a server whose connections do not wait', () => {
+  const slot = { into: 1, out: 2, empty() {}, close() {} };
+
+  /** A program that listens on a port, and the reasons that it reports; `holds` tells whether it sends the socket. */
+  async function listen(
+    slots: number,
+    holds: boolean,
+    isDeaf = false,
+    options: Partial<LaunchOptions> = { hold: true },
+  ) {
+    const heldPorts = new HeldPorts(
+      () => {},
+      [],
+      async () => Array.from({ length: slots }, () => slot),
+    );
+    await heldPorts.openSlots();
+    const { child, events } = run(options, { heldPorts });
+    if (isDeaf) child.report({ type: 'deaf' });
+    if (holds) hold(child, 'a', 80);
+    child.report({ type: 'listens', id: 'a', key: 'a', port: 80 });
+    return events.flatMap((event) => (event.type === 'limitation' ? [`${event.features}: ${event.reason}`] : []));
+  }
+
+  test.each<[string, Parameters<typeof listen>, string[]]>([
+    ['it is held', [8, true], []],
+    ['nothing is held', [0, false], []],
+    ['holding is turned off', [8, false, true, { hold: false }], []],
+    [
+      'a second socket cannot share its options',
+      [8, false],
+      ['held ports: port 80 is opened with an option that a second socket would not share, such as reusePort'],
+    ],
+    [
+      'the program has closed the channel',
+      [8, false, true],
+      ['held ports: the program has closed descriptor 3, by which devwatch asks it to stop accepting'],
+    ],
+  ])('%s', async (_, given, reasons) => {
+    expect(await listen(...given)).toEqual(reasons);
   });
 });

@@ -137,6 +137,10 @@ describe('packages are loaded', () => {
   test('only while there is memory', async () => {
     await using world = await open({}, { hasMemory: false });
     expect(ordersOf(world.standby)).toEqual([]);
+    expect(world.events).toContainEqual({
+      ...{ type: 'limitation', features: ['packages'], reason: 'too little memory is free' },
+      remedy: '--prewarm loads them in any case',
+    });
   });
 });
 

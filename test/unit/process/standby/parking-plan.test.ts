@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Command } from '../../../../src/process/launch/command.ts';
-import { planParking, standbyObstacle } from '../../../../src/process/standby/parking-plan.ts';
+import { flagBeforeScript, flagOfEnvironment, planParking } from '../../../../src/process/standby/parking-plan.ts';
 import { createCommand } from '../../../support/command.ts';
 import { createProject } from '../../../support/project.ts';
 
@@ -102,19 +102,18 @@ describe('no standby is possible', () => {
   });
 
   test.each([
-    ['--inspect', 'NODE_OPTIONS has --inspect'],
-    ['--max-old-space-size=100 --cpu-prof', 'NODE_OPTIONS has --cpu-prof'],
-    ['--loader ./own.mjs', 'NODE_OPTIONS has --loader'],
-  ])('with NODE_OPTIONS=%j, which is said', (options, obstacle) => {
+    ['--inspect', '--inspect'],
+    ['--max-old-space-size=100 --cpu-prof', '--cpu-prof'],
+    ['--loader ./own.mjs', '--loader'],
+  ])('with NODE_OPTIONS=%j, which is said', (options, flag) => {
     const env = { NODE_OPTIONS: options };
-    expect([plan([], env), standbyObstacle(command([]), env)]).toEqual([undefined, obstacle]);
+    expect([plan([], env), flagOfEnvironment(env)]).toEqual([undefined, flag]);
   });
 
   test('with a loader of ES modules, which is said', () => {
     const nodeArgs = ['--experimental-loader=./own.mjs'];
-    const obstacle = '--experimental-loader runs code before the script';
-    expect([plan(nodeArgs), standbyObstacle(command(nodeArgs), {})]).toEqual([undefined, obstacle]);
-    expect(standbyObstacle(command(['--inspect']), {})).toBeUndefined();
+    expect([plan(nodeArgs), flagBeforeScript(nodeArgs)]).toEqual([undefined, '--experimental-loader']);
+    expect(flagBeforeScript(['--enable-source-maps'])).toBeUndefined();
   });
 
   test('for a script that Node does not run directly', () => {
@@ -125,5 +124,5 @@ describe('no standby is possible', () => {
 test('a standby is possible with harmless NODE_OPTIONS', () => {
   const loader = '--experimental-loader file:///p/.pnp.loader.mjs';
   const env = { NODE_OPTIONS: `--max-old-space-size=100 --inspect-publish-uid=http ${loader}` };
-  expect([plan([], env), standbyObstacle(command([]), env)]).toEqual([['here'], undefined]);
+  expect([plan([], env), flagOfEnvironment(env)]).toEqual([['here'], undefined]);
 });

@@ -178,7 +178,8 @@ test('a standby that has loaded a file saved since its start is discarded and no
   project.write('dep.js', 'new');
   park([project.at('dep.js')]);
   clock.advance(60_000);
-  expect([waiting(), events]).toEqual([[], []]);
+  expect(waiting()).toEqual([]);
+  expect(events).toMatchObject([{ type: 'limitation', features: ['standby'] }]);
 });
 
 test('a standby that ends by itself leaves nothing of its tree', () => {
@@ -206,4 +207,23 @@ test('a closed pool has no standbys and prepares none', async () => {
   clock.advance(10_000);
   expect(waiting()).toHaveLength(0);
   expect(clock.pending).toBe(0);
+});
+
+describe('a standby pool reports, as a limitation of standbys,', () => {
+  const reasonsOf = (events: readonly ProgramEvent[]): string[] =>
+    events.flatMap((event) => (event.type === 'limitation' ? [`${event.features}: ${event.reason}`] : []));
+
+  test('that one has ended before it was ready', () => {
+    const { events, standby } = openWithStandby();
+    standby.exit(1);
+    expect(reasonsOf(events)).toEqual(['standby: its process has ended before it was ready (exit 1)']);
+  });
+
+  test('nothing about one that was ready, or that it discards itself', () => {
+    const { events, park, standby, pool } = openWithStandby();
+    park();
+    standby.exit(1);
+    void pool.discard();
+    expect(reasonsOf(events)).toEqual([]);
+  });
 });

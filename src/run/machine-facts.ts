@@ -1,0 +1,58 @@
+/** Facts of the machine on which features depend; limitations.ts draws the conclusions. */
+
+import fs from 'node:fs';
+import { platform } from '../process/platform.ts';
+import { openFileLimit } from '../process/requirements.ts';
+import { isStdinNonBlocking } from '../process/standby/pool.ts';
+import type { ContainmentRecord } from '../process/tree/tree.ts';
+import { messageOf } from '../shared/errors.ts';
+import { makeTrustedFolder } from '../shared/file-ownership.ts';
+import { cacheFolder, stateFolder } from '../shared/user-folders.ts';
+
+export interface MachineFacts {
+  readonly hasProc: boolean;
+  readonly isPosix: boolean;
+  /** How the processes of a program are found: `disabled` by a variable, although there may be cgroups. */
+  readonly tree: 'cgroup' | 'marks' | 'parents' | 'disabled';
+  /** Processes are marked by a limit as well, which outlives their variables. */
+  readonly hasPrlimit: boolean;
+  /** systemd runs here, and can make cgroups for users. */
+  readonly hasSystemd: boolean;
+  /** Number of files that may be open at once. */
+  readonly openFiles: number;
+  /** Sockets can wait for the next run. */
+  readonly canHold: boolean;
+  /** Processes that share stdin must not be booted ahead of time. */
+  readonly isStdinNonBlocking: boolean;
+  /** Why nothing can be written to the state folder, and to the cache folder. */
+  readonly stateProblem: string | undefined;
+  readonly cacheProblem: string | undefined;
+}
+
+/** Returns the facts for the containment of a devwatch. */
+export function machineFacts({ cgroup, limit }: ContainmentRecord, canHold: boolean): MachineFacts {
+  const { hasProc, isPosix } = platform;
+  const isDisabled = process.env.DEVWATCH_CGROUP === '0';
+  const tree = cgroup !== '' ? 'cgroup' : !hasProc ? 'parents' : isDisabled ? 'disabled' : 'marks';
+  return {
+    ...{ hasProc, isPosix, tree, canHold },
+    hasPrlimit: limit !== '',
+    hasSystemd: fs.existsSync('/run/systemd/system'),
+    openFiles: openFileLimit(),
+    isStdinNonBlocking: isStdinNonBlocking(),
+    stateProblem: problemOf('state', stateFolder(process.env)),
+    cacheProblem: problemOf('cache', cacheFolder(process.env)),
+  };
+}
+
+/** Returns why nothing can be written to a folder; undefined if it can. */
+function problemOf(name: string, folder: string | undefined): string | undefined {
+  if (folder === undefined) return `there is no ${name} folder (HOME is missing, or another user can replace it)`;
+  try {
+    makeTrustedFolder(folder);
+    fs.accessSync(folder, fs.constants.W_OK);
+    return undefined;
+  } catch (error) {
+    return `the ${name} folder cannot be used (${messageOf(error)})`;
+  }
+}
