@@ -14,8 +14,8 @@ import type { MachineFacts } from './machine-facts.ts';
 export interface KnownLimitation extends Omit<Limitation, 'features' | 'isUnexpected'> {
   readonly feature: Feature;
   /**
-   * Whoever learns of it: `always`, because the command line looks as if the feature were on; with `--verbose`; or from
-   * `devwatch doctor` only, because the user has turned it off, or the kind of the program rules it out.
+   * `always`: it is printed, because the command line looks as if the feature were on; `verbose`: with `--verbose`;
+   * `doctor`: by `devwatch doctor` only, because the user has turned it off, or the kind of the program rules it out.
    */
   readonly notice: 'always' | 'verbose' | 'doctor';
 }

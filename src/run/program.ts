@@ -394,8 +394,7 @@ export class Program implements Configurable {
   }
 
   #createWatchdog(): Watchdog {
-    const { clock } = this.#options;
-    const own = { clock, servers: this.#servers, timeline: this.#timeline, emit: this.#emit };
+    const own = { clock: this.#options.clock, servers: this.#servers, timeline: this.#timeline, emit: this.#emit };
     return createWatchdog({ ...own, plan: this.#plan, supervisor: () => this.#supervisor });
   }
 }

@@ -219,7 +219,7 @@ describe('a standby pool reports, as a limitation of standbys,', () => {
     expect(reasonsOf(events)).toEqual(['standby: its process has ended before it was ready (exit 1)']);
   });
 
-  test('nothing about one that was ready, or that it discards itself', () => {
+  test('none that was ready, or that it discards itself', () => {
     const { events, park, standby, pool } = openWithStandby();
     park();
     standby.exit(1);
