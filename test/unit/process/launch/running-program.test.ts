@@ -3,6 +3,7 @@ import type { LaunchOptions } from '../../../../src/process/launch/child.ts';
 import type { ProgramEvent } from '../../../../src/process/launch/program-interface.ts';
 import { ContainedProgram, type ProgramContext } from '../../../../src/process/launch/running-program.ts';
 import { HeldPorts } from '../../../../src/process/sockets/held-ports.ts';
+import type { Slot } from '../../../../src/process/sockets/slots.ts';
 import { systemClock } from '../../../../src/shared/clock.ts';
 import { createClock } from '../../../support/clock.ts';
 import { FakeChild, launchOptions } from '../../../support/fake-child.ts';
@@ -427,7 +428,7 @@ describe('a running program', () => {
 });
 
 describe('a running program reports a server whose connections do not wait', () => {
-  const slot = { into: 1, out: 2, empty() {}, close() {} };
+  const slot: Slot = { into: 1, out: 2, receive: () => () => {}, empty() {}, close() {} };
 
   /** A program that listens on a port, and the reasons that it reports; `holds` tells whether it sends the socket. */
   async function listen(
