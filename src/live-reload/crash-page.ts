@@ -15,20 +15,29 @@ export interface CrashPage {
 
 /** A connection without a byte for this time is closed: its client may have ended. */
 const idleMs = 10_000;
+/** The same without any byte when the next run begins: a request may be on its way. */
+const unusedMs = 250;
 /** For `Retry-After`. */
 const retrySeconds = 1;
 const reason = 'The program has crashed.\n';
 
 /**
  * Accepts connections on a handle of libuv that listens. `page` is called for each request. Only this machine is answered,
- * and only requests that name it learn the reason. The returned function stops accepting at once; requests that have
- * begun are still answered.
+ * and only requests that name it learn the reason. The returned function stops accepting at once; requests that come by
+ * a connection from before are led to the next run.
  */
 export function answerWithCrash(socket: object, page: () => CrashPage): () => void {
+  let hasEnded = false;
   // By default Node wakes up every 30 s to look for incomplete requests.
   const server = http.createServer({ connectionsCheckingInterval: maxTimerMs }, (request, response) => {
+    // The next request is for the next run.
+    response.shouldKeepAlive = false;
+    response.sendDate = false;
     // A connection that is closed while its peer sends would lose the answer.
-    request.resume().on('end', () => answer(request, response, page()));
+    request.resume().on('end', () => {
+      if (hasEnded) redirect(request, response);
+      else answer(request, response, page());
+    });
     request.on('error', () => {});
   });
   const open = new Set<net.Socket>();
@@ -47,14 +56,22 @@ export function answerWithCrash(socket: object, page: () => CrashPage): () => vo
   server.listen(socket);
   server.unref();
   return () => {
+    hasEnded = true;
     server.close();
-    // Browsers open connections ahead of time. Their next request is for the next run, unless it has been sent already:
-    // by the second of these turns it has been read.
-    const closeUnused = (): void => {
-      for (const connection of open) if (connection.bytesRead === 0) connection.destroy();
-    };
-    setImmediate(() => setImmediate(closeUnused));
+    // Browsers open connections ahead of time.
+    for (const connection of open) {
+      if (connection.bytesRead === 0) connection.setTimeout(unusedMs);
+    }
   };
+}
+
+/** Makes the client ask again, on another connection, which is that of the next run. */
+function redirect({ url = '' }: http.IncomingMessage, response: http.ServerResponse): void {
+  // Two slashes would lead to another host.
+  if (url.startsWith('/') && !/^\/[/\\]/.test(url))
+    response.writeHead(307, { location: url, 'cache-control': 'no-store' });
+  else response.writeHead(503);
+  response.end();
 }
 
 function answer(
@@ -62,9 +79,6 @@ function answer(
   response: http.ServerResponse,
   { text, script }: CrashPage,
 ): void {
-  // The next request is for the next run.
-  response.shouldKeepAlive = false;
-  response.sendDate = false;
   response.setHeader('retry-after', retrySeconds);
   response.setHeader('cache-control', 'no-store');
   response.setHeader('x-content-type-options', 'nosniff');

@@ -113,7 +113,9 @@ export class HeldPorts {
   /** Notes which server listens on this socket, and how long after the begin of its run and after its first server. */
   noteListening(id: string, listening: Listening): void {
     const port = this.#held.get(id);
-    if (port !== undefined) port.listening = listening;
+    if (port === undefined) return;
+    port.listening = listening;
+    port.unusedRuns = 0;
   }
 
   /** The program has closed a socket itself, and emptied its slot. */

@@ -116,29 +116,38 @@ test.each([
 });
 
 describe('after the end', () => {
-  test('a request that has begun is answered, and a connection without one is closed', async () => {
+  const redirected = (path: string): RegExp =>
+    new RegExp(`^HTTP/1\\.1 307 [\\s\\S]*\\r\\nlocation: ${path}\\r\\n[\\s\\S]*Connection: close\\r\\n`);
+
+  test.each<[string, string, RegExp]>([
+    ['is led to the next run', '/a?b', redirected('/a\\?b')],
+    ['is not led to another host', '//example.com/', /^HTTP\/1\.1 503 (?![\s\S]*location:)/],
+    ['is not led to another host by a backslash', '/\\example.com/', /^HTTP\/1\.1 503 (?![\s\S]*location:)/],
+  ])('a request that had begun %s', async (_, path, answered) => {
     const { port, stop } = await answer();
-    const begun = net.connect(port, '127.0.0.1');
-    const unused = net.connect(port, '127.0.0.1');
-    const text = readText(begun);
-    begun.write('GET / HTTP/1.1\r\nHost: localh');
+    const socket = net.connect(port, '127.0.0.1');
+    const text = readText(socket);
+    socket.write(`GET ${path} HTTP/1.1\r\nHost: localh`);
     // Connections are accepted in their order, and this one has been answered.
     await ask(port);
     stop();
-    await once(unused.resume(), 'close');
-    begun.write('ost\r\n\r\n');
-    await text.next(/onerror=alert/);
+    socket.write('ost\r\n\r\n');
+    await text.next(/\r\n\r\n/);
+    expect(text.all).toMatch(answered);
   });
 
-  test('a request that has been sent already is answered', async () => {
+  test('a request that has been sent already is led to the next run, and an unused connection is closed', async () => {
     const { port, stop } = await answer();
     const socket = net.connect(port, '127.0.0.1');
+    const unused = net.connect(port, '127.0.0.1');
     const text = readText(socket);
     await ask(port);
     // It is in the kernel, and devwatch has not read it.
     socket.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
     stop();
-    await text.next(/onerror=alert/);
+    await text.next(/\r\n\r\n/);
+    expect(text.all).toMatch(redirected('/'));
+    await once(unused.resume(), 'close');
   });
 
   test('a new connection is not accepted', async () => {

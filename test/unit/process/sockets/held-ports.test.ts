@@ -66,6 +66,16 @@ describe('held ports', () => {
     expect([ids(), emptied]).toEqual([[], [0]]);
   });
 
+  test('stay open if a run in between has listened on them that did not end by itself', async () => {
+    const { ports, hold, ids } = open();
+    await ports.openSlots();
+    hold(0);
+    ports.runEnded(new Set());
+    ports.noteListening('0', { isHttp: true, lagMs: 0, ageMs: 0 });
+    ports.runEnded(new Set());
+    expect(ids()).toEqual(['0']);
+  });
+
   test('on a port that a run needs are closed unless the run has listened on them', async () => {
     const { ports, hold, ids, emptied } = open();
     await ports.openSlots();
