@@ -54,6 +54,11 @@ export interface Status extends ReadinessStatus {
   readonly killTimeout: number;
 }
 
+/** Answer to the request `pause`: false if no file is watched. */
+export interface PauseResult {
+  readonly isPaused: boolean;
+}
+
 /** Answer to the request `resume`: the number of changes that have waited; undefined if there was no pause. */
 export interface ResumeResult {
   readonly waiting: number | undefined;
@@ -180,7 +185,7 @@ class Daemon {
       reload: async () => runner.reload(),
       pause: async () => {
         runner.pause();
-        return {};
+        return { isPaused: runner.program.changes.waiting !== undefined } satisfies PauseResult;
       },
       resume: async () => {
         const { waiting } = runner.program.changes;

@@ -8,13 +8,13 @@ _devwatch() {
   local words=() word current prefix= start last
   for word in "\${COMP_WORDS[@]:0:COMP_CWORD+1}"; do
     last=$((\${#words[@]} - 1))
-    # bash takes the parts of --name=value for three words.
-    if [[ $last -gt 0 && ( $word == "=" || \${words[last]} == --*= ) ]]; then words[last]+=$word
+    # bash takes the parts of --name=value and of signal:SIGHUP for three words.
+    if [[ $last -gt 0 && ( $word == [=:] || \${words[last]} == --*= || \${words[last]} == *: ) ]]; then words[last]+=$word
     else words+=("$word"); fi
   done
   current=\${words[\${#words[@]} - 1]}
   start=\${COMP_WORDS[COMP_CWORD]}
-  [[ $start == "=" ]] && start=
+  [[ $start == [=:] ]] && start=
   prefix=\${current%"$start"}
   COMPREPLY=()
   while IFS=$'\t' read -r word _; do

@@ -3,6 +3,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { CommandLine } from '../config/argv.ts';
+import { type Reaction, signalOf } from '../config/reactions.ts';
 import type { Command } from '../process/launch/command.ts';
 import { typescript } from '../process/launch/tools.ts';
 import { commandOf, isReadByDevwatchAlone } from '../run/command-plan.ts';
@@ -32,6 +33,8 @@ interface Explanation {
   /** It counts because the program has loaded it. */
   readonly isLoaded?: true;
   readonly effect: 'restart' | 'settings' | 'none';
+  /** The answer of devwatch to a change, if that is no restart. */
+  readonly onChange?: Reaction;
   /** The kinds of events that count, if not all do. */
   readonly events?: readonly string[];
   /** The name under which devwatch watches the file, if it is another one: a link leads to it. */
@@ -105,6 +108,7 @@ function explain(
   { loaded, running }: ProgramInForce,
 ): Omit<Explanation, 'app' | 'pid'> {
   const { filter, backend } = watched;
+  const { settings } = loaded;
   const stats = attempt(() => fs.statSync(file));
   const example = stats?.isDirectory() ? path.join(file, `any.${filter.extensions?.[0] ?? 'js'}`) : file;
   const verdict = filter.explain(example);
@@ -117,7 +121,8 @@ function explain(
   const remedy = remedyFor({ path: name ?? file, verdict, restarts: effect === 'restart', isHidden, pruned }, loaded);
   return {
     ...{ path: file, verdict, effect },
-    ...(effect === 'restart' && leavesOutEvents(loaded.settings) && { events: loaded.settings.events }),
+    ...(effect === 'restart' && settings.onChange !== 'restart' && { onChange: settings.onChange }),
+    ...(effect === 'restart' && leavesOutEvents(settings) && { events: settings.events }),
     ...(stats === undefined && { isMissing: true }),
     ...(isLoaded && { isLoaded: true }),
     ...(name !== undefined && name !== file && { watchedAs: name }),
@@ -151,17 +156,23 @@ const effects: Readonly<Record<Explanation['effect'], string>> = {
 };
 
 function formatExplanation(subject: string, explanation: Explanation): string[] {
-  const { isMissing, effect, events, watchedAs, pruned, backend, remedy } = explanation;
+  const { isMissing, events, effect, watchedAs, pruned, backend, remedy } = explanation;
   const shown = (file: string): string => formatPath(file, workingFolder());
   const reason = watchedAs === undefined ? reasonOf(explanation) : `a link leads to it: ${shown(watchedAs)}`;
   const lines = [
     `${subject}${isMissing ? ' does not exist' : ''}`,
-    `  ${effects[effect]} · ${reason}${remedy === undefined ? '' : ` · ${remedy}`}`,
+    `  ${describeEffect(explanation)} · ${reason}${remedy === undefined ? '' : ` · ${remedy}`}`,
   ];
   if (events !== undefined) lines.push(`  "events" counts ${events.join(' and ')} only`);
   if (effect !== 'none') lines.push(`  watched by ${backend}`);
   else if (pruned !== undefined) lines.push(`  ${shown(pruned)} is not watched`);
   return lines;
+}
+
+function describeEffect({ effect, onChange = 'restart' }: Explanation): string {
+  if (onChange === 'restart') return effects[effect];
+  const reaction = signalOf(onChange);
+  return reaction === undefined ? 'is a change, which restarts nothing' : `sends ${reaction.signal} to the program`;
 }
 
 function reasonOf({ verdict, effect, isLoaded, remedy }: Explanation): string {

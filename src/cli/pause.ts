@@ -1,6 +1,7 @@
 /** `devwatch pause`: programs in the background collect saves, until `devwatch resume`. */
 
 import { request } from '../background/control-client.ts';
+import type { PauseResult } from '../background/daemon.ts';
 import { forEachEntry, notRunning } from './background-programs.ts';
 import { exitCodes, print } from './print.ts';
 import type { Invocation } from './subcommands.ts';
@@ -12,7 +13,7 @@ export const execute = ({ operands }: Invocation): Promise<number> =>
       print(notRunning(name, alive));
       return exitCodes.failed;
     }
-    await request(record, 'pause');
-    print(`${name} is paused · devwatch resume ${name}`);
+    const { isPaused } = (await request(record, 'pause')) as PauseResult;
+    print(`${name} ${isPaused ? `is paused · devwatch resume ${name}` : 'watches no file: there is nothing to pause'}`);
     return exitCodes.ok;
   });

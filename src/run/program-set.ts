@@ -45,7 +45,6 @@ export class ProgramSet {
   readonly #members = new Map<string, Member>();
   readonly #settings: SettingsReloader;
   #stopReason: StopReason | undefined;
-  #isPaused = false;
   /** The programs that the settings name, as they were last read. */
   #requests: readonly RunRequest[];
 
@@ -93,11 +92,15 @@ export class ProgramSet {
 
   /** Pauses all programs, or ends their pause: saves are collected until then. */
   togglePause(): void {
-    this.#isPaused = !this.#isPaused;
+    const isPaused = this.#isPaused();
     for (const { runner } of this.#members.values()) {
-      if (this.#isPaused) runner.pause();
-      else runner.resume();
+      if (isPaused) runner.resume();
+      else runner.pause();
     }
+  }
+
+  #isPaused(): boolean {
+    return [...this.#members.values()].some(({ runner }) => runner.program.changes.waiting !== undefined);
   }
 
   /** Stops all programs; does nothing if they are being stopped. */
@@ -134,8 +137,8 @@ export class ProgramSet {
     }
     for (const type of ['ready', 'running', 'exit'] as const) runner.on(type, () => this.#startDue());
     runner.on('end', ({ reason }) => this.#onMemberEnd(member, reason));
+    if (this.#isPaused()) runner.pause();
     this.#members.set(keyOf(request), member);
-    if (this.#isPaused) runner.pause();
     return member;
   }
 

@@ -114,7 +114,8 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
 
   /** From now on saves are collected; crashes and requests restart the program as before. */
   pause(): void {
-    this.program.changes.pause();
+    if (this.program.plan.loaded.settings.watch.length > 0) this.program.changes.pause();
+    else this.#emitEvent({ type: 'warning', message: 'no file is watched, so there is nothing to pause' });
   }
 
   /** Ends the pause: one restart for all that was saved meanwhile. */

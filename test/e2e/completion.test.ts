@@ -32,6 +32,8 @@ const lines: readonly (readonly [typed: string, completed: string])[] = [
   ['devwatch --restart al', 'devwatch --restart always'],
   ['devwatch --restart=al', 'devwatch --restart=always'],
   ['devwatch --no-wat', 'devwatch --no-watch'],
+  ['devwatch --on-change signal:SIGHU', 'devwatch --on-change signal:SIGHUP'],
+  ['devwatch resu', 'devwatch resume'],
   ['devwatch restar', 'devwatch restart'],
   ['devwatch wor', 'devwatch worker'],
   ['devwatch stag', 'devwatch stage.js'],

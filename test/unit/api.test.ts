@@ -41,8 +41,16 @@ test('a watcher starts, restarts at a save and by hand, and stops, with an event
   const fourth = await home.caller();
   expect([isAlive(third.pid), watcher.pid]).toEqual([false, fourth.pid]);
 
+  watcher.pause();
+  const waits = new Promise((resolve) => watcher.on('pause', ({ changes }) => resolve(changes)));
+  project.write('server.js', dialHome({ version: 4 }));
+  expect(await waits).toMatchObject([{ path: project.at('server.js') }]);
+  expect(watcher.pid).toBe(fourth.pid);
+  watcher.resume();
+  const fifth = await home.caller((caller) => caller.says.version === 4);
+
   expect(await watcher.stop()).toEqual({ kind: 'requested' });
-  expect([isAlive(fourth.pid), watcher.pid]).toEqual([false, undefined]);
+  expect([isAlive(fifth.pid), watcher.pid]).toEqual([false, undefined]);
   expect([seen[0], seen.at(-1)]).toEqual(['start', 'end']);
 });
 

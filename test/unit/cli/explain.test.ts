@@ -182,6 +182,19 @@ test('the answer assumes a Node program where none is named, and says so', async
   ]);
 });
 
+test('explain tells what a change does that restarts nothing, and which events count', async () => {
+  await using project = createProject(files);
+  const options = ['--on-change', 'signal:SIGHUP', '--events', 'add,change', 'server.js'];
+  expect((await run(project, 'src/a.js', '--', ...options)).stdout).toEqual([
+    'src/a.js',
+    '  sends SIGHUP to the program · watch . · --ignore src/a.js leaves it out',
+    '  "events" counts add and change only',
+    '  watched by inotify',
+  ]);
+  const [, effect] = (await run(project, 'src/a.js', '--', '--on-change', 'nothing', 'server.js')).stdout;
+  expect(effect).toContain('is a change, which restarts nothing · watch .');
+});
+
 describe('while a devwatch runs here', () => {
   /** Records a program of this process; its settings and the command are those of these words. */
   function runs(project: Project, words: readonly string[], loads: readonly string[] = []): Disposable {
