@@ -11,6 +11,7 @@
 import type { Survivor } from '../../shared/events.ts';
 import type { Exemptions } from './exemptions.ts';
 import { Lineage } from './lineage.ts';
+import { OlderProcesses } from './older-processes.ts';
 import {
   ascentSince,
   type Candidate,
@@ -18,7 +19,6 @@ import {
   isDead,
   isProcess,
   lastPid,
-  listerSince,
   listPids,
   readCandidate,
   readProc,
@@ -31,7 +31,9 @@ import { type Delivery, type Member, type ProcessTree, type Scan, sendSignal } f
 const maxChaseRounds = 64;
 
 /** If more pids than this have been given out since the last scan, it takes longer to try them than to list all. */
-const maxNewborns = 200;
+const maxNewborns = 50;
+
+const older = new OlderProcesses({ lastPid, ascentSince });
 
 export interface MarkedTreeOptions {
   /** The started process, not reaped yet; undefined to find the processes that another devwatch started. */
@@ -68,13 +70,15 @@ export class MarkedTree extends LinuxTree {
   readonly #options: MarkedTreeOptions;
   /** Older processes cannot belong to the tree: by their start time, and by their pid where that allows it. */
   readonly #notBefore: number;
-  readonly #listPids: () => number[];
+  readonly #isAscendingSinceRoot: (now: number) => boolean;
   readonly #limitLine: RegExp | undefined;
   readonly #lineage: Lineage;
   /** The pids of the members that `scanOutside` has been told of, or has found. */
   readonly #watched = new Set<number>();
+  /** Whether pids have only ascended since some time before the last scan. It counts forks, and so it lasts for many scans. */
+  #isAscending: (now: number) => boolean;
   /** The last pid at the last scan, if that has proven its result. */
-  #seen: { readonly to: number; readonly isAscending: () => boolean } | undefined;
+  #seenTo: number | undefined;
 
   constructor(options: MarkedTreeOptions) {
     super();
@@ -83,13 +87,15 @@ export class MarkedTree extends LinuxTree {
     // Not reaped yet: even a root that has already exited has its entry in /proc.
     const place = root === undefined ? undefined : readStat(root);
     this.#notBefore = Number(place?.startTime ?? 0);
-    this.#listPids = root === undefined ? listPids : listerSince(root);
+    this.#isAscendingSinceRoot = root === undefined ? () => false : ascentSince(root);
+    this.#isAscending = this.#isAscendingSinceRoot;
+    if (place !== undefined) older.addRoot(this.#notBefore);
     this.#limitLine = limit === '' ? undefined : new RegExp(`^Max resident set +${limit}\\d* `, 'm');
     this.#lineage = new Lineage(readStat, place);
   }
 
   scan(onFound?: (member: Member) => void): Scan {
-    return this.#scan(this.#listPids, onFound);
+    return this.#scan((now) => this.#listAll(now), onFound);
   }
 
   /**
@@ -98,13 +104,17 @@ export class MarkedTree extends LinuxTree {
    */
   scanOutside(inside: readonly Candidate[], onFound?: (member: Member) => void): Scan {
     for (const member of inside) this.#lineage.add(member);
-    const list = (): readonly number[] => this.#listNew() ?? this.#listPids();
+    const list = (now: number): readonly number[] => this.#listNew(now) ?? this.#listAll(now);
     const scan = this.#scan(list, onFound, new Map(inside.map((member) => [member.pid, member])));
     for (const { pid } of [...inside, ...scan.members]) this.#watched.add(pid);
     return scan;
   }
 
-  #scan(list: () => readonly number[], onFound?: (member: Member) => void, inside: Members = new Map()): Scan {
+  #scan(
+    list: (now: number) => readonly number[],
+    onFound?: (member: Member) => void,
+    inside: Members = new Map(),
+  ): Scan {
     const members = new Map<number, Candidate>();
     const found = (member: Candidate): void => {
       members.set(member.pid, member);
@@ -112,8 +122,7 @@ export class MarkedTree extends LinuxTree {
     };
     const shortages = shortageCount();
     let seenTo = lastPid();
-    const isAscending = ascentSince(seenTo);
-    const pids = list();
+    const pids = list(seenTo);
     this.#lineage.revise();
     const decide = (some: readonly number[]): void => {
       this.#decide(this.#candidates(some, inside), new Map([...inside, ...members]), found);
@@ -124,23 +133,31 @@ export class MarkedTree extends LinuxTree {
       const now = lastPid();
       if (shortageCount() !== shortages) break; // A member may not have been seen.
       if (now === seenTo) {
-        this.#seen = { to: seenTo, isAscending };
+        this.#seenTo = seenTo;
         return { members: [...members.values()], proven: true };
       }
       if (now < seenTo) break; // Pids have wrapped around: only another full scan can tell.
       decide(pidsBetween(seenTo, now).filter((pid) => !members.has(pid)));
       seenTo = now;
     }
-    this.#seen = undefined;
+    this.#seenTo = undefined;
     return { members: [...members.values()], proven: false };
   }
 
+  /** Returns the pids of all processes that may belong to the tree. */
+  #listAll(now: number): readonly number[] {
+    const { root = 0 } = this.#options;
+    const isAscending = this.#isAscendingSinceRoot(now);
+    this.#isAscending = isAscending ? this.#isAscendingSinceRoot : ascentSince(now);
+    older.revise();
+    return listPids().filter((pid) => !older.includes(pid) && (pid >= root || !isAscending));
+  }
+
   /** Returns the pids of the members so far, and of what was born since the last scan; undefined where that is uncertain. */
-  #listNew(): readonly number[] | undefined {
-    if (this.#seen?.isAscending() !== true) return undefined;
-    const { to } = this.#seen;
-    const now = lastPid();
-    return now - to > maxNewborns ? undefined : [...this.#watched, ...pidsBetween(to, now)];
+  #listNew(now: number): readonly number[] | undefined {
+    const from = this.#seenTo;
+    if (from === undefined || now < from || now - from > maxNewborns || !this.#isAscending(now)) return undefined;
+    return [...this.#watched, ...pidsBetween(from, now)];
   }
 
   /** Finds the members among these: by a mark, then by a relation to a member, until there are no more. */
@@ -168,7 +185,8 @@ export class MarkedTree extends LinuxTree {
 
   #candidates(pids: readonly number[], inside: Members): readonly Candidate[] {
     const others = pids.filter((pid) => pid !== process.pid && !inside.has(pid));
-    return others.flatMap((pid) => readCandidate(pid, this.#notBefore) ?? []);
+    const onOlder = (pid: number, startTime: number): void => older.note(pid, startTime);
+    return others.flatMap((pid) => readCandidate(pid, this.#notBefore, onOlder) ?? []);
   }
 
   #isMarked(candidate: Candidate): boolean {

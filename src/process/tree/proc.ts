@@ -117,22 +117,19 @@ function forkCount(): number {
 }
 
 /**
- * Returns a test whether pids have only ascended since now, when this was the last one. They wrap around at pid_max: until
- * they can have wrapped, exactly the processes with higher pids are younger.
+ * Returns a test whether pids have only ascended since now, when this was the last one, until `now`, the last one by then.
+ * They wrap around at pid_max: until they can have wrapped, exactly the processes with higher pids are younger.
  */
-export function ascentSince(pid: number): () => boolean {
+export function ascentSince(pid: number): (now?: number) => boolean {
   const forks = forkCount();
-  return () => lastPid() >= pid && forkCount() - forks < Number(readProc('/proc/sys/kernel/pid_max')) / 2;
-}
-
-/** Returns a function that lists the pids of all processes that may be younger than this one, which has just been born. */
-export function listerSince(pid: number): () => number[] {
-  const isAscending = ascentSince(pid);
-  return () => (isAscending() ? listPids().filter((candidate) => candidate >= pid) : listPids());
+  const maxForks = Number(readProc('/proc/sys/kernel/pid_max')) / 2;
+  return (now = lastPid()) => now >= pid && forkCount() - forks < maxForks;
 }
 
 /** Is this a process, not one of its threads? Threads have files in /proc as well. */
 export function isProcess(pid: number): boolean {
+  // Most pids are free, and a file that cannot be opened takes twice as long.
+  if (!fs.existsSync(`/proc/${pid}`)) return false;
   return Number(/^Tgid:\s*(\d+)$/m.exec(readProc(`/proc/${pid}/status`) ?? '')?.[1]) === pid;
 }
 
@@ -149,8 +146,16 @@ export interface Candidate extends ProcessStat {
 }
 
 /** Reads a live process that is no older than `notBefore` (clock ticks since boot); undefined for any other. */
-export function readCandidate(pid: number, notBefore: number): Candidate | undefined {
+export function readCandidate(
+  pid: number,
+  notBefore: number,
+  onOlder?: (pid: number, startTime: number) => void,
+): Candidate | undefined {
   const stat = readStat(pid);
-  if (stat === undefined || isDead(stat) || Number(stat.startTime) < notBefore) return undefined;
+  if (stat === undefined || isDead(stat)) return undefined;
+  if (Number(stat.startTime) < notBefore) {
+    onOlder?.(pid, Number(stat.startTime));
+    return undefined;
+  }
   return { ...stat, environment: `\0${readProc(`/proc/${pid}/environ`) ?? ''}` };
 }

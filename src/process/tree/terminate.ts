@@ -109,8 +109,9 @@ export class Termination {
     const { tree, onGone } = this.#options;
     this.#isGone = true;
     this.#cancelScan?.();
-    tree.release?.();
     onGone(survivors.map((member) => tree.describe(member, this.#denied.has(memberKey(member)))));
+    // The next run need not wait for it.
+    tree.release?.();
   }
 }
 
