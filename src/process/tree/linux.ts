@@ -33,7 +33,7 @@ const maxChaseRounds = 64;
 /** If more pids than this have been given out since the last scan, it takes longer to try them than to list all. */
 const maxNewborns = 50;
 
-const older = new OlderProcesses({ lastPid, ascentSince });
+const older = new OlderProcesses(ascentSince);
 
 export interface MarkedTreeOptions {
   /** The started process, not reaped yet; undefined to find the processes that another devwatch started. */
@@ -149,7 +149,7 @@ export class MarkedTree extends LinuxTree {
     const { root = 0 } = this.#options;
     const isAscending = this.#isAscendingSinceRoot(now);
     this.#isAscending = isAscending ? this.#isAscendingSinceRoot : ascentSince(now);
-    older.revise();
+    older.revise(now);
     return listPids().filter((pid) => !older.includes(pid) && (pid >= root || !isAscending));
   }
 

@@ -3,25 +3,22 @@
  * wrapped around, most processes of the machine have higher pids than a new tree. They are read once, not at each restart.
  */
 
-/** Knows how pids are given out; tests replace it. */
-export interface PidOrder {
-  readonly lastPid: () => number;
-  /** Returns a test whether pids have only ascended since now, when this was the last one. */
-  readonly ascentSince: (pid: number) => () => boolean;
-}
+/** Returns a test whether pids have only ascended since now, when this was the last one, until another one. */
+type AscentSince = (pid: number) => (now: number) => boolean;
 
 export class OlderProcesses {
-  readonly #order: PidOrder;
+  readonly #ascentSince: AscentSince;
   readonly #pids = new Set<number>();
   /** Start time of the oldest root, in clock ticks since boot. */
   #oldestRoot = Number.POSITIVE_INFINITY;
   /** The last pid before the first process was noted. */
   #seenTo = 0;
-  #isAscending: () => boolean = () => false;
+  #isAscending: (now: number) => boolean = () => false;
   #now = 0;
 
-  constructor(order: PidOrder) {
-    this.#order = order;
+  /** @param ascentSince as in proc.ts; tests replace it */
+  constructor(ascentSince: AscentSince) {
+    this.#ascentSince = ascentSince;
   }
 
   /** A tree has been started; its root's start time is given in clock ticks since boot. */
@@ -29,14 +26,17 @@ export class OlderProcesses {
     this.#oldestRoot = Math.min(this.#oldestRoot, startTime);
   }
 
-  /** To be called at the beginning of each look, before pids are listed: a pid may have been given to another process since. */
-  revise(): void {
-    if (!this.#isAscending()) {
+  /**
+   * To be called at the beginning of each look, before pids are listed, with the last pid: others may have been given away
+   * again since the look before.
+   */
+  revise(lastPid: number): void {
+    if (!this.#isAscending(lastPid)) {
       this.#pids.clear();
-      this.#seenTo = this.#order.lastPid();
-      this.#isAscending = this.#order.ascentSince(this.#seenTo);
+      this.#seenTo = lastPid;
+      this.#isAscending = this.#ascentSince(lastPid);
     }
-    this.#now = this.#order.lastPid();
+    this.#now = lastPid;
   }
 
   /** Whether the process with this pid, which has just been listed, is one that has been noted. */

@@ -63,10 +63,16 @@ export class TreeWrites {
 export function writtenByEndedChildren(): number | undefined {
   if (!platform.hasProc) return undefined;
   const total = writtenBy('self');
+  // Neither has written since: the threads, a dozen files, need not be read before each run.
+  if (total === latest.total) return latest.byChildren;
   const threads = attempt(() => fs.readdirSync('/proc/self/task')) ?? [];
   const own = threads.reduce((sum, thread) => sum + writtenBy(`self/task/${thread}`), 0);
-  return Math.max(0, total - own);
+  latest = { total, byChildren: Math.max(0, total - own) };
+  return latest.byChildren;
 }
+
+/** What `writtenByEndedChildren` has found at its latest call. */
+let latest = { total: -1, byChildren: 0 };
 
 const writtenBy = (process: number | string): number =>
   Number(/^write_bytes: (\d+)$/m.exec(readProc(`/proc/${process}/io`) ?? '')?.[1] ?? 0);

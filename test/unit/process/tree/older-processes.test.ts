@@ -4,26 +4,22 @@ import { expect, test } from 'vitest';
 import { OlderProcesses } from '../../../../src/process/tree/older-processes.ts';
 
 function open() {
-  const world = { lastPid: 1000, hasWrapped: false };
-  const older = new OlderProcesses({
-    lastPid: () => world.lastPid,
-    ascentSince: () => {
-      world.hasWrapped = false;
-      return () => !world.hasWrapped;
-    },
+  const world = { hasWrapped: false };
+  const older = new OlderProcesses(() => {
+    world.hasWrapped = false;
+    return () => !world.hasWrapped;
   });
   older.addRoot(50);
-  older.revise();
+  older.revise(1000);
   return { world, older };
 }
 
 test('a process that is older than all trees is known from then on', () => {
-  const { world, older } = open();
+  const { older } = open();
   older.note(400, 49);
   older.note(20_000, 49);
   expect(older.includes(400)).toBe(true);
-  world.lastPid = 1500;
-  older.revise();
+  older.revise(1500);
   expect([400, 20_000, 401].map((pid) => older.includes(pid))).toEqual([true, true, false]);
 });
 
@@ -36,13 +32,11 @@ test('a process that is younger than the oldest tree is never known: it may belo
 });
 
 test('an older process is read again when its pid may have been given to another one', () => {
-  const { world, older } = open();
+  const { older } = open();
   older.note(1200, 49);
-  world.lastPid = 1199;
-  older.revise();
+  older.revise(1199);
   expect(older.includes(1200)).toBe(true);
-  world.lastPid = 1200;
-  older.revise();
+  older.revise(1200);
   expect(older.includes(1200)).toBe(false);
 });
 
@@ -50,6 +44,6 @@ test('all older processes are read again when pids may have wrapped around', () 
   const { world, older } = open();
   older.note(400, 49);
   world.hasWrapped = true;
-  older.revise();
+  older.revise(1100);
   expect(older.includes(400)).toBe(false);
 });
