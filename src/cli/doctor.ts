@@ -5,9 +5,10 @@ import type { LoadedSettings } from '../config/load.ts';
 import { optionKeys } from '../config/options.ts';
 import { planRun } from '../run/command-plan.ts';
 import type { MachineFacts } from '../run/machine-facts.ts';
+import { attempt } from '../run/settings-reloader.ts';
 import { UsageError } from '../shared/errors.ts';
 import { workingFolder } from '../shared/working-folder.ts';
-import { broken, type Finding, note, ok } from './doctor/finding.ts';
+import { type Finding, mistake, noteOf, ok } from './doctor/finding.ts';
 import { examineMachine, machineFindings } from './doctor/machine.ts';
 import { programFindings } from './doctor/program.ts';
 import { othersIn, surroundingFindings } from './doctor/surroundings.ts';
@@ -20,6 +21,8 @@ import type { Invocation } from './subcommands.ts';
 /** A finding, and the program of `apps` that it is about. */
 interface Row extends Finding {
   readonly app?: string;
+  /** The devwatch that it is about, if several run here. */
+  readonly pid?: number;
 }
 
 /** Prints the findings. Returns 1 if something is broken. */
@@ -33,12 +36,12 @@ export async function execute({ line }: Invocation): Promise<number> {
 
 async function projectRows(line: CommandLine, machine: MachineFacts): Promise<readonly Row[]> {
   const { programs, findings } = choosePrograms(line);
-  if (programs.length === 0) {
-    const folder = workingFolder();
-    return [...findings, ...surroundingFindings(folder, othersIn(folder))];
-  }
-  const all = await Promise.all(programs.map((program) => rowsOf(program, machine, line.own.has('--all'))));
-  return [...findings, ...all.flat()];
+  const showsAll = line.own.has('--all');
+  const rows = await Promise.all(programs.map((program) => rowsOf(program, { machine, showsAll, programs })));
+  const folders = programs.length === 0 ? [workingFolder()] : programs.map(({ loaded }) => loaded.folder);
+  const known = new Set(programs.map(({ running }) => running?.pid));
+  const surroundings = [...new Set(folders)].flatMap((folder) => surroundingFindings(folder, othersIn(folder), known));
+  return [...findings, ...rows.flat(), ...surroundings];
 }
 
 /** The programs to look at, and the findings on where they come from. */
@@ -50,46 +53,46 @@ interface Choice {
 /** Returns the programs that run here, as they do, else those that a start would run. */
 function choosePrograms(line: CommandLine): Choice {
   const running = programsInForce(line);
-  const found = running.length > 0 ? { findings: [], programs: [] } : startable(line);
-  try {
-    // A start refuses settings that another user could have written.
-    const programs = programsOf(line);
-    return running.length > 0 ? { programs: running, findings: running.map(runningFinding) } : { ...found, programs };
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    const problem = broken('settings', error.message, 'correct it');
-    if (running.length > 0) return { programs: running, findings: [...running.map(runningFinding), problem] };
-    return { ...found, findings: [problem] };
-  }
+  // A start refuses settings that another user could have written.
+  const startable = attempt(() => programsOf(line));
+  const problem = startable instanceof UsageError ? startable.message : undefined;
+  const problems = problem === undefined ? [] : [mistake('settings', problem)];
+  if (running.length > 0) return { programs: running, findings: [...running.map(runningFinding), ...problems] };
+  const readable = startable instanceof UsageError ? attempt(() => programsOf(line, true)) : startable;
+  const programs = readable instanceof UsageError ? [] : readable;
+  return { programs: programs.map((program) => withoutNote(program, problem)), findings: problems };
 }
 
-/** Returns the programs of settings that a start may refuse; none if they are wrong. */
-function startable(line: CommandLine): Choice {
-  try {
-    return { programs: programsOf(line, true), findings: [] };
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    return { programs: [], findings: [] };
-  }
+/** Drops a note that has become a finding. */
+function withoutNote(program: ProgramInForce, message: string | undefined): ProgramInForce {
+  const notes = program.loaded.notes.filter((note) => note !== message);
+  return { ...program, loaded: { ...program.loaded, notes } };
 }
 
 const runningFinding = ({ running }: ProgramInForce): Finding =>
   ok('running', `${running?.description}: what follows is about it, as it is in force there`);
 
-async function rowsOf(program: ProgramInForce, machine: MachineFacts, showsAll: boolean): Promise<readonly Row[]> {
-  const { loaded, app } = program;
-  const others = othersIn(loaded.folder);
+interface Context {
+  readonly machine: MachineFacts;
+  readonly showsAll: boolean;
+  /** All programs that are looked at. */
+  readonly programs: readonly ProgramInForce[];
+}
+
+async function rowsOf(program: ProgramInForce, { machine, showsAll, programs }: Context): Promise<readonly Row[]> {
+  const { loaded, app, running } = program;
   const findings: Finding[] = [...settingsFindings(loaded, showsAll)];
   try {
     const plan = planRun(program);
-    const isRunning = others.length > 0;
+    const isRunning = othersIn(loaded.folder).length > 0;
     findings.push(...programFindings(plan, machine, isRunning), ...(await watchFindings(plan)));
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    findings.push(broken('program', error.message, 'correct it'));
+    findings.push(mistake('program', error.message));
   }
-  findings.push(...surroundingFindings(loaded.folder, others));
-  return app === undefined ? findings : findings.map((finding) => ({ app, ...finding }));
+  const isOneOfSeveral = new Set(programs.map((one) => one.running?.pid)).size > 1;
+  const owner = { ...(app !== undefined && { app }), ...(isOneOfSeveral && running && { pid: running.pid }) };
+  return findings.map((finding) => ({ ...owner, ...finding }));
 }
 
 /** Shows the settings that are set, and where, or all of them. */
@@ -101,16 +104,19 @@ function settingsFindings({ settings, origins, file, notes }: LoadedSettings, sh
   });
   const topic = 'settings';
   const from = file ?? 'no settings file';
-  return [notes.length === 0 ? ok(topic, from) : note(topic, from, notes.join(' · ')), ...values];
+  return [ok(topic, from), ...notes.map((message) => noteOf(topic, message)), ...values];
 }
 
 const marks: Readonly<Record<Finding['status'], string>> = { ok: ' ', note: '·', broken: '✗' };
 const topicColumns = 17;
 
-const formatRow = ({ app, status, topic, text, remedy }: Row): string[] => [
-  `${marks[status]} ${topic.padEnd(topicColumns)}${app === undefined ? '' : `${app}: `}${text}`,
-  ...(remedy === undefined ? [] : [`${' '.repeat(topicColumns + 2)}→ ${remedy}`]),
-];
+function formatRow({ app, pid, status, topic, text, remedy }: Row): string[] {
+  const owner = [pid === undefined ? undefined : `pid ${pid}`, app].filter(Boolean).join(' ');
+  return [
+    `${marks[status]} ${topic.padEnd(topicColumns)}${owner === '' ? '' : `${owner}: `}${text}`,
+    ...(remedy === undefined ? [] : [`${' '.repeat(topicColumns + 2)}→ ${remedy}`]),
+  ];
+}
 
 function summaryOf(rows: readonly Row[]): string {
   const count = rows.filter(({ status }) => status === 'broken').length;

@@ -4,6 +4,7 @@
  */
 
 import { without } from '../config/advice.ts';
+import type { LoadedSettings } from '../config/load.ts';
 import { affordableSlots } from '../process/sockets/held-ports.ts';
 import { flagBeforeScript, flagOfEnvironment } from '../process/standby/parking-plan.ts';
 import type { Feature, Limitation } from '../shared/events.ts';
@@ -92,7 +93,7 @@ function standbyLimits({ command, env, loaded }: RunPlan, { isStdinNonBlocking }
   if (script === undefined) return [plainly(limit('standby', 'there is no script to wait for'))];
   const inherited = flagOfEnvironment(env);
   if (inherited !== undefined) {
-    const remedy = `without it ${faster}: NODE_OPTIONS= devwatch …`;
+    const remedy = `without it ${faster}: ${howToClearOptions(loaded)}`;
     return [unexpectedly(limit('standby', `NODE_OPTIONS has ${inherited}`, remedy))];
   }
   const flag = flagBeforeScript(nodeArgs);
@@ -103,6 +104,10 @@ function standbyLimits({ command, env, loaded }: RunPlan, { isStdinNonBlocking }
   if (settings.stdin !== 'inherit' || !isStdinNonBlocking) return [];
   return [limit('standby', 'stdin is a pipe that does not block', `with --stdin ignore, or </dev/null, ${faster}`)];
 }
+
+/** Returns how to start without NODE_OPTIONS, which the settings or the shell set. */
+export const howToClearOptions = ({ settings }: Pick<LoadedSettings, 'settings'>): string =>
+  settings.env.NODE_OPTIONS === undefined ? 'NODE_OPTIONS= devwatch …' : 'take NODE_OPTIONS out of "env"';
 
 const isLoaderFlag = (flag: string): boolean => flag.endsWith('loader');
 
@@ -168,7 +173,7 @@ function treeLimits({ tree, hasSystemd, hasPrlimit }: MachineFacts): KnownLimita
 function guardianLimits({ hasProc, stateProblem }: MachineFacts): KnownLimitation[] {
   if (!hasProc) return [limit('guardian', 'this system has none, and so the program survives if devwatch is killed')];
   if (stateProblem === undefined) return [];
-  const reason = `${stateProblem}, and so the next devwatch cannot end what this one leaves if its guardian is killed as well`;
+  const reason = `${stateProblem}, and so no program can run in the background, or be ended after devwatch and its guardian are killed`;
   return [limit('records', reason, 'set XDG_STATE_HOME to a folder that only you can write to')];
 }
 

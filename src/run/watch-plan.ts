@@ -165,7 +165,11 @@ function remarkOnExtensions(filter: Filter, files: Iterable<string>): string | u
   // A project in any language may have files in JSON; the script and files of variables need no watched extension.
   const counted = watched.filter((extension) => extension !== 'json');
   for (const file of files) if (counted.includes(path.extname(file).slice(1))) return undefined;
-  const present = extensionsBelow(filter).filter(([extension]) => !watched.includes(extension));
+  const all = extensionsBelow(filter).filter(([extension]) => !watched.includes(extension));
+  const present = [
+    ...all.filter(([extension]) => extension !== 'json'),
+    ...all.filter(([extension]) => extension === 'json'),
+  ];
   const sources = present.filter(([extension]) => isSourceExtension(extension));
   const [first, ...others] = sources.length > 0 ? sources : present;
   if (first === undefined) return undefined;

@@ -63,9 +63,9 @@ export const pseudoMounts = (mounts: readonly Mount[] = readMounts()): readonly 
   mounts.filter(({ point, type }) => pseudo.test(type) || point === deviceFolder).map(({ point }) => point);
 
 /** Returns the mounted file system that holds a place (absolute); undefined where that is unknown. */
-export function mountOf(place: string): Mount | undefined {
+export function mountOf(place: string, mounts: readonly Mount[] = readMounts()): Mount | undefined {
   const real = placeOf(place);
-  const holding = readMounts().filter(({ point }) => isAtOrBelow(real, point));
+  const holding = mounts.filter(({ point }) => isAtOrBelow(real, point));
   // The innermost one; if several have the same point, the last one.
   return holding.reduce<Mount | undefined>(
     (home, mount) => (mount.point.length >= (home?.point.length ?? 0) ? mount : home),

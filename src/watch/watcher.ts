@@ -8,7 +8,7 @@ import type { Change } from '../shared/events.ts';
 import { entriesOf, inSlices } from './disk.ts';
 import type { Filter } from './filter.ts';
 import { ReturningRoots } from './returning-roots.ts';
-import { findSharedMount } from './shared-mounts.ts';
+import { findSharedMount, type Mount } from './shared-mounts.ts';
 
 export type Backend = 'inotify' | 'chokidar' | 'polling';
 
@@ -69,11 +69,15 @@ export interface BackendChoice {
  * Chooses inotify on Linux, chokidar elsewhere, and polling where the file system has no events;
  * a backend that the settings name goes first.
  */
-export function chooseBackend(filter: Filter, { watcher, poll, hasInotify }: BackendPreference): BackendChoice {
+export function chooseBackend(
+  filter: Filter,
+  { watcher, poll, hasInotify }: BackendPreference,
+  mounts?: readonly Mount[],
+): BackendChoice {
   if (poll) return { backend: 'polling' };
   if (watcher !== 'auto') return { backend: watcher };
   if (!hasInotify) return { backend: 'chokidar' };
-  const mount = findSharedMount(filter.roots, (folder) => filter.mayContain(folder));
+  const mount = findSharedMount(filter.roots, (folder) => filter.mayContain(folder), mounts);
   if (mount === undefined) return { backend: 'inotify' };
   return {
     backend: 'polling',

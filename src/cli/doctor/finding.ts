@@ -20,3 +20,17 @@ export const note = (topic: string, text: string, remedy?: string): Finding => (
 export const broken = (topic: string, text: string, remedy: string): Finding => ({
   ...{ topic, status: 'broken', text, remedy },
 });
+
+/** Returns a note on a message of devwatch, which has its advice behind a dot. */
+export const noteOf = (topic: string, message: string): Finding => note(topic, ...splitMessage(message));
+
+/** Returns a finding on an error of the user's, with its own advice if it has any. */
+export function mistake(topic: string, message: string): Finding {
+  const [text, advice = 'correct it'] = splitMessage(message);
+  return broken(topic, text, advice);
+}
+
+function splitMessage(message: string): [text: string, advice?: string] {
+  const [text = message, ...advice] = message.split(' · ');
+  return advice.length === 0 ? [text] : [text, advice.join(' · ')];
+}

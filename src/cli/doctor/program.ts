@@ -10,7 +10,7 @@ import { isModule } from '../../process/launch/packages.ts';
 import { findPortHolders } from '../../process/sockets/port-holders.ts';
 import { auditsOf, leftIn, packageOf } from '../../process/standby/audits.ts';
 import type { RunPlan } from '../../run/command-plan.ts';
-import { limitationsOf } from '../../run/limitations.ts';
+import { howToClearOptions, limitationsOf } from '../../run/limitations.ts';
 import type { MachineFacts } from '../../run/machine-facts.ts';
 import type { Feature } from '../../shared/events.ts';
 import { formatTime } from '../../shared/format.ts';
@@ -56,13 +56,13 @@ function commandFinding({ command, loaded: { folder } }: RunPlan): Finding {
 }
 
 /** Returns findings on the modules that NODE_OPTIONS loads into each run, as editors and package managers set it. */
-function preloadFindings({ command, env, loaded: { folder } }: RunPlan): readonly Finding[] {
+function preloadFindings({ command, env, loaded }: RunPlan): readonly Finding[] {
   const topic = 'NODE_OPTIONS';
   const { [topic]: options = '' } = env;
   const preloads = command.isNode ? preloadsIn(splitOptions(options).map(({ word }) => word)) : [];
   const isPath = (name: string): boolean => path.isAbsolute(name) || /^\.\.?\//.test(name);
-  const missing = preloads.find(({ name }) => isPath(name) && !fs.existsSync(path.resolve(folder, name)));
-  const advice = 'NODE_OPTIONS= devwatch …, or take it out of "env"';
+  const missing = preloads.find(({ name }) => isPath(name) && !fs.existsSync(path.resolve(loaded.folder, name)));
+  const advice = howToClearOptions(loaded);
   if (missing !== undefined) return [broken(topic, `loads ${missing.name}, which does not exist`, advice)];
   if (preloads.length === 0) return [];
   return [note(topic, `loads ${preloads.map(({ name }) => name).join(', ')} into each run before the script`, advice)];

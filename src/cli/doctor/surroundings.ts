@@ -32,13 +32,16 @@ export function othersIn(folder: string): readonly Other[] {
   return [...others.map((pid) => ({ pid, name: undefined })), ...named];
 }
 
-export function surroundingFindings(folder: string, others: readonly Other[]): readonly Finding[] {
-  return [...otherFindings(others), ...gitFindings(folder)];
-}
+/** Returns findings on a folder. `known`: the devwatches that other findings are about. */
+export const surroundingFindings = (
+  folder: string,
+  others: readonly Other[],
+  known: ReadonlySet<number | undefined>,
+): readonly Finding[] => [...otherFindings(others, known), ...gitFindings(folder)];
 
-function otherFindings(others: readonly Other[]): readonly Finding[] {
+function otherFindings(others: readonly Other[], known: ReadonlySet<number | undefined>): readonly Finding[] {
   const topic = 'other devwatches';
-  if (others.length === 0) return [];
+  if (others.length < 2 && others.every(({ pid }) => known.has(pid))) return [];
   const list = others.map(({ pid, name }) =>
     name === undefined ? `pid ${pid}` : `${name} in the background (pid ${pid})`,
   );

@@ -8,12 +8,12 @@ import { warnOfRoots } from '../../run/broad-roots.ts';
 import type { RunPlan } from '../../run/command-plan.ts';
 import { planWatch, remarksOn } from '../../run/watch-plan.ts';
 import { attempt } from '../../shared/errors.ts';
-import { formatPath } from '../../terminal/format.ts';
+import { formatCount, formatPath } from '../../terminal/format.ts';
 import { entriesOf } from '../../watch/disk.ts';
 import type { Filter } from '../../watch/filter.ts';
-import { mountOf } from '../../watch/shared-mounts.ts';
+import { type Mount, mountOf } from '../../watch/shared-mounts.ts';
 import { chooseBackend, inotifyLimit } from '../../watch/watcher.ts';
-import { broken, type Finding, note, ok } from './finding.ts';
+import { broken, type Finding, note, noteOf, ok } from './finding.ts';
 
 /** Folders that hold fewer folders than this are not worth a line. */
 const manyFolders = 200;
@@ -21,31 +21,25 @@ const maxListed = 10;
 
 const topic = 'watching';
 
-/** Returns findings on the watched files. Reads all folders that are watched. */
-export async function watchFindings(plan: RunPlan): Promise<readonly Finding[]> {
+/** Returns findings on the watched files. Reads all folders that are watched. `mounts`: those of the system by default. */
+export async function watchFindings(plan: RunPlan, mounts?: readonly Mount[]): Promise<readonly Finding[]> {
   const { loaded, command } = plan;
   if (loaded.settings.watch.length === 0) return [note(topic, 'nothing: "watch" is empty')];
   const watch = await planWatch(loaded, command);
   const { filter } = watch;
   const { folders, files } = survey(filter);
-  const { backend, reason } = chooseBackend(filter, watch);
+  const { backend, reason } = chooseBackend(filter, watch, mounts);
   const shown = (place: string): string => (place === loaded.folder ? '.' : formatPath(place, loaded.folder));
-  const roots = filter.roots.map((root) => `${shown(root)} (${mountOf(root)?.type ?? 'unknown file system'})`);
-  const facts = `${roots.join(', ')} · ${backend} · ${folders.length} folders, ${files.length} files`;
+  const roots = filter.roots.map((root) => `${shown(root)} (${mountOf(root, mounts)?.type ?? 'unknown file system'})`);
+  const facts = `${roots.join(', ')} · ${backend} · ${formatCount(folders.length, 'folder')}, ${formatCount(files.length, 'file')}`;
   const remarks = [...warnOfRoots(filter), ...remarksOn(filter, plan, files)];
   return [
     ok(topic, facts),
-    ...(reason === undefined ? [] : [splitRemark(reason)]),
-    ...remarks.map((remark) => splitRemark(remark)),
+    ...(reason === undefined ? [] : [noteOf(topic, reason)]),
+    ...remarks.map((remark) => noteOf(topic, remark)),
     ...(backend === 'inotify' ? limitFindings(folders.length) : []),
     ...largestFinding(folders, filter, shown),
   ];
-}
-
-/** Messages of devwatch have their advice behind a dot. */
-function splitRemark(remark: string): Finding {
-  const [text = remark, ...advice] = remark.split(' · ');
-  return note(topic, text, advice.length === 0 ? undefined : advice.join(' · '));
 }
 
 /** Returns the folders and the files that are watched now. */

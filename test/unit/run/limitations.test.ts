@@ -169,7 +169,7 @@ const rows: Readonly<Record<string, Row>> = {
   'no state folder and no cache folder': {
     machine: { stateProblem: 'the state folder is full', cacheProblem: 'the cache folder is full' },
     told: [
-      'records: the state folder is full, and so the next devwatch cannot end what this one leaves if its guardian is killed as well → set XDG_STATE_HOME to a folder that only you can write to',
+      'records: the state folder is full, and so no program can run in the background, or be ended after devwatch and its guardian are killed → set XDG_STATE_HOME to a folder that only you can write to',
       'cache: the cache folder is full, and so starts are slower → set XDG_CACHE_HOME to a folder that only you can write to',
     ],
   },
