@@ -103,8 +103,11 @@ function compilerMessageIn(message: string, folder: string): CompilerMessage | u
   return { location: number === undefined ? place : { ...place, column: Number(number) }, text };
 }
 
-/** Node puts the place of a syntax error before the stack: its file and line, the line's text, and carets below it. */
-function syntaxLocation(stack: string): readonly SourceLocation[] {
+/**
+ * Returns the place of a syntax error, if it is known. Node puts it before the stack: the file and the line, the line's
+ * text, and carets below it.
+ */
+export function syntaxLocation(stack: string): readonly SourceLocation[] {
   const [head = '', ...rest] = stack.split('\n');
   const [, name = '', line] = /^((?:file:\/\/|\/|[A-Za-z]:[\\/]).*):(\d+)$/.exec(head) ?? [];
   const file = pathOf(name);

@@ -21,11 +21,12 @@ import { TreeWrites, treeCpuTime, treeMemory } from '../tree/usage.ts';
 import type { Child, LaunchOptions } from './child.ts';
 import { faultOfCode } from './exit-codes.ts';
 import type { LauncherOptions } from './launcher.ts';
+import { addError } from './node-crash.ts';
 import { forwardOutput, type OutputStreams } from './output.ts';
-import { describeProgramError } from './program-error.ts';
 import type { EndFacts, ProgramListener, RunningProgram } from './program-interface.ts';
 import { findUnreadStream } from './readers.ts';
 import { relayMessages } from './relay.ts';
+import type { findSyntaxError } from './syntax-check.ts';
 
 export interface ProgramContext extends Pick<LauncherOptions, 'clock' | 'modes' | 'output'> {
   readonly child: Child;
@@ -41,6 +42,8 @@ export interface ProgramContext extends Pick<LauncherOptions, 'clock' | 'modes' 
   readonly onMisfit: (misfit: Misfit) => void;
   /** Finds a stream of devwatch that has no reader; tests replace it. */
   readonly findUnread?: typeof findUnreadStream;
+  /** Finds the place of a syntax error; tests replace it. */
+  readonly locate?: typeof findSyntaxError;
 }
 
 /** A program that handles all errors may take this long to write its log before it exits. */
@@ -285,12 +288,16 @@ export class ContainedProgram implements RunningProgram {
   }
 
   #reportExit(outcome: Outcome): void {
-    const { clock, listener, options } = this.#context;
+    const { clock, listener, options, locate } = this.#context;
     const report = (facts: EndFacts = {}): void => listener.onEvent({ type: 'exit', outcome, ...facts });
     if (this.#termination !== undefined || outcome.code === 0) report();
     // The exit may be reported before the error that the preload has sent.
-    else if (options.command.isNode) clock.soon(() => this.#reportCrash(outcome, this.#recentError));
-    else this.#reportCrash(outcome);
+    else if (options.command.isNode) {
+      clock.soon(() => {
+        const error = this.#recentError;
+        addError(outcome, error, { ...options, locate }, (known) => this.#reportCrash(known, error));
+      });
+    } else this.#reportCrash(outcome);
   }
 
   /** @param error not caught by a Node program */
@@ -304,11 +311,7 @@ export class ContainedProgram implements RunningProgram {
     // devwatch reads captured output to its end.
     const unread = isOtherwiseExplained || options.capturesOutput ? undefined : findUnread();
     const busy = facts.fault === 'shortage' ? { reason: `${options.command.file} is being written` } : {};
-    // An error that ends a program ends it by a code.
-    const isErrorsEnd = error !== undefined && outcome.signal === null;
-    const uncaught = isErrorsEnd ? describeProgramError(error, options.folder) : undefined;
-    const known = { ...outcome, ...busy, ...(uncaught && { uncaught }) };
-    if (unread === undefined) listener.onEvent({ type: 'exit', outcome: known, ...facts });
+    if (unread === undefined) listener.onEvent({ type: 'exit', outcome: { ...outcome, ...busy }, ...facts });
     else {
       const reason = `the reader of ${unread} has ended, and so has the program (${describeOutcome(outcome)})`;
       listener.onEvent({ type: 'exit', outcome: { ...outcome, reason }, fault: 'unread-output' });

@@ -29,6 +29,7 @@ function run(
       [],
       async () => [],
     ),
+    locate,
   }: Partial<ProgramContext> = {},
 ): World {
   const clock = createClock();
@@ -47,6 +48,7 @@ function run(
     onFacts: () => {},
     onMisfit: () => {},
     findUnread,
+    ...(locate && { locate }),
   });
   return { child, program, clock, heldPorts, events, calls, types: () => events.map(({ type }) => type) };
 }
@@ -286,6 +288,23 @@ describe('the fault of a run that has ended', () => {
     const outcome = { code: 7, signal: null, uncaught: thrown[0] };
     expect(ends(7, null)).toMatchObject([{ type: 'exit', outcome }]);
     expect(ends(null, 'SIGKILL')).toEqual([{ type: 'exit', outcome: { code: null, signal: 'SIGKILL' } }]);
+  });
+
+  test('names the place of a syntax error that Node does not tell, once it is found', async () => {
+    const asked: unknown[] = [];
+    const location = { file: '/project/a.js', line: 1, column: 2 };
+    const locate = async (...args: readonly unknown[]) => {
+      asked.push(args);
+      return location;
+    };
+    const world = run({ variables: { DEVWATCH_CHANGED: '/project/a.js\n(1 more)' } }, { locate });
+    const thrown = [{ name: 'SyntaxError', message: 'x', stack: 'SyntaxError: x' }];
+    world.child.report({ type: 'uncaught', fault: 'defect', thrown });
+    world.child.exit(1);
+    world.clock.advance(0);
+    expect([world.events, asked]).toEqual([[], [['node', 'x', ['/project/a.js', '/project/server.cjs']]]]);
+    await Promise.resolve();
+    expect(world.events).toMatchObject([{ type: 'exit', fault: 'defect', outcome: { uncaught: { location } } }]);
   });
 
   test('of a program whose output has no reader', () => {
