@@ -39,6 +39,8 @@ export interface ChangesOptions {
   readonly emit: Emit;
   /** Returns whether the program runs and is not being stopped; by default it does. */
   readonly isRunning?: () => boolean;
+  /** Returns whether it has also come up; by default it has. */
+  readonly isUp?: () => boolean;
   /** Sends a signal to the program. */
   readonly signal?: (signal: SignalReaction) => void;
   /** `changed`: something has, and the program can be stopped. `quiet`: the changes are complete, the next run can start. */
@@ -261,7 +263,11 @@ export class Changes {
 
   /** Whether changes lead to another run. A program that does not run is started whatever `onChange` is. */
   #restarts(): boolean {
-    return this.#needsRestart || this.#settings.onChange === 'restart' || this.#options.isRunning?.() === false;
+    const { onChange } = this.#settings;
+    if (this.#needsRestart || onChange === 'restart') return true;
+    const { isRunning, isUp } = this.#options;
+    // A program that is starting may have read the files already, and die of a signal that it does not handle yet.
+    return onChange === 'nothing' ? isRunning?.() === false : isUp?.() === false;
   }
 
   /** Leaves the running program to take up the changes itself. */

@@ -151,7 +151,10 @@ function refuseWatchFlags({ nodeArgs }: Settings): void {
 }
 
 /** @throws UsageError when a setting works only for scripts that Node runs directly */
-function refuseNodeOnlySettings({ signal, health, ready, liveReload, deps }: Settings, command: Command): void {
+function refuseNodeOnlySettings(
+  { signal, health, ready, liveReload, deps, onChange }: Settings,
+  command: Command,
+): void {
   const { display, obstacle } = command;
   const why = obstacle === undefined ? '' : `: ${obstacle}`;
   const fail = (setting: string, advice = ''): never => {
@@ -162,7 +165,8 @@ function refuseNodeOnlySettings({ signal, health, ready, liveReload, deps }: Set
   if (ready === 'listen' || ready === 'message') {
     fail(`ready "${ready}"`, ' · use http://…, tcp://… or /output/, which work for every command');
   }
-  if (liveReload !== false && ready === undefined) {
+  // Where a change restarts nothing, pages reload at the change itself.
+  if (liveReload !== false && ready === undefined && onChange === 'restart') {
     throw new UsageError(
       `"liveReload" needs "ready" for commands that are not Node scripts, such as "${display}" · for example --ready http://localhost:8000`,
     );

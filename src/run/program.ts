@@ -101,21 +101,19 @@ export class Program implements Configurable {
     this.#timeline = new RestartTimeline(clock);
     this.#servers = new Servers(clock);
     this.#watchdog = this.#createWatchdog();
+    const own = { clock, plan: () => this.#plan, emit: this.#emit, written: () => this.#written() };
     this.changes = new Changes({
-      clock,
+      ...own,
       timeline: this.#timeline,
-      plan: () => this.#plan,
       session: () => this.#watching.session,
-      written: () => this.#written(),
       minWindow: () => (this.#awaited.hasLacked ? buildWindowMs : 0),
-      emit: this.#emit,
       isRunning: () => this.#supervisor.isRunning,
+      isUp: () => this.readiness.isUp,
       signal: ({ signal, to }) => this.signal(signal, to),
       dispatch: (type) => this.#supervisor.dispatch({ type }),
     });
     this.#schedule = new RestartSchedule({ clock, now, onDue: () => this.restart('schedule', false) });
     this.#stopNotice = new StopNotice({ clock, settings: () => this.#plan.loaded.settings, emit: this.#emit });
-    const own = { clock, plan: () => this.#plan, emit: this.#emit, written: () => this.#written() };
     this.#awaited = new AwaitedFiles({ ...own, onAppear: (change) => this.#onAppear(change) });
     this.#watching = new Watching({ ...own, onChange: (change) => this.#onChange(change) });
     this.#supervisor = new Supervisor({

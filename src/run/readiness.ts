@@ -75,6 +75,11 @@ export class Readiness {
     return this.#status;
   }
 
+  /** Whether the latest run is `up` or `running`. */
+  get isUp(): boolean {
+    return this.#status.state === 'up' || this.#status.state === 'running';
+  }
+
   /** Whether a run has been `up` or `running`, or has ended with exit code 0. */
   get hasBeenUp(): boolean {
     return this.#hasBeenUp;

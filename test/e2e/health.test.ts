@@ -2,7 +2,7 @@
 
 import fs from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { start } from '../support/app.ts';
+import { type App, start } from '../support/app.ts';
 import { until } from '../support/facts.ts';
 import { dialHome } from '../support/home.ts';
 import { freePort } from '../support/ports.ts';
@@ -262,24 +262,47 @@ describe('hooks', () => {
   });
 });
 
-test('--live-reload notifies pages of a run that is up, and of style sheets, which cause no restart', async () => {
-  const files = { 'server.js': `${dialHome()}require('http').createServer().listen(0);`, 'public/style.css': 'a {}' };
-  await using app = await start({ files, args: ['--live-reload=0', 'server.js'] });
+/** Listens to what pages are told. Each call of `hears` waits for one more event. */
+async function listenAsPage(app: App) {
   const { url } = await app.event('liveReload');
   await app.event('watching');
   const response = await fetch(url.replace('client.js', 'events'));
   const reader = (response.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream()).getReader();
   let heard = '';
-  const hears = async (event: string): Promise<void> => {
-    while (!heard.includes(`event: ${event}`)) heard += (await reader.read()).value ?? '';
-    heard = '';
+  return {
+    async hears(event: string): Promise<void> {
+      while (!heard.includes(`event: ${event}`)) heard += (await reader.read()).value ?? '';
+      heard = '';
+    },
+    [Symbol.asyncDispose]: () => reader.cancel(),
   };
+}
+
+test('--live-reload notifies pages of a run that is up, and of style sheets, which cause no restart', async () => {
+  const files = { 'server.js': `${dialHome()}require('http').createServer().listen(0);`, 'public/style.css': 'a {}' };
+  await using app = await start({ files, args: ['--live-reload=0', 'server.js'] });
+  await using page = await listenAsPage(app);
   fs.writeFileSync(app.at('public/style.css'), 'a { color: red }');
-  await hears('styles');
+  await page.hears('styles');
   expect(await app.event('pages')).toMatchObject({ styles: true });
   app.write('server.js', `${files['server.js']}\n`);
-  await hears('reload');
+  await page.hears('reload');
   // The save of a page has started no run.
   expect(await app.event('start', ({ run }) => run > 1)).toMatchObject({ changes: [{ path: app.at('server.js') }] });
-  await reader.cancel();
+});
+
+test('--on-change signals a program that reloads itself, and its pages reload', async () => {
+  const files = {
+    'server.js': `${dialHome()}process.on('SIGHUP', () => { ${dialHome({ isReloaded: true })} });require('http').createServer().listen(0);`,
+    'a.conf': '',
+  };
+  const args = ['--on-change', 'signal:SIGHUP', '--ext', 'conf', '--live-reload=0', 'server.js'];
+  await using app = await start({ files, args });
+  const { pid } = await app.caller();
+  await using page = await listenAsPage(app);
+  await app.event('ready');
+  app.write('a.conf', 'port 1');
+  expect(await app.caller()).toMatchObject({ pid, says: { isReloaded: true } });
+  await page.hears('reload');
+  expect(await app.event('signal')).toMatchObject({ signal: 'SIGHUP', changes: [{ path: app.at('a.conf') }] });
 });

@@ -24,6 +24,7 @@ interface Options extends Partial<Settings> {
   /** Counts the bytes that the program writes. */
   readonly written?: () => number | undefined;
   readonly isRunning?: () => boolean;
+  readonly isUp?: () => boolean;
 }
 
 function open({
@@ -32,6 +33,7 @@ function open({
   settingsFiles = [],
   written = () => undefined,
   isRunning = () => true,
+  isUp = () => true,
   ...settings
 }: Options = {}) {
   const clock = createClock();
@@ -61,6 +63,7 @@ function open({
       seen.push(event.type);
     },
     isRunning,
+    isUp,
     signal: ({ signal, to }) => void seen.push(`→ ${signal} ${to}`),
     dispatch: (type) => void seen.push(`→ ${type}`),
   });
@@ -345,6 +348,13 @@ describe('a change that the program takes up itself', () => {
     changes.runStarts();
     changes.push(changed('/project/a.js'));
     expect(seen.at(-1)).toBe('→ changed');
+  });
+
+  test('restarts a program that is still starting, instead of a signal', () => {
+    const { clock, changes, seen } = open({ onChange: 'signal:SIGHUP', isUp: () => false });
+    changes.push(changed('/project/a.js'));
+    clock.advance(1000);
+    expect(seen).toEqual(['→ changed', 'change', '→ quiet']);
   });
 
   test('during a pause waits for its end, with what is being saved then', () => {

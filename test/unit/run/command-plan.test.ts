@@ -38,3 +38,13 @@ test('a missing Node is waited for when PATH has none', async () => {
   const loaded = { ...request.loaded, settings: { ...request.loaded.settings, env: { PATH: '/nowhere' } } };
   expect(refresh({ ...removed, loaded }, request, false).command.file).toBe('/removed/node');
 });
+
+test('a command needs no `ready` for live reload where a change restarts nothing', () => {
+  const request = (onChange: 'restart' | 'nothing') => ({
+    loaded: loadGiven({ exec: 'sleep 1', liveReload: true, onChange }, '/'),
+    program: [],
+    nodeArgs: [],
+  });
+  expect(() => planRun(request('restart'))).toThrow('"liveReload" needs "ready"');
+  expect(planRun(request('nothing')).loaded.settings.liveReload).toBe(true);
+});

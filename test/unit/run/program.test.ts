@@ -242,6 +242,7 @@ describe('changed settings', () => {
 test('a program that reloads itself gets a signal at a change, has no standby, and is started by one when it is down', () => {
   const { clock, program, start, end, latest, runs } = open({ onChange: 'signal:SIGHUP', restart: 'never' });
   start();
+  clock.advance(3000);
   program.changes.push({ kind: 'change', path: '/a.js' });
   clock.advance(1000);
   expect([latest().signals, latest().stages, latest().options.standby]).toEqual([['SIGHUP root'], [], false]);
