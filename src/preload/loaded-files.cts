@@ -1,6 +1,6 @@
 /** Lists what a program has loaded, in the order in which it was evaluated. */
 
-import type { LoadFacts, PackageEntry } from './protocol.ts' with { 'resolution-mode': 'import' };
+import type { LoadFacts, OwnFile, PackageEntry } from './protocol.ts' with { 'resolution-mode': 'import' };
 
 const path = require('node:path') as typeof import('node:path');
 
@@ -20,13 +20,14 @@ const isInstalled = (file: string): boolean => file.includes(`${path.sep}node_mo
 /** Returns the files of packages that the program has asked for, and its own files. */
 function loadedFiles(isCommonJs: boolean): Pick<LoadFacts, 'entries' | 'own'> {
   const entries: PackageEntry[] = [];
-  const own: string[] = [];
+  const own: OwnFile[] = [];
   const { noDeprecation } = process;
   // `parent` is deprecated.
   process.noDeprecation = true;
   for (const [file, { parent, loaded }] of Object.entries(cache)) {
     const asking = parent?.filename ?? parent?.id;
-    if (!isInstalled(file)) own.push(file);
+    // Of ES modules the order is not known here.
+    if (!isInstalled(file)) own.push({ file, parent: asking, entriesBefore: isCommonJs ? entries.length : 0 });
     else if (asking === undefined) {
       // Others are preloaded by a flag. Node evaluates JSON for ES modules itself.
       if (!isCommonJs && loaded && path.extname(file) !== '.json') entries.push({ file, kind: 'import' });

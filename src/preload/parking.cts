@@ -127,7 +127,7 @@ class Parking {
       }
       send({ type: 'loaded', index, report: packages.load(entry) });
     }
-    if (orders.isAudit) send({ type: 'audited', tainted: packages.blamedEntries });
+    if (orders.isAudit) send({ type: 'audited', tainted: packages.blamedEntries, needs: packages.neededEntries });
     packages.arm();
     this.#packages = packages;
     return release;

@@ -45,10 +45,23 @@ export interface EntryReport {
   readonly touches: readonly string[];
   /** It adds to its own package, of which the program has asked for another file before: `moment/locale/de`. */
   readonly isExtension?: boolean;
+  /** Folders of packages, loaded before it, whose functions it calls while it is loaded. Only from an audit. */
+  readonly calls?: readonly string[];
+  /** Names of its exports that cannot be read without running code; `*` stands for all. */
+  readonly accessors?: readonly string[];
   /** Names of the variables that it reads. */
   readonly variables: readonly string[];
   /** It cannot be loaded a second time in the same process. */
   readonly isIncurable: boolean;
+}
+
+/** A file of the program itself that was loaded as a CommonJS module. */
+export interface OwnFile {
+  readonly file: string;
+  /** The file that asked for it first. */
+  readonly parent?: string | undefined;
+  /** The number of entries that were loaded before. */
+  readonly entriesBefore: number;
 }
 
 /** The files that a run has loaded when it has settled. */
@@ -56,8 +69,8 @@ export interface LoadFacts {
   readonly isCommonJs: boolean;
   readonly entries: readonly PackageEntry[];
   readonly variables: Readonly<Record<string, string | null>>;
-  /** Files of the program itself. */
-  readonly own: readonly string[];
+  /** Files of the program itself, in order. */
+  readonly own: readonly OwnFile[];
   /**
    * From a standby with packages: how many files the program has taken over, which of them it has asked for itself, and why
    * it has loaded others itself.
@@ -259,8 +272,11 @@ export type PreloadMessage = Readonly<
   /** The parked process is about to load the entry of this index, and waits for an answer. */
   | { type: 'loading'; index: number }
   | { type: 'loaded'; index: number; report: EntryReport }
-  /** An audit has ended. `tainted`: entries that need a file which cannot be handed over. */
-  | { type: 'audited'; tainted: readonly string[] }
+  /**
+   * An audit has ended. `tainted`: entries that need a file which cannot be handed over; `needs`: for each entry those whose
+   * files it needs.
+   */
+  | { type: 'audited'; tainted: readonly string[]; needs?: Readonly<Record<string, readonly string[]>> }
   /**
    * The program asks for a package that is not valid for it, and cannot be loaded again. The process waits for its end.
    * `file`: that the package was loaded for; `learned`: properties that the program has changed before.

@@ -132,7 +132,7 @@ test('sums up which packages are loaded ahead of time, and why others are not', 
   const reports = entries.map(({ file }) => {
     return { ...found, file, blames: file.includes('config') ? [{ file, why: 'prints' }] : [] };
   });
-  storeAudit(project.at('server.js'), env, auditFrom('x', entries, new Map(reports.entries()), []));
+  storeAudit(project.at('server.js'), env, auditFrom('x', entries, new Map(reports.entries()), { tainted: [] }));
   const { of } = await examine(project.path, ['server.js'], env);
   expect(of('packages').map(({ text }) => text)).toEqual(['1 loaded ahead of time, 1 by the program · config: prints']);
 });

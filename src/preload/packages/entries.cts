@@ -8,7 +8,6 @@ import type {
   LoadedModule,
   ModuleClass,
   packageFolderOf as PackageFolderOf,
-  shortName as ShortName,
   withoutDeprecation as WithoutDeprecation,
 } from './internals.cts';
 import type { MainModule } from './main-module.cts';
@@ -18,10 +17,9 @@ import type { RecordedVariables } from './variables.cts';
 
 const { types } = require('node:util') as typeof import('node:util');
 const { Exports } = require('./exports.cjs') as { Exports: typeof ExportsClass };
-const { nodeModule, packageFolderOf, shortName, withoutDeprecation } = require('./internals.cjs') as {
+const { nodeModule, packageFolderOf, withoutDeprecation } = require('./internals.cjs') as {
   nodeModule: ModuleClass;
   packageFolderOf: typeof PackageFolderOf;
-  shortName: typeof ShortName;
   withoutDeprecation: typeof WithoutDeprecation;
 };
 
@@ -85,7 +83,7 @@ class Entries {
     this.#addFiles(record, before);
     if (looksAround) record.changes = this.#changesBy(record, isAudit || touches.length > 0);
     judge(record, recorder);
-    if (called !== undefined) blameCalls(record, called, recorder.entries);
+    if (called !== undefined) record.calls = [...called].filter((folder) => folder !== packageFolderOf(entry.file));
     return record;
   }
 
@@ -171,21 +169,6 @@ function judge(record: EntryRecord, recorder: Recorder): void {
     for (const one of added) recorder.recordOf(one, record).isIncurable = true;
   }
   record.effects = changes.filter((change) => !fixed.includes(change) && !staying.includes(change));
-}
-
-/**
- * Speaks against an entry that calls packages which the program has got before: it may have configured them in a way that only
- * their functions know.
- */
-function blameCalls({ file, blames }: EntryRecord, called: ReadonlySet<string>, entries: readonly EntryRecord[]): void {
-  const own = packageFolderOf(file);
-  // `entries` begins with the earlier ones, and ends with this one.
-  const folders = new Set(entries.flatMap((one) => packageFolderOf(one.file) ?? []));
-  const used = [...folders].filter((folder) => folder !== own && called.has(folder));
-  if (used.length === 0) return;
-  const names = used.slice(0, 3).map((folder) => shortName(folder).replaceAll('\\', '/'));
-  const list = `${names.join(', ')}${used.length > names.length ? ', …' : ''}`;
-  blames.push({ file, why: `uses ${list} while it loads, which the program may have configured before` });
 }
 
 const changesLoader = ({ name, key, kind }: Change): boolean => {

@@ -27,6 +27,7 @@ import type { observeResources as ObserveResources, Resources } from './resource
 import type { RecordedVariables as RecordedVariablesClass } from './variables.cts';
 
 const fs = require('node:fs') as typeof import('node:fs');
+const { types } = require('node:util') as typeof import('node:util');
 const { observeCalls } = require('./calls.cjs') as { observeCalls: typeof ObserveCalls };
 const { Checks } = require('./checks.cjs') as { Checks: typeof ChecksClass };
 const { noticeDeeds } = require('./deeds.cjs') as { noticeDeeds: typeof NoticeDeeds };
@@ -116,6 +117,10 @@ class PackagePreloading {
       touches: [...new Set(changes.flatMap((change) => change.file ?? []))],
       isExtension: isExtension(record, records),
       variables: [...variables].slice(0, maxNames),
+      ...(this.#orders.isAudit && {
+        calls: record.calls,
+        accessors: accessorsOf(records.get(record.file)?.module?.exports),
+      }),
       isIncurable: files.some((one) => one?.isIncurable === true),
     };
   }
@@ -133,6 +138,26 @@ class PackagePreloading {
       const record = this.#recorder.records.get(file);
       return record !== undefined && isTainted(record, new Set()) ? [file] : [];
     });
+  }
+
+  /** For each entry that was loaded, the other ones whose files it needs. */
+  get neededEntries(): Readonly<Record<string, readonly string[]>> {
+    this.#link();
+    const { entries, records } = this.#recorder;
+    const needs = entries.map(({ file }): [string, readonly string[]] => {
+      const seen = new Set<FileRecord>();
+      const add = (record: FileRecord): void => {
+        if (seen.has(record)) return;
+        seen.add(record);
+        for (const one of record.needs) add(one);
+      };
+      const record = records.get(file);
+      if (record !== undefined) add(record);
+      const others = new Set([...seen].map(({ entry }) => entry.file));
+      others.delete(file);
+      return [file, [...others]];
+    });
+    return Object.fromEntries(needs);
   }
 
   /** Takes back all that packages have changed, and hides them. */
@@ -256,6 +281,22 @@ function isExtension({ file, added }: EntryRecord, records: ReadonlyMap<string, 
     )
   );
 }
+
+/** Returns the names of properties that run code when they are read: accessors, but those that only return a value. */
+function accessorsOf(exports: unknown): readonly string[] {
+  if ((typeof exports !== 'object' && typeof exports !== 'function') || exports === null) return [];
+  if (types.isProxy(exports)) return ['*'];
+  if (types.isModuleNamespaceObject(exports)) return [];
+  const names = Object.entries(Object.getOwnPropertyDescriptors(exports)).flatMap(([name, { get }]) =>
+    get === undefined || returnsValue.test(Function.prototype.toString.call(get)) ? [] : [name],
+  );
+  return names.length > maxAccessors ? ['*'] : names;
+}
+
+/** As compilers write the accessor of an export. */
+const returnsValue =
+  /^(?:function\s*[\w$]*\s*\(\)\s*\{\s*return [\w$]+(?:\.[\w$]+)?;?\s*\}|\(\) => [\w$]+(?:\.[\w$]+)?)$/;
+const maxAccessors = 100;
 
 /** Larger entries are parts of a package rather than additions to it. */
 const maxExtensionFiles = 10;

@@ -55,6 +55,8 @@ interface EntryRecord {
   effects: Change[];
   /** Names of changes that cannot be taken back, and do no harm. */
   stays: readonly string[];
+  /** Folders of packages whose functions it has called. */
+  calls: readonly string[];
   failed: string | undefined;
   /** Epoch ms. */
   readonly startedAt: number;
@@ -91,6 +93,7 @@ class Recorder {
       changes: [],
       effects: [],
       stays: [],
+      calls: [],
       failed: undefined,
       startedAt: Date.now(),
       ms: 0,

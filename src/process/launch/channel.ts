@@ -40,7 +40,7 @@ const checks: Readonly<Record<PreloadMessage['type'], (fields: Readonly<Record<s
   facts: ({ facts }) => isFacts(facts),
   loading: ({ index }) => isNumber(index),
   loaded: ({ index, report }) => isNumber(index) && isReport(report),
-  audited: ({ tainted }) => isTexts(tainted),
+  audited: ({ tainted, needs = {} }) => isTexts(tainted) && Object.values(fieldsOf(needs)).every(isTexts),
   misfit: ({ file, why, learned }) => isText(file) && isText(why) && isTexts(learned),
   parked: ({ files }) => isTexts(files),
   listens: ({ id, key, port, path, host, protocol, role }) =>
@@ -76,17 +76,21 @@ function isFacts(value: unknown): boolean {
     Array.isArray(entries) &&
     entries.map(fieldsOf).every(({ file, kind }) => isText(file) && (kind === 'require' || kind === 'import')) &&
     Object.values(fieldsOf(variables)).every((one) => one === null || isText(one)) &&
-    isTexts(own) &&
+    Array.isArray(own) &&
+    own.map(fieldsOf).every(isOwnFile) &&
     (learned === undefined || isTexts(learned))
   );
 }
 
+const isOwnFile = ({ file, parent, entriesBefore }: Readonly<Record<string, unknown>>): boolean =>
+  isText(file) && (parent === undefined || isText(parent)) && isNumber(entriesBefore);
+
 function isReport(value: unknown): boolean {
-  const { file, ms, files, blames, effects, touches, variables } = fieldsOf(value);
+  const { file, ms, files, blames, effects, touches, variables, calls = [], accessors = [] } = fieldsOf(value);
   return (
     isText(file) &&
     isNumber(ms) &&
-    [files, effects, touches, variables].every(isTexts) &&
+    [files, effects, touches, variables, calls, accessors].every(isTexts) &&
     Array.isArray(blames) &&
     blames.map(fieldsOf).every((blame) => isText(blame.file) && isText(blame.why))
   );

@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
-import type { EntryReport, LoadFacts, PackageEntry } from '../../preload/protocol.ts';
+import type { EntryReport, LoadFacts, PackageEntry, PreloadMessage } from '../../preload/protocol.ts';
 import { attempt } from '../../shared/errors.ts';
 import { readTrusted } from '../../shared/file-ownership.ts';
 import { exactStampOf } from '../../shared/file-stamp.ts';
@@ -25,6 +25,14 @@ export interface AuditedEntry extends PackageEntry {
   readonly isIncurable: boolean;
   readonly effects: readonly string[];
   readonly variables: readonly string[];
+  /** The files that were loaded for it. */
+  readonly files: readonly string[];
+  /** Folders of packages, loaded before, whose functions it calls while it is loaded. */
+  readonly calls: readonly string[];
+  /** Other entries whose files it needs. */
+  readonly needs: readonly string[];
+  /** Names of exports that run code when they are read; `*` for all. */
+  readonly accessors: readonly string[];
 }
 
 export interface Audit {
@@ -37,6 +45,8 @@ export interface Audit {
   readonly stamps: Readonly<Record<string, string>>;
   /** Properties that the program itself changes before it asks for packages. */
   readonly learned?: readonly string[];
+  /** Entries that the last run had to load itself because of the order of its code, and why. */
+  readonly left?: Readonly<Record<string, string>>;
 }
 
 /** An audit in the cache folder. `script` is absolute. */
@@ -46,8 +56,11 @@ export interface StoredAudit {
   readonly audit: Audit;
 }
 
+/** Entries that need a blamed file, and for each entry the others whose files it needs. */
+export type AuditEnd = Pick<Extract<PreloadMessage, { type: 'audited' }>, 'tainted' | 'needs'>;
+
 /** Increased when what is stored gets another meaning. */
-const format = 5;
+const format = 6;
 const maxBytes = 4 * 1024 * 1024;
 /** Audits of other programs that are kept. */
 const maxAudits = 30;
@@ -64,14 +77,14 @@ const hash = (value: unknown): string => createHash('sha256').update(JSON.string
 /**
  * Makes an audit of the reports of a process that has loaded the entries.
  *
- * @param tainted entries that need a blamed file
+ * @param end what the process has found when it had loaded all
  * @param variables those of that process
  */
 export function auditFrom(
   signature: string,
   entries: readonly PackageEntry[],
   reports: ReadonlyMap<number, EntryReport>,
-  tainted: readonly string[],
+  { tainted, needs = {} }: AuditEnd,
   variables: Variables = {},
 ): Audit {
   const blames = [...reports.values()].flatMap((report) => report.blames);
@@ -97,6 +110,10 @@ export function auditFrom(
       isIncurable: report?.isIncurable ?? false,
       effects: report?.effects ?? [],
       variables: report?.variables ?? [],
+      files: report?.files ?? [],
+      calls: report?.calls ?? [],
+      needs: needs[file] ?? [],
+      accessors: report?.accessors ?? ['*'],
     };
   });
   return { signature, entries: audited, stamps, conditions: conditionsOf(audited, variables) };
@@ -107,8 +124,8 @@ export const packageOf = (file: string): string =>
   /^.*[\\/]node_modules[\\/]((?:@[^\\/]+[\\/])?[^\\/]+)/.exec(file)?.[1]?.replaceAll('\\', '/') ?? file;
 
 /** Returns the packages that the program loads itself, and why. */
-export const leftIn = ({ entries }: Audit): readonly LeftPackage[] =>
-  entries.flatMap(({ file, why }) => (why === undefined ? [] : [{ package: packageOf(file), why }]));
+export const leftIn = ({ entries, left = {} }: Audit): readonly LeftPackage[] =>
+  entries.flatMap(({ file, why = left[file] }) => (why === undefined ? [] : [{ package: packageOf(file), why }]));
 
 type Variables = Readonly<Record<string, string | null | undefined>>;
 
@@ -181,16 +198,19 @@ function fileFor(script: string, env: NodeJS.ProcessEnv): string | undefined {
 function parse(text: string): StoredAudit | undefined {
   type Stored = Partial<Audit> & Partial<StoredAudit> & { readonly format?: number };
   const value = JSON.parse(text) as Stored | null;
-  const { script, nodeVersion, signature, entries, stamps, conditions, learned = [] } = value ?? {};
+  const { script, nodeVersion, signature, entries, stamps, conditions, learned = [], left = {} } = value ?? {};
   if (value?.format !== format || typeof signature !== 'string' || !Array.isArray(entries)) return undefined;
   if (typeof stamps !== 'object' || stamps === null || !entries.every(isEntry)) return undefined;
   if (!Array.isArray(learned) || !learned.every((name) => typeof name === 'string')) return undefined;
   if (typeof script !== 'string' || typeof nodeVersion !== 'string' || typeof conditions !== 'string') return undefined;
-  return { script, nodeVersion, audit: { signature, entries, stamps, conditions, learned } };
+  if (typeof left !== 'object' || left === null || !Object.values(left).every((why) => typeof why === 'string'))
+    return undefined;
+  return { script, nodeVersion, audit: { signature, entries, stamps, conditions, learned, left } };
 }
 
 function isEntry(value: unknown): value is AuditedEntry {
-  const { file, kind, parent, why, ms, effects, variables, touches } = (value ?? {}) as Partial<AuditedEntry>;
+  const { file, kind, parent, why, ms, effects, variables, touches, files, calls, needs, accessors } = (value ??
+    {}) as Partial<AuditedEntry>;
   const isText = (one: unknown): boolean => typeof one === 'string';
   return (
     isText(file) &&
@@ -198,6 +218,8 @@ function isEntry(value: unknown): value is AuditedEntry {
     (parent === undefined || isText(parent)) &&
     (why === undefined || isText(why)) &&
     typeof ms === 'number' &&
-    [effects, variables, touches].every((list) => Array.isArray(list) && list.every(isText))
+    [effects, variables, touches, files, calls, needs, accessors].every(
+      (list) => Array.isArray(list) && list.every(isText),
+    )
   );
 }

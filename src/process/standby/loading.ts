@@ -3,14 +3,13 @@
 import type { EntryReport, PackageOrders, PreloadMessage } from '../../preload/protocol.ts';
 import type { CancelTimer, Clock } from '../../shared/clock.ts';
 import type { Child } from '../launch/child.ts';
-import type { ImportLines } from './import-lines.ts';
 import { PackageFiles } from './package-files.ts';
 
 export interface LoadingOptions {
   readonly child: Child;
   readonly orders: PackageOrders;
-  /** The import lines of the run that has asked for these packages; undefined for an audit. */
-  readonly imports?: ImportLines | undefined;
+  /** Whether the program loads files as in the run that has asked for these packages; undefined for an audit. */
+  readonly hasSameImports?: (() => boolean) | undefined;
   readonly clock: Clock;
   /** How long each entry took in the audit, in ms. */
   readonly expectedMs: readonly number[];
@@ -74,7 +73,7 @@ export class Loading {
 
   /** Whether the program loads files as in the run that has asked for these packages: only then they are handed over. */
   get hasSameImports(): boolean {
-    return this.#options.imports?.areUnchanged() === true;
+    return this.#options.hasSameImports?.() === true;
   }
 
   /** Whether these orders would be given again. */

@@ -20,6 +20,7 @@ import {
   signatureOf,
   storeAudit,
 } from './audits.ts';
+import { type Configured, findConfigured } from './configured.ts';
 import { ImportLines } from './import-lines.ts';
 import { Loading } from './loading.ts';
 
@@ -72,6 +73,15 @@ export class StandbyPackages {
   /** Entries that have failed in this session, and those that cannot be handed over after all. */
   readonly #excluded = new Map<string, string>();
   #failures = 0;
+  /** The latest result of `#configuredFor`, with what it depends on. */
+  #configured:
+    | {
+        readonly facts: LoadFacts;
+        readonly entries: readonly AuditedEntry[];
+        readonly key: string;
+        readonly result: Configured;
+      }
+    | undefined;
   #lastCpu: { readonly at: number; readonly used: number } | undefined;
 
   constructor(context: PackagesContext) {
@@ -87,7 +97,7 @@ export class StandbyPackages {
     this.#facts = facts;
     this.#learn(facts.learned ?? []);
     this.#importLines = new ImportLines(
-      [...facts.own, options.command.script],
+      [...facts.own.map(({ file }) => file), options.command.script],
       run.startedAtEpochMs,
       this.#importLines,
     );
@@ -100,8 +110,10 @@ export class StandbyPackages {
     }
     const audit = this.#audit;
     const isValid = audit !== undefined && isCurrent(audit) && hasSameConditions(audit, variablesOf(options, facts));
-    if (isValid) this.#context.onReady();
-    else this.#startAudit(run, facts, signature);
+    if (isValid) {
+      this.#storeLeft(options, false);
+      this.#context.onReady();
+    } else this.#startAudit(run, facts, signature);
   }
 
   /** Returns the packages to load; undefined as long as they are not known. */
@@ -110,10 +122,9 @@ export class StandbyPackages {
     const { script } = options.command;
     if (facts === undefined || script === undefined || this.#audit === undefined) return undefined;
     if (this.#failures >= maxFailures || !hasSameConditions(this.#audit, variablesOf(options, facts))) return undefined;
-    const isKept = (entry: AuditedEntry): boolean =>
-      entry.why === undefined && !this.#excluded.has(entry.file) && isSelected(entry, options.prewarm);
+    const { left } = this.#configuredFor(options);
     const { isCommonJs, variables } = facts;
-    const entries = ordersOf(this.#audit.entries, isKept);
+    const entries = ordersOf(this.#audit.entries, (one) => this.#isKept(one, options) && !left.has(one.file));
     return { script, isCommonJs, entries, variables, learned: this.#learned, isAudit: false };
   }
 
@@ -124,7 +135,8 @@ export class StandbyPackages {
     const imports = this.#importLines;
     if (run === undefined || orders === undefined || orders.entries.length === 0) return undefined;
     // The next facts tell the packages of the program as it is now.
-    if (imports?.areUnchanged() !== true) return undefined;
+    const { ordered } = this.#configuredFor(options);
+    if (imports?.areUnchanged(ordered) !== true) return undefined;
     if (options.prewarm === 'auto' && !this.#context.hasMemoryFor(run.pid)) {
       this.#context.onShortage();
       return undefined;
@@ -132,7 +144,8 @@ export class StandbyPackages {
     const { clock } = this.#context;
     const expected = new Map(this.#audit?.entries.map(({ file, ms }) => [file, ms]));
     return new Loading({
-      ...{ child, orders, clock, imports },
+      ...{ child, orders, clock },
+      hasSameImports: () => imports.areUnchanged(ordered),
       expectedMs: orders.entries.map(({ file }) => expected.get(file) ?? 0),
       isBusy: () => this.#isBusy(run.pid),
       onFailure: (file, why) => {
@@ -145,9 +158,36 @@ export class StandbyPackages {
   /** The packages that the program loads itself, and why. */
   get excluded(): { readonly package: string; readonly why: string }[] {
     return (this.#audit?.entries ?? []).flatMap((entry) => {
-      const why = entry.why ?? this.#excluded.get(entry.file);
+      const why = entry.why ?? this.#excluded.get(entry.file) ?? this.#configured?.result.left.get(entry.file);
       return why === undefined ? [] : [{ package: packageOf(entry.file), why }];
     });
+  }
+
+  #isKept({ file, why }: AuditedEntry, { prewarm }: ChildOptions): boolean {
+    return why === undefined && !this.#excluded.has(file) && isSelected(file, prewarm);
+  }
+
+  /** Which entries the order of the last run leaves to the program. */
+  #configuredFor(options: ChildOptions): Configured {
+    const [facts, audit, imports] = [this.#facts, this.#audit, this.#importLines];
+    if (facts === undefined || audit === undefined || imports === undefined) return nothingConfigured;
+    const { entries } = audit;
+    const key = JSON.stringify([options.prewarm, [...this.#excluded.keys()]]);
+    const known = this.#configured;
+    if (known?.facts === facts && known.entries === entries && known.key === key) return known.result;
+    const result = findConfigured({ facts, entries, imports, isKept: (one) => this.#isKept(one, options) });
+    this.#configured = { facts, entries, key, result };
+    return result;
+  }
+
+  /** Stores what the last run leaves to the program, for `explain` and `doctor`. */
+  #storeLeft(options: ChildOptions, isNew: boolean): void {
+    const { script } = options.command;
+    if (this.#audit === undefined || script === undefined) return;
+    const left = Object.fromEntries(this.#configuredFor(options).left);
+    if (!isNew && JSON.stringify(left) === JSON.stringify(this.#audit.left ?? {})) return;
+    this.#audit = { ...this.#audit, left };
+    storeAudit(script, options.env, this.#audit);
   }
 
   /** An entry is not loaded ahead of time any more. */
@@ -217,10 +257,10 @@ export class StandbyPackages {
       const { loading } = auditing;
       if (message.type !== 'audited' || loading === undefined) return;
       const reports = reportsFor(asked, loading);
-      const audit = auditFrom(signature, asked.entries, reports, message.tainted, variablesOf(run.options, facts));
+      const audit = auditFrom(signature, asked.entries, reports, message, variablesOf(run.options, facts));
       this.#audit = { ...audit, learned: this.#learned };
-      storeAudit(script, run.options.env, this.#audit);
       this.#endAudit();
+      this.#storeLeft(run.options, true);
       this.#context.onReady();
     });
     child.process.unref();
@@ -256,6 +296,8 @@ export class StandbyPackages {
   }
 }
 
+const nothingConfigured: Configured = { left: new Map(), ordered: new Set() };
+
 /** The variables of a program when its packages are loaded. */
 const variablesOf = (
   { env }: ChildOptions,
@@ -287,7 +329,7 @@ function reportsFor({ entries }: LoadFacts, { orders, reports }: Loading): Loadi
 }
 
 /** Whether the settings let an entry be loaded ahead of time. */
-function isSelected({ file }: AuditedEntry, prewarm: Selection): boolean {
+function isSelected(file: string, prewarm: Selection): boolean {
   if (typeof prewarm === 'boolean') return prewarm;
   if (prewarm === 'auto') return true;
   const isNamed = (name: string): boolean => file.includes(`/node_modules/${name}/`);

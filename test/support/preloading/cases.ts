@@ -73,6 +73,10 @@ export const packages: Readonly<Record<string, string>> = {
   'node_modules/keeps/index.js':
     'let base = "none"; exports.set = (other) => { base = other; }; exports.Keeper = class { constructor() { this.base = base; } };',
   'node_modules/makes/index.js': 'const { Keeper } = require("keeps"); exports.base = new Keeper().base;',
+  'node_modules/core/index.js': 'exports.speaks = require("speaks");',
+  'node_modules/shouts/index.js': 'console.log("loud"); require("speaks").set("fr");',
+  'node_modules/opens/index.js':
+    'const { set } = require("speaks"); Object.defineProperty(exports, "open", { enumerable: true, get() { set("it"); return 1; } });',
   'node_modules/holds/index.js': 'const speaks = require("speaks"); exports.get = () => speaks.get();',
   'node_modules/temporary/index.js': 'exports.folder = require("os").tmpdir();',
   'node_modules/agent/index.js': 'require("http").globalAgent.maxSockets = 5; exports.a = 1;',
@@ -80,6 +84,18 @@ export const packages: Readonly<Record<string, string>> = {
 
 const main = (code: string): Readonly<Record<string, string>> => ({ ...packages, 'main.js': code });
 const esm = (code: string): Case => ({ files: { ...packages, 'main.mjs': code }, script: 'main.mjs' });
+
+/** A program that calls no package between its imports, until it is edited. */
+const asksInARow = (edits: Readonly<Record<string, string>>): Case => ({
+  files: {
+    ...main(
+      `const speaks = require("speaks");\nconst { own } = require("./own");\nconst { base } = require("asks");\n${say('[speaks.get(), base, own(1)]')}`,
+    ),
+    'own.js': 'require("speaks"); exports.own = (one) => one;',
+  },
+  edits,
+  guarded: true,
+});
 
 /** How a module looks from outside. */
 const look = `const look = (m) => m && { id: m.id, loaded: m.loaded, parent: m.parent && m.parent.id, children: m.children.map((c) => c.id), keys: Reflect.ownKeys(m).map(String) };\n`;
@@ -234,6 +250,28 @@ export const cases: Readonly<Record<string, Case>> = {
   'configures a package in a closure, and asks for one that makes an object of it': {
     files: main(`require("keeps").set("some");\n${say('require("makes").base')}`),
   },
+  'configures a package that another one has loaded, and asks for one that calls it': {
+    files: main(`require("core");\nrequire("speaks").set("de");\n${say('require("asks").base')}`),
+  },
+  'configures a package in a file between its imports': {
+    files: {
+      ...main(`require("speaks");\nrequire("./own");\n${say('require("asks").base')}`),
+      'own.js': 'require("speaks").set("de");',
+    },
+  },
+  'configures a package by an accessor that it reads between its imports': {
+    files: main(`require("speaks");\nconst { open } = require("opens");\n${say('require("asks").base')}`),
+  },
+  'asks for a package that is not loaded ahead of time and configures another one': {
+    files: main(`require("speaks");\nrequire("shouts");\nconst { base } = require("asks");\n${say('base')}`),
+  },
+  'asks for packages that call each other, with nothing in between': asksInARow({}),
+  'configures a package by an edit, between imports': asksInARow({
+    'main.js': `const speaks = require("speaks");\nconst { own } = require("./own");\nspeaks.set("de");\nconst { base } = require("asks");\n${say('[speaks.get(), base, own(1)]')}`,
+  }),
+  'configures a package by an edit, in a file between imports': asksInARow({
+    'own.js': 'require("speaks").set("de"); exports.own = (one) => one;',
+  }),
   'configures a package in a closure, and asks for one that calls it later': {
     files: main(`require("speaks").set("de");\n${say('require("holds").get()')}`),
   },

@@ -5,6 +5,9 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { EntryReport, LoadFacts, PackageOrders, Release } from '../../../src/preload/protocol.ts';
+import { type AuditEnd, type AuditedEntry, auditFrom } from '../../../src/process/standby/audits.ts';
+import { findConfigured } from '../../../src/process/standby/configured.ts';
+import { ImportLines } from '../../../src/process/standby/import-lines.ts';
 import { preloadCode } from '../preload-code.ts';
 
 /** A program in a folder, with its packages. */
@@ -26,6 +29,8 @@ export interface Variation {
   readonly edits?: Readonly<Record<string, string>>;
   readonly release?: Pick<Release, 'changedFiles' | 'dropsPackages'>;
   readonly learned?: readonly string[];
+  /** devwatch compares import lines, and the places of code between them; else packages are handed over in any case. */
+  readonly guarded?: boolean;
 }
 
 export interface Ending {
@@ -41,6 +46,8 @@ export interface Comparison {
   readonly reports: readonly EntryReport[];
   /** Entries that the program loads itself. */
   readonly excluded: readonly string[];
+  /** Why the order of the program's code leaves some of them to it. */
+  readonly reasons: readonly string[];
 }
 
 /** The time for one run, in ms. */
@@ -52,7 +59,7 @@ const helper = (name: string): string => path.join(import.meta.dirname, name);
 
 export async function compareIn(
   place: Place,
-  { edits = {}, release = {}, learned = [] }: Variation = {},
+  { edits = {}, release = {}, learned = [], guarded = false }: Variation = {},
 ): Promise<Comparison> {
   const { folder, scratch = '', env = {}, loaders = [], flags = [] } = place;
   const at = (name: string): string => path.join(folder, name);
@@ -68,10 +75,10 @@ export async function compareIn(
     const own = helperFile === undefined ? [] : flag(helperFile);
     return endingOf(place, [...loaders, ...own, ...flags, script, ...(place.args ?? [])], { ...env, ...variables });
   };
-  const parkWith = (orders: PackageOrders): Promise<Ending> => {
+  const parkWith = (orders: PackageOrders, released: Variation['release'] = release): Promise<Ending> => {
     const saved = Object.fromEntries(Object.entries(edits).map(([name, text]) => [at(name), text]));
-    const changedFiles = release.changedFiles?.map(at);
-    const text = JSON.stringify({ ...orders, into, edits: saved, release: { ...release, changedFiles } });
+    const changedFiles = released.changedFiles?.map(at);
+    const text = JSON.stringify({ ...orders, into, edits: saved, release: { ...released, changedFiles } });
     fs.writeFileSync(ordersFile, text);
     return run('park.cjs', { PARK_ORDERS: ordersFile });
   };
@@ -79,22 +86,39 @@ export async function compareIn(
   listing ??= preloadCode('loaded-files.cts');
   fs.writeFileSync(code, listing);
   await run('gather.cjs', { GATHER_INTO: into, GATHER_WITH: code });
-  const { entries, isCommonJs, variables } = read() as LoadFacts;
+  const facts = read() as LoadFacts;
+  const { entries, isCommonJs, variables } = facts;
   const common = { script, isCommonJs, variables, learned };
   const audit = await parkWith({ ...common, entries, isAudit: true });
   if (audit.code !== 0) throw new Error(`the audit has failed: ${JSON.stringify(audit)}`);
-  const { reports, tainted } = read() as { reports: EntryReport[]; tainted: string[] };
-  const isExcluded = ({ file, blames, isExtension }: EntryReport): boolean =>
-    isExtension === true || tainted.includes(file) || blames.some((blame) => blame.file === file);
-  const selected = reports.flatMap((report, index) => {
-    const entry = entries[index];
-    const { hasEffects, touches } = report;
-    return entry === undefined || isExcluded(report) ? [] : [{ ...entry, hasEffects, touches }];
-  });
-  const preloaded = await parkWith({ ...common, entries: selected, isAudit: false });
+  const { reports, ...end } = read() as AuditEnd & { readonly reports: EntryReport[] };
+  const { entries: audited } = auditFrom('', entries, new Map(reports.entries()), end);
+  // The files have just been written.
+  const imports = new ImportLines([...facts.own.map(({ file }) => file), script], Date.now() + 1000);
+  const isKept = ({ why }: AuditedEntry): boolean => why === undefined;
+  const { left, ordered } = findConfigured({ facts, entries: audited, imports, isKept });
+  const isExcluded = (entry: AuditedEntry): boolean => !isKept(entry) || left.has(entry.file);
+  const selected = audited.filter((entry) => !isExcluded(entry));
+  const orders = { ...common, entries: selected, isAudit: false };
+  const moved = guarded && !isUnchangedAfter(edits, at, () => imports.areUnchanged(ordered));
+  const preloaded = await parkWith(orders, moved ? { dropsPackages: 'import lines have changed' } : release);
   // The edits have been saved by now.
   const plain = await run(undefined);
-  return { plain, preloaded, reports, excluded: reports.filter(isExcluded).map(({ file }) => file) };
+  const excluded = audited.filter(isExcluded).map(({ file }) => file);
+  return { plain, preloaded, reports, excluded, reasons: [...left.values()] };
+}
+
+/** Whether something holds as soon as files have been edited. They are put back. */
+function isUnchangedAfter(
+  edits: Readonly<Record<string, string>>,
+  at: (name: string) => string,
+  isUnchanged: () => boolean,
+): boolean {
+  const before = Object.keys(edits).map((name) => [name, fs.readFileSync(at(name))] as const);
+  for (const [name, text] of Object.entries(edits)) fs.writeFileSync(at(name), text);
+  const result = isUnchanged();
+  for (const [name, text] of before) fs.writeFileSync(at(name), text);
+  return result;
 }
 
 function endingOf(

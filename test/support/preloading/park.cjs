@@ -29,7 +29,10 @@ function park(orders) {
   });
   const reports = orders.entries.map((entry) => packages.load(entry));
   if (orders.isAudit) {
-    writeFileSync(orders.into, JSON.stringify({ reports, tainted: packages.blamedEntries }));
+    writeFileSync(
+      orders.into,
+      JSON.stringify({ reports, tainted: packages.blamedEntries, needs: packages.neededEntries }),
+    );
     process.reallyExit(0);
   }
   packages.arm();

@@ -23,7 +23,7 @@ async function linesFor(name: string, isKnown = true, known: string | undefined 
     { ...config, effects: [], variables: [] },
   ];
   const entries = reports.map(({ file }) => ({ file, parent: script, kind: 'require' as const }));
-  const audit = auditFrom('x', entries, new Map(reports.entries()), [fileOf('config')]);
+  const audit = auditFrom('x', entries, new Map(reports.entries()), { tainted: [fileOf('config')] });
   if (isKnown) storeAudit(script, process.env, audit);
   explainPackage(name, '/project', known, false);
   return lines;

@@ -27,13 +27,16 @@ describe.concurrent.each(nodes)(
     test.each([
       ['configures a package in a closure, and asks for one that calls it', ['asks']],
       ['configures a package in a closure, and asks for one that makes an object of it', ['makes']],
+      ['configures a package that another one has loaded, and asks for one that calls it', ['asks']],
+      ['configures a package in a file between its imports', ['asks']],
+      ['configures a package by an accessor that it reads between its imports', ['asks']],
       ['configures a package in a closure, and asks for one that calls it later', []],
+      ['asks for packages that call each other, with nothing in between', []],
     ])('%s: the packages that it loads itself are %j', async (name, expected) => {
       await using project = createProject(cases[name]?.files ?? {});
-      const { reports, excluded } = await compareIn({ folder: project.path, script: 'main.js', node });
+      const { excluded, reasons } = await compareIn({ folder: project.path, script: 'main.js', node });
       expect(excluded).toEqual(expected.map((one) => project.at(`node_modules/${one}/index.js`)));
-      const blames = reports.flatMap((report) => report.blames.map(({ why }) => why));
-      expect(blames).toEqual(
+      expect(reasons).toEqual(
         expected.map(() =>
           expect.stringMatching(/^uses \w+ while it loads, which the program may have configured before$/),
         ),

@@ -28,7 +28,7 @@ const entries = names.map(entry);
 
 /** Audits three packages, of which the second one is reported as given. */
 const auditOf = (second: Partial<EntryReport>, tainted: readonly string[] = []) =>
-  auditFrom('x', entries, new Map(names.map((name, at) => [at, report(name, at === 1 ? second : {})])), tainted);
+  auditFrom('x', entries, new Map(names.map((name, at) => [at, report(name, at === 1 ? second : {})])), { tainted });
 
 describe('an audit', () => {
   test('leaves to the program a package that is blamed, those that need it, and none else', () => {
@@ -50,14 +50,14 @@ describe('an audit', () => {
 
   test('is that of another program if packages are asked for in another order', () => {
     const facts: LoadFacts = { isCommonJs: true, entries, variables: {}, own: [] };
-    expect(signatureOf(facts)).toBe(signatureOf({ ...facts, own: [script] }));
+    expect(signatureOf(facts)).toBe(signatureOf({ ...facts, own: [{ file: script, entriesBefore: 0 }] }));
     expect(signatureOf(facts)).not.toBe(signatureOf({ ...facts, entries: entries.toReversed() }));
   });
 
   test('is current as long as no file has changed', async () => {
     await using project = createProject({ 'node_modules/one/index.js': '' });
     const files = [project.at('node_modules/one/index.js')];
-    const audit = auditFrom('x', [entry('one')], new Map([[0, report('one', { files })]]), []);
+    const audit = auditFrom('x', [entry('one')], new Map([[0, report('one', { files })]]), { tainted: [] });
     expect(isCurrent(audit)).toBe(true);
     project.write('node_modules/one/index.js', 'changed');
     expect(isCurrent(audit)).toBe(false);
@@ -66,7 +66,7 @@ describe('an audit', () => {
 
 test('an audit holds for the variables that its packages have read', () => {
   const reports = new Map([[0, report('one', { variables: ['NODE_ENV', 'POLL'] })]]);
-  const audit = auditFrom('x', [entry('one')], reports, [], { NODE_ENV: 'test', A: '1' });
+  const audit = auditFrom('x', [entry('one')], reports, { tainted: [] }, { NODE_ENV: 'test', A: '1' });
   expect(hasSameConditions(audit, { NODE_ENV: 'test', A: '2' })).toBe(true);
   expect(hasSameConditions(audit, { NODE_ENV: 'test', POLL: '1' })).toBe(false);
   expect(hasSameConditions(audit, {})).toBe(false);
@@ -79,7 +79,7 @@ describe('a stored audit', () => {
     await using project = createProject();
     const env = { XDG_CACHE_HOME: project.path };
     storeAudit(script, env, audit);
-    expect(readAudit(script, env)).toEqual({ ...audit, learned: [] });
+    expect(readAudit(script, env)).toEqual({ ...audit, learned: [], left: {} });
     expect(readAudit('/project/other.js', env)).toBeUndefined();
     const folder = project.at('devwatch/packages');
     const [name = ''] = fs.readdirSync(folder);

@@ -43,3 +43,20 @@ test('import lines that were saved after the start of the run are not those that
   project.write('server.js', `${files['server.js']}// saved\n`);
   expect(new ImportLines([project.at('server.js')], since, known).areUnchanged()).toBe(true);
 });
+
+const packagesFirst =
+  "const one = require('one');\nrequire('./routes');\nconst two = require('two');\none.listen(1);\n";
+
+test.each<[boolean, string]>([
+  [true, packagesFirst.replace('(1)', '(2)')],
+  [true, packagesFirst.replace('const two', 'const three = [3];\nconst two')],
+  [false, packagesFirst.replace('const two', 'one.use(3);\nconst two')],
+])('code stands where it did, which packages rely on: %s, after a save of %s', async (isUnchanged, text) => {
+  await using project = createProject({ 'server.js': packagesFirst, 'routes.js': '' });
+  const file = project.at('server.js');
+  const lines = new ImportLines([file], later());
+  expect(lines.codeOf(file).imports).toHaveLength(3);
+  project.write('server.js', text);
+  expect(lines.areUnchanged(new Set([file]))).toBe(isUnchanged);
+  expect(lines.areUnchanged()).toBe(true);
+});

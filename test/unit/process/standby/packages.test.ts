@@ -48,7 +48,12 @@ async function open(
       kind: 'require' as const,
     };
   });
-  const facts: LoadFacts = { isCommonJs, entries, variables: {}, own: [project.at('server.js')] };
+  const facts: LoadFacts = {
+    isCommonJs,
+    entries,
+    variables: {},
+    own: [{ file: project.at('server.js'), entriesBefore: 0 }],
+  };
   const launch = (): FakeChild | undefined => {
     const taken = pool.take(run, {}) as FakeChild | undefined;
     const onFacts = pool.launched(run, taken ?? start(), { onEvent: (event) => events.push(event) });

@@ -1,0 +1,106 @@
+/**
+ * Decides which entries depend on what the program may have configured in another package: in a closure, which cannot be seen
+ * from outside. Such an entry calls the package while it is loaded, and code of the program has run in between.
+ */
+
+import type { LoadFacts } from '../../preload/protocol.ts';
+import { type AuditedEntry, packageOf } from './audits.ts';
+import { type ImportLines, ownFileFor } from './import-lines.ts';
+import { OwnOrder } from './own-order.ts';
+
+interface Sources {
+  readonly facts: LoadFacts;
+  readonly entries: readonly AuditedEntry[];
+  readonly imports: ImportLines;
+  /** Whether an entry may be loaded ahead of time as far as it is known from elsewhere. */
+  readonly isKept: (entry: AuditedEntry) => boolean;
+}
+
+export interface Configured {
+  /** Entries that the program loads itself, and why. */
+  readonly left: ReadonlyMap<string, string>;
+  /** Files of the program in which code must stay where it is, because entries are loaded ahead of time that rely on it. */
+  readonly ordered: ReadonlySet<string>;
+}
+
+/** Returns the first entry with which files of each package were loaded, by folder. */
+function firstLoads(entries: readonly AuditedEntry[]): ReadonlyMap<string, number> {
+  const first = new Map<string, number>();
+  for (const [index, { files }] of entries.entries()) {
+    for (const file of files) {
+      const folder = folderOf(file);
+      if (folder !== undefined && !first.has(folder)) first.set(folder, index);
+    }
+  }
+  return first;
+}
+
+const folderOf = (file: string): string | undefined =>
+  /^.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+/.exec(file)?.[0];
+
+export function findConfigured({ facts, entries, imports, isKept }: Sources): Configured {
+  const order = orderOf(facts, entries, imports);
+  const first = firstLoads(entries);
+  const left = new Map<string, string>();
+  const ordered = new Set<string>();
+  /** Packages that a cold entry belongs to or calls, with the last index of one. */
+  const touchedByCold = new Map<string, number>();
+  for (const [index, entry] of entries.entries()) {
+    const { file, calls, needs } = entry;
+    const needed = needs.find((one) => left.has(one));
+    const relied: string[] = [];
+    const why = !isKept(entry)
+      ? undefined
+      : needed === undefined
+        ? reasonIn(calls, index, relied)
+        : `needs ${packageOf(needed)}, which ${left.get(needed)}`;
+    if (why !== undefined) left.set(file, why);
+    if (why === undefined && isKept(entry)) for (const one of relied) ordered.add(one);
+    // Others act before it, if they are loaded ahead of time.
+    else for (const folder of [folderOf(file) ?? '', ...calls]) touchedByCold.set(folder, index);
+  }
+  return { left, ordered };
+
+  function reasonIn(calls: readonly string[], index: number, relied: string[]): string | undefined {
+    const risky = calls.filter((folder) => {
+      if (!isAsked(folder, index)) return false;
+      const since = first.get(folder) ?? 0;
+      if ((touchedByCold.get(folder) ?? -1) >= since || !order.isClear(since, index)) return true;
+      relied.push(...order.filesBetween(since, index));
+      return false;
+    });
+    if (risky.length === 0) return undefined;
+    return `uses ${namesOf(risky)} while it loads, which the program may have configured before`;
+  }
+
+  /** Whether the program may have asked for a package before an entry: packages ask for others, too. */
+  function isAsked(folder: string, index: number): boolean {
+    if (entries.slice(0, index).some((one) => folderOf(one.file) === folder)) return true;
+    return imports.mention(packageOf(folder), order.filesBefore(index));
+  }
+}
+
+function namesOf(folders: readonly string[]): string {
+  const names = folders.slice(0, 3).map(packageOf);
+  return `${names.join(', ')}${folders.length > names.length ? ', …' : ''}`;
+}
+
+function orderOf(facts: LoadFacts, entries: readonly AuditedEntry[], imports: ImportLines): OwnOrder {
+  const byFile = new Map<string, number>();
+  for (const [index, { files }] of entries.entries()) {
+    for (const file of files) if (!byFile.has(file)) byFile.set(file, index);
+  }
+  const accessors = new Map(entries.map((one) => [one.file, one.accessors]));
+  // Files that loaders have loaded are not among the audited ones.
+  const audited = new Set(entries.map(({ file }) => file));
+  const own = facts.own.map((one) => {
+    const before = facts.entries.slice(0, one.entriesBefore).filter(({ file }) => audited.has(file));
+    return { ...one, entriesBefore: before.length };
+  });
+  return new OwnOrder({
+    ...{ facts: { ...facts, entries, own }, ownFileFor, loadsForOthers: imports.loadsForOthers },
+    codeOf: (file) => imports.codeOf(file),
+    entryOf: (file) => byFile.get(file),
+    accessorsOf: (file) => accessors.get(file) ?? ['*'],
+  });
+}
