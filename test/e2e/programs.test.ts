@@ -125,7 +125,7 @@ test('a server that crashes on a request runs again without an edit', async () =
 
   expect(after.greeting).toBe('hello');
   expect(after.pid).not.toBe(before.pid);
-  expect((await app.event('crash')).outcome).toEqual({ code: 1, signal: null });
+  expect((await app.event('crash')).outcome).toMatchObject({ code: 1, signal: null });
 });
 
 test('a command is found in node_modules/.bin of a folder above', async () => {
