@@ -219,6 +219,8 @@ function unclosedBracket(glob: string): string | undefined {
 }
 
 function readChoices(raw: unknown, choices: readonly string[]): readonly string[] {
+  // nodemon has commands under this key.
+  if (isObject(raw)) throw new ValueError(`takes a list of ${choices.join(', ')} · commands to run belong under "on"`);
   const words = typeof raw === 'string' ? raw.split(/[\s,]+/).filter(Boolean) : raw;
   const chosen = readList(words, (word) => readChoice(word, choices));
   if (chosen.length === 0) throw new ValueError(`takes at least one of ${choices.join(', ')}, not ${show(raw)}`);

@@ -123,6 +123,7 @@ test.each<[OptionKey, unknown, string]>([
   ['onChange', 'signal:HUP:root', `${reactionHelp} "signal:HUP:root"`],
   ['onChange', 'restrat', `${reactionHelp} "restrat" · did you mean "restart"?`],
   ['events', 'add,remove', 'takes one of add, change, delete, not "remove"'],
+  ['events', { restart: 'echo' }, 'takes a list of add, change, delete · commands to run belong under "on"'],
   ['events', [], 'takes at least one of add, change, delete, not []'],
   ['signal', 15, `${signalHelp} 15`],
   ['watch', 'src/{a', 'has a bad glob "src/{a": "{" is not closed'],
