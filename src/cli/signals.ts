@@ -23,6 +23,8 @@ export function handleSignals(group: ProgramSet, reporter: Reporter, onStop: () 
     clock: systemClock,
     isDirect: leadsForeground,
     onStop(reason) {
+      const isHangup = reason.kind === 'signal' && reason.signal === 'SIGHUP';
+      if (isHangup) reporter.print('the terminal was closed (SIGHUP) · devwatch start runs it in the background');
       onStop();
       group.stop(reason);
     },

@@ -99,10 +99,12 @@ export function render(event: DevwatchEvent, { folder, version, resumption = 'p 
       return line(event.changes.length === 0 ? 'resumed · nothing to restart for' : 'resumed');
     case 'ignored':
       return detail(`ignored ${formatPath(event.path, folder)} · ${formatVerdict(event.verdict, folder)}`);
-    case 'unwatched':
-      return line(
-        `${formatPath(event.path, folder)} saved, but only ${event.watched.join(' ')} restart · --ext +${event.extension}`,
-      );
+    case 'unwatched': {
+      const file = formatPath(event.path, folder);
+      // Its name has no extension that could be watched.
+      const remedy = event.extension === 'env' ? `--env-file ${file}` : `--ext +${event.extension}`;
+      return line(`${file} saved, but only ${event.watched.join(' ')} restart · ${remedy}`);
+    }
     case 'crash':
       return renderCrash(event, folder);
     case 'exit':

@@ -21,13 +21,16 @@ const unexpected = new Set(
     'png jpg jpeg gif webp avif ico bmp svg mp3 mp4 webm ogg wav woff woff2 ttf otf eot psd fig',
     'css scss sass less styl',
     'log out err csv tsv ndjson jsonl db sqlite sqlite3 dump rdb aof pid sock lock seed',
-    'tmp temp swp swo swx bak orig rej old part crdownload cache map snap diff patch',
+    'example sample tmp temp swp swo swx bak orig rej old part crdownload cache map snap diff patch',
     'gz tgz zip tar bz2 xz 7z rar o a so node dylib dll exe class jar pyc wasm tsbuildinfo',
   ].flatMap((line) => line.split(' ')),
 );
 
 /** Pages that are sent as they are; elsewhere HTML may be a template, which many servers keep in memory. */
 const isPage = (file: string): boolean => /[/\\](?:public|static)[/\\].*\.html?$/i.test(file);
+
+/** Files of variables, which have their names before the extension. */
+const variableFile = /^\.env(?:\.(?:local|development|development\.local))?$/;
 
 export class UnwatchedSaves {
   readonly #options: UnwatchedSavesOptions;
@@ -46,9 +49,10 @@ export class UnwatchedSaves {
 
   /** Takes a file that has changed and whose extension is not watched. */
   changed(file: string): void {
-    const extension = path.extname(file).slice(1);
+    const isVariables = variableFile.test(path.basename(file));
+    const extension = isVariables ? 'env' : path.extname(file).slice(1);
     // A backup, or a temporary file such as `server.js.new`, that will replace a file which counts.
-    if (this.#options.accepts(file.slice(0, -extension.length - 1))) return;
+    if (!isVariables && this.#options.accepts(file.slice(0, -extension.length - 1))) return;
     if (
       !/^[A-Za-z]\w{0,15}$/.test(extension) ||
       unexpected.has(extension.toLowerCase()) ||

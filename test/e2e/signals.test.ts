@@ -39,6 +39,14 @@ test('SIGUSR1 opens the inspector of the program, not the one of devwatch', asyn
   expect(await app.caller()).toMatchObject({ pid: program.pid, says: { url: expect.stringContaining('ws://') } });
 });
 
+test('devwatch names a closed terminal as the cause of its end, and how to outlive it', async () => {
+  await using app = await start({ files: { 'server.js': dialHome() }, args: ['--log-format', 'pretty', 'server.js'] });
+  await app.caller();
+  await app.end('SIGHUP');
+  const notice = '[devwatch] the terminal was closed (SIGHUP) · devwatch start runs it in the background';
+  expect(app.otherLines).toContain(notice);
+});
+
 test.each([
   ['SIGINT', { code: null, signal: 'SIGINT' }],
   ['SIGHUP', { code: null, signal: 'SIGHUP' }],

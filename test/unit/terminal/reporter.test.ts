@@ -84,6 +84,16 @@ describe('the reporter', () => {
     ]);
   });
 
+  test('prints which option makes a saved file count', () => {
+    const event = { type: 'unwatched', extension: 'graphql', watched: ['js', 'json'] } as const;
+    expect(lines({ ...event, path: '/project/a.graphql' })).toEqual([
+      'a.graphql saved, but only js json restart · --ext +graphql',
+    ]);
+    expect(lines({ ...event, path: '/project/.env', extension: 'env' })).toEqual([
+      '.env saved, but only js json restart · --env-file .env',
+    ]);
+  });
+
   test('prints what is off with --verbose, and without it if the command line does not show it', () => {
     const event = { type: 'limitation', features: ['standby', 'held ports'], reason: 'a shell runs the line' } as const;
     const text = 'no standby and no held ports: a shell runs the line';

@@ -19,6 +19,12 @@ test('the first file of each extension is reported', () => {
   expect(reported).toEqual(['/p/a.graphql', '/p/c.yaml', '/p/views/public.html']);
 });
 
+test('a file of variables is reported once, whatever its name', () => {
+  const { saves, reported } = open();
+  for (const file of ['/p/.env', '/p/.env.local', '/p/.env.development.local']) saves.changed(file);
+  expect(reported).toEqual(['/p/.env']);
+});
+
 test.each([
   'README.md',
   'logo.PNG',
@@ -28,7 +34,7 @@ test.each([
   'app.log',
   'data.sqlite',
   'Makefile',
-  '.env',
+  '.env.example',
   'a.js~',
   '.a.yaml.swp',
   'a.js.new',
