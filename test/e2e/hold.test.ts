@@ -323,6 +323,17 @@ while True:
   },
 );
 
+test('devwatch names a port of --hold=<port> that it cannot open, and runs the program', async () => {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as net.AddressInfo;
+  await using app = await start({ args: [`--hold=${port}`, '--exec', 'sleep 60'] });
+  const { message } = await app.event('problem');
+  expect(message).toMatch(new RegExp(`^port ${port} cannot be held: .*EADDRINUSE`));
+  await app.event('start');
+  server.close();
+});
+
 test('devwatch passes on input that arrives before the port of --hold=<port> is open', async () => {
   await using home = await openHome();
   const reads = `

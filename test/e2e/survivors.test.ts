@@ -114,7 +114,8 @@ describe.each([
       cwd: project.path,
       env: { ...home.env, DEVWATCH_CGROUP: cgroup },
     });
-    await second.event('warning');
+    const notice = 'an earlier devwatch was killed here: terminating the processes that it left running';
+    expect(await second.event('warning')).toMatchObject({ message: notice });
     await Promise.all(members.map(([, gone]) => gone));
     await familyOf(home);
     expect(home.mostAlive).toBe(3);
