@@ -19,6 +19,7 @@ import type { ProgramListener } from '../launch/program-interface.ts';
 import { stdinIsTerminal } from '../launch/tty.ts';
 import { cpuTimeOf, readProc } from '../tree/proc.ts';
 import { terminateTree } from '../tree/terminate.ts';
+import type { ProcessTree } from '../tree/tree.ts';
 import { packageOf } from './audits.ts';
 import { BootFiles } from './boot-files.ts';
 import type { Loading } from './loading.ts';
@@ -55,6 +56,7 @@ type EventListener = Pick<ProgramListener, 'onEvent'>;
 interface Run {
   readonly options: ChildOptions;
   readonly pid: number;
+  readonly tree: ProcessTree;
   readonly startedAt: number;
   /** Epoch ms. */
   readonly startedAtEpochMs: number;
@@ -140,7 +142,7 @@ export class StandbyPool {
     if (this.#isClosed) return () => {};
     const startedAt = this.#context.clock.now();
     if (this.#run !== undefined && startedAt - this.#run.startedAt < quickGapMs) this.#beginQuickPeriod();
-    const run = { options, pid: child.pid, startedAt, startedAtEpochMs: Date.now(), listener };
+    const run = { options, pid: child.pid, tree: child.tree, startedAt, startedAtEpochMs: Date.now(), listener };
     this.#run = run;
     this.#awaitSettled();
     return (facts) => {
@@ -268,6 +270,8 @@ export class StandbyPool {
     this.#loadPackages();
     // The second one is booted when the first one is ready.
     if (run === this.#run && loading === undefined) this.#prepare(run);
+    // The restart that it is for begins with a search for what the program has started.
+    this.#run?.tree.prepare?.();
   }
 
   /** Loads packages in one of the standbys, once there is something to load. */

@@ -58,6 +58,10 @@ export class CgroupTree extends LinuxTree {
     return { members: [...members, ...others.members], proven: isEmpty && others.proven };
   }
 
+  prepare(): void {
+    this.#options.outside.scanOutside(this.#members());
+  }
+
   /** Returns the members in the cgroup, and the root, after the exempt processes have been moved out. */
   #members(onFound?: (member: Member) => void): readonly Candidate[] {
     const { folder, exemptions } = this.#options;

@@ -11,7 +11,6 @@
 import type { Survivor } from '../../shared/events.ts';
 import type { Exemptions } from './exemptions.ts';
 import { Lineage } from './lineage.ts';
-import { OlderProcesses } from './older-processes.ts';
 import {
   ascentSince,
   type Candidate,
@@ -20,12 +19,14 @@ import {
   isProcess,
   lastPid,
   listPids,
+  type ProcessStat,
   readCandidate,
   readProc,
   readStat,
   shortageCount,
 } from './proc.ts';
 import { type Delivery, type Member, type ProcessTree, type Scan, sendSignal } from './tree.ts';
+import { UnrelatedProcesses } from './unrelated-processes.ts';
 
 /** Processes born during a scan are looked up in at most this many rounds; if there are still more, the scan proves nothing. */
 const maxChaseRounds = 64;
@@ -33,7 +34,7 @@ const maxChaseRounds = 64;
 /** If more pids than this have been given out since the last scan, it takes longer to try them than to list all. */
 const maxNewborns = 50;
 
-const older = new OlderProcesses(ascentSince);
+const unrelated = new UnrelatedProcesses(ascentSince);
 
 export interface MarkedTreeOptions {
   /** The started process, not reaped yet; undefined to find the processes that another devwatch started. */
@@ -89,7 +90,7 @@ export class MarkedTree extends LinuxTree {
     this.#notBefore = Number(place?.startTime ?? 0);
     this.#isAscendingSinceRoot = root === undefined ? () => false : ascentSince(root);
     this.#isAscending = this.#isAscendingSinceRoot;
-    if (place !== undefined) older.addRoot(this.#notBefore);
+    if (place !== undefined) unrelated.addRoot(this.#notBefore);
     this.#limitLine = limit === '' ? undefined : new RegExp(`^Max resident set +${limit}\\d* `, 'm');
     this.#lineage = new Lineage(readStat, place);
   }
@@ -149,15 +150,16 @@ export class MarkedTree extends LinuxTree {
     const { root = 0 } = this.#options;
     const isAscending = this.#isAscendingSinceRoot(now);
     this.#isAscending = isAscending ? this.#isAscendingSinceRoot : ascentSince(now);
-    older.revise(now);
-    return listPids().filter((pid) => !older.includes(pid) && (pid >= root || !isAscending));
+    return listRelated(now).filter((pid) => pid >= root || !isAscending);
   }
 
   /** Returns the pids of the members so far, and of what was born since the last scan; undefined where that is uncertain. */
   #listNew(now: number): readonly number[] | undefined {
     const from = this.#seenTo;
-    if (from === undefined || now < from || now - from > maxNewborns || !this.#isAscending(now)) return undefined;
-    return [...this.#watched, ...pidsBetween(from, now)];
+    if (from === undefined || now < from || !this.#isAscending(now)) return undefined;
+    const areFew = now - from <= maxNewborns;
+    const newborns = areFew ? pidsBetween(from, now) : listRelated(now).filter((pid) => pid > from);
+    return [...new Set([...this.#watched, ...newborns])];
   }
 
   /** Finds the members among these: by a mark, then by a relation to a member, until there are no more. */
@@ -185,8 +187,8 @@ export class MarkedTree extends LinuxTree {
 
   #candidates(pids: readonly number[], inside: Members): readonly Candidate[] {
     const others = pids.filter((pid) => pid !== process.pid && !inside.has(pid));
-    const onOlder = (pid: number, startTime: number): void => older.note(pid, startTime);
-    return others.flatMap((pid) => readCandidate(pid, this.#notBefore, onOlder) ?? []);
+    const onOther = (stat: ProcessStat): void => unrelated.note(stat);
+    return others.flatMap((pid) => readCandidate(pid, this.#notBefore, onOther) ?? []);
   }
 
   #isMarked(candidate: Candidate): boolean {
@@ -194,6 +196,12 @@ export class MarkedTree extends LinuxTree {
     if (this.#lineage.isKnown(candidate) || environment.includes(`\0${this.#options.variable}`)) return true;
     return this.#limitLine?.test(readProc(`/proc/${pid}/limits`) ?? '') === true;
   }
+}
+
+/** Returns the pids of all processes, without those that are known to belong to no tree. */
+function listRelated(now: number): readonly number[] {
+  unrelated.revise(now);
+  return listPids().filter((pid) => !unrelated.includes(pid));
 }
 
 /** Returns the pids of the processes that were born after one and up to another one. Between their pids are those of threads. */

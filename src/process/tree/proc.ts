@@ -103,7 +103,7 @@ export function cpuTimeOf(pid: number, whose: 'its own' | 'with its ended childr
   return times.reduce((sum, ticks) => sum + Number(ticks), 0) * 10;
 }
 
-export const isDead = (stat: ProcessStat): boolean => stat.state === 'Z' || stat.state === 'X';
+export const isDead = (stat: Pick<ProcessStat, 'state'>): boolean => stat.state === 'Z' || stat.state === 'X';
 
 /** Returns the pid of the process or thread born last in this pid namespace. */
 export function lastPid(): number {
@@ -145,16 +145,19 @@ export interface Candidate extends ProcessStat {
   readonly environment: string;
 }
 
-/** Reads a live process that is no older than `notBefore` (clock ticks since boot); undefined for any other. */
+/**
+ * Reads a live process that is no older than `notBefore` (clock ticks since boot); undefined for any other, of which
+ * `onOther` is told.
+ */
 export function readCandidate(
   pid: number,
   notBefore: number,
-  onOlder?: (pid: number, startTime: number) => void,
+  onOther?: (stat: ProcessStat) => void,
 ): Candidate | undefined {
   const stat = readStat(pid);
-  if (stat === undefined || isDead(stat)) return undefined;
-  if (Number(stat.startTime) < notBefore) {
-    onOlder?.(pid, Number(stat.startTime));
+  if (stat === undefined) return undefined;
+  if (isDead(stat) || Number(stat.startTime) < notBefore) {
+    onOther?.(stat);
     return undefined;
   }
   return { ...stat, environment: `\0${readProc(`/proc/${pid}/environ`) ?? ''}` };

@@ -28,6 +28,8 @@ export type Delivery = 'sent' | 'gone' | 'denied';
 export interface ProcessTree {
   /** Finds the members. `onFound` is called for each at once, so that it can be stopped before it forks again. */
   scan(onFound?: (member: Member) => void): Scan;
+  /** Does in advance, while nobody waits, a part of what a scan does. */
+  prepare?(): void;
   /** Sends a signal, if the process is still the one that was found. */
   signal(member: Member, signal: NodeJS.Signals): Delivery;
   /** Kills members in one step that none can escape, where the system has such a step; returns those that it cannot reach. */

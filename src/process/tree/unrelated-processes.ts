@@ -1,12 +1,15 @@
 /**
- * The processes that are older than any tree of this devwatch, so that none of them can belong to one. Once pids have
- * wrapped around, most processes of the machine have higher pids than a new tree. They are read once, not at each restart.
+ * The processes of the machine that can belong to no tree of this devwatch: those that are older than any of its programs,
+ * and zombies. Once pids have wrapped around, most processes have higher pids than a new tree. They are read once, not at
+ * each restart.
  */
+
+import { isDead, type ProcessStat } from './proc.ts';
 
 /** Returns a test whether pids have only ascended since now, when this was the last one, until another one. */
 type AscentSince = (pid: number) => (now: number) => boolean;
 
-export class OlderProcesses {
+export class UnrelatedProcesses {
   readonly #ascentSince: AscentSince;
   readonly #pids = new Set<number>();
   /** Start time of the oldest root, in clock ticks since boot. */
@@ -44,8 +47,8 @@ export class OlderProcesses {
     return this.#pids.has(pid) && (pid <= this.#seenTo || pid > this.#now);
   }
 
-  /** Notes a process that was read since `revise`, if it is older than all trees. */
-  note(pid: number, startTime: number): void {
-    if (startTime < this.#oldestRoot) this.#pids.add(pid);
+  /** Notes a process that was read since `revise`, if it can belong to no tree. */
+  note(stat: Pick<ProcessStat, 'pid' | 'startTime' | 'state'>): void {
+    if (isDead(stat) || Number(stat.startTime) < this.#oldestRoot) this.#pids.add(stat.pid);
   }
 }
