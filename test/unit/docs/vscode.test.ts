@@ -24,6 +24,10 @@ test.each<[string, object]>([
   ['answers', { type: 'ready', run: 2, ms: 64, port: 3000, url: 'http://localhost:3000' }],
   ['runs without a server', { type: 'running', run: 2, ms: 10_000 }],
   ['crashes', { type: 'crash', ...end }],
+  [
+    'crashes by an error',
+    { type: 'crash', ...end, outcome: { ...end.outcome, uncaught: { name: 'Error', message: 'x', stack: '' } } },
+  ],
   ['ends with code 0', { type: 'exit', ...end, outcome: { code: 0, signal: null } }],
 ])(
   'a task of an editor becomes active with a run, and idle when the run %s, also in a narrow terminal',
