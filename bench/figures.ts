@@ -98,7 +98,8 @@ const escaped = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\]/g,
 
 function figure(known: Readonly<Record<string, string>>, name: string): string {
   const value = known[name];
-  if (!value || value === 'NaN') throw new Error(`docs/benchmarks.md lacks the figure "${name}" of README.md`);
+  if (value === undefined || !/^\d/.test(value))
+    throw new Error(`docs/benchmarks.md lacks the figure "${name}" of README.md`);
   return value;
 }
 

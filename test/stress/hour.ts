@@ -258,6 +258,20 @@ const events: readonly (readonly [at: number, act: (hour: Hour) => Promise<void>
       await hour.repair('nothing: it comes back by itself', () => {});
     },
   ],
+  [
+    0.7,
+    async (hour) => {
+      const [added, renamed] = [hour.file('src/routes/coupons.js'), hour.file('src/routes/vouchers.js')];
+      await hour.do('a new file', () => fs.writeFileSync(added, sourceOf(added, 0)));
+      await hour.do('it is renamed', () => fs.renameSync(added, renamed));
+      await hour.do('it is deleted', () => fs.rmSync(renamed));
+      await hour.do('git stash and git stash pop', () => {
+        fs.writeFileSync(hour.file(db), hour.next(db));
+        hour.run('git', 'stash', '--quiet');
+        hour.run('git', 'stash', 'pop', '--quiet');
+      });
+    },
+  ],
   [0.75, (hour) => hour.do('npm install nanoid', () => hour.run('npm', 'install', '--silent', 'nanoid@3.3.11'), 3000)],
 ];
 
