@@ -48,8 +48,8 @@ export interface Tool {
 }
 
 const server = { file: 'server.js', nodeArgs: [], needsPackages: false };
-const real = { needsPackages: true, packages: 'real', isReal: true } as const;
-const commonjs = { ...real, file: 'server.js', type: 'commonjs', nodeArgs: [], loadsPackages: true } as const;
+const real = { needsPackages: true, packages: 'real', isReal: true, loadsPackages: true } as const;
+const commonjs = { ...real, file: 'server.js', type: 'commonjs', nodeArgs: [] } as const;
 
 export const workloads: readonly Workload[] = [
   { ...commonjs, id: 'express-1800', name: 'Express, 1,800 modules', template: 'real/express-1800.cjs' },
