@@ -54,6 +54,14 @@ export interface Preparation {
   readonly toolCpuMs: number;
 }
 
+/** An event of devwatch; each kind has some of these fields. */
+type DevwatchLine = Steps & {
+  readonly event: string;
+  readonly pid: number;
+  readonly packages?: number;
+  readonly cause?: string;
+};
+
 /** Returns a clock that is set by the system's clock now, because the clocks of two processes drift apart. */
 function clock(): () => number {
   let origin = Number.NEGATIVE_INFINITY;
@@ -276,7 +284,9 @@ export class Running {
 
   #onToolLine(line: string): void {
     if (!line.startsWith('{"event":')) return;
-    const { event, packages, ...rest } = JSON.parse(line) as { event: string; pid: number; packages?: number } & Steps;
+    const { event, packages, cause, ...rest } = JSON.parse(line) as DevwatchLine;
+    if (event === 'start' && cause !== 'start' && cause !== 'change')
+      console.error(`${this.tool.name} has restarted ${this.#workload.name}: ${cause}\n${this.#output}`);
     const isReady = this.#workload.loadsPackages !== true || (packages !== undefined && packages > 0);
     if (event === 'standby' && isReady) this.#standby = { pid: rest.pid, at: this.#clock() };
     if (event === 'start' && rest.gone !== undefined) this.steps.push({ ...rest, begin: Number.NaN });
