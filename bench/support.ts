@@ -39,7 +39,7 @@ export function writeToBenchmarks(mark: string, text: string): void {
   try {
     updateFigures();
   } catch (error) {
-    // What was measured in a quarter of an hour must not be lost; a test fails until the README is repaired.
+    // The result of a quarter of an hour must not be lost; a test fails until the README is repaired.
     console.error(`README.md keeps its figures: ${(error as Error).message}`);
     process.exitCode = 1;
   }
