@@ -41,22 +41,36 @@ export function foldFor(
   return isTTY === true && room >= minColumns ? fold(text, room) : [text];
 }
 
-/**
- * Cuts a text into rows of at most `columns` characters: at separators, or else at other blanks. A longer word is not
- * cut.
- */
+/** Cuts a text into rows of at most `columns`: at separators, or else at other blanks. A longer word is not cut. */
 function fold(text: string, columns: number): string[] {
   const rows: string[] = [];
   let rest = text;
-  while (rest.length > columns) {
-    const separator = rest.lastIndexOf(' · ', columns);
-    const blank = separator > columns / 2 ? separator : rest.lastIndexOf(' ', columns);
-    const end = blank > 0 ? blank : rest.indexOf(' ', columns);
+  for (let room = lengthIn(columns, rest); room < rest.length; room = lengthIn(columns, rest)) {
+    const separator = rest.lastIndexOf(' · ', room);
+    const blank = separator > room / 2 ? separator : rest.lastIndexOf(' ', room);
+    const end = blank > 0 ? blank : rest.indexOf(' ', room);
     if (end < 0) break;
     rows.push(rest.slice(0, end));
     rest = rest.slice(end + 1);
   }
   return [...rows, rest];
+}
+
+/** Characters that terminals show two columns wide, and those that take no column of their own. */
+const wide =
+  /[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}\p{Emoji_Presentation}\u3000-\u303f\uff01-\uff60]/u;
+const combining = /\p{Mark}/u;
+
+/** Returns the length of the part at the begin of a text that fits into so many columns. */
+function lengthIn(columns: number, text: string): number {
+  let length = 0;
+  let width = 0;
+  for (const character of text) {
+    width += combining.test(character) ? 0 : wide.test(character) ? 2 : 1;
+    if (width > columns) return length;
+    length += character.length;
+  }
+  return length;
 }
 
 /** Formats epoch ms in local time: `14:05:09` today, `2026-11-22 14:05:09` on another day. */
