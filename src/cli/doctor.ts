@@ -13,7 +13,7 @@ import { examineMachine, machineFindings } from './doctor/machine.ts';
 import { programFindings } from './doctor/program.ts';
 import { othersIn, surroundingFindings } from './doctor/surroundings.ts';
 import { watchFindings } from './doctor/watching.ts';
-import { type ProgramInForce, programsInForce } from './in-force.ts';
+import { describeRunning, type ProgramInForce, programsInForce } from './in-force.ts';
 import { exitCodes, print, printJson } from './print.ts';
 import { programsOf } from './select-programs.ts';
 import type { Invocation } from './subcommands.ts';
@@ -57,7 +57,7 @@ function choosePrograms(line: CommandLine): Choice {
   const startable = attempt(() => programsOf(line));
   const problem = startable instanceof UsageError ? startable.message : undefined;
   const problems = problem === undefined ? [] : [mistake('settings', problem)];
-  if (running.length > 0) return { programs: running, findings: [...running.map(runningFinding), ...problems] };
+  if (running.length > 0) return { programs: running, findings: [...runningFindings(running), ...problems] };
   const readable = startable instanceof UsageError ? attempt(() => programsOf(line, true)) : startable;
   const programs = readable instanceof UsageError ? [] : readable;
   return { programs: programs.map((program) => withoutNote(program, problem)), findings: problems };
@@ -69,8 +69,8 @@ function withoutNote(program: ProgramInForce, message: string | undefined): Prog
   return { ...program, loaded: { ...program.loaded, notes } };
 }
 
-const runningFinding = ({ running }: ProgramInForce): Finding =>
-  ok('running', `${running?.description}: what follows is about it, as it is in force there`);
+const runningFindings = (programs: readonly ProgramInForce[]): Finding[] =>
+  describeRunning(programs).map((text) => ok('running', `${text}: what follows is about it, as it is in force there`));
 
 interface Context {
   readonly machine: MachineFacts;

@@ -15,7 +15,7 @@ import { workingFolder } from '../shared/working-folder.ts';
 import { formatPath, formatVerdict } from '../terminal/format.ts';
 import { explainPackage, isPackageName } from './explain-package.ts';
 import { remedyFor } from './explain-remedy.ts';
-import { type ProgramInForce, programsInForceOrNamed } from './in-force.ts';
+import { describeRunning, labelsOf, type ProgramInForce, programsInForceOrNamed } from './in-force.ts';
 import { fail, print, printJson } from './print.ts';
 import type { Invocation } from './subcommands.ts';
 import { openWatched, type Watched } from './watched.ts';
@@ -62,11 +62,12 @@ export async function execute({ line, operands }: Invocation): Promise<void> {
   };
   const programs = programsInForceOrNamed(line, true);
   const isJson = isJsonWanted(line, programs[0]);
-  const label = labelsOf(programs);
+  const labelOf = labelsOf(programs);
   if (!isJson) for (const message of sourcesOf(programs)) fail(message);
   for (const program of programs) {
     const { loaded, app, running } = program;
     const command = commandOrAny(program);
+    const label = labelOf(program) === '' ? '' : `${labelOf(program)}: `;
     await using watched = await openWatched(await planWatch(loaded, command, warn, running?.written), warn);
     for (const given of operands) {
       if (isPackageName(given, loaded.folder)) {
@@ -75,7 +76,7 @@ export async function execute({ line, operands }: Invocation): Promise<void> {
       }
       const known = explain(path.resolve(workingFolder(), given), watched, program);
       if (isJson) printJson({ app, ...(running && { pid: running.pid }), ...known });
-      else print(...formatExplanation(`${label(program)}${given}`, known));
+      else print(...formatExplanation(`${label}${given}`, known));
     }
   }
 }
@@ -86,16 +87,9 @@ function isJsonWanted({ flags }: CommandLine, { loaded: { settings, origins } }:
   return (flags.get('logFormat') ?? (isOfFile ? settings.logFormat : 'pretty')) === 'json';
 }
 
-/** Returns a function that names a program where there are several. */
-function labelsOf(programs: readonly ProgramInForce[]): (program: ProgramInForce) => string {
-  if (programs.length === 1) return ({ app }) => (app === undefined ? '' : `${app}: `);
-  const isOneDevwatch = new Set(programs.map(({ running }) => running?.pid)).size === 1;
-  return ({ app, running }) => `${(isOneDevwatch ? app : undefined) ?? running?.description ?? app}: `;
-}
-
 /** Returns messages about the programs that the answers are about. */
 function sourcesOf(programs: readonly ProgramInForce[]): string[] {
-  const descriptions = programs.flatMap(({ running }) => running?.description ?? []);
+  const descriptions = describeRunning(programs);
   if (descriptions.length > 0) return [`the answer is for what runs here: ${descriptions.join(' · ')}`];
   return programs.every(namesProgram)
     ? []

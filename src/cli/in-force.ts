@@ -12,8 +12,28 @@ import { type NamedProgram, programsOf } from './select-programs.ts';
 export interface ProgramInForce extends NamedProgram {
   /** The devwatch that runs it; undefined if the settings or the command line name it, and it need not run. */
   readonly running?: Pick<ProgramRecord, 'pid' | 'loads' | 'written'> & {
-    /** For people: `pid 4711, node server.js`. */
-    readonly description: string;
+    /** For people: `pid 4711`, or its name in the background. */
+    readonly owner: string;
+    /** For people: the name of the app, or `node server.js`. */
+    readonly title: string;
+  };
+}
+
+/** Describes the devwatches that run programs, for people: `pid 4711 (api, web)`. */
+export function describeRunning(programs: readonly ProgramInForce[]): string[] {
+  const titles = new Map<string, string[]>();
+  for (const { running } of programs) {
+    if (running !== undefined) titles.set(running.owner, [...(titles.get(running.owner) ?? []), running.title]);
+  }
+  return [...titles].map(([owner, list]) => `${owner} (${list.join(', ')})`);
+}
+
+/** Returns a function that names a program where there are several; an empty text if there is only one. */
+export function labelsOf(programs: readonly ProgramInForce[]): (program: ProgramInForce) => string {
+  const isOne = new Set(programs.map(({ running }) => running?.pid)).size === 1;
+  return ({ app, running }) => {
+    if (isOne && (app !== undefined || programs.length === 1)) return app ?? '';
+    return running === undefined ? (app ?? '') : `${running.owner} (${running.title})`;
   };
 }
 
@@ -32,9 +52,9 @@ export function programsInForce(line: CommandLine, isAbove = false): readonly Pr
 }
 
 function fromRecord({ loaded, program, nodeArgs, app, command, pid, loads, written }: ProgramRecord): ProgramInForce {
-  const entry = attempt(() => listEntries())?.find(({ record }) => record?.pid === pid);
-  const name = entry === undefined ? `pid ${pid}` : `${entry.name} in the background (pid ${pid})`;
-  const running = { pid, loads, written, description: `${name}, ${command.display}` };
+  const entry = attempt(() => listEntries())?.find(({ alive, record }) => alive && record?.pid === pid);
+  const owner = entry === undefined ? `pid ${pid}` : `${entry.name} in the background, pid ${pid}`;
+  const running = { pid, loads, written, owner, title: app ?? command.display };
   return { loaded, program, nodeArgs, app, planned: () => command, running };
 }
 

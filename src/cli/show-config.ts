@@ -6,7 +6,7 @@ import { defaultSettings } from '../config/defaults.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import { optionKeys } from '../config/options.ts';
 import { UsageError } from '../shared/errors.ts';
-import { programsInForce } from './in-force.ts';
+import { describeRunning, labelsOf, programsInForce } from './in-force.ts';
 import { fail, printJson, refuseOperands } from './print.ts';
 import { readProject } from './select-programs.ts';
 import type { Invocation } from './subcommands.ts';
@@ -26,10 +26,11 @@ export function execute({ line, operands, options }: Invocation): void {
   refuseOperands('config', operands);
   const { single, named, origin } = inForce(line) ?? inFiles(line);
   const showsAll = options.all === true;
-  const valuesOf = ({ settings }: LoadedSettings): object =>
+  const valuesOf = ({ settings, origins }: LoadedSettings): object =>
     Object.fromEntries(
       optionKeys
-        .filter((key) => showsAll || !isDeepStrictEqual(settings[key], defaultSettings[key]))
+        // What devwatch itself has set is no setting of the user: several programs get stdin by a pipe.
+        .filter((key) => showsAll || (origins.has(key) && !isDeepStrictEqual(settings[key], defaultSettings[key])))
         .map((key) => [key, settings[key]]),
     );
   const own = named.map(([name, loaded]) => [name, valuesOf(loaded)]);
@@ -48,16 +49,12 @@ export function execute({ line, operands, options }: Invocation): void {
 
 function inForce(line: CommandLine): Shown | undefined {
   const running = programsInForce(line);
-  const [first, ...others] = running;
+  const [first] = running;
   if (first === undefined) return undefined;
-  const descriptions = running.map(({ running }) => running?.description ?? '');
-  const origin = [`in force in what runs here: ${[...new Set(descriptions)].join(' · ')}`, ...problemsOf(line)];
-  if (others.length === 0 && first.app === undefined) return { single: first.loaded, named: [], origin };
-  const isOne = running.every(({ running }) => running?.pid === first.running?.pid);
-  return {
-    named: running.map(({ app, loaded }, index) => [(isOne ? app : undefined) ?? descriptions[index] ?? '', loaded]),
-    origin,
-  };
+  const labelOf = labelsOf(running);
+  const origin = [`in force in what runs here: ${describeRunning(running).join(' · ')}`, ...problemsOf(line)];
+  if (labelOf(first) === '') return { single: first.loaded, named: [], origin };
+  return { named: running.map((program) => [labelOf(program), program.loaded]), origin };
 }
 
 /** Returns the mistake in the files, because of which older settings stay in force. */
@@ -84,10 +81,16 @@ function inFiles(line: CommandLine): Shown {
 
 /** Returns a message about the settings that do not come from the file alone. */
 function originsOf(programs: readonly (readonly [name: string, loaded: LoadedSettings])[]): string[] {
-  const texts = programs.flatMap(([name, { origins }]) =>
-    [...origins]
-      .filter(([, places]) => places.some((place) => place.startsWith('--')))
-      .map(([key, places]) => `${name === '' ? '' : `${name}: `}${key} from ${places.join(' and ')}`),
+  const names = new Map<string, string[]>();
+  for (const [name, { origins }] of programs) {
+    for (const [key, places] of origins) {
+      if (!places.some((place) => place.startsWith('--'))) continue;
+      const text = `${key} from ${places.join(' and ')}`;
+      names.set(text, [...(names.get(text) ?? []), name]);
+    }
+  }
+  const texts = [...names].map(([text, list]) =>
+    list.length === programs.length ? text : `${list.join(', ')}: ${text}`,
   );
   return texts.length === 0 ? [] : [texts.join(' · ')];
 }

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { platform } from '../../process/platform.ts';
 import { listPids, readProc } from '../../process/tree/proc.ts';
 import { warnOfRoots } from '../../run/broad-roots.ts';
-import type { RunPlan } from '../../run/command-plan.ts';
+import { ownFiles, type RunPlan } from '../../run/command-plan.ts';
 import { planWatch, remarksOn } from '../../run/watch-plan.ts';
 import { attempt } from '../../shared/errors.ts';
 import { formatCount, formatPath } from '../../terminal/format.ts';
@@ -30,7 +30,9 @@ export async function watchFindings(plan: RunPlan, mounts?: readonly Mount[]): P
   const { folders, files } = survey(filter);
   const { backend, reason } = chooseBackend(filter, watch, mounts);
   const shown = (place: string): string => (place === loaded.folder ? '.' : formatPath(place, loaded.folder));
-  const roots = filter.roots.map((root) => `${shown(root)} (${mountOf(root, mounts)?.type ?? 'unknown file system'})`);
+  // The settings files and the like are watched as well.
+  const named = filter.roots.filter((root) => !ownFiles(loaded, command).includes(root));
+  const roots = named.map((root) => `${shown(root)} (${mountOf(root, mounts)?.type ?? 'unknown file system'})`);
   const facts = `${roots.join(', ')} · ${backend} · ${formatCount(folders.length, 'folder')}, ${formatCount(files.length, 'file')}`;
   const remarks = [...warnOfRoots(filter), ...remarksOn(filter, plan, files)];
   return [

@@ -156,7 +156,7 @@ describe('devwatch doctor', () => {
     using _ = runs(project, '--no-hold', 'a.js');
     project.write('.watchrc', '{ "delay": "soon" }');
     const { code, of } = await examine(project);
-    expect(of('running')).toMatchObject([{ text: expect.stringContaining(`pid ${process.pid}, node a.js`) }]);
+    expect(of('running')).toMatchObject([{ text: expect.stringContaining(`pid ${process.pid} (node a.js): `) }]);
     expect(of('settings')).toMatchObject([
       { status: 'broken', text: expect.stringContaining('.watchrc:1:12: "delay"'), remedy: 'correct it' },
       { status: 'ok' },
@@ -188,7 +188,7 @@ describe('devwatch config', () => {
     const { stdout, stderr } = await config(project);
     expect(JSON.parse(stdout)).toEqual({ delay: 5, ext: ['ts'] });
     const [source, mistake, origins] = stderr.split('\n');
-    expect(source).toBe(`devwatch: in force in what runs here: pid ${process.pid}, node a.js`);
+    expect(source).toBe(`devwatch: in force in what runs here: pid ${process.pid} (node a.js)`);
     expect(mistake).toMatch(/^devwatch: \.watchrc:1:3: broken JSON.* · these settings stay in force$/);
     expect(origins).toBe('devwatch: ext from --ext');
   });
@@ -206,7 +206,7 @@ describe('devwatch config', () => {
     using _one = runs(project, '--ext', 'ts', 'a.js');
     using _other = runs(project, 'b.js');
     const { stdout } = await config(project);
-    const [one, other] = ['a.js', 'b.js'].map((script) => `pid ${process.pid}, node ${script}`);
+    const [one, other] = ['a.js', 'b.js'].map((script) => `pid ${process.pid} (node ${script})`);
     expect(JSON.parse(stdout)).toEqual({ apps: { [one ?? '']: { ext: ['ts'] }, [other ?? '']: {} } });
   });
 });

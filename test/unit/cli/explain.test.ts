@@ -210,7 +210,7 @@ describe('while a devwatch runs here', () => {
     await using project = createProject(files);
     using _ = runs(project, ['--ext', 'ts', 'server.js']);
     const { stdout, stderr } = await run(project, 'src/b.ts', 'src/a.js');
-    expect(stderr).toEqual([`devwatch: the answer is for what runs here: pid ${process.pid}, node server.js`]);
+    expect(stderr).toEqual([`devwatch: the answer is for what runs here: pid ${process.pid} (node server.js)`]);
     expect(stdout).toEqual([
       'src/b.ts',
       '  restarts the program · watch . · --ignore src/b.ts leaves it out',
@@ -254,8 +254,11 @@ describe('while a devwatch runs here', () => {
     using _one = runs(project, ['--ext', 'ts', 'server.js']);
     using _other = runs(project, ['other.js']);
     const { stdout, stderr } = await run(project, 'src/b.ts');
-    const [one, other] = ['server.js', 'other.js'].map((script) => `pid ${process.pid}, node ${script}`);
-    expect(stderr).toEqual([`devwatch: the answer is for what runs here: ${one} · ${other}`]);
-    expect(stdout.filter((line) => line.startsWith('pid'))).toEqual([`${one}: src/b.ts`, `${other}: src/b.ts`]);
+    const owner = `pid ${process.pid}`;
+    expect(stderr).toEqual([`devwatch: the answer is for what runs here: ${owner} (node server.js, node other.js)`]);
+    expect(stdout.filter((line) => line.startsWith('pid'))).toEqual([
+      `${owner} (node server.js): src/b.ts`,
+      `${owner} (node other.js): src/b.ts`,
+    ]);
   });
 });
