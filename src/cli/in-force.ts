@@ -30,9 +30,9 @@ export function describeRunning(programs: readonly ProgramInForce[]): string[] {
 
 /** Returns a function that names a program where there are several; an empty text if there is only one. */
 export function labelsOf(programs: readonly ProgramInForce[]): (program: ProgramInForce) => string {
-  const isOne = new Set(programs.map(({ running }) => running?.pid)).size === 1;
+  const areApps = programs.every(({ app }) => app !== undefined) && new Set(programs.map(({ app }) => app)).size > 1;
   return ({ app, running }) => {
-    if (isOne && (app !== undefined || programs.length === 1)) return app ?? '';
+    if (areApps || programs.length === 1) return app ?? '';
     return running === undefined ? (app ?? '') : `${running.owner} (${running.title})`;
   };
 }
@@ -48,11 +48,21 @@ export function programsInForce(line: CommandLine, isAbove = false): readonly Pr
   const decides = [...flags.keys()].some((key) => specOf(key).group !== 'Output');
   if (decides || config !== undefined || program.length + nodeArgs.length + extra.length > 0) return [];
   const records = programsRunningIn(workingFolder(), isAbove);
-  return records.filter(({ app = '' }) => only === undefined || only.includes(app)).map(fromRecord);
+  return records.map(fromRecord).filter(({ app = '' }) => only === undefined || only.includes(app));
 }
 
-function fromRecord({ loaded, program, nodeArgs, app, command, pid, loads, written }: ProgramRecord): ProgramInForce {
-  const entry = attempt(() => listEntries())?.find(({ alive, record }) => alive && record?.pid === pid);
+function fromRecord({
+  loaded,
+  program,
+  nodeArgs,
+  command,
+  pid,
+  loads,
+  written,
+  ...record
+}: ProgramRecord): ProgramInForce {
+  const entry = attempt(() => listEntries())?.find((one) => one.alive && one.record?.pid === pid);
+  const app = record.app ?? entry?.record?.app;
   const owner = entry === undefined ? `pid ${pid}` : `${entry.name} in the background, pid ${pid}`;
   const running = { pid, loads, written, owner, title: app ?? command.display };
   return { loaded, program, nodeArgs, app, planned: () => command, running };

@@ -29,7 +29,7 @@ export function execute({ line, operands, options }: Invocation): void {
   const valuesOf = ({ settings, origins }: LoadedSettings): object =>
     Object.fromEntries(
       optionKeys
-        // What devwatch itself has set is no setting of the user: several programs get stdin by a pipe.
+        // A value without an origin is one of devwatch itself: several programs get stdin by a pipe.
         .filter((key) => showsAll || (origins.has(key) && !isDeepStrictEqual(settings[key], defaultSettings[key])))
         .map((key) => [key, settings[key]]),
     );
@@ -53,7 +53,7 @@ function inForce(line: CommandLine): Shown | undefined {
   if (first === undefined) return undefined;
   const labelOf = labelsOf(running);
   const origin = [`in force in what runs here: ${describeRunning(running).join(' · ')}`, ...problemsOf(line)];
-  if (labelOf(first) === '') return { single: first.loaded, named: [], origin };
+  if (running.length === 1 && labelOf(first) === '') return { single: first.loaded, named: [], origin };
   return { named: running.map((program) => [labelOf(program), program.loaded]), origin };
 }
 
