@@ -24,17 +24,25 @@ export function explainPackage(name: string, folder: string, script: string | un
   const audits = auditsOf(folder, script, process.env);
   const entriesOf = ({ audit }: StoredAudit): readonly AuditedEntry[] =>
     audit.entries.filter(({ file }) => packageOf(file) === name);
-  if (isJson) printJson({ package: name, isKnown: audits.length > 0, entries: audits.flatMap(entriesOf) });
+  const compiledOf = ({ audit }: StoredAudit): readonly string[] =>
+    (audit.modules ?? []).filter((file) => packageOf(file) === name);
+  const compiled = audits.flatMap(compiledOf);
+  if (isJson) printJson({ package: name, isKnown: audits.length > 0, entries: audits.flatMap(entriesOf), compiled });
   else if (audits.length === 0) {
     print(name, '  not known yet · devwatch looks at the packages of a program that has run for a few seconds');
   } else {
     for (const stored of audits) {
       const program = audits.length === 1 ? '' : ` in ${path.relative(folder, stored.script)}`;
-      const lines = entriesOf(stored).flatMap(linesOf);
+      const lines = [...entriesOf(stored).flatMap(linesOf), ...compiledLines(compiledOf(stored).length)];
       print(`${name}${program}`, ...(lines.length > 0 ? lines : ['  the program does not ask for it itself']));
     }
   }
 }
+
+const compiledLines = (count: number): string[] =>
+  count === 0
+    ? []
+    : [`  compiled ahead of time · ${count} ES ${count === 1 ? 'module' : 'modules'} · the program evaluates them`];
 
 function linesOf({ why, culprit, fileCount, ms, effects, variables }: AuditedEntry): string[] {
   const by = culprit === undefined ? '' : ` (${culprit})`;

@@ -12,9 +12,6 @@ interface LoadedModule {
 }
 
 const cache = require.cache as Readonly<Record<string, LoadedModule>>;
-/** The export of `node:module`, which `require` would load five more modules for. */
-const { _pathCache: resolved = {} } = module.constructor as unknown as { _pathCache?: Record<string, string> };
-
 const isInstalled = (file: string): boolean => file.includes(`${path.sep}node_modules${path.sep}`);
 
 /** Returns the files of packages that the program has asked for, and its own files. */
@@ -46,6 +43,8 @@ function loadedFiles(isCommonJs: boolean): Pick<LoadFacts, 'entries' | 'own'> {
  * them, in an order that differs from run to run. When it evaluates them it resolves their paths, which it remembers in order.
  */
 function inEvaluationOrder(entries: readonly PackageEntry[]): PackageEntry[] {
+  // Loads more modules of Node, now that the program has settled.
+  const { _pathCache: resolved = {} } = require('node:module') as { _pathCache?: Record<string, string> };
   const imported = new Map<string, number>();
   const first = new Map<string, number>();
   for (const [index, [key, file]] of Object.entries(resolved).entries()) {

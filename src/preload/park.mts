@@ -12,5 +12,12 @@ if (parking !== undefined) {
     // Some Node versions cannot compile the sample; only its side effect matters.
     await import(pathToFileURL(sample).href).catch(() => {});
   }
-  parking.park();
+  const steps = parking.steps(true);
+  for (let step = steps.next(); step.done !== true; ) {
+    const error: unknown = await import(step.value).then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    step = steps.next(error);
+  }
 }

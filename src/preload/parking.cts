@@ -77,6 +77,15 @@ class Parking {
 
   /** Returns at the release. Ends the process when devwatch ends or discards it. */
   park(): void {
+    this.steps(false).next();
+  }
+
+  /**
+   * Waits until the release, as `park`.
+   *
+   * @param canImport the caller imports the addresses that this yields, and passes the errors
+   */
+  *steps(canImport: boolean): Generator<string, void, unknown> {
     for (const name of builtins) require(`node:${name}`);
     this.#context.forgetPaths();
     // Some loaders append something to the names of the samples.
@@ -87,7 +96,7 @@ class Parking {
     clearTimeout(setTimeout(() => {}, 0));
     this.#context.warmUp();
     const parkedAt = process.uptime();
-    const release = this.#awaitRelease(Object.keys(require.cache)) ?? kill();
+    const release = (yield* this.#awaitRelease(Object.keys(require.cache), canImport)) ?? kill();
     process.removeListener('uncaughtException', kill);
     Object.assign(process.env, release.variables);
     // Programs report their uptime; this process was booted two saves ago.
@@ -99,14 +108,15 @@ class Parking {
   }
 
   /** @param files that have been loaded since the last answer */
-  #awaitRelease(files: readonly string[]): Release | undefined {
+  *#awaitRelease(files: readonly string[], canImport: boolean): Generator<string, Release | undefined, unknown> {
     const answer = this.#context.request<ParkAnswer>({ type: 'parked', files });
     if (answer === undefined || !('packages' in answer)) return answer;
-    return this.#loadPackages(answer.packages) ?? this.#awaitRelease([]);
+    const release = yield* this.#loadPackages(answer.packages, canImport);
+    return release ?? (yield* this.#awaitRelease([], canImport));
   }
 
   /** Returns the release, if that comes before all packages are loaded. */
-  #loadPackages(orders: PackageOrders): Release | undefined {
+  *#loadPackages(orders: PackageOrders, canImport: boolean): Generator<string, Release | undefined, unknown> {
     const { send, request, forgetPaths } = this.#context;
     // Not bundled with this file: most processes do not need it.
     const file = path.join(__dirname, 'packages.cjs');
@@ -118,21 +128,36 @@ class Parking {
       request({ type: 'misfit', ...misfit });
       kill();
     });
+    const ask = (index: number): Release | undefined => {
+      const answer = request<LoadingAnswer>({ type: 'loading', index }) ?? kill();
+      return 'next' in answer ? undefined : answer;
+    };
     let release: Release | undefined;
     for (const [index, entry] of orders.entries.entries()) {
-      const answer = request<LoadingAnswer>({ type: 'loading', index }) ?? kill();
-      if (!('next' in answer)) {
-        release = answer;
-        break;
-      }
+      release = ask(index);
+      if (release !== undefined) break;
       send({ type: 'loaded', index, report: packages.load(entry) });
     }
-    if (orders.isAudit) send({ type: 'audited', tainted: packages.blamedEntries, needs: packages.neededEntries });
+    if (orders.isAudit) {
+      // Without an import, nothing is known of ES modules, and none is linked.
+      const found = canImport ? yield* packages.findModules() : { ...packages.judgeModules(), modules: [] };
+      send({ type: 'audited', tainted: packages.blamedEntries, needs: packages.neededEntries, ...found });
+    }
     packages.arm();
     this.#packages = packages;
+    const modules = canImport ? orders.modules : [];
+    for (let at = 0, index = orders.entries.length; at < modules.length; at += modulesPerStep, index += 1) {
+      release ??= ask(index);
+      if (release !== undefined) break;
+      const files = yield* packages.linkModules(modules.slice(at, at + modulesPerStep));
+      send({ type: 'linked', index, files });
+    }
     return release;
   }
 }
+
+/** A step of the linking takes 30 ms or so. */
+const modulesPerStep = 50;
 
 /** Ends the process at once: there is nothing to clean up, and Node would reset the terminal's modes. */
 function kill(): never {

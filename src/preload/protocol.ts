@@ -23,6 +23,8 @@ export interface PackageOrders {
   readonly isCommonJs: boolean;
   /** In the order in which the last run asked for them. */
   readonly entries: readonly PackageEntry[];
+  /** Files of ES modules to link without evaluating them: what they import comes first. */
+  readonly modules: readonly string[];
   /** Variables that the last run has set, or deleted (null). */
   readonly variables: Readonly<Record<string, string | null>>;
   /** Properties that the program itself changes before it asks for packages. */
@@ -269,14 +271,23 @@ export type PreloadMessage = Readonly<
   | { type: 'facts'; facts: LoadFacts }
   /** The process is booted and waits for its release; it has loaded these files (absolute). */
   | { type: 'parked'; files: readonly string[] }
-  /** The parked process is about to load the entry of this index, and waits for an answer. */
+  /** The parked process is about to load the entry of this index, or to link ES modules, and waits for an answer. */
   | { type: 'loading'; index: number }
   | { type: 'loaded'; index: number; report: EntryReport }
+  /** ES modules have been linked. `files`: CommonJS modules that Node has read for them. */
+  | { type: 'linked'; index: number; files: readonly string[] }
   /**
-   * An audit has ended. `tainted`: entries that need a file which cannot be handed over; `needs`: for each entry those whose
-   * files it needs.
+   * An audit has ended. `tainted`: entries that need a file which cannot be handed over; `imported`: those that need an ES
+   * module which the program imports as well; `needs`: for each entry those whose files it needs; `modules`: files of packages that are ES modules, undefined if they could not
+   * be found.
    */
-  | { type: 'audited'; tainted: readonly string[]; needs?: Readonly<Record<string, readonly string[]>> }
+  | {
+      type: 'audited';
+      tainted: readonly string[];
+      imported?: readonly string[] | undefined;
+      needs?: Readonly<Record<string, readonly string[]>>;
+      modules?: readonly string[] | undefined;
+    }
   /**
    * The program asks for a package that is not valid for it, and cannot be loaded again. The process waits for its end.
    * `file`: that the package was loaded for; `learned`: properties that the program has changed before.

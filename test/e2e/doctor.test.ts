@@ -57,9 +57,18 @@ test.each<[what: string, topic: string, status: string, text: RegExp, args: stri
   ['a command that is no Node program', 'held ports', 'note', /Node does not run/, ['--exec', 'sleep 1'], {}],
   ['a folder that is missing', 'watching', 'note', /nothing is there to watch yet/, ['--watch', 'src'], {}],
   ['files of another language only', 'watching', 'note', /no file here has a watched extension/, ['--ext', 'py'], {}],
+  [
+    'how packages of ES modules are loaded',
+    'packages',
+    'ok',
+    /loaded ahead of time.* · ES modules are only compiled/,
+    ['hooks.mjs'],
+    {},
+  ],
 ])('names %s, and what to do', async (_, topic, status, text, args, env) => {
   await using project = createProject({ 'package.json': '{}', 'server.js': '', 'hooks.mjs': '' });
-  const program = args.includes('--exec') || args.some((word) => word.endsWith('main.js')) ? [] : ['server.js'];
+  const program =
+    args.includes('--exec') || args.some((word) => /^(?:hooks\.mjs|.*main\.js)$/.test(word)) ? [] : ['server.js'];
   const { code, of } = await examine(project.path, [...args, ...program], env);
   const finding = of(topic).find((one) => text.test(one.text));
   expect(finding).toMatchObject({ status, text: expect.stringMatching(text) });

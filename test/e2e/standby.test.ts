@@ -164,12 +164,36 @@ describe('--prewarm', () => {
     expect(await restart(app)).toMatchObject({ one: false, two: true, own: false });
   });
 
-  test('loads packages for ES modules', async () => {
-    const script = `import one from 'one';
-      import { createRequire } from 'node:module';
-      createRequire(import.meta.url)(process.env.TEST_DIAL)({ one: one.loadedBeforeBegin });\n`;
-    await using app = await prewarmed({ 'server.mjs': script }, ['--prewarm', 'server.mjs']);
-    expect(await restart(app, 'server.mjs')).toMatchObject({ one: true });
+  const modern = {
+    'node_modules/modern/package.json': '{"type": "module", "exports": "./index.js"}',
+    'node_modules/modern/index.js': 'export const mode = process.env.MODE;',
+  };
+
+  test('loads packages for ES modules, and links those that are ES modules: the program evaluates them', async () => {
+    const script = `import { createRequire } from 'node:module';
+      import one from 'one';
+      import './set.mjs';
+      import { mode } from 'modern';
+      createRequire(import.meta.url)(process.env.TEST_DIAL)({ one: one.loadedBeforeBegin, mode });\n`;
+    const files = { ...modern, 'server.mjs': script, 'set.mjs': "process.env.MODE = 'set';" };
+    await using app = await prewarmed(files, ['server.mjs']);
+    expect(app.events.findLast(({ event }) => event === 'standby')).toMatchObject({ packages: 2 });
+    expect(await restart(app, 'server.mjs')).toMatchObject({ one: true, mode: 'set' });
+    await app.event('standby', isLoaded);
+    app.write('node_modules/modern/index.js', "export const mode = 'edited';");
+    expect(await restart(app, 'server.mjs')).toMatchObject({ mode: 'edited' });
+  });
+
+  test('starts a run cold, once, that hooks the loader when ES modules are linked', async () => {
+    const script = (hooks: string): string => `import module from 'node:module';
+      import 'modern';
+      ${hooks}
+      module.createRequire(import.meta.url)(process.env.TEST_DIAL)({ run: process.env.DEVWATCH_RUN });\n`;
+    await using app = await prewarmed({ ...modern, 'server.mjs': script('') }, ['server.mjs']);
+    app.write('server.mjs', script("module.register('data:text/javascript,');"));
+    expect((await app.caller()).says).toMatchObject({ run: '3' });
+    const starts = app.events.flatMap((event) => (event.event === 'start' ? [event.standby] : []));
+    expect(starts).toEqual([false, true, false]);
   });
 
   test('starts a run cold, once, whose packages turn out not to fit and cannot be loaded again', async () => {

@@ -72,7 +72,8 @@ function packagesFinding({ command, env, loaded: { settings } }: RunPlan): Findi
   const topic = 'packages';
   const { prewarm } = settings;
   const [stored] = command.script === undefined ? [] : auditsOf(path.dirname(command.script), command.script, env);
-  const rest = command.script !== undefined && isModule(command.script, realHost) ? ', but for ES modules' : '';
+  const rest =
+    command.script !== undefined && isModule(command.script, realHost) ? ' · ES modules are only compiled' : '';
   if (stored === undefined) {
     const which = Array.isArray(prewarm) ? prewarm.join(', ') : 'those of node_modules that the last run has loaded';
     return ok(topic, `loaded ahead of time: ${which}${rest}`);

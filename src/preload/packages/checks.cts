@@ -41,6 +41,8 @@ class Checks {
   readonly #place = placeNow();
   #loader = loaderNow();
   #hasHooks = false;
+  /** Called when the program is about to hook the loader. */
+  onHooks: (() => void) | undefined;
   readonly #restores: (() => void)[] = [];
   /** Names of changes that are expected: effects that were made again, and what only some files can have noticed. */
   readonly #expectedChanges = new Set<string>();
@@ -99,6 +101,7 @@ class Checks {
     const noting = new Proxy(original, {
       apply: (register, self, args: unknown[]) => {
         this.#hasHooks = true;
+        this.onHooks?.();
         return Reflect.apply(register, self, args) as unknown;
       },
     });

@@ -118,36 +118,51 @@ function noticeEvaluation(recorder: Recorder, patches: Patches): void {
   patches.replace(nodeModule.prototype, 'load', { value });
 }
 
-/**
- * Notices that stdin is opened. For `import 'node:process'` Node reads all properties once; it gets nothing for the
- * streams, which would be opened by that.
- */
+/** Notices that stdin is opened. */
 function noticeStreams(recorder: Recorder, patches: Patches): WasCopied {
+  return hideStreams(
+    patches,
+    () => recorder.current !== undefined,
+    (name, open) => {
+      if (name === 'stdin') recorder.blame('opens stdin');
+      const { isOpeningStream } = recorder;
+      recorder.isOpeningStream = true;
+      try {
+        return open();
+      } finally {
+        recorder.isOpeningStream = isOpeningStream;
+      }
+    },
+  );
+}
+
+/**
+ * For `import 'node:process'` Node reads all properties of `process` once. It gets nothing for the streams, which would be
+ * opened by that.
+ *
+ * @param onRead a package reads one
+ */
+function hideStreams(
+  patches: Patches,
+  isActive: () => boolean,
+  onRead: (name: string, open: () => unknown) => unknown = (_, open) => open(),
+): WasCopied {
   let wasCopied = false;
   for (const name of ['stdin', 'stdout', 'stderr'] as const) {
     const { get } = Reflect.getOwnPropertyDescriptor(process, name) ?? {};
     if (get === undefined) continue;
     const read = (): unknown => {
-      if (recorder.current === undefined) return get.call(process);
+      if (!isActive()) return get.call(process);
       const caller = callersOf(read, 3).find((site) => typeof site.getFileName() === 'string');
-      if (caller?.getFileName() === 'node:internal/bootstrap/realm') {
-        wasCopied = true;
-        return undefined;
-      }
-      if (name === 'stdin') recorder.blame('opens stdin');
-      const { isOpeningStream } = recorder;
-      recorder.isOpeningStream = true;
-      try {
-        return get.call(process);
-      } finally {
-        recorder.isOpeningStream = isOpeningStream;
-      }
+      if (caller?.getFileName() !== 'node:internal/bootstrap/realm') return onRead(name, () => get.call(process));
+      wasCopied = true;
+      return undefined;
     };
     patches.replace(process, name, { get: read });
   }
   return () => wasCopied;
 }
 
-export type { noticeDeeds };
+export type { hideStreams, noticeDeeds };
 
-module.exports = { noticeDeeds };
+module.exports = { hideStreams, noticeDeeds };

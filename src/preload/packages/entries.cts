@@ -41,7 +41,6 @@ interface EntriesContext {
   readonly main: MainModule;
   /** Only in an audit. */
   readonly calls: Calls | undefined;
-  readonly isCommonJs: boolean;
   readonly isAudit: boolean;
 }
 
@@ -112,9 +111,8 @@ class Entries {
       one.index = this.#serial;
       // ES modules load some files without a call of `load`, such as JSON.
       if (file !== record.file) one.loadedBy ??= record.file;
-      one.isIncurable ||= file.endsWith('.node') || isEsModule(module);
-      // An import gets it from Node's loader of ES modules, which does not ask.
-      if (!this.#context.isCommonJs && isEsModule(module)) record.blames.push({ file, why: 'is an ES module' });
+      one.isEsModule = isEsModule(module);
+      one.isIncurable ||= file.endsWith('.node') || one.isEsModule;
       this.#serial += 1;
     }
   }

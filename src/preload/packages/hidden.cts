@@ -17,7 +17,12 @@ import type {
   ModuleClass,
   shortName as ShortName,
 } from './internals.cts';
-import type { adoptParent as AdoptParent, askingFile as AskingFile, setParent as SetParent } from './parents.cts';
+import type {
+  adoptParent as AdoptParent,
+  askingFile as AskingFile,
+  parentOf as ParentOf,
+  setParent as SetParent,
+} from './parents.cts';
 import type { EntryRecord, FileRecord, Recorder } from './recorder.cts';
 import type { set as SetVariable } from './variables.cts';
 
@@ -33,9 +38,10 @@ const { askerOf, cache, forgetLookup, isInstalled, nodeModule, shortName } = req
   nodeModule: ModuleClass;
   shortName: typeof ShortName;
 };
-const { adoptParent, askingFile, setParent } = require('./parents.cjs') as {
+const { adoptParent, askingFile, parentOf, setParent } = require('./parents.cjs') as {
   adoptParent: typeof AdoptParent;
   askingFile: typeof AskingFile;
+  parentOf: typeof ParentOf;
   setParent: typeof SetParent;
 };
 const { set: setVariable } = require('./variables.cjs') as { set: typeof SetVariable };
@@ -219,8 +225,7 @@ class HiddenPackages {
     for (const entry of new Set(files.map(({ entry }) => entry))) this.#applyEffects(entry);
     for (const one of files) this.#handOver(one);
     this.#handedOver.add(record, isAskedByProgram);
-    // As Node notes an import: facts tell the order.
-    nodeModule._pathCache[`${record.file}\0`] ??= record.file;
+    noteLookup(record.file);
     return true;
   }
 
@@ -273,6 +278,7 @@ class HiddenPackages {
     if (record.isLinked) keep(file, module);
     else cache(file, module);
     this.adoption.files += 1;
+    if (parentOf(module) === undefined) noteLookup(file);
     if (file === record.entry.file) this.adoption.entries.push(file);
   }
 
@@ -312,6 +318,11 @@ class HiddenPackages {
     if (this.adoption.cold.length < maxReasons) this.adoption.cold.push(why);
   }
 }
+
+/** Notes a file as Node does when it evaluates what an ES module imports: facts tell the order. */
+const noteLookup = (file: string): void => {
+  nodeModule._pathCache[`${file}\0`] ??= file;
+};
 
 /** Whether nobody has evaluated a module that Node has linked. */
 const isEmpty = ({ loaded, exports }: LoadedModule): boolean =>

@@ -42,6 +42,10 @@ const shortName = (file: string): string =>
 const packageFolderOf = (file: string): string | undefined =>
   /^.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+/.exec(file)?.[0];
 
+/** The name of that package. */
+const packageNameOf = (file: string): string =>
+  (packageFolderOf(file) ?? '').replace(/^.*[\\/]node_modules[\\/]/, '').replaceAll('\\', '/');
+
 /** Taken before a program can replace it. */
 const NativeError = Error;
 const { captureStackTrace } = NativeError;
@@ -136,6 +140,7 @@ export type {
   ModuleClass,
   nodeModule,
   packageFolderOf,
+  packageNameOf,
   shortName,
   symbolsOf,
   withoutDeprecation,
@@ -150,6 +155,7 @@ module.exports = {
   isInstalled,
   nodeModule,
   packageFolderOf,
+  packageNameOf,
   shortName,
   symbolsOf,
   withoutDeprecation,

@@ -3,12 +3,12 @@
  * that the program cannot tell (docs/architecture.md). `load` each entry, `arm`, and `release`.
  */
 
-import type { EntryReport, PackageEntry, PackageOrders, Release } from '../protocol.ts' with {
+import type { EntryReport, PackageEntry, PackageOrders, PreloadMessage, Release } from '../protocol.ts' with {
   'resolution-mode': 'import',
 };
 import type { observeCalls as ObserveCalls } from './calls.cts';
 import type { Checks as ChecksClass } from './checks.cts';
-import type { noticeDeeds as NoticeDeeds } from './deeds.cts';
+import type { hideStreams as HideStreams, noticeDeeds as NoticeDeeds } from './deeds.cts';
 import type { Entries as EntriesClass } from './entries.cts';
 import type { recordFileReads as RecordFileReads } from './file-reads.cts';
 import type { Ground as GroundClass, undo as Undo } from './ground.cts';
@@ -17,8 +17,10 @@ import type {
   isInstalled as IsInstalled,
   ModuleClass,
   packageFolderOf as PackageFolderOf,
+  packageNameOf as PackageNameOf,
   symbolsOf as SymbolsOf,
 } from './internals.cts';
+import type { addressToLink as AddressToLink, listModules as ListModules, ProgramModules } from './linking.cts';
 import type { canMakeMain as CanMakeMain, MainModule as MainModuleClass } from './main-module.cts';
 import type { Patches as PatchesClass } from './patches.cts';
 import type { Pending, runPending as RunPending } from './pending.cts';
@@ -30,16 +32,24 @@ const fs = require('node:fs') as typeof import('node:fs');
 const { types } = require('node:util') as typeof import('node:util');
 const { observeCalls } = require('./calls.cjs') as { observeCalls: typeof ObserveCalls };
 const { Checks } = require('./checks.cjs') as { Checks: typeof ChecksClass };
-const { noticeDeeds } = require('./deeds.cjs') as { noticeDeeds: typeof NoticeDeeds };
+const { hideStreams, noticeDeeds } = require('./deeds.cjs') as {
+  hideStreams: typeof HideStreams;
+  noticeDeeds: typeof NoticeDeeds;
+};
 const { Entries } = require('./entries.cjs') as { Entries: typeof EntriesClass };
 const { recordFileReads } = require('./file-reads.cjs') as { recordFileReads: typeof RecordFileReads };
 const { Ground, undo } = require('./ground.cjs') as { Ground: typeof GroundClass; undo: typeof Undo };
 const { HiddenPackages } = require('./hidden.cjs') as { HiddenPackages: typeof HiddenPackagesClass };
-const { isInstalled, nodeModule, packageFolderOf, symbolsOf } = require('./internals.cjs') as {
+const { isInstalled, nodeModule, packageFolderOf, packageNameOf, symbolsOf } = require('./internals.cjs') as {
   isInstalled: typeof IsInstalled;
   nodeModule: ModuleClass;
   packageFolderOf: typeof PackageFolderOf;
+  packageNameOf: typeof PackageNameOf;
   symbolsOf: typeof SymbolsOf;
+};
+const { addressToLink, listModules } = require('./linking.cjs') as {
+  addressToLink: typeof AddressToLink;
+  listModules: typeof ListModules;
 };
 const { canMakeMain, MainModule } = require('./main-module.cjs') as {
   canMakeMain: typeof CanMakeMain;
@@ -57,6 +67,11 @@ const symbols = symbolsOf(nodeModule._cache[__filename] ?? {});
 /** Whether packages can be loaded ahead of time in this Node. */
 const canPreload = (): boolean => canMakeMain(symbols);
 
+/** `modules`: of packages, undefined if they are not known; `imported`: entries that need one which the program imports. */
+type FoundModules = Pick<Extract<PreloadMessage, { type: 'audited' }>, 'modules' | 'imported'>;
+
+type Step = Pick<EntryRecord, 'added' | 'startedAt'>;
+
 class PackagePreloading {
   readonly #orders: PackageOrders;
   readonly #recorder = new Recorder();
@@ -71,6 +86,9 @@ class PackagePreloading {
   /** Names that Node has looked up before. */
   readonly #paths = new Set(Object.keys(nodeModule._pathCache));
   readonly #pending: Pending;
+  #wasProcessCopiedToLink = false;
+  /** The latest step of the linking. */
+  #latestStep: Step | undefined;
   #hidden: HiddenPackagesClass | undefined;
   #checks: ChecksClass | undefined;
 
@@ -96,7 +114,7 @@ class PackagePreloading {
       variables: this.#variables,
       main: this.#main,
       calls,
-      ...{ isCommonJs: orders.isCommonJs, isAudit: orders.isAudit },
+      isAudit: orders.isAudit,
     });
   }
 
@@ -125,19 +143,9 @@ class PackagePreloading {
     };
   }
 
-  /** Files that have the blamed ones among what they need, of each entry that was loaded. */
+  /** Entries that need a file which is blamed. */
   get blamedEntries(): readonly string[] {
-    this.#link();
-    const blamed = new Set(this.#blamedRecords());
-    const isTainted = (record: FileRecord, seen: Set<FileRecord>): boolean => {
-      if (seen.has(record)) return false;
-      seen.add(record);
-      return blamed.has(record) || [...record.needs].some((one) => isTainted(one, seen));
-    };
-    return this.#recorder.entries.flatMap(({ file }) => {
-      const record = this.#recorder.records.get(file);
-      return record !== undefined && isTainted(record, new Set()) ? [file] : [];
-    });
+    return this.#entriesThatNeed(new Set(this.#blamedRecords()));
   }
 
   /** For each entry that was loaded, the other ones whose files it needs. */
@@ -194,6 +202,47 @@ class PackagePreloading {
     if (unexplained !== undefined) this.#hidden.dropAll(`something has changed ${unexplained}`);
   }
 
+  /** Yields the address of a module to import, and returns what is found out about ES modules. */
+  *findModules(): Generator<string, FoundModules, unknown> {
+    if (this.#orders.isCommonJs) return this.judgeModules();
+    const list = listModules();
+    return this.judgeModules(list.end(yield addressToLink([this.#orders.script])));
+  }
+
+  /** @param list the ES modules of the program; undefined if they are not known */
+  judgeModules(list?: ProgramModules): FoundModules {
+    // A script requires what it needs.
+    if (this.#orders.isCommonJs) return { modules: [] };
+    // An import of an ES module that is evaluated already gets it without a question.
+    const isImported = ({ file, isEsModule }: FileRecord): boolean =>
+      isEsModule && (list === undefined || list.imported.has(packageNameOf(file)));
+    const imported = new Set([...this.#recorder.records.values()].filter(isImported));
+    return { modules: list?.modules, imported: this.#entriesThatNeed(imported) };
+  }
+
+  /**
+   * Yields the address of a module to import, by which Node links ES modules. Returns the CommonJS modules that Node has read
+   * for them. Packages are hidden by then.
+   */
+  *linkModules(files: readonly string[]): Generator<string, readonly string[], unknown> {
+    const patches = new Patches(() => true);
+    const wasCopied = hideStreams(patches, () => true);
+    const before = new Set(Object.keys(nodeModule._cache));
+    const startedAt = Date.now();
+    yield addressToLink(files);
+    patches.restore();
+    this.#wasProcessCopiedToLink ||= wasCopied();
+    if (this.#checks !== undefined) {
+      this.#checks.onHooks = () => {
+        const why = 'the program hooks the module loader';
+        this.#onMisfit({ file: files[0] ?? '', why, learned: ['module.register'] });
+      };
+    }
+    const read = Object.keys(nodeModule._cache).filter((file) => !before.has(file));
+    this.#latestStep = { added: [...files, ...read], startedAt };
+    return read;
+  }
+
   /**
    * The program is about to begin.
    *
@@ -204,10 +253,13 @@ class PackagePreloading {
     ownChanges: readonly (readonly [object, string])[],
   ): void {
     for (const [object, key] of ownChanges) this.#checks?.expect(object, key, key);
-    const changed = [...changedFiles, ...this.#changedMeanwhile()];
+    const [relinked] = this.#latestStep === undefined ? [] : this.#changedMeanwhile(this.#latestStep);
+    if (relinked !== undefined) this.#onMisfit({ file: relinked, why: 'a file of a package has changed', learned: [] });
+    const latest = this.#recorder.entries.at(-1);
+    const changed = [...changedFiles, ...(latest === undefined ? [] : this.#changedMeanwhile(latest))];
     if (dropsPackages !== undefined) this.#hidden?.dropAll(dropsPackages);
     else if (changed.length > 0) this.#hidden?.dropFiles(changed);
-    if (this.#wasProcessCopied()) nodeModule.syncBuiltinESMExports();
+    if (this.#wasProcessCopied() || this.#wasProcessCopiedToLink) nodeModule.syncBuiltinESMExports();
     this.#pending.release();
   }
 
@@ -217,9 +269,8 @@ class PackagePreloading {
     return this.#hidden?.adoption;
   }
 
-  /** Files of the latest entry that may have changed since they were loaded: devwatch may not have known of them yet. */
-  #changedMeanwhile(): string[] {
-    const { added = [], startedAt = 0 } = this.#recorder.entries.at(-1) ?? {};
+  /** Files of the latest step that may have changed since they were read: devwatch may not have known of them yet. */
+  #changedMeanwhile({ added, startedAt }: Step): string[] {
     return added.filter((file) => {
       try {
         return fs.statSync(file).ctimeMs >= startedAt - maxTickMs;
@@ -249,6 +300,20 @@ class PackagePreloading {
       if (loader !== undefined && loader !== record) loader.needs.add(record);
     }
     for (const record of records.values()) for (const one of record.needs) one.users.add(record);
+  }
+
+  /** Returns the files of the entries that have one of these among what they need. */
+  #entriesThatNeed(files: ReadonlySet<FileRecord>): string[] {
+    this.#link();
+    const isTainted = (record: FileRecord, seen: Set<FileRecord>): boolean => {
+      if (seen.has(record)) return false;
+      seen.add(record);
+      return files.has(record) || [...record.needs].some((one) => isTainted(one, seen));
+    };
+    return this.#recorder.entries.flatMap(({ file }) => {
+      const record = this.#recorder.records.get(file);
+      return record !== undefined && isTainted(record, new Set()) ? [file] : [];
+    });
   }
 
   /** Files that must not be handed over; the whole entry, where no file of it alone is at fault. */

@@ -41,6 +41,8 @@ const setParent = (module: LoadedModule, parent: LoadedModule | undefined): void
     module.parent = parent;
   });
 
-export type { adoptParent, askingFile, setParent };
+const parentOf = (module: LoadedModule): LoadedModule | null | undefined => withoutDeprecation(() => module.parent);
 
-module.exports = { adoptParent, askingFile, setParent };
+export type { adoptParent, askingFile, parentOf, setParent };
+
+module.exports = { adoptParent, askingFile, parentOf, setParent };

@@ -28,6 +28,7 @@ interface FileRecord {
   state: 'hidden' | 'adopted' | 'gone';
   /** Node's loader of ES modules has the module already, without its exports. */
   isLinked: boolean;
+  isEsModule: boolean;
   /** It cannot be loaded a second time in this process: an ES module, a native addon, or something of it stays. */
   isIncurable: boolean;
   readonly needs: Set<FileRecord>;
@@ -109,7 +110,7 @@ class Recorder {
       record = {
         ...{ file, entry, module: undefined, loadedBy: undefined, index: -1, state: 'gone' as const },
         ...{ variables: new Map(), reads: new Map(), needs: new Set(), users: new Set() },
-        ...{ isLinked: false, isIncurable: false },
+        ...{ isLinked: false, isEsModule: false, isIncurable: false },
       };
       this.records.set(file, record);
     }

@@ -40,7 +40,9 @@ const checks: Readonly<Record<PreloadMessage['type'], (fields: Readonly<Record<s
   facts: ({ facts }) => isFacts(facts),
   loading: ({ index }) => isNumber(index),
   loaded: ({ index, report }) => isNumber(index) && isReport(report),
-  audited: ({ tainted, needs = {} }) => isTexts(tainted) && Object.values(fieldsOf(needs)).every(isTexts),
+  linked: ({ index, files }) => isNumber(index) && isTexts(files),
+  audited: ({ tainted, imported = [], modules = [], needs = {} }) =>
+    [tainted, imported, modules, ...Object.values(fieldsOf(needs))].every(isTexts),
   misfit: ({ file, why, learned }) => isText(file) && isText(why) && isTexts(learned),
   parked: ({ files }) => isTexts(files),
   listens: ({ id, key, port, path, host, protocol, role }) =>

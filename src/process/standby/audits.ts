@@ -43,6 +43,8 @@ export interface Audit {
   readonly conditions: string;
   /** All files that were loaded, with their stamps. */
   readonly stamps: Readonly<Record<string, string>>;
+  /** Files of packages that are ES modules, in the order in which they can be linked; undefined if they are not known. */
+  readonly modules?: readonly string[] | undefined;
   /** Properties that the program itself changes before it asks for packages. */
   readonly learned?: readonly string[];
   /** Entries that the last run had to load itself because of the order of its code, and why. */
@@ -56,11 +58,11 @@ export interface StoredAudit {
   readonly audit: Audit;
 }
 
-/** Entries that need a blamed file, and for each entry the others whose files it needs. */
-export type AuditEnd = Pick<Extract<PreloadMessage, { type: 'audited' }>, 'tainted' | 'needs'>;
+/** The findings on all entries together. */
+export type AuditEnd = Omit<Extract<PreloadMessage, { type: 'audited' }>, 'type'>;
 
 /** Increased when what is stored gets another meaning. */
-const format = 6;
+const format = 7;
 const maxBytes = 4 * 1024 * 1024;
 /** Audits of other programs that are kept. */
 const maxAudits = 30;
@@ -68,9 +70,9 @@ const maxAudits = 30;
 /** Behind it, packages are found or loaded in another way. */
 const hooksLoader = 'hooks the module loader';
 
-/** Identifies what a run has asked for, in its order. */
-export const signatureOf = ({ entries, isCommonJs }: LoadFacts): string =>
-  hash([isCommonJs, entries.map(({ file, parent, kind }) => [file, parent, kind])]);
+/** Identifies what a run has asked for, in its order. `imports`: the lines by which its ES modules import others. */
+export const signatureOf = ({ entries, isCommonJs }: LoadFacts, imports = ''): string =>
+  hash([isCommonJs, isCommonJs ? '' : imports, entries.map(({ file, parent, kind }) => [file, parent, kind])]);
 
 const hash = (value: unknown): string => createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 24);
 
@@ -84,12 +86,13 @@ export function auditFrom(
   signature: string,
   entries: readonly PackageEntry[],
   reports: ReadonlyMap<number, EntryReport>,
-  { tainted, needs = {} }: AuditEnd,
+  { tainted, imported = [], needs = {}, modules }: AuditEnd,
   variables: Variables = {},
 ): Audit {
   const blames = [...reports.values()].flatMap((report) => report.blames);
   const stamps: Record<string, string> = {};
   for (const { files } of reports.values()) for (const file of files) stamps[file] = exactStampOf(file);
+  for (const file of modules ?? []) stamps[file] = exactStampOf(file);
   let barrier: string | undefined;
   const audited = entries.map((entry, index): AuditedEntry => {
     const { file, parent, kind } = entry;
@@ -98,7 +101,10 @@ export function auditFrom(
     const inherited = tainted.includes(file) ? blames[0] : undefined;
     const blame = report === undefined ? { file, why: 'was not loaded by the audit' } : (own ?? inherited);
     const why =
-      barrier ?? blame?.why ?? (report?.isExtension === true ? 'adds to a package that is loaded before' : undefined);
+      barrier ??
+      blame?.why ??
+      (imported.includes(file) ? 'needs an ES module that the program imports' : undefined) ??
+      (report?.isExtension === true ? 'adds to a package that is loaded before' : undefined);
     if (report?.blames.some((one) => one.why === hooksLoader))
       barrier ??= 'is loaded behind hooks of the module loader';
     return {
@@ -116,7 +122,7 @@ export function auditFrom(
       accessors: report?.accessors ?? ['*'],
     };
   });
-  return { signature, entries: audited, stamps, conditions: conditionsOf(audited, variables) };
+  return { signature, entries: audited, stamps, modules, conditions: conditionsOf(audited, variables) };
 }
 
 /** Returns the name of the package that a file belongs to. */
@@ -198,14 +204,15 @@ function fileFor(script: string, env: NodeJS.ProcessEnv): string | undefined {
 function parse(text: string): StoredAudit | undefined {
   type Stored = Partial<Audit> & Partial<StoredAudit> & { readonly format?: number };
   const value = JSON.parse(text) as Stored | null;
-  const { script, nodeVersion, signature, entries, stamps, conditions, learned = [], left = {} } = value ?? {};
+  const { script, nodeVersion, signature, entries, stamps, conditions, modules, learned = [], left = {} } = value ?? {};
   if (value?.format !== format || typeof signature !== 'string' || !Array.isArray(entries)) return undefined;
   if (typeof stamps !== 'object' || stamps === null || !entries.every(isEntry)) return undefined;
-  if (!Array.isArray(learned) || !learned.every((name) => typeof name === 'string')) return undefined;
+  if (![learned, modules ?? []].every((list) => Array.isArray(list) && list.every((name) => typeof name === 'string')))
+    return undefined;
   if (typeof script !== 'string' || typeof nodeVersion !== 'string' || typeof conditions !== 'string') return undefined;
   if (typeof left !== 'object' || left === null || !Object.values(left).every((why) => typeof why === 'string'))
     return undefined;
-  return { script, nodeVersion, audit: { signature, entries, stamps, conditions, learned, left } };
+  return { script, nodeVersion, audit: { signature, entries, stamps, conditions, modules, learned, left } };
 }
 
 function isEntry(value: unknown): value is AuditedEntry {

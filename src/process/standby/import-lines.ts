@@ -74,6 +74,11 @@ export class ImportLines {
     this.#isDoubtful = isDoubtful;
   }
 
+  /** All lines, by the files that they are in. */
+  get text(): string {
+    return JSON.stringify([...this.#files].map(([file, { lines }]) => [file, lines]));
+  }
+
   /**
    * Whether the program loads files by the same lines as in the run that is known.
    *

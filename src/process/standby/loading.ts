@@ -15,7 +15,7 @@ export interface LoadingOptions {
   readonly expectedMs: readonly number[];
   /** Whether the program needs the CPU now. */
   readonly isBusy: () => boolean;
-  /** An entry has made the process hang or end. */
+  /** An entry has made the process hang or end; `file` is empty if that were ES modules, which it was to link. */
   readonly onFailure: (file: string, why: string) => void;
 }
 
@@ -29,12 +29,15 @@ const maxHangMs = 30_000;
 const slowFactor = 3;
 const minSlowMs = 1000;
 
+const isInstalled = (file: string): boolean => /[\\/]node_modules[\\/]/.test(file);
+
 export class Loading {
   readonly reports: Map<number, EntryReport> = new Map();
   readonly files: PackageFiles = new PackageFiles();
   /** The entries that need a file which cannot be handed over; set at the end of an audit. */
   tainted: readonly string[] | undefined;
   readonly #options: LoadingOptions;
+  readonly #linked = new Set<string>();
   /** The entry that is being loaded. */
   #current: { readonly index: number; readonly startedAt: number; readonly epochMs: number } | undefined;
   #waitedMs = 0;
@@ -54,6 +57,7 @@ export class Loading {
 
   onMessage(message: PreloadMessage): void {
     if (message.type === 'loading') this.#onQuestion(message.index);
+    else if (message.type === 'linked') this.#onLinked(message.files);
     else if (message.type === 'audited') this.tainted = message.tainted;
     else if (message.type === 'loaded') {
       this.#cancel();
@@ -78,7 +82,8 @@ export class Loading {
 
   /** Whether these orders would be given again. */
   isCurrent(orders: PackageOrders | undefined): boolean {
-    const filesOf = (all: PackageOrders | undefined): string | undefined => all?.entries.map(({ file }) => file).join();
+    const filesOf = (all: PackageOrders | undefined): string | undefined =>
+      all && [...all.entries.map(({ file }) => file), ...all.modules].join();
     return filesOf(orders) === filesOf(this.#options.orders);
   }
 
@@ -88,12 +93,17 @@ export class Loading {
 
   /** Number of files that are ready. */
   get fileCount(): number {
-    return [...this.reports.values()].reduce((sum, { files }) => sum + files.length, 0);
+    return [...this.reports.values()].reduce((sum, { files }) => sum + files.length, this.#linked.size);
   }
 
   /** Whether a part of what has been loaded cannot be loaded a second time in the same process. */
   get isIncurable(): boolean {
     return [...this.reports.values()].some((report) => report.isIncurable);
+  }
+
+  /** Whether one of the files was read to be linked: Node does not read it again. */
+  hasLinked(files: readonly string[]): boolean {
+    return files.some((file) => this.#linked.has(file));
   }
 
   /** The end of the process says nothing about packages any more: it has loaded all, was released, or is being ended. */
@@ -111,9 +121,24 @@ export class Loading {
       return;
     }
     this.#current = { index, startedAt: clock.now(), epochMs: Date.now() };
+    const { entries, modules } = this.#options.orders;
+    // A run may begin before this step has ended.
+    if (index === entries.length) this.#addLinked(modules);
     const limit = Math.min(maxHangMs, Math.max(minHangMs, 10 * (expectedMs[index] ?? 0)));
     this.#cancel = clock.after(limit, () => this.#fail(`has not been loaded after ${limit / 1000} s`));
     child.answer({ next: true });
+  }
+
+  #addLinked(files: readonly string[]): void {
+    for (const file of files) this.#linked.add(file);
+    this.files.add(files, this.#current?.epochMs ?? 0);
+  }
+
+  #onLinked(files: readonly string[]): void {
+    this.#cancel();
+    this.#addLinked(files);
+    if (files.every(isInstalled)) this.#current = undefined;
+    else this.#fail('links a file of the program');
   }
 
   #fail(why: string): void {

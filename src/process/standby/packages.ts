@@ -9,6 +9,7 @@ import type { LoadFacts, Misfit, PackageEntry, PackageOrders } from '../../prelo
 import type { Clock } from '../../shared/clock.ts';
 import { attempt } from '../../shared/errors.ts';
 import type { Child, ChildOptions, StartedChild } from '../launch/child.ts';
+import { isLoader, preloadsIn } from '../launch/loaders.ts';
 import {
   type Audit,
   type AuditedEntry,
@@ -52,6 +53,8 @@ interface Auditing {
   loading: Loading | undefined;
 }
 
+/** The preload's name for a program that hooks the module loader (preload/packages/packages.cts). */
+const hooksLoader = 'module.register';
 /** A program that uses more of the CPU than this is busy. */
 const busyShare = 0.3;
 /** After so many entries that end the process or hang, no package is loaded ahead of time in this session. */
@@ -82,6 +85,7 @@ export class StandbyPackages {
         readonly result: Configured;
       }
     | undefined;
+  #cannotLink = false;
   #lastCpu: { readonly at: number; readonly used: number } | undefined;
 
   constructor(context: PackagesContext) {
@@ -101,15 +105,19 @@ export class StandbyPackages {
       run.startedAtEpochMs,
       this.#importLines,
     );
-    if (facts.entries.length === 0 || this.#failures >= maxFailures) return;
-    const signature = signatureOf(facts);
+    if ((facts.entries.length === 0 && facts.isCommonJs) || this.#failures >= maxFailures) return;
+    const signature = signatureOf(facts, this.#importLines.text);
     if (this.#audit?.signature !== signature) {
       const stored = readAudit(options.command.script, options.env);
       this.#audit = stored?.signature === signature ? stored : undefined;
       this.#learned = [...new Set([...this.#learned, ...(stored?.learned ?? [])])];
     }
     const audit = this.#audit;
-    const isValid = audit !== undefined && isCurrent(audit) && hasSameConditions(audit, variablesOf(options, facts));
+    const isValid =
+      audit !== undefined &&
+      (facts.isCommonJs || audit.modules !== undefined) &&
+      isCurrent(audit) &&
+      hasSameConditions(audit, variablesOf(options, facts));
     if (isValid) {
       this.#storeLeft(options, false);
       this.#context.onReady();
@@ -125,7 +133,14 @@ export class StandbyPackages {
     const { left } = this.#configuredFor(options);
     const { isCommonJs, variables } = facts;
     const entries = ordersOf(this.#audit.entries, (one) => this.#isKept(one, options) && !left.has(one.file));
-    return { script, isCommonJs, entries, variables, learned: this.#learned, isAudit: false };
+    const modules = this.#linksModules(options) ? (this.#audit.modules ?? []) : [];
+    return { script, isCommonJs, entries, modules, variables, learned: this.#learned, isAudit: false };
+  }
+
+  /** Whether ES modules of packages may be linked ahead of time: nothing may change what the module loader does with them. */
+  #linksModules({ command, prewarm }: ChildOptions): boolean {
+    if (this.#cannotLink || this.#learned.includes(hooksLoader)) return false;
+    return !Array.isArray(prewarm) && preloadsIn(command.nodeArgs).every(({ name }) => isLoader(name));
   }
 
   /** Starts to load packages in a process that is parked. Returns undefined if there is nothing to load. */
@@ -133,7 +148,9 @@ export class StandbyPackages {
     const run = this.#run;
     const orders = this.ordersFor(options);
     const imports = this.#importLines;
-    if (run === undefined || orders === undefined || orders.entries.length === 0) return undefined;
+    if (run === undefined || orders === undefined || orders.entries.length + orders.modules.length === 0) {
+      return undefined;
+    }
     // The next facts tell the packages of the program as it is now.
     const { ordered } = this.#configuredFor(options);
     if (imports?.areUnchanged(ordered) !== true) return undefined;
@@ -149,7 +166,8 @@ export class StandbyPackages {
       expectedMs: orders.entries.map(({ file }) => expected.get(file) ?? 0),
       isBusy: () => this.#isBusy(run.pid),
       onFailure: (file, why) => {
-        this.exclude(file, why);
+        if (file === '') this.#cannotLink = true;
+        else this.exclude(file, why);
         this.#context.discard(child);
       },
     });
@@ -223,6 +241,7 @@ export class StandbyPackages {
     this.#audit = undefined;
     this.#audits = 0;
     this.#failures = 0;
+    this.#cannotLink = false;
     this.#excluded.clear();
   }
 
@@ -270,11 +289,12 @@ export class StandbyPackages {
     const { clock } = this.#context;
     const { isCommonJs, variables } = facts;
     const entries = asked.entries.filter(({ file }) => !this.#excluded.has(file));
-    const orders = { script, isCommonJs, entries, variables, learned: [], isAudit: true };
+    const orders = { script, isCommonJs, entries, modules: [], variables, learned: [], isAudit: true };
     const onFailure = (file: string, why: string): void => {
       this.exclude(file, why);
       this.#endAudit();
-      if (run === this.#run && this.#failures < maxFailures) this.#startAudit(run, facts, signatureOf(facts));
+      if (run === this.#run && this.#failures < maxFailures)
+        this.#startAudit(run, facts, signatureOf(facts, this.#importLines?.text));
     };
     return new Loading({ child, orders, clock, expectedMs: [], isBusy: () => false, onFailure });
   }

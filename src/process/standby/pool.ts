@@ -134,7 +134,7 @@ export class StandbyPool {
     }
     const changedFiles = loading.files.changed;
     if (changedFiles.length === 0) return {};
-    return loading.isIncurable ? undefined : { changedFiles };
+    return loading.isIncurable || loading.hasLinked(changedFiles) ? undefined : { changedFiles };
   }
 
   /** Prepares standbys for runs like this one, once it has settled. The returned function takes what the run reports. */

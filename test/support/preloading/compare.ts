@@ -44,6 +44,8 @@ export interface Comparison {
   readonly preloaded: Ending;
   /** The reports of the audit, in the order in which the program has asked for the packages. */
   readonly reports: readonly EntryReport[];
+  /** ES modules that are linked ahead of time. */
+  readonly modules: readonly string[];
   /** Entries that the program loads itself. */
   readonly excluded: readonly string[];
   /** Why the order of the program's code leaves some of them to it. */
@@ -89,7 +91,7 @@ export async function compareIn(
   const facts = read() as LoadFacts;
   const { entries, isCommonJs, variables } = facts;
   const common = { script, isCommonJs, variables, learned };
-  const audit = await parkWith({ ...common, entries, isAudit: true });
+  const audit = await parkWith({ ...common, entries, modules: [], isAudit: true });
   if (audit.code !== 0) throw new Error(`the audit has failed: ${JSON.stringify(audit)}`);
   const { reports, ...end } = read() as AuditEnd & { readonly reports: EntryReport[] };
   const { entries: audited } = auditFrom('', entries, new Map(reports.entries()), end);
@@ -99,13 +101,14 @@ export async function compareIn(
   const { left, ordered } = findConfigured({ facts, entries: audited, imports, isKept });
   const isExcluded = (entry: AuditedEntry): boolean => !isKept(entry) || left.has(entry.file);
   const selected = audited.filter((entry) => !isExcluded(entry));
-  const orders = { ...common, entries: selected, isAudit: false };
+  const { modules = [] } = end;
+  const orders = { ...common, entries: selected, modules: flags.length > 0 ? [] : modules, isAudit: false };
   const moved = guarded && !isUnchangedAfter(edits, at, () => imports.areUnchanged(ordered));
   const preloaded = await parkWith(orders, moved ? { dropsPackages: 'import lines have changed' } : release);
   // The edits have been saved by now.
   const plain = await run(undefined);
   const excluded = audited.filter(isExcluded).map(({ file }) => file);
-  return { plain, preloaded, reports, excluded, reasons: [...left.values()] };
+  return { plain, preloaded, reports, modules, excluded, reasons: [...left.values()] };
 }
 
 /** Whether something holds as soon as files have been edited. They are put back. */

@@ -2,4 +2,13 @@
 
 import { createRequire } from 'node:module';
 
-createRequire(import.meta.url)(`./${new URL(import.meta.url).search.slice(1)}`);
+const { steps } = createRequire(import.meta.url)(`./${new URL(import.meta.url).search.slice(1)}`);
+if (steps !== undefined) {
+  for (let step = steps.next(); !step.done; ) {
+    const error = await import(step.value).then(
+      () => undefined,
+      (reason) => reason,
+    );
+    step = steps.next(error);
+  }
+}

@@ -6,8 +6,8 @@ import { type Case, packages, say } from './cases.ts';
 const more: Readonly<Record<string, string>> = {
   'node_modules/loads-env/index.js':
     'const fs = require("fs"); const file = process.cwd() + "/.env"; if (fs.existsSync(file)) for (const line of fs.readFileSync(file, "utf8").split("\\n")) { const [key, value] = line.split("="); if (key && !(key in process.env)) process.env[key] = value; }',
-  'node_modules/module/package.json': '{ "type": "module", "exports": "./index.js" }',
-  'node_modules/module/index.js':
+  'node_modules/modern/package.json': '{ "type": "module", "exports": "./index.js" }',
+  'node_modules/modern/index.js':
     'import plain from "plain"; export const mode = process.env.NODE_ENV; export { plain }; export const state = { count: 0 };',
   'node_modules/module-patches/package.json': '{ "type": "module", "exports": "./index.js" }',
   'node_modules/module-patches/index.js':
@@ -129,7 +129,7 @@ export const moduleCases: Readonly<Record<string, Case>> = {
     },
   ),
   'imports several packages at the same time': program(
-    `const all = await Promise.all(['a', 'plain', 'uses-env', 'reexports', 'dual', 'module'].map((name) => import(name)));\n${say('all.map((one) => Object.keys(one).sort())')}`,
+    `const all = await Promise.all(['a', 'plain', 'uses-env', 'reexports', 'dual', 'modern'].map((name) => import(name)));\n${say('all.map((one) => Object.keys(one).sort())')}`,
   ),
   'imports packages in another order than in the last run': ordered('asks speaks', 'speaks asks', speaking),
   'imports packages in the order of the last run': ordered('asks speaks', 'asks speaks', speaking),
@@ -203,7 +203,7 @@ export const moduleCases: Readonly<Record<string, Case>> = {
     { 'env.mjs': 'process.env.NODE_ENV = "set";' },
   ),
   'requires an ES module, and imports it': program(
-    `import './env.mjs'; import { mode, state } from 'module'; import { plain } from 'module'; ${require}\nstate.count += 1;\n${say('[mode, state, plain, require("module-mode").mode]')}`,
+    `import './env.mjs'; import { mode, state } from 'modern'; import { plain } from 'modern'; ${require}\nstate.count += 1;\n${say('[mode, state, plain, require("module-mode").mode]')}`,
     { 'env.mjs': 'process.env.NODE_ENV = "set";' },
   ),
   'imports an ES module that a package requires': {
@@ -261,7 +261,7 @@ export const moduleCases: Readonly<Record<string, Case>> = {
   'hooks the loader synchronously': program(
     `import './hook.mjs';\nconst { default: all } = await import('accumulates'); const { default: uses } = await import('uses-env');\n${say('[all, uses]')}`,
     {
-      'hook.mjs': `import { registerHooks } from 'node:module'; const seen = []; registerHooks?.({ load: (url, context, next) => { seen.push(url.slice(-25)); return next(url, context); } }); process.on('exit', () => console.log(seen.join()));`,
+      'hook.mjs': `import * as module from 'node:module'; const seen = []; module.registerHooks?.({ load: (url, context, next) => { seen.push(url.slice(-25)); return next(url, context); } }); process.on('exit', () => console.log(seen.join()));`,
     },
   ),
   'replaces a function of the loader in the first file': program(
@@ -275,7 +275,7 @@ export const moduleCases: Readonly<Record<string, Case>> = {
       ...packages,
       ...more,
       'package.json': '{ "type": "module" }',
-      'main.ts': `import './env.js'; import env from 'env'; import './set.js'; import asks from 'asks'; import { one } from 'reexports'; import { mode } from 'module';\nconst text: string = asks.base;\n${say('[env, text, one, mode]')}`,
+      'main.ts': `import './env.js'; import env from 'env'; import './set.js'; import asks from 'asks'; import { one } from 'reexports'; import { mode } from 'modern';\nconst text: string = asks.base;\n${say('[env, text, one, mode]')}`,
       'env.ts': 'process.env.NODE_ENV = "typed" as string;',
       'set.ts': 'import speaks from "speaks"; speaks.set("de" as string);',
     },

@@ -8,13 +8,17 @@ const path = require('node:path');
 
 const { PARK_ORDERS: file } = process.env;
 delete process.env.PARK_ORDERS;
+const isRequired = process.execArgv.includes(__filename);
 const { execArgv } = process;
 execArgv.splice(execArgv.findIndex((word) => word.includes(__dirname)) - 1, 2);
 delete require.cache[__filename];
 // Worker threads load this file, too.
-if (file !== undefined) park(JSON.parse(readFileSync(file, 'utf8')));
+const steps = file === undefined ? undefined : park(JSON.parse(readFileSync(file, 'utf8')));
+// import.mjs goes on with it where something has to be imported.
+if (isRequired) steps?.next();
+else module.exports = { steps };
 
-function park(orders) {
+function* park(orders) {
   const preload = path.resolve(__dirname, '../../../dist/preload/packages.cjs');
   const { PackagePreloading } = require(preload);
   const { _pathCache: paths } = require('node:module');
@@ -29,13 +33,13 @@ function park(orders) {
   });
   const reports = orders.entries.map((entry) => packages.load(entry));
   if (orders.isAudit) {
-    writeFileSync(
-      orders.into,
-      JSON.stringify({ reports, tainted: packages.blamedEntries, needs: packages.neededEntries }),
-    );
+    const found = yield* packages.findModules();
+    const end = { tainted: packages.blamedEntries, needs: packages.neededEntries, ...found };
+    writeFileSync(orders.into, JSON.stringify({ reports, ...end }));
     process.reallyExit(0);
   }
   packages.arm();
+  if (orders.modules.length > 0) yield* packages.linkModules(orders.modules);
   for (const [file, text] of Object.entries(orders.edits)) writeFileSync(file, text);
   packages.release(orders.release, []);
 }

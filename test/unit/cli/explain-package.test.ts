@@ -23,7 +23,10 @@ async function linesFor(name: string, isKnown = true, known: string | undefined 
     { ...config, effects: [], variables: [] },
   ];
   const entries = reports.map(({ file }) => ({ file, parent: script, kind: 'require' as const }));
-  const audit = auditFrom('x', entries, new Map(reports.entries()), { tainted: [fileOf('config')] });
+  const audit = auditFrom('x', entries, new Map(reports.entries()), {
+    tainted: [fileOf('config')],
+    modules: [fileOf('chalk')],
+  });
   if (isKnown) storeAudit(script, process.env, audit);
   explainPackage(name, '/project', known, false);
   return lines;
@@ -52,6 +55,11 @@ describe('devwatch explain <package>', () => {
     const [, line] = await linesFor('express');
     expect((await linesFor('express', true, undefined))[1]).toBe(line);
     expect((await linesFor('express', true, '/project/main.js'))[1]).toBe(line);
+  });
+
+  test('tells that a package of ES modules is only compiled ahead of time', async () => {
+    const line = '  compiled ahead of time · 1 ES module · the program evaluates them';
+    expect(await linesFor('chalk')).toEqual(['chalk', line]);
   });
 
   test('tells that nothing is known of a package', async () => {

@@ -10,6 +10,7 @@ const orders: PackageOrders = {
   isCommonJs: true,
   entries: [{ file, parent: '/project/server.js', kind: 'require' }],
   variables: {},
+  modules: [],
   learned: [],
   isAudit: false,
 };
