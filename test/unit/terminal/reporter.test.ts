@@ -360,10 +360,10 @@ test.each([
 
 describe('the place of a crash', () => {
   const link = '\u001b]8;;file:///project/src/db.js#12\u001b\\src/db.js:12:5\u001b]8;;\u001b\\';
-  function report(isTTY: boolean, env: NodeJS.ProcessEnv, columns = 200): string {
+  function report(isTTY: boolean, env: NodeJS.ProcessEnv, columns = 200, notify = false): string {
     const written: string[] = [];
     const stream = { isTTY, columns, write: (text: string) => written.push(text), on() {} };
-    const reporter = new Reporter({ ...view, ...plain, format: 'pretty', env, stream: () => stream });
+    const reporter = new Reporter({ ...view, ...plain, format: 'pretty', env, notify, stream: () => stream });
     const next = { kind: 'wait', for: 'change', gaveUp: false } as const;
     reporter.report({ type: 'crash', run: 1, outcome: { code: 1, signal: null, uncaught }, uptime: 85, next });
     return written.join('');
@@ -375,6 +375,11 @@ describe('the place of a crash', () => {
     expect(report(true, { FORCE_HYPERLINK: '1' })).toBe(text(link));
     expect(report(true, {})).toBe(text('src/db.js:12:5'));
     expect(report(false, { FORCE_HYPERLINK: '1' })).toBe(text('src/db.js:12:5'));
+  });
+
+  test('is a part of the notification', () => {
+    const body = "crashed after 85 ms · src/db.js:12:5 · TypeError: Cannot read 'x'";
+    expect(report(true, {}, 200, true)).toContain(`\u001b]9;devwatch: ${body}\u0007`);
   });
 
   test('is a link in a folded line, whose width it does not change', () => {
