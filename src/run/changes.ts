@@ -19,6 +19,7 @@ import type { RunPlan } from './command-plan.ts';
 import { EventKinds, eventNameOf, leavesOutEvents } from './event-kinds.ts';
 import { GitOperation } from './git-operation.ts';
 import type { RestartTimeline } from './restart-timeline.ts';
+import { SignalAnswer } from './signal-answer.ts';
 
 export interface ChangesOptions {
   readonly clock: Clock;
@@ -57,6 +58,7 @@ export class Changes {
   readonly #loops = new LoopDetector();
   readonly #ownWrites: OwnWrites;
   readonly #kinds: EventKinds;
+  readonly #signals: SignalAnswer;
   readonly #git = new GitOperation();
   /** Files of the burst that count whatever happened to them. */
   readonly #awaited = new Set<string>();
@@ -81,6 +83,7 @@ export class Changes {
     const { clock, restOfSave = restOfSaveAt, cpuQueue = readCpuQueue } = options;
     this.#options = options;
     this.#kinds = new EventKinds(clock);
+    this.#signals = new SignalAnswer({ ...options, program: () => options.plan().command.display });
     const { written = () => undefined, sizeOf = (file) => statsOf(file)?.size } = options;
     this.#ownWrites = new OwnWrites({ clock, written, sizeOf });
     this.#quiet = new QuietWindow({
@@ -181,6 +184,11 @@ export class Changes {
     this.#ownWrites.started();
   }
 
+  /** The root process of a run has ended, by a signal or otherwise. */
+  runEnded(signal: NodeJS.Signals | null): void {
+    this.#signals.runEnded(signal);
+  }
+
   /** Forgets all changes; no callback is called any more. */
   close(): void {
     this.#cancelHeld();
@@ -272,13 +280,12 @@ export class Changes {
 
   /** Leaves the running program to take up the changes itself. */
   #react(changes: readonly Change[]): void {
-    const { timeline, emit, signal } = this.#options;
+    const { timeline, emit } = this.#options;
     timeline.dismissCause();
     emit({ type: 'change', changes: this.#withRules(changes) });
     const reaction = signalOf(this.#settings.onChange);
     if (reaction === undefined) return;
-    signal?.(reaction);
-    emit({ type: 'signal', ...reaction, changes });
+    this.#signals.send(reaction, changes);
     // The program may write files now, as after a start.
     this.runStarted();
   }

@@ -302,6 +302,7 @@ export class Program implements Configurable {
         // is no crash. When two signals are pending, two threads of devwatch may even take the second one first.
         const { outcome, missing } = event;
         this.#awaited.lacksModule(missing);
+        this.changes.runEnded(outcome.signal);
         const fault = outcome.code !== 0 && this.#plan.command.endsByDesign ? 'by-design' : event.fault;
         const report = (): void => this.#supervisor.reportExit(run, outcome, fault);
         if (looksInterrupted(outcome) && isForeground()) this.#options.clock.after(maxInterruptDelayMs, report);

@@ -350,6 +350,24 @@ describe('a change that the program takes up itself', () => {
     expect(seen.at(-1)).toBe('→ changed');
   });
 
+  test('is followed by a warning, once, if the signal ends the program', () => {
+    const { clock, changes, events } = open({ onChange: 'signal:SIGHUP' });
+    const warnings = () => events.flatMap((event) => (event.type === 'warning' ? event.message : []));
+    changes.runEnded(null);
+    changes.push(changed('/project/a.js'));
+    clock.advance(500);
+    changes.runEnded('SIGTERM');
+    expect(warnings()).toEqual([]);
+    changes.runEnded('SIGHUP');
+    changes.runEnded('SIGHUP');
+    expect(warnings()).toEqual([expect.stringContaining('does not handle SIGHUP, and has ended')]);
+    const other = open({ onChange: 'signal:SIGHUP' });
+    other.changes.push(changed('/project/a.js'));
+    other.clock.advance(2000);
+    other.changes.runEnded('SIGHUP');
+    expect(other.seen).toEqual(['change', '→ SIGHUP root', 'signal']);
+  });
+
   test('restarts a program that is still starting, instead of a signal', () => {
     const { clock, changes, seen } = open({ onChange: 'signal:SIGHUP', isUp: () => false });
     changes.push(changed('/project/a.js'));
