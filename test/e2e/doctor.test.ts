@@ -110,6 +110,24 @@ test('names a lock that a killed git has left', async () => {
   expect(of('git')).toMatchObject([{ status: 'broken', remedy: 'rm .git/index.lock' }]);
 });
 
+const asFirst = ['-Urpf', '--mount-proc'];
+const hasPidNamespaces = spawnSync('unshare', [...asFirst, 'true']).status === 0;
+
+test.skipIf(!hasPidNamespaces)(
+  'names that it is the first process of a container, and is silent behind an init',
+  async () => {
+    await using project = createProject({ 'server.js': '' });
+    const firstProcess = (...before: readonly string[]): string => {
+      const args = [...asFirst, ...before, process.execPath, cli, 'doctor', 'server.js'];
+      const env = { ...process.env, DEVWATCH_CGROUP: '0' };
+      const { stdout } = spawnSync('unshare', args, { cwd: project.path, encoding: 'utf8', env });
+      return stdout;
+    };
+    expect(firstProcess()).toMatch(/· first process .*without an init\n +→ docker run --init/);
+    expect(firstProcess('sh', '-c', '"$@"; true', 'sh')).not.toContain('first process');
+  },
+);
+
 const hasNamespaces = spawnSync('unshare', ['-Ur', 'test', '-w', '/proc/sys/user/max_inotify_watches']).status === 0;
 
 test.skipIf(!hasNamespaces)('names a limit on the watches of inotify, which the remedy raises', async () => {

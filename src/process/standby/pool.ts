@@ -17,6 +17,7 @@ import type { Child, ChildOptions, StartedChild } from '../launch/child.ts';
 import { findPreload } from '../launch/preload-files.ts';
 import type { ProgramListener } from '../launch/program-interface.ts';
 import { stdinIsTerminal } from '../launch/tty.ts';
+import { explainSpawnError } from '../spawn-errors.ts';
 import { cpuTimeOf, readProc } from '../tree/proc.ts';
 import { terminateTree } from '../tree/terminate.ts';
 import type { ProcessTree } from '../tree/tree.ts';
@@ -213,7 +214,13 @@ export class StandbyPool {
     if (this.#standbys.size >= (this.#cancelCalm === undefined ? 1 : 2)) return;
     const files = new BootFiles(options);
     const child = this.#park(options);
-    if (child === undefined || 'failure' in child) return;
+    if (child === undefined) return;
+    if ('failure' in child) {
+      const report = (error: unknown): void =>
+        this.#report('standby', `its process cannot be started: ${explainSpawnError(error, options.command.file)}`);
+      void child.failure.then(report);
+      return;
+    }
     this.#add({ child, key, files, isParked: false, loading: undefined }, run);
   }
 

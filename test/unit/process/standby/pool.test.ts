@@ -219,6 +219,19 @@ describe('a standby pool reports, as a limitation of standbys,', () => {
     expect(reasonsOf(events)).toEqual(['standby: its process has ended before it was ready (exit 1)']);
   });
 
+  test('that none can be started', async () => {
+    const clock = createClock();
+    const events: ProgramEvent[] = [];
+    const failure = Promise.resolve(Object.assign(new Error('spawn EAGAIN'), { code: 'EAGAIN' }));
+    const pool = new StandbyPool({ start: () => ({ failure }), clock, cpuTime: () => 0, held: () => [] });
+    pool.launched(options, new FakeChild(100), { onEvent: (event) => events.push(event) });
+    clock.advance(2000);
+    await failure;
+    await Promise.resolve();
+    const reason = 'standby: its process cannot be started: no further process is allowed (EAGAIN)';
+    expect(new Set(reasonsOf(events))).toEqual(new Set([reason]));
+  });
+
   test('none that was ready, or that it discards itself', () => {
     const { events, park, standby, pool } = openWithStandby();
     park();
