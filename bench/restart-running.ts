@@ -93,6 +93,9 @@ export class Running {
   #output = '';
   #clock = clock();
   #standby: { readonly pid: number; readonly at: number } | undefined;
+  /** The standby process before it has loaded packages. */
+  #bareStandby: { readonly pid: number; readonly at: number } | undefined;
+  #loadsPackages: boolean;
   #savedAt = 0;
   #stopping: Promise<void> | undefined;
   /** The steps of all restarts so far. */
@@ -101,6 +104,7 @@ export class Running {
   constructor(tool: Tool, workload: Workload, { folder, variables = {} }: Place) {
     this.tool = tool;
     this.#workload = workload;
+    this.#loadsPackages = workload.loadsPackages === true;
     this.#command = tool.command(workload) ?? [];
     this.folder = folder;
     this.env = {
@@ -169,6 +173,7 @@ export class Running {
     const [file = '', ...args] = this.#command;
     const input = this.tool.input?.(this.#workload);
     this.#standby = undefined;
+    this.#bareStandby = undefined;
     this.#lines = [];
     this.#clock = clock();
     const at = this.#clock();
@@ -194,6 +199,7 @@ export class Running {
   /** Writes the next version in place, as many editors do. */
   save(): Save {
     this.#standby = undefined;
+    this.#bareStandby = undefined;
     this.#clock = clock();
     const at = this.#clock();
     this.#savedAt = at;
@@ -217,7 +223,11 @@ export class Running {
   async settle(): Promise<void> {
     if (!this.tool.prepares) return;
     await this.#until(() => this.#standby !== undefined, standbyTimeoutMs);
-    if (this.#standby === undefined) throw new Error(`${this.tool.name} has no standby process\n${this.#output}`);
+    if (this.#standby !== undefined) return;
+    if (this.#bareStandby === undefined) throw new Error(`${this.tool.name} has no standby process\n${this.#output}`);
+    console.error(`${this.tool.name} has loaded no packages of ${this.#workload.name}`);
+    this.#loadsPackages = false;
+    this.#standby = this.#bareStandby;
   }
 
   /** Ends the tool and the processes that it leaves behind; may be called twice (Ctrl-C). */
@@ -287,8 +297,9 @@ export class Running {
     const { event, packages, cause, ...rest } = JSON.parse(line) as DevwatchLine;
     if (event === 'start' && cause !== 'start' && cause !== 'change')
       console.error(`${this.tool.name} has restarted ${this.#workload.name}: ${cause}\n${this.#output}`);
-    const isReady = this.#workload.loadsPackages !== true || (packages !== undefined && packages > 0);
-    if (event === 'standby' && isReady) this.#standby = { pid: rest.pid, at: this.#clock() };
+    const isReady = !this.#loadsPackages || (packages !== undefined && packages > 0);
+    if (event === 'standby') this.#bareStandby = { pid: rest.pid, at: this.#clock() };
+    if (event === 'standby' && isReady) this.#standby = this.#bareStandby;
     if (event === 'start' && rest.gone !== undefined) this.steps.push({ ...rest, begin: Number.NaN });
     const last = this.steps.at(-1);
     if (event === 'begin' && last !== undefined) this.steps[this.steps.length - 1] = { ...last, begin: rest.ms };

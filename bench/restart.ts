@@ -240,7 +240,7 @@ async function main(folder: string): Promise<void> {
   }
 
   const facts = (...named: readonly string[]): string =>
-    `${[...named, `Node ${process.versions.node}`].join(', ')}; Linux, ${os.availableParallelism()} cores; medians of ${rounds} rounds${['', ...values.env].join(', with ')}.`;
+    `${[...named, `Node ${process.versions.node}`].join(', ')}; Linux, ${os.availableParallelism()} cores; ${rounds === 1 ? 'one round' : `medians of ${rounds} rounds`}${['', ...values.env].join(', with ')}.`;
   const nameOf = (tool: Tool): string => `${tool.name.split(' ')[0]} ${versions.get(tool)}`;
   const texts = {
     real: reportReal(measured, facts(...here([devwatch, nodemon, tsx, bun]).map(nameOf), ...frameworks())),
