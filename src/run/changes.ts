@@ -8,7 +8,7 @@ import { pageExtensions } from '../config/defaults.ts';
 import { type SignalReaction, signalOf } from '../config/reactions.ts';
 import type { Settings } from '../config/settings-types.ts';
 import type { CancelTimer, Clock } from '../shared/clock.ts';
-import type { Change, Emit } from '../shared/events.ts';
+import type { Cause, Change, Emit } from '../shared/events.ts';
 import { cpuQueue as readCpuQueue } from '../watch/cpu-queue.ts';
 import { QuietWindow } from '../watch/debounce.ts';
 import { restOfSaveAt, statsOf, timestampSlackMs } from '../watch/disk.ts';
@@ -78,6 +78,8 @@ export class Changes {
   #needsRestart = false;
   /** The changes that lead to the next run. */
   #settled: readonly Change[] = [];
+  /** The cause of the latest run. */
+  #latest: { readonly cause: Cause; readonly changes: readonly Change[] } = { cause: 'start', changes: [] };
 
   constructor(options: ChangesOptions) {
     const { clock, restOfSave = restOfSaveAt, cpuQueue = readCpuQueue } = options;
@@ -167,7 +169,7 @@ export class Changes {
   }
 
   /** A run is about to be launched: returns the changes since the latest run. */
-  runStarts(): readonly Change[] {
+  runStarts(cause: Cause = 'change'): readonly Change[] {
     this.#cancelHeld();
     // The run reads what waits for the end of a pause as well.
     const changes = merged(merged(this.#waiting, this.#held), this.#settled);
@@ -175,7 +177,14 @@ export class Changes {
     this.#held = [];
     this.#settled = [];
     this.#needsRestart = false;
+    this.#latest = { cause, changes };
     return changes;
+  }
+
+  /** The latest run is of no use: the next one is told the same changes. Returns the cause of both. */
+  runRepeats(): Cause {
+    this.#settled = merged(this.#latest.changes, this.#settled);
+    return this.#latest.cause;
   }
 
   /** A run has been launched. A change after it may be the program's own. */

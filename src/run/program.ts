@@ -255,7 +255,7 @@ export class Program implements Configurable {
   #launch(run: number, cause: Cause): RunningProgram {
     if (this.#launcher === undefined) throw new Error('a run was requested before start()');
     this.#watching.session?.begin(Date.now());
-    const changes = this.changes.runStarts();
+    const changes = this.changes.runStarts(cause);
     this.#timeline.launch();
     const variables = runVariables(run, cause, changes);
     const program = this.#launcher.launch(plans.launchOptionsFor(this.#plan, this.#options.request, variables), {
@@ -324,7 +324,7 @@ export class Program implements Configurable {
         this.#emit({ ...event, run });
         return;
       case 'misfit':
-        if (isLive) this.restart('change', false);
+        if (isLive) this.restart(this.changes.runRepeats(), false);
         return;
       case 'needs-loader':
         this.#emit({ type: 'warning', message: plans.loaderAdviceFor(this.#plan) });

@@ -109,7 +109,9 @@ describe('a change', () => {
     expect(seen).toEqual(['→ changed', '→ changed']);
     clock.advance(1);
     expect(seen.at(-1)).toBe('→ quiet');
-    expect(changes.runStarts()).toEqual([changed('/project/a.js'), changed('/project/b.js')]);
+    expect(changes.runStarts('manual')).toEqual([changed('/project/a.js'), changed('/project/b.js')]);
+    expect(changes.runRepeats()).toBe('manual');
+    expect(changes.runStarts('manual')).toEqual([changed('/project/a.js'), changed('/project/b.js')]);
     expect(changes.runStarts()).toEqual([]);
   });
 

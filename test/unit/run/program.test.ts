@@ -177,6 +177,17 @@ describe('a restart', () => {
     expect(events.at(-1)).toMatchObject({ type: 'start', run: 2, cause: 'manual', gone: 40, ms: 40 });
   });
 
+  test('that a standby was not fit for has the same cause once more', () => {
+    const { program, start, latest, runs, events, end } = open();
+    start();
+    program.restart('manual', true);
+    end(clean);
+    latest().report({ type: 'misfit' });
+    expect([latest().stages, runs.length]).toEqual([['terminating'], 2]);
+    end({ code: null, signal: 'SIGKILL' });
+    expect(events.at(-1)).toMatchObject({ type: 'start', run: 3, cause: 'manual' });
+  });
+
   test('that takes long is explained once', async () => {
     const { clock, program, start, events } = open({ killTimeout: 5000 });
     start();
