@@ -161,9 +161,12 @@ const describeFiles = ({ files, backend }: EventOf<'watching'>): string =>
 const detailsOfWatch = ({ directories, backend, ms }: EventOf<'watching'>): Line[] =>
   detail(`armed in ${formatTime(ms)} · ${formatCount(directories, 'folder')} · ${backend}`);
 
+/** A count of files that comes sooner is worth no line of its own. */
+const slowScanMs = 1000;
+
 /** Returns the lines about a watch whose patterns have been printed before. */
 export const renderArmed = (event: EventOf<'watching'>): readonly Line[] => [
-  ...line(`watching ${describeFiles(event)} · after ${formatTime(event.ms)}`),
+  ...(event.ms < slowScanMs ? detail : line)(`watching ${describeFiles(event)} · after ${formatTime(event.ms)}`),
   ...detailsOfWatch(event),
 ];
 
