@@ -15,11 +15,18 @@ export function stampOf(file: string): string {
  * Returns a text that changes with every change of the file, even one that keeps its size and restores its date, as
  * installers and `cp -p` do; empty if it is missing. Other than `stampOf` it also changes with the file's mode and links.
  */
-export function exactStampOf(file: string): string {
+export const exactStampOf = (file: string): string => exactStampWithTime(file).stamp;
+
+/** Returns such a stamp, and when the file was changed last, in epoch ms; Infinity if it is missing. */
+export function exactStampWithTime(file: string): { readonly stamp: string; readonly changedAt: number } {
   try {
     const stats = fs.statSync(file, { throwIfNoEntry: false });
-    return stats === undefined ? '' : `${stats.mtimeMs} ${stats.ctimeMs} ${stats.size} ${stats.ino}`;
+    if (stats !== undefined) {
+      const { mtimeMs, ctimeMs, size, ino } = stats;
+      return { stamp: `${mtimeMs} ${ctimeMs} ${size} ${ino}`, changedAt: ctimeMs };
+    }
   } catch {
-    return '';
+    // A folder on the way cannot be entered.
   }
+  return { stamp: '', changedAt: Number.POSITIVE_INFINITY };
 }

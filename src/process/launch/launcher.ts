@@ -72,6 +72,8 @@ export class Launcher {
     const program = new ContainedProgram({
       ...this.#options,
       ...{ child, fromStandby: standby !== undefined, options, listener, onFacts, onMisfit },
+      // Not before the program has been asked.
+      onStopRequested: () => void this.#options.clock.soon(() => this.#standbys.lookAhead()),
       heldPorts: this.#heldPorts,
       previousOutput: this.#output,
     });

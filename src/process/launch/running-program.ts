@@ -38,6 +38,7 @@ export interface ProgramContext extends Pick<LauncherOptions, 'clock' | 'modes' 
   readonly previousOutput?: OutputStreams | undefined;
   /** The program has settled, and reports what it has loaded. */
   readonly onFacts: (facts: LoadFacts) => void;
+  readonly onStopRequested: () => void;
   /** The program asks for a package that this process cannot give it. */
   readonly onMisfit: (misfit: Misfit) => void;
   /** Finds a stream of devwatch that has no reader; tests replace it. */
@@ -100,6 +101,7 @@ export class ContainedProgram implements RunningProgram {
   }
 
   end(stage: StopStage): void {
+    if (stage === 'terminating') this.#context.onStopRequested();
     if (this.#cancelDrain !== undefined) this.#sendDrain(0);
     this.#endDrain();
     if (stage === 'terminating' && this.#beginDrain()) return;

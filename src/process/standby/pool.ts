@@ -25,6 +25,7 @@ import { packageOf } from './audits.ts';
 import { BootFiles } from './boot-files.ts';
 import type { Loading } from './loading.ts';
 import { hasMemoryFor as isMemoryLeftFor } from './memory.ts';
+import type { PackageChanges } from './package-files.ts';
 import { StandbyPackages } from './packages.ts';
 import { planParking } from './parking-plan.ts';
 
@@ -52,6 +53,10 @@ const quickGapMs = 2000;
 /** … and a second standby is kept for this time after the last of them. */
 const quickPeriodMs = 3000;
 
+/** An early look at the files of packages counts for this long; it is repeated this long after the release. */
+const maxLookAgeMs = 250;
+const proofDelayMs = 200;
+
 type EventListener = Pick<ProgramListener, 'onEvent'>;
 
 interface Run {
@@ -74,6 +79,8 @@ interface Standby {
   hasBooted?: true;
   /** The packages that it loads, or has loaded, ahead of time. */
   loading: Loading | undefined;
+  /** An early look at the files of these packages, and when it was taken. */
+  look?: PackageChanges & { readonly at: number };
 }
 
 export class StandbyPool {
@@ -83,6 +90,9 @@ export class StandbyPool {
   readonly #packages: StandbyPackages;
   #run: Run | undefined;
   #cancelCheck: CancelTimer = () => {};
+  /** Repeats the early look at the files of the run that has just been released. */
+  #proof: (() => boolean) | undefined;
+  #cancelProof: CancelTimer = () => {};
   /** Set while restarts follow each other quickly. */
   #cancelCalm: CancelTimer | undefined;
   #isClosed = false;
@@ -97,6 +107,17 @@ export class StandbyPool {
       onReady: () => this.#loadPackages(),
       onShortage: () => this.#report('packages', 'too little memory is free', '--prewarm loads them in any case'),
     });
+  }
+
+  /**
+   * A run is ending, and the next one may follow: looks at the files of its packages meanwhile. What changes between this
+   * look and the release is found after the release, by another look, and leads to a restart.
+   */
+  lookAhead(): void {
+    for (const standby of this.#standbys) {
+      const { isParked, loading } = standby;
+      if (isParked && loading !== undefined) standby.look = { ...loading.files.look(), at: this.#context.clock.now() };
+    }
   }
 
   /** Releases a standby with the run's own variables; returns undefined if none fits the options. */
@@ -123,17 +144,20 @@ export class StandbyPool {
   }
 
   /** Says which of its packages a standby must not hand over. Undefined if the process is of no use. */
-  #validityOf({ loading }: Standby): Pick<Release, 'changedFiles' | 'dropsPackages'> | undefined {
+  #validityOf({ loading, look }: Standby): Pick<Release, 'changedFiles' | 'dropsPackages'> | undefined {
+    this.#proof = undefined;
     if (loading === undefined) return {};
+    const isLate = look === undefined || this.#context.clock.now() - look.at > maxLookAgeMs;
+    const { isReinstalled, changed: changedFiles } = isLate ? loading.files.look() : look;
     // Node has read the manifests of the packages, and does not read them again.
-    if (loading.files.isReinstalled) {
+    if (isReinstalled) {
       this.#packages.reset();
       return undefined;
     }
     if (!loading.hasSameImports) {
       return loading.isIncurable ? undefined : { dropsPackages: 'import lines have changed' };
     }
-    const changedFiles = loading.files.changed;
+    if (!isLate) this.#proof = () => hasSame(loading.files.look(), changedFiles);
     if (changedFiles.length === 0) return {};
     return loading.isIncurable || loading.hasLinked(changedFiles) ? undefined : { changedFiles };
   }
@@ -145,6 +169,7 @@ export class StandbyPool {
     if (this.#run !== undefined && startedAt - this.#run.startedAt < quickGapMs) this.#beginQuickPeriod();
     const run = { options, pid: child.pid, tree: child.tree, startedAt, startedAtEpochMs: Date.now(), listener };
     this.#run = run;
+    this.#prove(run, this.#proof);
     this.#awaitSettled();
     return (facts) => {
       if (run !== this.#run || options.prewarm === false) return;
@@ -154,6 +179,16 @@ export class StandbyPool {
       const { excluded } = this.#packages;
       if (facts.entries.length > 0) listener.onEvent({ type: 'packages', adopted, packages, cold, excluded });
     };
+  }
+
+  /** Starts the run again if files of its packages have changed between the early look and its release. */
+  #prove(run: Run, proof: (() => boolean) | undefined): void {
+    this.#cancelProof();
+    this.#proof = undefined;
+    if (proof === undefined) return;
+    this.#cancelProof = this.#context.clock.after(proofDelayMs, () => {
+      if (run === this.#run && !proof()) run.listener.onEvent({ type: 'misfit' });
+    });
   }
 
   /** A program asks for a package that was loaded ahead of time and is not valid for it: its process is of no use. */
@@ -177,6 +212,7 @@ export class StandbyPool {
     this.#packages.close();
     this.#cancelCheck();
     this.#cancelCalm?.();
+    this.#cancelProof();
     await this.discard();
   }
 
@@ -321,6 +357,10 @@ export class StandbyPool {
     void gone.then(() => this.#terminations.delete(gone));
   }
 }
+
+/** Whether nothing has changed beside these files. */
+const hasSame = ({ isReinstalled, changed }: PackageChanges, before: readonly string[]): boolean =>
+  !isReinstalled && changed.length === before.length;
 
 /** Returns the paths of the samples; none if there is no place for them. */
 function samplesOf(names: readonly string[], env: NodeJS.ProcessEnv): string[] {

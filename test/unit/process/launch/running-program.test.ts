@@ -47,6 +47,7 @@ function run(
     output: undefined,
     onFacts: () => {},
     onMisfit: () => {},
+    onStopRequested: () => calls.push('look ahead'),
     findUnread,
     ...(locate && { locate }),
   });

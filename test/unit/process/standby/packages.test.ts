@@ -1,5 +1,6 @@
 /** A pool whose standbys load packages: from the facts of a run to the release of a standby. */
 
+import fs from 'node:fs';
 import { describe, expect, test, vi } from 'vitest';
 import type { EntryReport, LoadFacts } from '../../../../src/preload/protocol.ts';
 import type { ChildOptions } from '../../../../src/process/launch/child.ts';
@@ -87,7 +88,7 @@ async function open(
     vi.restoreAllMocks();
     await project[Symbol.asyncDispose]();
   };
-  return { project, clock, pool, started, events, launch, load, standby, auditing, [Symbol.asyncDispose]: close };
+  return { project, clock, pool, run, started, events, launch, load, standby, auditing, [Symbol.asyncDispose]: close };
 }
 
 /** Returns the standby's release. */
@@ -190,6 +191,63 @@ describe('packages that were loaded are not handed over', () => {
     world.project.write('server.js', "require('two');\n");
     expect(world.launch()).toBeUndefined();
     expect(world.standby.isAlive).toBe(false);
+  });
+});
+
+describe('an early look at the files of packages, while the run before ends,', () => {
+  const one = 'node_modules/one/index.js';
+  const isRestarted = ({ events }: { readonly events: readonly ProgramEvent[] }): boolean =>
+    events.some(({ type }) => type === 'misfit');
+
+  test('is all that the release waits for', async () => {
+    await using world = await open();
+    world.load(world.standby);
+    world.project.write(one, '// saved before');
+    world.pool.lookAhead();
+    const stat = vi.spyOn(fs, 'statSync');
+    expect(world.pool.take(world.run, {})).toBe(world.standby);
+    expect(stat.mock.calls.filter(([file]) => String(file).includes('node_modules'))).toEqual([]);
+    expect(releaseOf(world.standby)).toMatchObject({ changedFiles: [world.project.at(one)] });
+  });
+
+  test('leads to no restart if nothing changes until the release', async () => {
+    await using world = await open();
+    world.load(world.standby);
+    world.pool.lookAhead();
+    world.launch();
+    expect(isRestarted(world)).toBe(false);
+  });
+
+  test.each([one, 'node_modules/one/package.json'])(
+    'starts the run again if %s was saved between it and the release',
+    async (file) => {
+      await using world = await open();
+      world.load(world.standby);
+      world.pool.lookAhead();
+      world.project.write(file, '{ "saved": "between" }');
+      expect(world.launch()).toBe(world.standby);
+      expect(isRestarted(world)).toBe(true);
+    },
+  );
+
+  test('counts for a short time only: the run before may take long to end', async () => {
+    await using world = await open();
+    world.load(world.standby);
+    world.pool.lookAhead();
+    world.project.write(one, '// saved');
+    world.clock.advance(1000);
+    world.launch();
+    expect(releaseOf(world.standby)).toMatchObject({ changedFiles: [world.project.at(one)] });
+    expect(isRestarted(world)).toBe(false);
+  });
+
+  test('does not count while packages are being loaded', async () => {
+    await using world = await open();
+    world.load(world.standby, 1);
+    world.pool.lookAhead();
+    world.project.write(one, '// saved');
+    world.launch();
+    expect(releaseOf(world.standby)).toMatchObject({ changedFiles: [world.project.at(one)] });
   });
 });
 
