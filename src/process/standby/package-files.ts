@@ -9,7 +9,7 @@ const lockFiles = ['package-lock.json', 'yarn.lock', 'pnpm-lock.yaml', 'bun.lock
 /** Stamps of files advance in ticks of the kernel's clock, of up to 10 ms. */
 const maxTickMs = 10;
 
-/** What has become of the files since they were loaded. */
+/** The changes of files since they were loaded. */
 export interface PackageChanges {
   readonly isReinstalled: boolean;
   readonly changed: readonly string[];
