@@ -82,7 +82,7 @@ function answer(
   response.setHeader('retry-after', retrySeconds);
   response.setHeader('cache-control', 'no-store');
   response.setHeader('x-content-type-options', 'nosniff');
-  const isTrusted = isLoopbackHost(headers.host ?? '');
+  const isTrusted = isFromHere(headers);
   const isPage = isTrusted && (method === 'GET' || method === 'HEAD') && accepts(headers.accept);
   if (!isPage) {
     response.writeHead(503, { 'content-type': 'text/plain; charset=utf-8' });
@@ -95,6 +95,13 @@ function answer(
     'content-security-policy': `default-src 'none'; style-src 'nonce-${nonce}'; script-src 'nonce-${nonce}'; connect-src http://127.0.0.1:*; frame-ancestors 'self'`,
   });
   response.end(htmlOf(text, script, nonce));
+}
+
+/** Whether a request names this machine, and no proxy or tunnel has forwarded it for another one. */
+function isFromHere({ host = '', forwarded, ...others }: http.IncomingHttpHeaders): boolean {
+  const { 'x-forwarded-host': name = host, 'x-forwarded-for': clients = '127.0.0.1' } = others;
+  const areClientsHere = `${clients}`.split(',').every((client) => isLoopbackAddress(client.trim()));
+  return isLoopbackHost(host) && isLoopbackHost(`${name}`) && areClientsHere && forwarded === undefined;
 }
 
 const accepts = (header = ''): boolean => /\btext\/html\b/i.test(header);

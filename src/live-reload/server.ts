@@ -84,6 +84,8 @@ export class LiveReloadServer {
   up(): void {
     if (this.#crash === undefined) return;
     this.#latest += 1;
+    // For pages that miss the event.
+    this.#latestReload = this.#latest;
     this.#crash = undefined;
     this.#sendAll(this.#event('up'));
   }

@@ -22,8 +22,11 @@ import type { RunPlan } from './command-plan.ts';
 /** A request waits for the next try if that follows this soon; otherwise it is answered with the crash. */
 const maxWaitMs = 1000;
 
+/** The launcher, as far as it answers on held ports. */
+type PortLauncher = Pick<Launcher, 'keepAnswerablePorts' | 'answerOnPorts' | 'releasePorts'>;
+
 export class LiveReload {
-  readonly #launcher: Pick<Launcher, 'keepAnswerablePorts' | 'answerOnPorts'>;
+  readonly #launcher: PortLauncher;
   readonly #plan: () => RunPlan;
   /** Loaded when the program has been started. */
   #opened: { readonly server: LiveReloadServer; readonly answerWithCrash: typeof AnswerWithCrash } | undefined;
@@ -33,10 +36,9 @@ export class LiveReload {
   #willAnswer = false;
   #isClosed = false;
 
-  constructor(launcher: Pick<Launcher, 'keepAnswerablePorts' | 'answerOnPorts'>, plan: () => RunPlan) {
+  constructor(launcher: PortLauncher, plan: () => RunPlan) {
     this.#launcher = launcher;
     this.#plan = plan;
-    launcher.keepAnswerablePorts();
   }
 
   /**
@@ -55,6 +57,7 @@ export class LiveReload {
       return undefined;
     }
     this.#opened = { server, answerWithCrash };
+    this.#launcher.keepAnswerablePorts();
     if (this.#crash !== undefined) server.showCrash(this.#crash);
     return `${server.url}/client.js`;
   }
@@ -90,8 +93,7 @@ export class LiveReload {
         this.#opened?.server.showCrash(this.#crash);
         return;
       case 'gone':
-        // A process that could not be ended may accept connections.
-        if (this.#willAnswer && event.survivors.length === 0) this.#answerOnPorts();
+        if (this.#willAnswer) this.#answerOnPorts(event.survivors.length > 0);
         this.#willAnswer = false;
         return;
       default:
@@ -104,13 +106,14 @@ export class LiveReload {
     void this.#opened?.server.close();
   }
 
-  #answerOnPorts(): void {
+  /** @param hasSurvivors processes that could not be ended, and may accept connections themselves */
+  #answerOnPorts(hasSurvivors: boolean): void {
     const opened = this.#opened;
     if (opened === undefined) return;
     const { server, answerWithCrash } = opened;
-    this.#launcher.answerOnPorts((socket) =>
-      answerWithCrash(socket, () => ({ text: this.#crash ?? '', script: server.crashPageScript })),
-    );
+    const page = () => ({ text: this.#crash ?? '', script: server.crashPageScript });
+    if (hasSurvivors) this.#launcher.releasePorts();
+    else this.#launcher.answerOnPorts((socket) => answerWithCrash(socket, page));
   }
 }
 

@@ -157,6 +157,8 @@ export class HeldPorts {
     for (const { socket } of [...this.#held.values()].filter((port) => this.#canAnswer(port))) {
       const cancel = this.#slots[socket.slot]?.receive((handle) => {
         if (handle !== undefined) this.#answering.push(accept(handle));
+        // The slot is empty: no run would get the connections either.
+        else this.#close((port) => port.socket === socket);
       });
       if (cancel !== undefined) this.#answering.push(cancel);
     }

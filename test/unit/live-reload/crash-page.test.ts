@@ -86,6 +86,22 @@ describe('a request to a program that has crashed', () => {
     expect((await ask(port, { headers: { host: `app.localhost:${port}` } })).text).toBe(`${secret}\n`);
   });
 
+  test.each<[string, http.OutgoingHttpHeaders]>([
+    ['a tunnel', { 'x-forwarded-for': '203.0.113.7' }],
+    ['a chain of proxies', { 'x-forwarded-for': '127.0.0.1, 203.0.113.7' }],
+    ['a proxy that keeps the name', { 'x-forwarded-host': 'example.com' }],
+    ['a proxy by the standard', { forwarded: 'for=203.0.113.7' }],
+  ])('that %s forwards for another machine does not learn the reason', async (_, headers) => {
+    const { port } = await answer();
+    expect((await ask(port, { headers: { ...html, ...headers } })).text).toBe('The program has crashed.\n');
+  });
+
+  test('that a proxy forwards for this machine learns the reason', async () => {
+    const { port } = await answer();
+    const headers = { 'x-forwarded-for': '::1', 'x-forwarded-host': 'localhost:5173' };
+    expect((await ask(port, { headers })).text).toBe(`${secret}\n`);
+  });
+
   test('of another machine gets no answer', async ({ skip }) => {
     const own = Object.values(os.networkInterfaces()).flat();
     const other = own.find((one) => one?.family === 'IPv4' && !one.internal);

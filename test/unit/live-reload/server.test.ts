@@ -259,7 +259,7 @@ describe('a page that reconnects', () => {
     expect(await leaveAndReturn(live, () => {}, by)).toBe('hello');
     expect(await leaveAndReturn(live, () => live.swapStyles(['/a.css']), by)).toBe('styles');
     expect(await leaveAndReturn(live, () => live.showCrash('x'), by)).toBe('hello');
-    live.up();
+    expect(await leaveAndReturn(live, () => live.up(), by)).toBe('reload');
     const both = (): void => {
       live.reload();
       live.swapStyles(['/a.css']);

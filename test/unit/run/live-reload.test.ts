@@ -16,7 +16,11 @@ const gone: DevwatchEvent = { type: 'gone', run: 1, survivors: [], ms: 1 };
 /** A program whose held ports count how often devwatch answers on them. */
 async function open() {
   const calls: string[] = [];
-  const launcher = { keepAnswerablePorts: () => calls.push('keep'), answerOnPorts: () => calls.push('answer') };
+  const launcher = {
+    keepAnswerablePorts: () => calls.push('keep'),
+    answerOnPorts: () => calls.push('answer'),
+    releasePorts: () => calls.push('release'),
+  };
   const live = new LiveReload(launcher as never, plan);
   opened.push(live);
   const url = await live.open(0);
@@ -33,22 +37,22 @@ async function textOf(url: string | undefined): Promise<string | undefined> {
   return data === undefined ? undefined : JSON.parse(data);
 }
 
-test.each<[string, readonly DevwatchEvent[], boolean]>([
-  ['answers when devwatch waits for a change', [crash(wait), gone], true],
-  ['answers when the next try is in two seconds', [crash({ kind: 'restart', delay: 2000 }), gone], true],
-  ['lets requests wait when the next try is in a second', [crash({ kind: 'restart', delay: 1000 }), gone], false],
-  ['does not answer when devwatch ends', [crash({ kind: 'end', gaveUp: true }), gone], false],
-  ['does not answer before all processes are gone', [crash(wait)], false],
+test.each<[string, readonly DevwatchEvent[], 'answer' | 'release' | undefined]>([
+  ['answers when devwatch waits for a change', [crash(wait), gone], 'answer'],
+  ['answers when the next try is in two seconds', [crash({ kind: 'restart', delay: 2000 }), gone], 'answer'],
+  ['lets requests wait when the next try is in a second', [crash({ kind: 'restart', delay: 1000 }), gone], undefined],
+  ['does not answer when devwatch ends', [crash({ kind: 'end', gaveUp: true }), gone], undefined],
+  ['does not answer before all processes are gone', [crash(wait)], undefined],
   [
-    'does not answer beside a process that could not be ended',
+    'frees the ports beside a process that could not be ended',
     [crash(wait), { ...gone, survivors: [{ pid: 7, command: 'sudo x', reason: 'belongs to another user' }] }],
-    false,
+    'release',
   ],
-  ['does not answer after a restart', [gone], false],
-])('live reload %s', async (_, events, answers) => {
+  ['does not answer after a restart', [gone], undefined],
+])('live reload %s', async (_, events, call) => {
   const { live, calls } = await open();
   for (const event of events) live.onEvent(event);
-  expect(calls).toEqual(['keep', ...(answers ? ['answer'] : [])]);
+  expect(calls).toEqual(['keep', ...(call === undefined ? [] : [call])]);
 });
 
 test.each<[string, Outcome, string]>([
@@ -99,6 +103,16 @@ test('a page shows a crash until the program is up, runs, or has ended cleanly',
     live.onEvent(end);
     expect(await textOf(url)).toBeUndefined();
   }
+});
+
+test('ports are not kept when live reload has no port: nobody would answer', async () => {
+  const { url } = await open();
+  const calls: string[] = [];
+  const live = new LiveReload({ keepAnswerablePorts: () => calls.push('keep') } as never, plan);
+  await expect(live.open(Number(new URL(url ?? '').port))).rejects.toThrow('is taken');
+  live.onEvent(crash(wait));
+  live.onEvent(gone);
+  expect(calls).toEqual([]);
 });
 
 test('a crash before the port is open is shown by pages that are opened later', async () => {

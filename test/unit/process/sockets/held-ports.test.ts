@@ -171,6 +171,13 @@ describe('devwatch answers after a crash', () => {
     expect(stopped).toEqual(['slot 0', '{"socket":0}', 'slot 0']);
   });
 
+  test('unless the socket is lost, whose port is free', async () => {
+    const { ports, received, ids } = await prepare();
+    ports.answer(() => () => {});
+    received[0]?.arrive(undefined);
+    expect(ids()).toEqual(['1', '2']);
+  });
+
   test('although several runs in a row have crashed before they listened', async () => {
     const { ports, ids } = await prepare();
     for (let run = 0; run < 9; run += 1) ports.runEnded(new Set());
