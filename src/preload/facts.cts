@@ -43,7 +43,7 @@ function gatherFacts(before: NodeJS.ProcessEnv, packages: PackagePreloading | un
   return {
     ...{ isCommonJs, ...loadedFiles(isCommonJs), variables: changedVariables(before) },
     ...(adoption && { adopted: adoption.files, handedOver: adoption.entries }),
-    ...(adoption && { cold: adoption.cold, learned: adoption.learned }),
+    ...(adoption && { cold: adoption.cold, differed: [...adoption.differed], learned: adoption.learned }),
   };
 }
 

@@ -80,6 +80,8 @@ export interface LoadFacts {
   readonly adopted?: number | undefined;
   readonly handedOver?: readonly string[] | undefined;
   readonly cold?: readonly string[] | undefined;
+  /** Variables that had other values when the program has asked for packages than ahead of time. */
+  readonly differed?: readonly string[] | undefined;
   readonly learned?: readonly string[] | undefined;
 }
 

@@ -117,13 +117,20 @@ function isIntact({ object, key, before, after }: Change): boolean {
   return now !== undefined && (now.get === before?.get || now.value === after?.value);
 }
 
-/** Says what is different now of all that a file has read; undefined if nothing is. */
-function differenceFor(record: FileRecord): string | undefined {
+interface Difference {
+  readonly why: string;
+  /** The variable that has another value. */
+  readonly variable?: string;
+}
+
+/** Finds out what is different now of all that a file has read; undefined if nothing is. */
+function differenceFor(record: FileRecord): Difference | undefined {
   const variable = differentVariable(record);
-  if (variable === '*') return `${shortName(record.file)} has listed the variables, which are others now`;
-  if (variable !== undefined) return `${shortName(record.file)} has read ${variable}, which is different now`;
+  const name = shortName(record.file);
+  if (variable === '*') return { why: `${name} has listed the variables, which are others now` };
+  if (variable !== undefined) return { why: `${name} has read ${variable}, which is different now`, variable };
   const file = differentFile(record);
-  return file === undefined ? undefined : `${shortName(record.file)} has read ${file}, which is different now`;
+  return file === undefined ? undefined : { why: `${name} has read ${file}, which is different now` };
 }
 
 export type { Checks, differenceFor };

@@ -68,6 +68,8 @@ interface Adoption {
   readonly entries: string[];
   /** Reasons why files were loaded by the program itself. */
   readonly cold: string[];
+  /** Variables that had other values than ahead of time. */
+  readonly differed: Set<string>;
   /** Names of properties that the program has changed before it asked for packages. */
   learned: readonly string[];
 }
@@ -75,7 +77,7 @@ interface Adoption {
 const maxReasons = 20;
 
 class HiddenPackages {
-  readonly adoption: Adoption = { files: 0, entries: [], cold: [], learned: [] };
+  readonly adoption: Adoption = { files: 0, entries: [], cold: [], differed: new Set(), learned: [] };
   readonly #context: HiddenContext;
   /** The entries whose effects have been made again. */
   readonly #applied = new Set<EntryRecord>();
@@ -103,7 +105,7 @@ class HiddenPackages {
   /** Gives up the files of these names, and what uses them. */
   dropFiles(files: readonly string[]): void {
     if (files.length > 0) this.#note(`${files.length} files of packages have changed`);
-    for (const record of this.#context.records) if (files.includes(record.file)) this.drop(record);
+    for (const record of this.#context.records) if (files.includes(record.file)) this.#reload(record);
   }
 
   /** Gives up a file, and all that use it. */
@@ -119,6 +121,20 @@ class HiddenPackages {
       keep(file, module);
     }
     for (const user of record.users) this.drop(user);
+  }
+
+  /**
+   * Gives up a file that the program loads itself, and all that this uses: it has called that while it was loaded, and is
+   * about to do so again.
+   */
+  #reload(record: FileRecord): void {
+    const all = new Set([record]);
+    for (const one of all) {
+      for (const next of [...one.needs, ...one.users]) {
+        if (next.state === 'hidden' && !next.isIncurable) all.add(next);
+      }
+    }
+    for (const one of all) this.drop(one);
   }
 
   /** The program has settled: what it has not asked for by now, it loads itself. */
@@ -150,7 +166,7 @@ class HiddenPackages {
     };
     const set = (value: LoadedModule): void => {
       // A mock: whatever uses the file has to see it.
-      if (value !== module) this.drop(record);
+      if (value !== module) this.#reload(record);
       cache(file, value);
     };
     defineProperty(nodeModule._cache, file, { configurable: true, enumerable: false, get, set });
@@ -208,17 +224,18 @@ class HiddenPackages {
     for (const one of closureOf(record)) {
       const difference = differenceFor(one);
       if (difference === undefined) continue;
-      this.#note(difference);
-      this.drop(one);
+      this.#note(difference.why);
+      if (difference.variable !== undefined) this.adoption.differed.add(difference.variable);
+      this.#reload(one);
     }
     for (const one of this.#handedOver.affected(closureOf(record))) {
       this.#note(`${shortName(one.file)} uses a package that the program has changed before`);
-      this.drop(one);
+      this.#reload(one);
     }
     const isAskedByProgram = asking === undefined || !isInstalled(asking);
     for (const one of this.#handedOver.outOfOrder(record, closureOf(record), isAskedByProgram)) {
       this.#note(`${shortName(one.file)} is loaded in another order than in the last run`);
-      this.drop(one);
+      this.#reload(one);
     }
     if (!this.#fitsEffects(record)) return false;
     const files = closureOf(record);

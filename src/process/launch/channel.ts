@@ -72,7 +72,7 @@ const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null ? { ...value } : {};
 
 function isFacts(value: unknown): boolean {
-  const { entries, variables, own, learned, isCommonJs } = fieldsOf(value);
+  const { entries, variables, own, differed = [], learned, isCommonJs } = fieldsOf(value);
   return (
     typeof isCommonJs === 'boolean' &&
     Array.isArray(entries) &&
@@ -80,6 +80,7 @@ function isFacts(value: unknown): boolean {
     Object.values(fieldsOf(variables)).every((one) => one === null || isText(one)) &&
     Array.isArray(own) &&
     own.map(fieldsOf).every(isOwnFile) &&
+    isTexts(differed) &&
     (learned === undefined || isTexts(learned))
   );
 }

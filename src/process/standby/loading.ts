@@ -11,6 +11,8 @@ export interface LoadingOptions {
   /** Whether the program loads files as in the run that has asked for these packages; undefined for an audit. */
   readonly hasSameImports?: (() => boolean) | undefined;
   readonly clock: Clock;
+  /** Variables that the packages have read in the audit. */
+  readonly reads?: readonly string[];
   /** How long each entry took in the audit, in ms. */
   readonly expectedMs: readonly number[];
   /** Whether the program needs the CPU now. */
@@ -80,11 +82,16 @@ export class Loading {
     return this.#options.hasSameImports?.() === true;
   }
 
-  /** Whether these orders would be given again. */
+  /** Whether these orders would be given again: the same files, and the same values of variables that they have read. */
   isCurrent(orders: PackageOrders | undefined): boolean {
     const filesOf = (all: PackageOrders | undefined): string | undefined =>
       all && [...all.entries.map(({ file }) => file), ...all.modules].join();
-    return filesOf(orders) === filesOf(this.#options.orders);
+    if (orders === undefined || filesOf(orders) !== filesOf(this.#options.orders)) return false;
+    const {
+      reads = [],
+      orders: { variables },
+    } = this.#options;
+    return reads.every((name) => orders.variables[name] === variables[name]);
   }
 
   get orders(): PackageOrders {

@@ -73,6 +73,7 @@ export class StandbyPackages {
   #audits = 0;
   #importLines: ImportLines | undefined;
   #learned: readonly string[] = [];
+  readonly #lateVariables = new Set<string>();
   /** Entries that have failed in this session, and those that cannot be handed over after all. */
   readonly #excluded = new Map<string, string>();
   #failures = 0;
@@ -93,8 +94,9 @@ export class StandbyPackages {
   }
 
   /** A run reports what it has loaded. */
-  onFacts(facts: LoadFacts, run: PackagesRun): void {
+  onFacts(reported: LoadFacts, run: PackagesRun): void {
     const { options } = run;
+    const facts = this.#withoutLateVariables(reported);
     this.#facts = undefined;
     if (options.prewarm === false || options.command.script === undefined) return;
     this.#run = run;
@@ -122,6 +124,17 @@ export class StandbyPackages {
       this.#storeLeft(options, false);
       this.#context.onReady();
     } else this.#startAudit(run, facts, signature);
+  }
+
+  /** Leaves out the variables that the program sets later than it asks for packages which read them. */
+  #withoutLateVariables(facts: LoadFacts): LoadFacts {
+    for (const name of facts.differed ?? []) {
+      // It is set earlier than before.
+      if (this.#lateVariables.delete(name)) continue;
+      if (name in facts.variables) this.#lateVariables.add(name);
+    }
+    const variables = Object.entries(facts.variables).filter(([name]) => !this.#lateVariables.has(name));
+    return { ...facts, variables: Object.fromEntries(variables) };
   }
 
   /** Returns the packages to load; undefined as long as they are not known. */
@@ -162,6 +175,7 @@ export class StandbyPackages {
     const expected = new Map(this.#audit?.entries.map(({ file, ms }) => [file, ms]));
     return new Loading({
       ...{ child, orders, clock },
+      reads: this.#audit?.entries.flatMap(({ variables }) => variables) ?? [],
       hasSameImports: () => imports.areUnchanged(ordered),
       expectedMs: orders.entries.map(({ file }) => expected.get(file) ?? 0),
       isBusy: () => this.#isBusy(run.pid),

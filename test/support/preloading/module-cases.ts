@@ -35,6 +35,7 @@ const more: Readonly<Record<string, string>> = {
   'node_modules/patches-fs-for-all/index.js':
     'require("fs").existsSync = () => "all"; require("module").syncBuiltinESMExports();',
   'node_modules/loads-plugin/index.js': 'require("plugin"); exports.registry = require("registry");',
+  'node_modules/names/index.js': 'require("registry").add(process.env.NODE_ENV ?? "none");',
   'node_modules/accumulates/index.js': 'exports.names ??= []; exports.names.push(require("env").mode ?? "none");',
 };
 
@@ -142,6 +143,12 @@ export const moduleCases: Readonly<Record<string, Case>> = {
     `import 'loads-plugin'; import './add.mjs'; import plugin from 'plugin'; import registry from 'registry';\n${say('[registry.plugins, plugin.done]')}`,
     { 'add.mjs': 'import registry from "registry"; registry.add("own");' },
   ),
+  'has a plugin that registers by a variable, which an edit changes': {
+    ...program(`import './env.mjs'; import 'names'; import registry from 'registry';\n${say('registry.plugins')}`, {
+      'env.mjs': '',
+    }),
+    edits: { 'env.mjs': 'process.env.NODE_ENV = "edited";' },
+  },
   'has a cycle of its own files': program(`import { a } from './a.mjs';\n${say('a()')}`, {
     'a.mjs': 'import { b } from "./b.mjs"; import one from "a"; export const a = () => [one, b()];',
     'b.mjs':

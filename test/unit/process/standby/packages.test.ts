@@ -2,7 +2,7 @@
 
 import fs from 'node:fs';
 import { describe, expect, test, vi } from 'vitest';
-import type { EntryReport, LoadFacts } from '../../../../src/preload/protocol.ts';
+import type { EntryReport, LoadFacts, PackageOrders } from '../../../../src/preload/protocol.ts';
 import type { ChildOptions } from '../../../../src/process/launch/child.ts';
 import type { ProgramEvent } from '../../../../src/process/launch/program-interface.ts';
 import { StandbyPool } from '../../../../src/process/standby/pool.ts';
@@ -21,7 +21,13 @@ const files = {
 
 async function open(
   found: Readonly<Record<string, Partial<EntryReport>>> = {},
-  { hasMemory = true, isCommonJs = true, loaded = [] as readonly string[] } = {},
+  {
+    hasMemory = true,
+    isCommonJs = true,
+    loaded = [] as readonly string[],
+    modules = [] as readonly string[],
+    nodeArgs = [] as readonly string[],
+  } = {},
 ) {
   const project = createProject(files);
   // Files that have just been saved may have been loaded with an older content.
@@ -38,7 +44,7 @@ async function open(
   const run: ChildOptions = {
     ...options,
     folder: project.path,
-    command: { ...options.command, script: project.at('server.js') },
+    command: { ...options.command, nodeArgs, script: project.at('server.js') },
     env: { XDG_CACHE_HOME: project.at('cache') },
     prewarm: 'auto',
   };
@@ -55,17 +61,17 @@ async function open(
     variables: {},
     own: [{ file: project.at('server.js'), entriesBefore: 0 }],
   };
-  const launch = (): FakeChild | undefined => {
+  const launch = (more: Partial<LoadFacts> = {}): FakeChild | undefined => {
     const taken = pool.take(run, {}) as FakeChild | undefined;
     const onFacts = pool.launched(run, taken ?? start(), { onEvent: (event) => events.push(event) });
     clock.advance(2000);
     for (const child of started) if (child !== taken && child.isAlive) child.report({ type: 'parked', files: [] });
-    onFacts(facts);
+    onFacts({ ...facts, ...more });
     return taken;
   };
   /** Plays a process that loads what it was ordered to, up to `count` packages. */
   const load = (child: FakeChild, count = Number.POSITIVE_INFINITY): void => {
-    const { packages } = child.answers[0] as { packages: { entries: LoadFacts['entries']; isAudit: boolean } };
+    const { packages } = child.answers[0] as { packages: PackageOrders };
     for (const [index, { file }] of packages.entries.entries()) {
       child.report({ type: 'loading', index });
       if (index >= count) return;
@@ -76,8 +82,12 @@ async function open(
     }
     const tainted = Object.keys(found).map((name) => project.at(`node_modules/${name}/index.js`));
     if (packages.isAudit)
-      child.report({ type: 'audited', tainted: tainted.filter((_, at) => found[tainted[at] ?? '']) });
-    else child.report({ type: 'parked', files: [] });
+      child.report({
+        type: 'audited',
+        tainted: tainted.filter((_, at) => found[tainted[at] ?? '']),
+        modules: modules.map((name) => project.at(`node_modules/${name}/index.js`)),
+      });
+    else if (packages.modules.length === 0) child.report({ type: 'parked', files: [] });
   };
   launch();
   const [, standby, auditing] = started;
@@ -140,6 +150,27 @@ describe('packages are loaded', () => {
     expect(world.events.at(-1)).not.toMatchObject({ excluded: [expect.anything()] });
   });
 
+  test('without a variable that the program sets only when they are loaded', async () => {
+    await using world = await open({ one: { variables: ['LATE'] } });
+    const { launch, load, started } = world;
+    const parkAll = (): void => {
+      for (const child of started) {
+        if (child.isAlive && child.answers.length === 0) child.report({ type: 'parked', files: [] });
+      }
+    };
+    const variablesAfter = (facts: Partial<LoadFacts>): unknown => {
+      launch({ variables: { LATE: '1' }, ...facts });
+      parkAll();
+      const audit = started.findLast(({ isAlive, answers }) => isAlive && Object(answers[0]).packages?.isAudit);
+      if (audit !== undefined) load(audit);
+      parkAll();
+      const latest = started.findLast(({ isAlive, answers }) => isAlive && Object(answers[0]).packages !== undefined);
+      return Object(latest?.answers[0]).packages?.variables;
+    };
+    expect(variablesAfter({})).toEqual({ LATE: '1' });
+    expect(variablesAfter({ differed: ['LATE'] })).toEqual({});
+  });
+
   test('only while there is memory', async () => {
     await using world = await open({}, { hasMemory: false });
     expect(ordersOf(world.standby)).toEqual([]);
@@ -147,6 +178,63 @@ describe('packages are loaded', () => {
       ...{ type: 'limitation', features: ['packages'], reason: 'too little memory is free' },
       remedy: '--prewarm loads them in any case',
     });
+  });
+});
+
+describe('packages that are ES modules', () => {
+  const modern = { isCommonJs: false, modules: ['modern'] };
+  const modulesOf = (child: FakeChild | undefined): unknown => Object(child?.answers[0]).packages?.modules;
+
+  /** Returns the latest process that was ordered to load packages. */
+  const latestOf = ({ started }: { readonly started: readonly FakeChild[] }): FakeChild | undefined =>
+    started.findLast(({ isAlive, answers }) => isAlive && answers.length > 0);
+
+  test('are linked behind the others, and give a process up if they change', async () => {
+    await using world = await open({}, modern);
+    const { standby, project } = world;
+    const file = project.at('node_modules/modern/index.js');
+    expect(modulesOf(standby)).toEqual([file]);
+    project.write('node_modules/modern/index.js', '');
+    world.load(standby);
+    standby.report({ type: 'loading', index: 2 });
+    standby.report({ type: 'linked', index: 2, files: [] });
+    standby.report({ type: 'parked', files: [] });
+    expect(world.events.at(-1)).toEqual({ type: 'standby', pid: standby.pid, packages: 3 });
+    project.write('node_modules/modern/index.js', 'edited();');
+    expect(world.launch()).toBeUndefined();
+    expect(standby.isAlive).toBe(false);
+  });
+
+  test.each([
+    ['the program has preloads of its own', ['--import', './tracing.mjs'], []],
+    ['only loaders come first', ['--import', 'tsx'], ['modern']],
+  ])('are linked as far as nothing may change what the loader does: %s', async (_, nodeArgs, expected) => {
+    await using world = await open({}, { ...modern, nodeArgs });
+    expect(modulesOf(world.standby)).toEqual(expected.map((name) => world.project.at(`node_modules/${name}/index.js`)));
+  });
+
+  test('are linked no more when a program has hooked the loader', async () => {
+    await using world = await open({}, modern);
+    world.pool.onMisfit({ file: '', why: 'the program hooks the module loader', learned: ['module.register'] });
+    world.launch();
+    expect(modulesOf(latestOf(world))).toEqual([]);
+  });
+
+  test.each([
+    ['that hang', (_: FakeChild, advance: (ms: number) => void) => advance(5000)],
+    ['that end the process', (child: FakeChild) => child.exit()],
+    [
+      'that lead to a file of the program',
+      (child: FakeChild) => child.report({ type: 'linked', index: 2, files: ['/project/own.js'] }),
+    ],
+  ])('%s are linked no more; the other packages are loaded', async (_, fail) => {
+    await using world = await open({}, modern);
+    world.load(world.standby);
+    world.standby.report({ type: 'loading', index: 2 });
+    fail(world.standby, (ms) => world.clock.advance(ms));
+    expect(world.standby.isAlive).toBe(false);
+    world.launch();
+    expect([modulesOf(latestOf(world)), ordersOf(latestOf(world) as FakeChild)]).toEqual([[], ['one', 'two']]);
   });
 });
 
