@@ -8,7 +8,7 @@ import type { MachineFacts } from '../run/machine-facts.ts';
 import { attempt } from '../run/settings-reloader.ts';
 import { UsageError } from '../shared/errors.ts';
 import { workingFolder } from '../shared/working-folder.ts';
-import { type Finding, mistake, noteOf, ok } from './doctor/finding.ts';
+import { type Finding, mistake, note, noteOf, ok } from './doctor/finding.ts';
 import { examineMachine, machineFindings } from './doctor/machine.ts';
 import { programFindings } from './doctor/program.ts';
 import { othersIn, surroundingFindings } from './doctor/surroundings.ts';
@@ -90,10 +90,17 @@ async function rowsOf(program: ProgramInForce, { machine, showsAll, programs }: 
     if (!(error instanceof UsageError)) throw error;
     findings.push(mistake('program', error.message));
   }
+  findings.push(...reportedFindings(program, findings));
   const isOneOfSeveral = new Set(programs.map((one) => one.running?.pid)).size > 1;
   const owner = { ...(app !== undefined && { app }), ...(isOneOfSeveral && running && { pid: running.pid }) };
   return findings.map((finding) => ({ ...owner, ...finding }));
 }
+
+/** Returns what has turned out only while the program ran, such as a standby process that does not come up. */
+const reportedFindings = ({ running }: ProgramInForce, known: readonly Finding[]): Finding[] =>
+  (running?.limitations ?? [])
+    .filter(({ reason }) => !known.some(({ text }) => text.includes(reason)))
+    .map(({ features, reason, remedy }) => note(features.join(', '), `none, as it has reported: ${reason}`, remedy));
 
 /** Shows the settings that are set, and where, or all of them. */
 function settingsFindings({ settings, origins, file, notes }: LoadedSettings, showsAll: boolean): readonly Finding[] {

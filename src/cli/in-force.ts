@@ -11,7 +11,7 @@ import { type NamedProgram, programsOf } from './select-programs.ts';
 /** A program, and what is known of the devwatch that runs it. */
 export interface ProgramInForce extends NamedProgram {
   /** The devwatch that runs it; undefined if the settings or the command line name it, and it need not run. */
-  readonly running?: Pick<ProgramRecord, 'pid' | 'loads' | 'written'> & {
+  readonly running?: Pick<ProgramRecord, 'pid' | 'loads' | 'written' | 'limitations'> & {
     /** For people: `pid 4711`, or its name in the background. */
     readonly owner: string;
     /** For people: the name of the app, or `node server.js`. */
@@ -51,20 +51,12 @@ export function programsInForce(line: CommandLine, isAbove = false): readonly Pr
   return records.map(fromRecord).filter(({ app = '' }) => only === undefined || only.includes(app));
 }
 
-function fromRecord({
-  loaded,
-  program,
-  nodeArgs,
-  command,
-  pid,
-  loads,
-  written,
-  ...record
-}: ProgramRecord): ProgramInForce {
+function fromRecord(record: ProgramRecord): ProgramInForce {
+  const { loaded, program, nodeArgs, command, pid, loads, written, limitations } = record;
   const entry = attempt(() => listEntries())?.find((one) => one.alive && one.record?.pid === pid);
   const app = record.app ?? entry?.record?.app;
   const owner = entry === undefined ? `pid ${pid}` : `${entry.name} in the background, pid ${pid}`;
-  const running = { pid, loads, written, owner, title: app ?? command.display };
+  const running = { pid, loads, written, limitations, owner, title: app ?? command.display };
   return { loaded, program, nodeArgs, app, planned: () => command, running };
 }
 

@@ -13,6 +13,7 @@ import path from 'node:path';
 import type { Command } from '../process/launch/command.ts';
 import { livenessOf, ownIdentity, type ProcessIdentity } from '../process/tree/identity.ts';
 import { attempt } from '../shared/errors.ts';
+import type { Limitation } from '../shared/events.ts';
 import { makeTrustedFolder, readTrusted } from '../shared/file-ownership.ts';
 import { stateFolder } from '../shared/user-folders.ts';
 import { version } from '../shared/version.ts';
@@ -30,11 +31,13 @@ export interface ProgramRecord extends ProcessIdentity, Pick<RunPlan, 'loaded' |
   readonly command: Command;
   /** Files that no pattern selects, but that count because the program has loaded them (`deps`), absolute. */
   readonly loads: readonly string[];
+  /** Features of which it has turned out while it runs that they are off. */
+  readonly limitations: readonly Limitation[];
   /** Files and folders that this devwatch writes; see `writtenFiles`. */
   readonly written: readonly string[];
 }
 
-type Facts = Pick<ProgramRecord, 'app' | 'loads'> & { readonly plan: RunPlan };
+type Facts = Pick<ProgramRecord, 'app' | 'loads' | 'limitations'> & { readonly plan: RunPlan };
 
 /** Numbers the records of this process. */
 let recordCount = 0;
@@ -46,9 +49,9 @@ export class ProgramRecorder {
   #isClosed = false;
 
   /** Writes the record, unless it is the same. */
-  write({ app, loads, plan: { loaded, program, nodeArgs, command } }: Facts): void {
+  write({ plan: { loaded, program, nodeArgs, command }, ...others }: Facts): void {
     const written = writtenFiles(loaded.settings);
-    const facts = { version, startedIn: workingFolder(), app, program, nodeArgs, command, loads, written };
+    const facts = { version, startedIn: workingFolder(), program, nodeArgs, command, written, ...others };
     const record = { ...facts, loaded: { ...loaded, origins: [...loaded.origins] } };
     const text = JSON.stringify(record);
     if (this.#isClosed || text === this.#text) return;

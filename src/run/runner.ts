@@ -19,6 +19,7 @@ import { createDeferred, type Deferred } from '../shared/deferred.ts';
 import { messageOf } from '../shared/errors.ts';
 import type { Change, DevwatchEvent, Emit, EventOf, EventType, StopReason } from '../shared/events.ts';
 import type { RunRequest } from './command-plan.ts';
+import { LateLimitations } from './late-limitations.ts';
 import { groupLimitations, limitationsOf } from './limitations.ts';
 import { LiveReload } from './live-reload.ts';
 import { type MachineFacts, machineFacts } from './machine-facts.ts';
@@ -32,7 +33,11 @@ export const forwardedSignals: readonly NodeJS.Signals[] = (
 ).filter((signal) => signal in constants.signals);
 
 /** After these events, something else is in force. */
-const recordedEvents: ReadonlySet<EventType> = new Set(['watching', 'watchingLoads', 'settings', 'ready', 'running']);
+const recordedEvents: ReadonlySet<EventType> = new Set<EventType>([
+  ...(['watching', 'watchingLoads', 'settings', 'limitation', 'standby'] as const),
+  // Since the last save, another file may decide how the program is run.
+  ...(['ready', 'running'] as const),
+]);
 
 export interface RunnerOptions extends RunRequest {
   /** Receives every event, before the listeners of the event emitter do. */
@@ -61,6 +66,7 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
   #liveReload: LiveReload | undefined;
   /** The limitations that have been reported, each once. */
   readonly #limitations = new Set<string>();
+  readonly #late = new LateLimitations();
   #machine: MachineFacts | undefined;
   #hasEnded = false;
   /** Calls for the end, when no process of the program is alive. */
@@ -75,7 +81,10 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
     this.program = new Program({
       request: options,
       clock: systemClock,
-      emit: (event) => this.#emitEvent(event),
+      emit: (event) => {
+        this.#late.onEvent(event);
+        this.#emitEvent(event);
+      },
       onSettingsChange: onSettingsChange ?? ((change) => this.#settings?.push(change)),
       onEnd: (reason) => this.#onEnd(reason),
     });
@@ -198,7 +207,9 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
 
   /** Notes what is in force, for `devwatch explain` and others. */
   #record(): void {
-    if (!this.#hasEnded) this.#recorder.write({ app: this.#options.app, loads: this.#loads, plan: this.program.plan });
+    if (this.#hasEnded) return;
+    const limitations = this.#late.list;
+    this.#recorder.write({ app: this.#options.app, loads: this.#loads, limitations, plan: this.program.plan });
   }
 
   async #openLiveReload(live: LiveReload, setting: true | number): Promise<void> {

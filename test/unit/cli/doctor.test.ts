@@ -9,6 +9,7 @@ import { parseArgv } from '../../../src/config/argv.ts';
 import { loadSettings } from '../../../src/config/load.ts';
 import { planRun, type RunPlan } from '../../../src/run/command-plan.ts';
 import { ProgramRecorder } from '../../../src/run/program-record.ts';
+import type { Limitation } from '../../../src/shared/events.ts';
 import { createProject, type Project } from '../../support/project.ts';
 
 const cwd = process.cwd();
@@ -63,8 +64,12 @@ function planIn(project: Project, ...words: readonly string[]): RunPlan {
 
 /** Records a program as if a devwatch, which is this process, ran it here. */
 function runs(project: Project, ...words: readonly string[]): Disposable {
+  return runsWith(project, [], ...words);
+}
+
+function runsWith(project: Project, limitations: readonly Limitation[], ...words: readonly string[]): Disposable {
   const recorder = new ProgramRecorder();
-  recorder.write({ app: undefined, loads: [], plan: planIn(project, ...words) });
+  recorder.write({ app: undefined, loads: [], limitations, plan: planIn(project, ...words) });
   return { [Symbol.dispose]: () => recorder.close() };
 }
 
@@ -165,6 +170,18 @@ describe('devwatch doctor', () => {
     expect(of('held ports')).toMatchObject([{ remedy: 'without --no-hold connections wait during a restart' }]);
     expect(of('other devwatches')).toEqual([]);
     expect(code).toBe(1);
+  });
+
+  test('names what a devwatch has reported since its start, once', async () => {
+    await using project = createProject({ 'a.js': '' });
+    const late = { features: ['standby'], reason: 'it has ended (exit 1)', remedy: 'look at a cold start' } as const;
+    const known = { features: ['standby'], reason: '--inspect has an effect before the script' } as const;
+    using _ = runsWith(project, [late, known], '--inspect=0', 'a.js');
+    const { of } = await examine(project);
+    expect(of('standby')).toMatchObject([
+      { text: 'none: --inspect has an effect before the script' },
+      { text: 'none, as it has reported: it has ended (exit 1)', remedy: 'look at a cold start' },
+    ]);
   });
 
   test('names two devwatches in the folder, and looks at both', async () => {

@@ -202,7 +202,7 @@ describe('while a devwatch runs here', () => {
     const { flags, program, nodeArgs } = line;
     const plan = planRun({ loaded: loadSettings({ given: flags, folder: project.path }), program, nodeArgs });
     const recorder = new ProgramRecorder();
-    recorder.write({ app: undefined, loads, plan });
+    recorder.write({ app: undefined, loads, limitations: [], plan });
     return { [Symbol.dispose]: () => recorder.close() };
   }
 

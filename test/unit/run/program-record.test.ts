@@ -34,7 +34,7 @@ function planIn(folder: string, ...words: readonly string[]): RunPlan {
 /** Records a program that this process runs. */
 function record(folder: string, ...words: readonly string[]): ProgramRecorder {
   const recorder = new ProgramRecorder();
-  recorder.write({ app: undefined, loads: [], plan: planIn(folder, ...words) });
+  recorder.write({ app: undefined, loads: [], limitations: [], plan: planIn(folder, ...words) });
   return recorder;
 }
 
@@ -51,17 +51,17 @@ test('a record has the settings, where they come from, the command and the loade
   await using project = createProject({ '.watchrc': '{ "delay": 5 }', 'a.ts': '' });
   const plan = planIn(project.path, '--ext', 'sql', '--', 'make', 'a.ts');
   const recorder = new ProgramRecorder();
-  recorder.write({ app: 'web', loads: ['/far.js'], plan });
+  recorder.write({ app: 'web', loads: ['/far.js'], limitations: [], plan });
   const { loaded, command, ...others } = programsRunningIn(project.path)[0] ?? {};
   expect(loaded).toEqual(plan.loaded);
   expect(loaded?.origins.get('delay')).toEqual(['.watchrc']);
   expect(command).toEqual(plan.command);
   expect(others).toMatchObject({ pid: process.pid, app: 'web', loads: ['/far.js'], program: ['make', 'a.ts'] });
-  recorder.write({ app: 'web', loads: [], plan });
+  recorder.write({ app: 'web', loads: [], limitations: [], plan });
   expect(programsRunningIn(project.path)[0]?.loads).toEqual([]);
   recorder.close();
   expect(records()).toEqual([]);
-  recorder.write({ app: 'web', loads: ['/late.js'], plan });
+  recorder.write({ app: 'web', loads: ['/late.js'], limitations: [], plan });
   expect(records()).toEqual([]);
 });
 
