@@ -54,7 +54,7 @@ test('devwatch prints at most one line for a start, a restart, a clean exit and 
   await using project = createProject({ 'server.js': ready('one') });
   await using devwatch = start(['server.js'], project.path);
   await devwatch.stdout.next(/one\n/);
-  await devwatch.stderr.next(/1 file\n/);
+  await devwatch.stderr.next(/\(js mjs cjs json\)/);
 
   project.replace('server.js', ready('two'));
   await devwatch.stdout.next(/two\n/);
@@ -63,8 +63,13 @@ test('devwatch prints at most one line for a start, a restart, a clean exit and 
   await devwatch.stderr.next(/exited cleanly/);
   await devwatch.end();
 
-  expect(steady(devwatch.stderr.all).split('\n')).toEqual([
-    `[devwatch] ${version} · node server.js · watching . (js mjs cjs json) · 1 file`,
+  // On a busy machine the line does not wait for the number of files.
+  expect(
+    steady(devwatch.stderr.all)
+      .replace(/ · 1 file$/m, '')
+      .split('\n'),
+  ).toEqual([
+    `[devwatch] ${version} · node server.js · watching . (js mjs cjs json)`,
     '[devwatch] restarted · server.js',
     '[devwatch] restarted · server.js',
     '[devwatch] exited cleanly · waiting for a change',
@@ -95,7 +100,7 @@ test('devwatch prints the signal of a crash', async () => {
 test('the line of a restart names the first changed file and the number of others', async () => {
   await using project = createProject({ 'server.js': ready('one'), 'lib/a.js': '', 'lib/b.js': '' });
   await using devwatch = start(['--delay', '100', 'server.js'], project.path);
-  await devwatch.stderr.next(/3 files\n/);
+  await devwatch.stderr.next(/\(js mjs cjs json\)/);
 
   project.write('lib/a.js', '// changed\n');
   project.write('lib/b.js', '// changed\n');
@@ -190,7 +195,7 @@ test('--log-format json prints each event as one line of JSON', async () => {
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line) as { event: string; time: string });
-  const names = events.map(({ event }) => event).filter((name) => name !== 'watching');
+  const names = events.map(({ event }) => event).filter((name) => name !== 'scanning' && name !== 'watching');
   expect(names).toEqual(['start', 'begin', 'crash', 'stopping', 'gone', 'end']);
   for (const { time } of events) expect(new Date(time).toISOString()).toBe(time);
 });
