@@ -14,6 +14,8 @@ export interface PackageEntry {
   readonly hasEffects?: boolean;
   /** Files of other packages whose exports it changes. */
   readonly touches?: readonly string[];
+  /** It depends on the working folder; undefined if that is not known. */
+  readonly readsFolder?: boolean | undefined;
 }
 
 /** Packages to load ahead of time; see packages/packages.cts. */
@@ -49,6 +51,8 @@ export interface EntryReport {
   readonly isExtension?: boolean;
   /** Folders of packages, loaded before it, whose functions it calls while it is loaded. Only from an audit. */
   readonly calls?: readonly string[];
+  /** It asks for the working folder while it is loaded; undefined if that is not known. */
+  readonly readsFolder?: boolean | undefined;
   /** Names of its exports that cannot be read without running code; `*` stands for all. */
   readonly accessors?: readonly string[];
   /** Names of the variables that it reads. */

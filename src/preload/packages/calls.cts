@@ -9,11 +9,18 @@ import type { packageFolderOf as PackageFolderOf } from './internals.cts';
 const { fileURLToPath } = require('node:url') as typeof import('node:url');
 const { packageFolderOf } = require('./internals.cjs') as { packageFolderOf: typeof PackageFolderOf };
 
+interface Called {
+  /** Folders of packages that were loaded before. */
+  readonly folders: ReadonlySet<string>;
+  /** The working folder has been asked for, by `process.cwd` or with a relative path; undefined if that is not known. */
+  readonly folderIsRead: boolean | undefined;
+}
+
 interface Calls {
   /** Counts from now on. */
   begin(): void;
-  /** Returns the folders of packages that were loaded before `begin`, and whose functions have been called since. */
-  end(): ReadonlySet<string>;
+  /** Returns what has been called since `begin`. */
+  end(): Called;
 }
 
 /** Begins to count. Returns undefined where V8 cannot: then it is not known which packages are called. */
@@ -35,27 +42,38 @@ class CallCounts implements Calls {
   /** Scripts that have run before: what runs in them now is a function. */
   readonly #known = new Set<string>();
 
+  /** Whether V8 counts calls of `process.cwd`, and has counted one. */
+  readonly #noticesFolder: boolean;
+  #folderIsRead = false;
+
   constructor(session: Session) {
     this.#session = session;
+    this.#take();
+    process.cwd();
+    this.#take();
+    this.#noticesFolder = this.#folderIsRead;
   }
 
   begin(): void {
     this.#take();
   }
 
-  end(): ReadonlySet<string> {
-    return new Set(this.#take().flatMap((url) => packageFolderOf(pathOf(url)) ?? []));
+  end(): Called {
+    const folders = new Set(this.#take().flatMap((url) => packageFolderOf(pathOf(url)) ?? []));
+    return { folders, folderIsRead: this.#noticesFolder ? this.#folderIsRead : undefined };
   }
 
   /** Returns the addresses of known scripts that have run since the last time. */
   #take(): string[] {
     const called: string[] = [];
+    this.#folderIsRead = false;
     try {
       for (const { scriptId, url, functions } of scriptsRun(this.#session)) {
         const hasRun = functions.some(({ ranges }) =>
           ranges.some(({ count, startOffset, endOffset }) => count > 0 && endOffset > startOffset),
         );
         if (!hasRun) continue;
+        if (url === folderScript) this.#folderIsRead ||= functions.some(readsFolder);
         if (this.#known.has(scriptId)) called.push(url);
         this.#known.add(scriptId);
       }
@@ -66,10 +84,16 @@ class CallCounts implements Calls {
   }
 }
 
+/** The part of Node in which `process.cwd` is. */
+const folderScript = 'node:internal/bootstrap/switches/does_own_process_state';
+const readsFolder = ({ functionName, ranges }: ScriptRun['functions'][number]): boolean =>
+  functionName === 'wrappedCwd' && ranges.some(({ count }) => count > 0);
+
 interface ScriptRun {
   readonly scriptId: string;
   readonly url: string;
   readonly functions: readonly {
+    readonly functionName: string;
     readonly ranges: readonly { readonly count: number; readonly startOffset: number; readonly endOffset: number }[];
   }[];
 }
@@ -96,6 +120,6 @@ const pathOf = (url: string): string => {
   }
 };
 
-export type { Calls, observeCalls };
+export type { Called, Calls, observeCalls };
 
 module.exports = { observeCalls };

@@ -28,7 +28,7 @@ const loaderNow = (): readonly unknown[] => [
   ...ownKeys(nodeModule._extensions).flatMap((key) => [key, nodeModule._extensions[key as string]]),
 ];
 
-const placeNow = (): readonly unknown[] => [process.cwd(), process.argv.join('\0'), process.env, process.env.TZ];
+const placeNow = (): readonly unknown[] => [process.argv.join('\0'), process.env, process.env.TZ];
 
 const isSame = (one: readonly unknown[], other: readonly unknown[]): boolean =>
   one.length === other.length && one.every((value, index) => value === other[index]);
@@ -39,6 +39,7 @@ class Checks {
   readonly #watch: GroundWatchClass;
   readonly #lazy: readonly Change[];
   readonly #place = placeNow();
+  readonly #folder = process.cwd();
   #loader = loaderNow();
   #hasHooks = false;
   /** Called when the program is about to hook the loader. */
@@ -67,9 +68,14 @@ class Checks {
   /** Names what has changed in a way that every package could notice; undefined if all is as it was. */
   moved(): string | undefined {
     if (this.isLoaderChanged) return 'the module loader';
-    if (!isSame(this.#place, placeNow())) return 'the folder, the arguments, process.env or TZ';
+    if (!isSame(this.#place, placeNow())) return 'the arguments, process.env or TZ';
     const lazy = this.#lazy.find((change) => !isIntact(change));
     return lazy?.name ?? this.#watch.moved();
+  }
+
+  /** Whether the program has gone to another folder. */
+  get isElsewhere(): boolean {
+    return process.cwd() !== this.#folder;
   }
 
   /** Names of the properties that have changed unexpectedly. */

@@ -36,6 +36,13 @@ function noticeDeeds(recorder: Recorder, patches: Patches): WasCopied {
       return proceed();
     });
   }
+  for (const name of ['prependListener', 'prependOnceListener']) {
+    patches.add(process, name, (_, proceed) => {
+      // Listeners of the program may be there by then.
+      recorder.blame('puts a listener in front of others');
+      return proceed();
+    });
+  }
   patches.add(process, 'umask', (args, proceed) => {
     if (args.length > 0) recorder.blame('calls process.umask');
     return proceed();

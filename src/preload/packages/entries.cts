@@ -68,6 +68,8 @@ class Entries {
     const copy = variables.copy();
     calls?.begin();
     const record = recorder.begin(entry.file);
+    // Relative paths are noted as well.
+    record.readsFolder = isAudit ? false : entry.readsFolder;
     const begin = process.hrtime.bigint();
     try {
       this.#evaluate(entry);
@@ -82,7 +84,10 @@ class Entries {
     this.#addFiles(record, before);
     if (looksAround) record.changes = this.#changesBy(record, isAudit || touches.length > 0);
     judge(record, recorder);
-    if (called !== undefined) record.calls = [...called].filter((folder) => folder !== packageFolderOf(entry.file));
+    if (called !== undefined) {
+      record.calls = [...called.folders].filter((folder) => folder !== packageFolderOf(entry.file));
+      record.readsFolder = called.folderIsRead === undefined ? undefined : called.folderIsRead || record.readsFolder;
+    }
     return record;
   }
 
@@ -147,6 +152,7 @@ function judge(record: EntryRecord, recorder: Recorder): void {
   const blame = (why: string): void => void record.blames.push({ file, why });
   if (record.failed !== undefined) blame(`cannot be loaded ahead of time (${record.failed})`);
   if (changes.some(changesLoader)) blame(hooksLoader);
+  if (changes.some(({ removed }) => removed !== undefined)) blame('removes listeners of process');
   const staying = changes.filter(
     ({ kind, before, after }) =>
       kind === 'property' && before === undefined && after?.configurable === false && after.writable !== true,

@@ -128,6 +128,7 @@ function placesFor([name, parent]: readonly unknown[]): string[] {
 
 function noteRead(recorder: Recorder, name: string, isKnown: (file: string) => boolean): void {
   if (recorder.isResolving || name === recorder.evaluating.at(-1)) return;
+  if (recorder.current !== undefined && !path.isAbsolute(name)) recorder.current.readsFolder = true;
   const file = path.resolve(name);
   if (isKnown(file)) return;
   // Before the file is read: what is saved later makes a difference.

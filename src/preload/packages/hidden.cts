@@ -221,6 +221,7 @@ class HiddenPackages {
       this.dropAll(`the program has changed ${moved}`);
       return false;
     }
+    if (this.#context.checks.isElsewhere) this.#dropReadersOfFolder();
     for (const one of closureOf(record)) {
       const difference = differenceFor(one);
       if (difference === undefined) continue;
@@ -244,6 +245,14 @@ class HiddenPackages {
     this.#handedOver.add(record, isAskedByProgram);
     noteLookup(record.file);
     return true;
+  }
+
+  /** The program has changed its working folder. */
+  #dropReadersOfFolder(): void {
+    const readers = this.#context.records.filter((one) => one.state === 'hidden' && one.entry.readsFolder !== false);
+    if (readers.length === 0) return;
+    this.#note(`${readers.length} files may have read the working folder, which is another one now`);
+    for (const one of readers) this.drop(one);
   }
 
   /**

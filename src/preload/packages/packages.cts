@@ -137,6 +137,7 @@ class PackagePreloading {
       variables: [...variables].slice(0, maxNames),
       ...(this.#orders.isAudit && {
         calls: record.calls,
+        readsFolder: record.readsFolder,
         accessors: accessorsOf(records.get(record.file)?.module?.exports),
       }),
       isIncurable: files.some((one) => one?.isIncurable === true),

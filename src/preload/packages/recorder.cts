@@ -58,6 +58,8 @@ interface EntryRecord {
   stays: readonly string[];
   /** Folders of packages whose functions it has called. */
   calls: readonly string[];
+  /** It depends on the working folder; undefined if that is not known. */
+  readsFolder: boolean | undefined;
   failed: string | undefined;
   /** Epoch ms. */
   readonly startedAt: number;
@@ -95,6 +97,7 @@ class Recorder {
       effects: [],
       stays: [],
       calls: [],
+      readsFolder: undefined,
       failed: undefined,
       startedAt: Date.now(),
       ms: 0,

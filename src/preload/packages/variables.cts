@@ -44,6 +44,8 @@ class RecordedVariables {
   /** The variables that the program is expected to set, or to delete. */
   readonly #expected: Map<string, string | undefined>;
   #enumerated: ReadonlySet<string | symbol> = new Set();
+  /** Those of them whose values have not been read since. */
+  readonly #unread = new Set<string | symbol>();
 
   /** @param expected variables that the last run has set before it had settled; null: deleted */
   constructor(recorder: Recorder, expected: Variables) {
@@ -106,6 +108,8 @@ class RecordedVariables {
         const all = target as Readonly<Record<string | symbol, string | undefined>>;
         const value = this.#expected.has(key as string) ? this.#valueOf(key) : all[key];
         this.#read(key, value);
+        // The copy would lack the variables of the run, which are not known yet.
+        if (this.#unread.delete(key) && this.#unread.size === 0) this.#recorder.blame('copies all variables');
         return value;
       },
       has: (_, key) => {
@@ -123,6 +127,8 @@ class RecordedVariables {
         this.#read('*', undefined);
         const names = this.#names();
         this.#enumerated = new Set(names);
+        this.#unread.clear();
+        for (const name of names) this.#unread.add(name);
         return names;
       },
       set: (target, key, value) => {

@@ -89,10 +89,22 @@ const isOwnFile = ({ file, parent, entriesBefore }: Readonly<Record<string, unkn
   isText(file) && (parent === undefined || isText(parent)) && isNumber(entriesBefore);
 
 function isReport(value: unknown): boolean {
-  const { file, ms, files, blames, effects, touches, variables, calls = [], accessors = [] } = fieldsOf(value);
+  const {
+    file,
+    ms,
+    files,
+    blames,
+    effects,
+    touches,
+    variables,
+    calls = [],
+    accessors = [],
+    readsFolder,
+  } = fieldsOf(value);
   return (
     isText(file) &&
     isNumber(ms) &&
+    isAmong([true, false], readsFolder) &&
     [files, effects, touches, variables, calls, accessors].every(isTexts) &&
     Array.isArray(blames) &&
     blames.map(fieldsOf).every((blame) => isText(blame.file) && isText(blame.why))

@@ -62,7 +62,7 @@ export interface StoredAudit {
 export type AuditEnd = Omit<Extract<PreloadMessage, { type: 'audited' }>, 'type'>;
 
 /** Increased when what is stored gets another meaning. */
-const format = 7;
+const format = 8;
 const maxBytes = 4 * 1024 * 1024;
 /** Audits of other programs that are kept. */
 const maxAudits = 30;
@@ -113,6 +113,7 @@ export function auditFrom(
       fileCount: report?.files.length ?? 0,
       hasEffects: report?.hasEffects ?? false,
       touches: report?.touches ?? [],
+      readsFolder: report?.readsFolder ?? true,
       isIncurable: report?.isIncurable ?? false,
       effects: report?.effects ?? [],
       variables: report?.variables ?? [],
@@ -216,8 +217,8 @@ function parse(text: string): StoredAudit | undefined {
 }
 
 function isEntry(value: unknown): value is AuditedEntry {
-  const { file, kind, parent, why, ms, effects, variables, touches, files, calls, needs, accessors } = (value ??
-    {}) as Partial<AuditedEntry>;
+  const { file, kind, parent, why, ms, effects, variables, touches, files, calls, needs, accessors, readsFolder } =
+    (value ?? {}) as Partial<AuditedEntry>;
   const isText = (one: unknown): boolean => typeof one === 'string';
   return (
     isText(file) &&
@@ -225,6 +226,7 @@ function isEntry(value: unknown): value is AuditedEntry {
     (parent === undefined || isText(parent)) &&
     (why === undefined || isText(why)) &&
     typeof ms === 'number' &&
+    typeof readsFolder === 'boolean' &&
     [effects, variables, touches, files, calls, needs, accessors].every(
       (list) => Array.isArray(list) && list.every(isText),
     )

@@ -344,8 +344,8 @@ const variablesOf = (
 function ordersOf(audited: readonly AuditedEntry[], isKept: (entry: AuditedEntry) => boolean): PackageEntry[] {
   let mayHaveEffects = false;
   return audited.flatMap((entry) => {
-    const { file, parent, kind, hasEffects = false, touches = [] } = entry;
-    if (isKept(entry)) return [{ file, parent, kind, hasEffects: hasEffects || mayHaveEffects, touches }];
+    const { file, parent, kind, hasEffects = false, touches = [], readsFolder = true } = entry;
+    if (isKept(entry)) return [{ file, parent, kind, hasEffects: hasEffects || mayHaveEffects, touches, readsFolder }];
     mayHaveEffects ||= hasEffects;
     return [];
   });

@@ -73,6 +73,11 @@ export const packages: Readonly<Record<string, string>> = {
   'node_modules/keeps/index.js':
     'let base = "none"; exports.set = (other) => { base = other; }; exports.Keeper = class { constructor() { this.base = base; } };',
   'node_modules/makes/index.js': 'const { Keeper } = require("keeps"); exports.base = new Keeper().base;',
+  'node_modules/folder/index.js':
+    'exports.at = [require("path").resolve("a"), require("fs").existsSync("config.json")]; exports.later = () => process.cwd();',
+  'node_modules/asks-folder/index.js': 'exports.folder = require("folder").later();',
+  'node_modules/copies/index.js': 'exports.env = { ...process.env };',
+  'node_modules/prepends/index.js': 'process.prependListener("exit", () => console.log("prepended")); exports.a = 1;',
   'node_modules/core/index.js': 'exports.speaks = require("speaks");',
   'node_modules/shouts/index.js': 'console.log("loud"); require("speaks").set("fr");',
   'node_modules/opens/index.js':
@@ -277,6 +282,25 @@ export const cases: Readonly<Record<string, Case>> = {
   },
   'changes its folder first': {
     files: { ...main(`process.chdir('sub');\n${say('require("reads")')}`), 'sub/config.json': '{"a":3}' },
+  },
+  'changes its folder first, and asks for packages that look where they are': {
+    files: {
+      ...main(`process.chdir('sub');\n${say('[require("folder"), require("plain"), require("asks-folder")]')}`),
+      'sub/config.json': '{}',
+    },
+  },
+  'changes its folder between packages': {
+    files: {
+      ...main(
+        `require("folder");\nprocess.chdir('sub');\n${say('[require("folder").later(), require("asks-folder")]')}`,
+      ),
+      'sub/config.json': '{}',
+    },
+  },
+  'has a package that puts its listener in front': {
+    files: main(
+      `process.on('exit', () => console.log('own'));\nrequire("prepends");\n${say('process.listenerCount("exit")')}`,
+    ),
   },
   'has plugins that register': { files: main(`require("plugin");\n${say('require("registry").plugins')}`) },
   'has a package that sets a variable': {

@@ -31,6 +31,10 @@ export interface Variation {
   readonly learned?: readonly string[];
   /** devwatch compares import lines, and the places of code between them; else packages are handed over in any case. */
   readonly guarded?: boolean;
+  /** Report what the program takes over; it could see the listener for that. */
+  readonly reportsAdoption?: boolean;
+  /** The program asks when it counts as settled. */
+  readonly hasSettled?: boolean;
 }
 
 export interface Ending {
@@ -42,6 +46,8 @@ export interface Ending {
 export interface Comparison {
   readonly plain: Ending;
   readonly preloaded: Ending;
+  /** The packages that the program has taken over. */
+  readonly adoption: unknown;
   /** The reports of the audit, in the order in which the program has asked for the packages. */
   readonly reports: readonly EntryReport[];
   /** ES modules that are linked ahead of time. */
@@ -61,7 +67,14 @@ const helper = (name: string): string => path.join(import.meta.dirname, name);
 
 export async function compareIn(
   place: Place,
-  { edits = {}, release = {}, learned = [], guarded = false }: Variation = {},
+  {
+    edits = {},
+    release = {},
+    learned = [],
+    guarded = false,
+    reportsAdoption = false,
+    hasSettled = false,
+  }: Variation = {},
 ): Promise<Comparison> {
   const { folder, scratch = '', env = {}, loaders = [], flags = [] } = place;
   const at = (name: string): string => path.join(folder, name);
@@ -90,7 +103,7 @@ export async function compareIn(
   await run('gather.cjs', { GATHER_INTO: into, GATHER_WITH: code });
   const facts = read() as LoadFacts;
   const { entries, isCommonJs, variables } = facts;
-  const common = { script, isCommonJs, variables, learned };
+  const common = { script, isCommonJs, variables, learned, reportsAdoption, hasSettled };
   const audit = await parkWith({ ...common, entries, modules: [], isAudit: true });
   if (audit.code !== 0) throw new Error(`the audit has failed: ${JSON.stringify(audit)}`);
   const { reports, ...end } = read() as AuditEnd & { readonly reports: EntryReport[] };
@@ -105,10 +118,11 @@ export async function compareIn(
   const orders = { ...common, entries: selected, modules: flags.length > 0 ? [] : modules, isAudit: false };
   const moved = guarded && !isUnchangedAfter(edits, at, () => imports.areUnchanged(ordered));
   const preloaded = await parkWith(orders, moved ? { dropsPackages: 'import lines have changed' } : release);
+  const adoption = reportsAdoption ? read() : undefined;
   // The edits have been saved by now.
   const plain = await run(undefined);
   const excluded = audited.filter(isExcluded).map(({ file }) => file);
-  return { plain, preloaded, reports, modules, excluded, reasons: [...left.values()] };
+  return { plain, preloaded, adoption, reports, modules, excluded, reasons: [...left.values()] };
 }
 
 /** Whether something holds as soon as files have been edited. They are put back. */

@@ -42,4 +42,9 @@ function* park(orders) {
   if (orders.modules.length > 0) yield* packages.linkModules(orders.modules);
   for (const [file, text] of Object.entries(orders.edits)) writeFileSync(file, text);
   packages.release(orders.release, []);
+  if (orders.hasSettled) packages.close();
+  // A program could see the listener.
+  if (orders.reportsAdoption) {
+    process.once('exit', () => writeFileSync(orders.into, JSON.stringify(packages.close())));
+  }
 }

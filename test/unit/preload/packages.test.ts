@@ -24,6 +24,32 @@ describe.concurrent.each(nodes)(
       await compare(one, node);
     });
 
+    test('asks for packages that copy the environment: they are left to it', async () => {
+      await using project = createProject({ ...cases['asks for a package']?.files, 'main.js': 'require("copies");' });
+      const { excluded } = await compareIn({ folder: project.path, script: 'main.js', node });
+      // The copy would have no DEVWATCH_RUN.
+      expect(excluded).toEqual([project.at('node_modules/copies/index.js')]);
+    });
+
+    test('changes its folder: it gets packages that do not look where they are', async () => {
+      await using project = createProject({
+        ...cases['asks for a package']?.files,
+        'main.js': 'process.chdir(".."); require("plain"); require("folder"); require("asks-folder");',
+      });
+      const place = { folder: project.path, script: 'main.js', node };
+      const { adoption } = await compareIn(place, { reportsAdoption: true });
+      expect(adoption).toMatchObject({ files: 1, entries: [project.at('node_modules/plain/index.js')] });
+    });
+
+    test('asks for packages when it has settled: it loads them itself', async () => {
+      await using project = createProject(cases['compares the main module']?.files ?? {});
+      const place = { folder: project.path, script: 'main.js', node };
+      const variation = { reportsAdoption: true, hasSettled: true };
+      const { plain, preloaded, adoption } = await compareIn(place, variation);
+      expect(preloaded).toEqual(plain);
+      expect(adoption).toMatchObject({ files: 0, cold: [] });
+    });
+
     test.each([
       ['configures a package in a closure, and asks for one that calls it', ['asks']],
       ['configures a package in a closure, and asks for one that makes an object of it', ['makes']],
