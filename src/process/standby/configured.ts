@@ -45,8 +45,11 @@ export function findConfigured({ facts, entries, imports, isKept }: Sources): Co
   const ordered = new Set<string>();
   /** Packages that a cold entry belongs to or calls, with the last index of one. */
   const touchedByCold = new Map<string, number>();
+  const leftOut = new Map(entries.flatMap((one) => (isKept(one) ? [] : [[one.file, one]])));
   for (const [index, entry] of entries.entries()) {
-    const { file, calls, needs } = entry;
+    const { file, needs } = entry;
+    // Ahead of time it loads what it shares with entries that are left out.
+    const calls = [...new Set([entry, ...needs.flatMap((one) => leftOut.get(one) ?? [])].flatMap((one) => one.calls))];
     const needed = needs.find((one) => left.has(one));
     const relied: string[] = [];
     const why = !isKept(entry)

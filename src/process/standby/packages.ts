@@ -340,13 +340,17 @@ const variablesOf = (
   return { ...env, ...variables };
 };
 
-/** An entry behind one that is left out may make its changes instead: both load the same file. */
+/** An entry behind one that is left out may do what that does: both load the same file. */
 function ordersOf(audited: readonly AuditedEntry[], isKept: (entry: AuditedEntry) => boolean): PackageEntry[] {
   let mayHaveEffects = false;
+  let mayReadFolder = false;
   return audited.flatMap((entry) => {
-    const { file, parent, kind, hasEffects = false, touches = [], readsFolder = true } = entry;
-    if (isKept(entry)) return [{ file, parent, kind, hasEffects: hasEffects || mayHaveEffects, touches, readsFolder }];
-    mayHaveEffects ||= hasEffects;
+    const { file, parent, kind, touches = [] } = entry;
+    const hasEffects = mayHaveEffects || entry.hasEffects === true;
+    const readsFolder = mayReadFolder || entry.readsFolder !== false;
+    if (isKept(entry)) return [{ file, parent, kind, hasEffects, touches, readsFolder }];
+    mayHaveEffects = hasEffects;
+    mayReadFolder = readsFolder;
     return [];
   });
 }

@@ -79,6 +79,8 @@ export const packages: Readonly<Record<string, string>> = {
   'node_modules/copies/index.js': 'exports.env = { ...process.env };',
   'node_modules/prepends/index.js': 'process.prependListener("exit", () => console.log("prepended")); exports.a = 1;',
   'node_modules/core/index.js': 'exports.speaks = require("speaks");',
+  'node_modules/noisy/index.js': 'require("prints"); require("asks");',
+  'node_modules/quiet/index.js': 'exports.base = require("asks").base;',
   'node_modules/shouts/index.js': 'console.log("loud"); require("speaks").set("fr");',
   'node_modules/opens/index.js':
     'const { set } = require("speaks"); Object.defineProperty(exports, "open", { enumerable: true, get() { set("it"); return 1; } });',
@@ -269,6 +271,9 @@ export const cases: Readonly<Record<string, Case>> = {
   },
   'asks for a package that is not loaded ahead of time and configures another one': {
     files: main(`require("speaks");\nrequire("shouts");\nconst { base } = require("asks");\n${say('base')}`),
+  },
+  'configures a package, and asks for one that prints and for one that shares a file with it': {
+    files: main(`require("speaks").set("de");\nrequire("noisy");\n${say('require("quiet").base')}`),
   },
   'asks for packages that call each other, with nothing in between': asksInARow({}),
   'configures a package by an edit, between imports': asksInARow({

@@ -348,6 +348,7 @@ test('packages behind one that is left out may make its changes instead', async 
       kind: 'require',
       hasEffects: true,
       touches: [],
+      readsFolder: true,
     },
   ]);
 });
