@@ -14,7 +14,7 @@ import { programFindings } from './doctor/program.ts';
 import { othersIn, surroundingFindings } from './doctor/surroundings.ts';
 import { watchFindings } from './doctor/watching.ts';
 import { describeRunning, type ProgramInForce, programsInForce } from './in-force.ts';
-import { exitCodes, print, printJson } from './print.ts';
+import { exitCodes, hang, print, printJson } from './print.ts';
 import { programsOf } from './select-programs.ts';
 import type { Invocation } from './subcommands.ts';
 
@@ -120,8 +120,8 @@ const topicColumns = 17;
 function formatRow({ app, pid, status, topic, text, remedy }: Row): string[] {
   const owner = [pid === undefined ? undefined : `pid ${pid}`, app].filter(Boolean).join(' ');
   return [
-    `${marks[status]} ${topic.padEnd(topicColumns)}${owner === '' ? '' : `${owner}: `}${text}`,
-    ...(remedy === undefined ? [] : [`${' '.repeat(topicColumns + 2)}→ ${remedy}`]),
+    ...hang(`${marks[status]} ${topic.padEnd(topicColumns)}`, `${owner === '' ? '' : `${owner}: `}${text}`),
+    ...(remedy === undefined ? [] : hang(`${' '.repeat(topicColumns + 2)}→ `, remedy)),
   ];
 }
 

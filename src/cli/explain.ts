@@ -16,7 +16,7 @@ import { formatPath, formatVerdict } from '../terminal/format.ts';
 import { explainPackage, isPackageName } from './explain-package.ts';
 import { remedyFor } from './explain-remedy.ts';
 import { describeRunning, labelsOf, type ProgramInForce, programsInForceOrNamed } from './in-force.ts';
-import { fail, print, printJson } from './print.ts';
+import { fail, hang, print, printJson } from './print.ts';
 import type { Invocation } from './subcommands.ts';
 import { openWatched, type Watched } from './watched.ts';
 
@@ -155,7 +155,7 @@ function formatExplanation(subject: string, explanation: Explanation): string[] 
   const reason = watchedAs === undefined ? reasonOf(explanation) : `a link leads to it: ${shown(watchedAs)}`;
   const lines = [
     `${subject}${isMissing ? ' does not exist' : ''}`,
-    `  ${describeEffect(explanation)} · ${reason}${remedy === undefined ? '' : ` · ${remedy}`}`,
+    ...hang('  ', `${describeEffect(explanation)} · ${reason}${remedy === undefined ? '' : ` · ${remedy}`}`),
   ];
   if (events !== undefined) lines.push(`  "events" counts ${events.join(' and ')} only`);
   if (effect !== 'none') lines.push(`  watched by ${backend}`);

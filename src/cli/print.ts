@@ -10,6 +10,12 @@ export const exitCodes = { ok: 0, failed: 1, usage: 2 } as const;
 export const print = (...lines: readonly string[]): void =>
   printRaw(lines.map((line) => `${printable(line)}\n`).join(''));
 
+/** Returns lines whose rows after the first one are indented like the text, which stands behind `before`. */
+export const hang = (before: string, text: string): string[] =>
+  foldFor(process.stdout, printable(text), before.length).map((row, index) =>
+    index === 0 ? `${before}${row}` : `${' '.repeat(before.length)}${row}`,
+  );
+
 /** Prints a value to stdout, as JSON. */
 export const printJson = (value: unknown, indent?: number): void => printRaw(`${printableJson(value, indent)}\n`);
 

@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from 'vitest';
-import { fail, note, print, printJson, table } from '../../../src/cli/print.ts';
+import { fail, hang, note, print, printJson, table } from '../../../src/cli/print.ts';
 
 test('table aligns the columns, without blanks at the end of a line', () => {
   const rows = [
@@ -12,6 +12,17 @@ test('table aligns the columns, without blanks at the end of a line', () => {
     'web          crashed (exit 1)  –',
     'a-long-name  up                3000',
   ]);
+});
+
+test('a long text on a terminal is folded at blanks, below its beginning', () => {
+  const { isTTY, columns } = process.stdout;
+  Object.assign(process.stdout, { isTTY: true, columns: 30 });
+  const lines = hang('  topic  ', 'a text that is too long for one row');
+  Object.assign(process.stdout, { isTTY: false });
+  const unfolded = hang('  topic  ', 'a text that is too long for one row');
+  Object.assign(process.stdout, { isTTY, columns });
+  expect(lines).toEqual(['  topic  a text that is too', '         long for one row']);
+  expect(unfolded).toEqual(['  topic  a text that is too long for one row']);
 });
 
 describe('names that would command the terminal', () => {
