@@ -2,9 +2,9 @@
 
 import { printRaw } from '../print.ts';
 
-/** The alternate screen, without a cursor. */
-const enter = '\u001b[?1049h\u001b[?25l';
-const leave = '\u001b[?25h\u001b[?1049l';
+/** The alternate screen, without a cursor; lines that are too long are cut. */
+const enter = '\u001b[?1049h\u001b[?25l\u001b[?7l';
+const leave = '\u001b[?7h\u001b[?25h\u001b[?1049l';
 const home = '\u001b[H';
 const eraseLine = '\u001b[K';
 const eraseBelow = '\u001b[J';
