@@ -125,8 +125,9 @@ function writeOwnTexts() {
 }
 
 async function bundleModule() {
-  // Packages in CommonJS call `require`.
-  const js = "import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);";
+  // Packages in CommonJS call `require`. The other name cannot be one that the sources import.
+  const js =
+    "import { createRequire as requireOfBundle } from 'node:module';\nconst require = requireOfBundle(import.meta.url);";
   const plugins = [selfContained(next)];
   const { metafile } = await build({
     ...common,
