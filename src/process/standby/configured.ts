@@ -38,8 +38,14 @@ function firstLoads(entries: readonly AuditedEntry[]): ReadonlyMap<string, numbe
 const folderOf = (file: string): string | undefined =>
   /^.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+/.exec(file)?.[0];
 
-export function findConfigured({ facts, entries, imports, isKept }: Sources): Configured {
-  const order = orderOf(facts, entries, imports);
+export function findConfigured({ facts: all, entries, imports, isKept }: Sources): Configured {
+  const facts = auditedOf(all, entries);
+  let latest: OwnOrder | undefined;
+  // Files are read for it: only if it matters.
+  const order = (): OwnOrder => {
+    latest ??= orderOf(facts, entries, imports);
+    return latest;
+  };
   const first = firstLoads(entries);
   const left = new Map<string, string>();
   const ordered = new Set<string>();
@@ -68,8 +74,8 @@ export function findConfigured({ facts, entries, imports, isKept }: Sources): Co
     const risky = calls.filter((folder) => {
       if (!isAsked(folder, index)) return false;
       const since = first.get(folder) ?? 0;
-      if ((touchedByCold.get(folder) ?? -1) >= since || !order.isClear(since, index)) return true;
-      relied.push(...order.filesBetween(since, index));
+      if ((touchedByCold.get(folder) ?? -1) >= since || !order().isClear(since, index)) return true;
+      relied.push(...order().filesBetween(since, index));
       return false;
     });
     if (risky.length === 0) return undefined;
@@ -79,7 +85,8 @@ export function findConfigured({ facts, entries, imports, isKept }: Sources): Co
   /** Whether the program may have asked for a package before an entry: packages ask for others, too. */
   function isAsked(folder: string, index: number): boolean {
     if (entries.slice(0, index).some((one) => folderOf(one.file) === folder)) return true;
-    return imports.mention(packageOf(folder), order.filesBefore(index));
+    const before = facts.own.filter(({ entriesBefore }) => entriesBefore <= index).map(({ file }) => file);
+    return imports.mention(packageOf(folder), before);
   }
 }
 
@@ -88,20 +95,24 @@ function namesOf(folders: readonly string[]): string {
   return `${names.join(', ')}${folders.length > names.length ? ', …' : ''}`;
 }
 
+/** Returns the facts without files that loaders have loaded: they are not audited. */
+function auditedOf(facts: LoadFacts, entries: readonly AuditedEntry[]): LoadFacts {
+  const audited = new Set(entries.map(({ file }) => file));
+  const own = facts.own.map((one) => {
+    const before = facts.entries.slice(0, one.entriesBefore).filter(({ file }) => audited.has(file));
+    return { ...one, entriesBefore: before.length };
+  });
+  return { ...facts, entries, own };
+}
+
 function orderOf(facts: LoadFacts, entries: readonly AuditedEntry[], imports: ImportLines): OwnOrder {
   const byFile = new Map<string, number>();
   for (const [index, { files }] of entries.entries()) {
     for (const file of files) if (!byFile.has(file)) byFile.set(file, index);
   }
   const accessors = new Map(entries.map((one) => [one.file, one.accessors]));
-  // Files that loaders have loaded are not among the audited ones.
-  const audited = new Set(entries.map(({ file }) => file));
-  const own = facts.own.map((one) => {
-    const before = facts.entries.slice(0, one.entriesBefore).filter(({ file }) => audited.has(file));
-    return { ...one, entriesBefore: before.length };
-  });
   return new OwnOrder({
-    ...{ facts: { ...facts, entries, own }, ownFileFor, loadsForOthers: imports.loadsForOthers },
+    ...{ facts, ownFileFor, loadsForOthers: imports.loadsForOthers },
     codeOf: (file) => imports.codeOf(file),
     entryOf: (file) => byFile.get(file),
     accessorsOf: (file) => accessors.get(file) ?? ['*'],

@@ -59,7 +59,7 @@ export class OwnOrder {
       children.push(index);
       this.#children.set(parent, children);
     }
-    while (isClear && this.#next < this.#loads.length) {
+    while (isClear && !this.#isComplete && this.#next < this.#loads.length) {
       const { parent, entry } = this.#loads[this.#next] as Load;
       // The rest was loaded later on, by functions.
       if (entry !== undefined || (parent !== undefined && this.#positions.has(parent))) break;
@@ -78,16 +78,16 @@ export class OwnOrder {
     return this.#parts.filter((part) => part.from <= to && part.to >= from).map(({ file }) => file);
   }
 
-  /** The own files of which loading has begun before an entry. */
-  filesBefore(entry: number): readonly string[] {
-    return this.#sources.facts.own.filter(({ entriesBefore }) => entriesBefore <= entry).map(({ file }) => file);
+  /** Whether all packages have been met: files behind them are of no interest. */
+  get #isComplete(): boolean {
+    return this.#runs.length === this.#sources.facts.entries.length;
   }
 
   #visit(index: number): void {
     const { file, entry } = this.#loads[index] as Load;
     this.#next += 1;
     if (entry !== undefined) this.#runs[entry] = this.#runsSoFar;
-    else this.#evaluate(file);
+    else if (!this.#isComplete) this.#evaluate(file);
   }
 
   /** Follows the evaluation of an own file. */
