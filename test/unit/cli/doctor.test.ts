@@ -77,7 +77,7 @@ describe('devwatch doctor', () => {
   test('names a preload of NODE_OPTIONS that is gone, and one that is there', async () => {
     const env = { NODE_OPTIONS: '--require /gone/bootloader.js' };
     await using project = createProject({ 'a.js': '', 'pre.cjs': '', '.watchrc': JSON.stringify({ env }) });
-    const { code, of } = await examine(project, 'a.js');
+    const { code, of } = await examine(project, '--no-watch', 'a.js');
     expect(of('NODE_OPTIONS')).toEqual([
       {
         ...{ topic: 'NODE_OPTIONS', status: 'broken', text: 'loads /gone/bootloader.js, which does not exist' },
@@ -87,7 +87,7 @@ describe('devwatch doctor', () => {
     expect(code).toBe(1);
     project.write('.watchrc', '{}');
     vi.stubEnv('NODE_OPTIONS', `--require ${project.at('pre.cjs')}`);
-    const after = await examine(project, 'a.js');
+    const after = await examine(project, '--no-watch', 'a.js');
     expect(after.of('NODE_OPTIONS')).toMatchObject([
       {
         status: 'note',
@@ -96,20 +96,20 @@ describe('devwatch doctor', () => {
       },
     ]);
     vi.stubEnv('NODE_OPTIONS', '');
-    const last = await examine(project, 'a.js');
+    const last = await examine(project, '--no-watch', 'a.js');
     expect([last.of('NODE_OPTIONS'), last.code]).toEqual([[], 0]);
   });
 
   test('names a loader that cannot be loaded ahead of time, and a way that can', async () => {
     await using project = createProject({ 'a.js': '', 'hooks.mjs': '', 'register.mjs': '' });
-    const { of } = await examine(project, '--loader', './hooks.mjs', 'a.js');
+    const { of } = await examine(project, '--no-watch', '--loader', './hooks.mjs', 'a.js');
     expect(of('standby')).toMatchObject([
       {
         text: 'none: --loader has an effect before the script',
         remedy: 'with --import and module.register() instead, restarts are several times faster',
       },
     ]);
-    const after = await examine(project, '--import', './register.mjs', 'a.js');
+    const after = await examine(project, '--no-watch', '--import', './register.mjs', 'a.js');
     expect(after.of('standby')).toMatchObject([{ status: 'ok' }]);
   });
 
@@ -131,12 +131,12 @@ describe('devwatch doctor', () => {
     await using project = createProject({ 'a.js': '' });
     await using elsewhere = createProject();
     vi.stubEnv('XDG_STATE_HOME', '/dev/null/state');
-    const { code, of } = await examine(project, 'a.js');
+    const { code, of } = await examine(project, '--no-watch', 'a.js');
     const remedy = 'set XDG_STATE_HOME to a folder that only you can write to';
     expect(of('state folder')).toMatchObject([{ status: 'broken', remedy }]);
     expect(code).toBe(1);
     vi.stubEnv('XDG_STATE_HOME', elsewhere.path);
-    expect((await examine(project, 'a.js')).of('state folder')).toMatchObject([{ status: 'ok' }]);
+    expect((await examine(project, '--no-watch', 'a.js')).of('state folder')).toMatchObject([{ status: 'ok' }]);
   });
 
   test.skipIf(process.geteuid?.() !== 0)('names settings of another user, which a start refuses', async () => {
