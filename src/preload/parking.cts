@@ -136,12 +136,16 @@ class Parking {
     for (const [index, entry] of orders.entries.entries()) {
       release = ask(index);
       if (release !== undefined) break;
-      send({ type: 'loaded', index, report: packages.load(entry) });
+      const report = packages.load(entry);
+      send({ type: 'loaded', index, report });
+      if (report.isRuinous && !orders.isAudit) kill();
     }
     if (orders.isAudit) {
       // Without an import, nothing is known of ES modules, and none is linked.
       const found = canImport ? yield* packages.findModules() : { ...packages.judgeModules(), modules: [] };
       send({ type: 'audited', tainted: packages.blamedEntries, needs: packages.neededEntries, ...found });
+      // This process is never released.
+      return release;
     }
     packages.arm();
     this.#packages = packages;

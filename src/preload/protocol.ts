@@ -16,6 +16,8 @@ export interface PackageEntry {
   readonly touches?: readonly string[];
   /** It depends on the working folder; undefined if that is not known. */
   readonly readsFolder?: boolean | undefined;
+  /** Folders of packages that it calls while it is loaded. */
+  readonly calls?: readonly string[];
 }
 
 /** Packages to load ahead of time; see packages/packages.cts. */
@@ -59,6 +61,8 @@ export interface EntryReport {
   readonly variables: readonly string[];
   /** It cannot be loaded a second time in the same process. */
   readonly isIncurable: boolean;
+  /** It has changed something for good that the program would find without it: the process is of no use. */
+  readonly isRuinous: boolean;
 }
 
 /** A file of the program itself that was loaded as a CommonJS module. */

@@ -155,7 +155,16 @@ test('sums up which packages are loaded ahead of time, and why others are not', 
       kind: 'require' as const,
     };
   });
-  const found = { ms: 1, files: [], hasEffects: false, touches: [], isIncurable: false, effects: [], variables: [] };
+  const found = {
+    ms: 1,
+    files: [],
+    hasEffects: false,
+    touches: [],
+    isIncurable: false,
+    isRuinous: false,
+    effects: [],
+    variables: [],
+  };
   const reports = entries.map(({ file }) => {
     return { ...found, file, blames: file.includes('config') ? [{ file, why: 'prints' }] : [] };
   });

@@ -1,23 +1,31 @@
 /**
- * `npm run compare:packages [-- --node <file>] [names...]`: asks for each package of test/packages/package.json once plainly
- * and once as a standby has it ready, and compares all that a program can see. The packages are installed into devwatch's
- * cache folder.
+ * `npm run compare:packages [-- --node <file>] [--import] [--pinned] [--fresh] [--write] [names...]`: asks for each package
+ * of test/packages/package.json once plainly and once as a standby has it ready, and compares all that a program can see.
+ * The packages are installed into devwatch's cache folder, and the results are kept there: an interrupted run goes on.
  */
 
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
+import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { cacheFolder } from '../../src/shared/user-folders.ts';
 import { type Comparison, compareIn } from '../support/preloading/compare.ts';
+import { classes, type Kind, type Result, Results, writePage } from './results.ts';
 
 const here = import.meta.dirname;
 
+/** Packages for each class and each kind of effect, for every day. */
+const pinned =
+  'express koa fastify mongoose sequelize pg redis axios undici winston pino lodash moment dayjs uuid zod joi ajv dotenv debug chalk graphql socket.io ws typeorm reflect-metadata graceful-fs bluebird handlebars got execa config'.split(
+    ' ',
+  );
+
+/** Calls of these are noted until the program has settled, whatever the packages are. */
+const always = /^ground [mM]odule\.register/;
 /** Differences that docs/restarts.md names: earlier times and random numbers, error stacks, streams that are open already. */
 const documented = [
-  // Calls are noted until the program has settled.
-  /^ground [mM]odule\.register/,
   /timestamp|startTime|\bstack\b|Date\b/i,
   /random|uuid|seed|guid|async_id_symbol/i,
   /^resources/,
@@ -25,12 +33,6 @@ const documented = [
 ];
 /** Names that stay in place, because they cannot be removed. */
 const stays = /Symbol\([\w.@:/ -]+\) ?|__\w+__ ?/g;
-
-interface Result {
-  readonly name: string;
-  readonly verdict: 'same' | 'documented' | 'left to the program' | 'different' | 'not testable';
-  readonly details: readonly string[];
-}
 
 /** Installs the packages, unless that has been done. */
 function install(): string {
@@ -60,52 +62,79 @@ function judge(name: string, { plain, preloaded, reports, excluded }: Comparison
   ]) as [string[], string[]];
   const missing = before.filter((line) => !after.includes(line)).map((line) => `- ${line}`);
   const added = after.filter((line) => !before.includes(line)).map((line) => `+ ${line}`);
-  const differences = [...missing, ...added];
-  if (reports.length === 0)
-    return { name, verdict: 'not testable', details: before.filter((line) => /throws/.test(line)) };
+  const differences = [...missing, ...added].filter((line) => !always.test(line.slice(2)));
   const unexpected = differences.filter((line) => !documented.some((pattern) => pattern.test(line.slice(2))));
-  if (unexpected.length > 0) return { name, verdict: 'different', details: unexpected };
-  if (excluded.length > 0) return { name, verdict: 'left to the program', details: why };
-  return differences.length > 0
-    ? { name, verdict: 'documented', details: differences }
-    : { name, verdict: 'same', details: [] };
+  const hasEffects = reports.some((report) => report.hasEffects);
+  if (reports.length === 0) {
+    const details = before.filter((line) => /throws|stderr .*Error/.test(line));
+    return { name, class: 'not testable', details };
+  }
+  if (unexpected.length > 0) return { name, class: 'different', details: unexpected };
+  if (excluded.length > 0) return { name, class: 'excluded', details: why };
+  if (differences.length > 0) return { name, class: 'residue', details: differences };
+  return { name, class: hasEffects ? 'replayed' : 'clean', details: reports.flatMap(({ effects }) => effects) };
 }
 
-async function comparePackage(name: string, folder: string, node: string): Promise<Result> {
-  const scratch = `${name.replaceAll('/', '-')}.`;
+/** Makes the ES module that imports a package; Node links it before anything runs. */
+function writeModule(name: string, file: string): void {
+  const lines = ["import { end } from './probe.cjs';", `import * as exported from '${name}';`, 'end(exported);', ''];
+  fs.writeFileSync(file, lines.join('\n'));
+}
+
+async function comparePackage(name: string, kind: Kind, folder: string, node: string): Promise<Result> {
+  const scratch = `${name.replaceAll('/', '-')}.${kind}.`;
+  const script = kind === 'require' ? 'probe.cjs' : `${scratch}mjs`;
+  if (kind === 'import') writeModule(name, path.join(folder, script));
   try {
-    return judge(name, await compareIn({ folder, script: 'probe.cjs', args: [name], scratch, node }));
+    return judge(name, await compareIn({ folder, script, args: [name], scratch, node }));
   } catch (error) {
-    return { name, verdict: 'not testable', details: [String(error).slice(0, 200)] };
+    return { name, class: 'not testable', details: [String(error).slice(0, 200)] };
   } finally {
-    for (const file of ['into.json', 'orders.json']) fs.rmSync(path.join(folder, scratch + file), { force: true });
+    for (const file of ['into.json', 'orders.json', 'mjs'])
+      fs.rmSync(path.join(folder, scratch + file), { force: true });
+  }
+}
+
+/** Compares those that have no result yet, one after the other: somebody works on this machine. */
+async function compareAll(names: readonly string[], kind: Kind, results: Results, isFresh: boolean): Promise<void> {
+  for (const name of names) {
+    if (!isFresh && results.has(name)) continue;
+    const result = await comparePackage(name, kind, folder, values.node);
+    results.add(result);
+    const shown = values.verbose || result.class === 'different' ? result.details.slice(0, 20) : [];
+    console.log([`${result.class.padEnd(12)} ${name}`, ...shown.map((line) => `    ${line.slice(0, 200)}`)].join('\n'));
   }
 }
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { node: { type: 'string', default: process.execPath }, verbose: { type: 'boolean', default: false } },
+  options: {
+    node: { type: 'string', default: process.execPath },
+    import: { type: 'boolean', default: false },
+    pinned: { type: 'boolean', default: false },
+    fresh: { type: 'boolean', default: false },
+    write: { type: 'boolean', default: false },
+    verbose: { type: 'boolean', default: false },
+  },
 });
-const { dependencies } = JSON.parse(fs.readFileSync(path.join(here, 'package.json'), 'utf8')) as {
-  dependencies: Readonly<Record<string, string>>;
-};
+const manifest = createRequire(import.meta.url)('./package.json') as { readonly dependencies: object };
 const folder = install();
-const queue = positionals.length > 0 ? positionals : Object.keys(dependencies);
-const results: Result[] = [];
-await Promise.all(
-  Array.from({ length: os.availableParallelism() }, async () => {
-    for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
-      const result = await comparePackage(name, folder, values.node);
-      results.push(result);
-      const shown = values.verbose || result.verdict === 'different' ? result.details.slice(0, 20) : [];
-      console.log(
-        [`${result.verdict.padEnd(20)} ${name}`, ...shown.map((line) => `    ${line.slice(0, 200)}`)].join('\n'),
-      );
-    }
-  }),
-);
-for (const verdict of new Set(results.map((result) => result.verdict))) {
-  const names = results.filter((result) => result.verdict === verdict).map(({ name }) => name);
-  console.log(`\n${verdict}: ${names.length}\n${names.sort().join(' ')}`);
+const kind: Kind = values.import ? 'import' : 'require';
+const version = spawnSync(values.node, ['-p', 'process.versions.node.split(".")[0]'], {
+  encoding: 'utf8',
+}).stdout.trim();
+const results = new Results(folder, version, kind);
+const named = positionals.length > 0 ? positionals : values.pinned ? pinned : Object.keys(manifest.dependencies);
+await compareAll(named, kind, results, values.fresh || positionals.length > 0);
+for (const one of classes) {
+  const names = results.all.filter((result) => result.class === one).map(({ name }) => name);
+  if (names.length > 0) console.log(`\n${one}: ${names.length}\n${names.join(' ')}`);
 }
-process.exitCode = results.some(({ verdict }) => verdict === 'different') ? 1 : 0;
+if (values.write) {
+  const kinds = ['require', 'import'] as const;
+  const columns = [20, 22, 24, 26].flatMap((major) =>
+    kinds.map((one) => ({ version: String(major), kind: one, results: new Results(folder, String(major), one) })),
+  );
+  writePage(columns.filter(({ results: { all } }) => all.length > 0));
+}
+process.exitCode = results.count('different') > 0 ? 1 : 0;

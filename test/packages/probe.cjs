@@ -1,12 +1,12 @@
 /**
  * `node probe.cjs <package>`: prints all that a program can see before and after it asks for the package, one fact a line.
- * Numbers that differ from run to run are left out.
+ * Numbers that differ from run to run are left out. An ES module imports this file before the package and calls `end`.
  */
 
 const Module = require('node:module');
 const { getOwnPropertyDescriptor, getPrototypeOf, ownKeys } = Reflect;
 
-const [, , name] = process.argv;
+const [, script, name] = process.argv;
 const lines = [];
 const warnings = [];
 process.on('warning', (warning) => warnings.push(`${warning.name} ${warning.message}`));
@@ -136,20 +136,26 @@ function shape(root) {
   look(root, 'exports', 4);
 }
 
+function end(exported) {
+  lines.push('--- after');
+  world();
+  shape(exported);
+  setTimeout(() => {
+    lines.push('--- later');
+    world();
+    lines.push(...warnings);
+    process.stdout.write(`${lines.join('\n')}\n`, () => process.exit(0));
+  }, 50);
+}
+
 lines.push('--- before');
 world();
-let exported;
-try {
-  exported = require(name);
-} catch (error) {
-  lines.push(`throws ${error.code} ${String(error.message).split('\n')[0]}`);
-}
-lines.push('--- after');
-world();
-shape(exported);
-setTimeout(() => {
-  lines.push('--- later');
-  world();
-  lines.push(...warnings);
-  process.stdout.write(`${lines.join('\n')}\n`, () => process.exit(0));
-}, 50);
+if (script === __filename) {
+  let exported;
+  try {
+    exported = require(name);
+  } catch (error) {
+    lines.push(`throws ${error.code} ${String(error.message).split('\n')[0]}`);
+  }
+  end(exported);
+} else exports.end = end;

@@ -15,8 +15,8 @@ const { nodeModule, shortName } = require('./internals.cjs') as {
 const { differentVariable } = require('./variables.cjs') as { differentVariable: typeof DifferentVariable };
 const { getOwnPropertyDescriptor, ownKeys } = Reflect;
 
-/** V8 compiles the checks when they have run this often. */
-const warmUps = 150;
+/** V8 compiles the checks when they have run this often in a process. */
+let warmUps = 150;
 
 const loaderFunctions = '_load _resolveFilename _findPath _nodeModulePaths _resolveLookupPaths wrap'.split(' ');
 
@@ -57,7 +57,7 @@ class Checks {
     nodeModule.syncBuiltinESMExports();
     this.#expected = ground.capture();
     this.#watch = new GroundWatch(this.#expected);
-    for (let round = 0; round < warmUps; round += 1) this.moved();
+    for (; warmUps > 0; warmUps -= 1) this.moved();
   }
 
   /** Whether the program has hooked the module loader. */

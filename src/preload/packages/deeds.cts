@@ -21,7 +21,8 @@ const changesOfProcess = 'chdir setuid setgid setSourceMapsEnabled setUncaughtEx
 /** Returns whether Node has copied all properties of `process`, for `import 'node:process'`. */
 type WasCopied = () => boolean;
 
-function noticeDeeds(recorder: Recorder, patches: Patches): WasCopied {
+/** @param isAudit look at the module cache, too: packages keep the object that stands for it */
+function noticeDeeds(recorder: Recorder, patches: Patches, isAudit: boolean): WasCopied {
   noticeChildren(recorder, patches);
   noticePrints(recorder, patches);
   for (const name of ['exit', 'reallyExit', 'abort', 'kill']) {
@@ -49,6 +50,7 @@ function noticeDeeds(recorder: Recorder, patches: Patches): WasCopied {
   });
   noticeObservers(recorder, patches);
   noticeEvaluation(recorder, patches);
+  if (isAudit) noticeRemovals(recorder, patches);
   return noticeStreams(recorder, patches);
 }
 
@@ -112,17 +114,35 @@ function noticeEvaluation(recorder: Recorder, patches: Patches): void {
       return;
     }
     const record = recorder.recordOf(file, current);
+    if (record.hasThrown) recorder.blame('loads a file again that has thrown an error', current.file);
+    record.hasThrown = false;
     record.module = this;
     record.loadedBy = recorder.evaluating.at(-1);
     recorder.evaluating.push(file);
     if (!file.includes('node_modules')) recorder.blame('loads a file of the program');
     try {
       load.call(this, file);
+    } catch (error) {
+      record.hasThrown = true;
+      throw error;
     } finally {
       recorder.evaluating.pop();
     }
   };
   patches.replace(nodeModule.prototype, 'load', { value });
+}
+
+/** Notices packages that remove modules from the cache: whoever asks for these afterwards gets other ones. */
+function noticeRemovals(recorder: Recorder, patches: Patches): void {
+  const deleteProperty = (target: object, key: string | symbol): boolean => {
+    const [caller] = callersOf(deleteProperty, 1);
+    // Node itself removes modules that throw.
+    if (caller?.getFileName()?.startsWith('node:') !== true) {
+      recorder.blame('removes modules from the module cache', recorder.current?.file);
+    }
+    return Reflect.deleteProperty(target, key);
+  };
+  patches.replace(nodeModule, '_cache', { value: new Proxy(nodeModule._cache, { deleteProperty }) });
 }
 
 /** Notices that stdin is opened. */

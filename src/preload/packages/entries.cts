@@ -70,6 +70,7 @@ class Entries {
     const record = recorder.begin(entry.file);
     // Relative paths are noted as well.
     record.readsFolder = isAudit ? false : entry.readsFolder;
+    record.calls = entry.calls ?? [];
     const begin = process.hrtime.bigint();
     try {
       this.#evaluate(entry);
@@ -161,6 +162,7 @@ function judge(record: EntryRecord, recorder: Recorder): void {
     (change) =>
       change.kind === 'setting' || change.kind === 'prototype' || (staying.includes(change) && !isHidden(change)),
   );
+  record.isRuinous = fixed.some((change) => staying.includes(change));
   if (fixed.length > 0) {
     const names = fixed.slice(0, 3).map(({ name }) => name);
     blame(`changes ${names.join(', ')}${fixed.length > names.length ? ', …' : ''}`);

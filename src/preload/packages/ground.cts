@@ -185,6 +185,12 @@ function redo({ kind, object, key, after, added, removed }: Change): boolean {
   }
 }
 
+/** Whether every `for (… in …)` of a package comes across the property, whatever its name is. */
+const isInherited = ({ object, after }: Change): boolean =>
+  after?.enumerable === true && inherited.some((prototype) => prototype === object);
+
+const inherited: readonly object[] = [Object.prototype, Array.prototype, Function.prototype, String.prototype];
+
 /**
  * Watches a state of the ground: `moved` is the quick look, 0.35 ms once V8 has compiled it. It reads data properties
  * straight, and of accessors only their number.
@@ -244,6 +250,6 @@ class GroundWatch {
   }
 }
 
-export type { Change, contentOf, Ground, GroundState, GroundWatch, redo, undo };
+export type { Change, contentOf, Ground, GroundState, GroundWatch, isInherited, redo, undo };
 
-module.exports = { Ground, GroundWatch, redo, undo, contentOf };
+module.exports = { Ground, GroundWatch, isInherited, redo, undo, contentOf };

@@ -6,7 +6,7 @@
 
 import type { Misfit } from '../protocol.ts' with { 'resolution-mode': 'import' };
 import type { Checks, differenceFor as DifferenceFor } from './checks.cts';
-import type { Change, Ground, redo as Redo } from './ground.cts';
+import type { Change, Ground, isInherited as IsInherited, redo as Redo } from './ground.cts';
 import type { HandedOver as HandedOverClass } from './handed-over.cts';
 import type {
   askerOf as AskerOf,
@@ -15,6 +15,7 @@ import type {
   isInstalled as IsInstalled,
   LoadedModule,
   ModuleClass,
+  noteLookup as NoteLookup,
   shortName as ShortName,
 } from './internals.cts';
 import type {
@@ -24,18 +25,25 @@ import type {
   setParent as SetParent,
 } from './parents.cts';
 import type { EntryRecord, FileRecord, Recorder } from './recorder.cts';
+import type {
+  closureOf as ClosureOf,
+  mentions as Mentions,
+  needsForgotten as NeedsForgotten,
+  unitOf as UnitOf,
+  witnessesOf as WitnessesOf,
+} from './related-files.cts';
 import type { set as SetVariable } from './variables.cts';
 
-const fs = require('node:fs') as typeof import('node:fs');
 const { differenceFor } = require('./checks.cjs') as { differenceFor: typeof DifferenceFor };
-const { redo } = require('./ground.cjs') as { redo: typeof Redo };
+const { isInherited, redo } = require('./ground.cjs') as { isInherited: typeof IsInherited; redo: typeof Redo };
 const { HandedOver } = require('./handed-over.cjs') as { HandedOver: typeof HandedOverClass };
-const { askerOf, cache, forgetLookup, isInstalled, nodeModule, shortName } = require('./internals.cjs') as {
+const { askerOf, cache, forgetLookup, isInstalled, nodeModule, noteLookup, shortName } = require('./internals.cjs') as {
   askerOf: typeof AskerOf;
   cache: typeof Cache;
   forgetLookup: typeof ForgetLookup;
   isInstalled: typeof IsInstalled;
   nodeModule: ModuleClass;
+  noteLookup: typeof NoteLookup;
   shortName: typeof ShortName;
 };
 const { adoptParent, askingFile, parentOf, setParent } = require('./parents.cjs') as {
@@ -43,6 +51,13 @@ const { adoptParent, askingFile, parentOf, setParent } = require('./parents.cjs'
   askingFile: typeof AskingFile;
   parentOf: typeof ParentOf;
   setParent: typeof SetParent;
+};
+const { closureOf, mentions, needsForgotten, unitOf, witnessesOf } = require('./related-files.cjs') as {
+  closureOf: typeof ClosureOf;
+  mentions: typeof Mentions;
+  needsForgotten: typeof NeedsForgotten;
+  unitOf: typeof UnitOf;
+  witnessesOf: typeof WitnessesOf;
 };
 const { set: setVariable } = require('./variables.cjs') as { set: typeof SetVariable };
 const { defineProperty, deleteProperty } = Reflect;
@@ -93,7 +108,7 @@ class HiddenPackages {
     this.#handedOver = new HandedOver(context.ground, context.entries, context.records);
     const { learned, records } = context;
     this.#suspects = new Map(learned.map((name) => [name, records.filter((record) => mentions(record, name))]));
-    for (const record of context.records) if (record.state === 'hidden') this.#hide(record);
+    for (const record of context.records) if (record.state === 'hidden' && !record.hasThrown) this.#hide(record);
   }
 
   /** Gives up everything that is still hidden. */
@@ -108,19 +123,22 @@ class HiddenPackages {
     for (const record of this.#context.records) if (files.includes(record.file)) this.#reload(record);
   }
 
-  /** Gives up a file, and all that use it. */
+  /** Gives up a file, and all that use or remember it. If the program has got one of these, the process is of no use. */
   drop(record: FileRecord): void {
     if (record.state !== 'hidden') return;
     record.state = 'gone';
     const { file, module } = record;
     // It is found out when somebody asks for such a file.
-    if (!record.isIncurable && !record.isLinked) deleteProperty(nodeModule._cache, file);
+    if (!record.isIncurable && !record.isLinked && !record.hasThrown) deleteProperty(nodeModule._cache, file);
     if (record.isLinked && module !== undefined && !record.isIncurable) {
       // Node's loader of ES modules has the module, and evaluates it.
       this.#empty(module);
       keep(file, module);
     }
     for (const user of record.users) this.drop(user);
+    const witnesses = witnessesOf(record.entry, this.#context.records);
+    if (witnesses.some(({ state, hasThrown }) => state === 'adopted' && !hasThrown)) this.#endFor(record);
+    for (const one of witnesses) this.drop(one);
   }
 
   /**
@@ -207,10 +225,14 @@ class HiddenPackages {
     if (!this.#isOver && this.#adopt(record, asking)) return module;
     if (record.isIncurable) {
       deleteProperty(nodeModule._cache, record.file);
-      const { cold, learned } = this.adoption;
-      this.#context.onMisfit({ file: record.entry.file, why: cold.at(-1) ?? '', learned });
+      this.#endFor(record);
     }
     return record.isLinked ? module : undefined;
+  }
+
+  #endFor({ entry }: FileRecord): void {
+    const { cold, learned } = this.adoption;
+    this.#context.onMisfit({ file: entry.file, why: cold.at(-1) ?? '', learned });
   }
 
   /** Hands the file over, with all that it needs, if everything is as it was. */
@@ -222,12 +244,16 @@ class HiddenPackages {
       return false;
     }
     if (this.#context.checks.isElsewhere) this.#dropReadersOfFolder();
-    for (const one of closureOf(record)) {
+    for (const one of unitOf(record, this.#context)) {
       const difference = differenceFor(one);
       if (difference === undefined) continue;
       this.#note(difference.why);
       if (difference.variable !== undefined) this.adoption.differed.add(difference.variable);
       this.#reload(one);
+    }
+    for (const one of closureOf(record).filter(needsForgotten)) {
+      this.#note(`${shortName(one.file)} uses a module that is no longer in the module cache`);
+      this.drop(one);
     }
     for (const one of this.#handedOver.affected(closureOf(record))) {
       this.#note(`${shortName(one.file)} uses a package that the program has changed before`);
@@ -238,7 +264,7 @@ class HiddenPackages {
       this.#note(`${shortName(one.file)} is loaded in another order than in the last run`);
       this.#reload(one);
     }
-    if (!this.#fitsEffects(record)) return false;
+    if (!this.#fitsOrder(record) || !this.#fitsEffects(record)) return false;
     const files = closureOf(record);
     for (const entry of new Set(files.map(({ entry }) => entry))) this.#applyEffects(entry);
     for (const one of files) this.#handOver(one);
@@ -253,6 +279,15 @@ class HiddenPackages {
     if (readers.length === 0) return;
     this.#note(`${readers.length} files may have read the working folder, which is another one now`);
     for (const one of readers) this.drop(one);
+  }
+
+  /** Whether Node would load the files in the same order: it begins with the one that is asked for. */
+  #fitsOrder(record: FileRecord): boolean {
+    const files = closureOf(record);
+    if (files.every(({ index, hasThrown }) => hasThrown || index >= record.index)) return true;
+    this.#note(`${shortName(record.file)} was loaded behind a file that it needs`);
+    for (const one of files) this.drop(one);
+    return false;
   }
 
   /**
@@ -293,6 +328,7 @@ class HiddenPackages {
     const { file, module } = record;
     if (module === undefined) return;
     record.state = 'adopted';
+    if (record.hasThrown) return;
     const linked = this.#linked.get(record);
     if (linked !== undefined) {
       module.exports = linked.exports;
@@ -345,11 +381,6 @@ class HiddenPackages {
   }
 }
 
-/** Notes a file as Node does when it evaluates what an ES module imports: facts tell the order. */
-const noteLookup = (file: string): void => {
-  nodeModule._pathCache[`${file}\0`] ??= file;
-};
-
 /** Whether nobody has evaluated a module that Node has linked. */
 const isEmpty = ({ loaded, exports }: LoadedModule): boolean =>
   !loaded && typeof exports === 'object' && exports !== null && Reflect.ownKeys(exports).length === 0;
@@ -361,37 +392,8 @@ const keep = (file: string, value: LoadedModule): boolean =>
 const isAccessor = (file: string): boolean =>
   Reflect.getOwnPropertyDescriptor(nodeModule._cache, file)?.get !== undefined;
 
-/** Whether every `for (… in …)` of a package comes across the property, whatever its name is. */
-const isInherited = ({ object, after }: Change): boolean =>
-  after?.enumerable === true && inherited.some((prototype) => prototype === object);
-
-const inherited: readonly object[] = [Object.prototype, Array.prototype, Function.prototype, String.prototype];
-
 const changesGround = ({ effects }: EntryRecord): boolean => effects.some(({ kind }: Change) => kind !== 'lazy');
 const hasEffects = (entry: EntryRecord): boolean => changesGround(entry) || entry.writes.length > 0;
-
-/** Returns the hidden files that a file needs, itself included, in the order in which they were loaded. */
-function closureOf(record: FileRecord): FileRecord[] {
-  const files = new Set<FileRecord>();
-  const add = (one: FileRecord): void => {
-    if (files.has(one) || one.state !== 'hidden') return;
-    files.add(one);
-    for (const needed of one.needs) add(needed);
-  };
-  add(record);
-  return [...files].sort((one, other) => one.index - other.index);
-}
-
-/** Whether a file contains the last part of the name of a property, `process.emit` or `globalThis.Symbol(key)`. */
-function mentions({ file, state }: FileRecord, name: string): boolean {
-  if (state !== 'hidden') return false;
-  const [word = name] = /[^.()]+(?=\)?$)/.exec(name) ?? [];
-  try {
-    return fs.readFileSync(file, 'utf8').includes(word);
-  } catch {
-    return true;
-  }
-}
 
 export type { Adoption, HiddenContext, HiddenPackages };
 

@@ -107,6 +107,11 @@ function forgetLookup(folder: string, name: string): void {
   }
 }
 
+/** Notes a file as Node does when it evaluates what an ES module imports: facts tell the order. */
+const noteLookup = (file: string): void => {
+  nodeModule._pathCache[`${file}\0`] ??= file;
+};
+
 /** Calls a function of Node that is deprecated, without the warning. */
 function withoutDeprecation<Result>(call: () => Result): Result {
   const { noDeprecation } = process;
@@ -139,6 +144,7 @@ export type {
   LoadedModule,
   ModuleClass,
   nodeModule,
+  noteLookup,
   packageFolderOf,
   packageNameOf,
   shortName,
@@ -154,6 +160,7 @@ module.exports = {
   forgetLookup,
   isInstalled,
   nodeModule,
+  noteLookup,
   packageFolderOf,
   packageNameOf,
   shortName,

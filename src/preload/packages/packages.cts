@@ -105,7 +105,7 @@ class PackagePreloading {
     this.#patches = new Patches(() => this.#recorder.current !== undefined);
     this.#variables.noteNativeReads(this.#patches);
     recordFileReads(this.#recorder, this.#patches, orders.script);
-    this.#wasProcessCopied = noticeDeeds(this.#recorder, this.#patches);
+    this.#wasProcessCopied = noticeDeeds(this.#recorder, this.#patches, orders.isAudit);
     this.#resources = observeResources(this.#recorder, orders.isAudit);
     this.#entries = new Entries({
       ground: this.#ground,
@@ -141,12 +141,15 @@ class PackagePreloading {
         accessors: accessorsOf(records.get(record.file)?.module?.exports),
       }),
       isIncurable: files.some((one) => one?.isIncurable === true),
+      isRuinous: record.isRuinous,
     };
   }
 
   /** Entries that need a file which is blamed. */
   get blamedEntries(): readonly string[] {
-    return this.#entriesThatNeed(new Set(this.#blamedRecords()));
+    const { entries, records } = this.#recorder;
+    const additions = entries.filter((one) => isExtension(one, records)).flatMap(({ file }) => records.get(file) ?? []);
+    return this.#entriesThatNeed(new Set([...this.#blamedRecords(), ...additions]));
   }
 
   /** For each entry that was loaded, the other ones whose files it needs. */
@@ -183,7 +186,7 @@ class PackagePreloading {
     for (const record of order) {
       const { file, module } = record;
       const isCached = module !== undefined && nodeModule._cache[file] === module;
-      if (isCached) record.state = 'hidden';
+      if (isCached || (record.hasThrown && module !== undefined)) record.state = 'hidden';
       if (isCached || record.index >= 0) Reflect.deleteProperty(nodeModule._cache, file);
     }
     const lazy = entries.flatMap(({ effects }) => effects.filter(({ kind }) => kind === 'lazy'));

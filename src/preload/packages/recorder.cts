@@ -17,6 +17,8 @@ interface FileRecord {
   readonly variables: Map<string, string | undefined>;
   /** Files that it has read or looked for, other than by loading them as CommonJS modules, with their stamps. */
   readonly reads: Map<string, string>;
+  /** Its evaluation has thrown: Node has forgotten the module, but not those that it needs. */
+  hasThrown: boolean;
   /** The file that was being evaluated when this one was loaded. */
   loadedBy: string | undefined;
   /** Position in the order in which the files got into the module cache. */
@@ -60,6 +62,8 @@ interface EntryRecord {
   calls: readonly string[];
   /** It depends on the working folder; undefined if that is not known. */
   readsFolder: boolean | undefined;
+  /** It has changed something for good that the program would find without it. */
+  isRuinous: boolean;
   failed: string | undefined;
   /** Epoch ms. */
   readonly startedAt: number;
@@ -98,6 +102,7 @@ class Recorder {
       stays: [],
       calls: [],
       readsFolder: undefined,
+      isRuinous: false,
       failed: undefined,
       startedAt: Date.now(),
       ms: 0,
@@ -113,7 +118,7 @@ class Recorder {
       record = {
         ...{ file, entry, module: undefined, loadedBy: undefined, index: -1, state: 'gone' as const },
         ...{ variables: new Map(), reads: new Map(), needs: new Set(), users: new Set() },
-        ...{ isLinked: false, isEsModule: false, isIncurable: false },
+        ...{ hasThrown: false, isLinked: false, isEsModule: false, isIncurable: false },
       };
       this.records.set(file, record);
     }

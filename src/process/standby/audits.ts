@@ -98,13 +98,15 @@ export function auditFrom(
     const { file, parent, kind } = entry;
     const report = reports.get(index);
     const own = report?.blames.find((one) => one.file === file) ?? report?.blames[0];
-    const inherited = tainted.includes(file) ? blames[0] : undefined;
+    const adds = report?.isExtension === true ? 'adds to a package that is loaded before' : undefined;
+    const isTainted = adds === undefined && tainted.includes(file);
+    const inherited = isTainted ? (blames[0] ?? { file, why: 'needs an addition to a package' }) : undefined;
     const blame = report === undefined ? { file, why: 'was not loaded by the audit' } : (own ?? inherited);
     const why =
       barrier ??
       blame?.why ??
       (imported.includes(file) ? 'needs an ES module that the program imports' : undefined) ??
-      (report?.isExtension === true ? 'adds to a package that is loaded before' : undefined);
+      adds;
     if (report?.blames.some((one) => one.why === hooksLoader))
       barrier ??= 'is loaded behind hooks of the module loader';
     return {
@@ -124,6 +126,24 @@ export function auditFrom(
     };
   });
   return { signature, entries: audited, stamps, modules, conditions: conditionsOf(audited, variables) };
+}
+
+/**
+ * Returns the entries to load ahead of time. One behind an entry that is left out may do what that does: both load the same
+ * file.
+ */
+export function ordersOf(audited: readonly AuditedEntry[], isKept: (entry: AuditedEntry) => boolean): PackageEntry[] {
+  let mayHaveEffects = false;
+  let mayReadFolder = false;
+  return audited.flatMap((entry) => {
+    const { file, parent, kind, touches = [], calls } = entry;
+    const hasEffects = mayHaveEffects || entry.hasEffects === true;
+    const readsFolder = mayReadFolder || entry.readsFolder !== false;
+    if (isKept(entry)) return [{ file, parent, kind, hasEffects, touches, calls, readsFolder }];
+    mayHaveEffects = hasEffects;
+    mayReadFolder = readsFolder;
+    return [];
+  });
 }
 
 /** Returns the name of the package that a file belongs to. */

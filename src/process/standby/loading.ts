@@ -65,6 +65,8 @@ export class Loading {
       this.#cancel();
       this.reports.set(message.index, message.report);
       this.files.add(message.report.files, this.#current?.epochMs ?? 0);
+      const { isRuinous, blames } = message.report;
+      if (isRuinous && !this.#options.orders.isAudit) this.#fail(blames[0]?.why ?? '');
       this.#current = undefined;
     }
   }

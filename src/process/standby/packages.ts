@@ -5,7 +5,7 @@
 
 import os from 'node:os';
 import type { Selection } from '../../config/settings-types.ts';
-import type { LoadFacts, Misfit, PackageEntry, PackageOrders } from '../../preload/protocol.ts';
+import type { LoadFacts, Misfit, PackageOrders } from '../../preload/protocol.ts';
 import type { Clock } from '../../shared/clock.ts';
 import { attempt } from '../../shared/errors.ts';
 import type { Child, ChildOptions, StartedChild } from '../launch/child.ts';
@@ -16,6 +16,7 @@ import {
   auditFrom,
   hasSameConditions,
   isCurrent,
+  ordersOf,
   packageOf,
   readAudit,
   signatureOf,
@@ -339,21 +340,6 @@ const variablesOf = (
 ): Readonly<Record<string, string | null | undefined>> => {
   return { ...env, ...variables };
 };
-
-/** An entry behind one that is left out may do what that does: both load the same file. */
-function ordersOf(audited: readonly AuditedEntry[], isKept: (entry: AuditedEntry) => boolean): PackageEntry[] {
-  let mayHaveEffects = false;
-  let mayReadFolder = false;
-  return audited.flatMap((entry) => {
-    const { file, parent, kind, touches = [] } = entry;
-    const hasEffects = mayHaveEffects || entry.hasEffects === true;
-    const readsFolder = mayReadFolder || entry.readsFolder !== false;
-    if (isKept(entry)) return [{ file, parent, kind, hasEffects, touches, readsFolder }];
-    mayHaveEffects = hasEffects;
-    mayReadFolder = readsFolder;
-    return [];
-  });
-}
 
 /** The reports by the index in the facts, where failed entries are left out of the orders. */
 function reportsFor({ entries }: LoadFacts, { orders, reports }: Loading): Loading['reports'] {

@@ -15,7 +15,7 @@ async function linesFor(name: string, isKnown = true, known: string | undefined 
     lines.push(...String(text).trimEnd().split('\n'));
     return true;
   });
-  const found = { ms: 60, hasEffects: false, touches: [], isIncurable: false };
+  const found = { ms: 60, hasEffects: false, touches: [], isIncurable: false, isRuinous: false };
   const express = { ...found, file: fileOf('express'), files: ['a', 'b'], blames: [] };
   const config = { ...found, file: fileOf('config'), files: [], blames: [{ file: fileOf('config'), why: 'prints' }] };
   const reports = [

@@ -19,7 +19,7 @@ const entry = (name: string): PackageEntry => {
 
 const report = (name: string, found: Partial<EntryReport> = {}): EntryReport => ({
   ...{ file: entry(name).file, ms: 10, files: [entry(name).file], blames: [], hasEffects: false },
-  ...{ effects: [], touches: [], variables: ['NODE_ENV'], isIncurable: false },
+  ...{ effects: [], touches: [], variables: ['NODE_ENV'], isIncurable: false, isRuinous: false },
   ...found,
 });
 

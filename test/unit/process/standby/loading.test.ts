@@ -16,7 +16,7 @@ const orders: PackageOrders = {
 };
 const report: EntryReport = {
   ...{ file, ms: 1, files: ['/missing.js'], blames: [], hasEffects: false },
-  ...{ effects: [], touches: [], variables: [], isIncurable: false },
+  ...{ effects: [], touches: [], variables: [], isIncurable: false, isRuinous: false },
 };
 
 function open(expectedMs = 100) {

@@ -77,7 +77,7 @@ async function open(
       if (index >= count) return;
       const name = file.includes('one') ? 'one' : 'two';
       const report = { file, ms: 1, files: [file], blames: [], hasEffects: false, effects: [], touches: [] };
-      const rest = { variables: [], isIncurable: false, ...found[name] };
+      const rest = { variables: [], isIncurable: false, isRuinous: false, ...found[name] };
       child.report({ type: 'loaded', index, report: { ...report, ...rest } });
     }
     const tainted = Object.keys(found).map((name) => project.at(`node_modules/${name}/index.js`));
@@ -344,7 +344,7 @@ test('packages behind one that is left out may make its changes instead', async 
   const { packages } = world.standby.answers[0] as { packages: { entries: LoadFacts['entries'] } };
   expect(packages.entries).toEqual([
     {
-      ...{ file: world.project.at('node_modules/two/index.js'), parent: world.project.at('server.js') },
+      ...{ calls: [], file: world.project.at('node_modules/two/index.js'), parent: world.project.at('server.js') },
       kind: 'require',
       hasEffects: true,
       touches: [],

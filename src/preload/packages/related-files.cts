@@ -1,0 +1,67 @@
+/** Finds hidden files that belong together: what one needs, what may remember it, and what may notice a change. */
+
+import type { ModuleClass, packageFolderOf as PackageFolderOf } from './internals.cts';
+import type { EntryRecord, FileRecord } from './recorder.cts';
+
+const fs = require('node:fs') as typeof import('node:fs');
+const { nodeModule, packageFolderOf } = require('./internals.cjs') as {
+  nodeModule: ModuleClass;
+  packageFolderOf: typeof PackageFolderOf;
+};
+
+/** Returns the hidden files that a file needs, itself included, in the order in which they were loaded. */
+function closureOf(record: FileRecord): FileRecord[] {
+  const files = new Set<FileRecord>();
+  const add = (one: FileRecord): void => {
+    if (files.has(one) || one.state !== 'hidden') return;
+    files.add(one);
+    for (const needed of one.needs) add(needed);
+  };
+  add(record);
+  return [...files].sort((one, other) => one.index - other.index);
+}
+
+/** Returns the files that may remember an entry: its own ones, and those of packages that it has called. */
+function witnessesOf(entry: EntryRecord, records: readonly FileRecord[]): FileRecord[] {
+  const isCalled = ({ file }: FileRecord): boolean => entry.calls.includes(packageFolderOf(file) ?? '');
+  return records.filter((one) => one.entry === entry || (entry.calls.length > 0 && isCalled(one)));
+}
+
+interface AllFiles {
+  readonly entries: readonly EntryRecord[];
+  readonly records: readonly FileRecord[];
+}
+
+/** Returns the hidden files that are handed over, or given up, together with one: those that may remember each other. */
+function unitOf(record: FileRecord, { entries, records }: AllFiles): FileRecord[] {
+  const unit = new Set<EntryRecord>();
+  const add = (entry: EntryRecord): void => {
+    if (unit.has(entry)) return;
+    unit.add(entry);
+    const folders = new Set(entry.added.map(packageFolderOf));
+    for (const other of entries) if (other.calls.some((folder) => folders.has(folder))) add(other);
+  };
+  for (const one of closureOf(record)) add(one.entry);
+  return records.filter((one) => one.state === 'hidden' && unit.has(one.entry));
+}
+
+/** Whether a file needs a module that the program has got, and has removed from the cache. */
+const needsForgotten = ({ needs }: FileRecord): boolean =>
+  [...needs].some(
+    ({ file, state, module, hasThrown }) => state === 'adopted' && !hasThrown && nodeModule._cache[file] !== module,
+  );
+
+/** Whether a file contains the last part of the name of a property, `process.emit` or `globalThis.Symbol(key)`. */
+function mentions({ file, state }: FileRecord, name: string): boolean {
+  if (state !== 'hidden') return false;
+  const [word = name] = /[^.()]+(?=\)?$)/.exec(name) ?? [];
+  try {
+    return fs.readFileSync(file, 'utf8').includes(word);
+  } catch {
+    return true;
+  }
+}
+
+export type { closureOf, mentions, needsForgotten, unitOf, witnessesOf };
+
+module.exports = { closureOf, mentions, needsForgotten, unitOf, witnessesOf };

@@ -1,0 +1,167 @@
+/**
+ * `node batch.cjs <file>`: runs programs one after the other in this process, as the tasks in the file say, and writes what
+ * each has done to the file `into`. A program and its packages leave nothing behind for the next one.
+ */
+
+const fs = require('node:fs');
+const Module = require('node:module');
+const path = require('node:path');
+const querystring = require('node:querystring');
+const { setTimeout: sleep } = require('node:timers/promises');
+
+const { tasks, into, listing } = JSON.parse(fs.readFileSync(process.argv[2], 'utf8'));
+const preload = path.resolve(__dirname, '../../../dist/preload/packages.cjs');
+const { PackagePreloading } = require(preload);
+const { loadedFiles } = require(listing);
+
+/** Programs change these. */
+const places = [globalThis, Array.prototype, Math, Error, querystring, Module, Module._extensions, Module.prototype];
+const atFirst = {
+  properties: places.map((object) => new Map(Reflect.ownKeys(object).map((key) => [key, descriptorOf(object, key)]))),
+  variables: { ...process.env },
+  files: new Set(Object.keys(Module._cache)),
+  main: process.mainModule,
+};
+
+function descriptorOf(object, key) {
+  return Reflect.getOwnPropertyDescriptor(object, key);
+}
+
+function cleanUp() {
+  for (const [index, object] of places.entries()) {
+    const before = atFirst.properties[index];
+    for (const key of Reflect.ownKeys(object)) if (!before.has(key)) Reflect.deleteProperty(object, key);
+    for (const [key, descriptor] of before) {
+      if (descriptorOf(object, key)?.value !== descriptor.value) Reflect.defineProperty(object, key, descriptor);
+    }
+  }
+  for (const key of Object.keys(process.env)) if (!(key in atFirst.variables)) delete process.env[key];
+  Object.assign(process.env, atFirst.variables);
+  for (const file of Object.getOwnPropertyNames(Module._cache)) {
+    if (!atFirst.files.has(file)) Reflect.deleteProperty(Module._cache, file);
+  }
+  for (const event of process.eventNames()) if (/^ev\d/.test(event)) process.removeAllListeners(event);
+  process.mainModule = atFirst.main;
+  process.chdir('/');
+}
+
+/** Describes a value: own properties, three levels deep. */
+function shapeOf(value, depth = 3) {
+  if (typeof value === 'function') return `function ${Object.keys(value).join()}`;
+  if (typeof value !== 'object' || value === null || depth === 0) return String(value);
+  if (value instanceof Map) return [...value.keys()].join();
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, shapeOf(one, depth - 1)]));
+}
+
+function factsIn(folder) {
+  const isHere = ({ file }) => file.startsWith(folder);
+  const { entries, own } = loadedFiles(true);
+  const variables = {};
+  for (const [key, value] of Object.entries(process.env)) if (atFirst.variables[key] !== value) variables[key] = value;
+  for (const key of Object.keys(atFirst.variables)) if (!(key in process.env)) variables[key] = null;
+  return { isCommonJs: true, entries: entries.filter(isHere), variables, own: own.filter(isHere) };
+}
+
+/** All that a program could see now. */
+function lookAround(folder, withModules) {
+  const nameOf = (module) => module && String(module.filename ?? module.id).replace(folder, '.');
+  const modules = Object.values(Module._cache).filter((module) => module.filename?.startsWith(folder));
+  return {
+    modules: withModules
+      ? modules.map((module) => [
+          ...[
+            nameOf(module),
+            module.loaded,
+            nameOf(module.parent),
+            module.children.map(nameOf),
+            shapeOf(module.exports),
+          ],
+          attempt(() => module.exports.items?.()),
+        ])
+      : [],
+    globals: Object.keys(globalThis).filter((key) => /^g\d/.test(key)),
+    values: [0, 1, 2].map((n) => String(globalThis[`g${n}`])),
+    inherited: Reflect.ownKeys(Array.prototype).filter((key) => String(key).startsWith('ext')),
+    builtins: [querystring.escape('a'), Math.cbrt(8), Error.stackTraceLimit, Object.keys(Module._extensions)],
+    variables: Object.entries(process.env).filter(([key]) => /^V\d/.test(key)),
+    listeners: [0, 1, 2].map((n) => process.listenerCount(`ev${n}`)),
+    folder: process.cwd().replace(folder, '.'),
+  };
+}
+
+function attempt(call) {
+  try {
+    return call();
+  } catch (error) {
+    return `throws ${firstLine(error)}`;
+  }
+}
+
+const firstLine = (error) => String(error?.message ?? error).split('\n')[0];
+
+async function run({ folder, orders, count, edits, release, lazies }) {
+  const script = path.join(folder, 'main.js');
+  process.chdir(folder);
+  process.argv[1] = script;
+  let packages;
+  let misfit;
+  if (orders !== undefined) {
+    const onMisfit = ({ why }) => {
+      throw Object.assign(new Error(`misfit ${why}`), { isMisfit: true });
+    };
+    packages = new PackagePreloading({ script, ...orders }, onMisfit);
+    const reports = orders.entries.slice(0, count).map((entry) => packages.load(entry));
+    const ruin = reports.find(({ isRuinous }) => isRuinous);
+    if (ruin !== undefined && !orders.isAudit) misfit = ruin.blames[0]?.why;
+    const tainted = orders.isAudit ? packages.blamedEntries : [];
+    const needs = orders.isAudit ? packages.neededEntries : {};
+    packages.arm();
+    if (orders.isAudit) return { reports, tainted, needs };
+  }
+  for (const [name, text] of Object.entries(edits)) {
+    if (text === null) fs.rmSync(path.join(folder, name), { force: true });
+    else fs.writeFileSync(path.join(folder, name), text);
+  }
+  packages?.release(release, []);
+  const output = { thrown: undefined, states: [] };
+  try {
+    Module._load(script, null, true);
+  } catch (error) {
+    if (error?.isMisfit === true) misfit = error.message;
+    output.thrown = firstLine(error).replaceAll(folder, '.');
+  }
+  await sleep(3);
+  output.states.push(lookAround(folder, true));
+  const facts = factsIn(folder);
+  const adoption = packages?.close();
+  const modules = Object.entries(Module._cache).filter(([file]) => file.startsWith(folder));
+  for (const [file, { exports }] of lazies ? modules : []) {
+    for (const key of Object.keys(exports ?? {}).filter((one) => one.startsWith('lazy'))) {
+      output.states.push([
+        file.replace(folder, '.'),
+        key,
+        attempt(() => String(exports[key]())).replaceAll(folder, '.'),
+      ]);
+    }
+  }
+  output.states.push(lookAround(folder, true));
+  return { output, facts, adoption, misfit };
+}
+
+async function runAll() {
+  const results = [];
+  for (const [index, task] of tasks.entries()) {
+    fs.writeSync(1, `~~~${index}\n`);
+    try {
+      results.push(await run(task));
+    } catch (error) {
+      results.push({ failure: String(error?.stack) });
+    }
+    cleanUp();
+  }
+  fs.writeFileSync(into, JSON.stringify(results));
+  process.reallyExit(0);
+}
+
+delete require.cache[preload];
+void runAll();

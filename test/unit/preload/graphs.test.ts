@@ -1,0 +1,89 @@
+/** `npm run test:fuzz` compares thousands of random programs. */
+
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { type BatchProgram, comparePrograms, differs } from '../../support/preloading/compare-programs.ts';
+import { graphs, programOf } from '../../support/preloading/graphs.ts';
+import { createProject } from '../../support/project.ts';
+
+/** Small programs in which random ones have found a difference; the script is `main.js`. */
+const found: Readonly<Record<string, BatchProgram>> = {
+  'needs a package that throws behind another one': {
+    files: {
+      'node_modules/has/index.js': 'try { require("throws"); } catch (error) { exports.why = error.message; }',
+      'node_modules/throws/index.js': 'require("plain"); throw new Error(process.env.MODE);',
+      'node_modules/plain/index.js': 'exports.parent = module.parent.filename;',
+      'main.js': 'exports.why = require("has").why; exports.parent = require("plain").parent;',
+    },
+  },
+  'sets a variable that a package reads before it throws': {
+    files: {
+      'node_modules/has/index.js': 'try { require("throws"); } catch (error) { exports.why = error.message; }',
+      'node_modules/throws/index.js': 'throw new Error(process.env.MODE);',
+      'main.js': 'exports.why = require("has").why;',
+    },
+    edits: { 'main.js': 'process.env.MODE = "x"; exports.why = require("has").why;' },
+  },
+  'has a package that removes another one from the cache': {
+    files: {
+      'node_modules/kept/index.js': 'exports.list = [];',
+      'node_modules/forgets/index.js': 'delete require.cache[require.resolve("kept")];',
+      'main.js': 'const kept = require("kept"); require("forgets"); exports.isKept = kept === require("kept");',
+    },
+  },
+  'sets a variable, so that a package registers itself again': {
+    files: {
+      'node_modules/registry/index.js': 'const all = []; exports.add = (one) => all.push(one); exports.all = all;',
+      'node_modules/plugin/index.js':
+        'const { add, all } = require("registry"); add(process.env.MODE); exports.all = () => all.join();',
+      'main.js': 'exports.all = require("plugin").all();',
+    },
+    edits: { 'main.js': 'process.env.MODE = "x"; exports.all = require("plugin").all();' },
+  },
+  'sets a variable that one of two packages reads which call each other': {
+    files: {
+      'node_modules/registry/index.js':
+        'const all = []; exports.add = (one) => all.push(one); exports.all = () => all.join();',
+      'node_modules/plugin/index.js': 'require("registry").add(process.env.MODE);',
+      'main.js': 'const { all } = require("registry");\nrequire("plugin");\nexports.all = all();',
+    },
+    edits: {
+      'main.js':
+        'process.env.MODE = "x";\nconst { all } = require("registry");\nrequire("plugin");\nexports.all = all();',
+    },
+  },
+  'asks for an addition to a package that another one has, too': {
+    files: {
+      'node_modules/speaks/index.js':
+        'const all = []; exports.add = (one) => all.push(one); exports.all = () => all.join();',
+      'node_modules/speaks/de.js': 'require("./index.js").add("de");',
+      'node_modules/needs/index.js': 'require("speaks/de.js"); exports.all = require("speaks").all;',
+      'main.js': 'require("speaks"); exports.x = 1; require("speaks/de.js"); exports.all = require("needs").all();',
+    },
+  },
+  'has a package that defines a property for good, where another one did': {
+    files: {
+      'node_modules/first/index.js': 'Object.defineProperty(globalThis, "fixedOnce", { value: 1 });',
+      'node_modules/second/index.js':
+        'try { Object.defineProperty(globalThis, "fixedOnce", { value: 2 }); } catch (error) { exports.why = error.message; }',
+      'main.js': 'require("first"); exports.why = require("second").why;',
+    },
+  },
+};
+
+test('programs cannot tell whether their packages were loaded ahead of time: found ones, and 20 random ones', async () => {
+  await using project = createProject({});
+  const random = fc.sample(graphs, { seed: 1, numRuns: 20 }).map((graph) => ['random', programOf(graph)] as const);
+  const all = [...Object.entries(found), ...random];
+  const results = await comparePrograms(
+    all.map(([, program]) => program),
+    project.path,
+  );
+  const different = results.flatMap((result, index) => {
+    const { plain, preloaded, why } = result;
+    return differs(result) ? [{ program: all[index], plain, preloaded, why }] : [];
+  });
+  expect(different).toEqual([]);
+  // A part of them gets something from the standby.
+  expect(results.filter(({ adopted }) => adopted > 0).length).toBeGreaterThan(5);
+});
