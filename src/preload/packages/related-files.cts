@@ -9,8 +9,13 @@ const { nodeModule, packageFolderOf } = require('./internals.cjs') as {
   packageFolderOf: typeof PackageFolderOf;
 };
 
+/** The result of the latest `closureOf`, which is asked for several times, one after the other. */
+let latest: { readonly record: FileRecord; readonly files: readonly FileRecord[] } | undefined;
+
 /** Returns the hidden files that a file needs, itself included, in the order in which they were loaded. */
-function closureOf(record: FileRecord): FileRecord[] {
+function closureOf(record: FileRecord): readonly FileRecord[] {
+  // A file that is not hidden any more never is again.
+  if (latest?.record === record && latest.files.every(({ state }) => state === 'hidden')) return latest.files;
   const files = new Set<FileRecord>();
   const add = (one: FileRecord): void => {
     if (files.has(one) || one.state !== 'hidden') return;
@@ -18,7 +23,8 @@ function closureOf(record: FileRecord): FileRecord[] {
     for (const needed of one.needs) add(needed);
   };
   add(record);
-  return [...files].sort((one, other) => one.index - other.index);
+  latest = { record, files: [...files].sort((one, other) => one.index - other.index) };
+  return latest.files;
 }
 
 /** Returns the files that may remember an entry: its own ones, and those of packages that it has called. */
