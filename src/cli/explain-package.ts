@@ -23,7 +23,9 @@ const maxNames = 8;
 export function explainPackage(name: string, folder: string, script: string | undefined, isJson: boolean): void {
   const audits = auditsOf(folder, script, process.env);
   const entriesOf = ({ audit }: StoredAudit): readonly AuditedEntry[] =>
-    audit.entries.filter(({ file }) => packageOf(file) === name);
+    audit.entries
+      .filter(({ file }) => packageOf(file) === name)
+      .map((entry) => ({ ...entry, why: entry.why ?? audit.left?.[entry.file] }));
   const compiledOf = ({ audit }: StoredAudit): readonly string[] =>
     (audit.modules ?? []).filter((file) => packageOf(file) === name);
   const compiled = audits.flatMap(compiledOf);

@@ -18,16 +18,19 @@ async function linesFor(name: string, isKnown = true, known: string | undefined 
   const found = { ms: 60, hasEffects: false, touches: [], isIncurable: false, isRuinous: false };
   const express = { ...found, file: fileOf('express'), files: ['a', 'b'], blames: [] };
   const config = { ...found, file: fileOf('config'), files: [], blames: [{ file: fileOf('config'), why: 'prints' }] };
+  const client = { ...found, file: fileOf('client'), files: [], blames: [] };
   const reports = [
     { ...express, effects: ['globalThis.a'], variables: ['*', 'NODE_ENV'] },
     { ...config, effects: [], variables: [] },
+    { ...client, effects: [], variables: [] },
   ];
   const entries = reports.map(({ file }) => ({ file, parent: script, kind: 'require' as const }));
   const audit = auditFrom('x', entries, new Map(reports.entries()), {
     tainted: [fileOf('config')],
     modules: [fileOf('chalk')],
   });
-  if (isKnown) storeAudit(script, process.env, audit);
+  const left = { [fileOf('client')]: 'uses express while it loads' };
+  if (isKnown) storeAudit(script, process.env, { ...audit, left });
   explainPackage(name, '/project', known, false);
   return lines;
 }
@@ -49,6 +52,12 @@ describe('devwatch explain <package>', () => {
 
   test('tells why a package is loaded by the program itself', async () => {
     expect(await linesFor('config')).toEqual(['config', '  loaded by the program itself, because it prints']);
+  });
+
+  test('tells that the order of the code leaves a package to the program', async () => {
+    expect((await linesFor('client'))[1]).toBe(
+      '  loaded by the program itself, because it uses express while it loads',
+    );
   });
 
   test('knows the script of an earlier command line, where the settings name none or another', async () => {
