@@ -27,11 +27,15 @@ class MainModule {
   /** Stand-ins for other files of the program that ask for packages. */
   readonly #parents = new Map<string, LoadedModule>();
 
-  constructor(script: string, isCommonJs: boolean, symbols: Symbols) {
+  readonly #onExports: () => void;
+
+  /** @param onExports called when a package asks for what the program exports, which nobody knows yet */
+  constructor(script: string, isCommonJs: boolean, symbols: Symbols, onExports: () => void) {
     this.#script = script;
     this.#symbols = symbols;
+    this.#onExports = onExports;
     if (!isCommonJs) return;
-    this.#module = moduleFor(script, null);
+    this.#module = moduleFor(script, null, onExports);
     this.#module.id = '.';
     process.mainModule = this.#module as unknown as NodeJS.Module;
   }
@@ -41,7 +45,7 @@ class MainModule {
     if (file === this.#script && this.#module !== undefined) return this.#module;
     const known = nodeModule._cache[file] ?? this.#parents.get(file);
     if (known !== undefined) return known;
-    const parent = moduleFor(file, this.#module ?? null);
+    const parent = moduleFor(file, this.#module ?? null, this.#onExports);
     this.#parents.set(file, parent);
     if (this.#module !== undefined) this.#module.children.length = 0;
     return parent;
@@ -53,6 +57,7 @@ class MainModule {
     if (module === undefined) return;
     deleteProperty(process, 'mainModule');
     module.children.length = 0;
+    defineProperty(module, 'exports', { value: {}, writable: true, enumerable: true, configurable: true });
     module.filename = null;
     module.loaded = false;
     deleteProperty(module, 'paths');
@@ -78,11 +83,21 @@ class MainModule {
   }
 }
 
-function moduleFor(file: string, parent: LoadedModule | null): LoadedModule {
+function moduleFor(file: string, parent: LoadedModule | null, onExports: () => void): LoadedModule {
   const module = new nodeModule(file, parent);
   module.filename = file;
   module.paths = nodeModule._nodeModulePaths(path.dirname(file));
   module.loaded = false;
+  let { exports } = module;
+  const get = (): unknown => {
+    onExports();
+    return exports;
+  };
+  const set = (value: unknown): void => {
+    onExports();
+    exports = value;
+  };
+  defineProperty(module, 'exports', { get, set, enumerable: true, configurable: true });
   return module;
 }
 

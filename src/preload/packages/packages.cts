@@ -100,7 +100,9 @@ class PackagePreloading {
     // Loads a module of Node: before the ground is looked at.
     const calls = orders.isAudit ? observeCalls() : undefined;
     this.#ground = new Ground(nodeModule);
-    this.#main = new MainModule(orders.script, orders.isCommonJs, symbols);
+    this.#main = new MainModule(orders.script, orders.isCommonJs, symbols, () =>
+      this.#recorder.blame('asks for what the program exports'),
+    );
     this.#variables = new RecordedVariables(this.#recorder, orders.variables);
     this.#patches = new Patches(() => this.#recorder.current !== undefined);
     this.#variables.noteNativeReads(this.#patches);

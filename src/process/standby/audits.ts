@@ -29,6 +29,8 @@ export interface AuditedEntry extends PackageEntry {
   readonly files: readonly string[];
   /** Folders of packages, loaded before, whose functions it calls while it is loaded. */
   readonly calls: readonly string[];
+  /** It may call functions of the program while it is loaded. */
+  readonly asksProgram: boolean;
   /** Other entries whose files it needs. */
   readonly needs: readonly string[];
   /** Names of exports that run code when they are read; `*` for all. */
@@ -62,11 +64,13 @@ export interface StoredAudit {
 export type AuditEnd = Omit<Extract<PreloadMessage, { type: 'audited' }>, 'type'>;
 
 /** Increased when what is stored gets another meaning. */
-const format = 8;
+const format = 9;
 const maxBytes = 4 * 1024 * 1024;
 /** Audits of other programs that are kept. */
 const maxAudits = 30;
 
+/** It may call functions of the program. */
+const asksProgram = 'asks for what the program exports';
 /** Behind it, packages are found or loaded in another way. */
 const hooksLoader = 'hooks the module loader';
 
@@ -121,6 +125,7 @@ export function auditFrom(
       variables: report?.variables ?? [],
       files: report?.files ?? [],
       calls: report?.calls ?? [],
+      asksProgram: report?.blames.some((one) => one.why === asksProgram) === true,
       needs: needs[file] ?? [],
       accessors: report?.accessors ?? ['*'],
     };
@@ -237,8 +242,8 @@ function parse(text: string): StoredAudit | undefined {
 }
 
 function isEntry(value: unknown): value is AuditedEntry {
-  const { file, kind, parent, why, ms, effects, variables, touches, files, calls, needs, accessors, readsFolder } =
-    (value ?? {}) as Partial<AuditedEntry>;
+  const { file, kind, parent, why, ms, readsFolder, asksProgram, ...rest } = (value ?? {}) as Partial<AuditedEntry>;
+  const { effects, variables, touches, files, calls, needs, accessors } = rest;
   const isText = (one: unknown): boolean => typeof one === 'string';
   return (
     isText(file) &&
@@ -246,7 +251,7 @@ function isEntry(value: unknown): value is AuditedEntry {
     (parent === undefined || isText(parent)) &&
     (why === undefined || isText(why)) &&
     typeof ms === 'number' &&
-    typeof readsFolder === 'boolean' &&
+    [readsFolder, asksProgram].every((one) => typeof one === 'boolean') &&
     [effects, variables, touches, files, calls, needs, accessors].every(
       (list) => Array.isArray(list) && list.every(isText),
     )

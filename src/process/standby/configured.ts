@@ -75,6 +75,7 @@ export function findConfigured({ facts: all, entries, imports, isKept }: Sources
       if (!isAsked(folder, index)) return false;
       const since = first.get(folder) ?? 0;
       if ((touchedByCold.get(folder) ?? -1) >= since || !order().isClear(since, index)) return true;
+      if (entries.slice(since, index).some((one) => one.asksProgram)) return true;
       relied.push(...order().filesBetween(since, index));
       return false;
     });

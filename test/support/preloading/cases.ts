@@ -79,6 +79,7 @@ export const packages: Readonly<Record<string, string>> = {
   'node_modules/copies/index.js': 'exports.env = { ...process.env };',
   'node_modules/prepends/index.js': 'process.prependListener("exit", () => console.log("prepended")); exports.a = 1;',
   'node_modules/core/index.js': 'exports.speaks = require("speaks");',
+  'node_modules/calls-back/index.js': 'const { hook } = module.parent.exports; if (hook) hook();',
   'node_modules/noisy/index.js': 'require("prints"); require("asks");',
   'node_modules/quiet/index.js': 'exports.base = require("asks").base;',
   'node_modules/shouts/index.js': 'console.log("loud"); require("speaks").set("fr");',
@@ -274,6 +275,11 @@ export const cases: Readonly<Record<string, Case>> = {
   },
   'configures a package, and asks for one that prints and for one that shares a file with it': {
     files: main(`require("speaks").set("de");\nrequire("noisy");\n${say('require("quiet").base')}`),
+  },
+  'has a package that calls what the program exports': {
+    files: main(
+      `const speaks = require("speaks");\nexports.hook = () => speaks.set("de");\nrequire("calls-back");\nconst { base } = require("asks");\n${say('base')}`,
+    ),
   },
   'asks for packages that call each other, with nothing in between': asksInARow({}),
   'configures a package by an edit, between imports': asksInARow({
