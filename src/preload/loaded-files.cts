@@ -64,8 +64,9 @@ function inEvaluationOrder(entries: readonly PackageEntry[]): PackageEntry[] {
   const reached = new Set<LoadedModule>();
   const known = entries.filter(({ file }) => places.has(file)).sort((one, other) => placeOf(one) - placeOf(other));
   for (const entry of known) {
-    for (const file of filesBelow(entry.file, reached)) {
-      if (!places.has(file)) places.set(file, placeOf(entry) + half);
+    const files = filesBelow(entry.file, reached);
+    for (const [index, file] of files.entries()) {
+      if (!places.has(file)) places.set(file, placeOf(entry) + index / files.length);
     }
   }
   // Sorting is stable.
