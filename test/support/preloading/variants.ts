@@ -1,5 +1,9 @@
 /** Cases that the exhaustive suite alone runs: others are of their kind. */
 export const variants: ReadonlySet<string> = new Set([
+  'changes its folder between packages',
+  'configures a package in a file between its imports',
+  'configures a package by an accessor that it reads between its imports',
+  'configures a package by an edit, in a file between imports',
   'asks for a package',
   'asks twice, by different names',
   'no longer sets DEBUG',
