@@ -54,7 +54,7 @@ export function listLines(rows: readonly Row[], width: number | undefined, paint
     const cells = rows.map((row) => printable(String(column.cell(row) ?? '–')));
     return { ...column, name, cells, width: Math.max(...[column.head, ...cells].map(({ length }) => length)) };
   });
-  const fitting = width === undefined ? shown : fit(shown, width);
+  const fitting = width === undefined ? shown : fitColumns(shown, width);
   const line = (texts: readonly string[], toneAt: (column: Column) => Tone): string =>
     fitting
       .map((column, index) => {
@@ -80,7 +80,7 @@ export function listLines(rows: readonly Row[], width: number | undefined, paint
 }
 
 /** Leaves out and shortens columns until all of them fit. */
-function fit<Shown extends Column & { readonly name: string; readonly width: number }>(
+function fitColumns<Shown extends Column & { readonly name: string; readonly width: number }>(
   all: readonly Shown[],
   width: number,
 ): readonly Shown[] {

@@ -15,6 +15,8 @@ export interface LoadingOptions {
   readonly reads?: readonly string[];
   /** How long each entry took in the audit, in ms. */
   readonly expectedMs: readonly number[];
+  /** Whether a part of each entry could not be loaded a second time, in the audit; by default unknown, which is no. */
+  readonly incurable?: readonly boolean[];
   /** Whether the program needs the CPU now. */
   readonly isBusy: () => boolean;
   /** An entry has made the process hang or end; `file` is empty if that were ES modules, which it was to link. */
@@ -105,9 +107,10 @@ export class Loading {
     return [...this.reports.values()].reduce((sum, { files }) => sum + files.length, this.#linked.size);
   }
 
-  /** Whether a part of what has been loaded cannot be loaded a second time in the same process. */
+  /** Whether a part of what has been loaded, or is being loaded, cannot be loaded a second time in the same process. */
   get isIncurable(): boolean {
-    return [...this.reports.values()].some((report) => report.isIncurable);
+    const isNext = this.#current !== undefined && this.#options.incurable?.[this.#current.index] === true;
+    return isNext || [...this.reports.values()].some((report) => report.isIncurable);
   }
 
   /** Whether one of the files was read to be linked: Node does not read it again. */

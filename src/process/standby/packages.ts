@@ -173,12 +173,13 @@ export class StandbyPackages {
       return undefined;
     }
     const { clock } = this.#context;
-    const expected = new Map(this.#audit?.entries.map(({ file, ms }) => [file, ms]));
+    const audited = new Map(this.#audit?.entries.map((entry) => [entry.file, entry]));
     return new Loading({
       ...{ child, orders, clock },
       reads: this.#audit?.entries.flatMap(({ variables }) => variables) ?? [],
       hasSameImports: () => imports.areUnchanged(ordered),
-      expectedMs: orders.entries.map(({ file }) => expected.get(file) ?? 0),
+      expectedMs: orders.entries.map(({ file }) => audited.get(file)?.ms ?? 0),
+      incurable: orders.entries.map(({ file }) => audited.get(file)?.isIncurable === true),
       isBusy: () => this.#isBusy(run.pid),
       onFailure: (file, why) => {
         if (file === '') this.#cannotLink = true;

@@ -19,13 +19,13 @@ const report: EntryReport = {
   ...{ effects: [], touches: [], variables: [], isIncurable: false, isRuinous: false },
 };
 
-function open(expectedMs = 100) {
+function open(expectedMs = 100, isIncurable = false) {
   const clock = createClock();
   const child = new FakeChild(1);
   const failures: string[] = [];
   const state = { isBusy: false };
   const loading = new Loading({
-    ...{ child, orders, clock, expectedMs: [expectedMs] },
+    ...{ child, orders, clock, expectedMs: [expectedMs], incurable: [isIncurable] },
     isBusy: () => state.isBusy,
     onFailure: (name, why) => failures.push(`${name} ${why}`),
   });
@@ -65,6 +65,15 @@ describe('a process that loads packages', () => {
     expect(loading.isStuck).toBe(false);
     clock.advance(200);
     expect(loading.isStuck).toBe(true);
+  });
+
+  test('is incurable from the beginning of a package on that was so in the audit', () => {
+    const { loading } = open(100, true);
+    expect(loading.isIncurable).toBe(false);
+    loading.onMessage({ type: 'loading', index: 0 });
+    expect(loading.isIncurable).toBe(true);
+    loading.onMessage({ type: 'loaded', index: 0, report });
+    expect(loading.isIncurable).toBe(false);
   });
 
   test('fails when a package hangs', () => {
