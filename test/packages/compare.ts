@@ -29,6 +29,11 @@ const documented = [
   /timestamp|startTime|\bstack\b|Date\b/i,
   /random|uuid|seed|guid|async_id_symbol/i,
   /^resources/,
+  // Node replaces it when it loads worker_threads.
+  /^ground process\.chdir/,
+  // Properties of streams that are open, and of the environment that a package keeps.
+  /^exports\S*\b(?:stdout|stderr|_stream|_writeTo)\b/,
+  /^exports\.env\b/,
   /^listeners SIGWINCH/,
 ];
 /** Names that stay in place, because they cannot be removed. */

@@ -118,6 +118,7 @@ class Ground {
       if (this.#isVolatile(object, key)) continue;
       const before = known.get(key);
       const after = getOwnPropertyDescriptor(object, key);
+      if (object === process && key === 'chdir' && isForThreads(after)) continue;
       if (before === undefined) add('property', key, before, after);
       else if (isLazy(object, before, after, name)) add('lazy', key, before, after);
       else if (!Object.is(contentOf(after), contentOf(before))) add('property', key, before, after);
@@ -128,6 +129,10 @@ class Ground {
     return changes;
   }
 }
+
+/** Whether Node has made it when it has loaded `worker_threads`. It stays: threads would not notice a change of the folder. */
+const isForThreads = (chdir: PropertyDescriptor | undefined): boolean =>
+  typeof chdir?.value === 'function' && String(chdir.value).includes('cwdCounter');
 
 /** Whether an accessor of Node was replaced by the value that it had returned. */
 function isLazy(object: object, before: PropertyDescriptor, after: PropertyDescriptor | undefined, name: string) {

@@ -37,7 +37,10 @@ class Patches {
     } catch {
       return;
     }
+    const own = getOwnPropertyDescriptor(target, name)?.value as unknown;
     this.#restores.push(() => {
+      // Node itself may have replaced it since.
+      if (getOwnPropertyDescriptor(target, name)?.value !== own) return;
       if (before === undefined) deleteProperty(target, name);
       else defineProperty(target, name, before);
     });

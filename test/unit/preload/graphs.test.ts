@@ -8,6 +8,13 @@ import { createProject } from '../../support/project.ts';
 
 /** Small programs in which random ones have found a difference; the script is `main.js`. */
 const found: Readonly<Record<string, BatchProgram>> = {
+  // Node replaces `process.chdir` when it loads this module, so that threads notice a change of the folder.
+  'has a package that uses worker_threads': {
+    files: {
+      'node_modules/threads/index.js': 'exports.isMain = require("node:worker_threads").isMainThread;',
+      'main.js': 'exports.isMain = require("threads").isMain; exports.name = process.chdir.name;',
+    },
+  },
   'needs a package that throws behind another one': {
     files: {
       'node_modules/has/index.js': 'try { require("throws"); } catch (error) { exports.why = error.message; }',
