@@ -72,4 +72,13 @@ export const variants: ReadonlySet<string> = new Set([
   'hooks the loader synchronously',
   'imports functions of Node that a package replaces',
   "imports Node's process",
+  'imports many files that import packages in several orders',
+  'imports a package that reads .env first',
+  'has siblings that await at the top level',
+  'imports a plugin later than in the last run',
+  'replaces a function of the loader in the first file',
+  'hooks the loader of ES modules in the first file',
+  'is TypeScript, by tsx',
+  'imports functions of Node that a package replaces for ES modules, too',
+  'has a plugin that registers by a variable, which an edit changes',
 ]);
