@@ -57,6 +57,17 @@ export class FolderTree {
     for (const folder of this.all()) for (const name of folder.covered.keys()) yield joinPath(folder.path, name);
   }
 
+  /** The states of the files (by absolute path) of which the content is known, because they were written a moment ago. */
+  recentContents(): Map<string, Baseline> {
+    const contents = new Map<string, Baseline>();
+    for (const folder of this.all()) {
+      for (const [name, baseline] of folder.files) {
+        if (baseline?.fingerprint !== undefined) contents.set(joinPath(folder.path, name), baseline);
+      }
+    }
+    return contents;
+  }
+
   /** Is this folder in the tree? */
   covers(wanted: string): boolean {
     return [...this.tops.values()].some((top) => {

@@ -23,7 +23,7 @@ import { type Folder, FolderTree, isStill, joinPath } from './folder-tree.ts';
 import { Links } from './links.ts';
 import { decodeName, rawPath } from './raw-names.ts';
 import type { Coverage, Watcher, WatchOptions } from './watcher.ts';
-import { baselineOf, isWritten } from './written.ts';
+import { type Baseline, baselineOf, isWritten } from './written.ts';
 
 /** The place of a link in the tree. */
 type Place = { readonly folder: Folder; readonly name: string };
@@ -272,21 +272,26 @@ export class InotifyWatcher implements Watcher {
   }
 
   /** Announces the known files that were touched at or after `since` (epoch ms), one folder per step. */
-  *#announceSince(since: number): Generator<void> {
+  *#announceSince(since: number, before: ReadonlyMap<string, Baseline>): Generator<void> {
     for (const folder of [...this.#tree.all()]) {
-      for (const name of folder.files.keys()) this.#examineSince(folder, name, since);
+      for (const name of folder.files.keys()) this.#examineSince(folder, name, since, before);
       yield;
     }
   }
 
-  /** Records the state of a known file, and announces it when it was touched at or after `since` (epoch ms). */
-  #examineSince(folder: Folder, name: string, since: number): void {
+  /**
+   * Records the state of a known file, and announces it when it was touched at or after `since` (epoch ms), unless its
+   * content is known `before`: the last change that was announced may be as young.
+   */
+  #examineSince(folder: Folder, name: string, since: number, before?: ReadonlyMap<string, Baseline>): void {
     const full = joinPath(folder.path, name);
     const stats = statsOf(full);
+    const known = before?.get(full);
     folder.files.set(name, baselineOf(full, stats, false));
     // ctime, unlike mtime, also moves when a rename puts an older file in place.
     if (stats === undefined || stats.ctimeMs < since - timestampSlackMs) return;
-    this.#options.onChange({ kind: 'change', path: full });
+    if (known?.fingerprint !== undefined && !isWritten(full, known, stats, new Set())) folder.files.set(name, known);
+    else this.#options.onChange({ kind: 'change', path: full });
   }
 
   #endTurn(startedAt: number): void {
@@ -305,13 +310,14 @@ export class InotifyWatcher implements Watcher {
     void this.#queue(async () => {
       this.#resyncIsDue = false;
       const before = new Set(this.#tree.paths());
+      const contents = this.#tree.recentContents();
       this.#dropAll();
       await this.#establish('nothing');
       if (this.#isClosed) return;
       const after = new Set(this.#tree.paths());
       for (const file of before) if (!after.has(file)) this.#options.onChange({ kind: 'unlink', path: file });
       for (const file of after) if (!before.has(file)) this.#options.onChange({ kind: 'add', path: file });
-      await inSlices(this.#announceSince(since), () => this.#isClosed);
+      await inSlices(this.#announceSince(since, contents), () => this.#isClosed);
       this.#isResyncing = this.#resyncIsDue;
     });
   }

@@ -187,3 +187,29 @@ test('the inotify backend is resyncing until it has reported the changes whose e
   await nextTurn();
   expect([...states, watcher?.isResyncing()]).toEqual([true, false]);
 });
+
+test('the inotify backend reports a save once that was made just before all folders are read again', async () => {
+  await using project = createProject({ 'sub/a.js': '' });
+  await aged();
+  let watcher: Watcher | undefined;
+  const open = (options: WatchOptions): Watcher => {
+    watcher = new InotifyWatcher(options);
+    return watcher;
+  };
+  await using observer = observe(open, project);
+  await observer.armed;
+  append(project, 'sub/a.js');
+  await observer.next('sub/a.js');
+  // The folder may have become another checkout, so that everything is read again.
+  fs.mkdirSync(project.at('sub/.git'));
+  project.write('sub/later.js', '');
+  await observer.next('sub/later.js');
+  while (watcher?.isResyncing() === true) await nextTurn();
+  append(project, 'sub/later.js');
+  await observer.next('sub/later.js');
+  expect(observer.changes).toEqual([
+    { kind: 'change', path: 'sub/a.js' },
+    { kind: 'add', path: 'sub/later.js' },
+    { kind: 'change', path: 'sub/later.js' },
+  ]);
+});
