@@ -5,7 +5,7 @@ import { on, once, setMaxListeners } from 'node:events';
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
-import { systemClock } from '../shared/clock.ts';
+import { type Clock, systemClock } from '../shared/clock.ts';
 import { withDeadline } from '../shared/deadline.ts';
 import { codeOf, messageOf, UsageError } from '../shared/errors.ts';
 import { defaultTimeoutMs, encode, isObject, maxRequestBytes } from './control-protocol.ts';
@@ -26,8 +26,8 @@ export interface ControlOptions {
   readonly path: string;
   readonly token: string;
   readonly handlers: Readonly<Record<string, ControlHandler>>;
-  /** Time for a client to send its request. Default: 5000. */
-  readonly requestTimeoutMs?: number;
+  /** For the time that a client has to send its request. */
+  readonly clock?: Clock;
   /** Interval of checks that the socket still exists. Default: 10,000. */
   readonly checkIntervalMs?: number;
 }
@@ -121,18 +121,18 @@ export class ControlServer {
   }
 
   async #serve(socket: net.Socket): Promise<void> {
-    const { token, handlers, requestTimeoutMs = defaultTimeoutMs } = this.#options;
+    const { token, handlers, clock = systemClock } = this.#options;
     const closing = this.#closing.signal;
     const leaving = new AbortController();
     const leave = (): void => leaving.abort();
     closing.addEventListener('abort', leave);
-    const timer = setTimeout(leave, requestTimeoutMs);
+    const cancelTimeout = clock.after(defaultTimeoutMs, leave);
     try {
       const line = await readRequest(socket, leaving.signal).catch((error) => {
         if (!leaving.signal.aborted) throw error;
         throw new UsageError(closing.aborted ? 'is stopping' : 'no request arrived in time');
       });
-      clearTimeout(timer);
+      cancelTimeout();
       // Discard further input, but keep reading to notice the disconnect.
       socket.resume();
       socket.once('close', leave);
@@ -148,7 +148,7 @@ export class ControlServer {
     } catch (error) {
       refuse(socket, messageOf(error));
     } finally {
-      clearTimeout(timer);
+      cancelTimeout();
       closing.removeEventListener('abort', leave);
     }
   }

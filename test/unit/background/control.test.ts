@@ -5,11 +5,13 @@ import net from 'node:net';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type ControlTarget, request, stream } from '../../../src/background/control-client.ts';
+import { defaultTimeoutMs } from '../../../src/background/control-protocol.ts';
 import { type ControlHandler, type ControlOptions, ControlServer } from '../../../src/background/control-server.ts';
 import { newToken } from '../../../src/background/records.ts';
 import { createDeferred } from '../../../src/shared/deferred.ts';
 import { UsageError } from '../../../src/shared/errors.ts';
 import { buildScript, createStateFolder, type StateFolder, startWorker } from '../../support/background.ts';
+import { createClock } from '../../support/clock.ts';
 import { until } from '../../support/facts.ts';
 
 const token = newToken();
@@ -188,8 +190,12 @@ describe('the server refuses', () => {
   });
 
   test.each(['', '{"token"'])('a client that sends %j and then waits', async (text) => {
-    await open({ requestTimeoutMs: 50 });
-    expect(await send(text)).toBe('{"error":"no request arrived in time"}\n');
+    const clock = createClock();
+    await open({ clock });
+    const answer = send(text);
+    await until(() => clock.pending > 0);
+    clock.advance(defaultTimeoutMs);
+    expect(await answer).toBe('{"error":"no request arrived in time"}\n');
     expect(await request(target, 'echo')).toMatchObject({ verb: 'echo' });
   });
 
