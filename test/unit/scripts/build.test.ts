@@ -6,11 +6,11 @@ import { describe, expect, test } from 'vitest';
 
 const manifest = JSON.parse(fs.readFileSync('package.json', 'utf8'));
 
-/** Names of modules that a text requires or imports. */
+/** Names of modules that a text requires or imports, outside of its comments. */
 const loadedBy = (text: string): string[] => {
-  const places = text.matchAll(
-    /(?:\brequire\(|\bimport\(|^import |^import .* from |^export .* from )["']([^"'\n]+)["']/gm,
-  );
+  const places = text
+    .replace(/^ *\/?\*.*$/gm, '')
+    .matchAll(/(?:\brequire\(|\bimport\(|^import |^import .* from |^export .* from )["']([^"'\n]+)["']/gm);
   return [...places].map(([, name = '']) => name.replace(/^node:/, ''));
 };
 
