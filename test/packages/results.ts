@@ -7,8 +7,9 @@ import path from 'node:path';
 /**
  * `clean`: loaded ahead of time, it changes nothing outside of itself. `replayed`: what it changes is taken back, and made
  * again at the first use. `residue`: a difference remains that docs/restarts.md names. `excluded`: the program loads it.
+ * `restarted`: it does not fit, and devwatch starts the program once more.
  */
-export const classes = ['clean', 'replayed', 'residue', 'excluded', 'different', 'not testable'] as const;
+export const classes = ['clean', 'replayed', 'residue', 'excluded', 'restarted', 'different', 'not testable'] as const;
 
 export interface Result {
   readonly name: string;
@@ -82,6 +83,7 @@ const titles: Readonly<Record<Result['class'], string>> = {
   replayed: 'loaded in advance; its changes are made at its first use',
   residue: 'loaded in advance, with a difference that [the list](restarts.md#load-packages-in-advance) names',
   excluded: 'loaded by the program itself',
+  restarted: 'does not fit at first: the program is started once more, without a standby process',
   different: 'different',
   'not testable': 'cannot be loaded here without devwatch either',
 };
@@ -115,7 +117,7 @@ function tables(columns: readonly Column[]): string {
   const names = (one: Result['class']): string =>
     first.results.all.flatMap((result) => (result.class === one ? [`\`${result.name}\``] : [])).join(' ');
   const lists = shown
-    .filter((one) => one !== 'excluded')
+    .filter((one) => one !== 'excluded' && first.results.count(one) > 0)
     .flatMap((one) => ['', `**${titles[one].replace(/^./, (letter) => letter.toUpperCase())}:**`, '', names(one)]);
   const excluded = first.results.all.filter((result) => result.class === 'excluded');
   const reasons = excluded.map(({ name, details }) => `| \`${name}\` | ${(details[0] ?? '').replaceAll('|', '\\|')} |`);

@@ -38,8 +38,12 @@ const one = app.listen(0, () => up(one));`,
   },
   maildev: {
     code: `const MailDev = require('maildev'), net = require('node:net');
+// The same ports in each run.
+const fs = require('node:fs'), file = __dirname + '/ports.txt';
+const known = fs.existsSync(file) ? fs.readFileSync(file, 'utf8').split(' ').map(Number) : undefined;
 const free = () => new Promise((resolve) => { const one = net.createServer().listen(0, () => { const { port } = one.address(); one.close(() => resolve(port)); }); });
-Promise.all([free(), free()]).then(([smtp, web]) => {
+Promise.all(known ?? [free(), free()]).then(([smtp, web]) => {
+  fs.writeFileSync(file, smtp + ' ' + web);
   const maildev = new MailDev({ smtp, web, ip: '127.0.0.1', webIp: '127.0.0.1', silent: true, log: false });
   maildev.listen(() => up({ address: () => ({ port: web }) }));
 });`,
@@ -117,21 +121,20 @@ async function portOf(devwatch: Devwatch, version: number): Promise<number> {
   }
 }
 
-/** Resolves when a standby is parked that no call before has waited for; the audit of a large program takes long. */
+/** Resolves when a standby is parked; the audit of a large program takes long. */
 async function standbyIn(devwatch: Devwatch, withPackages: boolean): Promise<void> {
-  const since = seen.get(devwatch) ?? 0;
-  const found = (): number =>
-    devwatch.events.findIndex(
-      (one, index) => index >= since && one.event === 'standby' && (!withPackages || (one.packages ?? 0) > 0),
+  const isWaiting = (): boolean => {
+    const used = new Set(devwatch.events.flatMap((one) => (one.event === 'start' ? [one.pid] : [])));
+    return devwatch.events.some(
+      (one) =>
+        one.event === 'standby' && (!withPackages || (one.packages ?? 0) > 0) && !used.has(one.pid) && isAlive(one.pid),
     );
-  while (found() < 0) {
+  };
+  while (!isWaiting()) {
     if (devwatch.process.exitCode !== null) throw new Error(devwatch.report().join('\n'));
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  seen.set(devwatch, devwatch.events.length);
 }
-
-const seen = new WeakMap<Devwatch, number>();
 
 const memoryOf = (pid: number): number =>
   Number(/^VmRSS:\s+(\d+)/m.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
