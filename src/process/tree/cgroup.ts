@@ -92,9 +92,12 @@ export class CgroupTree extends LinuxTree {
 
   release(): void {
     const { folder, kept } = this.#options;
-    removeCgroups(folder);
+    // In another thread: the kernel may wait for other changes of cgroups, and a run may be due.
+    fs.rmdir(folder, (error) => {
+      if (error !== null) removeCgroups(folder);
+    });
     // It stays as long as there are processes in it.
-    attempt(() => fs.rmdirSync(kept));
+    fs.rmdir(kept, () => {});
   }
 
   /** Returns the root, as long as it lives and is not in the cgroup: it has not joined it yet, or has left it. */
