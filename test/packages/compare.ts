@@ -76,7 +76,7 @@ function judge(name: string, { plain, preloaded, reports, excluded }: Comparison
   const unexpected = differences.filter((line) => !documented.some((pattern) => pattern.test(line.slice(2))));
   const hasEffects = reports.some((report) => report.hasEffects);
   if (reports.length === 0) {
-    const details = before.filter((line) => /throws|stderr .*Error/.test(line));
+    const details = before.filter((line) => /^throws |^stderr .*Error/.test(line));
     if (details.length === 0)
       return { name, class: 'excluded', details: ['is an ES module: only read and compiled in advance'] };
     return { name, class: 'not testable', details };

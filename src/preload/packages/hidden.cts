@@ -27,6 +27,7 @@ import type {
 import type { EntryRecord, FileRecord, Recorder } from './recorder.cts';
 import type {
   closureOf as ClosureOf,
+  isAccessor as IsAccessor,
   mentions as Mentions,
   needsForgotten as NeedsForgotten,
   unitOf as UnitOf,
@@ -52,8 +53,9 @@ const { adoptParent, askingFile, parentOf, setParent } = require('./parents.cjs'
   parentOf: typeof ParentOf;
   setParent: typeof SetParent;
 };
-const { closureOf, mentions, needsForgotten, unitOf, witnessesOf } = require('./related-files.cjs') as {
+const { closureOf, isAccessor, mentions, needsForgotten, unitOf, witnessesOf } = require('./related-files.cjs') as {
   closureOf: typeof ClosureOf;
+  isAccessor: typeof IsAccessor;
   mentions: typeof Mentions;
   needsForgotten: typeof NeedsForgotten;
   unitOf: typeof UnitOf;
@@ -129,7 +131,7 @@ class HiddenPackages {
     record.state = 'gone';
     const { file, module } = record;
     // It is found out when somebody asks for such a file.
-    if (!record.isIncurable && !record.isLinked && !record.hasThrown) deleteProperty(nodeModule._cache, file);
+    if (!record.isIncurable && !record.isLinked && isAccessor(file)) deleteProperty(nodeModule._cache, file);
     if (record.isLinked && module !== undefined && !record.isIncurable) {
       // Node's loader of ES modules has the module, and evaluates it.
       this.#empty(module);
@@ -388,9 +390,6 @@ const isEmpty = ({ loaded, exports }: LoadedModule): boolean =>
 /** Sets a value of the module cache where it is. */
 const keep = (file: string, value: LoadedModule): boolean =>
   defineProperty(nodeModule._cache, file, { configurable: true, enumerable: true, writable: true, value });
-
-const isAccessor = (file: string): boolean =>
-  Reflect.getOwnPropertyDescriptor(nodeModule._cache, file)?.get !== undefined;
 
 const changesGround = ({ effects }: EntryRecord): boolean => effects.some(({ kind }: Change) => kind !== 'lazy');
 const hasEffects = (entry: EntryRecord): boolean => changesGround(entry) || entry.writes.length > 0;

@@ -51,8 +51,13 @@ function unitOf(record: FileRecord, { entries, records }: AllFiles): FileRecord[
   return records.filter((one) => one.state === 'hidden' && unit.has(one.entry));
 }
 
-/** Whether a file needs a module that the program has got, and has removed from the cache. */
-const needsForgotten = ({ needs }: FileRecord): boolean =>
+/** Whether the accessor of a hidden file is in the cache: the program may have removed it. */
+const isAccessor = (file: string): boolean =>
+  Reflect.getOwnPropertyDescriptor(nodeModule._cache, file)?.get !== undefined;
+
+/** Whether a hidden file, or one that it needs and that the program has got, has been removed from the cache. */
+const needsForgotten = ({ file: own, needs, hasThrown: isNotThere }: FileRecord): boolean =>
+  (!isNotThere && !isAccessor(own)) ||
   [...needs].some(
     ({ file, state, module, hasThrown }) => state === 'adopted' && !hasThrown && nodeModule._cache[file] !== module,
   );
@@ -68,6 +73,6 @@ function mentions({ file, state }: FileRecord, name: string): boolean {
   }
 }
 
-export type { closureOf, mentions, needsForgotten, unitOf, witnessesOf };
+export type { closureOf, isAccessor, mentions, needsForgotten, unitOf, witnessesOf };
 
-module.exports = { closureOf, mentions, needsForgotten, unitOf, witnessesOf };
+module.exports = { closureOf, isAccessor, mentions, needsForgotten, unitOf, witnessesOf };

@@ -15,6 +15,17 @@ const found: Readonly<Record<string, BatchProgram>> = {
       'main.js': 'exports.isMain = require("threads").isMain; exports.name = process.chdir.name;',
     },
   },
+  'removes packages from the module cache before it asks for them': {
+    files: {
+      'node_modules/one/index.js': 'globalThis.g0 = 1; exports.two = require("two");',
+      'node_modules/two/index.js': 'exports.one = require("one");',
+      'main.js': 'require("one"); exports.count = Object.keys(require.cache).length;',
+    },
+    edits: {
+      'main.js':
+        'delete require.cache[__dirname + "/node_modules/one/index.js"]; require("one"); exports.isKept = require("one") === require("two").one;',
+    },
+  },
   'needs a package that throws behind another one': {
     files: {
       'node_modules/has/index.js': 'try { require("throws"); } catch (error) { exports.why = error.message; }',
