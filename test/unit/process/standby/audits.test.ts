@@ -84,6 +84,7 @@ describe('a stored audit', () => {
     const folder = project.at('devwatch/packages');
     const [name = ''] = fs.readdirSync(folder);
     expect(fs.statSync(path.join(folder, name)).mode & 0o077).toBe(0);
+    expect(fs.statSync(folder).mode & 0o077).toBe(0);
     fs.chmodSync(path.join(folder, name), 0o666);
     expect(readAudit(script, env)).toBeUndefined();
   });
@@ -101,6 +102,23 @@ describe('a stored audit', () => {
     storeAudit(script, env, audit);
     const folder = project.at('devwatch/packages');
     for (const name of fs.readdirSync(folder)) fs.writeFileSync(path.join(folder, name), text);
+    expect(readAudit(script, env)).toBeUndefined();
+  });
+
+  test.each([
+    ['cut off', (text: string) => text.slice(0, -10)],
+    ['without files', (text: string) => text.replace('"stamps":{', '"stamps":7,"x":{')],
+    ['with an entry that is none', (text: string) => text.replace('"kind":"require"', '"kind":"other"')],
+    ['of an older devwatch', (text: string) => text.replace(/"format":\d+/, '"format":1')],
+  ])('is ignored if it is %s', async (_, damage) => {
+    await using project = createProject();
+    const env = { XDG_CACHE_HOME: project.path };
+    storeAudit(script, env, audit);
+    const folder = project.at('devwatch/packages');
+    const [name = ''] = fs.readdirSync(folder);
+    const text = fs.readFileSync(path.join(folder, name), 'utf8');
+    fs.writeFileSync(path.join(folder, name), damage(text));
+    expect(damage(text)).not.toBe(text);
     expect(readAudit(script, env)).toBeUndefined();
   });
 

@@ -86,6 +86,14 @@ describe('a process that loads packages', () => {
     expect(clock.pending).toBe(0);
   });
 
+  test('fails when a package changes something for good that it did not change in the audit', () => {
+    const { failures, loading } = open();
+    loading.onMessage({ type: 'loading', index: 0 });
+    const blames = [{ file, why: 'changes globalThis.fixed' }];
+    loading.onMessage({ type: 'loaded', index: 0, report: { ...report, blames, isRuinous: true } });
+    expect(failures).toEqual([`${file} changes globalThis.fixed`]);
+  });
+
   test('fails when it ends before all packages are loaded, by the package that it was loading', () => {
     const one = open();
     one.loading.onMessage({ type: 'loading', index: 0 });
