@@ -27,6 +27,8 @@ test.runIf(fs.existsSync('/proc/self/task'))(
     const end = (target: string): [string | null, number] => {
       const code = `const { readdirSync, readlinkSync } = require('fs');
         ${findOwnThread}
+        // The other thread may take a moment: this one must not come to its end before.
+        setInterval(() => {}, 1e6);
         process.kill(${target}, 'SIGTERM');`;
       const { signal } = spawnSync(process.execPath, ['-e', code], { env: { NODE_V8_COVERAGE: coverage } });
       const written = fs.existsSync(coverage) ? fs.readdirSync(coverage).length : 0;
