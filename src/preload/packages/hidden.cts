@@ -28,6 +28,7 @@ import type { EntryRecord, FileRecord, Recorder } from './recorder.cts';
 import type {
   closureOf as ClosureOf,
   isAccessor as IsAccessor,
+  isWhole as IsWhole,
   mentions as Mentions,
   needsForgotten as NeedsForgotten,
   unitOf as UnitOf,
@@ -53,14 +54,16 @@ const { adoptParent, askingFile, parentOf, setParent } = require('./parents.cjs'
   parentOf: typeof ParentOf;
   setParent: typeof SetParent;
 };
-const { closureOf, isAccessor, mentions, needsForgotten, unitOf, witnessesOf } = require('./related-files.cjs') as {
-  closureOf: typeof ClosureOf;
-  isAccessor: typeof IsAccessor;
-  mentions: typeof Mentions;
-  needsForgotten: typeof NeedsForgotten;
-  unitOf: typeof UnitOf;
-  witnessesOf: typeof WitnessesOf;
-};
+const { closureOf, isAccessor, isWhole, mentions, needsForgotten, unitOf, witnessesOf } =
+  require('./related-files.cjs') as {
+    closureOf: typeof ClosureOf;
+    isAccessor: typeof IsAccessor;
+    isWhole: typeof IsWhole;
+    mentions: typeof Mentions;
+    needsForgotten: typeof NeedsForgotten;
+    unitOf: typeof UnitOf;
+    witnessesOf: typeof WitnessesOf;
+  };
 const { set: setVariable } = require('./variables.cjs') as { set: typeof SetVariable };
 const { defineProperty, deleteProperty } = Reflect;
 
@@ -225,14 +228,12 @@ class HiddenPackages {
       return module;
     }
     if (!this.#isOver && this.#adopt(record, asking)) return module;
-    if (record.isIncurable) {
-      deleteProperty(nodeModule._cache, record.file);
-      this.#endFor(record);
-    }
+    if (record.isIncurable) this.#endFor(record);
     return record.isLinked ? module : undefined;
   }
 
-  #endFor({ entry }: FileRecord): void {
+  #endFor({ entry, file }: FileRecord): void {
+    if (isAccessor(file)) deleteProperty(nodeModule._cache, file);
     const { cold, learned } = this.adoption;
     this.#context.onMisfit({ file: entry.file, why: cold.at(-1) ?? '', learned });
   }
@@ -286,8 +287,8 @@ class HiddenPackages {
   /** Whether Node would load the files in the same order: it begins with the one that is asked for. */
   #fitsOrder(record: FileRecord): boolean {
     const files = closureOf(record);
-    if (files.every(({ index, hasThrown }) => hasThrown || index >= record.index)) return true;
-    this.#note(`${shortName(record.file)} was loaded behind a file that it needs`);
+    if (isWhole(files) && files.every(({ index, hasThrown }) => hasThrown || index >= record.index)) return true;
+    this.#note(`${shortName(record.file)} was loaded with ${shortName(record.entry.file)}, in another order`);
     for (const one of files) this.drop(one);
     return false;
   }

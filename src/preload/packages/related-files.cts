@@ -51,6 +51,12 @@ function unitOf(record: FileRecord, { entries, records }: AllFiles): FileRecord[
   return records.filter((one) => one.state === 'hidden' && unit.has(one.entry));
 }
 
+/** Whether no file stays behind that was loaded with these and uses one: it may have called that, and others may do so now. */
+const isWhole = (files: readonly FileRecord[]): boolean =>
+  files.every(({ entry, users }) =>
+    [...users].every((one) => one.entry !== entry || one.state !== 'hidden' || files.includes(one)),
+  );
+
 /** Whether the accessor of a hidden file is in the cache: the program may have removed it. */
 const isAccessor = (file: string): boolean =>
   Reflect.getOwnPropertyDescriptor(nodeModule._cache, file)?.get !== undefined;
@@ -73,6 +79,6 @@ function mentions({ file, state }: FileRecord, name: string): boolean {
   }
 }
 
-export type { closureOf, isAccessor, mentions, needsForgotten, unitOf, witnessesOf };
+export type { closureOf, isAccessor, isWhole, mentions, needsForgotten, unitOf, witnessesOf };
 
-module.exports = { closureOf, isAccessor, mentions, needsForgotten, unitOf, witnessesOf };
+module.exports = { closureOf, isAccessor, isWhole, mentions, needsForgotten, unitOf, witnessesOf };

@@ -26,6 +26,17 @@ const found: Readonly<Record<string, BatchProgram>> = {
         'delete require.cache[__dirname + "/node_modules/one/index.js"]; require("one"); exports.isKept = require("one") === require("two").one;',
     },
   },
+  'asks for a part of a package first, by an edit of a file that it reads': {
+    files: {
+      'node_modules/part/index.js':
+        'const all = []; exports.add = (one) => all.push(one); exports.all = () => all.join();',
+      'node_modules/whole/index.js': 'const part = require("part"); part.add("whole"); exports.all = part.all();',
+      'node_modules/other/index.js': 'require("part").add("other");',
+      'wanted.js': 'module.exports = false;',
+      'main.js': 'if (require("./wanted")) require("other"); exports.all = require("whole").all;',
+    },
+    edits: { 'wanted.js': 'module.exports = true;' },
+  },
   'needs a package that throws behind another one': {
     files: {
       'node_modules/has/index.js': 'try { require("throws"); } catch (error) { exports.why = error.message; }',
