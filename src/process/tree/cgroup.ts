@@ -64,13 +64,13 @@ export class CgroupTree extends LinuxTree {
 
   /** Returns the members in the cgroup, and the root, after the exempt processes have been moved out. */
   #members(onFound?: (member: Member) => void): readonly Candidate[] {
-    const { folder, exemptions } = this.#options;
+    const { folder, kept, exemptions } = this.#options;
     const told = new Set<number>();
     for (let round = 0; ; round += 1) {
       const inside = processesIn(folder);
       const root = this.#rootOutside(inside);
       const candidates = root === undefined ? inside : [...inside, root];
-      const exempt = exemptions.among(candidates);
+      const exempt = exemptions.among(candidates, pidsIn(kept));
       const members = candidates.filter(({ pid }) => !exempt.has(pid));
       for (const member of members) if (!told.has(member.pid)) onFound?.(member);
       for (const { pid } of members) told.add(pid);
@@ -128,10 +128,13 @@ export class CgroupTree extends LinuxTree {
 function processesIn(folder: string): readonly Candidate[] {
   // Mostly so after the root's end: one file instead of several.
   if (isUnpopulated(folder)) return [];
-  const lists = cgroupsBelow(folder).map((below) => readProc(path.join(below, 'cgroup.procs')) ?? '');
-  const pids = lists.flatMap((list) => list.split('\n').filter(Boolean).map(Number));
+  const pids = cgroupsBelow(folder).flatMap((below) => [...pidsIn(below)]);
   return pids.flatMap((pid) => readCandidate(pid, 0) ?? []);
 }
+
+/** Returns the pids in a cgroup, without those inside it; none if it does not exist. */
+const pidsIn = (folder: string): ReadonlySet<number> =>
+  new Set((readProc(path.join(folder, 'cgroup.procs')) ?? '').split('\n').filter(Boolean).map(Number));
 
 /** Whether no process lives in a cgroup and in those inside it; false if that cannot be read, for want of a descriptor. */
 function isUnpopulated(folder: string): boolean {

@@ -62,8 +62,12 @@ export class Exemptions {
     this.#lineage = new Lineage(lookup.placeOf);
   }
 
-  /** Returns the pids of those of these processes, all of one tree and alive, that are exempt. */
-  among(candidates: readonly Process[]): ReadonlySet<number> {
+  /**
+   * Returns the pids of those of these processes, all of one tree and alive, that are exempt.
+   *
+   * @param kept exempt processes that are not in the tree any more, perhaps because another devwatch has moved them out
+   */
+  among(candidates: readonly Process[], kept: ReadonlySet<number> = new Set()): ReadonlySet<number> {
     this.#lineage.revise();
     const exempt = new Set<number>();
     const others = candidates.filter(({ pid }) => pid !== this.#root);
@@ -75,7 +79,7 @@ export class Exemptions {
     for (let known = -1; known < exempt.size; ) {
       known = exempt.size;
       for (const candidate of others)
-        if (!exempt.has(candidate.pid) && this.#descends(candidate, exempt)) add(candidate);
+        if (!exempt.has(candidate.pid) && this.#descends(candidate, exempt, kept)) add(candidate);
     }
     return exempt;
   }
@@ -92,11 +96,11 @@ export class Exemptions {
   }
 
   /** Whether the process descends from an exempt one, as far as that can still be seen. */
-  #descends(candidate: Process, exempt: ReadonlySet<number>): boolean {
+  #descends(candidate: Process, exempt: ReadonlySet<number>, kept: ReadonlySet<number>): boolean {
     if (this.#lineage.includes(inSession(candidate))) return true;
     const { parent, environment } = candidate;
     const creators = [parent, ...multiplexersIn(environment)];
-    return creators.some((pid) => exempt.has(pid) || this.#lineage.isAlive(pid));
+    return creators.some((pid) => exempt.has(pid) || kept.has(pid) || this.#lineage.isAlive(pid));
   }
 }
 

@@ -40,6 +40,10 @@ function createTree(globs: readonly string[], program: readonly string[] = []) {
       alive = processes;
       return [...exemptions.among(processes)];
     },
+    /** The same where these processes have been moved out of the tree. */
+    amongWithout(kept: readonly number[], ...processes: readonly Process[]): number[] {
+      return [...exemptions.among(processes, new Set(kept))];
+    },
     /** Processes live that are not asked about. */
     live(...processes: readonly Process[]): void {
       alive = [...alive, ...processes];
@@ -146,6 +150,12 @@ describe('the exemptions', () => {
     const again = createTree(['tmux*']);
     again.among(server, tmux);
     expect(again.among(server, tmux, processOf(30, 'sh', { parent: 20 }))).toEqual([20, 30]);
+  });
+
+  test('the exemptions include the child of a process that another devwatch has moved out of the tree', () => {
+    const [editor, window] = [20, processOf(30, 'node', { parent: 20 })];
+    expect(createTree(['code']).amongWithout([editor], server, window)).toEqual([30]);
+    expect(createTree(['code']).amongWithout([21], server, window)).toEqual([]);
   });
 
   test('do not include the child of a process that has got the pid of an exempt one', () => {
