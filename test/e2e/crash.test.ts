@@ -271,9 +271,12 @@ test('a save during a slow stop prints what devwatch waits for', async () => {
   await app.event('watching');
   edit(project, 'stubborn.js', 'hello', 'goodbye');
   expect(await app.event('slowStop')).toMatchObject({ run: 1, signal: 'SIGTERM', killIn: 58_500 });
-  app.process.kill('SIGTERM');
   process.kill(pid, 'SIGKILL');
-  await app.end();
+  const { pid: next = 0 } = await app.event('start', ({ run }) => run === 2);
+  const ended = app.end();
+  await app.event('stopping', ({ run }) => run === 2);
+  process.kill(next, 'SIGKILL');
+  await ended;
 });
 
 test('a program that ignores SIGTERM does not outlive devwatch', async () => {
