@@ -99,8 +99,10 @@ export function programsRunningIn(folder: string, isAbove = false): readonly Pro
 function readRecords(): readonly ProgramRecord[] {
   const folder = attempt(() => makeTrustedFolder(recordFolder(), 0o077));
   if (folder === undefined) return [];
-  const names = attempt(() => fs.readdirSync(folder)) ?? [];
-  return names.filter((name) => name.endsWith('.json')).flatMap((name) => readRecord(path.join(folder, name)) ?? []);
+  const names = (attempt(() => fs.readdirSync(folder)) ?? []).filter((name) => name.endsWith('.json'));
+  // Those of one devwatch in the order of their start.
+  const inOrder = names.toSorted((one, other) => one.localeCompare(other, 'en', { numeric: true }));
+  return inOrder.flatMap((name) => readRecord(path.join(folder, name)) ?? []);
 }
 
 /**
