@@ -87,8 +87,9 @@ class Hour {
     this.#takeLines();
     this.steps.push({ what, lines: [] });
     this.#isBroken = true;
+    const before = this.#terminal.output.length;
     await act();
-    await sleep(3000);
+    await this.#printed(/crashed/, before);
     this.#takeLines();
   }
 
@@ -140,6 +141,16 @@ class Hour {
     this.#takeLines();
     await this.#terminal[Symbol.asyncDispose]();
     return this.#requests;
+  }
+
+  /** Waits until this is among the output behind a position. */
+  async #printed(text: RegExp, from: number): Promise<void> {
+    const deadline = Date.now() + staleMs;
+    while (Date.now() < deadline) {
+      if (text.test(this.#terminal.output.slice(from))) return;
+      await sleep(20);
+    }
+    this.failures.push(`${this.steps.at(-1)?.what}: no line has ${text}`);
   }
 
   /** Waits until what runs is what was last saved. */
@@ -208,7 +219,7 @@ async function save(hour: Hour): Promise<void> {
     return hour.do(`${name} in ${editor}, three times in a second`, async () => {
       for (let turn = 0; turn < 3; turn += 1) {
         write(hour.file(name), hour.next(name));
-        await sleep(300);
+        await sleep(200 + random() * 200);
       }
     });
   }
@@ -305,7 +316,6 @@ try {
   createProject(folder);
   const hour = new Hour(folder, await freePort());
   await hour.up();
-  await sleep(3000);
   const saves = Number(values.saves);
   const due = [...events];
   for (let index = 0; index < saves; index += 1) {

@@ -67,6 +67,14 @@ const hooks = `import fs from 'node:fs'; import { fileURLToPath } from 'node:url
 export async function load(url, context, next) { const result = await next(url, context); return result.format === 'commonjs' ? { ...result, source: fs.readFileSync(fileURLToPath(url)) } : result; }
 export async function resolve(name, context, next) { return next(name === 'alias' ? 'plain' : name, context); }`;
 
+const importsBesideHook = program(
+  `import plain from 'alias'; import all from 'accumulates'; import env from 'env';\n${say('[plain, all, env]')}`,
+  {
+    'hook.mjs': `import { register } from 'node:module'; register('./hooks.mjs', import.meta.url);`,
+    'hooks.mjs': hooks,
+  },
+);
+
 export const moduleCases: Readonly<Record<string, Case>> = {
   'imports a file of its own that configures a package in a closure, and one that reads it': program(
     `import './set.mjs'; import asks from 'asks';\n${say('asks.base')}`,
@@ -246,23 +254,11 @@ export const moduleCases: Readonly<Record<string, Case>> = {
     },
   ),
   'hooks the loader of ES modules before the script': {
-    ...program(
-      `import plain from 'alias'; import all from 'accumulates'; import env from 'env';\n${say('[plain, all, env]')}`,
-      {
-        'hook.mjs': `import { register } from 'node:module'; register('./hooks.mjs', import.meta.url);`,
-        'hooks.mjs': hooks,
-      },
-    ),
+    ...importsBesideHook,
     flags: ['--import', './hook.mjs'],
   },
   'has a loader that gives Node the code of packages': {
-    ...program(
-      `import plain from 'alias'; import all from 'accumulates'; import env from 'env';\n${say('[plain, all, env]')}`,
-      {
-        'hook.mjs': `import { register } from 'node:module'; register('./hooks.mjs', import.meta.url);`,
-        'hooks.mjs': hooks,
-      },
-    ),
+    ...importsBesideHook,
     loaders: ['--import', './hook.mjs'],
   },
   'hooks the loader synchronously': program(
