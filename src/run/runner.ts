@@ -186,10 +186,9 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
         deleteRecord,
       );
     };
-    // A Node program checks at its start that devwatch is alive (preload.cts), so the guardian need not be there yet.
-    if (!isNode) guard();
+    // Before the program: on a busy machine its first lines may run before devwatch has its next turn.
+    guard();
     const watching = this.program.start(launcher);
-    if (isNode) guard();
     if (live !== undefined && settings.liveReload !== false) void this.#openLiveReload(live, settings.liveReload);
     await watching;
     this.#record();
