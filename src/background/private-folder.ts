@@ -9,7 +9,7 @@ import { describeFlaw, flawOnWay, makeTrustedFolder, ownershipFlaw } from '../sh
 import { stateFolder } from '../shared/user-folders.ts';
 
 /** Longest path of a socket in bytes (size of `sun_path`, less the final NUL). Node 20 truncates longer ones silently. */
-export const maxSocketPathBytes: number = platform.name === 'linux' ? 107 : 103;
+export const maxSocketPathBytes: number = platform.sockets.maxPathBytes;
 
 /** Returns the folder that holds one folder per name; makes it if it is missing. @throws UsageError, on Windows always */
 export function backgroundFolder(): string {

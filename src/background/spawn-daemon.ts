@@ -13,7 +13,6 @@ import { platform } from '../process/platform.ts';
 import { shellFailure } from '../process/shell-line.ts';
 import { identityOf, type ProcessIdentity } from '../process/tree/identity.ts';
 import { departure } from '../process/tree/leave.ts';
-import { readProc, readStat } from '../process/tree/proc.ts';
 import type { StartOutcome } from '../run/readiness.ts';
 import { systemClock } from '../shared/clock.ts';
 import { withDeadline } from '../shared/deadline.ts';
@@ -57,8 +56,6 @@ export type StartResult = StartOutcome & {
 const sendTimeoutMs = 1000;
 /** Connects `devwatch start` and the daemon. Node closes it in every child process. */
 const notificationDescriptor = 3;
-/** O_CLOEXEC on all of Node's Linux platforms. */
-const closeOnExecFlag = 0o2000000;
 
 /**
  * Descriptors: 1 reports the pid, 2 is the log, 3 is a socket on which the order to go comes and the daemon answers
@@ -119,7 +116,7 @@ async function release(shell: ChildProcess, { file, log, prepare }: DaemonOption
   const pid = Number(report);
   const identity = pid > 0 ? identityOf(pid) : undefined;
   // A process that has reused the pid would be in another session.
-  if (identity === undefined || (platform.hasProc && readStat(pid)?.session !== shell.pid)) {
+  if (identity === undefined || !platform.processes.isInSession(pid, shell.pid ?? 0)) {
     throw new UsageError(`${file} cannot be started in the background · see ${log}`);
   }
   prepare?.(identity);
@@ -192,10 +189,7 @@ export async function sendStartResult(result: StartResult): Promise<void> {
  * close-on-exec when it starts, and opens its own with that flag; all others are inherited. Only Linux lists them.
  */
 export function closeLeakedDescriptors(): void {
-  if (!platform.hasProc) return;
-  for (const descriptor of fs.readdirSync('/proc/self/fd').map(Number)) {
-    const flags = /^flags:\s*([0-7]+)$/m.exec(readProc(`/proc/self/fdinfo/${descriptor}`) ?? '')?.[1];
-    if (descriptor <= notificationDescriptor || flags === undefined) continue;
-    if ((Number.parseInt(flags, 8) & closeOnExecFlag) === 0) fs.closeSync(descriptor);
+  for (const descriptor of platform.processes.inheritableDescriptors()) {
+    if (descriptor > notificationDescriptor) fs.closeSync(descriptor);
   }
 }

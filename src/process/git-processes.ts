@@ -1,8 +1,7 @@
-/** Finds running git commands that change files of a working tree. */
+/** Finds running git commands that change files of a working tree, in Linux's /proc. */
 
 import fs from 'node:fs';
 import { attempt } from '../shared/errors.ts';
-import { platform } from './platform.ts';
 import { isDead, listPids, readProc, readStat } from './tree/proc.ts';
 
 export interface GitProcess {
@@ -26,9 +25,8 @@ const optionsWithValue: ReadonlySet<string> = new Set(
   '-c -C --git-dir --work-tree --namespace --config-env'.split(' '),
 );
 
-/** Yields those that run now and do not wait for a person; none where processes cannot be looked into. */
+/** Yields those that run now and do not wait for a person. */
 export function* gitProcesses(): Generator<GitProcess> {
-  if (!platform.hasProc) return;
   for (const pid of listPids()) {
     const found = gitProcessOf(pid);
     if (found !== undefined) yield found;

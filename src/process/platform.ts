@@ -1,16 +1,19 @@
-/** The facilities of the operating system. This is the only file that asks for `process.platform`. */
-export interface Platform {
-  name: NodeJS.Platform;
-  /** Linux: processes, mounts and cgroups can be read below /proc and /sys. */
-  hasProc: boolean;
-  /** All but Windows: signals, sessions, file modes and /bin/sh. */
-  isPosix: boolean;
-}
+/**
+ * The operating system as a value: what differs between systems stands side by side in platform/. This is the only file
+ * that asks for `process.platform`.
+ */
 
-/** Returns the facilities of a platform by its name in Node. */
+import { darwin } from './platform/darwin.ts';
+import type { Platform } from './platform/interface.ts';
+import { linux } from './platform/linux.ts';
+import { windows } from './platform/windows.ts';
+
+/** Returns the platform with a name of Node's. Other systems of the Unix family are treated as macOS. */
 export function platformNamed(name: NodeJS.Platform): Platform {
-  return { name, hasProc: name === 'linux', isPosix: name !== 'win32' };
+  if (name === 'linux') return linux;
+  if (name === 'win32') return windows;
+  return name === 'darwin' ? darwin : { ...darwin, name, title: name };
 }
 
-/** The platform devwatch runs on. Tests replace its facts: `Object.assign(platform, platformNamed('darwin'))`. */
-export const platform: Platform = platformNamed(process.platform);
+/** The platform devwatch runs on. Tests replace its members: `Object.assign(platform, platformNamed('darwin'))`. */
+export const platform: Platform = { ...platformNamed(process.platform) };

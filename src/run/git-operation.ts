@@ -4,7 +4,8 @@
  */
 
 import path from 'node:path';
-import { type GitProcess, gitProcesses, gitProcessOf } from '../process/git-processes.ts';
+import type { GitProcess } from '../process/git-processes.ts';
+import { platform } from '../process/platform.ts';
 import { realPathOf, statsOf, upwards } from '../watch/disk.ts';
 import { type Repository, repositoryAt, repositoryOf } from '../watch/repository.ts';
 
@@ -75,10 +76,10 @@ export class GitOperation {
   }
 
   #findProcess(worksHere: (candidate: GitProcess) => boolean): GitProcess | undefined {
-    const known = this.#process === undefined ? undefined : gitProcessOf(this.#process.pid);
+    const known = this.#process === undefined ? undefined : platform.processes.gitCommandOf(this.#process.pid);
     this.#process = known !== undefined && worksHere(known) ? known : undefined;
     if (this.#process !== undefined) return this.#process;
-    for (const candidate of gitProcesses()) {
+    for (const candidate of platform.processes.gitCommands()) {
       if (!worksHere(candidate)) continue;
       this.#process = candidate;
       break;

@@ -127,7 +127,10 @@ function packageLimits(plan: RunPlan, machine: MachineFacts): KnownLimitation[] 
   return standbyLimits(plan, machine).length === 0 ? [] : [plainly(limit('packages', 'there is no standby'))];
 }
 
-function holdLimits({ command, loaded }: RunPlan, { isPosix, openFiles, canHold }: MachineFacts): KnownLimitation[] {
+function holdLimits(
+  { command, loaded }: RunPlan,
+  { system, canPass, openFiles, canHold }: MachineFacts,
+): KnownLimitation[] {
   const { hold } = loaded.settings;
   const { isNode, obstacle } = command;
   const feature = 'held ports';
@@ -139,7 +142,7 @@ function holdLimits({ command, loaded }: RunPlan, { isPosix, openFiles, canHold 
   if (!isNode && hold !== true) return [];
   if (!isNode && obstacle !== undefined) return [unexpectedly(limit(feature, obstacle, adviceOnObstacle(obstacle)))];
   if (!isNode) return [limit(feature, otherCommand, 'for a server that takes sockets from systemd: --hold=<port>')];
-  if (!isPosix) return [limit(feature, 'this system cannot pass sockets')];
+  if (!canPass) return [limit(feature, `${system} cannot pass sockets to other processes`)];
   if (affordableSlots(openFiles) > 0) return canHold ? [] : [limit(feature, 'this system makes no sockets for it')];
   return [limit(feature, `at most ${openFiles} files may be open at once`, 'ulimit -n 1024')];
 }
@@ -156,10 +159,10 @@ function healthLimits({ command, env, loaded: { settings } }: RunPlan): KnownLim
   return [limit('health checks', 'a program at a breakpoint does not answer, and the inspector is open', remedy)];
 }
 
-function treeLimits({ tree, hasSystemd, hasPrlimit }: MachineFacts): KnownLimitation[] {
+function treeLimits({ system, tree, hasSystemd, hasPrlimit }: MachineFacts): KnownLimitation[] {
   const feature = 'cgroup';
   if (tree === 'cgroup') return [];
-  if (tree === 'parents') return [limit(feature, 'this system has none, and so processes are found by their parents')];
+  if (tree === 'parents') return [limit(feature, `${system} has none, and so processes are found by their parents`)];
   const remedy = hasSystemd ? 'systemd-run --user --scope devwatch …' : undefined;
   const cause =
     tree === 'disabled'
@@ -170,8 +173,8 @@ function treeLimits({ tree, hasSystemd, hasPrlimit }: MachineFacts): KnownLimita
   return [cause, limit('mark by a limit', 'a process without the variables of the program is not found', how)];
 }
 
-function guardianLimits({ hasProc, stateProblem }: MachineFacts): KnownLimitation[] {
-  if (!hasProc) return [limit('guardian', 'this system has none, and so the program survives if devwatch is killed')];
+function guardianLimits({ system, hasGuardian, stateProblem }: MachineFacts): KnownLimitation[] {
+  if (!hasGuardian) return [limit('guardian', `${system} has none, and so the program survives if devwatch is killed`)];
   if (stateProblem === undefined) return [];
   const reason = `${stateProblem}, and so no program can run in the background, or be ended after devwatch and its guardian are killed`;
   return [limit('records', reason, 'set XDG_STATE_HOME to a folder that only you can write to')];

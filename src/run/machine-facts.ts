@@ -10,8 +10,12 @@ import { makeTrustedFolder } from '../shared/file-ownership.ts';
 import { cacheFolder, stateFolder } from '../shared/user-folders.ts';
 
 export interface MachineFacts {
-  readonly hasProc: boolean;
-  readonly isPosix: boolean;
+  /** The name of the system in messages. */
+  readonly system: string;
+  /** Sockets can be passed to other processes. */
+  readonly canPass: boolean;
+  /** Something ends the program when devwatch is killed. */
+  readonly hasGuardian: boolean;
   /** How the processes of a program are found: `disabled` by a variable, although there may be cgroups. */
   readonly tree: 'cgroup' | 'marks' | 'parents' | 'disabled';
   /** Processes are marked by a limit as well, which outlives their variables. */
@@ -31,11 +35,11 @@ export interface MachineFacts {
 
 /** Returns the facts for the containment of a devwatch. */
 export function machineFacts({ cgroup, limit }: ContainmentRecord, canHold: boolean): MachineFacts {
-  const { hasProc, isPosix } = platform;
+  const { title: system, sockets, trees } = platform;
   const isDisabled = process.env.DEVWATCH_CGROUP === '0';
-  const tree = cgroup !== '' ? 'cgroup' : !hasProc ? 'parents' : isDisabled ? 'disabled' : 'marks';
+  const tree = cgroup !== '' ? 'cgroup' : trees.finding === 'parents' ? 'parents' : isDisabled ? 'disabled' : 'marks';
   return {
-    ...{ hasProc, isPosix, tree, canHold },
+    ...{ system, tree, canHold, canPass: sockets.canPass, hasGuardian: trees.guardian !== undefined },
     hasPrlimit: limit !== '',
     hasSystemd: fs.existsSync('/run/systemd/system'),
     openFiles: openFileLimit(),

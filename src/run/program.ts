@@ -12,8 +12,7 @@ import { runVariables } from '../process/launch/environment.ts';
 import type { Launcher } from '../process/launch/launcher.ts';
 import type { ProgramEvent, RunningProgram } from '../process/launch/program-interface.ts';
 import { isDeliveredByTerminal, isForeground, looksInterrupted } from '../process/launch/tty.ts';
-import { findPortHolders } from '../process/sockets/port-holders.ts';
-import { writtenByEndedChildren } from '../process/tree/usage.ts';
+import { platform } from '../process/platform.ts';
 import type { Clock } from '../shared/clock.ts';
 import { messageOf } from '../shared/errors.ts';
 import type { Cause, Change, Emit, StopReason } from '../shared/events.ts';
@@ -275,7 +274,7 @@ export class Program implements Configurable {
 
   /** Bytes written to files by the run and by hooks, and by what of them has ended. */
   #written(): number | undefined {
-    const ended = writtenByEndedChildren();
+    const ended = platform.usage.writtenByEndedChildren();
     return ended === undefined ? undefined : ended + (this.#live?.written() ?? 0) + (this.#hooks?.written() ?? 0);
   }
 
@@ -345,7 +344,7 @@ export class Program implements Configurable {
         this.#emit({ type: 'debugged', run, effect: 'killed' });
         return;
       case 'portTaken':
-        this.#emit({ type: 'portTaken', port: event.port, holders: findPortHolders(event.port) });
+        this.#emit({ type: 'portTaken', port: event.port, holders: platform.sockets.holdersOf(event.port) });
         return;
       default:
         unreachable(event);

@@ -10,10 +10,10 @@ import { recordOrphans, terminateStaleOrphans } from '../process/crash-safety/or
 import { Launcher } from '../process/launch/launcher.ts';
 import { copyPreload } from '../process/launch/preload-files.ts';
 import { terminalModes } from '../process/launch/tty.ts';
+import { platform } from '../process/platform.ts';
 import { requireFacilities } from '../process/requirements.ts';
 import { createContainment } from '../process/tree/containment.ts';
 import { keepFor } from '../process/tree/exemptions.ts';
-import { readStat } from '../process/tree/proc.ts';
 import { systemClock } from '../shared/clock.ts';
 import { createDeferred, type Deferred } from '../shared/deferred.ts';
 import { messageOf } from '../shared/errors.ts';
@@ -145,7 +145,7 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
 
   /** Whether the program's root process has been stopped by SIGSTOP or SIGTSTP. False when that cannot be known. */
   isStopped(): boolean {
-    return this.pid !== undefined && readStat(this.pid)?.state === 'T';
+    return this.pid !== undefined && platform.processes.isStopped(this.pid);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -7,7 +7,7 @@ import type { Settings } from '../../config/settings-types.ts';
 import { realHost } from '../../process/launch/host.ts';
 import { preloadsIn, splitOptions } from '../../process/launch/loaders.ts';
 import { isModule } from '../../process/launch/packages.ts';
-import { findPortHolders } from '../../process/sockets/port-holders.ts';
+import { platform } from '../../process/platform.ts';
 import { auditsOf, leftIn, packageOf } from '../../process/standby/audits.ts';
 import type { RunPlan } from '../../run/command-plan.ts';
 import { howToClearOptions, limitationsOf } from '../../run/limitations.ts';
@@ -110,7 +110,7 @@ function healthText({ loaded: { settings } }: RunPlan): string {
 
 function portFindings({ env, loaded: { settings } }: RunPlan, isRunning: boolean): readonly Finding[] {
   return [...new Set(portsOf(settings, env.PORT))].flatMap((port) => {
-    const [holder] = findPortHolders(port);
+    const [holder] = platform.sockets.holdersOf(port);
     if (holder === undefined) return [];
     const text = `${port} is taken by pid ${holder.pid} (${holder.command}) of ${holder.user}`;
     return [isRunning ? note('port', text) : broken('port', text, `kill ${holder.pid}, or another port`)];

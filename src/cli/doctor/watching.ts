@@ -3,7 +3,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { platform } from '../../process/platform.ts';
-import { listPids, readProc } from '../../process/tree/proc.ts';
 import { warnOfRoots } from '../../run/broad-roots.ts';
 import { ownFiles, type RunPlan } from '../../run/command-plan.ts';
 import { planWatch, remarksOn } from '../../run/watch-plan.ts';
@@ -64,7 +63,7 @@ function survey(filter: Filter): { readonly folders: readonly string[]; readonly
 function limitFindings(needed: number): readonly Finding[] {
   const watches = inotifyLimit('watches');
   const instances = inotifyLimit('instances');
-  const used = inotifyUse();
+  const used = platform.watching.inotifyUse();
   const remedy = ({ name }: { readonly name: string }, value: number): string => `sudo sysctl ${name}=${value}`;
   const findings: Finding[] = [];
   if (used.watches + needed > watches.value) {
@@ -77,24 +76,6 @@ function limitFindings(needed: number): readonly Finding[] {
   }
   if (findings.length > 0 || !Number.isFinite(watches.value)) return findings;
   return [ok('limits', `${needed} of ${watches.value} watches needed, ${used.watches} in use`)];
-}
-
-/** Counts the watches and the instances of this user, as far as /proc shows them. */
-function inotifyUse(): { readonly watches: number; readonly instances: number } {
-  if (!platform.hasProc) return { watches: 0, instances: 0 };
-  const uid = process.getuid?.();
-  const own = listPids().filter((pid) => attempt(() => fs.statSync(`/proc/${pid}`).uid) === uid);
-  const infos = own.flatMap((pid) =>
-    (attempt(() => fs.readdirSync(`/proc/${pid}/fd`)) ?? []).flatMap((descriptor) => {
-      const link = attempt(() => fs.readlinkSync(`/proc/${pid}/fd/${descriptor}`));
-      return link === 'anon_inode:inotify' ? [readProc(`/proc/${pid}/fdinfo/${descriptor}`) ?? ''] : [];
-    }),
-  );
-  const watches = infos.reduce(
-    (sum, text) => sum + text.split('\n').filter((line) => line.startsWith('inotify')).length,
-    0,
-  );
-  return { watches, instances: infos.length };
 }
 
 /** Names the folders directly below a root that hold the most folders. */

@@ -51,7 +51,7 @@ export class Guardian {
   #process: ChildProcess | undefined;
   #pauseMs = 0;
   #hasReported = false;
-  #isDismissed = !platform.hasProc;
+  #isDismissed = platform.trees.guardian === undefined;
   #cancelStart: CancelTimer = () => {};
 
   constructor(options: GuardianOptions) {

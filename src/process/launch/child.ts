@@ -177,7 +177,7 @@ const activatedDuplicates = 8;
 /** Chooses the listening sockets that a child process inherits. */
 function inheritedSockets(options: ChildOptions, { slots, held, activated, passed }: HeldPorts): InheritedSockets {
   if (!options.command.isNode) return { byPreload: undefined, byProgram: passed };
-  if (!platform.isPosix) return { byPreload: undefined, byProgram: [] };
+  if (!platform.sockets.canPass) return { byPreload: undefined, byProgram: [] };
   const duplicates = activated.flatMap((socket) => Array<PassedSocket>(activatedDuplicates).fill(socket));
   const fromSlots = options.hold ? { slots, held } : { slots: [], held: [] };
   return { byPreload: { ...fromSlots, activated: duplicates }, byProgram: [] };
@@ -210,7 +210,7 @@ function withPreload(options: ChildOptions, { byPreload }: InheritedSockets, par
       ...(hasPipe && { descriptor: ipcDescriptor }),
       keeps: options.hold,
       isPinged: options.isPinged,
-      refusesConnections: platform.hasProc,
+      refusesConnections: platform.sockets.canRefuse,
       slots: byPreload.slots.map((_, index) => ({ into: firstEnd + 2 * index, out: firstEnd + 2 * index + 1 })),
       // A standby receives them with its release.
       held: park === undefined ? byPreload.held : [],

@@ -73,11 +73,12 @@ export function runVariables(run: number, cause: Cause, changes: readonly Change
 /**
  * Returns the environment with which devwatch was started. Node (20 to 26) applies an `--env-file` anywhere on the
  * command line, even after the script: it adds the file's variables to `process.env`, where they would outlive their
- * removal from the file. /proc has the original.
+ * removal from the file. Linux has the original.
  */
 export function ownEnvironment(): NodeJS.ProcessEnv {
-  if (!platform.hasProc || !process.argv.some((word) => word.startsWith('--env-file'))) return process.env;
-  const original = fs.readFileSync('/proc/self/environ', 'utf8').split('\0');
+  const isChanged = process.argv.some((word) => word.startsWith('--env-file'));
+  const original = isChanged ? platform.processes.initialVariables()?.split('\0') : undefined;
+  if (original === undefined) return process.env;
   const env: NodeJS.ProcessEnv = Object.fromEntries(
     original.map((entry): [string, string] => {
       const equals = entry.indexOf('=');

@@ -49,7 +49,7 @@ const { O_RDONLY, O_WRONLY, O_NONBLOCK } = fs.constants;
  */
 export function openPipes(): Pipes | undefined {
   const home = stateFolder(process.env);
-  if (!platform.hasProc || home === undefined) return undefined;
+  if (!platform.output.needsNamedPipes || home === undefined) return undefined;
   const opened: number[] = [];
   const close = (): void => {
     for (const descriptor of opened) fs.closeSync(descriptor);
@@ -117,7 +117,7 @@ export async function forwardOutput(
     const whenClosed = new Promise((resolve) => stream.once('close', resolve));
     closed.push(whenClosed.then(() => output?.ended?.(name)));
     // On other systems Node resumes the streams of a process that has exited, whoever has paused them.
-    const before = platform.hasProc ? previous?.[name] : undefined;
+    const before = platform.output.needsNamedPipes ? previous?.[name] : undefined;
     if (before === undefined || before === null || before.closed) begin();
     else holdWhile(stream, readToItsEnd(before).then(begin));
   }

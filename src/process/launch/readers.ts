@@ -2,14 +2,12 @@
 
 import fs from 'node:fs';
 import { attempt, codeOf } from '../../shared/errors.ts';
-import { platform } from '../platform.ts';
 import { listPids, readProc, readStat } from '../tree/proc.ts';
 
 const accessMode = fs.constants.O_WRONLY | fs.constants.O_RDWR;
 
 /** Returns the stream of devwatch that nothing reads any more; undefined if both are read, or if that is unknown. */
 export function findUnreadStream(): 'stdout' | 'stderr' | undefined {
-  if (!platform.hasProc) return undefined;
   return isUnread(1) ? 'stdout' : isUnread(2) ? 'stderr' : undefined;
 }
 

@@ -12,10 +12,10 @@ import {
   type Survivor,
 } from '../../shared/events.ts';
 import { findDebugger } from '../debugger.ts';
+import { platform } from '../platform.ts';
 import { findRemainder } from '../remainder.ts';
 import type { HeldPorts } from '../sockets/held-ports.ts';
 import { serverOf } from '../sockets/server.ts';
-import { readStat } from '../tree/proc.ts';
 import { Termination } from '../tree/terminate.ts';
 import { TreeWrites, treeCpuTime, treeMemory } from '../tree/usage.ts';
 import type { Child, LaunchOptions } from './child.ts';
@@ -24,7 +24,6 @@ import type { LauncherOptions } from './launcher.ts';
 import { addError } from './node-crash.ts';
 import { forwardOutput, type OutputStreams } from './output.ts';
 import type { EndFacts, ProgramListener, RunningProgram } from './program-interface.ts';
-import { findUnreadStream } from './readers.ts';
 import { relayMessages } from './relay.ts';
 import type { findSyntaxError } from './syntax-check.ts';
 
@@ -42,7 +41,7 @@ export interface ProgramContext extends Pick<LauncherOptions, 'clock' | 'modes' 
   /** The program asks for a package that this process cannot give it. */
   readonly onMisfit: (misfit: Misfit) => void;
   /** Finds a stream of devwatch that has no reader; tests replace it. */
-  readonly findUnread?: typeof findUnreadStream;
+  readonly findUnread?: typeof platform.output.unreadStream;
   /** Finds the place of a syntax error; tests replace it. */
   readonly locate?: typeof findSyntaxError;
 }
@@ -121,8 +120,9 @@ export class ContainedProgram implements RunningProgram {
 
   #endOtherGroups(): void {
     const { child, options } = this.#context;
-    const own = readStat(process.pid)?.group;
-    const others = child.tree.scan().members.filter(({ pid }) => readStat(pid)?.group !== own);
+    const { members } = child.tree.scan();
+    const groups = platform.processes.groupsOf([process.pid, ...members.map(({ pid }) => pid)]);
+    const others = members.filter(({ pid }) => groups.get(pid) !== groups.get(process.pid));
     for (const member of others) child.tree.signal(member, options.signal === 'message' ? 'SIGTERM' : options.signal);
   }
 
@@ -304,7 +304,7 @@ export class ContainedProgram implements RunningProgram {
 
   /** @param error not caught by a Node program */
   #reportCrash(outcome: Outcome, error?: UncaughtError): void {
-    const { listener, options, findUnread = findUnreadStream } = this.#context;
+    const { listener, options, findUnread = platform.output.unreadStream } = this.#context;
     const facts: EndFacts = {
       fault: error?.fault ?? this.#faultOfCode(outcome),
       missing: error?.missing,

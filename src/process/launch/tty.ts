@@ -4,7 +4,6 @@ import { spawn, spawnSync } from 'node:child_process';
 import { isatty } from 'node:tty';
 import type { Outcome } from '../../shared/events.ts';
 import { platform } from '../platform.ts';
-import { readStat } from '../tree/proc.ts';
 
 /** Whether stdin is a terminal. */
 export const stdinIsTerminal = (): boolean => isatty(0);
@@ -20,16 +19,16 @@ export const looksInterrupted = ({ code, signal }: Pick<Outcome, 'code' | 'signa
 /** Whether devwatch's process group is the foreground one of the terminal on stdin. */
 export function isForeground(): boolean {
   if (!stdinIsTerminal()) return false;
-  const stat = readStat(process.pid);
-  // Without /proc assume so: most processes on a terminal are in its foreground.
-  return stat === undefined || stat.foreground === stat.group;
+  const groups = platform.terminal.groups();
+  // Where it is unknown, assume so: most processes on a terminal are in its foreground.
+  return groups === undefined || groups.foreground === groups.own;
 }
 
 /**
  * Whether devwatch was started by the shell of the terminal itself, and is in the foreground: it leads the process group.
  * Started by a program, such as npm, it belongs to that program's group.
  */
-export const leadsForeground = (): boolean => isForeground() && readStat(process.pid)?.group === process.pid;
+export const leadsForeground = (): boolean => isForeground() && platform.terminal.groups()?.own === process.pid;
 
 export interface TerminalModes {
   /**

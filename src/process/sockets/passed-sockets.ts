@@ -4,7 +4,7 @@ import { type StdioOptions, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import type { ActivatedSocket } from '../../preload/protocol.ts';
 import type { ListenAddress } from '../../shared/listen-address.ts';
-import { throughShell } from '../tree/containment.ts';
+import { throughShell } from '../through-shell.ts';
 import type { Invocation } from '../tree/tree.ts';
 
 export interface PassedSocket extends ActivatedSocket {

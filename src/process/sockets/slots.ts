@@ -10,8 +10,6 @@
  */
 
 import fs from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
 import { systemClock } from '../../shared/clock.ts';
 import { withDeadline } from '../../shared/deadline.ts';
 import { attempt } from '../../shared/errors.ts';
@@ -64,9 +62,9 @@ const acceptTimeoutMs = 200;
  * Resolves to fewer slots, or none, where that is not possible.
  */
 export async function openSlots(count: number): Promise<Slot[]> {
-  if (!platform.isPosix || count === 0) return [];
+  if (!platform.sockets.canPass || count === 0) return [];
   const pipes = reachBinding('pipe_wrap', isPipes);
-  const address = serverAddress();
+  const address = attempt(platform.sockets.momentaryAddress);
   if (pipes === undefined || address === undefined) return [];
   const { Pipe, PipeConnectWrap, constants } = pipes;
   const server = new Pipe(constants.SERVER);
@@ -125,25 +123,6 @@ function createSlot(intoPipe: Pipe, outPipe: Pipe): Slot {
       outPipe.close();
     },
   };
-}
-
-interface ServerAddress {
-  readonly name: string;
-  /** A secret by which our own connections are recognized: an abstract name is open to all users. */
-  readonly token: string;
-  remove(): void;
-}
-
-/** Chooses an address for the server: on Linux an abstract one, which needs no file; elsewhere in a private folder. */
-function serverAddress(): ServerAddress | undefined {
-  return attempt(() => {
-    if (platform.hasProc) {
-      const token = fs.readFileSync('/proc/sys/kernel/random/uuid', 'latin1').trim();
-      return { name: `\0devwatch-${process.pid}-${token.slice(0, 8)}`, token, remove: () => {} };
-    }
-    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'devwatch-'));
-    return { name: path.join(folder, 's'), token: '', remove: () => fs.rmSync(folder, { recursive: true }) };
-  });
 }
 
 /** Returns the number that a connection has sent behind the token; -1 without the token. */

@@ -1,7 +1,6 @@
-/** Whether there is memory for a process with all packages of the program. */
+/** Whether there is memory for a process with all packages of the program, from Linux's /proc. */
 
 import path from 'node:path';
-import { platform } from '../platform.ts';
 import { readProc } from '../tree/proc.ts';
 
 /** Less than this is left for other programs. */
@@ -9,9 +8,8 @@ const reservedBytes = 512 * 1024 * 1024;
 /** Loading takes more memory than the program has in the end. */
 const factor = 3;
 
-/** Returns whether as much memory is available as a second process like this one may need; true where that is unknown. */
+/** Returns whether as much memory is available as a second process like this one may need. */
 export function hasMemoryFor(pid: number): boolean {
-  if (!platform.hasProc) return true;
   const resident = 1024 * Number(/^VmRSS:\s*(\d+) kB$/m.exec(readProc(`/proc/${pid}/status`) ?? '')?.[1] ?? 0);
   return availableBytes() >= Math.max(reservedBytes, factor * resident);
 }

@@ -1,6 +1,6 @@
 /** The names and numbers by which devwatch recognizes its process trees. */
 
-import { pidNamespace } from './identity.ts';
+import { pidNamespace } from './proc.ts';
 
 /** The beginning of the variable that marks the programs of one devwatch. */
 export const treeVariable = 'DEVWATCH_TREE_';

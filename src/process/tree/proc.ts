@@ -4,7 +4,7 @@
  */
 
 import fs from 'node:fs';
-import { codeOf } from '../../shared/errors.ts';
+import { attempt, codeOf } from '../../shared/errors.ts';
 
 export interface ProcessStat {
   readonly pid: number;
@@ -161,4 +161,12 @@ export function readCandidate(
     return undefined;
   }
   return { ...stat, environment: `\0${readProc(`/proc/${pid}/environ`) ?? ''}` };
+}
+
+let knownNamespace: string | undefined;
+
+/** Returns the inode of the pid namespace of this process; empty where there are none. */
+export function pidNamespace(): string {
+  knownNamespace ??= attempt(() => fs.readlinkSync('/proc/self/ns/pid').replaceAll(/\D/g, '')) ?? '';
+  return knownNamespace;
 }

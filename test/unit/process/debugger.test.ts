@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
-import { findDebugger, readSockets } from '../../../src/process/debugger.ts';
+import { findDebugger } from '../../../src/process/debugger.ts';
 import { platform } from '../../../src/process/platform.ts';
+import { readSockets } from '../../../src/process/sockets/tcp-sockets.ts';
 import { attachDebugger } from '../../support/inspector.ts';
 
 test('the sockets of the machine are read from the table of the kernel', () => {
@@ -19,7 +20,7 @@ test('the sockets of the machine are read from the table of the kernel', () => {
   ]);
 });
 
-test.skipIf(!platform.hasProc)(
+test.skipIf(platform.name !== 'linux')(
   'a debugger is found while it is connected, although the program is blocked',
   async () => {
     const code = 'process.once("message", () => { for (;;); }); process.send(require("inspector").url())';

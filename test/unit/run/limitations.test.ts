@@ -11,8 +11,9 @@ import type { Feature } from '../../../src/shared/events.ts';
 import { createProject, type Project } from '../../support/project.ts';
 
 const machine: MachineFacts = {
-  hasProc: true,
-  isPosix: true,
+  system: 'Linux',
+  canPass: true,
+  hasGuardian: true,
   tree: 'cgroup',
   hasPrlimit: true,
   hasSystemd: true,
@@ -142,11 +143,18 @@ const rows: Readonly<Record<string, Row>> = {
     told: ['held ports: this system makes no sockets for it'],
   },
   Windows: {
-    machine: { isPosix: false, hasProc: false, tree: 'parents', canHold: false, hasSystemd: false },
+    machine: {
+      system: 'Windows',
+      canPass: false,
+      hasGuardian: false,
+      tree: 'parents',
+      canHold: false,
+      hasSystemd: false,
+    },
     told: [
-      'held ports: this system cannot pass sockets',
-      'cgroup: this system has none, and so processes are found by their parents',
-      'guardian: this system has none, and so the program survives if devwatch is killed',
+      'held ports: Windows cannot pass sockets to other processes',
+      'cgroup: Windows has none, and so processes are found by their parents',
+      'guardian: Windows has none, and so the program survives if devwatch is killed',
     ],
   },
   'no cgroup, with systemd': {

@@ -1,21 +1,21 @@
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { afterEach, describe, expect, test } from 'vitest';
-import { platform, platformNamed } from '../../../../src/process/platform.ts';
+import { describe, expect, test } from 'vitest';
+import { platform } from '../../../../src/process/platform.ts';
+import { throughShell } from '../../../../src/process/through-shell.ts';
 import { findCgroup, removeCgroups } from '../../../../src/process/tree/cgroup.ts';
-import { createContainment, openOrphans, throughShell } from '../../../../src/process/tree/containment.ts';
-import { pidNamespace } from '../../../../src/process/tree/identity.ts';
+import { createContainment, openOrphans } from '../../../../src/process/tree/containment.ts';
+import { pidNamespace } from '../../../../src/process/tree/proc.ts';
 import { until } from '../../../support/deadline.ts';
 import { keepNothing } from '../../../support/launch.ts';
+import { asPlatform } from '../../../support/platform.ts';
 
 const invocation = { file: '/bin/echo', args: ['a'], env: { PATH: '/bin:/usr/bin', 'npm.x': '1' } };
 
-afterEach(() => void Object.assign(platform, platformNamed(process.platform)));
-
 describe.each(['darwin', 'win32'] as const)('on %s', (name) => {
   test('containment leaves the invocation as it is, and no orphans can be found', () => {
-    Object.assign(platform, platformNamed(name));
+    using _ = asPlatform(name);
     const containment = createContainment(keepNothing);
     expect(containment.contain(1, invocation)).toMatchObject(invocation);
     expect(openOrphans({ variable: 'A', limit: '1', cgroup: '/' }, keepNothing)).toEqual([]);
@@ -79,7 +79,7 @@ test.runIf(process.platform === 'linux')('containment in any way shows no values
 });
 
 /** The cgroup in which devwatch may make others; undefined where it may not. */
-const own = platform.hasProc ? findCgroup() : undefined;
+const own = platform.name === 'linux' ? findCgroup() : undefined;
 
 describe.runIf(own !== undefined)('where there are cgroups', () => {
   const folder = own ?? '';

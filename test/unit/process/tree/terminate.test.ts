@@ -1,11 +1,11 @@
 /** The termination of a tree, on a tree whose members the test decides. */
 
-import { afterEach, describe, expect, test } from 'vitest';
-import { platform, platformNamed } from '../../../../src/process/platform.ts';
+import { describe, expect, test } from 'vitest';
 import { Termination, terminateTree } from '../../../../src/process/tree/terminate.ts';
 import type { Member, ProcessTree } from '../../../../src/process/tree/tree.ts';
 import type { Survivor } from '../../../../src/shared/events.ts';
 import { createClock } from '../../../support/clock.ts';
+import { asPlatform } from '../../../support/platform.ts';
 
 interface FakeTree extends ProcessTree {
   /** `pid signal`, in their order. */
@@ -47,8 +47,6 @@ function start(tree: FakeTree, further: { askRoot?: { pid: number; ask: () => vo
   });
   return { clock, termination, reports };
 }
-
-afterEach(() => void Object.assign(platform, platformNamed(process.platform)));
 
 describe('a termination', () => {
   test('sends every member the signal once and continues it, also those that appear later', () => {
@@ -114,7 +112,7 @@ describe('a termination', () => {
   });
 
   test('neither stops nor continues members on Windows', () => {
-    Object.assign(platform, platformNamed('win32'));
+    using _ = asPlatform('win32');
     const tree = fakeTree(1);
     const { termination } = start(tree);
     termination.escalate('terminating');

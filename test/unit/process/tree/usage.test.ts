@@ -2,8 +2,9 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { createContainment } from '../../../../src/process/tree/containment.ts';
+import { writtenByEndedChildren } from '../../../../src/process/tree/proc-usage.ts';
 import type { ProcessTree } from '../../../../src/process/tree/tree.ts';
-import { treeMemory, writtenByEndedChildren } from '../../../../src/process/tree/usage.ts';
+import { treeMemory } from '../../../../src/process/tree/usage.ts';
 import { openHome } from '../../../support/home.ts';
 import { keepNothing, launchTree } from '../../../support/launch.ts';
 import { createProject } from '../../../support/project.ts';
@@ -57,7 +58,7 @@ describe.runIf(process.platform === 'linux')('the memory of a tree', () => {
 test.runIf(process.platform === 'linux')('writes of devwatch itself are not those of its children', async () => {
   await using project = createProject();
   const content = 'x'.repeat(8 * megabyte);
-  const written = (): number => writtenByEndedChildren() ?? Number.NaN;
+  const written = (): number => writtenByEndedChildren();
   // Children and threads of earlier tests may end meanwhile, which have written less than half of this.
   const before = written();
   fs.writeFileSync(project.at('1.txt'), content);

@@ -1,0 +1,53 @@
+/** Windows: no signals and no process groups; `taskkill` ends trees. */
+
+import { WindowsTree } from '../tree/windows.ts';
+import type { Platform } from './interface.ts';
+
+export const windows: Platform = {
+  name: 'win32',
+  title: 'Windows',
+  isPosix: false,
+  processes: {
+    obstacle: () => undefined,
+    bootId: () => '',
+    startTimeOf: () => undefined,
+    groupsOf: () => new Map(),
+    isStopped: () => false,
+    isInSession: () => true,
+    initialVariables: () => undefined,
+    gitCommands: () => [],
+    gitCommandOf: () => undefined,
+    openFileLimit: () => Number.POSITIVE_INFINITY,
+    inheritableDescriptors: () => [],
+  },
+  trees: {
+    finding: 'parents',
+    contain: () => ({
+      record: { variable: '', limit: '', cgroup: '' },
+      contain: (_run, invocation) => ({ ...invocation, open: (root) => new WindowsTree(root) }),
+      release: () => {},
+    }),
+    openOrphans: () => [],
+    guardian: undefined,
+  },
+  usage: {
+    memoryOf: () => undefined,
+    cpuTimeOf: () => undefined,
+    writtenBy: () => undefined,
+    writtenByEndedChildren: () => undefined,
+    hasMemoryFor: () => true,
+  },
+  terminal: { groups: () => undefined },
+  sockets: {
+    canPass: false,
+    canRefuse: false,
+    maxPathBytes: 103,
+    momentaryAddress() {
+      throw new Error('sockets cannot be passed on Windows');
+    },
+    holdersOf: () => [],
+    tcpSocketsOf: () => [],
+  },
+  output: { needsNamedPipes: false, unreadStream: () => undefined },
+  watching: { hasInotify: false, inotifyUse: () => ({ watches: 0, instances: 0 }) },
+};
