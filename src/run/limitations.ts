@@ -23,8 +23,8 @@ export interface KnownLimitation extends Omit<Limitation, 'features' | 'isUnexpe
 
 /** Returns the features that are off for a plan on a machine. */
 export const limitationsOf = (plan: RunPlan, machine: MachineFacts): readonly KnownLimitation[] => [
-  ...standbyLimits(plan, machine),
-  ...packageLimits(plan, machine),
+  ...standbyLimits(plan),
+  ...packageLimits(plan),
   ...holdLimits(plan, machine),
   ...readinessLimits(plan),
   ...healthLimits(plan),
@@ -75,7 +75,7 @@ const obstacleRemedies: readonly (readonly [RegExp, string])[] = [
 export const adviceOnObstacle = (obstacle: string): string | undefined =>
   obstacleRemedies.find(([reason]) => reason.test(obstacle))?.[1];
 
-function standbyLimits({ command, env, loaded }: RunPlan, { isStdinNonBlocking }: MachineFacts): KnownLimitation[] {
+function standbyLimits({ command, env, loaded }: RunPlan): KnownLimitation[] {
   const { settings } = loaded;
   if (!settings.standby) {
     return [
@@ -101,8 +101,7 @@ function standbyLimits({ command, env, loaded }: RunPlan, { isStdinNonBlocking }
     const limitation = limit('standby', `${flag} has an effect before the script`, adviceOnFlag(flag));
     return [isLoaderFlag(flag) ? unexpectedly(limitation) : limitation];
   }
-  if (settings.stdin !== 'inherit' || !isStdinNonBlocking) return [];
-  return [limit('standby', 'stdin is a pipe that does not block', `with --stdin ignore, or </dev/null, ${faster}`)];
+  return [];
 }
 
 /** Returns how to start without NODE_OPTIONS, which the settings or the shell set. */
@@ -117,14 +116,14 @@ function adviceOnFlag(flag: string): string {
   return `without it ${faster}`;
 }
 
-function packageLimits(plan: RunPlan, machine: MachineFacts): KnownLimitation[] {
+function packageLimits(plan: RunPlan): KnownLimitation[] {
   const { loaded } = plan;
   if (loaded.settings.prewarm === false) {
     return [
       plainly(limit('packages', 'turned off', `${without('prewarm', 'false', loaded)} they are loaded ahead of time`)),
     ];
   }
-  return standbyLimits(plan, machine).length === 0 ? [] : [plainly(limit('packages', 'there is no standby'))];
+  return standbyLimits(plan).length === 0 ? [] : [plainly(limit('packages', 'there is no standby'))];
 }
 
 function holdLimits(

@@ -3,7 +3,6 @@
 import fs from 'node:fs';
 import { platform } from '../process/platform.ts';
 import { openFileLimit } from '../process/requirements.ts';
-import { isStdinNonBlocking } from '../process/standby/pool.ts';
 import type { ContainmentRecord } from '../process/tree/tree.ts';
 import { messageOf } from '../shared/errors.ts';
 import { makeTrustedFolder } from '../shared/file-ownership.ts';
@@ -26,8 +25,6 @@ export interface MachineFacts {
   readonly openFiles: number;
   /** Sockets can wait for the next run. */
   readonly canHold: boolean;
-  /** Processes that share stdin must not be booted ahead of time. */
-  readonly isStdinNonBlocking: boolean;
   /** Why nothing can be written to the state folder, and to the cache folder. */
   readonly stateProblem: string | undefined;
   readonly cacheProblem: string | undefined;
@@ -43,7 +40,6 @@ export function machineFacts({ cgroup, limit }: ContainmentRecord, canHold: bool
     hasPrlimit: limit !== '',
     hasSystemd: fs.existsSync('/run/systemd/system'),
     openFiles: openFileLimit(),
-    isStdinNonBlocking: isStdinNonBlocking(),
     stateProblem: problemOf('state', stateFolder(process.env)),
     cacheProblem: problemOf('cache', cacheFolder(process.env)),
   };

@@ -29,29 +29,35 @@ describe('a standby', () => {
     expect(isAlive(last)).toBe(false);
   });
 
-  test('is not prepared with --no-standby, nor for a program that reads a pipe, which keeps its flags', async () => {
-    const files = {
-      'reads.js': `process.stdin.resume();\n${dialHome({ name: 'reads' })}`,
-      'a.js': dialHome({ name: 'a' }),
-      'b.js': dialHome({ name: 'b' }),
-    };
-    await using app = await start({ files, args: ['reads.js'] });
+  test('is not prepared with --no-standby', async () => {
+    const files = { 'a.js': dialHome({ name: 'a' }), 'b.js': dialHome({ name: 'b' }) };
+    await using app = await start({ files, args: ['--no-standby', 'a.js'] });
+    await app.caller();
+    // This one starts later: by the time it has its standby, the other one would have its own.
+    await using witness = startDevwatch(['b.js'], { cwd: app.path, env: app.env });
+    await witness.event('standby');
+    fs.appendFileSync(app.at('a.js'), '// saved');
+    expect((await app.event('start', ({ run }) => run === 2)).standby).toBe(false);
+    expect(app.events.map(({ event }) => event)).not.toContain('standby');
+  });
+
+  test('leaves a pipe as it is that the program reads, and finds it as a first start does', async () => {
+    const files = { 'reads.js': `process.stdin.on('data', (text) => console.log('1', String(text)));\n${dialHome()}` };
+    await using app = await start({ files, args: ['--signal', 'SIGKILL', 'reads.js'] });
     const flagsOf = (pid: number): string => fs.readFileSync(`/proc/${pid}/fdinfo/0`, 'utf8');
     const { pid } = await app.caller();
     const flags = flagsOf(pid);
-    const options = { cwd: app.path, env: app.env };
-    await using without = startDevwatch(['--no-standby', 'a.js'], options);
-    await app.caller();
-    // This one starts later: by the time it has its standby, the others would have theirs.
-    await using witness = startDevwatch(['b.js'], options);
-    await witness.event('standby');
+    await app.event('standby');
     expect(flagsOf(pid)).toBe(flags);
-    fs.appendFileSync(app.at('a.js'), '// saved');
-    fs.appendFileSync(app.at('reads.js'), '// saved');
-    for (const devwatch of [app, without]) {
-      expect((await devwatch.event('start', ({ run }) => run === 2)).standby).toBe(false);
-      expect(devwatch.events.map(({ event }) => event)).not.toContain('standby');
-    }
+    app.process.stdin?.write('one');
+    await app.until('the first run to read', () => app.stdout().includes('1 one'));
+    const sync = "console.log('reads');\nrequire('node:fs').readSync(0, all);\nconsole.log('2', String(all));";
+    app.write('reads.js', `const all = Buffer.alloc(3);\n${sync}`);
+    expect((await app.event('start', ({ run }) => run === 2)).standby).toBe(true);
+    await app.until('the second run to wait', () => app.stdout().includes('reads'));
+    app.process.stdin?.write('two');
+    await app.until('the second run to read', () => app.stdout().includes('2 two'));
+    expect(app.events.filter(({ event }) => event === 'start')).toHaveLength(2);
   });
 
   test('is given up when package.json, tsconfig.json or the environment file changes', async () => {

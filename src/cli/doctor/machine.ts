@@ -19,8 +19,7 @@ export async function examineMachine(): Promise<MachineFacts> {
   const containment = createContainment({ globs: [], program: [] });
   const slots = await openSlots(1);
   for (const slot of slots) slot.close();
-  // The stdin of this command is not that of the program.
-  const facts = { ...machineFacts(containment.record, slots.length > 0), isStdinNonBlocking: false };
+  const facts = machineFacts(containment.record, slots.length > 0);
   containment.release();
   return facts;
 }

@@ -7,7 +7,6 @@
  * restarts follow each other quickly. It waits in the preload for data on its channel, and so exits with devwatch.
  */
 
-import fs from 'node:fs';
 import path from 'node:path';
 import type { HeldSocket, LoadFacts, Misfit, ParkOrders, PreloadMessage, Release } from '../../preload/protocol.ts';
 import type { CancelTimer, Clock } from '../../shared/clock.ts';
@@ -18,7 +17,7 @@ import { findPreload } from '../launch/preload-files.ts';
 import type { ProgramListener } from '../launch/program-interface.ts';
 import { stdinIsTerminal } from '../launch/tty.ts';
 import { explainSpawnError } from '../spawn-errors.ts';
-import { cpuTimeOf, readProc } from '../tree/proc.ts';
+import { cpuTimeOf } from '../tree/proc.ts';
 import { terminateTree } from '../tree/terminate.ts';
 import type { ProcessTree } from '../tree/tree.ts';
 import { packageOf } from './audits.ts';
@@ -28,6 +27,7 @@ import { hasMemoryFor as isMemoryLeftFor } from './memory.ts';
 import type { PackageChanges } from './package-files.ts';
 import { StandbyPackages } from './packages.ts';
 import { planParking } from './parking-plan.ts';
+import { makeStdinBlocking, startBesideReader } from './shared-stdin.ts';
 
 export interface StandbyContext {
   readonly start: (options: ChildOptions, park: ParkOrders) => StartedChild;
@@ -102,7 +102,8 @@ export class StandbyPool {
     const { clock, cpuTime = cpuTimeOf, hasMemoryFor = isMemoryLeftFor } = context;
     this.#packages = new StandbyPackages({
       ...{ clock, cpuTime, hasMemoryFor },
-      start: (options) => this.#park(options),
+      // A package may open stdin: as a pipe, it would not block any more, for the program either.
+      start: (options) => this.#park(stdinIsTerminal() ? options : { ...options, stdin: 'ignore' }),
       discard: (child) => this.#discardChild(child),
       onReady: () => this.#loadPackages(),
       onShortage: () => this.#report('packages', 'too little memory is free', '--prewarm loads them in any case'),
@@ -138,6 +139,7 @@ export class StandbyPool {
     this.#standbys.delete(best);
     const release: Release = { variables, held: options.hold ? this.#context.held() : [], ...validity };
     best.loading?.close();
+    if (options.stdin === 'inherit') makeStdinBlocking();
     best.child.answer(release);
     best.child.process.ref();
     return best.child;
@@ -263,12 +265,22 @@ export class StandbyPool {
   /** Starts a process that parks; returns undefined if that is impossible now. */
   #park(options: ChildOptions): StartedChild | undefined {
     const plan = planParking(options.command, options.env);
-    if (plan === undefined || (options.stdin === 'inherit' && isStdinNonBlocking())) return undefined;
+    if (plan === undefined) return undefined;
     // Node would print that it is missing, while devwatch is being reinstalled.
     if (findPreload() === undefined) return undefined;
     const samples = plan.samples.length === 0 ? [] : samplesOf(plan.samples, options.env);
     const command = { ...options.command, nodeArgs: plan.nodeArgs };
-    return this.#context.start({ ...options, command }, { where: plan.where, samples });
+    const start = (): StartedChild => this.#context.start({ ...options, command }, { where: plan.where, samples });
+    if (options.stdin !== 'inherit') return start();
+    const child = startBesideReader(start);
+    if (child === undefined) {
+      this.#report(
+        'standby',
+        'stdin does not block, which cannot be kept',
+        'with --stdin ignore, or </dev/null, it can',
+      );
+    }
+    return child;
   }
 
   #add(standby: Standby, run: Run): void {
@@ -371,13 +383,3 @@ function samplesOf(names: readonly string[], env: NodeJS.ProcessEnv): string[] {
 /** Decides whether a standby fits a run: by everything that can no longer be changed in a started process. */
 const keyOf = ({ command: { file, nodeArgs, args }, ...rest }: ChildOptions): string =>
   JSON.stringify([file, nodeArgs, args, rest]);
-
-/**
- * Whether stdin is a non-blocking pipe. libuv makes descriptors 0 to 2 of a new process blocking, and so for
- * every process that shares them: a program that reads the pipe without blocking would hang.
- */
-export function isStdinNonBlocking(): boolean {
-  if (stdinIsTerminal()) return false;
-  const flags = /^flags:\s*(\d+)$/m.exec(readProc('/proc/self/fdinfo/0') ?? '')?.[1] ?? '0';
-  return (Number.parseInt(flags, 8) & fs.constants.O_NONBLOCK) !== 0;
-}

@@ -19,7 +19,6 @@ const machine: MachineFacts = {
   hasSystemd: true,
   openFiles: 1024,
   canHold: true,
-  isStdinNonBlocking: false,
   stateProblem: undefined,
   cacheProblem: undefined,
 };
@@ -127,11 +126,6 @@ const rows: Readonly<Record<string, Row>> = {
       `standby: --inspect has an effect before the script → without it ${faster}; kill -USR1 <pid of the program> opens the inspector`,
       'health checks: a program at a breakpoint does not answer, and the inspector is open → without --inspect they run; kill -USR1 <pid of the program> opens the inspector',
     ],
-    plain: ['packages: there is no standby'],
-  },
-  'a pipe as stdin that does not block': {
-    machine: { isStdinNonBlocking: true },
-    told: [`standby: stdin is a pipe that does not block → with --stdin ignore, or </dev/null, ${faster}`],
     plain: ['packages: there is no standby'],
   },
   'few descriptors': {
