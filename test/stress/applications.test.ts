@@ -6,6 +6,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { cacheFolder } from '../../src/shared/user-folders.ts';
+import { until } from '../support/deadline.ts';
 import { type Devwatch, startDevwatch } from '../support/devwatch.ts';
 import { isAlive } from '../support/facts.ts';
 import { createProject } from '../support/project.ts';
@@ -113,12 +114,9 @@ async function answers(port: number, addresses: readonly string[]): Promise<Reco
 
 /** Resolves to the port of a version of the program. */
 async function portOf(devwatch: Devwatch, version: number): Promise<number> {
-  for (;;) {
-    const line = new RegExp(`^up ${version} (\\d+)$`, 'm').exec(devwatch.stdout());
-    if (line !== null) return Number(line[1]);
-    if (devwatch.process.exitCode !== null) throw new Error(devwatch.report().join('\n'));
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
+  const port = (): string | undefined => new RegExp(`^up ${version} (\\d+)$`, 'm').exec(devwatch.stdout())?.[1];
+  await until(`version ${version} to be up`, () => port() !== undefined, devwatch.report);
+  return Number(port());
 }
 
 /** Resolves when a standby is parked; the audit of a large program takes long. */
@@ -130,10 +128,7 @@ async function standbyIn(devwatch: Devwatch, withPackages: boolean): Promise<voi
         one.event === 'standby' && (!withPackages || (one.packages ?? 0) > 0) && !used.has(one.pid) && isAlive(one.pid),
     );
   };
-  while (!isWaiting()) {
-    if (devwatch.process.exitCode !== null) throw new Error(devwatch.report().join('\n'));
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  await until(`a standby${withPackages ? ' with packages' : ''}`, isWaiting, devwatch.report);
 }
 
 const memoryOf = (pid: number): number =>
@@ -150,7 +145,7 @@ describe.each(Object.entries(applications))('%s', (name, { code, addresses }) =>
     await using devwatch = startDevwatch(['server.js'], { cwd: project.path });
     await portOf(devwatch, 0);
     const pids = new Set<number>();
-    const counts = { standby: 0, files: 0 };
+    let standbys = 0;
     let early = { memory: 0, descriptors: 0 };
     for (let version = 1; version <= restarts; version += 1) {
       // In the second half the standby has loaded all packages that it may.
@@ -160,14 +155,14 @@ describe.each(Object.entries(applications))('%s', (name, { code, addresses }) =>
       expect(found, `restart ${version} of ${name}`).toEqual(expected);
       const start = await devwatch.event('start', ({ run }) => run > version);
       if (start.pid !== undefined) pids.add(start.pid);
-      if (start.standby) counts.standby += 1;
+      if (start.standby) standbys += 1;
       if (version === warm) early = { memory: memoryOf(devwatch.pid), descriptors: descriptorsOf(devwatch.pid) };
     }
-    counts.files = Math.max(...devwatch.events.map((one) => (one.event === 'packages' ? one.adopted : 0)));
+    const { adopted: files } = await devwatch.event('packages', ({ run }) => run > restarts);
     const late = { memory: memoryOf(devwatch.pid), descriptors: descriptorsOf(devwatch.pid) };
     await devwatch.end();
-    console.log(`${name}: ${JSON.stringify({ restarts, ...counts, early, late })}`);
-    expect(counts.files).toBeGreaterThan(0);
+    console.log(`${name}: ${JSON.stringify({ restarts, standbys, files, early, late })}`);
+    expect(files).toBeGreaterThan(0);
     expect([...pids].filter(isAlive)).toEqual([]);
     expect(execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' })).not.toContain(project.path);
     expect(late.descriptors).toBeLessThanOrEqual(early.descriptors + 2);

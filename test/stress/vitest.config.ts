@@ -9,7 +9,7 @@ export default defineConfig({
     include: ['test/stress/*.test.ts', 'test/unit/process/tree/adversaries.test.ts'],
     globalSetup: ['test/support/global.ts'],
     pool: 'forks',
-    env: { STRESS_REPEATS: process.env.STRESS_REPEATS ?? '20' },
+    env: { STRESS_REPEATS: process.env.STRESS_REPEATS ?? '20', DEVWATCH_TEST_DEADLINE_MS: '60000' },
     testTimeout: 900_000,
   },
 });

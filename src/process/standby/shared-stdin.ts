@@ -5,7 +5,6 @@
 
 import fs from 'node:fs';
 import { Socket } from 'node:net';
-import { platform } from '../platform.ts';
 import { readProc } from '../tree/proc.ts';
 
 /** Node's handle of a pipe. */
@@ -17,9 +16,8 @@ interface PipeHandle {
 /** Opened at the first need, and never closed: that would close stdin. It reads nothing. */
 let handle: PipeHandle | undefined;
 
-/** Whether stdin is a pipe, or a socket, of which reads do not block now. False where that cannot be known. */
+/** Whether stdin is a pipe, or a socket, and reads of it do not block now. False without /proc, where that is unknown. */
 function isNonBlocking(): boolean {
-  if (!platform.hasProc) return false;
   const flags = /^flags:\s*(\d+)$/m.exec(readProc('/proc/self/fdinfo/0') ?? '')?.[1] ?? '0';
   if ((Number.parseInt(flags, 8) & fs.constants.O_NONBLOCK) === 0) return false;
   try {
