@@ -33,18 +33,22 @@ class HandedOver {
   }
 
   /**
-   * Remembers what a file exports, before the program gets it; only if files of later entries use it.
+   * Remembers what files export, before the program gets them: those that files of other entries use.
    *
+   * @param record what Node looks for
+   * @param files with what it needs
    * @param isAskedByProgram the program itself asks, and not a package
    */
-  add(record: FileRecord, isAskedByProgram: boolean): void {
+  add(record: FileRecord, files: readonly FileRecord[], isAskedByProgram: boolean): void {
     const folder = packageFolderOf(record.file);
     if (isAskedByProgram && folder !== undefined) {
       const place = this.#askedAt(record);
       if (!this.#asked.has(folder)) this.#asked.set(folder, place);
       this.#latest = Math.max(this.#latest, place);
     }
-    if ([...record.users].some(({ entry }) => entry !== record.entry)) this.#remember(record);
+    for (const one of files) {
+      if ([...one.users].some(({ entry, state }) => entry !== one.entry && state === 'hidden')) this.#remember(one);
+    }
   }
 
   /** A package has changed what this file exports, as it did ahead of time. */

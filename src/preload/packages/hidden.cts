@@ -271,7 +271,7 @@ class HiddenPackages {
     const files = closureOf(record);
     for (const entry of new Set(files.map(({ entry }) => entry))) this.#applyEffects(entry);
     for (const one of files) this.#handOver(one);
-    this.#handedOver.add(record, isAskedByProgram);
+    this.#handedOver.add(record, files, isAskedByProgram);
     noteLookup(record.file);
     return true;
   }

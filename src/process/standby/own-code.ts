@@ -1,14 +1,16 @@
 /**
- * Reads from a file of the program what it loads before any of its own code runs, and whether it has such code at all:
- * statements that only import, or declare, cannot configure a package. What is not understood counts as code.
+ * Reads from a file of the program what it loads, and where code of its own runs in between: statements that only import, or
+ * declare, cannot configure a package. What is not understood counts as code.
  */
 
 import { type Names, takesDeclaration, takesValue } from './declarations.ts';
 import { type Read, TokenReader, Unreadable } from './token-reader.ts';
 
-/** An `import` or a `require` ahead of all code. */
+/** An `import` or a `require` that is a statement of its own. */
 export interface OwnImport {
   readonly name: string;
+  /** Code may run between it and the one before, or the begin of the file. */
+  readonly isBehindCode: boolean;
   /** Properties of the exports that are read at once, which may run an accessor; `*` for all. */
   readonly reads: readonly string[];
   /** A compiler leaves it out if it is used as a type only. */
@@ -16,6 +18,7 @@ export interface OwnImport {
 }
 
 export interface OwnCode {
+  /** Without those that code loads. */
   readonly imports: readonly OwnImport[];
   /** The file calls nothing while it is evaluated. */
   readonly isInert: boolean;
@@ -92,10 +95,15 @@ const kindOf = ({ type, text }: Read): string => {
   return type === 'Punctuator' ? text : 'literal';
 };
 
+/** Words that cannot stand within an expression, so that a statement begins here. */
+const beginsImport = /^(?:const|let|var|import|export)$/;
+
 class Reading {
   readonly #reader: TokenReader;
   readonly #isTypeScript: boolean;
   readonly #imports: OwnImport[] = [];
+  /** There was code since the last import. */
+  #isBehindCode = false;
   /** Names that `import` binds: the compiled code reads them as properties of what was loaded. */
   readonly #names: Names = new Map();
 
@@ -107,16 +115,31 @@ class Reading {
   read(): OwnCode {
     const reader = this.#reader;
     const hasAccessors = reader.some(definesAccessor);
-    let start = 0;
-    while (!reader.isOver) {
-      start = reader.at;
-      if (!this.#statement() || reader.at === start) break;
-      start = reader.at;
+    let firstCode: number | undefined;
+    try {
+      while (!reader.isOver) {
+        const start = reader.at;
+        if (this.#statement() && reader.at > start) continue;
+        firstCode ??= start;
+        reader.at = start;
+        this.#skipCode();
+      }
+    } catch (error) {
+      // The imports that have been read are known.
+      if (!(error instanceof Unreadable) || firstCode === undefined) throw error;
     }
-    reader.at = start;
-    const isInert = reader.isOver;
+    reader.at = firstCode ?? reader.at;
+    const isInert = firstCode === undefined;
     const loadsLater = reader.some(mayLoad);
     return { imports: this.#imports, isInert, loadsLater, hasAccessors, uses: this.#uses() };
+  }
+
+  /** Goes to the next statement that may be understood. */
+  #skipCode(): void {
+    const reader = this.#reader;
+    this.#isBehindCode = true;
+    do reader.skip();
+    while (!reader.isOver && !(reader.peek().isFirst && beginsImport.test(reader.peek().text)));
   }
 
   /** Returns how the file uses what a compiler leaves out where it is used as a type only. */
@@ -150,7 +173,8 @@ class Reading {
   }
 
   #add(name: string, reads: readonly string[], canBeElided: boolean): OwnImport {
-    const one = { name, reads: [...reads], canBeElided };
+    const one = { name, isBehindCode: this.#isBehindCode, reads: [...reads], canBeElided };
+    this.#isBehindCode = false;
     this.#imports.push(one);
     return one;
   }

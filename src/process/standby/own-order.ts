@@ -98,10 +98,15 @@ export class OwnOrder {
     // Late ones are loaded by functions, when all of these are evaluated.
     const children = this.#children.get(file) ?? [];
     let at = 0;
-    const visitChildren = (end: number): void => {
-      for (; at < end; at += 1) if (children[at] === this.#next) this.#visit(this.#next);
+    // Code loads those that no import names, or a compiler asks for them. It may do more between two of them.
+    const visitUnnamed = (end: number): void => {
+      for (; at < end; at += 1) {
+        this.#run();
+        if (children[at] === this.#next) this.#visit(this.#next);
+      }
     };
     for (const one of code.imports) {
+      if (one.isBehindCode) this.#run();
       if (isBuiltin(one.name)) continue;
       const target = this.#resolve(one.name, file);
       const position = target === undefined ? undefined : this.#positions.get(target);
@@ -109,18 +114,20 @@ export class OwnOrder {
       if (found < 0) {
         if (!this.#isLoaded(target) && !this.#isInert(target)) this.#run();
       } else {
-        // Children that no import names are asked for by a compiler.
-        if (found > at) this.#run();
-        visitChildren(found);
+        if (found > at) {
+          visitUnnamed(found);
+          this.#run();
+        }
         if (children[found] !== this.#next) break;
-        visitChildren(found + 1);
+        this.#visit(this.#next);
+        at = found + 1;
       }
       // The code may load it, if a compiler has left the import out.
       if ((one.canBeElided && code.loadsLater) || this.#readsAccessors(one, target)) this.#run();
     }
+    visitUnnamed(children.length);
+    if (!code.isInert) this.#run();
     part.to = this.#runs.length;
-    if (at < children.length || !code.isInert) this.#run();
-    visitChildren(children.length);
   }
 
   #run(): void {

@@ -106,8 +106,10 @@ async function run({ folder, orders, count, edits, release, lazies }) {
   let packages;
   let misfit;
   if (orders !== undefined) {
+    // devwatch ends the process here. Who asks for the package catches the error, and goes on without meaning.
     const onMisfit = ({ why }) => {
-      throw Object.assign(new Error(`misfit ${why}`), { isMisfit: true });
+      misfit ??= why;
+      throw new Error(`misfit ${why}`);
     };
     packages = new PackagePreloading({ script, ...orders }, onMisfit);
     const reports = orders.entries.slice(0, count).map((entry) => packages.load(entry));
@@ -127,7 +129,6 @@ async function run({ folder, orders, count, edits, release, lazies }) {
   try {
     Module._load(script, null, true);
   } catch (error) {
-    if (error?.isMisfit === true) misfit = error.message;
     output.thrown = firstLine(error).replaceAll(folder, '.');
   }
   await sleep(3);

@@ -125,7 +125,7 @@ function preloadedTask(
   if (failure !== undefined) fail(failure);
   const byIndex = new Map(reports.map((report, index) => [index, report]));
   const { entries: audited } = auditFrom(signatureOf(facts), facts.entries, byIndex, { tainted, needs });
-  const { edits = {}, count = Number.POSITIVE_INFINITY, learned = [] } = program;
+  const { edits = {}, count = facts.entries.length, learned = [] } = program;
   const own = [...facts.own.map(({ file }) => file), path.join(folder, 'main.js')];
   // The files have just been written.
   const imports = new ImportLines(own, Date.now() + 1000);

@@ -90,6 +90,27 @@ const found: Readonly<Record<string, BatchProgram>> = {
       'main.js': 'require("speaks"); exports.x = 1; require("speaks/de.js"); exports.all = require("needs").all();',
     },
   },
+  'configures a package behind other code, before it asks for one that uses it': {
+    files: {
+      'node_modules/registry/index.js':
+        'let how = "not configured"; exports.configure = (one) => { how = one; }; exports.how = () => how;',
+      'node_modules/plugin/index.js': 'exports.how = require("registry").how();',
+      'main.js':
+        'process.on("ev0", () => {});\nconst registry = require("registry");\nregistry.configure("configured");\nexports.how = require("plugin").how;',
+    },
+  },
+  'has a package, by an edit, that changes a part of one that it needs, which another one uses': {
+    files: {
+      'node_modules/whole/index.js': 'require("part");',
+      'node_modules/part/index.js': 'exports.map = new Map();',
+      'node_modules/changes/index.js': 'require("whole"); require("part").map.set("changed", 1);',
+      'node_modules/user/index.js': 'exports.keys = [...require("part").map.keys()];',
+      'wanted.js': 'module.exports = false;',
+      'main.js':
+        'if (require("./wanted")) require("changes");\nrequire("whole");\nexports.keys = require("user").keys;',
+    },
+    edits: { 'wanted.js': 'module.exports = true;' },
+  },
   'has a package that defines a property for good, where another one did': {
     files: {
       'node_modules/first/index.js': 'Object.defineProperty(globalThis, "fixedOnce", { value: 1 });',

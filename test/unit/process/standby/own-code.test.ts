@@ -79,7 +79,7 @@ describe('a file is not read as inert', () => {
   });
 });
 
-test('imports ahead of all code are read in order, and those behind it are not', () => {
+test('imports are read in order, with the places of code between them', () => {
   const text = `#!/usr/bin/env node
     'use strict';
     import 'a'; import b, { c as d, type e } from 'b' // import 'no'
@@ -87,19 +87,26 @@ test('imports ahead of all code are read in order, and those behind it are not',
     export * from './d'; export { h } from './e'; import i = require('f')
     import j, * as k from 'g' with { type: 'json' };
     function between() { require('no'); }
-    d.set('x');
-    import 'behind';`;
-  expect(namesIn(text)).toEqual(['a', 'b', 'c', './d', './e', 'f', 'g']);
+    d.set('x'); import 'no'
+    import 'h';
+    import 'i';`;
+  expect(namesIn(text)).toEqual(['a', 'b', 'c', './d', './e', 'f', 'g', 'h', 'i']);
+  expect(read(text).imports.flatMap(({ name, isBehindCode }) => (isBehindCode ? [name] : []))).toEqual(['h']);
   expect(read(text).loadsLater).toBe(true);
 });
 
-test('calls of require ahead of all code are read in order, with what is read of their exports', () => {
+test('calls of require are read in order, with what is read of their exports', () => {
   const text = `const a = require('a'), { b, c: d } = require("b");
     var e_1 = __importDefault(require('c')); const f = tslib_1.__importStar(require("d"));
     __exportStar(require("./e"), exports); require('f'); const g = require('g').h;
     module.exports = require('./i');
     const j = require('j')(a);
-    const k = require('k');`;
+    const k = require('k');
+    if (a) { require('no') }
+    call(
+      require('no'));
+    const { l } = require('l')
+    f(`;
   const { imports, isInert } = read(text, 'a.js');
   expect(imports.map(({ name, reads }) => [name, ...reads].join(' '))).toEqual([
     'a',
@@ -111,7 +118,10 @@ test('calls of require ahead of all code are read in order, with what is read of
     'g h',
     './i',
     'j',
+    'k',
+    'l l',
   ]);
+  expect(imports.flatMap(({ name, isBehindCode }) => (isBehindCode ? [name] : []))).toEqual(['k', 'l']);
   expect(isInert).toBe(false);
 });
 

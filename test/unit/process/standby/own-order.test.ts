@@ -18,6 +18,9 @@ test.each<[isClear: boolean, what: string, files: Readonly<Record<string, string
   [true, 'a file that declares', { 'main.ts': `${imports}one(two, own);`, 'own.ts': 'export const own = 1;' }, direct],
   [false, 'a file that calls something', { 'main.ts': imports, 'own.ts': 'f();' }, direct],
   [false, 'a call', { 'main.ts': `import { one } from 'one';\none();\nimport 'two';` }, withoutOwn],
+  [false, 'a call between two others', { 'main.ts': `f();\nimport 'one';\none();\nimport 'two';` }, withoutOwn],
+  [false, 'code that loads them', { 'main.ts': `f(require('one'), g(), require('two'));` }, withoutOwn],
+  [true, 'a call ahead of them', { 'main.ts': `f();\nimport 'one';\nimport 'two';` }, withoutOwn],
   [true, 'an import of types that are left out', { 'main.ts': imports, 'own.ts': 'export type own = 1;' }, withoutOwn],
   [false, 'an import that is left out, of a file with code', { 'main.ts': imports, 'own.ts': 'f();' }, withoutOwn],
   [
@@ -39,6 +42,12 @@ test.each<[isClear: boolean, what: string, files: Readonly<Record<string, string
     false,
     'the end of a file',
     { 'main.ts': "import './own';\nimport 'two';", 'own.ts': "import { one } from 'one';\none();" },
+    [['main.ts'], ['own.ts', 'main.ts'], ['one', 'own.ts'], ['two', 'main.ts']],
+  ],
+  [
+    false,
+    'the end of a file that loads by its code',
+    { 'main.ts': "import './own';\nimport 'two';", 'own.ts': "f(require('one')).g();" },
     [['main.ts'], ['own.ts', 'main.ts'], ['one', 'own.ts'], ['two', 'main.ts']],
   ],
   [
