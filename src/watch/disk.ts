@@ -30,16 +30,15 @@ export function statsOf(file: string, stat: StatSyncFn = fs.statSync): Stats | u
 }
 
 /** Returns the entries of a folder; none when it is gone or cannot be read. */
-export function entriesOf(folder: string): fs.Dirent[] {
+export const entriesOf = (folder: string): fs.Dirent[] => attempt(() => readEntries(folder)) ?? [];
+
+/** Returns the entries of a folder; throws when it is gone or cannot be read. */
+export function readEntries(folder: string): fs.Dirent[] {
   const options = { withFileTypes: true } as const;
-  return (
-    attempt(() => {
-      const entries = fs.readdirSync(rawPath(folder), options);
-      if (!entries.some(({ name }) => isDoubtful(name))) return entries;
-      const raw = fs.readdirSync(rawPath(folder), { ...options, encoding: 'buffer' });
-      return raw.map((entry) => Object.assign(entry, { name: decodeName(entry.name) }) as unknown as fs.Dirent);
-    }) ?? []
-  );
+  const entries = fs.readdirSync(rawPath(folder), options);
+  if (!entries.some(({ name }) => isDoubtful(name))) return entries;
+  const raw = fs.readdirSync(rawPath(folder), { ...options, encoding: 'buffer' });
+  return raw.map((entry) => Object.assign(entry, { name: decodeName(entry.name) }) as unknown as fs.Dirent);
 }
 
 /** A folder, and all folders above it. */

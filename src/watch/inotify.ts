@@ -18,8 +18,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { codeOf } from '../shared/errors.ts';
-import { entriesOf, inSlices, isExhausted, realPathOf, statsOf, timestampSlackMs, upwards } from './disk.ts';
-import { type Folder, FolderTree, isStill, joinPath } from './folder-tree.ts';
+import { entriesOf, inSlices, isExhausted, realPathOf, statsOf, timestampSlackMs } from './disk.ts';
+import { type Folder, FolderTree, isStill, joinPath, nearestFolder } from './folder-tree.ts';
 import { Links } from './links.ts';
 import { decodeName, rawPath } from './raw-names.ts';
 import type { Coverage, Watcher, WatchOptions } from './watcher.ts';
@@ -310,7 +310,7 @@ export class InotifyWatcher implements Watcher {
     void this.#queue(async () => {
       this.#resyncIsDue = false;
       const before = new Set(this.#tree.paths());
-      const contents = this.#tree.recentContents();
+      const contents = recentContents(this.#tree);
       this.#dropAll();
       await this.#establish('nothing');
       if (this.#isClosed) return;
@@ -333,6 +333,13 @@ export class InotifyWatcher implements Watcher {
   }
 }
 
-/** Returns the folder itself, the folder of a file, or the nearest folder above a missing path. */
-const nearestFolder = (wanted: string): string =>
-  [...upwards(wanted)].find((folder) => statsOf(folder)?.isDirectory() === true) ?? path.parse(wanted).root;
+/** Returns the states of the files (by absolute path) of which the content is known, because they were written a moment ago. */
+function recentContents(tree: FolderTree): Map<string, Baseline> {
+  const contents = new Map<string, Baseline>();
+  for (const folder of tree.all()) {
+    for (const [name, baseline] of folder.files) {
+      if (baseline?.fingerprint !== undefined) contents.set(joinPath(folder.path, name), baseline);
+    }
+  }
+  return contents;
+}

@@ -3,14 +3,15 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { systemClock } from '../shared/clock.ts';
-import { attempt, codeOf } from '../shared/errors.ts';
+import { attempt, codeOf, messageOf } from '../shared/errors.ts';
 import type { Change } from '../shared/events.ts';
 import { entriesOf, inSlices } from './disk.ts';
 import type { Filter } from './filter.ts';
+import type { NativeEvents } from './folder-events.ts';
 import { ReturningRoots } from './returning-roots.ts';
 import { findSharedMount, type Mount } from './shared-mounts.ts';
 
-export type Backend = 'inotify' | 'chokidar' | 'polling';
+export type Backend = NativeEvents | 'chokidar' | 'polling';
 
 export interface WatchOptions {
   readonly filter: Filter;
@@ -53,10 +54,10 @@ export interface Watcher {
 
 /** The settings and the facts that decide on the backend. */
 export interface BackendPreference {
-  readonly watcher: 'auto' | 'inotify' | 'chokidar';
+  readonly watcher: 'auto' | 'native' | 'chokidar';
   readonly poll: boolean;
-  /** The system is Linux: folders are watched by inotify unless the settings name another backend. */
-  readonly hasInotify: boolean;
+  /** How this system reports events; undefined where only chokidar knows. */
+  readonly events: NativeEvents | undefined;
 }
 
 export interface BackendChoice {
@@ -66,22 +67,22 @@ export interface BackendChoice {
 }
 
 /**
- * Chooses inotify on Linux, chokidar elsewhere, and polling where the file system has no events;
+ * Chooses the system's events, chokidar where devwatch does not know them, and polling where the file system has none;
  * a backend that the settings name goes first.
  */
 export function chooseBackend(
   filter: Filter,
-  { watcher, poll, hasInotify }: BackendPreference,
+  { watcher, poll, events }: BackendPreference,
   mounts?: readonly Mount[],
 ): BackendChoice {
   if (poll) return { backend: 'polling' };
-  if (watcher !== 'auto') return { backend: watcher };
-  if (!hasInotify) return { backend: 'chokidar' };
+  if (watcher === 'chokidar' || events === undefined) return { backend: 'chokidar' };
+  if (watcher === 'native') return { backend: events };
   const mount = findSharedMount(filter.roots, (folder) => filter.mayContain(folder), mounts);
-  if (mount === undefined) return { backend: 'inotify' };
+  if (mount === undefined) return { backend: events };
   return {
     backend: 'polling',
-    reason: `${mount.point} (${mount.type}) reports no changes that are made elsewhere: polling · --watcher inotify if there are none`,
+    reason: `${mount.point} (${mount.type}) reports no changes that are made elsewhere: polling · --watcher native if there are none`,
   };
 }
 
@@ -92,23 +93,40 @@ const rootIntervalMs = 1000;
 export function openWatcher(watch: WatchOptions, preference: BackendPreference): Promise<Watcher> {
   const { backend, reason } = chooseBackend(watch.filter, preference);
   if (reason !== undefined) watch.onWarning(reason);
-  const hasEvents = preference.hasInotify && backend !== 'polling';
+  // Elsewhere a subscription to a folder above would receive all that happens below it (macOS), or lock it (Windows).
+  const hasEvents = preference.events === 'inotify' && backend !== 'polling';
   const pollInterval = hasEvents ? undefined : (watch.pollInterval ?? rootIntervalMs);
-  const open = (options: WatchOptions): Promise<Watcher> => openBackend(options, backend);
+  const open = (options: WatchOptions): Promise<Watcher> => openBackend(options, backend, preference);
   return ReturningRoots.open({ watch, clock: systemClock, pollInterval, open });
 }
 
 /**
- * Opens a backend; each is loaded only when it is used. When the kernel's watches run out, polling takes over, and
+ * Opens a backend; each is loaded only when it is used. When the system's watches run out, polling takes over, and
  * reports everything that was saved in between.
  */
-async function openBackend(options: WatchOptions, backend: Backend): Promise<Watcher> {
+async function openBackend(
+  options: WatchOptions,
+  backend: Backend,
+  { events }: BackendPreference,
+): Promise<Watcher> {
   if (backend === 'polling') return poll(options);
-  const Native =
-    backend === 'inotify'
-      ? (await import('./inotify.ts')).InotifyWatcher
-      : (await import('./chokidar.ts')).ChokidarWatcher;
-  return withPollingFallback(options, (native) => new Native(native));
+  return withPollingFallback(options, await loadBackend(backend), events);
+}
+
+async function loadBackend(backend: Exclude<Backend, 'polling'>): Promise<(options: WatchOptions) => Watcher> {
+  if (backend === 'chokidar') {
+    const { ChokidarWatcher } = await import('./chokidar.ts');
+    return (options) => new ChokidarWatcher(options);
+  }
+  if (backend === 'inotify') {
+    const { InotifyWatcher } = await import('./inotify.ts');
+    return (options) => new InotifyWatcher(options);
+  }
+  const [{ ComparingWatcher }, { openFolderEvents }] = await Promise.all([
+    import('./comparing-watcher.ts'),
+    import('./folder-events.ts'),
+  ]);
+  return (options) => new ComparingWatcher(options, openFolderEvents(backend));
 }
 
 /** Counts the relevant folders and files on the disk, before anything is watched; links are not followed. */
@@ -150,11 +168,15 @@ async function poll(options: WatchOptions): Promise<Watcher> {
 }
 
 /** Exported for the tests, which inject a backend that runs out of watches. */
-export function withPollingFallback(options: WatchOptions, openNative: (options: WatchOptions) => Watcher): Watcher {
+export function withPollingFallback(
+  options: WatchOptions,
+  openNative: (options: WatchOptions) => Watcher,
+  events: NativeEvents | undefined = 'inotify',
+): Watcher {
   let polling: Promise<Watcher> | undefined;
 
   async function takeOver(error: unknown, since: number): Promise<Watcher> {
-    options.onWarning(exhaustedMessage(error, (await countTree(options.filter)).directories));
+    options.onWarning(await exhaustedMessage(error, options.filter, events));
     current = await poll({ ...options, since });
     return current;
   }
@@ -181,8 +203,10 @@ export function withPollingFallback(options: WatchOptions, openNative: (options:
 /** The least value that the message suggests: the kernel's own default on a machine with 4 GB or more. */
 const usualWatches = 524_288;
 
-/** @param needed number of this project's folders; other programs need watches as well */
-function exhaustedMessage(error: unknown, needed: number): string {
+async function exhaustedMessage(error: unknown, filter: Filter, events: NativeEvents | undefined): Promise<string> {
+  if (events !== 'inotify') return `the system watches no more folders (${messageOf(error)}): polling instead`;
+  // Other programs need watches as well.
+  const needed = (await countTree(filter)).directories;
   const unit = codeOf(error) === 'EMFILE' ? 'instances' : 'watches';
   const { name, value } = inotifyLimit(unit);
   const isKnown = Number.isFinite(value);
