@@ -73,7 +73,7 @@ const loaders: Readonly<Record<WatcherId, () => Promise<Open>>> = {
           onChange: (change) => onEvent(change.path),
           onWarning: fail,
         },
-        { watcher: 'inotify', poll: false, hasInotify: true },
+        { watcher: 'native', poll: false, events: 'inotify' },
       );
       await watcher.armed;
     };

@@ -74,8 +74,9 @@ const kinds: Readonly<Record<OptionKind, Kind>> = {
   },
   count: { read: readCount, schema: () => ({ type: 'integer', minimum: 0 }) },
   choice: {
-    read: (raw, { choices = [] }) => readChoice(raw, choices),
-    schema: ({ choices = [] }) => ({ enum: choices }),
+    read: (raw, { choices = [], formerChoices = {} }) =>
+      readChoice(typeof raw === 'string' && Object.hasOwn(formerChoices, raw) ? formerChoices[raw] : raw, choices),
+    schema: ({ choices = [], formerChoices = {} }) => ({ enum: [...choices, ...Object.keys(formerChoices)] }),
   },
   choices: {
     read: (raw, { choices = [] }) => readChoices(raw, choices),

@@ -72,6 +72,8 @@ export interface OptionRow {
   /** Name of the flag's value in the help; by default that of the kind. */
   readonly value?: string;
   readonly choices?: readonly string[];
+  /** Other words for choices, which are read but not shown. */
+  readonly formerChoices?: Readonly<Record<string, string>>;
 }
 
 /** All about one option. */
@@ -135,7 +137,8 @@ const table = {
     watcher: {
       kind: 'choice',
       value: 'name',
-      choices: ['auto', 'inotify', 'chokidar'],
+      choices: ['auto', 'native', 'chokidar'],
+      formerChoices: { inotify: 'native' },
       default: 'auto',
       rare: true,
       help: 'watching backend',

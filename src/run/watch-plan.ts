@@ -61,7 +61,7 @@ export async function planWatch(
   // A list of extensions is a decision about the others.
   const reportExtensions = settings.ext === undefined || settings.ext.some(isAddition);
   const options = { watcher, poll, pollInterval, follow, skipUnchanged, reportIgnored, reportExtensions };
-  return { filter, ignore, linkedPackages: linked.size, hasInotify: platform.watching.hasInotify, ...options };
+  return { filter, ignore, linkedPackages: linked.size, events: platform.watching.events(), ...options };
 }
 
 /** Returns files that count wherever they are, existing or not. */

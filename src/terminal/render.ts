@@ -155,8 +155,11 @@ const describeWatched = (
 ): string =>
   `${version} · ${program} · watching ${patterns.join(' ')} (${extensions === null ? 'all files' : extensions.join(' ')})`;
 
+/** Is it a backend that knows less than the system could report? */
+const isFallback = (backend: string): boolean => backend === 'chokidar' || backend === 'polling';
+
 const describeFiles = ({ files, backend }: EventOf<'watching'>): string =>
-  `${formatCount(files, 'file')}${backend === 'inotify' ? '' : ` · by ${backend}`}`;
+  `${formatCount(files, 'file')}${isFallback(backend) ? ` · by ${backend}` : ''}`;
 
 const detailsOfWatch = ({ directories, backend, ms }: EventOf<'watching'>): Line[] =>
   detail(`armed in ${formatTime(ms)} · ${formatCount(directories, 'folder')} · ${backend}`);

@@ -156,9 +156,12 @@ export class ComparingWatcher implements Watcher {
   #onEnd(folder: Folder, error: unknown, livedMs: number): void {
     folder.subscription.close();
     if (statsOf(folder.path) === undefined) return;
-    if (isExhausted(error) || livedMs < minLifeMs) return this.#fail(error);
-    this.#renew(folder);
-    this.#mark(folder, 'all');
+    if (isExhausted(error) || livedMs < minLifeMs) {
+      this.#fail(error);
+    } else {
+      this.#renew(folder);
+      this.#mark(folder, 'all');
+    }
   }
 
   /** Subscribes to the folder that is now at the path. */

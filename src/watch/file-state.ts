@@ -7,7 +7,7 @@ import type { Stats } from 'node:fs';
 import { fingerprintOf } from './disk.ts';
 import { type Baseline, isWritten } from './written.ts';
 
-/** What is known of a file. The content (`fingerprint`) is known where a second write might leave the same time behind. */
+/** The state of a file when it was last examined. The content (`fingerprint`) is known where a second write might leave the same time behind. */
 export interface FileState extends Baseline {
   readonly ctimeMs: number;
   readonly ino: number;

@@ -16,13 +16,8 @@
  */
 
 import type fs from 'node:fs';
+import type { NativeEvents } from '../shared/native-events.ts';
 import { onInterruption, watchFolder } from './native-watch.ts';
-
-/**
- * How a system reports events: `inotify` of Linux is the one that inotify.ts relies on, and `fs.watch` a subscription
- * for each folder where nothing more is known of it.
- */
-export type NativeEvents = 'inotify' | 'FSEvents' | 'ReadDirectoryChangesW' | 'fs.watch';
 
 /** Receives the events of a folder. */
 export interface FolderListener {
@@ -31,7 +26,7 @@ export interface FolderListener {
    * @param names the way from the folder to the entry; undefined where events have been lost
    */
   readonly onEvent: (type: string, names: readonly string[] | undefined) => void;
-  /** Nothing more will be reported. */
+  /** Called when the subscription has ended. */
   readonly onError: (error: unknown) => void;
 }
 

@@ -71,7 +71,10 @@ export class FolderTree<State = Baseline | undefined, Subscription extends Closa
     return [...this.tops.values()].some((top) => {
       if (!isAtOrBelow(wanted, top.path)) return false;
       const names = path.relative(top.path, wanted).split(path.sep).filter(Boolean);
-      return names.reduce<Folder<State, Subscription> | undefined>((folder, name) => folder?.folders.get(name), top) !== undefined;
+      return (
+        names.reduce<Folder<State, Subscription> | undefined>((folder, name) => folder?.folders.get(name), top) !==
+        undefined
+      );
     });
   }
 }

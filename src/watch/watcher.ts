@@ -5,9 +5,9 @@ import path from 'node:path';
 import { systemClock } from '../shared/clock.ts';
 import { attempt, codeOf, messageOf } from '../shared/errors.ts';
 import type { Change } from '../shared/events.ts';
+import type { NativeEvents } from '../shared/native-events.ts';
 import { entriesOf, inSlices } from './disk.ts';
 import type { Filter } from './filter.ts';
-import type { NativeEvents } from './folder-events.ts';
 import { ReturningRoots } from './returning-roots.ts';
 import { findSharedMount, type Mount } from './shared-mounts.ts';
 
@@ -104,11 +104,7 @@ export function openWatcher(watch: WatchOptions, preference: BackendPreference):
  * Opens a backend; each is loaded only when it is used. When the system's watches run out, polling takes over, and
  * reports everything that was saved in between.
  */
-async function openBackend(
-  options: WatchOptions,
-  backend: Backend,
-  { events }: BackendPreference,
-): Promise<Watcher> {
+async function openBackend(options: WatchOptions, backend: Backend, { events }: BackendPreference): Promise<Watcher> {
   if (backend === 'polling') return poll(options);
   return withPollingFallback(options, await loadBackend(backend), events);
 }

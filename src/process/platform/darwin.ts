@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import type { NativeEvents } from '../../shared/native-events.ts';
 import { PsTree } from '../tree/posix.ts';
 import type { Platform } from './interface.ts';
 
@@ -57,7 +58,7 @@ export const darwin: Platform = {
     tcpSocketsOf: () => [],
   },
   output: { needsNamedPipes: false, unreadStream: () => undefined },
-  watching: { hasInotify: false, inotifyUse: () => ({ watches: 0, instances: 0 }) },
+  watching: { events: nativeEvents, inotifyUse: () => ({ watches: 0, instances: 0 }) },
 };
 
 function startTimeByPs(pid: number): string | undefined {
@@ -74,4 +75,10 @@ function startTimeByPs(pid: number): string | undefined {
     if (error instanceof Error && 'status' in error && error.status === 1) return undefined;
     throw error;
   }
+}
+
+/** On Linux, which plays macOS in tests, each folder is watched. Elsewhere (FreeBSD) a folder reports no writes to its files. */
+function nativeEvents(): NativeEvents | undefined {
+  if (os.type() === 'Darwin') return 'FSEvents';
+  return os.type() === 'Linux' ? 'fs.watch' : undefined;
 }

@@ -1,6 +1,7 @@
 /** The interface of an operating system, as devwatch needs it. Each system has a file beside this one; `../platform.ts` chooses. */
 
 import type { PortHolder } from '../../shared/events.ts';
+import type { NativeEvents } from '../../shared/native-events.ts';
 import type { GitProcess } from '../git-processes.ts';
 import type { Keep } from '../tree/exemptions.ts';
 import type { Containment, ContainmentRecord, ProcessTree } from '../tree/tree.ts';
@@ -129,8 +130,8 @@ export interface OutputFacts {
 }
 
 export interface WatchingFacts {
-  /** Folders can be watched by inotify. */
-  readonly hasInotify: boolean;
+  /** Returns how changes of files are reported; undefined where devwatch does not know it. */
+  events(): NativeEvents | undefined;
   /** Returns how many watches and instances of inotify this user has, as far as that is known. */
   inotifyUse(): { readonly watches: number; readonly instances: number };
 }

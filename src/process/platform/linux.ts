@@ -77,7 +77,7 @@ export const linux: Platform = {
     tcpSocketsOf,
   },
   output: { needsNamedPipes: true, unreadStream: findUnreadStream },
-  watching: { hasInotify: true, inotifyUse },
+  watching: { events: () => 'inotify', inotifyUse },
 };
 
 function groupEntry(pid: number): [pid: number, group: number][] {

@@ -1,5 +1,9 @@
 /** Windows: no signals and no process groups; `taskkill` ends trees. */
 
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import type { NativeEvents } from '../../shared/native-events.ts';
 import { WindowsTree } from '../tree/windows.ts';
 import type { Platform } from './interface.ts';
 
@@ -49,5 +53,11 @@ export const windows: Platform = {
     tcpSocketsOf: () => [],
   },
   output: { needsNamedPipes: false, unreadStream: () => undefined },
-  watching: { hasInotify: false, inotifyUse: () => ({ watches: 0, instances: 0 }) },
+  watching: { events: nativeEvents, inotifyUse: () => ({ watches: 0, instances: 0 }) },
 };
+
+/** Wine and Linux, which plays Windows in tests, report no events of whole trees. */
+function nativeEvents(): NativeEvents {
+  const isWine = fs.existsSync(path.join(process.env.SystemRoot ?? 'C:\\windows', 'system32', 'winecfg.exe'));
+  return os.type() === 'Windows_NT' && !isWine ? 'ReadDirectoryChangesW' : 'fs.watch';
+}

@@ -119,9 +119,9 @@ describe('devwatch doctor', () => {
     const text = `${project.path} (nfs4) reports no changes that are made elsewhere: polling`;
     expect(await watchFindings(planIn(project, 'a.js'), mounts)).toMatchObject([
       { status: 'ok', text: '. (nfs4) · polling · 1 folder, 1 file' },
-      { status: 'note', text, remedy: '--watcher inotify if there are none' },
+      { status: 'note', text, remedy: '--watcher native if there are none' },
     ]);
-    expect(await watchFindings(planIn(project, '--watcher', 'inotify', 'a.js'), mounts)).toMatchObject([
+    expect(await watchFindings(planIn(project, '--watcher', 'native', 'a.js'), mounts)).toMatchObject([
       { text: '. (nfs4) · inotify · 1 folder, 1 file' },
       { topic: 'limits' },
     ]);

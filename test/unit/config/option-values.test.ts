@@ -32,6 +32,7 @@ test.each<[OptionKey, unknown, unknown]>([
   ['maxRestarts', '12', 12],
   ['restart', 'always', 'always'],
   ['watcher', 'chokidar', 'chokidar'],
+  ['watcher', 'inotify', 'native'],
   ['signal', 'SIGINT', 'SIGINT'],
   ['signal', 'int', 'SIGINT'],
   ['signal', 'sigusr2', 'SIGUSR2'],

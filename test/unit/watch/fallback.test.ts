@@ -197,20 +197,22 @@ test.each([
 
 describe('the backend is', () => {
   test.each([
-    ['inotify', { watcher: 'inotify', poll: false }],
+    ['inotify', { watcher: 'native', poll: false }],
     ['chokidar', { watcher: 'chokidar', poll: false }],
     ['polling', { watcher: 'auto', poll: true }],
-    ['polling', { watcher: 'inotify', poll: true }],
+    ['polling', { watcher: 'native', poll: true }],
     ['polling', { watcher: 'chokidar', poll: true }],
     ['inotify', { watcher: 'auto', poll: false }],
-    ['chokidar', { watcher: 'auto', poll: false, hasInotify: false }],
-  ] satisfies [Backend, Omit<BackendPreference, 'hasInotify'> & { hasInotify?: boolean }][])(
+    ['fs.watch', { watcher: 'auto', poll: false, events: 'fs.watch' }],
+    ['chokidar', { watcher: 'auto', poll: false, events: undefined }],
+    ['chokidar', { watcher: 'native', poll: false, events: undefined }],
+  ] satisfies [Backend, Omit<BackendPreference, 'events'> & Partial<BackendPreference>][])(
     '%s for %j',
     async (backend, choice) => {
       await using project = createProject({ 'a.js': '' });
       await aged();
       await using observer = observe(
-        (options) => deferred(openWatcher(options, { hasInotify: true, ...choice })),
+        (options) => deferred(openWatcher(options, { events: 'inotify', ...choice })),
         project,
       );
       expect(await observer.armed).toMatchObject({ backend, files: 1 });

@@ -9,9 +9,10 @@ import { createProject, type Project } from '../../support/project.ts';
 import { aged, append, deferred, type Observer, observe } from './observe.ts';
 
 const backends: Readonly<Record<string, BackendPreference>> = {
-  inotify: { watcher: 'inotify', poll: false, hasInotify: true },
-  chokidar: { watcher: 'chokidar', poll: false, hasInotify: true },
-  polling: { watcher: 'auto', poll: true, hasInotify: true },
+  inotify: { watcher: 'native', poll: false, events: 'inotify' },
+  'fs.watch': { watcher: 'native', poll: false, events: 'fs.watch' },
+  chokidar: { watcher: 'chokidar', poll: false, events: 'inotify' },
+  polling: { watcher: 'auto', poll: true, events: 'inotify' },
 };
 
 /** Watches a folder in which a process works: as long as it does, the kernel does not report that the folder is removed. */
@@ -72,7 +73,7 @@ describe.each(Object.entries(backends))('%s', (_, preference) => {
 
 test('a root that is moved away and back reports its files, which may have changed elsewhere', async () => {
   await using project = createProject({ 'a/b/1.js': '', 'a/b/c/2.js': '' });
-  await using watched = await watchInUse({ watcher: 'auto', poll: false, hasInotify: true }, project, 'a/b');
+  await using watched = await watchInUse({ watcher: 'auto', poll: false, events: 'inotify' }, project, 'a/b');
   const { observer } = watched;
   move(project, 'a', 'x');
   await observer.all(['a/b/1.js', 'a/b/c/2.js']);
@@ -84,7 +85,7 @@ test('a root that is moved away and back reports its files, which may have chang
 
 test('saves in the folders above a root are of no interest', async () => {
   await using project = createProject({ 'a/b/1.js': '', 'a/2.js': '', '3.js': '' });
-  await using watched = await watchInUse({ watcher: 'auto', poll: false, hasInotify: true }, project, 'a/b');
+  await using watched = await watchInUse({ watcher: 'auto', poll: false, events: 'inotify' }, project, 'a/b');
   for (const file of ['a/2.js', '3.js', 'a/new/4.js']) project.write(file, '1');
   fs.chmodSync(project.at('a'), 0o700);
   fs.utimesSync(path.dirname(project.at('a')), 1, 1);

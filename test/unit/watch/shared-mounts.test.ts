@@ -82,9 +82,9 @@ test('a backend that the settings name is used on every file system', () => {
     ignore: { patterns: [], base: '/' },
     extensions: null,
   });
-  expect(chooseBackend(filter, { watcher: 'inotify', poll: false, hasInotify: true })).toEqual({ backend: 'inotify' });
-  expect(chooseBackend(filter, { watcher: 'chokidar', poll: false, hasInotify: true })).toEqual({
+  expect(chooseBackend(filter, { watcher: 'native', poll: false, events: 'inotify' })).toEqual({ backend: 'inotify' });
+  expect(chooseBackend(filter, { watcher: 'chokidar', poll: false, events: 'inotify' })).toEqual({
     backend: 'chokidar',
   });
-  expect(chooseBackend(filter, { watcher: 'inotify', poll: true, hasInotify: true })).toEqual({ backend: 'polling' });
+  expect(chooseBackend(filter, { watcher: 'native', poll: true, events: 'inotify' })).toEqual({ backend: 'polling' });
 });

@@ -10,14 +10,17 @@ import { describe, expect, test } from 'vitest';
 import type { Change } from '../../../src/shared/events.ts';
 import { ChokidarWatcher } from '../../../src/watch/chokidar.ts';
 import { InotifyWatcher } from '../../../src/watch/inotify.ts';
+import { openWatcher } from '../../../src/watch/watcher.ts';
 import { isExhaustive } from '../../support/exhaustive.ts';
 import { createProject, type Project } from '../../support/project.ts';
-import { aged, append, type Observer, type Open, observe, type Settings } from './observe.ts';
+import { aged, append, deferred, type Observer, type Open, observe, type Settings } from './observe.ts';
 
 const onExhausted = (error: unknown): never => expect.unreachable(String(error));
 
 const backends = {
   inotify: (options) => new InotifyWatcher({ ...options, onExhausted }),
+  // With the guard of the roots, because no event tells that a root has gone.
+  'fs.watch': (options) => deferred(openWatcher(options, { watcher: 'native', poll: false, events: 'fs.watch' })),
   chokidar: (options) => new ChokidarWatcher({ ...options, onExhausted }),
   polling: (options) => new ChokidarWatcher(options, 20),
 } satisfies Readonly<Record<string, Open>>;
@@ -35,10 +38,16 @@ const rename = (project: Project, from: string, to: string): void => fs.renameSy
 const numbered = (count: number, name: (index: number) => string): string[] =>
   Array.from({ length: count }, (_, index) => name(index));
 
+/** A file in a root that the guard has found again may have been written before or after that. */
+const kindOfReturned = (backend: string): unknown => (backend === 'inotify' ? 'add' : expect.any(String));
+
+/** The rows that take long; comparing-watcher.test.ts has the same by random sequences. */
+const isLeftOut = (backend: string): boolean => backend === 'fs.watch' && !isExhaustive;
+
 const contents = (files: readonly string[]): Record<string, string> =>
   Object.fromEntries(files.map((file) => [file, '']));
 
-describe.each(['inotify', 'chokidar', 'polling'] as const)('%s', (backend) => {
+describe.each(['inotify', 'fs.watch', 'chokidar', 'polling'] as const)('%s', (backend) => {
   test.each<[string, (project: Project) => void, Partial<Change>]>([
     ['a write in place', (project) => project.write('src/a.js', '1'), { kind: 'change', path: 'src/a.js' }],
     ['a file that is renamed over another', (project) => project.replace('src/a.js', '1'), { path: 'src/a.js' }],
@@ -115,7 +124,7 @@ describe.each(['inotify', 'chokidar', 'polling'] as const)('%s', (backend) => {
   });
 });
 
-describe.each(['inotify', 'chokidar'] as const)('%s', (backend) => {
+describe.each(['inotify', 'fs.watch', 'chokidar'] as const)('%s', (backend) => {
   test('reports a file that is created together with its nested folders, twenty times', async () => {
     await using project = createProject({ 'a.js': '' });
     await using observer = await watching(backend, project);
@@ -171,20 +180,23 @@ describe.each(['inotify', 'chokidar'] as const)('%s', (backend) => {
     await observer.all(edited);
   });
 
-  test('reports an edit in any folder of a checkout of many files in 100 folders', async () => {
-    const files = numbered(isExhaustive ? 3000 : 500, (index) => `src/${index % 10}/${index % 100}/${index}.js`);
-    await using project = createProject({ 'a.js': '' });
-    await using observer = await watching(backend, project);
-    for (const file of files) project.write(file, '');
-    await observer.all(files);
-    for (const file of numbered(
-      20,
-      (index) => `src/${index % 10}/${index * 5 + (index % 10) - ((index * 5) % 10)}/new.js`,
-    )) {
-      project.write(file, '');
-      await observer.next(file);
-    }
-  });
+  test.skipIf(isLeftOut(backend))(
+    'reports an edit in any folder of a checkout of many files in 100 folders',
+    async () => {
+      const files = numbered(isExhaustive ? 3000 : 500, (index) => `src/${index % 10}/${index % 100}/${index}.js`);
+      await using project = createProject({ 'a.js': '' });
+      await using observer = await watching(backend, project);
+      for (const file of files) project.write(file, '');
+      await observer.all(files);
+      for (const file of numbered(
+        20,
+        (index) => `src/${index % 10}/${index * 5 + (index % 10) - ((index * 5) % 10)}/new.js`,
+      )) {
+        project.write(file, '');
+        await observer.next(file);
+      }
+    },
+  );
 
   test.each<[string, (project: Project, file: string, content: string) => void]>([
     [
@@ -219,7 +231,7 @@ describe.each(['inotify', 'chokidar'] as const)('%s', (backend) => {
     await using project = createProject({ 'src/a.js': '', 'b.js': '' });
     await using observer = await watching(backend, project);
     // Chokidar loses some of several saves in quick succession.
-    for (let round = 0; round < (backend === 'inotify' ? 6 : 1); round += 1) {
+    for (let round = 0; round < (backend === 'chokidar' ? 1 : 6); round += 1) {
       save(project, 'src/a.js', String(round));
       await observer.next('src/a.js');
       await observer.settle();
@@ -248,23 +260,23 @@ describe.each(['inotify', 'chokidar'] as const)('%s', (backend) => {
   );
 });
 
-describe('inotify', () => {
+describe.each(['inotify', 'fs.watch'] as const)('%s', (backend) => {
   test('takes one watch per relevant folder, and none per file', async () => {
     await using project = createProject({ 'a.js': '', 'src/x/a.js': '', 'node_modules/p/a.js': '', 'gen/a.js': '' });
-    await using observer = observe(backends.inotify, project, { ignore: ['gen'] });
-    expect(await observer.armed).toEqual({ backend: 'inotify', directories: 3, files: 2 });
+    await using observer = observe(backends[backend], project, { ignore: ['gen'] });
+    expect(await observer.armed).toEqual({ backend, directories: 3, files: 2 });
   });
 
   test('watches only the folder of a single file', async () => {
     await using project = createProject({ 'src/a.js': '', 'src/x/a.js': '' });
-    await using observer = observe(backends.inotify, project, { watch: ['src/a.js'] });
-    expect(await observer.armed).toEqual({ backend: 'inotify', directories: 1, files: 1 });
+    await using observer = observe(backends[backend], project, { watch: ['src/a.js'] });
+    expect(await observer.armed).toEqual({ backend, directories: 1, files: 1 });
   });
 
   test('watches a folder once when a root file beside it comes first', async () => {
     await using project = createProject({ 'a/a.js': '', 'b.js': '' });
-    await using observer = await watching('inotify', project, { watch: ['a', 'b.js'] });
-    expect(await observer.armed).toEqual({ backend: 'inotify', directories: 2, files: 2 });
+    await using observer = await watching(backend, project, { watch: ['a', 'b.js'] });
+    expect(await observer.armed).toEqual({ backend, directories: 2, files: 2 });
     append(project, 'a/a.js');
     append(project, 'b.js');
     await observer.next('b.js');
@@ -273,7 +285,7 @@ describe('inotify', () => {
 
   test('reports both of two writes, however close', async () => {
     await using project = createProject({ 'a.js': '' });
-    await using observer = await watching('inotify', project);
+    await using observer = await watching(backend, project);
     for (let write = 0; write < 20; write += 1) {
       append(project, 'a.js');
       await observer.next('a.js');
@@ -283,7 +295,7 @@ describe('inotify', () => {
 
   test('reports a file every time another is renamed over it', async () => {
     await using project = createProject({ 'src/a.js': '' });
-    await using observer = await watching('inotify', project);
+    await using observer = await watching(backend, project);
     for (let save = 0; save < 20; save += 1) {
       project.replace('src/a.js', String(save));
       await observer.next('src/a.js');
@@ -293,7 +305,7 @@ describe('inotify', () => {
 
   test('does not report a temporary file that is deleted at once', async () => {
     await using project = createProject({ 'a.js': '' });
-    await using observer = await watching('inotify', project);
+    await using observer = await watching(backend, project);
     for (let index = 0; index < 20; index += 1) {
       project.write(`temporary-${index}.js`, '');
       project.remove(`temporary-${index}.js`);
@@ -304,7 +316,7 @@ describe('inotify', () => {
 
   test('does not report changed attributes of a folder', async () => {
     await using project = createProject({ 'src/x/a.js': '', 'b.js': '' });
-    await using observer = await watching('inotify', project);
+    await using observer = await watching(backend, project);
     for (const folder of ['src/x', 'src', '.']) {
       fs.chmodSync(project.at(folder), 0o700);
       fs.utimesSync(project.at(folder), 1, 1);
@@ -318,7 +330,7 @@ describe('inotify', () => {
 
   test('reports an edit in a folder that was removed and made again at once', async () => {
     await using project = createProject({ 'src/x/a.js': '' });
-    await using observer = await watching('inotify', project);
+    await using observer = await watching(backend, project);
     for (let round = 0; round < 20; round += 1) {
       project.remove('src');
       project.write('src/x/a.js', '');
@@ -331,7 +343,7 @@ describe('inotify', () => {
   test('reports an edit in each of many folders that a checkout has removed and made again', async () => {
     const folders = numbered(isExhaustive ? 100 : 40, (index) => `src/${index % 10}/${index}`);
     await using project = createProject(contents(folders.map((folder) => `${folder}/old.js`)));
-    await using observer = await watching('inotify', project);
+    await using observer = await watching(backend, project);
     for (const folder of folders) {
       // As git does: it removes a folder with its last file, and makes it with its first.
       project.remove(folder);
@@ -345,7 +357,7 @@ describe('inotify', () => {
 
   test('reports an edit in a root that was removed and made again at once', async () => {
     await using project = createProject({ 'src/x/a.js': '', 'lib/b.js': '' });
-    await using observer = await watching('inotify', project, { watch: ['src', 'lib', 'fence-*.js'] });
+    await using observer = await watching(backend, project, { watch: ['src', 'lib', 'fence-*.js'] });
     for (let round = 0; round < 20; round += 1) {
       project.remove('src');
       project.write('src/x/a.js', '');
@@ -358,18 +370,18 @@ describe('inotify', () => {
 
   test.each(['src', 'src/x', '.'])('reports a file in the root %j, which was removed some time ago', async (root) => {
     await using parent = createProject({ 'app/src/x/a.js': '', 'b.js': '' });
-    await using observer = await watching('inotify', parent, { watch: [path.join('app', root)] });
+    await using observer = await watching(backend, parent, { watch: [path.join('app', root)] });
     parent.remove('app');
     expect(await observer.next()).toEqual({ kind: 'unlink', path: 'app/src/x/a.js' });
     parent.write('app/src/x/a.js', '');
-    expect(await observer.next()).toEqual({ kind: 'add', path: 'app/src/x/a.js' });
+    expect(await observer.next()).toEqual({ kind: kindOfReturned(backend), path: 'app/src/x/a.js' });
     append(parent, 'app/src/x/a.js');
     await observer.next('app/src/x/a.js');
   });
 
   test('reports an edit in a root made again at once with a folder of its own name in it', async () => {
     await using project = createProject({ 'src/src/a.js': '' });
-    await using observer = await watching('inotify', project, { watch: ['src'] });
+    await using observer = await watching(backend, project, { watch: ['src'] });
     project.remove('src');
     project.write('src/src/a.js', '');
     project.write('src/b.js', '');
@@ -380,18 +392,18 @@ describe('inotify', () => {
 
   test('reports an edit below a missing root whose parent becomes a file and then a folder', async () => {
     await using project = createProject({ 'src/lib/a.js': '' });
-    await using observer = await watching('inotify', project, { watch: ['src/lib'] });
+    await using observer = await watching(backend, project, { watch: ['src/lib'] });
     project.remove('src');
     project.write('src', '');
     expect(await observer.next()).toEqual({ kind: 'unlink', path: 'src/lib/a.js' });
     project.remove('src');
     project.write('src/lib/a.js', '');
-    expect(await observer.next()).toEqual({ kind: 'add', path: 'src/lib/a.js' });
+    expect(await observer.next()).toEqual({ kind: kindOfReturned(backend), path: 'src/lib/a.js' });
   });
 
   test('reports no file of a root when a neighbouring root is removed', async () => {
     await using project = createProject({ 'lib/a.js': '', 'src/b.js': '' });
-    await using observer = await watching('inotify', project, { watch: ['lib', 'src'] });
+    await using observer = await watching(backend, project, { watch: ['lib', 'src'] });
     project.remove('src');
     expect(await observer.next()).toEqual({ kind: 'unlink', path: 'src/b.js' });
     append(project, 'lib/a.js');
@@ -403,7 +415,7 @@ describe('inotify', () => {
 
   test('reports an edit in a root that was renamed away and replaced', async () => {
     await using project = createProject({ 'src/a.js': '', 'next/a.js': '' });
-    await using observer = await watching('inotify', project, { watch: ['src'] });
+    await using observer = await watching(backend, project, { watch: ['src'] });
     rename(project, 'src', 'old');
     rename(project, 'next', 'src');
     project.write('src/b.js', '');
@@ -415,7 +427,7 @@ describe('inotify', () => {
 
   test('reports an edit below a file that became a folder', async () => {
     await using project = createProject({ 'a.js': '' });
-    await using observer = await watching('inotify', project);
+    await using observer = await watching(backend, project);
     project.remove('a.js');
     project.write('a.js/b.js', '');
     await observer.next('a.js/b.js');
@@ -426,7 +438,7 @@ describe('inotify', () => {
 
   test('reports the same edits before and after two folders change places', async () => {
     await using project = createProject({ 'one/a.js': '', 'two/b.js': '' });
-    await using observer = await watching('inotify', project);
+    await using observer = await watching(backend, project);
     rename(project, 'one', 'three');
     rename(project, 'two', 'one');
     rename(project, 'three', 'two');
@@ -440,7 +452,7 @@ describe('inotify', () => {
   test('reports the files of a folder that is moved in', async () => {
     await using outside = createProject({ 'x/y/a.js': '', 'x/b.js': '' });
     await using project = createProject({ 'a.js': '' });
-    await using observer = await watching('inotify', project);
+    await using observer = await watching(backend, project);
     fs.renameSync(outside.at('x'), project.at('x'));
     await observer.all(['x/y/a.js', 'x/b.js']);
     append(project, 'x/y/a.js');
@@ -451,7 +463,7 @@ describe('inotify', () => {
     await using outside = createProject({ 'a.js': '' });
     await using project = createProject({ 'b.js': '' });
     for (const link of ['one', 'two', 'three']) fs.symlinkSync(outside.path, project.at(link));
-    await using observer = await watching('inotify', project);
+    await using observer = await watching(backend, project);
     append(outside, 'a.js');
     await observer.settle();
     const edits = observer.changes.filter((change) => path.basename(change.path) === 'a.js');
@@ -462,7 +474,7 @@ describe('inotify', () => {
     await using outside = createProject({ 'a.js': '' });
     await using project = createProject({ 'b.js': '' });
     fs.symlinkSync(outside.path, project.at('one'));
-    await using observer = await watching('inotify', project);
+    await using observer = await watching(backend, project);
     rename(project, 'one', 'two');
     await observer.all(['one/a.js', 'two/a.js']);
     await observer.settle();
@@ -474,7 +486,7 @@ describe('inotify', () => {
     await using outside = createProject({ 'a.js': '' });
     await using project = createProject({ 'b.js': '' });
     for (const link of ['a-ignored', 'linked', 'z-ignored']) fs.symlinkSync(outside.path, project.at(link));
-    await using observer = await watching('inotify', project, { ignore: ['*-ignored'] });
+    await using observer = await watching(backend, project, { ignore: ['*-ignored'] });
     append(outside, 'a.js');
     expect((await observer.next()).path).toBe('linked/a.js');
   });
@@ -484,7 +496,7 @@ describe('inotify', () => {
     await using second = createProject({ 'b.js': '' });
     await using project = createProject({ 'c.js': '' });
     fs.symlinkSync(first.path, project.at('current'));
-    await using observer = await watching('inotify', project);
+    await using observer = await watching(backend, project);
     fs.symlinkSync(second.path, project.at('current.new'));
     rename(project, 'current.new', 'current');
     await observer.next('current/b.js');
@@ -498,55 +510,63 @@ describe('inotify', () => {
     await using project = createProject({ 'src/a.js': '' });
     fs.symlinkSync('..', project.at('src/up'));
     fs.symlinkSync('.', project.at('src/self'));
-    await using observer = observe(backends.inotify, project);
-    expect(await observer.armed).toEqual({ backend: 'inotify', directories: 2, files: 1 });
+    await using observer = observe(backends[backend], project);
+    expect(await observer.armed).toEqual({ backend, directories: 2, files: 1 });
   });
 
   test('watches a root once when it lies below the folder watched for a missing root', async () => {
     await using project = createProject({ 'lib/a.js': '' });
-    await using observer = observe(backends.inotify, project, { watch: ['lib', 'src/missing'] });
-    expect(await observer.armed).toEqual({ backend: 'inotify', directories: 2, files: 1 });
+    await using observer = observe(backends[backend], project, { watch: ['lib', 'src/missing'] });
+    expect(await observer.armed).toEqual({ backend, directories: 2, files: 1 });
   });
 
-  test('reports the changes whose events were lost in an overflow of the queue', async () => {
-    await using project = createProject({ 'a.js': '', 'b.js': '', 'noise/0.txt': '', 'noise/1.txt': '' });
-    await using observer = await watching('inotify', project);
-    // The kernel queues 16,384 events; those of the following changes are lost.
-    for (let index = 0; index < 20_000; index += 1) fs.chmodSync(project.at(`noise/${index % 2}.txt`), 0o644);
-    project.write('new/x/c.js', '');
-    append(project, 'a.js');
-    project.remove('b.js');
-    await observer.all(['new/x/c.js', 'a.js', 'b.js']);
-    await observer.settle();
-    append(project, 'new/x/c.js');
-    expect(await observer.next()).toEqual({ kind: 'change', path: 'new/x/c.js' });
-  });
+  test.skipIf(isLeftOut(backend))(
+    'reports the changes whose events were lost in an overflow of the queue',
+    async () => {
+      await using project = createProject({ 'a.js': '', 'b.js': '', 'noise/0.txt': '', 'noise/1.txt': '' });
+      await using observer = await watching(backend, project);
+      // The kernel queues 16,384 events; those of the following changes are lost.
+      for (let index = 0; index < 20_000; index += 1) fs.chmodSync(project.at(`noise/${index % 2}.txt`), 0o644);
+      project.write('new/x/c.js', '');
+      append(project, 'a.js');
+      project.remove('b.js');
+      await observer.all(['new/x/c.js', 'a.js', 'b.js']);
+      await observer.settle();
+      append(project, 'new/x/c.js');
+      expect(await observer.next()).toEqual({ kind: 'change', path: 'new/x/c.js' });
+    },
+  );
 
-  test('reports each edit once after folders were replaced while it was being armed', async () => {
-    const folders = numbered(isExhaustive ? 300 : 120, (index) => `f${index}`);
-    await using project = createProject(contents(folders.flatMap((folder) => [`${folder}/x/a.js`, `${folder}/b.js`])));
-    await using observer = observe(backends.inotify, project);
-    // Let the walk begin, and interrupt it in the middle.
-    let armed = false;
-    void observer.armed.then(() => {
-      armed = true;
-    });
-    for (const folder of folders) {
-      project.remove(folder);
-      project.write(`${folder}/x/a.js`, '');
-      project.write(`${folder}/b.js`, '');
-      await nextTurn();
-      if (armed) break;
-    }
-    const coverage = await observer.armed;
-    await observer.settle();
-    expect(coverage.directories).toBe(1 + 2 * folders.length);
-    const before = observer.changes.length;
-    for (const folder of folders) append(project, `${folder}/x/a.js`);
-    await observer.settle();
-    const edits = observer.changes.slice(before).filter((change) => change.path.endsWith('/x/a.js'));
-    expect(edits.map((change) => change.path)).toEqual(folders.map((folder) => `${folder}/x/a.js`));
-  });
+  test.skipIf(isLeftOut(backend))(
+    'reports each edit once after folders were replaced while it was being armed',
+    async () => {
+      const folders = numbered(isExhaustive ? 300 : 120, (index) => `f${index}`);
+      await using project = createProject(
+        contents(folders.flatMap((folder) => [`${folder}/x/a.js`, `${folder}/b.js`])),
+      );
+      await using observer = observe(backends[backend], project);
+      // Let the walk begin, and interrupt it in the middle.
+      let armed = false;
+      void observer.armed.then(() => {
+        armed = true;
+      });
+      for (const folder of folders) {
+        project.remove(folder);
+        project.write(`${folder}/x/a.js`, '');
+        project.write(`${folder}/b.js`, '');
+        await nextTurn();
+        if (armed) break;
+      }
+      const coverage = await observer.armed;
+      await observer.settle();
+      expect(coverage.directories).toBe(1 + 2 * folders.length);
+      const before = observer.changes.length;
+      for (const folder of folders) append(project, `${folder}/x/a.js`);
+      await observer.settle();
+      const edits = observer.changes.slice(before).filter((change) => change.path.endsWith('/x/a.js'));
+      expect(edits.map((change) => change.path)).toEqual(folders.map((folder) => `${folder}/x/a.js`));
+    },
+  );
 });
 
 /** The reasons why it is not the backend on Linux; losses that depend on a race are not shown. */
