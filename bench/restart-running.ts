@@ -13,6 +13,8 @@ import { packagesIn, proportionalSize } from './support.ts';
 const eventTimeoutMs = 10_000;
 /** A standby may load packages first, once they have been looked at. */
 const standbyTimeoutMs = 60_000;
+/** Restarts that are further apart than this do not count as quick ones, for which devwatch keeps two standbys. */
+const calmGapMs = 2500;
 /** From SIGTERM to SIGKILL. */
 const graceMs = 3000;
 /** All versions have the same number of digits, so that no save changes the size of the file. */
@@ -96,6 +98,7 @@ export class Running {
   /** The standby process before it has loaded packages. */
   #bareStandby: { readonly pid: number; readonly at: number } | undefined;
   #loadsPackages: boolean;
+  /** The latest save, or the launch. */
   #savedAt = 0;
   #stopping: Promise<void> | undefined;
   /** The steps of all restarts so far. */
@@ -177,6 +180,7 @@ export class Running {
     this.#lines = [];
     this.#clock = clock();
     const at = this.#clock();
+    this.#savedAt = at;
     Running.#all.add(this);
     const child = spawn(file, args, {
       cwd: this.project,
@@ -217,6 +221,11 @@ export class Running {
     if (line.at < at - 1 || line.at > line.readAt + 1)
       throw new Error(`${this.tool.name}: the clocks differ: ${at}, ${line.at}, ${line.readAt}`);
     return line.at - at;
+  }
+
+  /** Resolves when a save is no longer a quick one after the save before. */
+  async calm(): Promise<void> {
+    if (this.tool.prepares) await sleep(Math.max(0, this.#savedAt + calmGapMs - this.#clock()));
   }
 
   /** Resolves when the standby process is ready. */

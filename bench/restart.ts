@@ -111,6 +111,7 @@ async function measureRestarts(chosen: readonly Tool[], workload: Workload, roun
   const all = await startAll(chosen, workload, place);
   const preparations: Preparation[] = [];
   const times = await interleave(all, { rounds, warmUp: warmUps }, async (one) => {
+    await one.calm();
     const cpuBefore = one.cpuMs;
     const time = await one.measure();
     if (!one.tool.isCold) await one.settle();
@@ -242,8 +243,10 @@ async function main(folder: string): Promise<void> {
   const facts = (...named: readonly string[]): string =>
     `${[...named, `Node ${process.versions.node}`].join(', ')}; Linux, ${os.availableParallelism()} cores; ${rounds === 1 ? 'one round' : `medians of ${rounds} rounds`}${['', ...values.env].join(', with ')}.`;
   const nameOf = (tool: Tool): string => `${tool.name.split(' ')[0]} ${versions.get(tool)}`;
+  const hasReal = [...restarts.keys()].some(({ isReal }) => isReal);
+  const ofReal = hasReal ? facts(...here([devwatch, nodemon, tsx, bun]).map(nameOf), ...frameworks()) : '';
   const texts = {
-    real: reportReal(measured, facts(...here([devwatch, nodemon, tsx, bun]).map(nameOf), ...frameworks())),
+    real: reportReal(measured, ofReal),
     restart: report(measured, facts(...here([devwatch, bun, entr, nodeDev, nodemon, tsx]).map(nameOf))),
   };
   console.log(Object.values(texts).filter(Boolean).join('\n\n'));
