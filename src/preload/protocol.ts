@@ -18,6 +18,22 @@ export interface PackageEntry {
   readonly readsFolder?: boolean | undefined;
   /** Folders of packages that it calls while it is loaded. */
   readonly calls?: readonly string[];
+  /** The program may have it only if it has been linked before anything was evaluated. */
+  readonly mustBeLinkedFirst?: boolean;
+}
+
+/** ES modules that Node links for a program. */
+export interface ModulePackages {
+  /** Files of the program. */
+  readonly own: readonly string[];
+  /** Names of the packages that they import, as compiled. */
+  readonly asked: readonly string[];
+  /** Names of the packages that have ES modules. */
+  readonly names: readonly string[];
+  /** Those of them that may load, and change, what is no ES module. */
+  readonly acting: readonly string[];
+  /** Names of the packages that ES modules of packages import. */
+  readonly needed: readonly string[];
 }
 
 /** Packages to load ahead of time; see packages/packages.cts. */
@@ -297,6 +313,7 @@ export type PreloadMessage = Readonly<
       imported?: readonly string[] | undefined;
       needs?: Readonly<Record<string, readonly string[]>>;
       modules?: readonly string[] | undefined;
+      modulePackages?: ModulePackages | undefined;
     }
   /**
    * The program asks for a package that is not valid for it, and cannot be loaded again. The process waits for its end.

@@ -71,6 +71,7 @@ class Entries {
     // Relative paths are noted as well.
     record.readsFolder = isAudit ? false : entry.readsFolder;
     record.calls = entry.calls ?? [];
+    record.mustBeLinkedFirst = entry.mustBeLinkedFirst === true;
     const begin = process.hrtime.bigint();
     try {
       this.#evaluate(entry);

@@ -7,11 +7,13 @@ import type { isSameShape as IsSameShape, Shape, shapeOf as ShapeOf } from './ex
 import type { Ground } from './ground.cts';
 import type { packageFolderOf as PackageFolderOf } from './internals.cts';
 import type { EntryRecord, FileRecord } from './recorder.cts';
+import type { closureOf as ClosureOf } from './related-files.cts';
 
 const { isSameShape, shapeOf } = require('./exports.cjs') as {
   isSameShape: typeof IsSameShape;
   shapeOf: typeof ShapeOf;
 };
+const { closureOf } = require('./related-files.cjs') as { closureOf: typeof ClosureOf };
 const { packageFolderOf } = require('./internals.cjs') as { packageFolderOf: typeof PackageFolderOf };
 
 class HandedOver {
@@ -25,11 +27,35 @@ class HandedOver {
   readonly #asked = new Map<string, number>();
   /** The last of these places. */
   #latest = -1;
+  /** Entries that Node has linked before it has evaluated anything that was loaded ahead of time. */
+  readonly #linkedFirst = new Set<string>();
+  #isEvaluating = false;
 
   constructor(ground: Ground, entries: readonly EntryRecord[], records: readonly FileRecord[]) {
     this.#ground = ground;
     this.#places = new Map(entries.map(({ file }, place) => [file, place]));
     this.#entries = records.filter(({ file }) => this.#places.has(file));
+  }
+
+  /** Node links what an ES module of the program imports. */
+  noteLink({ file }: FileRecord): void {
+    if (!this.#isEvaluating) this.#linkedFirst.add(file);
+  }
+
+  /**
+   * Gives those files, of all that are about to be handed over, which do not fit the program, and why.
+   *
+   * @param record what Node looks for
+   */
+  *misfits(record: FileRecord, isAskedByProgram: boolean): Generator<readonly [FileRecord, string]> {
+    this.#isEvaluating = true;
+    // Each one that is given changes what the file needs.
+    for (const one of this.#lateLinks(closureOf(record))) yield [one, 'is no longer imported before code runs'];
+    for (const one of this.#affected(closureOf(record)))
+      yield [one, 'uses a package that the program has changed before'];
+    for (const one of this.#outOfOrder(record, closureOf(record), isAskedByProgram)) {
+      yield [one, 'is loaded in another order than in the last run'];
+    }
   }
 
   /**
@@ -56,8 +82,12 @@ class HandedOver {
     for (const record of this.#shapes.keys()) if (record.file === file) this.#remember(record);
   }
 
+  #lateLinks(files: readonly FileRecord[]): FileRecord[] {
+    return files.filter(({ entry }) => entry.mustBeLinkedFirst && !this.#linkedFirst.has(entry.file));
+  }
+
   /** Returns those of the files that need something which the program has changed. */
-  affected(files: readonly FileRecord[]): FileRecord[] {
+  #affected(files: readonly FileRecord[]): FileRecord[] {
     const areChanged = new Map<FileRecord, boolean>();
     const isChanged = (record: FileRecord): boolean => {
       const shape = this.#shapes.get(record);
@@ -80,7 +110,7 @@ class HandedOver {
    * @param record what Node looks for
    * @param files with what it needs
    */
-  outOfOrder(record: FileRecord, files: readonly FileRecord[], isAskedByProgram: boolean): FileRecord[] {
+  #outOfOrder(record: FileRecord, files: readonly FileRecord[], isAskedByProgram: boolean): FileRecord[] {
     const late = files.filter((one) => {
       const place = this.#loadedAt(one);
       return this.#latest > place && reaches(one, 'needs', (needed) => this.#wasAskedAfter(place, needed));

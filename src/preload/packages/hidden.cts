@@ -207,6 +207,7 @@ class HiddenPackages {
       return undefined;
     }
     record.isLinked = true;
+    this.#handedOver.noteLink(record);
     const { exports, children } = module;
     this.#linked.set(record, { exports, children: [...children] });
     this.#empty(module);
@@ -258,13 +259,9 @@ class HiddenPackages {
       this.#note(`${shortName(one.file)} uses a module that is no longer in the module cache`);
       this.drop(one);
     }
-    for (const one of this.#handedOver.affected(closureOf(record))) {
-      this.#note(`${shortName(one.file)} uses a package that the program has changed before`);
-      this.#reload(one);
-    }
     const isAskedByProgram = asking === undefined || !isInstalled(asking);
-    for (const one of this.#handedOver.outOfOrder(record, closureOf(record), isAskedByProgram)) {
-      this.#note(`${shortName(one.file)} is loaded in another order than in the last run`);
+    for (const [one, why] of this.#handedOver.misfits(record, isAskedByProgram)) {
+      this.#note(`${shortName(one.file)} ${why}`);
       this.#reload(one);
     }
     if (!this.#fitsOrder(record) || !this.#fitsEffects(record)) return false;

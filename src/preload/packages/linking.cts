@@ -3,6 +3,7 @@
  * import. It evaluates nothing of them. The program does that, in its order, with its variables.
  */
 
+import type { Session } from 'node:inspector';
 import type { isInstalled as IsInstalled } from './internals.cts';
 
 const fs = require('node:fs') as typeof import('node:fs');
@@ -28,6 +29,10 @@ const addressToLink = (files: readonly string[]): string =>
 
 /** The ES modules of a program, as far as they are imported statically. */
 interface ProgramModules {
+  /** All of them. */
+  readonly files: readonly string[];
+  /** Names of the packages that those of the program import, as compiled. */
+  readonly asked: ReadonlySet<string>;
   /** Those of packages, the importing ones last; none if one of them imports a file of the program. */
   readonly modules: readonly string[];
   /** Names of the packages that ES modules import. */
@@ -46,16 +51,22 @@ function listModules(): ModuleList {
   const inspector = require('node:inspector') as typeof import('node:inspector');
   const session = new inspector.Session();
   const files = new Set<string>();
+  /** The scripts of the program, by the identifiers of V8. */
+  const own: string[] = [];
   let isReady = false;
   session.connect();
-  session.on('Debugger.scriptParsed', ({ params: { url, isModule } }) => {
-    if (isReady && isModule === true && url.startsWith('file:')) files.add(fileURLToPath(url.replace(/[?#].*/, '')));
+  session.on('Debugger.scriptParsed', ({ params: { url, isModule, scriptId } }) => {
+    if (!isReady || isModule !== true || !url.startsWith('file:')) return;
+    const file = fileURLToPath(url.replace(/[?#].*/, ''));
+    files.add(file);
+    if (!isInstalled(file)) own.push(scriptId);
   });
   // V8 names at once what there is already.
   session.post('Debugger.enable');
   isReady = true;
   return {
     end: (error) => {
+      const asked = new Set(own.flatMap((id) => specifiersOf(sourceOf(session, id)).map(packageIn)));
       session.disconnect();
       if (error !== linked) return undefined;
       const names = new Set(
@@ -66,11 +77,12 @@ function listModules(): ModuleList {
       let isClosed = true;
       for (const file of files) {
         const specifiers = specifiersIn(file);
-        for (const one of specifiers) imported.add(/^(?:@[^/]+\/)?[^/]+/.exec(one)?.[0] ?? '');
+        for (const one of specifiers) imported.add(packageIn(one));
         if (!isInstalled(file)) continue;
         isClosed &&= !specifiers.some((one) => isOutside(one, file, names)) && !dependsOn(file, names, manifests);
       }
-      return { modules: isClosed ? [...files].filter(isInstalled).reverse() : [], imported };
+      const modules = isClosed ? [...files].filter(isInstalled).reverse() : [];
+      return { files: [...files], asked, modules, imported };
     },
   };
 }
@@ -78,14 +90,26 @@ function listModules(): ModuleList {
 const importing = /\b(?:from|import)\s*\(?\s*(['"])([^'"\n]+)\1/g;
 
 /** Returns the names by which a file imports others. */
-const specifiersIn = (file: string): string[] =>
-  [...fs.readFileSync(file, 'utf8').matchAll(importing)].map(([, , name = '']) => name);
+const specifiersIn = (file: string): string[] => specifiersOf(fs.readFileSync(file, 'utf8'));
+
+const specifiersOf = (code: string): string[] => [...code.matchAll(importing)].map(([, , name = '']) => name);
+
+/** Returns the code of a script as V8 has got it. */
+function sourceOf(session: Session, scriptId: string): string {
+  let source = '';
+  // Without another thread the answer comes at once.
+  session.post('Debugger.getScriptSource', { scriptId }, (_, { scriptSource } = { scriptSource: '' }) => {
+    source = scriptSource;
+  });
+  return source;
+}
+
+/** Returns the package in a name by which something is imported. */
+const packageIn = (name: string): string => /^(?:@[^/]+\/)?[^/]+/.exec(name)?.[0] ?? '';
 
 /** Whether a name means a file that belongs to no package, or one of these packages. */
 const isOutside = (name: string, file: string, names: ReadonlySet<string>): boolean =>
-  /^\.{1,2}\//.test(name)
-    ? !isInstalled(path.resolve(path.dirname(file), name))
-    : names.has(/^(?:@[^/]+\/)?[^/]+/.exec(name)?.[0] ?? '');
+  /^\.{1,2}\//.test(name) ? !isInstalled(path.resolve(path.dirname(file), name)) : names.has(packageIn(name));
 
 interface Manifest {
   readonly name?: unknown;
@@ -123,6 +147,6 @@ function manifestIn(folder: string): Manifest | undefined {
   }
 }
 
-export type { addressToLink, listModules, ProgramModules };
+export type { addressToLink, listModules, ProgramModules, packageIn, specifiersIn };
 
-module.exports = { addressToLink, listModules };
+module.exports = { addressToLink, listModules, packageIn, specifiersIn };

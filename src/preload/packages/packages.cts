@@ -22,6 +22,7 @@ import type {
 } from './internals.cts';
 import type { addressToLink as AddressToLink, listModules as ListModules, ProgramModules } from './linking.cts';
 import type { canMakeMain as CanMakeMain, MainModule as MainModuleClass } from './main-module.cts';
+import type { modulePackagesOf as ModulePackagesOf } from './module-packages.cts';
 import type { Patches as PatchesClass } from './patches.cts';
 import type { Pending, runPending as RunPending } from './pending.cts';
 import type { EntryRecord, FileRecord, Recorder as RecorderClass } from './recorder.cts';
@@ -55,6 +56,7 @@ const { canMakeMain, MainModule } = require('./main-module.cjs') as {
   canMakeMain: typeof CanMakeMain;
   MainModule: typeof MainModuleClass;
 };
+const { modulePackagesOf } = require('./module-packages.cjs') as { modulePackagesOf: typeof ModulePackagesOf };
 const { Patches } = require('./patches.cjs') as { Patches: typeof PatchesClass };
 const { runPending } = require('./pending.cjs') as { runPending: typeof RunPending };
 const { Recorder } = require('./recorder.cjs') as { Recorder: typeof RecorderClass };
@@ -68,7 +70,7 @@ const symbols = symbolsOf(nodeModule._cache[__filename] ?? {});
 const canPreload = (): boolean => canMakeMain(symbols);
 
 /** `modules`: of packages, undefined if they are not known; `imported`: entries that need one which the program imports. */
-type FoundModules = Pick<Extract<PreloadMessage, { type: 'audited' }>, 'modules' | 'imported'>;
+type FoundModules = Pick<Extract<PreloadMessage, { type: 'audited' }>, 'modules' | 'imported' | 'modulePackages'>;
 
 type Step = Pick<EntryRecord, 'added' | 'startedAt'>;
 
@@ -222,8 +224,10 @@ class PackagePreloading {
     // An import of an ES module that is evaluated already gets it without a question.
     const isImported = ({ file, isEsModule }: FileRecord): boolean =>
       isEsModule && (list === undefined || list.imported.has(packageNameOf(file)));
-    const imported = new Set([...this.#recorder.records.values()].filter(isImported));
-    return { modules: list?.modules, imported: this.#entriesThatNeed(imported) };
+    const records = [...this.#recorder.records.values()];
+    const imported = this.#entriesThatNeed(new Set(records.filter(isImported)));
+    const scripts = records.filter(({ isEsModule }) => !isEsModule).map(({ file }) => file);
+    return { modules: list?.modules, imported, modulePackages: list && modulePackagesOf(list, scripts) };
   }
 
   /**

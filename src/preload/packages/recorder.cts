@@ -62,6 +62,8 @@ interface EntryRecord {
   calls: readonly string[];
   /** It depends on the working folder; undefined if that is not known. */
   readsFolder: boolean | undefined;
+  /** The program may have it only if it has been linked before anything was evaluated. */
+  mustBeLinkedFirst: boolean;
   /** It has changed something for good that the program would find without it. */
   isRuinous: boolean;
   failed: string | undefined;
@@ -102,6 +104,7 @@ class Recorder {
       stays: [],
       calls: [],
       readsFolder: undefined,
+      mustBeLinkedFirst: false,
       isRuinous: false,
       failed: undefined,
       startedAt: Date.now(),

@@ -69,7 +69,8 @@ export const splitOptions = (options: string): { readonly text: string; readonly
     word: text.replaceAll(/"((?:\\.|[^"\\])*)"/g, (_, quoted: string) => quoted.replaceAll(/\\(.)/g, '$1')),
   }));
 
-const wordsOfOptions = (options = ''): string[] => splitOptions(options).map(({ word }) => word);
+/** Returns the flags in the value of NODE_OPTIONS. */
+export const wordsOfOptions = (options = ''): string[] => splitOptions(options).map(({ word }) => word);
 
 export interface LoaderRequest {
   /** Absolute path of the script. */

@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
-import type { EntryReport, LoadFacts, PackageEntry, PreloadMessage } from '../../preload/protocol.ts';
+import type { EntryReport, LoadFacts, ModulePackages, PackageEntry, PreloadMessage } from '../../preload/protocol.ts';
 import { attempt } from '../../shared/errors.ts';
 import { readTrusted } from '../../shared/file-ownership.ts';
 import { exactStampOf } from '../../shared/file-stamp.ts';
@@ -47,6 +47,8 @@ export interface Audit {
   readonly stamps: Readonly<Record<string, string>>;
   /** Files of packages that are ES modules, in the order in which they can be linked; undefined if they are not known. */
   readonly modules?: readonly string[] | undefined;
+  /** Undefined if they are not known, or the program has none. */
+  readonly modulePackages?: ModulePackages | undefined;
   /** Properties that the program itself changes before it asks for packages. */
   readonly learned?: readonly string[];
   /** Entries that the last run had to load itself because of the order of its code, and why. */
@@ -64,7 +66,7 @@ export interface StoredAudit {
 export type AuditEnd = Omit<Extract<PreloadMessage, { type: 'audited' }>, 'type'>;
 
 /** Increased when what is stored gets another meaning. */
-const format = 9;
+const format = 10;
 const maxBytes = 4 * 1024 * 1024;
 /** Audits of other programs that are kept. */
 const maxAudits = 30;
@@ -90,7 +92,7 @@ export function auditFrom(
   signature: string,
   entries: readonly PackageEntry[],
   reports: ReadonlyMap<number, EntryReport>,
-  { tainted, imported = [], needs = {}, modules }: AuditEnd,
+  { tainted, imported = [], needs = {}, modules, modulePackages }: AuditEnd,
   variables: Variables = {},
 ): Audit {
   const blames = [...reports.values()].flatMap((report) => report.blames);
@@ -130,7 +132,7 @@ export function auditFrom(
       accessors: report?.accessors ?? ['*'],
     };
   });
-  return { signature, entries: audited, stamps, modules, conditions: conditionsOf(audited, variables) };
+  return { signature, entries: audited, stamps, modules, modulePackages, conditions: conditionsOf(audited, variables) };
 }
 
 /**
@@ -231,15 +233,20 @@ function parse(text: string): StoredAudit | undefined {
   type Stored = Partial<Audit> & Partial<StoredAudit> & { readonly format?: number };
   const value = JSON.parse(text) as Stored | null;
   const { script, nodeVersion, signature, entries, stamps, conditions, modules, learned = [], left = {} } = value ?? {};
+  const { modulePackages } = value ?? {};
   if (value?.format !== format || typeof signature !== 'string' || !Array.isArray(entries)) return undefined;
   if (typeof stamps !== 'object' || stamps === null || !entries.every(isEntry)) return undefined;
-  if (![learned, modules ?? []].every((list) => Array.isArray(list) && list.every((name) => typeof name === 'string')))
-    return undefined;
+  const lists = [learned, modules ?? [], ...listsOf(modulePackages)];
+  if (!lists.every((list) => Array.isArray(list) && list.every((name) => typeof name === 'string'))) return undefined;
   if (typeof script !== 'string' || typeof nodeVersion !== 'string' || typeof conditions !== 'string') return undefined;
   if (typeof left !== 'object' || left === null || !Object.values(left).every((why) => typeof why === 'string'))
     return undefined;
-  return { script, nodeVersion, audit: { signature, entries, stamps, conditions, modules, learned, left } };
+  const known = { signature, entries, stamps, conditions, modules, modulePackages, learned, left };
+  return { script, nodeVersion, audit: known };
 }
+
+const listsOf = (packages: Partial<ModulePackages> | undefined): readonly unknown[] =>
+  packages === undefined ? [] : [packages?.own, packages?.asked, packages?.names, packages?.acting, packages?.needed];
 
 function isEntry(value: unknown): value is AuditedEntry {
   const { file, kind, parent, why, ms, readsFolder, asksProgram, ...rest } = (value ?? {}) as Partial<AuditedEntry>;

@@ -3,15 +3,19 @@
  * from outside. Such an entry calls the package while it is loaded, and code of the program has run in between.
  */
 
-import type { LoadFacts } from '../../preload/protocol.ts';
+import type { LoadFacts, ModulePackages } from '../../preload/protocol.ts';
 import { type AuditedEntry, packageOf } from './audits.ts';
-import { type ImportLines, ownFileFor } from './import-lines.ts';
+import { type ImportLines, ownFileFor, ownFilesFor } from './import-lines.ts';
+import { ModuleOrder } from './module-order.ts';
 import { OwnOrder } from './own-order.ts';
 
 interface Sources {
   readonly facts: LoadFacts;
   readonly entries: readonly AuditedEntry[];
   readonly imports: ImportLines;
+  readonly script: string;
+  /** Of a program of ES modules; undefined if its order is not clear. */
+  readonly modulePackages: ModulePackages | undefined;
   /** Whether an entry may be loaded ahead of time as far as it is known from elsewhere. */
   readonly isKept: (entry: AuditedEntry) => boolean;
 }
@@ -21,6 +25,8 @@ export interface Configured {
   readonly left: ReadonlyMap<string, string>;
   /** Files of the program in which code must stay where it is, because entries are loaded ahead of time that rely on it. */
   readonly ordered: ReadonlySet<string>;
+  /** Entries that the program may have only if it has linked them before anything was evaluated. */
+  readonly linkedFirst: ReadonlySet<string>;
 }
 
 /** Returns the first entry with which files of each package were loaded, by folder. */
@@ -38,17 +44,15 @@ function firstLoads(entries: readonly AuditedEntry[]): ReadonlyMap<string, numbe
 const folderOf = (file: string): string | undefined =>
   /^.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+/.exec(file)?.[0];
 
-export function findConfigured({ facts: all, entries, imports, isKept }: Sources): Configured {
-  const facts = auditedOf(all, entries);
-  let latest: OwnOrder | undefined;
-  // Files are read for it: only if it matters.
-  const order = (): OwnOrder => {
-    latest ??= orderOf(facts, entries, imports);
-    return latest;
-  };
+export function findConfigured(sources: Sources): Configured {
+  const { entries, imports, isKept } = sources;
+  const facts = auditedOf(sources.facts, entries);
+  const order = lazily(() => orderOf(facts, entries, imports));
+  const moduleOrder = lazily(() => moduleOrderOf(facts, sources));
   const first = firstLoads(entries);
   const left = new Map<string, string>();
   const ordered = new Set<string>();
+  const linkedFirst = new Set<string>();
   /** Packages that a cold entry belongs to or calls, with the last index of one. */
   const touchedByCold = new Map<string, number>();
   const leftOut = new Map(entries.flatMap((one) => (isKept(one) ? [] : [[one.file, one]])));
@@ -61,21 +65,27 @@ export function findConfigured({ facts: all, entries, imports, isKept }: Sources
     const why = !isKept(entry)
       ? undefined
       : needed === undefined
-        ? reasonIn(calls, index, relied)
+        ? reasonIn(file, calls, index, relied)
         : `needs ${packageOf(needed)}, which ${left.get(needed)}`;
     if (why !== undefined) left.set(file, why);
     if (why === undefined && isKept(entry)) for (const one of relied) ordered.add(one);
     // Others act before it, if they are loaded ahead of time.
     else for (const folder of [folderOf(file) ?? '', ...calls]) touchedByCold.set(folder, index);
   }
-  return { left, ordered };
+  return { left, ordered, linkedFirst };
 
-  function reasonIn(calls: readonly string[], index: number, relied: string[]): string | undefined {
+  function reasonIn(file: string, calls: readonly string[], index: number, relied: string[]): string | undefined {
     const risky = calls.filter((folder) => {
       if (!isAsked(folder, index)) return false;
       const since = first.get(folder) ?? 0;
-      if ((touchedByCold.get(folder) ?? -1) >= since || !order().isClear(since, index)) return true;
+      if ((touchedByCold.get(folder) ?? -1) >= since) return true;
       if (entries.slice(since, index).some((one) => one.asksProgram)) return true;
+      if (moduleOrder()?.isFirst(file) === true) {
+        linkedFirst.add(file);
+        relied.push(...(moduleOrder()?.inertFiles ?? []));
+        return false;
+      }
+      if (!order().isClear(since, index)) return true;
       relied.push(...order().filesBetween(since, index));
       return false;
     });
@@ -104,6 +114,28 @@ function auditedOf(facts: LoadFacts, entries: readonly AuditedEntry[]): LoadFact
     return { ...one, entriesBefore: before.length };
   });
   return { ...facts, entries, own };
+}
+
+/** Files are read for an order: only if it matters. */
+function lazily<Value>(make: () => Value): () => Value {
+  let made: { readonly value: Value } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+}
+
+function moduleOrderOf(
+  facts: LoadFacts,
+  { script, imports, entries, modulePackages }: Sources,
+): ModuleOrder | undefined {
+  if (facts.isCommonJs || modulePackages === undefined) return undefined;
+  const accessors = new Map(entries.map((one) => [one.file, one.accessors]));
+  return new ModuleOrder({
+    ...{ script, facts, ownFilesFor, packages: modulePackages },
+    codeOf: (file) => imports.codeOf(file),
+    accessorsOf: (file) => accessors.get(file) ?? ['*'],
+  });
 }
 
 function orderOf(facts: LoadFacts, entries: readonly AuditedEntry[], imports: ImportLines): OwnOrder {

@@ -148,10 +148,17 @@ const importedBy = (file: string, lines: string): string[] =>
   });
 
 /** Returns the file that a path in an import stands for. */
-export function ownFileFor(name: string, from: string): string | undefined {
+export const ownFileFor = (name: string, from: string): string | undefined => namesFor(name, from).find(isFile);
+
+/** Returns all files that a path in an import may stand for: loaders differ in which one they take. */
+export const ownFilesFor = (name: string, from: string): readonly string[] => namesFor(name, from).filter(isFile);
+
+const isFile = (name: string): boolean => attempt(() => fs.statSync(name).isFile()) === true;
+
+function namesFor(name: string, from: string): string[] {
   const wanted = path.resolve(path.dirname(from), name);
   const names = endings.map((ending) => wanted + ending);
   // In TypeScript, `./a.js` may stand for `./a.ts`.
   if (/\.[cm]?js$/.test(wanted)) names.push(wanted.replace(/js$/, 'ts'), wanted.replace(/js$/, 'tsx'));
-  return names.find((one) => attempt(() => fs.statSync(one).isFile()));
+  return names;
 }

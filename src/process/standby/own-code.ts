@@ -15,6 +15,8 @@ export interface OwnImport {
   readonly reads: readonly string[];
   /** A compiler leaves it out if it is used as a type only. */
   readonly canBeElided: boolean;
+  /** In an ES module it is loaded before any code of the file. */
+  readonly isStatic: boolean;
 }
 
 export interface OwnCode {
@@ -24,6 +26,8 @@ export interface OwnCode {
   readonly isInert: boolean;
   /** Something may be loaded behind the first code. */
   readonly loadsLater: boolean;
+  /** Names that it imports statically behind the first code: an ES module has these before. Undefined if they are not known. */
+  readonly laterImports: readonly string[] | undefined;
   /** It has accessors, which other files may read. */
   readonly hasAccessors: boolean;
   /** How the names are used that a compiler leaves out with their import, if they are used as types only. */
@@ -32,11 +36,11 @@ export interface OwnCode {
 
 /** Of a file that cannot be read. */
 export const unknownCode: OwnCode = {
-  ...{ imports: [], isInert: false, loadsLater: true, hasAccessors: true, uses: new Set() },
+  ...{ imports: [], isInert: false, loadsLater: true, laterImports: undefined, hasAccessors: true, uses: new Set() },
 };
 
 const inertCode: OwnCode = {
-  ...{ imports: [], isInert: true, loadsLater: false, hasAccessors: false, uses: new Set() },
+  ...{ imports: [], isInert: true, loadsLater: false, laterImports: [], hasAccessors: false, uses: new Set() },
 };
 
 /** Interoperation with ES modules, as compilers write it: they copy descriptors, and call no accessor. */
@@ -63,7 +67,9 @@ export function ownCodeOf(file: string, text: string): OwnCode {
   if (file.endsWith('.json')) return inertCode;
   if (!/\.[cm]?[jt]sx?$/.test(file) || text.length > maxBytes) return unknownCode;
   try {
-    return new Reading(text, /\.[cm]?tsx?$/.test(file)).read();
+    const code = new Reading(text, /\.[cm]?tsx?$/.test(file)).read();
+    // Text between tags is no code.
+    return /x$/.test(file) && !code.isInert ? { ...code, laterImports: undefined } : code;
   } catch (error) {
     if (error instanceof Unreadable) return unknownCode;
     throw error;
@@ -131,7 +137,21 @@ class Reading {
     reader.at = firstCode ?? reader.at;
     const isInert = firstCode === undefined;
     const loadsLater = reader.some(mayLoad);
-    return { imports: this.#imports, isInert, loadsLater, hasAccessors, uses: this.#uses() };
+    const laterImports = this.#laterImports();
+    return { imports: this.#imports, isInert, loadsLater, laterImports, hasAccessors, uses: this.#uses() };
+  }
+
+  /** Returns the names in all static imports from here on. */
+  #laterImports(): string[] | undefined {
+    const reader = this.#reader;
+    const names: string[] = [];
+    for (; !reader.isOver; reader.at += 1) {
+      if (reader.peek().type !== 'StringLiteral' || !/^(?:from|import)$/.test(reader.peek(-1).text)) continue;
+      const { text } = reader.peek();
+      if (text.includes('\\')) return undefined;
+      names.push(text.slice(1, -1));
+    }
+    return names;
   }
 
   /** Goes to the next statement that may be understood. */
@@ -172,8 +192,8 @@ class Reading {
     return takesDeclaration(reader, this.#names);
   }
 
-  #add(name: string, reads: readonly string[], canBeElided: boolean): OwnImport {
-    const one = { name, isBehindCode: this.#isBehindCode, reads: [...reads], canBeElided };
+  #add(name: string, reads: readonly string[], canBeElided: boolean, isStatic = true): OwnImport {
+    const one = { name, isBehindCode: this.#isBehindCode, reads: [...reads], canBeElided, isStatic };
     this.#isBehindCode = false;
     this.#imports.push(one);
     return one;
@@ -280,7 +300,7 @@ class Reading {
         }
         // The value of a property may have accessors as well.
         if (members.length <= 1 && (members.length === 0 || reads.length === 0)) {
-          this.#add(name, [...reads, ...members], canBeElided);
+          this.#add(name, [...reads, ...members], canBeElided, false);
           return true;
         }
       }

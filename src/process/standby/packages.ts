@@ -9,7 +9,7 @@ import type { LoadFacts, Misfit, PackageOrders } from '../../preload/protocol.ts
 import type { Clock } from '../../shared/clock.ts';
 import { attempt } from '../../shared/errors.ts';
 import type { Child, ChildOptions, StartedChild } from '../launch/child.ts';
-import { isLoader, preloadsIn } from '../launch/loaders.ts';
+import { isLoader, preloadsIn, wordsOfOptions } from '../launch/loaders.ts';
 import {
   type Audit,
   type AuditedEntry,
@@ -144,9 +144,10 @@ export class StandbyPackages {
     const { script } = options.command;
     if (facts === undefined || script === undefined || this.#audit === undefined) return undefined;
     if (this.#failures >= maxFailures || !hasSameConditions(this.#audit, variablesOf(options, facts))) return undefined;
-    const { left } = this.#configuredFor(options);
+    const { left, linkedFirst } = this.#configuredFor(options);
     const { isCommonJs, variables } = facts;
-    const entries = ordersOf(this.#audit.entries, (one) => this.#isKept(one, options) && !left.has(one.file));
+    const kept = ordersOf(this.#audit.entries, (one) => this.#isKept(one, options) && !left.has(one.file));
+    const entries = kept.map((one) => (linkedFirst.has(one.file) ? { ...one, mustBeLinkedFirst: true } : one));
     const modules = this.#linksModules(options) ? (this.#audit.modules ?? []) : [];
     return { script, isCommonJs, entries, modules, variables, learned: this.#learned, isAudit: false };
   }
@@ -154,7 +155,7 @@ export class StandbyPackages {
   /** Whether ES modules of packages may be linked ahead of time: nothing may change what the module loader does with them. */
   #linksModules({ command, prewarm }: ChildOptions): boolean {
     if (this.#cannotLink || this.#learned.includes(hooksLoader)) return false;
-    return !Array.isArray(prewarm) && preloadsIn(command.nodeArgs).every(({ name }) => isLoader(name));
+    return !Array.isArray(prewarm) && !hasOwnPreloads(command.nodeArgs);
   }
 
   /** Starts to load packages in a process that is parked. Returns undefined if there is nothing to load. */
@@ -209,7 +210,14 @@ export class StandbyPackages {
     const key = JSON.stringify([options.prewarm, [...this.#excluded.keys()]]);
     const known = this.#configured;
     if (known?.facts === facts && known.entries === entries && known.key === key) return known.result;
-    const result = findConfigured({ facts, entries, imports, isKept: (one) => this.#isKept(one, options) });
+    const { script = '', nodeArgs } = options.command;
+    const result = findConfigured({
+      ...{ facts, entries, imports, script, isKept: (one) => this.#isKept(one, options) },
+      // The code of preloads runs before all.
+      modulePackages: hasOwnPreloads([...nodeArgs, ...wordsOfOptions(options.env.NODE_OPTIONS)])
+        ? undefined
+        : audit.modulePackages,
+    });
     this.#configured = { facts, entries, key, result };
     return result;
   }
@@ -332,7 +340,11 @@ export class StandbyPackages {
   }
 }
 
-const nothingConfigured: Configured = { left: new Map(), ordered: new Set() };
+const nothingConfigured: Configured = { left: new Map(), ordered: new Set(), linkedFirst: new Set() };
+
+/** Whether flags of Node name modules of the program, which come before its script. */
+const hasOwnPreloads = (nodeArgs: readonly string[]): boolean =>
+  !preloadsIn(nodeArgs).every(({ name }) => isLoader(name));
 
 /** The variables of a program when its packages are loaded. */
 const variablesOf = (

@@ -130,7 +130,8 @@ function preloadedTask(
   // The files have just been written.
   const imports = new ImportLines(own, Date.now() + 1000);
   const isKept = ({ why }: { readonly why?: string | undefined }): boolean => why === undefined;
-  const { left, ordered } = findConfigured({ facts, entries: audited, imports, isKept });
+  const sources = { facts, entries: audited, imports, script: own.at(-1) ?? '', modulePackages: undefined, isKept };
+  const { left, ordered } = findConfigured(sources);
   const entries = ordersOf(audited, (one) => isKept(one) && !left.has(one.file));
   const loaded = new Set(entries.slice(0, count).flatMap(({ file }) => filesFor(file, reports)));
   const isIncurable = reports.some(({ file, isIncurable: one }) => one && entries.some((entry) => entry.file === file));

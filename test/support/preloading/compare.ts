@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { EntryReport, LoadFacts, PackageOrders, Release } from '../../../src/preload/protocol.ts';
+import type { EntryReport, LoadFacts, PackageEntry, PackageOrders, Release } from '../../../src/preload/protocol.ts';
 import { type AuditEnd, type AuditedEntry, auditFrom } from '../../../src/process/standby/audits.ts';
 import { findConfigured } from '../../../src/process/standby/configured.ts';
 import { ImportLines } from '../../../src/process/standby/import-lines.ts';
@@ -101,7 +101,10 @@ export async function compareIn(
   listing ??= preloadCode('loaded-files.cts');
   fs.writeFileSync(code, listing);
   await run('gather.cjs', { GATHER_INTO: into, GATHER_WITH: code });
-  const facts = read() as LoadFacts;
+  const gathered = read() as LoadFacts;
+  // Loaders have packages of their own, which are there when a process parks.
+  const isAsked = ({ file }: PackageEntry): boolean => loaders.length === 0 || file.startsWith(folder);
+  const facts = { ...gathered, entries: gathered.entries.filter(isAsked) };
   const { entries, isCommonJs, variables } = facts;
   const common = { script, isCommonJs, variables, learned, reportsAdoption, hasSettled };
   const audit = await parkWith({ ...common, entries, modules: [], isAudit: true });
@@ -111,9 +114,13 @@ export async function compareIn(
   // The files have just been written.
   const imports = new ImportLines([...facts.own.map(({ file }) => file), script], Date.now() + 1000);
   const isKept = ({ why }: AuditedEntry): boolean => why === undefined;
-  const { left, ordered } = findConfigured({ facts, entries: audited, imports, isKept });
+  const modulePackages = flags.length > 0 ? undefined : end.modulePackages;
+  const configured = findConfigured({ facts, entries: audited, imports, script, modulePackages, isKept });
+  const { left, ordered, linkedFirst } = configured;
   const isExcluded = (entry: AuditedEntry): boolean => !isKept(entry) || left.has(entry.file);
-  const selected = audited.filter((entry) => !isExcluded(entry));
+  const selected = audited
+    .filter((entry) => !isExcluded(entry))
+    .map((entry) => ({ ...entry, mustBeLinkedFirst: linkedFirst.has(entry.file) }));
   const { modules = [] } = end;
   const orders = { ...common, entries: selected, modules: flags.length > 0 ? [] : modules, isAudit: false };
   const moved = guarded && !isUnchangedAfter(edits, at, () => imports.areUnchanged(ordered));

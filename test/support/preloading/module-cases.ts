@@ -17,6 +17,9 @@ const more: Readonly<Record<string, string>> = {
   'node_modules/module-awaits/package.json': '{ "type": "module", "exports": "./index.js" }',
   'node_modules/module-awaits/index.js':
     'import env from "env"; export const early = env.mode ?? null; await new Promise(setImmediate); export const late = true;',
+  'node_modules/module-pure/package.json': '{ "type": "module", "exports": "./index.js" }',
+  'node_modules/module-pure/index.js': 'import { value } from "./value.js"; export const pure = value + 1;',
+  'node_modules/module-pure/value.js': 'import os from "node:os"; export const value = os.EOL.length;',
   'node_modules/uses-module/index.js': 'exports.mode = require("module-mode").mode;',
   'node_modules/module-mode/package.json': '{ "type": "module", "exports": "./index.js" }',
   'node_modules/module-mode/index.js': 'export const mode = process.env.NODE_ENV ?? "none";',
@@ -43,6 +46,23 @@ const more: Readonly<Record<string, string>> = {
 const program = (code: string, rest: Readonly<Record<string, string>> = {}): Case => ({
   files: { ...packages, ...more, 'main.mjs': code, ...rest },
   script: 'main.mjs',
+});
+
+/** A program with only declarations between packages that call each other. */
+const beforeCode = (edits: Readonly<Record<string, string>>): Case => ({
+  ...program(
+    `import speaks from 'speaks'; import { own } from './own.mjs'; import asks from 'asks';\n${say('[own, asks.base]')}`,
+    { 'own.mjs': 'import speaks from "speaks"; export const own = 1;' },
+  ),
+  edits,
+  guarded: true,
+});
+
+/** A program in TypeScript. */
+const typed = (code: string, rest: Readonly<Record<string, string>> = {}): Case => ({
+  files: { ...packages, ...more, 'package.json': '{ "type": "module" }', 'main.ts': code, ...rest },
+  script: 'main.ts',
+  loaders: ['--import', import.meta.resolve('tsx')],
 });
 
 const require = `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);\n`;
@@ -79,6 +99,48 @@ export const moduleCases: Readonly<Record<string, Case>> = {
   'imports a file of its own that configures a package in a closure, and one that reads it': program(
     `import './set.mjs'; import asks from 'asks';\n${say('asks.base')}`,
     { 'set.mjs': 'import speaks from "speaks"; speaks.set("de");' },
+  ),
+  'imports packages that call each other, before any code': beforeCode({}),
+  'configures a package between imports that Node evaluates first': program(
+    `import speaks from 'speaks'; speaks.set('de'); import asks from 'asks';\n${say('[asks.base, speaks.get()]')}`,
+  ),
+  'configures a package by an edit, in a file that it imports between others': beforeCode({
+    'own.mjs': 'import speaks from "speaks"; speaks.set("de"); export const own = 1;',
+  }),
+  'configures a package by an edit, in a file that only exports what others have': {
+    ...program(
+      `import speaks from 'speaks'; import { own } from './all.mjs'; import asks from 'asks';\n${say('[own, asks.base]')}`,
+      { 'all.mjs': 'export * from "./own.mjs";', 'own.mjs': 'import speaks from "speaks"; export const own = speaks;' },
+    ),
+    edits: { 'own.mjs': 'import speaks from "speaks"; export const own = speaks; own.set("de");' },
+    guarded: true,
+  },
+  'configures a package in a function that another file calls first': program(
+    `import './calls.mjs'; import speaks from 'speaks'; import asks from 'asks';\nexport function set() { speaks.set('de'); }\n${say('asks.base')}`,
+    { 'calls.mjs': 'import { set } from "./main.mjs"; import "speaks"; set();' },
+  ),
+  'configures a package in a file that another package has told it to import': program(
+    `import speaks from 'speaks'; import 'module-pure'; import './own.cjs'; import asks from 'asks';\n${say('asks.base')}`,
+    { 'own.cjs': 'require("speaks").set("de");' },
+  ),
+  'imports an ES module that knows no other package, before packages that call each other': program(
+    `import speaks from 'speaks'; import { pure } from 'module-pure'; import asks from 'asks';\n${say('[pure, asks.base]')}`,
+  ),
+  'configures a package in a module that is loaded before the script': {
+    ...program(`import 'speaks'; import asks from 'asks';\n${say('asks.base')}`, {
+      'set.mjs': 'import speaks from "speaks"; speaks.set("de");',
+    }),
+    flags: ['--import', './set.mjs'],
+  },
+  'is TypeScript that imports a type, and later the package, by tsx': typed(
+    `import speaks from 'speaks'; import { type Base, asks } from 'asks';\nconst base = 'base' as unknown as typeof asks;\nspeaks.set('de'); const name = 'asks';\nconst found = await import(name);\n${say('[base, found.default.base]')}`,
+  ),
+  'is TypeScript with an alias for a file that has the name of a package, by tsx': typed(
+    `import 'speaks'; import plain from 'plain'; import asks from 'asks';\n${say('[plain, asks.base]')}`,
+    {
+      'own.ts': 'import speaks from "speaks"; speaks.set("de"); export default 1;',
+      'tsconfig.json': '{ "compilerOptions": { "paths": { "plain": ["./own.ts"] } } }',
+    },
   ),
   'imports a package, a file that configures it, and one that reads it': program(
     `import speaks from 'speaks'; import './set.mjs'; import asks from 'asks';\n${say('[speaks.get(), asks.base]')}`,
@@ -273,18 +335,13 @@ export const moduleCases: Readonly<Record<string, Case>> = {
       'hook.mjs': `import Module from 'node:module'; const { _load } = Module; const names = []; Module._load = function (name, ...rest) { names.push(name.slice(-20)); return _load.call(this, name, ...rest); }; process.on('exit', () => console.log(names.join()));`,
     },
   ),
-  'is TypeScript, by tsx': {
-    files: {
-      ...packages,
-      ...more,
-      'package.json': '{ "type": "module" }',
-      'main.ts': `import './env.js'; import env from 'env'; import './set.js'; import asks from 'asks'; import { one } from 'reexports'; import { mode } from 'modern';\nconst text: string = asks.base;\n${say('[env, text, one, mode]')}`,
+  'is TypeScript, by tsx': typed(
+    `import './env.js'; import env from 'env'; import './set.js'; import asks from 'asks'; import { one } from 'reexports'; import { mode } from 'modern';\nconst text: string = asks.base;\n${say('[env, text, one, mode]')}`,
+    {
       'env.ts': 'process.env.NODE_ENV = "typed" as string;',
       'set.ts': 'import speaks from "speaks"; speaks.set("de" as string);',
     },
-    script: 'main.ts',
-    loaders: ['--import', import.meta.resolve('tsx')],
-  },
+  ),
   'imports functions of Node that a package replaces': program(
     `import { existsSync } from 'node:fs'; import fs from 'node:fs'; import './look.mjs'; import 'patches-fs';\n${say('[existsSync("odd"), fs.existsSync("odd")]')}`,
     { 'look.mjs': `import fs, { existsSync } from 'node:fs';\n${say('[existsSync("odd"), fs.existsSync("odd")]')}` },

@@ -83,6 +83,40 @@ describe.concurrent.each(nodes)(
       expect(reports.map(({ file }) => file)).toEqual(order.map((one) => project.at(`node_modules/${one}/index.js`)));
     });
 
+    test('imports a package later than in the last run, behind its code: it starts anew', async () => {
+      const { files = {} } = moduleCases['imports packages that call each other, before any code'] ?? {};
+      const edited = `import speaks from 'speaks'; speaks.set('de'); console.log((await import('asks')).default.base);`;
+      await using project = createProject(files);
+      const place = { folder: project.path, script: 'main.mjs', node };
+      const { preloaded } = await compareIn(place, { edits: { 'main.mjs': edited } });
+      expect(preloaded).toMatchObject({
+        stdout: '',
+        stderr: 'misfit: asks/index.js is no longer imported before code runs\n',
+      });
+    });
+
+    test.each(
+      rowsOf<[name: string, expected: readonly string[]]>(
+        [
+          ['imports packages that call each other, before any code', []],
+          ['configures a package between imports that Node evaluates first', []],
+          ['imports a file of its own that configures a package in a closure, and one that reads it', ['asks']],
+          ['configures a package in a function that another file calls first', ['asks']],
+          ['configures a package in a file that another package has told it to import', ['asks']],
+          ['imports an ES module that knows no other package, before packages that call each other', []],
+          ['imports an ES module that configures a package in a closure', ['asks']],
+          ['configures a package in a module that is loaded before the script', ['asks']],
+          ['is TypeScript with an alias for a file that has the name of a package, by tsx', ['asks']],
+        ],
+        ([name]) => !variants.has(name),
+      ),
+    )('%s: the packages that it loads itself are %j', async (name, expected) => {
+      const { files = {}, script = '', loaders, flags } = moduleCases[name] ?? {};
+      await using project = createProject(files);
+      const { excluded } = await compareIn({ folder: project.path, script, node, loaders, flags });
+      expect(excluded).toEqual(expected.map((one) => project.at(`node_modules/${one}/index.js`)));
+    });
+
     test.each(rowsOf(Object.entries(moduleCases), ([name]) => !variants.has(name)))('%s', async (_, one) => {
       await compare(one, node);
     });
