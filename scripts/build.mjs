@@ -18,6 +18,7 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { deflateRawSync } from 'node:zlib';
 import { build, transformSync } from 'esbuild';
 import { licensesOf, selfContained } from './self-contained.mjs';
@@ -81,7 +82,7 @@ function compile() {
 
 /** Also removes the JavaScript files, which are bundled from now on. */
 async function writeSchema() {
-  const { jsonSchema } = await import(path.resolve(next, 'config/json-schema.js'));
+  const { jsonSchema } = await import(pathToFileURL(path.resolve(next, 'config/json-schema.js')).href);
   fs.writeFileSync(`${next}/schema.json`, `${JSON.stringify(jsonSchema(), null, 2)}\n`);
   for (const file of fs.readdirSync(next, { recursive: true, encoding: 'utf8' })) {
     if (file.endsWith('.js')) fs.rmSync(path.join(next, file));
@@ -116,7 +117,8 @@ function writeOwnTexts() {
   const write = (name, value) => fs.writeFileSync(`${next}/own-${name}.json`, JSON.stringify(value));
   // In base64: the changes below must not reach into the texts.
   write('guardian', { text: fs.readFileSync(`${next}/guardian.cjs`, 'base64') });
-  const names = fs.readdirSync(`${next}/preload`, { recursive: true }).filter((name) => /\.[cm]js$/.test(name));
+  const all = fs.readdirSync(`${next}/preload`, { recursive: true }).map((name) => name.replaceAll(path.sep, '/'));
+  const names = all.filter((name) => /\.[cm]js$/.test(name));
   const files = names.map((name) => [name, fs.readFileSync(`${next}/preload/${name}`)]);
   const mapped = (change) => Object.fromEntries(files.map(([name, bytes]) => [name, change(bytes)]));
   const texts = mapped((bytes) => deflateRawSync(bytes).toString('base64'));
