@@ -1,7 +1,7 @@
 // Builds dist/, in dist.next/ first so that a failed build leaves the last good one in place.
 //
 //   cli.cjs           the package's bin (src/bin.ts): runs main.cjs from V8's code cache
-//   main.cjs          the command (src/cli) and all that it loads; not a module, but one function expression
+//   main.cjs          the command (src/cli) and all that it loads, in parts (scripts/parts.mjs): function expressions
 //   index.js          the API (src/index.ts) as an ES module
 //   guardian.cjs      runs when devwatch has been killed, and ends what it has left
 //   preload/          runs inside the user's programs
@@ -10,7 +10,7 @@
 //   **/*.d.ts         declarations
 //   THIRD-PARTY-LICENSES.txt
 //
-// The command and the API load no further file while they run: a reinstallation may remove all of them. That is why they
+// The command and the API open no further file while they run: a reinstallation may remove all of them. That is why they
 // contain the packages that they use. It is also faster: each module that is loaded costs 0.5 ms of a launch. The command
 // is CommonJS because ES modules take 10 ms longer from launch to spawn.
 
@@ -21,6 +21,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { deflateRawSync } from 'node:zlib';
 import { build, transformSync } from 'esbuild';
+import { divide } from './parts.mjs';
 import { licensesOf, selfContained } from './self-contained.mjs';
 
 process.chdir(path.resolve(import.meta.dirname, '..'));
@@ -40,8 +41,13 @@ const changes = [
   {
     name: 'other modules are loaded on first use',
     // Most are not used before the program has been started, some never: node:crypto alone takes 2 ms and 0.7 MB.
-    pattern: /__toESM\((require\("[^"]+"\))(?:,1)?\)|(?<==)(require\("node:[^"]+"\))/g,
+    pattern: /__toESM\((require\("[^"]+"\))(?:,1)?\)|(?<==)(require\("(?:node:|#(?!main\/))[^"]+"\))/g,
     replacement: 'lazy(()=>$1$2)',
+  },
+  {
+    name: 'import() of another part becomes require()',
+    pattern: /\bimport\(("#[^"]+")\)/g,
+    replacement: 'Promise.resolve().then(()=>require($1))',
   },
   {
     name: 'import() of a Node module becomes require()',
@@ -57,10 +63,13 @@ const command = {
   ...commonjs,
   minifySyntax: true,
   plugins: [selfContained(next)],
-  define: { 'import.meta.url': 'moduleUrl', 'import.meta.dirname': '__dirname' },
+  define: { 'import.meta.filename': '__filename', 'import.meta.dirname': '__dirname' },
   banner: {
-    js: `'use strict';const moduleUrl = require('node:url').pathToFileURL(__filename).href;
-const lazy = (load) => new Proxy({}, { get: (_, key) => (key === 'default' ? load() : load()[key]) });`,
+    js: `'use strict';
+const lazy = (load, loaded) => {
+  const get = (_, key) => ((loaded ??= load()), key === 'default' ? loaded : loaded[key]);
+  return new Proxy({}, { get });
+};`,
   },
 };
 
@@ -70,7 +79,7 @@ await writeSchema();
 await bundlePreload();
 await bundleGuardian();
 writeOwnTexts();
-fs.writeFileSync(`${next}/THIRD-PARTY-LICENSES.txt`, licensesOf([await bundleModule(), await bundleCommand()]));
+fs.writeFileSync(`${next}/THIRD-PARTY-LICENSES.txt`, licensesOf([await bundleModule(), ...(await bundleCommand())]));
 fs.rmSync('dist', { recursive: true, force: true });
 fs.renameSync(next, 'dist');
 
@@ -141,33 +150,53 @@ async function bundleModule() {
   return metafile;
 }
 
+/** Writes main.cjs, part after part (scripts/parts.mjs), and then cli.cjs, which knows where each part is. */
 async function bundleCommand() {
-  const { metafile } = await build({ ...command, entryPoints: { main: 'src/cli/main.ts' } });
-  const main = fs.readFileSync(`${next}/main.cjs`, 'utf8');
-  const missing = changes.filter(({ pattern }) => main.search(pattern) < 0);
+  const texts = [];
+  const metafiles = [];
+  for (const { part, entry, plugin } of await divide(command)) {
+    const stdin = { contents: entry, resolveDir: '.', sourcefile: `${part}.js` };
+    const options = { ...command, stdin, plugins: [plugin, ...command.plugins], write: false };
+    const { metafile, outputFiles } = await build({ ...options, outdir: undefined, outfile: `${part}.cjs` });
+    texts.push([part, outputFiles[0].text]);
+    metafiles.push(metafile);
+  }
+  const bundles = texts.map(([, text]) => text).join('\n');
+  const missing = changes.filter(({ pattern }) => bundles.search(pattern) < 0);
   for (const { name } of missing) {
     console.error(
       `build: "${name}" changes nothing in main.cjs · adapt its pattern in scripts/build.mjs to esbuild's output`,
     );
   }
   if (missing.length > 0) process.exit(1);
-  const code = writeLean('main.cjs', `(function (module, require, __filename, __dirname) {${main}\n})`);
+  const codes = texts.map(([part, text]) => [
+    part,
+    lean(`(function (module, require, __filename, __dirname) {${text}\n})`),
+  ]);
+  fs.writeFileSync(path.join(next, 'main.cjs'), codes.map(([, code]) => code).join(''));
+  let at = 0;
+  let line = 0;
+  const parts = {};
+  for (const [part, code] of codes) {
+    parts[part] = { at, size: code.length, line };
+    at += code.length;
+    line += code.split('\n').length - 1;
+  }
   // V8 accepts a code cache for any source of the same length, so the cache's file carries the hash of the source.
-  const define = { ...command.define, build: JSON.stringify(hashOf(code)) };
-  await build({ ...command, define, entryPoints: { cli: 'src/bin.ts' } });
-  writeLean('cli.cjs', fs.readFileSync(`${next}/cli.cjs`, 'utf8'));
+  const ofMain = { build: JSON.stringify(hashOf(codes.join(''))), parts: JSON.stringify(parts) };
+  await build({ ...command, define: { ...command.define, ...ofMain }, entryPoints: { cli: 'src/bin.ts' } });
+  fs.writeFileSync(path.join(next, 'cli.cjs'), lean(fs.readFileSync(`${next}/cli.cjs`, 'utf8')));
   fs.chmodSync(`${next}/cli.cjs`, 0o755);
-  return metafile;
+  return metafiles;
 }
 
 function hashOf(text) {
   return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }
 
-/** Writes a bundle with all changes applied, and returns it. */
-function writeLean(file, bundle) {
-  const lean = changes.reduce((text, { pattern, replacement }) => text.replaceAll(pattern, replacement), bundle);
-  const { code } = transformSync(lean, { minifyWhitespace: true, lineLimit: 160 });
-  fs.writeFileSync(path.join(next, file), code);
-  return code;
+/** Returns a bundle with all changes applied, in ASCII: esbuild leaves other characters in regular expressions. */
+function lean(bundle) {
+  const changed = changes.reduce((text, { pattern, replacement }) => text.replaceAll(pattern, replacement), bundle);
+  const { code } = transformSync(changed, { minifyWhitespace: true, lineLimit: 160 });
+  return code.replace(/[^\n -~]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }

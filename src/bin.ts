@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 /**
- * The package's bin. Runs the command (cli/main.ts, built as main.cjs) from the code that V8 compiled at an earlier
- * launch: compiling takes 13 ms of CPU time, of 57 for a whole launch.
+ * The package's bin. Runs the command (cli/main.ts, built as a part of main.cjs) from the code that V8 compiled at an
+ * earlier launch: compiling takes longer than everything else until the program is started. Other parts of main.cjs are
+ * loaded at their first use.
  */
 
 import fs from 'node:fs';
@@ -12,30 +13,72 @@ import { openCache } from './shared/user-folders.ts';
 
 /** Hash of main.cjs; set by the build. */
 declare const build: string;
+/** Where each part of main.cjs begins, its length in bytes, and the number of its first line; set by the build. */
+declare const parts: Readonly<Record<string, { readonly at: number; readonly size: number; readonly line: number }>>;
 
 const main = path.join(import.meta.dirname, 'main.cjs');
+/** Stays open: a reinstallation may remove or replace the file. */
+const source = fs.openSync(main, 'r');
 /** The cache's V8; V8 itself checks its flags. `node:v8` has one number for both, but takes 2 ms to load. */
 const tag = `${process.arch}-${process.versions.v8}`;
 
-type Main = { exports: { run?: (argv: readonly string[], keepCompiled: () => void) => void } };
-/** The value of main.cjs, which is one function expression. */
-type Wrapper = (module: Main, require: NodeJS.Require, filename: string, dirname: string) => void;
+/** The exports of a part: modules, by the names under which other parts ask for them. */
+type Exports = Readonly<Record<string, unknown>>;
+interface Part {
+  exports: Exports;
+}
+/** The value of a part, which is one function expression. */
+type Wrapper = (part: Part, require: (name: string) => unknown, filename: string, dirname: string) => void;
 
 const folder = openCache('own', process.env);
 const cache = folder && path.join(folder, `${tag}-${build}`);
 const cachedData = cache ? readCodeCache(cache) : undefined;
-// The bundle is ASCII, and latin1 is decoded fastest.
-const script = new Script(fs.readFileSync(main, 'latin1'), {
-  // The name is stored in the cache, which all installations share, and appears in stack traces.
-  filename: 'devwatch/dist/main.cjs',
-  ...(cachedData && { cachedData }),
-});
+const loaded = new Map<string, Exports>();
+/** Modules of other parts, which exist once. */
+const modules = new Map<string, unknown>();
+const script = compile('main', cachedData);
 const isCached = cachedData !== undefined && script.cachedDataRejected !== true;
-const loaded: Main = { exports: {} };
-(script.runInThisContext() as Wrapper)(loaded, require, main, import.meta.dirname);
-loaded.exports.run?.(process.argv.slice(2), () => {
+const { run } = evaluate('main', script) as {
+  readonly run?: (argv: readonly string[], keepCompiled: () => void) => void;
+};
+run?.(process.argv.slice(2), () => {
   if (cache && !isCached) saveCodeCache(cache);
 });
+
+/** @throws Error if the file has been overwritten in place */
+function compile(name: string, cachedData?: Buffer): Script {
+  const { at = 0, size = 0, line = 0 } = parts[name] ?? {};
+  const text = Buffer.allocUnsafe(size);
+  const length = fs.readSync(source, text, 0, size, at);
+  // The parts are ASCII, and latin1 is decoded fastest.
+  const code = text.toString('latin1');
+  if (length < size || !code.startsWith('(function(')) throw new Error(`${main} has been overwritten`);
+  return new Script(code, {
+    // The name is stored in the cache, which all installations share, and appears in stack traces.
+    filename: 'devwatch/dist/main.cjs',
+    lineOffset: line,
+    ...(cachedData && { cachedData }),
+  });
+}
+
+function evaluate(name: string, script: Script): Exports {
+  const part: Part = { exports: {} };
+  (script.runInThisContext() as Wrapper)(part, requireAny, main, import.meta.dirname);
+  loaded.set(name, part.exports);
+  return part.exports;
+}
+
+/** `require` for the parts: also of modules in other parts, as `#part/src/module.ts`. */
+function requireAny(name: string): unknown {
+  if (!name.startsWith('#')) return require(name);
+  const known = modules.get(name);
+  if (known !== undefined) return known;
+  const part = name.slice(1, name.indexOf('/'));
+  const exports = loaded.get(part) ?? evaluate(part, compile(part));
+  const module = exports[name];
+  modules.set(name, module);
+  return module;
+}
 
 /** Its content is executed: no other user can have written it. */
 function readCodeCache(file: string): Buffer | undefined {

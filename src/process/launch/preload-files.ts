@@ -7,15 +7,14 @@
 import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { attempt } from '../../shared/errors.ts';
 import { makeTrustedFolder } from '../../shared/file-ownership.ts';
 import { preloadFiles, preloadText } from '../../shared/own-texts.ts';
 import { cacheFolder } from '../../shared/user-folders.ts';
 
 // Tests of the sources use the built preload, because Node 20 does not run TypeScript.
-const builtFolder = import.meta.url.endsWith('.ts') ? '../../../dist' : '.';
-const packagedFolder = fileURLToPath(new URL(`${builtFolder}/preload`, import.meta.url));
+const builtFolder = import.meta.filename.endsWith('.ts') ? '../../../dist' : '.';
+const packagedFolder = path.join(import.meta.dirname, builtFolder, 'preload');
 
 /** A copy of another build is kept for this long. */
 const maxCopyAgeMs = 30 * 24 * 60 * 60 * 1000;
