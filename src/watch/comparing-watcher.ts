@@ -28,6 +28,8 @@ const covered: Subscription = { coversBelow: true, close() {} };
 /** Where none can be had. */
 const noSubscription: Subscription = { coversBelow: false, close() {} };
 
+const rank: Readonly<Record<Depth, number>> = { names: 0, files: 1, all: 2 };
+
 /** In a turn with more events than this (a checkout perhaps) hardly any file is read. */
 const maxEventsWithReads = 64;
 /** A subscription that fails sooner than this after it was opened is not opened once more. */
@@ -72,6 +74,7 @@ export class ComparingWatcher implements Watcher {
       ...options,
       links: this.#links,
       enter: (full, parent, isLink) => this.#enter(full, parent, isLink),
+      isLeft: (folder) => this.#isLeft(folder),
       onUnreadable: (folder) => this.#warnUnreadable(folder),
     });
     this.#endInterruptions = events.onInterruption(() => this.#looks.begin());
@@ -136,6 +139,11 @@ export class ComparingWatcher implements Watcher {
     const openedAt = this.#clock.now();
     try {
       return this.#events.open(full, isTree, {
+        mayCount: (name) => this.#options.filter.mayAccept(name),
+        onBegin: () => {
+          const folder = folderOf();
+          if (folder?.isDropped === false) this.#mark(folder, 'files');
+        },
         onEvent: (type, names) => {
           const folder = folderOf();
           if (folder !== undefined) this.#onEvent(folder, type, names);
@@ -201,7 +209,8 @@ export class ComparingWatcher implements Watcher {
     this.#eventsInTurn += 1;
     const last = names?.at(-1);
     const isOfTop = names?.length === 1 && last === path.basename(top.path);
-    if (last === undefined || (isOfTop && this.#events.coalesces)) this.#mark(top, 'all');
+    if (names === undefined || (isOfTop && this.#events.coalesces)) this.#mark(top, 'all');
+    else if (last === undefined) this.#mark(top, 'names');
     if (names === undefined || last === undefined) return;
     const folder = this.#descend(top, names.slice(0, -1));
     if (folder !== undefined) this.#onName(folder, type, last);
@@ -257,7 +266,8 @@ export class ComparingWatcher implements Watcher {
 
   /** Compares a folder at the end of this turn. */
   #mark(folder: Folder, depth: Depth): void {
-    if (this.#dirty.get(folder) !== 'all') this.#dirty.set(folder, depth);
+    if (rank[depth] > rank[this.#dirty.get(folder) ?? 'names']) this.#dirty.set(folder, depth);
+    else if (!this.#dirty.has(folder)) this.#dirty.set(folder, depth);
     if (this.#isComparing) return;
     this.#isComparing = true;
     setImmediate(() => void this.#compareDirty());
@@ -282,11 +292,12 @@ export class ComparingWatcher implements Watcher {
 
   /** Compares one folder per step. */
   *#steps(start: Folder, depth: Depth): Generator<void> {
-    const queue = [start];
-    for (let folder = queue.pop(); folder !== undefined && !this.#isClosed; folder = queue.pop()) {
+    const queue: [Folder, Depth][] = [[start, depth]];
+    for (let next = queue.pop(); next !== undefined && !this.#isClosed; next = queue.pop()) {
+      const [folder, depth] = next;
       if (folder.isDropped) continue;
       if (depth === 'all' && this.#isLeft(folder)) this.#renew(folder);
-      queue.push(...this.#comparison.compare(folder, depth));
+      for (const subfolder of this.#comparison.compare(folder, depth)) queue.push([subfolder, 'all']);
       yield;
     }
   }

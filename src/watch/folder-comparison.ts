@@ -15,13 +15,15 @@ export type Folder = trees.Folder<FileState, Subscription>;
 /** The place of a link in the tree. */
 export type Place = { readonly folder: Folder; readonly name: string };
 
-/** How far a folder is compared: the names in it, or all files in it and below. */
-export type Depth = 'names' | 'all';
+/** How far a folder is compared: the names in it, its files as well, or all files in it and below. */
+export type Depth = 'names' | 'files' | 'all';
 
 export interface FolderComparisonOptions extends Pick<WatchOptions, 'filter' | 'since' | 'onChange'> {
   readonly links: Links<Place>;
   /** Adds a folder to the tree, without what is in it; undefined when it cannot be watched. */
   readonly enter: (full: string, parent: Folder, isLink: boolean) => Folder | undefined;
+  /** Is this folder no longer the one that is subscribed to? */
+  readonly isLeft: (folder: Folder) => boolean;
   /** Called for a folder that exists but may not be read. */
   readonly onUnreadable: (folder: string) => void;
 }
@@ -52,7 +54,7 @@ export class FolderComparison {
     return this.#linked.has(folder);
   }
 
-  /** Compares what is in a folder; returns the folders in it that are to be compared next. */
+  /** Compares what is in a folder; returns the folders in it that are to be compared completely. */
   compare(folder: Folder, depth: Depth): Folder[] {
     const entries = this.#read(folder);
     if (entries === undefined) return [];
@@ -94,7 +96,7 @@ export class FolderComparison {
 
   /** Compares what is at a name with what is known; `entry` is undefined where nothing is. Returns a folder to go on with. */
   #take(folder: Folder, name: string, entry: fs.Dirent | undefined, depth: Depth): Folder | undefined {
-    const { filter, links, enter, onChange } = this.#options;
+    const { filter, links, enter, isLeft, onChange } = this.#options;
     const full = joinPath(folder.path, name);
     const isLink = entry?.isSymbolicLink() === true;
     const kind = this.#kindOf(folder, name, entry);
@@ -102,7 +104,9 @@ export class FolderComparison {
     const target = isFolder && isLink ? realPathOf(full) : undefined;
     const known = folder.folders.get(name);
     if (known !== undefined) {
-      if (isFolder && this.#linked.get(known) === target) return depth === 'all' ? known : undefined;
+      if (isFolder && this.#linked.get(known) === target) {
+        return depth === 'all' || isLeft(known) ? known : undefined;
+      }
       folder.folders.delete(name);
       this.#drop(known);
     }

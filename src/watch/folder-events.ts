@@ -21,9 +21,13 @@ import { onInterruption, watchFolder } from './native-watch.ts';
 
 /** Receives the events of a folder. */
 export interface FolderListener {
+  /** May a file of this name count? The events of others are not needed. */
+  readonly mayCount: (name: string) => boolean;
+  /** Called when only now the events begin; otherwise they begin with the subscription, or see `beginsAfterMs`. */
+  readonly onBegin: () => void;
   /**
    * @param type by the names of `fs.watch`
-   * @param names the way from the folder to the entry; undefined where events have been lost
+   * @param names the way from the folder to the entry, empty for the folder itself; undefined where events have been lost
    */
   readonly onEvent: (type: string, names: readonly string[] | undefined) => void;
   /** Called when the subscription has ended. */
@@ -37,7 +41,7 @@ export interface Subscription {
 }
 
 export interface FolderEvents {
-  readonly backend: NativeEvents;
+  readonly backend: NativeEvents | 'chokidar';
   /** May one event of a folder stand for events of anything below it? */
   readonly coalesces: boolean;
   /** Is a subscription bound to the folder that was there when it was opened, rather than to its path? */

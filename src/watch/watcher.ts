@@ -110,19 +110,16 @@ async function openBackend(options: WatchOptions, backend: Backend, { events }: 
 }
 
 async function loadBackend(backend: Exclude<Backend, 'polling'>): Promise<(options: WatchOptions) => Watcher> {
-  if (backend === 'chokidar') {
-    const { ChokidarWatcher } = await import('./chokidar.ts');
-    return (options) => new ChokidarWatcher(options);
-  }
   if (backend === 'inotify') {
     const { InotifyWatcher } = await import('./inotify.ts');
     return (options) => new InotifyWatcher(options);
   }
-  const [{ ComparingWatcher }, { openFolderEvents }] = await Promise.all([
-    import('./comparing-watcher.ts'),
-    import('./folder-events.ts'),
-  ]);
-  return (options) => new ComparingWatcher(options, openFolderEvents(backend));
+  const { ComparingWatcher } = await import('./comparing-watcher.ts');
+  const events =
+    backend === 'chokidar'
+      ? (await import('./chokidar-events.ts')).chokidarEvents
+      : (await import('./folder-events.ts')).openFolderEvents(backend);
+  return (options) => new ComparingWatcher(options, events);
 }
 
 /** Counts the relevant folders and files on the disk, before anything is watched; links are not followed. */
@@ -158,9 +155,9 @@ export const adaptiveInterval = (files: number): number =>
   Math.min(maxIntervalMs, Math.max(minIntervalMs, files * intervalPerFileMs));
 
 async function poll(options: WatchOptions): Promise<Watcher> {
-  const { ChokidarWatcher } = await import('./chokidar.ts');
+  const { PollingWatcher } = await import('./polling.ts');
   const intervalMs = options.pollInterval ?? adaptiveInterval((await countTree(options.filter)).files);
-  return new ChokidarWatcher(options, intervalMs);
+  return new PollingWatcher(options, intervalMs);
 }
 
 /** Exported for the tests, which inject a backend that runs out of watches. */

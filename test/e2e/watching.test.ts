@@ -517,3 +517,20 @@ test('two files saved together cause one restart, even when devwatch is blocked 
   await began;
   expect(starts).toEqual([['a.js', 'b.js'], ['fence.js']]);
 });
+
+test.each(['native', 'chokidar'])(
+  'with --watcher %s a folder that is removed and made again at once stays watched',
+  async (watcher) => {
+    const files = { 'server.js': `require('./gen/lib.js');\n${dialHome()}`, 'gen/lib.js': '' };
+    await using app = await start({ files, args: ['--watcher', watcher, 'server.js'] });
+    await app.caller();
+    await app.event('watching');
+    fs.rmSync(app.at('gen'), { recursive: true });
+    app.write('gen/lib.js', '// generated');
+    await app.caller();
+    app.write('gen/lib.js', '// edited');
+    await app.caller();
+    app.write('gen/lib.js', '// edited again');
+    await app.caller();
+  },
+);

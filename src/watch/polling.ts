@@ -1,6 +1,6 @@
 /**
- * The portable backend: chokidar's events on macOS and Windows, and polling everywhere. Loaded only
- * when it is used, because loading it takes about 20 ms.
+ * Polls: chokidar compares each file with its last state, once per interval. Loaded only when it is used, because
+ * loading chokidar takes about 20 ms.
  */
 
 import type fs from 'node:fs';
@@ -8,7 +8,7 @@ import path from 'node:path';
 import { type FSWatcher, watch } from 'chokidar';
 import { codeOf, messageOf } from '../shared/errors.ts';
 import type { Change } from '../shared/events.ts';
-import { isExhausted, statsOf, timestampSlackMs } from './disk.ts';
+import { statsOf, timestampSlackMs } from './disk.ts';
 import type { Coverage, Watcher, WatchOptions } from './watcher.ts';
 
 /**
@@ -17,19 +17,16 @@ import type { Coverage, Watcher, WatchOptions } from './watcher.ts';
  */
 const firstPollMs = 100;
 
-/** Watches by events, or with `intervalMs` by comparing every file with its last state, once per interval. */
-export class ChokidarWatcher implements Watcher {
+export class PollingWatcher implements Watcher {
   readonly armed: Promise<Coverage>;
   readonly #options: WatchOptions;
-  readonly #polls: boolean;
   readonly #watcher: FSWatcher;
-  /** ctime of the changes that polling has announced: it may find the same change again. */
+  /** ctime of the changes that have been announced: the same change may be found again. */
   readonly #announced = new Map<string, number>();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(options: WatchOptions, intervalMs?: number) {
+  constructor(options: WatchOptions, intervalMs: number) {
     this.#options = options;
-    this.#polls = intervalMs !== undefined;
     this.#watcher = watch([...options.filter.roots], {
       ignored: (file, stats) => !this.#mayMatter(path.resolve(file), stats),
       ignoreInitial: true,
@@ -38,27 +35,25 @@ export class ChokidarWatcher implements Watcher {
       awaitWriteFinish: false,
       ignorePermissionErrors: true,
       followSymlinks: options.follow,
-      usePolling: this.#polls,
-      ...(intervalMs !== undefined && { interval: intervalMs, binaryInterval: intervalMs }),
+      usePolling: true,
+      interval: intervalMs,
+      binaryInterval: intervalMs,
     });
     this.#watcher.on('all', (event, file, stats) => {
       if (event !== 'add' && event !== 'change' && event !== 'unlink') return;
       const full = path.resolve(file);
       if (options.filter.accepts(full)) this.#announce(event, full, stats);
     });
-    // When watches or descriptors run out, every file causes the same error.
+    // When descriptors run out, every file causes the same error.
     const reported = new Set<string | undefined>();
-    this.armed = new Promise((resolve, reject) => {
-      this.#watcher.on('error', (error) => {
-        if (reported.has(codeOf(error))) return;
-        reported.add(codeOf(error));
-        if (this.#polls || !isExhausted(error)) return options.onWarning(`the watcher reports: ${messageOf(error)}`);
-        void this.close();
-        options.onExhausted?.(error, options.since);
-        reject(error);
-      });
+    this.#watcher.on('error', (error) => {
+      if (reported.has(codeOf(error))) return;
+      reported.add(codeOf(error));
+      options.onWarning(`the watcher reports: ${messageOf(error)}`);
+    });
+    this.armed = new Promise((resolve) => {
       this.#watcher.on('ready', () => {
-        this.#timer = setTimeout(() => resolve(this.#announceSince()), this.#polls ? firstPollMs : 0);
+        this.#timer = setTimeout(() => resolve(this.#announceSince()), firstPollMs);
       });
     });
   }
@@ -90,7 +85,7 @@ export class ChokidarWatcher implements Watcher {
   }
 
   #announce(kind: Change['kind'], file: string, stats: fs.Stats | undefined): void {
-    if (this.#polls && kind === 'change' && stats !== undefined) {
+    if (kind === 'change' && stats !== undefined) {
       if (this.#announced.get(file) === stats.ctimeMs) return;
       this.#announced.set(file, stats.ctimeMs);
     }
@@ -107,6 +102,6 @@ export class ChokidarWatcher implements Watcher {
       if (stats !== undefined && stats.ctimeMs >= since - timestampSlackMs) this.#announce('change', file, stats);
     }
     const directories = Object.keys(this.#watcher.getWatched()).length;
-    return { backend: this.#polls ? 'polling' : 'chokidar', directories, files: count };
+    return { backend: 'polling', directories, files: count };
   }
 }
