@@ -1,19 +1,20 @@
 /** Real applications from the registry: after many restarts they answer as after a cold start, and nothing is left. */
 
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { cacheFolder } from '../../src/shared/user-folders.ts';
 import { until } from '../support/deadline.ts';
 import { type Devwatch, startDevwatch } from '../support/devwatch.ts';
 import { isAlive } from '../support/facts.ts';
 import { createProject } from '../support/project.ts';
+import { installedPackages } from './installed.ts';
 
 const restarts = Number(process.env.STRESS_RESTARTS_OF_APPLICATIONS ?? 20);
 /** By then caches are full and code is compiled. */
 const warm = Math.min(5, restarts);
+
+/** They write their data there. */
+const args = ['--ignore', 'data', 'server.js'];
 
 interface Application {
   /** Starts the application and calls `up(server)`. */
@@ -25,7 +26,7 @@ const applications: Readonly<Record<string, Application>> = {
   'node-red': {
     code: `const http = require('node:http'), app = require('express')(), RED = require('node-red');
 const server = http.createServer(app);
-RED.init(server, { httpAdminRoot: '/red', httpNodeRoot: '/api', userDir: __dirname + '/user', logging: { console: { level: 'off' } } });
+RED.init(server, { httpAdminRoot: '/red', httpNodeRoot: '/api', userDir: __dirname + '/data', logging: { console: { level: 'off' } } });
 app.use('/red', RED.httpAdmin); app.use('/api', RED.httpNode);
 RED.start().then(() => server.listen(0, () => up(server)));`,
     addresses: ['/red/', '/red/settings', '/red/flows', '/red/nodes', '/missing'],
@@ -53,7 +54,7 @@ Promise.all(known ?? [free(), free()]).then(([smtp, web]) => {
   'express-pouchdb': {
     code: `const PouchDB = require('pouchdb').plugin(require('pouchdb-adapter-memory')).defaults({ adapter: 'memory' });
 const app = require('express')();
-app.use('/', require('express-pouchdb')(PouchDB, { mode: 'minimumForPouchDB', inMemoryConfig: true, logPath: __dirname + '/log.txt' }));
+app.use('/', require('express-pouchdb')(PouchDB, { mode: 'minimumForPouchDB', inMemoryConfig: true, logPath: __dirname + '/data.txt' }));
 const db = new PouchDB('things');
 db.put({ _id: 'a', value: 1 }).then(() => { const one = app.listen(0, () => up(one)); });`,
     addresses: ['/', '/_all_dbs', '/things', '/things/a', '/missing'],
@@ -69,27 +70,11 @@ app.listen(0).then((server) => (server.listening ? up(server) : server.once('lis
   },
   verdaccio: {
     code: `const { runServer } = require('verdaccio');
-runServer({ storage: __dirname + '/storage', self_path: __dirname, uplinks: {}, packages: { '**': { access: '$all' } }, log: { type: 'stdout', level: 'fatal' }, web: { title: 'x' } })
+runServer({ storage: __dirname + '/data', self_path: __dirname, uplinks: {}, packages: { '**': { access: '$all' } }, log: { type: 'stdout', level: 'fatal' }, web: { title: 'x' } })
   .then((server) => server.listen(0, () => up(server)));`,
     addresses: ['/-/ping', '/-/verdaccio/data/packages', '/', '/missing'],
   },
 };
-
-/** The packages, installed once into devwatch's cache folder. */
-function installed(): string {
-  const folder = path.join(cacheFolder(process.env) ?? os.tmpdir(), 'applications');
-  const manifest = fs.readFileSync(path.join(import.meta.dirname, 'applications/package.json'), 'utf8');
-  const copy = path.join(folder, 'package.json');
-  if (fs.existsSync(copy) && fs.readFileSync(copy, 'utf8') === manifest) return path.join(folder, 'node_modules');
-  fs.mkdirSync(folder, { recursive: true });
-  fs.writeFileSync(copy, manifest);
-  const args = ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel', 'error'];
-  if (spawnSync('npm', args, { cwd: folder, stdio: ['ignore', 2, 2] }).status !== 0) {
-    fs.rmSync(copy);
-    throw new Error('the applications cannot be installed');
-  }
-  return path.join(folder, 'node_modules');
-}
 
 const scriptFor = (code: string, version: number): string => `${code}
 function up(server) { console.log('up', ${version}, server.address().port); }
@@ -138,11 +123,11 @@ const descriptorsOf = (pid: number): number => fs.readdirSync(`/proc/${pid}/fd`)
 describe.each(Object.entries(applications))('%s', (name, { code, addresses }) => {
   test(`answers after ${restarts} restarts as after a cold start`, async () => {
     await using project = createProject({ 'server.js': scriptFor(code, 0) });
-    fs.symlinkSync(installed(), project.at('node_modules'));
-    await using cold = startDevwatch(['--no-standby', 'server.js'], { cwd: project.path });
+    fs.symlinkSync(installedPackages(), project.at('node_modules'));
+    await using cold = startDevwatch(['--no-standby', ...args], { cwd: project.path });
     const expected = await answers(await portOf(cold, 0), addresses);
     await cold.end();
-    await using devwatch = startDevwatch(['server.js'], { cwd: project.path });
+    await using devwatch = startDevwatch(args, { cwd: project.path });
     await portOf(devwatch, 0);
     const pids = new Set<number>();
     let standbys = 0;

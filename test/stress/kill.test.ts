@@ -2,13 +2,12 @@
 
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import fs from 'node:fs';
 import { expect, test } from 'vitest';
 import { startDevwatch } from '../support/devwatch.ts';
-import { isAlive } from '../support/facts.ts';
 import { dialHome, openHome } from '../support/home.ts';
 import { install, randomDelay, replaceUntil } from '../support/installation.ts';
 import { createProject } from '../support/project.ts';
+import { markedProcesses } from './marked.ts';
 
 const kills = Number(process.env.STRESS_KILLS ?? 200);
 
@@ -61,10 +60,10 @@ test(`after SIGKILL at ${kills} random moments nothing is left within a second`,
     await dead;
     stopReplacing();
     const killedAt = performance.now();
-    let left = marked(mark);
+    let left = markedProcesses(mark);
     while (left.length > 0 && performance.now() - killedAt < 1000) {
       await new Promise((resolve) => setImmediate(resolve));
-      left = marked(mark);
+      left = markedProcesses(mark);
     }
     longest = Math.max(longest, performance.now() - killedAt);
     survivors += left.length;
@@ -74,19 +73,3 @@ test(`after SIGKILL at ${kills} random moments nothing is left within a second`,
   console.log(`killed ${JSON.stringify(moments)}, ${replaced} during a reinstallation: ${figures}`);
   expect(survivors).toBe(0);
 });
-
-/** Live processes with the mark in their environment. */
-function marked(mark: string): number[] {
-  return fs
-    .readdirSync('/proc')
-    .map(Number)
-    .filter((pid) => pid > 0 && isAlive(pid) && environOf(pid).includes(`STRESS_MARK=${mark}`));
-}
-
-function environOf(pid: number): string {
-  try {
-    return fs.readFileSync(`/proc/${pid}/environ`, 'latin1');
-  } catch {
-    return '';
-  }
-}

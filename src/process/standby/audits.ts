@@ -87,6 +87,7 @@ const hash = (value: unknown): string => createHash('sha256').update(JSON.string
  *
  * @param end what the process has found when it had loaded all
  * @param variables those of that process
+ * @param failed why it was not to load some of the files
  */
 export function auditFrom(
   signature: string,
@@ -94,6 +95,7 @@ export function auditFrom(
   reports: ReadonlyMap<number, EntryReport>,
   { tainted, imported = [], needs = {}, modules, modulePackages }: AuditEnd,
   variables: Variables = {},
+  failed: ReadonlyMap<string, string> = new Map(),
 ): Audit {
   const blames = [...reports.values()].flatMap((report) => report.blames);
   const stamps: Record<string, string> = {};
@@ -107,7 +109,8 @@ export function auditFrom(
     const adds = report?.isExtension === true ? 'adds to a package that is loaded before' : undefined;
     const isTainted = adds === undefined && tainted.includes(file);
     const inherited = isTainted ? (blames[0] ?? { file, why: 'needs an addition to a package' }) : undefined;
-    const blame = report === undefined ? { file, why: 'was not loaded by the audit' } : (own ?? inherited);
+    const blame =
+      report === undefined ? { file, why: failed.get(file) ?? 'was not loaded by the audit' } : (own ?? inherited);
     const why =
       barrier ??
       blame?.why ??

@@ -19,6 +19,8 @@ export interface LoadingOptions {
   readonly incurable?: readonly boolean[];
   /** Whether the program needs the CPU now. */
   readonly isBusy: () => boolean;
+  /** CPU time that the process has used so far, in ms; undefined where that is unknown. */
+  readonly cpuTime?: () => number | undefined;
   /** An entry has made the process hang or end; `file` is empty if that were ES modules, which it was to link. */
   readonly onFailure: (file: string, why: string) => void;
 }
@@ -26,9 +28,14 @@ export interface LoadingOptions {
 /** A program that needs the CPU is waited for this long, in all. */
 const maxWaitMs = 5000;
 const waitStepMs = 100;
-/** An entry that takes longer than this, and than ten times as long as before, hangs. */
+/**
+ * An entry hangs that takes longer than this, and than ten times as long as before. On a busy machine a process of the lowest
+ * priority hardly gets on: so that is CPU time, unless it uses none.
+ */
 const minHangMs = 5000;
 const maxHangMs = 30_000;
+/** The kernel counts CPU time in steps of 10 ms. */
+const minProgressMs = 10;
 /** An entry that takes this many times as long as before is not waited for by a run. */
 const slowFactor = 3;
 const minSlowMs = 1000;
@@ -136,9 +143,23 @@ export class Loading {
     const { entries, modules } = this.#options.orders;
     // A run may begin before this step has ended.
     if (index === entries.length) this.#addLinked(modules);
-    const limit = Math.min(maxHangMs, Math.max(minHangMs, 10 * (expectedMs[index] ?? 0)));
-    this.#cancel = clock.after(limit, () => this.#fail(`has not been loaded after ${limit / 1000} s`));
+    this.#endHang(Math.min(maxHangMs, Math.max(minHangMs, 10 * (expectedMs[index] ?? 0))));
     child.answer({ next: true });
+  }
+
+  /** Fails when the entry has used the CPU for so long, in ms, or has not used it at all for so long. */
+  #endHang(limitMs: number): void {
+    const { clock, cpuTime = (): undefined => undefined } = this.#options;
+    const atBegin = cpuTime();
+    const look = (before: number | undefined): void => {
+      this.#cancel = clock.after(limitMs, () => {
+        const now = cpuTime();
+        const isKnown = now !== undefined && before !== undefined && atBegin !== undefined;
+        if (isKnown && now - before >= minProgressMs && now - atBegin < limitMs) look(now);
+        else this.#fail(`has not been loaded after ${limitMs / 1000} s`);
+      });
+    };
+    look(atBegin);
   }
 
   #addLinked(files: readonly string[]): void {

@@ -182,6 +182,7 @@ export class StandbyPackages {
       expectedMs: orders.entries.map(({ file }) => audited.get(file)?.ms ?? 0),
       incurable: orders.entries.map(({ file }) => audited.get(file)?.isIncurable === true),
       isBusy: () => this.#isBusy(run.pid),
+      cpuTime: () => this.#context.cpuTime(child.pid),
       onFailure: (file, why) => {
         if (file === '') this.#cannotLink = true;
         else this.exclude(file, why);
@@ -300,7 +301,14 @@ export class StandbyPackages {
       const { loading } = auditing;
       if (message.type !== 'audited' || loading === undefined) return;
       const reports = reportsFor(asked, loading);
-      const audit = auditFrom(signature, asked.entries, reports, message, variablesOf(run.options, facts));
+      const audit = auditFrom(
+        signature,
+        asked.entries,
+        reports,
+        message,
+        variablesOf(run.options, facts),
+        this.#excluded,
+      );
       this.#audit = { ...audit, learned: this.#learned };
       this.#endAudit();
       this.#storeLeft(run.options, true);
@@ -320,7 +328,8 @@ export class StandbyPackages {
       if (run === this.#run && this.#failures < maxFailures)
         this.#startAudit(run, facts, signatureOf(facts, this.#importLines?.text));
     };
-    return new Loading({ child, orders, clock, expectedMs: [], isBusy: () => false, onFailure });
+    const cpuTime = (): number | undefined => this.#context.cpuTime(child.pid);
+    return new Loading({ child, orders, clock, expectedMs: [], isBusy: () => false, cpuTime, onFailure });
   }
 
   #endAudit(): void {

@@ -28,6 +28,7 @@ export const packages: Readonly<Record<string, string>> = {
     'const { log } = console; Array.prototype.last = function () { return this[this.length - 1]; }; global.patched = 1; exports.log = log;',
   'node_modules/after/index.js': 'exports.seen = typeof [].last; exports.global = typeof patched;',
   'node_modules/listens/index.js': 'process.on("exit", () => console.log("bye"));',
+  'node_modules/signals/index.js': 'process.once("SIGUSR2", () => console.log("reopened"));',
   'node_modules/timer/index.js': 'let count = 0; setTimeout(() => { count += 1; }, 1); exports.count = () => count;',
   'node_modules/prints/index.js': 'console.log("printed"); exports.a = 1;',
   'node_modules/warns/index.js': 'process.emitWarning("careful", "Odd"); exports.a = 1;',
@@ -183,6 +184,15 @@ export const cases: Readonly<Record<string, Case>> = {
   },
   'replaces a function of fs first': {
     files: { ...main(`require('fs').existsSync = () => false;\n${say('require("reads")')}`), 'config.json': '{"a":1}' },
+  },
+  'has a package that handles a signal': {
+    files: main(
+      `const count = () => process.listenerCount("SIGUSR2");
+process.on("SIGUSR2", () => { ${say('["own", count()]')} clearInterval(alive); });
+${say('count()')}require("signals");\n${say('count()')}
+const alive = setInterval(() => {}, 1000);
+process.kill(process.pid, "SIGUSR2");`,
+    ),
   },
   'has a package that listens to process': {
     files: main(`${say('process.listenerCount("exit")')}require("listens");\n${say('process.listenerCount("exit")')}`),

@@ -58,6 +58,7 @@ describe.concurrent.each(nodes)(
       ['configures a package by an accessor that it reads between its imports', ['asks']],
       ['configures a package in a closure, and asks for one that calls it later', []],
       ['asks for packages that call each other, with nothing in between', []],
+      ['has a package that handles a signal', []],
     ])('%s: the packages that it loads itself are %j', async (name, expected) => {
       await using project = createProject(cases[name]?.files ?? {});
       const { excluded, reasons } = await compareIn({ folder: project.path, script: 'main.js', node });

@@ -23,10 +23,11 @@ function open(expectedMs = 100, isIncurable = false) {
   const clock = createClock();
   const child = new FakeChild(1);
   const failures: string[] = [];
-  const state = { isBusy: false };
+  const state: { isBusy: boolean; cpuMs?: number } = { isBusy: false };
   const loading = new Loading({
     ...{ child, orders, clock, expectedMs: [expectedMs], incurable: [isIncurable] },
     isBusy: () => state.isBusy,
+    cpuTime: () => state.cpuMs,
     onFailure: (name, why) => failures.push(`${name} ${why}`),
   });
   return { clock, child, failures, state, loading };
@@ -84,6 +85,31 @@ describe('a process that loads packages', () => {
     clock.advance(200);
     expect(failures).toEqual([`${file} has not been loaded after 5 s`]);
     expect(clock.pending).toBe(0);
+  });
+
+  test('does not fail while a busy machine lets it get on slowly, but when it has used the CPU for as long', () => {
+    const { clock, failures, state, loading } = open();
+    state.cpuMs = 1000;
+    loading.onMessage({ type: 'loading', index: 0 });
+    for (let seconds = 5; seconds <= 20; seconds += 5) {
+      state.cpuMs += 1000;
+      clock.advance(5000);
+    }
+    expect(failures).toEqual([]);
+    state.cpuMs += 1000;
+    clock.advance(5000);
+    expect(failures).toEqual([`${file} has not been loaded after 5 s`]);
+  });
+
+  test('fails when a package waits and does not use the CPU', () => {
+    const { clock, failures, state, loading } = open();
+    state.cpuMs = 1000;
+    loading.onMessage({ type: 'loading', index: 0 });
+    state.cpuMs += 200;
+    clock.advance(5000);
+    expect(failures).toEqual([]);
+    clock.advance(5000);
+    expect(failures).toEqual([`${file} has not been loaded after 5 s`]);
   });
 
   test('fails when a package changes something for good that it did not change in the audit', () => {
