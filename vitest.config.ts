@@ -1,12 +1,18 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+import { leftOut } from './test/support/as-platform/exceptions.ts';
 
 /** These tests wait for timers of devwatch most of the time, and need little CPU time. */
 const waiting = 'test/e2e/{apps,awaited,background,background-apps,crash,unit}.test.ts';
 
+/** With DEVWATCH_TEST_AS=darwin the end-to-end tests run devwatch as if on macOS. */
+const { exclude, testNamePattern } =
+  process.env.DEVWATCH_TEST_AS === undefined ? { exclude: [], testNamePattern: undefined } : leftOut();
+
 export default defineConfig({
   test: {
     exclude: ['test/stress/**', 'node_modules/**'],
+    ...(testNamePattern && { testNamePattern }),
     globalSetup: ['test/support/global.ts'],
     pool: 'forks',
     // The tests of real processes wait for them half of the time.
@@ -24,9 +30,9 @@ export default defineConfig({
     },
     projects: [
       { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
-      { extends: true, test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], exclude: [waiting] } },
+      { extends: true, test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], exclude: [waiting, ...exclude] } },
       // `npm test` runs three tests of such a file at a time. Vitest accepts this on the command line only.
-      { extends: true, test: { name: 'e2e-waiting', include: [waiting] } },
+      { extends: true, test: { name: 'e2e-waiting', include: [waiting], exclude: [...exclude] } },
     ],
   },
 });

@@ -15,6 +15,11 @@ export const steps = new Map([
   ['attw', 'npx attw --pack . --profile esm-only'],
   ['smoke', 'bash .ci/smoke.sh'],
   ['tests', 'npm test'],
+  // The quick part of npm run test:as-macos.
+  [
+    'macos',
+    'DEVWATCH_TEST_AS=darwin npx vitest run --project e2e test/e2e/restart test/e2e/signals test/e2e/survivors test/e2e/kept',
+  ],
 ]);
 
 if (process.argv[1] === import.meta.filename) check(process.argv.slice(2));

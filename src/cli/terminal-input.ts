@@ -4,6 +4,7 @@ import { constants } from 'node:os';
 import { isatty } from 'node:tty';
 import type { Settings } from '../config/settings-types.ts';
 import { isForeground, terminalModes } from '../process/launch/tty.ts';
+import { platform } from '../process/platform.ts';
 import type { ProgramSet } from '../run/program-set.ts';
 import type { StopRequests } from '../run/stop-requests.ts';
 import type { Reporter } from '../terminal/reporter.ts';
@@ -70,7 +71,9 @@ export function openTerminalInput(group: ProgramSet, context: TerminalInputConte
   // A program that reads single keys, as readline does, stops only itself at Ctrl-Z.
   if ('SIGCHLD' in constants.signals) {
     process.on('SIGCHLD', () => {
-      if (!isOurs && group.single?.isStopped() === true) process.kill(process.pid, 'SIGSTOP');
+      // A command that answers the question ends as well, and would raise it again.
+      const isAnswer = platform.processes.isOwnChildSignal();
+      if (!isOurs && !isAnswer && group.single?.isStopped() === true) process.kill(process.pid, 'SIGSTOP');
     });
   }
   setImmediate(take);

@@ -3,7 +3,7 @@
  * that asks for `process.platform`.
  */
 
-import { darwin } from './platform/darwin.ts';
+import { darwin, unixNamed } from './platform/darwin.ts';
 import type { Platform } from './platform/interface.ts';
 import { linux } from './platform/linux.ts';
 import { windows } from './platform/windows.ts';
@@ -12,7 +12,7 @@ import { windows } from './platform/windows.ts';
 export function platformNamed(name: NodeJS.Platform): Platform {
   if (name === 'linux') return linux;
   if (name === 'win32') return windows;
-  return name === 'darwin' ? darwin : { ...darwin, name, title: name };
+  return name === 'darwin' ? darwin : unixNamed(name);
 }
 
 /** The platform devwatch runs on. Tests replace its members: `Object.assign(platform, platformNamed('darwin'))`. */

@@ -162,6 +162,11 @@ function treeLimits({ system, tree, hasSystemd, hasPrlimit }: MachineFacts): Kno
   const feature = 'cgroup';
   if (tree === 'cgroup') return [];
   if (tree === 'parents') return [limit(feature, `${system} has none, and so processes are found by their parents`)];
+  if (tree === 'variables') {
+    const finding =
+      'processes are found by their parents, and by a variable, which programs of the system such as sh hide';
+    return [limit(feature, `${system} has none, and so ${finding}`)];
+  }
   const remedy = hasSystemd ? 'systemd-run --user --scope devwatch …' : undefined;
   const cause =
     tree === 'disabled'

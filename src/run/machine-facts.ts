@@ -16,7 +16,7 @@ export interface MachineFacts {
   /** Something ends the program when devwatch is killed. */
   readonly hasGuardian: boolean;
   /** How the processes of a program are found: `disabled` by a variable, although there may be cgroups. */
-  readonly tree: 'cgroup' | 'marks' | 'parents' | 'disabled';
+  readonly tree: 'cgroup' | 'marks' | 'variables' | 'parents' | 'disabled';
   /** Processes are marked by a limit as well, which outlives their variables. */
   readonly hasPrlimit: boolean;
   /** systemd runs here, and can make cgroups for users. */
@@ -34,9 +34,9 @@ export interface MachineFacts {
 export function machineFacts({ cgroup, limit }: ContainmentRecord, canHold: boolean): MachineFacts {
   const { title: system, sockets, trees } = platform;
   const isDisabled = process.env.DEVWATCH_CGROUP === '0';
-  const tree = cgroup !== '' ? 'cgroup' : trees.finding === 'parents' ? 'parents' : isDisabled ? 'disabled' : 'marks';
+  const tree = cgroup !== '' ? 'cgroup' : trees.finding !== 'marks' ? trees.finding : isDisabled ? 'disabled' : 'marks';
   return {
-    ...{ system, tree, canHold, canPass: sockets.canPass, hasGuardian: trees.guardian !== undefined },
+    ...{ system, tree, canHold, canPass: sockets.canPass, hasGuardian: trees.guardian !== 'none' },
     hasPrlimit: limit !== '',
     hasSystemd: fs.existsSync('/run/systemd/system'),
     openFiles: openFileLimit(),

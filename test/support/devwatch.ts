@@ -8,7 +8,10 @@ import type { EventOf, EventType } from '../../src/shared/events.ts';
 import { within } from './deadline.ts';
 import { printOnFailure } from './failure.ts';
 
-export const cli = path.resolve('dist/cli.cjs');
+/** The built command; with DEVWATCH_TEST_AS, as if it ran on that system. */
+export const cli = path.resolve(
+  process.env.DEVWATCH_TEST_AS === undefined ? 'dist/cli.cjs' : 'test/support/as-platform/cli.cjs',
+);
 
 const maxReportedChars = 10_000;
 

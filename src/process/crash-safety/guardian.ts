@@ -3,7 +3,7 @@
  * shell that waits on a pipe which only devwatch holds. When the pipe ends without a `bye`, the shell
  * becomes a Node that terminates everything devwatch had started (guardian-main.ts). Until then it takes 1.6 MB.
  *
- * It inherits Node and its program as open descriptors: their files may have been removed or replaced by then.
+ * On Linux it inherits Node and its program as open descriptors: their files may have been removed or replaced by then.
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -41,7 +41,7 @@ const maxPauseMs = 60_000;
 /** Opens a file without a name: O_TMPFILE of Linux, which Node has no name for. */
 const withoutName = 0o20000000 | fs.constants.O_DIRECTORY | fs.constants.O_RDWR;
 
-/** Keeps a guardian alive. Linux only; does nothing elsewhere. */
+/** Keeps a guardian alive. Does nothing on Windows. */
 export class Guardian {
   readonly #options: GuardianOptions;
   readonly #clock: Clock;
@@ -51,15 +51,17 @@ export class Guardian {
   #process: ChildProcess | undefined;
   #pauseMs = 0;
   #hasReported = false;
-  #isDismissed = platform.trees.guardian === undefined;
+  #isDismissed = platform.trees.guardian === 'none';
   #cancelStart: CancelTimer = () => {};
 
   constructor(options: GuardianOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     if (this.#isDismissed) return;
-    this.#program = openText(guardianText());
-    this.#node = attempt(() => fs.openSync('/proc/self/exe', 'r'));
+    if (platform.trees.guardian === 'from descriptors') {
+      this.#program = openText(guardianText());
+      this.#node = attempt(() => fs.openSync('/proc/self/exe', 'r'));
+    }
     this.#start();
   }
 

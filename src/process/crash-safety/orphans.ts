@@ -125,7 +125,7 @@ const readRecord = (file: string): OrphanRecord | undefined =>
  * which takes 4 ms to load. Other users cannot enter the folder of the records.
  */
 function prefixOf(folder: string): string | undefined {
-  const home = platform.trees.guardian === undefined ? undefined : stateFolder(process.env);
+  const home = platform.trees.guardian === 'none' ? undefined : stateFolder(process.env);
   if (home === undefined) return undefined;
   const trees = path.join(home, 'trees');
   try {

@@ -1,80 +1,119 @@
-/** macOS, and other systems of the Unix family without Linux's /proc: processes are read from `ps`. */
+/** macOS, and other systems of the Unix family without Linux's /proc: facts about processes come from `ps` and `lsof`. */
 
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import type { NativeEvents } from '../../shared/native-events.ts';
+import type { Keep } from '../tree/exemptions.ts';
+import { newTreeId, treeVariable } from '../tree/marks.ts';
 import { PsTree } from '../tree/posix.ts';
-import type { Platform } from './interface.ts';
+import type { Containment } from '../tree/tree.ts';
+import type { Platform, TerminalFacts, UsageFacts } from './interface.ts';
+import { findPortHolders, tcpSocketsOf } from './lsof.ts';
+import { createPsReader, isOwnChildSignal, type PsReader, pairsIn, parseTime, runPs } from './ps.ts';
 
-export const darwin: Platform = {
-  name: 'darwin',
-  title: 'macOS',
-  isPosix: true,
-  processes: {
-    obstacle: () => undefined,
-    bootId: () => execFileSync('/usr/sbin/sysctl', ['-n', 'kern.bootsessionuuid'], { encoding: 'latin1' }).trim(),
-    startTimeOf: startTimeByPs,
-    groupsOf: () => new Map(),
-    isStopped: () => false,
-    isInSession: () => true,
-    initialVariables: () => undefined,
-    gitCommands: () => [],
-    gitCommandOf: () => undefined,
-    openFileLimit: () => Number.POSITIVE_INFINITY,
-    inheritableDescriptors: () => [],
-  },
-  trees: {
-    finding: 'parents',
-    contain: (keep) => ({
-      record: { variable: '', limit: '', cgroup: '' },
-      contain: (_run, invocation, { mayBeKept = false } = {}) => ({
-        ...invocation,
-        open: ({ pid }) => new PsTree(pid, keep, mayBeKept ? undefined : pid),
-      }),
-      release: () => {},
-    }),
-    openOrphans: () => [],
-    guardian: undefined,
-  },
-  usage: {
-    memoryOf: () => undefined,
-    cpuTimeOf: () => undefined,
-    writtenBy: () => undefined,
-    writtenByEndedChildren: () => undefined,
-    hasMemoryFor: () => true,
-  },
-  terminal: { groups: () => undefined },
-  sockets: {
-    canPass: true,
-    canRefuse: false,
-    maxPathBytes: 103,
-    momentaryAddress() {
-      const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'devwatch-'));
-      return { name: path.join(folder, 's'), token: '', remove: () => fs.rmSync(folder, { recursive: true }) };
+/** Returns macOS, or another such system by the name that Node gives to it. */
+export function unixNamed(name: NodeJS.Platform): Platform {
+  const isMac = name === 'darwin';
+  const reader = createPsReader(isMac ? '-AEww' : '-Aeww');
+  return {
+    ...{ name, isPosix: true, title: isMac ? 'macOS' : name },
+    processes: {
+      obstacle: () => undefined,
+      bootId: isMac ? bootSession : () => '',
+      startTimeOf,
+      groupsOf: (pids) => new Map(columnOf('pgid', pids).map(([pid, group]) => [pid, Number(group)])),
+      isStopped: (pid) => columnOf('stat', [pid])[0]?.[1].startsWith('T') === true,
+      isOwnChildSignal,
+      isInSession: () => true,
+      initialVariables: () => undefined,
+      gitCommands: () => [],
+      gitCommandOf: () => undefined,
+      openFileLimit: () => Number.POSITIVE_INFINITY,
+      inheritableDescriptors: () => [],
     },
-    holdersOf: () => [],
-    tcpSocketsOf: () => [],
-  },
-  output: { needsNamedPipes: false, unreadStream: () => undefined },
-  watching: { events: nativeEvents, inotifyUse: () => ({ watches: 0, instances: 0 }) },
+    trees: {
+      finding: 'variables',
+      contain: (keep) => containmentBy(reader, keep),
+      openOrphans({ variable }, keep) {
+        return variable === '' ? [] : [new PsTree({ root: undefined, variable: `${variable}=`, keep, reader })];
+      },
+      guardian: 'from files',
+    },
+    usage,
+    terminal: { groups: recentGroups() },
+    sockets: {
+      canPass: true,
+      canRefuse: false,
+      maxPathBytes: 103,
+      momentaryAddress() {
+        const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'devwatch-'));
+        return { name: path.join(folder, 's'), token: '', remove: () => fs.rmSync(folder, { recursive: true }) };
+      },
+      holdersOf: findPortHolders,
+      tcpSocketsOf,
+    },
+    output: { needsNamedPipes: false, unreadStream: () => undefined },
+    watching: { events: nativeEvents, inotifyUse: () => ({ watches: 0, instances: 0 }) },
+  };
+}
+
+/** Marks each run with a variable, which its processes inherit. */
+function containmentBy(reader: PsReader, keep: Keep): Containment {
+  const variable = `${treeVariable}${newTreeId()}`;
+  return {
+    record: { variable, limit: '', cgroup: '' },
+    contain: (run, { env, ...invocation }, { mayBeKept = false } = {}) => ({
+      ...invocation,
+      env: { [variable]: String(run), ...env },
+      open: (root) => new PsTree({ root, variable: `${variable}=${run}\0`, keep, mayBeKept, reader }),
+    }),
+    release: () => {},
+  };
+}
+
+/** Memory that several processes share counts for each of them. CPU time is without that of ended children. */
+const usage: UsageFacts = {
+  memoryOf: (pids) => columnOf('rss', pids).reduce((sum, [, kilobytes]) => sum + 1024 * Number(kilobytes), 0),
+  cpuTimeOf: (pids) => columnOf('time', pids).reduce((sum, [, time]) => sum + parseTime(time), 0),
+  writtenBy: () => undefined,
+  writtenByEndedChildren: () => undefined,
+  hasMemoryFor: () => true,
 };
 
-function startTimeByPs(pid: number): string | undefined {
-  try {
-    const line = execFileSync('/bin/ps', ['-o', 'stat=,lstart=', '-p', String(pid)], {
-      encoding: 'utf8',
-      env: { LC_ALL: 'C', TZ: 'UTC' },
-      stdio: ['ignore', 'pipe', 'ignore'],
-    }).trim();
-    const [state = '', ...started] = line.split(/\s+/);
-    return state.startsWith('Z') ? undefined : String(Date.parse(`${started.join(' ')} UTC`) / 1000);
-  } catch (error) {
-    // ps exits with 1 if there is no such process.
-    if (error instanceof Error && 'status' in error && error.status === 1) return undefined;
-    throw error;
-  }
+/** Returns a column of `ps` for those of these processes that live. */
+const columnOf = (column: string, pids: readonly number[]): [pid: number, value: string][] =>
+  pids.length === 0 ? [] : pairsIn(runPs('-o', 'pid=', '-o', `${column}=`, '-p', pids.join(',')));
+
+const bootSession = (): string =>
+  spawnSync('/usr/sbin/sysctl', ['-n', 'kern.bootsessionuuid'], { encoding: 'latin1' }).stdout?.trim() ?? '';
+
+/** Returns seconds since the epoch as text. @throws Error if `ps` shows nothing, not even this process */
+function startTimeOf(pid: number): string | undefined {
+  const pids = pid === process.pid ? [pid] : [pid, process.pid];
+  const lines = new Map(pairsIn(runPs('-o', 'pid=', '-o', 'stat=', '-o', 'lstart=', '-p', pids.join(','))));
+  if (!lines.has(process.pid)) throw new Error('ps shows no processes');
+  const [state = '', ...started] = lines.get(pid)?.split(/\s+/) ?? [];
+  return started.length === 0 || state.startsWith('Z')
+    ? undefined
+    : String(Date.parse(`${started.join(' ')} UTC`) / 1000);
+}
+
+/** The terminal may be asked about several times in a row, as for a start; `ps` takes 10 ms each time. */
+const maxGroupsAgeMs = 100;
+
+function recentGroups(): TerminalFacts['groups'] {
+  let askedAt = Number.NEGATIVE_INFINITY;
+  let groups: ReturnType<TerminalFacts['groups']>;
+  return () => {
+    if (performance.now() - askedAt < maxGroupsAgeMs) return groups;
+    const text = runPs('-o', 'pgid=', '-o', 'tpgid=', '-p', String(process.pid));
+    const [, own, foreground] = /^\s*(\d+)\s+(-?\d+)\s*$/.exec(text) ?? [];
+    groups = own === undefined ? undefined : { own: Number(own), foreground: Number(foreground) };
+    askedAt = performance.now();
+    return groups;
+  };
 }
 
 /** On Linux, which plays macOS in tests, each folder is watched. Elsewhere (FreeBSD) a folder reports no writes to its files. */
@@ -82,3 +121,5 @@ function nativeEvents(): NativeEvents | undefined {
   if (os.type() === 'Darwin') return 'FSEvents';
   return os.type() === 'Linux' ? 'fs.watch' : undefined;
 }
+
+export const darwin: Platform = unixNamed('darwin');

@@ -36,6 +36,8 @@ export interface ProcessFacts {
   groupsOf(pids: readonly number[]): ReadonlyMap<number, number>;
   /** Whether a process has been stopped by SIGSTOP or SIGTSTP; false where that is unknown. */
   isStopped(pid: number): boolean;
+  /** Whether a SIGCHLD that has just arrived is that of a command which has answered one of these questions. */
+  isOwnChildSignal(): boolean;
   /** Whether a process is in the session of this leader; true where that is unknown. */
   isInSession(pid: number, leader: number): boolean;
   /** Returns the variables with which this process was started, each followed by a NUL; undefined where Node has changed them. */
@@ -53,10 +55,11 @@ export interface ProcessFacts {
 /** Which processes belong to a program, and how they are found. */
 export interface TreeFacts {
   /**
-   * `marks`: by a cgroup or by marks that processes inherit. `parents`: by their parents, so that a process is lost when
-   * those in between have ended.
+   * `marks`: by a cgroup, or by marks that all processes inherit. `variables`: by parents, and by a variable that the
+   * programs of the system itself hide. `parents`: by parents alone. What is not marked is lost when the processes in
+   * between have ended.
    */
-  readonly finding: 'marks' | 'parents';
+  readonly finding: 'marks' | 'variables' | 'parents';
   /**
    * Makes the programs of this devwatch recognisable.
    *
@@ -65,13 +68,8 @@ export interface TreeFacts {
   contain(keep: Keep, mayUseCgroup: boolean): Containment;
   /** Opens everything that another devwatch, dead by now, contained; none where it cannot be found. */
   openOrphans(record: ContainmentRecord, keep: Keep): ProcessTree[];
-  /** How the guardian is started; undefined where there is none. */
-  readonly guardian: GuardianFacts | undefined;
-}
-
-export interface GuardianFacts {
-  /** Folder by which a process opens, and executes, the files of its own descriptors; undefined where there is none. */
-  readonly descriptors: string | undefined;
+  /** The guardian executes Node from a descriptor, which outlives the file, or from its file; or there is none. */
+  readonly guardian: 'from descriptors' | 'from files' | 'none';
 }
 
 /** Memory, CPU time and writes of processes. */

@@ -35,6 +35,7 @@ export const linux: Platform = {
     },
     groupsOf: (pids) => new Map(pids.flatMap((pid) => groupEntry(pid))),
     isStopped: (pid) => readStat(pid)?.state === 'T',
+    isOwnChildSignal: () => false,
     isInSession: (pid, leader) => readStat(pid)?.session === leader,
     initialVariables: () => fs.readFileSync('/proc/self/environ', 'utf8'),
     gitCommands: gitProcesses,
@@ -49,7 +50,7 @@ export const linux: Platform = {
     finding: 'marks',
     contain: linuxContainment,
     openOrphans: linuxOrphans,
-    guardian: { descriptors: '/proc/self/fd' },
+    guardian: 'from descriptors',
   },
   usage: {
     memoryOf: (pids) => pids.reduce((sum, pid) => sum + residentOf(pid), 0),

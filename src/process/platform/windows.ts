@@ -17,6 +17,7 @@ export const windows: Platform = {
     startTimeOf: () => undefined,
     groupsOf: () => new Map(),
     isStopped: () => false,
+    isOwnChildSignal: () => false,
     isInSession: () => true,
     initialVariables: () => undefined,
     gitCommands: () => [],
@@ -32,7 +33,7 @@ export const windows: Platform = {
       release: () => {},
     }),
     openOrphans: () => [],
-    guardian: undefined,
+    guardian: 'none',
   },
   usage: {
     memoryOf: () => undefined,

@@ -13,13 +13,21 @@ import { asPlatform } from '../../../support/platform.ts';
 
 const invocation = { file: '/bin/echo', args: ['a'], env: { PATH: '/bin:/usr/bin', 'npm.x': '1' } };
 
-describe.each(['darwin', 'win32'] as const)('on %s', (name) => {
-  test('containment leaves the invocation as it is, and no orphans can be found', () => {
-    using _ = asPlatform(name);
-    const containment = createContainment(keepNothing);
-    expect(containment.contain(1, invocation)).toMatchObject(invocation);
-    expect(openOrphans({ variable: 'A', limit: '1', cgroup: '/' }, keepNothing)).toEqual([]);
-  });
+test('on Windows containment leaves the invocation as it is, and no orphans can be found', () => {
+  using _ = asPlatform('win32');
+  const containment = createContainment(keepNothing);
+  expect(containment.contain(1, invocation)).toMatchObject(invocation);
+  expect(openOrphans({ variable: 'A', limit: '1', cgroup: '/' }, keepNothing)).toEqual([]);
+});
+
+test('on macOS containment adds a variable to the invocation, by which orphans are found', () => {
+  using _ = asPlatform('darwin');
+  const containment = createContainment(keepNothing);
+  const { variable } = containment.record;
+  const { file, args, env } = containment.contain(3, invocation);
+  expect({ file, args, env }).toEqual({ ...invocation, env: { ...invocation.env, [variable]: '3' } });
+  expect(openOrphans(containment.record, keepNothing)).toHaveLength(1);
+  expect(openOrphans({ variable: '', limit: '', cgroup: '' }, keepNothing)).toEqual([]);
 });
 
 test.runIf(process.platform === 'linux')('containment marks each run with a variable of this devwatch', () => {

@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { findPortHolders, listeningSockets, listPortHolders } from '../../../../src/process/sockets/port-holders.ts';
-import { parsePs } from '../../../../src/process/tree/posix.ts';
 import { commandLine, isProcess, lastPid, listPids, parseStat, readStat } from '../../../../src/process/tree/proc.ts';
 
 const fields = 'S 10 20 30 34816 20 4194304 1 2 3 4 5 6 7 8 20 0 1 0 98765 1000 200';
@@ -95,15 +94,4 @@ describe('the listening sockets of a port', () => {
     await once(server, 'close');
     expect(findPortHolders(port)).toEqual([]);
   });
-});
-
-test('parsePs reads the lines of ps without zombies', () => {
-  const output = `    1     0     1 Ss   Sun Nov 22 19:03:12 2026     /sbin/launchd
-  501     1   501 S+   Sun Nov 22 20:03:12 2026     /usr/local/bin/node with space
-  502   501   501 Z    Sun Nov 22 20:03:13 2026     (gone)
-`;
-  expect(parsePs(output)).toMatchObject([
-    { pid: 1, parent: 0, group: 1, startTime: 'Sun Nov 22 19:03:12 2026', command: 'launchd' },
-    { pid: 501, parent: 1, group: 501, startTime: 'Sun Nov 22 20:03:12 2026', command: 'node with space' },
-  ]);
 });
