@@ -39,7 +39,7 @@ export function defaultProgram(folder: string, runsNothing = false): readonly st
 
 /** Returns the words of a line that starts Node without the help of a shell; undefined for all other lines. */
 function nodeWordsOf(line: string): readonly string[] | undefined {
-  const command = simpleCommandOf(line);
+  const command = simpleCommandOf(line, realHost);
   if (command === undefined) return undefined;
   const { words, holder } = unwrap(command.words);
   const tool = toolName(words[0] ?? '');

@@ -10,12 +10,14 @@ import type { HookCommand, HookName } from '../config/settings-types.ts';
 import type { CancelTimer, Clock } from '../shared/clock.ts';
 import { createDeferred, type Deferred } from '../shared/deferred.ts';
 import { codeOf, messageOf } from '../shared/errors.ts';
+import { type Start, startOf } from './launch/batch-files.ts';
+import { realHost } from './launch/host.ts';
 import { findOnPath, withProjectCommands } from './launch/search.ts';
 import { platform } from './platform.ts';
 import { splitWords } from './shell-line.ts';
 import { explainSpawnError } from './spawn-errors.ts';
 import { terminateTree } from './tree/terminate.ts';
-import { type Containment, type Invocation, type ProcessTree, type Root, rootOf } from './tree/tree.ts';
+import { type Containment, type ProcessTree, type Root, rootOf } from './tree/tree.ts';
 import { TreeWrites } from './tree/usage.ts';
 
 export interface HooksOptions {
@@ -124,9 +126,10 @@ export class Hooks {
   ): { open(root: Root): ProcessTree; child: ChildProcess } {
     const { containment, serial, folder } = this.#options;
     const env = withProjectCommands(folder, given);
+    const { isVerbatim = false, variables, ...started } = executableOf(command, folder, env);
     const { open, ...contained } = containment.contain(
       serial(),
-      { ...executableOf(command, folder, env), env },
+      { ...started, env: { ...env, ...variables } },
       { mayBeKept: true },
     );
     const child = spawn(contained.file, contained.args, {
@@ -137,7 +140,7 @@ export class Hooks {
       // In a session of its own: Ctrl-C in the terminal does not reach it.
       detached: platform.isPosix,
       windowsHide: true,
-      windowsVerbatimArguments: isShellLine(command),
+      windowsVerbatimArguments: isVerbatim,
     });
     return { open, child };
   }
@@ -207,18 +210,19 @@ const isShellLine = (command: HookCommand): command is Extract<HookCommand, { sh
   typeof command === 'object' && 'shell' in command;
 
 /** @throws Error if there is no such command */
-function executableOf(command: HookCommand, folder: string, env: NodeJS.ProcessEnv): Omit<Invocation, 'env'> {
+function executableOf(command: HookCommand, folder: string, env: NodeJS.ProcessEnv): Start {
+  const host = { ...realHost, isPosix: platform.isPosix };
   if (isShellLine(command)) {
-    return platform.isPosix
-      ? { file: '/bin/sh', args: ['-c', command.shell] }
-      : { file: process.env.ComSpec ?? 'cmd.exe', args: ['/d', '/s', '/c', `"${command.shell}"`] };
+    return host.isPosix
+      ? { file: '/bin/sh', args: ['-c', command.shell], variables: {} }
+      : { file: host.shell, args: ['/d', '/s', '/c', `"${command.shell}"`], isVerbatim: true, variables: {} };
   }
-  const [word = '', ...args] = typeof command === 'string' ? splitWords(command) : command;
+  const [word = '', ...args] = typeof command === 'string' ? splitWords(command, host) : command;
   if (word === '') throw new Error('names no command');
   // The wrapper that contains it would report this only on stderr.
-  const file = findOnPath(word, folder, env);
+  const file = findOnPath(word, folder, env, host);
   if (file === undefined) throw new Error(`${JSON.stringify(word)} was not found`);
-  return { file, args };
+  return startOf({ file, args, variables: {} }, { folder, env, host });
 }
 
 function describeStartError(error: unknown, folder: string): string {

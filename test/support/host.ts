@@ -20,6 +20,7 @@ export function createHost(files: Readonly<Record<string, string>>, facts: Parti
   return {
     node: '/usr/bin/node',
     isPosix: true,
+    shell: 'C:\\Windows\\system32\\cmd.exe',
     env: { PATH: '/usr/bin' },
     stripsTypes: false,
     kindOf: (place) => (texts.has(place) ? 'file' : isFolder(place) ? 'folder' : undefined),

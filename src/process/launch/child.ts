@@ -131,7 +131,7 @@ function spawnContained({ file, args, env }: Invocation, options: ChildOptions, 
     // Ctrl-C, Ctrl-Z and resizes. Elsewhere it gets a session of its own.
     detached: platform.isPosix && !stdinIsTerminal(),
     windowsHide: true,
-    windowsVerbatimArguments: command.file.toLowerCase().endsWith('cmd.exe'),
+    windowsVerbatimArguments: command.isVerbatim === true,
   });
   // A signal or message could not be sent; the termination of the tree does not depend on it.
   if (child.pid !== undefined) child.on('error', () => {});

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { Script } from 'node:vm';
 import { attempt, UsageError } from '../../shared/errors.ts';
 import { type SimpleCommand, simpleCommandOf } from '../shell-line.ts';
+import { quoteForCmd, startOf } from './batch-files.ts';
 import {
   type Context,
   type Description,
@@ -62,6 +63,8 @@ export interface Command {
   readonly nodeArgs: readonly string[];
   /** The arguments after those flags. */
   readonly args: readonly string[];
+  /** Windows: the arguments are the parts of a command line, quoted. */
+  readonly isVerbatim?: boolean;
   /** Variables that the program has in addition to its own. */
   readonly variables: Readonly<Record<string, string>>;
   /** Files of variables that flags of Node name, absolute; they override neither the variables above nor the program's. */
@@ -93,7 +96,7 @@ export function resolveCommand(request: CommandRequest, host: Host = realHost): 
   const { folder, env, nodeArgs, exec } = request;
   const context: Context = { folder, env, nodeArgs, execMap: withFolder(request, host), host };
   const resolved = exec === undefined ? viaWords(request, context) : viaLine(request.program, exec, context);
-  const command = { ...resolved, display: shortened(resolved.display) };
+  const command = { ...resolved, ...startOf(resolved, context), display: shortened(resolved.display) };
   refuseMissing(command, request, host);
   // With permissions the preload can neither be read nor join the cgroup: such a program runs like any other command.
   const permission = command.nodeArgs.find((flag) => /^--(?:experimental[-_])?permission\b/.test(flag));
@@ -175,7 +178,7 @@ function viaScript({ file, word }: FoundScript, args: readonly string[], given: 
   const mapped = Object.hasOwn(execMap, extension) ? execMap[extension] : undefined;
   const placing = [mapped ?? []].flat();
   if (placing.some(placesScript)) return { ...viaLine([word, ...args], placing.join(' '), context), script: file };
-  if (typeof mapped === 'string' && simpleCommandOf(mapped) === undefined) {
+  if (typeof mapped === 'string' && simpleCommandOf(mapped, host) === undefined) {
     return { ...viaLine([word, ...args], mapped, context), script: file, needs: [file] };
   }
   const interpreter = interpreterFor(file, context);
@@ -187,14 +190,15 @@ function viaScript({ file, word }: FoundScript, args: readonly string[], given: 
   if (found.node !== undefined) return viaNode(found, withLoader(found.node, file, word, context), undefined, context);
   if (found.tool === 'node') return viaOtherNode(found, [word, ...args], context);
   const isOwn = interpreter === undefined || interpreter.by === 'first line';
-  if (isOwn && host.isExecutable(file)) {
+  if (isOwn && host.isExecutable(file) && findOnPath(file, folder, env, host) === file) {
     rejectNodeArgs(nodeArgs, word);
     return { ...foreign(found, {}), file, needs: [file], args, display: [word, ...args].join(' ') };
   }
   if (interpreter === undefined) throw notExecutable(file, word);
   const [name = '', ...flags] = interpreter.words;
   if (toolName(name) !== 'node') rejectNodeArgs(nodeArgs, name);
-  const command = findOnPath(name, folder, env, host);
+  // Windows has the interpreters of first lines, such as /bin/sh, in other places.
+  const command = findOnPath(host.isPosix ? name : path.posix.basename(name), folder, env, host);
   if (command === undefined) throw new UsageError(`${word}: needs ${show(name)}, which is not installed`);
   const rest = [...flags, word, ...args];
   const variables = { ...projectPath(context), ...interpreter.variables };
@@ -252,7 +256,7 @@ function viaLine(words: readonly string[], template: string, context: Context): 
 
 function viaFilledLine(program: readonly string[], line: string, context: Context): Command {
   const { nodeArgs, env, host } = context;
-  const simple = simpleCommandOf(line);
+  const simple = simpleCommandOf(line, host);
   const words = [...(simple?.words ?? []), ...program];
   const found =
     simple === undefined
@@ -266,8 +270,8 @@ function viaFilledLine(program: readonly string[], line: string, context: Contex
   if (flag !== undefined) throw new UsageError(`${flag}: with --exec, Node's flags belong into the line itself`);
   const base = { ...foreign(found, projectPath(context)), display: [line, ...program].join(' ') };
   if (!host.isPosix) {
-    const quoted = program.map((text) => `"${text.replaceAll('"', '\\"')}"`).join(' ');
-    return { ...base, file: env.ComSpec ?? 'cmd.exe', args: ['/d', '/s', '/c', `"${line} ${quoted}"`] };
+    const text = [line, ...program.map((word) => quoteForCmd(word))].join(' ');
+    return { ...base, file: host.shell, args: ['/d', '/s', '/c', `"${text}"`], isVerbatim: true };
   }
   const text = simple !== undefined && canReplaceShell(simple, context) ? `exec ${line}` : line;
   // The program's words are passed as parameters, and need no quoting.
@@ -349,7 +353,7 @@ function missing(word: string, { folder, env, host }: Context): UsageError {
   const found = ['.py', '.rb', '.php'].map((extension) => word + extension);
   const guess =
     found.find((name) => host.kindOf(path.resolve(folder, name)) === 'file') ?? nearestProgram(word, folder, env, host);
-  const foreign = foreignCommand(word, folder, host);
+  const foreign = foreignCommand(word, folder, env, host);
   const hint = guess === undefined ? '' : ` · did you mean ${guess}?`;
   const remark = foreign === undefined ? hint : ` · ${foreign} is not used: another user could have put it there`;
   return new UsageError(`${word}: no such ${kind} in ${folder}${remark}`);

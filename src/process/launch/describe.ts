@@ -84,7 +84,7 @@ export function describeWords(words: readonly string[], context: Context, depth 
 
 /** Describes a line that only a shell can run, to which further words are appended. */
 export function describeLine(line: string, program: readonly string[], context: Context, depth = 0): Description {
-  const commands = commandsIn(line);
+  const commands = commandsIn(line, context.host);
   const last = commands.at(-1);
   const all = last === undefined ? [] : [...commands.slice(0, -1), { ...last, words: [...last.words, ...program] }];
   const found = all.map(({ words, variables }) =>
@@ -201,7 +201,7 @@ export function interpreterFor(file: string, { execMap, host }: Context): Interp
   const extension = path.extname(file).slice(1);
   const mapped = Object.hasOwn(execMap, extension) ? execMap[extension] : undefined;
   if (typeof mapped === 'string') {
-    const simple = simpleCommandOf(mapped) ?? { words: mapped.split(/\s+/), variables: {} };
+    const simple = simpleCommandOf(mapped, host) ?? { words: mapped.split(/\s+/), variables: {} };
     return { ...simple, by: 'execMap' };
   }
   if (mapped !== undefined) return { words: mapped, variables: {}, by: 'execMap' };

@@ -13,6 +13,8 @@ export interface Host {
   /** The Node that runs devwatch, absolute and without links. */
   readonly node: string;
   readonly isPosix: boolean;
+  /** Windows: the program that runs lines and batch files. */
+  readonly shell: string;
   /** The environment with which devwatch was started. */
   readonly env: NodeJS.ProcessEnv;
   /** Node runs TypeScript whose types can be erased: from 22.18 and 23.6 on, by default. */
@@ -40,6 +42,7 @@ export interface Host {
 export const realHost: Host = {
   node: process.execPath,
   isPosix: platform.isPosix,
+  shell: process.env.ComSpec ?? 'cmd.exe',
   env: process.env,
   stripsTypes: Boolean((process.features as { readonly typescript?: string | false }).typescript),
   kindOf(file) {

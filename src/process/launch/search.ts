@@ -14,10 +14,8 @@ export function findOnPath(
   host: Pick<Host, 'isExecutable' | 'isPosix' | 'isOfProject'> = realHost,
 ): string | undefined {
   if (word === '') return undefined;
-  if (hasFolder(word)) return [path.resolve(folder, word)].find(host.isExecutable);
-  const suffixes = host.isPosix ? [''] : (env.PATHEXT ?? '.EXE;.CMD').split(';');
-  const find = (bin: string): string | undefined =>
-    suffixes.map((suffix) => path.resolve(folder, bin, word + suffix)).find(host.isExecutable);
+  const find = (bin: string): string | undefined => commandIn(path.resolve(folder, bin), word, env, host);
+  if (hasFolder(word)) return find('');
   for (const bin of binFolders(folder)) {
     const found = find(bin);
     if (found !== undefined && isTrusted(bin, folder, host)) return found;
@@ -25,6 +23,33 @@ export function findOnPath(
   // An empty element of PATH means the current folder.
   const elements = (env[pathName(env, host)] ?? '').split(path.delimiter);
   return elements.map(find).find((file) => file !== undefined);
+}
+
+/** Returns the executable of this name in a folder. */
+function commandIn(
+  folder: string,
+  word: string,
+  env: NodeJS.ProcessEnv,
+  host: Pick<Host, 'isExecutable' | 'isPosix'>,
+): string | undefined {
+  const suffixes = host.isPosix ? [''] : suffixesFor(word, env);
+  return suffixes.map((suffix) => path.resolve(folder, word + suffix)).find(host.isExecutable);
+}
+
+/** Extensions of programs on Windows, unless PATHEXT has others. */
+const usualSuffixes = '.com;.exe;.bat;.cmd';
+
+/**
+ * Returns the suffixes with which Windows looks for a command: it runs no file without one of these, and beside each
+ * command of a package there is such a file, for other shells.
+ */
+function suffixesFor(word: string, env: NodeJS.ProcessEnv): readonly string[] {
+  const name = Object.keys(env).find((one) => one.toUpperCase() === 'PATHEXT') ?? 'PATHEXT';
+  const known = (env[name] ?? usualSuffixes)
+    .toLowerCase()
+    .split(';')
+    .filter((suffix) => suffix.startsWith('.'));
+  return known.includes(path.extname(word).toLowerCase()) ? ['', ...known] : known;
 }
 
 /** Returns whether a word is a path, which a shell does not look up. */
@@ -38,10 +63,11 @@ const isTrusted = (bin: string, folder: string, host: Pick<Host, 'isOfProject'>)
   [path.dirname(bin), bin].every((place) => host.isOfProject(place, folder));
 
 /** Returns a command of this name that another user could have put there, and that is not used therefore. */
-export const foreignCommand = (word: string, folder: string, host: Host): string | undefined =>
+export const foreignCommand = (word: string, folder: string, env: NodeJS.ProcessEnv, host: Host): string | undefined =>
   binFolders(folder)
-    .filter((bin) => host.isExecutable(path.join(bin, word)) && !isTrusted(bin, folder, host))
-    .map((bin) => path.join(bin, word))[0];
+    .filter((bin) => !isTrusted(bin, folder, host))
+    .map((bin) => commandIn(bin, word, env, host))
+    .find((file) => file !== undefined);
 
 /** Returns PATH with the commands of the project before all others, for lines that a shell runs. */
 export function withProjectCommands(folder: string, env: NodeJS.ProcessEnv, host: Host = realHost): NodeJS.ProcessEnv {

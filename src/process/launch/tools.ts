@@ -97,7 +97,9 @@ export function extensionsNamedIn(text: string): string[] {
  * `/opt/venv/bin/python3.11`.
  */
 export function toolName(word: string): string {
-  const base = (word.split(/[/\\]/).at(-1) ?? '').replace(/\.(?:exe|cmd|bat|ps1)$/i, '');
+  const last = word.split(/[/\\]/).at(-1) ?? '';
+  const [suffix = ''] = /\.(?:exe|cmd|bat|ps1)$/i.exec(last) ?? [];
+  const base = suffix === '' ? last : last.slice(0, -suffix.length).toLowerCase();
   if (base === 'nodejs') return 'node';
   if (byTool.has(base)) return base;
   const stem = base.replace(/\.(?:py|rb|php|sh)$/, '').replace(/-?\d+(?:\.\d+)*[a-z]?$/, '');

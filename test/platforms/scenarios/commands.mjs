@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { caller, isWindows } from '../rig.mjs';
+import { npmShims, pnpmShims, yarnShims } from '../shims.mjs';
 
 const onlyWindows = () => !isWindows && 'Windows only';
 const inWine = () => process.env.DEVWATCH_WINE_8 && "Wine's cmd.exe does not quote as that of Windows";
@@ -18,73 +19,6 @@ function installTool(rig, shims) {
     fs.chmodSync(rig.write(path.join('node_modules', '.bin', name), text), 0o755);
   }
 }
-
-const npmShims = {
-  tool: `#!/bin/sh
-basedir=$(dirname "$(echo "$0" | sed -e 's,\\\\,/,g')")
-
-if [ -x "$basedir/node" ]; then
-  exec "$basedir/node"  "$basedir/../tool/cli.js" "$@"
-else 
-  exec node  "$basedir/../tool/cli.js" "$@"
-fi
-`,
-  'tool.cmd': `@ECHO off\r
-GOTO start\r
-:find_dp0\r
-SET dp0=%~dp0\r
-EXIT /b\r
-:start\r
-SETLOCAL\r
-CALL :find_dp0\r
-\r
-IF EXIST "%dp0%\\node.exe" (\r
-  SET "_prog=%dp0%\\node.exe"\r
-) ELSE (\r
-  SET "_prog=node"\r
-  SET PATHEXT=%PATHEXT:;.JS;=;%\r
-)\r
-\r
-endLocal & goto #_undefined_# 2>NUL || title %COMSPEC% & "%_prog%"  "%dp0%\\..\\tool\\cli.js" %*\r
-`,
-};
-
-const pnpmShims = {
-  tool: `#!/bin/sh
-basedir=$(dirname "$(echo "$0" | sed -e 's,\\\\,/,g')")
-
-if [ -x "$basedir/node" ]; then
-  exec "$basedir/node"  "$basedir/../tool/cli.js" "$@"
-else
-  exec node  "$basedir/../tool/cli.js" "$@"
-fi
-`,
-  'tool.CMD': `@SETLOCAL\r
-@IF NOT DEFINED NODE_PATH (\r
-  @SET "NODE_PATH=C:\\nowhere\\node_modules"\r
-) ELSE (\r
-  @SET "NODE_PATH=C:\\nowhere\\node_modules;%NODE_PATH%"\r
-)\r
-@IF EXIST "%~dp0\\node.exe" (\r
-  "%~dp0\\node.exe"  "%~dp0\\..\\tool\\cli.js" %*\r
-) ELSE (\r
-  @SET PATHEXT=%PATHEXT:;.JS;=;%\r
-  node  "%~dp0\\..\\tool\\cli.js" %*\r
-)\r
-`,
-};
-
-const yarnShims = {
-  tool: npmShims.tool,
-  'tool.cmd': `@IF EXIST "%~dp0\\node.exe" (\r
-  "%~dp0\\node.exe"  "%~dp0\\..\\tool\\cli.js" %*\r
-) ELSE (\r
-  @SETLOCAL\r
-  @SET PATHEXT=%PATHEXT:;.JS;=;%\r
-  node  "%~dp0\\..\\tool\\cli.js" %*\r
-)\r
-`,
-};
 
 /** Starts a command of a package, and shows that its arguments arrive and a save replaces it. */
 async function runTool(rig, words) {
