@@ -8,6 +8,7 @@ import path from 'node:path';
 import type { UncaughtError } from '../preload/protocol.ts';
 import { foldersAbove } from '../process/launch/host.ts';
 import { findPreload, preloadFile } from '../process/launch/preload-files.ts';
+import { platform } from '../process/platform.ts';
 import type { Clock } from '../shared/clock.ts';
 import type { Change, Emit } from '../shared/events.ts';
 import { PathWatcher, type PathWatcherOptions } from '../watch/path-watcher.ts';
@@ -146,7 +147,7 @@ export class AwaitedFiles {
   #watch(wanted: readonly Pick<PathWatcherOptions, 'paths' | 'since' | 'quietMs'>[]): void {
     const { clock, plan, onAppear } = this.#options;
     this.stop();
-    const polls = plan().loaded.settings.poll;
+    const polls = plan().loaded.settings.poll || !platform.watching.reportsFolders;
     const options = { clock, polls, onChange: onAppear };
     this.#watchers = wanted
       .filter(({ paths }) => paths.length > 0)

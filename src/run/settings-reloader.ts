@@ -4,6 +4,7 @@
  */
 
 import type { OptionKey } from '../config/options.ts';
+import { platform } from '../process/platform.ts';
 import type { Clock } from '../shared/clock.ts';
 import { UsageError } from '../shared/errors.ts';
 import type { Change } from '../shared/events.ts';
@@ -132,7 +133,7 @@ export class SettingsReloader {
   /** Reads the settings again when a file exists without which they are wrong. */
   #awaitFiles(paths: readonly string[]): void {
     this.#lacking?.close();
-    const options = { clock: this.#options.clock, paths, since: 0, polls: false };
+    const options = { clock: this.#options.clock, paths, since: 0, polls: !platform.watching.reportsFolders };
     const onChange = (change: Change): void => this.push(change);
     this.#lacking = paths.length === 0 ? undefined : new PathWatcher({ ...options, onChange });
   }

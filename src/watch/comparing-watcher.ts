@@ -68,7 +68,10 @@ export class ComparingWatcher implements Watcher {
       ...options,
       open: (folder) => this.#openTarget(folder),
       onTarget: (type, { folder, name }) => this.#onEvent(folder, type, [name]),
-      onUncertain: () => this.#compareAll(),
+      onUncertain: () => {
+        this.#links.forgetTargets();
+        this.#compareAll();
+      },
     });
     this.#comparison = new FolderComparison({
       ...options,

@@ -3,7 +3,7 @@
 import type fs from 'node:fs';
 import { codeOf } from '../shared/errors.ts';
 import { readEntries, realPathOf, statsOf, timestampSlackMs } from './disk.ts';
-import { type FileState, isAnother, stateOf } from './file-state.ts';
+import { type FileState, isAnother, stateOf, withAttributes } from './file-state.ts';
 import type { Subscription } from './folder-events.ts';
 import type * as trees from './folder-tree.ts';
 import { joinPath } from './folder-tree.ts';
@@ -37,6 +37,8 @@ export class FolderComparison {
   readonly #options: FolderComparisonOptions;
   /** The real paths of the folders that are entered through a link. */
   readonly #linked = new Map<Folder, string | undefined>();
+  /** The real paths of the files that links lead to, by the path of the link. */
+  readonly #targets = new Map<string, string | undefined>();
   /** In the first walk: an unknown file that was last touched before this time (epoch ms) is not announced. */
   #since: number | undefined;
 
@@ -76,9 +78,14 @@ export class FolderComparison {
     const before = folder.files.get(name);
     const stats = statsOf(full);
     if (before === undefined || stats?.isFile() !== true) return false;
-    if (isAnother(full, before, stats)) {
+    const target = this.#targets.get(full);
+    const isElsewhere = target !== undefined && realPathOf(full) !== target;
+    if (isElsewhere || isAnother(full, before, stats)) {
       this.#options.onChange({ kind: 'change', path: full });
       folder.files.set(name, stateOf(full, stats, isSingle ? maxTimestampStepMs : usualTimestampStepMs));
+      if (isElsewhere) this.#targets.set(full, realPathOf(full));
+    } else if (before.ctimeMs !== stats.ctimeMs) {
+      folder.files.set(name, withAttributes(before, stats));
     }
     return true;
   }
@@ -111,7 +118,9 @@ export class FolderComparison {
       this.#drop(known);
     }
     if (entry === undefined) links.remove(full);
+    if (!isLink || kind !== 'file') this.#targets.delete(full);
     const isFile = kind === 'file' && filter.accepts(full) && this.#takeFile(folder, name, depth);
+    if (isFile && isLink) this.#targets.set(full, realPathOf(full));
     this.#takeCovered(folder, name, kind === 'covered');
     if (!isFile && folder.files.delete(name)) onChange({ kind: 'unlink', path: full });
     const entered = isFolder ? enter(full, folder, isLink) : undefined;

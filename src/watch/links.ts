@@ -5,6 +5,7 @@ import path from 'node:path';
 import { attempt } from '../shared/errors.ts';
 import { realPathOf, statsOf } from './disk.ts';
 import type { Filter } from './filter.ts';
+import { partsOf } from './paths.ts';
 import { RootNames } from './root-names.ts';
 
 export interface LinksOptions<Link> {
@@ -61,6 +62,11 @@ export class Links<Link> {
       this.#followed.delete(target);
       if (this.#linkedAgain.has(target)) this.#options.onUncertain();
     }
+  }
+
+  /** Forgets the targets, until each link is added again: a folder that holds some may be another one now. */
+  forgetTargets(): void {
+    this.#targets.clear();
   }
 
   clear(): void {
@@ -141,6 +147,7 @@ export class LinkTargets<Link> {
     if (subscription === undefined) return undefined;
     const links: LinksByName<Link> = new Map();
     subscription.on('change', (type, name) => {
+      if (name === null) this.#options.onUncertain();
       const station = path.join(folder, String(name));
       for (const [file, link] of [...(links.get(String(name)) ?? [])]) {
         // By now the link may lead elsewhere, or be gone.
@@ -168,8 +175,7 @@ function stationsOf(link: string): string[] {
   const first = folder === undefined ? undefined : readLink(path.join(folder, path.basename(link)));
   if (folder === undefined || first === undefined) return [];
   const stations: string[] = [];
-  let names = namesOf(path.resolve(folder, first));
-  let place = '/';
+  let { names, root: place } = partsOf(path.resolve(folder, first));
   for (let name = names.shift(); name !== undefined; name = names.shift()) {
     const next = path.join(place, name);
     const target = readLink(next);
@@ -180,13 +186,12 @@ function stationsOf(link: string): string[] {
     }
     stations.push(next);
     if (stations.length > maxHops) return stations;
-    names = [...namesOf(path.resolve(place, target)), ...names];
-    place = '/';
+    const parts = partsOf(path.resolve(place, target));
+    names = [...parts.names, ...names];
+    place = parts.root;
   }
   return [...stations, place];
 }
-
-const namesOf = (absolute: string): string[] => absolute.split('/').filter(Boolean);
 
 /** Returns undefined where there is no link. */
 const readLink = (file: string): string | undefined => attempt(() => fs.readlinkSync(file));

@@ -3,12 +3,13 @@
  * the nearest folder above each path that exists, no folder below it, and of those above it only what leads there.
  */
 
-import fs from 'node:fs';
+import type fs from 'node:fs';
 import path from 'node:path';
 import type { CancelTimer, Clock } from '../shared/clock.ts';
 import type { Change } from '../shared/events.ts';
 import { stampOf } from '../shared/file-stamp.ts';
 import { statsOf, timestampSlackMs, upwards } from './disk.ts';
+import { watchFolder } from './native-watch.ts';
 import { createLook, stepsTo, Ways } from './ways.ts';
 
 export interface PathWatcherOptions {
@@ -98,7 +99,7 @@ export class PathWatcher {
   }
 
   #open(folder: string): fs.FSWatcher {
-    const watcher = fs.watch(folder, () => this.#onEvent());
+    const watcher = watchFolder(folder).on('change', () => this.#onEvent());
     watcher.on('error', () => {
       this.#polls = true;
       this.#onEvent();

@@ -17,3 +17,9 @@ export const isAtOrBelow = (file: string, folder: string): boolean => file === f
 
 /** Length of a folder's path together with the slash that follows it. */
 export const lengthOfPrefix = (folder: string): number => (folder.endsWith('/') ? folder.length : folder.length + 1);
+
+/** Returns the top of the file system that a path is on (`/`, `C:\\`), and the names that lead from there to the path. */
+export function partsOf(file: string): { readonly root: string; readonly names: string[] } {
+  const { root } = path.parse(file);
+  return { root, names: file.slice(root.length).split(path.sep).filter(Boolean) };
+}

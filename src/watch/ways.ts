@@ -9,6 +9,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { attempt } from '../shared/errors.ts';
 import { isExhausted, statsOf } from './disk.ts';
+import { watchFolder } from './native-watch.ts';
+import { partsOf } from './paths.ts';
 
 /** A step of a way: the entry `name` of the real folder `folder`. */
 export interface Step {
@@ -39,10 +41,9 @@ export function createLook(): Look {
 
 /** Returns all steps to an absolute path, links included, up to the path or to the first step that is missing. */
 export function stepsTo(file: string, look: Look = createLook()): Step[] {
-  const { root } = path.parse(file);
   const steps: Step[] = [];
-  let names = namesOf(file);
-  let [folder, folderIdentity] = [root, ''];
+  let { names, root: folder } = partsOf(file);
+  let folderIdentity = '';
   let hops = 0;
   for (let name = names.shift(); name !== undefined; name = names.shift()) {
     const next = path.join(folder, name);
@@ -57,13 +58,12 @@ export function stepsTo(file: string, look: Look = createLook()): Step[] {
     }
     hops += 1;
     if (hops > maxHops) break;
-    names = [...namesOf(path.resolve(folder, target)), ...names];
-    [folder, folderIdentity] = [root, ''];
+    const parts = partsOf(path.resolve(folder, target));
+    names = [...parts.names, ...names];
+    [folder, folderIdentity] = [parts.root, ''];
   }
   return steps;
 }
-
-const namesOf = (file: string): string[] => file.slice(path.parse(file).root.length).split(path.sep).filter(Boolean);
 
 const readLink = (file: string): string | undefined => attempt(() => fs.readlinkSync(file));
 
@@ -121,11 +121,13 @@ export class Ways {
 
   #open(folderPath: string, key: string): fs.FSWatcher | undefined {
     try {
-      const subscription = fs.watch(folderPath, (type, name) => {
+      const subscription = watchFolder(folderPath).on('change', (type, name) => {
         const waysOf = this.#folders.get(key)?.folder.waysOf ?? new Map<string, Set<string>>();
         // An event about the folder itself has its own name.
         const isAboutItself = name === null || name === path.basename(folderPath);
-        const paths = isAboutItself ? [...waysOf.values()].flatMap((files) => [...files]) : (waysOf.get(name) ?? []);
+        const paths = isAboutItself
+          ? [...waysOf.values()].flatMap((files) => [...files])
+          : (waysOf.get(String(name)) ?? []);
         const affected = new Set(paths);
         if (affected.size > 0) this.#options.onEvent(type, affected);
       });

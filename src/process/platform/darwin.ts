@@ -55,7 +55,7 @@ export function unixNamed(name: NodeJS.Platform): Platform {
       tcpSocketsOf,
     },
     output: { needsNamedPipes: false, unreadStream: () => undefined },
-    watching: { events: nativeEvents, inotifyUse: () => ({ watches: 0, instances: 0 }) },
+    watching: { events: nativeEvents, reportsFolders: false, inotifyUse: () => ({ watches: 0, instances: 0 }) },
   };
 }
 

@@ -130,6 +130,11 @@ export interface OutputFacts {
 export interface WatchingFacts {
   /** Returns how changes of files are reported; undefined where devwatch does not know it. */
   events(): NativeEvents | undefined;
+  /**
+   * A subscription to a folder far above brings only the events of that folder, and leaves it movable. On macOS it brings
+   * those of everything below as well, and on Windows it locks the folders above.
+   */
+  readonly reportsFolders: boolean;
   /** Returns how many watches and instances of inotify this user has, as far as that is known. */
   inotifyUse(): { readonly watches: number; readonly instances: number };
 }

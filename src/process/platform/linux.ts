@@ -78,7 +78,7 @@ export const linux: Platform = {
     tcpSocketsOf,
   },
   output: { needsNamedPipes: true, unreadStream: findUnreadStream },
-  watching: { events: () => 'inotify', inotifyUse },
+  watching: { events: () => 'inotify', reportsFolders: true, inotifyUse },
 };
 
 function groupEntry(pid: number): [pid: number, group: number][] {

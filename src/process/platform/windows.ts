@@ -54,7 +54,7 @@ export const windows: Platform = {
     tcpSocketsOf: () => [],
   },
   output: { needsNamedPipes: false, unreadStream: () => undefined },
-  watching: { events: nativeEvents, inotifyUse: () => ({ watches: 0, instances: 0 }) },
+  watching: { events: nativeEvents, reportsFolders: false, inotifyUse: () => ({ watches: 0, instances: 0 }) },
 };
 
 /** Wine and Linux, which plays Windows in tests, report no events of whole trees. */

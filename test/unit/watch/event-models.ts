@@ -10,7 +10,7 @@ import type { FolderEvents, FolderListener } from '../../../src/watch/folder-eve
 
 /** An operation on the project, by relative paths. Each works wherever it is applied. */
 export interface Operation {
-  readonly kind: 'write' | 'replace' | 'remove' | 'rename' | 'remake' | 'touch' | 'chmod' | 'mkdir';
+  readonly kind: 'write' | 'copy' | 'replace' | 'remove' | 'rename' | 'remake' | 'touch' | 'chmod' | 'mkdir';
   readonly at: string;
   readonly to: string;
   readonly content: string;
@@ -47,7 +47,19 @@ const names = ['a', 'b.js', 'Käse.js', 'node_modules'] as const;
 const paths = fc.array(fc.constantFrom(...names), { minLength: 1, maxLength: 3 }).map((parts) => parts.join('/'));
 
 const operations: fc.Arbitrary<Operation> = fc.record({
-  kind: fc.constantFrom('write', 'write', 'write', 'replace', 'remove', 'rename', 'remake', 'touch', 'chmod', 'mkdir'),
+  kind: fc.constantFrom(
+    'write',
+    'write',
+    'write',
+    'copy',
+    'replace',
+    'remove',
+    'rename',
+    'remake',
+    'touch',
+    'chmod',
+    'mkdir',
+  ),
   at: paths,
   to: paths,
   content: fc.constantFrom('1', '2', 'long'),
@@ -77,6 +89,12 @@ export function carryOut(root: string, { kind, at, to, content }: Operation): To
   switch (kind) {
     case 'write':
       return write(root, at, content);
+    case 'copy': {
+      // As `cp -p` does, of a source that is as old.
+      const touched = write(root, at, content);
+      if (stats?.isFile()) fs.utimesSync(full, stats.atimeMs / 1000, stats.mtimeMs / 1000);
+      return touched;
+    }
     case 'replace': {
       const temporary = `${at}.tmp`;
       const touched = stats?.isDirectory() ? remove(root, at) : [];

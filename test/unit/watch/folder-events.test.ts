@@ -209,3 +209,32 @@ test('very many events, of which some may be lost without notice, are followed b
   own.close();
   expect(clock.pending).toBe(0);
 });
+
+describe('a name that is spelled otherwise than in its folder stands for', () => {
+  test.each([
+    ['a file that is saved', 'SRC/A.js', (project: Project) => project.write('src/a.js', '1'), 'change src/a.js'],
+    ['a file that has gone', 'SRC/A.js', (project: Project) => project.remove('src/a.js'), 'unlink src/a.js'],
+    [
+      'a file that has gone, in its short form',
+      'src/LONGNA~1.JS',
+      (project: Project) => project.remove('src/long name.js'),
+      'unlink src/long name.js',
+    ],
+    [
+      'a decomposed one',
+      'src/a\u0308.js',
+      (project: Project) => project.write('src/\u00e4.js', '1'),
+      'change src/\u00e4.js',
+    ],
+    ['a folder that has gone', 'SRC', (project: Project) => project.remove('src'), 'unlink src/a.js'],
+  ] as const)('%s', async (_, reported, act, change) => {
+    await using project = createProject({ 'src/a.js': '', 'src/long name.js': '', 'src/\u00e4.js': '' });
+    const { events, opened } = openFake('ReadDirectoryChangesW');
+    await using watcher = await watchBy(project, events);
+    act(project);
+    opened[0]?.subscription.emit('change', 'rename', reported);
+    const changes = (await watcher.reported()).map(({ kind, path: file }) => `${kind} ${file}`);
+    expect(changes).toContain(change);
+    expect(changes.every((one) => one === change || reported === 'SRC')).toBe(true);
+  });
+});

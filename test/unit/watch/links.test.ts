@@ -4,30 +4,37 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, test, vi } from 'vitest';
+import { ComparingWatcher } from '../../../src/watch/comparing-watcher.ts';
+import { openFolderEvents } from '../../../src/watch/folder-events.ts';
 import { InotifyWatcher } from '../../../src/watch/inotify.ts';
 import { LinkTargets } from '../../../src/watch/links.ts';
+import type { Watcher, WatchOptions } from '../../../src/watch/watcher.ts';
 import { createProject, type Project } from '../../support/project.ts';
 import { aged, append, type Observer, observe, type Settings } from './observe.ts';
 
-async function watching(project: Project, settings?: Settings): Promise<Observer> {
+const backends = {
+  inotify: (options: WatchOptions): Watcher => new InotifyWatcher(options),
+  'fs.watch': (options: WatchOptions): Watcher => new ComparingWatcher(options, openFolderEvents('fs.watch')),
+} as const;
+
+type Backend = keyof typeof backends;
+
+async function watching(project: Project, settings?: Settings, backend: Backend = 'inotify'): Promise<Observer> {
   await aged();
-  const observer = observe(
-    (options) => new InotifyWatcher({ ...options, onExhausted: (error) => expect.unreachable(String(error)) }),
-    project,
-    settings,
-  );
+  const onExhausted = (error: unknown): never => expect.unreachable(String(error));
+  const observer = observe((options) => backends[backend]({ ...options, onExhausted }), project, settings);
   await observer.armed;
   return observer;
 }
 
 const pathsOf = (observer: Observer): Set<string> => new Set(observer.changes.map((change) => change.path));
 
-describe('the inotify backend reports a linked file', () => {
+describe.each(['inotify', 'fs.watch'] as const)('the backend %s reports a linked file', (backend) => {
   test('whose target is written in place or renamed over', async () => {
     await using outside = createProject({ 'x/real.js': '' });
     await using project = createProject({ 'a.js': '' });
     fs.symlinkSync(outside.at('x/real.js'), project.at('linked.js'));
-    await using observer = await watching(project);
+    await using observer = await watching(project, {}, backend);
     append(outside, 'x/real.js');
     expect(await observer.next()).toEqual({ kind: 'change', path: 'linked.js' });
     outside.replace('x/real.js', 'new');
@@ -39,7 +46,7 @@ describe('the inotify backend reports a linked file', () => {
   test('whose target appears later', async () => {
     await using outside = createProject({ 'real.js': '' });
     await using project = createProject({ 'a.js': '' });
-    await using observer = await watching(project);
+    await using observer = await watching(project, {}, backend);
     fs.symlinkSync(outside.at('real.js'), project.at('linked.js'));
     expect(await observer.next()).toEqual({ kind: 'add', path: 'linked.js' });
     append(outside, 'real.js');
@@ -50,7 +57,7 @@ describe('the inotify backend reports a linked file', () => {
     await using outside = createProject({ 'old.js': '', 'new.js': '' });
     await using project = createProject({ 'a.js': '' });
     fs.symlinkSync(outside.at('old.js'), project.at('linked.js'));
-    await using observer = await watching(project);
+    await using observer = await watching(project, {}, backend);
     fs.symlinkSync(outside.at('new.js'), project.at('next.js'));
     fs.renameSync(project.at('next.js'), project.at('linked.js'));
     await observer.settle();
@@ -65,7 +72,7 @@ describe('the inotify backend reports a linked file', () => {
     await using outside = createProject({ 'x/real.js': '' });
     await using project = createProject({ 'a.js': '' });
     fs.symlinkSync(outside.at('x/real.js'), project.at('linked.js'));
-    await using observer = await watching(project);
+    await using observer = await watching(project, {}, backend);
     outside.remove('x');
     outside.write('x/real.js', '1');
     await observer.next('linked.js');
@@ -78,7 +85,7 @@ describe('the inotify backend reports a linked file', () => {
     await using project = createProject({ '..1/config.js': '1', '..2/config.js': '2', 'a.js': '' });
     fs.symlinkSync('..1', project.at('..data'));
     fs.symlinkSync('..data/config.js', project.at('config.js'));
-    await using observer = await watching(project);
+    await using observer = await watching(project, {}, backend);
     for (const next of ['..2', '..1']) {
       fs.symlinkSync(next, project.at('..next'));
       fs.renameSync(project.at('..next'), project.at('..data'));
@@ -94,7 +101,9 @@ describe('the inotify backend reports a linked file', () => {
     append(project, '..1/config.js');
     expect(await observer.next()).toEqual({ kind: 'change', path: 'config.js' });
   });
+});
 
+describe('the inotify backend reports a linked file', () => {
   test('and leaves no watch behind when the link changes or is deleted', async () => {
     await using project = createProject({ '1/a.js': '', '2/a.js': '', '3/a.js': '' });
     const open = new Set<string>();
@@ -245,30 +254,36 @@ test('a link deleted before its folder is watched does not hide the next link', 
   expect(observer.changes.map((change) => change.path)).toContain('two/a.js');
 });
 
-test('a linked folder is still watched after its target was removed and made again at once', async () => {
-  await using outside = createProject({ 'lib/a.js': '' });
-  await using project = createProject({ 'b.js': '' });
-  fs.symlinkSync(outside.at('lib'), project.at('linked'));
-  await using observer = await watching(project);
-  outside.remove('lib');
-  outside.write('lib/a.js', '1');
-  // The reaction may be complete only after the next event.
-  for (let turn = 0; turn < 3; turn += 1) await observer.settle();
-  append(outside, 'lib/a.js');
-  outside.write('lib/c.js', '');
-  await observer.settle();
-  expect(pathsOf(observer)).toContain('linked/c.js');
-});
+test.each(['inotify', 'fs.watch'] as const)(
+  'with the backend %s a linked folder is still watched after its target was removed and made again at once',
+  async (backend) => {
+    await using outside = createProject({ 'lib/a.js': '' });
+    await using project = createProject({ 'b.js': '' });
+    fs.symlinkSync(outside.at('lib'), project.at('linked'));
+    await using observer = await watching(project, {}, backend);
+    outside.remove('lib');
+    outside.write('lib/a.js', '1');
+    // The reaction may be complete only after the next event.
+    for (let turn = 0; turn < 3; turn += 1) await observer.settle();
+    append(outside, 'lib/a.js');
+    outside.write('lib/c.js', '');
+    await observer.settle();
+    expect(pathsOf(observer)).toContain('linked/c.js');
+  },
+);
 
-test('the inotify backend reports a write in place that keeps size and modification time, as `cp -p` does', async () => {
-  await using project = createProject({ 'a.js': '1' });
-  fs.utimesSync(project.at('a.js'), 1_000_000_000, 1_000_000_000);
-  await using observer = await watching(project);
-  project.write('a.js', '2');
-  fs.utimesSync(project.at('a.js'), 1_000_000_000, 1_000_000_000);
-  await observer.settle();
-  expect(pathsOf(observer)).toContain('a.js');
-});
+test.each(['inotify', 'fs.watch'] as const)(
+  'the backend %s reports a write in place that keeps size and modification time, as `cp -p` does',
+  async (backend) => {
+    await using project = createProject({ 'a.js': '1' });
+    fs.utimesSync(project.at('a.js'), 1_000_000_000, 1_000_000_000);
+    await using observer = await watching(project, {}, backend);
+    project.write('a.js', '2');
+    fs.utimesSync(project.at('a.js'), 1_000_000_000, 1_000_000_000);
+    await observer.settle();
+    expect(pathsOf(observer)).toContain('a.js');
+  },
+);
 
 describe('the inotify backend, for a link to a folder inside of the watched one', () => {
   test.each([
