@@ -6,6 +6,7 @@
 
 import type { Address, addressOf as AddressOf, isBlocked as IsBlocked, ListenArgs } from './addresses.cts';
 import type { isInspected as IsInspected } from './debugger.cts';
+import type { takeSignal as TakeSignal } from './emulated-signals.cts';
 import type { listenLate as ListenLate, listenWhenVacated as ListenWhenVacated } from './late-handle.cts';
 import type { receiveMessages as ReceiveMessages } from './messages.cts';
 import type { describeOpenWork as DescribeOpenWork } from './open-work.cts';
@@ -90,6 +91,8 @@ interface Orders {
   readonly ping?: number;
   readonly drain?: Drain;
   readonly asksForOpenWork?: true;
+  /** Stands for a signal of this name, on systems without signals. */
+  readonly signal?: NodeJS.Signals;
 }
 
 /** The longest interval that Node can time. */
@@ -130,7 +133,7 @@ class HeldPorts {
     });
     const { prototype } = net.Server;
     prototype._listen2 = new Proxy(prototype._listen2, { apply: this.#listen });
-    if (orders.isPinged) this.#canReceiveMessages();
+    if (orders.isPinged || orders.isAsked) this.#canReceiveMessages();
   }
 
   /** Does in advance what a start with sockets of the run before needs. */
@@ -302,9 +305,12 @@ class HeldPorts {
     return this.#canReceive;
   }
 
-  #onMessage({ ping, drain, asksForOpenWork }: Orders): void {
+  #onMessage({ ping, drain, asksForOpenWork, signal }: Orders): void {
     if (ping !== undefined) this.#channel.send({ type: 'pong', ping });
     if (drain !== undefined) this.#drain(drain);
+    if (signal !== undefined) {
+      (require('./emulated-signals.cjs') as { takeSignal: typeof TakeSignal }).takeSignal(signal, this.#kill);
+    }
     if (asksForOpenWork === undefined) return;
     const { describeOpenWork } = require('./open-work.cjs') as { describeOpenWork: typeof DescribeOpenWork };
     this.#channel.send({ type: 'open-work', work: describeOpenWork([...this.#open.values()], this.#keptAlive) });

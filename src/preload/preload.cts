@@ -4,6 +4,7 @@
  * waits for it. Its messages go through one pipe, as a JSON object per line (see process/launch/channel.ts).
  */
 
+import type { watchChildren } from './children.cts';
 import type { reportEnd } from './debugger.cts';
 import type { reportFactsLater } from './facts.cts';
 import type { HeldPorts } from './held-ports.cts';
@@ -17,7 +18,8 @@ import type { warmUp as WarmUp } from './warm-up.cts';
 
 const { readFileSync, readSync, writeFileSync, writeSync } = require('node:fs') as typeof import('node:fs');
 
-const own = `${__dirname}/`;
+/** The folder, with a separator at its end. */
+const own = __filename.slice(0, -'preload.cjs'.length);
 /** Where worker threads find the orders to report what they load (load-children.cts). */
 const loadsKey = 'devwatch.loads';
 /** Long enough for the modules that a program loads at its start. */
@@ -60,6 +62,9 @@ if (channel >= 0) {
   }
   if (orders.reportLoads === true) {
     requireOnce<{ reportLoads: typeof reportLoads }>('./loads.cjs').reportLoads({ channel }, __filename);
+  }
+  if (orders.namesChildren === true) {
+    (require('./children.cjs') as { watchChildren: typeof watchChildren }).watchChildren({ send, request });
   }
   // With it modules load a third faster.
   const { enableCompileCache, flushCompileCache }: CompileCache =
@@ -111,7 +116,7 @@ function removeOwnWords(words: string[]): void {
   let moved = -1;
   for (let at = words.length - 1; at > 0; at -= 1) {
     const word = words[at] ?? '';
-    if (!word.startsWith(own) && !word.startsWith(`file://${own}`)) continue;
+    if (!isOwn(word)) continue;
     words.splice(at - 1, 2);
     moved = at - 1;
   }
@@ -125,6 +130,13 @@ function removeOwnWords(words: string[]): void {
   for (const word of all.filter((one, index) => isPreload(one) || isValue(index))) {
     if (words[moved] === word) words.splice(moved, 1);
   }
+}
+
+/** Whether a word is a file of the preload: a path, or a URL, in which a drive of Windows follows a slash. */
+function isOwn(word: string): boolean {
+  if (!word.startsWith('file:')) return word.startsWith(own);
+  const folder = encodeURI(own.replaceAll('\\', '/'));
+  return word.startsWith(`file://${folder.startsWith('/') ? '' : '/'}${folder}`);
 }
 
 /** devwatch moves this process into its cgroup while Node boots. The program must not begin before. */

@@ -122,6 +122,8 @@ export interface LaunchOrders {
   readonly reportPackages: boolean;
   /** The value of NODE_OPTIONS for the program, whose preloads devwatch has moved to the command line. */
   readonly nodeOptions?: string | undefined;
+  /** Name the children when the program ends, and wait until devwatch has ended them. */
+  readonly namesChildren: boolean;
   /** A folder for Node's compile cache; undefined if the program has its own, or Node has none. */
   readonly compileCache?: string | undefined;
   /** Keep the program's sockets through restarts; see held-ports.cts. */
@@ -162,6 +164,8 @@ export interface HoldOrders {
   readonly keeps: boolean;
   /** devwatch will check by pings whether the event loop is blocked. */
   readonly isPinged: boolean;
+  /** devwatch asks the program to end by a message, because the system has no signals. */
+  readonly isAsked: boolean;
   /** Refuse connections of the program itself to sockets on which it does not listen yet. */
   readonly refusesConnections: boolean;
   readonly slots: readonly SlotEnds[];
@@ -337,6 +341,8 @@ export type PreloadMessage = Readonly<
   | { type: 'ended' }
   /** The drain has ended. `signalsItself`: the process sends itself the stop signal. */
   | { type: 'drained'; signalsItself: boolean }
+  /** The program ends, and waits until these children of it are dead. */
+  | { type: 'leaves'; pids: readonly number[] }
   /** The program cannot receive messages while it runs. */
   | { type: 'deaf' }
   /** The event loop answers the ping of this number. */

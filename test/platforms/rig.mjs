@@ -74,7 +74,8 @@ export async function createRig(title) {
       for (const { pid, isAlive } of home.calls) if (isAlive()) end(pid);
       await Promise.all(home.calls.map(({ gone }) => gone));
       await home.close();
-      fs.rmSync(scratch, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+      // Windows removes no folder in which a process works, and the last ones are about to end.
+      await fs.promises.rm(scratch, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }).catch(() => {});
     },
   };
   return rig;

@@ -57,6 +57,7 @@ const checks: Readonly<Record<PreloadMessage['type'], (fields: Readonly<Record<s
   unclaimed: ({ id }) => isText(id),
   holds: ({ socket }) => isSocket(socket),
   drained: ({ signalsItself }) => typeof signalsItself === 'boolean',
+  leaves: ({ pids }) => Array.isArray(pids) && pids.every(isNumber),
   deaf: () => true,
   ended: () => true,
   'open-work': ({ work }) => isOpenWork(work),

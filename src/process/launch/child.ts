@@ -105,8 +105,8 @@ export function startChild(
     pipes?.close();
     return { failure: once(child, 'error').then(([error]) => error) };
   }
-  const hasIpc = sockets.byPreload !== undefined;
-  if (hasIpc) child.channel?.unref();
+  const hasPreload = sockets.byPreload !== undefined;
+  if (hasPreload) child.channel?.unref();
   return {
     process: child,
     pid: child.pid,
@@ -115,7 +115,7 @@ export function startChild(
     // At its exit Node restores the modes that it found at its start: in the background, those of the shell.
     hasDoubtfulModes: stdinIsTerminal() && (!options.command.isNode || !isForeground()),
     ...openChannel(child),
-    send: (message) => hasIpc && child.connected && child.send({ cmd: ipcCommand, ...message }, () => {}),
+    send: hasPreload ? senderTo(child) : () => false,
   };
 }
 
@@ -138,6 +138,21 @@ function spawnContained({ file, args, env }: Invocation, options: ChildOptions, 
   // The program no longer reads.
   child.stdin?.on('error', () => {});
   return child;
+}
+
+/** Returns the function that sends messages to the preload while the program runs. */
+function senderTo(child: ChildProcess): Child['send'] {
+  const pipe = child.stdio[ipcDescriptor];
+  if (!(pipe instanceof Socket)) {
+    return (message) => child.connected && child.send({ cmd: ipcCommand, ...message }, () => {});
+  }
+  // The program has closed its end, or is dead.
+  pipe.on('error', () => {});
+  pipe.unref();
+  return (message) => {
+    if (pipe.writable) pipe.write(`${JSON.stringify(message)}\n`);
+    return pipe.writable;
+  };
 }
 
 function openChannel(child: ChildProcess): Pick<Child, 'receive' | 'answer'> {
@@ -177,7 +192,7 @@ const activatedDuplicates = 8;
 /** Chooses the listening sockets that a child process inherits. */
 function inheritedSockets(options: ChildOptions, { slots, held, activated, passed }: HeldPorts): InheritedSockets {
   if (!options.command.isNode) return { byPreload: undefined, byProgram: passed };
-  if (!platform.sockets.canPass) return { byPreload: undefined, byProgram: [] };
+  if (!platform.sockets.canPass) return { byPreload: { slots: [], held: [], activated: [] }, byProgram: [] };
   const duplicates = activated.flatMap((socket) => Array<PassedSocket>(activatedDuplicates).fill(socket));
   const fromSlots = options.hold ? { slots, held } : { slots: [], held: [] };
   return { byPreload: { ...fromSlots, activated: duplicates }, byProgram: [] };
@@ -206,10 +221,12 @@ function withPreload(options: ChildOptions, { byPreload }: InheritedSockets, par
     reportPackages: prewarm !== false,
     compileCache: compileCacheFor(env),
     nodeOptions: options.nodeOptions,
+    namesChildren: platform.programs.namesChildren,
     hold: byPreload && {
       ...(hasPipe && { descriptor: ipcDescriptor }),
-      keeps: options.hold,
+      keeps: options.hold && platform.sockets.canPass,
       isPinged: options.isPinged,
+      isAsked: !platform.programs.hasSignals,
       refusesConnections: platform.sockets.canRefuse,
       slots: byPreload.slots.map((_, index) => ({ into: firstEnd + 2 * index, out: firstEnd + 2 * index + 1 })),
       // A standby receives them with its release.
@@ -222,7 +239,7 @@ function withPreload(options: ChildOptions, { byPreload }: InheritedSockets, par
   };
   const args = ['--require', preloadFile('preload.cjs'), ...command.nodeArgs, ...command.args];
   // If two variables have the same name, the first one counts: this one hides the one that spawn adds.
-  const hiding = hasPipe ? { NODE_CHANNEL_FD: '' } : {};
+  const hiding = hasPipe && platform.programs.messages === 'ipc' ? { NODE_CHANNEL_FD: '' } : {};
   return { file: command.file, args, env: { ...hiding, ...env, [channelVariable]: JSON.stringify(orders) } };
 }
 
@@ -232,7 +249,8 @@ function stdioOf(options: ChildOptions, { byPreload, byProgram }: InheritedSocke
   const stdio: StdioOptions = [options.stdin, pipes?.stdout ?? output, pipes?.stderr ?? output];
   if (!options.command.isNode) return [...stdio, ...byProgram.map(({ descriptor }) => descriptor)];
   stdio[channelDescriptor] = 'pipe';
-  if (hasOwnIpc(options) || byPreload !== undefined) stdio.push('ipc');
+  if (hasOwnIpc(options)) stdio.push('ipc');
+  else if (byPreload !== undefined) stdio.push(platform.programs.messages === 'ipc' ? 'ipc' : 'overlapped');
   if (byPreload !== undefined) {
     stdio.push(...byPreload.slots.flatMap(({ into, out }) => [into, out]));
     stdio.push(...byPreload.activated.map(({ descriptor }) => descriptor));

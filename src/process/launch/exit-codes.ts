@@ -14,13 +14,18 @@ const timestampSlackMs = 10;
  * A file that is being written cannot be executed either, for as long as that takes.
  *
  * @param startedAt epoch ms of the run's start
+ * @param hasBegun code of the program has run
  */
 export function faultOfCode(
   { code }: Pick<Outcome, 'code'>,
-  { file }: Pick<Command, 'file'>,
+  { file, isNode }: Pick<Command, 'file' | 'isNode'>,
   startedAt: number,
+  hasBegun = false,
 ): Fault | undefined {
-  if (code === 126) return isBeingWritten(file, startedAt) ? 'shortage' : 'defect';
+  // Node itself could not run: while it is updated, a library of it may be missing for a moment.
+  if (code === 127 && isNode && !hasBegun) return undefined;
+  if (code === 126 && isBeingWritten(file, startedAt)) return 'shortage';
+  if (code === 126) return isNode && !hasBegun ? undefined : 'defect';
   return code === 127 ? 'defect' : undefined;
 }
 

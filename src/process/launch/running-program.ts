@@ -3,14 +3,7 @@
 import type { Drain, LoadFacts, Misfit, OpenWork, PreloadMessage, UncaughtError } from '../../preload/protocol.ts';
 import { type CancelTimer, systemClock } from '../../shared/clock.ts';
 import { createDeferred } from '../../shared/deferred.ts';
-import {
-  describeOutcome,
-  type Fault,
-  type Outcome,
-  type Remainder,
-  type StopStage,
-  type Survivor,
-} from '../../shared/events.ts';
+import { describeOutcome, type Outcome, type Remainder, type StopStage, type Survivor } from '../../shared/events.ts';
 import { findDebugger } from '../debugger.ts';
 import { platform } from '../platform.ts';
 import { findRemainder } from '../remainder.ts';
@@ -18,6 +11,7 @@ import type { HeldPorts } from '../sockets/held-ports.ts';
 import { serverOf } from '../sockets/server.ts';
 import { Termination } from '../tree/terminate.ts';
 import { TreeWrites, treeCpuTime, treeMemory } from '../tree/usage.ts';
+import { askingOf, passSignal } from './asking.ts';
 import type { Child, LaunchOptions } from './child.ts';
 import { faultOfCode } from './exit-codes.ts';
 import type { LauncherOptions } from './launcher.ts';
@@ -109,6 +103,7 @@ export class ContainedProgram implements RunningProgram {
 
   signal(name: NodeJS.Signals, to: 'root' | 'tree'): void {
     const { process: root, tree } = this.#context.child;
+    if (passSignal(this.#context.child, name)) return;
     if (to === 'tree') for (const member of tree.scan().members) tree.signal(member, name);
     else if (!this.#hasExited) root.kill(name);
   }
@@ -216,6 +211,9 @@ export class ContainedProgram implements RunningProgram {
       case 'drained':
         this.#endDrain(message.signalsItself);
         return;
+      case 'leaves':
+        child.answer(child.tree.killChildren?.(message.pids) ?? false);
+        return;
       case 'deaf':
         this.#cannotReceive = true;
         this.#reportUnheld('the program has closed descriptor 3, by which devwatch asks it to stop accepting');
@@ -306,7 +304,7 @@ export class ContainedProgram implements RunningProgram {
   #reportCrash(outcome: Outcome, error?: UncaughtError): void {
     const { listener, options, findUnread = platform.output.unreadStream } = this.#context;
     const facts: EndFacts = {
-      fault: error?.fault ?? this.#faultOfCode(outcome),
+      fault: error?.fault ?? faultOfCode(outcome, options.command, this.#startedAt, this.#beganAt !== undefined),
       missing: error?.missing,
     };
     const isOtherwiseExplained = facts.fault !== undefined || (error !== undefined && error.isBrokenPipe !== true);
@@ -318,13 +316,6 @@ export class ContainedProgram implements RunningProgram {
       const reason = `the reader of ${unread} has ended, and so has the program (${describeOutcome(outcome)})`;
       listener.onEvent({ type: 'exit', outcome: { ...outcome, reason }, fault: 'unread-output' });
     }
-  }
-
-  #faultOfCode(outcome: Outcome): Fault | undefined {
-    const { command } = this.#context.options;
-    const fault = faultOfCode(outcome, command, this.#startedAt);
-    // Node itself could not run: while it is updated, a library of it may be missing for a moment.
-    return fault === 'defect' && command.isNode && this.#beganAt === undefined ? undefined : fault;
   }
 
   get #recentError(): UncaughtError | undefined {
@@ -371,14 +362,13 @@ export class ContainedProgram implements RunningProgram {
   /** @param isRootAsked the root process sends itself the signal */
   #terminate(stage: StopStage, isRootAsked = false): void {
     const { child, options, clock, listener } = this.#context;
-    const { pid, tree, process: root } = child;
+    const { tree } = child;
     const onGone = (survivors: readonly Survivor[]): void => {
       this.#restoreModes();
       listener.onEvent({ type: 'gone', survivors });
     };
     const signal = options.signal === 'message' ? 'SIGTERM' : options.signal;
-    const ask = (): void => void (isRootAsked || root.send('shutdown'));
-    const askRoot = isRootAsked || (options.signal === 'message' && root.connected) ? { pid, ask } : undefined;
+    const askRoot = this.#cannotReceive ? undefined : askingOf(child, options.signal, isRootAsked);
     this.#termination ??= new Termination({ tree, signal, askRoot, clock, onGone });
     this.#termination.escalate(stage);
     this.#killWaiting();

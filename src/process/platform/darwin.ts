@@ -41,6 +41,7 @@ export function unixNamed(name: NodeJS.Platform): Platform {
       },
       guardian: 'from files',
     },
+    programs: { hasSignals: true, messages: 'ipc', namesChildren: false },
     usage,
     terminal: { groups: recentGroups() },
     sockets: {

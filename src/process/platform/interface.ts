@@ -14,6 +14,7 @@ export interface Platform {
   readonly isPosix: boolean;
   readonly processes: ProcessFacts;
   readonly trees: TreeFacts;
+  readonly programs: ProgramFacts;
   readonly usage: UsageFacts;
   readonly terminal: TerminalFacts;
   readonly sockets: SocketFacts;
@@ -70,6 +71,21 @@ export interface TreeFacts {
   openOrphans(record: ContainmentRecord, keep: Keep): ProcessTree[];
   /** The guardian executes Node from a descriptor, which outlives the file, or from its file; or there is none. */
   readonly guardian: 'from descriptors' | 'from files' | 'none';
+}
+
+/** How running programs are reached. */
+export interface ProgramFacts {
+  /**
+   * Programs can be sent signals. Elsewhere a Node program is asked to end by a message, all others are ended by force.
+   */
+  readonly hasSignals: boolean;
+  /**
+   * The descriptor for messages to a Node program without an IPC channel: `ipc`: Node's own IPC, which writes plain
+   * lines; `pipe`: a plain pipe, because IPC has a format of its own.
+   */
+  readonly messages: 'ipc' | 'pipe';
+  /** A Node program that ends names its children, which nobody could find afterwards. */
+  readonly namesChildren: boolean;
 }
 
 /** Memory, CPU time and writes of processes. */

@@ -52,6 +52,7 @@ export const linux: Platform = {
     openOrphans: linuxOrphans,
     guardian: 'from descriptors',
   },
+  programs: { hasSignals: true, messages: 'ipc', namesChildren: false },
   usage: {
     memoryOf: (pids) => pids.reduce((sum, pid) => sum + residentOf(pid), 0),
     cpuTimeOf: (pids) => pids.reduce((sum, pid) => sum + (cpuTimeOf(pid, 'with its ended children') ?? 0), 0),

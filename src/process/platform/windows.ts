@@ -35,6 +35,7 @@ export const windows: Platform = {
     openOrphans: () => [],
     guardian: 'none',
   },
+  programs: { hasSignals: false, messages: 'pipe', namesChildren: true },
   usage: {
     memoryOf: () => undefined,
     cpuTimeOf: () => undefined,

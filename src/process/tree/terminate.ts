@@ -20,8 +20,8 @@ import { type Member, memberKey, type ProcessTree } from './tree.ts';
 export interface TerminationOptions {
   readonly tree: ProcessTree;
   readonly signal: NodeJS.Signals;
-  /** Asks the root process to exit by other means than the signal. */
-  readonly askRoot?: { readonly pid: number; readonly ask: () => void } | undefined;
+  /** Asks the root process to exit by other means than the signal; `ask` returns false if that was not possible. */
+  readonly askRoot?: { readonly pid: number; readonly ask: () => boolean } | undefined;
   readonly clock: Clock;
   /** Called once. `survivors` could not be ended: they belong to other users, or are stuck in the kernel. */
   readonly onGone: (survivors: readonly Survivor[]) => void;
@@ -86,8 +86,7 @@ export class Termination {
     const { signal, askRoot } = this.#options;
     if (this.#stage !== 'terminating' || this.#asked.has(memberKey(member))) return;
     this.#asked.add(memberKey(member));
-    if (member.pid === askRoot?.pid) askRoot.ask();
-    else this.#send(member, signal);
+    if (member.pid !== askRoot?.pid || !askRoot.ask()) this.#send(member, signal);
     if (platform.isPosix) this.#send(member, 'SIGCONT');
   }
 

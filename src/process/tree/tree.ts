@@ -34,6 +34,11 @@ export interface ProcessTree {
   signal(member: Member, signal: NodeJS.Signals): Delivery;
   /** Kills members in one step that none can escape, where the system has such a step; returns those that it cannot reach. */
   killAll?(members: readonly Member[]): readonly Member[];
+  /**
+   * Kills children of the root, with their descendants, where they could not be found after its end. It waits meanwhile,
+   * so that their pids are still theirs. Returns whether all were there.
+   */
+  killChildren?(pids: readonly number[]): boolean;
   /** Explains why a member could not be ended, as far as the system shows it. */
   describe(member: Member, denied: boolean): Survivor;
   /** Releases the resources of the tree; called when it is gone. */

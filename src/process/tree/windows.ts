@@ -1,6 +1,8 @@
 /**
- * The tree on Windows: `taskkill /T` ends a process and its descendants, which it finds by parent. There is no SIGTERM:
- * without /F, taskkill asks only programs with a window, so the tree is killed at once.
+ * The tree on Windows: `taskkill /T` ends a process and its descendants, which it finds by parent, and so only while that
+ * lives. There is no SIGTERM: without /F, taskkill asks only programs with a window. So a Node program is asked by a
+ * message (preload/emulated-signals.cts), and names its children when it ends (preload/children.cts); the trees of all
+ * other programs are killed at once.
  */
 
 import { spawnSync } from 'node:child_process';
@@ -25,14 +27,22 @@ export class WindowsTree implements ProcessTree {
   }
 
   signal(member: Member): Delivery {
-    if (this.#hasExited()) return 'gone';
-    // By its full path: otherwise a taskkill.exe in the project's folder would be found first.
-    const taskkill = path.join(process.env.SystemRoot ?? 'C:\\Windows', 'System32', 'taskkill.exe');
-    const { status } = spawnSync(taskkill, ['/T', '/F', '/PID', String(member.pid)], { windowsHide: true });
-    return status === 0 ? 'sent' : 'gone';
+    return this.#hasExited() || !killTrees([member.pid]) ? 'gone' : 'sent';
+  }
+
+  killChildren(pids: readonly number[]): boolean {
+    return !this.#hasExited() && killTrees(pids);
   }
 
   describe(member: Member): Survivor {
     return { pid: member.pid, command: member.command, reason: 'does not end' };
   }
+}
+
+/** Returns whether all of these processes were there, and have been killed with their descendants. */
+function killTrees(pids: readonly number[]): boolean {
+  // By its full path: otherwise a taskkill.exe in the project's folder would be found first.
+  const taskkill = path.join(process.env.SystemRoot ?? 'C:\\Windows', 'System32', 'taskkill.exe');
+  const words = pids.flatMap((pid) => ['/PID', String(pid)]);
+  return spawnSync(taskkill, ['/T', '/F', ...words], { windowsHide: true }).status === 0;
 }

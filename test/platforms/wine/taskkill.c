@@ -1,6 +1,7 @@
 /*
  * Stands in for Windows' taskkill in Wine 8, whose own one does not know /T: `taskkill /T /F /PID n` terminates a
- * process and its descendants, which are found by their parents. Prints and returns what Windows' taskkill does.
+ * process and its descendants, which are found by their parents; /PID may be repeated. Prints and returns what Windows'
+ * taskkill does.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,15 +59,8 @@ static void terminate_descendants(DWORD pid) {
   }
 }
 
-int main(int argc, char **argv) {
-  DWORD pid = 0;
-  int with_tree = 0, by_force = 0, exists = 0;
-  for (int i = 1; i < argc; i += 1) {
-    if (_stricmp(argv[i], "/t") == 0) with_tree = 1;
-    else if (_stricmp(argv[i], "/f") == 0) by_force = 1;
-    else if (_stricmp(argv[i], "/pid") == 0 && i + 1 < argc) pid = strtoul(argv[++i], NULL, 10);
-  }
-  list_processes();
+static int end(DWORD pid, int with_tree, int by_force) {
+  int exists = 0;
   for (int i = 0; i < count; i += 1) exists |= processes[i].th32ProcessID == pid;
   if (!exists) {
     fprintf(stderr, "ERROR: The process \"%lu\" not found.\n", pid);
@@ -79,4 +73,19 @@ int main(int argc, char **argv) {
   }
   if (with_tree) terminate_descendants(pid);
   return terminate(pid) ? 0 : 1;
+}
+
+int main(int argc, char **argv) {
+  int with_tree = 0, by_force = 0, status = 0;
+  for (int i = 1; i < argc; i += 1) {
+    with_tree |= _stricmp(argv[i], "/t") == 0;
+    by_force |= _stricmp(argv[i], "/f") == 0;
+  }
+  list_processes();
+  for (int i = 1; i + 1 < argc; i += 1) {
+    if (_stricmp(argv[i], "/pid") != 0) continue;
+    int result = end(strtoul(argv[i + 1], NULL, 10), with_tree, by_force);
+    if (result != 0) status = result;
+  }
+  return status;
 }

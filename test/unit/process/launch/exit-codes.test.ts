@@ -7,12 +7,12 @@ test('a command that cannot be executed has a defect, unless its file is being w
   await using project = createProject({ program: '' });
   const file = project.at('program');
   const later = Date.now() + 60_000;
-  expect(faultOfCode({ code: 126 }, { file }, later)).toBe('defect');
-  expect(faultOfCode({ code: 126 }, { file }, Date.now() - 60_000)).toBe('shortage');
+  expect(faultOfCode({ code: 126 }, { file, isNode: false }, later)).toBe('defect');
+  expect(faultOfCode({ code: 126 }, { file, isNode: false }, Date.now() - 60_000)).toBe('shortage');
   const reader = fs.openSync(file, 'r');
-  expect(faultOfCode({ code: 126 }, { file }, later)).toBe('defect');
+  expect(faultOfCode({ code: 126 }, { file, isNode: false }, later)).toBe('defect');
   const writer = fs.openSync(file, 'a');
-  expect(faultOfCode({ code: 126 }, { file }, later)).toBe('shortage');
+  expect(faultOfCode({ code: 126 }, { file, isNode: false }, later)).toBe('shortage');
   for (const descriptor of [reader, writer]) fs.closeSync(descriptor);
 });
 
@@ -21,5 +21,5 @@ test.each([
   [1, undefined],
   [null, undefined],
 ])('exit code %s of a command means: %s', (code, fault) => {
-  expect(faultOfCode({ code }, { file: '/bin/none' }, 0)).toBe(fault);
+  expect(faultOfCode({ code }, { file: '/bin/none', isNode: false }, 0)).toBe(fault);
 });

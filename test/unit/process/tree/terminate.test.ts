@@ -35,7 +35,7 @@ function fakeTree(...pids: number[]): FakeTree {
   return tree;
 }
 
-function start(tree: FakeTree, further: { askRoot?: { pid: number; ask: () => void } } = {}) {
+function start(tree: FakeTree, further: { askRoot?: { pid: number; ask: () => boolean } } = {}) {
   const clock = createClock();
   const reports: (readonly Survivor[])[] = [];
   const termination = new Termination({
@@ -123,14 +123,22 @@ describe('a termination', () => {
   test('asks the root by other means where there are any, and its children by the signal', () => {
     const tree = fakeTree(1, 2);
     let asked = 0;
-    const ask = (): void => {
+    const ask = (): boolean => {
       asked += 1;
+      return true;
     };
     const { clock, termination } = start(tree, { askRoot: { pid: 1, ask } });
     termination.escalate('terminating');
     clock.advance(500);
     expect(asked).toBe(1);
     expect(tree.sent.filter((line) => !line.endsWith('SIGCONT'))).toEqual(['2 SIGTERM']);
+  });
+
+  test('sends the root the signal if it could not be asked by other means', () => {
+    const tree = fakeTree(1);
+    const { termination } = start(tree, { askRoot: { pid: 1, ask: () => false } });
+    termination.escalate('terminating');
+    expect(tree.sent[0]).toBe('1 SIGTERM');
   });
 
   test('reports survivors after two seconds of killing, once and with the reason', () => {
