@@ -15,7 +15,8 @@ import { exitCodes } from './print.ts';
 /** Under npm, devwatch looks this often whether its parent is still alive. */
 const parentPollIntervalMs = 1000;
 
-const stopSignals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'];
+/** SIGBREAK is Ctrl-Break on Windows. */
+const stopSignals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGBREAK'];
 
 /** Handles all signals to devwatch. @param onStop called once, at the first one that stops it */
 export function handleSignals(group: ProgramSet, reporter: Reporter, onStop: () => void): StopRequests {

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { checkName } from '../background/program-names.ts';
 import { type BackgroundRecord, listEntries } from '../background/records.ts';
 import { type CommandLine, parseArgv } from '../config/argv.ts';
+import { platform } from '../process/platform.ts';
 import { commandOf } from '../run/command-plan.ts';
 import { attempt, codeOf, messageOf, UsageError } from '../shared/errors.ts';
 import { describeFlaw, flawOnWay, withOpenFile } from '../shared/file-ownership.ts';
@@ -25,6 +26,11 @@ import type { Invocation } from './subcommands.ts';
  * @throws UsageError if there is nothing that could be run, or a file of another owner is in the way
  */
 export function execute({ line: given }: Invocation): void {
+  if (!platform.isPosix) {
+    throw new UsageError(
+      `devwatch unit writes units for systemd, which ${platform.title} does not have · let the Task Scheduler run devwatch`,
+    );
+  }
   const sockets = given.own.get('--socket') ?? [];
   sockets.forEach(checkSocket);
   const record = recordFor(given);

@@ -84,7 +84,7 @@ const kinds: Readonly<Record<OptionKind, Kind>> = {
   },
   reaction: { read: readReaction, schema: () => matching('^(restart|nothing|signal:[A-Za-z0-9]+(:tree)?)$') },
   schedule: { read: readSchedule, schema: () => text },
-  signal: { read: readSignal, schema: () => matching('^([Ss][Ii][Gg])?[A-Za-z0-9]+$') },
+  signal: { read: (raw) => readSignal(raw), schema: () => matching('^([Ss][Ii][Gg])?[A-Za-z0-9]+$') },
   commands: {
     read: (raw) => readMap(raw, (value) => (Array.isArray(value) ? readList(value, readText) : readText(value))),
     schema: () => ({ type: 'object', additionalProperties: texts }),

@@ -39,12 +39,20 @@ export function readReaction(raw: unknown): Reaction {
   return `signal:${signal}${tree}` as Reaction;
 }
 
+/** Settings are shared with people on other systems: Windows has names for some of these only. */
+const signalsElsewhere: readonly string[] =
+  'SIGQUIT SIGUSR1 SIGUSR2 SIGPIPE SIGALRM SIGCHLD SIGCONT SIGSTOP SIGTSTP SIGTTIN SIGTTOU SIGURG SIGWINCH SIGIO'.split(
+    ' ',
+  );
+
 /** Reads a signal by its name, with or without `SIG`, or the IPC message that ends a program. @throws ValueError */
-export function readSignal(raw: unknown): NodeJS.Signals | 'message' {
+export function readSignal(
+  raw: unknown,
+  signals: Readonly<Record<string, number>> = os.constants.signals,
+): NodeJS.Signals | 'message' {
   if (raw === 'message') return raw;
-  const { signals } = os.constants;
   const name = typeof raw === 'string' ? `SIG${raw.toUpperCase().replace(/^SIG/, '')}` : '';
-  if (Object.hasOwn(signals, name)) return name as NodeJS.Signals;
+  if (Object.hasOwn(signals, name) || signalsElsewhere.includes(name)) return name as NodeJS.Signals;
   const names = Object.keys(signals).map((known) => known.slice(3));
   const hint = name === '' ? '' : didYouMean(name.slice(3), names, (guess) => `SIG${guess}`);
   throw new ValueError(`takes a signal such as SIGTERM or INT, not ${show(raw)}${hint}`);

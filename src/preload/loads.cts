@@ -26,7 +26,7 @@ interface Context {
 type Next = (specifier: string, context: Context) => { url: string };
 
 /** Only paths are reported as missing: a package is installed with a change of package.json. */
-const isPath = /^(?:\.{0,2}\/|file:)/;
+const isPath = /^(?:\.{0,2}[/\\]|file:|[A-Za-z]:[/\\])/;
 /** Names under which a missing file may appear, as suffixes of the requested one. */
 const suffixes = ['', '.js', '.json', '.node', '.ts', '/index.js'];
 

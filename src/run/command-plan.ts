@@ -5,6 +5,7 @@ import path from 'node:path';
 import type { LoadedSettings } from '../config/load.ts';
 import { watchesItself } from '../config/other-tools.ts';
 import { isPattern } from '../config/output-pattern.ts';
+import { signalOf } from '../config/reactions.ts';
 import type { Settings } from '../config/settings-types.ts';
 import type { LaunchOptions } from '../process/launch/child.ts';
 import { type Command, resolveCommand } from '../process/launch/command.ts';
@@ -14,6 +15,7 @@ import { adviseLoader, splitOptions } from '../process/launch/loaders.ts';
 import type { EnvironmentFile } from '../process/launch/node-words.ts';
 import type { Output } from '../process/launch/output.ts';
 import { findOnPath } from '../process/launch/search.ts';
+import { platform } from '../process/platform.ts';
 import type { PassedSocket } from '../process/sockets/passed-sockets.ts';
 import { attempt, UsageError } from '../shared/errors.ts';
 import { inspectorPort } from '../shared/node-flags.ts';
@@ -140,6 +142,7 @@ function planCommand(request: ProgramRequest, isRunning = false): Command {
   const onMissing = isRunning ? 'wait' : settings.exitOnCrash ? 'refuse' : undefined;
   const command = resolveCommand({ folder, program, nodeArgs: flags, exec, execMap, env, onMissing });
   if (!command.isNode) refuseNodeOnlySettings(settings, command);
+  refuseHeldPort(settings);
   return command;
 }
 
@@ -148,6 +151,14 @@ function refuseWatchFlags({ nodeArgs }: Settings): void {
   const at = nodeArgs.findIndex((flag) => /^--watch(?:$|[-=])/.test(flag));
   const [name = '', value = nodeArgs[at + 1]] = nodeArgs[at]?.split('=', 2) ?? [];
   if (name !== '') throw new UsageError(`"nodeArgs": ${watchesItself(name, value).message}`);
+}
+
+/** @throws UsageError if devwatch is to listen on a port, and cannot pass the socket to the program */
+function refuseHeldPort({ hold }: Settings): void {
+  if (typeof hold === 'boolean' || platform.sockets.canPass) return;
+  throw new UsageError(
+    `"hold": ${hold}: sockets cannot be passed to programs on ${platform.title} · leave "hold" out, and let the program itself listen`,
+  );
 }
 
 /** @throws UsageError when a setting works only for scripts that Node runs directly */
@@ -172,6 +183,8 @@ function refuseNodeOnlySettings(
     );
   }
   if (deps) fail('"deps"');
+  if (!platform.programs.hasSignals && signalOf(onChange) !== undefined)
+    fail(`on ${platform.title}, "onChange": "${onChange}"`);
 }
 
 /** Whether a process is booted ahead for the next run: saves are why there is one. */

@@ -28,6 +28,7 @@ export const limitationsOf = (plan: RunPlan, machine: MachineFacts): readonly Kn
   ...holdLimits(plan, machine),
   ...readinessLimits(plan),
   ...healthLimits(plan),
+  ...memoryLimits(plan, machine),
   ...machineLimits(machine),
 ];
 
@@ -156,6 +157,12 @@ function healthLimits({ command, env, loaded: { settings } }: RunPlan): KnownLim
   if (settings.health === undefined || inspectorPortOf(command, env) === undefined) return [];
   const remedy = 'without --inspect they run; kill -USR1 <pid of the program> opens the inspector';
   return [limit('health checks', 'a program at a breakpoint does not answer, and the inspector is open', remedy)];
+}
+
+function memoryLimits({ loaded: { settings } }: RunPlan, { system, measuresMemory }: MachineFacts): KnownLimitation[] {
+  if (settings.maxMemory === undefined || measuresMemory) return [];
+  const remedy = 'node --max-old-space-size=<MB> limits a Node program';
+  return [unexpectedly(limit('memory limit', `devwatch cannot measure memory on ${system}`, remedy))];
 }
 
 function treeLimits({ system, tree, hasSystemd, hasPrlimit }: MachineFacts): KnownLimitation[] {

@@ -25,6 +25,8 @@ export interface MachineFacts {
   readonly openFiles: number;
   /** Sockets can wait for the next run. */
   readonly canHold: boolean;
+  /** The memory that processes use can be measured. */
+  readonly measuresMemory: boolean;
   /** Why nothing can be written to the state folder, and to the cache folder. */
   readonly stateProblem: string | undefined;
   readonly cacheProblem: string | undefined;
@@ -40,6 +42,7 @@ export function machineFacts({ cgroup, limit }: ContainmentRecord, canHold: bool
     hasPrlimit: limit !== '',
     hasSystemd: fs.existsSync('/run/systemd/system'),
     openFiles: openFileLimit(),
+    measuresMemory: platform.usage.measuresMemory,
     stateProblem: problemOf('state', stateFolder(process.env)),
     cacheProblem: problemOf('cache', cacheFolder(process.env)),
   };

@@ -23,6 +23,7 @@ export type Feature =
   | 'held ports'
   | 'readiness check'
   | 'health checks'
+  | 'memory limit'
   | 'cgroup'
   | 'mark by a limit'
   | 'guardian'

@@ -125,7 +125,7 @@ export function render(event: DevwatchEvent, { folder, version, resumption = 'p 
       const sent = event.signal === 'message' ? '"shutdown"' : event.signal;
       const cause = describeRemainder(event);
       return [
-        ...line(`the old run has not ended after ${sent} · SIGKILL in ${formatTime(event.killIn)}`),
+        ...line(`the old run has not ended after ${sent} · killed in ${formatTime(event.killIn)}`),
         ...(cause === undefined ? [] : line(cause)),
       ];
     }
@@ -251,7 +251,7 @@ function renderDebugged(event: EventOf<'debugged'>): Line[] {
 }
 
 function renderPortTaken({ port, holders }: EventOf<'portTaken'>): Line[] {
-  if (holders.length === 0) return warning(`port ${port} is taken by a process that is not visible from here`);
+  if (holders.length === 0) return warning(`port ${port} is taken by another process`);
   return holders.flatMap(({ pid, command, user, since }) =>
     warning(`port ${port} is taken by pid ${pid} (${formatCommand(command)}) of ${user}, since ${formatClock(since)}`),
   );

@@ -25,23 +25,21 @@ else
 
 async function runAll(chosen) {
   if (!fs.existsSync(cli)) throw new Error(`${cli} is missing · npm run build`);
-  const failed = [];
   const counts = { passed: 0, failed: 0, skipped: 0 };
   const startedAt = performance.now();
   for (const scenario of chosen) {
     const result = await runOne(scenario);
     counts[result.is] += 1;
     console.log(`${result.is.padEnd(7)} ${scenario.name}${result.is === 'skipped' ? ` · ${result.why}` : ''}`);
-    if (result.is === 'failed') failed.push([scenario.name, result.why]);
+    if (result.is === 'failed') console.log(result.why.replaceAll(/^/gm, '        '));
   }
-  for (const [name, why] of failed) console.log(`\n--- ${name}\n${why}`);
   const seconds = Math.round((performance.now() - startedAt) / 1000);
   const { platform, arch, version } = process;
-  const { passed, failed: lost, skipped } = counts;
+  const { passed, failed, skipped } = counts;
   console.log(
-    `\n${platform} ${arch}, Node ${version}: ${passed} passed, ${lost} failed, ${skipped} skipped, ${seconds} s`,
+    `\n${platform} ${arch}, Node ${version}: ${passed} passed, ${failed} failed, ${skipped} skipped, ${seconds} s`,
   );
-  return lost > 0 || passed === 0 ? 1 : 0;
+  return failed > 0 || passed === 0 ? 1 : 0;
 }
 
 async function runOne({ name, skip, run }) {

@@ -13,10 +13,12 @@ export function askingOf(child: Child, signal: StopSignal, isAsked: boolean): Te
   const { pid, process: root } = child;
   if (isAsked) return { pid, ask: () => true };
   if (signal !== 'message')
-    return platform.programs.hasSignals ? undefined : { pid, ask: () => passSignal(child, signal) };
+    return platform.programs.hasSignals ? undefined : { pid, ask: () => child.send({ signal }) };
   return root.connected ? { pid, ask: () => root.send('shutdown') || true } : undefined;
 }
 
-/** Passes a signal by a message to the preload, on systems without signals. Returns false if that is not possible. */
-export const passSignal = ({ send }: Pick<Child, 'send'>, signal: NodeJS.Signals): boolean =>
-  !platform.programs.hasSignals && send({ signal });
+/** Passes a signal by a message to the preload, on systems without signals. Returns whether this is one. */
+export function passSignal({ send }: Pick<Child, 'send'>, signal: NodeJS.Signals): boolean {
+  if (!platform.programs.hasSignals) send({ signal });
+  return !platform.programs.hasSignals;
+}

@@ -76,6 +76,7 @@ function containmentBy(reader: PsReader, keep: Keep): Containment {
 
 /** Memory that several processes share counts for each of them. CPU time is without that of ended children. */
 const usage: UsageFacts = {
+  measuresMemory: true,
   memoryOf: (pids) => columnOf('rss', pids).reduce((sum, [, kilobytes]) => sum + 1024 * Number(kilobytes), 0),
   cpuTimeOf: (pids) => columnOf('time', pids).reduce((sum, [, time]) => sum + parseTime(time), 0),
   writtenBy: () => undefined,

@@ -90,6 +90,8 @@ export interface ProgramFacts {
 
 /** Memory, CPU time and writes of processes. */
 export interface UsageFacts {
+  /** Whether `memoryOf` is known here. */
+  readonly measuresMemory: boolean;
   /** Returns the resident memory of processes in bytes, what several share once; undefined where it is unknown. */
   memoryOf(pids: readonly number[]): number | undefined;
   /** Returns the CPU time in ms that processes and their ended children have used; undefined where it is unknown. */

@@ -54,6 +54,7 @@ export const linux: Platform = {
   },
   programs: { hasSignals: true, messages: 'ipc', namesChildren: false },
   usage: {
+    measuresMemory: true,
     memoryOf: (pids) => pids.reduce((sum, pid) => sum + residentOf(pid), 0),
     cpuTimeOf: (pids) => pids.reduce((sum, pid) => sum + (cpuTimeOf(pid, 'with its ended children') ?? 0), 0),
     writtenBy: (pids) => pids.reduce((sum, pid) => sum + writtenBy(pid), 0),

@@ -37,6 +37,7 @@ export const windows: Platform = {
   },
   programs: { hasSignals: false, messages: 'pipe', namesChildren: true },
   usage: {
+    measuresMemory: false,
     memoryOf: () => undefined,
     cpuTimeOf: () => undefined,
     writtenBy: () => undefined,

@@ -1,6 +1,8 @@
 import fs from 'node:fs';
 import { expect, test } from 'vitest';
-import { lastingCli, lastingPath, remarkOn } from '../../../src/cli/unit.ts';
+import { execute, lastingCli, lastingPath, remarkOn } from '../../../src/cli/unit.ts';
+import { parseArgv } from '../../../src/config/argv.ts';
+import { asPlatform } from '../../support/platform.ts';
 import { createProject } from '../../support/project.ts';
 
 test.each([
@@ -30,4 +32,12 @@ test.each([
 
 test('that a unit names an installed devwatch has no remark', () => {
   expect(remarkOn('/usr/local/bin/devwatch')).toBeUndefined();
+});
+
+test('units are refused where there is no service manager for them', () => {
+  using _ = asPlatform('win32');
+  const line = parseArgv(['server.js']);
+  expect(() => execute({ line, operands: [], options: {} })).toThrow(
+    'devwatch unit writes units for systemd, which Windows does not have · let the Task Scheduler run devwatch',
+  );
 });

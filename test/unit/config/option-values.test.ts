@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { readValue } from '../../../src/config/option-kinds.ts';
 import { type OptionKey, type OptionSpec, specOf } from '../../../src/config/options.ts';
+import { readSignal } from '../../../src/config/reactions.ts';
 import { show, ValueError } from '../../../src/config/read-values.ts';
 
 const read = (key: OptionKey, raw: unknown): unknown => readValue(specOf(key), raw);
@@ -190,4 +191,8 @@ test('later changes of a given list do not affect the settings', () => {
 
 test('show cuts a value to a readable length', () => {
   expect(show('x'.repeat(100_000))).toBe(`"${'x'.repeat(56)}…`);
+});
+
+test('signals that this system has no name for are known, because settings are shared', () => {
+  expect(readSignal('usr2', { SIGTERM: 15 })).toBe('SIGUSR2');
 });

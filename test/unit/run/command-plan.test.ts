@@ -3,6 +3,7 @@ import path from 'node:path';
 import { expect, test } from 'vitest';
 import { loadGiven } from '../../../src/config/load.ts';
 import { nodeNotice, planRun, type RunPlan, refresh } from '../../../src/run/command-plan.ts';
+import { asPlatform } from '../../support/platform.ts';
 import { createProject } from '../../support/project.ts';
 
 function planIn(folder: string) {
@@ -47,4 +48,17 @@ test('a command needs no `ready` for live reload where a change restarts nothing
   });
   expect(() => planRun(request('restart'))).toThrow('"liveReload" needs "ready"');
   expect(planRun(request('nothing')).loaded.settings.liveReload).toBe(true);
+});
+
+test.each([
+  [
+    { exec: 'sleep 1', hold: 8123 },
+    /^"hold": 8123: sockets cannot be passed to programs on Windows · leave "hold" out/,
+  ],
+  [{ exec: 'sleep 1', onChange: 'signal:SIGHUP' }, /^on Windows, "onChange": "signal:SIGHUP" only works for scripts/],
+] as const)('a setting that Windows cannot follow is refused: %j', (settings, message) => {
+  const request = { loaded: loadGiven(settings, '/'), program: [], nodeArgs: [] };
+  expect(() => planRun(request)).not.toThrow();
+  using _ = asPlatform('win32');
+  expect(() => planRun(request)).toThrow(message);
 });

@@ -19,6 +19,7 @@ const machine: MachineFacts = {
   hasSystemd: true,
   openFiles: 1024,
   canHold: true,
+  measuresMemory: true,
   stateProblem: undefined,
   cacheProblem: undefined,
 };
@@ -56,6 +57,14 @@ interface Row {
 
 const rows: Readonly<Record<string, Row>> = {
   'nothing is off': {},
+  'memory cannot be measured': {
+    words: ['--max-memory', '500M', 'a.js'],
+    machine: { system: 'Windows', measuresMemory: false },
+    told: [
+      'memory limit: devwatch cannot measure memory on Windows → node --max-old-space-size=<MB> limits a Node program',
+    ],
+    always: ['memory limit'],
+  },
   'standby is turned off': {
     words: ['--no-standby', 'a.js'],
     plain: [
@@ -193,7 +202,14 @@ test.each(Object.entries(rows))('a limitation has a reason and a remedy: %s', as
 
 test('each feature has a row', () => {
   const features: Readonly<Record<Feature, true>> = {
-    ...{ standby: true, packages: true, 'held ports': true, 'readiness check': true, 'health checks': true },
+    ...{
+      standby: true,
+      packages: true,
+      'held ports': true,
+      'readiness check': true,
+      'health checks': true,
+      'memory limit': true,
+    },
     ...{ cgroup: true, 'mark by a limit': true, guardian: true, records: true, cache: true },
   };
   const named = Object.values(rows).flatMap(({ told = [], plain = [] }) => [...told, ...plain]);

@@ -211,8 +211,8 @@ describe('the reporter', () => {
   });
 
   test.each([
-    ['SIGINT', 'the old run has not ended after SIGINT · SIGKILL in 3.5 s'],
-    ['message', 'the old run has not ended after "shutdown" · SIGKILL in 3.5 s'],
+    ['SIGINT', 'the old run has not ended after SIGINT · killed in 3.5 s'],
+    ['message', 'the old run has not ended after "shutdown" · killed in 3.5 s'],
   ] as const)('prints that a stop by %s is slow', (signal, text) => {
     expect(lines({ type: 'slowStop', run: 1, signal, killIn: 3500, waitsFor: { processes: [] } })).toEqual([text]);
   });
@@ -227,7 +227,7 @@ describe('the reporter', () => {
       lines({ type: 'portTaken', port: 3000, holders: [{ pid: 7, command: 'node x', user: 'ada', since }] }, 'quiet'),
     ).toEqual(['port 3000 is taken by pid 7 (node x) of ada, since 2020-01-02 03:04:05']);
     expect(lines({ type: 'portTaken', port: 3000, holders: [] }, 'quiet')).toEqual([
-      'port 3000 is taken by a process that is not visible from here',
+      'port 3000 is taken by another process',
     ]);
   });
 });
