@@ -34,6 +34,8 @@ const folder = openCache('own', process.env);
 const cache = folder && path.join(folder, `${tag}-${build}`);
 const cachedData = cache ? readCodeCache(cache) : undefined;
 const loaded = new Map<string, Exports>();
+/** Parts whose evaluation has begun. */
+const begun = new Set<string>();
 /** Modules of other parts, which exist once. */
 const modules = new Map<string, unknown>();
 const script = compile('main', cachedData);
@@ -61,7 +63,10 @@ function compile(name: string, cachedData?: Buffer): Script {
   });
 }
 
+/** @throws Error if a part needs itself to be evaluated: it would exist twice, and so would its classes */
 function evaluate(name: string, script: Script): Exports {
+  if (begun.has(name)) throw new Error(`the part ${name} needs itself to be loaded`);
+  begun.add(name);
   const part: Part = { exports: {} };
   (script.runInThisContext() as Wrapper)(part, requireAny, main, import.meta.dirname);
   loaded.set(name, part.exports);

@@ -1,4 +1,8 @@
-/** Linux: processes, mounts and cgroups can be read below /proc and /sys. */
+/**
+ * Linux: processes, mounts and cgroups can be read below /proc and /sys.
+ *
+ * Functions of other files are called, not named: most of them are in parts of the command that a launch does not load.
+ */
 
 import fs from 'node:fs';
 import { codeOf } from '../../shared/errors.ts';
@@ -38,18 +42,18 @@ export const linux: Platform = {
     isOwnChildSignal: () => false,
     isInSession: (pid, leader) => readStat(pid)?.session === leader,
     initialVariables: () => fs.readFileSync('/proc/self/environ', 'utf8'),
-    gitCommands: gitProcesses,
-    gitCommandOf: gitProcessOf,
+    gitCommands: () => gitProcesses(),
+    gitCommandOf: (pid) => gitProcessOf(pid),
     openFileLimit() {
       const [, limit] = /^Max open files +(\d+) /m.exec(readProc('/proc/self/limits') ?? '') ?? [];
       return limit === undefined ? Number.POSITIVE_INFINITY : Number(limit);
     },
-    inheritableDescriptors,
+    inheritableDescriptors: () => inheritableDescriptors(),
   },
   trees: {
     finding: 'marks',
-    contain: linuxContainment,
-    openOrphans: linuxOrphans,
+    contain: (keep, mayUseCgroup) => linuxContainment(keep, mayUseCgroup),
+    openOrphans: (record, keep) => linuxOrphans(record, keep),
     guardian: 'from descriptors',
   },
   programs: { hasSignals: true, messages: 'ipc', namesChildren: false },
@@ -58,8 +62,8 @@ export const linux: Platform = {
     memoryOf: (pids) => pids.reduce((sum, pid) => sum + residentOf(pid), 0),
     cpuTimeOf: (pids) => pids.reduce((sum, pid) => sum + (cpuTimeOf(pid, 'with its ended children') ?? 0), 0),
     writtenBy: (pids) => pids.reduce((sum, pid) => sum + writtenBy(pid), 0),
-    writtenByEndedChildren,
-    hasMemoryFor,
+    writtenByEndedChildren: () => writtenByEndedChildren(),
+    hasMemoryFor: (pid) => hasMemoryFor(pid),
   },
   terminal: {
     groups() {
@@ -76,11 +80,11 @@ export const linux: Platform = {
       const token = fs.readFileSync('/proc/sys/kernel/random/uuid', 'latin1').trim();
       return { name: `\0devwatch-${process.pid}-${token.slice(0, 8)}`, token, remove: () => {} };
     },
-    holdersOf: findPortHolders,
-    tcpSocketsOf,
+    holdersOf: (port) => findPortHolders(port),
+    tcpSocketsOf: (pids) => tcpSocketsOf(pids),
   },
-  output: { needsNamedPipes: true, unreadStream: findUnreadStream },
-  watching: { events: () => 'inotify', reportsFolders: true, inotifyUse },
+  output: { needsNamedPipes: true, unreadStream: () => findUnreadStream() },
+  watching: { events: () => 'inotify', reportsFolders: true, inotifyUse: () => inotifyUse() },
 };
 
 function groupEntry(pid: number): [pid: number, group: number][] {
