@@ -39,7 +39,8 @@ export function readGitIgnores(folder: string, onGiveUp: () => void = () => {}):
       const exclude = path.join(commonDirOf(repository), 'info/exclude');
       return { top: place, rules: [usersFile(), exclude, own].reduce((rules, file) => add(rules, file, ''), ignore()) };
     }
-    const above = parent === place ? undefined : matcherOf(parent);
+    // Above the root of a drive of Windows there is nothing: for `C:` it would be `.`, the working folder.
+    const above = parent === place || parent === '.' ? undefined : matcherOf(parent);
     if (above !== undefined) {
       const prefix = path.posix.relative(above.top, place);
       return { top: above.top, rules: add(ignore().add(above.rules), own, prefix) };

@@ -211,8 +211,8 @@ async function startDevwatch(
   };
 }
 
-function spawnWithPipes(words, cwd, env, input = 'ignore') {
-  const child = spawn(process.execPath, words, { cwd, env, stdio: [input, 'pipe', 'pipe'], windowsHide: true });
+function spawnWithPipes(words, cwd, env, input = 'ignore', windowsHide = true) {
+  const child = spawn(process.execPath, words, { cwd, env, stdio: [input, 'pipe', 'pipe'], windowsHide });
   return {
     pid: child.pid,
     outputs: [child.stdout, child.stderr],
@@ -227,7 +227,8 @@ function spawnWithPipes(words, cwd, env, input = 'ignore') {
 async function spawnOnConsole(words, cwd, env) {
   const command = process.env.DEVWATCH_CTRL_C;
   if (command !== undefined) {
-    const child = spawnWithPipes(words, cwd, env);
+    // Hidden, it would have a console of its own.
+    const child = spawnWithPipes(words, cwd, env, 'ignore', false);
     const ignore = () => {};
     process.on('SIGINT', ignore);
     void child.ended.then(() => process.off('SIGINT', ignore));

@@ -49,10 +49,14 @@ interface GroundState {
 const events = require('node:events') as typeof import('node:events');
 const dns = require('node:dns') as typeof import('node:dns');
 const net = require('node:net') as typeof import('node:net');
+const path = require('node:path') as typeof import('node:path');
+
+/** On Windows it is the title of the console, which other processes change as well. */
+const hasOwnTitle = path.sep === '/';
 
 const settings: Readonly<Record<string, () => unknown>> = {
   defaultMaxListeners: () => events.defaultMaxListeners,
-  title: () => process.title,
+  title: () => (hasOwnTitle ? process.title : undefined),
   dnsOrder: () => dns.getDefaultResultOrder(),
   family: () => net.getDefaultAutoSelectFamily(),
   sourceMaps: () => (process as unknown as { sourceMapsEnabled?: boolean }).sourceMapsEnabled,

@@ -378,6 +378,7 @@ function reportsFor({ entries }: LoadFacts, { orders, reports }: Loading): Loadi
 function isSelected(file: string, prewarm: Selection): boolean {
   if (typeof prewarm === 'boolean') return prewarm;
   if (prewarm === 'auto') return true;
-  const isNamed = (name: string): boolean => file.includes(`/node_modules/${name}/`);
+  const path = file.replaceAll('\\', '/');
+  const isNamed = (name: string): boolean => path.includes(`/node_modules/${name}/`);
   return 'except' in prewarm ? !prewarm.except.some(isNamed) : prewarm.some(isNamed);
 }

@@ -117,6 +117,12 @@ test.runIf(hasGit)('a linked worktree has the .git/info/exclude of its repositor
   expect(gitIgnores(project.at('linked/api/secret.js'), false)).toContain('info/exclude');
 });
 
+test('rules end at the drive of Windows: those of the working folder do not count elsewhere', () => {
+  const gitIgnores = readGitIgnores('C:/project');
+  expect(gitIgnores('D:/outside/dist', true)).toBeUndefined();
+  expect(gitIgnores('D:/dist', true)).toBeUndefined();
+});
+
 test('a pattern that names a folder ignored by git watches it', async () => {
   await using project = createProject({ '.gitignore': 'gen\n*.tmp.js', 'gen/a.js': '', 'gen/x/b.js': '' });
   const filter = filterOf(project, ['.', 'gen']);
