@@ -1,6 +1,29 @@
 // The files that package managers write into node_modules/.bin on Windows for a command `tool` whose script is
 // node_modules/tool/cli.js, as they were recorded: cmd-shim 7 of npm 10, @zkochan/cmd-shim 6 of pnpm 9, and Yarn 1.22.
 
+/** npm.cmd, which Node's installer puts beside Node. */
+export const npmOfNode = `:: Created by npm, please don't edit manually.\r
+@ECHO OFF\r
+\r
+SETLOCAL\r
+\r
+SET "NODE_EXE=%~dp0\\node.exe"\r
+IF NOT EXIST "%NODE_EXE%" (\r
+  SET "NODE_EXE=node"\r
+)\r
+\r
+SET "NPM_PREFIX_JS=%~dp0\\node_modules\\npm\\bin\\npm-prefix.js"\r
+SET "NPM_CLI_JS=%~dp0\\node_modules\\npm\\bin\\npm-cli.js"\r
+FOR /F "delims=" %%F IN ('CALL "%NODE_EXE%" "%NPM_PREFIX_JS%"') DO (\r
+  SET "NPM_PREFIX_NPM_CLI_JS=%%F\\node_modules\\npm\\bin\\npm-cli.js"\r
+)\r
+IF EXIST "%NPM_PREFIX_NPM_CLI_JS%" (\r
+  SET "NPM_CLI_JS=%NPM_PREFIX_NPM_CLI_JS%"\r
+)\r
+\r
+"%NODE_EXE%" "%NPM_CLI_JS%" %*\r
+`;
+
 export const npmShims = {
   tool: `#!/bin/sh
 basedir=$(dirname "$(echo "$0" | sed -e 's,\\\\,/,g')")

@@ -24,7 +24,8 @@ export function startOf(
 ): Start {
   if (host.isPosix || !isBatchFile(file)) return { file, args, variables };
   const text = host.read(file) ?? '';
-  const shim = readShim(text);
+  const npm = findNpm(text, file, env, host);
+  const shim = npm === undefined ? readShim(text) : { script: npm, nodeArgs: [], nodePath: undefined };
   if (shim === undefined) {
     return { file: host.shell, args: batchArguments(file, args, text.includes('%*')), isVerbatim: true, variables };
   }
@@ -40,7 +41,21 @@ export function startOf(
   };
 }
 
-type StartHost = Pick<Host, 'isPosix' | 'node' | 'shell' | 'read' | 'isExecutable' | 'isOfProject'>;
+type StartHost = Pick<Host, 'isPosix' | 'node' | 'shell' | 'read' | 'kindOf' | 'isExecutable' | 'isOfProject'>;
+
+/**
+ * Returns the script of the npm or npx that a batch file of Node's installer starts: the one that was installed globally,
+ * else the one beside the file. Undefined for other files.
+ */
+function findNpm(text: string, file: string, env: NodeJS.ProcessEnv, { kindOf }: StartHost): string | undefined {
+  const [, name] = /^"%NODE_EXE%" "%(NP[MX])_CLI_JS%" %\*\s*$/m.exec(text) ?? [];
+  if (name === undefined || !text.includes('npm-prefix.js')) return undefined;
+  const { npm_config_prefix: prefix, APPDATA: data } = env;
+  const global = prefix ?? (data === undefined ? undefined : path.join(data, 'npm'));
+  const folders = [...(global === undefined ? [] : [global]), path.dirname(file)];
+  const scripts = folders.map((folder) => path.join(folder, `node_modules/npm/bin/${name.toLowerCase()}-cli.js`));
+  return scripts.find((script) => kindOf(script) === 'file');
+}
 
 /** Whether only cmd.exe can run a file. */
 const isBatchFile = (file: string): boolean => /\.(?:cmd|bat)$/i.test(file);

@@ -162,7 +162,7 @@ server.listen(0, '127.0.0.1', () => {
   },
   {
     name: '--max-memory tells that it does nothing here',
-    skip: () => process.platform === 'linux' && 'works here: the end-to-end tests show it',
+    skip: onlyWindows,
     async run(rig) {
       rig.write('server.js', caller());
       const app = await rig.start(['--max-memory', '10M', 'server.js']);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { batchArguments, quoteForCmd, readShim, startOf } from '../../../../src/process/launch/batch-files.ts';
-import { npmShims, pnpmShims, yarnShims } from '../../../platforms/shims.mjs';
+import { npmOfNode, npmShims, pnpmShims, yarnShims } from '../../../platforms/shims.mjs';
 import { createHost } from '../../../support/host.ts';
 
 const npm = npmShims['tool.cmd'];
@@ -57,6 +57,28 @@ describe('a batch file of a package manager', () => {
       startOf({ file: '/app/tool.cmd', args: [], variables: {} }, { folder: '/app', env, host }).variables;
     expect(start({})).toEqual({ NODE_PATH: 'C:\\nowhere\\node_modules' });
     expect(start({ NODE_PATH: '/own' })).toEqual({ NODE_PATH: 'C:\\nowhere\\node_modules:/own' });
+  });
+
+  test('of npm itself is started without cmd.exe: the global one, the one beside it, or else by cmd.exe', () => {
+    const start = (env: NodeJS.ProcessEnv, ...scripts: readonly string[]): unknown => {
+      const npm = { 'nodejs/npm.cmd': npmOfNode, 'nodejs/npx.cmd': npmOfNode.replaceAll('NPM_CLI', 'NPX_CLI') };
+      const files = { ...npm, ...Object.fromEntries(scripts.map((script) => [script, ''])) };
+      const host = createHost(files, { isPosix: false, isExecutable: (file) => file === '/app/nodejs/node.exe' });
+      const tool = scripts.some((script) => script.includes('npx')) ? 'npx' : 'npm';
+      const given = { file: `/app/nodejs/${tool}.cmd`, args: ['run', 'dev'], variables: {} };
+      return startOf(given, { folder: '/app', env, host }).args;
+    };
+    const own = 'nodejs/node_modules/npm/bin/npm-cli.js';
+    const global = 'data/npm/node_modules/npm/bin/npm-cli.js';
+    expect(start({ APPDATA: '/app/data' }, own, global)).toEqual([`/app/${global}`, 'run', 'dev']);
+    expect(start({ npm_config_prefix: '/app/data/npm' }, own, global)).toEqual([`/app/${global}`, 'run', 'dev']);
+    expect(start({ APPDATA: '/app/data' }, own)).toEqual([`/app/${own}`, 'run', 'dev']);
+    expect(start({}, own.replace('npm-cli', 'npx-cli'))).toEqual([
+      `/app/${own.replace('npm-cli', 'npx-cli')}`,
+      'run',
+      'dev',
+    ]);
+    expect(start({})).toEqual(['/d', '/s', '/c', '""/app/nodejs/npm.cmd" "run" "dev""']);
   });
 
   test('is a file like any other on POSIX', () => {
