@@ -71,8 +71,12 @@ export async function createRig(title) {
     async close() {
       for (const app of started) app.kill();
       for (const app of started) await app.dead;
-      for (const { pid, isAlive } of home.calls) if (isAlive()) end(pid);
-      await Promise.all(home.calls.map(({ gone }) => gone));
+      // Some may have been started in the moment in which devwatch was killed, and call later.
+      await rig.until('the end of all programs', () => {
+        const alive = home.calls.filter((call) => call.isAlive());
+        for (const { pid } of alive) end(pid);
+        return alive.length === 0;
+      });
       await home.close();
       // Windows removes no folder in which a process works, and the last ones are about to end.
       await fs.promises.rm(scratch, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }).catch(() => {});
@@ -94,6 +98,7 @@ async function openHome(onCall) {
   const calls = [];
   const taken = new Set();
   const sockets = new Set();
+  let isClosing = false;
   let wake = () => {};
   const server = net.createServer((socket) => {
     sockets.add(socket);
@@ -101,6 +106,10 @@ async function openHome(onCall) {
     const gone = once(socket, 'close').then(() => sockets.delete(socket));
     readline.createInterface({ input: socket }).once('line', (line) => {
       const says = JSON.parse(line);
+      if (isClosing) {
+        end(says.pid);
+        socket.destroy();
+      }
       const call = {
         pid: says.pid,
         says,
@@ -135,9 +144,12 @@ async function openHome(onCall) {
       }
     },
     async close() {
+      isClosing = true;
       for (const socket of sockets) socket.destroy();
+      const closed = once(server, 'close');
       server.close();
-      await once(server, 'close');
+      server.unref();
+      await closed;
     },
   };
 }
