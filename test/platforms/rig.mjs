@@ -71,12 +71,9 @@ export async function createRig(title) {
     async close() {
       for (const app of started) app.kill();
       for (const app of started) await app.dead;
-      // Some may have been started in the moment in which devwatch was killed, and call later.
-      await rig.until('the end of all programs', () => {
-        const alive = home.calls.filter((call) => call.isAlive());
-        for (const { pid } of alive) end(pid);
-        return alive.length === 0;
-      });
+      for (const { pid, isAlive } of home.calls) if (isAlive()) end(pid);
+      // In Wine a process that is killed while it waits for a pipe may stay until Wine itself ends.
+      if (!process.env.DEVWATCH_WINE_8) await Promise.all(home.calls.map(({ gone }) => gone));
       await home.close();
       // Windows removes no folder in which a process works, and the last ones are about to end.
       await fs.promises.rm(scratch, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }).catch(() => {});
