@@ -5,6 +5,7 @@ import path from 'node:path';
 import type { CommandLine } from '../config/argv.ts';
 import { type Reaction, signalOf } from '../config/reactions.ts';
 import type { Command } from '../process/launch/command.ts';
+import { realHost } from '../process/launch/host.ts';
 import { typescript } from '../process/launch/tools.ts';
 import { commandOf, isReadByDevwatchAlone } from '../run/command-plan.ts';
 import { leavesOutEvents } from '../run/event-kinds.ts';
@@ -74,7 +75,7 @@ export async function execute({ line, operands }: Invocation): Promise<void> {
         explainPackage(given, loaded.folder, command.script, isJson);
         continue;
       }
-      const known = explain(path.resolve(workingFolder(), given), watched, program);
+      const known = explain(realHost.writtenName(path.resolve(workingFolder(), given)), watched, program);
       if (isJson) printJson({ app, ...(running && { pid: running.pid }), ...known });
       else print(...formatExplanation(`${label}${given}`, known));
     }

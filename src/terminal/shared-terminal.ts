@@ -6,6 +6,7 @@ import type { LoadedSettings } from '../config/load.ts';
 import type { Settings } from '../config/settings-types.ts';
 import type { RunRequest } from '../run/command-plan.ts';
 import { systemClock } from '../shared/clock.ts';
+import { attempt } from '../shared/errors.ts';
 import { createMultiplexer, type Multiplexer, type OutputChannel } from './multiplexer.ts';
 import { type AppLabel, paintName, wantsColor } from './reporter.ts';
 
@@ -56,8 +57,10 @@ export class SharedTerminal {
 /** Returns whether stdout and stderr are the same terminal, pipe or file (`2>&1`). */
 function isOnePlace(): boolean {
   if (stdout.isTTY && stderr.isTTY) return true;
-  const [out, err] = [fs.fstatSync(1), fs.fstatSync(2)];
-  // Pipes have no inode numbers on Windows.
+  // Windows cannot tell about every stream.
+  const [out, err] = [attempt(() => fs.fstatSync(1)), attempt(() => fs.fstatSync(2))];
+  if (out === undefined || err === undefined) return false;
+  // Pipes have no inode numbers there.
   return out.ino !== 0 && out.ino === err.ino && out.dev === err.dev;
 }
 

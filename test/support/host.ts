@@ -36,6 +36,7 @@ export function createHost(files: Readonly<Record<string, string>>, facts: Parti
         ),
       ),
     ],
+    writtenName: (file) => file,
     realPath: (file) => file,
     findPackage: () => undefined,
     ...facts,

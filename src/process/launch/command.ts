@@ -154,7 +154,7 @@ function lookUpScript(word: string, { folder, env, host }: Context): FoundScript
   if (flaw !== undefined) throw new UsageError(`${show(word)}: cannot be looked up (${flaw})`);
   const kind = host.kindOf(place);
   if (kind === 'other') throw new UsageError(`${word}: is neither a file nor a command`);
-  if (kind === 'file') return isTool(place, folder) ? undefined : { file: place, word };
+  if (kind === 'file') return isTool(place, folder) ? undefined : { file: host.writtenName(place), word };
   // A command of the project has exactly this name, a script only begins with it.
   const command = findOnPath(word, folder, env, host);
   if (command !== undefined && isTool(command, folder)) return undefined;

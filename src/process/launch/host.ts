@@ -33,6 +33,8 @@ export interface Host {
   isOfProject(folder: string, project: string): boolean;
   /** Returns the names in a folder; none if it cannot be read. */
   namesIn(folder: string): readonly string[];
+  /** Returns the path of a file as its name is written on the disk, where the case of letters does not matter. */
+  writtenName(file: string): string;
   /** Returns the path of a file without links; the path itself if it does not exist. */
   realPath(file: string): string;
   /** Returns the folder of an installed package, as seen from a folder, where no `node_modules` shows it. */
@@ -68,6 +70,11 @@ export const realHost: Host = {
   readStart: (file, bytes) => attempt(() => readStart(file, bytes)),
   isOfProject,
   namesIn: (folder) => attempt(() => fs.readdirSync(folder)) ?? [],
+  writtenName(file) {
+    if (!platform.ignoresCase) return file;
+    const real = attempt(() => fs.realpathSync.native(file));
+    return real?.toLowerCase() === file.toLowerCase() ? real : file;
+  },
   realPath: (file) => attempt(() => fs.realpathSync(file)) ?? file,
   findPackage(name, folder) {
     if (process.versions.pnp === undefined) return undefined;

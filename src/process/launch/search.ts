@@ -101,7 +101,7 @@ const otherExtensions = ['.mjs', '.cjs', '.ts', '.mts', '.cts', '.tsx'];
 export function findScript(word: string, folder: string, host: Host): FoundScript | undefined {
   const place = path.resolve(folder, word);
   const isFile = (file: string): boolean => host.kindOf(file) === 'file';
-  if (isFile(place)) return { file: place, word };
+  if (isFile(place)) return { file: host.writtenName(place), word };
   const own = ownExtensions.find((extension) => isFile(place + extension));
   if (own !== undefined) return { file: place + own, word };
   const other = otherExtensions.find((extension) => isFile(place + extension));

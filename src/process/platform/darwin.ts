@@ -18,7 +18,7 @@ export function unixNamed(name: NodeJS.Platform): Platform {
   const isMac = name === 'darwin';
   const reader = createPsReader(isMac ? '-AEww' : '-Aeww');
   return {
-    ...{ name, isPosix: true, title: isMac ? 'macOS' : name },
+    ...{ name, isPosix: true, ignoresCase: isMac, title: isMac ? 'macOS' : name },
     processes: {
       obstacle: () => undefined,
       bootId: isMac ? bootSession : () => '',

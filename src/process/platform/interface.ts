@@ -12,6 +12,8 @@ export interface Platform {
   readonly title: string;
   /** All but Windows: signals, sessions, file modes and /bin/sh. */
   readonly isPosix: boolean;
+  /** Names of files are found in upper and lower case alike, on most disks. */
+  readonly ignoresCase: boolean;
   readonly processes: ProcessFacts;
   readonly trees: TreeFacts;
   readonly programs: ProgramFacts;

@@ -22,6 +22,7 @@ export const linux: Platform = {
   name: 'linux',
   title: 'Linux',
   isPosix: true,
+  ignoresCase: false,
   processes: {
     obstacle: () =>
       fs.existsSync('/proc/self/stat')

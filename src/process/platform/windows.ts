@@ -11,6 +11,7 @@ export const windows: Platform = {
   name: 'win32',
   title: 'Windows',
   isPosix: false,
+  ignoresCase: true,
   processes: {
     obstacle: () => undefined,
     bootId: () => '',

@@ -107,3 +107,19 @@ describe('started is', () => {
     expect([file, args, isVerbatim]).toEqual([cmd, ['/d', '/s', '/c', text], true]);
   });
 });
+
+test('a script has its name on the disk, however the case of its letters is typed', () => {
+  const onDisk = createHost(files);
+  const ignoringCase = {
+    ...host,
+    kindOf: (file: string) => onDisk.kindOf(file.toLowerCase()),
+    readStart: (file: string) => onDisk.readStart(file.toLowerCase()),
+    writtenName: (file: string) => file.toLowerCase(),
+  };
+  for (const words of [['SERVER.JS'], ['node', 'Server.js']]) {
+    const request = { folder: '/app', nodeArgs: [], exec: undefined, execMap: {}, env, program: words };
+    const command = resolveCommand(request, ignoringCase);
+    expect(command).toMatchObject({ script: '/app/server.js', isNode: true, extensions: ['js', 'mjs', 'cjs', 'json'] });
+    expect(command.args).toEqual(words.slice(-1));
+  }
+});
