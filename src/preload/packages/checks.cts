@@ -131,12 +131,15 @@ interface Difference {
 
 /** Finds out what is different now of all that a file has read; undefined if nothing is. */
 function differenceFor(record: FileRecord): Difference | undefined {
-  const variable = differentVariable(record);
-  const name = shortName(record.file);
-  if (variable === '*') return { why: `${name} has listed the variables, which are others now` };
-  if (variable !== undefined) return { why: `${name} has read ${variable}, which is different now`, variable };
-  const file = differentFile(record);
-  return file === undefined ? undefined : { why: `${name} has read ${file}, which is different now` };
+  const { variables, reads } = record;
+  // Most have read nothing.
+  const variable = variables.size === 0 ? undefined : differentVariable(record);
+  if (variable === '*') return { why: `${shortName(record.file)} has listed the variables, which are others now` };
+  if (variable !== undefined) {
+    return { why: `${shortName(record.file)} has read ${variable}, which is different now`, variable };
+  }
+  const file = reads.size === 0 ? undefined : differentFile(record);
+  return file === undefined ? undefined : { why: `${shortName(record.file)} has read ${file}, which is different now` };
 }
 
 export type { Checks, differenceFor };

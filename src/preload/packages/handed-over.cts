@@ -72,9 +72,8 @@ class HandedOver {
       if (!this.#asked.has(folder)) this.#asked.set(folder, place);
       this.#latest = Math.max(this.#latest, place);
     }
-    for (const one of files) {
-      if ([...one.users].some(({ entry, state }) => entry !== one.entry && state === 'hidden')) this.#remember(one);
-    }
+    for (const one of files)
+      if (has(one.users, ({ entry, state }) => entry !== one.entry && state === 'hidden')) this.#remember(one);
   }
 
   /** A package has changed what this file exports, as it did ahead of time. */
@@ -99,7 +98,7 @@ class HandedOver {
       }
       return result;
     };
-    return files.filter((record) => [...record.needs].some((one) => one.entry !== record.entry && isChanged(one)));
+    return files.filter((record) => has(record.needs, (one) => one.entry !== record.entry && isChanged(one)));
   }
 
   /**
@@ -142,6 +141,12 @@ class HandedOver {
   #remember(record: FileRecord): void {
     this.#shapes.set(record, shapeOf(record.module?.exports, this.#ground));
   }
+}
+
+/** Whether a condition holds for one of these. */
+function has(files: Iterable<FileRecord>, holds: (one: FileRecord) => boolean): boolean {
+  for (const one of files) if (holds(one)) return true;
+  return false;
 }
 
 /** Whether a condition holds for something that a file needs, directly or not, or for what uses it. */

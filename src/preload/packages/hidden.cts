@@ -31,7 +31,7 @@ import type {
   isWhole as IsWhole,
   mentions as Mentions,
   needsForgotten as NeedsForgotten,
-  unitOf as UnitOf,
+  Units as UnitsClass,
   witnessesOf as WitnessesOf,
 } from './related-files.cts';
 import type { set as SetVariable } from './variables.cts';
@@ -54,14 +54,14 @@ const { adoptParent, askingFile, parentOf, setParent } = require('./parents.cjs'
   parentOf: typeof ParentOf;
   setParent: typeof SetParent;
 };
-const { closureOf, isAccessor, isWhole, mentions, needsForgotten, unitOf, witnessesOf } =
+const { closureOf, isAccessor, isWhole, mentions, needsForgotten, Units, witnessesOf } =
   require('./related-files.cjs') as {
     closureOf: typeof ClosureOf;
     isAccessor: typeof IsAccessor;
     isWhole: typeof IsWhole;
     mentions: typeof Mentions;
     needsForgotten: typeof NeedsForgotten;
-    unitOf: typeof UnitOf;
+    Units: typeof UnitsClass;
     witnessesOf: typeof WitnessesOf;
   };
 const { set: setVariable } = require('./variables.cjs') as { set: typeof SetVariable };
@@ -104,16 +104,18 @@ class HiddenPackages {
   /** The files that can notice a change that the program is known to make. */
   readonly #suspects: ReadonlyMap<string, readonly FileRecord[]>;
   readonly #handedOver: HandedOverClass;
+  readonly #units: UnitsClass;
   /** The content of modules before Node has linked them. */
   readonly #linked = new Map<FileRecord, Pick<LoadedModule, 'exports' | 'children'>>();
   #isOver = false;
 
   constructor(context: HiddenContext) {
     this.#context = context;
-    this.#handedOver = new HandedOver(context.ground, context.entries, context.records);
-    const { learned, records } = context;
+    const { entries, learned, records } = context;
+    this.#handedOver = new HandedOver(context.ground, entries, records);
+    this.#units = new Units(entries, records);
     this.#suspects = new Map(learned.map((name) => [name, records.filter((record) => mentions(record, name))]));
-    for (const record of context.records) if (record.state === 'hidden' && !record.hasThrown) this.#hide(record);
+    for (const record of records) if (record.state === 'hidden' && !record.hasThrown) this.#hide(record);
   }
 
   /** Gives up everything that is still hidden. */
@@ -248,7 +250,7 @@ class HiddenPackages {
       return false;
     }
     if (this.#context.checks.isElsewhere) this.#dropReadersOfFolder();
-    for (const one of unitOf(record, this.#context)) {
+    for (const one of this.#units.of(record)) {
       const difference = differenceFor(one);
       if (difference === undefined) continue;
       this.#note(difference.why);

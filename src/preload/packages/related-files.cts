@@ -33,40 +33,58 @@ function witnessesOf(entry: EntryRecord, records: readonly FileRecord[]): FileRe
   return records.filter((one) => one.entry === entry || (entry.calls.length > 0 && isCalled(one)));
 }
 
-interface AllFiles {
-  readonly entries: readonly EntryRecord[];
-  readonly records: readonly FileRecord[];
-}
+/** Finds the files that are handed over, or given up, together: those that may remember each other. */
+class Units {
+  readonly #files = new Map<EntryRecord, FileRecord[]>();
+  /** The entries that have called files of an entry while they were loaded. */
+  readonly #callers: ReadonlyMap<EntryRecord, readonly EntryRecord[]>;
 
-/** Returns the hidden files that are handed over, or given up, together with one: those that may remember each other. */
-function unitOf(record: FileRecord, { entries, records }: AllFiles): FileRecord[] {
-  const unit = new Set<EntryRecord>();
-  const add = (entry: EntryRecord): void => {
-    if (unit.has(entry)) return;
-    unit.add(entry);
-    const folders = new Set(entry.added.map(packageFolderOf));
-    for (const other of entries) if (other.calls.some((folder) => folders.has(folder))) add(other);
-  };
-  for (const one of closureOf(record)) add(one.entry);
-  return records.filter((one) => one.state === 'hidden' && unit.has(one.entry));
+  /** To be made before the program waits: it looks at all files. */
+  constructor(entries: readonly EntryRecord[], records: readonly FileRecord[]) {
+    for (const record of records) {
+      const files = this.#files.get(record.entry);
+      if (files === undefined) this.#files.set(record.entry, [record]);
+      else files.push(record);
+    }
+    const calling = entries.filter(({ calls }) => calls.length > 0);
+    this.#callers = new Map(
+      entries.map((entry) => {
+        const folders = new Set(entry.added.map(packageFolderOf));
+        return [entry, calling.filter(({ calls }) => calls.some((folder) => folders.has(folder)))];
+      }),
+    );
+  }
+
+  /** Returns the hidden files that belong together with a file, which is hidden itself. */
+  of(record: FileRecord): FileRecord[] {
+    const unit = new Set<EntryRecord>();
+    for (const { entry } of closureOf(record)) unit.add(entry);
+    for (const entry of unit) for (const other of this.#callers.get(entry) ?? []) unit.add(other);
+    return [...unit].flatMap((entry) => (this.#files.get(entry) ?? []).filter(({ state }) => state === 'hidden'));
+  }
 }
 
 /** Whether no file stays behind that was loaded with these and uses one: it may have called that, and others may do so now. */
-const isWhole = (files: readonly FileRecord[]): boolean =>
-  files.every(({ entry, users }) =>
-    [...users].every((one) => one.entry !== entry || one.state !== 'hidden' || files.includes(one)),
-  );
+function isWhole(files: readonly FileRecord[]): boolean {
+  const all = new Set(files);
+  for (const { entry, users } of files) {
+    for (const one of users) if (one.entry === entry && one.state === 'hidden' && !all.has(one)) return false;
+  }
+  return true;
+}
 
 /** Whether the accessor of a hidden file is in the cache: the program may have removed it. */
 const isAccessor = (file: string): boolean =>
   Reflect.getOwnPropertyDescriptor(nodeModule._cache, file)?.get !== undefined;
 
 /** Whether a hidden file, or one that it needs and that the program has got, has been removed from the cache. */
-const needsForgotten = ({ file: own, needs, hasThrown: isNotThere }: FileRecord): boolean =>
-  (!isNotThere && !isAccessor(own)) ||
-  [...needs].some(
-    ({ file, state, module, hasThrown }) => state === 'adopted' && !hasThrown && nodeModule._cache[file] !== module,
-  );
+function needsForgotten({ file: own, needs, hasThrown: isNotThere }: FileRecord): boolean {
+  if (!isNotThere && !isAccessor(own)) return true;
+  for (const { file, state, module, hasThrown } of needs) {
+    if (state === 'adopted' && !hasThrown && nodeModule._cache[file] !== module) return true;
+  }
+  return false;
+}
 
 /** Whether a file contains the last part of the name of a property, `process.emit` or `globalThis.Symbol(key)`. */
 function mentions({ file, state }: FileRecord, name: string): boolean {
@@ -79,6 +97,6 @@ function mentions({ file, state }: FileRecord, name: string): boolean {
   }
 }
 
-export type { closureOf, isAccessor, isWhole, mentions, needsForgotten, unitOf, witnessesOf };
+export type { closureOf, isAccessor, isWhole, mentions, needsForgotten, Units, witnessesOf };
 
-module.exports = { closureOf, isAccessor, isWhole, mentions, needsForgotten, unitOf, witnessesOf };
+module.exports = { closureOf, isAccessor, isWhole, mentions, needsForgotten, Units, witnessesOf };
