@@ -11,22 +11,40 @@ export function stampOf(file: string): string {
   }
 }
 
-/**
- * Returns a text that changes with every change of the file, even one that keeps its size and restores its date, as
- * installers and `cp -p` do; empty if it is missing. Other than `stampOf` it also changes with the file's mode and links.
- */
-export const exactStampOf = (file: string): string => exactStampWithTime(file).stamp;
+/** Facts that change with every change of a file, even one that keeps its size and restores its date, as installers and `cp -p` do. */
+export interface FileState {
+  readonly mtimeMs: number;
+  readonly ctimeMs: number;
+  readonly size: number;
+  readonly ino: number;
+}
 
-/** Returns such a stamp, and when the file was changed last, in epoch ms; Infinity if it is missing. */
-export function exactStampWithTime(file: string): { readonly stamp: string; readonly changedAt: number } {
+/**
+ * Returns the state of a file; undefined if it is missing or its folder cannot be entered. Other than `stampOf` it also
+ * changes with the file's mode and links.
+ */
+export function stateOf(file: string): FileState | undefined {
   try {
     const stats = fs.statSync(file, { throwIfNoEntry: false });
-    if (stats !== undefined) {
-      const { mtimeMs, ctimeMs, size, ino } = stats;
-      return { stamp: `${mtimeMs} ${ctimeMs} ${size} ${ino}`, changedAt: ctimeMs };
-    }
+    if (stats === undefined) return undefined;
+    const { mtimeMs, ctimeMs, size, ino } = stats;
+    return { mtimeMs, ctimeMs, size, ino };
   } catch {
-    // A folder on the way cannot be entered.
+    return undefined;
   }
-  return { stamp: '', changedAt: Number.POSITIVE_INFINITY };
+}
+
+/** Whether two states of a file are the same. */
+export const isSameState = (one: FileState | undefined, other: FileState | undefined): boolean =>
+  one === undefined || other === undefined
+    ? one === other
+    : one.ctimeMs === other.ctimeMs &&
+      one.mtimeMs === other.mtimeMs &&
+      one.size === other.size &&
+      one.ino === other.ino;
+
+/** Returns such a state as a text, to be stored; empty if the file is missing. */
+export function exactStampOf(file: string): string {
+  const state = stateOf(file);
+  return state === undefined ? '' : `${state.mtimeMs} ${state.ctimeMs} ${state.size} ${state.ino}`;
 }

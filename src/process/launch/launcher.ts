@@ -72,8 +72,13 @@ export class Launcher {
     const program = new ContainedProgram({
       ...this.#options,
       ...{ child, fromStandby: standby !== undefined, options, listener, onFacts, onMisfit },
-      // Not before the program has been asked.
-      onStopRequested: () => void this.#options.clock.soon(() => this.#standbys.lookAhead()),
+      // Not before the program has been asked: what takes some time is done while it ends.
+      onStopRequested: () => {
+        this.#options.clock.soon(() => {
+          child.tree.prepare?.();
+          this.#standbys.lookAhead();
+        });
+      },
       heldPorts: this.#heldPorts,
       previousOutput: this.#output,
     });

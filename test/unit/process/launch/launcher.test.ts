@@ -63,6 +63,18 @@ describe('a launcher', () => {
     ]);
   });
 
+  test('searches for what has left a tree while the program ends, after it has been asked', () => {
+    const { clock, launch, starts } = open();
+    const program = launch();
+    const child = starts[0]?.child;
+    const done: string[] = [];
+    Object.assign(child?.tree ?? {}, { prepare: () => done.push(`prepared after ${child?.signals}`) });
+    program.end('terminating');
+    expect(done).toEqual([]);
+    clock.advance(0);
+    expect(done).toEqual(['prepared after SIGTERM']);
+  });
+
   test('releases a standby as the next run, with its variables', () => {
     const { clock, launch, starts, events } = open();
     expect(launch({ standby: true }).fromStandby).toBe(false);
