@@ -5,6 +5,7 @@ import path from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { platform } from '../../../src/process/platform.ts';
 import { ComparingWatcher } from '../../../src/watch/comparing-watcher.ts';
 import { Filter } from '../../../src/watch/filter.ts';
 import { openFolderEvents } from '../../../src/watch/folder-events.ts';
@@ -158,10 +159,10 @@ describe.each(systems)('with the events of %s, the watcher', (backend) => {
   });
 });
 
-describe.each([
+describe.skipIf(!platform.watching.reportsFolders).each([
   ['inotify', (options: WatchOptions): Watcher => new InotifyWatcher(options)],
   ['fs.watch', (options: WatchOptions): Watcher => new ComparingWatcher(options, openFolderEvents('fs.watch'))],
-] as const)('with real events, the watcher of %s', (_, open) => {
+] as const)('with the real events of Linux, the watcher of %s', (_, open) => {
   test('reports every file that differs, and none that was not touched, after any operations', async () => {
     await fc.assert(
       fc.asyncProperty(batches, async (all) => {
