@@ -1,6 +1,7 @@
 /** `devwatch start`: starts programs in the background. */
 
 import fs from 'node:fs';
+import { backgroundFolder } from '../background/private-folder.ts';
 import { type BackgroundEntry, listEntries } from '../background/records.ts';
 import { everything } from '../config/apps.ts';
 import type { CommandLine } from '../config/argv.ts';
@@ -21,9 +22,11 @@ import type { Invocation } from './subcommands.ts';
  * depends on others is started when they are up. The name of a program that was started before starts it again.
  *
  * @returns the exit code
- * @throws UsageError if a name is taken or used twice, or there is nothing that could be run
+ * @throws UsageError if a name is taken or used twice, there is nothing that could be run, or no background
  */
 export async function execute({ line }: Invocation): Promise<number> {
+  // Where nothing can run in the background, this is the first thing to be known.
+  backgroundFolder();
   const known = knownPrograms(line);
   return known === undefined ? launchAll(newLaunches(line)) : startAgain(known);
 }

@@ -140,9 +140,9 @@ function holdLimits(
     ];
   }
   if (!isNode && hold !== true) return [];
+  if (!canPass) return [limit(feature, `${system} cannot pass sockets to other processes`)];
   if (!isNode && obstacle !== undefined) return [unexpectedly(limit(feature, obstacle, adviceOnObstacle(obstacle)))];
   if (!isNode) return [limit(feature, otherCommand, 'for a server that takes sockets from systemd: --hold=<port>')];
-  if (!canPass) return [limit(feature, `${system} cannot pass sockets to other processes`)];
   if (affordableSlots(openFiles) > 0) return canHold ? [] : [limit(feature, 'this system makes no sockets for it')];
   return [limit(feature, `at most ${openFiles} files may be open at once`, 'ulimit -n 1024')];
 }

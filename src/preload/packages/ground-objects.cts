@@ -5,6 +5,7 @@
 
 import type { ModuleClass } from './internals.cts';
 
+const path = require('node:path') as typeof import('node:path');
 const { getOwnPropertyDescriptor, getPrototypeOf, ownKeys } = Reflect;
 
 const builtins =
@@ -29,6 +30,11 @@ const lazyKeys: ReadonlySet<string | symbol> = new Set(
     ' ',
   ),
 );
+/**
+ * Properties of `process` that are not its own: on Windows the title is that of the console, which other processes change
+ * as well.
+ */
+const foreignKeys: ReadonlySet<string | symbol> = new Set(path.sep === '/' ? [] : ['title']);
 const hasLazyKeys = Number.parseInt(process.versions.node, 10) >= 22;
 
 type Names = ReadonlySet<string | symbol>;
@@ -78,6 +84,7 @@ function groundObjects(Module: ModuleClass): GroundObjects {
       new Set([
         ...['_events', '_eventsCount', '_maxListeners', 'env', 'mainModule', 'domain', '_exiting', 'exitCode'],
         'allowedNodeEnvironmentFlags',
+        ...foreignKeys,
       ]),
     ],
     [Module, new Set(['_cache', '_pathCache'])],
@@ -97,7 +104,7 @@ function addBuiltin(name: string, add: Add): void {
   }
   add(exports, `node:${name}`);
   for (const key of ownKeys(exports)) {
-    if (hasLazyKeys && lazyKeys.has(key)) continue;
+    if ((hasLazyKeys && lazyKeys.has(key)) || (name === 'process' && foreignKeys.has(key))) continue;
     const value: unknown = getOwnPropertyDescriptor(exports, key)?.value;
     if (typeof value !== 'function' || !isObject(value.prototype) || ownKeys(value.prototype).length <= 1) continue;
     add(value, `node:${name}.${String(key)}`);
@@ -114,6 +121,6 @@ function addAgents(add: Add): void {
   add((require('node:util') as typeof import('node:util')).inspect.defaultOptions, 'util.inspect.defaultOptions');
 }
 
-export type { GroundObjects, groundObjects, isObject };
+export type { foreignKeys, GroundObjects, groundObjects, isObject };
 
-module.exports = { groundObjects, isObject };
+module.exports = { foreignKeys, groundObjects, isObject };

@@ -3,10 +3,13 @@
  * settings of Node. A package that changes it is noticed, and the change can be taken back and made again.
  */
 
-import type { GroundObjects, groundObjects as GroundObjectsOf } from './ground-objects.cts';
+import type { foreignKeys as ForeignKeys, GroundObjects, groundObjects as GroundObjectsOf } from './ground-objects.cts';
 import type { ModuleClass } from './internals.cts';
 
-const { groundObjects } = require('./ground-objects.cjs') as { groundObjects: typeof GroundObjectsOf };
+const { foreignKeys, groundObjects } = require('./ground-objects.cjs') as {
+  foreignKeys: typeof ForeignKeys;
+  groundObjects: typeof GroundObjectsOf;
+};
 const { defineProperty, deleteProperty, getOwnPropertyDescriptor, getPrototypeOf, ownKeys, setPrototypeOf } = Reflect;
 
 type Key = string | symbol;
@@ -49,14 +52,10 @@ interface GroundState {
 const events = require('node:events') as typeof import('node:events');
 const dns = require('node:dns') as typeof import('node:dns');
 const net = require('node:net') as typeof import('node:net');
-const path = require('node:path') as typeof import('node:path');
-
-/** On Windows it is the title of the console, which other processes change as well. */
-const hasOwnTitle = path.sep === '/';
 
 const settings: Readonly<Record<string, () => unknown>> = {
   defaultMaxListeners: () => events.defaultMaxListeners,
-  title: () => (hasOwnTitle ? process.title : undefined),
+  title: () => (foreignKeys.has('title') ? undefined : process.title),
   dnsOrder: () => dns.getDefaultResultOrder(),
   family: () => net.getDefaultAutoSelectFamily(),
   sourceMaps: () => (process as unknown as { sourceMapsEnabled?: boolean }).sourceMapsEnabled,

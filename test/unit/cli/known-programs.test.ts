@@ -11,11 +11,12 @@ import {
 } from '../../../src/background/records.ts';
 import { selectEntries } from '../../../src/cli/background-programs.ts';
 import { launchOf } from '../../../src/cli/launch.ts';
-import { knownPrograms } from '../../../src/cli/start.ts';
+import { execute, knownPrograms } from '../../../src/cli/start.ts';
 import { parseArgv } from '../../../src/config/argv.ts';
 import { ownIdentity } from '../../../src/process/tree/identity.ts';
 import { UsageError } from '../../../src/shared/errors.ts';
 import { createStateFolder, type StateFolder } from '../../support/background.ts';
+import { asPlatform } from '../../support/platform.ts';
 
 let state: StateFolder;
 let here: string;
@@ -134,4 +135,12 @@ describe('devwatch start', () => {
     expect(env).not.toHaveProperty('TMUX');
     expect(env).not.toHaveProperty('PATH');
   });
+});
+
+test('programs are not started where there is no background, and one line says so', async () => {
+  using _ = asPlatform('win32');
+  const start = execute({ line: parseArgv(['server.js']), operands: [], options: {} });
+  await expect(start).rejects.toThrow(
+    new UsageError('devwatch cannot run programs in the background on Windows yet · run it in a terminal'),
+  );
 });
