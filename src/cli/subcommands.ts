@@ -158,9 +158,9 @@ const table: Readonly<Record<Subcommand['group'], Readonly<Record<string, Row>>>
     },
     unit: {
       usage: '[options] [name | script|command [args...]]',
-      help: 'Prints a systemd user unit that runs the program. Takes all options of devwatch, and:',
+      help: 'Prints a systemd user unit, or a LaunchAgent of macOS, that runs the program. Takes all options of devwatch, and:',
       options: {
-        '--write': 'write the unit to the folder where systemd looks for it',
+        '--write': 'write it to the folder where systemd or launchd looks for it',
         '--socket <port>': 'let systemd listen, and start the program at the first connection',
       },
       hasOwnFlags: true,

@@ -1,4 +1,4 @@
-/** `devwatch unit`: prints or writes systemd units that run this devwatch at boot or at the first connection. */
+/** `devwatch unit`: prints or writes systemd units, or LaunchAgents of macOS, that run this devwatch at boot or at the first connection. */
 
 import fs from 'node:fs';
 import path from 'node:path';
@@ -12,7 +12,15 @@ import { describeFlaw, flawOnWay, withOpenFile } from '../shared/file-ownership.
 import { makeFolders } from '../shared/make-folders.ts';
 import { homeFolder } from '../shared/user-folders.ts';
 import { workingFolder } from '../shared/working-folder.ts';
-import { checkSocket, enablingCommands, type UnitFile, unitFiles, unitMark } from '../systemd/unit-file.ts';
+import { launchAgent, loadingCommands } from '../systemd/launch-agent.ts';
+import {
+  checkSocket,
+  enablingCommands,
+  type UnitFile,
+  type UnitRequest,
+  unitFiles,
+  unitMark,
+} from '../systemd/unit-file.ts';
 import { argvFor, nameOf } from './background-programs.ts';
 import { fail, print, printText } from './print.ts';
 import { programsOf } from './select-programs.ts';
@@ -26,11 +34,7 @@ import type { Invocation } from './subcommands.ts';
  * @throws UsageError if there is nothing that could be run, or a file of another owner is in the way
  */
 export function execute({ line: given }: Invocation): void {
-  if (!platform.isPosix) {
-    throw new UsageError(
-      `devwatch unit writes units for systemd, which ${platform.title} does not have · let the Task Scheduler run devwatch`,
-    );
-  }
+  const manager = managerHere();
   const sockets = given.own.get('--socket') ?? [];
   sockets.forEach(checkSocket);
   const record = recordFor(given);
@@ -46,7 +50,7 @@ export function execute({ line: given }: Invocation): void {
   const files = programs.flatMap((program) => {
     const { settings } = program.loaded;
     commandOf(program);
-    return unitFiles({
+    return manager.files({
       name: names.get(program.app) ?? '',
       command: [process.execPath, cli, ...argvFor(program, line)],
       folder: workingFolder(),
@@ -62,10 +66,39 @@ export function execute({ line: given }: Invocation): void {
   const remark = remarkOn(cli);
   if (remark !== undefined) fail(remark);
   if (given.own.has('--write')) {
-    for (const file of writeUnits(files)) print(`wrote ${file}`);
-    print('now run:', ...enablingCommands([...names.values()], sockets.length > 0).map((command) => `  ${command}`));
+    for (const file of writeUnits(files, manager.folder)) print(`wrote ${file}`);
+    print('now run:', ...manager.commands([...names.values()], sockets.length > 0).map((command) => `  ${command}`));
   } else {
     printText(files.map(({ text }) => text).join('\n'));
+  }
+}
+
+/** A service manager: the files it takes, their folder, and the commands that make it read them. */
+interface Manager {
+  readonly folder: string;
+  files(request: UnitRequest): UnitFile[];
+  commands(names: readonly string[], isSocket: boolean): string[];
+}
+
+/** @throws UsageError if this system has none that devwatch knows */
+function managerHere(): Manager {
+  const home = homeFolder() ?? '/';
+  switch (platform.service.manager) {
+    case 'systemd': {
+      const { XDG_CONFIG_HOME = '' } = process.env;
+      const config = path.isAbsolute(XDG_CONFIG_HOME) ? XDG_CONFIG_HOME : path.join(home, '.config');
+      return { folder: path.join(config, 'systemd', 'user'), files: unitFiles, commands: enablingCommands };
+    }
+    case 'launchd':
+      return {
+        folder: path.join(home, 'Library', 'LaunchAgents'),
+        files: (request) => [launchAgent(request, home)],
+        commands: loadingCommands,
+      };
+    case undefined:
+      throw new UsageError(
+        `devwatch unit writes units for systemd, which ${platform.title} does not have · let ${platform.isPosix ? 'cron (@reboot)' : 'the Task Scheduler'} run devwatch`,
+      );
   }
 }
 
@@ -110,10 +143,7 @@ function enterFolderOf({ name, startedIn }: BackgroundRecord): void {
 }
 
 /** Writes the units to the folder of the user's service manager; returns their paths. */
-function writeUnits(files: readonly UnitFile[]): string[] {
-  const { XDG_CONFIG_HOME = '' } = process.env;
-  const config = path.isAbsolute(XDG_CONFIG_HOME) ? XDG_CONFIG_HOME : path.join(homeFolder() ?? '/', '.config');
-  const folder = path.join(config, 'systemd', 'user');
+function writeUnits(files: readonly UnitFile[], folder: string): string[] {
   const found = attempt(() => flawOnWay(folder));
   // They name commands, and a link of another user could lead to any file.
   if (found !== undefined) throw new UsageError(describeFlaw(found.place, found.flaw, found.stats));
@@ -131,12 +161,12 @@ function writeUnits(files: readonly UnitFile[]): string[] {
   return places.map(({ file }) => file);
 }
 
+/** Whether devwatch has written a file. */
+const isOurs = (text: string): boolean => text.startsWith(unitMark) || text.includes(`\n<!-- ${unitMark.slice(2)}`);
+
 function mayReplace(file: string): boolean {
   try {
-    return withOpenFile(
-      file,
-      (descriptor, stats) => stats.isFile() && fs.readFileSync(descriptor, 'utf8').startsWith(unitMark),
-    );
+    return withOpenFile(file, (descriptor, stats) => stats.isFile() && isOurs(fs.readFileSync(descriptor, 'utf8')));
   } catch (error) {
     return codeOf(error) === 'ENOENT' && fs.lstatSync(file, { throwIfNoEntry: false }) === undefined;
   }

@@ -36,6 +36,7 @@ export const limitationsOf = (plan: RunPlan, machine: MachineFacts): readonly Kn
 export const machineLimits = (machine: MachineFacts): readonly KnownLimitation[] => [
   ...treeLimits(machine),
   ...guardianLimits(machine),
+  ...writeLimits(machine),
   ...cacheLimits(machine),
 ];
 
@@ -164,6 +165,16 @@ function memoryLimits({ loaded: { settings } }: RunPlan, { system, measuresMemor
   const remedy = 'node --max-old-space-size=<MB> limits a Node program';
   return [unexpectedly(limit('memory limit', `devwatch cannot measure memory on ${system}`, remedy))];
 }
+
+const writeLimits = ({ system, knowsWrites }: MachineFacts): KnownLimitation[] =>
+  knowsWrites
+    ? []
+    : [
+        limit(
+          'written files',
+          `${system} does not show what a program writes, and so a file that restarts it again and again is named later`,
+        ),
+      ];
 
 function treeLimits({ system, tree, hasSystemd, hasPrlimit }: MachineFacts): KnownLimitation[] {
   const feature = 'cgroup';

@@ -17,6 +17,8 @@ export interface MachineFacts {
   readonly hasGuardian: boolean;
   /** How the processes of a program are found: `disabled` by a variable, although there may be cgroups. */
   readonly tree: 'cgroup' | 'marks' | 'variables' | 'parents' | 'disabled';
+  /** It is known which files processes write. */
+  readonly knowsWrites: boolean;
   /** Processes are marked by a limit as well, which outlives their variables. */
   readonly hasPrlimit: boolean;
   /** systemd runs here, and can make cgroups for users. */
@@ -34,11 +36,12 @@ export interface MachineFacts {
 
 /** Returns the facts for the containment of a devwatch. */
 export function machineFacts({ cgroup, limit }: ContainmentRecord, canHold: boolean): MachineFacts {
-  const { title: system, sockets, trees } = platform;
+  const { title: system, sockets, trees, usage } = platform;
   const isDisabled = process.env.DEVWATCH_CGROUP === '0';
   const tree = cgroup !== '' ? 'cgroup' : trees.finding !== 'marks' ? trees.finding : isDisabled ? 'disabled' : 'marks';
   return {
     ...{ system, tree, canHold, canPass: sockets.canPass, hasGuardian: trees.guardian !== 'none' },
+    knowsWrites: usage.writtenBy([]) !== undefined,
     hasPrlimit: limit !== '',
     hasSystemd: fs.existsSync('/run/systemd/system'),
     openFiles: openFileLimit(),

@@ -36,6 +36,7 @@ export async function planWatch(
   const { watch, watcher, poll, pollInterval, follow, skipUnchanged, verbose: reportIgnored } = settings;
   const own = extensionsOf(settings.ext, command.extensions);
   const extensions = settings.liveReload === false ? own : [...new Set([...own, ...pageExtensions])];
+  const mounts = platform.watching.mounts();
   const git = settings.gitignore ? await import('../watch/gitignore.ts') : undefined;
   const ignore = { patterns: [...written.map(toPosix), ...settings.ignore], base: bases.ignore };
   const linked =
@@ -56,12 +57,12 @@ export async function planWatch(
       folder,
       ...(command.script === undefined ? [] : [path.dirname(command.script)]),
     ]),
-    pseudoFileSystems: pseudoMounts(),
+    pseudoFileSystems: pseudoMounts(mounts),
   });
   // A list of extensions is a decision about the others.
   const reportExtensions = settings.ext === undefined || settings.ext.some(isAddition);
   const options = { watcher, poll, pollInterval, follow, skipUnchanged, reportIgnored, reportExtensions };
-  return { filter, ignore, linkedPackages: linked.size, events: platform.watching.events(), ...options };
+  return { filter, ignore, linkedPackages: linked.size, events: platform.watching.events(), mounts, ...options };
 }
 
 /** Returns files that count wherever they are, existing or not. */

@@ -28,6 +28,7 @@ export type Feature =
   | 'mark by a limit'
   | 'guardian'
   | 'records'
+  | 'written files'
   | 'cache';
 
 /** Features that are off for one reason, and what to do, if anything helps. */

@@ -13,15 +13,15 @@ import { isAtOrBelow, isBelow } from './paths.ts';
 export interface Mount {
   /** Absolute path of the mount point. */
   readonly point: string;
-  /** As in /proc/self/mountinfo: `ext4`, `nfs4`, `fuse.sshfs`. */
+  /** As the system names it: `ext4`, `nfs4`, `fuse.sshfs`; `apfs`, `smbfs`. */
   readonly type: string;
 }
 
-/** File systems to which other machines write. */
-const network = /^(?:afs|beegfs|ceph|cifs|coda|davfs|glusterfs|gpfs|lustre|ncpfs|nfs4?|smb3|smbfs)$/;
+/** File systems to which other machines write, on Linux and macOS. */
+const network = /^(?:afpfs|afs|beegfs|ceph|cifs|coda|davfs|ftp|glusterfs|gpfs|lustre|ncpfs|nfs4?|smb3|smbfs|webdav)$/;
 /** File systems of a host: QEMU and WSL 2 (9p: /mnt/c), Parallels, VirtualBox, Docker Desktop and Lima (virtiofs), VMware. */
 const ofHost = /^(?:9p|drvfs|prl_fs|vboxsf|virtiofs|vmhgfs)$/;
-const fuse = /^fuse(?:\.|$)/;
+const fuse = /^(?:fuse(?:\.|$)|fusefs|macfuse|osxfuse)/;
 /** FUSE file systems whose contents only this machine can change. */
 const localFuse = /^fuse\.(?:encfs|fuse-overlayfs|gocryptfs|ntfs)$/;
 

@@ -58,6 +58,8 @@ export interface BackendPreference {
   readonly poll: boolean;
   /** How this system reports events; undefined where only chokidar knows. */
   readonly events: NativeEvents | undefined;
+  /** The mounted file systems; undefined where they are in /proc. */
+  readonly mounts?: readonly Mount[] | undefined;
 }
 
 export interface BackendChoice {
@@ -72,8 +74,8 @@ export interface BackendChoice {
  */
 export function chooseBackend(
   filter: Filter,
-  { watcher, poll, events }: BackendPreference,
-  mounts?: readonly Mount[],
+  { watcher, poll, events, mounts: known }: BackendPreference,
+  mounts: readonly Mount[] | undefined = known,
 ): BackendChoice {
   if (poll) return { backend: 'polling' };
   if (watcher === 'chokidar' || events === undefined) return { backend: 'chokidar' };
@@ -197,7 +199,11 @@ export function withPollingFallback(
 const usualWatches = 524_288;
 
 async function exhaustedMessage(error: unknown, filter: Filter, events: NativeEvents | undefined): Promise<string> {
-  if (events !== 'inotify') return `the system watches no more folders (${messageOf(error)}): polling instead`;
+  if (events !== 'inotify') {
+    const isShort = codeOf(error) === 'EMFILE';
+    const remedy = isShort ? ' · to raise the limit: ulimit -n 65536, before devwatch is started' : '';
+    return `the system watches no more folders (${messageOf(error)}): polling instead${remedy}`;
+  }
   // Other programs need watches as well.
   const needed = (await countTree(filter)).directories;
   const unit = codeOf(error) === 'EMFILE' ? 'instances' : 'watches';

@@ -36,6 +36,7 @@ export function machineFindings(machine: MachineFacts): readonly Finding[] {
     ok('devwatch', `${version} · Node ${process.versions.node} · ${process.execPath}`),
     ...orElse(findingsOn('process tree', 'cgroup'), () => ok('process tree', 'each run has a cgroup')),
     ...findingsOn('process tree', 'mark by a limit'),
+    ...findingsOn('written files', 'written files'),
     ...orElse(findingsOn('guardian', 'guardian'), shellFinding),
     ...orElse(findingsOn('state folder', 'records', 'broken'), () =>
       ok('state folder', stateFolder(process.env) ?? ''),

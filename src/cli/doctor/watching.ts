@@ -31,7 +31,9 @@ export async function watchFindings(plan: RunPlan, mounts?: readonly Mount[]): P
   const shown = (place: string): string => (place === loaded.folder ? '.' : formatPath(place, loaded.folder));
   // The settings files and the like are watched as well.
   const named = filter.roots.filter((root) => !ownFiles(loaded, command).includes(root));
-  const roots = named.map((root) => `${shown(root)} (${mountOf(root, mounts)?.type ?? 'unknown file system'})`);
+  const roots = named.map(
+    (root) => `${shown(root)} (${mountOf(root, mounts ?? watch.mounts)?.type ?? 'unknown file system'})`,
+  );
   const facts = `${roots.join(', ')} · ${backend} · ${formatCount(folders.length, 'folder')}, ${formatCount(files.length, 'file')}`;
   const remarks = [...warnOfRoots(filter), ...remarksOn(filter, plan, files)];
   return [

@@ -11,6 +11,7 @@ import { PsTree } from '../tree/posix.ts';
 import type { Containment } from '../tree/tree.ts';
 import type { Platform, TerminalFacts, UsageFacts } from './interface.ts';
 import { findPortHolders, tcpSocketsOf } from './lsof.ts';
+import { readMounts } from './mount.ts';
 import { createPsReader, isOwnChildSignal, type PsReader, pairsIn, parseTime, runPs } from './ps.ts';
 
 /** Returns macOS, or another such system by the name that Node gives to it. */
@@ -56,7 +57,13 @@ export function unixNamed(name: NodeJS.Platform): Platform {
       tcpSocketsOf,
     },
     output: { needsNamedPipes: false, unreadStream: () => undefined },
-    watching: { events: nativeEvents, reportsFolders: false, inotifyUse: () => ({ watches: 0, instances: 0 }) },
+    service: { manager: isMac ? 'launchd' : undefined },
+    watching: {
+      events: nativeEvents,
+      reportsFolders: false,
+      mounts: () => readMounts(),
+      inotifyUse: () => ({ watches: 0, instances: 0 }),
+    },
   };
 }
 

@@ -2,6 +2,7 @@
 
 import type { PortHolder } from '../../shared/events.ts';
 import type { NativeEvents } from '../../shared/native-events.ts';
+import type { Mount } from '../../watch/shared-mounts.ts';
 import type { GitProcess } from '../git-processes.ts';
 import type { Keep } from '../tree/exemptions.ts';
 import type { Containment, ContainmentRecord, ProcessTree } from '../tree/tree.ts';
@@ -21,6 +22,7 @@ export interface Platform {
   readonly terminal: TerminalFacts;
   readonly sockets: SocketFacts;
   readonly output: OutputFacts;
+  readonly service: ServiceFacts;
   readonly watching: WatchingFacts;
 }
 
@@ -147,6 +149,11 @@ export interface OutputFacts {
   unreadStream(): 'stdout' | 'stderr' | undefined;
 }
 
+export interface ServiceFacts {
+  /** The service manager that can run devwatch at boot. */
+  readonly manager: 'systemd' | 'launchd' | undefined;
+}
+
 export interface WatchingFacts {
   /** Returns how changes of files are reported; undefined where devwatch does not know it. */
   events(): NativeEvents | undefined;
@@ -155,6 +162,8 @@ export interface WatchingFacts {
    * those of everything below as well, and on Windows it locks the folders above.
    */
   readonly reportsFolders: boolean;
+  /** Returns the mounted file systems, in the order in which they were mounted; undefined where `watch/` reads them from /proc. */
+  mounts(): readonly Mount[] | undefined;
   /** Returns how many watches and instances of inotify this user has, as far as that is known. */
   inotifyUse(): { readonly watches: number; readonly instances: number };
 }

@@ -85,7 +85,8 @@ export const linux: Platform = {
     tcpSocketsOf: (pids) => tcpSocketsOf(pids),
   },
   output: { needsNamedPipes: true, unreadStream: () => findUnreadStream() },
-  watching: { events: () => 'inotify', reportsFolders: true, inotifyUse: () => inotifyUse() },
+  service: { manager: 'systemd' },
+  watching: { events: () => 'inotify', reportsFolders: true, mounts: () => undefined, inotifyUse: () => inotifyUse() },
 };
 
 function groupEntry(pid: number): [pid: number, group: number][] {

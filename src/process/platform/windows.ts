@@ -57,7 +57,13 @@ export const windows: Platform = {
     tcpSocketsOf: () => [],
   },
   output: { needsNamedPipes: false, unreadStream: () => undefined },
-  watching: { events: nativeEvents, reportsFolders: false, inotifyUse: () => ({ watches: 0, instances: 0 }) },
+  service: { manager: undefined },
+  watching: {
+    events: nativeEvents,
+    reportsFolders: false,
+    mounts: () => [],
+    inotifyUse: () => ({ watches: 0, instances: 0 }),
+  },
 };
 
 /** Wine and Linux, which plays Windows in tests, report no events of whole trees. */

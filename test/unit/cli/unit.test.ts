@@ -1,5 +1,5 @@
 import fs from 'node:fs';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { execute, lastingCli, lastingPath, remarkOn } from '../../../src/cli/unit.ts';
 import { parseArgv } from '../../../src/config/argv.ts';
 import { asPlatform } from '../../support/platform.ts';
@@ -34,10 +34,36 @@ test('that a unit names an installed devwatch has no remark', () => {
   expect(remarkOn('/usr/local/bin/devwatch')).toBeUndefined();
 });
 
-test('units are refused where there is no service manager for them', () => {
-  using _ = asPlatform('win32');
+test.each([
+  ['win32', 'Windows', 'the Task Scheduler'],
+  ['freebsd', 'freebsd', 'cron (@reboot)'],
+] as const)('units are refused on %s, where there is no service manager for them', (name, title, instead) => {
+  using _ = asPlatform(name);
   const line = parseArgv(['server.js']);
   expect(() => execute({ line, operands: [], options: {} })).toThrow(
-    'devwatch unit writes units for systemd, which Windows does not have · let the Task Scheduler run devwatch',
+    `devwatch unit writes units for systemd, which ${title} does not have · let ${instead} run devwatch`,
   );
 });
+
+test.runIf(process.platform !== 'win32')(
+  'on macOS a LaunchAgent is written, again where it is one of devwatch',
+  async () => {
+    using _ = asPlatform('darwin');
+    await using project = createProject({ 'server.js': '' });
+    const { HOME } = process.env;
+    const printed: string[] = [];
+    const write = vi.spyOn(process.stdout, 'write').mockImplementation((text) => printed.push(String(text)) > 0);
+    try {
+      process.env.HOME = project.path;
+      const own = new Map<string, readonly string[]>([['--write', []]]);
+      const line = { ...parseArgv(['--name', 'web', '--cwd', project.path, project.at('server.js')]), own };
+      for (let time = 1; time <= 2; time += 1) execute({ line, operands: [], options: {} });
+    } finally {
+      process.env.HOME = HOME;
+      write.mockRestore();
+    }
+    const file = project.at('Library/LaunchAgents/devwatch.web.plist');
+    expect(fs.readFileSync(file, 'utf8')).toContain(`<string>${project.at('server.js')}</string>`);
+    expect(printed.join('')).toContain('launchctl bootstrap gui/$UID ~/Library/LaunchAgents/devwatch.web.plist');
+  },
+);

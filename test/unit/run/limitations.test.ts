@@ -14,6 +14,7 @@ const machine: MachineFacts = {
   system: 'Linux',
   canPass: true,
   hasGuardian: true,
+  knowsWrites: true,
   tree: 'cgroup',
   hasPrlimit: true,
   hasSystemd: true,
@@ -150,6 +151,7 @@ const rows: Readonly<Record<string, Row>> = {
       system: 'Windows',
       canPass: false,
       hasGuardian: false,
+      knowsWrites: false,
       tree: 'parents',
       canHold: false,
       hasSystemd: false,
@@ -158,6 +160,14 @@ const rows: Readonly<Record<string, Row>> = {
       'held ports: Windows cannot pass sockets to other processes',
       'cgroup: Windows has none, and so processes are found by their parents',
       'guardian: Windows has none, and so the program survives if devwatch is killed',
+      'written files: Windows does not show what a program writes, and so a file that restarts it again and again is named later',
+    ],
+  },
+  macOS: {
+    machine: { system: 'macOS', knowsWrites: false, tree: 'variables', hasSystemd: false },
+    told: [
+      'cgroup: macOS has none, and so processes are found by their parents, and by a variable, which programs of the system such as sh hide',
+      'written files: macOS does not show what a program writes, and so a file that restarts it again and again is named later',
     ],
   },
   'no cgroup, with systemd': {
@@ -210,7 +220,7 @@ test('each feature has a row', () => {
       'health checks': true,
       'memory limit': true,
     },
-    ...{ cgroup: true, 'mark by a limit': true, guardian: true, records: true, cache: true },
+    ...{ cgroup: true, 'mark by a limit': true, guardian: true, records: true, cache: true, 'written files': true },
   };
   const named = Object.values(rows).flatMap(({ told = [], plain = [] }) => [...told, ...plain]);
   for (const feature of Object.keys(features)) {
