@@ -68,7 +68,8 @@ const command = {
     js: `'use strict';
 const lazy = (load, loaded) => {
   const get = (_, key) => ((loaded ??= load()), key === 'default' ? loaded : loaded[key]);
-  return new Proxy({}, { get });
+  const set = (_, key, value) => Reflect.set((loaded ??= load()), key, value);
+  return new Proxy({}, { get, set });
 };`,
   },
 };
