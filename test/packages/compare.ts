@@ -1,7 +1,8 @@
 /**
  * `npm run compare:packages [-- --node <file>] [--import] [--pinned] [--fresh] [--write] [names...]`: asks for each package
  * of test/packages/package.json once plainly and once as a standby has it ready, and compares all that a program can see.
- * The packages are installed into devwatch's cache folder, and the results are kept there: an interrupted run goes on.
+ * `--import`: by an ES module, those packages that are ES modules or have one. The packages are installed into devwatch's cache
+ * folder, and the results are kept there: an interrupted run goes on.
  */
 
 import { spawnSync } from 'node:child_process';
@@ -9,7 +10,10 @@ import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { realHost } from '../../src/process/launch/host.ts';
+import { isModule } from '../../src/process/launch/packages.ts';
 import { cacheFolder } from '../../src/shared/user-folders.ts';
 import { type Comparison, compareIn } from '../support/preloading/compare.ts';
 import { classes, type Kind, type Result, Results, writePage } from './results.ts';
@@ -63,6 +67,22 @@ function install(): string {
   return folder;
 }
 
+/** Returns those of the packages of which an import gets an ES module. */
+function withModules(names: readonly string[], folder: string): string[] {
+  const code = `for (const name of ${JSON.stringify(names)}) {
+    try { console.log(name, import.meta.resolve(name)); } catch {}
+  }`;
+  const { stdout } = spawnSync(process.execPath, ['--input-type=module', '--eval', code], {
+    cwd: folder,
+    encoding: 'utf8',
+  });
+  const resolved = stdout.split('\n').flatMap((line) => {
+    const [name = '', address = ''] = line.split(' ');
+    return address.startsWith('file:') ? [{ name, file: fileURLToPath(address) }] : [];
+  });
+  return resolved.filter(({ file }) => isModule(file, realHost)).map(({ name }) => name);
+}
+
 function judge(name: string, { plain, preloaded, reports, excluded }: Comparison): Result {
   const why = reports.flatMap(({ blames }) => blames.map((blame) => blame.why));
   const [before, after] = [plain, preloaded].map(({ stdout, stderr, code }) => [
@@ -103,7 +123,7 @@ async function comparePackage(name: string, kind: Kind, folder: string, node: st
   } catch (error) {
     return { name, class: 'not testable', details: [String(error).slice(0, 200)] };
   } finally {
-    for (const file of ['into.json', 'orders.json', 'mjs'])
+    for (const file of ['into.json', 'orders.json', 'loaded-files.cjs', 'mjs'])
       fs.rmSync(path.join(folder, scratch + file), { force: true });
   }
 }
@@ -133,11 +153,11 @@ const { values, positionals } = parseArgs({
 const manifest = createRequire(import.meta.url)('./package.json') as { readonly dependencies: object };
 const folder = install();
 const kind: Kind = values.import ? 'import' : 'require';
-const version = spawnSync(values.node, ['-p', 'process.versions.node.split(".")[0]'], {
-  encoding: 'utf8',
-}).stdout.trim();
-const results = new Results(folder, version, kind);
-const named = positionals.length > 0 ? positionals : values.pinned ? pinned : Object.keys(manifest.dependencies);
+const version = spawnSync(values.node, ['-p', 'process.versions.node'], { encoding: 'utf8' }).stdout.trim();
+const results = new Results(folder, version.split('.')[0] ?? '', kind, version);
+const all = Object.keys(manifest.dependencies);
+const some = values.pinned ? pinned : values.import ? withModules(all, folder) : all;
+const named = positionals.length > 0 ? positionals : some;
 await compareAll(named, kind, results, values.fresh || positionals.length > 0);
 for (const one of classes) {
   const names = results.all.filter((result) => result.class === one).map(({ name }) => name);
@@ -146,7 +166,7 @@ for (const one of classes) {
 if (values.write) {
   const kinds = ['require', 'import'] as const;
   const columns = [20, 22, 24, 26].flatMap((major) =>
-    kinds.map((one) => ({ version: String(major), kind: one, results: new Results(folder, String(major), one) })),
+    kinds.map((one) => ({ kind: one, results: new Results(folder, String(major), one) })),
   );
   writePage(columns.filter(({ results: { all } }) => all.length > 0));
 }

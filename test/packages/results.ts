@@ -24,6 +24,8 @@ export type Kind = 'require' | 'import';
 interface Stored {
   /** Identifies the build of devwatch and the packages. */
   readonly of: string;
+  /** The whole version of Node. */
+  readonly node: string;
   readonly results: readonly Result[];
 }
 
@@ -34,12 +36,17 @@ export class Results {
   readonly #file: string;
   readonly #of: string;
   readonly #all: Map<string, Result>;
+  /** The version of Node, whole if there are results. */
+  readonly node: string;
 
-  constructor(folder: string, version: string, kind: Kind) {
-    this.#file = path.join(folder, `results-${version}-${kind}.json`);
+  /** @param node the version that is used; by default the one of the stored results */
+  constructor(folder: string, major: string, kind: Kind, node?: string) {
+    this.#file = path.join(folder, `results-${major}-${kind}.json`);
     this.#of = identity();
     const stored = read(this.#file);
-    this.#all = new Map(stored?.of === this.#of ? stored.results.map((one) => [one.name, one]) : []);
+    const isCurrent = stored?.of === this.#of && (node === undefined || node === stored.node);
+    this.#all = new Map(isCurrent ? stored.results.map((one) => [one.name, one]) : []);
+    this.node = node ?? stored?.node ?? major;
   }
 
   get all(): readonly Result[] {
@@ -52,7 +59,7 @@ export class Results {
 
   add(result: Result): void {
     this.#all.set(result.name, result);
-    const stored: Stored = { of: this.#of, results: this.all };
+    const stored: Stored = { of: this.#of, node: this.node, results: this.all };
     fs.writeFileSync(`${this.#file}.new`, JSON.stringify(stored));
     fs.renameSync(`${this.#file}.new`, this.#file);
   }
@@ -73,8 +80,18 @@ function read(file: string): Stored | undefined {
 /** The files that decide about the results. */
 function identity(): string {
   const hash = createHash('sha256');
-  const files = ['dist/preload/packages.cjs', 'dist/preload/preload.cjs', 'test/packages/package.json'];
-  for (const file of files) hash.update(fs.readFileSync(path.join(repository, file)));
+  const folders = [
+    'src/preload',
+    'src/preload/packages',
+    'src/process/standby',
+    'test/packages',
+    'test/support/preloading',
+  ];
+  for (const folder of folders) {
+    for (const { name, parentPath } of fs.readdirSync(path.join(repository, folder), { withFileTypes: true })) {
+      if (/\./.test(name)) hash.update(fs.readFileSync(path.join(parentPath, name)));
+    }
+  }
   return hash.digest('hex').slice(0, 16);
 }
 
@@ -90,7 +107,6 @@ const titles: Readonly<Record<Result['class'], string>> = {
 
 /** A run, for the page. */
 export interface Column {
-  readonly version: string;
   readonly kind: Kind;
   readonly results: Results;
 }
@@ -106,11 +122,12 @@ export function writePage(columns: readonly Column[]): void {
 
 function tables(columns: readonly Column[]): string {
   const shown = classes.filter((one) => columns.some(({ results }) => results.count(one) > 0));
-  const heads = columns.map(({ version, kind }) => `Node ${version}, ${kind}`);
+  const heads = columns.map(({ kind, results: { node } }) => `Node ${node}, ${kind}`);
   const counts = [
     `| | ${heads.join(' | ')} |`,
     `|---|${columns.map(() => '---:|').join('')}`,
     ...shown.map((one) => `| ${titles[one]} | ${columns.map(({ results }) => results.count(one)).join(' | ')} |`),
+    `| **packages compared** | ${columns.map(({ results: { all } }) => `**${all.length}**`).join(' | ')} |`,
   ];
   const [first] = columns;
   if (first === undefined) return counts.join('\n');
@@ -124,7 +141,7 @@ function tables(columns: readonly Column[]): string {
   return [
     ...counts,
     '',
-    `With Node ${first.version} and \`${first.kind}\`:`,
+    `With Node ${first.results.node} and \`${first.kind}\`:`,
     ...lists,
     '',
     '| loaded by the program itself | because it |',

@@ -161,7 +161,9 @@ function judge(record: EntryRecord, recorder: Recorder): void {
   );
   const fixed = changes.filter(
     (change) =>
-      change.kind === 'setting' || change.kind === 'prototype' || (staying.includes(change) && !isHidden(change)),
+      (change.kind === 'setting' && change.after === undefined) ||
+      change.kind === 'prototype' ||
+      (staying.includes(change) && !isHidden(change)),
   );
   record.isRuinous = fixed.some((change) => staying.includes(change));
   if (fixed.length > 0) {

@@ -48,7 +48,8 @@ function recordFileReads(recorder: Recorder, patches: Patches, script: string): 
       if (file !== undefined) {
         const isWrite = name === 'open' && typeof args[1] === 'number' && (args[1] & writing) !== 0;
         if (isWrite) recorder.blame(`writes ${file}`);
-        else noteRead(recorder, file, isKnown);
+        // Node follows links on the way to each ES module. The folders on the way change with whatever is put there.
+        else if (name !== 'lstat' || !isOnWay(file, recorder)) noteRead(recorder, file, isKnown);
       }
       return proceed();
     });
@@ -75,6 +76,10 @@ function recordFileReads(recorder: Recorder, patches: Patches, script: string): 
     });
   }
 }
+
+/** Whether it is a folder on the way to the file that is evaluated. */
+const isOnWay = (folder: string, { evaluating, current }: Recorder): boolean =>
+  (evaluating.at(-1) ?? current?.file)?.startsWith(folder + path.sep) === true;
 
 /** As resources.cts blames an asynchronous call of `fs`. */
 const startsRequest = 'starts a FSREQCALLBACK';

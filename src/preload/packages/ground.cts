@@ -17,7 +17,7 @@ type Listener = (...args: unknown[]) => void;
 
 /**
  * A difference between two states. `property`: of an object; `lazy`: an accessor of Node became its value, which is no
- * change; `foreign`: of what another package exports. `setting`: something that cannot be put back.
+ * change; `foreign`: of what another package exports. `setting`: of Node; without `before` and `after` it cannot be put back.
  */
 interface Change {
   readonly kind: 'property' | 'lazy' | 'foreign' | 'prototype' | 'listener' | 'setting';
@@ -53,17 +53,45 @@ const events = require('node:events') as typeof import('node:events');
 const dns = require('node:dns') as typeof import('node:dns');
 const net = require('node:net') as typeof import('node:net');
 
-const settings: Readonly<Record<string, () => unknown>> = {
-  defaultMaxListeners: () => events.defaultMaxListeners,
-  title: () => (foreignKeys.has('title') ? undefined : process.title),
-  dnsOrder: () => dns.getDefaultResultOrder(),
-  family: () => net.getDefaultAutoSelectFamily(),
-  sourceMaps: () => (process as unknown as { sourceMapsEnabled?: boolean }).sourceMapsEnabled,
-  capture: () => process.hasUncaughtExceptionCaptureCallback(),
-  argv: () => process.argv.join('\0'),
-  execArgv: () => process.execArgv.join('\0'),
-  cwd: () => process.cwd(),
+interface Setting {
+  readonly read: () => unknown;
+  /** Without it the setting cannot be put back. */
+  readonly write?: (value: never) => void;
+}
+
+const settings: Readonly<Record<string, Setting>> = {
+  defaultMaxListeners: {
+    read: () => events.defaultMaxListeners,
+    write: (value: number) => {
+      events.defaultMaxListeners = value;
+    },
+  },
+  dnsOrder: { read: () => dns.getDefaultResultOrder(), write: dns.setDefaultResultOrder },
+  family: { read: () => net.getDefaultAutoSelectFamily(), write: net.setDefaultAutoSelectFamily },
+  title: { read: () => (foreignKeys.has('title') ? undefined : process.title) },
+  sourceMaps: { read: () => (process as unknown as { sourceMapsEnabled?: boolean }).sourceMapsEnabled },
+  capture: { read: () => process.hasUncaughtExceptionCaptureCallback() },
+  argv: { read: () => process.argv.join('\0') },
+  execArgv: { read: () => process.execArgv.join('\0') },
+  cwd: { read: () => process.cwd() },
 };
+
+function settingChanges(from: GroundState['settings']): Change[] {
+  return Object.entries(settings).flatMap(([key, { read, write }]): Change[] => {
+    const [before, after] = [from[key], read()];
+    if (after === before) return [];
+    const values = write === undefined ? {} : { before: { value: before }, after: { value: after } };
+    return [{ kind: 'setting', name: `setting ${key}`, key, ...values }];
+  });
+}
+
+/** Returns false where the setting cannot be put back. */
+function writeSetting(key: Key, descriptor: PropertyDescriptor | undefined): boolean {
+  const { write } = settings[String(key)] ?? {};
+  if (write === undefined || descriptor === undefined) return false;
+  write(descriptor.value as never);
+  return true;
+}
 
 const contentOf = (descriptor: PropertyDescriptor | undefined): unknown =>
   descriptor === undefined ? undefined : 'value' in descriptor ? descriptor.value : descriptor.get;
@@ -90,7 +118,7 @@ class Ground {
       return { object, name, keys: keys.length, known, prototype: getPrototypeOf(object) };
     });
     const listeners = new Map(process.eventNames().map((name) => [name, listenersOf(name)]));
-    const values = Object.fromEntries(Object.entries(settings).map(([name, read]) => [name, read()]));
+    const values = Object.fromEntries(Object.entries(settings).map(([name, { read }]) => [name, read()]));
     return { states, listeners, settings: values };
   }
 
@@ -99,9 +127,7 @@ class Ground {
     return [
       ...from.states.flatMap((state) => this.#changesOf(state)),
       ...listenerChanges(from.listeners),
-      ...Object.entries(settings)
-        .filter(([name, read]) => read() !== from.settings[name])
-        .map(([name]): Change => ({ kind: 'setting', name: `setting ${name}`, key: name })),
+      ...settingChanges(from.settings),
     ];
   }
 
@@ -160,7 +186,8 @@ function listenerChanges(from: GroundState['listeners']): Change[] {
 /** Takes a change back. Returns false where that is impossible. */
 function undo({ kind, object, key, before, after, prototype, added, removed }: Change): boolean {
   try {
-    if (kind === 'setting' || (kind !== 'listener' && object === undefined)) return false;
+    if (kind === 'setting') return writeSetting(key, before);
+    if (kind !== 'listener' && object === undefined) return false;
     if (kind === 'listener') {
       if (added !== undefined) process.removeListener(key, added);
       else if (removed !== undefined) process.on(key, removed);
@@ -180,7 +207,8 @@ function undo({ kind, object, key, before, after, prototype, added, removed }: C
 /** Makes a change again. Returns false where that is impossible. */
 function redo({ kind, object, key, after, added, removed }: Change): boolean {
   try {
-    if (kind === 'setting' || kind === 'prototype') return false;
+    if (kind === 'setting') return writeSetting(key, after);
+    if (kind === 'prototype') return false;
     if (kind === 'listener') {
       if (added !== undefined) process.on(key, added);
       else if (removed !== undefined) process.removeListener(key, removed);

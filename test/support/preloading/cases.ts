@@ -29,6 +29,8 @@ export const packages: Readonly<Record<string, string>> = {
   'node_modules/after/index.js': 'exports.seen = typeof [].last; exports.global = typeof patched;',
   'node_modules/listens/index.js': 'process.on("exit", () => console.log("bye"));',
   'node_modules/signals/index.js': 'process.once("SIGUSR2", () => console.log("reopened"));',
+  'node_modules/sets/index.js':
+    'require("dns").setDefaultResultOrder("ipv4first"); require("events").defaultMaxListeners = 20;',
   'node_modules/timer/index.js': 'let count = 0; setTimeout(() => { count += 1; }, 1); exports.count = () => count;',
   'node_modules/prints/index.js': 'console.log("printed"); exports.a = 1;',
   'node_modules/warns/index.js': 'process.emitWarning("careful", "Odd"); exports.a = 1;',
@@ -184,6 +186,22 @@ export const cases: Readonly<Record<string, Case>> = {
   },
   'replaces a function of fs first': {
     files: { ...main(`require('fs').existsSync = () => false;\n${say('require("reads")')}`), 'config.json': '{"a":1}' },
+  },
+  'has an ES module elsewhere, in whose folder something is put': {
+    files: {
+      'app/main.js': say('require("../out/node_modules/one")'),
+      'out/node_modules/one/index.js': 'exports.two = require("./two.mjs").two;',
+      'out/node_modules/one/two.mjs': 'export { two } from "./three.mjs";',
+      'out/node_modules/one/three.mjs': 'export const two = 2;',
+    },
+    script: 'app/main.js',
+    edits: { 'out/more.txt': '' },
+  },
+  'has a package that changes settings of Node': {
+    files: main(
+      `const settings = () => [require("dns").getDefaultResultOrder(), require("events").defaultMaxListeners];
+${say('settings()')}require("sets");\n${say('settings()')}`,
+    ),
   },
   'has a package that handles a signal': {
     files: main(

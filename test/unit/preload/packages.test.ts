@@ -59,6 +59,7 @@ describe.concurrent.each(nodes)(
       ['configures a package in a closure, and asks for one that calls it later', []],
       ['asks for packages that call each other, with nothing in between', []],
       ['has a package that handles a signal', []],
+      ['has a package that changes settings of Node', []],
     ])('%s: the packages that it loads itself are %j', async (name, expected) => {
       await using project = createProject(cases[name]?.files ?? {});
       const { excluded, reasons } = await compareIn({ folder: project.path, script: 'main.js', node });
