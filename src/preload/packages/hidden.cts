@@ -205,7 +205,7 @@ class HiddenPackages {
     const { file } = record;
     if (record.state !== 'hidden' || record.isLinked) return module;
     if (this.#context.checks.isLoaderChanged) {
-      this.dropAll('the program has changed the module loader');
+      this.dropAll(`the program has changed ${this.#unforgivenMove(record)}`);
       return undefined;
     }
     record.isLinked = true;
@@ -244,7 +244,7 @@ class HiddenPackages {
   /** Hands the file over, with all that it needs, if everything is as it was. */
   #adopt(record: FileRecord, asking: string | undefined): boolean {
     if (record.state !== 'hidden') return false;
-    const moved = this.#unforgivenMove();
+    const moved = this.#unforgivenMove(record);
     if (moved !== undefined) {
       this.dropAll(`the program has changed ${moved}`);
       return false;
@@ -347,12 +347,13 @@ class HiddenPackages {
   }
 
   /** Names a change that every package could have noticed. A known one is noticed only by files that mention it. */
-  #unforgivenMove(): string | undefined {
+  #unforgivenMove({ entry }: FileRecord): string | undefined {
     const { checks, learned } = this.#context;
     if (checks.moved() === undefined) return undefined;
     const changes = checks.changes();
     const isKnown = (change: Change): boolean => learned.includes(change.name) && !isInherited(change);
-    const news = changes.filter((change) => !isKnown(change)).map(({ name }) => name);
+    const hooks = checks.isLoaderChanged ? [`module loader at ${entry.file}`] : [];
+    const news = [...changes.filter((change) => !isKnown(change)).map(({ name }) => name), ...hooks];
     this.adoption.learned = [...new Set([...this.adoption.learned, ...news])];
     if (news.length > 0) return checks.moved();
     for (const { object, key, name } of changes) {

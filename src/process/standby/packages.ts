@@ -56,6 +56,9 @@ interface Auditing {
 
 /** The preload's name for a program that hooks the module loader (preload/packages/packages.cts). */
 const hooksLoader = 'module.register';
+/** The same, with the package that it asks for next (preload/packages/hidden.cts). */
+const hooksLoaderAt = 'module loader at ';
+const behindHooks = 'is loaded behind hooks of the module loader';
 /** A program that uses more of the CPU than this is busy. */
 const busyShare = 0.3;
 /** After so many entries that end the process or hang, no package is loaded ahead of time in this session. */
@@ -74,6 +77,8 @@ export class StandbyPackages {
   #audits = 0;
   #importLines: ImportLines | undefined;
   #learned: readonly string[] = [];
+  /** The first package for which the program asks with hooks of the module loader: an agent, which sees all that follow. */
+  #hookedAt: string | undefined;
   readonly #lateVariables = new Set<string>();
   /** Entries that have failed in this session, and those that cannot be handed over after all. */
   readonly #excluded = new Map<string, string>();
@@ -102,7 +107,6 @@ export class StandbyPackages {
     if (options.prewarm === false || options.command.script === undefined) return;
     this.#run = run;
     this.#facts = facts;
-    this.#learn(facts.learned ?? []);
     this.#importLines = new ImportLines(
       [...facts.own.map(({ file }) => file), options.command.script],
       run.startedAtEpochMs,
@@ -114,7 +118,9 @@ export class StandbyPackages {
       const stored = readAudit(options.command.script, options.env);
       this.#audit = stored?.signature === signature ? stored : undefined;
       this.#learned = [...new Set([...this.#learned, ...(stored?.learned ?? [])])];
+      this.#hookedAt = undefined;
     }
+    this.#learn(facts.learned ?? []);
     const audit = this.#audit;
     const isValid =
       audit !== undefined &&
@@ -154,7 +160,7 @@ export class StandbyPackages {
 
   /** Whether ES modules of packages may be linked ahead of time: nothing may change what the module loader does with them. */
   #linksModules({ command, prewarm }: ChildOptions): boolean {
-    if (this.#cannotLink || this.#learned.includes(hooksLoader)) return false;
+    if (this.#cannotLink || this.#learned.includes(hooksLoader) || this.#hookedAt !== undefined) return false;
     return !Array.isArray(prewarm) && !hasOwnPreloads(command.nodeArgs);
   }
 
@@ -194,13 +200,20 @@ export class StandbyPackages {
   /** The packages that the program loads itself, and why. */
   get excluded(): { readonly package: string; readonly why: string }[] {
     return (this.#audit?.entries ?? []).flatMap((entry) => {
-      const why = entry.why ?? this.#excluded.get(entry.file) ?? this.#configured?.result.left.get(entry.file);
+      const why = entry.why ?? this.#whyLeft(entry) ?? this.#configured?.result.left.get(entry.file);
       return why === undefined ? [] : [{ package: packageOf(entry.file), why }];
     });
   }
 
-  #isKept({ file, why }: AuditedEntry, { prewarm }: ChildOptions): boolean {
-    return why === undefined && !this.#excluded.has(file) && isSelected(file, prewarm);
+  #isKept(entry: AuditedEntry, { prewarm }: ChildOptions): boolean {
+    return entry.why === undefined && this.#whyLeft(entry) === undefined && isSelected(entry.file, prewarm);
+  }
+
+  /** Why an entry that the audit found good is left to the program, as this session has shown. */
+  #whyLeft({ file }: AuditedEntry): string | undefined {
+    const files = this.#audit?.entries.map((entry) => entry.file) ?? [];
+    const isBehind = this.#hookedAt !== undefined && files.indexOf(file) >= files.indexOf(this.#hookedAt);
+    return this.#excluded.get(file) ?? (isBehind ? behindHooks : undefined);
   }
 
   /** Which entries the order of the last run leaves to the program. */
@@ -208,7 +221,7 @@ export class StandbyPackages {
     const [facts, audit, imports] = [this.#facts, this.#audit, this.#importLines];
     if (facts === undefined || audit === undefined || imports === undefined) return nothingConfigured;
     const { entries } = audit;
-    const key = JSON.stringify([options.prewarm, [...this.#excluded.keys()]]);
+    const key = JSON.stringify([options.prewarm, [...this.#excluded.keys()], this.#hookedAt]);
     const known = this.#configured;
     if (known?.facts === facts && known.entries === entries && known.key === key) return known.result;
     const { script = '', nodeArgs } = options.command;
@@ -248,9 +261,12 @@ export class StandbyPackages {
   }
 
   /** Remembers names of properties that the program changes; returns whether they are new. */
-  #learn(names: readonly string[]): boolean {
-    const all = new Set([...this.#learned, ...names]);
-    if (all.size === this.#learned.length) return false;
+  #learn(found: readonly string[]): boolean {
+    const at = found.find((name) => name.startsWith(hooksLoaderAt))?.slice(hooksLoaderAt.length);
+    const isHooked = at !== undefined && at !== this.#hookedAt;
+    if (isHooked) this.#hookedAt = at;
+    const all = new Set([...this.#learned, ...found.filter((name) => !name.startsWith(hooksLoaderAt))]);
+    if (all.size === this.#learned.length) return isHooked;
     this.#learned = [...all].slice(0, maxLearned);
     const { script } = this.#run?.options.command ?? {};
     if (this.#audit !== undefined && this.#run !== undefined && script !== undefined) {

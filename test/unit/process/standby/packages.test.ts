@@ -213,6 +213,19 @@ describe('packages that are ES modules', () => {
     expect(modulesOf(world.standby)).toEqual(expected.map((name) => world.project.at(`node_modules/${name}/index.js`)));
   });
 
+  test('are left to the program from the one on for which it asks with hooks of the loader', async () => {
+    await using world = await open();
+    const at = world.project.at('node_modules/two/index.js');
+    world.pool.onMisfit({ file: at, why: '', learned: ['Module.prototype.require', `module loader at ${at}`] });
+    world.launch();
+    const latest = latestOf(world);
+    expect(latest && ordersOf(latest)).toEqual(['one']);
+    world.launch();
+    expect(world.events.findLast(({ type }) => type === 'packages')).toMatchObject({
+      excluded: [{ package: 'two', why: 'is loaded behind hooks of the module loader' }],
+    });
+  });
+
   test('are linked no more when a program has hooked the loader', async () => {
     await using world = await open({}, modern);
     world.pool.onMisfit({ file: '', why: 'the program hooks the module loader', learned: ['module.register'] });
