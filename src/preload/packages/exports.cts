@@ -81,13 +81,24 @@ function shapeOf(exports: unknown, ground: Ground): Shape {
 /** Stands for what a Map or a Set holds. */
 const content = Symbol('content');
 
-/** Whether objects that both shapes have are the same, and look the same. */
-const isSameShape = (before: Shape, after: Shape): boolean =>
-  [...after].every(([object, properties]) => {
-    const old = before.get(object);
-    if (old === undefined) return true;
-    return old.size === properties.size && [...properties].every(([key, value]) => Object.is(old.get(key), value));
-  });
+/** Whether all objects of a shape still look as they did. Compares them in place: a new shape takes twice as long. */
+function isStill(shape: Shape): boolean {
+  for (const [object, properties] of shape) {
+    let count = 0;
+    for (const key of keysOf(object)) {
+      const descriptor = descriptorOf(object, key);
+      if (descriptor === undefined) continue;
+      if (!Object.is(properties.get(key), 'value' in descriptor ? descriptor.value : descriptor.get)) return false;
+      count += 1;
+    }
+    if (object instanceof Map || object instanceof Set) {
+      if (properties.get(content) !== sizeOf(object)) return false;
+      count += 1;
+    }
+    if (count !== properties.size) return false;
+  }
+  return true;
+}
 
 /** Proxies may throw. */
 function keysOf(object: object): readonly Key[] {
@@ -148,6 +159,6 @@ function differences(before: Shape, after: Shape, file: string): Change[] {
   return changes;
 }
 
-export type { Exports, isSameShape, Shape, shapeOf };
+export type { Exports, isStill, Shape, shapeOf };
 
-module.exports = { Exports, isSameShape, shapeOf };
+module.exports = { Exports, isStill, shapeOf };

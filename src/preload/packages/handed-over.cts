@@ -3,14 +3,14 @@
  * others were loaded ahead of time without the configuration.
  */
 
-import type { isSameShape as IsSameShape, Shape, shapeOf as ShapeOf } from './exports.cts';
+import type { isStill as IsStill, Shape, shapeOf as ShapeOf } from './exports.cts';
 import type { Ground } from './ground.cts';
 import type { packageFolderOf as PackageFolderOf } from './internals.cts';
 import type { EntryRecord, FileRecord } from './recorder.cts';
 import type { closureOf as ClosureOf } from './related-files.cts';
 
-const { isSameShape, shapeOf } = require('./exports.cjs') as {
-  isSameShape: typeof IsSameShape;
+const { isStill, shapeOf } = require('./exports.cjs') as {
+  isStill: typeof IsStill;
   shapeOf: typeof ShapeOf;
 };
 const { closureOf } = require('./related-files.cjs') as { closureOf: typeof ClosureOf };
@@ -93,7 +93,7 @@ class HandedOver {
       if (shape === undefined) return false;
       let result = areChanged.get(record);
       if (result === undefined) {
-        result = !isSameShape(shape, shapeOf(record.module?.exports, this.#ground));
+        result = !isStill(shape);
         areChanged.set(record, result);
       }
       return result;

@@ -28,7 +28,6 @@ import type { EntryRecord, FileRecord, Recorder } from './recorder.cts';
 import type {
   closureOf as ClosureOf,
   isAccessor as IsAccessor,
-  isWhole as IsWhole,
   mentions as Mentions,
   needsForgotten as NeedsForgotten,
   Units as UnitsClass,
@@ -54,16 +53,14 @@ const { adoptParent, askingFile, parentOf, setParent } = require('./parents.cjs'
   parentOf: typeof ParentOf;
   setParent: typeof SetParent;
 };
-const { closureOf, isAccessor, isWhole, mentions, needsForgotten, Units, witnessesOf } =
-  require('./related-files.cjs') as {
-    closureOf: typeof ClosureOf;
-    isAccessor: typeof IsAccessor;
-    isWhole: typeof IsWhole;
-    mentions: typeof Mentions;
-    needsForgotten: typeof NeedsForgotten;
-    Units: typeof UnitsClass;
-    witnessesOf: typeof WitnessesOf;
-  };
+const { closureOf, isAccessor, mentions, needsForgotten, Units, witnessesOf } = require('./related-files.cjs') as {
+  closureOf: typeof ClosureOf;
+  isAccessor: typeof IsAccessor;
+  mentions: typeof Mentions;
+  needsForgotten: typeof NeedsForgotten;
+  Units: typeof UnitsClass;
+  witnessesOf: typeof WitnessesOf;
+};
 const { set: setVariable } = require('./variables.cjs') as { set: typeof SetVariable };
 const { defineProperty, deleteProperty } = Reflect;
 
@@ -286,7 +283,8 @@ class HiddenPackages {
   /** Whether Node would load the files in the same order: it begins with the one that is asked for. */
   #fitsOrder(record: FileRecord): boolean {
     const files = closureOf(record);
-    if (isWhole(files) && files.every(({ index, hasThrown }) => hasThrown || index >= record.index)) return true;
+    if (this.#units.areWhole(files) && files.every(({ index, hasThrown }) => hasThrown || index >= record.index))
+      return true;
     this.#note(`${shortName(record.file)} was loaded with ${shortName(record.entry.file)}, in another order`);
     for (const one of files) this.drop(one);
     return false;

@@ -15,16 +15,33 @@ let latest: { readonly record: FileRecord; readonly files: readonly FileRecord[]
 /** Returns the hidden files that a file needs, itself included, in the order in which they were loaded. */
 function closureOf(record: FileRecord): readonly FileRecord[] {
   // A file that is not hidden any more never is again.
-  if (latest?.record === record && latest.files.every(({ state }) => state === 'hidden')) return latest.files;
-  const files = new Set<FileRecord>();
+  if (latest?.record === record && areHidden(latest.files)) return latest.files;
+  const found = new Set<FileRecord>();
   const add = (one: FileRecord): void => {
-    if (files.has(one) || one.state !== 'hidden') return;
-    files.add(one);
+    if (one.state !== 'hidden' || found.has(one)) return;
+    found.add(one);
     for (const needed of one.needs) add(needed);
   };
   add(record);
-  latest = { record, files: [...files].sort((one, other) => one.index - other.index) };
-  return latest.files;
+  const files = [...found];
+  // Mostly they are: files are loaded as they are needed.
+  if (!areInOrder(files)) files.sort((one, other) => one.index - other.index);
+  latest = { record, files };
+  return files;
+}
+
+function areHidden(files: readonly FileRecord[]): boolean {
+  for (const { state } of files) if (state !== 'hidden') return false;
+  return true;
+}
+
+function areInOrder(files: readonly FileRecord[]): boolean {
+  let last = Number.NEGATIVE_INFINITY;
+  for (const { index } of files) {
+    if (index < last) return false;
+    last = index;
+  }
+  return true;
 }
 
 /** Returns the files that may remember an entry: its own ones, and those of packages that it has called. */
@@ -60,17 +77,26 @@ class Units {
     const unit = new Set<EntryRecord>();
     for (const { entry } of closureOf(record)) unit.add(entry);
     for (const entry of unit) for (const other of this.#callers.get(entry) ?? []) unit.add(other);
-    return [...unit].flatMap((entry) => (this.#files.get(entry) ?? []).filter(({ state }) => state === 'hidden'));
+    return [...unit].flatMap((entry) => this.#hiddenOf(entry));
   }
-}
 
-/** Whether no file stays behind that was loaded with these and uses one: it may have called that, and others may do so now. */
-function isWhole(files: readonly FileRecord[]): boolean {
-  const all = new Set(files);
-  for (const { entry, users } of files) {
-    for (const one of users) if (one.entry === entry && one.state === 'hidden' && !all.has(one)) return false;
+  /** Whether no file stays behind that was loaded with these and uses one: it may have called that, and others may do so now. */
+  areWhole(files: readonly FileRecord[]): boolean {
+    const entries = new Set(files.map(({ entry }) => entry));
+    const hidden = [...entries].flatMap((entry) => this.#hiddenOf(entry));
+    // Mostly nothing stays behind at all.
+    if (hidden.length === files.length) return true;
+    const all = new Set(files);
+    for (const staying of hidden) {
+      if (all.has(staying)) continue;
+      for (const one of staying.needs) if (one.entry === staying.entry && all.has(one)) return false;
+    }
+    return true;
   }
-  return true;
+
+  #hiddenOf(entry: EntryRecord): FileRecord[] {
+    return (this.#files.get(entry) ?? []).filter(({ state }) => state === 'hidden');
+  }
 }
 
 /** Whether the accessor of a hidden file is in the cache: the program may have removed it. */
@@ -97,6 +123,6 @@ function mentions({ file, state }: FileRecord, name: string): boolean {
   }
 }
 
-export type { closureOf, isAccessor, isWhole, mentions, needsForgotten, Units, witnessesOf };
+export type { closureOf, isAccessor, mentions, needsForgotten, Units, witnessesOf };
 
-module.exports = { closureOf, isAccessor, isWhole, mentions, needsForgotten, Units, witnessesOf };
+module.exports = { closureOf, isAccessor, mentions, needsForgotten, Units, witnessesOf };

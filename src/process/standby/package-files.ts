@@ -19,6 +19,8 @@ export class PackageFiles {
   readonly #states = new Map<string, FileState | undefined>();
   /** Files, folders and lock files that say which packages there are. */
   readonly #installation = new Map<string, FileState | undefined>();
+  /** Folders of packages whose manifests are known. */
+  readonly #folders = new Set<string>();
   /** Files that may have changed while they were loaded. */
   readonly #doubtful = new Set<string>();
 
@@ -30,7 +32,8 @@ export class PackageFiles {
       this.#states.set(file, state);
       if (state === undefined || state.ctimeMs >= since - maxTickMs) this.#doubtful.add(file);
       const [folder, modules] = packagePath.exec(file) ?? [];
-      if (folder === undefined || modules === undefined) continue;
+      if (folder === undefined || modules === undefined || this.#folders.has(folder)) continue;
+      this.#folders.add(folder);
       this.#addInstallation(path.join(folder, 'package.json'));
       if (this.#installation.has(modules)) continue;
       this.#addInstallation(modules);
