@@ -56,7 +56,8 @@ if (channel >= 0) {
   const { hold, park, compileCache } = orders;
   if (cgroupProcsFile !== undefined) joinCgroup(cgroupProcsFile);
   // devwatch was killed before it could make sure that this process ends with it.
-  if (process.ppid !== orders.parent) process.kill(process.pid, 'SIGKILL');
+  if (process.ppid !== orders.parent || (orders.isHeld === true && receive() === undefined))
+    process.kill(process.pid, 'SIGKILL');
   if (orders.sharesTerminal === true) {
     (require('./tty.cjs') as { claimTerminal: typeof claimTerminal }).claimTerminal({ send, request });
   }
@@ -169,6 +170,11 @@ function send(message: PreloadMessage): void {
 /** Sends a message, and waits for the answer, a JSON value on a line. Returns undefined if devwatch is gone. */
 function request<Answer>(message: PreloadMessage): Answer | undefined {
   send(message);
+  return receive();
+}
+
+/** Waits for a JSON value on a line. Returns undefined if devwatch is gone. */
+function receive<Answer>(): Answer | undefined {
   let bytes = Buffer.allocUnsafe(Math.max(4096, 2 * rest.length));
   let end = rest.copy(bytes);
   try {

@@ -114,6 +114,8 @@ export interface LaunchOrders {
   readonly channel: number;
   /** The pid of the parent process while devwatch lives. */
   readonly parent: number;
+  /** Wait for a line before anything of the user runs: devwatch is about to start its guardian. */
+  readonly isHeld: boolean;
   /** stdin is the terminal that devwatch reads as well. */
   readonly sharesTerminal: boolean;
   /** Report which of its own files the program loads. */

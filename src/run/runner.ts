@@ -164,7 +164,15 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
     const containment = createContainment(kept);
     terminalModes.save('go on');
     const { output, sockets: activated } = this.#options;
-    const launcher = new Launcher({ containment, clock: systemClock, modes: terminalModes, output, activated });
+    /** Makes sure that the program is terminated even if devwatch is killed. */
+    const guard = (): void => {
+      const orphans = { record: containment.record, keep: kept, signal };
+      const guardian = new Guardian({ orphans, onProblem: (message) => this.#emitEvent({ type: 'warning', message }) });
+      const deleteRecord = recordOrphans(folder, orphans);
+      this.#cleanups.push(() => guardian.dismiss(), deleteRecord);
+    };
+    const around = { modes: terminalModes, output, activated, guard };
+    const launcher = new Launcher({ containment, clock: systemClock, ...around });
     const live = settings.liveReload === false ? undefined : new LiveReload(launcher, () => this.program.plan);
     this.#liveReload = live;
     const problem = await launcher.prepareHolding(hold, command, env);
@@ -174,21 +182,11 @@ export class Runner extends EventEmitter<Listeners> implements AsyncDisposable {
       return;
     }
     if (problem !== undefined) this.program.reportProblem(`port ${hold} cannot be held: ${problem}`);
-    /** Makes sure that the program is terminated even if devwatch is killed. */
-    const guard = (): void => {
-      const orphans = { record: containment.record, keep: kept, signal };
-      const guardian = new Guardian({ orphans, onProblem: (message) => this.#emitEvent({ type: 'warning', message }) });
-      const deleteRecord = recordOrphans(folder, orphans);
-      if (isNode) copyPreload();
-      this.#cleanups.push(
-        () => containment.release(),
-        () => guardian.dismiss(),
-        deleteRecord,
-      );
-    };
-    // Before the program: on a busy machine its first lines may run before devwatch has its next turn.
-    guard();
+    if (isNode) copyPreload();
+    this.#cleanups.push(() => containment.release());
     const watching = this.program.start(launcher);
+    // Where a file is missing nothing has been started yet. Others find this devwatch by its record.
+    launcher.guard();
     if (live !== undefined && settings.liveReload !== false) void this.#openLiveReload(live, settings.liveReload);
     await watching;
     this.#record();

@@ -46,6 +46,8 @@ export interface ChildOptions {
   readonly sendsReady: boolean;
   /** devwatch reads its output, so the program sees a pipe. */
   readonly capturesOutput: boolean;
+  /** Nothing of the user runs before the first answer; for commands with `startsWithPreload`. */
+  readonly isHeld?: boolean;
 }
 
 export interface LaunchOptions extends ChildOptions {
@@ -216,6 +218,7 @@ function withPreload(options: ChildOptions, { byPreload }: InheritedSockets, par
   const orders: LaunchOrders = {
     channel: channelDescriptor,
     parent: process.pid,
+    isHeld: options.isHeld === true,
     sharesTerminal: stdin === 'inherit' && stdinIsTerminal(),
     reportLoads,
     reportPackages: prewarm !== false,
@@ -259,8 +262,14 @@ function stdioOf(options: ChildOptions, { byPreload, byProgram }: InheritedSocke
 }
 
 /** Whether none of the user's code runs before the preload, as that of a loader in NODE_OPTIONS does. */
-const startsWithPreload = ({ command, env }: ChildOptions): boolean =>
-  command.isNode && preloadsIn(splitOptions(env.NODE_OPTIONS ?? '').map(({ word }) => word)).length === 0;
+export function startsWithPreload({
+  command: { isNode, nodeArgs },
+  env,
+}: Pick<ChildOptions, 'command' | 'env'>): boolean {
+  if (!isNode) return false;
+  const inEnvironment = splitOptions(env.NODE_OPTIONS ?? '').map(({ word }) => word);
+  return preloadsIn(inEnvironment).length === 0 && preloadsIn(nodeArgs).every(({ kind }) => kind !== 'loader');
+}
 
 /** The descriptor of Node's IPC, or of our own pipe in its place. */
 const ipcDescriptor = channelDescriptor + 1;

@@ -5,11 +5,12 @@ import type { Clock } from '../../shared/clock.ts';
 import { withDeadline } from '../../shared/deadline.ts';
 import { parseListenAddress } from '../../shared/listen-address.ts';
 import { Hooks, type HooksOptions } from '../hooks.ts';
+import { platform } from '../platform.ts';
 import { type Accept, HeldPorts } from '../sockets/held-ports.ts';
 import { canPassSockets, openPort, type PassedSocket } from '../sockets/passed-sockets.ts';
 import { StandbyPool } from '../standby/pool.ts';
 import type { Containment } from '../tree/tree.ts';
-import { type ChildOptions, type LaunchOptions, type StartedChild, startChild } from './child.ts';
+import { type ChildOptions, type LaunchOptions, type StartedChild, startChild, startsWithPreload } from './child.ts';
 import type { Command } from './command.ts';
 import { withPreloadsMoved } from './node-options.ts';
 import type { Output, OutputStreams } from './output.ts';
@@ -26,6 +27,8 @@ export interface LauncherOptions {
   readonly output?: Output | undefined;
   /** Sockets opened by a service manager, which every program inherits. */
   readonly activated?: readonly PassedSocket[] | undefined;
+  /** Starts the guardian of all processes. Called once, before anything of the user runs. */
+  readonly guard?: (() => void) | undefined;
   /** Starts a process; tests replace it. */
   readonly start?: typeof startChild;
 }
@@ -40,6 +43,7 @@ export class Launcher {
   /** Captured outputs that have not been forwarded to their end. */
   readonly #outputs = new Set<Promise<void>>();
   #serial = 0;
+  #isGuarded = false;
   #program: ContainedProgram | undefined;
   /** Captured output of the latest run. */
   #output: OutputStreams | undefined;
@@ -65,7 +69,7 @@ export class Launcher {
       if (common.hold && this.#heldPorts.slots.length === 0) void this.#heldPorts.openSlots();
     }
     const standby = options.standby ? this.#standbys.take(common, variables) : undefined;
-    const child = standby ?? this.#start({ ...common, env: { ...common.env, ...variables } });
+    const child = standby ?? this.#startGuarded({ ...common, env: { ...common.env, ...variables } });
     if ('failure' in child) return unstartedProgram(child.failure, options, listener);
     const onMisfit = (misfit: Misfit): void => this.#standbys.onMisfit(misfit);
     const onFacts = options.standby ? this.#standbys.launched(common, child, listener) : () => {};
@@ -148,6 +152,23 @@ export class Launcher {
     this.#heldPorts.close();
     const forwarded = withDeadline(this.#options.clock, outputTimeoutMs, Promise.all(this.#outputs));
     await Promise.all([this.#standbys.close(), forwarded]);
+  }
+
+  /** Starts the guardian, if that has not been done. */
+  guard(): void {
+    if (this.#isGuarded) return;
+    this.#isGuarded = true;
+    this.#options.guard?.();
+  }
+
+  /** A first process with a preload boots while the guardian is started, and is held there. */
+  #startGuarded(options: ChildOptions): StartedChild {
+    const isHeld = !this.#isGuarded && platform.trees.guardian !== undefined && startsWithPreload(options);
+    if (!isHeld) this.guard();
+    const child = this.#start(isHeld ? { ...options, isHeld } : options);
+    this.guard();
+    if (isHeld && !('failure' in child)) child.answer(true);
+    return child;
   }
 
   #start(options: ChildOptions, park?: ParkOrders): StartedChild {

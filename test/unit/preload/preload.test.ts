@@ -12,25 +12,28 @@ import { createProject } from '../../support/project.ts';
 
 interface Start {
   readonly parent?: number;
+  readonly isHeld?: boolean;
   readonly compileCache?: string;
   readonly env?: NodeJS.ProcessEnv;
   readonly flags?: readonly string[];
   readonly park?: ParkOrders;
 }
 
-function run(code: string, { parent = process.pid, compileCache, env = {}, flags = [], park }: Start = {}) {
-  const orders = JSON.stringify({ channel: 3, parent, compileCache, park });
+function run(code: string, { parent = process.pid, isHeld, compileCache, env = {}, flags = [], park }: Start = {}) {
+  const orders = JSON.stringify({ channel: 3, parent, isHeld, compileCache, park });
   const words = ['--require', preloadFile('preload.cjs'), ...flags, '-e', code];
   const { stdout, stderr, signal, status } = spawnSync(process.execPath, words, {
     encoding: 'utf8',
     env: { ...env, DEVWATCH_CHANNEL: orders },
-    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+    // A held process reads the end of the channel at once.
+    stdio: ['ignore', 'pipe', 'pipe', isHeld === true ? 'ignore' : 'pipe'],
   });
   return { stdout, stderr, signal, status };
 }
 
 test('the preload kills the process if devwatch is gone before the program begins', () => {
   expect(run('console.log("begins")', { parent: 1 })).toMatchObject({ stdout: '', signal: 'SIGKILL' });
+  expect(run('console.log("begins")', { isHeld: true })).toMatchObject({ stdout: '', signal: 'SIGKILL' });
   expect(run('console.log("begins")')).toMatchObject({ stdout: 'begins\n', signal: null, status: 0 });
 });
 

@@ -1,8 +1,11 @@
 /** devwatch has to run while `npm ci` removes its packages: the bundles contain them. */
 
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { builtinModules } from 'node:module';
+import path from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { createProject } from '../../support/project.ts';
 
 const manifest = JSON.parse(fs.readFileSync('package.json', 'utf8'));
 
@@ -25,6 +28,20 @@ describe.each(['main.cjs', 'cli.cjs', 'index.js', 'guardian.cjs'])('dist/%s', (f
 
 test.each(['main.cjs', 'cli.cjs'])('dist/%s is ASCII, because devwatch reads it byte by byte', (file) => {
   expect(fs.readFileSync(`dist/${file}`, 'utf8')).toMatch(/^[\n -~]+$/);
+});
+
+test('a launch loads one part of dist/main.cjs before it starts the program', async () => {
+  await using project = createProject({
+    'server.js': '',
+    'hook.cjs': `const vm = require('node:vm');
+    const { ChildProcess } = require('node:child_process');
+    let count = 0;
+    vm.Script = class extends vm.Script { constructor(...words) { super(...words); count += 1; } };
+    ChildProcess.prototype.spawn = () => { console.log('parts: ' + count); process.exit(); };`,
+  });
+  const words = ['--require', project.at('hook.cjs'), path.resolve('dist/cli.cjs'), 'server.js'];
+  const { stdout, stderr } = spawnSync(process.execPath, words, { cwd: project.path, encoding: 'utf8' });
+  expect([stdout, stderr]).toEqual(['parts: 1\n', '']);
 });
 
 test('an installation brings no other package', () => {

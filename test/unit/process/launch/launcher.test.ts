@@ -6,6 +6,7 @@ import { Launcher, type LauncherOptions } from '../../../../src/process/launch/l
 import type { ProgramEvent } from '../../../../src/process/launch/program-interface.ts';
 import type { Containment } from '../../../../src/process/tree/tree.ts';
 import { createClock } from '../../../support/clock.ts';
+import { createCommand } from '../../../support/command.ts';
 import { FakeChild, launchOptions } from '../../../support/fake-child.ts';
 
 interface Start {
@@ -73,6 +74,38 @@ describe('a launcher', () => {
     expect(done).toEqual([]);
     clock.advance(0);
     expect(done).toEqual(['prepared after SIGTERM']);
+  });
+
+  test.runIf(process.platform === 'linux').each([
+    ['while a Node program boots, which waits for it', {}, ['start held', 'guard', 'answer', 'start']],
+    [
+      'before a program with loaders in its environment',
+      { env: { NODE_OPTIONS: '--loader x' } },
+      ['guard', 'start', 'start'],
+    ],
+    ['before any other program', { command: createCommand({ isNode: false }) }, ['guard', 'start', 'start']],
+  ])('starts the guardian %s', (_, options, order) => {
+    const log: string[] = [];
+    const { launch } = open({
+      guard: () => log.push('guard'),
+      start(_containment, _serial, { isHeld }) {
+        log.push(isHeld === true ? 'start held' : 'start');
+        return Object.assign(new FakeChild(5_000_000), { answer: () => log.push('answer') });
+      },
+    });
+    launch(options);
+    launch(options);
+    expect(log).toEqual(order);
+  });
+
+  test('starts the guardian although the first program cannot be started', () => {
+    const log: string[] = [];
+    const { launch } = open({
+      guard: () => log.push('guard'),
+      start: () => ({ failure: new Promise(() => {}) }),
+    });
+    launch();
+    expect(log).toEqual(['guard']);
   });
 
   test('releases a standby as the next run, with its variables', () => {
