@@ -46,7 +46,7 @@ export interface ChildOptions {
   readonly sendsReady: boolean;
   /** devwatch reads its output, so the program sees a pipe. */
   readonly capturesOutput: boolean;
-  /** Nothing of the user runs before the first answer; for commands with `startsWithPreload`. */
+  /** The user's code waits for the first answer; for commands with `startsWithPreload`. */
   readonly isHeld?: boolean;
 }
 

@@ -40,7 +40,10 @@ test('a launch loads one part of dist/main.cjs before it starts the program', as
     ChildProcess.prototype.spawn = () => { console.log('parts: ' + count); process.exit(); };`,
   });
   const words = ['--require', project.at('hook.cjs'), path.resolve('dist/cli.cjs'), 'server.js'];
-  const { stdout, stderr } = spawnSync(process.execPath, words, { cwd: project.path, encoding: 'utf8' });
+  const launch = () => spawnSync(process.execPath, words, { cwd: project.path, encoding: 'utf8' });
+  // The first one may make copies of the preload.
+  launch();
+  const { stdout, stderr } = launch();
   expect([stdout, stderr]).toEqual(['parts: 1\n', '']);
 });
 
