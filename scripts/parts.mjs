@@ -19,15 +19,15 @@ const rules = [
   ['running', /^node_modules\/(?:kleur|picomatch)\//],
   ['running', /^src\/watch\/(?!cpu-queue|debounce|disk|loop-detector|own-writes|paths)/],
   ['running', /^src\/run\/(?:broad-roots|limitations|machine-facts|tsconfigs|watch-plan)\./],
-  ['running', /^src\/process\/(?:debugger|probe|remainder|spawn-errors)\./],
+  ['running', /^src\/process\/(?:debugger|git-processes|probe|remainder|spawn-errors)\./],
   [
     'running',
-    /^src\/process\/launch\/(?:exit-codes|node-crash|packages|program-error|syntax-check|unstarted-program)\./,
+    /^src\/process\/launch\/(?:exit-codes|node-crash|packages|program-error|readers|syntax-check|unstarted-program)\./,
   ],
-  ['running', /^src\/process\/sockets\/slot-receiver\./],
+  ['running', /^src\/process\/sockets\/(?:port-holders|slot-receiver)\./],
   ['running', /^src\/process\/standby\/(?!pool|packages|memory)/],
   ['running', /^src\/process\/tree\/(?:posix|windows|terminate)\./],
-  ['running', /^src\/terminal\/(?:desktop-notification|hyperlink|render|slow-stop)\./],
+  ['running', /^src\/terminal\/(?:desktop-notification|hyperlink|slow-stop)\./],
 ];
 /** Subcommands, the background, and messages for errors: the modules that the rules leave over. */
 const others = 'commands';

@@ -30,25 +30,31 @@ interface Part {
 /** The value of a part, which is one function expression. */
 type Wrapper = (part: Part, require: (name: string) => unknown, filename: string, dirname: string) => void;
 
+/** The parts whose compiled code is kept: those that every run needs. */
+const kept: readonly string[] = ['main', 'running'];
 const folder = openCache('own', process.env);
-const cache = folder && path.join(folder, `${tag}-${build}`);
-const cachedData = cache ? readCodeCache(cache) : undefined;
+/** The scripts of kept parts that have been compiled, and not taken from the cache. */
+const compiled = new Map<string, Script>();
 const loaded = new Map<string, Exports>();
 /** Parts whose evaluation has begun. */
 const begun = new Set<string>();
 /** Modules of other parts, which exist once. */
 const modules = new Map<string, unknown>();
-const script = compile('main', cachedData);
-const isCached = cachedData !== undefined && script.cachedDataRejected !== true;
-const { run } = evaluate('main', script) as {
+const { run } = load('main') as {
   readonly run?: (argv: readonly string[], keepCompiled: () => void) => void;
 };
-run?.(process.argv.slice(2), () => {
-  if (cache && !isCached) saveCodeCache(cache);
-});
+run?.(process.argv.slice(2), saveCodeCaches);
 
-/** @throws Error if the file has been overwritten in place */
-function compile(name: string, cachedData?: Buffer): Script {
+function load(name: string): Exports {
+  const isKept = kept.includes(name);
+  const cachedData = isKept ? readCodeCache(cacheOf(name)) : undefined;
+  const script = compile(name, cachedData);
+  if (isKept && (cachedData === undefined || script.cachedDataRejected === true)) compiled.set(name, script);
+  return evaluate(name, script);
+}
+
+/** @throws Error if main.cjs has been overwritten in place */
+function compile(name: string, cachedData: Buffer | undefined): Script {
   const { at = 0, size = 0, line = 0 } = parts[name] ?? {};
   const text = Buffer.allocUnsafe(size);
   const length = fs.readSync(source, text, 0, size, at);
@@ -79,16 +85,21 @@ function requireAny(name: string): unknown {
   const known = modules.get(name);
   if (known !== undefined) return known;
   const part = name.slice(1, name.indexOf('/'));
-  const exports = loaded.get(part) ?? evaluate(part, compile(part));
+  const exports = loaded.get(part) ?? load(part);
   const module = exports[name];
   modules.set(name, module);
   return module;
 }
 
+/** The file with the compiled code of a part. */
+function cacheOf(name: string): string | undefined {
+  return folder && path.join(folder, `${tag}-${build}-${name}`);
+}
+
 /** Its content is executed: no other user can have written it. */
-function readCodeCache(file: string): Buffer | undefined {
+function readCodeCache(file: string | undefined): Buffer | undefined {
   try {
-    const content = readTrusted(file, { forbidden: 0o022 });
+    const content = file === undefined ? undefined : readTrusted(file, { forbidden: 0o022 });
     return typeof content === 'string' ? undefined : content;
   } catch {
     return undefined; // There is none yet.
@@ -96,16 +107,25 @@ function readCodeCache(file: string): Buffer | undefined {
 }
 
 /** Saves the code of all functions that have run so far, and removes the caches of earlier builds. */
-function saveCodeCache(cache: string): void {
+function saveCodeCaches(): void {
+  for (const [name, script] of compiled) {
+    const file = cacheOf(name);
+    if (file !== undefined) saveCodeCache(file, script);
+  }
+  compiled.clear();
+}
+
+function saveCodeCache(cache: string, script: Script): void {
   try {
     const folder = path.dirname(cache);
-    const older = fs.readdirSync(folder).filter((name) => name.startsWith(`${tag}-`));
+    const isOlder = (name: string): boolean => name.startsWith(`${tag}-`) && !name.startsWith(`${tag}-${build}-`);
+    const older = fs.readdirSync(folder).filter(isOlder);
     // Renaming a flushed file leaves no incomplete cache behind, even if the machine goes down.
     const file = `${cache}.${process.pid}`;
     fs.rmSync(file, { force: true });
     fs.writeFileSync(file, script.createCachedData(), { flag: 'wx', mode: 0o600, flush: true });
     fs.renameSync(file, cache);
-    for (const name of older) if (name !== path.basename(cache)) fs.rmSync(path.join(folder, name), { force: true });
+    for (const name of older) fs.rmSync(path.join(folder, name), { force: true });
   } catch {
     // The disk is full or read-only: each launch compiles.
   }

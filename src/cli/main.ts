@@ -76,7 +76,7 @@ const ownFlags = ({ options = {}, hasOwnFlags }: Subcommand): ReadonlyMap<string
 const isFolderGone = (error: unknown): boolean =>
   codeOf(error) === 'ENOENT' && (error as NodeJS.ErrnoException).syscall === 'uv_cwd';
 
-/** Runs the command. `keepCompiled` saves V8's code cache for later launches, and is called once. */
+/** Runs the command. `keepCompiled` saves the code that V8 has compiled, for later launches. */
 export function run(argv: readonly string[], keepCompiled: () => void): void {
   main(argv, keepCompiled).catch((error: unknown) => {
     if (error instanceof UsageError || isFolderGone(error)) {

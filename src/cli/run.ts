@@ -42,7 +42,7 @@ export async function runPrograms(line: CommandLine, keepCompiled: () => void): 
       const member = shared?.member(program) ?? { ...program, app: undefined, relayMessages: true };
       return { ...member, sockets, endsWhenDone: canEndWhenDone(programs) };
     });
-  const onStart = workAfterStart(keepCompiled);
+  const onProgress = workAfterStart(keepCompiled);
   const hint = new HelpHint();
   const observe = ({ app, loaded }: RunRequest): Emit => {
     const { settings } = loaded;
@@ -57,7 +57,7 @@ export async function runPrograms(line: CommandLine, keepCompiled: () => void): 
         own.configure(reporterSettings(event.settings, shared));
         label(event.settings);
       }
-      if (event.type === 'start') onStart();
+      if (event.type === 'start' || event.type === 'watching') onProgress();
       if (event.type === 'input') {
         hint.isPossible = event.owner === 'devwatch';
         giveInputTo(event.owner);
@@ -89,15 +89,14 @@ export async function runPrograms(line: CommandLine, keepCompiled: () => void): 
 const canEndWhenDone = (programs: Programs): boolean =>
   programs.length === 1 || programs.every(({ loaded: { settings } }) => settings.watch.length === 0);
 
-/** Returns a function that does once the work for which no program has to wait. */
+/** Returns a function that does the work for which no program has to wait: after a start, and when files are watched. */
 function workAfterStart(keepCompiled: () => void): () => void {
-  let isDone = false;
+  let isTuned = false;
   return () => {
-    if (isDone) return;
-    isDone = true;
     // First: V8 accepts a code cache only under the flags with which it was made.
     keepCompiled();
-    tuneV8();
+    if (!isTuned) tuneV8();
+    isTuned = true;
   };
 }
 

@@ -48,6 +48,10 @@ function cgroupContainment(id: string, keep: Keep): Containment | undefined {
   if (own === undefined) return undefined;
   const all = path.join(own, treeCgroup(id));
   if (!makeCgroup(all)) return undefined;
+  // In this order: the kernel makes no cgroup while it moves a process.
+  let premade = path.join(all, '1');
+  if (!makeCgroup(premade)) premade = '';
+  hastenMoves(own);
   removeAbandonedCgroups(own);
   const kept = keptCgroup(all);
   const marked = markedContainment(id, keep);
@@ -68,7 +72,10 @@ function cgroupContainment(id: string, keep: Keep): Containment | undefined {
         ? contained
         : throughShell('echo 0 >"$0" || exit 126', cgroupProcsFile, contained);
       // Another process may have removed the outer cgroup. Where neither can be made, marks must do.
-      const isMade = joining !== undefined && (makeCgroup(folder) || (makeCgroup(all) && makeCgroup(folder)));
+      const isPremade = folder === premade;
+      premade = '';
+      const isMade =
+        joining !== undefined && (isPremade || makeCgroup(folder) || (makeCgroup(all) && makeCgroup(folder)));
       if (!isMade) return marked.contain(run, invocation, traits);
       if (unopened !== undefined) removeCgroups(unopened);
       unopened = folder;
@@ -88,6 +95,14 @@ function cgroupContainment(id: string, keep: Keep): Containment | undefined {
     },
     release: () => removeCgroups(all),
   };
+}
+
+/**
+ * Makes the move of the first program take no time, by a move of devwatch from its own cgroup to the same one: the kernel
+ * waits for all cores once, and not again for moves that follow soon. Else the program would wait for that after its boot.
+ */
+function hastenMoves(own: string): void {
+  joinCgroup(process.pid, path.join(own, 'cgroup.procs'));
 }
 
 /**
