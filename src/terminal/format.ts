@@ -56,17 +56,29 @@ function fold(text: string, columns: number): string[] {
   return [...rows, rest];
 }
 
-/** Characters that terminals show two columns wide, and those that take no column of their own. */
-const wide =
-  /[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}\p{Emoji_Presentation}\u3000-\u303f\uff01-\uff60]/u;
-const combining = /\p{Mark}/u;
+interface Widths {
+  /** Characters that take no column of their own, and those that terminals show two columns wide. */
+  readonly none: RegExp;
+  readonly two: RegExp;
+}
+
+let widths: Widths | undefined;
+/** Made at the first use: that takes 1 ms. */
+const widthsOf = (): Widths => {
+  widths ??= {
+    none: /\p{Mark}/u,
+    two: /[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}\p{Emoji_Presentation}\u3000-\u303f\uff01-\uff60]/u,
+  };
+  return widths;
+};
 
 /** Returns the length of the part at the begin of a text that fits into so many columns. */
 function lengthIn(columns: number, text: string): number {
   let length = 0;
   let width = 0;
+  const { none, two } = widthsOf();
   for (const character of text) {
-    width += combining.test(character) ? 0 : wide.test(character) ? 2 : 1;
+    width += none.test(character) ? 0 : two.test(character) ? 2 : 1;
     if (width > columns) return length;
     length += character.length;
   }
