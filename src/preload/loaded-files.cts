@@ -7,21 +7,28 @@ const path = require('node:path') as typeof import('node:path');
 interface LoadedModule {
   readonly filename?: string | null;
   readonly loaded: boolean;
-  readonly parent?: { readonly id: string; readonly filename?: string | null } | null;
+  readonly id: string;
+  readonly parent?: LoadedModule | null;
   readonly children?: readonly LoadedModule[];
 }
 
 const cache = require.cache as Readonly<Record<string, LoadedModule>>;
 const isInstalled = (file: string): boolean => file.includes(`${path.sep}node_modules${path.sep}`);
 
-/** Returns the files of packages that the program has asked for, and its own files. */
-function loadedFiles(isCommonJs: boolean): Pick<LoadFacts, 'entries' | 'own'> {
+/** Returns the files of packages that the program has asked for, those that packages have asked for later, and its own. */
+function loadedFiles(isCommonJs: boolean): Pick<LoadFacts, 'entries' | 'late' | 'own'> {
+  const late: PackageEntry[] = [];
+  const isLate = findLate();
   const entries: PackageEntry[] = [];
   const own: OwnFile[] = [];
   const { noDeprecation } = process;
   // `parent` is deprecated.
   process.noDeprecation = true;
-  for (const [file, { parent, loaded }] of Object.entries(cache)) {
+  for (const [file, module] of Object.entries(cache)) {
+    const { parent, loaded } = module;
+    if (isLate(module) && parent?.filename && late.length < maxLate) {
+      late.push({ file, parent: parent.filename, kind: 'require', isLate: true });
+    }
     const asking = parent?.filename ?? parent?.id;
     // Of ES modules the order is not known here.
     if (!isInstalled(file)) own.push({ file, parent: asking, entriesBefore: isCommonJs ? entries.length : 0 });
@@ -35,7 +42,31 @@ function loadedFiles(isCommonJs: boolean): Pick<LoadFacts, 'entries' | 'own'> {
   }
   if (noDeprecation === undefined) Reflect.deleteProperty(process, 'noDeprecation');
   else process.noDeprecation = noDeprecation;
-  return { entries: isCommonJs ? entries : inEvaluationOrder(entries), own };
+  return { entries: isCommonJs ? entries : inEvaluationOrder(entries), late, own };
+}
+
+const maxLate = 50;
+
+/**
+ * Returns a function that is to be called with all modules in the order of the cache, and tells whether a package has asked for
+ * one when it had been loaded itself: it takes no part in loading the module before. Of those for which that is not clear, it
+ * does not tell so.
+ */
+function findLate(): (module: LoadedModule) => boolean {
+  let previous: LoadedModule | null | undefined;
+  const asked = new Set<LoadedModule>();
+  return (module) => {
+    const { filename, parent } = module;
+    if (parent === null || parent === undefined) return false;
+    // ES modules have linked it before: it is evaluated when it asks for the first time.
+    const begins = !asked.has(parent) && (parent.parent === undefined || parent.parent === null);
+    let loading = previous;
+    while (loading !== null && loading !== undefined && loading !== parent) loading = loading.parent;
+    asked.add(parent);
+    previous = module;
+    const areInstalled = [parent.filename, filename].every((file) => isInstalled(file ?? ''));
+    return areInstalled && !begins && loading !== parent && cache[parent.filename ?? ''] === parent;
+  };
 }
 
 /**

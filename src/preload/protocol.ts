@@ -18,6 +18,8 @@ export interface PackageEntry {
   readonly readsFolder?: boolean | undefined;
   /** Folders of packages that it calls while it is loaded. */
   readonly calls?: readonly string[];
+  /** A function of a package has asked for it: `parent` is a file of a package, which had been loaded. */
+  readonly isLate?: boolean | undefined;
   /** The program may have it only if it has been linked before anything was evaluated. */
   readonly mustBeLinkedFirst?: boolean;
 }
@@ -65,6 +67,8 @@ export interface EntryReport {
   /** Names of the things outside of it that it changes. */
   readonly effects: readonly string[];
   readonly touches: readonly string[];
+  /** All that it changes is what other files export. */
+  readonly changesOnlyExports?: boolean;
   /** It adds to its own package, of which the program has asked for another file before: `moment/locale/de`. */
   readonly isExtension?: boolean;
   /** Folders of packages, loaded before it, whose functions it calls while it is loaded. Only from an audit. */
@@ -94,6 +98,8 @@ export interface OwnFile {
 export interface LoadFacts {
   readonly isCommonJs: boolean;
   readonly entries: readonly PackageEntry[];
+  /** Files that functions of packages have asked for. */
+  readonly late?: readonly PackageEntry[];
   readonly variables: Readonly<Record<string, string | null>>;
   /** Files of the program itself, in order. */
   readonly own: readonly OwnFile[];

@@ -3,13 +3,14 @@
 import type { PackageEntry } from '../protocol.ts' with { 'resolution-mode': 'import' };
 import type { Calls } from './calls.cts';
 import type { Exports as ExportsClass } from './exports.cts';
-import type { Change, Ground, GroundState } from './ground.cts';
+import type { Change, Ground, GroundState, redo as Redo, undo as Undo } from './ground.cts';
 import type {
   LoadedModule,
   ModuleClass,
   packageFolderOf as PackageFolderOf,
   withoutDeprecation as WithoutDeprecation,
 } from './internals.cts';
+import type { isSame as IsSame, Objects, readAll as ReadAll, readableFor as ReadableFor } from './late-loads.cts';
 import type { MainModule } from './main-module.cts';
 import type { EntryRecord, Recorder } from './recorder.cts';
 import type { Resources } from './resources.cts';
@@ -17,6 +18,12 @@ import type { RecordedVariables } from './variables.cts';
 
 const { types } = require('node:util') as typeof import('node:util');
 const { Exports } = require('./exports.cjs') as { Exports: typeof ExportsClass };
+const { isSame, readAll, readableFor } = require('./late-loads.cjs') as {
+  isSame: typeof IsSame;
+  readAll: typeof ReadAll;
+  readableFor: typeof ReadableFor;
+};
+const { redo, undo } = require('./ground.cjs') as { redo: typeof Redo; undo: typeof Undo };
 const { nodeModule, packageFolderOf, withoutDeprecation } = require('./internals.cjs') as {
   nodeModule: ModuleClass;
   packageFolderOf: typeof PackageFolderOf;
@@ -50,6 +57,8 @@ class Entries {
   /** The ground behind the entries that have been loaded. */
   #state: GroundState;
   #serial = 0;
+  /** In an audit: what all modules have exported before the latest file that is late. */
+  #objects: Objects | undefined;
 
   constructor(context: EntriesContext) {
     this.#context = context;
@@ -66,12 +75,15 @@ class Entries {
     if (!isAudit) this.#exports.remember(touches);
     const before = new Set(Object.keys(nodeModule._cache));
     const copy = variables.copy();
+    const isNewLate = isAudit && entry.isLate === true && !(entry.file in nodeModule._cache);
+    if (isNewLate) this.#objects = readAll(this.#context.ground, this.#objects);
     calls?.begin();
     const record = recorder.begin(entry.file);
     // Relative paths are noted as well.
     record.readsFolder = isAudit ? false : entry.readsFolder;
     record.calls = entry.calls ?? [];
     record.mustBeLinkedFirst = entry.mustBeLinkedFirst === true;
+    record.isLate = entry.isLate === true;
     const begin = process.hrtime.bigint();
     try {
       this.#evaluate(entry);
@@ -86,8 +98,10 @@ class Entries {
     this.#addFiles(record, before);
     if (looksAround) record.changes = this.#changesBy(record, isAudit || touches.length > 0);
     judge(record, recorder);
+    if (record.isLate) this.#noteReadable(record);
     if (called !== undefined) {
-      record.calls = [...called.folders].filter((folder) => folder !== packageFolderOf(entry.file));
+      const isOther = (folder: string): boolean => record.isLate || folder !== packageFolderOf(entry.file);
+      record.calls = [...called.folders].filter(isOther);
       record.readsFolder = called.folderIsRead === undefined ? undefined : called.folderIsRead || record.readsFolder;
     }
     return record;
@@ -98,13 +112,26 @@ class Entries {
     return this.#context.ground.differences(this.#state).find(({ kind }) => kind !== 'lazy')?.name;
   }
 
-  #evaluate({ file, parent, kind }: PackageEntry): void {
-    const asking = kind === 'import' || parent === undefined ? undefined : this.#context.main.parentFor(parent);
+  #evaluate({ file, parent, kind, isLate }: PackageEntry): void {
+    const asking = kind === 'import' || parent === undefined ? undefined : this.#context.main.parentFor(parent, isLate);
     if (asking === undefined) nodeModule._load(file, undefined, false);
     else asking.require(file);
     // Callbacks that the package has left for the end of the turn have their effects now, too.
     const { _tickCallback: drain } = process as { _tickCallback?: () => void };
     withoutDeprecation(() => drain?.call(process));
+  }
+
+  /** Without what the entry itself has changed: the program has not done so before. */
+  #noteReadable(record: EntryRecord): void {
+    const atFirst = this.#objects;
+    const { ground, isAudit } = this.#context;
+    for (const change of record.effects.toReversed()) undo(change);
+    const readable = readableFor(record, ground);
+    for (const change of record.effects) redo(change);
+    record.readable = readable;
+    const isKnown =
+      readable !== undefined && (!isAudit || (atFirst !== undefined && isSame(atFirst, readable.objects)));
+    if (!isKnown) record.blames.push({ file: record.file, why: 'may read or change what cannot be seen' });
   }
 
   #addFiles(record: EntryRecord, before: ReadonlySet<string>): void {

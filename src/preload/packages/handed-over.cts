@@ -6,6 +6,7 @@
 import type { isStill as IsStill, Shape, shapeOf as ShapeOf } from './exports.cts';
 import type { Ground } from './ground.cts';
 import type { packageFolderOf as PackageFolderOf } from './internals.cts';
+import type { isUnchanged as IsUnchanged } from './late-loads.cts';
 import type { EntryRecord, FileRecord } from './recorder.cts';
 import type { closureOf as ClosureOf } from './related-files.cts';
 
@@ -13,6 +14,7 @@ const { isStill, shapeOf } = require('./exports.cjs') as {
   isStill: typeof IsStill;
   shapeOf: typeof ShapeOf;
 };
+const { isUnchanged } = require('./late-loads.cjs') as { isUnchanged: typeof IsUnchanged };
 const { closureOf } = require('./related-files.cjs') as { closureOf: typeof ClosureOf };
 const { packageFolderOf } = require('./internals.cjs') as { packageFolderOf: typeof PackageFolderOf };
 
@@ -51,6 +53,7 @@ class HandedOver {
     this.#isEvaluating = true;
     // Each one that is given changes what the file needs.
     for (const one of this.#lateLinks(closureOf(record))) yield [one, 'is no longer imported before code runs'];
+    for (const one of this.#changedLate(closureOf(record))) yield [one, 'is loaded later, when others have changed'];
     for (const one of this.#affected(closureOf(record)))
       yield [one, 'uses a package that the program has changed before'];
     for (const one of this.#outOfOrder(record, closureOf(record), isAskedByProgram)) {
@@ -72,13 +75,25 @@ class HandedOver {
       if (!this.#asked.has(folder)) this.#asked.set(folder, place);
       this.#latest = Math.max(this.#latest, place);
     }
-    for (const one of files)
-      if (has(one.users, ({ entry, state }) => entry !== one.entry && state === 'hidden')) this.#remember(one);
+    for (const one of files) {
+      const isUser = ({ entry, state }: FileRecord): boolean =>
+        entry !== one.entry && state === 'hidden' && !entry.isLate;
+      if (has(one.users, isUser)) this.#remember(one);
+    }
   }
 
   /** A package has changed what this file exports, as it did ahead of time. */
   update(file: string): void {
     for (const record of this.#shapes.keys()) if (record.file === file) this.#remember(record);
+  }
+
+  /** Returns the files that packages load later, if anything has changed that they could read. */
+  #changedLate(files: readonly FileRecord[]): FileRecord[] {
+    const entries = new Set(files.map(({ entry }) => entry));
+    const changed = [...entries].filter(
+      ({ isLate, readable }) => isLate && (readable === undefined || !isUnchanged(readable, this.#ground)),
+    );
+    return files.filter(({ entry }) => changed.includes(entry));
   }
 
   #lateLinks(files: readonly FileRecord[]): FileRecord[] {

@@ -153,7 +153,7 @@ class HiddenPackages {
     const all = new Set([record]);
     for (const one of all) {
       for (const next of [...one.needs, ...one.users]) {
-        if (next.state === 'hidden' && !next.isIncurable) all.add(next);
+        if (next.state === 'hidden' && !next.isIncurable && (next.entry.isLate || !one.entry.isLate)) all.add(next);
       }
     }
     for (const one of all) this.drop(one);
@@ -286,7 +286,7 @@ class HiddenPackages {
     if (this.#units.areWhole(files) && files.every(({ index, hasThrown }) => hasThrown || index >= record.index))
       return true;
     this.#note(`${shortName(record.file)} was loaded with ${shortName(record.entry.file)}, in another order`);
-    for (const one of files) this.drop(one);
+    for (const one of files) if (one.entry.isLate || !record.entry.isLate) this.drop(one);
     return false;
   }
 
@@ -319,7 +319,8 @@ class HiddenPackages {
     for (const change of entry.effects) {
       redo(change);
       if (change.object !== undefined) checks.expect(change.object, change.key, change.name);
-      if (change.file !== undefined) this.#handedOver.update(change.file);
+      // Packages that the program asks for behind a late one have been loaded without its changes.
+      if (change.file !== undefined && !entry.isLate) this.#handedOver.update(change.file);
     }
     if (entry.effects.length > 0) checks.expectLoader();
   }

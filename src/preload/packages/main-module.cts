@@ -4,6 +4,7 @@
  */
 
 import type { askerOf as AskerOf, cache as Cache, LoadedModule, ModuleClass } from './internals.cts';
+import type { parentOf as ParentOf, setParent as SetParent } from './parents.cts';
 
 const path = require('node:path') as typeof import('node:path');
 const { askerOf, cache, nodeModule } = require('./internals.cjs') as {
@@ -11,6 +12,7 @@ const { askerOf, cache, nodeModule } = require('./internals.cjs') as {
   cache: typeof Cache;
   nodeModule: ModuleClass;
 };
+const { parentOf, setParent } = require('./parents.cjs') as { parentOf: typeof ParentOf; setParent: typeof SetParent };
 const { defineProperty, deleteProperty } = Reflect;
 
 type Symbols = Readonly<Record<string, symbol>>;
@@ -40,13 +42,23 @@ class MainModule {
     process.mainModule = this.#module as unknown as NodeJS.Module;
   }
 
-  /** Returns a module that asks for a package in place of the program's file. */
-  parentFor(file: string): LoadedModule {
+  /**
+   * Returns a module that asks for a package in place of a file.
+   *
+   * @param isLoaded that file is there as well, and must not get another child
+   */
+  parentFor(file: string, isLoaded = false): LoadedModule {
     if (file === this.#script && this.#module !== undefined) return this.#module;
-    const known = nodeModule._cache[file] ?? this.#parents.get(file);
+    const known = (isLoaded ? undefined : nodeModule._cache[file]) ?? this.#parents.get(file);
     if (known !== undefined) return known;
     const parent = moduleFor(file, this.#module ?? null, this.#onExports);
     this.#parents.set(file, parent);
+    const loaded = isLoaded ? nodeModule._cache[file] : undefined;
+    if (loaded !== undefined) {
+      parent.loaded = true;
+      parent.children.push(...loaded.children);
+      setParent(parent, parentOf(loaded));
+    }
     if (this.#module !== undefined) this.#module.children.length = 0;
     return parent;
   }

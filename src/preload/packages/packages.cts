@@ -137,6 +137,8 @@ class PackagePreloading {
       hasEffects: record.effects.length > 0 || record.stays.length > 0,
       effects: [...changes.map(({ name }) => name), ...record.stays].slice(0, maxNames),
       touches: [...new Set(changes.flatMap((change) => change.file ?? []))],
+      changesOnlyExports:
+        record.stays.length + record.writes.length === 0 && changes.every((change) => change.file !== undefined),
       isExtension: isExtension(record, records),
       variables: [...variables].slice(0, maxNames),
       ...(this.#orders.isAudit && {
@@ -344,9 +346,11 @@ class PackagePreloading {
  * Whether an entry is a few files that may change an entry of the same package, which the program has got before: a language
  * or a plugin that registers itself. That may be in a closure, which cannot be seen from outside.
  */
-function isExtension({ file, added }: EntryRecord, records: ReadonlyMap<string, FileRecord>): boolean {
+function isExtension({ file, added, isLate }: EntryRecord, records: ReadonlyMap<string, FileRecord>): boolean {
   const folder = packageFolderOf(file);
+  // A late one calls nothing, and so adds nothing.
   return (
+    !isLate &&
     added.length <= maxExtensionFiles &&
     added.some((one) =>
       records.get(one)?.module?.children.some(({ filename }) => {

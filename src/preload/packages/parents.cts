@@ -36,7 +36,7 @@ function adoptParent(module: LoadedModule, asking: string | undefined): void {
 }
 
 /** Node has deprecated the property. */
-const setParent = (module: LoadedModule, parent: LoadedModule | undefined): void =>
+const setParent = (module: LoadedModule, parent: LoadedModule | null | undefined): void =>
   withoutDeprecation(() => {
     module.parent = parent;
   });

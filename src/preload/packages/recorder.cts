@@ -2,6 +2,7 @@
 
 import type { Change } from './ground.cts';
 import type { callersOf as CallersOf, isInstalled as IsInstalled, LoadedModule } from './internals.cts';
+import type { Readable } from './late-loads.cts';
 
 const { callersOf, isInstalled } = require('./internals.cjs') as {
   callersOf: typeof CallersOf;
@@ -64,6 +65,10 @@ interface EntryRecord {
   readsFolder: boolean | undefined;
   /** The program may have it only if it has been linked before anything was evaluated. */
   mustBeLinkedFirst: boolean;
+  /** A function of a package has asked for it. */
+  isLate: boolean;
+  /** If it is late: what it could read of others. */
+  readable: Readable | undefined;
   /** It has changed something for good that the program would find without it. */
   isRuinous: boolean;
   failed: string | undefined;
@@ -105,6 +110,8 @@ class Recorder {
       calls: [],
       readsFolder: undefined,
       mustBeLinkedFirst: false,
+      isLate: false,
+      readable: undefined,
       isRuinous: false,
       failed: undefined,
       startedAt: Date.now(),

@@ -66,7 +66,7 @@ export interface StoredAudit {
 export type AuditEnd = Omit<Extract<PreloadMessage, { type: 'audited' }>, 'type'>;
 
 /** Increased when what is stored gets another meaning. */
-const format = 10;
+const format = 11;
 const maxBytes = 4 * 1024 * 1024;
 /** Audits of other programs that are kept. */
 const maxAudits = 30;
@@ -102,6 +102,8 @@ export function auditFrom(
   for (const { files } of reports.values()) for (const file of files) stamps[file] = exactStampOf(file);
   for (const file of modules ?? []) stamps[file] = exactStampOf(file);
   let barrier: string | undefined;
+  /** Folders of the packages that have been loaded so far. */
+  const folders = new Set<string>();
   const audited = entries.map((entry, index): AuditedEntry => {
     const { file, parent, kind } = entry;
     const report = reports.get(index);
@@ -115,11 +117,14 @@ export function auditFrom(
       barrier ??
       blame?.why ??
       (imported.includes(file) ? 'needs an ES module that the program imports' : undefined) ??
-      adds;
+      adds ??
+      (entry.isLate === true ? reasonAgainstLate(report, folders) : undefined);
+    for (const one of report?.files ?? []) folders.add(folderOf(one));
     if (report?.blames.some((one) => one.why === hooksLoader))
       barrier ??= 'is loaded behind hooks of the module loader';
     return {
       ...{ file, parent, kind, why, culprit: blame?.file === file ? undefined : blame?.file },
+      ...(entry.isLate === true && { isLate: true }),
       ms: report?.ms ?? 0,
       fileCount: report?.files.length ?? 0,
       hasEffects: report?.hasEffects ?? false,
@@ -138,6 +143,14 @@ export function auditFrom(
   return { signature, entries: audited, stamps, modules, modulePackages, conditions: conditionsOf(audited, variables) };
 }
 
+/** Why a file must not be loaded ahead of time that a package loads later: anything may have happened by then. */
+function reasonAgainstLate(report: EntryReport | undefined, folders: ReadonlySet<string>): string | undefined {
+  const { changesOnlyExports = false, isIncurable = true, calls = [], files = [] } = report ?? {};
+  if (!changesOnlyExports || isIncurable) return 'is loaded later by a package, and cannot be loaded again';
+  if (calls.some((folder) => folders.has(folder))) return 'is loaded later by a package, and calls others';
+  return files.length === 0 ? 'is not loaded later' : undefined;
+}
+
 /**
  * Returns the entries to load ahead of time. One behind an entry that is left out may do what that does: both load the same
  * file.
@@ -146,15 +159,17 @@ export function ordersOf(audited: readonly AuditedEntry[], isKept: (entry: Audit
   let mayHaveEffects = false;
   let mayReadFolder = false;
   return audited.flatMap((entry) => {
-    const { file, parent, kind, touches = [], calls } = entry;
+    const { file, parent, kind, touches = [], calls, isLate } = entry;
     const hasEffects = mayHaveEffects || entry.hasEffects === true;
     const readsFolder = mayReadFolder || entry.readsFolder !== false;
-    if (isKept(entry)) return [{ file, parent, kind, hasEffects, touches, calls, readsFolder }];
+    if (isKept(entry)) return [{ file, parent, kind, hasEffects, touches, calls, readsFolder, isLate }];
     mayHaveEffects = hasEffects;
     mayReadFolder = readsFolder;
     return [];
   });
 }
+
+const folderOf = (file: string): string => /^.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+/.exec(file)?.[0] ?? file;
 
 /** Returns the name of the package that a file belongs to. */
 export const packageOf = (file: string): string =>
@@ -162,7 +177,9 @@ export const packageOf = (file: string): string =>
 
 /** Returns the packages that the program loads itself, and why. */
 export const leftIn = ({ entries, left = {} }: Audit): readonly LeftPackage[] =>
-  entries.flatMap(({ file, why = left[file] }) => (why === undefined ? [] : [{ package: packageOf(file), why }]));
+  entries.flatMap(({ file, isLate, why = left[file] }) =>
+    why === undefined || isLate === true ? [] : [{ package: packageOf(file), why }],
+  );
 
 type Variables = Readonly<Record<string, string | null | undefined>>;
 

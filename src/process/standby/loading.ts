@@ -1,6 +1,6 @@
 /** A parked process that loads packages: answers its questions, and collects what it reports. */
 
-import type { EntryReport, PackageOrders, PreloadMessage } from '../../preload/protocol.ts';
+import type { EntryReport, LoadFacts, PackageOrders, PreloadMessage } from '../../preload/protocol.ts';
 import type { CancelTimer, Clock } from '../../shared/clock.ts';
 import type { Child } from '../launch/child.ts';
 import { PackageFiles } from './package-files.ts';
@@ -179,4 +179,15 @@ export class Loading {
     this.close();
     this.#options.onFailure(file, why);
   }
+}
+
+/** The reports by the index in the facts, where failed entries are left out of the orders. */
+export function reportsFor({ entries }: Pick<LoadFacts, 'entries'>, { orders, reports }: Loading): Loading['reports'] {
+  const byFile = new Map(orders.entries.map(({ file }, index) => [file, reports.get(index)]));
+  return new Map(
+    entries.flatMap(({ file }, index) => {
+      const report = byFile.get(file);
+      return report === undefined ? [] : [[index, report]];
+    }),
+  );
 }

@@ -24,7 +24,8 @@ import {
 } from './audits.ts';
 import { type Configured, findConfigured } from './configured.ts';
 import { ImportLines } from './import-lines.ts';
-import { Loading } from './loading.ts';
+import { LateEntries, selectEntries } from './late-entries.ts';
+import { Loading, reportsFor } from './loading.ts';
 
 export interface PackagesContext {
   /** Starts a process that parks; undefined if that is impossible now. */
@@ -75,6 +76,7 @@ export class StandbyPackages {
   #audit: Audit | undefined;
   #auditing: Auditing | undefined;
   #audits = 0;
+  readonly #late = new LateEntries();
   #importLines: ImportLines | undefined;
   #learned: readonly string[] = [];
   /** The first package for which the program asks with hooks of the module loader: an agent, which sees all that follow. */
@@ -124,6 +126,7 @@ export class StandbyPackages {
     const audit = this.#audit;
     const isValid =
       audit !== undefined &&
+      this.#late.areKnown(audit, facts) &&
       (facts.isCommonJs || audit.modules !== undefined) &&
       isCurrent(audit) &&
       hasSameConditions(audit, variablesOf(options, facts));
@@ -152,7 +155,8 @@ export class StandbyPackages {
     if (this.#failures >= maxFailures || !hasSameConditions(this.#audit, variablesOf(options, facts))) return undefined;
     const { left, linkedFirst } = this.#configuredFor(options);
     const { isCommonJs, variables } = facts;
-    const kept = ordersOf(this.#audit.entries, (one) => this.#isKept(one, options) && !left.has(one.file));
+    const isKept = (one: AuditedEntry): boolean => this.#isKept(one, options) && !left.has(one.file);
+    const kept = ordersOf(this.#audit.entries, selectEntries(this.#audit.entries, isKept));
     const entries = kept.map((one) => (linkedFirst.has(one.file) ? { ...one, mustBeLinkedFirst: true } : one));
     const modules = this.#linksModules(options) ? (this.#audit.modules ?? []) : [];
     return { script, isCommonJs, entries, modules, variables, learned: this.#learned, isAudit: false };
@@ -200,6 +204,7 @@ export class StandbyPackages {
   /** The packages that the program loads itself, and why. */
   get excluded(): { readonly package: string; readonly why: string }[] {
     return (this.#audit?.entries ?? []).flatMap((entry) => {
+      if (entry.isLate === true) return [];
       const why = entry.why ?? this.#whyLeft(entry) ?? this.#configured?.result.left.get(entry.file);
       return why === undefined ? [] : [{ package: packageOf(entry.file), why }];
     });
@@ -220,11 +225,13 @@ export class StandbyPackages {
   #configuredFor(options: ChildOptions): Configured {
     const [facts, audit, imports] = [this.#facts, this.#audit, this.#importLines];
     if (facts === undefined || audit === undefined || imports === undefined) return nothingConfigured;
-    const { entries } = audit;
+    const { entries: all } = audit;
     const key = JSON.stringify([options.prewarm, [...this.#excluded.keys()], this.#hookedAt]);
     const known = this.#configured;
-    if (known?.facts === facts && known.entries === entries && known.key === key) return known.result;
+    if (known?.facts === facts && known.entries === all && known.key === key) return known.result;
     const { script = '', nodeArgs } = options.command;
+    // Those that packages load later call no others.
+    const entries = all.filter(({ isLate }) => isLate !== true);
     const result = findConfigured({
       ...{ facts, entries, imports, script, isKept: (one) => this.#isKept(one, options) },
       // The code of preloads runs before all.
@@ -232,7 +239,7 @@ export class StandbyPackages {
         ? undefined
         : audit.modulePackages,
     });
-    this.#configured = { facts, entries, key, result };
+    this.#configured = { facts, entries: all, key, result };
     return result;
   }
 
@@ -281,6 +288,7 @@ export class StandbyPackages {
     this.#endAudit();
     this.#audit = undefined;
     this.#audits = 0;
+    this.#late.reset();
     this.#failures = 0;
     this.#cannotLink = false;
     this.#excluded.clear();
@@ -305,13 +313,15 @@ export class StandbyPackages {
     child.process.once('exit', () => {
       if (this.#auditing === auditing) this.#endAudit();
     });
+    const late = this.#late.toAudit(facts, this.#audit?.signature === signature ? this.#audit : undefined);
     let asked = facts;
     child.receive((message) => {
       if (message.type === 'reads-stdin') child.answer('');
       else if (message.type !== 'parked') auditing.loading?.onMessage(message);
       else if (auditing.loading === undefined) {
         // The rest belongs to loaders: each process has it before the program begins.
-        asked = { ...facts, entries: facts.entries.filter(({ file }) => !message.files.includes(file)) };
+        const all = [...facts.entries, ...late];
+        asked = { ...facts, entries: all.filter(({ file }) => !message.files.includes(file)) };
         auditing.loading = this.#beginAudit(child, script, run, asked, facts);
       } else this.#endAudit();
       const { loading } = auditing;
@@ -378,17 +388,6 @@ const variablesOf = (
 ): Readonly<Record<string, string | null | undefined>> => {
   return { ...env, ...variables };
 };
-
-/** The reports by the index in the facts, where failed entries are left out of the orders. */
-function reportsFor({ entries }: LoadFacts, { orders, reports }: Loading): Loading['reports'] {
-  const byFile = new Map(orders.entries.map(({ file }, index) => [file, reports.get(index)]));
-  return new Map(
-    entries.flatMap(({ file }, index) => {
-      const report = byFile.get(file);
-      return report === undefined ? [] : [[index, report]];
-    }),
-  );
-}
 
 /** Whether the settings let an entry be loaded ahead of time. */
 function isSelected(file: string, prewarm: Selection): boolean {

@@ -55,11 +55,14 @@ function shapeOf(value, depth = 3) {
 
 function factsIn(folder) {
   const isHere = ({ file }) => file.startsWith(folder);
-  const { entries, own } = loadedFiles(true);
+  const { entries, late, own } = loadedFiles(true);
   const variables = {};
   for (const [key, value] of Object.entries(process.env)) if (atFirst.variables[key] !== value) variables[key] = value;
   for (const key of Object.keys(atFirst.variables)) if (!(key in process.env)) variables[key] = null;
-  return { isCommonJs: true, entries: entries.filter(isHere), variables, own: own.filter(isHere) };
+  return {
+    ...{ isCommonJs: true, variables },
+    ...{ entries: entries.filter(isHere), late: late.filter(isHere), own: own.filter(isHere) },
+  };
 }
 
 /** All that a program could see now. */

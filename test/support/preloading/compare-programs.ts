@@ -8,6 +8,7 @@ import type { EntryReport, LoadFacts, PackageOrders, Release } from '../../../sr
 import { type AuditEnd, auditFrom, ordersOf, signatureOf } from '../../../src/process/standby/audits.ts';
 import { findConfigured } from '../../../src/process/standby/configured.ts';
 import { ImportLines } from '../../../src/process/standby/import-lines.ts';
+import { selectEntries } from '../../../src/process/standby/late-entries.ts';
 import { preloadCode } from '../preload-code.ts';
 
 /** A program `main.js` and its packages. */
@@ -105,7 +106,8 @@ function fail(why: string | undefined): never {
 }
 
 function auditTask(folder: string, facts: LoadFacts | undefined): Task {
-  const { entries = [], variables = {} } = facts ?? {};
+  const { entries: asked = [], late = [], variables = {} } = facts ?? {};
+  const entries = [...asked, ...late];
   return {
     folder,
     edits: {},
@@ -124,15 +126,20 @@ function preloadedTask(
   const { reports = [], tainted = [], needs = {}, failure } = outcome;
   if (failure !== undefined) fail(failure);
   const byIndex = new Map(reports.map((report, index) => [index, report]));
-  const { entries: audited } = auditFrom(signatureOf(facts), facts.entries, byIndex, { tainted, needs });
+  const all = [...facts.entries, ...(facts.late ?? [])];
+  const { entries: audited } = auditFrom(signatureOf(facts), all, byIndex, { tainted, needs });
   const { edits = {}, count = facts.entries.length, learned = [] } = program;
   const own = [...facts.own.map(({ file }) => file), path.join(folder, 'main.js')];
   // The files have just been written.
   const imports = new ImportLines(own, Date.now() + 1000);
   const isKept = ({ why }: { readonly why?: string | undefined }): boolean => why === undefined;
-  const sources = { facts, entries: audited, imports, script: own.at(-1) ?? '', modulePackages: undefined, isKept };
+  const regular = audited.filter(({ isLate }) => isLate !== true);
+  const sources = { facts, entries: regular, imports, script: own.at(-1) ?? '', modulePackages: undefined, isKept };
   const { left, ordered } = findConfigured(sources);
-  const entries = ordersOf(audited, (one) => isKept(one) && !left.has(one.file));
+  const entries = ordersOf(
+    audited,
+    selectEntries(audited, (one) => isKept(one) && !left.has(one.file)),
+  );
   const loaded = new Set(entries.slice(0, count).flatMap(({ file }) => filesFor(file, reports)));
   const isIncurable = reports.some(({ file, isIncurable: one }) => one && entries.some((entry) => entry.file === file));
   const changedFiles = Object.keys(edits)

@@ -8,6 +8,7 @@ import type { EntryReport, LoadFacts, PackageEntry, PackageOrders, Release } fro
 import { type AuditEnd, type AuditedEntry, auditFrom } from '../../../src/process/standby/audits.ts';
 import { findConfigured } from '../../../src/process/standby/configured.ts';
 import { ImportLines } from '../../../src/process/standby/import-lines.ts';
+import { selectEntries } from '../../../src/process/standby/late-entries.ts';
 import { preloadCode } from '../preload-code.ts';
 
 /** A program in a folder, with its packages. */
@@ -105,7 +106,8 @@ export async function compareIn(
   // Loaders have packages of their own, which are there when a process parks.
   const isAsked = ({ file }: PackageEntry): boolean => loaders.length === 0 || file.startsWith(folder);
   const facts = { ...gathered, entries: gathered.entries.filter(isAsked) };
-  const { entries, isCommonJs, variables } = facts;
+  const { entries: asked, late = [], isCommonJs, variables } = facts;
+  const entries = [...asked, ...late];
   const common = { script, isCommonJs, variables, learned, reportsAdoption, hasSettled };
   const audit = await parkWith({ ...common, entries, modules: [], isAudit: true });
   if (audit.code !== 0) throw new Error(`the audit has failed: ${JSON.stringify(audit)}`);
@@ -115,9 +117,11 @@ export async function compareIn(
   const imports = new ImportLines([...facts.own.map(({ file }) => file), script], Date.now() + 1000);
   const isKept = ({ why }: AuditedEntry): boolean => why === undefined;
   const modulePackages = flags.length > 0 ? undefined : end.modulePackages;
-  const configured = findConfigured({ facts, entries: audited, imports, script, modulePackages, isKept });
+  const regular = audited.filter(({ isLate }) => isLate !== true);
+  const configured = findConfigured({ facts, entries: regular, imports, script, modulePackages, isKept });
   const { left, ordered, linkedFirst } = configured;
-  const isExcluded = (entry: AuditedEntry): boolean => !isKept(entry) || left.has(entry.file);
+  const isSelected = selectEntries(audited, (entry) => isKept(entry) && !left.has(entry.file));
+  const isExcluded = (entry: AuditedEntry): boolean => !isSelected(entry);
   const selected = audited
     .filter((entry) => !isExcluded(entry))
     .map((entry) => ({ ...entry, mustBeLinkedFirst: linkedFirst.has(entry.file) }));

@@ -15,11 +15,11 @@ if (into !== undefined) delete require.cache[code];
 
 const onExit = () => {
   const isCommonJs = process.mainModule !== undefined;
-  const { entries, own } = loadedFiles(isCommonJs);
+  const { entries, late, own } = loadedFiles(isCommonJs);
   const variables = {};
   for (const [key, value] of Object.entries(process.env)) if (before[key] !== value) variables[key] = value;
   for (const key of Object.keys(before)) if (!(key in process.env)) variables[key] = null;
-  writeFileSync(into, JSON.stringify({ isCommonJs, entries, variables, own }));
+  writeFileSync(into, JSON.stringify({ isCommonJs, entries, late, variables, own }));
 };
 
 // Worker threads load this file, too.

@@ -57,7 +57,7 @@ const kinds = [
   ...['add', 'items', 'make', 'wrapMethod', 'freeze', 'replaceExports', 'forgetSelf', 'forget', 'hookLoader'],
   ...['addExtension', 'stackLimit'],
 ] as const;
-const always = ['require', 'lazy', 'own', 'look'] as const;
+const always = ['require', 'lazy', 'callLazy', 'own', 'look'] as const;
 type Kind = (typeof kinds | typeof always)[number];
 
 const packageCount = 5;
@@ -129,6 +129,7 @@ function codeOf({ kind, to, n, flag, when, isGuarded }: Statement, inProgram: bo
     require: `log.push(seen(p${to} = ${ask}));`,
     own: `log.push(seen(require('./o${n % 2}.js')));`,
     lazy: `exports.lazy${at} = () => ${flag ? `seen(${ask})` : `${ask}.items()`};`,
+    callLazy: `for (const key of Object.keys(${it})) if (key.startsWith('lazy')) log.push(${it}[key]());`,
     getEnv: `log.push(process.env.V${n});`,
     hasEnv: `log.push('V${n}' in process.env);`,
     listEnv: `log.push(Object.keys(process.env).filter((key) => key.startsWith('V')).join());`,

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { rowsOf } from '../../support/exhaustive.ts';
 import { type Case, cases } from '../../support/preloading/cases.ts';
 import { compareIn } from '../../support/preloading/compare.ts';
+import { lateCases } from '../../support/preloading/late-cases.ts';
 import { moduleCases } from '../../support/preloading/module-cases.ts';
 import { variants } from '../../support/preloading/variants.ts';
 import { createProject } from '../../support/project.ts';
@@ -22,6 +23,24 @@ describe.concurrent.each(nodes)(
   (node) => {
     test.each(rowsOf(Object.entries(cases), ([name]) => !variants.has(name)))('%s', async (_, one) => {
       await compare(one, node);
+    });
+
+    test.each(rowsOf(Object.entries(lateCases), ([name]) => !variants.has(name)))('%s', async (_, one) => {
+      await compare(one, node);
+    });
+
+    test.each<[name: string, handedOver: readonly string[], left: readonly string[]]>([
+      ['has a package that loads files later', ['index', 'server'], []],
+      ['changes a property that a file reads which is loaded later', ['index'], []],
+      ['configures a package in a closure, which a file asks that is loaded later', ['index'], ['server']],
+    ])('%s: it takes over %j, and loads %j itself', async (name, handedOver, left) => {
+      await using project = createProject(lateCases[name]?.files ?? {});
+      const place = { folder: project.path, script: 'main.js', node };
+      const { adoption, excluded } = await compareIn(place, { reportsAdoption: true });
+      const at = (file: string): string => project.at(`node_modules/framework/${file}.js`);
+      const [first, ...others] = handedOver.map(at);
+      expect(adoption).toMatchObject({ entries: [first, project.at('node_modules/lazy/index.js'), ...others] });
+      expect(excluded).toEqual(left.map(at));
     });
 
     test('asks for packages that copy the environment: they are left to it', async () => {

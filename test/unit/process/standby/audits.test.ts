@@ -31,6 +31,22 @@ const auditOf = (second: Partial<EntryReport>, tainted: readonly string[] = []) 
   auditFrom('x', entries, new Map(names.map((name, at) => [at, report(name, at === 1 ? second : {})])), { tainted });
 
 describe('an audit', () => {
+  test.each<[why: string | undefined, found: Partial<EntryReport>]>([
+    [undefined, {}],
+    [undefined, { calls: ['/project/node_modules/loader'], effects: ['one code'], hasEffects: true }],
+    ['is loaded later by a package, and calls others', { calls: ['/project/node_modules/one'] }],
+    ['is loaded later by a package, and cannot be loaded again', { changesOnlyExports: false }],
+    ['is loaded later by a package, and cannot be loaded again', { isIncurable: true }],
+    ['is not loaded later', { files: [] }],
+  ])('of a file that a package loads later: the reason against it is %s, for %j', (why, found) => {
+    const late = { ...entry('two'), isLate: true };
+    const reports = new Map([
+      [0, report('one')],
+      [1, report('two', { changesOnlyExports: true, ...found })],
+    ]);
+    expect(auditFrom('x', [entry('one'), late], reports, { tainted: [] }).entries[1]?.why).toBe(why);
+  });
+
   test('leaves to the program a package that is blamed, those that need it, and none else', () => {
     const blames = [{ file: entry('two').file, why: 'prints' }];
     const { entries: audited } = auditOf({ blames }, [entry('two').file, entry('three').file]);
