@@ -299,10 +299,16 @@ class HeldPorts {
 
   #canReceiveMessages(): boolean {
     if (this.#canReceive === undefined) {
-      this.#canReceive = receiveMessages(this.#orders.descriptor, (message) => this.#onMessage(message));
+      // Where there are no signals, there is no guardian either.
+      const onEnd = this.#orders.isAsked ? () => this.#endWithDevwatch() : undefined;
+      this.#canReceive = receiveMessages(this.#orders.descriptor, (message) => this.#onMessage(message), onEnd);
       if (!this.#canReceive) this.#channel.send({ type: 'deaf' });
     }
     return this.#canReceive;
+  }
+
+  #endWithDevwatch(): void {
+    Reflect.apply(this.#kill, process, [process.pid, 'SIGKILL']);
   }
 
   #onMessage({ ping, drain, asksForOpenWork, signal }: Orders): void {

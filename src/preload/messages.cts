@@ -11,9 +11,11 @@ type OnMessage = (message: object) => void;
 /**
  * Opens the socket with this descriptor, or without one the program's own IPC channel. Returns whether messages can be
  * received.
+ *
+ * @param onEnd called when devwatch is gone; not by an IPC channel, which the program can disconnect
  */
-function receiveMessages(descriptor: number | undefined, onMessage: OnMessage): boolean {
-  return descriptor === undefined ? receiveFromIpc(onMessage) : receiveFrom(descriptor, onMessage);
+function receiveMessages(descriptor: number | undefined, onMessage: OnMessage, onEnd?: () => void): boolean {
+  return descriptor === undefined ? receiveFromIpc(onMessage) : receiveFrom(descriptor, onMessage, onEnd);
 }
 
 function receiveFromIpc(onMessage: OnMessage): boolean {
@@ -23,13 +25,14 @@ function receiveFromIpc(onMessage: OnMessage): boolean {
   return process.send !== undefined;
 }
 
-function receiveFrom(descriptor: number, onMessage: OnMessage): boolean {
+function receiveFrom(descriptor: number, onMessage: OnMessage, onEnd: (() => void) | undefined): boolean {
   const { Socket } = require('node:net') as typeof import('node:net');
   let rest = '';
   try {
     const socket = new Socket({ fd: descriptor, readable: true, writable: false });
     socket.setEncoding('utf8');
     socket.on('error', () => {});
+    if (onEnd !== undefined) socket.on('close', onEnd);
     socket.on('data', (chunk: string) => {
       const lines = `${rest}${chunk}`.split('\n');
       rest = lines.pop() ?? '';

@@ -50,7 +50,15 @@ export async function createRig(title) {
     },
     calls: home.calls,
     /** The next call that no earlier wait has returned and that matches. */
-    call: (matches) => within('a call of a program', home.next(matches), () => happened),
+    async call(matches) {
+      const call = await within('a call of a program', home.next(matches), () => happened);
+      return {
+        ...call,
+        get gone() {
+          return within(`the end of process ${call.pid}`, call.gone, () => happened);
+        },
+      };
+    },
     env: { TEST_HOME: String(home.port), TEST_DIAL: dial },
     /** Runs devwatch in the project. `console`: it can be interrupted by Ctrl-C. */
     async start(args, options = {}) {

@@ -67,6 +67,13 @@ test('a program that does not handle a signal is ended by it', async () => {
   expect(await once(child, 'close')).toEqual([null, 'SIGKILL']);
 });
 
+test('a program ends when devwatch is gone', async () => {
+  const { child, said } = run(stays);
+  await said('begins');
+  (child.stdio[4] as Duplex).destroy();
+  expect(await once(child, 'close')).toEqual([null, 'SIGKILL']);
+});
+
 test.each([
   ['exits', 'process.exit(3)', 3],
   ['throws', 'throw new Error("on purpose")', 1],
