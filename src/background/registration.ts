@@ -3,9 +3,10 @@
  * somebody removes the state folder: else nobody could list or stop the program, and another one could get its name.
  */
 
-import fs from 'node:fs';
+import type fs from 'node:fs';
 import path from 'node:path';
 import { messageOf } from '../shared/errors.ts';
+import { watchFolder } from '../shared/watch-folder.ts';
 import type { NameLock } from './name-lock.ts';
 import { type BackgroundRecord, endRecord, hasRecord, writeEnvironment, writeRecord } from './records.ts';
 
@@ -63,7 +64,7 @@ export class Registration {
   #subscribe(): void {
     this.#subscription?.close();
     try {
-      const subscription = fs.watch(path.join(this.#options.lock.folder, 'lock'), { persistent: false });
+      const subscription = watchFolder(path.join(this.#options.lock.folder, 'lock'), { persistent: false });
       this.#subscription = subscription
         .on('error', () => {})
         .on('change', () => {

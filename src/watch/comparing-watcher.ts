@@ -11,6 +11,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { type Clock, systemClock } from '../shared/clock.ts';
 import { codeOf } from '../shared/errors.ts';
+import { watchFolder } from '../shared/watch-folder.ts';
 import { inSlices, isExhausted, statsOf } from './disk.ts';
 import type { FileState } from './file-state.ts';
 import { type Depth, type Folder, FolderComparison, type Place } from './folder-comparison.ts';
@@ -18,7 +19,6 @@ import type { FolderEvents, Subscription } from './folder-events.ts';
 import { FolderTree, identityOf, isStill, joinPath, nearestFolder } from './folder-tree.ts';
 import { Links } from './links.ts';
 import { Looks } from './looks.ts';
-import { watchFolder } from './native-watch.ts';
 import { isAtOrBelow, toPosix } from './paths.ts';
 import { isShortened, spellingIn } from './spellings.ts';
 import type { Coverage, Watcher, WatchOptions } from './watcher.ts';
@@ -78,6 +78,7 @@ export class ComparingWatcher implements Watcher {
       links: this.#links,
       enter: (full, parent, isLink) => this.#enter(full, parent, isLink),
       isLeft: (folder) => this.#isLeft(folder),
+      onGone: (folder) => this.#leave(folder),
       onUnreadable: (folder) => this.#warnUnreadable(folder),
     });
     this.#endInterruptions = events.onInterruption(() => this.#looks.begin());
@@ -181,6 +182,13 @@ export class ComparingWatcher implements Watcher {
     const subscription = this.#subscribe(folder.path, this.#comparison.isLinked(folder), () => folder);
     folder.subscription = subscription ?? noSubscription;
     folder.identity = identityOf(statsOf(folder.path));
+  }
+
+  /** The folder has gone. On Windows it goes only when it is not subscribed to any more, and the one above it even later. */
+  #leave(folder: Folder): void {
+    if (!this.#events.bindsToFolder || folder.subscription === covered) return;
+    folder.subscription.close();
+    folder.identity = undefined;
   }
 
   #warnUnreadable(folder: string): void {

@@ -24,6 +24,8 @@ export interface FolderComparisonOptions extends Pick<WatchOptions, 'filter' | '
   readonly enter: (full: string, parent: Folder, isLink: boolean) => Folder | undefined;
   /** Is this folder no longer the one that is subscribed to? */
   readonly isLeft: (folder: Folder) => boolean;
+  /** Called for a folder that has gone. */
+  readonly onGone: (folder: Folder) => void;
   /** Called for a folder that exists but may not be read. */
   readonly onUnreadable: (folder: string) => void;
 }
@@ -95,9 +97,10 @@ export class FolderComparison {
     try {
       return readEntries(folder.path);
     } catch (error) {
-      if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return [];
-      this.#options.onUnreadable(folder.path);
-      return undefined;
+      // Windows refuses access to a folder that is being removed.
+      if (statsOf(folder.path) === undefined) this.#options.onGone(folder);
+      else if (codeOf(error) !== 'ENOTDIR') this.#options.onUnreadable(folder.path);
+      return codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR' ? [] : undefined;
     }
   }
 

@@ -16,8 +16,9 @@
  */
 
 import type fs from 'node:fs';
+import path from 'node:path';
 import type { NativeEvents } from '../shared/native-events.ts';
-import { onInterruption, watchFolder } from './native-watch.ts';
+import { onInterruption, watchFolder } from '../shared/watch-folder.ts';
 
 /** Receives the events of a folder. */
 export interface FolderListener {
@@ -75,7 +76,8 @@ export function openFolderEvents(
     onInterruption: isMac ? onInterruption : never,
     open(folder, isTree, { onEvent, onError }) {
       const coversBelow = isTree && hasTrees;
-      const namesOf = (name: string): string[] => name.split(separator).filter(Boolean);
+      // A folder that is being removed reports its own path (Windows).
+      const namesOf = (name: string): string[] => (path.isAbsolute(name) ? [] : name.split(separator).filter(Boolean));
       const subscription: fs.FSWatcher = watch(folder, { recursive: coversBelow });
       subscription.on('change', (type, name) => onEvent(type, name === null ? undefined : namesOf(String(name))));
       subscription.on('error', onError);

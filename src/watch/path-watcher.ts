@@ -8,8 +8,8 @@ import path from 'node:path';
 import type { CancelTimer, Clock } from '../shared/clock.ts';
 import type { Change } from '../shared/events.ts';
 import { stampOf } from '../shared/file-stamp.ts';
+import { watchFolder } from '../shared/watch-folder.ts';
 import { statsOf, timestampSlackMs, upwards } from './disk.ts';
-import { watchFolder } from './native-watch.ts';
 import { createLook, stepsTo, Ways } from './ways.ts';
 
 export interface PathWatcherOptions {

@@ -8,8 +8,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { attempt } from '../shared/errors.ts';
+import { watchFolder } from '../shared/watch-folder.ts';
 import { isExhausted, statsOf } from './disk.ts';
-import { watchFolder } from './native-watch.ts';
 import { partsOf } from './paths.ts';
 
 /** A step of a way: the entry `name` of the real folder `folder`. */

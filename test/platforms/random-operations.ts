@@ -7,6 +7,8 @@
  * test/unit/watch/comparing-watcher.test.ts.
  */
 
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -16,7 +18,7 @@ import fc from 'fast-check';
 import { platform } from '../../src/process/platform.ts';
 import { Filter } from '../../src/watch/filter.ts';
 import { openWatcher } from '../../src/watch/watcher.ts';
-import { type Batch, batches, carryOut } from '../unit/watch/event-models.ts';
+import { type Batch, batches, carryOut, type Operation } from '../unit/watch/event-models.ts';
 
 const { values } = parseArgs({
   options: {
@@ -70,7 +72,8 @@ async function run(all: readonly Batch[]): Promise<void> {
   try {
     await watcher.armed;
     for (const { operations } of all) {
-      for (const operation of operations) carryOut(base, operation);
+      worker?.send({ base, operations });
+      await once(worker ?? process, 'message');
       const now = contentsIn(base, filter);
       const stale = (): string[] =>
         [...new Set([...known.keys(), ...now.keys()])].filter((file) => known.get(file) !== now.get(file));
@@ -86,11 +89,46 @@ async function run(all: readonly Batch[]): Promise<void> {
   }
 }
 
-const startedAt = Date.now();
-const [numRuns, seed] = [Number(values.runs), Number(values.seed)];
-await fc.assert(fc.asyncProperty(batches, run), { numRuns, seed, endOnFailure: values.watcher !== 'native' });
-const backend = values.watcher === 'chokidar' ? 'chokidar' : platform.watching.events();
-const seconds = Math.round((Date.now() - startedAt) / 1000);
-console.log(
-  `${process.platform}, Node ${process.version}, ${backend}: ${numRuns} runs, seed ${seed}, ${seconds} s: all changes were reported`,
-);
+interface Request {
+  readonly base: string;
+  readonly operations: readonly Operation[];
+}
+
+/** Carries out operations as another process would: the watcher goes on in the meantime. */
+function serve(): void {
+  process.on('message', async ({ base, operations }: Request) => {
+    for (const operation of operations) await carryOutOnceFree(base, operation);
+    process.send?.('done');
+  });
+}
+
+/** On Windows a folder that was removed is in the way until the watcher has closed it. */
+async function carryOutOnceFree(base: string, operation: Operation): Promise<void> {
+  const end = Date.now() + deadlineMs;
+  for (;;) {
+    try {
+      carryOut(base, operation);
+      return;
+    } catch (error) {
+      if (process.platform !== 'win32' || Date.now() > end) throw error;
+      await sleep(pauseMs);
+    }
+  }
+}
+
+async function main(): Promise<void> {
+  const startedAt = Date.now();
+  const [numRuns, seed] = [Number(values.runs), Number(values.seed)];
+  await fc.assert(fc.asyncProperty(batches, run), { numRuns, seed, endOnFailure: values.watcher !== 'native' });
+  const backend = values.watcher === 'chokidar' ? 'chokidar' : platform.watching.events();
+  const seconds = Math.round((Date.now() - startedAt) / 1000);
+  console.log(
+    `${process.platform}, Node ${process.version}, ${backend}: ${numRuns} runs, seed ${seed}, ${seconds} s: all changes were reported`,
+  );
+  worker?.disconnect();
+}
+
+/** Does the operations. */
+const worker = process.send === undefined ? fork(process.argv[1] ?? '') : undefined;
+if (worker === undefined) serve();
+else await main();

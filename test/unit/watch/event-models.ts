@@ -160,7 +160,8 @@ function remove(root: string, at: string): Touched[] {
   const stats = statsOf(full);
   if (stats === undefined) return [];
   const below = stats.isDirectory() ? fs.readdirSync(full).flatMap((name) => remove(root, `${at}/${name}`)) : [];
-  fs.rmSync(full, { recursive: true });
+  // On Windows a folder goes only when it is not subscribed to any more.
+  fs.rmSync(full, { recursive: true, maxRetries: 20 });
   return [...below, { type: 'rename', path: at }];
 }
 

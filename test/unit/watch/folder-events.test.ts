@@ -5,11 +5,11 @@ import type fs from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { Change } from '../../../src/shared/events.ts';
+import { onInterruption, watchFolder } from '../../../src/shared/watch-folder.ts';
 import { ComparingWatcher } from '../../../src/watch/comparing-watcher.ts';
 import { Filter } from '../../../src/watch/filter.ts';
 import { type FolderEvents, openFolderEvents } from '../../../src/watch/folder-events.ts';
 import { Looks } from '../../../src/watch/looks.ts';
-import { onInterruption, watchFolder } from '../../../src/watch/native-watch.ts';
 import { createClock } from '../../support/clock.ts';
 import { createProject, type Project } from '../../support/project.ts';
 import { aged } from './observe.ts';
@@ -237,4 +237,18 @@ describe('a name that is spelled otherwise than in its folder stands for', () =>
     expect(changes).toContain(change);
     expect(changes.every((one) => one === change || reported === 'SRC')).toBe(true);
   });
+});
+
+test('the subscription to a folder that has gone is closed, without which Windows does not remove it', async () => {
+  await using project = createProject({ 'src/a.js': '' });
+  const { events, opened } = openFake('fs.watch');
+  await using watcher = await watchBy(project, events);
+  project.remove('src');
+  opened[1]?.subscription.emit('change', 'rename', project.at('src'));
+  expect(await watcher.reported()).toEqual([{ kind: 'unlink', path: 'src/a.js' }]);
+  expect(opened.map(({ subscription }) => subscription.isClosed)).toEqual([false, true]);
+  project.write('src/a.js', '');
+  opened[0]?.subscription.emit('change', 'rename', 'src');
+  expect(await watcher.reported()).toEqual([{ kind: 'add', path: 'src/a.js' }]);
+  expect(opened).toHaveLength(3);
 });

@@ -8,7 +8,10 @@ import fs from 'node:fs';
 const listeners = new Set<() => void>();
 
 /** Subscribes to a folder like `fs.watch`, and tells all who asked that a stream of events has been replaced. Throws like `fs.watch`. */
-export function watchFolder(folder: string, options: { readonly recursive?: boolean } = {}): fs.FSWatcher {
+export function watchFolder(
+  folder: string,
+  options: { readonly recursive?: boolean; readonly persistent?: boolean } = {},
+): fs.FSWatcher {
   const subscription = fs.watch(folder, options);
   interrupt();
   return subscription.once('close', interrupt);
