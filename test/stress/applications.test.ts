@@ -152,7 +152,8 @@ describe.each(Object.entries(applications))('%s', (name, { code, addresses }) =>
     console.log(`${name}: ${JSON.stringify({ restarts, standbys, files, early, late })}`);
     expect(files).toBeGreaterThan(0);
     expect([...pids].filter(isAlive)).toEqual([]);
-    expect(execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' })).not.toContain(project.path);
+    const ps = execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 });
+    expect(ps).not.toContain(project.path);
     expect(late.memory).toBeLessThan(early.memory * 1.3);
   });
 });
