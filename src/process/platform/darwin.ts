@@ -98,8 +98,17 @@ const columnOf = (column: string, pids: readonly number[]): [pid: number, value:
 const bootSession = (): string =>
   spawnSync('/usr/sbin/sysctl', ['-n', 'kern.bootsessionuuid'], { encoding: 'latin1' }).stdout?.trim() ?? '';
 
+let ownStartTime: string | undefined;
+
 /** Returns seconds since the epoch as text. @throws Error if `ps` shows nothing, not even this process */
 function startTimeOf(pid: number): string | undefined {
+  if (pid !== process.pid) return readStartTime(pid);
+  // It does not change, and programs wait for it to be known.
+  ownStartTime ??= readStartTime(pid);
+  return ownStartTime;
+}
+
+function readStartTime(pid: number): string | undefined {
   const pids = pid === process.pid ? [pid] : [pid, process.pid];
   const lines = new Map(pairsIn(runPs('-o', 'pid=', '-o', 'stat=', '-o', 'lstart=', '-p', pids.join(','))));
   if (!lines.has(process.pid)) throw new Error('ps shows no processes');

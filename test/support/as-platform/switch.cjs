@@ -9,7 +9,8 @@ const fs = require('node:fs');
 const childProcess = require('node:child_process');
 const os = require('node:os');
 
-const name = process.env.DEVWATCH_TEST_AS;
+// Some tests start devwatch with few variables.
+const name = process.env.DEVWATCH_TEST_AS ?? 'darwin';
 if (name !== 'darwin') throw new Error(`DEVWATCH_TEST_AS is ${name}, and only darwin is known`);
 Object.defineProperty(process, 'platform', { value: name });
 for (const signal of ['SIGPWR', 'SIGSTKFLT', 'SIGPOLL']) delete os.constants.signals[signal];
