@@ -36,7 +36,7 @@ describe.runIf(process.platform !== 'win32')('on macOS', () => {
     expect([usage.memoryOf([]), usage.cpuTimeOf([]), usage.hasMemoryFor(1)]).toEqual([0, 0, true]);
   });
 
-  test('what cannot be known is undefined or empty, and nothing is made up', () => {
+  test('unknown facts are undefined or empty, and nothing is made up', () => {
     expect([usage.writtenBy([1]), usage.writtenByEndedChildren(), processes.initialVariables()]).toEqual([
       undefined,
       undefined,
