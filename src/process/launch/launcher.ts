@@ -163,7 +163,7 @@ export class Launcher {
 
   /** A first process with a preload boots while the guardian is started, and is held there. */
   #startGuarded(options: ChildOptions): StartedChild {
-    const isHeld = !this.#isGuarded && platform.trees.guardian !== undefined && startsWithPreload(options);
+    const isHeld = !this.#isGuarded && platform.trees.guardian !== 'none' && startsWithPreload(options);
     if (!isHeld) this.guard();
     const child = this.#start(isHeld ? { ...options, isHeld } : options);
     this.guard();

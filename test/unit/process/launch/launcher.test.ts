@@ -1,9 +1,10 @@
 import { PassThrough } from 'node:stream';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import type { ParkOrders } from '../../../../src/preload/protocol.ts';
 import type { LaunchOptions } from '../../../../src/process/launch/child.ts';
 import { Launcher, type LauncherOptions } from '../../../../src/process/launch/launcher.ts';
 import type { ProgramEvent } from '../../../../src/process/launch/program-interface.ts';
+import { platform } from '../../../../src/process/platform.ts';
 import type { Containment } from '../../../../src/process/tree/tree.ts';
 import { createClock } from '../../../support/clock.ts';
 import { createCommand } from '../../../support/command.ts';
@@ -96,6 +97,21 @@ describe('a launcher', () => {
     launch(options);
     launch(options);
     expect(log).toEqual(order);
+  });
+
+  test('holds no program where there is no guardian', () => {
+    const { trees } = platform;
+    onTestFinished(() => void Object.assign(platform, { trees }));
+    Object.assign(platform, { trees: { ...trees, guardian: 'none' } });
+    const held: unknown[] = [];
+    const { launch } = open({
+      start(_containment, _serial, { isHeld }) {
+        held.push(isHeld);
+        return new FakeChild(5_000_000);
+      },
+    });
+    launch();
+    expect(held).toEqual([undefined]);
   });
 
   test('starts the guardian although the first program cannot be started', () => {
