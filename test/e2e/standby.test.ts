@@ -219,6 +219,24 @@ describe('--prewarm', () => {
     expect(app.events.map(({ event }) => event)).not.toContain('crash');
   });
 
+  test('leaves to the program a package that ends the process which loads it ahead of time', async () => {
+    const script = `exports.isProgram = true;\nrequire('crashes');\n${commonJs}`;
+    // Not by a function that devwatch replaces.
+    const crashes = 'if (!module.parent.exports.isProgram) process._kill(process.pid, 6);';
+    await using app = await prewarmed({ 'server.js': script, 'node_modules/crashes/index.js': crashes });
+    expect(await restart(app)).toMatchObject({ one: true, two: true });
+  });
+
+  test('loads nothing ahead of time that has been installed since', async () => {
+    await using app = await prewarmed({});
+    app.write('node_modules/one/package.json', '{"name": "one", "main": "new.js"}');
+    app.write('node_modules/one/new.js', reporting);
+    app.write('node_modules/.package-lock.json', '{}');
+    expect(await restart(app)).toMatchObject({ one: false, two: false, loads: 3 });
+    await app.event('standby', isLoaded);
+    expect(await restart(app)).toMatchObject({ one: true, two: true, loads: 3 });
+  });
+
   test('leaves to the program a package that prints, and all packages when import lines have changed', async () => {
     await using app = await prewarmed({ 'server.js': `require('prints');\n${commonJs}` });
     await restart(app);

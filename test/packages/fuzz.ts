@@ -1,6 +1,7 @@
 /**
- * `npm run test:fuzz [-- --seed N] [--count N] [--node <file>] [--batch N]`: compares random programs with random packages,
- * plainly and with the packages loaded ahead of time, and prints the shortest program of each difference.
+ * `npm run test:fuzz [-- --modules] [--seed N] [--count N] [--node <file>] [--batch N]`: compares random programs with random
+ * packages, plainly and with the packages loaded ahead of time, and prints the shortest program of each difference.
+ * `--modules`: programs with ES modules.
  */
 
 import fs from 'node:fs';
@@ -9,7 +10,8 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import fc from 'fast-check';
 import { type BatchResult, comparePrograms, differs } from '../support/preloading/compare-programs.ts';
-import { editsOf, filesOf, type Graph, graphs, programOf, smallerGraphs } from '../support/preloading/graphs.ts';
+import { editsOf, filesOf, programOf } from '../support/preloading/graph-texts.ts';
+import { type Graph, graphs, moduleGraphs, smallerGraphs } from '../support/preloading/graphs.ts';
 
 /** Differences that are printed; others are likely to have the same causes. */
 const maxShown = 10;
@@ -41,7 +43,8 @@ function show(graph: Graph, result: BatchResult | undefined): void {
   for (const [name, text] of Object.entries(filesOf(graph))) {
     if (own(text).trim() !== '') console.log(`--- ${name}\n${own(text).trimEnd()}`);
   }
-  for (const [name, text] of Object.entries(editsOf(graph))) console.log(`+++ ${name}\n${own(text).trimEnd()}`);
+  for (const [name, text] of Object.entries(editsOf(graph)))
+    console.log(`+++ ${name}\n${text === null ? '(removed)' : own(text).trimEnd()}`);
   console.log(JSON.stringify({ count: graph.count, learned: graph.learned, why: result?.why }));
   const [plain, preloaded] = [result?.plain, result?.preloaded].map((one) => JSON.stringify(one, null, 1)?.split('\n'));
   const missing = plain?.filter((line) => !preloaded?.includes(line)).map((line) => `- ${line.trim()}`) ?? [];
@@ -52,6 +55,7 @@ function show(graph: Graph, result: BatchResult | undefined): void {
 const { values } = parseArgs({
   options: {
     node: { type: 'string', default: process.execPath },
+    modules: { type: 'boolean', default: false },
     seed: { type: 'string', default: String(Math.floor(Math.random() * 1e9)) },
     count: { type: 'string', default: '2000' },
     batch: { type: 'string', default: '100' },
@@ -61,7 +65,10 @@ const [seed, count, batch] = [values.seed, values.count, values.batch].map(Numbe
 console.log(`seed ${seed}`);
 const totals = { programs: 0, withPackages: 0, files: 0, misfits: 0, different: 0 };
 for (let done = 0; done < count; done += batch) {
-  const some = fc.sample(graphs, { seed: seed + done, numRuns: Math.min(batch, count - done) });
+  const some = fc.sample(values.modules ? moduleGraphs : graphs, {
+    seed: seed + done,
+    numRuns: Math.min(batch, count - done),
+  });
   const results = await compare(some);
   totals.programs += results.length;
   totals.withPackages += results.filter(({ adopted }) => adopted > 0).length;

@@ -48,6 +48,15 @@ function noticeDeeds(recorder: Recorder, patches: Patches, isAudit: boolean): Wa
     if (args.length > 0) recorder.blame('calls process.umask');
     return proceed();
   });
+  for (const name of ['listenerCount', 'listeners', 'rawListeners', 'eventNames']) {
+    const intercept = (_: unknown[], proceed: () => unknown): unknown => {
+      const caller = callersOf(intercept, 2).find((site) => site.getFileName() !== __filename);
+      // Listeners of the program may be there by then. Node itself asks, too.
+      if (caller?.getFileName()?.startsWith('node:') !== true) recorder.blame('asks for the listeners of process');
+      return proceed();
+    };
+    patches.add(process, name, intercept);
+  }
   noticeObservers(recorder, patches);
   noticeEvaluation(recorder, patches);
   if (isAudit) noticeRemovals(recorder, patches);
@@ -124,6 +133,9 @@ function noticeEvaluation(recorder: Recorder, patches: Patches): void {
       load.call(this, file);
     } catch (error) {
       record.hasThrown = true;
+      // Whether Node can depends on how far it is with the modules of the program.
+      const { code } = (error ?? {}) as { readonly code?: unknown };
+      if (String(code).startsWith('ERR_REQUIRE_')) recorder.blame(`cannot require ${file}`, current.file);
       throw error;
     } finally {
       recorder.evaluating.pop();

@@ -22,8 +22,10 @@ const maxFrames = 12;
  * @param below the accessor that Node's loader calls
  */
 function askingFile(below: (...args: never[]) => unknown): string | undefined {
-  const files = callersOf(below, maxFrames).map((site) => site.getFileName() ?? '');
-  return files.find((file) => !file.startsWith('node:') && file !== '');
+  const sites = callersOf(below, maxFrames);
+  const asking = sites.find((site) => !/^(?:node:|$)/.test(site.getFileName() ?? ''));
+  // A function that has awaited an import does not ask itself.
+  return asking?.isAsync() === true ? undefined : (asking?.getFileName() ?? undefined);
 }
 
 /**

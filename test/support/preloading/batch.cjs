@@ -7,12 +7,16 @@ const fs = require('node:fs');
 const Module = require('node:module');
 const path = require('node:path');
 const querystring = require('node:querystring');
+const { pathToFileURL } = require('node:url');
 const { setTimeout: sleep } = require('node:timers/promises');
 
 const { tasks, into, listing } = JSON.parse(fs.readFileSync(process.argv[2], 'utf8'));
 const preload = path.resolve(__dirname, '../../../dist/preload/packages.cjs');
 const { PackagePreloading } = require(preload);
 const { loadedFiles } = require(listing);
+
+// Some versions of Node reject a promise as well when a package requires an ES module in a cycle.
+process.on('unhandledRejection', () => {});
 
 /** Programs change these. */
 const places = [globalThis, Array.prototype, Math, Error, querystring, Module, Module._extensions, Module.prototype];
@@ -42,46 +46,41 @@ function cleanUp() {
   }
   for (const event of process.eventNames()) if (/^ev\d/.test(event)) process.removeAllListeners(event);
   process.mainModule = atFirst.main;
+  Module.syncBuiltinESMExports();
   process.chdir('/');
 }
 
 /** Describes a value: own properties, three levels deep. */
 function shapeOf(value, depth = 3) {
   if (typeof value === 'function') return `function ${Object.keys(value).join()}`;
-  if (typeof value !== 'object' || value === null || depth === 0) return String(value);
+  if (typeof value !== 'object' || value === null || depth === 0) return attempt(() => String(value));
   if (value instanceof Map) return [...value.keys()].join();
   return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, shapeOf(one, depth - 1)]));
 }
 
-function factsIn(folder) {
+function factsIn(folder, isCommonJs) {
   const isHere = ({ file }) => file.startsWith(folder);
-  const { entries, late, own } = loadedFiles(true);
+  const { entries, late, own } = loadedFiles(isCommonJs);
   const variables = {};
   for (const [key, value] of Object.entries(process.env)) if (atFirst.variables[key] !== value) variables[key] = value;
   for (const key of Object.keys(atFirst.variables)) if (!(key in process.env)) variables[key] = null;
   return {
-    ...{ isCommonJs: true, variables },
+    ...{ isCommonJs, variables },
     ...{ entries: entries.filter(isHere), late: late.filter(isHere), own: own.filter(isHere) },
   };
 }
 
 /** All that a program could see now. */
-function lookAround(folder, withModules) {
+function lookAround(folder, isCommonJs) {
   const nameOf = (module) => module && String(module.filename ?? module.id).replace(folder, '.');
   const modules = Object.values(Module._cache).filter((module) => module.filename?.startsWith(folder));
+  // Node puts what ES modules import into the cache when it links them, in an order that is not determined.
+  if (!isCommonJs) modules.sort((one, other) => one.filename.localeCompare(other.filename));
   return {
-    modules: withModules
-      ? modules.map((module) => [
-          ...[
-            nameOf(module),
-            module.loaded,
-            nameOf(module.parent),
-            module.children.map(nameOf),
-            shapeOf(module.exports),
-          ],
-          attempt(() => module.exports.items?.()),
-        ])
-      : [],
+    modules: modules.map((module) => [
+      ...[nameOf(module), module.loaded, nameOf(module.parent), module.children.map(nameOf), shapeOf(module.exports)],
+      attempt(() => module.exports.items?.()),
+    ]),
     globals: Object.keys(globalThis).filter((key) => /^g\d/.test(key)),
     values: [0, 1, 2].map((n) => String(globalThis[`g${n}`])),
     inherited: Reflect.ownKeys(Array.prototype).filter((key) => String(key).startsWith('ext')),
@@ -102,9 +101,30 @@ function attempt(call) {
 
 const firstLine = (error) => String(error?.message ?? error).split('\n')[0];
 
-async function run({ folder, orders, count, edits, release, lazies }) {
-  const script = path.join(folder, 'main.js');
+/** Imports what the steps yield, as park.mjs does, and returns their result. */
+async function follow(steps) {
+  let step = steps.next();
+  while (!step.done) {
+    const error = await import(step.value).then(
+      () => undefined,
+      (reason) => reason,
+    );
+    step = steps.next(error);
+  }
+  return step.value;
+}
+
+/** Runs the script, and returns what it exports, if it is an ES module. */
+function load(script, isCommonJs) {
+  if (!isCommonJs) return import(pathToFileURL(script).href);
+  Module._load(script, null, true);
+  return undefined;
+}
+
+async function run({ folder, script, orders, count, edits, release, lazies }) {
+  const isCommonJs = script.endsWith('.js');
   process.chdir(folder);
+  if (!isCommonJs) process.mainModule = undefined;
   process.argv[1] = script;
   let packages;
   let misfit;
@@ -120,23 +140,27 @@ async function run({ folder, orders, count, edits, release, lazies }) {
     if (ruin !== undefined && !orders.isAudit) misfit = ruin.blames[0]?.why;
     const tainted = orders.isAudit ? packages.blamedEntries : [];
     const needs = orders.isAudit ? packages.neededEntries : {};
+    const found = orders.isAudit ? await follow(packages.findModules()) : {};
     packages.arm();
-    if (orders.isAudit) return { reports, tainted, needs };
+    if (orders.isAudit) return { reports, tainted, needs, ...found };
+    if (orders.modules.length > 0) await follow(packages.linkModules(orders.modules));
   }
   for (const [name, text] of Object.entries(edits)) {
-    if (text === null) fs.rmSync(path.join(folder, name), { force: true });
-    else fs.writeFileSync(path.join(folder, name), text);
+    const file = path.join(folder, name);
+    if (text === null) fs.rmSync(file, { recursive: true, force: true });
+    else fs.writeFileSync(file, text);
   }
   packages?.release(release, []);
   const output = { thrown: undefined, states: [] };
   try {
-    Module._load(script, null, true);
+    output.exports = await load(script, isCommonJs);
   } catch (error) {
     output.thrown = firstLine(error).replaceAll(folder, '.');
   }
   await sleep(3);
-  output.states.push(lookAround(folder, true));
-  const facts = factsIn(folder);
+  output.exports = shapeOf(output.exports);
+  output.states.push(lookAround(folder, isCommonJs));
+  const facts = factsIn(folder, isCommonJs);
   const adoption = packages?.close();
   const modules = Object.entries(Module._cache).filter(([file]) => file.startsWith(folder));
   for (const [file, { exports }] of lazies ? modules : []) {
@@ -148,7 +172,7 @@ async function run({ folder, orders, count, edits, release, lazies }) {
       ]);
     }
   }
-  output.states.push(lookAround(folder, true));
+  output.states.push(lookAround(folder, isCommonJs));
   return { output, facts, adoption, misfit };
 }
 

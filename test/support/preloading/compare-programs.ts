@@ -9,13 +9,16 @@ import { type AuditEnd, auditFrom, ordersOf, signatureOf } from '../../../src/pr
 import { findConfigured } from '../../../src/process/standby/configured.ts';
 import { ImportLines } from '../../../src/process/standby/import-lines.ts';
 import { selectEntries } from '../../../src/process/standby/late-entries.ts';
+import { PackageFiles } from '../../../src/process/standby/package-files.ts';
 import { preloadCode } from '../preload-code.ts';
 
-/** A program `main.js` and its packages. */
+/** A program and its packages. */
 export interface BatchProgram {
   readonly files: Readonly<Record<string, string>>;
-  /** Files that are saved while the process waits. */
-  readonly edits?: Readonly<Record<string, string>>;
+  /** By default `main.js`; `main.mjs` is an ES module. */
+  readonly script?: string;
+  /** Files that are saved while the process waits; null stands for files and folders that are removed. */
+  readonly edits?: Readonly<Record<string, string | null>>;
   /** How many entries are loaded before the release; by default all. */
   readonly count?: number;
   /** Names of properties that the program is known to change. */
@@ -35,9 +38,10 @@ export interface BatchResult {
 
 interface Task {
   readonly folder: string;
+  readonly script: string;
   readonly orders?: Omit<PackageOrders, 'script'>;
   readonly count?: number;
-  readonly edits: Readonly<Record<string, string>>;
+  readonly edits: NonNullable<BatchProgram['edits']>;
   readonly release?: Pick<Release, 'changedFiles' | 'dropsPackages'>;
   readonly lazies?: boolean;
 }
@@ -52,6 +56,9 @@ interface Outcome {
   readonly reports?: readonly EntryReport[];
   readonly tainted?: readonly string[];
   readonly needs?: AuditEnd['needs'];
+  readonly modules?: AuditEnd['modules'];
+  readonly imported?: AuditEnd['imported'];
+  readonly modulePackages?: AuditEnd['modulePackages'];
 }
 
 /** Whether a program can tell. One that asks for something that cannot be loaded again is started once more. */
@@ -79,12 +86,16 @@ export async function comparePrograms(
     return folder;
   });
   const run = (tasks: readonly Task[]): Promise<Outcome[]> => runBatch(tasks, place, node);
-  const first = await run(folders.map((folder) => ({ folder, edits: {} })));
+  const scripts = programs.map(({ script = 'main.js' }, index) => path.join(folders[index] ?? '', script));
+  const plainTask = (folder: string, index: number): Task => ({ folder, script: scripts[index] ?? '', edits: {} });
+  const first = await run(folders.map(plainTask));
   const facts = first.map(({ facts: found, failure }) => found ?? fail(failure));
-  const audits = await run(folders.map((folder, index) => auditTask(folder, facts[index])));
-  const tasks = folders.map((folder, index) => preloadedTask(programs[index], folder, facts[index], audits[index]));
+  const audits = await run(folders.map((folder, index) => auditTask(plainTask(folder, index), facts[index])));
+  const tasks = folders.map((folder, index) =>
+    preloadedTask(programs[index], plainTask(folder, index), facts[index], audits[index]),
+  );
   const preloaded = await run(tasks);
-  const plain = await run(folders.map((folder) => ({ folder, edits: {}, lazies: true })));
+  const plain = await run(folders.map((folder, index) => ({ ...plainTask(folder, index), lazies: true })));
   return folders.map((folder, index): BatchResult => {
     const { adoption, misfit, failure } = preloaded[index] ?? {};
     if (failure !== undefined || plain[index]?.failure !== undefined) fail(failure ?? plain[index]?.failure);
@@ -99,86 +110,92 @@ export async function comparePrograms(
   });
 }
 
-const visible = ({ output, printed, facts }: Outcome = {}): unknown => ({ output, printed, facts });
+/** Node links what ES modules import in an order that is not determined; facts follow it where nothing else tells the order. */
+const visible = ({ output, printed, facts }: Outcome = {}): unknown => {
+  const nameOf = ({ file }: { readonly file: string }): string => file;
+  const lists = facts && { entries: facts.entries.map(nameOf), own: facts.own.map(nameOf) };
+  const sorted = lists && { entries: lists.entries.sort(), own: lists.own.sort() };
+  return { output, printed, facts: facts?.isCommonJs === true ? facts : sorted };
+};
 
 function fail(why: string | undefined): never {
   throw new Error(why ?? 'no result');
 }
 
-function auditTask(folder: string, facts: LoadFacts | undefined): Task {
-  const { entries: asked = [], late = [], variables = {} } = facts ?? {};
+function auditTask(task: Task, facts: LoadFacts | undefined): Task {
+  const { entries: asked = [], late = [], variables = {}, isCommonJs = true } = facts ?? {};
   const entries = [...asked, ...late];
-  return {
-    folder,
-    edits: {},
-    orders: { isCommonJs: true, entries, variables, learned: [], modules: [], isAudit: true },
-  };
+  return { ...task, orders: { isCommonJs, entries, variables, learned: [], modules: [], isAudit: true } };
 }
 
 /** Plans what devwatch would do: process/standby/packages.ts and pool.ts. */
 function preloadedTask(
   program: BatchProgram | undefined,
-  folder: string,
+  task: Task,
   facts: LoadFacts | undefined,
   outcome: Outcome | undefined,
 ): Task {
   if (program === undefined || facts === undefined || outcome === undefined) return fail('no result');
-  const { reports = [], tainted = [], needs = {}, failure } = outcome;
+  const { reports = [], tainted = [], needs = {}, modules = [], imported = [], modulePackages, failure } = outcome;
   if (failure !== undefined) fail(failure);
   const byIndex = new Map(reports.map((report, index) => [index, report]));
+  const end = { tainted, needs, modules, imported };
   const all = [...facts.entries, ...(facts.late ?? [])];
-  const { entries: audited } = auditFrom(signatureOf(facts), all, byIndex, { tainted, needs });
-  const { edits = {}, count = facts.entries.length, learned = [] } = program;
-  const own = [...facts.own.map(({ file }) => file), path.join(folder, 'main.js')];
+  const { entries: audited } = auditFrom(signatureOf(facts), all, byIndex, end);
+  const { edits = {}, count = all.length, learned = [] } = program;
+  const own = [...facts.own.map(({ file }) => file), task.script];
   // The files have just been written.
   const imports = new ImportLines(own, Date.now() + 1000);
   const isKept = ({ why }: { readonly why?: string | undefined }): boolean => why === undefined;
   const regular = audited.filter(({ isLate }) => isLate !== true);
-  const sources = { facts, entries: regular, imports, script: own.at(-1) ?? '', modulePackages: undefined, isKept };
-  const { left, ordered } = findConfigured(sources);
-  const entries = ordersOf(
-    audited,
-    selectEntries(audited, (one) => isKept(one) && !left.has(one.file)),
+  const sources = { facts, entries: regular, imports, script: task.script, modulePackages, isKept };
+  const { left, ordered, linkedFirst } = findConfigured(sources);
+  const isSelected = selectEntries(audited, (one) => isKept(one) && !left.has(one.file));
+  const entries = ordersOf(audited, isSelected).map((one) => {
+    return { ...one, mustBeLinkedFirst: linkedFirst.has(one.file) };
+  });
+  const linked = count < entries.length ? [] : modules;
+  const loaded = entries.slice(0, count).flatMap((one) => reports.filter(({ file }) => file === one.file));
+  const files = new PackageFiles();
+  files.add([...loaded.flatMap((report) => report.files), ...linked], Date.now() + 1000);
+  // devwatch looks when the files have been saved.
+  const saved = new Map(Object.entries(edits).map(([name, text]) => [path.join(task.folder, name), text]));
+  const [hasSameImports, { isReinstalled, changed: changedFiles }] = withFiles(
+    saved,
+    () => [imports.areUnchanged(ordered), files.look()] as const,
   );
-  const loaded = new Set(entries.slice(0, count).flatMap(({ file }) => filesFor(file, reports)));
-  const isIncurable = reports.some(({ file, isIncurable: one }) => one && entries.some((entry) => entry.file === file));
-  const changedFiles = Object.keys(edits)
-    .map((name) => path.join(folder, name))
-    .filter((file) => loaded.has(file));
-  // devwatch compares the lines when the files have been saved.
-  const saved = new Map(Object.entries(edits).map(([name, text]) => [path.join(folder, name), text]));
-  const hasSameImports = withFiles(saved, () => imports.areUnchanged(ordered));
-  const isOfNoUse = isIncurable && (!hasSameImports || changedFiles.length > 0);
-  const { variables } = facts;
-  return {
-    folder,
-    edits,
-    lazies: true,
-    count,
-    orders: {
-      ...{ isCommonJs: true, variables, isAudit: false, learned, modules: [] },
-      entries: isOfNoUse ? [] : entries,
-    },
-    release: hasSameImports ? { changedFiles } : { dropsPackages: 'import lines have changed' },
+  const isIncurable = loaded.some((report) => report.isIncurable);
+  const isOfNoUse =
+    isReinstalled ||
+    (isIncurable && (!hasSameImports || changedFiles.length > 0)) ||
+    changedFiles.some((file) => linked.includes(file));
+  const { variables, isCommonJs } = facts;
+  const orders = {
+    ...{ isCommonJs, variables, isAudit: false, learned },
+    ...{ entries: isOfNoUse ? [] : entries, modules: isOfNoUse ? [] : linked },
   };
+  const release = hasSameImports ? { changedFiles } : { dropsPackages: 'import lines have changed' };
+  return { ...task, edits, lazies: true, count, orders, release };
 }
 
-const filesFor = (entry: string, reports: readonly EntryReport[]): readonly string[] =>
-  reports.find(({ file }) => file === entry)?.files ?? [];
-
-/** Calls a function while the files have another text. */
-function withFiles<Value>(texts: ReadonlyMap<string, string>, call: () => Value): Value {
-  const before = [...texts.keys()].map(
-    (file) => [file, fs.existsSync(file) ? fs.readFileSync(file) : undefined] as const,
-  );
-  for (const [file, text] of texts) fs.writeFileSync(file, text);
+/** Calls a function while the files have another text; null stands for no file or folder. */
+function withFiles<Value>(texts: ReadonlyMap<string, string | null>, call: () => Value): Value {
+  const restores = [...texts].map(([file, text]): (() => void) => {
+    const aside = fs.existsSync(file) ? `${file}~` : undefined;
+    if (aside !== undefined) fs.renameSync(file, aside);
+    if (text !== null) {
+      fs.mkdirSync(path.dirname(file), { recursive: true });
+      fs.writeFileSync(file, text);
+    }
+    return () => {
+      fs.rmSync(file, { recursive: true, force: true });
+      if (aside !== undefined) fs.renameSync(aside, file);
+    };
+  });
   try {
     return call();
   } finally {
-    for (const [file, text] of before) {
-      if (text === undefined) fs.rmSync(file);
-      else fs.writeFileSync(file, text);
-    }
+    for (const restore of restores.reverse()) restore();
   }
 }
 

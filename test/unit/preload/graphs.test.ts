@@ -3,7 +3,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type BatchProgram, comparePrograms, differs } from '../../support/preloading/compare-programs.ts';
-import { graphs, programOf } from '../../support/preloading/graphs.ts';
+import { programOf } from '../../support/preloading/graph-texts.ts';
+import { graphs } from '../../support/preloading/graphs.ts';
 import { createProject } from '../../support/project.ts';
 
 /** Small programs in which random ones have found a difference; the script is `main.js`. */
@@ -110,6 +111,22 @@ const found: Readonly<Record<string, BatchProgram>> = {
         'if (require("./wanted")) require("changes");\nrequire("whole");\nexports.keys = require("user").keys;',
     },
     edits: { 'wanted.js': 'module.exports = true;' },
+  },
+  'has a package that asks for the listeners of process, of which the program has added some': {
+    files: {
+      'node_modules/asks/index.js': 'exports.count = process.listenerCount("ev0");',
+      'main.js': 'process.on("ev0", () => {});\nexports.count = require("asks").count;',
+    },
+  },
+  'awaits an ES module that imports a package, in a function of CommonJS': {
+    files: {
+      'node_modules/one/index.js': '',
+      'own.mjs': 'import one from "one"; export { one };',
+      'start.cjs': 'exports.start = async () => { await import("./own.mjs"); };',
+      'main.mjs':
+        'import { createRequire } from "node:module"; import { start } from "./start.cjs"; await start();\nexport const parent = createRequire(import.meta.url).cache[import.meta.dirname + "/node_modules/one/index.js"].parent?.filename;',
+    },
+    script: 'main.mjs',
   },
   'has a package that defines a property for good, where another one did': {
     files: {

@@ -374,3 +374,30 @@ test('a package that ends the process is left out from then on', async () => {
   const next = world.started.findLast(({ isAlive, answers }) => isAlive && answers.length > 0);
   expect(next === undefined ? undefined : ordersOf(next)).toEqual(['two']);
 });
+
+test('three packages that end the process are enough: none is loaded ahead of time any more in this session', async () => {
+  await using world = await open();
+  const parent = world.project.at('server.js');
+  const entries = ['one', 'two', 'three', 'four'].map((name) => {
+    return { file: world.project.at(`node_modules/${name}/index.js`), parent, kind: 'require' as const };
+  });
+  world.launch({ entries });
+  const audits = [1, 2, 3].map(() => {
+    const auditing = world.started.at(-1);
+    auditing?.report({ type: 'parked', files: [] });
+    auditing?.report({ type: 'loading', index: 0 });
+    auditing?.exit();
+    return auditing === undefined ? undefined : ordersOf(auditing);
+  });
+  expect(audits).toEqual([
+    ['one', 'two', 'three', 'four'],
+    ['two', 'three', 'four'],
+    ['three', 'four'],
+  ]);
+  const before = world.started.length;
+  expect(world.started.at(-1)?.isAlive).toBe(false);
+  world.launch({ entries });
+  world.launch({ entries });
+  const later = world.started.slice(before).map(ordersOf);
+  expect([later.length > 0, later.flat()]).toEqual([true, []]);
+});
