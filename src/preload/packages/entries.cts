@@ -98,7 +98,8 @@ class Entries {
     this.#addFiles(record, before);
     if (looksAround) record.changes = this.#changesBy(record, isAudit || touches.length > 0);
     judge(record, recorder);
-    if (record.isLate) this.#noteReadable(record);
+    // A file that was there already is not loaded later after all (process/standby/audits.ts).
+    if (record.isLate && record.added.length > 0) this.#noteReadable(record);
     if (called !== undefined) {
       const isOther = (folder: string): boolean => record.isLate || folder !== packageFolderOf(entry.file);
       record.calls = [...called.folders].filter(isOther);

@@ -60,6 +60,18 @@ describe.concurrent.each(nodes)(
       expect(adoption).toMatchObject({ files: 1, entries: [project.at('node_modules/plain/index.js')] });
     });
 
+    test('asks for a package that makes another one load a file: it gets all of them', async () => {
+      await using project = createProject({
+        'node_modules/one/index.js': 'exports.load = () => require("./file");',
+        'node_modules/one/file.js': 'exports.value = 1;',
+        'node_modules/two/index.js': 'exports.value = require("one").load().value;',
+        'main.js': 'console.log(require("two").value);',
+      });
+      const place = { folder: project.path, script: 'main.js', node };
+      const { adoption } = await compareIn(place, { reportsAdoption: true });
+      expect(adoption).toMatchObject({ files: 3, cold: [] });
+    });
+
     test('asks for packages when it has settled: it loads them itself', async () => {
       await using project = createProject(cases['compares the main module']?.files ?? {});
       const place = { folder: project.path, script: 'main.js', node };
