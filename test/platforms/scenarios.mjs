@@ -17,11 +17,13 @@ import { scenarios as settings } from './scenarios/settings.mjs';
 const all = [...saves, ...commands, ...ending, ...node, ...settings, ...facilities];
 const words = process.argv.slice(2);
 
-if (words.includes('--list')) for (const { name } of all) console.log(name);
-else
-  process.exitCode = await runAll(
-    all.filter(({ name }) => words.length === 0 || words.some((word) => name.includes(word))),
-  );
+if (words.includes('--list')) {
+  for (const { name } of all) console.log(name);
+} else {
+  const code = await runAll(all.filter(({ name }) => words.length === 0 || words.some((word) => name.includes(word))));
+  // In Wine, a process that does not die may hold the output of its devwatch open.
+  process.stdout.write('', () => process.exit(code));
+}
 
 async function runAll(chosen) {
   if (!fs.existsSync(cli)) throw new Error(`${cli} is missing · npm run build`);
