@@ -64,12 +64,14 @@ describe.concurrent.each(nodes)(
       await using project = createProject({
         'node_modules/one/index.js': 'exports.load = () => require("./file");',
         'node_modules/one/file.js': 'exports.value = 1;',
-        'node_modules/two/index.js': 'exports.value = require("one").load().value;',
+        'node_modules/two/index.js':
+          'const one = require("one"); require("./other"); exports.value = one.load().value;',
+        'node_modules/two/other.js': '',
         'main.js': 'console.log(require("two").value);',
       });
       const place = { folder: project.path, script: 'main.js', node };
       const { adoption } = await compareIn(place, { reportsAdoption: true });
-      expect(adoption).toMatchObject({ files: 3, cold: [] });
+      expect(adoption).toMatchObject({ files: 4, cold: [] });
     });
 
     test('asks for packages when it has settled: it loads them itself', async () => {
