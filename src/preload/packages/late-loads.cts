@@ -79,12 +79,13 @@ function read(
   before: Objects = new Map(),
 ): Objects {
   const objects = new Map(before);
+  const classes = opaqueClasses();
   const waiting: unknown[] = modules.map(({ exports }) => exports);
   for (const value of waiting) {
     if ((typeof value !== 'object' && typeof value !== 'function') || value === null) continue;
     if (objects.has(value) || ground.has(value)) continue;
     if (waiting.length > max) throw new Unreadable();
-    if (isOpaque(value)) {
+    if (isOpaque(value, classes)) {
       onOpaque();
       continue;
     }
@@ -108,9 +109,13 @@ function contentOf(object: object): readonly unknown[] {
 }
 
 /** Classes whose instances have private fields. */
-const opaque = [URL, URLSearchParams, EventTarget, AbortController, WeakRef, FinalizationRegistry];
+const opaque = 'URL URLSearchParams EventTarget AbortController WeakRef FinalizationRegistry'.split(' ');
 
-const isOpaque = (value: object): boolean =>
+/** Those of them that are there: Node makes some globals when they are read, and that would be seen. */
+const opaqueClasses = (): readonly unknown[] =>
+  opaque.map((name) => getOwnPropertyDescriptor(globalThis, name)?.value as unknown);
+
+const isOpaque = (value: object, classes: readonly unknown[]): boolean =>
   types.isProxy(value) ||
   types.isWeakMap(value) ||
   types.isWeakSet(value) ||
@@ -120,7 +125,7 @@ const isOpaque = (value: object): boolean =>
   types.isAnyArrayBuffer(value) ||
   types.isModuleNamespaceObject(value) ||
   ArrayBuffer.isView(value) ||
-  opaque.some((one) => value instanceof one);
+  classes.some((one) => typeof one === 'function' && value instanceof one);
 
 function attempt<Value>(call: () => Value): Value | undefined {
   try {

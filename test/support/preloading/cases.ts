@@ -197,6 +197,11 @@ export const cases: Readonly<Record<string, Case>> = {
     script: 'app/main.js',
     edits: { 'out/more.txt': '' },
   },
+  'looks whether a global of Node has been read': {
+    files: main(
+      `require("plain");\n${say('Object.keys(Object.getOwnPropertyDescriptor(globalThis, "AbortController"))')}`,
+    ),
+  },
   'has a package that changes settings of Node': {
     files: main(
       `const settings = () => [require("dns").getDefaultResultOrder(), require("events").defaultMaxListeners];
