@@ -55,8 +55,13 @@ async function run(all: readonly Batch[]): Promise<void> {
     fs.writeFileSync(path.join(base, file), '1');
   }
   const filter = new Filter({ watch: { patterns: ['.'], base }, ignore: { patterns: [], base }, extensions: ['js'] });
-  // The contents as a program knows them that reads a file whenever it is reported.
   const known = contentsIn(base, filter);
+  const reported = new Set<string>();
+  /** Reads what has been reported, as the next run of a program does: some time after the report, never within it. */
+  const readReported = (): void => {
+    for (const file of reported) known.set(file, contentOf(file));
+    reported.clear();
+  };
   const failures: string[] = [];
   const watcher = await openWatcher(
     {
@@ -64,7 +69,7 @@ async function run(all: readonly Batch[]): Promise<void> {
       since: Date.now(),
       follow: true,
       pollInterval: undefined,
-      onChange: ({ path: file }) => known.set(file, contentOf(file)),
+      onChange: ({ path: file }) => reported.add(file),
       onWarning: (message) => failures.push(message),
     },
     { watcher: values.watcher === 'chokidar' ? 'chokidar' : 'native', poll: false, events: platform.watching.events() },
@@ -75,8 +80,10 @@ async function run(all: readonly Batch[]): Promise<void> {
       worker?.send({ base, operations });
       await once(worker ?? process, 'message');
       const now = contentsIn(base, filter);
-      const stale = (): string[] =>
-        [...new Set([...known.keys(), ...now.keys()])].filter((file) => known.get(file) !== now.get(file));
+      const stale = (): string[] => {
+        readReported();
+        return [...new Set([...known.keys(), ...now.keys()])].filter((file) => known.get(file) !== now.get(file));
+      };
       const end = Date.now() + deadlineMs;
       while (stale().length > 0 && Date.now() < end) await sleep(pauseMs);
       const missed = stale().map((file) => path.relative(base, file));
