@@ -25,7 +25,7 @@ const rules = [
     /^src\/process\/launch\/(?:exit-codes|node-crash|packages|program-error|readers|syntax-check|unstarted-program)\./,
   ],
   ['running', /^src\/process\/sockets\/(?:port-holders|slot-receiver)\./],
-  ['running', /^src\/process\/standby\/(?!pool|packages|memory)/],
+  ['running', /^src\/process\/standby\/(?!pool|packages|memory|late-entries)/],
   ['running', /^src\/process\/tree\/(?:posix|windows|terminate)\./],
   ['running', /^src\/terminal\/(?:desktop-notification|hyperlink|slow-stop)\./],
 ];
