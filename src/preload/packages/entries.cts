@@ -6,8 +6,10 @@ import type { Exports as ExportsClass } from './exports.cts';
 import type { Change, Ground, GroundState, redo as Redo, undo as Undo } from './ground.cts';
 import type {
   LoadedModule,
+  isInstalled as IsInstalled,
   ModuleClass,
   packageFolderOf as PackageFolderOf,
+  packageNameOf as PackageNameOf,
   withoutDeprecation as WithoutDeprecation,
 } from './internals.cts';
 import type { isSame as IsSame, Objects, readAll as ReadAll, readableFor as ReadableFor } from './late-loads.cts';
@@ -16,6 +18,7 @@ import type { EntryRecord, Recorder } from './recorder.cts';
 import type { Resources } from './resources.cts';
 import type { RecordedVariables } from './variables.cts';
 
+const fs = require('node:fs') as typeof import('node:fs');
 const { types } = require('node:util') as typeof import('node:util');
 const { Exports } = require('./exports.cjs') as { Exports: typeof ExportsClass };
 const { isSame, readAll, readableFor } = require('./late-loads.cjs') as {
@@ -24,9 +27,11 @@ const { isSame, readAll, readableFor } = require('./late-loads.cjs') as {
   readableFor: typeof ReadableFor;
 };
 const { redo, undo } = require('./ground.cjs') as { redo: typeof Redo; undo: typeof Undo };
-const { nodeModule, packageFolderOf, withoutDeprecation } = require('./internals.cjs') as {
+const { isInstalled, nodeModule, packageFolderOf, packageNameOf, withoutDeprecation } = require('./internals.cjs') as {
+  isInstalled: typeof IsInstalled;
   nodeModule: ModuleClass;
   packageFolderOf: typeof PackageFolderOf;
+  packageNameOf: typeof PackageNameOf;
   withoutDeprecation: typeof WithoutDeprecation;
 };
 
@@ -98,6 +103,8 @@ class Entries {
     this.#addFiles(record, before);
     if (looksAround) record.changes = this.#changesBy(record, isAudit || touches.length > 0);
     judge(record, recorder);
+    const used = isAudit ? usedByEsModules(record, recorder) : undefined;
+    if (used !== undefined) record.blames.push({ file: record.file, why: `is an ES module that uses ${used}` });
     // A file that was there already is not loaded later after all (process/standby/audits.ts).
     if (record.isLate && record.added.length > 0) this.#noteReadable(record);
     if (called !== undefined) {
@@ -206,6 +213,37 @@ function judge(record: EntryRecord, recorder: Recorder): void {
     for (const one of added) recorder.recordOf(one, record).isIncurable = true;
   }
   record.effects = changes.filter((change) => !fixed.includes(change) && !staying.includes(change));
+}
+
+/** What an ES module may import or require, as far as its text tells. */
+const specifiers = /(?:\bfrom|\bimport|\()\s*(['"`])((?:@[^'"`/\s]+\/)?[^'"`/\s]+)(?:\/[^'"`\s]*)?\1/g;
+
+/**
+ * Returns the name of a package that was loaded before, and that an ES module of the entry may use. Node does not tell which
+ * modules an ES module has got that were loaded already: what the program does to them in between would not be noticed.
+ */
+function usedByEsModules({ added, file }: EntryRecord, { records }: Recorder): string | undefined {
+  const own = new Set([...added, file]);
+  const ownRecords = [...own].flatMap((one) => records.get(one) ?? []);
+  if (!ownRecords.some(({ isEsModule }) => isEsModule)) return undefined;
+  // What the ES modules import are files that have been read.
+  const read = ownRecords.flatMap(({ reads }) => [...reads.keys()]);
+  const texts = [...own, ...read].filter((one) => /\.[cm]?js$/.test(one) && isInstalled(one)).map(textOf);
+  const before = new Set(
+    [...records.values()].flatMap((one) => (own.has(one.file) || one.module === undefined ? [] : packageNameOf(one.file))),
+  );
+  return texts
+    .flatMap((text) => [...text.matchAll(specifiers)])
+    .map(([, , name = '']) => name)
+    .find((name) => before.has(name));
+}
+
+function textOf(file: string): string {
+  try {
+    return fs.readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 const changesLoader = ({ name, key, kind }: Change): boolean => {

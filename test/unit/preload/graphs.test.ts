@@ -118,6 +118,26 @@ const found: Readonly<Record<string, BatchProgram>> = {
       'main.js': 'process.on("ev0", () => {});\nexports.count = require("asks").count;',
     },
   },
+  'changes what an ES module has imported of a package that was loaded before': {
+    files: {
+      'node_modules/settings/index.js': 'exports.map = new Map();',
+      'node_modules/user/package.json': '{ "main": "index.mjs" }',
+      'node_modules/user/index.mjs': 'import { keys } from "./keys.mjs"; export { keys };',
+      'node_modules/user/keys.mjs': 'import settings from "settings"; export const keys = [...settings.map.keys()];',
+      'main.js':
+        'const settings = require("settings"); settings.map.set("x", 1); exports.keys = require("user").keys;',
+    },
+  },
+  'changes what an ES module has required of a package that was loaded before': {
+    files: {
+      'node_modules/settings/index.js': 'exports.map = new Map();',
+      'node_modules/user/package.json': '{ "main": "index.mjs" }',
+      'node_modules/user/index.mjs':
+        'import { createRequire } from "node:module"; const require = createRequire(import.meta.url); export const keys = [...require("settings").map.keys()];',
+      'main.js':
+        'const settings = require("settings"); settings.map.set("x", 1); exports.keys = require("user").keys;',
+    },
+  },
   'awaits an ES module that imports a package, in a function of CommonJS': {
     files: {
       'node_modules/one/index.js': '',
