@@ -129,6 +129,9 @@ export class ComparingWatcher implements Watcher {
 
   /** Adds a folder to the tree, without what is in it. Returns undefined when it has vanished or cannot be watched. */
   #enter(full: string, parent: Folder | undefined, isLink: boolean): Folder | undefined {
+    if (parent !== undefined && this.#events.sharesByPath && this.#options.filter.mayAccept(path.basename(full))) {
+      this.#renew(parent);
+    }
     let folder: Folder | undefined;
     const isCovered = !isLink && parent?.subscription.coversBelow === true;
     const subscription = isCovered ? covered : this.#subscribe(full, isLink, () => folder);
@@ -158,6 +161,9 @@ export class ComparingWatcher implements Watcher {
         },
       });
     } catch (error) {
+      // A folder that was gone, and has been made again by now, has an event in the folder above.
+      const isBelowRoot = isTree && !this.#options.filter.roots.includes(full);
+      if (codeOf(error) === 'ENOENT' && isBelowRoot) return undefined;
       if (codeOf(error) === 'EACCES' || codeOf(error) === 'EPERM') this.#warnUnreadable(full);
       else if (isExhausted(error) || statsOf(full)?.isDirectory() === true) this.#fail(error);
       return undefined;

@@ -97,10 +97,12 @@ export class FolderComparison {
     try {
       return readEntries(folder.path);
     } catch (error) {
+      const isGone = codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR';
       // Windows refuses access to a folder that is being removed.
       if (statsOf(folder.path) === undefined) this.#options.onGone(folder);
-      else if (codeOf(error) !== 'ENOTDIR') this.#options.onUnreadable(folder.path);
-      return codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR' ? [] : undefined;
+      // A folder that has been made again by now has an event in the one above.
+      else if (!isGone) this.#options.onUnreadable(folder.path);
+      return isGone ? [] : undefined;
     }
   }
 

@@ -47,6 +47,8 @@ export interface FolderEvents {
   readonly coalesces: boolean;
   /** Is a subscription bound to the folder that was there when it was opened, rather than to its path? */
   readonly bindsToFolder: boolean;
+  /** Does a subscription to a folder share that of a file which was at its path, and hears nothing then? */
+  readonly sharesByPath: boolean;
   /** Times in ms after which a subscription has surely begun: then the disk is compared once more. */
   readonly beginsAfterMs: readonly number[];
   /** Throws like `fs.watch`. `isTree`: asks for the events of everything below as well, where that is possible. */
@@ -72,6 +74,7 @@ export function openFolderEvents(
     backend,
     coalesces: isMac,
     bindsToFolder: !isMac,
+    sharesByPath: false,
     beginsAfterMs: isMac ? beginsAfterMs : [],
     onInterruption: isMac ? onInterruption : never,
     open(folder, isTree, { onEvent, onError }) {

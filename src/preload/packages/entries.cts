@@ -5,8 +5,8 @@ import type { Calls } from './calls.cts';
 import type { Exports as ExportsClass } from './exports.cts';
 import type { Change, Ground, GroundState, redo as Redo, undo as Undo } from './ground.cts';
 import type {
-  LoadedModule,
   isInstalled as IsInstalled,
+  LoadedModule,
   ModuleClass,
   packageFolderOf as PackageFolderOf,
   packageNameOf as PackageNameOf,
@@ -215,7 +215,7 @@ function judge(record: EntryRecord, recorder: Recorder): void {
   record.effects = changes.filter((change) => !fixed.includes(change) && !staying.includes(change));
 }
 
-/** What an ES module may import or require, as far as its text tells. */
+/** Finds the names that an ES module may import or require, as far as its text tells. */
 const specifiers = /(?:\bfrom|\bimport|\()\s*(['"`])((?:@[^'"`/\s]+\/)?[^'"`/\s]+)(?:\/[^'"`\s]*)?\1/g;
 
 /**
@@ -226,11 +226,13 @@ function usedByEsModules({ added, file }: EntryRecord, { records }: Recorder): s
   const own = new Set([...added, file]);
   const ownRecords = [...own].flatMap((one) => records.get(one) ?? []);
   if (!ownRecords.some(({ isEsModule }) => isEsModule)) return undefined;
-  // What the ES modules import are files that have been read.
+  // Files that the ES modules import have been read.
   const read = ownRecords.flatMap(({ reads }) => [...reads.keys()]);
   const texts = [...own, ...read].filter((one) => /\.[cm]?js$/.test(one) && isInstalled(one)).map(textOf);
   const before = new Set(
-    [...records.values()].flatMap((one) => (own.has(one.file) || one.module === undefined ? [] : packageNameOf(one.file))),
+    [...records.values()].flatMap((one) =>
+      own.has(one.file) || one.module === undefined ? [] : packageNameOf(one.file),
+    ),
   );
   return texts
     .flatMap((text) => [...text.matchAll(specifiers)])

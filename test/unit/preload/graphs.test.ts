@@ -124,8 +124,7 @@ const found: Readonly<Record<string, BatchProgram>> = {
       'node_modules/user/package.json': '{ "main": "index.mjs" }',
       'node_modules/user/index.mjs': 'import { keys } from "./keys.mjs"; export { keys };',
       'node_modules/user/keys.mjs': 'import settings from "settings"; export const keys = [...settings.map.keys()];',
-      'main.js':
-        'const settings = require("settings"); settings.map.set("x", 1); exports.keys = require("user").keys;',
+      'main.js': 'const settings = require("settings"); settings.map.set("x", 1); exports.keys = require("user").keys;',
     },
   },
   'changes what an ES module has required of a package that was loaded before': {
@@ -134,8 +133,7 @@ const found: Readonly<Record<string, BatchProgram>> = {
       'node_modules/user/package.json': '{ "main": "index.mjs" }',
       'node_modules/user/index.mjs':
         'import { createRequire } from "node:module"; const require = createRequire(import.meta.url); export const keys = [...require("settings").map.keys()];',
-      'main.js':
-        'const settings = require("settings"); settings.map.set("x", 1); exports.keys = require("user").keys;',
+      'main.js': 'const settings = require("settings"); settings.map.set("x", 1); exports.keys = require("user").keys;',
     },
   },
   'awaits an ES module that imports a package, in a function of CommonJS': {

@@ -181,6 +181,7 @@ export class FakeSystem {
     this.events = {
       backend,
       coalesces: this.#isMac,
+      sharesByPath: false,
       bindsToFolder: !this.#isMac,
       beginsAfterMs: this.#isMac ? [300, 2000] : [],
       onInterruption: (listener) => {
