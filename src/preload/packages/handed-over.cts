@@ -21,6 +21,8 @@ const { packageFolderOf } = require('./internals.cjs') as { packageFolderOf: typ
 class HandedOver {
   readonly #ground: Ground;
   readonly #shapes = new Map<FileRecord, Shape>();
+  /** The exports of these files: the program may put something else in their place (`require.cache[file].exports = …`). */
+  readonly #exports = new Map<FileRecord, unknown>();
   /** The places of entries in the order in which they were loaded. */
   readonly #places: ReadonlyMap<string, number>;
   /** Their files. */
@@ -108,7 +110,7 @@ class HandedOver {
       if (shape === undefined) return false;
       let result = areChanged.get(record);
       if (result === undefined) {
-        result = !isStill(shape);
+        result = record.module?.exports !== this.#exports.get(record) || !isStill(shape);
         areChanged.set(record, result);
       }
       return result;
@@ -154,6 +156,7 @@ class HandedOver {
   }
 
   #remember(record: FileRecord): void {
+    this.#exports.set(record, record.module?.exports);
     this.#shapes.set(record, shapeOf(record.module?.exports, this.#ground));
   }
 }

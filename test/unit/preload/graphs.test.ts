@@ -146,6 +146,14 @@ const found: Readonly<Record<string, BatchProgram>> = {
     },
     script: 'main.mjs',
   },
+  'puts something else in the place of what a package exports, before another one uses it': {
+    files: {
+      'node_modules/used/index.js': 'exports.real = 1;',
+      'node_modules/user/index.js': 'exports.keys = Object.keys(require("used")).join();',
+      'mock.js': 'require.cache[require.resolve("used")].exports = { mock: 1 };',
+      'main.js': 'require("used"); require("./mock"); exports.keys = require("user").keys;',
+    },
+  },
   'has a package that defines a property for good, where another one did': {
     files: {
       'node_modules/first/index.js': 'Object.defineProperty(globalThis, "fixedOnce", { value: 1 });',
