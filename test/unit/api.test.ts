@@ -7,10 +7,22 @@ import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { defineConfig, UsageError, type Watcher, watch } from '../../src/index.ts';
+import { timestampSlackMs } from '../../src/watch/disk.ts';
 import { isAlive } from '../support/facts.ts';
 import { dialHome, openHome } from '../support/home.ts';
 import { freePort } from '../support/ports.ts';
-import { createProject } from '../support/project.ts';
+import { createProject, type Project } from '../support/project.ts';
+
+/**
+ * Creates a project whose files cannot pass for saves after the start: a program is restarted when a file is as young as it,
+ * within the resolution of the file system.
+ */
+async function createOldProject(files?: Readonly<Record<string, string>>): Promise<Project> {
+  const project = createProject(files);
+  const createdAt = Date.now();
+  while (Date.now() <= createdAt + timestampSlackMs) await nextTurn();
+  return project;
+}
 
 /** Appends the names of these events to `seen`. */
 function recordEvents(watcher: Watcher, seen: string[]): void {
@@ -21,7 +33,7 @@ function recordEvents(watcher: Watcher, seen: string[]): void {
 
 test('a watcher starts, restarts at a save and by hand, and stops, with an event for each', async () => {
   await using home = await openHome();
-  await using project = createProject({ 'server.js': dialHome({ version: 1 }) });
+  await using project = await createOldProject({ 'server.js': dialHome({ version: 1 }) });
   const watcher = watch({ script: 'server.js', cwd: project.path, env: { ...home.env } });
   const seen: string[] = [];
   recordEvents(watcher, seen);
@@ -56,7 +68,7 @@ test('a watcher starts, restarts at a save and by hand, and stops, with an event
 
 test('listeners that are added after the call receive the first start', async () => {
   await using home = await openHome();
-  await using project = createProject({ 'server.js': dialHome() });
+  await using project = await createOldProject({ 'server.js': dialHome() });
   await using watcher = watch({ script: 'server.js', cwd: project.path, env: { ...home.env } });
   const [start] = await once(watcher, 'start');
   expect(start).toMatchObject({ run: 1, cause: 'start' });
@@ -64,7 +76,7 @@ test('listeners that are added after the call receive the first start', async ()
 
 test('disposing a watcher ends its program', async () => {
   await using home = await openHome();
-  await using project = createProject({ 'server.js': dialHome() });
+  await using project = await createOldProject({ 'server.js': dialHome() });
   let program: Awaited<ReturnType<typeof home.caller>>;
   {
     await using _ = watch({ script: 'server.js', cwd: project.path, env: { ...home.env } });
@@ -79,7 +91,7 @@ test.each([
 ])(
   'a watcher that is stopped at any time leaves no process of %s, and emits no event after the end',
   async (_, settings) => {
-    await using project = createProject({ 'server.js': 'setInterval(() => {}, 1000)' });
+    await using project = await createOldProject({ 'server.js': 'setInterval(() => {}, 1000)' });
     for (let turns = 0; turns < 12; turns += 1) {
       const port = await freePort();
       const watcher = watch({ cwd: project.path, watch: [], standby: false, ...settings(port) });
@@ -99,7 +111,7 @@ test.each([
 
 test('a crash and a clean exit are different events', async () => {
   await using home = await openHome();
-  await using project = createProject({ 'server.js': dialHome() });
+  await using project = await createOldProject({ 'server.js': dialHome() });
   await using watcher = watch({ script: 'server.js', cwd: project.path, env: { ...home.env } });
   const crashed = once(watcher, 'crash');
   (await home.caller()).send('exit 3');
@@ -110,7 +122,7 @@ test('a crash and a clean exit are different events', async () => {
 });
 
 test('a watcher that is stopped in the tick of its creation leaves no handle open', async () => {
-  await using project = createProject({
+  await using project = await createOldProject({
     'server.js': dialHome(),
     'api.mjs': `import { watch } from ${JSON.stringify(pathToFileURL(path.resolve('dist/index.js')).href)};
 const watcher = watch({ script: 'server.js' });
@@ -124,7 +136,10 @@ console.log('stopped');`,
 
 test('two watchers in one process are independent', async () => {
   await using home = await openHome();
-  await using project = createProject({ 'a/server.js': dialHome({ who: 'a' }), 'b/server.js': dialHome({ who: 'b' }) });
+  await using project = await createOldProject({
+    'a/server.js': dialHome({ who: 'a' }),
+    'b/server.js': dialHome({ who: 'b' }),
+  });
   const start = (folder: string): Watcher =>
     watch({ script: 'server.js', cwd: project.at(folder), env: { ...home.env } });
   await using a = start('a');
@@ -145,7 +160,7 @@ test.each([
   [{ script: 'x', killTimeout: 'soon' }, /killTimeout .*takes a duration/],
   [{ script: 'x', wacth: ['src'] }, /unknown option "wacth" · did you mean "watch"\?/],
 ])('watch() throws for the mistake in %j at once', async (options, message) => {
-  await using project = createProject();
+  await using project = await createOldProject();
   expect(() => watch({ ...options, cwd: project.path } as Parameters<typeof watch>[0])).toThrow(UsageError);
   expect(() => watch({ ...options, cwd: project.path } as Parameters<typeof watch>[0])).toThrow(message);
 });
