@@ -13,6 +13,7 @@ import type { Platform, TerminalFacts, UsageFacts } from './interface.ts';
 import { findPortHolders, tcpSocketsOf } from './lsof.ts';
 import { readMounts } from './mount.ts';
 import { createPsReader, isOwnChildSignal, type PsReader, pairsIn, parseTime, runPs } from './ps.ts';
+import * as withoutProc from './without-proc.ts';
 
 /** Returns macOS, or another such system by the name that Node gives to it. */
 export function unixNamed(name: NodeJS.Platform): Platform {
@@ -21,18 +22,12 @@ export function unixNamed(name: NodeJS.Platform): Platform {
   return {
     ...{ name, isPosix: true, ignoresCase: isMac, title: isMac ? 'macOS' : name },
     processes: {
-      obstacle: () => undefined,
+      ...withoutProc.processes,
       bootId: isMac ? bootSession : () => '',
       startTimeOf,
       groupsOf: (pids) => new Map(columnOf('pgid', pids).map(([pid, group]) => [pid, Number(group)])),
       isStopped: (pid) => columnOf('stat', [pid])[0]?.[1].startsWith('T') === true,
       isOwnChildSignal,
-      isInSession: () => true,
-      initialVariables: () => undefined,
-      gitCommands: () => [],
-      gitCommandOf: () => undefined,
-      openFileLimit: () => Number.POSITIVE_INFINITY,
-      inheritableDescriptors: () => [],
     },
     trees: {
       finding: 'variables',
@@ -62,7 +57,7 @@ export function unixNamed(name: NodeJS.Platform): Platform {
       events: nativeEvents,
       reportsFolders: false,
       mounts: () => readMounts(),
-      inotifyUse: () => ({ watches: 0, instances: 0 }),
+      inotifyUse: withoutProc.inotifyUse,
     },
   };
 }
@@ -83,12 +78,10 @@ function containmentBy(reader: PsReader, keep: Keep): Containment {
 
 /** Memory that several processes share counts for each of them. CPU time is without that of ended children. */
 const usage: UsageFacts = {
+  ...withoutProc.usage,
   measuresMemory: true,
   memoryOf: (pids) => columnOf('rss', pids).reduce((sum, [, kilobytes]) => sum + 1024 * Number(kilobytes), 0),
   cpuTimeOf: (pids) => columnOf('time', pids).reduce((sum, [, time]) => sum + parseTime(time), 0),
-  writtenBy: () => undefined,
-  writtenByEndedChildren: () => undefined,
-  hasMemoryFor: () => true,
 };
 
 /** Returns a column of `ps` for those of these processes that live. */

@@ -6,6 +6,7 @@ import path from 'node:path';
 import type { NativeEvents } from '../../shared/native-events.ts';
 import { WindowsTree } from '../tree/windows.ts';
 import type { Platform } from './interface.ts';
+import * as withoutProc from './without-proc.ts';
 
 export const windows: Platform = {
   name: 'win32',
@@ -13,18 +14,12 @@ export const windows: Platform = {
   isPosix: false,
   ignoresCase: true,
   processes: {
-    obstacle: () => undefined,
+    ...withoutProc.processes,
     bootId: () => '',
     startTimeOf: () => undefined,
     groupsOf: () => new Map(),
     isStopped: () => false,
     isOwnChildSignal: () => false,
-    isInSession: () => true,
-    initialVariables: () => undefined,
-    gitCommands: () => [],
-    gitCommandOf: () => undefined,
-    openFileLimit: () => Number.POSITIVE_INFINITY,
-    inheritableDescriptors: () => [],
   },
   trees: {
     finding: 'parents',
@@ -38,12 +33,10 @@ export const windows: Platform = {
   },
   programs: { hasSignals: false, messages: 'pipe', namesChildren: true },
   usage: {
+    ...withoutProc.usage,
     measuresMemory: false,
     memoryOf: () => undefined,
     cpuTimeOf: () => undefined,
-    writtenBy: () => undefined,
-    writtenByEndedChildren: () => undefined,
-    hasMemoryFor: () => true,
   },
   terminal: { groups: () => undefined },
   sockets: {
@@ -62,7 +55,7 @@ export const windows: Platform = {
     events: nativeEvents,
     reportsFolders: false,
     mounts: () => [],
-    inotifyUse: () => ({ watches: 0, instances: 0 }),
+    inotifyUse: withoutProc.inotifyUse,
   },
 };
 
