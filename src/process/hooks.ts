@@ -211,18 +211,17 @@ const isShellLine = (command: HookCommand): command is Extract<HookCommand, { sh
 
 /** @throws Error if there is no such command */
 function executableOf(command: HookCommand, folder: string, env: NodeJS.ProcessEnv): Start {
-  const host = { ...realHost, isPosix: platform.isPosix };
   if (isShellLine(command)) {
-    return host.isPosix
+    return realHost.isPosix
       ? { file: '/bin/sh', args: ['-c', command.shell], variables: {} }
-      : { file: host.shell, args: ['/d', '/s', '/c', `"${command.shell}"`], isVerbatim: true, variables: {} };
+      : { file: realHost.shell, args: ['/d', '/s', '/c', `"${command.shell}"`], isVerbatim: true, variables: {} };
   }
-  const [word = '', ...args] = typeof command === 'string' ? splitWords(command, host) : command;
+  const [word = '', ...args] = typeof command === 'string' ? splitWords(command, realHost) : command;
   if (word === '') throw new Error('names no command');
   // The wrapper that contains it would report this only on stderr.
-  const file = findOnPath(word, folder, env, host);
+  const file = findOnPath(word, folder, env);
   if (file === undefined) throw new Error(`${JSON.stringify(word)} was not found`);
-  return startOf({ file, args, variables: {} }, { folder, env, host });
+  return startOf({ file, args, variables: {} }, { folder, env, host: realHost });
 }
 
 function describeStartError(error: unknown, folder: string): string {

@@ -4,6 +4,7 @@ import type { Change, Ground } from './ground.cts';
 import type { ModuleClass, shortName as ShortName } from './internals.cts';
 import type { EntryRecord, Recorder } from './recorder.cts';
 
+const { types } = require('node:util') as typeof import('node:util');
 const { nodeModule, shortName } = require('./internals.cjs') as {
   nodeModule: ModuleClass;
   shortName: typeof ShortName;
@@ -69,7 +70,11 @@ function shapeOf(exports: unknown, ground: Ground): Shape {
       properties.set(key, isValue ? descriptor.value : descriptor.get);
       if (isValue && depth > 1) inner.push(descriptor.value);
     }
-    if (value instanceof Map || value instanceof Set) properties.set(content, sizeOf(value));
+    const held = contentOf(value);
+    if (held !== undefined) {
+      properties.set(content, held);
+      if (depth > 1) inner.push(...held);
+    }
     // The methods of an instance.
     if (depth > 1) inner.push(prototypeOf(value));
     for (const one of inner) look(one, depth - 1);
@@ -78,8 +83,28 @@ function shapeOf(exports: unknown, ground: Ground): Shape {
   return shape;
 }
 
-/** Stands for what a Map or a Set holds. */
+/** The key of what an object holds that has no properties for it. */
 const content = Symbol('content');
+
+/** Returns what a collection or a date holds: its size, and the first keys and values. Undefined for all other objects. */
+function contentOf(object: object): readonly unknown[] | undefined {
+  if (types.isDate(object)) return [object.getTime()];
+  if (types.isMap(object)) return [object.size, ...firstOf(object.entries()).flat()];
+  return types.isSet(object) ? [object.size, ...firstOf(object.values())] : undefined;
+}
+
+function firstOf<Value>(values: Iterable<Value>): Value[] {
+  const first: Value[] = [];
+  for (const value of values) if (first.push(value) >= maxKeys) break;
+  return first;
+}
+
+/** Whether a property, or the content, has the same value. */
+function isSameValue(before: unknown, after: unknown, key: Key): boolean {
+  if (key !== content || before === undefined || after === undefined) return Object.is(before, after);
+  const [old, now] = [before as readonly unknown[], after as readonly unknown[]];
+  return old.length === now.length && now.every((value, index) => Object.is(value, old[index]));
+}
 
 /** Whether all objects of a shape still look as they did. Compares them in place: a new shape takes twice as long. */
 function isStill(shape: Shape): boolean {
@@ -91,8 +116,9 @@ function isStill(shape: Shape): boolean {
       if (!Object.is(properties.get(key), 'value' in descriptor ? descriptor.value : descriptor.get)) return false;
       count += 1;
     }
-    if (object instanceof Map || object instanceof Set) {
-      if (properties.get(content) !== sizeOf(object)) return false;
+    const held = contentOf(object);
+    if (held !== undefined) {
+      if (!isSameValue(properties.get(content), held, content)) return false;
       count += 1;
     }
     if (count !== properties.size) return false;
@@ -117,15 +143,6 @@ function prototypeOf(object: object): object | null {
   }
 }
 
-/** Some objects only look like a Map. */
-function sizeOf(collection: Map<unknown, unknown> | Set<unknown>): number {
-  try {
-    return collection.size;
-  } catch {
-    return 0;
-  }
-}
-
 function descriptorOf(object: object, key: Key): PropertyDescriptor | undefined {
   try {
     return getOwnPropertyDescriptor(object, key);
@@ -146,7 +163,7 @@ function differences(before: Shape, after: Shape, file: string): Change[] {
     };
     const lost = (key: Key): void => void changes.push({ kind: 'setting', name: nameOf(key), key });
     for (const [key, value] of properties) {
-      if (old.has(key) && Object.is(old.get(key), value)) continue;
+      if (old.has(key) && isSameValue(old.get(key), value, key)) continue;
       if (key === content) lost(key);
       const now = descriptorOf(object, key);
       if (now === undefined) continue;

@@ -14,11 +14,17 @@ export function askingOf(child: Child, signal: StopSignal, isAsked: boolean): Te
   if (isAsked) return { pid, ask: () => true };
   if (signal !== 'message')
     return platform.programs.hasSignals ? undefined : { pid, ask: () => child.send({ signal }) };
-  return root.connected ? { pid, ask: () => root.send('shutdown') || true } : undefined;
+  if (!root.connected) return undefined;
+  const ask = (): true => {
+    root.send('shutdown');
+    return true;
+  };
+  return { pid, ask };
 }
 
 /** Passes a signal by a message to the preload, on systems without signals. Returns whether this is one. */
 export function passSignal({ send }: Pick<Child, 'send'>, signal: NodeJS.Signals): boolean {
-  if (!platform.programs.hasSignals) send({ signal });
-  return !platform.programs.hasSignals;
+  if (platform.programs.hasSignals) return false;
+  send({ signal });
+  return true;
 }

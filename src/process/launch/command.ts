@@ -190,6 +190,7 @@ function viaScript({ file, word }: FoundScript, args: readonly string[], given: 
   if (found.node !== undefined) return viaNode(found, withLoader(found.node, file, word, context), undefined, context);
   if (found.tool === 'node') return viaOtherNode(found, [word, ...args], context);
   const isOwn = interpreter === undefined || interpreter.by === 'first line';
+  // Windows starts no file without one of its extensions for programs.
   if (isOwn && host.isExecutable(file) && findOnPath(file, folder, env, host) === file) {
     rejectNodeArgs(nodeArgs, word);
     return { ...foreign(found, {}), file, needs: [file], args, display: [word, ...args].join(' ') };

@@ -22,11 +22,10 @@ export function faultOfCode(
   startedAt: number,
   hasBegun = false,
 ): Fault | undefined {
-  // Node itself could not run: while it is updated, a library of it may be missing for a moment.
-  if (code === 127 && isNode && !hasBegun) return undefined;
+  if (code !== 126 && code !== 127) return undefined;
   if (code === 126 && isBeingWritten(file, startedAt)) return 'shortage';
-  if (code === 126) return isNode && !hasBegun ? undefined : 'defect';
-  return code === 127 ? 'defect' : undefined;
+  // Node itself could not run: while it is updated, a library of it may be missing for a moment.
+  return isNode && !hasBegun ? undefined : 'defect';
 }
 
 /** Whether a file has been written since a time (epoch ms), or a process of this user has it open to write. */

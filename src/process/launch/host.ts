@@ -43,7 +43,9 @@ export interface Host {
 
 export const realHost: Host = {
   node: process.execPath,
-  isPosix: platform.isPosix,
+  get isPosix() {
+    return platform.isPosix;
+  },
   shell: process.env.ComSpec ?? 'cmd.exe',
   env: process.env,
   stripsTypes: Boolean((process.features as { readonly typescript?: string | false }).typescript),

@@ -119,7 +119,7 @@ export function auditFrom(
       (imported.includes(file) ? 'needs an ES module that the program imports' : undefined) ??
       adds ??
       (entry.isLate === true ? reasonAgainstLate(report, folders) : undefined);
-    for (const one of report?.files ?? []) folders.add(folderOf(one));
+    for (const one of report?.files ?? []) folders.add(folderOf(one) ?? one);
     if (report?.blames.some((one) => one.why === hooksLoader))
       barrier ??= 'is loaded behind hooks of the module loader';
     return {
@@ -169,7 +169,9 @@ export function ordersOf(audited: readonly AuditedEntry[], isKept: (entry: Audit
   });
 }
 
-const folderOf = (file: string): string => /^.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+/.exec(file)?.[0] ?? file;
+/** Returns the folder of the package that a file belongs to; undefined for files of the program. */
+export const folderOf = (file: string): string | undefined =>
+  /^.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+/.exec(file)?.[0];
 
 /** Returns the name of the package that a file belongs to. */
 export const packageOf = (file: string): string =>

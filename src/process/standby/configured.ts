@@ -4,7 +4,7 @@
  */
 
 import type { LoadFacts, ModulePackages } from '../../preload/protocol.ts';
-import { type AuditedEntry, packageOf } from './audits.ts';
+import { type AuditedEntry, folderOf, packageOf } from './audits.ts';
 import { type ImportLines, ownFileFor, ownFilesFor } from './import-lines.ts';
 import { ModuleOrder } from './module-order.ts';
 import { OwnOrder } from './own-order.ts';
@@ -40,9 +40,6 @@ function firstLoads(entries: readonly AuditedEntry[]): ReadonlyMap<string, numbe
   }
   return first;
 }
-
-const folderOf = (file: string): string | undefined =>
-  /^.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+/.exec(file)?.[0];
 
 export function findConfigured(sources: Sources): Configured {
   const { entries, imports, isKept } = sources;

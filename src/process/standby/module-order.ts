@@ -9,6 +9,7 @@ import { createRequire, isBuiltin } from 'node:module';
 import path from 'node:path';
 import type { LoadFacts, ModulePackages } from '../../preload/protocol.ts';
 import { attempt } from '../../shared/errors.ts';
+import { packageOf } from './audits.ts';
 import type { OwnCode } from './own-code.ts';
 
 export interface ModuleOrderSources {
@@ -56,7 +57,7 @@ export class ModuleOrder {
   /** Whether no code has run before the program gets a package, if that is linked before anything is evaluated. */
   isFirst(file: string): boolean {
     if (this.#isUnknown || !this.#early.has(file) || this.#late.has(file)) return false;
-    const name = /^.*[\\/]node_modules[\\/]((?:@[^\\/]+[\\/])?[^\\/]+)/.exec(file)?.[1]?.replaceAll('\\', '/') ?? '';
+    const name = packageOf(file);
     const { asked, needed } = this.#sources.packages;
     return asked.includes(name) && !needed.includes(name);
   }

@@ -216,9 +216,10 @@ export class StandbyPackages {
 
   /** Why an entry that the audit found good is left to the program, as this session has shown. */
   #whyLeft({ file }: AuditedEntry): string | undefined {
+    const why = this.#excluded.get(file);
+    if (why !== undefined || this.#hookedAt === undefined) return why;
     const files = this.#audit?.entries.map((entry) => entry.file) ?? [];
-    const isBehind = this.#hookedAt !== undefined && files.indexOf(file) >= files.indexOf(this.#hookedAt);
-    return this.#excluded.get(file) ?? (isBehind ? behindHooks : undefined);
+    return files.indexOf(file) >= files.indexOf(this.#hookedAt) ? behindHooks : undefined;
   }
 
   /** Which entries the order of the last run leaves to the program. */

@@ -146,6 +146,17 @@ const found: Readonly<Record<string, BatchProgram>> = {
     },
     script: 'main.mjs',
   },
+  'changes what the collections and dates of a package hold, before another one reads them': {
+    files: {
+      'node_modules/used/index.js':
+        'exports.map = new Map([["a", 0]]); exports.set = new Set(["a"]); exports.date = new Date(0);',
+      'node_modules/maps/index.js': 'exports.value = require("used").map.get("a");',
+      'node_modules/sets/index.js': 'exports.value = [...require("used").set].join();',
+      'node_modules/dates/index.js': 'exports.value = require("used").date.getTime();',
+      'main.js':
+        'const { map, set, date } = require("used"); map.set("a", 1); set.delete("a"); set.add("b"); date.setTime(1);\nexports.values = [require("maps").value, require("sets").value, require("dates").value];',
+    },
+  },
   'puts something else in the place of what a package exports, before another one uses it': {
     files: {
       'node_modules/used/index.js': 'exports.real = 1;',
