@@ -225,10 +225,11 @@ const specifiers = /(?:\bfrom|\bimport|\()\s*(['"`])((?:@[^'"`/\s]+\/)?[^'"`/\s]
 function usedByEsModules({ added, file }: EntryRecord, { records }: Recorder): string | undefined {
   const own = new Set([...added, file]);
   const ownRecords = [...own].flatMap((one) => records.get(one) ?? []);
-  if (!ownRecords.some(({ isEsModule }) => isEsModule)) return undefined;
-  // Files that the ES modules import have been read.
-  const read = ownRecords.flatMap(({ reads }) => [...reads.keys()]);
-  const texts = [...own, ...read].filter((one) => /\.[cm]?js$/.test(one) && isInstalled(one)).map(textOf);
+  const modules = ownRecords.flatMap((one) => (one.isEsModule ? [one.file] : []));
+  if (modules.length === 0) return undefined;
+  // Node reads the ES modules that they import, without adding them to the cache.
+  const imported = ownRecords.flatMap(({ reads }) => [...reads.keys()].filter((one) => !own.has(one)));
+  const texts = [...modules, ...imported].filter((one) => /\.[cm]?js$/.test(one) && isInstalled(one)).map(textOf);
   const before = new Set(
     [...records.values()].flatMap((one) =>
       own.has(one.file) || one.module === undefined ? [] : packageNameOf(one.file),
